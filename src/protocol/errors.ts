@@ -1,0 +1,73 @@
+/**
+ * The one error class of kvferry. What callers branch on is `code`; `message` names the object; `field` names the
+ * offending field of a message; `cause` keeps what was underneath. Codes are part of the protocol (docs/protocol.md).
+ */
+export const errorCodes = [
+  // a message that cannot be accepted
+  'malformed_json',
+  'message_too_large',
+  'unsupported_version',
+  'unknown_operation',
+  'invalid_field',
+  // put, cancel and the requests they are about
+  'unknown_receiver',
+  'unknown_request',
+  'duplicate_batch',
+  'batch_out_of_order',
+  'request_ended',
+  'request_too_large',
+  'role_mismatch',
+  'too_many_requests',
+  'agent_draining',
+  // source memory
+  'segment_not_found',
+  'segment_exists',
+  'segment_invalid',
+  'segment_in_use',
+  'staging_exhausted',
+  'staging_not_lent',
+  // agent to agent
+  'stale_epoch',
+  'stale_grant',
+  'stale_handle',
+  'inconsistent_reply',
+  'length_mismatch',
+  // peers and time
+  'no_responders',
+  'deadline_exceeded',
+  'disconnected',
+  'receiver_lost',
+  'sender_lost',
+  'writer_failed',
+  'cancelled_by_caller',
+  // fabric
+  'provider_unavailable',
+  'connection_failed',
+  'connection_lost',
+  'write_rejected',
+  'fabric_error',
+  'arena_unavailable',
+  // configuration and the process itself
+  'invalid_configuration',
+  'closed',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+export class KvferryError extends Error {
+  override readonly name = 'KvferryError';
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.field = options.field;
+  }
+}
+
+/** Is this a `KvferryError`, and if codes are given, one of those? */
+export function isKvferryError(error: unknown, ...codes: ErrorCode[]): error is KvferryError {
+  return error instanceof KvferryError && (codes.length === 0 || codes.includes(error.code));
+}
