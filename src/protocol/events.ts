@@ -1,0 +1,32 @@
+/** What agents publish for whoever listens. */
+import { z } from 'zod';
+import { agentName, batch, end, epoch, failure, positions, requestId, version } from './fields.js';
+
+const natural = z.int().min(0);
+
+/** Published exactly once for every accepted request. Times in milliseconds, sizes in bytes. */
+export const terminalEvent = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe("The sender's epoch."),
+  end,
+  reason: failure.optional().describe('Always set unless `end` is ready.'),
+  sender: agentName,
+  receiver: agentName,
+  chunks: natural.describe('Chunks of the request.'),
+  deduplicated: natural.describe('Of those, chunks that needed no write.'),
+  joined: natural.describe('Of those, chunks that another request was writing.'),
+  bytes: natural.describe('Bytes written for this request.'),
+  ageMs: natural.describe('Time since the announcing agent first heard of the request.'),
+});
+export type TerminalEvent = z.infer<typeof terminalEvent>;
+
+/** The engine may overwrite the source memory of these chunks. Each chunk is named exactly once. */
+export const sourceReleasedEvent = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  batch,
+  positions,
+});
+export type SourceReleasedEvent = z.infer<typeof sourceReleasedEvent>;

@@ -1,0 +1,27 @@
+/** Bounds of every message. Sizes are bytes of UTF-8, times milliseconds. */
+
+export const PROTOCOL_VERSION = 1;
+
+/** NATS's default `max_payload`; no message of ours may be larger. */
+export const MESSAGE_BYTES_MAX = 1024 * 1024;
+
+/** Keys in one batch. With `KEY_BYTES_MAX` a full batch stays below `MESSAGE_BYTES_MAX` (a test sends one). */
+export const KEYS_PER_BATCH_MAX = 8192;
+export const KEY_BYTES_MAX = 112;
+
+/** Chunks of one request over all its batches. */
+export const CHUNKS_PER_REQUEST_MAX = 65_536;
+export const BATCHES_PER_REQUEST_MAX = 4096;
+
+export const REQUEST_ID_BYTES_MAX = 128;
+export const NAME_BYTES_MAX = 64;
+export const PATH_BYTES_MAX = 4096;
+
+/** Longest time any request may ask for. */
+export const TIMEOUT_MS_MAX = 600_000;
+
+/** Entries a `status` reply lists at most. */
+export const STATUS_ROWS_MAX = 1000;
+
+/** Staging pages one `stage` call may ask for. */
+export const STAGING_PAGES_PER_CALL_MAX = 8192;

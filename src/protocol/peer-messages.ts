@@ -1,0 +1,127 @@
+/**
+ * What agents say to each other. `epoch` is always the sender's (the prefill agent's); the receiver's epoch is in the
+ * subject. Every message can be repeated without harm: (epoch, request, batch) is its identity.
+ */
+import { z } from 'zod';
+import {
+  agentName,
+  batch,
+  end,
+  endpoint,
+  epoch,
+  failure,
+  generations,
+  keys,
+  lengthRun,
+  pages,
+  positions,
+  provider,
+  requestId,
+  role,
+  timeoutMs,
+  totalChunks,
+  version,
+} from './fields.js';
+import { KEYS_PER_BATCH_MAX } from './limits.js';
+import type { PeerOperation } from './subjects.js';
+
+const natural = z.int().min(0);
+const grantId = z.string().min(1).max(64).describe('A remote key: the right to write into the arena, until revoked.');
+const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
+const ok = z.strictObject({ v: version, ok: z.literal(true) });
+
+/** prefill → decode: a remote key, please. `replaces` names one whose connection broke; it is revoked first. */
+const connectRequest = z.strictObject({
+  v: version,
+  agent: agentName,
+  epoch,
+  provider,
+  replaces: grantId.optional(),
+});
+const connectReply = ok.extend({
+  grant: z.strictObject({ id: grantId, provider, token: z.string(), arenaBytes: natural }),
+  endpoint,
+  pageBytes: natural,
+  pages: natural,
+});
+
+/** prefill → decode: pages for a batch. Answered when the request is admitted. */
+const allocateRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  grant: grantId,
+  batch,
+  last: z.boolean(),
+  totalChunks,
+  timeoutMs,
+  keys,
+  lengths: lengths.describe('Lengths of the chunks, in the order of `keys`.'),
+});
+export type AllocateRequest = z.infer<typeof allocateRequest>;
+const allocateReply = ok.extend({
+  pages: pages.describe('A page for every new key, in the order of the request.'),
+  generations,
+  alreadySent: positions.describe('Keys that are here or on their way: nothing to write.'),
+  joined: positions.describe('Of those, the ones another request is still writing.'),
+});
+export type AllocateReply = z.infer<typeof allocateReply>;
+
+/** prefill → decode: the bytes of these pages have been delivered. */
+const commitRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  batch,
+  pages,
+  generations,
+  lengths,
+});
+
+/** prefill → decode: give this request up. Answered with the recorded end, which may be an earlier one. */
+const abortRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  end: z.enum(['failed', 'cancelled', 'expired']),
+  reason: failure,
+});
+const abortReply = ok.extend({ end });
+
+/** prefill → decode: no write of this request can land any more. */
+const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
+
+/** prefill → decode: how did it end? */
+const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
+const inquireReply = ok.extend({ end: end.optional(), reason: failure.optional() });
+
+/** decode → prefill, unanswered: every joined chunk of this batch is ready. */
+const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
+
+/** decode → prefill, unanswered: the request has ended and was announced. */
+const endedNotice = z.strictObject({ v: version, request: requestId, epoch, end, reason: failure.optional() });
+
+export const peerSchemas = {
+  connect: { request: connectRequest, reply: connectReply },
+  allocate: { request: allocateRequest, reply: allocateReply },
+  commit: { request: commitRequest, reply: ok },
+  abort: { request: abortRequest, reply: abortReply },
+  drained: { request: drainedRequest, reply: ok },
+  inquire: { request: inquireRequest, reply: inquireReply },
+  joined: { request: joinedNotice, reply: ok },
+  ended: { request: endedNotice, reply: ok },
+} as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;
+
+export type PeerRequest<O extends PeerOperation> = z.infer<(typeof peerSchemas)[O]['request']>;
+export type PeerReply<O extends PeerOperation> = z.infer<(typeof peerSchemas)[O]['reply']>;
+
+/** Published by every agent each `heartbeatMs`; the last one, when it stops, says `leaving`. */
+export const heartbeat = z.strictObject({
+  v: version,
+  agent: agentName,
+  epoch,
+  role,
+  heartbeatMs: natural,
+  leaving: z.boolean(),
+});
+export type Heartbeat = z.infer<typeof heartbeat>;

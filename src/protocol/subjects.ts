@@ -1,0 +1,64 @@
+/**
+ * Every NATS subject of kvferry. Two kinds of address: a *name* (`agent.<id>`), for engines and routers, who do not care
+ * which process answers, and an *epoch* (`peer.<id>.<epoch>`), between agents: a message for a process that has died
+ * finds no listener and fails at once instead of reaching its successor.
+ */
+import { PROTOCOL_VERSION } from './limits.js';
+
+const root = `kvferry.v${PROTOCOL_VERSION}`;
+
+/** What engines and routers may ask an agent for. */
+export const operations = [
+  'put',
+  'cancel',
+  'acquire',
+  'release',
+  'status',
+  'describe',
+  'attach',
+  'detach',
+  'stage',
+  'unstage',
+] as const;
+export type Operation = (typeof operations)[number];
+
+/** What agents ask each other for. */
+export const peerOperations = [
+  'connect',
+  'allocate',
+  'commit',
+  'abort',
+  'drained',
+  'inquire',
+  'joined',
+  'ended',
+] as const;
+export type PeerOperation = (typeof peerOperations)[number];
+
+export const ends = ['ready', 'failed', 'cancelled', 'expired'] as const;
+/** The four ways a request can end. */
+export type End = (typeof ends)[number];
+
+export const subjects = {
+  /** Public operations of one agent, by name. */
+  operation: (agent: string, operation: Operation) => `${root}.agent.${agent}.${operation}`,
+  /** What an agent subscribes to for its public operations; catches unknown ones too. */
+  operations: (agent: string) => `${root}.agent.${agent}.*`,
+  /** Messages between agents, by name and epoch. */
+  peer: (agent: string, epoch: string, operation: PeerOperation) => `${root}.peer.${agent}.${epoch}.${operation}`,
+  peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
+  /** Every agent answers with what `describe` says. */
+  discover: `${root}.discover`,
+  heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,
+  heartbeats: `${root}.heartbeat.*`,
+  /** The one terminal event of a request, published by the agent that announces it. */
+  terminal: (agent: string, end: End) => `${root}.event.${agent}.${end}`,
+  terminals: `${root}.event.>`,
+  /** Source memory that its engine may use again. */
+  sourceReleased: (agent: string) => `${root}.source.${agent}`,
+} as const;
+
+/** The last token of a subject: the operation it names. */
+export function operationOf(subject: string): string {
+  return subject.slice(subject.lastIndexOf('.') + 1);
+}
