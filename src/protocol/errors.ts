@@ -14,6 +14,7 @@ export const errorCodes = [
   'unknown_request',
   'duplicate_batch',
   'batch_out_of_order',
+  'request_active',
   'request_ended',
   'request_too_large',
   'role_mismatch',

@@ -1,0 +1,100 @@
+/**
+ * What an agent knows of another one: whether it lives, and whether bytes can go there. The same machine serves both
+ * directions: towards a receiver (which must grant a remote key first) and for a sender (which was granted one).
+ * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/peer-actor.ts`.
+ */
+import { assign, setup } from 'xstate';
+import type { Failure } from '../src/protocol/fields.js';
+import { effect } from './effect.js';
+
+export interface PeerInput {
+  readonly agent: string;
+  readonly epoch: string;
+  readonly heartbeatMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+/** Heartbeats that may be missed before a peer is held for dead. */
+export const HEARTBEATS_MISSED_MAX = 3;
+
+export const peerMachine = setup({
+  types: {
+    input: {} as PeerInput,
+    context: {} as PeerInput & { readonly failure: Failure | null },
+    events: {} as
+      | { type: 'connection.opened' }
+      | { type: 'connection.failed'; failure: Failure }
+      | { type: 'connection.broken' }
+      | { type: 'peer.heard' }
+      | { type: 'peer.left'; failure: Failure },
+  },
+  actions: {
+    openConnection: effect('openConnection'),
+    reportConnected: effect('reportConnected'),
+    reportLost: effect('reportLost'),
+    reportUnexpected: effect('reportUnexpected'),
+  },
+  delays: {
+    connectTimeout: ({ context }) => context.connectTimeoutMs,
+    /** One heartbeat and a half: one is late. */
+    suspectAfter: ({ context }) => context.heartbeatMs * 1.5,
+    lostAfter: ({ context }) => context.heartbeatMs * (HEARTBEATS_MISSED_MAX - 1.5),
+  },
+}).createMachine({
+  id: 'peer',
+  context: ({ input }) => ({ ...input, failure: null }),
+  initial: 'connecting',
+  on: { 'peer.*': { actions: 'reportUnexpected' } },
+  states: {
+    connecting: {
+      entry: 'openConnection',
+      on: {
+        'connection.opened': 'connected',
+        'connection.failed': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
+        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
+        'peer.heard': {},
+      },
+      after: {
+        connectTimeout: {
+          target: 'lost',
+          actions: assign({
+            failure: ({ context }) => ({
+              code: 'connection_failed',
+              message: `agent ${context.agent} did not connect within ${context.connectTimeoutMs} ms`,
+            }),
+          }),
+        },
+      },
+    },
+
+    connected: {
+      initial: 'alive',
+      entry: 'reportConnected',
+      on: {
+        'peer.heard': '.alive',
+        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
+        // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
+        'connection.broken': 'connecting',
+      },
+      states: {
+        alive: { after: { suspectAfter: 'suspect' }, on: { 'peer.heard': { target: 'alive', reenter: true } } },
+        suspect: {
+          after: {
+            lostAfter: {
+              target: '#peer.lost',
+              actions: assign({
+                failure: ({ context }) => ({
+                  code: 'no_responders',
+                  message: `agent ${context.agent} missed ${HEARTBEATS_MISSED_MAX} heartbeats of ${context.heartbeatMs} ms`,
+                }),
+              }),
+            },
+          },
+        },
+      },
+    },
+
+    /** This epoch of the peer is over. If it comes back it is another peer. */
+    lost: { type: 'final', entry: 'reportLost' },
+  },
+});

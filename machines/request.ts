@@ -1,0 +1,233 @@
+/**
+ * Sender side: one prompt on its way to one receiver. It starts a transfer for every batch and ends when the receiver
+ * has said how the request ended, or cannot be asked any more. One refused chunk ends the whole request (S15).
+ *
+ * Who announces the end: the receiver, as soon as it knows of the request; the sender only when the receiver cannot be
+ * reached. Effects are provided by `src/actors/request-actor.ts`.
+ */
+import { assign, setup } from 'xstate';
+import type { Failure } from '../src/protocol/fields.js';
+import type { End } from '../src/protocol/subjects.js';
+import { effect } from './effect.js';
+
+export interface RequestInput {
+  readonly request: string;
+  readonly epoch: string;
+  readonly receiver: string;
+  readonly totalChunks: number;
+  /** Time the request may take from its first batch on. */
+  readonly timeoutMs: number;
+  /** How often a settling request asks the receiver, in case its notice was lost. */
+  readonly inquireIntervalMs: number;
+}
+
+export interface RequestContext extends RequestInput {
+  readonly batches: number;
+  readonly chunks: number;
+  readonly lastIn: boolean;
+  /** Transfers that have not ended. */
+  readonly active: number;
+  /** Every write of this request is known to have ended. */
+  readonly drained: boolean;
+  /** What we ask the receiver to record when we give up. */
+  readonly wish: { readonly end: 'failed' | 'cancelled' | 'expired'; readonly failure: Failure } | null;
+  /** How it ended. Set once; the receiver's word where it could be had. */
+  readonly end: End | null;
+  readonly failure: Failure | null;
+  /** The receiver recorded the end, and announces it. */
+  readonly receiverAnnounces: boolean;
+}
+
+export type RequestEvent =
+  | { type: 'batch.added'; batch: number; chunks: number; last: boolean }
+  | { type: 'transfer.committed'; batch: number }
+  | { type: 'transfer.aborted'; batch: number; failure: Failure; drained: boolean }
+  | { type: 'request.cancel'; failure: Failure }
+  | { type: 'request.ended'; end: End; failure: Failure | null }
+  | { type: 'receiver.lost'; failure: Failure }
+  | { type: 'abort.acknowledged'; end: End }
+  | { type: 'abort.unreachable' };
+
+export const requestMachine = setup({
+  types: {
+    input: {} as RequestInput,
+    context: {} as RequestContext,
+    events: {} as RequestEvent,
+  },
+  actions: {
+    startTransfer: effect<{ batch: number }>('startTransfer'),
+    /** The receiver said `ready`: transfers that wait for its word are done. */
+    settleTransfers: effect('settleTransfers'),
+    cancelTransfers: effect<{ failure: Failure }>('cancelTransfers'),
+    sendAbort: effect('sendAbort'),
+    sendDrained: effect('sendDrained'),
+    inquire: effect('inquire'),
+    /** The receiver cannot: publish the terminal event. */
+    announce: effect('announce'),
+    reportEnded: effect('reportEnded'),
+    reportUnexpected: effect('reportUnexpected'),
+    countTransferEnd: assign({
+      active: ({ context }) => context.active - 1,
+      drained: ({ context }, params: { drained: boolean }) => context.drained && params.drained,
+    }),
+    wishFor: assign({
+      wish: ({ context }, params: { end: 'failed' | 'cancelled' | 'expired'; failure: Failure }) =>
+        context.wish ?? params,
+    }),
+    recordVerdict: assign({
+      end: ({ context }, params: { end: End; failure: Failure | null }) => context.end ?? params.end,
+      failure: ({ context }, params) => context.failure ?? (params.end === 'ready' ? null : params.failure),
+      receiverAnnounces: true,
+    }),
+    recordOwnVerdict: assign({
+      end: ({ context }) => context.end ?? context.wish?.end ?? 'failed',
+      failure: ({ context }) => context.failure ?? context.wish?.failure ?? null,
+    }),
+  },
+  guards: {
+    everythingCommitted: ({ context }) => context.lastIn && context.active === 0,
+    endedReady: ({ event }) => event.type === 'request.ended' && event.end === 'ready',
+    verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
+    verdictUnknown: ({ context }) => context.end === null,
+  },
+  delays: {
+    deadline: ({ context }) => context.timeoutMs,
+    inquireInterval: ({ context }) => context.inquireIntervalMs,
+  },
+}).createMachine({
+  id: 'request',
+  context: ({ input }) => ({
+    ...input,
+    batches: 0,
+    chunks: 0,
+    lastIn: false,
+    active: 0,
+    drained: true,
+    wish: null,
+    end: null,
+    failure: null,
+    receiverAnnounces: false,
+  }),
+  initial: 'running',
+  on: { 'request.*': { actions: 'reportUnexpected' } },
+  states: {
+    running: {
+      initial: 'open',
+      on: {
+        'transfer.aborted': {
+          target: 'aborting',
+          actions: [
+            { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
+            { type: 'wishFor', params: ({ event }) => ({ end: 'failed', failure: event.failure }) },
+          ],
+        },
+        'request.cancel': {
+          target: 'aborting',
+          actions: { type: 'wishFor', params: ({ event }) => ({ end: 'cancelled', failure: event.failure }) },
+        },
+        'receiver.lost': {
+          target: 'aborting',
+          actions: { type: 'wishFor', params: ({ event }) => ({ end: 'failed', failure: event.failure }) },
+        },
+        'request.ended': [
+          {
+            guard: 'endedReady',
+            target: 'settled',
+            actions: { type: 'recordVerdict', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+          },
+          {
+            target: 'aborting',
+            actions: { type: 'recordVerdict', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+          },
+        ],
+      },
+      after: {
+        deadline: {
+          target: 'aborting',
+          actions: {
+            type: 'wishFor',
+            params: ({ context }) => ({
+              end: 'expired',
+              failure: {
+                code: 'deadline_exceeded',
+                message: `request ${context.request} did not end within ${context.timeoutMs} ms`,
+              },
+            }),
+          },
+        },
+      },
+      states: {
+        /** Batches come in and are moved. */
+        open: {
+          on: {
+            'batch.added': {
+              actions: [
+                assign({
+                  batches: ({ context }) => context.batches + 1,
+                  chunks: ({ context, event }) => context.chunks + event.chunks,
+                  lastIn: ({ event }) => event.last,
+                  active: ({ context }) => context.active + 1,
+                }),
+                { type: 'startTransfer', params: ({ event }) => ({ batch: event.batch }) },
+              ],
+            },
+            'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
+          },
+          always: { guard: 'everythingCommitted', target: 'settling' },
+        },
+        /** All bytes are committed; the receiver has the word. */
+        settling: {
+          after: { inquireInterval: { target: 'settling', reenter: true, actions: 'inquire' } },
+        },
+      },
+    },
+
+    /** Ready, but a transfer may still wait for a reply that was overtaken. */
+    settled: {
+      entry: 'settleTransfers',
+      on: {
+        'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
+        'transfer.aborted': {
+          actions: { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
+        },
+      },
+      always: { guard: 'verdictAndDrained', target: 'ended' },
+    },
+
+    /** Waits for two things: the receiver's word, and the end of every write. */
+    aborting: {
+      initial: 'deciding',
+      entry: {
+        type: 'cancelTransfers',
+        params: ({ context }) => ({
+          failure: context.wish?.failure ??
+            context.failure ?? { code: 'cancelled_by_caller', message: `request ${context.request} has ended` },
+        }),
+      },
+      on: {
+        'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
+        'transfer.aborted': {
+          actions: { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
+        },
+        'request.ended': {
+          actions: { type: 'recordVerdict', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+        },
+        'abort.acknowledged': {
+          actions: {
+            type: 'recordVerdict',
+            params: ({ context, event }) => ({ end: event.end, failure: context.wish?.failure ?? null }),
+          },
+        },
+        'abort.unreachable': { actions: 'recordOwnVerdict' },
+      },
+      always: { guard: 'verdictAndDrained', target: 'ended' },
+      states: {
+        deciding: { always: [{ guard: 'verdictUnknown', target: 'asking' }, { target: 'draining' }] },
+        asking: { entry: 'sendAbort' },
+        draining: {},
+      },
+    },
+
+    ended: { type: 'final', entry: ['sendDrained', 'announce', 'reportEnded'] },
+  },
+});

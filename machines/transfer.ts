@@ -1,0 +1,298 @@
+/**
+ * Sender side: the life of one batch. allocating → filtering → writing → committing → committed, with joining where
+ * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong.
+ *
+ * Started and told to stop by the request machine; its effects are provided by `src/actors/transfer-actor.ts`.
+ */
+import { assign, setup } from 'xstate';
+import type { Failure } from '../src/protocol/fields.js';
+import { effect } from './effect.js';
+
+/** What the receiver answered to `allocate`. All numbers are unchecked until `filtering`. */
+export interface Allocation {
+  readonly pages: readonly number[];
+  readonly generations: readonly number[];
+  readonly alreadySent: readonly number[];
+  readonly joined: readonly number[];
+}
+
+/** One chunk to write: its position in the batch and the page it may be written to. */
+export interface Placement {
+  readonly position: number;
+  readonly page: number;
+  readonly generation: number;
+}
+
+export interface TransferInput {
+  /** Identity of the transfer: `<epoch>/<request>/<batch>`. */
+  readonly transfer: string;
+  readonly batch: number;
+  readonly chunkCount: number;
+  /** Pages of the receiver's arena; a reply that names another page is refused. */
+  readonly arenaPages: number;
+  /** How long a write may take to drain once it was stopped. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface TransferContext extends TransferInput {
+  readonly allocation: Allocation | null;
+  readonly placements: readonly Placement[];
+  /** Positions that another request is writing; their source bytes are kept until they are ready. */
+  readonly joined: readonly number[];
+  /** Positions whose source memory is still ours to read. */
+  readonly held: readonly number[];
+  readonly joinResolved: boolean;
+  readonly writeOutstanding: boolean;
+  readonly failure: Failure | null;
+  /** No byte of this transfer can land any more. */
+  readonly drained: boolean;
+}
+
+export type TransferEvent =
+  | { type: 'allocate.replied'; allocation: Allocation }
+  | { type: 'allocate.failed'; failure: Failure }
+  | { type: 'write.delivered' }
+  | { type: 'write.failed'; failure: Failure; drained: boolean }
+  | { type: 'commit.accepted' }
+  | { type: 'commit.failed'; failure: Failure }
+  | { type: 'join.resolved' }
+  | { type: 'transfer.cancel'; failure: Failure }
+  | { type: 'transfer.settle' };
+
+/** The field that makes an allocation unusable, or undefined (S6: a list is never zipped with one that does not fit). */
+export function unsoundField(allocation: Allocation, chunkCount: number, arenaPages: number): string | undefined {
+  const { pages, generations, alreadySent, joined } = allocation;
+  const isPosition = (value: number) => Number.isInteger(value) && value >= 0 && value < chunkCount;
+  if (!alreadySent.every(isPosition) || new Set(alreadySent).size !== alreadySent.length) return 'alreadySent';
+  if (pages.length + alreadySent.length !== chunkCount) return 'pages';
+  if (generations.length !== pages.length) return 'generations';
+  const isPage = (value: number) => Number.isInteger(value) && value >= 0 && value < arenaPages;
+  if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
+  const sent = new Set(alreadySent);
+  if (!joined.every((position) => sent.has(position)) || new Set(joined).size !== joined.length) return 'joined';
+  return undefined;
+}
+
+/** Drops the deduplicated positions and pairs each remaining one, in order, with its page (S4). */
+function placementsOf(allocation: Allocation, chunkCount: number): Placement[] {
+  const deduplicated = new Set(allocation.alreadySent);
+  const positions = Array.from({ length: chunkCount }, (_, position) => position).filter((p) => !deduplicated.has(p));
+  return positions.map((position, index) => ({
+    position,
+    page: allocation.pages[index] as number,
+    generation: allocation.generations[index] as number,
+  }));
+}
+
+const emptyAllocation: Allocation = { pages: [], generations: [], alreadySent: [], joined: [] };
+
+export const transferMachine = setup({
+  types: {
+    input: {} as TransferInput,
+    context: {} as TransferContext,
+    events: {} as TransferEvent,
+  },
+  actions: {
+    sendAllocate: effect('sendAllocate'),
+    startWrite: effect('startWrite'),
+    stopWrite: effect('stopWrite'),
+    sendCommit: effect('sendCommit'),
+    /** Source memory is given back: once per position (S5). */
+    releaseSource: effect<{ positions: readonly number[] }>('releaseSource'),
+    reportCommitted: effect('reportCommitted'),
+    reportAborted: effect('reportAborted'),
+    reportUnexpected: effect('reportUnexpected'),
+    forgetHeld: assign({
+      held: ({ context }, params: { positions: readonly number[] }) => {
+        const gone = new Set(params.positions);
+        return context.held.filter((position) => !gone.has(position));
+      },
+    }),
+    fail: assign({ failure: ({ context }, params: { failure: Failure }) => context.failure ?? params.failure }),
+  },
+  guards: {
+    replyIsUnsound: ({ context }) =>
+      context.allocation === null ||
+      unsoundField(context.allocation, context.chunkCount, context.arenaPages) !== undefined,
+    hasPlacements: ({ context }) => context.placements.length > 0,
+    hasUnresolvedJoins: ({ context }) => context.joined.length > 0 && !context.joinResolved,
+    writeIsOutstanding: ({ context }) => context.writeOutstanding,
+  },
+  delays: { drainTimeout: ({ context }) => context.drainTimeoutMs },
+}).createMachine({
+  id: 'transfer',
+  context: ({ input }) => ({
+    ...input,
+    allocation: null,
+    placements: [],
+    joined: [],
+    held: Array.from({ length: input.chunkCount }, (_, position) => position),
+    joinResolved: false,
+    writeOutstanding: false,
+    failure: null,
+    drained: true,
+  }),
+  initial: 'allocating',
+  on: { 'transfer.*': { actions: 'reportUnexpected' } },
+  states: {
+    allocating: {
+      entry: 'sendAllocate',
+      on: {
+        'allocate.replied': {
+          target: 'filtering',
+          actions: assign({ allocation: ({ event }) => event.allocation }),
+        },
+        'allocate.failed': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+        // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
+        'transfer.settle': 'committed',
+        'transfer.cancel': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+      },
+    },
+
+    filtering: {
+      always: [
+        {
+          guard: 'replyIsUnsound',
+          target: 'aborting',
+          actions: {
+            type: 'fail',
+            params: ({ context }) => {
+              const { allocation, chunkCount, arenaPages } = context;
+              const field = unsoundField(allocation ?? emptyAllocation, chunkCount, arenaPages) ?? 'pages';
+              const message = `allocation of ${context.transfer} does not fit its ${chunkCount} chunks: ${field}`;
+              return { failure: { code: 'inconsistent_reply', message, field } };
+            },
+          },
+        },
+        {
+          target: 'filtered',
+          actions: [
+            assign(({ context }) => {
+              const allocation = context.allocation ?? emptyAllocation;
+              return { placements: placementsOf(allocation, context.chunkCount), joined: allocation.joined };
+            }),
+          ],
+        },
+      ],
+    },
+
+    /** The reply is sound. Bytes that are ready at the receiver can no longer be asked for. */
+    filtered: {
+      entry: [
+        { type: 'releaseSource', params: ({ context }) => ({ positions: readyPositions(context) }) },
+        { type: 'forgetHeld', params: ({ context }) => ({ positions: readyPositions(context) }) },
+      ],
+      always: [
+        { guard: 'hasPlacements', target: 'writing' },
+        { guard: 'hasUnresolvedJoins', target: 'joining' },
+        { target: 'committed' },
+      ],
+    },
+
+    writing: {
+      entry: [assign({ writeOutstanding: true, drained: false }), 'startWrite'],
+      on: {
+        'write.delivered': {
+          target: 'committing',
+          actions: [
+            assign({ writeOutstanding: false, drained: true }),
+            { type: 'releaseSource', params: ({ context }) => ({ positions: writtenPositions(context) }) },
+            { type: 'forgetHeld', params: ({ context }) => ({ positions: writtenPositions(context) }) },
+          ],
+        },
+        'write.failed': {
+          target: 'aborting',
+          actions: [
+            assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),
+            { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+          ],
+        },
+        'join.resolved': { actions: assign({ joinResolved: true }) },
+        'transfer.cancel': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+      },
+    },
+
+    committing: {
+      entry: 'sendCommit',
+      on: {
+        'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
+        'commit.failed': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+        'join.resolved': { actions: assign({ joinResolved: true }) },
+        // The receiver has announced the request ready, so it has this commit; only its reply was lost.
+        'transfer.settle': 'committed',
+        'transfer.cancel': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+      },
+    },
+
+    joining: {
+      on: {
+        'join.resolved': { target: 'committed', actions: assign({ joinResolved: true }) },
+        'transfer.settle': 'committed',
+        'transfer.cancel': {
+          target: 'aborting',
+          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
+        },
+      },
+    },
+
+    aborting: {
+      always: [
+        { guard: 'writeIsOutstanding', target: 'draining', actions: 'stopWrite' },
+        { target: 'aborted' },
+      ],
+    },
+
+    draining: {
+      on: {
+        'write.delivered': { target: 'aborted', actions: assign({ writeOutstanding: false, drained: true }) },
+        'write.failed': {
+          target: 'aborted',
+          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),
+        },
+      },
+      // The fabric did not say: the pages stay quarantined until the receiver revokes the remote key.
+      after: { drainTimeout: { target: 'aborted', actions: assign({ drained: false }) } },
+    },
+
+    committed: {
+      type: 'final',
+      entry: [
+        { type: 'releaseSource', params: ({ context }) => ({ positions: context.held }) },
+        { type: 'forgetHeld', params: ({ context }) => ({ positions: context.held }) },
+        'reportCommitted',
+      ],
+    },
+    aborted: {
+      type: 'final',
+      entry: [
+        { type: 'releaseSource', params: ({ context }) => ({ positions: context.held }) },
+        { type: 'forgetHeld', params: ({ context }) => ({ positions: context.held }) },
+        'reportAborted',
+      ],
+    },
+  },
+});
+
+function readyPositions(context: TransferContext): number[] {
+  const joined = new Set(context.joined);
+  return (context.allocation?.alreadySent ?? []).filter((position) => !joined.has(position));
+}
+
+function writtenPositions(context: TransferContext): number[] {
+  return context.placements.map((placement) => placement.position);
+}

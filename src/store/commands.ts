@@ -1,0 +1,88 @@
+/** What the store can be told, what it answers, and what it asks its owner to do. Plain data. */
+import type { Allocation } from '../../machines/transfer.js';
+import type { Failure } from '../protocol/fields.js';
+import type { End } from '../protocol/subjects.js';
+
+/** A request, or a reader of its own: the owner of leases. `epoch` is the sender's (or the reader's). */
+export interface HolderId {
+  readonly request: string;
+  readonly epoch: string;
+}
+
+export type StoreCommand =
+  /** A remote key is valid from now on. */
+  | { readonly type: 'grant'; readonly grant: string }
+  /** A remote key has been revoked: nothing written under it can land. */
+  | { readonly type: 'fence'; readonly grant: string }
+  | {
+      readonly type: 'allocate';
+      readonly holder: HolderId;
+      readonly grant: string;
+      readonly batch: number;
+      readonly last: boolean;
+      readonly totalChunks: number;
+      readonly keys: readonly string[];
+      /** Bytes of each chunk. */
+      readonly lengths: readonly number[];
+    }
+  | {
+      readonly type: 'commit';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly pages: readonly number[];
+      readonly generations: readonly number[];
+      readonly lengths: readonly number[];
+    }
+  /** The request has ended. Unless `ready`, everything it holds is taken back. */
+  | { readonly type: 'end'; readonly holder: HolderId; readonly end: End; readonly reason: Failure | undefined }
+  /** No write of that request can land any more. */
+  | { readonly type: 'drained'; readonly holder: HolderId }
+  /** Lookup and lease in one step. Without `keys`: all that the holder holds. */
+  | { readonly type: 'acquire'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
+  | { readonly type: 'release'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
+  /** Let leases and tombstones go whose time is over. */
+  | { readonly type: 'expire' };
+
+/** One leased page, as `acquire` answers. */
+export interface AcquiredPage {
+  readonly key: string;
+  readonly page: number;
+  readonly generation: number;
+  readonly length: number;
+}
+
+/** What a command answers. Commands that are not listed answer nothing. */
+export interface StoreReplies {
+  readonly acquire: { readonly found: readonly AcquiredPage[]; readonly missing: readonly string[] };
+  readonly release: { readonly existed: number; readonly freedPages: number };
+}
+
+export type StoreEffect =
+  /** The batch has its answer. `bytes` is what will be written. */
+  | {
+      readonly type: 'allocated';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly last: boolean;
+      readonly allocation: Allocation;
+      readonly bytes: number;
+      /** False when this answers a repeated message: nothing new happened. */
+      readonly first: boolean;
+    }
+  /** The batch waits for pages: it needs `charge` new ones. */
+  | { readonly type: 'queued'; readonly holder: HolderId; readonly batch: number; readonly charge: number }
+  /** A batch that had waited does not fit what has come into the arena since: the request fails. */
+  | { readonly type: 'refused'; readonly holder: HolderId; readonly batch: number; readonly reason: Failure }
+  /** Chunks of this batch became ready: `written` by itself, `joined` by another request. */
+  | {
+      readonly type: 'chunks.ready';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly written: number;
+      readonly joined: number;
+    }
+  /** The request that was writing a chunk this one had joined is gone; nobody will write it. */
+  | { readonly type: 'writer.failed'; readonly holder: HolderId; readonly key: string; readonly writer: HolderId }
+  | { readonly type: 'leases.ended'; readonly holder: HolderId; readonly cause: 'released' | 'expired' }
+  /** Pages were really freed (S9). */
+  | { readonly type: 'pages.freed'; readonly count: number };
