@@ -35,6 +35,7 @@ const connectRequest = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
+  heartbeatMs: natural.describe('How often the sender says that it lives.'),
   provider,
   replaces: grantId.optional(),
 });
@@ -81,8 +82,10 @@ const commitRequest = z.strictObject({
 /** prefill → decode: give this request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
   v: version,
+  agent: agentName.describe("The sender's name: the request may be unknown to the receiver."),
   request: requestId,
   epoch,
+  totalChunks,
   end: z.enum(['failed', 'cancelled', 'expired']),
   reason: failure,
 });

@@ -1,0 +1,307 @@
+/**
+ * One agent: starts and stops its parts, connects them to the subjects they serve, and tells the others that it lives.
+ */
+import type { Logger } from 'pino';
+import { type Actor, createActor, toPromise } from 'xstate';
+import { agentMachine } from '../../machines/agent.js';
+import { decode, toFailure } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import {
+  type DescribeReply,
+  type OperationReply,
+  type OperationRequest,
+  operationSchemas,
+} from '../protocol/operations.js';
+import { type Heartbeat, heartbeat, peerSchemas } from '../protocol/peer-messages.js';
+import { type End, subjects } from '../protocol/subjects.js';
+import type { ClockPort } from '../ports/clock.js';
+import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
+import type { FabricPort } from '../ports/fabric.js';
+import type { AgentOptions } from './agent-options.js';
+import { type AgentContext, failureOf, sleep } from './context.js';
+import { Counters } from './counters.js';
+import { Receiver } from './receiver.js';
+import { Sender } from './sender.js';
+import { serve } from './service.js';
+import { Owners } from './supervise.js';
+
+export interface AgentPorts {
+  readonly control: ControlPort;
+  readonly fabric: FabricPort;
+  readonly clock: ClockPort;
+  readonly logger: Logger;
+  /** Random 64 bits as 16 hexadecimal digits. */
+  newEpoch(): string;
+  /** Version of the program. */
+  readonly version: string;
+}
+
+type Body<T> = Omit<T, 'v' | 'ok'>;
+
+const owners = new Owners<Agent>();
+const logic = agentMachine.provide({
+  actions: {
+    beginHeartbeats: ({ self }) => owners.of(self).beginHeartbeats(),
+    watchForIdle: ({ self }) => void owners.of(self).watchForIdle(),
+    cancelRequests: ({ self }) => owners.of(self).cancelRequests(),
+    close: ({ self }) => void owners.of(self).close(),
+    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+  },
+});
+
+export class Agent {
+  readonly epoch: string;
+  readonly #context: AgentContext;
+  readonly #version: string;
+  readonly #actor: Actor<typeof agentMachine>;
+  readonly #sender: Sender | undefined;
+  readonly #receiver: Receiver | undefined;
+  readonly #subscriptions: ControlSubscription[] = [];
+  readonly #startedMs: number;
+  readonly #timers: unknown[] = [];
+
+  constructor(options: AgentOptions, ports: AgentPorts) {
+    const { control, fabric, clock, newEpoch, version } = ports;
+    this.epoch = newEpoch();
+    this.#version = version;
+    this.#startedMs = clock.now();
+    const { agent, role } = options;
+    const logger = ports.logger.child({ agent, epoch: this.epoch });
+    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters: new Counters() };
+    this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
+    this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
+    const input = { drainTimeoutMs: options.shutdownTimeoutMs };
+    this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
+    owners.start(this.#actor, this, (error) => this.#context.logger.fatal({ err: error }, 'agent actor failed'));
+  }
+
+  /** Resolves when the agent serves. Rejects, with everything closed again, when it cannot. */
+  async start(): Promise<void> {
+    try {
+      await this.#receiver?.open();
+      await this.#sender?.memory.open();
+      this.#serve();
+      await this.#context.control.flush();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#actor.send({ type: 'agent.started' });
+    const { role } = this.#context.options;
+    const endpoints = this.#context.fabric.endpoints().map(({ provider, detail }) => `${provider} (${detail})`);
+    this.#context.logger.info({ role, endpoints }, 'agent running');
+    for (const { provider, reason } of this.#context.fabric.unavailable()) {
+      this.#context.logger.warn({ provider, reason }, 'provider unavailable');
+    }
+  }
+
+  /** Takes no new requests, lets those in progress end, closes everything, the ports too. Idempotent. */
+  async stop(): Promise<void> {
+    this.#actor.send({ type: 'agent.drain' });
+    await toPromise(this.#actor);
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  beginHeartbeats(): void {
+    const { heartbeatMs, sweepIntervalMs } = this.#context.options;
+    this.#beat(false);
+    this.#every(heartbeatMs, () => this.#beat(false));
+    this.#every(sweepIntervalMs, () => {
+      this.#sender?.sweep(this.#context.clock.now());
+      this.#receiver?.sweep();
+    });
+  }
+
+  async watchForIdle(): Promise<void> {
+    this.#context.logger.info('agent draining');
+    this.#sender?.stopAccepting();
+    this.#receiver?.stopAccepting();
+    await Promise.all([this.#sender?.idle(), this.#receiver?.idle()]);
+    this.#actor.send({ type: 'agent.idle' });
+  }
+
+  cancelRequests(): void {
+    const { agent } = this.#context.options;
+    const failure = failureOf('agent_draining', `agent ${agent} has stopped`);
+    this.#context.logger.warn('requests in progress are given up');
+    this.#sender?.cancelAll(failure);
+    this.#receiver?.cancelAll(failure);
+  }
+
+  async close(): Promise<void> {
+    const { control, fabric, clock, logger, options } = this.#context;
+    try {
+      // What was given up just now may still have to be told to a receiver.
+      if (this.#sender !== undefined) {
+        await Promise.race([this.#sender.idle(), sleep(clock, options.writeDrainTimeoutMs)]);
+      }
+      this.#beat(true);
+      for (const timer of this.#timers) clock.clearTimeout(timer);
+      for (const subscription of this.#subscriptions) subscription.close();
+      await this.#sender?.close();
+      this.#receiver?.close();
+      await fabric.close();
+      await control.close();
+    } catch (error) {
+      logger.error({ err: error }, 'agent did not close cleanly');
+    }
+    logger.info('agent stopped');
+    this.#actor.send({ type: 'agent.closed' });
+  }
+
+  ignored(event: string): void {
+    this.#context.logger.debug({ event }, 'event ignored');
+  }
+
+  // --- subjects -----------------------------------------------------------------------------------------------------
+
+  #serve(): void {
+    const context = this.#context;
+    const { agent } = context.options;
+    const sender = this.#sender;
+    const receiver = this.#receiver;
+    const { control } = context;
+    this.#subscriptions.push(
+      serve(context, subjects.operations(agent), operationSchemas, {
+        describe: () => this.#describe(),
+        status: (request) => this.#status(request),
+        cancel: (request) => this.#cancel(request),
+        ...(sender === undefined
+          ? {}
+          : {
+              put: (request) => sender.put(request),
+              attach: ({ segment, path }) => sender.memory.attach(segment, path),
+              detach: async ({ segment }) => {
+                await sender.memory.detach(segment);
+                return {};
+              },
+              stage: (request) => sender.stage(request),
+              unstage: ({ holder, offsets }) => ({ returned: sender.memory.unstage(holder, offsets) }),
+            }),
+        ...(receiver === undefined
+          ? {}
+          : {
+              acquire: (request) => receiver.acquire(request),
+              release: (request) => receiver.release(request),
+            }),
+      }),
+      serve(context, subjects.peers(agent, this.epoch), peerSchemas, {
+        ...(sender === undefined
+          ? {}
+          : {
+              joined: (notice) => {
+                sender.joined(notice);
+                return {};
+              },
+              ended: (notice) => {
+                sender.ended(notice);
+                return {};
+              },
+            }),
+        ...(receiver === undefined
+          ? {}
+          : {
+              connect: (request) => receiver.connect(request),
+              allocate: (request) => receiver.allocate(request),
+              commit: (request) => receiver.commit(request),
+              abort: (request) => receiver.abort(request),
+              drained: (request) => receiver.drained(request),
+              inquire: (request) => receiver.inquire(request),
+            }),
+      }),
+      control.subscribe(subjects.discover, (message) => this.#discovered(message)),
+      control.subscribe(subjects.heartbeats, (message) => this.#heard(message)),
+    );
+  }
+
+  #discovered(message: ControlMessage): void {
+    message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...this.#describe() }));
+  }
+
+  #heard(message: ControlMessage): void {
+    try {
+      const beat: Heartbeat = decode(heartbeat, message.body);
+      this.#sender?.heartbeat(beat);
+      this.#receiver?.heartbeat(beat);
+    } catch (error) {
+      const { code, field } = toFailure(error);
+      this.#context.counters.add('messages_refused');
+      this.#context.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
+    }
+  }
+
+  #cancel(request: OperationRequest<'cancel'>): { end?: End } {
+    const answer = this.#sender?.cancel(request) ?? this.#receiver?.cancel(request);
+    if (answer !== undefined) return answer;
+    throw new KvferryError('unknown_request', `request ${request.request} is not known here`, { field: 'request' });
+  }
+
+  #describe(): Body<DescribeReply> {
+    const { options, fabric } = this.#context;
+    const arena = this.#receiver?.description();
+    const staging = this.#sender?.memory.staging;
+    return {
+      agent: options.agent,
+      epoch: this.epoch,
+      role: options.role,
+      state: this.#state(),
+      version: this.#version,
+      heartbeatMs: options.heartbeatMs,
+      endpoints: [...fabric.endpoints()],
+      unavailable: [...fabric.unavailable()],
+      ...(arena === undefined ? {} : { arena }),
+      ...(staging === undefined ? {} : { staging }),
+    };
+  }
+
+  #status({ request, limit }: OperationRequest<'status'>): Body<OperationReply<'status'>> {
+    const { options, clock, counters } = this.#context;
+    const rows = [...(this.#sender?.rows(request) ?? []), ...(this.#receiver?.rows(request) ?? [])];
+    const pages = this.#receiver?.pageCounts();
+    const staging = this.#sender?.memory.stagingCounts();
+    return {
+      agent: options.agent,
+      epoch: this.epoch,
+      role: options.role,
+      state: this.#state(),
+      uptimeMs: Math.round(clock.now() - this.#startedMs),
+      ...(pages === undefined ? {} : { pages }),
+      queued: this.#receiver?.waiting ?? 0,
+      ...(staging === undefined ? {} : { staging }),
+      segments: this.#sender?.memory.rows() ?? [],
+      peers: [...(this.#sender?.peerRows() ?? []), ...(this.#receiver?.peerRows() ?? [])],
+      requests: rows.slice(0, limit),
+      requestsTotal: rows.length,
+      counters: counters.toJSON(),
+    };
+  }
+
+  #state(): DescribeReply['state'] {
+    const state = this.#actor.getSnapshot().value;
+    return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
+  }
+
+  #beat(leaving: boolean): void {
+    const { options, control, logger } = this.#context;
+    const { agent, role, heartbeatMs } = options;
+    const beat: Heartbeat = { v: PROTOCOL_VERSION, agent, epoch: this.epoch, role, heartbeatMs, leaving };
+    try {
+      control.publish(subjects.heartbeat(agent), JSON.stringify(beat));
+    } catch (error) {
+      logger.warn({ err: error }, 'heartbeat not sent');
+    }
+  }
+
+  /** Runs `work` every `intervalMs`, until the agent closes. */
+  #every(intervalMs: number, work: () => void): void {
+    const { clock } = this.#context;
+    const slot = this.#timers.length;
+    const tick = () => {
+      this.#timers[slot] = clock.setTimeout(tick, intervalMs);
+      work();
+    };
+    this.#timers[slot] = clock.setTimeout(tick, intervalMs);
+  }
+}

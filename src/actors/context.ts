@@ -1,0 +1,28 @@
+/** What every actor of one agent shares: who the agent is, and the ports. */
+import type { Logger } from 'pino';
+import type { Failure } from '../protocol/fields.js';
+import type { ClockPort } from '../ports/clock.js';
+import type { ControlPort } from '../ports/control.js';
+import type { FabricPort } from '../ports/fabric.js';
+import type { AgentOptions } from './agent-options.js';
+import type { Counters } from './counters.js';
+
+export interface AgentContext {
+  readonly options: AgentOptions;
+  /** This process's epoch. */
+  readonly epoch: string;
+  readonly control: ControlPort;
+  readonly fabric: FabricPort;
+  readonly clock: ClockPort;
+  readonly logger: Logger;
+  readonly counters: Counters;
+}
+
+/** Resolves after `delayMs` on the agent's clock. */
+export function sleep(clock: ClockPort, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.setTimeout(resolve, delayMs));
+}
+
+export function failureOf(code: Failure['code'], message: string): Failure {
+  return { code, message };
+}

@@ -1,0 +1,175 @@
+/** Runs one ingest machine: what arrives for one request, and the announcement of its end. */
+import { type Actor, createActor } from 'xstate';
+import { type IngestContext, type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import type { TerminalEvent } from '../protocol/events.js';
+import type { Failure } from '../protocol/fields.js';
+import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import type { RequestRow } from '../protocol/operations.js';
+import { type End, subjects } from '../protocol/subjects.js';
+import type { HolderId } from '../store/commands.js';
+import type { AgentContext } from './context.js';
+import { notifyPeer } from './peer-call.js';
+import { Owners } from './supervise.js';
+
+export interface IngestTask {
+  readonly holder: HolderId;
+  /** Name of the sending agent. */
+  readonly sender: string;
+  readonly totalChunks: number;
+  readonly timeoutMs: number;
+}
+
+export interface IngestListener {
+  /** The store shall record how it ended. */
+  ended(ingest: IngestActor, end: End, reason: Failure | null): void;
+  /** Nothing is left of it. */
+  gone(ingest: IngestActor): void;
+}
+
+const owners = new Owners<IngestActor>();
+const logic = ingestMachine.provide({
+  actions: {
+    recordEnd: ({ self, context }) => owners.of(self).recordEnd(context),
+    announce: ({ self, context }) => owners.of(self).announce(context),
+    notifyJoined: ({ self }, { batch }) => owners.of(self).notifyJoined(batch),
+    reportLeasesEnded: ({ self }, { cause }) => owners.of(self).reportLeasesEnded(cause),
+    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+  },
+});
+
+export class IngestActor {
+  readonly task: IngestTask;
+  readonly #context: AgentContext;
+  readonly #listener: IngestListener;
+  readonly #actor: Actor<typeof ingestMachine>;
+  readonly #startedMs: number;
+  #announced = false;
+
+  constructor(context: AgentContext, task: IngestTask, listener: IngestListener) {
+    this.task = task;
+    this.#context = context;
+    this.#listener = listener;
+    this.#startedMs = context.clock.now();
+    const { holder, sender, totalChunks, timeoutMs } = task;
+    const input = { request: holder.request, epoch: holder.epoch, sender, totalChunks, timeoutMs };
+    this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
+    this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
+  }
+
+  /** Not ended, also not ready. */
+  get isRunning(): boolean {
+    return this.#actor.getSnapshot().matches('running');
+  }
+
+  send(event: IngestEvent): void {
+    this.#actor.send(event);
+  }
+
+  end(end: 'failed' | 'cancelled' | 'expired', failure: Failure): void {
+    this.#actor.send({ type: 'ingest.end', end, failure });
+  }
+
+  /** Forgets it without a word: it was refused before anything of it was accepted. */
+  discard(): void {
+    this.#actor.stop();
+  }
+
+  row(): RequestRow {
+    const { value, context } = this.#actor.getSnapshot();
+    const state = typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+    const { request, epoch, batches, chunks, end, failure } = context;
+    return {
+      request,
+      epoch,
+      side: 'receiver',
+      state,
+      ageMs: this.#ageMs,
+      batches,
+      chunks,
+      ...(end === null ? {} : { end }),
+      ...(failure === null ? {} : { reason: failure }),
+    };
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  recordEnd({ end, failure }: IngestContext): void {
+    this.#listener.ended(this, end ?? 'failed', failure);
+  }
+
+  announce(context: IngestContext): void {
+    this.#announce(context.end ?? 'failed', context.failure, context);
+  }
+
+  notifyJoined(batch: number): void {
+    const { holder } = this.task;
+    notifyPeer(this.#context, this.#sender, 'joined', { request: holder.request, epoch: holder.epoch, batch });
+  }
+
+  reportLeasesEnded(cause: 'released' | 'expired'): void {
+    this.#context.counters.add(`leases_${cause}`);
+    if (cause === 'expired') {
+      const { request, epoch } = this.task.holder;
+      this.#context.logger.warn({ request, epoch }, 'leases expired: nobody released or renewed them');
+    }
+  }
+
+  ignored(event: string): void {
+    this.#context.logger.debug({ request: this.task.holder.request, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  get #ageMs(): number {
+    return Math.round(this.#context.clock.now() - this.#startedMs);
+  }
+
+  get #sender(): { agent: string; epoch: string } {
+    return { agent: this.task.sender, epoch: this.task.holder.epoch };
+  }
+
+  #announce(
+    end: End,
+    failure: Failure | null,
+    counts: Pick<IngestContext, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>,
+  ): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    const { options, control, logger, counters } = this.#context;
+    const { request, epoch } = this.task.holder;
+    const reason = failure === null ? {} : { reason: failure };
+    const { chunks, deduplicated, joined, bytes } = counts;
+    const event: TerminalEvent = {
+      v: PROTOCOL_VERSION,
+      request,
+      epoch,
+      end,
+      ...reason,
+      sender: this.task.sender,
+      receiver: options.agent,
+      chunks,
+      deduplicated,
+      joined,
+      bytes,
+      ageMs: this.#ageMs,
+    };
+    control.publish(subjects.terminal(options.agent, end), JSON.stringify(event));
+    notifyPeer(this.#context, this.#sender, 'ended', { request, epoch, end, ...reason });
+    counters.add(`requests_received_${end}`);
+    const log = { request, epoch, end, ...reason, chunks, deduplicated, joined, bytes };
+    if (end === 'ready') logger.debug(log, 'request ended');
+    else logger.warn(log, 'request ended');
+  }
+
+  /** The machine threw: the request ends here, with a reason, and nothing else does. */
+  #crashed(error: unknown): void {
+    const { request } = this.task.holder;
+    this.#context.counters.add('actors_crashed');
+    this.#context.logger.error({ request, err: error }, 'ingest actor failed');
+    const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
+    this.#listener.ended(this, 'failed', failure);
+    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 });
+    this.#listener.gone(this);
+  }
+}

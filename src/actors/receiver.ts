@@ -1,0 +1,364 @@
+/** The decode side of an agent: owns the arena through the store actor, and takes what senders bring. */
+import { RequestEndedError } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
+import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../protocol/operations.js';
+import type { AllocateReply, AllocateRequest, Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
+import type { End } from '../protocol/subjects.js';
+import type { HolderId, StoreEffect } from '../store/commands.js';
+import { Store } from '../store/store.js';
+import { type AgentContext, failureOf } from './context.js';
+import { IngestActor } from './ingest-actor.js';
+import { SenderPeer } from './sender-peer.js';
+import { StoreActor } from './store-actor.js';
+
+/** Somebody waits for the answer to an allocation. A repeated message takes the place of the one before it. */
+interface PendingAllocation {
+  resolve(reply: Omit<AllocateReply, 'v' | 'ok'>): void;
+  reject(error: KvferryError): void;
+}
+
+type Body<T> = Omit<T, 'v' | 'ok'>;
+
+export class Receiver {
+  readonly arenaPath: string;
+  readonly #context: AgentContext;
+  readonly #store: StoreActor;
+  readonly #ingests = new Map<string, IngestActor>();
+  readonly #senders = new Map<string, SenderPeer>();
+  readonly #pending = new Map<string, PendingAllocation>();
+  #accepting = true;
+  #onIdle: (() => void) | undefined;
+
+  constructor(context: AgentContext) {
+    this.#context = context;
+    const { arena, agent, leaseMs, tombstonesMax, tombstoneMs, requestsMax } = context.options;
+    this.arenaPath = `${arena.directory}/kvferry-${agent}-${context.epoch}-arena`;
+    const { pages, pageBytes } = arena;
+    const store = new Store({ pages, pageBytes, leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax });
+    this.#store = new StoreActor(store, context.clock, (effect) => this.#run(effect));
+  }
+
+  async open(): Promise<void> {
+    const { pages, pageBytes } = this.#context.options.arena;
+    await this.#context.fabric.createArena({ path: this.arenaPath, pages, pageBytes });
+  }
+
+  // --- messages from senders ----------------------------------------------------------------------------------------
+
+  async connect(message: PeerRequest<'connect'>): Promise<Body<PeerReply<'connect'>>> {
+    const { agent, epoch, heartbeatMs, provider, replaces } = message;
+    const { fabric, options } = this.#context;
+    const endpoint = fabric.endpoints().find((offered) => offered.provider === provider);
+    if (endpoint === undefined) {
+      throw new KvferryError('provider_unavailable', `agent ${options.agent} does not offer ${provider}`, {
+        field: 'provider',
+      });
+    }
+    const sender = this.#senders.get(epoch) ?? this.#addSender(agent, epoch, heartbeatMs);
+    const { id, token, arenaBytes } = await sender.grant(provider, replaces);
+    const { pageBytes, pages } = options.arena;
+    return { grant: { id, provider, token, arenaBytes }, endpoint, pageBytes, pages };
+  }
+
+  allocate(message: AllocateRequest): Promise<Body<AllocateReply>> {
+    const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant } = message;
+    const holder: HolderId = { request, epoch };
+    const name = nameOf(holder);
+    const lengths = expandLengths(message.lengths);
+    const known = this.#ingests.get(name);
+    if (known === undefined) this.#refuse(holder);
+    const sender = this.#senders.get(epoch);
+    if (sender === undefined) {
+      throw new KvferryError('stale_grant', `grant ${grant} is unknown or revoked`, { field: 'grant' });
+    }
+    const ingest = known ?? this.#addIngest(holder, sender.agent, totalChunks, timeoutMs);
+    return new Promise((resolve, reject) => {
+      const pendingName = `${batch} ${name}`;
+      this.#pending.set(pendingName, { resolve, reject });
+      try {
+        this.#store.execute({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths });
+      } catch (error) {
+        this.#pending.delete(pendingName);
+        if (known === undefined) {
+          this.#ingests.delete(name);
+          ingest.discard();
+        }
+        reject(error as Error);
+      }
+    });
+  }
+
+  commit(message: PeerRequest<'commit'>): Body<PeerReply<'commit'>> {
+    const { request, epoch, batch, pages, generations } = message;
+    const lengths = expandLengths(message.lengths);
+    this.#store.execute({ type: 'commit', holder: { request, epoch }, batch, pages, generations, lengths });
+    return {};
+  }
+
+  /** The answer is the end that was recorded, which may be an earlier one (P6). */
+  abort(message: PeerRequest<'abort'>): Body<PeerReply<'abort'>> {
+    const { request, epoch, end, reason, agent, totalChunks } = message;
+    const holder: HolderId = { request, epoch };
+    const recorded = this.#store.view.tombstone(holder);
+    if (recorded === undefined) {
+      const { attemptTimeoutMs } = this.#context.options;
+      const ingest = this.#ingests.get(nameOf(holder)) ?? this.#addIngest(holder, agent, totalChunks, attemptTimeoutMs);
+      ingest.end(end, reason);
+    }
+    return { end: this.#store.view.tombstone(holder)?.end ?? end };
+  }
+
+  drained({ request, epoch }: PeerRequest<'drained'>): Body<PeerReply<'drained'>> {
+    this.#store.execute({ type: 'drained', holder: { request, epoch } });
+    return {};
+  }
+
+  inquire({ request, epoch }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
+    const holder: HolderId = { request, epoch };
+    const recorded = this.#store.view.tombstone(holder);
+    if (recorded !== undefined) {
+      const { end, reason } = recorded;
+      return reason === undefined ? { end } : { end, reason };
+    }
+    if (!this.#ingests.has(nameOf(holder))) throw unknownRequest(request);
+    return {};
+  }
+
+  heartbeat(beat: Heartbeat): void {
+    const sender = this.#senders.get(beat.epoch);
+    if (sender === undefined) {
+      this.#noticeRestart(beat);
+      return;
+    }
+    if (beat.leaving) sender.left(failureOf('agent_draining', 'it has stopped'));
+    else sender.heard();
+  }
+
+  // --- public operations --------------------------------------------------------------------------------------------
+
+  acquire({ request, epoch, keys }: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
+    const { found, missing } = this.#store.execute({ type: 'acquire', holder: { request, epoch }, keys });
+    return {
+      arena: this.description(),
+      leaseMs: this.#context.options.leaseMs,
+      keys: found.map((page) => page.key),
+      pages: found.map((page) => page.page),
+      generations: found.map((page) => page.generation),
+      lengths: found.map((page) => page.length),
+      missing: [...missing],
+    };
+  }
+
+  release({ request, epoch, keys }: OperationRequest<'release'>): Body<OperationReply<'release'>> {
+    return this.#store.execute({ type: 'release', holder: { request, epoch }, keys });
+  }
+
+  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+    const matching = [...this.#ingests.values()].filter(
+      ({ task: { holder } }) => holder.request === request && (epoch === undefined || holder.epoch === epoch),
+    );
+    for (const ingest of matching) {
+      ingest.end('cancelled', failureOf('cancelled_by_caller', `request ${request} was cancelled`));
+    }
+    const ids = epoch === undefined ? matching.map(({ task }) => task.holder) : [{ request, epoch }];
+    const tombstone = ids.map((id) => this.#store.view.tombstone(id)).find((recorded) => recorded !== undefined);
+    if (tombstone !== undefined) return { end: tombstone.end };
+    return matching.length > 0 ? {} : undefined;
+  }
+
+  // --- what may be seen ---------------------------------------------------------------------------------------------
+
+  description(): { path: string; epoch: string; pageBytes: number; pages: number } {
+    const { pageBytes, pages } = this.#context.options.arena;
+    return { path: this.arenaPath, epoch: this.#context.epoch, pageBytes, pages };
+  }
+
+  pageCounts(): PageCounts {
+    return this.#store.view.pageCounts();
+  }
+
+  /** Requests that wait for pages. */
+  get waiting(): number {
+    return this.#store.view.waiting;
+  }
+
+  rows(request: string | undefined): RequestRow[] {
+    return [...this.#ingests.values()]
+      .filter(({ task: { holder } }) => request === undefined || holder.request === request)
+      .map((ingest) => ingest.row());
+  }
+
+  peerRows(): PeerRow[] {
+    return [...this.#senders.values()].map((sender) => sender.row());
+  }
+
+  // --- life ---------------------------------------------------------------------------------------------------------
+
+  /** No new requests. Those in progress may end, and their pages may be read. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  cancelAll(failure: Failure): void {
+    for (const ingest of [...this.#ingests.values()]) ingest.end('failed', failure);
+  }
+
+  /** Resolves when nothing is arriving and nothing is leased. */
+  idle(): Promise<void> {
+    if (this.#ingests.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  sweep(): void {
+    this.#store.execute({ type: 'expire' });
+    const broken = this.#store.view.audit();
+    if (broken === undefined) return;
+    this.#context.counters.add('invariants_broken');
+    this.#context.logger.fatal({ invariant: broken }, 'the store has lost an invariant');
+  }
+
+  close(): void {
+    for (const sender of this.#senders.values()) sender.stop();
+    const closed = new KvferryError('closed', `agent ${this.#context.options.agent} has stopped`);
+    for (const pending of this.#pending.values()) pending.reject(closed);
+    this.#pending.clear();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #run(effect: StoreEffect): void {
+    if (effect.type === 'pages.freed') {
+      this.#context.counters.add('pages_freed', effect.count);
+      return;
+    }
+    const name = nameOf(effect.holder);
+    const ingest = this.#ingests.get(name);
+    switch (effect.type) {
+      case 'allocated': {
+        const { pages, generations, alreadySent, joined } = effect.allocation;
+        this.#settle(`${effect.batch} ${name}`, (pending) =>
+          pending.resolve({
+            pages: [...pages],
+            generations: [...generations],
+            alreadySent: [...alreadySent],
+            joined: [...joined],
+          }),
+        );
+        if (!effect.first) return;
+        this.#context.counters.add('chunks_written', pages.length);
+        this.#context.counters.add('chunks_deduplicated', alreadySent.length);
+        this.#context.counters.add('chunks_joined', joined.length);
+        ingest?.send({
+          type: 'batch.allocated',
+          batch: effect.batch,
+          last: effect.last,
+          written: pages.length,
+          ready: alreadySent.length - joined.length,
+          joined: joined.length,
+          bytes: effect.bytes,
+        });
+        return;
+      }
+      case 'queued': {
+        const { request, epoch } = effect.holder;
+        this.#context.counters.add('batches_queued');
+        this.#context.logger.debug({ request, epoch, batch: effect.batch, charge: effect.charge }, 'waits for pages');
+        return;
+      }
+      case 'refused':
+        ingest?.end('failed', effect.reason);
+        return;
+      case 'chunks.ready':
+        ingest?.send({ type: effect.type, batch: effect.batch, written: effect.written, joined: effect.joined });
+        return;
+      case 'writer.failed':
+        this.#context.counters.add('joined_writers_failed');
+        ingest?.end(
+          'failed',
+          failureOf('writer_failed', `request ${effect.writer.request}, which was writing a shared chunk, has failed`),
+        );
+        return;
+      case 'leases.ended':
+        ingest?.send({ type: 'leases.ended', cause: effect.cause });
+        return;
+    }
+  }
+
+  #settle(name: string, answer: (pending: PendingAllocation) => void): void {
+    const pending = this.#pending.get(name);
+    if (pending === undefined) return;
+    this.#pending.delete(name);
+    answer(pending);
+  }
+
+  #refuse(holder: HolderId): void {
+    const recorded = this.#store.view.tombstone(holder);
+    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end);
+    if (!this.#accepting) {
+      throw new KvferryError('agent_draining', `agent ${this.#context.options.agent} takes no new requests`);
+    }
+  }
+
+  #addSender(agent: string, epoch: string, heartbeatMs: number): SenderPeer {
+    const sender = new SenderPeer(this.#context, { agent, epoch, heartbeatMs }, {
+      granted: (grant) => this.#store.execute({ type: 'grant', grant }),
+      fenced: (grant) => this.#store.execute({ type: 'fence', grant }),
+      lost: (failure) => {
+        this.#senders.delete(epoch);
+        for (const ingest of [...this.#ingests.values()]) {
+          if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
+        }
+      },
+    });
+    this.#senders.set(epoch, sender);
+    return sender;
+  }
+
+  /** A sender that comes back under its old name with a new epoch has died meanwhile. */
+  #noticeRestart(beat: Heartbeat): void {
+    for (const sender of [...this.#senders.values()]) {
+      if (sender.agent === beat.agent) sender.left(failureOf('stale_epoch', `it was restarted: epoch ${beat.epoch}`));
+    }
+  }
+
+  #addIngest(holder: HolderId, sender: string, totalChunks: number, timeoutMs: number): IngestActor {
+    const name = nameOf(holder);
+    const ingest = new IngestActor(
+      this.#context,
+      { holder, sender, totalChunks, timeoutMs },
+      {
+        ended: (_, end, reason) => {
+          this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
+          if (end !== 'ready') this.#refusePending(holder, end);
+        },
+        gone: (which) => {
+          if (this.#ingests.get(name) === which) this.#ingests.delete(name);
+          if (this.#ingests.size === 0) this.#onIdle?.();
+        },
+      },
+    );
+    this.#ingests.set(name, ingest);
+    return ingest;
+  }
+
+  /** Allocations that still wait get the end as their answer. */
+  #refusePending(holder: HolderId, end: End): void {
+    const suffix = ` ${nameOf(holder)}`;
+    for (const name of [...this.#pending.keys()]) {
+      if (name.endsWith(suffix)) {
+        this.#settle(name, (pending) => pending.reject(new RequestEndedError(holder.request, end)));
+      }
+    }
+  }
+}
+
+function nameOf({ request, epoch }: HolderId): string {
+  return `${epoch}/${request}`;
+}
+
+function unknownRequest(request: string): KvferryError {
+  return new KvferryError('unknown_request', `request ${request} is not known here`, { field: 'request' });
+}

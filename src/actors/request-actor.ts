@@ -1,0 +1,257 @@
+/** Runs one request machine: its transfers, its abort, and its end. */
+import { type Actor, createActor } from 'xstate';
+import { type RequestContext, requestMachine } from '../../machines/request.js';
+import { toFailure } from '../protocol/codec.js';
+import type { Failure } from '../protocol/fields.js';
+import type { RequestRow } from '../protocol/operations.js';
+import type { End } from '../protocol/subjects.js';
+import type { AgentContext } from './context.js';
+import { callPeer } from './peer-call.js';
+import type { ReceiverPeer } from './receiver-peer.js';
+import { Owners } from './supervise.js';
+import { type SourceChunk, TransferActor } from './transfer-actor.js';
+
+export interface RequestTask {
+  readonly request: string;
+  readonly peer: ReceiverPeer;
+  readonly totalChunks: number;
+  readonly timeoutMs: number;
+}
+
+export interface RequestListener {
+  /** The source memory of these positions is not read any more. */
+  released(request: RequestActor, batch: number, positions: readonly number[]): void;
+  /** Over: every write has ended, the end is known. */
+  ended(request: RequestActor, end: End, reason: Failure | null): void;
+  /** The receiver cannot announce the end. */
+  announce(request: RequestActor, end: End, reason: Failure | null): void;
+}
+
+export interface Batch {
+  readonly batch: number;
+  readonly last: boolean;
+  readonly chunks: readonly SourceChunk[];
+}
+
+const owners = new Owners<RequestActor>();
+const logic = requestMachine.provide({
+  actions: {
+    startTransfer: ({ self }, { batch }) => owners.of(self).startTransfer(batch),
+    settleTransfers: ({ self }) => owners.of(self).settleTransfers(),
+    cancelTransfers: ({ self }, { failure }) => owners.of(self).cancelTransfers(failure),
+    sendAbort: ({ self, context }) => void owners.of(self).sendAbort(context),
+    sendDrained: ({ self, context }) => void owners.of(self).sendDrained(context),
+    inquire: ({ self }) => void owners.of(self).inquire(),
+    announce: ({ self, context }) => owners.of(self).announce(context),
+    reportEnded: ({ self, context }) => owners.of(self).reportEnded(context),
+    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+  },
+});
+
+export class RequestActor {
+  readonly task: RequestTask;
+  readonly #context: AgentContext;
+  readonly #listener: RequestListener;
+  readonly #actor: Actor<typeof requestMachine>;
+  readonly #startedMs: number;
+  readonly #deadlineMs: number;
+  readonly #batches = new Map<number, Batch>();
+  /** Transfers that have not ended. */
+  readonly #transfers = new Map<number, TransferActor>();
+  #chunks = 0;
+  #lastIn = false;
+  #over = false;
+
+  constructor(context: AgentContext, task: RequestTask, listener: RequestListener) {
+    this.task = task;
+    this.#context = context;
+    this.#listener = listener;
+    this.#startedMs = context.clock.now();
+    this.#deadlineMs = this.#startedMs + task.timeoutMs;
+    const { request, peer, totalChunks, timeoutMs } = task;
+    const { inquireIntervalMs } = context.options;
+    const input = { request, epoch: context.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
+    this.#actor = createActor(logic, { id: `request ${request}`, input, clock: context.clock });
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
+  }
+
+  get batchesIn(): number {
+    return this.#batches.size;
+  }
+  get chunksIn(): number {
+    return this.#chunks;
+  }
+  /** Will it take another batch? */
+  get isOpen(): boolean {
+    return !this.#lastIn && this.#actor.getSnapshot().matches({ running: 'open' });
+  }
+  get lastIn(): boolean {
+    return this.#lastIn;
+  }
+  get ageMs(): number {
+    return this.#context.clock.now() - this.#startedMs;
+  }
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Takes a batch that the sender has checked. Only while `isOpen`. */
+  add(batch: Batch): void {
+    this.#batches.set(batch.batch, batch);
+    this.#chunks += batch.chunks.length;
+    this.#lastIn = batch.last;
+    this.#actor.send({ type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
+  }
+
+  batch(batch: number): Batch | undefined {
+    return this.#batches.get(batch);
+  }
+
+  cancel(failure: Failure): void {
+    this.#actor.send({ type: 'request.cancel', failure });
+  }
+
+  receiverLost(failure: Failure): void {
+    this.#actor.send({ type: 'receiver.lost', failure });
+  }
+
+  /** The receiver says how the request ended. */
+  receiverSaid(end: End, failure: Failure | null): void {
+    this.#actor.send({ type: 'request.ended', end, failure });
+  }
+
+  joinResolved(batch: number): void {
+    this.#transfers.get(batch)?.joinResolved();
+  }
+
+  row(): RequestRow {
+    const { value, context } = this.#actor.getSnapshot();
+    const state = typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+    return {
+      request: this.task.request,
+      epoch: this.#context.epoch,
+      side: 'sender',
+      state,
+      ageMs: Math.round(this.ageMs),
+      batches: context.batches,
+      chunks: context.chunks,
+      ...(context.end === null ? {} : { end: context.end }),
+      ...(context.failure === null ? {} : { reason: context.failure }),
+    };
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  startTransfer(number: number): void {
+    const { request, peer, totalChunks } = this.task;
+    const batch = this.#batches.get(number);
+    if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
+    const task = { request, totalChunks, peer, deadlineMs: this.#deadlineMs, ...batch };
+    const transfer = new TransferActor(this.#context, task, {
+      released: (which, positions) => this.#listener.released(this, which, positions),
+      committed: (which) => {
+        this.#transfers.delete(which);
+        this.#actor.send({ type: 'transfer.committed', batch: which });
+      },
+      aborted: (which, failure, drained) => {
+        this.#transfers.delete(which);
+        this.#actor.send({ type: 'transfer.aborted', batch: which, failure, drained });
+      },
+      ended: (error) => this.receiverSaid(error.end as End, toFailure(error)),
+    });
+    this.#transfers.set(number, transfer);
+  }
+
+  settleTransfers(): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.settle();
+  }
+
+  cancelTransfers(failure: Failure): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
+  }
+
+  async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
+    const { peer } = this.task;
+    const { epoch, options } = this.#context;
+    // Without a connection the receiver was never asked for anything.
+    if (!peer.wasConnected || peer.isLost || wish === null) {
+      this.#actor.send({ type: 'abort.unreachable' });
+      return;
+    }
+    const { end, failure } = wish;
+    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
+    try {
+      const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#afterTheEnd());
+      this.#actor.send({ type: 'abort.acknowledged', end: reply.end });
+    } catch (error) {
+      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
+      this.#actor.send({ type: 'abort.unreachable' });
+    }
+  }
+
+  /**
+   * Frees the receiver's quarantine: either no write can land any more, or the connection is given up, and the receiver
+   * revokes its remote key when we connect again.
+   */
+  async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
+    const { peer } = this.task;
+    if (end === 'ready' || !peer.wasConnected || peer.isLost) return;
+    if (!drained) {
+      peer.breakConnection();
+      return;
+    }
+    try {
+      await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#afterTheEnd());
+    } catch (error) {
+      // The receiver keeps the pages quarantined until it fences this epoch.
+      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
+    }
+  }
+
+  async inquire(): Promise<void> {
+    const { request, peer } = this.task;
+    const { epoch } = this.#context;
+    try {
+      const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
+      const reply = await callPeer(this.#context, peer, 'inquire', () => ({ request, epoch }), options);
+      if (reply.end !== undefined) this.receiverSaid(reply.end, reply.reason ?? null);
+    } catch (error) {
+      const failure = toFailure(error);
+      if (failure.code === 'unknown_request') this.receiverLost(failure);
+      else this.#context.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
+    }
+  }
+
+  announce({ receiverAnnounces, end, failure }: RequestContext): void {
+    if (!receiverAnnounces) this.#listener.announce(this, end ?? 'failed', failure);
+  }
+
+  reportEnded({ end, failure }: RequestContext): void {
+    this.#over = true;
+    this.#listener.ended(this, end ?? 'failed', failure);
+  }
+
+  ignored(event: string): void {
+    this.#context.logger.debug({ request: this.task.request, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #afterTheEnd(): { deadlineMs: number; isLost: () => boolean } {
+    const { clock, options } = this.#context;
+    return { deadlineMs: clock.now() + options.writeDrainTimeoutMs, isLost: () => this.task.peer.isLost };
+  }
+
+  /** The machine threw: the request ends here, with a reason, and nothing else does. */
+  #crashed(error: unknown): void {
+    const { request } = this.task;
+    this.#context.counters.add('actors_crashed');
+    this.#context.logger.error({ request, err: error }, 'request actor failed');
+    if (this.#over) return;
+    this.#over = true;
+    const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
+    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
+    this.#listener.announce(this, 'failed', failure);
+    this.#listener.ended(this, 'failed', failure);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A receiver's view of one sender epoch: is it alive, and the remote key it was granted. When the sender is lost, or asks
+ * for a new key because its writes broke off, the old key is revoked first; only then are the pages behind it safe.
+ */
+import { type Actor, createActor } from 'xstate';
+import { peerMachine } from '../../machines/peer.js';
+import { toFailure } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import type { Failure } from '../protocol/fields.js';
+import type { PeerRow } from '../protocol/operations.js';
+import type { FabricGrant, Provider } from '../ports/fabric.js';
+import type { AgentContext } from './context.js';
+import { Owners } from './supervise.js';
+
+export interface SenderPeerListener {
+  granted(grant: string): void;
+  /** Nothing written under this key lands any more. */
+  fenced(grant: string): void;
+  lost(failure: Failure): void;
+}
+
+const owners = new Owners<SenderPeer>();
+const logic = peerMachine.provide({
+  actions: {
+    // The sender connects to us; `grant` says when it has.
+    openConnection: () => undefined,
+    reportConnected: () => undefined,
+    reportLost: ({ self, context }) => owners.of(self).lose(context.failure),
+    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+  },
+});
+
+export class SenderPeer {
+  readonly agent: string;
+  readonly epoch: string;
+  readonly #context: AgentContext;
+  readonly #listener: SenderPeerListener;
+  readonly #actor: Actor<typeof peerMachine>;
+  #grant: FabricGrant | undefined;
+  /** Grants and revocations, one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #isLost = false;
+
+  constructor(
+    context: AgentContext,
+    sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number },
+    listener: SenderPeerListener,
+  ) {
+    this.#context = context;
+    this.#listener = listener;
+    this.agent = sender.agent;
+    this.epoch = sender.epoch;
+    const input = { ...sender, connectTimeoutMs: context.options.connectTimeoutMs };
+    this.#actor = createActor(logic, { id: `sender ${sender.agent}`, input, clock: context.clock });
+    owners.start(this.#actor, this, (error) => this.lose(toFailure(error)));
+  }
+
+  /** The sender's remote key. Asking again gives the same one, unless it names the one to be replaced. */
+  grant(provider: Provider, replaces: string | undefined): Promise<FabricGrant> {
+    const granted = this.#queue.then(async () => {
+      const held = this.#grant;
+      if (held !== undefined && held.provider === provider && replaces !== held.id) return held;
+      await this.#revoke();
+      if (this.#isLost) throw new KvferryError('sender_lost', `agent ${this.agent} was held for lost`);
+      const grant = await this.#context.fabric.grant(provider);
+      this.#grant = grant;
+      this.#listener.granted(grant.id);
+      this.#actor.send({ type: 'connection.opened' });
+      return grant;
+    });
+    this.#queue = granted.catch(() => undefined);
+    return granted;
+  }
+
+  heard(): void {
+    this.#actor.send({ type: 'peer.heard' });
+  }
+
+  left(failure: Failure): void {
+    this.#actor.send({ type: 'peer.left', failure });
+  }
+
+  row(): PeerRow {
+    const { agent, epoch } = this;
+    const snapshot = this.#actor.getSnapshot();
+    const state = snapshot.matches('connected') ? `connected.${Object.values(snapshot.value)[0]}` : String(snapshot.value);
+    const via = this.#grant === undefined ? {} : { provider: this.#grant.provider };
+    return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
+  }
+
+  stop(): void {
+    this.#actor.stop();
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  lose(failure: Failure | null): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    const why = failure?.message ?? 'no reason was given';
+    this.#context.counters.add('senders_lost');
+    this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
+    this.#listener.lost({ code: 'sender_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` });
+    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => {
+      this.#context.logger.error({ peer: this.agent, err: error }, 'remote key not revoked: its pages stay quarantined');
+    });
+  }
+
+  ignored(event: string): void {
+    this.#context.logger.debug({ peer: this.agent, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  async #revoke(): Promise<void> {
+    const held = this.#grant;
+    if (held === undefined) return;
+    await this.#context.fabric.revoke(held.id);
+    this.#grant = undefined;
+    this.#listener.fenced(held.id);
+    this.#context.counters.add('grants_revoked');
+  }
+}

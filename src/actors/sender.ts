@@ -1,0 +1,238 @@
+/** The prefill side of an agent: takes `put` from engines and owns the requests that come of it. */
+import { RequestEndedError } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import type { Failure } from '../protocol/fields.js';
+import type { TerminalEvent, SourceReleasedEvent } from '../protocol/events.js';
+import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../protocol/operations.js';
+import type { Heartbeat, PeerRequest } from '../protocol/peer-messages.js';
+import { type End, subjects } from '../protocol/subjects.js';
+import { Tombstones } from '../store/tombstones.js';
+import type { AgentContext } from './context.js';
+import { ReceiverDirectory } from './receiver-directory.js';
+import type { ReceiverPeer } from './receiver-peer.js';
+import { RequestActor } from './request-actor.js';
+import { SourceMemory } from './source-memory.js';
+
+export class Sender {
+  readonly memory: SourceMemory;
+  readonly #context: AgentContext;
+  readonly #receivers: ReceiverDirectory;
+  readonly #requests = new Map<string, RequestActor>();
+  readonly #tombstones: Tombstones;
+  #accepting = true;
+  #onIdle: (() => void) | undefined;
+
+  constructor(context: AgentContext) {
+    this.#context = context;
+    this.memory = new SourceMemory(context);
+    const { tombstonesMax, tombstoneMs } = context.options;
+    this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
+    this.#receivers = new ReceiverDirectory(context, (peer, failure) => this.#receiverLost(peer, failure));
+  }
+
+  // --- public operations --------------------------------------------------------------------------------------------
+
+  async put(put: PutRequest): Promise<{ epoch: string }> {
+    this.#refuseWhenDraining();
+    // Looked up even for later batches, so that batches that wait for it keep their order. Everything else is decided
+    // after the wait (P3).
+    const peer = await this.#receivers.find(put.receiver);
+    this.#refuseWhenDraining();
+    const places = this.memory.places(put.source, put.keys.length);
+    const request = this.#requestFor(put, peer);
+    const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
+    this.memory.use(places);
+    const actor = request ?? this.#start(put, peer);
+    actor.add({ batch: put.batch, last: put.last, chunks });
+    return { epoch: this.#context.epoch };
+  }
+
+  cancel({ request }: OperationRequest<'cancel'>): { end?: End } | undefined {
+    const actor = this.#requests.get(request);
+    if (actor !== undefined) {
+      actor.cancel({ code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
+      return {};
+    }
+    const tombstone = this.#tombstones.get(request);
+    return tombstone === undefined ? undefined : { end: tombstone.end };
+  }
+
+  stage({ holder, pages }: OperationRequest<'stage'>): Omit<OperationReply<'stage'>, 'v' | 'ok'> {
+    this.#refuseWhenDraining();
+    return this.memory.stage(holder, pages);
+  }
+
+  // --- messages from agents -----------------------------------------------------------------------------------------
+
+  joined({ request, batch }: PeerRequest<'joined'>): void {
+    this.#requests.get(request)?.joinResolved(batch);
+  }
+
+  ended({ request, end, reason }: PeerRequest<'ended'>): void {
+    this.#requests.get(request)?.receiverSaid(end, reason ?? null);
+  }
+
+  heartbeat(beat: Heartbeat): void {
+    this.#receivers.heartbeat(beat);
+  }
+
+  // --- life ---------------------------------------------------------------------------------------------------------
+
+  /** No new requests. Batches of requests in progress are still taken. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  cancelAll(failure: Failure): void {
+    for (const request of [...this.#requests.values()]) request.cancel(failure);
+  }
+
+  /** Resolves when no request is in progress. */
+  idle(): Promise<void> {
+    if (this.#requests.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  sweep(nowMs: number): void {
+    this.#tombstones.prune(nowMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#receivers.close();
+  }
+
+  rows(request: string | undefined): RequestRow[] {
+    const live = [...this.#requests.values()].filter((row) => request === undefined || row.task.request === request);
+    if (request === undefined || live.length > 0) return live.map((actor) => actor.row());
+    const tombstone = this.#tombstones.get(request);
+    if (tombstone === undefined) return [];
+    const { epoch, clock } = this.#context;
+    const ageMs = Math.round(clock.now() - tombstone.atMs);
+    const { end, reason } = tombstone;
+    const row: RequestRow = { request, epoch, side: 'sender', state: 'ended', ageMs, batches: 0, chunks: 0, end };
+    return [reason === undefined ? row : { ...row, reason }];
+  }
+
+  peerRows(): PeerRow[] {
+    return this.#receivers.rows();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #refuseWhenDraining(): void {
+    if (this.#accepting) return;
+    const { agent } = this.#context.options;
+    throw new KvferryError('agent_draining', `agent ${agent} is stopping and takes no new work`);
+  }
+
+  /** The request this batch belongs to, or undefined when it is the first. Throws when the batch does not fit. */
+  #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
+    const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
+    const tombstone = this.#tombstones.get(put.request);
+    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end);
+    const request = this.#requests.get(put.request);
+    if (request !== undefined && put.batch < request.batchesIn) {
+      throw new KvferryError('duplicate_batch', `batch ${put.batch} of ${put.request} was put before`, { field: 'batch' });
+    }
+    const next = request?.batchesIn ?? 0;
+    if (put.batch !== next) {
+      throw new KvferryError('batch_out_of_order', `batch ${next} of ${put.request} comes next`, { field: 'batch' });
+    }
+    if (request !== undefined) {
+      if (request.lastIn) throw invalid('batch', `the last batch of ${put.request} was ${next - 1}`);
+      if (request.task.peer.agent !== put.receiver) throw invalid('receiver', `it was ${request.task.peer.agent}`);
+      if (request.task.totalChunks !== put.totalChunks) throw invalid('totalChunks', `it was ${request.task.totalChunks}`);
+      if (!request.isOpen) {
+        throw new KvferryError('request_active', `request ${put.request} is being given up`, { field: 'request' });
+      }
+    } else if (this.#requests.size >= this.#context.options.requestsMax) {
+      throw new KvferryError('too_many_requests', `${this.#requests.size} requests are in progress`, { field: 'request' });
+    }
+    if (put.keys.length === 0 && !put.last) throw invalid('keys', 'only the last batch may be empty');
+    const chunks = (request?.chunksIn ?? 0) + put.keys.length;
+    if (chunks > put.totalChunks || (put.last && chunks !== put.totalChunks)) {
+      throw invalid('totalChunks', `the batches have ${chunks} chunks, not ${put.totalChunks}`);
+    }
+    const tooLong = put.source.findIndex((run) => run.length > peer.arena.pageBytes);
+    if (tooLong >= 0) {
+      const message = `${put.source[tooLong]?.length} bytes do not fit a page of ${peer.arena.pageBytes}`;
+      throw invalid(`source[${tooLong}].length`, message);
+    }
+    const seen = new Set<string>();
+    for (const [position, key] of put.keys.entries()) {
+      if (seen.has(key)) throw invalid(`keys[${position}]`, 'the key is in the batch twice');
+      seen.add(key);
+    }
+    return request;
+  }
+
+  #start(put: PutRequest, peer: ReceiverPeer): RequestActor {
+    const { request, totalChunks, timeoutMs } = put;
+    const actor = new RequestActor(
+      this.#context,
+      { request, peer, totalChunks, timeoutMs },
+      {
+        released: (which, batch, positions) => this.#released(which, batch, positions),
+        ended: (which, end, reason) => this.#ended(which, end, reason),
+        announce: (which, end, reason) => this.#announce(which, end, reason),
+      },
+    );
+    this.#requests.set(request, actor);
+    this.#context.counters.add('requests_accepted');
+    return actor;
+  }
+
+  #released(request: RequestActor, number: number, positions: readonly number[]): void {
+    const batch = request.batch(number);
+    if (batch === undefined) return;
+    this.memory.release(positions.map((position) => batch.chunks[position]).filter((chunk) => chunk !== undefined));
+    const event: SourceReleasedEvent = {
+      v: PROTOCOL_VERSION,
+      request: request.task.request,
+      epoch: this.#context.epoch,
+      batch: number,
+      positions: [...positions],
+    };
+    this.#context.control.publish(subjects.sourceReleased(this.#context.options.agent), JSON.stringify(event));
+  }
+
+  #ended(request: RequestActor, end: End, reason: Failure | null): void {
+    const name = request.task.request;
+    this.#tombstones.add(name, end, reason ?? undefined, this.#context.clock.now());
+    this.#requests.delete(name);
+    this.#context.counters.add(`requests_sent_${end}`);
+    const log = { request: name, end, reason, chunks: request.chunksIn, ageMs: Math.round(request.ageMs) };
+    if (end === 'ready') this.#context.logger.debug(log, 'request ended');
+    else this.#context.logger.warn(log, 'request ended');
+    if (this.#requests.size === 0) this.#onIdle?.();
+  }
+
+  /** The receiver never heard of the request, or is gone: its end is announced here. */
+  #announce(request: RequestActor, end: End, reason: Failure | null): void {
+    const { options, epoch, control } = this.#context;
+    const event: TerminalEvent = {
+      v: PROTOCOL_VERSION,
+      request: request.task.request,
+      epoch,
+      end,
+      ...(reason === null ? {} : { reason }),
+      sender: options.agent,
+      receiver: request.task.peer.agent,
+      chunks: request.chunksIn,
+      deduplicated: 0,
+      joined: 0,
+      bytes: 0,
+      ageMs: Math.round(request.ageMs),
+    };
+    control.publish(subjects.terminal(options.agent, end), JSON.stringify(event));
+  }
+
+  #receiverLost(peer: ReceiverPeer, failure: Failure): void {
+    for (const request of [...this.#requests.values()]) {
+      if (request.task.peer === peer) request.receiverLost(failure);
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
+import { type Actor, createActor } from 'xstate';
+import { type Placement, transferMachine } from '../../machines/transfer.js';
+import { ReplyError, toFailure } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import { compressLengths, type Failure } from '../protocol/fields.js';
+import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
+import type { AgentContext } from './context.js';
+import { callPeer } from './peer-call.js';
+import type { Connection, ReceiverPeer } from './receiver-peer.js';
+import { Owners } from './supervise.js';
+
+/** One chunk of the batch: where its bytes lie on this side. */
+export interface SourceChunk {
+  readonly key: string;
+  readonly segment: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TransferTask {
+  readonly request: string;
+  readonly batch: number;
+  readonly last: boolean;
+  readonly totalChunks: number;
+  readonly chunks: readonly SourceChunk[];
+  readonly peer: ReceiverPeer;
+  /** When the request must have ended, on the agent's clock. */
+  readonly deadlineMs: number;
+}
+
+export interface TransferListener {
+  /** The source memory of these positions is not read any more. */
+  released(batch: number, positions: readonly number[]): void;
+  committed(batch: number): void;
+  aborted(batch: number, failure: Failure, drained: boolean): void;
+  /** The receiver answered that the request has already ended, and how. */
+  ended(error: ReplyError): void;
+}
+
+const owners = new Owners<TransferActor>();
+const logic = transferMachine.provide({
+  actions: {
+    sendAllocate: ({ self }) => void owners.of(self).sendAllocate(),
+    startWrite: ({ self, context }) => void owners.of(self).startWrite(context.placements),
+    stopWrite: ({ self }) => owners.of(self).stopWrite(),
+    sendCommit: ({ self, context }) => void owners.of(self).sendCommit(context.placements),
+    releaseSource: ({ self }, { positions }) => owners.of(self).releaseSource(positions),
+    reportCommitted: ({ self }) => owners.of(self).reportCommitted(),
+    reportAborted: ({ self, context }) => owners.of(self).reportAborted(context.failure, context.drained),
+    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+  },
+});
+
+export class TransferActor {
+  readonly #context: AgentContext;
+  readonly #task: TransferTask;
+  readonly #listener: TransferListener;
+  readonly #actor: Actor<typeof transferMachine>;
+  #connection: Connection | undefined;
+  #write: FabricWrite | undefined;
+
+  constructor(context: AgentContext, task: TransferTask, listener: TransferListener) {
+    this.#context = context;
+    this.#task = task;
+    this.#listener = listener;
+    const input = {
+      transfer: `${context.epoch}/${task.request}/${task.batch}`,
+      batch: task.batch,
+      chunkCount: task.chunks.length,
+      arenaPages: task.peer.arena.pages,
+      drainTimeoutMs: context.options.writeDrainTimeoutMs,
+    };
+    this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: context.clock });
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
+  }
+
+  cancel(failure: Failure): void {
+    this.#actor.send({ type: 'transfer.cancel', failure });
+  }
+
+  /** The receiver has announced the request ready. */
+  settle(): void {
+    this.#actor.send({ type: 'transfer.settle' });
+  }
+
+  /** Every chunk this batch had joined is ready. */
+  joinResolved(): void {
+    this.#actor.send({ type: 'join.resolved' });
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  async sendAllocate(): Promise<void> {
+    const { request, batch, last, totalChunks, chunks, peer, deadlineMs } = this.#task;
+    const keys = chunks.map((chunk) => chunk.key);
+    const lengths = compressLengths(chunks.map((chunk) => chunk.length));
+    try {
+      const connection = await peer.connected(deadlineMs);
+      // Cancelled meanwhile: the receiver has not heard of this batch, and shall not.
+      if (!this.#isIn('allocating')) return;
+      this.#connection = connection;
+      const { epoch } = this.#context;
+      const reply = await callPeer(
+        this.#context,
+        peer,
+        'allocate',
+        (timeoutMs) => ({
+          request,
+          epoch,
+          grant: connection.grant,
+          batch,
+          last,
+          totalChunks,
+          timeoutMs,
+          keys,
+          lengths,
+        }),
+        { deadlineMs, isLost: () => peer.isLost || !this.#isIn('allocating') },
+      );
+      const { pages, generations, alreadySent, joined } = reply;
+      this.#actor.send({ type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+    } catch (error) {
+      if (this.#hasEnded(error)) return;
+      const failure = toFailure(error);
+      if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
+      this.#actor.send({ type: 'allocate.failed', failure });
+    }
+  }
+
+  async startWrite(placements: readonly Placement[]): Promise<void> {
+    const connection = this.#connection as Connection;
+    const { chunks, peer } = this.#task;
+    const items: WriteItem[] = placements.map(({ position, page }) => {
+      const { segment, offset, length } = chunks[position] as SourceChunk;
+      return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
+    });
+    this.#write = connection.fabric.write(items);
+    const outcome = await this.#write.done;
+    this.#context.counters.add('bytes_written', outcome.bytes);
+    if (outcome.status === 'delivered') {
+      this.#actor.send({ type: 'write.delivered' });
+      return;
+    }
+    if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid')) peer.broken(connection);
+    this.#actor.send({ type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
+  }
+
+  stopWrite(): void {
+    this.#write?.stop();
+  }
+
+  async sendCommit(placements: readonly Placement[]): Promise<void> {
+    const { request, batch, chunks, peer, deadlineMs } = this.#task;
+    const body = {
+      request,
+      epoch: this.#context.epoch,
+      batch,
+      pages: placements.map(({ page }) => page),
+      generations: placements.map(({ generation }) => generation),
+      lengths: compressLengths(placements.map(({ position }) => (chunks[position] as SourceChunk).length)),
+    };
+    try {
+      await callPeer(this.#context, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
+      this.#actor.send({ type: 'commit.accepted' });
+    } catch (error) {
+      if (!this.#hasEnded(error)) this.#actor.send({ type: 'commit.failed', failure: toFailure(error) });
+    }
+  }
+
+  releaseSource(positions: readonly number[]): void {
+    if (positions.length > 0) this.#listener.released(this.#task.batch, positions);
+  }
+
+  reportCommitted(): void {
+    this.#listener.committed(this.#task.batch);
+  }
+
+  reportAborted(failure: Failure | null, drained: boolean): void {
+    const reason = failure ?? { code: 'internal', message: 'a transfer was aborted without a reason' };
+    this.#listener.aborted(this.#task.batch, reason, drained);
+  }
+
+  ignored(event: string): void {
+    const { request, batch } = this.#task;
+    this.#context.logger.debug({ request, batch, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #isIn(state: 'allocating'): boolean {
+    return this.#actor.getSnapshot().matches(state);
+  }
+
+  /** Did the receiver answer that the request has ended? Then that is the news, not this message's failure. */
+  #hasEnded(error: unknown): boolean {
+    if (!(error instanceof ReplyError) || error.code !== 'request_ended' || error.end === undefined) return false;
+    this.#listener.ended(error);
+    return true;
+  }
+
+  /** The machine threw. What it held is given back, and a write it may have left behind counts as not drained. */
+  #crashed(error: unknown): void {
+    const { request, batch } = this.#task;
+    this.#context.counters.add('actors_crashed');
+    this.#context.logger.error({ request, batch, err: error }, 'transfer actor failed');
+    this.#write?.stop();
+    this.releaseSource(this.#actor.getSnapshot().context.held);
+    const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });
+    this.#listener.aborted(batch, toFailure(reason), this.#write === undefined);
+  }
+}
+
+function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
+  if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };
+  return { code: 'cancelled_by_caller', message: 'the write was stopped' };
+}
