@@ -251,10 +251,7 @@ export const transferMachine = setup({
     },
 
     aborting: {
-      always: [
-        { guard: 'writeIsOutstanding', target: 'draining', actions: 'stopWrite' },
-        { target: 'aborted' },
-      ],
+      always: [{ guard: 'writeIsOutstanding', target: 'draining', actions: 'stopWrite' }, { target: 'aborted' }],
     },
 
     draining: {

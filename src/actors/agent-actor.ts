@@ -4,6 +4,9 @@
 import type { Logger } from 'pino';
 import { type Actor, createActor, toPromise } from 'xstate';
 import { agentMachine } from '../../machines/agent.js';
+import type { ClockPort } from '../ports/clock.js';
+import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
+import type { FabricPort } from '../ports/fabric.js';
 import { decode, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
@@ -15,9 +18,6 @@ import {
 } from '../protocol/operations.js';
 import { type Heartbeat, heartbeat, peerSchemas } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
-import type { ClockPort } from '../ports/clock.js';
-import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
-import type { FabricPort } from '../ports/fabric.js';
 import type { AgentOptions } from './agent-options.js';
 import { type AgentContext, failureOf, sleep } from './context.js';
 import { Counters } from './counters.js';

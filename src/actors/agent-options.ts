@@ -1,6 +1,7 @@
 /** Everything an agent can be told. Sizes in bytes, times in milliseconds. `src/config` fills it and explains each value. */
-import type { Role } from '../protocol/fields.js';
+
 import type { Provider } from '../ports/fabric.js';
+import type { Role } from '../protocol/fields.js';
 
 export interface AgentOptions {
   /** Stable name of the agent. */

@@ -1,9 +1,9 @@
 /** What every actor of one agent shares: who the agent is, and the ports. */
 import type { Logger } from 'pino';
-import type { Failure } from '../protocol/fields.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlPort } from '../ports/control.js';
 import type { FabricPort } from '../ports/fabric.js';
+import type { Failure } from '../protocol/fields.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Counters } from './counters.js';
 

@@ -41,7 +41,10 @@ export async function callPeer<O extends PeerOperation>(
     const timeoutMs = Math.min(attemptTimeoutMs, timeLeftMs);
     try {
       const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body(timeLeftMs) });
-      return decodeReply(peerSchemas[operation].reply, await control.request(subject, text, { timeoutMs })) as PeerReply<O>;
+      return decodeReply(
+        peerSchemas[operation].reply,
+        await control.request(subject, text, { timeoutMs }),
+      ) as PeerReply<O>;
     } catch (error) {
       if (isKvferryError(error, 'no_responders')) {
         deaf += 1;

@@ -5,11 +5,11 @@
  */
 import { type Actor, createActor } from 'xstate';
 import { peerMachine } from '../../machines/peer.js';
+import type { FabricConnection, FabricEndpoint, Provider } from '../ports/fabric.js';
 import { fromFailure, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../protocol/operations.js';
-import type { FabricConnection, FabricEndpoint, Provider } from '../ports/fabric.js';
 import type { AgentContext } from './context.js';
 import { callPeer, type PeerAddress } from './peer-call.js';
 import { Owners } from './supervise.js';
@@ -123,7 +123,9 @@ export class ReceiverPeer implements PeerAddress {
     const { agent, epoch } = this;
     const connection = this.#connection?.fabric;
     const snapshot = this.#actor.getSnapshot();
-    const state = snapshot.matches('connected') ? `connected.${Object.values(snapshot.value)[0]}` : String(snapshot.value);
+    const state = snapshot.matches('connected')
+      ? `connected.${Object.values(snapshot.value)[0]}`
+      : String(snapshot.value);
     const via = connection === undefined ? {} : { provider: connection.provider, detail: connection.detail };
     return { agent, epoch, side: 'receiver', state, ...via, fallback: this.#fallback };
   }

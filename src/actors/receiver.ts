@@ -234,12 +234,14 @@ export class Receiver {
       this.#context.counters.add('pages_freed', effect.count);
       return;
     }
-    const name = nameOf(effect.holder);
-    const ingest = this.#ingests.get(name);
+    this.#tell(this.#ingests.get(nameOf(effect.holder)), effect);
+  }
+
+  #tell(ingest: IngestActor | undefined, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void {
     switch (effect.type) {
       case 'allocated': {
         const { pages, generations, alreadySent, joined } = effect.allocation;
-        this.#settle(`${effect.batch} ${name}`, (pending) =>
+        this.#settle(`${effect.batch} ${nameOf(effect.holder)}`, (pending) =>
           pending.resolve({
             pages: [...pages],
             generations: [...generations],
@@ -303,16 +305,20 @@ export class Receiver {
   }
 
   #addSender(agent: string, epoch: string, heartbeatMs: number): SenderPeer {
-    const sender = new SenderPeer(this.#context, { agent, epoch, heartbeatMs }, {
-      granted: (grant) => this.#store.execute({ type: 'grant', grant }),
-      fenced: (grant) => this.#store.execute({ type: 'fence', grant }),
-      lost: (failure) => {
-        this.#senders.delete(epoch);
-        for (const ingest of [...this.#ingests.values()]) {
-          if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
-        }
+    const sender = new SenderPeer(
+      this.#context,
+      { agent, epoch, heartbeatMs },
+      {
+        granted: (grant) => this.#store.execute({ type: 'grant', grant }),
+        fenced: (grant) => this.#store.execute({ type: 'fence', grant }),
+        lost: (failure) => {
+          this.#senders.delete(epoch);
+          for (const ingest of [...this.#ingests.values()]) {
+            if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
+          }
+        },
       },
-    });
+    );
     this.#senders.set(epoch, sender);
     return sender;
   }

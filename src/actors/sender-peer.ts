@@ -4,11 +4,11 @@
  */
 import { type Actor, createActor } from 'xstate';
 import { peerMachine } from '../../machines/peer.js';
+import type { FabricGrant, Provider } from '../ports/fabric.js';
 import { toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
 import type { PeerRow } from '../protocol/operations.js';
-import type { FabricGrant, Provider } from '../ports/fabric.js';
 import type { AgentContext } from './context.js';
 import { Owners } from './supervise.js';
 
@@ -83,7 +83,9 @@ export class SenderPeer {
   row(): PeerRow {
     const { agent, epoch } = this;
     const snapshot = this.#actor.getSnapshot();
-    const state = snapshot.matches('connected') ? `connected.${Object.values(snapshot.value)[0]}` : String(snapshot.value);
+    const state = snapshot.matches('connected')
+      ? `connected.${Object.values(snapshot.value)[0]}`
+      : String(snapshot.value);
     const via = this.#grant === undefined ? {} : { provider: this.#grant.provider };
     return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
   }
@@ -101,9 +103,14 @@ export class SenderPeer {
     this.#context.counters.add('senders_lost');
     this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
     this.#listener.lost({ code: 'sender_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` });
-    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => {
-      this.#context.logger.error({ peer: this.agent, err: error }, 'remote key not revoked: its pages stay quarantined');
-    });
+    this.#queue = this.#queue
+      .then(() => this.#revoke())
+      .catch((error: unknown) => {
+        this.#context.logger.error(
+          { peer: this.agent, err: error },
+          'remote key not revoked: its pages stay quarantined',
+        );
+      });
   }
 
   ignored(event: string): void {

@@ -1,8 +1,8 @@
 /** The prefill side of an agent: takes `put` from engines and owns the requests that come of it. */
 import { RequestEndedError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
+import type { SourceReleasedEvent, TerminalEvent } from '../protocol/events.js';
 import type { Failure } from '../protocol/fields.js';
-import type { TerminalEvent, SourceReleasedEvent } from '../protocol/events.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../protocol/operations.js';
 import type { Heartbeat, PeerRequest } from '../protocol/peer-messages.js';
@@ -135,7 +135,9 @@ export class Sender {
     if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end);
     const request = this.#requests.get(put.request);
     if (request !== undefined && put.batch < request.batchesIn) {
-      throw new KvferryError('duplicate_batch', `batch ${put.batch} of ${put.request} was put before`, { field: 'batch' });
+      throw new KvferryError('duplicate_batch', `batch ${put.batch} of ${put.request} was put before`, {
+        field: 'batch',
+      });
     }
     const next = request?.batchesIn ?? 0;
     if (put.batch !== next) {
@@ -144,12 +146,15 @@ export class Sender {
     if (request !== undefined) {
       if (request.lastIn) throw invalid('batch', `the last batch of ${put.request} was ${next - 1}`);
       if (request.task.peer.agent !== put.receiver) throw invalid('receiver', `it was ${request.task.peer.agent}`);
-      if (request.task.totalChunks !== put.totalChunks) throw invalid('totalChunks', `it was ${request.task.totalChunks}`);
+      if (request.task.totalChunks !== put.totalChunks)
+        throw invalid('totalChunks', `it was ${request.task.totalChunks}`);
       if (!request.isOpen) {
         throw new KvferryError('request_active', `request ${put.request} is being given up`, { field: 'request' });
       }
     } else if (this.#requests.size >= this.#context.options.requestsMax) {
-      throw new KvferryError('too_many_requests', `${this.#requests.size} requests are in progress`, { field: 'request' });
+      throw new KvferryError('too_many_requests', `${this.#requests.size} requests are in progress`, {
+        field: 'request',
+      });
     }
     if (put.keys.length === 0 && !put.last) throw invalid('keys', 'only the last batch may be empty');
     const chunks = (request?.chunksIn ?? 0) + put.keys.length;

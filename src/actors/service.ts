@@ -1,10 +1,10 @@
 /** Answers messages: checks them, runs a handler, replies with its result or with a typed error. */
 import type { z } from 'zod';
+import type { ControlMessage, ControlSubscription } from '../ports/control.js';
 import { decode, encodeError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { operationOf } from '../protocol/subjects.js';
-import type { ControlMessage, ControlSubscription } from '../ports/control.js';
 import type { AgentContext } from './context.js';
 
 /** The body of a reply, without what every reply has. */

@@ -3,8 +3,8 @@
  * in use, so that a segment is not let go under a write and a staging page is given back exactly once.
  */
 import { KvferryError } from '../protocol/errors.js';
-import { KEYS_PER_BATCH_MAX } from '../protocol/limits.js';
 import type { SourceRun } from '../protocol/fields.js';
+import { KEYS_PER_BATCH_MAX } from '../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
 
@@ -126,7 +126,12 @@ export class SourceMemory {
   }
 
   rows(): StatusReply['segments'] {
-    return [...this.#segments].map(([segment, { path, bytes, chunksInUse }]) => ({ segment, path, bytes, chunksInUse }));
+    return [...this.#segments].map(([segment, { path, bytes, chunksInUse }]) => ({
+      segment,
+      path,
+      bytes,
+      chunksInUse,
+    }));
   }
 
   stagingCounts(): StatusReply['staging'] {
@@ -135,7 +140,8 @@ export class SourceMemory {
 
   #segment(name: string, field: string): Segment {
     const segment = this.#segments.get(name);
-    if (segment === undefined) throw new KvferryError('segment_not_found', `segment ${name} is not attached`, { field });
+    if (segment === undefined)
+      throw new KvferryError('segment_not_found', `segment ${name} is not attached`, { field });
     return segment;
   }
 }

@@ -1,10 +1,10 @@
 /** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
 import { type Actor, createActor } from 'xstate';
 import { type Placement, transferMachine } from '../../machines/transfer.js';
+import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { compressLengths, type Failure } from '../protocol/fields.js';
-import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { Connection, ReceiverPeer } from './receiver-peer.js';
@@ -142,7 +142,8 @@ export class TransferActor {
       this.#actor.send({ type: 'write.delivered' });
       return;
     }
-    if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid')) peer.broken(connection);
+    if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
+      peer.broken(connection);
     this.#actor.send({ type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 

@@ -121,6 +121,11 @@ export interface FabricPort {
    * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file) or `segment_exists`.
    */
   attachSegment(name: string, path: string): Promise<{ readonly bytes: number }>;
+  /**
+   * Creates a file of `bytes` bytes and attaches it: memory of the agent's own to lend to engines. `close` removes it.
+   * Rejects `arena_unavailable` or `segment_exists`.
+   */
+  createSegment(name: string, path: string, bytes: number): Promise<void>;
   /** Waits for writes that use the segment, then lets it go. Rejects `segment_not_found`. */
   detachSegment(name: string): Promise<void>;
 

@@ -1,6 +1,6 @@
 /** JSON text ↔ checked messages. What does not fit becomes a `KvferryError` that names the field. */
 import type { z } from 'zod';
-import { KvferryError, type ErrorCode } from './errors.js';
+import { type ErrorCode, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import type { ErrorReply } from './operations.js';
@@ -79,9 +79,11 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  const path = issue === undefined ? [] : issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+  const path =
+    issue === undefined ? [] : issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
   const field = path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`),
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
     '',
   );
   throw new KvferryError('invalid_field', `${field === '' ? 'message' : field}: ${issue?.message ?? 'not valid'}`, {

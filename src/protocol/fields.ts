@@ -15,7 +15,10 @@ import { ends } from './subjects.js';
 
 export const version = z.literal(PROTOCOL_VERSION).describe('Protocol version.');
 
-const name = z.string().regex(/^[A-Za-z0-9_-]+$/, 'only letters, digits, _ and -').max(NAME_BYTES_MAX);
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/, 'only letters, digits, _ and -')
+  .max(NAME_BYTES_MAX);
 export const agentName = name.describe('Stable name of an agent; one NATS subject token.');
 export const segmentName = name.describe('Name of an attached source segment.');
 export const holderName = name.describe('Name of the engine that borrows staging pages.');

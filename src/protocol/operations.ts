@@ -181,7 +181,11 @@ const stageReply = z.strictObject({
 const unstageRequest = z.strictObject({
   v: version,
   holder: holderName,
-  offsets: z.array(natural).max(STAGING_PAGES_PER_CALL_MAX).optional().describe('Default: all that the holder was lent.'),
+  offsets: z
+    .array(natural)
+    .max(STAGING_PAGES_PER_CALL_MAX)
+    .optional()
+    .describe('Default: all that the holder was lent.'),
 });
 const unstageReply = z.strictObject({ v: version, ok: z.literal(true), returned: natural });
 

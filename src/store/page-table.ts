@@ -90,7 +90,8 @@ export class PageTable {
       }
     }
     if (new Set(this.#free).size !== this.#free.length) return 'a page is on the free list twice';
-    if (this.#free.length !== counts.free) return `${counts.free} pages are free, the free list has ${this.#free.length}`;
+    if (this.#free.length !== counts.free)
+      return `${counts.free} pages are free, the free list has ${this.#free.length}`;
     if (this.#free.some((page) => this.state(page) !== 'free')) return 'a page on the free list is not free';
     return undefined;
   }

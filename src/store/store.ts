@@ -160,7 +160,8 @@ export class Store {
     for (const holder of this.#holders.values()) {
       reserved += holder.reserved;
       for (const [key, entry] of holder.leases) {
-        if (this.#entries.get(key) !== entry || !entry.holders.has(holder)) return `${holder.name}: dead lease on ${key}`;
+        if (this.#entries.get(key) !== entry || !entry.holders.has(holder))
+          return `${holder.name}: dead lease on ${key}`;
       }
     }
     if (reserved !== this.#admission.reserved) return `${reserved} pages are reserved, not ${this.#admission.reserved}`;
@@ -255,7 +256,8 @@ export class Store {
     const seen = new Set<string>();
     keys.forEach((key, position) => {
       if (seen.has(key)) throw invalid(`keys[${position}]`, 'the key is in the batch twice');
-      if (holder?.leases.has(key) || holder?.waitingKeys.has(key)) throw invalid(`keys[${position}]`, 'the key is in an earlier batch');
+      if (holder?.leases.has(key) || holder?.waitingKeys.has(key))
+        throw invalid(`keys[${position}]`, 'the key is in an earlier batch');
       seen.add(key);
       const entry = this.#entries.get(key);
       if (entry !== undefined && entry.length !== lengths[position]) throw lengthMismatch(entry, position, lengths);
@@ -310,7 +312,12 @@ export class Store {
       this.#effects.push({ type: 'refused', holder: holder.id, batch: number, reason });
       return;
     }
-    const allocation = { pages: [] as number[], generations: [] as number[], alreadySent: [] as number[], joined: [] as number[] };
+    const allocation = {
+      pages: [] as number[],
+      generations: [] as number[],
+      alreadySent: [] as number[],
+      joined: [] as number[],
+    };
     keys.forEach((key, position) => {
       let entry = this.#entries.get(key);
       if (entry === undefined) {
@@ -367,7 +374,11 @@ export class Store {
     }
     pages.forEach((page, index) => {
       const current = this.#pages.generation(page);
-      if (command.pages[index] !== page || command.generations[index] !== generations[index] || current !== generations[index]) {
+      if (
+        command.pages[index] !== page ||
+        command.generations[index] !== generations[index] ||
+        current !== generations[index]
+      ) {
         const field = command.pages[index] === page ? `generations[${index}]` : `pages[${index}]`;
         throw new KvferryError('stale_handle', `page ${command.pages[index]} is not at that generation`, { field });
       }
@@ -379,10 +390,19 @@ export class Store {
     }
     if (batch.committed) return undefined;
     batch.committed = true;
-    const progress = new Map<string, Extract<StoreEffect, { type: 'chunks.ready' }> & { written: number; joined: number }>();
+    const progress = new Map<
+      string,
+      Extract<StoreEffect, { type: 'chunks.ready' }> & { written: number; joined: number }
+    >();
     const count = (to: Holder, number: number, kind: 'written' | 'joined') => {
       const name = `${number} ${to.name}`;
-      const row = progress.get(name) ?? { type: 'chunks.ready' as const, holder: to.id, batch: number, written: 0, joined: 0 };
+      const row = progress.get(name) ?? {
+        type: 'chunks.ready' as const,
+        holder: to.id,
+        batch: number,
+        written: 0,
+        joined: 0,
+      };
       row[kind] += 1;
       progress.set(name, row);
     };

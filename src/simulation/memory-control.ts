@@ -1,0 +1,174 @@
+/**
+ * NATS in memory: one network, any number of participants, time from the injected clock. What happens to each message is
+ * decided by `fate`, so that a test can lose, repeat and delay exactly the ones it means.
+ */
+
+import type { ClockPort } from '../ports/clock.js';
+import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import { KvferryError } from '../protocol/errors.js';
+import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+
+export interface Envelope {
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly body: string;
+  readonly kind: 'message' | 'reply';
+}
+
+/** How often a message is delivered (0: lost), and how much later. */
+export interface Fate {
+  readonly copies: number;
+  readonly delayMs: number;
+}
+
+interface Subscriber {
+  readonly owner: MemoryControl;
+  readonly pattern: readonly string[];
+  readonly handler: (message: ControlMessage) => void;
+}
+
+const delivered: Fate = { copies: 1, delayMs: 0 };
+
+export class MemoryControlNetwork {
+  readonly clock: ClockPort;
+  /** Every message passes through here. Default: delivered once, at once. */
+  fate: (envelope: Envelope) => Fate = () => delivered;
+  readonly #subscribers = new Set<Subscriber>();
+
+  constructor(clock: ClockPort) {
+    this.clock = clock;
+  }
+
+  connect(name: string): MemoryControl {
+    return new MemoryControl(this, name);
+  }
+
+  /** Used by participants. */
+  add(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** Sends to everyone who listens; answers how many that are. */
+  send(from: string, subject: string, body: string, respond: (responder: string, body: string) => void): number {
+    const tokens = subject.split('.');
+    const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
+    for (const { owner, handler } of listeners) {
+      this.deliver({ from, to: owner.name, subject, body, kind: 'message' }, () => {
+        if (owner.isConnected) handler({ subject, body, respond: (answer) => respond(owner.name, answer) });
+      });
+    }
+    return listeners.length;
+  }
+
+  deliver(envelope: Envelope, arrive: () => void): void {
+    const { copies, delayMs } = this.fate(envelope);
+    for (let copy = 0; copy < copies; copy += 1) this.clock.setTimeout(arrive, delayMs);
+  }
+}
+
+export class MemoryControl implements ControlPort {
+  readonly name: string;
+  readonly #network: MemoryControlNetwork;
+  readonly #unsubscribe = new Set<() => void>();
+  readonly #listeners: ((status: ControlStatus) => void)[] = [];
+  #state: 'connected' | 'disconnected' | 'closed' = 'connected';
+
+  constructor(network: MemoryControlNetwork, name: string) {
+    this.#network = network;
+    this.name = name;
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+
+  /** Cuts or mends the line to the network. */
+  setConnected(connected: boolean): void {
+    if (this.#state === 'closed') return;
+    this.#state = connected ? 'connected' : 'disconnected';
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  request(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#check(subject, body);
+      const { clock } = this.#network;
+      if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
+      const timer = clock.setTimeout(
+        () => reject(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
+        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
+          clock.clearTimeout(timer);
+          if (this.isConnected) resolve(answer);
+        });
+      });
+      if (listeners > 0) return;
+      clock.clearTimeout(timer);
+      reject(new KvferryError('no_responders', `nobody listens on ${subject}`));
+    });
+  }
+
+  requestAll(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string[]> {
+    return new Promise((resolve) => {
+      this.#check(subject, body);
+      const answers: string[] = [];
+      this.#network.send(this.name, subject, body, (from, answer) => {
+        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>
+          answers.push(answer),
+        );
+      });
+      this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
+    });
+  }
+
+  publish(subject: string, body: string): void {
+    this.#check(subject, body);
+    if (this.isConnected) this.#network.send(this.name, subject, body, () => undefined);
+  }
+
+  subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
+    this.#check(subject, '');
+    const remove = this.#network.add({ owner: this, pattern: subject.split('.'), handler });
+    this.#unsubscribe.add(remove);
+    return {
+      close: () => {
+        remove();
+        this.#unsubscribe.delete(remove);
+      },
+    };
+  }
+
+  onStatus(listener: (status: ControlStatus) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async flush(): Promise<void> {
+    this.#check('flush', '');
+  }
+
+  /** Also what becomes of a process that is killed: nobody hears from it, and nobody listens. */
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    for (const remove of this.#unsubscribe) remove();
+    this.#unsubscribe.clear();
+  }
+
+  #check(subject: string, body: string): void {
+    if (this.#state === 'closed') throw new KvferryError('closed', `${subject}: ${this.name} is closed`);
+    if (body.length <= MESSAGE_BYTES_MAX) return;
+    throw new KvferryError('message_too_large', `${subject}: ${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
+  }
+}
+
+/** NATS's matching: `*` is one token, a last `>` is one or more. */
+function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
+  for (const [index, part] of pattern.entries()) {
+    if (part === '>') return tokens.length > index;
+    if (part !== '*' && part !== tokens[index]) return false;
+  }
+  return pattern.length === tokens.length;
+}
