@@ -49,16 +49,14 @@ export class Receiver {
   async connect(message: PeerRequest<'connect'>): Promise<Body<PeerReply<'connect'>>> {
     const { agent, epoch, heartbeatMs, provider, replaces } = message;
     const { fabric, options } = this.#context;
-    const endpoint = fabric.endpoints().find((offered) => offered.provider === provider);
-    if (endpoint === undefined) {
+    if (!fabric.endpoints().some((offered) => offered.provider === provider)) {
       throw new KvferryError('provider_unavailable', `agent ${options.agent} does not offer ${provider}`, {
         field: 'provider',
       });
     }
     const sender = this.#senders.get(epoch) ?? this.#addSender(agent, epoch, heartbeatMs);
     const { id, token, arenaBytes } = await sender.grant(provider, replaces);
-    const { pageBytes, pages } = options.arena;
-    return { grant: { id, provider, token, arenaBytes }, endpoint, pageBytes, pages };
+    return { grant: { id, provider, token, arenaBytes } };
   }
 
   allocate(message: AllocateRequest): Promise<Body<AllocateReply>> {

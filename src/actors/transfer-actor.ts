@@ -123,6 +123,7 @@ export class TransferActor {
     } catch (error) {
       if (this.#hasEnded(error)) return;
       const failure = toFailure(error);
+      if (failure.code === 'receiver_lost') peer.left(failure);
       if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
       this.#actor.send({ type: 'allocate.failed', failure });
     }
@@ -165,7 +166,10 @@ export class TransferActor {
       await callPeer(this.#context, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
       this.#actor.send({ type: 'commit.accepted' });
     } catch (error) {
-      if (!this.#hasEnded(error)) this.#actor.send({ type: 'commit.failed', failure: toFailure(error) });
+      if (this.#hasEnded(error)) return;
+      const failure = toFailure(error);
+      if (failure.code === 'receiver_lost') peer.left(failure);
+      this.#actor.send({ type: 'commit.failed', failure });
     }
   }
 

@@ -7,7 +7,6 @@ import {
   agentName,
   batch,
   end,
-  endpoint,
   epoch,
   failure,
   generations,
@@ -41,9 +40,6 @@ const connectRequest = z.strictObject({
 });
 const connectReply = ok.extend({
   grant: z.strictObject({ id: grantId, provider, token: z.string(), arenaBytes: natural }),
-  endpoint,
-  pageBytes: natural,
-  pages: natural,
 });
 
 /** prefill → decode: pages for a batch. Answered when the request is admitted. */
