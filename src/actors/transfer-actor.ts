@@ -121,7 +121,7 @@ export class TransferActor {
       const { pages, generations, alreadySent, joined } = reply;
       this.#actor.send({ type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
     } catch (error) {
-      if (this.#hasEnded(error)) return;
+      if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
       if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
