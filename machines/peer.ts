@@ -14,6 +14,13 @@ export interface PeerInput {
   readonly connectTimeoutMs: number;
 }
 
+export type PeerEvent =
+  | { type: 'connection.opened' }
+  | { type: 'connection.failed'; failure: Failure }
+  | { type: 'connection.broken' }
+  | { type: 'peer.heard' }
+  | { type: 'peer.left'; failure: Failure };
+
 /** Heartbeats that may be missed before a peer is held for dead. */
 export const HEARTBEATS_MISSED_MAX = 3;
 
@@ -21,12 +28,7 @@ export const peerMachine = setup({
   types: {
     input: {} as PeerInput,
     context: {} as PeerInput & { readonly failure: Failure | null },
-    events: {} as
-      | { type: 'connection.opened' }
-      | { type: 'connection.failed'; failure: Failure }
-      | { type: 'connection.broken' }
-      | { type: 'peer.heard' }
-      | { type: 'peer.left'; failure: Failure },
+    events: {} as PeerEvent,
   },
   actions: {
     openConnection: effect('openConnection'),

@@ -42,11 +42,11 @@ type Body<T> = Omit<T, 'v' | 'ok'>;
 const owners = new Owners<Agent>();
 const logic = agentMachine.provide({
   actions: {
-    beginHeartbeats: ({ self }) => owners.of(self).beginHeartbeats(),
-    watchForIdle: ({ self }) => void owners.of(self).watchForIdle(),
-    cancelRequests: ({ self }) => owners.of(self).cancelRequests(),
-    close: ({ self }) => void owners.of(self).close(),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
+    watchForIdle: ({ self }) => owners.run(self, (owner) => void owner.watchForIdle()),
+    cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
+    close: ({ self }) => owners.run(self, (owner) => void owner.close()),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -98,7 +98,7 @@ export class Agent {
 
   /** Takes no new requests, lets those in progress end, closes everything, the ports too. Idempotent. */
   async stop(): Promise<void> {
-    this.#actor.send({ type: 'agent.drain' });
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'agent.drain' });
     await toPromise(this.#actor);
   }
 

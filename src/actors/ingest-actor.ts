@@ -29,11 +29,11 @@ export interface IngestListener {
 const owners = new Owners<IngestActor>();
 const logic = ingestMachine.provide({
   actions: {
-    recordEnd: ({ self, context }) => owners.of(self).recordEnd(context),
-    announce: ({ self, context }) => owners.of(self).announce(context),
-    notifyJoined: ({ self }, { batch }) => owners.of(self).notifyJoined(batch),
-    reportLeasesEnded: ({ self }, { cause }) => owners.of(self).reportLeasesEnded(cause),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
+    announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+    notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
+    reportLeasesEnded: ({ self }, { cause }) => owners.run(self, (owner) => owner.reportLeasesEnded(cause)),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -62,12 +62,13 @@ export class IngestActor {
     return this.#actor.getSnapshot().matches('running');
   }
 
+  /** What comes after the end is of no interest. */
   send(event: IngestEvent): void {
-    this.#actor.send(event);
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
   }
 
   end(end: 'failed' | 'cancelled' | 'expired', failure: Failure): void {
-    this.#actor.send({ type: 'ingest.end', end, failure });
+    this.send({ type: 'ingest.end', end, failure });
   }
 
   /** Forgets it without a word: it was refused before anything of it was accepted. */

@@ -4,7 +4,7 @@
  * logged, counted and shown.
  */
 import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../machines/peer.js';
+import { type PeerEvent, peerMachine } from '../../machines/peer.js';
 import type { FabricConnection, FabricEndpoint, Provider } from '../ports/fabric.js';
 import { fromFailure, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -23,10 +23,10 @@ export interface Connection {
 const owners = new Owners<ReceiverPeer>();
 const logic = peerMachine.provide({
   actions: {
-    openConnection: ({ self }) => void owners.of(self).open(),
-    reportConnected: ({ self }) => owners.of(self).wake(),
-    reportLost: ({ self, context }) => owners.of(self).lose(context.failure),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    openConnection: ({ self }) => owners.run(self, (owner) => void owner.open()),
+    reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
+    reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -77,21 +77,21 @@ export class ReceiverPeer implements PeerAddress {
   }
 
   heard(): void {
-    this.#actor.send({ type: 'peer.heard' });
+    this.#send({ type: 'peer.heard' });
   }
 
   left(failure: Failure): void {
-    this.#actor.send({ type: 'peer.left', failure });
+    this.#send({ type: 'peer.left', failure });
   }
 
   /** The connection `broken` cannot be used, or may still deliver: connect anew, so that the receiver fences it. */
   broken(broken: Connection): void {
-    if (this.#connection === broken) this.#actor.send({ type: 'connection.broken' });
+    if (this.#connection === broken) this.#send({ type: 'connection.broken' });
   }
 
   /** Whatever connection there is must be fenced and replaced. */
   breakConnection(): void {
-    this.#actor.send({ type: 'connection.broken' });
+    this.#send({ type: 'connection.broken' });
   }
 
   /** The connection, once there is one. Rejects when the peer is lost or the deadline passes. */
@@ -135,6 +135,11 @@ export class ReceiverPeer implements PeerAddress {
     await this.#connection?.fabric.close();
   }
 
+  /** What comes after it was lost is of no interest. */
+  #send(event: PeerEvent): void {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+  }
+
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async open(): Promise<void> {
@@ -147,9 +152,9 @@ export class ReceiverPeer implements PeerAddress {
         return;
       }
       this.#connection = connection;
-      this.#actor.send({ type: 'connection.opened' });
+      this.#send({ type: 'connection.opened' });
     } catch (error) {
-      if (attempt === this.#attempt) this.#actor.send({ type: 'connection.failed', failure: toFailure(error) });
+      if (attempt === this.#attempt) this.#send({ type: 'connection.failed', failure: toFailure(error) });
     }
   }
 

@@ -1,6 +1,6 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
-import { type RequestContext, requestMachine } from '../../machines/request.js';
+import { type RequestContext, type RequestEvent, requestMachine } from '../../machines/request.js';
 import { toFailure } from '../protocol/codec.js';
 import type { Failure } from '../protocol/fields.js';
 import type { RequestRow } from '../protocol/operations.js';
@@ -36,15 +36,15 @@ export interface Batch {
 const owners = new Owners<RequestActor>();
 const logic = requestMachine.provide({
   actions: {
-    startTransfer: ({ self }, { batch }) => owners.of(self).startTransfer(batch),
-    settleTransfers: ({ self }) => owners.of(self).settleTransfers(),
-    cancelTransfers: ({ self }, { failure }) => owners.of(self).cancelTransfers(failure),
-    sendAbort: ({ self, context }) => void owners.of(self).sendAbort(context),
-    sendDrained: ({ self, context }) => void owners.of(self).sendDrained(context),
-    inquire: ({ self }) => void owners.of(self).inquire(),
-    announce: ({ self, context }) => owners.of(self).announce(context),
-    reportEnded: ({ self, context }) => owners.of(self).reportEnded(context),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    startTransfer: ({ self }, { batch }) => owners.run(self, (owner) => owner.startTransfer(batch)),
+    settleTransfers: ({ self }) => owners.run(self, (owner) => owner.settleTransfers()),
+    cancelTransfers: ({ self }, { failure }) => owners.run(self, (owner) => owner.cancelTransfers(failure)),
+    sendAbort: ({ self, context }) => owners.run(self, (owner) => void owner.sendAbort(context)),
+    sendDrained: ({ self, context }) => owners.run(self, (owner) => void owner.sendDrained(context)),
+    inquire: ({ self }) => owners.run(self, (owner) => void owner.inquire()),
+    announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+    reportEnded: ({ self, context }) => owners.run(self, (owner) => owner.reportEnded(context)),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -100,7 +100,7 @@ export class RequestActor {
     this.#batches.set(batch.batch, batch);
     this.#chunks += batch.chunks.length;
     this.#lastIn = batch.last;
-    this.#actor.send({ type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
+    this.#send({ type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
   }
 
   batch(batch: number): Batch | undefined {
@@ -108,16 +108,16 @@ export class RequestActor {
   }
 
   cancel(failure: Failure): void {
-    this.#actor.send({ type: 'request.cancel', failure });
+    this.#send({ type: 'request.cancel', failure });
   }
 
   receiverLost(failure: Failure): void {
-    this.#actor.send({ type: 'receiver.lost', failure });
+    this.#send({ type: 'receiver.lost', failure });
   }
 
   /** The receiver says how the request ended. */
   receiverSaid(end: End, failure: Failure | null): void {
-    this.#actor.send({ type: 'request.ended', end, failure });
+    this.#send({ type: 'request.ended', end, failure });
   }
 
   joinResolved(batch: number): void {
@@ -151,11 +151,11 @@ export class RequestActor {
       released: (which, positions) => this.#listener.released(this, which, positions),
       committed: (which) => {
         this.#transfers.delete(which);
-        this.#actor.send({ type: 'transfer.committed', batch: which });
+        this.#send({ type: 'transfer.committed', batch: which });
       },
       aborted: (which, failure, drained) => {
         this.#transfers.delete(which);
-        this.#actor.send({ type: 'transfer.aborted', batch: which, failure, drained });
+        this.#send({ type: 'transfer.aborted', batch: which, failure, drained });
       },
       ended: (error) => this.receiverSaid(error.end as End, toFailure(error)),
     });
@@ -175,17 +175,17 @@ export class RequestActor {
     const { epoch, options } = this.#context;
     // Without a connection the receiver was never asked for anything.
     if (!peer.wasConnected || peer.isLost || wish === null) {
-      this.#actor.send({ type: 'abort.unreachable' });
+      this.#send({ type: 'abort.unreachable' });
       return;
     }
     const { end, failure } = wish;
     const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
     try {
       const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#afterTheEnd());
-      this.#actor.send({ type: 'abort.acknowledged', end: reply.end });
+      this.#send({ type: 'abort.acknowledged', end: reply.end });
     } catch (error) {
       this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
-      this.#actor.send({ type: 'abort.unreachable' });
+      this.#send({ type: 'abort.unreachable' });
     }
   }
 
@@ -236,6 +236,11 @@ export class RequestActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** What comes after the end is of no interest: a notice that was overtaken, say. */
+  #send(event: RequestEvent): void {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+  }
 
   #afterTheEnd(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#context;

@@ -3,7 +3,7 @@
  * for a new key because its writes broke off, the old key is revoked first; only then are the pages behind it safe.
  */
 import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../machines/peer.js';
+import { type PeerEvent, peerMachine } from '../../machines/peer.js';
 import type { FabricGrant, Provider } from '../ports/fabric.js';
 import { toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -25,8 +25,8 @@ const logic = peerMachine.provide({
     // The sender connects to us; `grant` says when it has.
     openConnection: () => undefined,
     reportConnected: () => undefined,
-    reportLost: ({ self, context }) => owners.of(self).lose(context.failure),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -65,7 +65,7 @@ export class SenderPeer {
       const grant = await this.#context.fabric.grant(provider);
       this.#grant = grant;
       this.#listener.granted(grant.id);
-      this.#actor.send({ type: 'connection.opened' });
+      this.#send({ type: 'connection.opened' });
       return grant;
     });
     this.#queue = granted.catch(() => undefined);
@@ -73,11 +73,11 @@ export class SenderPeer {
   }
 
   heard(): void {
-    this.#actor.send({ type: 'peer.heard' });
+    this.#send({ type: 'peer.heard' });
   }
 
   left(failure: Failure): void {
-    this.#actor.send({ type: 'peer.left', failure });
+    this.#send({ type: 'peer.left', failure });
   }
 
   row(): PeerRow {
@@ -92,6 +92,11 @@ export class SenderPeer {
 
   stop(): void {
     this.#actor.stop();
+  }
+
+  /** What comes after it was lost is of no interest. */
+  #send(event: PeerEvent): void {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------

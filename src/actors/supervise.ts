@@ -1,26 +1,47 @@
 /**
  * Runs machines for their owners. A machine's effects are provided once for all actors of a kind (providing them anew for
- * each would build the machine anew each time); an effect finds the owner of the actor that asks for it here.
+ * each would build the machine anew each time); here an effect finds the owner of the actor that asks for it.
+ *
+ * Effects run when the step that asked for them is complete, in the order in which they were asked for: an effect sees the
+ * state it belongs to, and whatever it sends, to its own machine or another, comes after.
  */
-import type { AnyActorRef } from 'xstate';
+import type { Actor, AnyActorLogic, AnyActorRef } from 'xstate';
+
+interface Charge<Owner> {
+  readonly owner: Owner;
+  readonly effects: ((owner: Owner) => void)[];
+}
 
 export class Owners<Owner extends object> {
-  readonly #owners = new WeakMap<AnyActorRef, Owner>();
+  readonly #charges = new WeakMap<AnyActorRef, Charge<Owner>>();
 
   /**
-   * Starts a machine's actor as a root of its own. An error inside it is reported to `onError` and goes no further: it
-   * ends what the machine was about, never its neighbours.
+   * Starts a machine's actor as a root of its own. An error inside it or in one of its effects stops it, is reported to
+   * `onError`, and goes no further: it ends what the machine was about, never its neighbours.
    */
-  start<A extends AnyActorRef>(actor: A, owner: Owner, onError: (error: unknown) => void): A {
-    this.#owners.set(actor, owner);
-    actor.subscribe({ error: onError });
+  start<Logic extends AnyActorLogic>(actor: Actor<Logic>, owner: Owner, onError: (error: unknown) => void): void {
+    const charge: Charge<Owner> = { owner, effects: [] };
+    this.#charges.set(actor, charge);
+    const fail = (error: unknown) => {
+      charge.effects.length = 0;
+      actor.stop();
+      onError(error);
+    };
+    const perform = () => {
+      try {
+        for (let effect = charge.effects.shift(); effect !== undefined; effect = charge.effects.shift()) effect(owner);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    actor.subscribe({ next: perform, error: fail });
     actor.start();
-    return actor;
   }
 
-  of(actor: AnyActorRef): Owner {
-    const owner = this.#owners.get(actor);
-    if (owner === undefined) throw new Error(`actor ${actor.id} has no owner`);
-    return owner;
+  /** Called by a machine's action: runs `effect` when the step is complete. */
+  run(actor: AnyActorRef, effect: (owner: Owner) => void): void {
+    const charge = this.#charges.get(actor);
+    if (charge === undefined) throw new Error(`actor ${actor.id} has no owner`);
+    charge.effects.push(effect);
   }
 }

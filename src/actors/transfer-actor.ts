@@ -1,6 +1,6 @@
 /** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
 import { type Actor, createActor } from 'xstate';
-import { type Placement, transferMachine } from '../../machines/transfer.js';
+import { type Placement, type TransferEvent, transferMachine } from '../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -41,14 +41,15 @@ export interface TransferListener {
 const owners = new Owners<TransferActor>();
 const logic = transferMachine.provide({
   actions: {
-    sendAllocate: ({ self }) => void owners.of(self).sendAllocate(),
-    startWrite: ({ self, context }) => void owners.of(self).startWrite(context.placements),
-    stopWrite: ({ self }) => owners.of(self).stopWrite(),
-    sendCommit: ({ self, context }) => void owners.of(self).sendCommit(context.placements),
-    releaseSource: ({ self }, { positions }) => owners.of(self).releaseSource(positions),
-    reportCommitted: ({ self }) => owners.of(self).reportCommitted(),
-    reportAborted: ({ self, context }) => owners.of(self).reportAborted(context.failure, context.drained),
-    reportUnexpected: ({ self, event }) => owners.of(self).ignored(event.type),
+    sendAllocate: ({ self }) => owners.run(self, (owner) => void owner.sendAllocate()),
+    startWrite: ({ self, context }) => owners.run(self, (owner) => void owner.startWrite(context.placements)),
+    stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
+    sendCommit: ({ self, context }) => owners.run(self, (owner) => void owner.sendCommit(context.placements)),
+    releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
+    reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
+    reportAborted: ({ self, context }) =>
+      owners.run(self, (owner) => owner.reportAborted(context.failure, context.drained)),
+    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
 
@@ -76,17 +77,17 @@ export class TransferActor {
   }
 
   cancel(failure: Failure): void {
-    this.#actor.send({ type: 'transfer.cancel', failure });
+    this.#send({ type: 'transfer.cancel', failure });
   }
 
   /** The receiver has announced the request ready. */
   settle(): void {
-    this.#actor.send({ type: 'transfer.settle' });
+    this.#send({ type: 'transfer.settle' });
   }
 
   /** Every chunk this batch had joined is ready. */
   joinResolved(): void {
-    this.#actor.send({ type: 'join.resolved' });
+    this.#send({ type: 'join.resolved' });
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
@@ -119,13 +120,13 @@ export class TransferActor {
         { deadlineMs, isLost: () => peer.isLost || !this.#isIn('allocating') },
       );
       const { pages, generations, alreadySent, joined } = reply;
-      this.#actor.send({ type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+      this.#send({ type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
     } catch (error) {
       if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
       if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
-      this.#actor.send({ type: 'allocate.failed', failure });
+      this.#send({ type: 'allocate.failed', failure });
     }
   }
 
@@ -140,12 +141,12 @@ export class TransferActor {
     const outcome = await this.#write.done;
     this.#context.counters.add('bytes_written', outcome.bytes);
     if (outcome.status === 'delivered') {
-      this.#actor.send({ type: 'write.delivered' });
+      this.#send({ type: 'write.delivered' });
       return;
     }
     if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
       peer.broken(connection);
-    this.#actor.send({ type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
+    this.#send({ type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 
   stopWrite(): void {
@@ -164,12 +165,12 @@ export class TransferActor {
     };
     try {
       await callPeer(this.#context, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
-      this.#actor.send({ type: 'commit.accepted' });
+      this.#send({ type: 'commit.accepted' });
     } catch (error) {
       if (this.#hasEnded(error)) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
-      this.#actor.send({ type: 'commit.failed', failure });
+      this.#send({ type: 'commit.failed', failure });
     }
   }
 
@@ -192,6 +193,11 @@ export class TransferActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** What comes after the end is of no interest: a reply that was overtaken, say. */
+  #send(event: TransferEvent): void {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+  }
 
   #isIn(state: 'allocating'): boolean {
     return this.#actor.getSnapshot().matches(state);

@@ -1,0 +1,296 @@
+import { describe, expect, test } from 'vitest';
+import { subjects } from '../../src/protocol/subjects.js';
+import { type Cluster, useCluster } from './support.js';
+
+const clusters = useCluster();
+
+const empty = { total: 8, free: 8, writing: 0, ready: 0, quarantined: 0, reserved: 0 };
+
+async function pair(): Promise<Cluster> {
+  const made = clusters.create();
+  await made.agent('decode-0', 'decode');
+  await made.agent('prefill-0', 'prefill');
+  await made.segment('prefill-0', 'engine', ['k0', 'k1', 'k2', 'k3']);
+  return made;
+}
+
+describe('cancel', () => {
+  test('P5, T5: the page of a cancelled write is not handed out before the write has drained', async () => {
+    const made = await pair();
+    const writes = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.clock.until(() => writes.held > 0);
+    await made.call('prefill-0', 'cancel', { request: 'r1' });
+    expect(await made.ended('r1')).toMatchObject({ end: 'cancelled' });
+    expect((await made.status('decode-0')).pages).toMatchObject({ free: 6, quarantined: 2 });
+    writes.release();
+    await made.clock.advance(1000);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
+
+  test('P4, T4: cancelling again and again, on both sides, is cancelling once', async () => {
+    const made = await pair();
+    const writes = made.fabrics.holdWrites();
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.clock.until(() => writes.held > 0);
+    expect(await made.call('decode-0', 'cancel', { request: 'r1' })).toMatchObject({ end: 'cancelled' });
+    for (let again = 0; again < 3; again += 1) {
+      expect(await made.call('decode-0', 'cancel', { request: 'r1', epoch })).toMatchObject({ end: 'cancelled' });
+      await made.call('prefill-0', 'cancel', { request: 'r1' });
+    }
+    writes.release();
+    await made.clock.advance(5000);
+    expect(await made.call('prefill-0', 'cancel', { request: 'r1' })).toMatchObject({ end: 'cancelled' });
+    expect(made.terminals).toMatchObject([{ request: 'r1', end: 'cancelled' }]);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
+
+  test('P6, T6: what arrives for a request that has ended gets the recorded end, and nothing comes back to life', async () => {
+    const made = await pair();
+    const writes = made.fabrics.holdWrites();
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
+    await made.clock.until(() => writes.held > 0);
+    await made.call('decode-0', 'cancel', { request: 'r1' });
+    writes.release();
+    await made.clock.advance(5000);
+    const batch = made.put('prefill-0', 'r1', ['k1'], { batch: 1, totalChunks: 2, first: 1 });
+    await expect(batch).rejects.toMatchObject({ code: 'request_ended', end: 'cancelled' });
+    const commit = {
+      v: 1,
+      request: 'r1',
+      epoch,
+      batch: 0,
+      pages: [0],
+      generations: [1],
+      lengths: [{ length: 64, count: 1 }],
+    };
+    const subject = subjects.peer('decode-0', '0000000000000001', 'commit');
+    const late = made.client.request(subject, JSON.stringify(commit), { timeoutMs: 1000 });
+    expect(JSON.parse(await made.settle(late))).toMatchObject({
+      ok: false,
+      error: { code: 'request_ended', end: 'cancelled' },
+    });
+    await expect(made.call('decode-0', 'acquire', { request: 'r1', epoch })).rejects.toMatchObject({
+      code: 'request_ended',
+      end: 'cancelled',
+    });
+    expect(made.terminals).toHaveLength(1);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
+
+  test('P6: a request id that has ended is not used again', async () => {
+    const made = await pair();
+    await made.put('prefill-0', 'r1', ['k0']);
+    await made.ended('r1');
+    await made.clock.advance(1000);
+    await expect(made.put('prefill-0', 'r1', ['k0'])).rejects.toMatchObject({ code: 'request_ended', end: 'ready' });
+  });
+});
+
+describe('a write that fails', () => {
+  test('S15: one refused chunk ends the whole request: earlier batches go, all source memory comes back', async () => {
+    const made = await pair();
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+    await made.clock.advance(1000);
+    expect((await made.status('decode-0')).pages).toMatchObject({ ready: 2, reserved: 2 });
+    made.fabrics.fate = () => ({ kind: 'fail', code: 'write_rejected' });
+    await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'write_rejected' } });
+    await made.clock.advance(5000);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+    expect(made.released.map(({ batch, positions }) => [batch, positions])).toEqual([
+      [0, [0, 1]],
+      [1, [0, 1]],
+    ]);
+    expect(made.released.every((event) => event.epoch === epoch)).toBe(true);
+  });
+
+  test('P5: after a broken connection the pages are free only when the remote key was revoked', async () => {
+    const made = await pair();
+    let reconnects = 0;
+    await made.put('prefill-0', 'r0', ['k1'], { first: 1 });
+    const { epoch } = await made.ended('r0');
+    await made.call('decode-0', 'release', { request: 'r0', epoch });
+    made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.connect') ? reconnects : 1, delayMs: 0 });
+    made.fabrics.fate = () => ({ kind: 'break' });
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+    await made.clock.advance(1000);
+    expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 1 });
+    reconnects = 1;
+    made.fabrics.fate = () => ({ kind: 'deliver', delayMs: 0 });
+    await made.clock.advance(1000);
+    const status = await made.status('decode-0');
+    expect(status.pages).toEqual(empty);
+    expect(status.counters).toMatchObject({ grants_revoked: 1 });
+    await made.put('prefill-0', 'r2', ['k0']);
+    expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
+  });
+});
+
+describe('messages that get lost', () => {
+  test.each(['connect', 'allocate', 'commit'])(
+    'the answer to %s is lost: it is asked again, and nothing happens twice',
+    async (operation) => {
+      const made = await pair();
+      let lost = 0;
+      made.network.fate = ({ kind, subject }) => {
+        if (kind === 'message' || !subject.endsWith(`.${operation}`) || lost > 0) return { copies: 1, delayMs: 0 };
+        lost += 1;
+        return { copies: 0, delayMs: 0 };
+      };
+      const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
+      expect(await made.ended('r1')).toMatchObject({ end: 'ready', chunks: 2, bytes: 128 });
+      await made.clock.advance(10_000);
+      expect(lost).toBe(1);
+      expect(made.terminals).toHaveLength(1);
+      expect((await made.status('prefill-0')).requestsTotal).toBe(0);
+      await made.call('decode-0', 'release', { request: 'r1', epoch });
+      expect((await made.status('decode-0')).pages).toEqual(empty);
+    },
+  );
+
+  test('P12: the notice of the end is lost: the sender asks', async () => {
+    const made = await pair();
+    made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.ended') ? 0 : 1, delayMs: 0 });
+    await made.put('prefill-0', 'r1', ['k0']);
+    await made.ended('r1');
+    await made.clock.advance(3000);
+    expect(await made.status('prefill-0')).toMatchObject({ requestsTotal: 0, counters: { requests_sent_ready: 1 } });
+  });
+
+  test('every message arrives three times: nothing happens more than once', async () => {
+    const made = await pair();
+    made.network.fate = ({ subject }) => ({ copies: subject.includes('.peer.') ? 3 : 1, delayMs: 0 });
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    await made.clock.advance(5000);
+    expect(made.terminals).toHaveLength(1);
+    await made.call('decode-0', 'release', { request: 'r1', epoch });
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
+});
+
+describe('deadlines', () => {
+  test('P7, T7: a request that waits for pages meets its deadline, and the others are served meanwhile', async () => {
+    const made = await pair();
+    const { epoch } = await made.put('prefill-0', 'holder', ['k0', 'k1'], { last: false, totalChunks: 8 });
+    await made.clock.advance(100);
+    await made.put('prefill-0', 'waits', ['k2'], { first: 2, timeoutMs: 3000 });
+    await made.clock.advance(100);
+    expect(await made.status('decode-0')).toMatchObject({ queued: 1 });
+    await made.put('prefill-0', 'shares', ['k0', 'k1']);
+    expect(await made.ended('shares')).toMatchObject({ end: 'ready', deduplicated: 2 });
+    await made.call('decode-0', 'release', { request: 'shares', epoch });
+    expect(await made.ended('waits')).toMatchObject({ end: 'expired', reason: { code: 'deadline_exceeded' } });
+    await made.call('prefill-0', 'cancel', { request: 'holder' });
+    expect(await made.ended('holder')).toMatchObject({ end: 'cancelled' });
+    await made.clock.advance(1000);
+    expect(await made.status('decode-0')).toMatchObject({ pages: empty, queued: 0 });
+  });
+
+  test('P8: a request that can never fit fails at once', async () => {
+    const made = await pair();
+    await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 9 });
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'request_too_large' } });
+    expect(made.clock.now()).toBeLessThan(1000);
+  });
+});
+
+describe('P9: an answer that cannot be true', () => {
+  test('is refused with its field, and the receiver is told to give everything up', async () => {
+    const made = clusters.create();
+    const epoch = 'a'.repeat(16);
+    const heard: { operation: string; reason?: { code: string; field: string } }[] = [];
+    const liar = made.network.connect('liar');
+    const arena = { path: '/memory/liar', epoch, pageBytes: 64, pages: 8 };
+    const endpoints = [{ provider: 'memory', detail: 'memory', address: 'liar' }];
+    const answers: Record<string, object> = {
+      describe: {
+        agent: 'decode-0',
+        epoch,
+        role: 'decode',
+        state: 'running',
+        version: 'x',
+        heartbeatMs: 60_000,
+        endpoints,
+        unavailable: [],
+        arena,
+      },
+      allocate: { pages: [1, 1], generations: [1, 1], alreadySent: [], joined: [] },
+      abort: { end: 'failed' },
+      drained: {},
+    };
+    const fabric = made.fabrics.open('liar');
+    await made.settle(fabric.createArena({ path: '/memory/liar', pageBytes: 64, pages: 8 }));
+    const grant = await made.settle(fabric.grant('memory'));
+    endpoints[0] = { ...fabric.endpoints()[0] } as (typeof endpoints)[0];
+    const answer = (operation: string, body: string, respond: (text: string) => void) => {
+      heard.push({ operation, ...JSON.parse(body) });
+      respond(JSON.stringify({ v: 1, ok: true, ...(operation === 'connect' ? { grant } : answers[operation]) }));
+    };
+    for (const subject of [subjects.operations('decode-0'), subjects.peers('decode-0', epoch)]) {
+      liar.subscribe(subject, (message) => {
+        const operation = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+        answer(operation, message.body, (text) => message.respond(text));
+      });
+    }
+    await made.agent('prefill-0', 'prefill');
+    await made.segment('prefill-0', 'engine', ['k0', 'k1']);
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.clock.until(() => heard.some(({ operation }) => operation === 'drained'));
+    expect(heard.map(({ operation }) => operation)).toEqual(['describe', 'connect', 'allocate', 'abort', 'drained']);
+    expect(heard[3]?.reason).toMatchObject({ code: 'inconsistent_reply', field: 'pages' });
+    expect(made.released).toMatchObject([{ request: 'r1', positions: [0, 1] }]);
+  });
+});
+
+describe('P13, P14: epochs', () => {
+  test('a sender that is gone: its pages are back after three heartbeats, and the router hears of it', async () => {
+    const made = await pair();
+    const writes = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.clock.until(() => writes.held > 0);
+    made.network.fate = ({ from, to }) => ({ copies: from === 'prefill-0' || to === 'prefill-0' ? 0 : 1, delayMs: 0 });
+    const before = made.clock.now();
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
+    expect(made.clock.now() - before).toBeLessThanOrEqual(3000);
+    await made.clock.advance(100);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+    writes.release();
+  });
+
+  test('a receiver that is gone: a typed error before the deadline, announced by the sender', async () => {
+    const made = await pair();
+    const writes = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.clock.until(() => writes.held > 0);
+    made.network.fate = ({ from, to }) => ({ copies: from === 'decode-0' || to === 'decode-0' ? 0 : 1, delayMs: 0 });
+    const before = made.clock.now();
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'receiver_lost' } });
+    expect(made.clock.now() - before).toBeLessThanOrEqual(10_000);
+    expect(made.released.flatMap(({ positions }) => positions)).toEqual([0, 1]);
+    writes.release();
+  });
+});
+
+describe('stopping', () => {
+  test('an agent that stops takes nothing new, lets requests end, and closes', async () => {
+    const made = clusters.create();
+    const decode = await made.agent('decode-0', 'decode');
+    const prefill = await made.agent('prefill-0', 'prefill');
+    await made.segment('prefill-0', 'engine', ['k0', 'k1']);
+    const writes = made.fabrics.holdWrites();
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0']);
+    await made.clock.until(() => writes.held > 0);
+    const stopped = prefill.stop();
+    await expect(made.put('prefill-0', 'r2', ['k1'], { first: 1 })).rejects.toMatchObject({ code: 'agent_draining' });
+    writes.release();
+    await made.settle(stopped);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    const closing = decode.stop();
+    await made.call('decode-0', 'release', { request: 'r1', epoch });
+    await made.settle(closing);
+    await expect(made.call('decode-0', 'status', { limit: 1 })).rejects.toMatchObject({ code: 'no_responders' });
+  });
+});

@@ -1,0 +1,177 @@
+/** Agents in one process: shipped actors, machines and store on a simulated network, fabric and clock. */
+import { pino } from 'pino';
+import { afterEach } from 'vitest';
+import { Agent } from '../../src/actors/agent-actor.js';
+import type { AgentOptions } from '../../src/actors/agent-options.js';
+import { decodeReply } from '../../src/protocol/codec.js';
+import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/events.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import {
+  type OperationReply,
+  type OperationRequest,
+  operationSchemas,
+  type StatusReply,
+} from '../../src/protocol/operations.js';
+import { type Operation, subjects } from '../../src/protocol/subjects.js';
+import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
+import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
+import { SimulatedClock } from '../../src/simulation/simulated-clock.js';
+
+export const PAGE_BYTES = 64;
+
+export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
+  providers: ['memory'],
+  arena: { directory: '/memory', pages: 8, pageBytes: PAGE_BYTES },
+  staging: { directory: '/memory', pages: 4, pageBytes: PAGE_BYTES },
+  heartbeatMs: 1000,
+  connectTimeoutMs: 2000,
+  attemptTimeoutMs: 500,
+  inquireIntervalMs: 1000,
+  writeDrainTimeoutMs: 5000,
+  shutdownTimeoutMs: 10_000,
+  leaseMs: 60_000,
+  sweepIntervalMs: 1000,
+  tombstoneMs: 300_000,
+  tombstonesMax: 1000,
+  requestsMax: 100,
+};
+
+type Body<O extends Operation> = Omit<OperationRequest<O>, 'v'>;
+
+export class Cluster {
+  readonly clock = new SimulatedClock();
+  readonly network = new MemoryControlNetwork(this.clock);
+  readonly fabrics = new MemoryFabricNetwork(this.clock);
+  readonly client = this.network.connect('client');
+  readonly terminals: TerminalEvent[] = [];
+  readonly released: SourceReleasedEvent[] = [];
+  readonly #agents: Agent[] = [];
+  #epochs = 0;
+
+  constructor() {
+    this.client.subscribe(subjects.terminals, ({ body }) => this.terminals.push(JSON.parse(body)));
+    this.client.subscribe('kvferry.v1.source.*', ({ body }) => this.released.push(JSON.parse(body)));
+  }
+
+  async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
+    this.#epochs += 1;
+    const epoch = this.#epochs.toString(16).padStart(16, '0');
+    const started = new Agent(
+      { ...defaults, agent, role, ...options },
+      {
+        control: this.network.connect(agent),
+        fabric: this.fabrics.open(`${agent}-${epoch}`),
+        clock: this.clock,
+        logger: pino({ level: 'silent' }),
+        newEpoch: () => epoch,
+        version: 'test',
+      },
+    );
+    this.#agents.push(started);
+    await this.settle(started.start());
+    return started;
+  }
+
+  /** Moves simulated time on until `promise` settles, and returns what it settled to. */
+  async settle<T>(promise: Promise<T>, maxMs = 60_000): Promise<T> {
+    let done = false;
+    const finish = () => {
+      done = true;
+    };
+    promise.then(finish, finish);
+    await this.clock.until(() => done, maxMs);
+    return promise;
+  }
+
+  /** Sends any body; the answer is parsed and, when it is an error, thrown. */
+  async raw<O extends Operation>(agent: string, operation: O, body: string): Promise<OperationReply<O>> {
+    const answer = this.client.request(subjects.operation(agent, operation), body, { timeoutMs: 60_000 });
+    return decodeReply(operationSchemas[operation].reply, await this.settle(answer)) as OperationReply<O>;
+  }
+
+  call<O extends Operation>(agent: string, operation: O, body: Body<O>): Promise<OperationReply<O>> {
+    return this.raw(agent, operation, JSON.stringify({ v: PROTOCOL_VERSION, ...body }));
+  }
+
+  status(agent: string): Promise<StatusReply> {
+    return this.call(agent, 'status', { limit: 1000 });
+  }
+
+  /** A source segment of `chunks` pages, chunk i filled with the pattern of `keys[i]`, attached at `agent`. */
+  async segment(agent: string, name: string, keys: readonly string[]): Promise<void> {
+    const path = `/memory/${agent}-${name}`;
+    const bytes = new Uint8Array(keys.length * PAGE_BYTES);
+    for (const [index, key] of keys.entries()) bytes.set(patternOf(key), index * PAGE_BYTES);
+    this.fabrics.files.set(path, bytes);
+    await this.call(agent, 'attach', { segment: name, path });
+  }
+
+  /** Puts one batch whose chunks lie in segment `engine`, chunk i at page `first + i`. */
+  put(
+    agent: string,
+    request: string,
+    keys: readonly string[],
+    options: Partial<Body<'put'>> & { first?: number } = {},
+  ): Promise<OperationReply<'put'>> {
+    const { first = 0, ...rest } = options;
+    const run = { segment: 'engine', offset: first * PAGE_BYTES, length: PAGE_BYTES, count: keys.length };
+    return this.call(agent, 'put', {
+      request,
+      receiver: 'decode-0',
+      batch: 0,
+      last: true,
+      totalChunks: keys.length,
+      timeoutMs: 30_000,
+      keys: [...keys],
+      source: keys.length === 0 ? [] : [run],
+      ...rest,
+    });
+  }
+
+  /** Moves on until `request` has ended, and returns how. */
+  async ended(request: string, maxMs = 120_000): Promise<TerminalEvent> {
+    const find = () => this.terminals.find((event) => event.request === request);
+    await this.clock.until(() => find() !== undefined, maxMs);
+    return find() as TerminalEvent;
+  }
+
+  /** The bytes a decode engine would read in the arena for each acquired key. */
+  pages(acquired: OperationReply<'acquire'>): Map<string, Uint8Array> {
+    const file = this.fabrics.files.get(acquired.arena.path) ?? new Uint8Array();
+    return new Map(
+      acquired.keys.map((key, index) => {
+        const start = (acquired.pages[index] ?? 0) * acquired.arena.pageBytes;
+        return [key, file.slice(start, start + (acquired.lengths[index] ?? 0))];
+      }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.settle(Promise.all(this.#agents.map((agent) => agent.stop())), 600_000);
+  }
+}
+
+/** A page's worth of bytes that only this key has. */
+export function patternOf(key: string): Uint8Array {
+  let state = 2166136261;
+  for (const character of key) state = Math.imul(state ^ character.charCodeAt(0), 16777619);
+  return Uint8Array.from({ length: PAGE_BYTES }, () => {
+    state = Math.imul(state ^ (state >>> 15), 2246822519) + 1;
+    return state >>> 24;
+  });
+}
+
+/** A cluster that is stopped when the test is over. */
+export function useCluster(): { create(): Cluster } {
+  const clusters: Cluster[] = [];
+  afterEach(async () => {
+    for (const cluster of clusters.splice(0)) await cluster.stop();
+  });
+  return {
+    create: () => {
+      const cluster = new Cluster();
+      clusters.push(cluster);
+      return cluster;
+    },
+  };
+}
