@@ -8,6 +8,8 @@ export interface Candidate {
   charge(): number;
   /** Pages to reserve; at least the charge. What is not used comes back while batches are placed. */
   readonly chunks: number;
+  /** False when it must not be admitted any more, whatever is free. */
+  admissible(): boolean;
   admit(): void;
 }
 
@@ -50,6 +52,7 @@ export class Admission<C extends Candidate> {
         continue;
       }
       this.#queue.delete(candidate);
+      if (!candidate.admissible()) continue;
       this.#reserved += candidate.chunks;
       candidate.admit();
     }

@@ -69,7 +69,10 @@ interface Holder {
   readonly waitingKeys: Set<string>;
   readonly candidate: Candidate;
   readonly leases: Map<string, Entry>;
+  /** No write of it can land any more, and none will be started: what its sender says last. */
+  drained: boolean;
   expiresAtMs: number;
+  endedAtMs: number;
 }
 
 interface QuarantinedPage {
@@ -111,11 +114,12 @@ export class Store {
     this.#nowMs = nowMs;
     this.#effects = [];
     const freeBefore = this.#pages.freeCount;
-    const reservedBefore = this.#admission.reserved;
+    const { reserved, waiting } = this.#admission;
     const reply = this.#run(command);
     const freed = this.#pages.freeCount - freeBefore;
     if (freed > 0) this.#effects.push({ type: 'pages.freed', count: freed });
-    if (freed > 0 || this.#admission.reserved < reservedBefore) this.#pump();
+    const roomier = freed > 0 || this.#admission.reserved < reserved || this.#admission.waiting < waiting;
+    if (roomier) this.#pump();
     return { reply: reply as StoreResult<C>['reply'], effects: this.#effects };
   }
 
@@ -133,8 +137,12 @@ export class Store {
     return this.#admission.waiting;
   }
 
-  tombstone(holder: HolderId): Tombstone | undefined {
-    return this.#tombstones.get(nameOf(holder));
+  /** How a request ended, for as long as that is remembered; always while it holds pages. */
+  tombstone(id: HolderId): Tombstone | undefined {
+    const holder = this.#holders.get(nameOf(id));
+    const remembered = this.#tombstones.get(nameOf(id));
+    if (holder?.state !== 'ready') return remembered;
+    return remembered ?? { end: 'ready', reason: undefined, atMs: holder.endedAtMs };
   }
 
   /** Checks every invariant that spans the parts. Returns the first that is broken, or undefined. */
@@ -225,12 +233,15 @@ export class Store {
 
   /** A message that came again is answered again (P8); another message under the same number is refused. */
   #repeat(holder: Holder, batch: Batch, command: Allocate): undefined {
-    const same =
-      batch.command.keys.length === command.keys.length &&
-      batch.command.keys.every((key, position) => key === command.keys[position]);
-    if (!same) {
-      throw new KvferryError('duplicate_batch', `batch ${command.batch} of ${holder.name} has other keys`, {
+    if (!isSame(batch.command, command)) {
+      throw new KvferryError('duplicate_batch', `batch ${command.batch} of ${holder.name} was another one`, {
         field: 'batch',
+      });
+    }
+    if (batch.command.grant !== command.grant || !this.#grants.has(command.grant)) {
+      // The pages belong to the write under the first key; under another one they would lose their fence.
+      throw new KvferryError('stale_grant', `batch ${command.batch} was asked for under another grant`, {
+        field: 'grant',
       });
     }
     if (batch.allocation !== null) this.#answer(holder, batch, batch.allocation, false);
@@ -289,6 +300,8 @@ export class Store {
         for (const key of holder().waitingKeys) if (this.#entries.has(key)) present += 1;
         return totalChunks - present;
       },
+      // What no longer fits the arena is refused before anything is promised to it.
+      admissible: () => [...holder().batches.values()].every((batch) => this.#fits(holder(), batch)),
       admit: () => {
         holder().admitted = true;
         holder().reserved = totalChunks;
@@ -298,20 +311,22 @@ export class Store {
     };
   }
 
+  /** Does what is in the arena have the lengths this batch says? It may have come while the batch waited. */
+  #fits(holder: Holder, batch: Batch): boolean {
+    const { keys, lengths, batch: number } = batch.command;
+    for (const [position, key] of keys.entries()) {
+      const entry = this.#entries.get(key);
+      if (entry === undefined || entry.length === lengths[position]) continue;
+      const reason = toFailure(lengthMismatch(entry, position, lengths));
+      this.#effects.push({ type: 'refused', holder: holder.id, batch: number, reason });
+      return false;
+    }
+    return true;
+  }
+
   /** Looks each key up and decides, in one step: write it, join its writer, or it is here (S1–S3). */
   #place(holder: Holder, batch: Batch): void {
     const { keys, lengths, grant, batch: number } = batch.command;
-    const wrong = keys.findIndex((key, position) => {
-      const entry = this.#entries.get(key);
-      return entry !== undefined && entry.length !== lengths[position];
-    });
-    if (wrong >= 0) {
-      // The key came into the arena, with another length, while this request waited.
-      const entry = this.#entries.get(keys[wrong] as string) as Entry;
-      const reason = toFailure(lengthMismatch(entry, wrong, lengths));
-      this.#effects.push({ type: 'refused', holder: holder.id, batch: number, reason });
-      return;
-    }
     const allocation = {
       pages: [] as number[],
       generations: [] as number[],
@@ -429,13 +444,19 @@ export class Store {
 
   #end(id: HolderId, { end, reason }: { end: End; reason: Tombstone['reason'] }): undefined {
     const name = nameOf(id);
-    this.#tombstones.add(name, end, reason, this.#nowMs);
     const holder = this.#holders.get(name);
-    if (holder === undefined || holder.state !== 'arriving') return undefined;
+    // Ready requests stay ready, however late another end comes.
+    if (holder !== undefined && holder.state !== 'arriving') return undefined;
+    if (holder !== undefined && end === 'ready' && !isComplete(holder)) {
+      throw new KvferryError('internal', `request ${name} is not complete: it cannot be ready`);
+    }
+    this.#tombstones.add(name, end, reason, this.#nowMs);
+    if (holder === undefined) return undefined;
     this.#admission.settle(holder.reserved);
     holder.reserved = 0;
     if (end === 'ready') {
       holder.state = 'ready';
+      holder.endedAtMs = this.#nowMs;
       holder.expiresAtMs = this.#nowMs + this.#options.leaseMs;
       holder.batches.clear();
       if (holder.leases.size === 0) this.#dropHolder(holder, 'released');
@@ -454,7 +475,7 @@ export class Store {
   #abandon(entry: Entry): void {
     const writer = entry.writer;
     this.#entries.delete(entry.key);
-    if (this.#grants.has(entry.grant)) {
+    if (this.#grants.has(entry.grant) && !writer.drained) {
       this.#pages.quarantine(entry.page);
       this.#quarantine.set(entry.page, { writer: writer.name, grant: entry.grant });
     } else {
@@ -471,6 +492,9 @@ export class Store {
 
   #drained(id: HolderId): undefined {
     const name = nameOf(id);
+    // It may come before the end it belongs to.
+    const holder = this.#holders.get(name);
+    if (holder !== undefined) holder.drained = true;
     for (const [page, { writer }] of this.#quarantine) {
       if (writer === name) this.#leaveQuarantine(page, 'page.drained');
     }
@@ -603,7 +627,9 @@ export class Store {
       waitingKeys: new Set(),
       candidate: this.#candidateOf(() => holder, totalChunks),
       leases: new Map(),
+      drained: false,
       expiresAtMs: this.#nowMs + this.#options.leaseMs,
+      endedAtMs: this.#nowMs,
     };
     this.#holders.set(holder.name, holder);
     return holder;
@@ -638,6 +664,23 @@ export class Store {
 
 function nameOf(id: HolderId): string {
   return `${id.epoch}/${id.request}`;
+}
+
+/** Is every batch here, and every byte of it? */
+function isComplete(holder: Holder): boolean {
+  if (holder.lastBatch === null || holder.batches.size !== holder.lastBatch + 1 || !holder.admitted) return false;
+  return [...holder.leases.values()].every((entry) => entry.ready);
+}
+
+function isSame(one: Allocate, other: Allocate): boolean {
+  return (
+    one.last === other.last &&
+    one.totalChunks === other.totalChunks &&
+    one.keys.length === other.keys.length &&
+    one.lengths.length === other.lengths.length &&
+    one.keys.every((key, position) => key === other.keys[position]) &&
+    one.lengths.every((length, position) => length === other.lengths[position])
+  );
 }
 
 function unknownRequest(id: HolderId): KvferryError {
