@@ -10,9 +10,9 @@
  * - a page whose writer gave up while a write may land belongs to the quarantine, until drained or fenced.
  */
 import type { Allocation } from '../../machines/transfer.js';
-import { RequestEndedError, toFailure } from '../protocol/codec.js';
+import { fromFailure, RequestEndedError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
-import type { PageCounts } from '../protocol/fields.js';
+import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
 import type { AcquiredPage, HolderId, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
@@ -59,6 +59,8 @@ interface Holder {
   state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   admitted: boolean;
+  /** Why it will never be admitted. */
+  refused: Failure | undefined;
   /** Pages promised to it that no batch has asked for yet. */
   reserved: number;
   readonly batches: Map<number, Batch>;
@@ -277,6 +279,7 @@ export class Store {
     if (holder !== undefined && holder.totalChunks !== totalChunks) {
       throw invalid('totalChunks', `${totalChunks} is not ${holder.totalChunks}, as the first batch said`);
     }
+    if (holder?.refused !== undefined) throw fromFailure(holder.refused);
     if (holder !== undefined && holder.state !== 'arriving') throw invalid('request', 'a reader has this name');
     const lastBatch = last ? batch : (holder?.lastBatch ?? null);
     const highest = Math.max(batch, holder?.highestBatch ?? 0);
@@ -318,6 +321,7 @@ export class Store {
       const entry = this.#entries.get(key);
       if (entry === undefined || entry.length === lengths[position]) continue;
       const reason = toFailure(lengthMismatch(entry, position, lengths));
+      holder.refused = reason;
       this.#effects.push({ type: 'refused', holder: holder.id, batch: number, reason });
       return false;
     }
@@ -619,6 +623,7 @@ export class Store {
       state,
       totalChunks,
       admitted: false,
+      refused: undefined,
       reserved: 0,
       batches: new Map(),
       chunks: 0,

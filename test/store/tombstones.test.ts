@@ -1,0 +1,136 @@
+/** Requests that have ended: late, repeated and re-used messages get the recorded end as the answer. */
+import { describe, expect, test } from 'vitest';
+import type { End } from '../../src/protocol/subjects.js';
+import { Tombstones } from '../../src/store/tombstones.js';
+import { allocate, allocated, holderOf, leasesEnded, pagesFreed, reason, TestStore } from './support.js';
+
+describe('after the end', () => {
+  const ends: End[] = ['failed', 'cancelled', 'expired'];
+  for (const end of ends) {
+    test(`P6: T6: a batch that completes or arrives after its request was ${end} changes nothing`, () => {
+      const store = new TestStore();
+      store.allocate('a', ['k0'], { last: false, totalChunks: 2 });
+      const commit = store.commitOf('a');
+      store.end('a', end);
+      store.drained('a');
+
+      const answer = { code: 'request_ended', field: 'request', end };
+      expect(store.refusal(commit)).toEqual(answer);
+      expect(store.refusal(allocate('a', ['k0'], { last: false, totalChunks: 2 }))).toEqual(answer);
+      expect(store.refusal(allocate('a', ['k1'], { batch: 1, totalChunks: 2 }))).toEqual(answer);
+      expect(store.refusal({ type: 'acquire', holder: holderOf('a'), keys: ['k0'] })).toEqual(answer);
+      expect(store.refusal({ type: 'release', holder: holderOf('a'), keys: undefined })).toEqual(answer);
+      expect(store.state()).toEqual({ free: 4 });
+    });
+  }
+
+  test('P6: messages for a request that is ready are answered with ready, and its bytes stay', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0']);
+    const commit = store.commitOf('a');
+    store.commit('a');
+    store.end('a', 'ready');
+
+    const answer = { code: 'request_ended', field: 'request', end: 'ready' };
+    expect(store.refusal(commit)).toEqual(answer);
+    expect(store.refusal(allocate('a', ['k0']))).toEqual(answer);
+    expect(store.end('a', 'cancelled')).toEqual([]);
+    expect(store.drained('a')).toEqual([]);
+    expect(store.acquire('a').reply.found).toEqual([{ key: 'k0', page: 0, generation: 1, length: 10 }]);
+    expect(store.tombstone('a')).toEqual({ end: 'ready', reason: undefined, atMs: 0 });
+    expect(store.state()).toEqual({ free: 3, ready: 1 });
+  });
+
+  test('P6: the first end is the one that stays, with its reason', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0']);
+    store.nowMs = 5;
+    store.end('a', 'failed');
+    store.nowMs = 6;
+    store.run({ type: 'end', holder: holderOf('a'), end: 'cancelled', reason: { code: 'closed', message: 'too late' } });
+
+    expect(store.tombstone('a')).toEqual({ end: 'failed', reason, atMs: 5 });
+    expect(store.state()).toEqual({ free: 3, quarantined: 1 });
+  });
+
+  test('P6: the name can be used again in another epoch', () => {
+    const store = new TestStore();
+    store.end('e1/a', 'cancelled');
+
+    expect(store.allocate('e2/a', ['k0'])).toEqual([allocated('e2/a', { pages: [0], generations: [1] })]);
+    expect(store.state()).toEqual({ free: 3, writing: 1 });
+  });
+
+  test('P6: a request that was released and is asked for again was ready; keys it names may still be here', () => {
+    const store = new TestStore();
+    store.makeReady('a', ['k0', 'k1']);
+    store.makeReady('b', ['k1']);
+    expect(store.release('a').effects).toEqual([leasesEnded('a', 'released'), pagesFreed(1)]);
+
+    expect(store.release('a', ['k0', 'k1'])).toEqual({ reply: { existed: 1, freedPages: 0 }, effects: [] });
+    expect(store.refusal({ type: 'acquire', holder: holderOf('a'), keys: undefined })).toEqual({
+      code: 'request_ended',
+      field: 'request',
+      end: 'ready',
+    });
+    expect(store.state()).toEqual({ free: 3, ready: 1 });
+  });
+});
+
+describe('bounded and timed', () => {
+  test('P6: an end is forgotten after tombstoneMs, and then the request is unknown', () => {
+    const store = new TestStore({ tombstoneMs: 1000 });
+    store.allocate('a', ['k0']);
+    const commit = store.commitOf('a');
+    store.end('a', 'failed');
+    store.drained('a');
+
+    store.nowMs = 999;
+    store.expire();
+    expect(store.tombstone('a')).toEqual({ end: 'failed', reason, atMs: 0 });
+    store.nowMs = 1000;
+    store.expire();
+    expect(store.tombstone('a')).toBeUndefined();
+    expect(store.refusal(commit)).toEqual({ code: 'unknown_request', field: 'request' });
+    expect(store.refusal({ type: 'release', holder: holderOf('a'), keys: undefined })).toEqual({
+      code: 'unknown_request',
+      field: 'request',
+    });
+  });
+
+  test('P6: at most tombstonesMax ends are kept, the latest ones', () => {
+    const store = new TestStore({ tombstonesMax: 2 });
+    for (const name of ['a', 'b', 'a', 'c']) store.end(name, 'cancelled');
+
+    expect(['a', 'b', 'c'].map((name) => store.tombstone(name)?.end)).toEqual([undefined, 'cancelled', 'cancelled']);
+    const tombstones = new Tombstones({ max: 2, keepMs: 1000 });
+    for (let index = 0; index < 10; index += 1) tombstones.add(`r${index}`, 'ready', undefined, index);
+    expect([...tombstones.entries()]).toEqual([
+      ['r8', { end: 'ready', reason: undefined, atMs: 8 }],
+      ['r9', { end: 'ready', reason: undefined, atMs: 9 }],
+    ]);
+    expect(tombstones.size).toBe(2);
+  });
+
+  test('P6: a ready request stays ready when its tombstone is forgotten and a late abort arrives', () => {
+    const store = new TestStore({ tombstonesMax: 1 });
+    store.makeReady('a', ['k0']);
+    store.end('b', 'cancelled');
+
+    expect(store.end('a', 'failed')).toEqual([]);
+
+    expect(store.tombstone('a')?.end).not.toBe('failed');
+    expect(store.acquire('a').reply.found).toEqual([{ key: 'k0', page: 0, generation: 1, length: 10 }]);
+    expect(store.release('a').reply).toEqual({ existed: 1, freedPages: 1 });
+    expect(store.state()).toEqual({ free: 4 });
+  });
+
+  test('P6: a ready request whose tombstone is forgotten answers a late batch as ended, not as new', () => {
+    const store = new TestStore({ tombstonesMax: 1 });
+    store.makeReady('a', ['k0']);
+    store.end('b', 'cancelled');
+
+    expect(store.refusal(allocate('a', ['k0']))).toEqual({ code: 'request_ended', field: 'request', end: 'ready' });
+    expect(store.state()).toEqual({ free: 3, ready: 1 });
+  });
+});
