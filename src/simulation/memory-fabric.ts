@@ -45,6 +45,14 @@ export type SliceFate =
   | { readonly kind: 'fail'; readonly code: FabricWriteErrorCode }
   | { readonly kind: 'break' };
 
+/** How `failNextWrite` ends a write. */
+export interface WriteFault {
+  readonly code: FabricWriteErrorCode;
+  readonly message: string;
+  /** Default: true. */
+  readonly drained?: boolean;
+}
+
 /** What `holdWrites` keeps back. */
 export interface HeldWrites {
   /** How many slices are on hold now. */
@@ -80,7 +88,11 @@ export class MemoryFabricNetwork {
   /** May `from` connect to `to`? A connection that may not be made times out. */
   reachable: (from: string, to: string) => boolean = () => true;
 
+  /** Used by fabrics: revocations wait for it. */
+  revocations: Promise<void> = Promise.resolve();
+
   readonly #options: MemoryFabricOptions;
+  readonly #writeFaults: WriteFault[] = [];
   readonly #fabrics = new Map<string, MemoryFabric>();
   readonly #connections = new Set<MemoryConnection>();
   readonly #holds = new Set<(slice: MemorySlice) => boolean>();
@@ -116,6 +128,20 @@ export class MemoryFabricNetwork {
     };
   }
 
+  /** The next write, of whatever connection, ends like this with nothing landed. */
+  failNextWrite(fault: WriteFault): void {
+    this.#writeFaults.push(fault);
+  }
+
+  /** Lets no revocation take effect, or be answered, until it is released. */
+  holdRevocations(): { release(): void } {
+    let release = (): void => undefined;
+    this.revocations = new Promise((resolve) => {
+      release = resolve;
+    });
+    return { release };
+  }
+
   /** Slices on hold, in the order in which they were posted. */
   get held(): readonly MemorySlice[] {
     return this.#held.map(({ slice }) => slice);
@@ -148,6 +174,10 @@ export class MemoryFabricNetwork {
   /** Used by fabrics. */
   find(name: string): MemoryFabric | undefined {
     return this.#fabrics.get(name);
+  }
+
+  takeWriteFault(): WriteFault | undefined {
+    return this.#writeFaults.shift();
   }
 
   remove(name: string): void {
@@ -256,6 +286,7 @@ export class MemoryFabric implements FabricPort {
   }
 
   async revoke(grantId: string): Promise<void> {
+    await this.#network.revocations;
     for (const [token, grant] of this.#grants) {
       if (grant.id === grantId) this.#grants.delete(token);
     }
@@ -497,6 +528,8 @@ class MemoryConnection implements FabricConnection {
   }
 
   write(items: readonly WriteItem[]): FabricWrite {
+    const fault = this.#network.takeWriteFault();
+    if (fault !== undefined) return this.#faulty(fault);
     const write = new MemoryWrite(items);
     const failure = this.#lost ?? this.#invalid(items);
     if (failure !== undefined) write.fail(failure);
@@ -509,6 +542,16 @@ class MemoryConnection implements FabricConnection {
     if (!write.reported) this.#writes.push(write);
     this.#post();
     return { done: write.done, stop: () => write.stop() };
+  }
+
+  #faulty({ code, message, drained = true }: WriteFault): FabricWrite {
+    const done = new Promise<WriteOutcome>((resolve) => {
+      this.#network.clock.setTimeout(() => {
+        resolve({ status: 'failed', bytes: 0, drained, code, message });
+        if (code === 'connection_lost') this.lose(message, drained);
+      }, 0);
+    });
+    return { done, stop: () => undefined };
   }
 
   async close(): Promise<void> {
@@ -587,5 +630,11 @@ class MemoryConnection implements FabricConnection {
 }
 
 function isRange(offset: number, length: number, bytes: number): boolean {
-  return Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0 && offset + length <= bytes;
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length >= 0 &&
+    offset + length <= bytes
+  );
 }

@@ -1,0 +1,67 @@
+// What the addon exports. Declared on the other side in native.ts, in the same order.
+#include <napi.h>
+
+#include "baseline.h"
+#include "engine.h"
+#include "libfabric_domain.h"
+#include "promise_worker.h"
+
+namespace kvferry {
+namespace {
+
+Napi::Value libfabric_version(const Napi::CallbackInfo& info) {
+  const LibfabricStatus status = libfabric_status();
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("version", status.version);
+  object.Set("reason", status.reason);
+  return object;
+}
+
+// Why the provider cannot be had here; empty when it can.
+Napi::Value probe_provider(const Napi::CallbackInfo& info) {
+  std::string reason;
+#ifdef KVFERRY_HAS_LIBFABRIC
+  try {
+    Poller poller;
+    const LibfabricDomain domain(poller, info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value());
+  } catch (const Failure& failure) {
+    reason = failure.what();
+  }
+#else
+  reason = libfabric_status().reason;
+#endif
+  return Napi::String::New(info.Env(), reason);
+}
+
+Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+
+uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
+
+Napi::Value measure_memcpy_async(const Napi::CallbackInfo& info) {
+  return run_promise(
+      info.Env(),
+      [bytes = number(info[0]), page_bytes = number(info[1]), directory = info[2].As<Napi::String>().Utf8Value()] {
+        return measure_memcpy(bytes, page_bytes, directory);
+      },
+      to_number);
+}
+
+Napi::Value measure_tcp_stream_async(const Napi::CallbackInfo& info) {
+  return run_promise(info.Env(), [bytes = number(info[0])] { return measure_tcp_stream(bytes); }, to_number);
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("libfabricVersion", Napi::Function::New<libfabric_version>(env));
+  exports.Set("probeProvider", Napi::Function::New<probe_provider>(env));
+  exports.Set("measureMemcpy", Napi::Function::New<measure_memcpy_async>(env));
+  exports.Set("measureTcpStream", Napi::Function::New<measure_tcp_stream_async>(env));
+  exports.Set("Engine", Engine::define(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace kvferry
+
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) { return kvferry::initialise(env, exports); }
+
+NODE_API_MODULE(kvferry_native, initialise)

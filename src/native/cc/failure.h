@@ -1,0 +1,36 @@
+// What can go wrong, as a value that crosses threads and then becomes a KvferryError in TypeScript.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace kvferry {
+
+// The names are those of src/protocol/errors.ts.
+enum class Code {
+  ok,
+  write_rejected,
+  connection_lost,
+  connection_failed,
+  segment_invalid,
+  segment_not_found,
+  fabric_error,
+  provider_unavailable,
+  arena_unavailable,
+  closed,
+  internal,
+};
+
+const char* code_name(Code code);
+
+// Thrown while something is being set up; it never leaves the thread that threw it.
+class Failure : public std::runtime_error {
+ public:
+  Failure(Code code, const std::string& message) : std::runtime_error(message), code(code) {}
+  const Code code;
+};
+
+// "what: strerror(error)".
+std::string describe_errno(const std::string& what, int error);
+
+}  // namespace kvferry

@@ -1,0 +1,31 @@
+// Survives a mapped file that shrinks.
+//
+// Reading a mapped page beyond the end of its file raises SIGBUS, and the file belongs to another process. While a
+// FaultGuard covers a range, such a fault is answered by putting a page of zeros there and marking the guard as
+// damaged; the reader goes on, and whoever asked for the read looks at `damaged()` afterwards and reports an error. A
+// fault anywhere else goes to the handler that was there before.
+//
+// Any thread may fault, so that libraries which read the mapping for us (libfabric) are covered too.
+#pragma once
+
+#include <cstddef>
+
+namespace kvferry {
+
+class FaultGuard {
+ public:
+  // Throws std::runtime_error when `guards_max` ranges are guarded already.
+  FaultGuard(const void* start, size_t bytes);
+  ~FaultGuard();
+  FaultGuard(const FaultGuard&) = delete;
+  FaultGuard& operator=(const FaultGuard&) = delete;
+
+  bool damaged() const;
+
+  static constexpr size_t guards_max = 4096;
+
+ private:
+  size_t slot_;
+};
+
+}  // namespace kvferry

@@ -1,0 +1,29 @@
+// Addresses and tokens travel between agents as text: fields joined by ':', numbers and bytes in hexadecimal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvferry {
+
+std::string hex_number(uint64_t value);
+std::string hex_bytes(const std::vector<uint8_t>& bytes);
+
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view text) : rest_(text) {}
+  // Each answers nothing when the field is missing or is not what was asked for.
+  std::optional<std::string> text();
+  std::optional<uint64_t> number();
+  std::optional<std::vector<uint8_t>> bytes();
+  bool at_end() const { return done_; }
+
+ private:
+  std::string_view rest_;
+  bool done_ = false;
+};
+
+}  // namespace kvferry

@@ -1,0 +1,48 @@
+// libfabric, loaded when it is first asked for: the addon itself does not need it to be installed.
+#pragma once
+
+#if defined(__has_include)
+#if __has_include(<rdma/fabric.h>)
+#define KVFERRY_HAS_LIBFABRIC 1
+#endif
+#endif
+
+#ifdef KVFERRY_HAS_LIBFABRIC
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_eq.h>
+#include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
+#endif
+
+#include <string>
+
+namespace kvferry {
+
+// For `doctor`. The version is empty, and the reason says why, when libfabric cannot be used.
+struct LibfabricStatus {
+  std::string version;
+  std::string reason;
+};
+LibfabricStatus libfabric_status();
+
+#ifdef KVFERRY_HAS_LIBFABRIC
+// The functions that are symbols of the library; all others are reached through the objects these make.
+struct LibfabricLibrary {
+  decltype(&::fi_getinfo) getinfo;
+  decltype(&::fi_freeinfo) freeinfo;
+  decltype(&::fi_dupinfo) dupinfo;
+  decltype(&::fi_fabric) fabric;
+  decltype(&::fi_strerror) strerror;
+  decltype(&::fi_version) version;
+
+  // Loads on the first call; the library stays until the process ends. Throws Failure(provider_unavailable).
+  static const LibfabricLibrary& get();
+
+  std::string version_text() const;
+};
+#endif
+
+}  // namespace kvferry

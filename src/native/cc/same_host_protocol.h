@@ -1,0 +1,35 @@
+// What the two ends of a same-host connection say to each other, over a unix socket that keeps message boundaries.
+//
+// sender:   hello, then for each segment `attach` (with its descriptor) before the first `copy` from it, `detach` after
+//           the last
+// receiver: welcome or refused, then one `done` for each `copy`
+//
+// A packet holds one or more messages. Both ends run the same build on the same machine, so this is plain memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kvferry::same_host {
+
+constexpr uint64_t protocol_version = 1;
+constexpr size_t messages_per_packet = 64;
+// A copy is not interrupted, and a revocation waits for the one that runs.
+constexpr uint64_t copy_bytes_max = 8 << 20;
+
+enum class Kind : uint32_t { hello = 1, welcome, refused, attach, detach, copy, done };
+
+enum class CopyStatus : uint32_t { copied = 0, rejected, segment_invalid };
+
+struct Message {
+  Kind kind;
+  CopyStatus status = CopyStatus::copied;  // done
+  uint64_t subject = 0;                    // hello: version; attach, detach, copy: segment; welcome: bytes of the arena
+  uint64_t ticket = 0;                     // copy, done
+  uint64_t source_offset = 0;              // copy
+  uint64_t target_offset = 0;              // copy
+  uint64_t length = 0;                     // copy
+  uint64_t token[2] = {0, 0};              // hello
+};
+
+}  // namespace kvferry::same_host

@@ -1,0 +1,4 @@
+import { describeFabric } from './fabric-contract.js';
+import { memoryHarness } from './memory-harness.js';
+
+describeFabric('memory', memoryHarness);

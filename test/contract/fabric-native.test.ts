@@ -1,0 +1,15 @@
+import { describe, it } from 'vitest';
+import type { NativeProvider } from '../../src/native/native-fabric.js';
+import { describeFabric } from './fabric-contract.js';
+import { nativeHarness, whyNot } from './native-harness.js';
+
+const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+
+for (const provider of tested) {
+  const reason = whyNot(provider);
+  if (reason === undefined) {
+    describeFabric(provider, () => nativeHarness(provider));
+  } else {
+    describe(`fabric: ${provider}`, () => it.skipIf(true)(`cannot run here: ${reason}`, () => undefined));
+  }
+}

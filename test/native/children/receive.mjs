@@ -1,0 +1,17 @@
+/**
+ * A receiver. Says where it is and what it grants, then grants and revokes as it is told, a line each.
+ * Arguments: path of the facade, provider, directory.
+ */
+import { createInterface } from 'node:readline';
+
+const [, , facade, provider, directory] = process.argv;
+const { openNativeFabric } = await import(facade);
+const fabric = await openNativeFabric({ providers: [provider], socketDir: directory });
+await fabric.createArena({ path: `${directory}/arena`, pageBytes: 2 ** 20, pages: 1 });
+const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
+say({ endpoint: fabric.endpoints()[0], grant: await fabric.grant(provider) });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { revoke } = JSON.parse(line);
+  await fabric.revoke(revoke);
+  say({ revoked: revoke });
+}

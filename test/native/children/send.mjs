@@ -1,0 +1,17 @@
+/**
+ * A sender that writes its segment over and over, until a write is not delivered; says when the first has landed, and
+ * how it ended. Arguments: path of the facade, provider, directory, endpoint and grant as JSON.
+ */
+const [, , facade, provider, directory, endpoint, grant] = process.argv;
+const { openNativeFabric } = await import(facade);
+const MiB = 2 ** 20;
+const fabric = await openNativeFabric({ providers: [provider], socketDir: directory });
+await fabric.attachSegment('s', `${directory}/segment`);
+const connection = await fabric.connect(JSON.parse(endpoint), JSON.parse(grant), { timeoutMs: 10_000 });
+const items = Array(64).fill({ segment: 's', sourceOffset: 0, targetOffset: 0, length: MiB });
+const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
+let outcome = await connection.write(items).done;
+say(outcome);
+while (outcome.status === 'delivered') outcome = await connection.write(items).done;
+say(outcome);
+await fabric.close();
