@@ -1,0 +1,96 @@
+/** `kvferry agent`: the composition root of one agent process. */
+import { randomBytes } from 'node:crypto';
+import { Command, Option } from 'commander';
+import { pino } from 'pino';
+import { Agent } from '../actors/agent-actor.js';
+import { type AgentConfig, configFields, resolveAgentConfig, toAgentOptions } from '../config/agent-config.js';
+import { connectNats } from '../control/nats-control.js';
+import { SystemClock } from '../control/system-clock.js';
+import { openNativeFabric } from '../native/native-fabric.js';
+import { renderConfig } from './print-config.js';
+import { EXIT_FAILURE, type Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
+
+const EPOCH_BYTES = 8;
+
+interface AgentFlags extends Partial<Record<string, string | true>> {
+  readonly config?: string;
+  readonly printConfig?: true;
+  readonly json?: true;
+}
+
+export function agentCommand(terminal: Terminal): Command {
+  const command = new Command('agent')
+    .description('Run an agent beside an engine. Settings: flags, then environment, then --config, then defaults.')
+    .option('--config <file>', 'JSON file with settings, by their names')
+    .option('--print-config', 'show every setting and where it came from, and end')
+    .option('--json', 'with --print-config: as JSON');
+  for (const { flag, env, explanation, range } of configFields) {
+    command.addOption(new Option(`${flag} <value>`, `${explanation} (${range}) [${env}]`));
+  }
+  return command.action(async (flags: AgentFlags) => {
+    const settings = Object.fromEntries(configFields.map(({ name }) => [name, flags[name] as string | undefined]));
+    const config = resolveAgentConfig({ flags: settings, env: terminal.env, file: flags.config });
+    if (flags.printConfig) terminal.out(renderConfig(config.entries, { json: flags.json === true }));
+    else await runAgent(config.values);
+  });
+}
+
+/** Resolves when the agent has stopped. Rejects when it cannot start. */
+async function runAgent(config: AgentConfig): Promise<void> {
+  const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
+  endOnFatalErrors(logger);
+  const fabric = await openNativeFabric({
+    providers: config.provider,
+    bindAddress: config.bindAddress,
+    socketDir: config.socketDirectory,
+    windowBytes: config.windowBytes,
+    sliceBytes: config.sliceBytes,
+  });
+  const { natsUrl: servers, agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
+  const connecting = connectNats({ servers, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });
+  const control = await connecting.catch(async (error: unknown) => {
+    await fabric.close();
+    throw error;
+  });
+  const agent = new Agent(toAgentOptions(config), {
+    control,
+    fabric,
+    clock: new SystemClock(),
+    logger,
+    newEpoch: () => randomBytes(EPOCH_BYTES).toString('hex'),
+    version: packageVersion(),
+  });
+  const stopped = new Promise<void>((resolve) => {
+    onEndRequested((reason) => {
+      logger.info({ reason }, 'agent is told to stop');
+      resolve(agent.stop());
+    });
+  });
+  await agent.start();
+  await stopped;
+}
+
+/** The first order to end runs `stop`; the second ends the process at once. */
+function onEndRequested(stop: (reason: string) => void): void {
+  let ordered = false;
+  const end = (reason: string) => {
+    if (ordered) process.exit(EXIT_FAILURE);
+    ordered = true;
+    stop(reason);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  // Started by a program that keeps a channel to us, as the demo does: we do not outlive it.
+  process.channel?.unref();
+  process.once('disconnect', () => end('parent is gone'));
+}
+
+function endOnFatalErrors(logger: pino.Logger): void {
+  const end = (err: unknown, reason: string) => {
+    logger.fatal({ err, reason }, 'agent ends: fatal error');
+    process.exit(EXIT_FAILURE);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', (error) => end(error, 'unhandledRejection'));
+}

@@ -1,0 +1,122 @@
+/** The agents that the demo talks to: processes it starts, or some that run already. */
+import { fileURLToPath } from 'node:url';
+import type { KvferryClient } from '../../client/kvferry-client.js';
+import { KvferryError } from '../../protocol/errors.js';
+import type { Role } from '../../protocol/fields.js';
+import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import { Child, ENDED_WELL } from './child.js';
+import type { Teardown } from './teardown.js';
+import { poll } from './within.js';
+
+const START_TIMEOUT_MS = 30_000;
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+
+export interface Cluster {
+  readonly prefill: readonly DescribeReply[];
+  readonly decode: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> };
+  /** Rejects when one of the agents ends by itself; never resolves. */
+  failure(): Promise<never>;
+  /** Tells the agents to stop, waits for it, and answers which of them did not end well. */
+  stop(): Promise<readonly string[]>;
+}
+
+export interface ClusterOptions {
+  /** Unique part of the agents' names. */
+  readonly run: string;
+  readonly prefillAgents: number;
+  readonly natsUrl: string;
+  readonly provider: string;
+  readonly pageBytes: number;
+  readonly arenaPages: number;
+  readonly arenaDirectory: string;
+  /** For logs and sockets. */
+  readonly workDirectory: string;
+}
+
+/** Starts agents, each a process of its own, and waits until all of them serve. */
+export async function startCluster(
+  options: ClusterOptions,
+  client: KvferryClient,
+  teardown: Teardown,
+): Promise<Cluster> {
+  const names = {
+    prefill: Array.from({ length: options.prefillAgents }, (_, index) => `${options.run}-prefill-${index + 1}`),
+    decode: `${options.run}-decode`,
+  };
+  const children = [
+    ...names.prefill.map((agent) => startAgent(agent, 'prefill', options)),
+    startAgent(names.decode, 'decode', options),
+  ];
+  const stop = async () => {
+    const ends = await Promise.all(children.map(async (child) => ({ child, how: await child.stop() })));
+    return ends.filter(({ how }) => how !== ENDED_WELL).map(({ child, how }) => `${child.name} ${how}`);
+  };
+  teardown.defer(async () => void (await Promise.all(children.map((child) => child.abandon()))));
+  const failure = () => Promise.race(children.map((child) => child.failure()));
+  const agents = await Promise.race([running([...names.prefill, names.decode], client), failure()]);
+  const byName = new Map(agents.map((agent) => [agent.agent, agent]));
+  return {
+    prefill: names.prefill.map((name) => byName.get(name) as DescribeReply),
+    decode: withArena(byName.get(names.decode) as DescribeReply),
+    failure,
+    stop,
+  };
+}
+
+/** Takes the agents that are there: every prefill agent, and the first with an arena. */
+export async function findCluster(client: KvferryClient): Promise<Cluster> {
+  const found = await poll(START_TIMEOUT_MS, async () => {
+    const agents = (await client.discover()).filter(({ state }) => state === 'running');
+    const decode = agents.find(({ role }) => role === 'decode') ?? agents.find(({ arena }) => arena !== undefined);
+    const prefill = agents.filter(({ agent, role }) => role !== 'decode' && agent !== decode?.agent);
+    return decode === undefined || prefill.length === 0 ? undefined : { prefill, decode: withArena(decode) };
+  });
+  if (found === undefined) {
+    const message = `no prefill and decode agents were found within ${START_TIMEOUT_MS} ms`;
+    throw new KvferryError('no_responders', message);
+  }
+  return { ...found, failure: () => new Promise<never>(() => undefined), stop: async () => [] };
+}
+
+/** What every agent of the cluster says of itself. */
+export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<OperationReply<'status'>[]> {
+  return Promise.all([...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { limit: 0 })));
+}
+
+function startAgent(agent: string, role: Role, options: ClusterOptions): Child {
+  return new Child({
+    name: `agent ${agent}`,
+    command: process.execPath,
+    args: [
+      MAIN,
+      'agent',
+      ...['--agent-id', agent],
+      ...['--role', role],
+      ...['--provider', options.provider],
+      ...['--page-bytes', `${options.pageBytes}`],
+      ...['--arena-pages', `${options.arenaPages}`],
+      ...['--arena-directory', options.arenaDirectory],
+      ...['--socket-directory', options.workDirectory],
+      ...['--bind-address', '127.0.0.1'],
+    ],
+    // Not a flag: everyone on the machine could read the credentials that may be in it.
+    env: { ...process.env, KVFERRY_NATS_URL: options.natsUrl },
+    logPath: `${options.workDirectory}/${agent}.log`,
+    channel: true,
+  });
+}
+
+async function running(names: readonly string[], client: KvferryClient): Promise<DescribeReply[]> {
+  const agents = await poll(START_TIMEOUT_MS, async () => {
+    const found = (await client.discover()).filter(({ agent, state }) => names.includes(agent) && state === 'running');
+    return found.length === names.length ? found : undefined;
+  });
+  if (agents !== undefined) return agents;
+  const message = `agents ${names.join(', ')} were not running within ${START_TIMEOUT_MS} ms`;
+  throw new KvferryError('deadline_exceeded', message);
+}
+
+function withArena(agent: DescribeReply): Cluster['decode'] {
+  if (agent.arena === undefined) throw new KvferryError('role_mismatch', `agent ${agent.agent} has no arena`);
+  return { ...agent, arena: agent.arena };
+}

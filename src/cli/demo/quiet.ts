@@ -1,0 +1,150 @@
+/**
+ * The quiet phase: one prefill and one decode agent, nothing else running. How fast the bytes move, against memcpy and one
+ * TCP stream measured right before and after; and how long a batch takes that has next to no bytes.
+ */
+import { join } from 'node:path';
+import type { KvferryClient } from '../../client/kvferry-client.js';
+import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
+import { KvferryError } from '../../protocol/errors.js';
+import type { Cluster } from './cluster.js';
+import { DecodeEngine } from './decode-engine.js';
+import { heldPages, leftPages, providerOf } from './load.js';
+import { PrefillEngine } from './prefill-engine.js';
+import { Router } from './router.js';
+import { SourceSegment } from './source-segment.js';
+import { median, rounded, type Spread, spread } from './statistics.js';
+import type { Teardown } from './teardown.js';
+import type { Violations } from './violations.js';
+import { within } from './within.js';
+import { chainOfKeys } from './workload.js';
+
+/** Times that all the bytes are moved; the median counts. */
+const ROUNDS = 3;
+/** A step of chunked prefill of a large model: 8,192 tokens. */
+const CHUNKS_PER_BATCH = 32;
+/** Batches of one tiny chunk, one after the other: their time is the control path's. */
+const CONTROL_BATCHES = 200;
+/** Before those are counted: agents run for months, their first batches run code that is not compiled yet. */
+const CONTROL_WARM_UP_BATCHES = 50;
+const CONTROL_CHUNK_BYTES = 64;
+/** Bytes for each measurement of memcpy and TCP. */
+const BASELINE_BYTES_MAX = 512 * 1024 ** 2;
+const REQUEST_TIMEOUT_MS = 60_000;
+const BYTES_PER_GB = 1e9;
+const MS_PER_S = 1000;
+
+export interface QuietOptions {
+  readonly run: string;
+  readonly seed: number;
+  readonly chunks: number;
+  readonly chunkBytes: number;
+  readonly directory: string;
+  readonly onStep: () => void;
+}
+
+export interface QuietResult {
+  readonly bytes: number;
+  readonly gbps: number;
+  readonly memcpyGbps: number;
+  readonly tcpGbps: number;
+  readonly controlMs: Spread;
+  readonly mismatches: readonly string[];
+  readonly leakedPages: number;
+  readonly provider: string;
+}
+
+/** How often `onStep` is called. */
+export const QUIET_STEPS = 2 * ROUNDS + 2;
+
+/** Shared memory that the phase needs: source and arena, and the two files that memcpy is measured with. */
+export function quietRoomBytes(chunks: number, chunkBytes: number): number {
+  const bytes = chunks * chunkBytes;
+  return 2 * bytes + 2 * Math.min(bytes, BASELINE_BYTES_MAX);
+}
+
+/** How many chunks there is room for, up to `wantedBytes`. */
+export function quietChunks(wantedBytes: number, chunkBytes: number, roomBytes: number): number {
+  const wanted = Math.ceil(wantedBytes / chunkBytes);
+  if (quietRoomBytes(wanted, chunkBytes) <= roomBytes) return wanted;
+  const fitting = Math.max(roomBytes / 4, (roomBytes - 2 * BASELINE_BYTES_MAX) / 2);
+  return Math.floor(fitting / chunkBytes);
+}
+
+export async function runQuiet(
+  options: QuietOptions,
+  cluster: Cluster,
+  client: KvferryClient,
+  violations: Violations,
+  teardown: Teardown,
+): Promise<QuietResult> {
+  const { run, seed, chunks, chunkBytes, directory, onStep } = options;
+  const agent = cluster.prefill[0]?.agent;
+  if (agent === undefined) throw new KvferryError('internal', 'the quiet phase has no prefill agent');
+  const pagesHeldBefore = await heldPages(cluster, client);
+  const segmentName = `${run}-engine-quiet`;
+  const segment = await SourceSegment.create(join(directory, segmentName), chunks, chunkBytes);
+  teardown.defer(() => segment.close());
+  const engine = new PrefillEngine({ agent, client, segment, segmentName, violations });
+  await engine.open();
+  const decode = new DecodeEngine({ agent: cluster.decode.agent, client, chunkBytes });
+  const router = new Router(client, violations);
+  await client.flush();
+  const mismatches: string[] = [];
+
+  /** Moves one request; answers the milliseconds from its first put to its end, which must be ready. */
+  const move = async (request: string, keys: readonly string[], bytes: number): Promise<number> => {
+    const slots = await engine.compute(keys, bytes);
+    const ending = router.expect(request);
+    const putAtMs = performance.now();
+    const timeoutMs = REQUEST_TIMEOUT_MS;
+    const sending = { request, keys, receiver: decode.agent, chunkBytes: bytes, timeoutMs };
+    await engine.send({ ...sending, chunksPerBatch: CHUNKS_PER_BATCH }, slots);
+    const { event, heardAtMs } = await within(timeoutMs, `nobody announced the end of ${request}`, ending);
+    if (event.end !== 'ready') {
+      const { code = 'internal', message = event.end } = event.reason ?? {};
+      throw new KvferryError(code, `request ${request} of the quiet phase did not become ready: ${message}`);
+    }
+    mismatches.push(...(await decode.consume(event, keys, bytes)).mismatches);
+    return heardAtMs - putAtMs;
+  };
+
+  const gbps: number[] = [];
+  const memcpy: number[] = [];
+  const tcp: number[] = [];
+  const bytes = chunks * chunkBytes;
+  const measureBaselines = async () => {
+    const baselineBytes = Math.min(bytes, BASELINE_BYTES_MAX);
+    memcpy.push(await measureMemcpy({ bytes: baselineBytes, pageBytes: chunkBytes, directory }));
+    tcp.push(await measureTcpStream({ bytes: baselineBytes }));
+    onStep();
+  };
+  await measureBaselines();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const elapsedMs = await move(`${run}-quiet-${round}`, chainOfKeys(`${seed} quiet ${round}`, chunks), chunkBytes);
+    gbps.push(bytes / BYTES_PER_GB / (elapsedMs / MS_PER_S));
+    onStep();
+    await measureBaselines();
+  }
+  const controlMs: number[] = [];
+  const controlKeys = chainOfKeys(`${seed} control`, CONTROL_WARM_UP_BATCHES + CONTROL_BATCHES);
+  for (const [index, key] of controlKeys.entries()) {
+    const elapsedMs = await move(`${run}-control-${index}`, [key], CONTROL_CHUNK_BYTES);
+    if (index >= CONTROL_WARM_UP_BATCHES) controlMs.push(elapsedMs);
+  }
+  onStep();
+  const leakedPages = await leftPages(cluster, client, pagesHeldBefore);
+  const provider = await providerOf(cluster, client);
+  await engine.close();
+  router.close();
+  await decode.close();
+  return {
+    bytes,
+    gbps: rounded(median(gbps)),
+    memcpyGbps: rounded(median(memcpy)),
+    tcpGbps: rounded(median(tcp)),
+    controlMs: spread(controlMs),
+    mismatches,
+    leakedPages,
+    provider,
+  };
+}

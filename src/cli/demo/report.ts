@@ -1,0 +1,104 @@
+/** What the demo found: as JSON for programs, as a table for people. */
+import { formatBytes } from '../../config/quantities.js';
+import { renderTable } from '../table.js';
+import type { LoadResult } from './load.js';
+import type { QuietResult } from './quiet.js';
+import { rounded, type Spread } from './statistics.js';
+
+export interface DemoReport {
+  readonly requests: number;
+  readonly ready: number;
+  /** Ended `failed`, refused by the agent, or never announced. */
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly expired: number;
+  readonly chunks: number;
+  readonly deduplicated: number;
+  readonly joined: number;
+  readonly bytesMoved: number;
+  /** Null without a quiet phase, like the other rates. */
+  readonly gbps: number | null;
+  readonly memcpyGbps: number | null;
+  readonly tcpGbps: number | null;
+  readonly quietBytes: number | null;
+  readonly controlMs: Spread | null;
+  readonly putToReadyMs: Spread;
+  readonly mismatches: number;
+  readonly leakedPages: number;
+  readonly provider: string;
+  /** Promises of the protocol that were seen broken. */
+  readonly violations: readonly string[];
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+export function makeReport(
+  load: LoadResult,
+  quiet: QuietResult | undefined,
+  violations: readonly string[],
+  seed: number,
+): DemoReport {
+  const sameProvider = quiet === undefined || quiet.provider === load.provider;
+  return {
+    requests: load.requests,
+    ready: load.ends.ready,
+    failed: load.ends.failed + load.unended,
+    cancelled: load.ends.cancelled,
+    expired: load.ends.expired,
+    chunks: load.chunks,
+    deduplicated: load.deduplicated,
+    joined: load.joined,
+    bytesMoved: load.bytesMoved,
+    gbps: quiet?.gbps ?? null,
+    memcpyGbps: quiet?.memcpyGbps ?? null,
+    tcpGbps: quiet?.tcpGbps ?? null,
+    quietBytes: quiet?.bytes ?? null,
+    controlMs: quiet?.controlMs ?? null,
+    putToReadyMs: load.putToReadyMs,
+    mismatches: load.mismatches.length + (quiet?.mismatches.length ?? 0),
+    leakedPages: load.leakedPages + (quiet?.leakedPages ?? 0),
+    provider: sameProvider ? load.provider : 'mixed',
+    violations,
+    seconds: rounded(load.seconds),
+    seed,
+  };
+}
+
+/** Did everything arrive, intact, once, and was everything given back? */
+export function isGood({ ready, requests, mismatches, leakedPages, violations }: DemoReport): boolean {
+  return ready === requests && mismatches === 0 && leakedPages === 0 && violations.length === 0;
+}
+
+export function renderReport(report: DemoReport): string {
+  const { gbps, memcpyGbps, tcpGbps, quietBytes, controlMs, putToReadyMs } = report;
+  const rows: [string, string][] = [
+    ['requests', `${report.requests}`],
+    ['ready', `${report.ready}`],
+    ['failed / cancelled / expired', `${report.failed} / ${report.cancelled} / ${report.expired}`],
+    ['chunks', `${report.chunks}`],
+    ['deduplicated', `${report.deduplicated}, of those joined while being written: ${report.joined}`],
+    ['bytes moved', `${formatBytes(report.bytesMoved)} in ${report.seconds} s, with computing and checking`],
+    ['put to ready', `p50 ${putToReadyMs.p50} ms, p99 ${putToReadyMs.p99} ms, with waiting for pages`],
+    ['provider', report.provider],
+  ];
+  if (gbps !== null && memcpyGbps !== null && tcpGbps !== null && controlMs !== null) {
+    rows.push(
+      ['quiet phase', `${formatBytes(quietBytes ?? 0)}, nothing else running, medians`],
+      ['  data path', `${gbps} GB/s`],
+      ['  memcpy', `${memcpyGbps} GB/s (data path: ${ratio(gbps, memcpyGbps)})`],
+      ['  one TCP stream', `${tcpGbps} GB/s (data path: ${ratio(gbps, tcpGbps)})`],
+      ['  control, each batch', `p50 ${controlMs.p50} ms, p99 ${controlMs.p99} ms`],
+    );
+  }
+  rows.push(['mismatches', `${report.mismatches}`], ['leaked pages', `${report.leakedPages}`]);
+  const verdict = isGood(report) ? 'Every byte arrived, and every page is free again.' : 'The demo FAILED.';
+  return [
+    renderTable(['RESULT', ''], rows),
+    ...report.violations.map((violation) => `broken promise: ${violation}`),
+    verdict,
+  ].join('\n');
+}
+
+function ratio(value: number, of: number): string {
+  return `${(value / of).toFixed(2)} of it`;
+}

@@ -1,0 +1,212 @@
+/** The demo from beginning to end: what is started, in which order, and that it is all gone afterwards. */
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import cliProgress from 'cli-progress';
+import { connectClient } from '../../client/connect-client.js';
+import type { KvferryClient } from '../../client/kvferry-client.js';
+import { redactCredentials } from '../../config/agent-config.js';
+import { formatBytes } from '../../config/quantities.js';
+import { KvferryError } from '../../protocol/errors.js';
+import { type Cluster, type ClusterOptions, findCluster, startCluster } from './cluster.js';
+import { ENGINE_SLOTS, type LoadResult, runLoad } from './load.js';
+import { startNatsServer } from './nats-server.js';
+import { QUIET_STEPS, type QuietResult, quietChunks, quietRoomBytes, runQuiet } from './quiet.js';
+import { type DemoReport, makeReport } from './report.js';
+import { makeDirectory, requireRoom, roomBytes } from './shared-memory.js';
+import { Teardown } from './teardown.js';
+import { Violations } from './violations.js';
+import { makeWorkload } from './workload.js';
+
+const SHARED_MEMORY = '/dev/shm';
+const RUN_ID_BYTES = 4;
+/** Fewer chunks say nothing about a rate. */
+const QUIET_CHUNKS_MIN = 16;
+
+export interface DemoOptions {
+  readonly requests: number;
+  readonly prefillAgents: number;
+  readonly pageBytes: number;
+  readonly arenaPages: number;
+  readonly share: number;
+  readonly provider: string;
+  readonly seed: number;
+  readonly quietBytes: number;
+  /** A NATS server that runs already. */
+  readonly natsUrl: string | undefined;
+  /** Use the agents found there instead of starting some; without a quiet phase. */
+  readonly existingAgents: boolean;
+}
+
+/** Lines for people, and whether a progress bar may be drawn among them. */
+export interface DemoOutput {
+  say(line: string): void;
+  readonly interactive: boolean;
+}
+
+/** Rejects when it could not be run to its end; a report that is not good does not reject. */
+export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
+  const teardown = new Teardown();
+  const interruption = interruptions(teardown);
+  try {
+    return await Promise.race([new Demo(options, output, teardown).run(), interruption]);
+  } finally {
+    await teardown.run((error) => output.say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+  }
+}
+
+/** Rejects when the process is told to end. */
+function interruptions(teardown: Teardown): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const end = () => reject(new KvferryError('cancelled_by_caller', `the demo was ended by ${signal}`));
+      process.on(signal, end);
+      teardown.defer(() => void process.off(signal, end));
+    }
+  });
+}
+
+class Demo {
+  readonly #options: DemoOptions;
+  readonly #output: DemoOutput;
+  readonly #teardown: Teardown;
+  readonly #violations = new Violations();
+  readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
+  readonly #workDirectory: string;
+
+  constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
+    this.#options = options;
+    this.#output = output;
+    this.#teardown = teardown;
+    this.#workDirectory = makeDirectory(tmpdir(), teardown);
+  }
+
+  async run(): Promise<DemoReport> {
+    const { existingAgents, natsUrl, seed } = this.#options;
+    const url = natsUrl ?? (await this.#startNats());
+    const client = await this.#connect(url);
+    const load = await this.#phase((teardown) =>
+      existingAgents ? this.#loadOnExisting(client, teardown) : this.#loadOnOwn(client, url, teardown),
+    );
+    const quiet = existingAgents ? undefined : await this.#phase((teardown) => this.#quiet(client, url, teardown));
+    const mismatches = [...load.mismatches, ...(quiet?.mismatches ?? [])];
+    for (const problem of [...load.problems, ...mismatches.map((mismatch) => `mismatch: ${mismatch}`)]) {
+      this.#output.say(problem);
+    }
+    return makeReport(load, quiet, this.#violations.list(), seed);
+  }
+
+  /** What a phase takes is given back at its end, or when the demo is ended. */
+  async #phase<T>(work: (teardown: Teardown) => Promise<T>): Promise<T> {
+    const teardown = new Teardown();
+    const undo = () => teardown.run((error) => this.#output.say(`clean-up: ${String(error)}`));
+    this.#teardown.defer(undo);
+    const result = await work(teardown);
+    await undo();
+    return result;
+  }
+
+  async #startNats(): Promise<string> {
+    const server = await startNatsServer({ directory: this.#workDirectory }).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message.trim() : String(cause);
+      throw new KvferryError('disconnected', `${reason}; install nats-server, or name a running one with --nats`, {
+        cause,
+      });
+    });
+    this.#teardown.defer(() => server.child.abandon());
+    return server.url;
+  }
+
+  async #connect(servers: string): Promise<KvferryClient> {
+    const client = await connectClient({ servers, name: `kvferry ${this.#run}` });
+    this.#teardown.defer(() => client.close());
+    this.#output.say(`NATS: ${redactCredentials(servers)}`);
+    return client;
+  }
+
+  #loadOnOwn(client: KvferryClient, natsUrl: string, teardown: Teardown): Promise<LoadResult> {
+    const { prefillAgents, arenaPages, pageBytes } = this.#options;
+    requireRoom(SHARED_MEMORY, (arenaPages + prefillAgents * ENGINE_SLOTS) * pageBytes);
+    return this.#withAgents(
+      { run: this.#run, prefillAgents, arenaPages, natsUrl },
+      client,
+      teardown,
+      (cluster, directory) => this.#load(client, cluster, directory, teardown),
+    );
+  }
+
+  async #loadOnExisting(client: KvferryClient, teardown: Teardown): Promise<LoadResult> {
+    const cluster = await findCluster(client);
+    const shared = dirname(cluster.decode.arena.path);
+    requireRoom(shared, cluster.prefill.length * ENGINE_SLOTS * cluster.decode.arena.pageBytes);
+    return this.#load(client, cluster, makeDirectory(shared, teardown), teardown);
+  }
+
+  async #load(client: KvferryClient, cluster: Cluster, directory: string, teardown: Teardown): Promise<LoadResult> {
+    const { requests, share, seed } = this.#options;
+    const { pageBytes, pages } = cluster.decode.arena;
+    const prompts = makeWorkload({ run: this.#run, seed, requests, engines: cluster.prefill.length, share });
+    const chunks = prompts.reduce((sum, { keys }) => sum + keys.length, 0);
+    this.#output.say(
+      `Load: ${requests} requests, ${chunks} chunks of ${formatBytes(pageBytes)}, ${Math.round(share * 100)} % of each ` +
+        `prompt shared; ${cluster.prefill.length} prefill agents → 1 decode agent with ${pages} pages; seed ${seed}`,
+    );
+    const progress = this.#progress('load', requests, 'requests');
+    const options = { run: this.#run, prompts, chunkBytes: pageBytes, directory, onEnded: progress };
+    return runLoad(options, cluster, client, this.#violations, teardown);
+  }
+
+  async #quiet(client: KvferryClient, natsUrl: string, teardown: Teardown): Promise<QuietResult> {
+    const { quietBytes, pageBytes, seed } = this.#options;
+    requireRoom(SHARED_MEMORY, quietRoomBytes(QUIET_CHUNKS_MIN, pageBytes));
+    const chunks = quietChunks(quietBytes, pageBytes, roomBytes(SHARED_MEMORY));
+    const scaled = chunks * pageBytes < quietBytes ? `, which is what ${SHARED_MEMORY} has room for` : '';
+    this.#output.say(
+      `Quiet phase: ${chunks} distinct chunks of ${formatBytes(pageBytes)}${scaled}; 1 prefill → 1 decode`,
+    );
+    const run = `${this.#run}-quiet`;
+    const shape = { run, prefillAgents: 1, arenaPages: chunks, natsUrl };
+    return this.#withAgents(shape, client, teardown, (cluster, directory) => {
+      const onStep = this.#progress('quiet phase', QUIET_STEPS, 'steps');
+      const options = { run, seed, chunks, chunkBytes: pageBytes, directory, onStep };
+      return runQuiet(options, cluster, client, this.#violations, teardown);
+    });
+  }
+
+  /** Starts agents, lets `work` use them, and stops them. Rejects when one of them ends meanwhile. */
+  async #withAgents<T>(
+    shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl'>,
+    client: KvferryClient,
+    teardown: Teardown,
+    work: (cluster: Cluster, directory: string) => Promise<T>,
+  ): Promise<T> {
+    const { provider, pageBytes } = this.#options;
+    const directory = makeDirectory(SHARED_MEMORY, teardown);
+    const arenaDirectory = makeDirectory(directory, teardown);
+    const workDirectory = this.#workDirectory;
+    const options = { ...shape, provider, pageBytes, arenaDirectory, workDirectory };
+    const cluster = await startCluster(options, client, teardown);
+    const result = await Promise.race([work(cluster, directory), cluster.failure()]);
+    for (const agent of await cluster.stop()) this.#violations.add(agent);
+    for (const file of readdirSync(arenaDirectory)) this.#violations.add(`an agent left ${file} in shared memory`);
+    return result;
+  }
+
+  /** A bar when somebody watches. The returned function makes it longer by one. */
+  #progress(title: string, total: number, unit: string): () => void {
+    if (!this.#output.interactive) return () => undefined;
+    const bar = new cliProgress.SingleBar(
+      { format: `${title} {bar} {value}/{total} ${unit}`, stream: process.stderr, clearOnComplete: true },
+      cliProgress.Presets.shades_classic,
+    );
+    bar.start(total, 0);
+    this.#teardown.defer(() => bar.stop());
+    let done = 0;
+    return () => {
+      bar.increment();
+      done += 1;
+      if (done === total) bar.stop();
+    };
+  }
+}

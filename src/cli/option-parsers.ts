@@ -1,0 +1,23 @@
+/** Values of options that are not text; commander shows the message behind the option and the value. */
+import { InvalidArgumentError } from 'commander';
+import { parseBytes } from '../config/quantities.js';
+
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It is not a number from ${min} to ${max}.`);
+  };
+}
+
+export function bytes(text: string): number {
+  const value = parseBytes(text);
+  if (value === undefined || value < 1) throw new InvalidArgumentError('It is not a size, such as 64KiB or 3MiB.');
+  return value;
+}
+
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It is not a number from 0 to 1.');
+}

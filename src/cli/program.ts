@@ -1,0 +1,30 @@
+/** The command line: one file a command. */
+import { Command } from 'commander';
+import { agentCommand } from './agent.js';
+import { demoCommand } from './demo.js';
+import { reportError } from './report-error.js';
+import { statusCommand } from './status.js';
+import type { Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
+
+/** Runs one command. Never rejects; the exit status is in `terminal.exitCode`. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
+  const program = new Command('kvferry')
+    .description('Moves LLM KV cache from prefill to decode servers.')
+    .version(packageVersion())
+    .option('--verbose', 'with errors, show where they come from');
+  for (const command of [agentCommand(terminal), demoCommand(terminal), statusCommand(terminal)]) {
+    program.addCommand(command);
+  }
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    reportError(error, terminal, program.opts<{ verbose?: true }>().verbose === true);
+  }
+}

@@ -1,0 +1,24 @@
+/** Errors as people see them: one line; with `--verbose` where they come from. */
+import { CommanderError } from 'commander';
+import { isKvferryError } from '../protocol/errors.js';
+import { EXIT_FAILURE, EXIT_USAGE, type Terminal } from './terminal.js';
+
+export function reportError(error: unknown, terminal: Terminal, verbose: boolean): void {
+  if (error instanceof CommanderError) {
+    // Commander has already said what is wrong, or shown the help that was asked for.
+    terminal.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  terminal.err(`kvferry: ${message}${isKvferryError(error) ? ` [${error.code}]` : ''}`);
+  if (verbose) for (const line of stacks(error)) terminal.err(line);
+  terminal.exitCode = isKvferryError(error, 'invalid_configuration') ? EXIT_USAGE : EXIT_FAILURE;
+}
+
+function stacks(error: unknown): string[] {
+  const lines: string[] = [];
+  for (let each = error; each instanceof Error; each = each.cause) {
+    lines.push(lines.length === 0 ? `${each.stack}` : `caused by ${each.stack}`);
+  }
+  return lines;
+}

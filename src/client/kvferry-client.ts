@@ -1,0 +1,157 @@
+/**
+ * What engines and routers in TypeScript use to talk to agents. It checks every reply and event against the protocol,
+ * turns error replies into `ReplyError`, and gives every call a deadline. Calls reject with a `KvferryError`:
+ * `no_responders` when there is no such agent, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`, or
+ * what the agent answered (docs/protocol.md).
+ */
+import type { z } from 'zod';
+import type { ControlPort, ControlSubscription } from '../ports/control.js';
+import { decode, decodeReply } from '../protocol/codec.js';
+import {
+  type SourceReleasedEvent,
+  sourceReleasedEvent,
+  type TerminalEvent,
+  terminalEvent,
+} from '../protocol/events.js';
+import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
+import { type Operation, subjects } from '../protocol/subjects.js';
+
+/** Time for one call; long enough for an agent to register a large segment with its fabric. */
+const CALL_TIMEOUT_MS = 10_000;
+/** How long `discover` collects answers. */
+const DISCOVER_TIMEOUT_MS = 250;
+
+/** The fields of a message, without its version. */
+export type OperationInput<O extends Operation> = Omit<z.input<(typeof operationSchemas)[O]['request']>, 'v'>;
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+}
+
+export class KvferryClient {
+  readonly #control: ControlPort;
+  readonly #timeoutMs: number;
+  readonly #onInvalid: (error: unknown, body: string) => void;
+
+  /**
+   * `timeoutMs` is for calls that bring none. `onInvalid` hears of events and announcements that do not fit the
+   * protocol; they are dropped.
+   */
+  constructor(
+    control: ControlPort,
+    options: { readonly timeoutMs?: number; readonly onInvalid?: (error: unknown, body: string) => void } = {},
+  ) {
+    this.#control = control;
+    this.#timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
+    this.#onInvalid = options.onInvalid ?? (() => undefined);
+  }
+
+  /** Hands a batch of chunks to a prefill agent. Resolves when it is accepted, not when it has arrived. */
+  put(agent: string, input: OperationInput<'put'>, options?: CallOptions): Promise<OperationReply<'put'>> {
+    return this.#call(agent, 'put', input, options);
+  }
+
+  /** Gives a request up, at its prefill or decode agent. */
+  cancel(agent: string, input: OperationInput<'cancel'>, options?: CallOptions): Promise<OperationReply<'cancel'>> {
+    return this.#call(agent, 'cancel', input, options);
+  }
+
+  /** Looks chunks up in the arena of a decode agent and leases them, in one step. */
+  acquire(agent: string, input: OperationInput<'acquire'>, options?: CallOptions): Promise<OperationReply<'acquire'>> {
+    return this.#call(agent, 'acquire', input, options);
+  }
+
+  /** Ends leases. Harmless when repeated. */
+  release(agent: string, input: OperationInput<'release'>, options?: CallOptions): Promise<OperationReply<'release'>> {
+    return this.#call(agent, 'release', input, options);
+  }
+
+  status(
+    agent: string,
+    input: OperationInput<'status'> = {},
+    options?: CallOptions,
+  ): Promise<OperationReply<'status'>> {
+    return this.#call(agent, 'status', input, options);
+  }
+
+  describe(agent: string, options?: CallOptions): Promise<DescribeReply> {
+    return this.#call(agent, 'describe', {}, options);
+  }
+
+  /** Makes an engine's file known to its prefill agent as source memory. */
+  attach(agent: string, input: OperationInput<'attach'>, options?: CallOptions): Promise<OperationReply<'attach'>> {
+    return this.#call(agent, 'attach', input, options);
+  }
+
+  detach(agent: string, input: OperationInput<'detach'>, options?: CallOptions): Promise<OperationReply<'detach'>> {
+    return this.#call(agent, 'detach', input, options);
+  }
+
+  /** Borrows staging pages of a prefill agent. */
+  stage(agent: string, input: OperationInput<'stage'>, options?: CallOptions): Promise<OperationReply<'stage'>> {
+    return this.#call(agent, 'stage', input, options);
+  }
+
+  unstage(agent: string, input: OperationInput<'unstage'>, options?: CallOptions): Promise<OperationReply<'unstage'>> {
+    return this.#call(agent, 'unstage', input, options);
+  }
+
+  /** Every agent that answers within `timeoutMs`, by name. */
+  async discover(options: CallOptions = {}): Promise<DescribeReply[]> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION });
+    const timeoutMs = options.timeoutMs ?? DISCOVER_TIMEOUT_MS;
+    const answers = await this.#control.requestAll(subjects.discover, body, { timeoutMs });
+    return answers
+      .flatMap((answer) => this.#checked(() => [decodeReply(describeReply, answer)], answer) ?? [])
+      .sort((a, b) => (a.agent < b.agent ? -1 : 1));
+  }
+
+  /** Hears the one terminal event of every request, of all agents. */
+  onTerminal(handler: (event: TerminalEvent) => void): ControlSubscription {
+    return this.#on(subjects.terminals, terminalEvent, handler);
+  }
+
+  /** Hears which source memory the engine of that prefill agent may use again. */
+  onSourceReleased(agent: string, handler: (event: SourceReleasedEvent) => void): ControlSubscription {
+    return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, handler);
+  }
+
+  /** Resolves when the subscriptions made so far are in force. */
+  flush(): Promise<void> {
+    return this.#control.flush();
+  }
+
+  /** Closes the control port too. */
+  close(): Promise<void> {
+    return this.#control.close();
+  }
+
+  async #call<O extends Operation>(
+    agent: string,
+    operation: O,
+    input: OperationInput<O>,
+    options: CallOptions = {},
+  ): Promise<OperationReply<O>> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    const answer = await this.#control.request(subjects.operation(agent, operation), body, { timeoutMs });
+    return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
+  }
+
+  #on<S extends z.ZodType>(subject: string, schema: S, handler: (event: z.infer<S>) => void): ControlSubscription {
+    return this.#control.subscribe(subject, ({ body }) => {
+      const event = this.#checked(() => decode(schema, body), body);
+      if (event !== undefined) handler(event);
+    });
+  }
+
+  #checked<T>(read: () => T, body: string): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#onInvalid(error, body);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * The one configuration of an agent. Every value comes from, in this order: a flag, an environment variable, the file
+ * named by `--config` (JSON, one object), its default; and says where it came from. Names are derived: `pageBytes` is
+ * `--page-bytes` and `KVFERRY_PAGE_BYTES`.
+ *
+ * Unknown keys of the file are refused. Unknown `KVFERRY_…` variables are not: Kubernetes sets some of its own for every
+ * service that is called kvferry. An empty variable counts as not set, which is what Compose makes of a missing one.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import type { AgentOptions } from '../actors/agent-options.js';
+import type { Provider } from '../ports/fabric.js';
+import { KvferryError } from '../protocol/errors.js';
+import { agentName, type Role, role } from '../protocol/fields.js';
+import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
+import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from './quantities.js';
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
+type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
+/** What `auto` means: no network where none is needed, hardware before software. */
+const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
+
+interface Field<S extends z.ZodType = z.ZodType> {
+  readonly schema: S;
+  /** As it could be written in the file. */
+  readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
+  readonly explanation: string;
+  readonly range: string;
+  show(value: z.infer<S>): string;
+}
+
+const fields = {
+  role: choice(role, 'both', 'Which side this agent is: it sends (prefill), receives (decode), or both.'),
+  agentId: {
+    schema: agentName,
+    fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
+    explanation: 'Stable name of the agent, one for each process.',
+    range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
+    show: String,
+  },
+  natsUrl: {
+    schema: z.string().min(1),
+    fallback: 'nats://127.0.0.1:4222',
+    explanation: 'NATS server, or several with commas between them.',
+    range: 'nats://[user:password@]host:port,…',
+    show: redactCredentials,
+  },
+  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'How long to wait for NATS at the start.'),
+  provider: {
+    schema: z.string().transform(parseProviders),
+    fallback: 'auto',
+    explanation: 'Ways to move bytes, best first; the first that both sides have is taken.',
+    range: `auto (${AUTO_PROVIDERS.join(',')}), or of ${CHOOSABLE_PROVIDERS.join(',')}`,
+    show: (value: readonly ChoosableProvider[]) => value.join(','),
+  },
+  bindAddress: text(
+    '127.0.0.1',
+    'Address at which agents on other hosts reach this one (tcp, net, verbs).',
+    'one address or name, no wildcard',
+  ),
+  socketDirectory: text('/tmp', 'Where agents of the same host meet (Unix sockets).', 'a directory they all see'),
+  windowBytes: size(4096, 1024 ** 3, '8MiB', 'Bytes posted and not yet delivered, for each connection.'),
+  sliceBytes: size(4096, 1024 ** 3, '1MiB', 'Writes are posted in pieces of at most this size.'),
+  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page; a chunk of KV cache fills one, or less.'),
+  arenaPages: count(1, 1_048_576, 128, 'Pages of the arena, into which other agents write (decode, both).'),
+  arenaDirectory: text('/dev/shm', 'Where the arena and the staging memory are made.', 'a directory of a tmpfs'),
+  stagingPages: count(
+    0,
+    1_048_576,
+    0,
+    'Pages lent to engines that have no memory of their own to share (prefill, both).',
+  ),
+  requestsMax: count(1, 100_000, 4096, 'Requests in progress at once, on either side.'),
+  leaseMs: duration(100, 3_600_000, '60s', 'How long a decode engine may hold pages without asking again.'),
+  heartbeatMs: duration(10, 60_000, '1s', 'How often an agent says that it lives; three missed ones and it is dead.'),
+  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long connecting to another agent may take.'),
+  attemptTimeoutMs: duration(10, TIMEOUT_MS_MAX, '2s', 'When an unanswered message to another agent is repeated.'),
+  inquireIntervalMs: duration(10, TIMEOUT_MS_MAX, '2s', 'How often a sender asks how a request ended, if not told.'),
+  writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long a stopped write may take to drain.'),
+  shutdownTimeoutMs: duration(0, TIMEOUT_MS_MAX, '20s', 'How long requests may go on after SIGTERM.'),
+  sweepIntervalMs: duration(10, 60_000, '1s', 'How often expired leases and tombstones are looked for.'),
+  tombstoneMs: duration(1000, 86_400_000, '600s', 'How long the end of a request can be asked for.'),
+  tombstonesMax: count(1, 10_000_000, 100_000, 'How many ended requests are remembered at most.'),
+  logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
+} as const satisfies Record<string, Field>;
+
+export type ConfigName = keyof typeof fields;
+export type AgentConfig = { readonly [Name in ConfigName]: z.infer<(typeof fields)[Name]['schema']> };
+
+/** One value, explained. Credentials are not in it. */
+export interface ConfigEntry {
+  readonly name: ConfigName;
+  readonly value: string;
+  /** `default`, `env NAME`, `file PATH` or `flag --name`. */
+  readonly source: string;
+  readonly explanation: string;
+  readonly range: string;
+  readonly env: string;
+  readonly flag: string;
+}
+
+export interface ResolvedConfig {
+  readonly values: AgentConfig;
+  readonly entries: readonly ConfigEntry[];
+}
+
+export interface ConfigSources {
+  /** By name of the field, as text. */
+  readonly flags: Readonly<Partial<Record<string, string>>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Path of the JSON file. */
+  readonly file?: string | undefined;
+}
+
+/** What can be configured, for help texts. */
+export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => ({
+  name,
+  env: envOf(name),
+  flag: flagOf(name),
+  explanation: fields[name].explanation,
+  range: fields[name].range,
+}));
+
+/** Throws `invalid_configuration`, which names the field and where its value came from. */
+export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
+  const file = sources.file === undefined ? {} : readConfigFile(sources.file);
+  const values: Record<string, unknown> = {};
+  const entries = configFields.map(({ name, env, flag, explanation, range }): ConfigEntry => {
+    const field: Field = fields[name];
+    const fallback = field.fallback;
+    const candidates: readonly (readonly [source: string, raw: unknown])[] = [
+      [`flag ${flag}`, sources.flags[name]],
+      [`env ${env}`, sources.env[env] === '' ? undefined : sources.env[env]],
+      [`file ${sources.file}`, file[name]],
+      ['default', typeof fallback === 'function' ? fallback(values as { role: Role }) : fallback],
+    ];
+    const [source, raw] = candidates.find(([, value]) => value !== undefined) ?? ['default', undefined];
+    const result = field.schema.safeParse(raw);
+    if (!result.success) {
+      const shown = name === 'natsUrl' ? '' : ` ${JSON.stringify(raw)} is not valid;`;
+      throw new KvferryError('invalid_configuration', `${name} (${source}):${shown} allowed is ${range}`, {
+        field: name,
+        cause: result.error,
+      });
+    }
+    values[name] = result.data;
+    return { name, value: field.show(result.data), source, explanation, range, env, flag };
+  });
+  return { values: values as AgentConfig, entries };
+}
+
+export function toAgentOptions(config: AgentConfig): AgentOptions {
+  const { agentId, role, provider, arenaDirectory: directory, pageBytes, arenaPages, stagingPages } = config;
+  return {
+    agent: agentId,
+    role,
+    providers: provider,
+    arena: { directory, pages: arenaPages, pageBytes },
+    staging: { directory, pages: stagingPages, pageBytes },
+    heartbeatMs: config.heartbeatMs,
+    connectTimeoutMs: config.connectTimeoutMs,
+    attemptTimeoutMs: config.attemptTimeoutMs,
+    inquireIntervalMs: config.inquireIntervalMs,
+    writeDrainTimeoutMs: config.writeDrainTimeoutMs,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+    leaseMs: config.leaseMs,
+    sweepIntervalMs: config.sweepIntervalMs,
+    tombstoneMs: config.tombstoneMs,
+    tombstonesMax: config.tombstonesMax,
+    requestsMax: config.requestsMax,
+  };
+}
+
+/** `nats://user:password@host` → `nats://***@host`. */
+export function redactCredentials(urls: string): string {
+  return urls.replaceAll(/([a-z]+:\/\/)?[^,]*@/gi, '$1***@');
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  const refuse = (reason: string, cause?: unknown, field = 'config') =>
+    new KvferryError('invalid_configuration', `file ${path} ${reason}`, { field, cause });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw refuse(cause instanceof SyntaxError ? 'is not JSON' : 'cannot be read', cause);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw refuse('is not a JSON object');
+  const unknown = Object.keys(parsed).find((key) => !Object.hasOwn(fields, key));
+  if (unknown !== undefined) throw refuse(`has an unknown key ${JSON.stringify(unknown)}`, undefined, unknown);
+  return parsed as Record<string, unknown>;
+}
+
+function words(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function flagOf(name: string): string {
+  return `--${words(name)}`;
+}
+
+function envOf(name: string): string {
+  return `KVFERRY_${words(name).replaceAll('-', '_').toUpperCase()}`;
+}
+
+function defaultAgentId(role: Role): string {
+  return `${hostname()}-${role}`.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-NAME_BYTES_MAX);
+}
+
+function parseProviders(value: string, context: z.RefinementCtx): readonly ChoosableProvider[] {
+  if (value === 'auto') return AUTO_PROVIDERS;
+  const chosen = z.array(z.enum(CHOOSABLE_PROVIDERS)).safeParse(value.split(',').map((part) => part.trim()));
+  if (chosen.success && new Set(chosen.data).size === chosen.data.length) return chosen.data;
+  context.addIssue({ code: 'custom', message: 'not a list of providers' });
+  return z.NEVER;
+}
+
+function choice<S extends z.ZodEnum>(schema: S, fallback: string, explanation: string) {
+  return { schema, fallback, explanation, range: schema.options.join(', '), show: String } as const;
+}
+
+function text(fallback: string, explanation: string, range: string) {
+  return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
+}
+
+function count(min: number, max: number, fallback: number, explanation: string) {
+  const parse = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
+  return { schema: quantity(parse, min, max), fallback, explanation, range: `${min} to ${max}`, show: String } as const;
+}
+
+function size(min: number, max: number, fallback: string, explanation: string) {
+  const range = `${formatBytes(min)} to ${formatBytes(max)}`;
+  return { schema: quantity(parseBytes, min, max), fallback, explanation, range, show: formatBytes } as const;
+}
+
+function duration(min: number, max: number, fallback: string, explanation: string) {
+  const range = `${formatDurationMs(min)} to ${formatDurationMs(max)}`;
+  return { schema: quantity(parseDurationMs, min, max), fallback, explanation, range, show: formatDurationMs } as const;
+}
+
+/** A number, or text that `parse` turns into one. */
+function quantity(parse: (value: string) => number | undefined, min: number, max: number) {
+  return z
+    .union([z.number(), z.string().transform((value) => parse(value) ?? Number.NaN)])
+    .pipe(z.int().min(min).max(max));
+}

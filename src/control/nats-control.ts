@@ -1,0 +1,312 @@
+/**
+ * The control port over NATS: one connection, core publish and request/reply, callback subscriptions (a message is
+ * handled in the turn of the event loop in which it arrived). It reconnects for ever.
+ *
+ * What an outage does:
+ * - requests and flushes under way are rejected `disconnected` at once, since their answers may be lost;
+ * - what is published meanwhile is kept, up to `OUTBOX_BYTES_MAX`, and sent when the connection is back: terminal
+ *   events are published once, nobody would repeat them;
+ * - answers to messages that had come before are dropped: whoever asked was rejected too.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  AuthorizationError,
+  ClosedConnectionError,
+  connect,
+  createInbox,
+  DrainingConnectionError,
+  type Msg,
+  type NatsConnection,
+  NoRespondersError,
+  RequestError,
+  type Status,
+  TimeoutError,
+} from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import { KvferryError } from '../protocol/errors.js';
+import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+import { parseNatsAddress } from './nats-address.js';
+
+/** Bytes of messages that are kept during an outage. */
+const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
+/** How long one attempt to connect may take. */
+const ATTEMPT_TIMEOUT_MS = 5_000;
+const RETRY_DELAY_MS = 200;
+const RETRY_JITTER_MS = 100;
+/** How often the server is asked whether it lives; two unanswered pings are an outage. */
+const PING_INTERVAL_MS = 5_000;
+const PINGS_UNANSWERED_MAX = 2;
+/** How long `close` waits for what was published to be with the server. */
+const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
+/** Status of the answer that NATS gives when nobody listens. */
+const NO_RESPONDERS_STATUS = 503;
+
+export interface NatsControlOptions {
+  /** One URL or several with commas between them; user and password, or a token, may be in it. */
+  readonly servers: string;
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  /** How long to try until the first connection is there. Default: one attempt at each server. */
+  readonly connectTimeoutMs?: number;
+  readonly logger?: Logger;
+}
+
+/** Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`. */
+export async function connectNats(options: NatsControlOptions): Promise<ControlPort> {
+  const { servers, credentials } = parseNatsAddress(options.servers);
+  const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const connection = await connect({
+        servers: [...servers],
+        ...credentials,
+        name: options.name,
+        timeout: ATTEMPT_TIMEOUT_MS,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RETRY_DELAY_MS,
+        reconnectJitter: RETRY_JITTER_MS,
+        pingInterval: PING_INTERVAL_MS,
+        maxPingOut: PINGS_UNANSWERED_MAX,
+        // A server that refuses us is being reconfigured, or will be.
+        ignoreAuthErrorAbort: true,
+        noAsyncTraces: true,
+      });
+      // Servers that could not be reached at first were dropped from the list.
+      connection.setServers([...servers]);
+      return new NatsControl(connection, options.logger);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      if (cause instanceof AuthorizationError || performance.now() + RETRY_DELAY_MS > deadlineMs) {
+        throw new KvferryError('disconnected', `no connection to NATS at ${servers.join(', ')}: ${reason}`, { cause });
+      }
+      if (attempt === 1) options.logger?.warn({ servers, reason }, 'waiting for NATS');
+      await delay(RETRY_DELAY_MS);
+    }
+  }
+}
+
+interface Outgoing {
+  readonly subject: string;
+  readonly body: string;
+  readonly bytes: number;
+}
+
+class NatsControl implements ControlPort {
+  readonly #connection: NatsConnection;
+  readonly #logger: Logger | undefined;
+  readonly #listeners: ((status: ControlStatus) => void)[] = [];
+  /** How to end each wait that is under way. */
+  readonly #waits = new Set<(error: KvferryError) => void>();
+  readonly #outbox: Outgoing[] = [];
+  #outboxBytes = 0;
+  #status: ControlStatus = 'connected';
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: NatsConnection, logger: Logger | undefined) {
+    this.#connection = connection;
+    this.#logger = logger;
+    void this.#watch(connection.status());
+  }
+
+  async request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
+    this.#checkSize(subject, body);
+    this.#checkConnected();
+    const timeout = Math.max(1, Math.ceil(options.timeoutMs));
+    const message = await this.#wait((resolve, reject) => {
+      this.#connection.request(subject, body, { timeout }).then(resolve, (error: unknown) => {
+        reject(requestError(subject, timeout, error));
+      });
+    });
+    return message.string();
+  }
+
+  async requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+    this.#checkSize(subject, body);
+    this.#checkConnected();
+    const answers: string[] = [];
+    const inbox = createInbox();
+    let nobodyListens: () => void = () => undefined;
+    const subscription = this.#connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) this.#logger?.warn({ subject, err: error }, 'answers cannot be received');
+        else if (isNoResponders(message)) nobodyListens();
+        else answers.push(message.string());
+      },
+    });
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await this.#wait<void>((resolve) => {
+        nobodyListens = resolve;
+        timer = setTimeout(resolve, options.timeoutMs);
+        this.#connection.publish(subject, body, { reply: inbox });
+      });
+      return answers;
+    } finally {
+      clearTimeout(timer);
+      subscription.unsubscribe();
+    }
+  }
+
+  publish(subject: string, body: string): void {
+    const bytes = this.#checkSize(subject, body);
+    this.#checkOpen();
+    if (this.#status === 'connected') this.#connection.publish(subject, body);
+    else this.#keep({ subject, body, bytes });
+  }
+
+  subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
+    this.#checkOpen();
+    const subscription = this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) this.#logger?.error({ subject, err: error }, 'subscription refused');
+        else this.#deliver(handler, message);
+      },
+    });
+    return { close: () => subscription.unsubscribe() };
+  }
+
+  onStatus(listener: (status: ControlStatus) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async flush(): Promise<void> {
+    this.#checkConnected();
+    await this.#wait<void>((resolve, reject) => {
+      this.#connection.flush().then(resolve, (cause: unknown) => {
+        reject(new KvferryError('disconnected', 'NATS did not take what was published', { cause }));
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#status === 'connected') {
+      const timeout = new AbortController();
+      const flushed = this.#connection.flush().catch((err: unknown) => {
+        this.#logger?.warn({ err }, 'NATS may not have got the last messages');
+      });
+      await Promise.race([flushed, delay(CLOSE_FLUSH_TIMEOUT_MS, undefined, timeout).catch(() => undefined)]);
+      timeout.abort();
+    }
+    this.#endWaits(closed());
+    await this.#connection.close();
+  }
+
+  /** A wait that ends early, rejected, when the connection breaks or is closed. */
+  #wait<T = Msg>(start: (resolve: (value: T) => void, reject: (error: KvferryError) => void) => void): Promise<T> {
+    let endEarly: (error: KvferryError) => void = () => undefined;
+    return new Promise<T>((resolve, reject) => {
+      endEarly = reject;
+      this.#waits.add(endEarly);
+      start(resolve, reject);
+    }).finally(() => this.#waits.delete(endEarly));
+  }
+
+  #endWaits(error: KvferryError): void {
+    for (const endEarly of this.#waits) endEarly(error);
+  }
+
+  #deliver(handler: (message: ControlMessage) => void, message: Msg): void {
+    try {
+      handler({
+        subject: message.subject,
+        body: message.string(),
+        respond: (body) => this.#respond(message, body),
+      });
+    } catch (error) {
+      // Thrown here it would end the NATS client's reader without a word. It is a broken invariant: let it be seen.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  #respond(message: Msg, body: string): void {
+    this.#checkSize(message.subject, body);
+    if (this.#status === 'connected' && this.#closing === undefined) message.respond(body);
+  }
+
+  #keep(message: Outgoing): void {
+    this.#outbox.push(message);
+    this.#outboxBytes += message.bytes;
+    while (this.#outboxBytes > OUTBOX_BYTES_MAX) {
+      const dropped = this.#outbox.shift();
+      this.#outboxBytes -= dropped?.bytes ?? 0;
+      this.#logger?.warn({ subject: dropped?.subject }, 'message dropped: NATS is away and too many are waiting');
+    }
+  }
+
+  async #watch(changes: AsyncIterable<Status>): Promise<void> {
+    for await (const change of changes) {
+      if (change.type === 'disconnect') this.#disconnected();
+      else if (change.type === 'reconnect') this.#reconnected();
+      else if (change.type === 'error') this.#logger?.warn({ err: change.error }, 'NATS reports an error');
+    }
+  }
+
+  #disconnected(): void {
+    if (this.#closing !== undefined) return;
+    this.#status = 'disconnected';
+    this.#logger?.warn('NATS is away');
+    this.#endWaits(disconnected());
+    this.#report();
+  }
+
+  #reconnected(): void {
+    if (this.#closing !== undefined) return;
+    this.#status = 'connected';
+    this.#logger?.info('NATS is back');
+    for (const { subject, body } of this.#outbox.splice(0)) this.#connection.publish(subject, body);
+    this.#outboxBytes = 0;
+    this.#report();
+  }
+
+  #report(): void {
+    for (const listener of this.#listeners) listener(this.#status);
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined || this.#connection.isClosed()) throw closed();
+  }
+
+  #checkConnected(): void {
+    this.#checkOpen();
+    if (this.#status === 'disconnected') throw disconnected();
+  }
+
+  #checkSize(subject: string, body: string): number {
+    const bytes = Buffer.byteLength(body);
+    const bytesMax = Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
+    if (bytes <= bytesMax) return bytes;
+    throw new KvferryError('message_too_large', `a message of ${bytes} bytes to ${subject} is more than ${bytesMax}`);
+  }
+}
+
+function isNoResponders(message: Msg): boolean {
+  return message.data.length === 0 && message.headers?.code === NO_RESPONDERS_STATUS;
+}
+
+function closed(cause?: unknown): KvferryError {
+  return new KvferryError('closed', 'the connection to NATS is closed', { cause });
+}
+
+function disconnected(): KvferryError {
+  return new KvferryError('disconnected', 'NATS is away');
+}
+
+function requestError(subject: string, timeoutMs: number, cause: unknown): KvferryError {
+  if (cause instanceof TimeoutError) {
+    return new KvferryError('deadline_exceeded', `no answer from ${subject} within ${timeoutMs} ms`, { cause });
+  }
+  if (cause instanceof NoRespondersError || (cause instanceof RequestError && cause.isNoResponders())) {
+    return new KvferryError('no_responders', `nobody listens on ${subject}`, { cause });
+  }
+  if (cause instanceof ClosedConnectionError || cause instanceof DrainingConnectionError) return closed(cause);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new KvferryError('disconnected', `request to ${subject} failed: ${reason}`, { cause });
+}

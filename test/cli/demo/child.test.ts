@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Child, ENDED_WELL } from '../../../src/cli/demo/child.js';
+import { Teardown } from '../../../src/cli/demo/teardown.js';
+import { poll, within } from '../../../src/cli/demo/within.js';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'kvferry-child-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A Node process that runs `script`; resolves when it has said `ready`. */
+async function start(script: string, channel = false): Promise<Child> {
+  let child: Child | undefined;
+  await new Promise<void>((resolve) => {
+    child = new Child({
+      name: 'script',
+      command: process.execPath,
+      args: ['-e', `${script}; console.log('ready')`],
+      logPath: join(directory, 'log'),
+      channel,
+      onLine: (line) => {
+        if (line === 'ready') resolve();
+      },
+    });
+  });
+  return child as Child;
+}
+
+describe('a child process', () => {
+  it('ends when it is told to', async () => {
+    const child = await start("process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)");
+    expect(await child.stop()).toBe(ENDED_WELL);
+    expect(await child.stop()).toBe(ENDED_WELL);
+  });
+
+  it('is killed when it does not listen', async () => {
+    const child = await start("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)");
+    await child.abandon();
+    expect(await child.stop()).toBe('ended with SIGKILL');
+  });
+
+  it('fails with the end of its log when it ends by itself', async () => {
+    const child = await start("console.error('out of luck'); process.exitCode = 3");
+    await expect(child.failure()).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringMatching(/^script ended with exit status 3\n(.|\n)*out of luck/),
+    });
+    expect(readFileSync(join(directory, 'log'), 'utf8')).toContain('ready');
+  });
+
+  it('fails when there is no such program', async () => {
+    const child = new Child({
+      name: 'nothing',
+      command: join(directory, 'none'),
+      args: [],
+      logPath: join(directory, 'l'),
+    });
+    await expect(child.failure()).rejects.toMatchObject({
+      message: expect.stringContaining('nothing could not be started: '),
+    });
+  });
+
+  it('sees through its channel that its parent is gone', async () => {
+    const script = `
+      const { spawn } = require('node:child_process');
+      const child = spawn(process.execPath, ['-e', "process.channel.unref(); setInterval(() => {}, 1000);" +
+        "process.once('disconnect', () => { console.log('orphaned'); process.exit(0); })"],
+        { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+      process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`;
+    const child = await start(script);
+    await child.abandon();
+    expect(readFileSync(join(directory, 'log'), 'utf8')).toContain('orphaned');
+  });
+});
+
+describe('waiting', () => {
+  it('ends with the work, or late', async () => {
+    expect(await within(10_000, 'late', Promise.resolve(1))).toBe(1);
+    await expect(within(1, 'nobody came', new Promise(() => undefined))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      message: 'nobody came',
+    });
+  });
+
+  it('asks until there is an answer, or it is late', async () => {
+    let asked = 0;
+    const look = async () => (++asked === 3 ? 'third' : undefined);
+    expect(await poll(10_000, look)).toBe('third');
+    expect(await poll(1, async () => undefined)).toBeUndefined();
+  });
+});
+
+it('undoes in reverse order, all of it, and reports what failed', async () => {
+  const done: string[] = [];
+  const teardown = new Teardown();
+  teardown.defer(() => void done.push('first'));
+  teardown.defer(async () => {
+    throw new Error('cannot');
+  });
+  teardown.defer(async () => void done.push('last'));
+  const errors: unknown[] = [];
+  await teardown.run((error) => errors.push(error));
+  await teardown.run((error) => errors.push(error));
+  expect({ done, errors }).toEqual({ done: ['last', 'first'], errors: [new Error('cannot')] });
+});

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { LoadResult } from '../../../src/cli/demo/load.js';
+import { type QuietResult, quietChunks, quietRoomBytes } from '../../../src/cli/demo/quiet.js';
+import { isGood, makeReport, renderReport } from '../../../src/cli/demo/report.js';
+
+const MIB = 1024 ** 2;
+const load: LoadResult = {
+  requests: 64,
+  ends: { ready: 64, failed: 0, cancelled: 0, expired: 0 },
+  unended: 0,
+  chunks: 1410,
+  deduplicated: 576,
+  joined: 58,
+  bytesMoved: 834 * 3 * MIB,
+  seconds: 6.4364,
+  putToReadyMs: { p50: 140.5, p99: 735.4 },
+  problems: [],
+  mismatches: [],
+  leakedPages: 0,
+  provider: 'same-host',
+};
+const quiet: QuietResult = {
+  bytes: 342 * 3 * MIB,
+  gbps: 6,
+  memcpyGbps: 8,
+  tcpGbps: 4,
+  controlMs: { p50: 1.5, p99: 2.5 },
+  mismatches: [],
+  leakedPages: 0,
+  provider: 'same-host',
+};
+
+it('has every figure that programs expect', () => {
+  expect(makeReport(load, quiet, [], 1)).toEqual({
+    requests: 64,
+    ready: 64,
+    failed: 0,
+    cancelled: 0,
+    expired: 0,
+    chunks: 1410,
+    deduplicated: 576,
+    joined: 58,
+    bytesMoved: 2_623_537_152,
+    gbps: 6,
+    memcpyGbps: 8,
+    tcpGbps: 4,
+    quietBytes: 1_075_838_976,
+    controlMs: { p50: 1.5, p99: 2.5 },
+    putToReadyMs: { p50: 140.5, p99: 735.4 },
+    mismatches: 0,
+    leakedPages: 0,
+    provider: 'same-host',
+    violations: [],
+    seconds: 6.436,
+    seed: 1,
+  });
+});
+
+it('has no rates without a quiet phase', () => {
+  const report = makeReport(load, undefined, [], 1);
+  expect(report).toMatchObject({ gbps: null, memcpyGbps: null, tcpGbps: null, quietBytes: null, controlMs: null });
+  expect(renderReport(report)).not.toContain('memcpy');
+});
+
+describe('what is not good', () => {
+  it.each<[string, Partial<LoadResult>, Partial<QuietResult>, string[], object]>([
+    ['a failed request', { ends: { ...load.ends, ready: 63, failed: 1 } }, {}, [], { failed: 1 }],
+    ['a request that never ended', { ends: { ...load.ends, ready: 63 }, unended: 1 }, {}, [], { failed: 1 }],
+    ['an expired request', { ends: { ...load.ends, ready: 63, expired: 1 } }, {}, [], { expired: 1 }],
+    ['a mismatch', { mismatches: ['a'] }, {}, [], { mismatches: 1 }],
+    ['a mismatch in the quiet phase', {}, { mismatches: ['a'] }, [], { mismatches: 1 }],
+    ['a leaked page', { leakedPages: 2 }, { leakedPages: 1 }, [], { leakedPages: 3 }],
+    ['a broken promise', {}, {}, ['a second terminal event'], { violations: ['a second terminal event'] }],
+  ])('%s', (_, loadPart, quietPart, violations, expected) => {
+    const report = makeReport({ ...load, ...loadPart }, { ...quiet, ...quietPart }, violations, 1);
+    expect(report).toMatchObject(expected);
+    expect(isGood(report)).toBe(false);
+    expect(renderReport(report)).toContain('FAILED');
+  });
+});
+
+it('names a provider only when there was one', () => {
+  expect(makeReport(load, { ...quiet, provider: 'tcp' }, [], 1).provider).toBe('mixed');
+});
+
+it('is readable', () => {
+  const text = renderReport(makeReport(load, quiet, [], 1));
+  expect(text.split('\n').map((line) => line.trimEnd().split(/ {2,}/))).toEqual(
+    expect.arrayContaining([
+      ['requests', '64'],
+      ['deduplicated', '576, of those joined while being written: 58'],
+      ['', 'memcpy', '8 GB/s (data path: 0.75 of it)'],
+      ['', 'one TCP stream', '4 GB/s (data path: 1.50 of it)'],
+      ['mismatches', '0'],
+      ['leaked pages', '0'],
+      ['Every byte arrived, and every page is free again.'],
+    ]),
+  );
+});
+
+describe('the quiet phase', () => {
+  it.each([
+    ['all when there is room', 1024 * MIB, 3 * MIB, 8192 * MIB, 342],
+    ['what fits beside the two files of memcpy', 1024 * MIB, 4 * MIB, 1536 * MIB + 1024 * MIB, 192],
+    ['a quarter of a small room', 1024 * MIB, 4 * MIB, 400 * MIB, 25],
+    ['nothing without room', 1024 * MIB, 4 * MIB, 0, 0],
+  ])('moves %s', (_, wanted, chunkBytes, room, chunks) => {
+    expect(quietChunks(wanted, chunkBytes, room)).toBe(chunks);
+    expect(quietRoomBytes(chunks, chunkBytes)).toBeLessThanOrEqual(room);
+  });
+});

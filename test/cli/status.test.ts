@@ -1,0 +1,153 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from '../../src/cli/program.js';
+import { connectNats } from '../../src/control/nats-control.js';
+import type { ControlPort } from '../../src/ports/control.js';
+import { subjects } from '../../src/protocol/subjects.js';
+import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
+import { RecordedTerminal } from '../support/recorded-terminal.js';
+
+const epoch = '00000000000000aa';
+const decode = {
+  v: 1,
+  ok: true,
+  agent: 'd1',
+  epoch,
+  role: 'decode',
+  state: 'running',
+  uptimeMs: 61_500,
+  pages: { total: 128, free: 100, writing: 8, ready: 19, quarantined: 1, reserved: 7 },
+  queued: 2,
+  segments: [],
+  peers: [
+    {
+      agent: 'p1',
+      epoch: '00000000000000bb',
+      side: 'sender',
+      state: 'connected',
+      provider: 'tcp',
+      detail: 'libfabric net 1.17',
+      fallback: ['verbs: no device'],
+    },
+  ],
+  requests: [
+    { request: 'r1', epoch, side: 'receiver', state: 'receiving', ageMs: 1200, batches: 1, chunks: 8 },
+    {
+      request: 'r2',
+      epoch,
+      side: 'receiver',
+      state: 'ended',
+      ageMs: 10,
+      batches: 0,
+      chunks: 0,
+      end: 'failed',
+      reason: { code: 'sender_lost', message: 'agent p2 is gone' },
+    },
+  ],
+  requestsTotal: 2,
+  counters: {},
+};
+const prefill = {
+  ...decode,
+  agent: 'p1',
+  role: 'prefill',
+  pages: undefined,
+  queued: 0,
+  peers: [],
+  requests: [],
+  requestsTotal: 0,
+};
+
+describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, () => {
+  const agents: ControlPort[] = [];
+  let server: TestNatsServer;
+
+  beforeAll(async () => {
+    server = await TestNatsServer.start();
+  });
+  afterEach(async () => {
+    await Promise.all(agents.splice(0).map((agent) => agent.close()));
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  /** Answers as an agent would, with a fixed status. */
+  async function play(status: typeof decode | typeof prefill): Promise<void> {
+    const control = await connectNats({ servers: server.url, name: status.agent });
+    agents.push(control);
+    const { agent, role, state, v, ok } = status;
+    const description = { v, ok, agent, epoch, role, state, version: '0.1.0', heartbeatMs: 1000, endpoints: [] };
+    control.subscribe(subjects.discover, (message) =>
+      message.respond(JSON.stringify({ ...description, unavailable: [] })),
+    );
+    control.subscribe(subjects.operation(agent, 'status'), (message) => {
+      const { request } = JSON.parse(message.body) as { request?: string };
+      const requests = status.requests.filter((row) => request === undefined || row.request === request);
+      message.respond(JSON.stringify({ ...status, requests }));
+    });
+    await control.flush();
+  }
+
+  async function run(...args: string[]) {
+    const terminal = new RecordedTerminal({ KVFERRY_NATS_URL: server.url });
+    await runProgram(['status', ...args], terminal);
+    const { exitCode, stdout, stderr } = terminal;
+    return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
+  }
+
+  it('says that nobody is there', async () => {
+    expect(await run()).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `kvferry: no agent answers at ${server.url}; start one with: kvferry agent [no_responders]`,
+    });
+  });
+
+  it('says that there is no NATS', async () => {
+    const gone = await TestNatsServer.start();
+    await gone[Symbol.asyncDispose]();
+    expect(await run('--nats', gone.url)).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `kvferry: no connection to NATS at ${gone.url}: connection refused [disconnected]`,
+    });
+  });
+
+  it('shows agents, peers and requests', async () => {
+    await play(decode);
+    await play(prefill);
+    const { exitCode, stdout, stderr } = await run();
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      'AGENT ROLE EPOCH STATE UPTIME PAGES FREE WRITING READY QUARANTINED RESERVED QUEUED'.split(' '),
+      ['d1', 'decode', epoch, 'running', '61.5s', '128', '100', '8', '19', '1', '7', '2'],
+      ['p1', 'prefill', epoch, 'running', '61.5s', '-', '-', '-', '-', '-', '-', '0'],
+      [''],
+      ['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'],
+      ['d1', 'sender', 'p1', '00000000000000bb', 'connected', 'libfabric net 1.17', 'verbs: no device'],
+      [''],
+      'AGENT SIDE REQUEST STATE BATCHES CHUNKS AGE REASON'.split(' '),
+      ['d1', 'receiver', 'r1', 'receiving', '1', '8', '1.2s', '-'],
+      ['d1', 'receiver', 'r2', 'failed', '0', '0', '0.0s', 'sender_lost: agent p2 is gone'],
+    ]);
+  });
+
+  it('prints JSON, also of one request', async () => {
+    await play(decode);
+    const { stdout } = await run('--json', '--request', 'r2');
+    expect(JSON.parse(stdout)).toEqual([{ ...decode, requests: [decode.requests[1]] }]);
+  });
+
+  it('says that nobody knows a request', async () => {
+    await play(decode);
+    const { exitCode, stderr } = await run('--request', 'r3');
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: 'kvferry: no agent knows request r3 [unknown_request]',
+    });
+  });
+
+  it('refuses a limit that is no number', async () => {
+    const { exitCode, stderr } = await run('--limit', 'few');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("'few' is invalid");
+  });
+});

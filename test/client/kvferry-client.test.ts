@@ -1,0 +1,235 @@
+import { describe, expect, it } from 'vitest';
+import { KvferryClient } from '../../src/client/kvferry-client.js';
+import type { ControlMessage, ControlPort } from '../../src/ports/control.js';
+import { ReplyError } from '../../src/protocol/codec.js';
+import { KvferryError } from '../../src/protocol/errors.js';
+import { operations } from '../../src/protocol/subjects.js';
+
+const epoch = '00000000000000aa';
+
+/** A control port that answers from a table and remembers what it was asked. */
+class ScriptedControl implements ControlPort {
+  readonly asked: { readonly subject: string; readonly body: unknown; readonly timeoutMs: number }[] = [];
+  readonly answers = new Map<string, string>();
+  readonly announcements: string[] = [];
+  readonly handlers = new Map<string, (message: ControlMessage) => void>();
+  closed = false;
+
+  async request(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
+    this.asked.push({ subject, body: JSON.parse(body), timeoutMs });
+    const answer = this.answers.get(subject);
+    if (answer === undefined) throw new KvferryError('no_responders', `nobody listens on ${subject}`);
+    return answer;
+  }
+
+  async requestAll(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string[]> {
+    this.asked.push({ subject, body: JSON.parse(body), timeoutMs });
+    return this.announcements;
+  }
+
+  publish(): void {
+    throw new KvferryError('internal', 'a client publishes nothing');
+  }
+
+  subscribe(subject: string, handler: (message: ControlMessage) => void) {
+    this.handlers.set(subject, handler);
+    return { close: () => this.handlers.delete(subject) };
+  }
+
+  emit(subject: string, body: unknown): void {
+    this.handlers.get(subject)?.({ subject, body: JSON.stringify(body), respond: () => undefined });
+  }
+
+  onStatus(): void {
+    throw new KvferryError('internal', 'a client asks for no status');
+  }
+
+  async flush(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+function setUp() {
+  const control = new ScriptedControl();
+  const invalid: unknown[] = [];
+  const client = new KvferryClient(control, { timeoutMs: 1234, onInvalid: (error) => invalid.push(error) });
+  return { control, client, invalid };
+}
+
+const arena = { path: '/dev/shm/arena', epoch, pageBytes: 4096, pages: 4 };
+const counts = { total: 4, free: 4, writing: 0, ready: 0, quarantined: 0, reserved: 0 };
+const description = {
+  agent: 'd1',
+  epoch,
+  role: 'decode',
+  state: 'running',
+  version: '0.1.0',
+  heartbeatMs: 1000,
+  endpoints: [],
+  unavailable: [],
+  arena,
+};
+
+/** For every operation: a call, what it sends, and what the agent answers. */
+const calls: Readonly<
+  Record<(typeof operations)[number], [(client: KvferryClient) => Promise<unknown>, object, object]>
+> = {
+  put: [
+    (client) =>
+      client.put('a', {
+        request: 'r',
+        receiver: 'd1',
+        batch: 0,
+        last: true,
+        totalChunks: 1,
+        timeoutMs: 1000,
+        keys: ['k'],
+        source: [{ segment: 's', offset: 0, length: 64 }],
+      }),
+    {
+      request: 'r',
+      receiver: 'd1',
+      batch: 0,
+      last: true,
+      totalChunks: 1,
+      timeoutMs: 1000,
+      keys: ['k'],
+      source: [{ segment: 's', offset: 0, length: 64 }],
+    },
+    { epoch },
+  ],
+  cancel: [(client) => client.cancel('a', { request: 'r' }), { request: 'r' }, { end: 'ready' }],
+  acquire: [
+    (client) => client.acquire('a', { request: 'r', epoch }),
+    { request: 'r', epoch },
+    { arena, leaseMs: 1000, keys: ['k'], pages: [3], generations: [1], lengths: [64], missing: [] },
+  ],
+  release: [
+    (client) => client.release('a', { request: 'r', epoch, keys: ['k'] }),
+    { request: 'r', epoch, keys: ['k'] },
+    { existed: 1, freedPages: 1 },
+  ],
+  status: [
+    (client) => client.status('a'),
+    {},
+    {
+      agent: 'd1',
+      epoch,
+      role: 'decode',
+      state: 'running',
+      uptimeMs: 5,
+      pages: counts,
+      queued: 0,
+      segments: [],
+      peers: [],
+      requests: [],
+      requestsTotal: 0,
+      counters: { messages_refused: 1 },
+    },
+  ],
+  describe: [(client) => client.describe('a'), {}, description],
+  attach: [
+    (client) => client.attach('a', { segment: 's', path: '/dev/shm/s' }),
+    { segment: 's', path: '/dev/shm/s' },
+    { bytes: 4096 },
+  ],
+  detach: [(client) => client.detach('a', { segment: 's' }), { segment: 's' }, {}],
+  stage: [
+    (client) => client.stage('a', { holder: 'e1', pages: 1 }),
+    { holder: 'e1', pages: 1 },
+    { segment: 'staging', path: '/dev/shm/staging', pageBytes: 4096, offsets: [0] },
+  ],
+  unstage: [(client) => client.unstage('a', { holder: 'e1' }), { holder: 'e1' }, { returned: 1 }],
+};
+
+describe.each(operations)('%s', (operation) => {
+  const [call, sent, answer] = calls[operation];
+  const subject = `kvferry.v1.agent.a.${operation}`;
+  const reply = { v: 1, ok: true, ...answer };
+
+  it('asks the agent and returns its reply', async () => {
+    const { control, client } = setUp();
+    control.answers.set(subject, JSON.stringify(reply));
+    expect(await call(client)).toEqual(reply);
+    expect(control.asked).toEqual([{ subject, body: { v: 1, ...sent }, timeoutMs: 1234 }]);
+  });
+
+  it('throws the error the agent answered with', async () => {
+    const { control, client } = setUp();
+    const error = { code: 'request_ended', message: 'request r has ended: ready', field: 'request', end: 'ready' };
+    control.answers.set(subject, JSON.stringify({ v: 1, ok: false, error }));
+    const failure = await call(client).catch((thrown: unknown) => thrown);
+    expect(failure).toBeInstanceOf(ReplyError);
+    expect(failure).toMatchObject(error);
+  });
+
+  it('refuses a reply that does not fit', async () => {
+    const { control, client } = setUp();
+    control.answers.set(subject, JSON.stringify({ ...reply, surprise: 1 }));
+    await expect(call(client)).rejects.toMatchObject({ code: 'invalid_field', field: 'surprise' });
+    control.answers.set(subject, 'what?');
+    await expect(call(client)).rejects.toMatchObject({ code: 'malformed_json' });
+  });
+
+  it('passes on that nobody listens', async () => {
+    await expect(call(setUp().client)).rejects.toMatchObject({ code: 'no_responders' });
+  });
+});
+
+it('takes a deadline of its own for one call', async () => {
+  const { control, client } = setUp();
+  control.answers.set('kvferry.v1.agent.a.describe', JSON.stringify({ v: 1, ok: true, ...description }));
+  await client.describe('a', { timeoutMs: 7 });
+  expect(control.asked[0]?.timeoutMs).toBe(7);
+});
+
+it('discovers agents by name and drops what is no description', async () => {
+  const { control, client, invalid } = setUp();
+  const announce = (agent: string) => JSON.stringify({ v: 1, ok: true, ...description, agent });
+  control.announcements.push(announce('p2'), '{}', announce('d1'));
+  expect((await client.discover({ timeoutMs: 9 })).map(({ agent }) => agent)).toEqual(['d1', 'p2']);
+  expect(control.asked).toEqual([{ subject: 'kvferry.v1.discover', body: { v: 1 }, timeoutMs: 9 }]);
+  expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field' })]);
+});
+
+it('hears terminal events of all agents and drops malformed ones', () => {
+  const { control, client, invalid } = setUp();
+  const heard: unknown[] = [];
+  const subscription = client.onTerminal((event) => heard.push(event));
+  const event = {
+    v: 1,
+    request: 'r',
+    epoch,
+    end: 'ready',
+    sender: 'p1',
+    receiver: 'd1',
+    chunks: 2,
+    deduplicated: 1,
+    joined: 0,
+    bytes: 64,
+    ageMs: 3,
+  };
+  control.emit('kvferry.v1.event.>', event);
+  control.emit('kvferry.v1.event.>', { ...event, end: 'lost' });
+  expect(heard).toEqual([event]);
+  expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field', field: 'end' })]);
+  subscription.close();
+  expect(control.handlers.size).toBe(0);
+});
+
+it('hears which source memory of one agent is free again', () => {
+  const { control, client } = setUp();
+  const heard: unknown[] = [];
+  client.onSourceReleased('p1', (event) => heard.push(event));
+  const event = { v: 1, request: 'r', epoch, batch: 0, positions: [0, 2] };
+  control.emit('kvferry.v1.source.p1', event);
+  expect(heard).toEqual([event]);
+});
+
+it('closes its control port', async () => {
+  const { control, client } = setUp();
+  await client.close();
+  expect(control.closed).toBe(true);
+});

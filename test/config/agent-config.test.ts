@@ -1,0 +1,208 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type ConfigName,
+  configFields,
+  redactCredentials,
+  resolveAgentConfig,
+  toAgentOptions,
+} from '../../src/config/agent-config.js';
+
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'kvferry-config-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function file(content: unknown): string {
+  const path = join(directory, 'agent.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+function entry(name: ConfigName, sources: Partial<Parameters<typeof resolveAgentConfig>[0]>) {
+  const { values, entries } = resolveAgentConfig({ flags: {}, env: {}, ...sources });
+  return { value: values[name], source: entries.find((each) => each.name === name)?.source };
+}
+
+/** A valid value for every field, as text, and what becomes of it. */
+const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknown]>> = {
+  role: ['decode', 'decode'],
+  agentId: ['decode-7', 'decode-7'],
+  natsUrl: ['nats://nats:4222', 'nats://nats:4222'],
+  natsConnectTimeoutMs: ['5s', 5000],
+  provider: ['verbs, tcp', ['verbs', 'tcp']],
+  bindAddress: ['10.0.0.7', '10.0.0.7'],
+  socketDirectory: ['/run/kvferry', '/run/kvferry'],
+  windowBytes: ['16MiB', 16_777_216],
+  sliceBytes: ['256KiB', 262_144],
+  pageBytes: ['16MiB', 16_777_216],
+  arenaPages: ['64', 64],
+  arenaDirectory: ['/dev/hugepages', '/dev/hugepages'],
+  stagingPages: ['8', 8],
+  requestsMax: ['100', 100],
+  leaseMs: ['30s', 30_000],
+  heartbeatMs: ['250ms', 250],
+  connectTimeoutMs: ['3s', 3000],
+  attemptTimeoutMs: ['500', 500],
+  inquireIntervalMs: ['700ms', 700],
+  writeDrainTimeoutMs: ['4s', 4000],
+  shutdownTimeoutMs: ['0', 0],
+  sweepIntervalMs: ['100ms', 100],
+  tombstoneMs: ['60s', 60_000],
+  tombstonesMax: ['1000', 1000],
+  logLevel: ['debug', 'debug'],
+};
+
+describe.each(configFields)('$name', ({ name, env, flag }) => {
+  const [text, value] = samples[name];
+
+  it('has a valid default', () => {
+    expect(entry(name, {}).source).toBe('default');
+  });
+
+  it('comes from the file, the environment or a flag, the last one wins', () => {
+    const path = file({ [name]: text });
+    expect(entry(name, { file: path })).toEqual({ value, source: `file ${path}` });
+    const bad = file({ [name]: 'overridden' });
+    expect(entry(name, { file: bad, env: { [env]: text } })).toEqual({ value, source: `env ${env}` });
+    expect(entry(name, { file: bad, env: { [env]: 'overridden' }, flags: { [name]: text } })).toEqual({
+      value,
+      source: `flag ${flag}`,
+    });
+  });
+
+  it('takes an empty variable for none', () => {
+    expect(entry(name, { env: { [env]: '' } }).source).toBe('default');
+  });
+});
+
+it('derives the names of flags and variables', () => {
+  expect(configFields.find(({ name }) => name === 'pageBytes')).toMatchObject({
+    env: 'KVFERRY_PAGE_BYTES',
+    flag: '--page-bytes',
+  });
+});
+
+it('takes numbers in the file', () => {
+  const path = file({ pageBytes: 65_536, heartbeatMs: 200, arenaPages: 16 });
+  const { values } = resolveAgentConfig({ flags: {}, env: {}, file: path });
+  expect([values.pageBytes, values.heartbeatMs, values.arenaPages]).toEqual([65_536, 200, 16]);
+});
+
+it('names the agent after its host and role', () => {
+  expect(String(entry('agentId', { flags: { role: 'prefill' } }).value)).toMatch(/^[A-Za-z0-9_-]+-prefill$/);
+});
+
+it('knows what auto means', () => {
+  expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'tcp']);
+});
+
+describe('refuses', () => {
+  it.each<[ConfigName, string]>([
+    ['role', 'router'],
+    ['agentId', 'two words'],
+    ['agentId', 'a.b'],
+    ['agentId', 'x'.repeat(65)],
+    ['provider', 'carrier-pigeon'],
+    ['provider', 'tcp,tcp'],
+    ['provider', 'memory'],
+    ['provider', 'auto,tcp'],
+    ['pageBytes', '3MB'],
+    ['pageBytes', '1KiB'],
+    ['pageBytes', '2GiB'],
+    ['pageBytes', '4096.5'],
+    ['arenaPages', '0'],
+    ['arenaPages', '-1'],
+    ['arenaPages', '1e3'],
+    ['arenaPages', '64KiB'],
+    ['heartbeatMs', '5ms'],
+    ['heartbeatMs', '2 minutes'],
+    ['leaseMs', 'forever'],
+    ['logLevel', 'loud'],
+  ])('%s %s, whatever the source', (name, text) => {
+    const [field] = configFields.filter((each) => each.name === name);
+    const { env, flag, range } = field as (typeof configFields)[number];
+    const path = file({ [name]: text });
+    for (const [source, sources] of [
+      [`flag ${flag}`, { flags: { [name]: text } }],
+      [`env ${env}`, { env: { [env]: text } }],
+      [`file ${path}`, { file: path }],
+    ] as const) {
+      expect(() => entry(name, sources)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_configuration',
+          field: name,
+          message: `${name} (${source}): ${JSON.stringify(text)} is not valid; allowed is ${range}`,
+        }),
+      );
+    }
+  });
+
+  it.each<[string, unknown, string, string]>([
+    ['a number out of range', { arenaPages: 0 }, 'arenaPages', 'arenaPages'],
+    ['a fraction', { arenaPages: 1.5 }, 'arenaPages', 'arenaPages'],
+    ['a wrong type', { agentId: 7 }, 'agentId', 'agentId'],
+    ['null', { role: null }, 'role', 'role'],
+    ['an unknown key', { pageSize: 1 }, 'pageSize', 'has an unknown key "pageSize"'],
+    ['a key of every object', { constructor: 1 }, 'constructor', 'has an unknown key "constructor"'],
+    ['a list', [], 'config', 'is not a JSON object'],
+    ['no JSON', '{', 'config', 'is not JSON'],
+  ])('%s in the file', (_, content, field, message) => {
+    expect(() => resolveAgentConfig({ flags: {}, env: {}, file: file(content) })).toThrow(
+      expect.objectContaining({ code: 'invalid_configuration', field, message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('a file that is not there', () => {
+    expect(() => resolveAgentConfig({ flags: {}, env: {}, file: join(directory, 'none.json') })).toThrow(
+      expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('cannot be read') }),
+    );
+  });
+});
+
+it('ignores variables that are not ours', () => {
+  expect(() => resolveAgentConfig({ flags: {}, env: { KVFERRY_SERVICE_HOST: '10.0.0.1' } })).not.toThrow();
+});
+
+describe('credentials', () => {
+  it.each([
+    ['nats://host:4222', 'nats://host:4222'],
+    ['nats://ann:pass@host:4222', 'nats://***@host:4222'],
+    ['t0ken@host', '***@host'],
+    ['nats://a:b@one,nats://two,c:d@three', 'nats://***@one,nats://two,***@three'],
+    ['nats://a:p@ss@host', 'nats://***@host'],
+    ['nats://a:p/ss@host', 'nats://***@host'],
+  ])('are taken out of %s', (url, redacted) => expect(redactCredentials(url)).toBe(redacted));
+
+  it('are used and not shown', () => {
+    const { values, entries } = resolveAgentConfig({ flags: { natsUrl: 'nats://ann:pass@host' }, env: {} });
+    expect(values.natsUrl).toBe('nats://ann:pass@host');
+    expect(JSON.stringify(entries)).not.toContain('pass@');
+  });
+});
+
+it('becomes the options of an agent', () => {
+  const flags = Object.fromEntries(Object.entries(samples).map(([name, [text]]) => [name, text]));
+  expect(toAgentOptions(resolveAgentConfig({ flags, env: {} }).values)).toEqual({
+    agent: 'decode-7',
+    role: 'decode',
+    providers: ['verbs', 'tcp'],
+    arena: { directory: '/dev/hugepages', pages: 64, pageBytes: 16_777_216 },
+    staging: { directory: '/dev/hugepages', pages: 8, pageBytes: 16_777_216 },
+    heartbeatMs: 250,
+    connectTimeoutMs: 3000,
+    attemptTimeoutMs: 500,
+    inquireIntervalMs: 700,
+    writeDrainTimeoutMs: 4000,
+    shutdownTimeoutMs: 0,
+    leaseMs: 30_000,
+    sweepIntervalMs: 100,
+    tombstoneMs: 60_000,
+    tombstonesMax: 1000,
+    requestsMax: 100,
+  });
+});

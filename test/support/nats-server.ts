@@ -1,0 +1,47 @@
+/** A real nats-server for tests, on a free port. It is gone, with its directory, when the test or suite has ended. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NATS_SERVER, type NatsServer, startNatsServer } from '../../src/cli/demo/nats-server.js';
+
+/** Why tests against NATS cannot run here, or undefined when they can. */
+export const natsServerMissing =
+  spawnSync(NATS_SERVER, ['--version']).error === undefined ? undefined : 'nats-server is not installed';
+
+export class TestNatsServer {
+  readonly url: string;
+  readonly #directory: string;
+  readonly #args: readonly string[];
+  readonly #port: number;
+  #server: NatsServer | undefined;
+
+  private constructor(server: NatsServer, directory: string, args: readonly string[]) {
+    this.#server = server;
+    this.#directory = directory;
+    this.#args = args;
+    this.#port = server.port;
+    this.url = server.url;
+  }
+
+  static async start(...args: string[]): Promise<TestNatsServer> {
+    const directory = mkdtempSync(join(tmpdir(), 'kvferry-nats-'));
+    return new TestNatsServer(await startNatsServer({ directory, args }), directory, args);
+  }
+
+  /** Ends the process; connections break. */
+  async interrupt(): Promise<void> {
+    await this.#server?.child.stop();
+    this.#server = undefined;
+  }
+
+  /** Starts it again on the same port. */
+  async restore(): Promise<void> {
+    this.#server = await startNatsServer({ directory: this.#directory, port: this.#port, args: this.#args });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.interrupt();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
