@@ -1,0 +1,39 @@
+// TypeScript to dist/, when a source has changed; and beside it the files that the compiler does not carry over.
+import { cpSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { digestOf, listFiles, readStamp, writeStamp } from './digest.mjs';
+import { begin, showDetails } from './report.mjs';
+import { run } from './run.mjs';
+
+const isSource = (name) => name.endsWith('.ts');
+/** What the inspector's page consists of besides compiled code. */
+const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);
+
+export async function compileTypeScript(root) {
+  const sources = ['machines', 'src'].flatMap((folder) => listFiles(root, folder, isSource));
+  const assets = listFiles(root, 'src', isAsset);
+  const stampFile = path.join(root, 'dist/.kvferry-sources');
+  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const digest = digestOf(root, [...settings, ...sources, ...assets]);
+  const [stamp, ...before] = (readStamp(stampFile) ?? '').split('\n');
+  if (stamp === digest) return true;
+
+  const end = begin('compiling TypeScript');
+  // The compiler never removes what it once wrote: a deleted module would go on being importable.
+  const present = new Set([...sources, ...assets]);
+  if (before.some((name) => !present.has(name))) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
+  const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
+  const result = await run(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: root });
+  if (!result.ok) {
+    end('failed');
+    showDetails(result.output);
+    // Some of it may have been written; what, is needed to clear away next time.
+    writeStamp(stampFile, ['unfinished', ...present].join('\n'));
+    return false;
+  }
+  for (const name of assets) cpSync(path.join(root, name), path.join(root, 'dist', name));
+  writeStamp(stampFile, [digest, ...present].join('\n'));
+  end();
+  return true;
+}

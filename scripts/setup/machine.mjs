@@ -1,0 +1,96 @@
+// What this machine offers. Only looks; starts nothing, so that it costs next to nothing on every run.
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+/** Debian installs servers into /usr/sbin, which is not on the path of an ordinary user. */
+const SERVER_FOLDERS = ['/usr/local/sbin', '/usr/sbin'];
+
+export function findProgram(name, moreFolders = []) {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter).filter(Boolean), ...moreFolders];
+  return folders
+    .map((folder) => path.join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+const findNatsServer = () => findProgram('nats-server', SERVER_FOLDERS);
+
+const findCompiler = () =>
+  process.env.CXX ? findProgram(process.env.CXX) : (findProgram('g++') ?? findProgram('clang++'));
+
+function findLibfabricHeaders() {
+  const folders = [
+    ...(process.env.CPATH ?? '').split(path.delimiter).filter(Boolean),
+    '/usr/local/include',
+    '/usr/include',
+  ];
+  return folders.map((folder) => path.join(folder, 'rdma/fabric.h')).find((file) => existsSync(file));
+}
+
+export const nativeAddonFile = (root) => path.join(root, 'build/Release/kvferry_native.node');
+
+/** What the project uses of the system: what it is, what it is for, the Debian package that has it, whether it is there. */
+export function systemNeeds() {
+  return [
+    {
+      name: 'a C++ compiler and make',
+      purpose: 'the native addon',
+      debian: 'build-essential',
+      present: findCompiler() !== undefined && findProgram('make') !== undefined,
+      toBuild: true,
+    },
+    {
+      name: 'Python 3',
+      purpose: 'the native addon (node-gyp)',
+      debian: 'python3',
+      present: findProgram('python3') !== undefined,
+      toBuild: true,
+    },
+    {
+      // The addon builds without it, and then offers the providers that need no library.
+      name: 'libfabric with headers',
+      purpose: 'RDMA and the other providers of libfabric',
+      debian: 'libfabric-dev',
+      present: findLibfabricHeaders() !== undefined,
+      toBuild: false,
+    },
+    {
+      name: 'nats-server',
+      purpose: 'the demo and the integration tests',
+      debian: 'nats-server',
+      present: findNatsServer() !== undefined,
+      toBuild: false,
+    },
+  ];
+}
+
+export function isDebian() {
+  if (process.platform !== 'linux' || findProgram('apt-get') === undefined) return false;
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
+}
+
+/** The prefix whose include/node has the headers of the running node, if they were installed with it. */
+export function findNodeHeaders(nodeFile) {
+  const prefix = path.dirname(path.dirname(nodeFile));
+  const file = path.join(prefix, 'include/node/node_version.h');
+  if (!existsSync(file)) return undefined;
+  // Headers left behind by another version would compile into an addon that node refuses, or worse, accepts.
+  const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(file, 'utf8'))?.[1];
+  return major === process.versions.node.split('.')[0] ? prefix : undefined;
+}
+
+/** The installed libfabric, as far as rebuilding is concerned: a new version brings new headers. */
+export function libfabricFact() {
+  const header = findLibfabricHeaders();
+  if (header === undefined) return 'none';
+  const text = readFileSync(header, 'utf8');
+  return ['MAJOR', 'MINOR'].map((part) => new RegExp(`#define FI_${part}_VERSION (\\d+)`).exec(text)?.[1]).join('.');
+}

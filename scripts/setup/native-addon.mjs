@@ -1,0 +1,53 @@
+// Builds the native addon when its sources, or what they are compiled against, have changed.
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { digestOf, listFiles, readStamp, writeStamp } from './digest.mjs';
+import { findNodeHeaders, libfabricFact, nativeAddonFile, systemNeeds } from './machine.mjs';
+import { begin, say, showDetails } from './report.mjs';
+import { run } from './run.mjs';
+
+const WITHOUT_IT = 'tests and commands that move real bytes cannot run; all others can';
+
+function currentDigest(root) {
+  const versionOf = (name) => JSON.parse(readFileSync(path.join(root, 'node_modules', name, 'package.json'))).version;
+  return digestOf(
+    root,
+    [...listFiles(root, 'binding.gyp'), ...listFiles(root, 'src/native/cc')],
+    [process.arch, process.versions.modules, versionOf('node-addon-api'), libfabricFact()],
+  );
+}
+
+export async function buildNativeAddon(root) {
+  const stampFile = path.join(root, 'build/.kvferry-native');
+  const digest = currentDigest(root);
+  if (existsSync(nativeAddonFile(root)) && readStamp(stampFile) === digest) return true;
+
+  const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
+  if (missing.length > 0) {
+    say(`the native addon was not built, for want of ${missing.map((need) => need.name).join(', ')}: ${WITHOUT_IT}`);
+    return false;
+  }
+
+  const end = begin('building the native addon');
+  const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
+  const headers = findNodeHeaders(realpathSync(process.execPath));
+  // With the headers that came with node nothing is downloaded. Without them node-gyp looks for itself: npm's `nodedir`
+  // setting, then its cache, then the network.
+  const nodeDir = headers === undefined ? [] : [`--nodedir=${headers}`];
+  let result = { ok: true, output: '' };
+  // Not `rebuild`, which would start from nothing (and empty build/): make knows what has changed.
+  for (const command of [['configure'], ['build', '--jobs=max']]) {
+    if (result.ok)
+      result = await run(process.execPath, [nodeGyp, ...command, '--loglevel=error', ...nodeDir], { cwd: root });
+  }
+  if (!result.ok) {
+    end('failed');
+    showDetails(result.output);
+    say(`the native addon was not built: ${WITHOUT_IT}`);
+    return false;
+  }
+  writeStamp(stampFile, digest);
+  end();
+  return true;
+}

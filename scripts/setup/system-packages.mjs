@@ -1,0 +1,93 @@
+// Installs the Debian packages that are missing, where that needs no password; says what to do everywhere else.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { readStamp, writeStamp } from './digest.mjs';
+import { findProgram, isDebian, systemNeeds } from './machine.mjs';
+import { begin, say, showDetails } from './report.mjs';
+import { run } from './run.mjs';
+
+/** An attempt that failed (no network, no such package) is not repeated on every run, only after this time. */
+const RETRY_AFTER_MS = 60 * 60_000;
+const DPKG_LOCK_SECONDS_MAX = 300;
+
+/** The words before `apt-get` with which it may install, or undefined when that needs a person. */
+async function privilege() {
+  if (process.getuid?.() === 0) return [];
+  if (findProgram('sudo') === undefined) return undefined;
+  return (await run('sudo', ['-n', 'true'])).ok ? ['sudo', '-n'] : undefined;
+}
+
+async function aptGet(prefix, args) {
+  const words = [
+    ...prefix,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-y',
+    '-o',
+    `DPkg::Lock::Timeout=${DPKG_LOCK_SECONDS_MAX}`,
+    ...args,
+  ];
+  return run(words[0], words.slice(1));
+}
+
+/** Debian starts a server that it installs. Only the program is wanted here: the tests start their own, on a free port. */
+async function stopInstalledServer(prefix) {
+  if (!existsSync('/run/systemd/system')) return;
+  const words = [...prefix, 'systemctl', 'disable', '--now', 'nats-server.service'];
+  await run(words[0], words.slice(1));
+}
+
+function sayMissing(missing) {
+  for (const need of missing) say(`missing: ${need.name}, for ${need.purpose}`);
+}
+
+const installCommand = (packages) =>
+  `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+
+export async function installSystemPackages(root) {
+  const missing = systemNeeds().filter((need) => !need.present);
+  if (missing.length === 0) return true;
+  if (!isDebian()) {
+    sayMissing(missing);
+    say('install what is missing with the package manager of this system, then run the command again');
+    return false;
+  }
+
+  const packages = missing.map((need) => need.debian);
+  const stampFile = path.join(root, 'build/.kvferry-system-packages');
+  const [triedPackages, triedAt] = (readStamp(stampFile) ?? '').split('\n');
+  const triedLately = triedPackages === packages.join(' ') && Date.now() - Number(triedAt) < RETRY_AFTER_MS;
+  const prefix = triedLately ? undefined : await privilege();
+  if (prefix === undefined) {
+    sayMissing(missing);
+    say(`to install it, run as root: ${installCommand(packages)}`);
+    return false;
+  }
+
+  const end = begin(`installing Debian packages ${packages.join(' ')}`);
+  // An unreachable source is an error worth showing if the installation then fails, no reason not to try it.
+  const update = await aptGet(prefix, ['update', '-o', 'APT::Update::Error-Mode=any']);
+  let install = await aptGet(prefix, ['install', '--no-install-recommends', ...packages]);
+  if (!install.ok && packages.length > 1) {
+    // One package that this release does not have must not keep the others away.
+    for (const name of packages) {
+      const one = await aptGet(prefix, ['install', '--no-install-recommends', name]);
+      if (!one.ok) install = one;
+    }
+  }
+  if (packages.includes('nats-server')) await stopInstalledServer(prefix);
+
+  const left = systemNeeds().filter((need) => !need.present);
+  if (left.length === 0) {
+    end();
+    return true;
+  }
+  end('failed');
+  showDetails(update.ok ? install.output : update.output + install.output);
+  sayMissing(left);
+  say(`to install it, run as root: ${installCommand(left.map((need) => need.debian))}`);
+  writeStamp(stampFile, `${left.map((need) => need.debian).join(' ')}\n${Date.now()}`);
+  return false;
+}
