@@ -19,7 +19,7 @@ import {
 import { type Heartbeat, heartbeat, peerSchemas } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import type { AgentOptions } from './agent-options.js';
-import { type AgentContext, failureOf, sleep } from './context.js';
+import { type AgentContext, atMost, failureOf } from './context.js';
 import { Counters } from './counters.js';
 import { Receiver } from './receiver.js';
 import { Sender } from './sender.js';
@@ -43,9 +43,9 @@ const owners = new Owners<Agent>();
 const logic = agentMachine.provide({
   actions: {
     beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
-    watchForIdle: ({ self }) => owners.run(self, (owner) => void owner.watchForIdle()),
+    watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
     cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
-    close: ({ self }) => owners.run(self, (owner) => void owner.close()),
+    close: ({ self }) => owners.run(self, (owner) => owner.close()),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
@@ -135,7 +135,7 @@ export class Agent {
     try {
       // What was given up just now may still have to be told to a receiver.
       if (this.#sender !== undefined) {
-        await Promise.race([this.#sender.idle(), sleep(clock, options.writeDrainTimeoutMs)]);
+        await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
       }
       this.#beat(true);
       for (const timer of this.#timers) clock.clearTimeout(timer);

@@ -23,6 +23,16 @@ export function sleep(clock: ClockPort, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.setTimeout(resolve, delayMs));
 }
 
+/** Resolves when `work` does, or after `timeoutMs`: then it goes on without us. */
+export async function atMost(clock: ClockPort, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: unknown;
+  const late = new Promise<void>((resolve) => {
+    timer = clock.setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([work, late]);
+  clock.clearTimeout(timer);
+}
+
 export function failureOf(code: Failure['code'], message: string): Failure {
   return { code, message };
 }

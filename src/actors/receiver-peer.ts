@@ -23,7 +23,7 @@ export interface Connection {
 const owners = new Owners<ReceiverPeer>();
 const logic = peerMachine.provide({
   actions: {
-    openConnection: ({ self }) => owners.run(self, (owner) => void owner.open()),
+    openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
     reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),

@@ -7,9 +7,11 @@
  */
 import type { Actor, AnyActorLogic, AnyActorRef } from 'xstate';
 
+/** What a machine asks its owner to do. It may go on after it returned; that too fails the actor when it fails. */
+type Effect<Owner> = (owner: Owner) => void | Promise<void>;
+
 interface Charge<Owner> {
-  readonly owner: Owner;
-  readonly effects: ((owner: Owner) => void)[];
+  readonly effects: Effect<Owner>[];
 }
 
 export class Owners<Owner extends object> {
@@ -20,7 +22,7 @@ export class Owners<Owner extends object> {
    * `onError`, and goes no further: it ends what the machine was about, never its neighbours.
    */
   start<Logic extends AnyActorLogic>(actor: Actor<Logic>, owner: Owner, onError: (error: unknown) => void): void {
-    const charge: Charge<Owner> = { owner, effects: [] };
+    const charge: Charge<Owner> = { effects: [] };
     this.#charges.set(actor, charge);
     const fail = (error: unknown) => {
       charge.effects.length = 0;
@@ -29,7 +31,9 @@ export class Owners<Owner extends object> {
     };
     const perform = () => {
       try {
-        for (let effect = charge.effects.shift(); effect !== undefined; effect = charge.effects.shift()) effect(owner);
+        for (let effect = charge.effects.shift(); effect !== undefined; effect = charge.effects.shift()) {
+          effect(owner)?.catch(fail);
+        }
       } catch (error) {
         fail(error);
       }
@@ -39,7 +43,7 @@ export class Owners<Owner extends object> {
   }
 
   /** Called by a machine's action: runs `effect` when the step is complete. */
-  run(actor: AnyActorRef, effect: (owner: Owner) => void): void {
+  run(actor: AnyActorRef, effect: Effect<Owner>): void {
     const charge = this.#charges.get(actor);
     if (charge === undefined) throw new Error(`actor ${actor.id} has no owner`);
     charge.effects.push(effect);

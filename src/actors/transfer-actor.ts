@@ -41,10 +41,10 @@ export interface TransferListener {
 const owners = new Owners<TransferActor>();
 const logic = transferMachine.provide({
   actions: {
-    sendAllocate: ({ self }) => owners.run(self, (owner) => void owner.sendAllocate()),
-    startWrite: ({ self, context }) => owners.run(self, (owner) => void owner.startWrite(context.placements)),
+    sendAllocate: ({ self }) => owners.run(self, (owner) => owner.sendAllocate()),
+    startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.placements)),
     stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
-    sendCommit: ({ self, context }) => owners.run(self, (owner) => void owner.sendCommit(context.placements)),
+    sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.placements)),
     releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
     reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
     reportAborted: ({ self, context }) =>

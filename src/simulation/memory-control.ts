@@ -56,7 +56,12 @@ export class MemoryControlNetwork {
     const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
     for (const { owner, handler } of listeners) {
       this.deliver({ from, to: owner.name, subject, body, kind: 'message' }, () => {
-        if (owner.isConnected) handler({ subject, body, respond: (answer) => respond(owner.name, answer) });
+        if (!owner.isConnected) return;
+        const answer = (text: string) => {
+          checkSize(subject, text);
+          respond(owner.name, text);
+        };
+        handler({ subject, body, respond: answer });
       });
     }
     return listeners.length;
@@ -73,6 +78,8 @@ export class MemoryControl implements ControlPort {
   readonly #network: MemoryControlNetwork;
   readonly #unsubscribe = new Set<() => void>();
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
+  /** What rejects the requests under way when the port is closed. */
+  readonly #waiting = new Set<(error: KvferryError) => void>();
   #state: 'connected' | 'disconnected' | 'closed' = 'connected';
 
   constructor(network: MemoryControlNetwork, name: string) {
@@ -96,19 +103,23 @@ export class MemoryControl implements ControlPort {
       this.#check(subject, body);
       const { clock } = this.#network;
       if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
+      const finish = (settle: () => void) => {
+        clock.clearTimeout(timer);
+        this.#waiting.delete(refuse);
+        settle();
+      };
+      const refuse = (error: KvferryError) => finish(() => reject(error));
       const timer = clock.setTimeout(
-        () => reject(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
+        () => refuse(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
         timeoutMs,
       );
+      this.#waiting.add(refuse);
       const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
-          clock.clearTimeout(timer);
-          if (this.isConnected) resolve(answer);
+          if (this.isConnected) finish(() => resolve(answer));
         });
       });
-      if (listeners > 0) return;
-      clock.clearTimeout(timer);
-      reject(new KvferryError('no_responders', `nobody listens on ${subject}`));
+      if (listeners === 0) refuse(new KvferryError('no_responders', `nobody listens on ${subject}`));
     });
   }
 
@@ -116,12 +127,13 @@ export class MemoryControl implements ControlPort {
     return new Promise((resolve) => {
       this.#check(subject, body);
       const answers: string[] = [];
-      this.#network.send(this.name, subject, body, (from, answer) => {
+      const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>
           answers.push(answer),
         );
       });
-      this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
+      if (listeners === 0) resolve(answers);
+      else this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
     });
   }
 
@@ -153,15 +165,21 @@ export class MemoryControl implements ControlPort {
   /** Also what becomes of a process that is killed: nobody hears from it, and nobody listens. */
   async close(): Promise<void> {
     this.#state = 'closed';
+    const closed = new KvferryError('closed', `${this.name} was closed`);
+    for (const refuse of [...this.#waiting]) refuse(closed);
     for (const remove of this.#unsubscribe) remove();
     this.#unsubscribe.clear();
   }
 
   #check(subject: string, body: string): void {
     if (this.#state === 'closed') throw new KvferryError('closed', `${subject}: ${this.name} is closed`);
-    if (body.length <= MESSAGE_BYTES_MAX) return;
-    throw new KvferryError('message_too_large', `${subject}: ${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
+    checkSize(subject, body);
   }
+}
+
+function checkSize(subject: string, body: string): void {
+  if (body.length <= MESSAGE_BYTES_MAX) return;
+  throw new KvferryError('message_too_large', `${subject}: ${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
 }
 
 /** NATS's matching: `*` is one token, a last `>` is one or more. */

@@ -7,7 +7,8 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <stdexcept>
+
+#include "failure.h"
 
 namespace kvferry {
 namespace {
@@ -69,7 +70,7 @@ void install_handler() {
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   ::sigemptyset(&action.sa_mask);
-  if (::sigaction(SIGBUS, &action, &previous_action) != 0) throw std::runtime_error("cannot handle SIGBUS");
+  if (::sigaction(SIGBUS, &action, &previous_action) != 0) throw Failure(Code::internal, "SIGBUS cannot be handled");
   handler_installed = true;
 }
 
@@ -79,7 +80,7 @@ FaultGuard::FaultGuard(const void* start, size_t bytes) : slot_(0) {
   std::lock_guard lock(ranges_mutex);
   install_handler();
   while (slot_ < guards_max && ranges[slot_].end.load(std::memory_order_relaxed) != 0) slot_++;
-  if (slot_ == guards_max) throw std::runtime_error("too many mapped segments in this process");
+  if (slot_ == guards_max) throw Failure(Code::segment_invalid, "too many mapped segments in this process");
   Range& range = ranges[slot_];
   range.damaged.store(false, std::memory_order_relaxed);
   range.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_relaxed);

@@ -14,7 +14,7 @@ namespace kvferry {
 
 class FaultGuard {
  public:
-  // Throws std::runtime_error when `guards_max` ranges are guarded already.
+  // Throws Failure(segment_invalid) when `guards_max` ranges are guarded already.
   FaultGuard(const void* start, size_t bytes);
   ~FaultGuard();
   FaultGuard(const FaultGuard&) = delete;

@@ -39,18 +39,19 @@ Code code_of(int error) {
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
-                                         DescribeSegment describe, uint32_t number, uint32_t connect_id,
+                                         RegisterSegment register_segment, uint32_t number, uint32_t connect_id,
                                          const TargetAddress& address, const GrantToken& token,
                                          Clock::time_point connect_deadline)
     : domain_(domain),
       outbox_(outbox),
-      describe_(std::move(describe)),
+      register_segment_(std::move(register_segment)),
       number_(number),
       connect_id_(connect_id),
       address_(address),
       token_(token),
       connect_deadline_(connect_deadline),
-      scheduler_(outbox, limits) {
+      scheduler_(outbox, limits),
+      staging_(limits.slice_bytes) {
   if (domain_.needs_local_registration()) {
     record_registration_ = domain_.register_memory(&record_, sizeof record_, FI_READ, nullptr);
   }
@@ -121,34 +122,16 @@ bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t p
 bool LibfabricConnection::post_writes() {
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    slice->segment->prefault(slice->source_offset, slice->length);
-    iovec source = {const_cast<uint8_t*>(slice->segment->data()) + slice->source_offset, slice->length};
-    void* description = nullptr;
+    const uint64_t ticket = next_ticket();
+    ssize_t result = 0;
     try {
-      description = describe_(slice->segment);
+      result = post_write(*slice, ticket);
     } catch (const Failure& failure) {
-      scheduler_.refused(*slice, failure.what());
+      scheduler_.refused(*slice, failure.code, failure.what());
       continue;
     }
-    fi_rma_iov target = {token_.arena.base + slice->target_offset, slice->length, token_.arena.key};
-    const uint64_t ticket = next_ticket();
-    fi_msg_rma message = {};
-    message.msg_iov = &source;
-    message.desc = &description;
-    message.iov_count = 1;
-    message.addr = data_peer_;
-    message.rma_iov = &target;
-    message.rma_iov_count = 1;
-    message.context = reinterpret_cast<void*>(ticket);
-    const ssize_t result = ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
     if (result == -FI_EAGAIN) {
-      if (scheduler_.has_outstanding()) {
-        stalled_until_.reset();
-      } else if (!stalled_until_) {
-        stalled_until_ = Clock::now() + stall_max;
-      } else if (Clock::now() >= *stalled_until_) {
-        data_broke(FI_ENOTCONN, domain_.error_text(FI_ENOTCONN));
-      }
+      stalled();
       return posted;
     }
     stalled_until_.reset();
@@ -163,6 +146,50 @@ bool LibfabricConnection::post_writes() {
   return posted;
 }
 
+ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
+  if (domain_.needs_local_registration()) {
+    const RegisteredSegment registered = register_segment_(slice.segment);
+    return post_write(slice, ticket, registered.data + slice.source_offset, registered.description);
+  }
+  uint8_t* buffer = staging_.take();
+  if (!slice.segment->read(slice.source_offset, slice.length, buffer)) {
+    staging_.give_back(buffer);
+    throw Failure(Code::segment_invalid, "the source segment shrank");
+  }
+  const ssize_t result = post_write(slice, ticket, buffer, nullptr);
+  if (result == 0) {
+    staging_.lend(buffer, ticket);
+  } else {
+    staging_.give_back(buffer);
+  }
+  return result;
+}
+
+ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket, const uint8_t* source, void* description) {
+  const iovec local = {const_cast<uint8_t*>(source), slice.length};
+  const fi_rma_iov remote = {token_.arena.base + slice.target_offset, slice.length, token_.arena.key};
+  fi_msg_rma message = {};
+  message.msg_iov = &local;
+  message.desc = &description;
+  message.iov_count = 1;
+  message.addr = data_peer_;
+  message.rma_iov = &remote;
+  message.rma_iov_count = 1;
+  message.context = reinterpret_cast<void*>(ticket);
+  return ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
+}
+
+// The provider takes no write now. With others outstanding that is how it says that it is full.
+void LibfabricConnection::stalled() {
+  if (scheduler_.has_outstanding()) {
+    stalled_until_.reset();
+  } else if (!stalled_until_) {
+    stalled_until_ = Clock::now() + stall_max;
+  } else if (Clock::now() >= *stalled_until_) {
+    data_broke(FI_ENOTCONN, domain_.error_text(FI_ENOTCONN));
+  }
+}
+
 void LibfabricConnection::completed(uint64_t ticket, int error, const std::string& text) {
   if (ticket == record_ticket_) {
     record_ticket_ = 0;
@@ -173,6 +200,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     }
     return;
   }
+  staging_.ended(ticket);
   if (error == 0) {
     scheduler_.delivered(ticket);
   } else if (state_ == State::open) {

@@ -20,18 +20,23 @@
 
 #include "libfabric_target.h"
 #include "poller.h"
+#include "staging.h"
 #include "write_scheduler.h"
 
 namespace kvferry {
 
 class LibfabricConnection {
  public:
-  // How the local memory of a write is described to the provider; null where that is not needed. Throws Failure.
-  using DescribeSegment = std::function<void*(Segment*)>;
+  // A segment as memory that is registered with the provider, for providers that need that. Throws Failure.
+  struct RegisteredSegment {
+    const uint8_t* data;
+    void* description;
+  };
+  using RegisterSegment = std::function<RegisteredSegment(Segment*)>;
 
   // Begins to connect; `connect_id` is answered when that has succeeded or failed. `number` is unique in the transport:
   // the tickets of this connection's operations carry it. Throws Failure.
-  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, DescribeSegment describe,
+  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, RegisterSegment register_segment,
                       uint32_t number, uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
                       Clock::time_point connect_deadline);
   ~LibfabricConnection();
@@ -62,6 +67,10 @@ class LibfabricConnection {
 
   bool post_record_read(const Endpoint& endpoint, fi_addr_t address, const RemoteMemory& records);
   bool post_writes();
+  // A libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be had.
+  ssize_t post_write(const Slice& slice, uint64_t ticket);
+  ssize_t post_write(const Slice& slice, uint64_t ticket, const uint8_t* source, void* description);
+  void stalled();
   bool connect_further();
   void record_arrived();
   void record_failed(const std::string& why);
@@ -72,7 +81,7 @@ class LibfabricConnection {
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
-  const DescribeSegment describe_;
+  const RegisterSegment register_segment_;
   const uint32_t number_;
   const uint32_t connect_id_;
   const TargetAddress address_;
@@ -92,6 +101,8 @@ class LibfabricConnection {
   // While the provider takes no write and none is outstanding: since when that is tolerated no longer.
   Deadline stalled_until_;
   Deadline asking_until_;
+
+  Staging staging_;
 
   // Why it broke.
   Code failure_code_ = Code::ok;

@@ -8,12 +8,20 @@
 
 #include "libfabric_connection.h"
 #include "libfabric_target.h"
+#include "segment_mapping.h"
 
 namespace kvferry {
 namespace {
 
 constexpr unsigned sequence_bits = 32;
 constexpr size_t completions_per_read = 64;
+
+// Devices read the pages that were registered, whatever becomes of the file. Declared so that the registration goes
+// before the mapping.
+struct Registered {
+  std::unique_ptr<SegmentMapping> mapping;
+  Registration registration;
+};
 
 class LibfabricTransport final : public Transport {
  public:
@@ -50,7 +58,7 @@ class LibfabricTransport final : public Transport {
     }
     const uint32_t number = ++last_number_;
     connections_.emplace(number, std::make_unique<LibfabricConnection>(
-                                     domain(), outbox_, limits_, [this](Segment* segment) { return describe(segment); },
+                                     domain(), outbox_, limits_, [this](Segment* segment) { return registered(segment); },
                                      number, id, to, GrantToken::parse(token), deadline));
   }
 
@@ -70,7 +78,7 @@ class LibfabricTransport final : public Transport {
     answer(id);
   }
 
-  void forget(const std::shared_ptr<Segment>& segment) override { registrations_.erase(segment.get()); }
+  void forget(const std::shared_ptr<Segment>& segment) override { registered_.erase(segment.get()); }
 
  protected:
   bool progress() override {
@@ -106,7 +114,7 @@ class LibfabricTransport final : public Transport {
   void tear_down() override {
     connections_.clear();
     target_.reset();
-    registrations_.clear();
+    registered_.clear();
     domain_.reset();
   }
 
@@ -147,15 +155,14 @@ class LibfabricTransport final : public Transport {
     if (found != connections_.end()) found->second->completed(ticket, error, text);
   }
 
-  void* describe(Segment* segment) {
-    if (!domain_->needs_local_registration()) return nullptr;
-    auto found = registrations_.find(segment);
-    if (found == registrations_.end()) {
-      found = registrations_
-                  .emplace(segment, domain_->register_memory(segment->data(), segment->bytes(), FI_WRITE, nullptr))
-                  .first;
+  LibfabricConnection::RegisteredSegment registered(Segment* segment) {
+    auto found = registered_.find(segment);
+    if (found == registered_.end()) {
+      auto mapping = std::make_unique<SegmentMapping>(*segment);
+      Registration registration = domain_->register_memory(mapping->data(), mapping->bytes(), FI_WRITE, nullptr);
+      found = registered_.emplace(segment, Registered{std::move(mapping), std::move(registration)}).first;
     }
-    return ::fi_mr_desc(found->second.handle.get());
+    return {found->second.mapping->data(), ::fi_mr_desc(found->second.registration.handle.get())};
   }
 
   const WriteLimits limits_;
@@ -164,7 +171,7 @@ class LibfabricTransport final : public Transport {
   std::optional<LibfabricDomain> domain_;
   std::optional<LibfabricTarget> target_;
   std::map<uint32_t, std::unique_ptr<LibfabricConnection>> connections_;
-  std::unordered_map<Segment*, Registration> registrations_;
+  std::unordered_map<Segment*, Registered> registered_;
   uint32_t last_number_ = 0;
 };
 

@@ -134,7 +134,9 @@ bool Receiver::greet(Peer& peer, const Message& message) {
 void Receiver::attach(Peer& peer, uint64_t segment, UniqueFd fd) {
   if (peer.segments.size() >= segments_per_peer_max) return;
   try {
-    peer.segments[segment] = std::make_unique<Segment>(std::move(fd));
+    auto attached = std::make_unique<Segment>(std::move(fd));
+    auto mapping = std::make_unique<SegmentMapping>(*attached);
+    peer.segments[segment] = {std::move(attached), std::move(mapping)};
   } catch (const Failure&) {
     peer.segments.erase(segment);
   }
@@ -182,14 +184,15 @@ CopyStatus Receiver::copy(Peer& peer, const Message& request) {
   if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return CopyStatus::rejected;
   const auto found = peer.segments.find(request.subject);
   if (found == peer.segments.end()) return CopyStatus::segment_invalid;
-  Segment& segment = *found->second;
+  const Segment& segment = *found->second.segment;
+  SegmentMapping& mapping = *found->second.mapping;
   const uint64_t end = request.source_offset + request.length;
   if (!segment.contains(request.source_offset, request.length) || !segment.intact(end)) {
     return CopyStatus::segment_invalid;
   }
-  segment.prefault(request.source_offset, request.length);
-  stream_copy(arena_->data() + request.target_offset, segment.data() + request.source_offset, request.length);
-  return segment.intact(end) ? CopyStatus::copied : CopyStatus::segment_invalid;
+  mapping.prefault(request.source_offset, request.length);
+  stream_copy(arena_->data() + request.target_offset, mapping.data() + request.source_offset, request.length);
+  return segment.intact(end) && !mapping.damaged() ? CopyStatus::copied : CopyStatus::segment_invalid;
 }
 
 }  // namespace kvferry::same_host

@@ -17,6 +17,7 @@
 #include "poller.h"
 #include "same_host_socket.h"
 #include "segment.h"
+#include "segment_mapping.h"
 
 namespace kvferry::same_host {
 
@@ -46,10 +47,14 @@ class Receiver {
     uint64_t words[2];
     auto operator<=>(const Token&) const = default;
   };
+  struct Source {
+    std::unique_ptr<Segment> segment;
+    std::unique_ptr<SegmentMapping> mapping;
+  };
   struct Peer {
     std::unique_ptr<Channel> channel;
     uint64_t grant = 0;  // 0: has not presented a valid token
-    std::map<uint64_t, std::unique_ptr<Segment>> segments;
+    std::map<uint64_t, Source> segments;
     std::deque<Message> requests;
   };
 

@@ -1,23 +1,15 @@
 #include "segment.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include "failure.h"
 
 namespace kvferry {
 namespace {
-
-constexpr uint64_t prefault_bytes = 2 << 20;
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 
 std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<MemoryFile> own) {
   // O_NONBLOCK: opening a pipe must not wait for its other end.
@@ -46,13 +38,7 @@ Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(
   if (::fstat(fd_.get(), &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
   if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
   if (status.st_size == 0) throw Failure(Code::segment_invalid, "empty");
-  try {
-    mapping_ = Mapping(fd_.get(), static_cast<size_t>(status.st_size), PROT_READ, 0);
-    guard_.emplace(mapping_.data(), mapping_.bytes());
-  } catch (const std::exception& error) {
-    throw Failure(Code::segment_invalid, error.what());
-  }
-  faulted_.resize((mapping_.bytes() + prefault_bytes - 1) / prefault_bytes);
+  bytes_ = static_cast<size_t>(status.st_size);
 }
 
 bool Segment::contains(uint64_t offset, uint64_t length) const {
@@ -61,19 +47,19 @@ bool Segment::contains(uint64_t offset, uint64_t length) const {
 
 bool Segment::intact(uint64_t end) const {
   struct stat status = {};
-  if (::fstat(fd_.get(), &status) != 0) return false;
-  return static_cast<uint64_t>(status.st_size) >= end && !guard_->damaged();
+  return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;
 }
 
-// An advice only: older kernels refuse it and a shrunk file cannot be populated, and then the reader faults by itself.
-void Segment::prefault(uint64_t offset, uint64_t length) {
-  const uint64_t last = (offset + length - 1) / prefault_bytes;
-  for (uint64_t i = offset / prefault_bytes; i <= last; i++) {
-    if (faulted_[i]) continue;
-    faulted_[i] = true;
-    const uint64_t start = i * prefault_bytes;
-    ::madvise(mapping_.data() + start, std::min<uint64_t>(prefault_bytes, bytes() - start), MADV_POPULATE_READ);
+bool Segment::read(uint64_t offset, uint64_t length, uint8_t* target) const {
+  while (length > 0) {
+    const ssize_t count = ::pread(fd_.get(), target, length, static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    offset += static_cast<uint64_t>(count);
+    length -= static_cast<uint64_t>(count);
+    target += count;
   }
+  return true;
 }
 
 }  // namespace kvferry

@@ -1,19 +1,17 @@
-// A file that is the source of writes, mapped read only. Mostly it is another process's; the agent also has some of its
-// own, to lend to engines.
+// A file that is the source of writes. Mostly it is another process's; the agent also has some of its own, to lend to
+// engines.
 //
-// The file's owner may shrink it at any time. `intact` asks the kernel before a range is used and again after, and the
-// guard keeps a read in between from ending the process.
+// The file's owner may shrink it at any time. `read` notices that by itself; whoever reads a mapping asks `intact` before
+// and after.
+//
+// Any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "fault_guard.h"
-#include "mapping.h"
 #include "memory_file.h"
 #include "unique_fd.h"
 
@@ -29,20 +27,18 @@ class Segment {
   explicit Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own = nullptr);
 
   int fd() const { return fd_.get(); }
-  const uint8_t* data() const { return mapping_.data(); }
-  size_t bytes() const { return mapping_.bytes(); }
+  // When it was attached.
+  size_t bytes() const { return bytes_; }
   bool contains(uint64_t offset, uint64_t length) const;
-  // Does the file still reach to `end`, and has no read of it failed so far?
+  // Does the file still reach to `end`?
   bool intact(uint64_t end) const;
-  // Maps the pages of the range, if that was not done before. Only the thread that reads the segment calls it.
-  void prefault(uint64_t offset, uint64_t length);
+  // False when the file does not have all of it.
+  bool read(uint64_t offset, uint64_t length, uint8_t* target) const;
 
  private:
   const std::unique_ptr<MemoryFile> own_;
-  UniqueFd fd_;
-  Mapping mapping_;
-  std::optional<FaultGuard> guard_;
-  std::vector<bool> faulted_;
+  const UniqueFd fd_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace kvferry

@@ -112,8 +112,8 @@ void WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
   if (write.has_more()) turns_.push_back(slice.write);
 }
 
-void WriteScheduler::refused(const Slice& slice, const std::string& message) {
-  fail(writes_.at(slice.write), Code::fabric_error, message);
+void WriteScheduler::refused(const Slice& slice, Code code, const std::string& message) {
+  fail(writes_.at(slice.write), code, message);
   turns_.pop_front();
   report_if_ended(slice.write);
 }

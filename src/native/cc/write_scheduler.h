@@ -55,8 +55,8 @@ class WriteScheduler {
   std::optional<Slice> next();
   // The slice that `next` answered was posted under this ticket.
   void posted(const Slice& slice, uint64_t ticket);
-  // The provider refused to take the slice that `next` answered.
-  void refused(const Slice& slice, const std::string& message);
+  // The slice that `next` answered cannot be posted, now or later.
+  void refused(const Slice& slice, Code code, const std::string& message);
 
   void delivered(uint64_t ticket);
   // `landed_unknown`: bytes of it may still arrive.

@@ -1,0 +1,224 @@
+/** Real agents: processes of their own, a real nats-server, real shared memory, the native fabric. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
+import { within } from '../../src/cli/demo/within.js';
+import { connectClient } from '../../src/client/connect-client.js';
+import type { KvferryClient, OperationInput } from '../../src/client/kvferry-client.js';
+import { nativeStatus } from '../../src/native/native-fabric.js';
+import type { TerminalEvent } from '../../src/protocol/events.js';
+import type { OperationReply, StatusReply } from '../../src/protocol/operations.js';
+import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
+
+export const PAGE_BYTES = 65_536;
+export const HEARTBEAT_MS = 200;
+/** Time for what is still held when an agent is told to stop. */
+const SHUTDOWN_MS = 2000;
+const WAIT_MS = 20_000;
+const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+
+const native = nativeStatus();
+
+/** Why real agents cannot run here, or undefined when they can. */
+export const missing =
+  natsServerMissing ??
+  (native.addon ? undefined : native.reason) ??
+  (existsSync(MAIN) ? undefined : 'the program is not built');
+
+/** Why this provider cannot be had here, or undefined when it can. */
+export function providerMissing(provider: 'same-host' | 'tcp'): string | undefined {
+  return native.unavailable.find((row) => row.provider === provider)?.reason;
+}
+
+export class AgentProcess {
+  readonly name: string;
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<number | string>;
+  /** What it logged, a line each. */
+  readonly log: string[] = [];
+  #heard: () => void = () => undefined;
+
+  constructor(name: string, args: readonly string[]) {
+    this.name = name;
+    this.#process = spawn(process.execPath, [MAIN, 'agent', '--agent-id', name, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        this.log.push(line);
+        this.#heard();
+      });
+    }
+    this.#exit = once(this.#process, 'exit').then(([code, signal]) => code ?? signal);
+  }
+
+  /** Resolves when a line of its log contains `text`. */
+  async logged(text: string): Promise<void> {
+    const find = async () => {
+      while (!this.log.some((line) => line.includes(text))) {
+        await new Promise<void>((resolve) => {
+          this.#heard = resolve;
+        });
+      }
+    };
+    const ended = this.#exit.then((how) => {
+      throw new Error(`${this.name} ended (${how}):\n${this.log.join('\n')}`);
+    });
+    await within(WAIT_MS, `${this.name} never logged ${text}:\n${this.log.join('\n')}`, Promise.race([find(), ended]));
+  }
+
+  /** Sends a signal and waits for the end: the exit status, or the signal's name. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
+    this.#process.kill(signal);
+    return await within(WAIT_MS, `${this.name} did not end`, this.#exit);
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+}
+
+/** A NATS server, a client of it, and the agents that a test starts. All gone when the test is over. */
+export class RealCluster implements AsyncDisposable {
+  readonly client: KvferryClient;
+  readonly url: string;
+  readonly terminals: TerminalEvent[] = [];
+  readonly #nats: TestNatsServer;
+  readonly #directory: string;
+  readonly #agents: AgentProcess[] = [];
+  #changed: () => void = () => undefined;
+
+  private constructor(nats: TestNatsServer, client: KvferryClient, directory: string) {
+    this.#nats = nats;
+    this.url = nats.url;
+    this.client = client;
+    this.#directory = directory;
+    client.onTerminal((event) => {
+      this.terminals.push(event);
+      this.#changed();
+    });
+  }
+
+  static async start(): Promise<RealCluster> {
+    const nats = await TestNatsServer.start();
+    const client = await connectClient({ servers: nats.url, name: 'test' });
+    const cluster = new RealCluster(nats, client, mkdtempSync(join(tmpdir(), 'kvferry-test-')));
+    await client.flush();
+    return cluster;
+  }
+
+  async agent(
+    name: string,
+    role: 'prefill' | 'decode',
+    provider: 'same-host' | 'tcp' = 'same-host',
+  ): Promise<AgentProcess> {
+    const agent = new AgentProcess(name, [
+      ...['--role', role, '--nats-url', this.#nats.url, '--provider', provider],
+      ...['--page-bytes', `${PAGE_BYTES}`, '--arena-pages', '16', '--heartbeat-ms', `${HEARTBEAT_MS}`],
+      ...['--socket-directory', this.#directory, '--shutdown-timeout-ms', `${SHUTDOWN_MS}`, '--log-level', 'debug'],
+    ]);
+    this.#agents.push(agent);
+    await agent.logged('agent running');
+    return agent;
+  }
+
+  /** A segment in shared memory whose chunk i has the bytes of `keys[i]`, attached at `agent`. */
+  async segment(agent: string, keys: readonly string[]): Promise<string> {
+    const path = join(this.#directory, `${agent}.segment`);
+    const file = openSync(path, 'w');
+    const page = Buffer.alloc(PAGE_BYTES);
+    for (const [index, key] of keys.entries()) {
+      fillPage(page, key);
+      writeSync(file, page, 0, PAGE_BYTES, index * PAGE_BYTES);
+    }
+    closeSync(file);
+    await this.client.attach(agent, { segment: 'engine', path });
+    return path;
+  }
+
+  put(
+    agent: string,
+    request: string,
+    keys: readonly string[],
+    more: Partial<OperationInput<'put'>> = {},
+  ): Promise<OperationReply<'put'>> {
+    const source = [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: keys.length }];
+    return this.client.put(agent, {
+      request,
+      receiver: 'decode-0',
+      batch: 0,
+      last: true,
+      totalChunks: keys.length,
+      timeoutMs: 10_000,
+      keys: [...keys],
+      source,
+      ...more,
+    });
+  }
+
+  /** Resolves when `request` has ended. */
+  async ended(request: string): Promise<TerminalEvent> {
+    const find = async () => {
+      for (;;) {
+        const event = this.terminals.find((terminal) => terminal.request === request);
+        if (event !== undefined) return event;
+        await new Promise<void>((resolve) => {
+          this.#changed = resolve;
+        });
+      }
+    };
+    return within(WAIT_MS, `request ${request} did not end`, find());
+  }
+
+  /** Asks for the status of `agent` until it is as `wanted`. */
+  async statusWhen(agent: string, wanted: (status: StatusReply) => boolean): Promise<StatusReply> {
+    const look = async () => {
+      for (;;) {
+        const status = await this.client.status(agent);
+        if (wanted(status)) return status;
+      }
+    };
+    return within(WAIT_MS, `agent ${agent} never came into the wanted state`, look());
+  }
+
+  /** Keys of acquired pages whose bytes are not the key's. */
+  wrongPages(acquired: OperationReply<'acquire'>): string[] {
+    const file = openSync(acquired.arena.path, 'r');
+    const scratch = Buffer.alloc(PAGE_BYTES);
+    const wrong = acquired.keys.filter((key, index) => {
+      const page = Buffer.alloc(acquired.lengths[index] ?? 0);
+      readSync(file, page, 0, page.length, (acquired.pages[index] ?? 0) * acquired.arena.pageBytes);
+      return findMismatch(page, key, scratch) !== undefined;
+    });
+    closeSync(file);
+    return wrong;
+  }
+
+  interruptNats(): Promise<void> {
+    return this.#nats.interrupt();
+  }
+
+  restoreNats(): Promise<void> {
+    return this.#nats.restore();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.end('SIGTERM')));
+    await this.client.close();
+    await this.#nats[Symbol.asyncDispose]();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
+
+/** Cuts a file short, as an engine that misbehaves does. */
+export function shrink(path: string, bytes: number): void {
+  const file = openSync(path, 'r+');
+  ftruncateSync(file, bytes);
+  closeSync(file);
+}
