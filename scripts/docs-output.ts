@@ -1,0 +1,34 @@
+/** Writes generated files, or with `--check` only says which of them would change. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface GeneratedFile {
+  /** Relative to the root of the repository. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Exit status 1 when `--check` is among the arguments and a file differs from what is generated. */
+export async function writeGenerated(files: readonly GeneratedFile[], args: readonly string[]): Promise<void> {
+  const check = args.includes('--check');
+  for (const { path, text } of files) {
+    if ((await readIfThere(path)) === text) continue;
+    if (check) {
+      console.error(`${path} is out of date: npm run docs`);
+      process.exitCode = 1;
+    } else {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+      console.log(`wrote ${path}`);
+    }
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

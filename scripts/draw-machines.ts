@@ -1,0 +1,11 @@
+/** Draws every machine into docs/machines. Run from the root of the repository: `npm run docs`. */
+import { fileURLToPath } from 'node:url';
+import { drawMachine, machinesIn } from './docs-machine-drawing.js';
+import { type GeneratedFile, writeGenerated } from './docs-output.js';
+
+const machines = await machinesIn(fileURLToPath(new URL('../machines', import.meta.url)));
+const files: GeneratedFile[] = [];
+for (const [name, machine] of machines) {
+  files.push({ path: `docs/machines/${name}.svg`, text: await drawMachine(machine) });
+}
+await writeGenerated(files, process.argv);

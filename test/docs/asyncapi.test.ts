@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { Parser } from '@asyncapi/parser';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
+import { operations, peerOperations, subjects } from '../../src/protocol/subjects.js';
+
+const DIAGNOSTIC_ERROR = 0;
+
+const document = asyncApiDocument();
+const addresses = new Map(Object.values(document.channels).map((channel) => [channel['address'], channel]));
+
+describe('docs/asyncapi.json', () => {
+  test('it is what the schemas give', async () => {
+    const file = await readFile(new URL('../../docs/asyncapi.json', import.meta.url), 'utf8');
+    expect(file === `${JSON.stringify(document, null, 2)}\n`, 'run `npm run docs`').toBe(true);
+  });
+
+  describe('as the AsyncAPI parser reads it', () => {
+    let parsed: Awaited<ReturnType<Parser['parse']>>;
+
+    beforeAll(async () => {
+      parsed = await new Parser().parse(JSON.stringify(document));
+    });
+
+    test('it is valid', () => {
+      expect(parsed.diagnostics.filter(({ severity }) => severity === DIAGNOSTIC_ERROR)).toEqual([]);
+      expect(parsed.document?.version()).toBe('3.0.0');
+    });
+
+    test('every operation has its request, and a reply that can be an error', () => {
+      const found = parsed.document?.allOperations().all() ?? [];
+      const replies = new Map(
+        found.map((operation) => [
+          operation.id(),
+          operation
+            .reply()
+            ?.messages()
+            .all()
+            .map((message) => message.id()),
+        ]),
+      );
+      const expected = [...operations, 'discover', ...peerOperations].map((name): [string, string[] | undefined] => [
+        name,
+        name === 'joined' || name === 'ended' ? undefined : [`${name}Reply`, 'errorReply'],
+      ]);
+      const events = ['terminal', 'sourceReleased', 'heartbeat'].map((name): [string, undefined] => [name, undefined]);
+      expect([...replies]).toEqual([...expected, ...events]);
+    });
+  });
+
+  test.each([
+    ...operations.map((operation) => subjects.operation('{agent}', operation)),
+    ...peerOperations.map((operation) => subjects.peer('{agent}', '{epoch}', operation)),
+    subjects.discover,
+    subjects.heartbeat('{agent}'),
+    subjects.sourceReleased('{agent}'),
+    subjects.terminal('{agent}', '{end}' as 'ready'),
+  ])('%s is a channel, and its parameters are described', (address) => {
+    const names = [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    expect(Object.keys((addresses.get(address)?.['parameters'] ?? {}) as object)).toEqual(names);
+  });
+
+  test('optional fields and defaults of requests may be left out, and unknown fields may not be there', () => {
+    expect(document.components.schemas['statusRequest']).toMatchObject({
+      required: ['v'],
+      additionalProperties: false,
+    });
+    expect(document.components.schemas['sourceRun']).toMatchObject({ additionalProperties: false });
+  });
+});

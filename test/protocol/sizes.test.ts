@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { decode, decodeReply } from '../../src/protocol/codec.js';
+import {
+  BATCHES_PER_REQUEST_MAX,
+  CHUNKS_PER_REQUEST_MAX,
+  KEY_BYTES_MAX,
+  KEYS_PER_BATCH_MAX,
+  MESSAGE_BYTES_MAX,
+  NAME_BYTES_MAX,
+  REQUEST_ID_BYTES_MAX,
+  STAGING_PAGES_PER_CALL_MAX,
+  TIMEOUT_MS_MAX,
+} from '../../src/protocol/limits.js';
+import { type OperationReply, operationSchemas, type PutRequest } from '../../src/protocol/operations.js';
+import { type AllocateRequest, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
+
+/** The largest values that can occur, by their length in JSON. */
+const EPOCH = 'f'.repeat(16);
+const NAME = 'n'.repeat(NAME_BYTES_MAX);
+/** Every character of a request id may be one that JSON escapes. */
+const REQUEST_ID = '"'.repeat(REQUEST_ID_BYTES_MAX);
+const PAGE = 1_048_575;
+const GENERATION = 2 ** 32 - 1;
+const PAGE_BYTES = 1024 ** 3;
+const OFFSET = Number.MAX_SAFE_INTEGER - PAGE_BYTES;
+
+/** Distinct keys of full length. */
+function longKeys(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => String(index).padEnd(KEY_BYTES_MAX, 'k'));
+}
+
+function filled<T>(count: number, value: T): T[] {
+  return new Array<T>(count).fill(value);
+}
+
+function bytesOf(message: object): number {
+  return Buffer.byteLength(JSON.stringify(message));
+}
+
+function put(keys: readonly string[], source: PutRequest['source']): PutRequest {
+  return {
+    v: 1,
+    request: REQUEST_ID,
+    receiver: NAME,
+    batch: BATCHES_PER_REQUEST_MAX - 1,
+    last: false,
+    totalChunks: CHUNKS_PER_REQUEST_MAX,
+    timeoutMs: TIMEOUT_MS_MAX,
+    keys: [...keys],
+    source,
+  };
+}
+
+const widestRun = { segment: NAME, offset: OFFSET, length: PAGE_BYTES, count: 1, stride: PAGE_BYTES };
+
+describe('a full batch fits into one message', () => {
+  test(`put with ${KEYS_PER_BATCH_MAX} keys of ${KEY_BYTES_MAX} bytes, lying at equal distances`, () => {
+    const message = put(longKeys(KEYS_PER_BATCH_MAX), [{ ...widestRun, count: KEYS_PER_BATCH_MAX }]);
+    expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(decode(operationSchemas.put.request, JSON.stringify(message))).toEqual(message);
+  });
+
+  test('put with its keys in many pieces: what docs/protocol.md says fits', () => {
+    const spare = MESSAGE_BYTES_MAX - bytesOf(put(longKeys(KEYS_PER_BATCH_MAX), []));
+    expect(spare).toBeGreaterThan(100_000);
+    const shortest = bytesOf({ segment: 'a', offset: 0, length: 1 }) + 1;
+    const longest = bytesOf(widestRun) + 1;
+    expect([shortest, longest]).toEqual([38, 155]);
+    const pieces = Math.floor(spare / longest);
+    const runs = [...filled(pieces - 1, widestRun), { ...widestRun, count: KEYS_PER_BATCH_MAX - pieces + 1 }];
+    const message = put(longKeys(KEYS_PER_BATCH_MAX), runs);
+    expect(bytesOf(message)).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
+    expect(pieces).toBeGreaterThan(650);
+  });
+
+  test('put with scattered chunks: a batch of 3,800 fits, whatever its keys and places', () => {
+    const count = 3800;
+    expect(bytesOf(put(longKeys(count), filled(count, widestRun)))).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+
+  test('allocate, also with as many different lengths as a put can have', () => {
+    const keys = longKeys(KEYS_PER_BATCH_MAX);
+    const lengths = [{ length: PAGE_BYTES, count: KEYS_PER_BATCH_MAX }];
+    expect(bytesOf(allocate(keys, lengths))).toBeLessThan(MESSAGE_BYTES_MAX);
+
+    // The put with the most lengths: every chunk has one of its own, in as few bytes as possible.
+    const run = { segment: 'a', offset: 0, length: 1 };
+    const runBytes = bytesOf(run) + 1;
+    const runs = Math.floor((MESSAGE_BYTES_MAX - bytesOf(put(keys, []))) / runBytes);
+    expect(runs).toBeGreaterThan(2500);
+    expect(bytesOf(allocate(keys, filled(runs, { length: 1, count: 1 })))).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+
+  test('the answer to allocate', () => {
+    const worst = {
+      v: 1,
+      ok: true,
+      pages: filled(KEYS_PER_BATCH_MAX, PAGE),
+      generations: filled(KEYS_PER_BATCH_MAX, GENERATION),
+      alreadySent: [],
+      joined: [],
+    } as const;
+    const deduplicated = {
+      ...worst,
+      pages: [],
+      generations: [],
+      alreadySent: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
+      joined: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
+    };
+    for (const message of [worst, deduplicated]) {
+      expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+      expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(message))).toEqual(message);
+    }
+  });
+
+  test('commit, with a length of its own for every page', () => {
+    const message: PeerRequest<'commit'> = {
+      v: 1,
+      request: REQUEST_ID,
+      epoch: EPOCH,
+      batch: BATCHES_PER_REQUEST_MAX - 1,
+      pages: filled(KEYS_PER_BATCH_MAX, PAGE),
+      generations: filled(KEYS_PER_BATCH_MAX, GENERATION),
+      lengths: filled(KEYS_PER_BATCH_MAX, { length: PAGE_BYTES, count: 1 }),
+    };
+    expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(decode(peerSchemas.commit.request, JSON.stringify(message))).toEqual(message);
+  });
+
+  test.each(['acquire', 'release'] as const)('%s', (operation) => {
+    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: longKeys(KEYS_PER_BATCH_MAX) };
+    expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(decode(operationSchemas[operation].request, JSON.stringify(message))).toEqual(message);
+  });
+
+  test('the answer to acquire, when nothing was found', () => {
+    expect(bytesOf(acquired(0, KEYS_PER_BATCH_MAX))).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+
+  test('the answer to acquire: 7,000 keys fit, whatever they are', () => {
+    const message = acquired(7000, 0);
+    expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(decodeReply(operationSchemas.acquire.reply, JSON.stringify(message))).toEqual(message);
+  });
+
+  test('sourceReleased and the answer to stage', () => {
+    const offsets = filled(STAGING_PAGES_PER_CALL_MAX, OFFSET);
+    const stage = { v: 1, ok: true, segment: NAME, path: `/${'p'.repeat(4095)}`, pageBytes: PAGE_BYTES, offsets };
+    expect(bytesOf(stage)).toBeLessThan(MESSAGE_BYTES_MAX);
+    const positions = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position);
+    expect(bytesOf({ v: 1, request: REQUEST_ID, epoch: EPOCH, batch: 0, positions })).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+});
+
+function allocate(keys: readonly string[], lengths: AllocateRequest['lengths']): AllocateRequest {
+  return {
+    v: 1,
+    request: REQUEST_ID,
+    epoch: EPOCH,
+    grant: 'g'.repeat(64),
+    batch: BATCHES_PER_REQUEST_MAX - 1,
+    last: false,
+    totalChunks: CHUNKS_PER_REQUEST_MAX,
+    timeoutMs: TIMEOUT_MS_MAX,
+    keys: [...keys],
+    lengths,
+  };
+}
+
+function acquired(found: number, missing: number): OperationReply<'acquire'> {
+  const keys = longKeys(found + missing);
+  return {
+    v: 1,
+    ok: true,
+    arena: { path: `/${'p'.repeat(4095)}`, epoch: EPOCH, pageBytes: PAGE_BYTES, pages: PAGE + 1 },
+    leaseMs: 3_600_000,
+    keys: keys.slice(0, found),
+    pages: filled(found, PAGE),
+    generations: filled(found, GENERATION),
+    lengths: filled(found, PAGE_BYTES),
+    missing: keys.slice(found),
+  };
+}
