@@ -211,13 +211,9 @@ export class Agent {
               inquire: (request) => receiver.inquire(request),
             }),
       }),
-      control.subscribe(subjects.discover, (message) => this.#discovered(message)),
+      serve(context, subjects.discover, { discover: operationSchemas.describe }, { discover: () => this.#describe() }),
       control.subscribe(subjects.heartbeats, (message) => this.#heard(message)),
     );
-  }
-
-  #discovered(message: ControlMessage): void {
-    message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...this.#describe() }));
   }
 
   #heard(message: ControlMessage): void {

@@ -6,7 +6,7 @@ import type { Failure } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { RequestRow } from '../protocol/operations.js';
 import { type End, subjects } from '../protocol/subjects.js';
-import type { HolderId } from '../store/commands.js';
+import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
 import { notifyPeer } from './peer-call.js';
 import { Owners } from './supervise.js';

@@ -6,7 +6,7 @@ import { decodeReply } from '../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../protocol/peer-messages.js';
-import { type PeerOperation, subjects } from '../protocol/subjects.js';
+import { type PeerNotice, type PeerOperation, subjects } from '../protocol/subjects.js';
 import { type AgentContext, sleep } from './context.js';
 
 /** Nobody listens: tried this often, a fraction of a heartbeat apart, before the peer is held for dead. */
@@ -59,7 +59,7 @@ export async function callPeer<O extends PeerOperation>(
 }
 
 /** Tells `peer` something that it does not have to answer; it will ask if it misses it. */
-export function notifyPeer<O extends 'joined' | 'ended'>(
+export function notifyPeer<O extends PeerNotice>(
   context: AgentContext,
   peer: PeerAddress,
   operation: O,

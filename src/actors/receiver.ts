@@ -2,12 +2,15 @@
 import { RequestEndedError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
+import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../protocol/operations.js';
 import type { AllocateReply, AllocateRequest, Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
 import type { End } from '../protocol/subjects.js';
-import type { HolderId, StoreEffect } from '../store/commands.js';
+import type { StoreEffect } from '../store/commands.js';
+import { type HolderId, nameOf } from '../store/holder.js';
 import { Store } from '../store/store.js';
 import { type AgentContext, failureOf } from './context.js';
+import { endedRow } from './ended-row.js';
 import { IngestActor } from './ingest-actor.js';
 import { SenderPeer } from './sender-peer.js';
 import { StoreActor } from './store-actor.js';
@@ -135,8 +138,10 @@ export class Receiver {
 
   // --- public operations --------------------------------------------------------------------------------------------
 
-  acquire({ request, epoch, keys }: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
-    const { found, missing } = this.#store.execute({ type: 'acquire', holder: { request, epoch }, keys });
+  acquire({ request, epoch, keys, from }: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
+    const holder: HolderId = { request, epoch };
+    const command = { type: 'acquire', holder, keys, from, limit: ACQUIRE_KEYS_MAX } as const;
+    const { found, missing, next } = this.#store.execute(command);
     return {
       arena: this.description(),
       leaseMs: this.#context.options.leaseMs,
@@ -145,6 +150,7 @@ export class Receiver {
       generations: found.map((page) => page.generation),
       lengths: found.map((page) => page.length),
       missing: [...missing],
+      ...(next === undefined ? {} : { next }),
     };
   }
 
@@ -182,9 +188,13 @@ export class Receiver {
   }
 
   rows(request: string | undefined): RequestRow[] {
-    return [...this.#ingests.values()]
-      .filter(({ task: { holder } }) => request === undefined || holder.request === request)
-      .map((ingest) => ingest.row());
+    if (request === undefined) return [...this.#ingests.values()].map((ingest) => ingest.row());
+    const live = [...this.#ingests.values()].filter(({ task }) => task.holder.request === request);
+    const ended = this.#store.view
+      .remembered(request)
+      .filter(({ holder }) => !this.#ingests.has(nameOf(holder)))
+      .map(({ holder, tombstone }) => endedRow(this.#context.clock, 'receiver', holder, tombstone));
+    return [...live.map((ingest) => ingest.row()), ...ended];
   }
 
   peerRows(): PeerRow[] {
@@ -357,10 +367,6 @@ export class Receiver {
       }
     }
   }
-}
-
-function nameOf({ request, epoch }: HolderId): string {
-  return `${epoch}/${request}`;
 }
 
 function unknownRequest(request: string): KvferryError {

@@ -9,6 +9,7 @@ import type { Heartbeat, PeerRequest } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import { Tombstones } from '../store/tombstones.js';
 import type { AgentContext } from './context.js';
+import { endedRow } from './ended-row.js';
 import { ReceiverDirectory } from './receiver-directory.js';
 import type { ReceiverPeer } from './receiver-peer.js';
 import { RequestActor } from './request-actor.js';
@@ -48,13 +49,15 @@ export class Sender {
     return { epoch: this.#context.epoch };
   }
 
-  cancel({ request }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  /** Undefined when the request is not known here. */
+  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+    if (epoch !== undefined && epoch !== this.#context.epoch) return undefined;
     const actor = this.#requests.get(request);
     if (actor !== undefined) {
       actor.cancel({ code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
       return {};
     }
-    const tombstone = this.#tombstones.get(request);
+    const tombstone = this.#tombstones.get({ request, epoch: this.#context.epoch });
     return tombstone === undefined ? undefined : { end: tombstone.end };
   }
 
@@ -107,13 +110,9 @@ export class Sender {
   rows(request: string | undefined): RequestRow[] {
     const live = [...this.#requests.values()].filter((row) => request === undefined || row.task.request === request);
     if (request === undefined || live.length > 0) return live.map((actor) => actor.row());
-    const tombstone = this.#tombstones.get(request);
-    if (tombstone === undefined) return [];
-    const { epoch, clock } = this.#context;
-    const ageMs = Math.round(clock.now() - tombstone.atMs);
-    const { end, reason } = tombstone;
-    const row: RequestRow = { request, epoch, side: 'sender', state: 'ended', ageMs, batches: 0, chunks: 0, end };
-    return [reason === undefined ? row : { ...row, reason }];
+    const holder = { request, epoch: this.#context.epoch };
+    const tombstone = this.#tombstones.get(holder);
+    return tombstone === undefined ? [] : [endedRow(this.#context.clock, 'sender', holder, tombstone)];
   }
 
   peerRows(): PeerRow[] {
@@ -131,7 +130,7 @@ export class Sender {
   /** The request this batch belongs to, or undefined when it is the first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
     const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
-    const tombstone = this.#tombstones.get(put.request);
+    const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#context.epoch });
     if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end);
     const request = this.#requests.get(put.request);
     if (request !== undefined && put.batch < request.batchesIn) {
@@ -206,7 +205,12 @@ export class Sender {
 
   #ended(request: RequestActor, end: End, reason: Failure | null): void {
     const name = request.task.request;
-    this.#tombstones.add(name, end, reason ?? undefined, this.#context.clock.now());
+    this.#tombstones.add(
+      { request: name, epoch: this.#context.epoch },
+      end,
+      reason ?? undefined,
+      this.#context.clock.now(),
+    );
     this.#requests.delete(name);
     this.#context.counters.add(`requests_sent_${end}`);
     const log = { request: name, end, reason, chunks: request.chunksIn, ageMs: Math.round(request.ageMs) };

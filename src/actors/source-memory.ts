@@ -2,7 +2,7 @@
  * The memory a sender reads from: segments that engines attached, and staging pages lent to them. Counts which chunks are
  * in use, so that a segment is not let go under a write and a staging page is given back exactly once.
  */
-import { KvferryError } from '../protocol/errors.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { SourceRun } from '../protocol/fields.js';
 import { KEYS_PER_BATCH_MAX } from '../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../protocol/operations.js';
@@ -49,7 +49,11 @@ export class SourceMemory {
   }
 
   async attach(segment: string, path: string): Promise<{ bytes: number }> {
-    const { bytes } = await this.#context.fabric.attachSegment(segment, path);
+    const { bytes } = await this.#context.fabric.attachSegment(segment, path).catch((error: unknown) => {
+      if (!isKvferryError(error)) throw error;
+      const field = error.code === 'segment_exists' ? 'segment' : 'path';
+      throw new KvferryError(error.code, error.message, { field, cause: error });
+    });
     this.#segments.set(segment, { path, bytes, chunksInUse: 0 });
     this.#context.logger.info({ segment, path, bytes }, 'segment attached');
     return { bytes };

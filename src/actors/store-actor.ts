@@ -20,7 +20,7 @@ export class StoreActor {
   }
 
   /** What may be looked at without a command. */
-  get view(): Pick<Store, 'pageCounts' | 'waiting' | 'tombstone' | 'audit'> {
+  get view(): Pick<Store, 'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'audit'> {
     return this.#store;
   }
 

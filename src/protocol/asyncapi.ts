@@ -8,7 +8,15 @@ import { arena, endpoint, failure, lengthRun, pageCounts, sourceRun } from './fi
 import { KEYS_PER_BATCH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import { errorReply, operationSchemas } from './operations.js';
 import { heartbeat, peerSchemas } from './peer-messages.js';
-import { ends, type Operation, operations, type PeerOperation, peerOperations, subjects } from './subjects.js';
+import {
+  ends,
+  type Operation,
+  operations,
+  type PeerOperation,
+  peerNotices,
+  peerOperations,
+  subjects,
+} from './subjects.js';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 type JsonObject = { readonly [name: string]: Json };
@@ -54,7 +62,7 @@ const peerSummaries: Record<PeerOperation, string> = {
 };
 
 /** Peer messages that nobody answers: if one is lost, `inquire` finds out. */
-const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(['joined', 'ended']);
+const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(peerNotices);
 
 const parameters = {
   agent: { description: 'Stable name of the agent.' },

@@ -7,6 +7,13 @@ import type { ErrorReply } from './operations.js';
 import { errorReply } from './operations.js';
 import type { End } from './subjects.js';
 
+/**
+ * Longest text about an error, in characters. What a message brings (the name of an unknown field, say) must not make the
+ * answer too long to be sent: then there would be none.
+ */
+const FIELD_LENGTH_MAX = 200;
+const REASON_LENGTH_MAX = 500;
+
 /** Parses and checks a message. Throws `malformed_json`, `message_too_large`, `unsupported_version`, `invalid_field`. */
 export function decode<S extends z.ZodType>(schema: S, body: string): z.infer<S> {
   const value = parseJson(body);
@@ -55,8 +62,9 @@ export class RequestEndedError extends KvferryError {
 }
 
 export function toFailure(error: unknown): Failure {
-  if (!(error instanceof KvferryError)) return { code: 'internal' satisfies ErrorCode, message: String(error) };
-  const { code, message, field } = error;
+  const code: ErrorCode = error instanceof KvferryError ? error.code : 'internal';
+  const field = error instanceof KvferryError ? error.field : undefined;
+  const message = shortened(error instanceof KvferryError ? error.message : String(error), REASON_LENGTH_MAX);
   return field === undefined ? { code, message } : { code, message, field };
 }
 
@@ -86,8 +94,13 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
       typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
     '',
   );
-  throw new KvferryError('invalid_field', `${field === '' ? 'message' : field}: ${issue?.message ?? 'not valid'}`, {
-    field: field === '' ? 'message' : field,
+  const name = field === '' ? 'message' : shortened(field, FIELD_LENGTH_MAX);
+  throw new KvferryError('invalid_field', shortened(`${name}: ${issue?.message ?? 'not valid'}`, REASON_LENGTH_MAX), {
+    field: name,
     cause: result.error,
   });
+}
+
+function shortened(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
 }

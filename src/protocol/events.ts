@@ -11,8 +11,8 @@ export const terminalEvent = z.strictObject({
   epoch: epoch.describe("The sender's epoch."),
   end,
   reason: failure.optional().describe('Always set unless `end` is ready.'),
-  sender: agentName,
-  receiver: agentName,
+  sender: agentName.describe('The prefill agent.'),
+  receiver: agentName.describe('The decode agent.'),
   chunks: natural.describe('Chunks of the request.'),
   deduplicated: natural.describe('Of those, chunks that needed no write.'),
   joined: natural.describe('Of those, chunks that another request was writing.'),
@@ -25,7 +25,7 @@ export type TerminalEvent = z.infer<typeof terminalEvent>;
 export const sourceReleasedEvent = z.strictObject({
   v: version,
   request: requestId,
-  epoch,
+  epoch: epoch.describe("The sender's epoch."),
   batch,
   positions,
 });

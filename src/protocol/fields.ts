@@ -57,13 +57,16 @@ export const sourceRun = z.strictObject({
   segment: segmentName,
   offset: natural.describe('Bytes from the start of the segment.'),
   length: positive.describe('Bytes of each chunk; at most one page.'),
-  count: positive.max(KEYS_PER_BATCH_MAX).default(1),
+  count: positive.max(KEYS_PER_BATCH_MAX).default(1).describe('Chunks of this run.'),
   stride: positive.optional().describe('Bytes from one start to the next; default: length.'),
 });
 export type SourceRun = z.infer<typeof sourceRun>;
 
 /** `count` chunks of `length` bytes each. */
-export const lengthRun = z.strictObject({ length: positive, count: positive.max(KEYS_PER_BATCH_MAX) });
+export const lengthRun = z.strictObject({
+  length: positive.describe('Bytes of each chunk.'),
+  count: positive.max(KEYS_PER_BATCH_MAX).describe('Chunks of this length.'),
+});
 export type LengthRun = z.infer<typeof lengthRun>;
 
 export const positions = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Positions in the batch, from 0.');
@@ -74,31 +77,37 @@ export const end = z.enum(ends).describe('How a request ended.');
 
 /** Why something ended or was refused. */
 export const failure = z.strictObject({
-  code: z.enum(errorCodes),
-  message: z.string(),
+  code: z.enum(errorCodes).describe('What programs look at; one of the error codes.'),
+  message: z.string().describe('For people. Names what it is about; its wording may change.'),
   field: z.string().optional().describe('The offending field of the message.'),
 });
 export type Failure = z.infer<typeof failure>;
 
-export const provider = z.enum(['same-host', 'tcp', 'net', 'verbs', 'memory']);
-export const role = z.enum(['prefill', 'decode', 'both']);
+export const provider = z
+  .enum(['same-host', 'tcp', 'net', 'verbs', 'memory'])
+  .describe('How bytes travel. `memory` occurs only in tests.');
+export const role = z.enum(['prefill', 'decode', 'both']).describe('It sends, it receives, or both.');
 export type Role = z.infer<typeof role>;
 
-export const endpoint = z.strictObject({ provider, detail: z.string(), address: z.string() });
+export const endpoint = z.strictObject({
+  provider,
+  detail: z.string().describe('What the provider really is, for people.'),
+  address: z.string().describe('Only for the other agent; opaque.'),
+});
 
 export const arena = z.strictObject({
   path: z.string().describe('File that a local engine maps to read pages.'),
   epoch,
-  pageBytes: positive,
-  pages: positive,
+  pageBytes: positive.describe('Bytes of a page. Page n begins at byte n * pageBytes of the file.'),
+  pages: positive.describe('Pages of the arena.'),
 });
 
 export const pageCounts = z.strictObject({
-  total: natural,
-  free: natural,
-  writing: natural,
-  ready: natural,
-  quarantined: natural,
+  total: natural.describe('All pages of the arena.'),
+  free: natural.describe("Nobody's."),
+  writing: natural.describe('Handed out; their bytes are not all there.'),
+  ready: natural.describe('Can be read; leased at least once.'),
+  quarantined: natural.describe('Their writer gave up and may still write into them.'),
   reserved: natural.describe('Free pages promised to admitted requests.'),
 });
 export type PageCounts = z.infer<typeof pageCounts>;

@@ -21,7 +21,10 @@ export const PATH_BYTES_MAX = 4096;
 export const TIMEOUT_MS_MAX = 600_000;
 
 /** Entries a `status` reply lists at most. */
-export const STATUS_ROWS_MAX = 1000;
+export const STATUS_ROWS_MAX = 500;
+
+/** Keys one `acquire` answers for at most: its reply stays below `MESSAGE_BYTES_MAX`. */
+export const ACQUIRE_KEYS_MAX = 4096;
 
 /** Staging pages one `stage` call may ask for. */
 export const STAGING_PAGES_PER_CALL_MAX = 8192;

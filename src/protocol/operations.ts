@@ -23,7 +23,13 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { KEYS_PER_BATCH_MAX, PATH_BYTES_MAX, STAGING_PAGES_PER_CALL_MAX, STATUS_ROWS_MAX } from './limits.js';
+import {
+  ACQUIRE_KEYS_MAX,
+  KEYS_PER_BATCH_MAX,
+  PATH_BYTES_MAX,
+  STAGING_PAGES_PER_CALL_MAX,
+  STATUS_ROWS_MAX,
+} from './limits.js';
 import type { Operation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -35,8 +41,8 @@ export const putRequest = z.strictObject({
   batch,
   last: z.boolean().describe('No further batch follows.'),
   totalChunks,
-  timeoutMs,
-  keys,
+  timeoutMs: timeoutMs.describe('Time for the whole request. That of its first batch holds.'),
+  keys: keys.describe('Names of the chunks, in the order of the prompt.'),
   source: z.array(sourceRun).max(KEYS_PER_BATCH_MAX).describe('Where the chunks lie, in the order of `keys`.'),
 });
 export type PutRequest = z.infer<typeof putRequest>;
@@ -62,18 +68,24 @@ const acquireRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch: epoch.describe('As in the terminal event; a reader of its own brings any epoch of its own.'),
-  keys: keys.optional().describe('Default: every key of the request.'),
+  keys: z
+    .array(key)
+    .max(ACQUIRE_KEYS_MAX)
+    .optional()
+    .describe('Keys to look up. Default: those of the request, as many as one reply holds.'),
+  from: natural.default(0).describe('Without `keys`: how many keys of the request to skip.'),
 });
 const acquireReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  arena,
+  arena: arena.describe('Where the pages lie.'),
   leaseMs: natural.describe('The leases end after this unless acquired again or released.'),
-  keys,
+  keys: keys.describe('Keys that were found; the next three lists have an entry for each.'),
   pages,
   generations,
-  lengths: z.array(natural),
+  lengths: z.array(natural).describe('Bytes of each chunk.'),
   missing: z.array(key).describe('Keys that are not here, or not ready: recompute them.'),
+  next: natural.optional().describe('The request has more keys: acquire again with this as `from`.'),
 });
 export type AcquireReply = z.infer<typeof acquireReply>;
 
@@ -86,7 +98,7 @@ const releaseRequest = z.strictObject({
 const releaseReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  existed: natural.describe('Keys that existed, of those named.'),
+  existed: natural.describe('Keys that were in the arena, of those named, or of all that it held.'),
   freedPages: natural.describe('Pages that became free, having no lease left.'),
 });
 
@@ -97,13 +109,23 @@ export const describeReply = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  state: z.enum(['starting', 'running', 'draining', 'stopped']),
-  version: z.string(),
-  heartbeatMs: natural,
+  state: z.enum(['starting', 'running', 'draining', 'stopped']).describe('A draining agent takes no new requests.'),
+  version: z.string().describe('Version of the program.'),
+  heartbeatMs: natural.describe('How often it says that it lives.'),
   endpoints: z.array(endpoint).describe('How the arena can be reached, best first. Empty without an arena.'),
-  unavailable: z.array(z.strictObject({ provider, reason: z.string() })),
-  arena: arena.optional(),
-  staging: z.strictObject({ segment: segmentName, path: z.string(), pageBytes: natural, pages: natural }).optional(),
+  unavailable: z
+    .array(z.strictObject({ provider, reason: z.string().describe('Why it cannot be had.') }))
+    .describe('Ways that were asked for in the configuration and cannot be had.'),
+  arena: arena.optional().describe('Only of agents that receive.'),
+  staging: z
+    .strictObject({
+      segment: segmentName,
+      path: z.string().describe('File that a local engine maps to fill staging pages.'),
+      pageBytes: natural.describe('Bytes of a staging page.'),
+      pages: natural.describe('All staging pages, lent or not.'),
+    })
+    .optional()
+    .describe('Only of agents that lend staging pages.'),
 });
 export type DescribeReply = z.infer<typeof describeReply>;
 
@@ -114,43 +136,56 @@ const statusRequest = z.strictObject({
 });
 const requestRow = z.strictObject({
   request: requestId,
-  epoch,
-  side: z.enum(['sender', 'receiver']),
+  epoch: epoch.describe("The sender's epoch."),
+  side: z.enum(['sender', 'receiver']).describe('Which side of the request this agent is.'),
   state: z.string().describe('State of its machine.'),
-  ageMs: natural,
-  batches: natural,
-  chunks: natural,
-  end: end.optional(),
-  reason: failure.optional(),
+  ageMs: natural.describe('Time since this agent first heard of it; of an ended one, since its end.'),
+  batches: natural.describe('Batches so far.'),
+  chunks: natural.describe('Chunks of those batches.'),
+  end: end.optional().describe('Set when it has ended.'),
+  reason: failure.optional().describe('Set when it has ended and is not ready.'),
 });
 export type RequestRow = z.infer<typeof requestRow>;
 const peerRow = z.strictObject({
   agent: agentName,
-  epoch,
-  side: z.enum(['sender', 'receiver']),
-  state: z.string(),
-  provider: provider.optional(),
-  detail: z.string().optional(),
+  epoch: epoch.describe('Epoch of that agent.'),
+  side: z.enum(['sender', 'receiver']).describe('What that agent is to this one.'),
+  state: z.string().describe('State of its machine.'),
+  provider: provider.optional().describe('How bytes travel, once it is connected.'),
+  detail: z.string().optional().describe('What that provider really is, for people.'),
   fallback: z.array(z.string()).describe('Providers that were preferred and why they were not taken.'),
 });
 export type PeerRow = z.infer<typeof peerRow>;
-const segmentRow = z.strictObject({ segment: segmentName, path: z.string(), bytes: natural, chunksInUse: natural });
+const segmentRow = z.strictObject({
+  segment: segmentName,
+  path: z.string().describe('Its file.'),
+  bytes: natural.describe('Its size.'),
+  chunksInUse: natural.describe('Chunks that are still to be read.'),
+});
 const statusReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   agent: agentName,
   epoch,
   role,
-  state: z.string(),
-  uptimeMs: natural,
-  pages: pageCounts.optional(),
+  state: z.string().describe('As in `describe`.'),
+  uptimeMs: natural.describe('Time since the process started.'),
+  pages: pageCounts.optional().describe('Pages of the arena, by state. Only of agents that receive.'),
   queued: natural.describe('Requests that wait for pages.'),
-  staging: z.strictObject({ total: natural, free: natural, lent: natural, inUse: natural }).optional(),
-  segments: z.array(segmentRow),
-  peers: z.array(peerRow),
-  requests: z.array(requestRow),
+  staging: z
+    .strictObject({
+      total: natural.describe('All staging pages.'),
+      free: natural.describe('Not lent.'),
+      lent: natural.describe('With an engine that fills them.'),
+      inUse: natural.describe('Named in a put; their bytes are still needed.'),
+    })
+    .optional()
+    .describe('Only of agents that lend staging pages.'),
+  segments: z.array(segmentRow).describe('Attached source memory.'),
+  peers: z.array(peerRow).describe('Agents that this one exchanges bytes with.'),
+  requests: z.array(requestRow).describe('Requests in progress; of a named one that has ended, its end.'),
   requestsTotal: natural.describe('Requests known, before `limit`.'),
-  counters: z.record(z.string(), natural),
+  counters: z.record(z.string(), natural).describe('Named counts since the process started. They only grow.'),
 });
 export type StatusReply = z.infer<typeof statusReply>;
 
@@ -159,7 +194,11 @@ const attachRequest = z.strictObject({
   segment: segmentName,
   path: z.string().min(1).max(PATH_BYTES_MAX).startsWith('/').describe('Absolute path of a file, e.g. in /dev/shm.'),
 });
-const attachReply = z.strictObject({ v: version, ok: z.literal(true), bytes: natural });
+const attachReply = z.strictObject({
+  v: version,
+  ok: z.literal(true),
+  bytes: natural.describe('Size of the segment.'),
+});
 
 const detachRequest = z.strictObject({ v: version, segment: segmentName });
 const detachReply = z.strictObject({ v: version, ok: z.literal(true) });
@@ -167,14 +206,14 @@ const detachReply = z.strictObject({ v: version, ok: z.literal(true) });
 const stageRequest = z.strictObject({
   v: version,
   holder: holderName,
-  pages: z.int().min(1).max(STAGING_PAGES_PER_CALL_MAX),
+  pages: z.int().min(1).max(STAGING_PAGES_PER_CALL_MAX).describe('How many; all of them or none.'),
 });
 const stageReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   segment: segmentName.describe('To be named in `put.source`.'),
   path: z.string().describe('File to map and fill.'),
-  pageBytes: natural,
+  pageBytes: natural.describe('Bytes of a staging page.'),
   offsets: z.array(natural).describe('Where each lent page starts.'),
 });
 
@@ -187,12 +226,18 @@ const unstageRequest = z.strictObject({
     .optional()
     .describe('Default: all that the holder was lent.'),
 });
-const unstageReply = z.strictObject({ v: version, ok: z.literal(true), returned: natural });
+const unstageReply = z.strictObject({
+  v: version,
+  ok: z.literal(true),
+  returned: natural.describe('Pages given back.'),
+});
 
 export const errorReply = z.strictObject({
   v: version,
   ok: z.literal(false),
-  error: failure.extend({ end: end.optional().describe('With `request_ended`: the recorded end.') }),
+  error: failure
+    .extend({ end: end.optional().describe('With `request_ended`: the recorded end.') })
+    .describe('Why the message was refused.'),
 });
 export type ErrorReply = z.infer<typeof errorReply>;
 

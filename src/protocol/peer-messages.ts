@@ -35,11 +35,18 @@ const connectRequest = z.strictObject({
   agent: agentName,
   epoch,
   heartbeatMs: natural.describe('How often the sender says that it lives.'),
-  provider,
-  replaces: grantId.optional(),
+  provider: provider.describe('The way the sender has chosen, of those the receiver offers.'),
+  replaces: grantId.optional().describe('A remote key to be revoked first: its connection broke.'),
 });
 const connectReply = ok.extend({
-  grant: z.strictObject({ id: grantId, provider, token: z.string(), arenaBytes: natural }),
+  grant: z
+    .strictObject({
+      id: grantId,
+      provider,
+      token: z.string().describe('Secret that the fabric presents with every write. Never logged.'),
+      arenaBytes: natural.describe('Size of the arena.'),
+    })
+    .describe('The right to write into the arena.'),
 });
 
 /** prefill → decode: pages for a batch. Answered when the request is admitted. */
@@ -49,7 +56,7 @@ const allocateRequest = z.strictObject({
   epoch,
   grant: grantId,
   batch,
-  last: z.boolean(),
+  last: z.boolean().describe('No further batch follows.'),
   totalChunks,
   timeoutMs,
   keys,
@@ -70,9 +77,9 @@ const commitRequest = z.strictObject({
   request: requestId,
   epoch,
   batch,
-  pages,
+  pages: pages.describe('As they were allocated.'),
   generations,
-  lengths,
+  lengths: lengths.describe('Bytes that were written to each page.'),
 });
 
 /** prefill → decode: give this request up. Answered with the recorded end, which may be an earlier one. */
@@ -82,23 +89,32 @@ const abortRequest = z.strictObject({
   request: requestId,
   epoch,
   totalChunks,
-  end: z.enum(['failed', 'cancelled', 'expired']),
-  reason: failure,
+  end: z.enum(['failed', 'cancelled', 'expired']).describe('What shall be recorded, unless it has ended already.'),
+  reason: failure.describe('Why it is given up.'),
 });
-const abortReply = ok.extend({ end });
+const abortReply = ok.extend({ end: end.describe('The recorded end.') });
 
 /** prefill → decode: no write of this request can land any more. */
 const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
 
 /** prefill → decode: how did it end? */
 const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
-const inquireReply = ok.extend({ end: end.optional(), reason: failure.optional() });
+const inquireReply = ok.extend({
+  end: end.optional().describe('The recorded end; without it, it has not ended.'),
+  reason: failure.optional().describe('Always set with an end other than ready.'),
+});
 
 /** decode → prefill, unanswered: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
 
 /** decode → prefill, unanswered: the request has ended and was announced. */
-const endedNotice = z.strictObject({ v: version, request: requestId, epoch, end, reason: failure.optional() });
+const endedNotice = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  end,
+  reason: failure.optional().describe('Always set unless `end` is ready.'),
+});
 
 export const peerSchemas = {
   connect: { request: connectRequest, reply: connectReply },
@@ -120,7 +136,7 @@ export const heartbeat = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  heartbeatMs: natural,
-  leaving: z.boolean(),
+  heartbeatMs: natural.describe('When the next one is due.'),
+  leaving: z.boolean().describe('This is the last one: it stops.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

@@ -35,6 +35,10 @@ export const peerOperations = [
 ] as const;
 export type PeerOperation = (typeof peerOperations)[number];
 
+/** Of these, the ones nobody answers: who misses one asks (`inquire`). */
+export const peerNotices = ['joined', 'ended'] as const satisfies readonly PeerOperation[];
+export type PeerNotice = (typeof peerNotices)[number];
+
 export const ends = ['ready', 'failed', 'cancelled', 'expired'] as const;
 /** The four ways a request can end. */
 export type End = (typeof ends)[number];

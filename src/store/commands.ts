@@ -2,12 +2,7 @@
 import type { Allocation } from '../../machines/transfer.js';
 import type { Failure } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
-
-/** A request, or a reader of its own: the owner of leases. `epoch` is the sender's (or the reader's). */
-export interface HolderId {
-  readonly request: string;
-  readonly epoch: string;
-}
+import type { HolderId } from './holder.js';
 
 export type StoreCommand =
   /** A remote key is valid from now on. */
@@ -37,8 +32,14 @@ export type StoreCommand =
   | { readonly type: 'end'; readonly holder: HolderId; readonly end: End; readonly reason: Failure | undefined }
   /** No write of that request can land any more. */
   | { readonly type: 'drained'; readonly holder: HolderId }
-  /** Lookup and lease in one step. Without `keys`: all that the holder holds. */
-  | { readonly type: 'acquire'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
+  /** Lookup and lease in one step. Without `keys`: those that the holder holds, at most `limit`, from number `from` on. */
+  | {
+      readonly type: 'acquire';
+      readonly holder: HolderId;
+      readonly keys: readonly string[] | undefined;
+      readonly from?: number;
+      readonly limit?: number;
+    }
   | { readonly type: 'release'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
   /** Let leases and tombstones go whose time is over. */
   | { readonly type: 'expire' };
@@ -53,7 +54,12 @@ export interface AcquiredPage {
 
 /** What a command answers. Commands that are not listed answer nothing. */
 export interface StoreReplies {
-  readonly acquire: { readonly found: readonly AcquiredPage[]; readonly missing: readonly string[] };
+  readonly acquire: {
+    readonly found: readonly AcquiredPage[];
+    readonly missing: readonly string[];
+    /** The holder holds more: the number to go on from. */
+    readonly next?: number;
+  };
   readonly release: { readonly existed: number; readonly freedPages: number };
 }
 

@@ -15,7 +15,8 @@ import { KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
-import type { AcquiredPage, HolderId, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
+import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
+import { type HolderId, nameOf } from './holder.js';
 import { PageTable } from './page-table.js';
 import { type Tombstone, Tombstones } from './tombstones.js';
 
@@ -83,6 +84,7 @@ interface QuarantinedPage {
 }
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
+type Acquire = Extract<StoreCommand, { type: 'acquire' }>;
 type Commit = Extract<StoreCommand, { type: 'commit' }>;
 
 /** The answer of a command and what follows from it. */
@@ -142,9 +144,14 @@ export class Store {
   /** How a request ended, for as long as that is remembered; always while it holds pages. */
   tombstone(id: HolderId): Tombstone | undefined {
     const holder = this.#holders.get(nameOf(id));
-    const remembered = this.#tombstones.get(nameOf(id));
+    const remembered = this.#tombstones.get(id);
     if (holder?.state !== 'ready') return remembered;
     return remembered ?? { end: 'ready', reason: undefined, atMs: holder.endedAtMs };
+  }
+
+  /** The ends of every request of that name that are remembered, of whatever epoch. */
+  remembered(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
+    return this.#tombstones.ofRequest(request);
   }
 
   /** Checks every invariant that spans the parts. Returns the first that is broken, or undefined. */
@@ -196,7 +203,7 @@ export class Store {
       case 'drained':
         return this.#drained(command.holder);
       case 'acquire':
-        return this.#acquire(command.holder, command.keys);
+        return this.#acquire(command);
       case 'release':
         return this.#release(command.holder, command.keys);
       case 'expire':
@@ -226,7 +233,7 @@ export class Store {
     for (const key of command.keys) holder.waitingKeys.add(key);
     this.#admission.enqueue(holder.candidate);
     this.#pump();
-    if (!holder.admitted) {
+    if (!holder.admitted && holder.refused === undefined) {
       const charge = holder.candidate.charge();
       this.#effects.push({ type: 'queued', holder: holder.id, batch: command.batch, charge });
     }
@@ -454,7 +461,7 @@ export class Store {
     if (holder !== undefined && end === 'ready' && !isComplete(holder)) {
       throw new KvferryError('internal', `request ${name} is not complete: it cannot be ready`);
     }
-    this.#tombstones.add(name, end, reason, this.#nowMs);
+    this.#tombstones.add(id, end, reason, this.#nowMs);
     if (holder === undefined) return undefined;
     this.#admission.settle(holder.reserved);
     holder.reserved = 0;
@@ -520,7 +527,7 @@ export class Store {
 
   // --- readers ------------------------------------------------------------------------------------------------------
 
-  #acquire(id: HolderId, keys: readonly string[] | undefined): StoreReplies['acquire'] {
+  #acquire({ holder: id, keys, from = 0, limit = Number.POSITIVE_INFINITY }: Acquire): StoreReplies['acquire'] {
     const known = this.#holders.get(nameOf(id));
     if (known === undefined) this.#refuseEnded(id);
     if (known?.state === 'arriving') {
@@ -530,7 +537,8 @@ export class Store {
       if (keys === undefined) throw unknownRequest(id);
       this.#refuseMoreHolders();
     }
-    const wanted = keys ?? [...(known?.leases.keys() ?? [])];
+    const held = known?.leases.size ?? 0;
+    const wanted = keys ?? [...(known?.leases.keys() ?? [])].slice(from, from + limit);
     const found: AcquiredPage[] = [];
     const missing: string[] = [];
     const holder = known ?? this.#addHolder(id, 'reader', 0);
@@ -545,7 +553,7 @@ export class Store {
     }
     holder.expiresAtMs = this.#nowMs + this.#options.leaseMs;
     if (holder.leases.size === 0) this.#holders.delete(holder.name);
-    return { found, missing };
+    return keys === undefined && from + limit < held ? { found, missing, next: from + limit } : { found, missing };
   }
 
   #release(id: HolderId, keys: readonly string[] | undefined): StoreReplies['release'] {
@@ -667,14 +675,10 @@ export class Store {
   }
 }
 
-function nameOf(id: HolderId): string {
-  return `${id.epoch}/${id.request}`;
-}
-
 /** Is every batch here, and every byte of it? */
 function isComplete(holder: Holder): boolean {
   if (holder.lastBatch === null || holder.batches.size !== holder.lastBatch + 1 || !holder.admitted) return false;
-  return [...holder.leases.values()].every((entry) => entry.ready);
+  return holder.leases.size === holder.chunks && [...holder.leases.values()].every((entry) => entry.ready);
 }
 
 function isSame(one: Allocate, other: Allocate): boolean {

@@ -1,6 +1,7 @@
 /** Ended requests, kept for a while so that late, repeated and re-used messages get the recorded end (P6). */
 import type { Failure } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
+import { type HolderId, nameOf } from './holder.js';
 
 export interface Tombstone {
   readonly end: End;
@@ -12,7 +13,7 @@ export class Tombstones {
   readonly #max: number;
   readonly #keepMs: number;
   /** In the order of their ends, oldest first. */
-  readonly #byId = new Map<string, Tombstone>();
+  readonly #byName = new Map<string, { readonly holder: HolderId; readonly tombstone: Tombstone }>();
 
   /** Keeps at most `max` ends, each at most `keepMs`. */
   constructor(options: { readonly max: number; readonly keepMs: number }) {
@@ -21,28 +22,30 @@ export class Tombstones {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byName.size;
   }
 
-  get(id: string): Tombstone | undefined {
-    return this.#byId.get(id);
+  get(holder: HolderId): Tombstone | undefined {
+    return this.#byName.get(nameOf(holder))?.tombstone;
+  }
+
+  /** Of whatever epoch. */
+  ofRequest(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
+    return [...this.#byName.values()].filter(({ holder }) => holder.request === request);
   }
 
   /** The first end of a request is the one that stays. */
-  add(id: string, end: End, reason: Failure | undefined, nowMs: number): void {
-    if (this.#byId.has(id)) return;
-    this.#byId.set(id, { end, reason, atMs: nowMs });
+  add(holder: HolderId, end: End, reason: Failure | undefined, nowMs: number): void {
+    const name = nameOf(holder);
+    if (this.#byName.has(name)) return;
+    this.#byName.set(name, { holder, tombstone: { end, reason, atMs: nowMs } });
     this.prune(nowMs);
   }
 
   prune(nowMs: number): void {
-    for (const [id, tombstone] of this.#byId) {
-      if (this.#byId.size <= this.#max && nowMs - tombstone.atMs < this.#keepMs) return;
-      this.#byId.delete(id);
+    for (const [name, { tombstone }] of this.#byName) {
+      if (this.#byName.size <= this.#max && nowMs - tombstone.atMs < this.#keepMs) return;
+      this.#byName.delete(name);
     }
-  }
-
-  entries(): IterableIterator<[string, Tombstone]> {
-    return this.#byId.entries();
   }
 }

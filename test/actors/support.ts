@@ -3,15 +3,11 @@ import { pino } from 'pino';
 import { afterEach } from 'vitest';
 import { Agent } from '../../src/actors/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/agent-options.js';
+import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { decodeReply } from '../../src/protocol/codec.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/events.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
-import {
-  type OperationReply,
-  type OperationRequest,
-  operationSchemas,
-  type StatusReply,
-} from '../../src/protocol/operations.js';
+import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
 import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
 import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
@@ -36,7 +32,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   requestsMax: 100,
 };
 
-type Body<O extends Operation> = Omit<OperationRequest<O>, 'v'>;
+type Body<O extends Operation> = OperationInput<O>;
 
 export class Cluster {
   readonly clock = new SimulatedClock();
@@ -94,7 +90,7 @@ export class Cluster {
   }
 
   status(agent: string): Promise<StatusReply> {
-    return this.call(agent, 'status', { limit: 1000 });
+    return this.call(agent, 'status', {});
   }
 
   /** A source segment of `chunks` pages, chunk i filled with the pattern of `keys[i]`, attached at `agent`. */

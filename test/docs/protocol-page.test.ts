@@ -119,6 +119,7 @@ describe('docs/protocol.md', () => {
     limits.NAME_BYTES_MAX,
     limits.TIMEOUT_MS_MAX,
     limits.STATUS_ROWS_MAX,
+    limits.ACQUIRE_KEYS_MAX,
   ])('it names the limit %i', (limit) => {
     expect(page.slice(page.indexOf('\n## Limits\n'))).toContain(` ${limit.toLocaleString('en-US')} `);
   });

@@ -97,9 +97,7 @@ describe('order and charge', () => {
     const store = new TestStore({ pages: 32 });
     const prefix = names('p', 24);
     const first = store.allocate('r0', prefix, { last: false, totalChunks: 25 });
-    expect(first).toEqual([
-      allocated('r0', { pages: upTo(24), generations: prefix.map(() => 1) }, { last: false }),
-    ]);
+    expect(first).toEqual([allocated('r0', { pages: upTo(24), generations: prefix.map(() => 1) }, { last: false })]);
     for (let index = 1; index < 8; index += 1) {
       expect(store.allocate(`r${index}`, prefix, { last: false, totalChunks: 25 })).toEqual([
         allocated(`r${index}`, { alreadySent: upTo(24), joined: upTo(24) }, { last: false }),

@@ -24,16 +24,40 @@ describe('allocate', () => {
     ['a length beyond the page', { lengths: [101, 10] }, { code: 'invalid_field', field: 'lengths[0]' }],
     ['a key twice', { keys: ['k2', 'k2'] }, { code: 'invalid_field', field: 'keys[1]' }],
     ['a key of an earlier batch', { keys: ['k2', 'k1'] }, { code: 'invalid_field', field: 'keys[1]' }],
-    ['a key that is here with another length', { keys: ['k2', 'z0'], lengths: [10, 11] }, { code: 'length_mismatch', field: 'keys[1]' }],
+    [
+      'a key that is here with another length',
+      { keys: ['k2', 'z0'], lengths: [10, 11] },
+      { code: 'length_mismatch', field: 'keys[1]' },
+    ],
     ['no keys, and not last', { keys: [], lengths: [], last: false }, { code: 'invalid_field', field: 'keys' }],
-    ['another totalChunks', { totalChunks: 5 }, { code: 'invalid_field', field: 'totalChunks' }],
-    ['more chunks than totalChunks', { keys: ['k2', 'k3', 'k4'], lengths: [10, 10, 10], last: false }, { code: 'invalid_field', field: 'totalChunks' }],
-    ['fewer chunks than totalChunks at the end', { keys: ['k2'], lengths: [10] }, { code: 'invalid_field', field: 'totalChunks' }],
+    ['another totalChunks', { totalChunks: 5, last: false }, { code: 'invalid_field', field: 'totalChunks' }],
+    [
+      'more chunks than totalChunks',
+      { keys: ['k2', 'k3', 'k4'], lengths: [10, 10, 10], last: false },
+      { code: 'invalid_field', field: 'totalChunks' },
+    ],
+    [
+      'fewer chunks than totalChunks at the end',
+      { keys: ['k2'], lengths: [10] },
+      { code: 'invalid_field', field: 'totalChunks' },
+    ],
     ['a request that never fits', { totalChunks: 9 }, { code: 'request_too_large', field: 'totalChunks' }],
     ['the same batch with other keys', { batch: 0, last: false }, { code: 'duplicate_batch', field: 'batch' }],
-    ['the same batch with fewer keys', { batch: 0, last: false, keys: ['k0'], lengths: [10] }, { code: 'duplicate_batch', field: 'batch' }],
-    ['the same batch with other lengths', { batch: 0, last: false, keys: ['k0', 'k1'], lengths: [10, 11] }, { code: 'duplicate_batch', field: 'batch' }],
-    ['the same batch, now last', { batch: 0, last: true, keys: ['k0', 'k1'] }, { code: 'duplicate_batch', field: 'batch' }],
+    [
+      'the same batch with fewer keys',
+      { batch: 0, last: false, keys: ['k0'], lengths: [10] },
+      { code: 'duplicate_batch', field: 'batch' },
+    ],
+    [
+      'the same batch with other lengths',
+      { batch: 0, last: false, keys: ['k0', 'k1'], lengths: [10, 11] },
+      { code: 'duplicate_batch', field: 'batch' },
+    ],
+    [
+      'the same batch, now last',
+      { batch: 0, last: true, keys: ['k0', 'k1'] },
+      { code: 'duplicate_batch', field: 'batch' },
+    ],
   ];
   for (const [what, change, refusal] of cases) {
     test(`S6: ${what} is refused, names the field and changes nothing`, () => {

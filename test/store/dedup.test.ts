@@ -1,6 +1,7 @@
 /** Which chunks get a page, which are joined, which are ready: decided in one step, and never ready without bytes. */
 import { describe, expect, test } from 'vitest';
 import {
+  allocate,
   allocated,
   chunksReady,
   holderOf,
@@ -11,7 +12,8 @@ import {
   writerFailed,
 } from './support.js';
 
-const endReady = (holder: string) => ({ type: 'end', holder: holderOf(holder), end: 'ready', reason: undefined }) as const;
+const endReady = (holder: string) =>
+  ({ type: 'end', holder: holderOf(holder), end: 'ready', reason: undefined }) as const;
 
 describe('write, join or ready', () => {
   test('S1: a key that is in the arena gets no page, its position goes to alreadySent', () => {
@@ -187,6 +189,18 @@ describe('ready means that the bytes are here', () => {
     expect(store.state()).toEqual({ ready: 1, waiting: 1 });
   });
 
+  test('P1: P2: a request that had joined a writer that failed cannot end ready without the bytes', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0']);
+    store.allocate('b', ['k0', 'k1']);
+    store.commit('b');
+    store.end('a', 'failed');
+
+    expect(store.refusal(endReady('b'))).toEqual({ code: 'internal', field: undefined });
+    expect(store.end('b', 'failed')).toEqual([pagesFreed(1)]);
+    expect(store.state()).toEqual({ free: 3, quarantined: 1 });
+  });
+
   test('P2: when the writer is gone, everyone who joined learns it, key by key, and nobody finds the key here', () => {
     const store = new TestStore();
     store.allocate('a', ['k0', 'k1']);
@@ -250,7 +264,7 @@ describe('waiting for pages', () => {
     store.makeReady('a', ['k0']);
     store.makeReady('b', ['k1']);
     store.allocate('c', ['k2']);
-    expect(store.allocate('d', ['k2', 'k3'], { lengths: [11, 11] })).toEqual([queued('d', 2)]);
+    expect(store.allocate('d', ['k2'], { last: false, totalChunks: 2, lengths: [11] })).toEqual([queued('d', 2)]);
 
     expect(store.release('a').effects).toEqual([
       leasesEnded('a', 'released'),
@@ -271,8 +285,26 @@ describe('waiting for pages', () => {
         },
       },
     ]);
+    expect(store.refusal(allocate('d', ['k4'], { batch: 1, totalChunks: 2 }))).toEqual({
+      code: 'length_mismatch',
+      field: 'keys[0]',
+    });
     store.end('d', 'failed');
     expect(store.state()).toEqual({ free: 1, writing: 1 });
+  });
+});
+
+describe('refused while waiting', () => {
+  test('P3: S15: a later batch that gets a waiting request refused is not said to be queued', () => {
+    const store = new TestStore({ pages: 6 });
+    store.makeReady('a', ['k0', 'k1']);
+    store.allocate('e', ['k2'], { last: false, totalChunks: 4 });
+    expect(store.allocate('d', ['k3'], { last: false, totalChunks: 3, lengths: [11] })).toEqual([queued('d', 3)]);
+    store.allocate('e', ['k3'], { batch: 1, last: false, totalChunks: 4 });
+
+    const effects = store.allocate('d', ['k0', 'k1'], { batch: 1, totalChunks: 3 });
+    expect(effects.map(({ type }) => type)).toEqual(['refused']);
+    expect(store.state()).toEqual({ free: 2, ready: 2, writing: 2, reserved: 2 });
   });
 });
 

@@ -5,7 +5,8 @@
 import { expect } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
-import type { HolderId, StoreCommand, StoreEffect } from '../../src/store/commands.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
+import type { HolderId } from '../../src/store/holder.js';
 import { Store, type StoreOptions } from '../../src/store/store.js';
 
 type Command<T extends StoreCommand['type']> = Extract<StoreCommand, { type: T }>;
@@ -144,6 +145,14 @@ export class Oracle {
   /** Everybody who was ever named. */
   everybody(): HolderId[] {
     return [...this.#holders.values(), ...this.#ends.values()].map((known) => known.id);
+  }
+
+  /** A command that nobody honest would send: it must be refused, and change nothing. */
+  refuse(command: StoreCommand): void {
+    const before = this.#counts();
+    expect(() => this.#store.execute(command, this.#nowMs), JSON.stringify(command)).toThrow(KvferryError);
+    expect(this.#counts()).toEqual(before);
+    this.#check();
   }
 
   /** Runs a command, compares what it does with what it must do. Undefined when it was refused. */

@@ -5,7 +5,8 @@
  */
 import fc from 'fast-check';
 import { test } from 'vitest';
-import type { HolderId, StoreCommand } from '../../src/store/commands.js';
+import type { StoreCommand } from '../../src/store/commands.js';
+import type { HolderId } from '../../src/store/holder.js';
 import { Oracle } from './oracle.js';
 
 const SENDERS = 3;
@@ -31,7 +32,13 @@ type Step =
   | { readonly do: 'grant'; readonly sender: number }
   | { readonly do: 'fence'; readonly sender: number; readonly back: number }
   | { readonly do: 'acquire' | 'release'; readonly who: number; readonly keys: readonly number[] | null }
-  | { readonly do: 'wild'; readonly request: number; readonly batch: number; readonly last: boolean; readonly plan: Plan }
+  | {
+      readonly do: 'wild';
+      readonly request: number;
+      readonly batch: number;
+      readonly last: boolean;
+      readonly plan: Plan;
+    }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'expire' };
 
@@ -63,7 +70,8 @@ function run(script: Script): void {
         const { request } = step;
         const holder = requestOf(request);
         const batches = oracle.batchesOf(holder);
-        if (oracle.isReady(holder)) act({ do: oracle.hasAcquired(holder) ? 'release' : 'acquire', who: request, keys: null });
+        if (oracle.isReady(holder))
+          act({ do: oracle.hasAcquired(holder) ? 'release' : 'acquire', who: request, keys: null });
         else if (oracle.isComplete(holder)) act({ do: 'end', request, end: 'ready' });
         else if (batches.uncommitted !== undefined) act({ do: 'commit', request, batch: batches.uncommitted });
         else act({ do: 'put', request, batch: batches.count });
@@ -108,9 +116,10 @@ function run(script: Script): void {
       }
       case 'end': {
         const holder = requestOf(step.request);
-        if (step.end === 'ready' && !oracle.isComplete(holder)) return;
         const reason = step.end === 'ready' ? undefined : ({ code: 'cancelled_by_caller', message: '' } as const);
-        oracle.run({ type: 'end', holder, end: step.end, reason });
+        const command = { type: 'end', holder, end: step.end, reason } as const;
+        if (step.end !== 'ready' || oracle.isComplete(holder)) oracle.run(command);
+        else if (oracle.isArriving(holder)) oracle.refuse(command);
         return;
       }
       case 'drained':
@@ -185,6 +194,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ do: fc.constant('put' as const), request, batch }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('commit' as const), request, batch }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('write' as const), request, batch }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('end' as const), request, end: fc.constant('ready' as const) }) },
   {
     weight: 3,
     arbitrary: fc.record({

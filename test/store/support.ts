@@ -1,9 +1,10 @@
 /** Shared by the store's tests: a store on a clock that the test sets, which audits itself after every command. */
 import { expect } from 'vitest';
-import { isKvferryError, type ErrorCode } from '../../src/protocol/errors.js';
 import { RequestEndedError } from '../../src/protocol/codec.js';
+import { type ErrorCode, isKvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
-import type { HolderId, StoreCommand, StoreEffect } from '../../src/store/commands.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
+import type { HolderId } from '../../src/store/holder.js';
 import { Store, type StoreOptions, type StoreResult } from '../../src/store/store.js';
 
 export const defaults: StoreOptions = {
@@ -136,7 +137,8 @@ export class TestStore {
   }
 
   end(holder: string, end: End): readonly StoreEffect[] {
-    return this.run({ type: 'end', holder: holderOf(holder), end, reason: end === 'ready' ? undefined : reason }).effects;
+    return this.run({ type: 'end', holder: holderOf(holder), end, reason: end === 'ready' ? undefined : reason })
+      .effects;
   }
 
   /** A request that has arrived whole and was not yet asked for. */
@@ -183,7 +185,9 @@ export class TestStore {
     const { total, ...counts } = this.#store.pageCounts();
     const { free, writing, ready, quarantined } = counts;
     expect(free + writing + ready + quarantined).toBe(total);
-    return Object.fromEntries(Object.entries({ ...counts, waiting: this.#store.waiting }).filter(([, count]) => count > 0));
+    return Object.fromEntries(
+      Object.entries({ ...counts, waiting: this.#store.waiting }).filter(([, count]) => count > 0),
+    );
   }
 }
 

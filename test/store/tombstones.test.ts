@@ -47,7 +47,12 @@ describe('after the end', () => {
     store.nowMs = 5;
     store.end('a', 'failed');
     store.nowMs = 6;
-    store.run({ type: 'end', holder: holderOf('a'), end: 'cancelled', reason: { code: 'closed', message: 'too late' } });
+    store.run({
+      type: 'end',
+      holder: holderOf('a'),
+      end: 'cancelled',
+      reason: { code: 'closed', message: 'too late' },
+    });
 
     expect(store.tombstone('a')).toEqual({ end: 'failed', reason, atMs: 5 });
     expect(store.state()).toEqual({ free: 3, quarantined: 1 });
@@ -104,10 +109,12 @@ describe('bounded and timed', () => {
 
     expect(['a', 'b', 'c'].map((name) => store.tombstone(name)?.end)).toEqual([undefined, 'cancelled', 'cancelled']);
     const tombstones = new Tombstones({ max: 2, keepMs: 1000 });
-    for (let index = 0; index < 10; index += 1) tombstones.add(`r${index}`, 'ready', undefined, index);
-    expect([...tombstones.entries()]).toEqual([
-      ['r8', { end: 'ready', reason: undefined, atMs: 8 }],
-      ['r9', { end: 'ready', reason: undefined, atMs: 9 }],
+    for (let index = 0; index < 10; index += 1)
+      tombstones.add({ request: `r${index}`, epoch: 'e' }, 'ready', undefined, index);
+    expect(['r7', 'r8', 'r9'].map((request) => tombstones.get({ request, epoch: 'e' })?.atMs)).toEqual([
+      undefined,
+      8,
+      9,
     ]);
     expect(tombstones.size).toBe(2);
   });
