@@ -3,11 +3,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NATS_SERVER, type NatsServer, startNatsServer } from '../../src/cli/demo/nats-server.js';
+import {
+  NATS_SERVER,
+  type NatsServer,
+  natsServerEnvironment,
+  startNatsServer,
+} from '../../src/cli/demo/nats-server.js';
 
 /** Why tests against NATS cannot run here, or undefined when they can. */
 export const natsServerMissing =
-  spawnSync(NATS_SERVER, ['--version']).error === undefined ? undefined : 'nats-server is not installed';
+  spawnSync(NATS_SERVER, ['--version'], { env: natsServerEnvironment }).error === undefined
+    ? undefined
+    : 'nats-server is not installed';
 
 export class TestNatsServer {
   readonly url: string;

@@ -4,6 +4,8 @@ import { Child } from './child.js';
 import { within } from './within.js';
 
 export const NATS_SERVER = 'nats-server';
+/** Debian installs it beside the programs of the administrator, where an ordinary user's PATH does not look. */
+export const natsServerEnvironment = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` };
 
 const START_TIMEOUT_MS = 10_000;
 /** Lets the server choose. */
@@ -32,6 +34,7 @@ export async function startNatsServer(options: {
     name: NATS_SERVER,
     command: NATS_SERVER,
     args: ['--addr', '127.0.0.1', '--port', `${port}`, ...(options.args ?? [])],
+    env: natsServerEnvironment,
     logPath: join(options.directory, 'nats-server.log'),
     onLine: (line) => {
       const listening = LISTENING.exec(line);
