@@ -27,6 +27,8 @@
         "src/native/cc/same_host_socket.cc",
         "src/native/cc/same_host_transport.cc",
         "src/native/cc/segment.cc",
+        "src/native/cc/segment_mapping.cc",
+        "src/native/cc/staging.cc",
         "src/native/cc/stream_copy.cc",
         "src/native/cc/transport.cc",
         "src/native/cc/write_scheduler.cc"

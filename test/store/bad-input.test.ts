@@ -54,6 +54,11 @@ describe('allocate', () => {
       { code: 'duplicate_batch', field: 'batch' },
     ],
     [
+      'the same batch of a request of another size',
+      { batch: 0, last: false, keys: ['k0', 'k1'], totalChunks: 5 },
+      { code: 'duplicate_batch', field: 'batch' },
+    ],
+    [
       'the same batch, now last',
       { batch: 0, last: true, keys: ['k0', 'k1'] },
       { code: 'duplicate_batch', field: 'batch' },

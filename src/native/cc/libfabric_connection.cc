@@ -2,6 +2,9 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
+#include <algorithm>
+#include <cstring>
+
 namespace kvferry {
 namespace {
 
@@ -39,12 +42,12 @@ Code code_of(int error) {
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
-                                         RegisterSegment register_segment, uint32_t number, uint32_t connect_id,
+                                         MapSegment map_segment, uint32_t number, uint32_t connect_id,
                                          const TargetAddress& address, const GrantToken& token,
                                          Clock::time_point connect_deadline)
     : domain_(domain),
       outbox_(outbox),
-      register_segment_(std::move(register_segment)),
+      map_segment_(std::move(map_segment)),
       number_(number),
       connect_id_(connect_id),
       address_(address),
@@ -146,13 +149,18 @@ bool LibfabricConnection::post_writes() {
   return posted;
 }
 
+// A device reads the pages that were registered with it, whatever becomes of the file, and a sealed file stays as it is:
+// the provider may read those itself. From others it gets a copy.
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
-  if (domain_.needs_local_registration()) {
-    const RegisteredSegment registered = register_segment_(slice.segment);
-    return post_write(slice, ticket, registered.data + slice.source_offset, registered.description);
+  const auto [mapping, description] = map_segment_(slice.segment);
+  mapping->prefault(slice.source_offset, slice.length);
+  const uint8_t* source = mapping->data() + slice.source_offset;
+  if (domain_.needs_local_registration() || slice.segment->sealed()) {
+    return post_write(slice, ticket, source, description);
   }
   uint8_t* buffer = staging_.take();
-  if (!slice.segment->read(slice.source_offset, slice.length, buffer)) {
+  std::memcpy(buffer, source, slice.length);
+  if (mapping->damaged() || !slice.segment->intact(slice.source_offset + slice.length)) {
     staging_.give_back(buffer);
     throw Failure(Code::segment_invalid, "the source segment shrank");
   }

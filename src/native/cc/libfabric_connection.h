@@ -20,6 +20,7 @@
 
 #include "libfabric_target.h"
 #include "poller.h"
+#include "segment_mapping.h"
 #include "staging.h"
 #include "write_scheduler.h"
 
@@ -27,16 +28,17 @@ namespace kvferry {
 
 class LibfabricConnection {
  public:
-  // A segment as memory that is registered with the provider, for providers that need that. Throws Failure.
-  struct RegisteredSegment {
-    const uint8_t* data;
+  // A segment as memory of this process; `description` is set where the provider wants its memory registered.
+  struct SourceMemory {
+    SegmentMapping* mapping;
     void* description;
   };
-  using RegisterSegment = std::function<RegisteredSegment(Segment*)>;
+  // Throws Failure.
+  using MapSegment = std::function<SourceMemory(Segment*)>;
 
   // Begins to connect; `connect_id` is answered when that has succeeded or failed. `number` is unique in the transport:
   // the tickets of this connection's operations carry it. Throws Failure.
-  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, RegisterSegment register_segment,
+  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, MapSegment map_segment,
                       uint32_t number, uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
                       Clock::time_point connect_deadline);
   ~LibfabricConnection();
@@ -81,7 +83,7 @@ class LibfabricConnection {
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
-  const RegisterSegment register_segment_;
+  const MapSegment map_segment_;
   const uint32_t number_;
   const uint32_t connect_id_;
   const TargetAddress address_;

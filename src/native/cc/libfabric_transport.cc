@@ -16,9 +16,8 @@ namespace {
 constexpr unsigned sequence_bits = 32;
 constexpr size_t completions_per_read = 64;
 
-// Devices read the pages that were registered, whatever becomes of the file. Declared so that the registration goes
-// before the mapping.
-struct Registered {
+// Declared so that the registration goes before the mapping.
+struct Source {
   std::unique_ptr<SegmentMapping> mapping;
   Registration registration;
 };
@@ -58,7 +57,7 @@ class LibfabricTransport final : public Transport {
     }
     const uint32_t number = ++last_number_;
     connections_.emplace(number, std::make_unique<LibfabricConnection>(
-                                     domain(), outbox_, limits_, [this](Segment* segment) { return registered(segment); },
+                                     domain(), outbox_, limits_, [this](Segment* segment) { return mapped(segment); },
                                      number, id, to, GrantToken::parse(token), deadline));
   }
 
@@ -78,7 +77,7 @@ class LibfabricTransport final : public Transport {
     answer(id);
   }
 
-  void forget(const std::shared_ptr<Segment>& segment) override { registered_.erase(segment.get()); }
+  void forget(const std::shared_ptr<Segment>& segment) override { sources_.erase(segment.get()); }
 
  protected:
   bool progress() override {
@@ -114,7 +113,7 @@ class LibfabricTransport final : public Transport {
   void tear_down() override {
     connections_.clear();
     target_.reset();
-    registered_.clear();
+    sources_.clear();
     domain_.reset();
   }
 
@@ -155,14 +154,18 @@ class LibfabricTransport final : public Transport {
     if (found != connections_.end()) found->second->completed(ticket, error, text);
   }
 
-  LibfabricConnection::RegisteredSegment registered(Segment* segment) {
-    auto found = registered_.find(segment);
-    if (found == registered_.end()) {
-      auto mapping = std::make_unique<SegmentMapping>(*segment);
-      Registration registration = domain_->register_memory(mapping->data(), mapping->bytes(), FI_WRITE, nullptr);
-      found = registered_.emplace(segment, Registered{std::move(mapping), std::move(registration)}).first;
+  LibfabricConnection::SourceMemory mapped(Segment* segment) {
+    auto found = sources_.find(segment);
+    if (found == sources_.end()) {
+      Source source = {std::make_unique<SegmentMapping>(*segment), {}};
+      if (domain_->needs_local_registration()) {
+        source.registration =
+            domain_->register_memory(source.mapping->data(), source.mapping->bytes(), FI_WRITE, nullptr);
+      }
+      found = sources_.emplace(segment, std::move(source)).first;
     }
-    return {found->second.mapping->data(), ::fi_mr_desc(found->second.registration.handle.get())};
+    fid_mr* region = found->second.registration.handle.get();
+    return {found->second.mapping.get(), region == nullptr ? nullptr : ::fi_mr_desc(region)};
   }
 
   const WriteLimits limits_;
@@ -171,7 +174,7 @@ class LibfabricTransport final : public Transport {
   std::optional<LibfabricDomain> domain_;
   std::optional<LibfabricTarget> target_;
   std::map<uint32_t, std::unique_ptr<LibfabricConnection>> connections_;
-  std::unordered_map<Segment*, Registered> registered_;
+  std::unordered_map<Segment*, Source> sources_;
   uint32_t last_number_ = 0;
 };
 

@@ -39,6 +39,9 @@ Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(
   if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
   if (status.st_size == 0) throw Failure(Code::segment_invalid, "empty");
   bytes_ = static_cast<size_t>(status.st_size);
+  // Only files made by memfd_create have seals; on others the call fails.
+  const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
+  sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
 bool Segment::contains(uint64_t offset, uint64_t length) const {
@@ -48,18 +51,6 @@ bool Segment::contains(uint64_t offset, uint64_t length) const {
 bool Segment::intact(uint64_t end) const {
   struct stat status = {};
   return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;
-}
-
-bool Segment::read(uint64_t offset, uint64_t length, uint8_t* target) const {
-  while (length > 0) {
-    const ssize_t count = ::pread(fd_.get(), target, length, static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    offset += static_cast<uint64_t>(count);
-    length -= static_cast<uint64_t>(count);
-    target += count;
-  }
-  return true;
 }
 
 }  // namespace kvferry

@@ -1,8 +1,7 @@
 // A file that is the source of writes. Mostly it is another process's; the agent also has some of its own, to lend to
 // engines.
 //
-// The file's owner may shrink it at any time. `read` notices that by itself; whoever reads a mapping asks `intact` before
-// and after.
+// The file's owner may shrink it at any time, unless it is sealed. Whoever reads it asks `intact` before and after.
 //
 // Any thread.
 #pragma once
@@ -32,13 +31,14 @@ class Segment {
   bool contains(uint64_t offset, uint64_t length) const;
   // Does the file still reach to `end`?
   bool intact(uint64_t end) const;
-  // False when the file does not have all of it.
-  bool read(uint64_t offset, uint64_t length, uint8_t* target) const;
+  // Has its owner made sure, with F_SEAL_SHRINK, that it never shrinks?
+  bool sealed() const { return sealed_; }
 
  private:
   const std::unique_ptr<MemoryFile> own_;
   const UniqueFd fd_;
   size_t bytes_ = 0;
+  bool sealed_ = false;
 };
 
 }  // namespace kvferry

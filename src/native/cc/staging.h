@@ -1,8 +1,8 @@
 // Buffers that stand between a segment and a provider that reads memory with system calls.
 //
-// Such a provider must not be given the segment's mapping: if the file shrinks while it sends, the system call fails in
-// the middle of a message, libfabric goes on with the next message, and the receiver takes bytes for headers (seen with
-// libfabric 1.17: it crashed). What is read into a buffer first is all there or is never sent.
+// Such a provider must not be given the mapping of a file that may shrink: if it does while the provider sends, the
+// system call fails in the middle of a message, libfabric goes on with the next one, and the receiver takes bytes for
+// headers (seen with libfabric 1.17: it crashed). What is copied to a buffer first is all there or is never sent.
 //
 // Belongs to the thread of its connection's transport.
 #pragma once
