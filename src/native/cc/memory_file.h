@@ -1,4 +1,5 @@
-// A file of memory that this process created, with all of its room reserved. It is removed with its owner.
+// A file of memory that this process created, with all of its room reserved. It is removed with its owner, and if the
+// owner is killed, by the next process that makes one beside it.
 #pragma once
 
 #include <cstddef>
