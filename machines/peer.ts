@@ -21,8 +21,8 @@ export type PeerEvent =
   | { type: 'peer.heard' }
   | { type: 'peer.left'; failure: Failure };
 
-/** Heartbeats that may be missed before a peer is held for dead. */
-export const HEARTBEATS_MISSED_MAX = 3;
+/** A peer that was silent for the time of this many heartbeats is held for dead. */
+export const SILENT_HEARTBEATS_MAX = 3;
 
 export const peerMachine = setup({
   types: {
@@ -40,7 +40,7 @@ export const peerMachine = setup({
     connectTimeout: ({ context }) => context.connectTimeoutMs,
     /** One heartbeat and a half: one is late. */
     suspectAfter: ({ context }) => context.heartbeatMs * 1.5,
-    lostAfter: ({ context }) => context.heartbeatMs * (HEARTBEATS_MISSED_MAX - 1.5),
+    lostAfter: ({ context }) => context.heartbeatMs * (SILENT_HEARTBEATS_MAX - 1.5),
   },
 }).createMachine({
   id: 'peer',
@@ -87,7 +87,7 @@ export const peerMachine = setup({
               actions: assign({
                 failure: ({ context }) => ({
                   code: 'no_responders',
-                  message: `agent ${context.agent} missed ${HEARTBEATS_MISSED_MAX} heartbeats of ${context.heartbeatMs} ms`,
+                  message: `agent ${context.agent} was silent for ${SILENT_HEARTBEATS_MAX * context.heartbeatMs} ms`,
                 }),
               }),
             },

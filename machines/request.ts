@@ -74,15 +74,15 @@ export const requestMachine = setup({
       wish: ({ context }, params: { end: 'failed' | 'cancelled' | 'expired'; failure: Failure }) =>
         context.wish ?? params,
     }),
-    recordVerdict: assign({
-      end: ({ context }, params: { end: End; failure: Failure | null }) => context.end ?? params.end,
-      failure: ({ context }, params) => context.failure ?? (params.end === 'ready' ? null : params.failure),
-      receiverAnnounces: true,
+    /** The receiver's first word holds, also over our own. */
+    recordVerdict: assign(({ context }, params: { end: End; failure: Failure | null }) => {
+      if (context.receiverAnnounces) return {};
+      const failure = params.end === 'ready' ? null : (params.failure ?? context.failure);
+      return { end: params.end, failure, receiverAnnounces: true };
     }),
-    recordOwnVerdict: assign({
-      end: ({ context }) => context.end ?? context.wish?.end ?? 'failed',
-      failure: ({ context }) => context.failure ?? context.wish?.failure ?? null,
-    }),
+    recordOwnVerdict: assign(({ context }) =>
+      context.end === null ? { end: context.wish?.end ?? 'failed', failure: context.wish?.failure ?? null } : {},
+    ),
   },
   guards: {
     everythingCommitted: ({ context }) => context.lastIn && context.active === 0,

@@ -65,7 +65,8 @@ export function unsoundField(allocation: Allocation, chunkCount: number, arenaPa
   const isPosition = (value: number) => Number.isInteger(value) && value >= 0 && value < chunkCount;
   if (!alreadySent.every(isPosition) || new Set(alreadySent).size !== alreadySent.length) return 'alreadySent';
   if (pages.length + alreadySent.length !== chunkCount) return 'pages';
-  if (generations.length !== pages.length) return 'generations';
+  const isGeneration = (value: number) => Number.isInteger(value) && value >= 0;
+  if (generations.length !== pages.length || !generations.every(isGeneration)) return 'generations';
   const isPage = (value: number) => Number.isInteger(value) && value >= 0 && value < arenaPages;
   if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
   const sent = new Set(alreadySent);
@@ -146,6 +147,8 @@ export const transferMachine = setup({
           target: 'aborting',
           actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
         },
+        // The notice overtook the reply it belongs to.
+        'join.resolved': { actions: assign({ joinResolved: true }) },
         // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': {
@@ -214,6 +217,19 @@ export const transferMachine = setup({
           ],
         },
         'join.resolved': { actions: assign({ joinResolved: true }) },
+        // Ready without these bytes: nothing waits for them any more.
+        'transfer.settle': {
+          target: 'aborting',
+          actions: {
+            type: 'fail',
+            params: ({ context }) => ({
+              failure: {
+                code: 'inconsistent_reply',
+                message: `${context.transfer} was announced ready while it wrote`,
+              },
+            }),
+          },
+        },
         'transfer.cancel': {
           target: 'aborting',
           actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },

@@ -75,7 +75,7 @@ const fields = {
   ),
   requestsMax: count(1, 100_000, 4096, 'Requests in progress at once, on either side.'),
   leaseMs: duration(100, 3_600_000, '60s', 'How long a decode engine may hold pages without asking again.'),
-  heartbeatMs: duration(10, 60_000, '1s', 'How often an agent says that it lives; three missed ones and it is dead.'),
+  heartbeatMs: duration(10, 60_000, '1s', 'How often an agent says that it lives; after three of silence it is dead.'),
   connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long connecting to another agent may take.'),
   attemptTimeoutMs: duration(10, TIMEOUT_MS_MAX, '2s', 'When an unanswered message to another agent is repeated.'),
   inquireIntervalMs: duration(10, TIMEOUT_MS_MAX, '2s', 'How often a sender asks how a request ended, if not told.'),

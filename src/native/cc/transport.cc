@@ -52,11 +52,14 @@ void Transport::run(std::chrono::microseconds spin_time) {
   Clock::time_point spin_until{};
   for (;;) {
     const bool worked = run_commands() | progress();
+    bool more_commands = false;
     {
+      // After `progress`, which may have read away the wake-up of a command that came since `run_commands`.
       std::lock_guard lock(mutex_);
-      if (closing_ && commands_.empty()) break;
+      more_commands = !commands_.empty();
+      if (closing_ && !more_commands) break;
     }
-    if (worked) {
+    if (worked || more_commands) {
       spin_until = Clock::now() + spin_time;
       continue;
     }

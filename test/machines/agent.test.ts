@@ -1,0 +1,54 @@
+/** The life of the process: it always gets from the order to stop to the end. */
+import { describe, expect, test } from 'vitest';
+import { agentMachine } from '../../machines/agent.js';
+import { run, Walk } from './support.js';
+
+const input = { drainTimeoutMs: 1000 };
+
+describe('the life of an agent', () => {
+  test('it starts, runs, drains what is in progress, closes and stops', () => {
+    const walk = new Walk(agentMachine, input);
+    expect(walk.state).toBe('starting');
+    expect(walk.take()).toEqual([]);
+    walk.send({ type: 'agent.started' });
+    expect(walk.take()).toEqual([['beginHeartbeats']]);
+    walk.send({ type: 'agent.drain' });
+    expect(walk.state).toBe('draining');
+    expect(walk.take()).toEqual([['watchForIdle']]);
+    walk.send({ type: 'agent.idle' });
+    expect(walk.state).toBe('closing');
+    expect(walk.take()).toEqual([['close']]);
+    walk.send({ type: 'agent.closed' });
+    expect(walk.state).toBe('stopped');
+    expect(walk.isOver).toBe(true);
+  });
+
+  test('P7: requests in progress are given up after drainTimeoutMs', () => {
+    const { actor, pass, take } = run(agentMachine, input);
+    actor.send({ type: 'agent.started' });
+    pass(5000);
+    actor.send({ type: 'agent.drain' });
+    take();
+    pass(999);
+    expect(take()).toEqual([]);
+    pass(1);
+    expect(take()).toEqual([['cancelRequests'], ['close']]);
+    expect(actor.getSnapshot().value).toBe('closing');
+  });
+
+  test('P4: the order to stop can come again at any time', () => {
+    const walk = new Walk(agentMachine, input).send({ type: 'agent.started' });
+    for (const then of [{ type: 'agent.idle' }, { type: 'agent.closed' }] as const) {
+      walk.send({ type: 'agent.drain' }, { type: 'agent.drain' });
+      walk.send(then);
+    }
+    expect(walk.state).toBe('stopped');
+    expect(walk.effects).toEqual([['beginHeartbeats'], ['watchForIdle'], ['close']]);
+  });
+
+  test('an agent that could not start closes what it had opened', () => {
+    const walk = new Walk(agentMachine, input).send({ type: 'agent.drain' });
+    expect(walk.state).toBe('closing');
+    expect(walk.effects).toEqual([['close']]);
+  });
+});

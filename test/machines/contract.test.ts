@@ -1,0 +1,365 @@
+/** What every machine keeps to, whatever it is about. */
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  type EventObject,
+  getInitialMicrosteps,
+  getMicrosteps,
+  initialTransition,
+  transition,
+} from 'xstate';
+import { agentMachine } from '../../machines/agent.js';
+import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { type PageEvent, pageMachine } from '../../machines/page.js';
+import { type PeerEvent, peerMachine } from '../../machines/peer.js';
+import { type RequestEvent, requestMachine } from '../../machines/request.js';
+import { type TransferEvent, transferMachine } from '../../machines/transfer.js';
+import { failure, stateOf } from './support.js';
+
+/** Events of every type a machine declares. */
+type Samples<E extends EventObject> = { readonly [T in E['type']]: readonly Extract<E, { type: T }>[] };
+
+interface Subject {
+  readonly machine: AnyStateMachine;
+  readonly input: unknown;
+  readonly samples: Readonly<Record<string, readonly EventObject[]>>;
+  /** Leaves out what cannot happen, such as the end of a transfer that was never started. */
+  possible?(context: Record<string, number>, event: EventObject): boolean;
+  /** Facts that a state drops without a word, because they are late or are said twice. Commands are never dropped. */
+  readonly dropped: Readonly<Record<string, readonly string[]>>;
+  /** P7: how time gets a state on its way, and by whom. */
+  readonly ways: Readonly<Record<string, readonly [by: string, ...events: EventObject[]]>>;
+}
+
+const after = (machine: AnyStateMachine, delay: string, state: string): EventObject => ({
+  type: `xstate.after.${delay}.${machine.id}.${state}`,
+});
+
+const transferSamples: Samples<TransferEvent> = {
+  'allocate.replied': [
+    { type: 'allocate.replied', allocation: { pages: [4, 5], generations: [1, 1], alreadySent: [], joined: [] } },
+    { type: 'allocate.replied', allocation: { pages: [4], generations: [1], alreadySent: [0], joined: [0] } },
+    { type: 'allocate.replied', allocation: { pages: [], generations: [], alreadySent: [0, 1], joined: [1] } },
+    { type: 'allocate.replied', allocation: { pages: [], generations: [], alreadySent: [0, 1], joined: [] } },
+    { type: 'allocate.replied', allocation: { pages: [4], generations: [], alreadySent: [0], joined: [] } },
+  ],
+  'allocate.failed': [{ type: 'allocate.failed', failure }],
+  'write.delivered': [{ type: 'write.delivered' }],
+  'write.failed': [
+    { type: 'write.failed', failure, drained: true },
+    { type: 'write.failed', failure, drained: false },
+  ],
+  'commit.accepted': [{ type: 'commit.accepted' }],
+  'commit.failed': [{ type: 'commit.failed', failure }],
+  'join.resolved': [{ type: 'join.resolved' }],
+  'transfer.cancel': [{ type: 'transfer.cancel', failure }],
+  'transfer.settle': [{ type: 'transfer.settle' }],
+};
+
+const requestSamples: Samples<RequestEvent> = {
+  'batch.added': [
+    { type: 'batch.added', batch: 0, chunks: 2, last: false },
+    { type: 'batch.added', batch: 1, chunks: 2, last: true },
+  ],
+  'transfer.committed': [{ type: 'transfer.committed', batch: 0 }],
+  'transfer.aborted': [{ type: 'transfer.aborted', batch: 0, failure, drained: true }],
+  'request.cancel': [{ type: 'request.cancel', failure }],
+  'request.ended': [
+    { type: 'request.ended', end: 'ready', failure: null },
+    { type: 'request.ended', end: 'cancelled', failure },
+  ],
+  'receiver.lost': [{ type: 'receiver.lost', failure }],
+  'abort.acknowledged': [{ type: 'abort.acknowledged', end: 'failed' }],
+  'abort.unreachable': [{ type: 'abort.unreachable' }],
+};
+
+const ingestSamples: Samples<IngestEvent> = {
+  'batch.allocated': [
+    { type: 'batch.allocated', batch: 0, last: false, written: 1, ready: 0, joined: 1, bytes: 10 },
+    { type: 'batch.allocated', batch: 1, last: true, written: 1, ready: 1, joined: 0, bytes: 10 },
+  ],
+  'chunks.ready': [
+    { type: 'chunks.ready', batch: 0, written: 1, joined: 0 },
+    { type: 'chunks.ready', batch: 0, written: 0, joined: 1 },
+  ],
+  'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
+  'leases.ended': [{ type: 'leases.ended', cause: 'released' }],
+};
+
+const peerSamples: Samples<PeerEvent> = {
+  'connection.opened': [{ type: 'connection.opened' }],
+  'connection.failed': [{ type: 'connection.failed', failure }],
+  'connection.broken': [{ type: 'connection.broken' }],
+  'peer.heard': [{ type: 'peer.heard' }],
+  'peer.left': [{ type: 'peer.left', failure }],
+};
+
+const agentSamples = {
+  'agent.started': [{ type: 'agent.started' }],
+  'agent.drain': [{ type: 'agent.drain' }],
+  'agent.idle': [{ type: 'agent.idle' }],
+  'agent.closed': [{ type: 'agent.closed' }],
+};
+
+const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
+  'page.allocated': [{ type: 'page.allocated' }],
+  'page.committed': [{ type: 'page.committed' }],
+  'page.abandoned': [{ type: 'page.abandoned' }],
+  'page.quarantined': [{ type: 'page.quarantined' }],
+  'page.drained': [{ type: 'page.drained' }],
+  'page.fenced': [{ type: 'page.fenced' }],
+  'page.released': [{ type: 'page.released' }],
+};
+
+const allocate = ['allocate.replied', 'allocate.failed'];
+const write = ['write.delivered', 'write.failed'];
+const commit = ['commit.accepted', 'commit.failed'];
+const abort = ['abort.acknowledged', 'abort.unreachable'];
+const cancelled = ["the request's deadline", { type: 'transfer.cancel', failure }] as const;
+const transfersEnd = { type: 'transfer.aborted', batch: 0, failure, drained: false };
+const given = {
+  up: [
+    'the deadline of the abort message, the drainTimeout of the transfers',
+    { type: 'abort.unreachable' },
+    transfersEnd,
+  ],
+} as const;
+
+const subjects: Readonly<Record<string, Subject>> = {
+  transfer: {
+    machine: transferMachine,
+    input: { transfer: 'e/r/0', batch: 0, chunkCount: 2, arenaPages: 10, drainTimeoutMs: 500 },
+    samples: transferSamples,
+    dropped: {
+      allocating: [...write, ...commit],
+      writing: [...allocate, ...commit],
+      committing: [...allocate, ...write],
+      joining: [...allocate, ...write, ...commit],
+      draining: [...allocate, ...commit, 'join.resolved'],
+    },
+    ways: {
+      allocating: cancelled,
+      writing: cancelled,
+      committing: cancelled,
+      joining: cancelled,
+      draining: ['itself', after(transferMachine, 'drainTimeout', 'draining')],
+    },
+  },
+  request: {
+    machine: requestMachine,
+    input: { request: 'r', epoch: 'e', receiver: 'd', totalChunks: 4, timeoutMs: 1000, inquireIntervalMs: 100 },
+    samples: requestSamples,
+    possible: ({ active = 0, batches = 0 }, { type }) =>
+      type === 'batch.added' ? batches < 2 : type.startsWith('transfer.') ? active > 0 : true,
+    dropped: {
+      'running.open': abort,
+      'running.settling': ['batch.added', 'transfer.committed', ...abort],
+      settled: ['batch.added', 'receiver.lost', ...abort],
+      'aborting.asking': ['batch.added', 'receiver.lost'],
+      'aborting.draining': ['batch.added', 'receiver.lost'],
+    },
+    ways: {
+      'running.open': ['itself', after(requestMachine, 'deadline', 'running')],
+      'running.settling': ['itself', after(requestMachine, 'deadline', 'running')],
+      settled: ['its transfers, which it told to settle', transfersEnd],
+      'aborting.asking': given.up,
+      'aborting.draining': given.up,
+    },
+  },
+  ingest: {
+    machine: ingestMachine,
+    input: { request: 'r', epoch: 'e', sender: 'p', totalChunks: 4, timeoutMs: 1000 },
+    samples: ingestSamples,
+    possible: ({ batches = 0, pending = 0 }, { type }) =>
+      type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
+    dropped: {
+      'running.waiting': ['chunks.ready', 'leases.ended'],
+      'running.receiving': ['leases.ended'],
+      ready: ['batch.allocated', 'chunks.ready'],
+    },
+    ways: {
+      'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
+      'running.receiving': ['itself', after(ingestMachine, 'deadline', 'running')],
+      ready: ['the lease time of the store', { type: 'leases.ended', cause: 'expired' } as EventObject],
+    },
+  },
+  peer: {
+    machine: peerMachine,
+    input: { agent: 'a', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 },
+    samples: peerSamples,
+    dropped: {
+      connecting: ['connection.broken'],
+      'connected.alive': ['connection.opened', 'connection.failed'],
+      'connected.suspect': ['connection.opened', 'connection.failed'],
+    },
+    ways: {
+      connecting: ['itself', after(peerMachine, 'connectTimeout', 'connecting')],
+      'connected.alive': ['itself', after(peerMachine, 'suspectAfter', 'connected.alive')],
+      'connected.suspect': ['itself', after(peerMachine, 'lostAfter', 'connected.suspect')],
+    },
+  },
+  agent: {
+    machine: agentMachine,
+    input: { drainTimeoutMs: 1000 },
+    samples: agentSamples,
+    dropped: {},
+    ways: {
+      starting: ['the process, which gives up starting', { type: 'agent.drain' }],
+      running: ['the process, when it shall stop', { type: 'agent.drain' }],
+      draining: ['itself', after(agentMachine, 'drainTimeout', 'draining')],
+      closing: ['the effect close, which is bounded', { type: 'agent.closed' }],
+    },
+  },
+};
+
+/** A page has no effects, and its table says of every event whether it is allowed. */
+const page: Subject = { machine: pageMachine, input: undefined, samples: pageSamples, dropped: {}, ways: {} };
+
+function delays(machine: AnyStateMachine): EventObject[] {
+  return machine.events.filter((type) => type.startsWith('xstate.after.')).map((type) => ({ type }));
+}
+
+/** Every situation that can be reached in a few steps, and every state that is passed on the way. */
+function explore({ machine, input, samples, possible = () => true }: Subject) {
+  const events = [...Object.values(samples).flat(), ...delays(machine)];
+  const passed = new Set<string>();
+  const note = (steps: [AnyMachineSnapshot, unknown][]) => {
+    for (const [step] of steps) {
+      for (const node of step._nodes) passed.add(node.path.join('.'));
+    }
+  };
+  const [first] = initialTransition(machine, input);
+  note(getInitialMicrosteps(machine, input) as [AnyMachineSnapshot, unknown][]);
+  const reached = new Map<string, AnyMachineSnapshot>([[nameOf(first), first]]);
+  for (const snapshot of reached.values()) {
+    if (snapshot.status !== 'active' || reached.size > 5000) continue;
+    for (const event of events) {
+      if (!possible(snapshot.context, event)) continue;
+      note(getMicrosteps(machine, snapshot, event) as [AnyMachineSnapshot, unknown][]);
+      const [next] = transition(machine, snapshot, event);
+      if (!reached.has(nameOf(next))) reached.set(nameOf(next), next);
+    }
+  }
+  return { passed, situations: [...reached.values()] };
+}
+
+function nameOf({ value, context, status }: AnyMachineSnapshot): string {
+  return JSON.stringify([value, context, status]);
+}
+
+function nodesIn(node: AnyStateNode): AnyStateNode[] {
+  return [node, ...Object.values(node.states).flatMap((child) => nodesIn(child))];
+}
+
+function prefixOf(type: string): string {
+  return type.slice(0, type.indexOf('.'));
+}
+
+/** Types that the state or one around it handles by name. */
+function handledIn(machine: AnyStateMachine, state: string): Set<string> {
+  let node: AnyStateNode = machine.root;
+  const handled = new Set<string>(node.ownEvents);
+  for (const key of state.split('.')) {
+    node = node.states[key] as AnyStateNode;
+    for (const type of node.ownEvents) handled.add(type);
+  }
+  return handled;
+}
+
+describe.each(Object.entries({ ...subjects, page }))('%s', (_name, subject) => {
+  const { machine, samples } = subject;
+  const { passed, situations } = explore(subject);
+
+  test('every state can be reached', () => {
+    const all = nodesIn(machine.root).map((node) => node.path.join('.'));
+    expect([...passed].sort()).toEqual(all.sort());
+  });
+
+  test('every event it declares means something in some state, and it knows no other', () => {
+    const known = machine.events.filter((type) => !type.startsWith('xstate.') && !type.endsWith('.*') && type !== '');
+    expect(known.sort()).toEqual(Object.keys(samples).sort());
+  });
+
+  test('no bare wildcard, which would swallow the errors of its children too', () => {
+    expect(machine.events).not.toContain('*');
+  });
+
+  test('an end is an end: a final state knows no event', () => {
+    const finals = nodesIn(machine.root).filter((node) => node.type === 'final');
+    for (const node of finals) expect([...node.ownEvents, ...Object.keys(node.states)], node.id).toEqual([]);
+    for (const snapshot of situations) {
+      const isFinal = finals.some((node) => node.path.join('.') === stateOf(snapshot.value));
+      expect(snapshot.status).toBe(isFinal ? 'done' : 'active');
+    }
+  });
+});
+
+describe.each(Object.entries(subjects))('%s', (name, subject) => {
+  const { machine, samples, dropped, ways } = subject;
+  const { situations } = explore(subject);
+  const live = situations.filter((snapshot) => snapshot.status === 'active');
+  const states = [...new Set(live.map(({ value }) => stateOf(value)))].sort();
+
+  test('a command of its own that it does not know, or not now, is reported and changes nothing', () => {
+    for (const snapshot of live) {
+      const [next, actions] = transition(machine, snapshot, { type: `${name}.nonsense` });
+      expect(nameOf(next)).toBe(nameOf(snapshot));
+      expect(actions.map(({ type }) => type)).toEqual(['reportUnexpected']);
+    }
+  });
+
+  test('facts that a state drops are dropped on purpose', () => {
+    const found = Object.fromEntries(
+      states.map((state) => {
+        const handled = handledIn(machine, state);
+        const facts = Object.keys(samples).filter((type) => prefixOf(type) !== name && !handled.has(type));
+        return [state, facts.sort()];
+      }),
+    );
+    const intended = Object.fromEntries(states.map((state) => [state, [...(dropped[state] ?? [])].sort()]));
+    expect(found).toEqual(intended);
+  });
+
+  test('P7: every state in which it waits has a way out by time', () => {
+    expect(Object.keys(ways).sort()).toEqual(states);
+    for (const start of live) {
+      let snapshot: AnyMachineSnapshot = start;
+      for (let step = 0; step < 10 && snapshot.status === 'active'; step += 1) {
+        const [by, ...events] = ways[stateOf(snapshot.value)] as readonly [string, ...EventObject[]];
+        const before = nameOf(snapshot);
+        for (const event of events) {
+          const transfersLeft = snapshot.context.active !== 0;
+          if (event.type === 'transfer.aborted' && !transfersLeft) continue;
+          if (snapshot.status === 'active') [snapshot] = transition(machine, snapshot, event);
+        }
+        expect(nameOf(snapshot), `${by} moves ${before}`).not.toBe(before);
+      }
+      expect(snapshot.status, nameOf(start)).toBe('done');
+    }
+  });
+});
+
+describe('machines/ is pure', () => {
+  test('a machine imports xstate, its like, and types of messages, nothing else', async () => {
+    const folder = new URL('../../machines/', import.meta.url);
+    const files = (await readdir(folder)).filter((file) => file.endsWith('.ts')).sort();
+    expect(files).toEqual(expect.arrayContaining(Object.keys({ ...subjects, page }).map((name) => `${name}.ts`)));
+    const foreign: string[] = [];
+    for (const file of files) {
+      const source = await readFile(new URL(file, folder), 'utf8');
+      const text = source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+      for (const [line, , from = ''] of text.matchAll(/^\s*(import|export)\b[^;]*?from\s+'([^']+)'/gm)) {
+        const isType = /^\s*(import|export) type\b/.test(line);
+        const allowed = from === 'xstate' || from.startsWith('./') || (from.startsWith('../src/protocol/') && isType);
+        if (!allowed) foreign.push(`${file}: ${line}`);
+      }
+      expect(text, file).not.toMatch(
+        /\bimport\s*\(|\brequire\s*\(|\bDate\.now\b|\bMath\.random\b|\bprocess\.|\bsetTimeout\b/,
+      );
+    }
+    expect(foreign).toEqual([]);
+  });
+});

@@ -1,0 +1,263 @@
+/** Receiver side of one prompt: what is counted, when it is ready, and its one end. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { failure, otherFailure, run, Walk } from './support.js';
+
+const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000 };
+
+const start = () => new Walk(ingestMachine, input);
+
+interface Counts {
+  readonly written?: number;
+  readonly ready?: number;
+  readonly joined?: number;
+}
+
+const allocated = (batch: number, last: boolean, { written = 0, ready = 0, joined = 0 }: Counts): IngestEvent => ({
+  type: 'batch.allocated',
+  batch,
+  last,
+  written,
+  ready,
+  joined,
+  bytes: written * 10,
+});
+const here = (batch: number, { written = 0, joined = 0 }: Counts): IngestEvent => ({
+  type: 'chunks.ready',
+  batch,
+  written,
+  joined,
+});
+const end = (how: 'failed' | 'cancelled' | 'expired'): IngestEvent => ({ type: 'ingest.end', end: how, failure });
+const leasesEnded = (cause: 'released' | 'expired'): IngestEvent => ({ type: 'leases.ended', cause });
+
+const ended = [['recordEnd'], ['announce']];
+const joinedNotice = (batch: number) => ['notifyJoined', { batch }];
+
+describe('ready', () => {
+  test('a request is ready when the last batch is in and every chunk is here', () => {
+    const walk = start().send(allocated(0, false, { written: 2 }), here(0, { written: 2 }));
+    expect(walk.state).toBe('running.receiving');
+    walk.send(allocated(1, true, { written: 1, ready: 1 }));
+    expect(walk.take()).toEqual([]);
+
+    walk.send(here(1, { written: 1 }));
+    expect(walk.state).toBe('ready');
+    expect(walk.take()).toEqual(ended);
+    expect(walk.context).toMatchObject({
+      batches: 2,
+      chunks: 4,
+      deduplicated: 1,
+      joined: 0,
+      bytes: 30,
+      pending: 0,
+      end: 'ready',
+      failure: null,
+    });
+  });
+
+  test('the last batch may come before the others', () => {
+    const walk = start().send(allocated(2, true, { ready: 1 }), allocated(0, false, { ready: 1 }));
+    expect(walk.state).toBe('running.receiving');
+    walk.send(allocated(1, false, { ready: 2 }));
+    expect(walk.state).toBe('ready');
+  });
+
+  test('S13: deduplicated chunks that are here count as complete', () => {
+    const walk = start().send(allocated(0, true, { written: 1, ready: 3 }), here(0, { written: 1 }));
+    expect(walk.state).toBe('ready');
+    expect(walk.context).toMatchObject({ chunks: 4, deduplicated: 3, bytes: 10 });
+  });
+
+  test('S14: T14: a request that is wholly deduplicated is ready at once, and moved no byte', () => {
+    const walk = start().send(allocated(0, true, { ready: 4 }));
+    expect(walk.state).toBe('ready');
+    expect(walk.effects).toEqual(ended);
+    expect(walk.context).toMatchObject({ chunks: 4, deduplicated: 4, bytes: 0 });
+  });
+
+  test('P16: T14: an empty last batch completes the request', () => {
+    const walk = start().send(allocated(0, false, { written: 4 }), here(0, { written: 4 }));
+    expect(walk.take()).toEqual([]);
+    walk.send(allocated(1, true, {}));
+    expect(walk.state).toBe('ready');
+    expect(walk.take()).toEqual(ended);
+  });
+
+  test('P16: T14: a request without any key is ready at once', () => {
+    const walk = new Walk(ingestMachine, { ...input, totalChunks: 0 }).send(allocated(0, true, {}));
+    expect(walk.state).toBe('ready');
+    expect(walk.effects).toEqual(ended);
+  });
+
+  test('P1: joined chunks are not complete before their bytes are here', () => {
+    const walk = start().send(allocated(0, true, { written: 1, joined: 3 }), here(0, { written: 1 }));
+    expect(walk.state).toBe('running.receiving');
+    walk.send(here(0, { joined: 2 }));
+    expect(walk.state).toBe('running.receiving');
+    expect(walk.take()).toEqual([]);
+
+    walk.send(here(0, { joined: 1 }));
+    expect(walk.state).toBe('ready');
+    expect(walk.take()).toEqual([joinedNotice(0), ...ended]);
+    expect(walk.context).toMatchObject({ chunks: 4, deduplicated: 3, joined: 3, bytes: 10 });
+  });
+
+  test('P1: the sender is told of each batch whose joined chunks are all here, once', () => {
+    const walk = start().send(allocated(0, false, { joined: 2 }), allocated(1, true, { joined: 1, written: 1 }));
+    walk.send(here(1, { joined: 1 }));
+    expect(walk.take()).toEqual([joinedNotice(1)]);
+    walk.send(here(0, { joined: 1 }));
+    expect(walk.take()).toEqual([]);
+    walk.send(here(0, { joined: 1 }));
+    expect(walk.take()).toEqual([joinedNotice(0)]);
+    walk.send(here(1, { written: 1 }));
+    expect(walk.take()).toEqual(ended);
+  });
+});
+
+describe('the end', () => {
+  test('P12: whatever ends it first is recorded and announced, with its reason', () => {
+    for (const how of ['failed', 'cancelled', 'expired'] as const) {
+      const walk = start().send(allocated(0, false, { written: 2 }), end(how));
+      expect(walk.state).toBe('ended');
+      expect(walk.effects).toEqual(ended);
+      expect(walk.context).toMatchObject({ end: how, failure });
+    }
+  });
+
+  test('P12: a request that waits for pages can be ended too', () => {
+    const walk = start().send(end('cancelled'));
+    expect(walk.state).toBe('ended');
+    expect(walk.effects).toEqual(ended);
+  });
+
+  test('P6: T6: a request that has ended does not become ready', () => {
+    const { actor, effects } = run(ingestMachine, input);
+    actor.send(allocated(0, true, { written: 4 }));
+    actor.send(end('cancelled'));
+
+    expect(actor.getSnapshot()).toMatchObject({ status: 'done', value: 'ended', context: { end: 'cancelled' } });
+    expect(effects).toEqual(ended);
+  });
+
+  test('P6: a request that is ready cannot be ended in another way: that is reported, and changes nothing', () => {
+    const walk = start().send(allocated(0, true, { ready: 4 }));
+    walk.take();
+
+    walk.send({ type: 'ingest.end', end: 'cancelled', failure: otherFailure });
+    expect(walk.state).toBe('ready');
+    expect(walk.take()).toEqual([['reportUnexpected']]);
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null });
+  });
+
+  test('P15: it is told how its leases ended, and is gone', () => {
+    for (const cause of ['released', 'expired'] as const) {
+      const walk = start().send(allocated(0, true, { ready: 4 }));
+      walk.take();
+      walk.send(leasesEnded(cause));
+      expect(walk.state).toBe('released');
+      expect(walk.isOver).toBe(true);
+      expect(walk.take()).toEqual([['reportLeasesEnded', { cause }]]);
+    }
+  });
+});
+
+describe('time', () => {
+  const expired = { code: 'deadline_exceeded', message: 'request r was not complete within 1000 ms' };
+
+  test('P7: T7: a request that waits for pages meets its deadline', () => {
+    const { actor, pass, effects } = run(ingestMachine, input);
+    pass(999);
+    expect(actor.getSnapshot().value).toEqual({ running: 'waiting' });
+    pass(1);
+    expect(actor.getSnapshot().value).toBe('ended');
+    expect(effects).toEqual(ended);
+    expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired });
+  });
+
+  test('P7: the deadline counts from the first message, not from the admission', () => {
+    const { actor, pass, effects } = run(ingestMachine, input);
+    pass(900);
+    actor.send(allocated(0, true, { written: 4 }));
+    pass(100);
+    expect(actor.getSnapshot().value).toBe('ended');
+    expect(effects).toEqual(ended);
+    expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired });
+  });
+
+  test('P7: a request that is ready has no deadline of its own: the lease time of the store ends it', () => {
+    const { actor, pass, take } = run(ingestMachine, input);
+    actor.send(allocated(0, true, { ready: 4 }));
+    take();
+    pass(100_000);
+    expect(actor.getSnapshot().value).toBe('ready');
+    actor.send(leasesEnded('expired'));
+    expect(actor.getSnapshot().status).toBe('done');
+    expect(take()).toEqual([['reportLeasesEnded', { cause: 'expired' }]]);
+  });
+});
+
+describe('over every order of events', () => {
+  /** Batches as the store allocates them, and which of the events that follow come in which order. */
+  const batches = fc.array(fc.record({ written: fc.nat(2), ready: fc.nat(2), joined: fc.nat(3) }), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  const story = fc.record({
+    batches,
+    order: fc.array(fc.nat(20), { maxLength: 40, size: 'max' }),
+    endsAt: fc.option(fc.nat(20)),
+  });
+
+  test('P12: P1: S13: it ends once; ready only with every chunk here; each batch is told of its joins once', () => {
+    fc.assert(
+      fc.property(story, ({ batches, order, endsAt }) => {
+        const walk = start();
+        const toCome = batches.map((_, batch) => batch);
+        const pending: IngestEvent[] = [];
+        const next = (pick: number): IngestEvent | undefined => {
+          if (toCome.length > 0 && (pending.length === 0 || pick % 2 === 0)) {
+            const [batch = 0] = toCome.splice(pick % toCome.length, 1);
+            const counts = batches[batch] as Required<Counts>;
+            if (counts.written > 0) pending.push(here(batch, { written: counts.written }));
+            for (let index = 0; index < counts.joined; index += 1) pending.push(here(batch, { joined: 1 }));
+            return allocated(batch, batch === batches.length - 1, counts);
+          }
+          return pending.splice(pick % Math.max(1, pending.length), 1)[0];
+        };
+        let step = 0;
+        const picks = [...order, ...new Array<number>(40).fill(0)];
+        for (const pick of picks) {
+          if (step === endsAt) walk.send(end('failed'));
+          const event = next(pick);
+          if (event === undefined) break;
+          walk.send(event);
+          const done = toCome.length === 0 && pending.length === 0;
+          if (!walk.isOver) expect(walk.state === 'ready', `after ${step}`).toBe(done);
+          step += 1;
+        }
+        const names = walk.effects.map(([name]) => name);
+        expect(names.filter((name) => name === 'recordEnd')).toEqual(['recordEnd']);
+        expect(names.filter((name) => name === 'announce')).toEqual(['announce']);
+        expect(['ready', 'ended']).toContain(walk.state);
+        if (walk.state !== 'ready') return;
+        const total = (kind: keyof Counts) => batches.reduce((sum, batch) => sum + batch[kind], 0);
+        expect(walk.context).toMatchObject({
+          batches: batches.length,
+          chunks: total('written') + total('ready') + total('joined'),
+          deduplicated: total('ready') + total('joined'),
+          joined: total('joined'),
+          bytes: total('written') * 10,
+          pending: 0,
+        });
+        const told = walk.effects.filter(([name]) => name === 'notifyJoined').map(([, params]) => params);
+        const owed = batches.flatMap(({ joined }, batch) => (joined > 0 ? [{ batch }] : []));
+        expect(told).toHaveLength(owed.length);
+        expect(told).toEqual(expect.arrayContaining(owed));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

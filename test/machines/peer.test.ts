@@ -1,0 +1,121 @@
+/** What an agent knows of another: connected, alive, suspect, lost; by heartbeats, in time, once. */
+import { describe, expect, test } from 'vitest';
+import { type PeerEvent, peerMachine, SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
+import { failure, run, Walk } from './support.js';
+
+const input = { agent: 'decode-1', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 };
+const opened: PeerEvent = { type: 'connection.opened' };
+const broken: PeerEvent = { type: 'connection.broken' };
+const heard: PeerEvent = { type: 'peer.heard' };
+const left: PeerEvent = { type: 'peer.left', failure };
+
+describe('connecting', () => {
+  test('a connection is opened at once, and reported when it is there', () => {
+    const walk = new Walk(peerMachine, input);
+    expect(walk.take()).toEqual([['openConnection']]);
+    walk.send(opened);
+    expect(walk.state).toBe('connected.alive');
+    expect(walk.take()).toEqual([['reportConnected']]);
+  });
+
+  test('P14: no connection, no peer: lost with the reason', () => {
+    const walk = new Walk(peerMachine, input).send({ type: 'connection.failed', failure });
+    expect(walk.state).toBe('lost');
+    expect(walk.effects).toEqual([['openConnection'], ['reportLost']]);
+    expect(walk.context.failure).toEqual(failure);
+  });
+
+  test('P7: connecting ends after connectTimeoutMs, also when heartbeats come', () => {
+    const running = run(peerMachine, input);
+    for (let beat = 0; beat < 4; beat += 1) {
+      running.pass(100);
+      running.actor.send(heard);
+    }
+    running.pass(99);
+    expect(running.take()).toEqual([['openConnection']]);
+    running.pass(1);
+    expect(running.state).toBe('lost');
+    expect(running.take()).toEqual([['reportLost']]);
+    expect(running.actor.getSnapshot().context.failure).toEqual({
+      code: 'connection_failed',
+      message: 'agent decode-1 did not connect within 500 ms',
+    });
+  });
+
+  test('P5: a connection that broke is opened anew, which is when the receiver revokes the old key', () => {
+    const walk = new Walk(peerMachine, input).send(opened, broken);
+    expect(walk.state).toBe('connecting');
+    expect(walk.take()).toEqual([['openConnection'], ['reportConnected'], ['openConnection']]);
+    walk.send(broken);
+    expect(walk.take()).toEqual([]);
+    walk.send(opened);
+    expect(walk.state).toBe('connected.alive');
+    expect(walk.take()).toEqual([['reportConnected']]);
+  });
+});
+
+describe('alive or not', () => {
+  function connected() {
+    const running = run(peerMachine, input);
+    running.actor.send(opened);
+    running.take();
+    return running;
+  }
+
+  test('P14: P7: a peer that is silent is suspected, then lost, and the reason counts the heartbeats', () => {
+    const running = connected();
+    running.pass(149);
+    expect(running.state).toBe('connected.alive');
+    running.pass(1);
+    expect(running.state).toBe('connected.suspect');
+    running.pass(149);
+    expect(running.state).toBe('connected.suspect');
+    expect(running.take()).toEqual([]);
+
+    running.pass(101);
+    expect(running.state).toBe('lost');
+    expect(running.take()).toEqual([['reportLost']]);
+    expect(running.actor.getSnapshot()).toMatchObject({
+      status: 'done',
+      context: {
+        failure: { code: 'no_responders', message: 'agent decode-1 was silent for 300 ms' },
+      },
+    });
+  });
+
+  test('S16: a peer that is held for dead was silent for as long as the reason says', () => {
+    const running = connected();
+    running.pass(SILENT_HEARTBEATS_MAX * 100 - 1);
+    expect(running.state).toBe('connected.suspect');
+    running.pass(1);
+    expect(running.state).toBe('lost');
+  });
+
+  test('P14: each heartbeat starts the time anew, also for a suspect', () => {
+    const running = connected();
+    for (let beat = 0; beat < 50; beat += 1) {
+      running.pass(149);
+      expect(running.state).toBe('connected.alive');
+      running.actor.send(heard);
+    }
+    running.pass(250);
+    expect(running.state).toBe('connected.suspect');
+    running.actor.send(heard);
+    expect(running.state).toBe('connected.alive');
+    running.pass(149);
+    expect(running.state).toBe('connected.alive');
+    expect(running.take()).toEqual([]);
+  });
+
+  test('P14: a peer that says that it leaves is lost at once, once, and does not come back', () => {
+    for (const before of [[], [opened]]) {
+      const walk = new Walk(peerMachine, input).send(...before);
+      walk.take();
+      walk.send(left);
+      expect(walk.state).toBe('lost');
+      expect(walk.isOver).toBe(true);
+      expect(walk.take()).toEqual([['reportLost']]);
+      expect(walk.context.failure).toEqual(failure);
+    }
+  });
+});

@@ -1,0 +1,368 @@
+/** Sender side of one prompt: its transfers, its one end, and who announces it. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type RequestEvent, requestMachine } from '../../machines/request.js';
+import type { End } from '../../src/protocol/subjects.js';
+import { failure, otherFailure, run, Walk } from './support.js';
+
+const input = {
+  request: 'r',
+  epoch: 'e',
+  receiver: 'decode-1',
+  totalChunks: 6,
+  timeoutMs: 10_000,
+  inquireIntervalMs: 100,
+};
+
+const start = () => new Walk(requestMachine, input);
+
+const added = (batch: number, last = false): RequestEvent => ({ type: 'batch.added', batch, chunks: 2, last });
+const committed = (batch: number): RequestEvent => ({ type: 'transfer.committed', batch });
+const aborted = (batch: number, drained = true): RequestEvent => ({
+  type: 'transfer.aborted',
+  batch,
+  failure,
+  drained,
+});
+const cancel: RequestEvent = { type: 'request.cancel', failure: otherFailure };
+const lost: RequestEvent = {
+  type: 'receiver.lost',
+  failure: { code: 'receiver_lost', message: 'decode-1 is gone' },
+};
+const ready: RequestEvent = { type: 'request.ended', end: 'ready', failure: null };
+const told = (end: Exclude<End, 'ready'>): RequestEvent => ({ type: 'request.ended', end, failure });
+const acknowledged = (end: End): RequestEvent => ({ type: 'abort.acknowledged', end });
+const unreachable: RequestEvent = { type: 'abort.unreachable' };
+
+const cancelTransfers = (why: unknown) => ['cancelTransfers', { failure: why }];
+const over = [['sendDrained'], ['announce'], ['reportEnded']];
+
+describe('the way of a request', () => {
+  test('every batch is moved by one transfer, and the receiver has the last word', () => {
+    const walk = start().send(added(0), added(1, true));
+    expect(walk.take()).toEqual([
+      ['startTransfer', { batch: 0 }],
+      ['startTransfer', { batch: 1 }],
+    ]);
+    walk.send(committed(1));
+    expect(walk.state).toBe('running.open');
+    walk.send(committed(0));
+    expect(walk.state).toBe('running.settling');
+    expect(walk.take()).toEqual([]);
+
+    walk.send(ready);
+    expect(walk.state).toBe('ended');
+    expect(walk.take()).toEqual([['settleTransfers'], ...over]);
+    expect(walk.context).toMatchObject({
+      end: 'ready',
+      failure: null,
+      receiverAnnounces: true,
+      drained: true,
+      active: 0,
+      batches: 2,
+      chunks: 4,
+    });
+  });
+
+  test('between two batches nothing ends', () => {
+    const walk = start().send(added(0), committed(0));
+    expect(walk.state).toBe('running.open');
+    walk.send(added(1, true));
+    expect(walk.take()).toEqual([
+      ['startTransfer', { batch: 0 }],
+      ['startTransfer', { batch: 1 }],
+    ]);
+  });
+
+  test('P6: ready while a reply is under way: the transfer is told, and the request ends with it', () => {
+    const walk = start().send(added(0, true), ready);
+    expect(walk.state).toBe('settled');
+    expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], ['settleTransfers']]);
+
+    walk.send(committed(0));
+    expect(walk.state).toBe('ended');
+    expect(walk.take()).toEqual(over);
+  });
+
+  test('P6: a request that is ready stays ready, whoever cancels it', () => {
+    const walk = start().send(added(0, true), ready, cancel, lost, told('cancelled'), committed(0));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
+  });
+});
+
+describe('giving up', () => {
+  test('S15: one refused batch ends the whole request, and cancels its other batches', () => {
+    const walk = start().send(added(0), added(1), added(2));
+    walk.take();
+
+    walk.send(aborted(1));
+    expect(walk.state).toBe('aborting.asking');
+    expect(walk.take()).toEqual([cancelTransfers(failure), ['sendAbort']]);
+
+    walk.send(aborted(0), acknowledged('failed'));
+    expect(walk.state).toBe('aborting.asking');
+    expect(walk.take()).toEqual([]);
+
+    walk.send(committed(2));
+    expect(walk.state).toBe('ended');
+    expect(walk.take()).toEqual(over);
+    expect(walk.context).toMatchObject({ end: 'failed', failure, receiverAnnounces: true, drained: true, active: 0 });
+  });
+
+  test('S11: a request whose batches are all committed or deduplicated is aborted at the receiver all the same', () => {
+    const walk = start().send(added(0, true), committed(0));
+    expect(walk.state).toBe('running.settling');
+    walk.take();
+
+    walk.send(cancel);
+    expect(walk.take()).toEqual([cancelTransfers(otherFailure), ['sendAbort']]);
+    walk.send(acknowledged('cancelled'));
+    expect(walk.take()).toEqual(over);
+    expect(walk.context).toMatchObject({ end: 'cancelled', failure: otherFailure, receiverAnnounces: true });
+  });
+
+  test('P9: an abort waits for the end of every write and for the word of the receiver', () => {
+    const walk = start().send(added(0), added(1), cancel, acknowledged('cancelled'));
+    expect(walk.state).toBe('aborting.asking');
+    walk.send(aborted(0));
+    expect(walk.isOver).toBe(false);
+    walk.send(aborted(1, false));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'cancelled', drained: false });
+  });
+
+  test('P5: drained only when every transfer has drained', () => {
+    const ends = [committed(0), aborted(1, false), aborted(2, true)];
+    const walk = start().send(added(0), added(1), added(2), cancel, acknowledged('cancelled'), ...ends);
+    expect(walk.state).toBe('ended');
+    expect(walk.context.drained).toBe(false);
+  });
+
+  test('P6: the receiver recorded an earlier end: that one holds', () => {
+    const walk = start().send(added(0, true), committed(0), cancel, acknowledged('ready'));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
+  });
+
+  test('the receiver says that it failed: nobody is asked, transfers are cancelled', () => {
+    const walk = start().send(added(0), told('expired'));
+    expect(walk.state).toBe('aborting.draining');
+    expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(failure)]);
+    walk.send(aborted(0));
+    expect(walk.take()).toEqual(over);
+    expect(walk.context).toMatchObject({ end: 'expired', failure, receiverAnnounces: true });
+  });
+
+  test('P12: P14: a receiver that is lost cannot announce: the sender does, with the reason', () => {
+    const walk = start().send(added(0), lost);
+    expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(lost.failure), ['sendAbort']]);
+    walk.send(unreachable, aborted(0));
+    expect(walk.take()).toEqual(over);
+    expect(walk.context).toMatchObject({ end: 'failed', failure: lost.failure, receiverAnnounces: false });
+  });
+
+  test('P12: the receiver was thought unreachable, but then said how it ended: its word holds', () => {
+    const walk = start().send(added(0), cancel, unreachable, ready, aborted(0));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
+  });
+
+  test('P12: a request that is ready has no reason, also when the abort that crossed it was never answered', () => {
+    const walk = start().send(added(0), cancel, ready, unreachable, aborted(0));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
+  });
+
+  test('P4: the first wish is the one that counts', () => {
+    const walk = start().send(added(0), aborted(0), cancel, unreachable);
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'failed', failure });
+  });
+});
+
+describe('time', () => {
+  const expired = { code: 'deadline_exceeded', message: 'request r did not end within 10000 ms' };
+
+  test('P7: open: after timeoutMs the request is given up as expired', () => {
+    const { actor, pass, take } = run(requestMachine, input);
+    actor.send(added(0));
+    take();
+
+    pass(9_999);
+    expect(take()).toEqual([]);
+    pass(1);
+    expect(take()).toEqual([cancelTransfers(expired), ['sendAbort']]);
+    actor.send(unreachable);
+    actor.send(aborted(0));
+    expect(take()).toEqual(over);
+    expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired, receiverAnnounces: false });
+  });
+
+  test('P7: settling: the receiver is asked every inquireIntervalMs, and the deadline runs on', () => {
+    const { actor, pass, take } = run(requestMachine, input);
+    pass(9_750);
+    actor.send(added(0, true));
+    actor.send(committed(0));
+    take();
+
+    pass(99);
+    expect(take()).toEqual([]);
+    pass(1);
+    expect(take()).toEqual([['inquire']]);
+    pass(100);
+    expect(take()).toEqual([['inquire']]);
+    pass(50);
+    expect(take()).toEqual([cancelTransfers(expired), ['sendAbort']]);
+  });
+
+  test('P7: a request that waits for its next batch is given up by its deadline too', () => {
+    const { actor, pass, take } = run(requestMachine, input);
+    actor.send(added(0));
+    actor.send(committed(0));
+    pass(10_000);
+    expect(take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(expired), ['sendAbort']]);
+  });
+});
+
+describe('over every order of events', () => {
+  type Move =
+    | { do: 'add'; last: boolean }
+    | { do: 'commit' | 'abort'; which: number; drained: boolean }
+    | { do: 'cancel' | 'lose' | 'wait' | 'unreachable' | 'acknowledge' }
+    | { do: 'tell'; end: End };
+
+  const move: fc.Arbitrary<Move> = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('add' as const), last: fc.boolean() }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constantFrom('commit' as const, 'commit' as const, 'abort' as const),
+        which: fc.nat(3),
+        drained: fc.boolean(),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constantFrom(
+          'cancel' as const,
+          'lose' as const,
+          'wait' as const,
+          'unreachable' as const,
+          'acknowledge' as const,
+        ),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('tell' as const),
+        end: fc.constantFrom<End>('ready', 'failed', 'cancelled', 'expired'),
+      }),
+    },
+  );
+
+  /** What surrounds a request: transfers that it started, and a receiver that records one end. */
+  function live(moves: readonly Move[]) {
+    const walk = start();
+    const active: number[] = [];
+    let batches = 0;
+    let lastIn = false;
+    let recorded: End | undefined;
+    let heard = false;
+    let asked = false;
+    let answered = false;
+
+    const send = (event: RequestEvent) => {
+      walk.send(event);
+      for (const [name] of walk.take()) {
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+        if (name === 'sendAbort') asked = true;
+      }
+    };
+    const counts = new Map<string, number>();
+    const answer = (end: End | undefined) => {
+      if (!asked || answered) return;
+      answered = true;
+      if (end !== undefined && !walk.isOver) heard = true;
+      send(end === undefined ? unreachable : acknowledged(end));
+    };
+    const finish = (which: number, how: (batch: number) => RequestEvent) => {
+      const [batch] = active.splice(which % Math.max(1, active.length), 1);
+      if (batch !== undefined) send(how(batch));
+    };
+    const act = (next: Move): void => {
+      switch (next.do) {
+        case 'add':
+          if (walk.state !== 'running.open' || lastIn) return;
+          active.push(batches);
+          lastIn = next.last;
+          batches += 1;
+          send(added(batches - 1, next.last));
+          return;
+        case 'commit':
+          finish(next.which, committed);
+          return;
+        case 'abort':
+          finish(next.which, (batch) => aborted(batch, next.drained));
+          return;
+        case 'cancel':
+          send(cancel);
+          return;
+        case 'lose':
+          send(lost);
+          return;
+        case 'wait':
+          send({ type: 'xstate.after.deadline.request.running' } as unknown as RequestEvent);
+          return;
+        case 'unreachable':
+          answer(undefined);
+          return;
+        case 'acknowledge':
+          recorded ??= walk.context.wish?.end ?? 'failed';
+          answer(recorded);
+          return;
+        case 'tell':
+          recorded ??= next.end;
+          if (!walk.isOver) heard = true;
+          send(recorded === 'ready' ? ready : told(recorded));
+          return;
+      }
+    };
+    for (const next of moves) act(next);
+    // Time passes: the deadline, the answer to the abort, and the drain of each transfer.
+    act({ do: 'wait' });
+    answer(recorded);
+    while (active.length > 0) act({ do: 'abort', which: 0, drained: true });
+    return { walk, counts, recorded, heard };
+  }
+
+  test('P12: P7: it ends in exactly one of the four ways, once, and tells once', () => {
+    fc.assert(
+      fc.property(fc.array(move, { maxLength: 25, size: 'max' }), (moves) => {
+        const { walk, counts } = live(moves);
+        expect(walk.state).toBe('ended');
+        expect(['ready', 'failed', 'cancelled', 'expired']).toContain(walk.context.end);
+        expect(walk.context.failure === null, 'a reason unless ready').toBe(walk.context.end === 'ready');
+        expect(walk.context.active).toBe(0);
+        const once = ['announce', 'reportEnded', 'sendDrained'].map((name) => counts.get(name));
+        expect(once).toEqual([1, 1, 1]);
+        expect(counts.get('sendAbort') ?? 0).toBeLessThanOrEqual(1);
+        expect(counts.get('startTransfer') ?? 0).toBe(walk.context.batches);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('P12: what the receiver said is how it ended, and then the sender is silent', () => {
+    fc.assert(
+      fc.property(fc.array(move, { maxLength: 25, size: 'max' }), (moves) => {
+        const { walk, recorded, heard } = live(moves);
+        expect(walk.context.receiverAnnounces).toBe(heard);
+        if (heard) expect(walk.context.end).toBe(recorded);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,126 @@
+/** Shared by the machines' tests: machines walked without running anything, and run on a clock that the test moves. */
+import {
+  type Actor,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type ContextFrom,
+  createActor,
+  type EventFromLogic,
+  type InputFrom,
+  initialTransition,
+  SimulatedClock,
+  transition,
+} from 'xstate';
+import type { Failure } from '../../src/protocol/fields.js';
+
+/** An effect that a machine asked for: its name, and its parameters where it has some. */
+export type Effect = readonly [name: string, params?: unknown];
+
+/** Walks a machine by pure transitions and keeps the effects it asks for. Giving back nothing is not an effect. */
+export class Walk<M extends AnyStateMachine> {
+  readonly machine: M;
+  snapshot: AnyMachineSnapshot;
+  /** All effects so far. */
+  readonly effects: Effect[] = [];
+  #taken = 0;
+
+  constructor(machine: M, input: InputFrom<M>) {
+    this.machine = machine;
+    const [snapshot, actions] = initialTransition(machine as AnyStateMachine, input);
+    this.snapshot = snapshot;
+    this.#keep(actions);
+  }
+
+  /** The state, as `a.b` for a state inside another. */
+  get state(): string {
+    return stateOf(this.snapshot.value);
+  }
+
+  get context(): ContextFrom<M> {
+    return this.snapshot.context as ContextFrom<M>;
+  }
+
+  get isOver(): boolean {
+    return this.snapshot.status === 'done';
+  }
+
+  send(...events: EventFromLogic<M>[]): this {
+    for (const event of events) {
+      if (this.isOver) return this;
+      const [snapshot, actions] = transition(this.machine as AnyStateMachine, this.snapshot, event);
+      this.snapshot = snapshot;
+      this.#keep(actions);
+    }
+    return this;
+  }
+
+  /** Lets a delay run out: `delay` is its name, `state` the one it belongs to. */
+  elapse(delay: string, state: string): this {
+    return this.send({ type: `xstate.after.${delay}.${this.machine.id}.${state}` } as EventFromLogic<M>);
+  }
+
+  /** The effects since the last call. */
+  take(): Effect[] {
+    const taken = this.effects.slice(this.#taken);
+    this.#taken = this.effects.length;
+    return taken;
+  }
+
+  #keep(actions: unknown[]): void {
+    for (const { type, params } of actions as { type: string; params?: unknown }[]) {
+      if (!type.startsWith('xstate.') && !isNothing(params)) this.effects.push(effectOf(type, params));
+    }
+  }
+}
+
+/** Runs a machine on a simulated clock, with every effect recorded. */
+export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>) {
+  const effects: Effect[] = [];
+  const names = Object.entries(machine.implementations.actions)
+    .filter(([, action]) => (action as { type?: string }).type === undefined)
+    .map(([name]) => name);
+  const actions = Object.fromEntries(
+    names.map((name) => [
+      name,
+      (_: unknown, params: unknown) => {
+        if (!isNothing(params)) effects.push(effectOf(name, params));
+      },
+    ]),
+  );
+  const clock = new SimulatedClock();
+  const logic = machine.provide({ actions } as Parameters<M['provide']>[0]) as M;
+  const actor = createActor(logic as AnyStateMachine, { input, clock }) as Actor<M>;
+  actor.start();
+  return {
+    actor,
+    clock,
+    effects,
+    get state(): string {
+      return stateOf((actor.getSnapshot() as AnyMachineSnapshot).value);
+    },
+    /** Lets time pass by the millisecond: a delay that starts meanwhile starts then, not at the end. */
+    pass(ms: number): void {
+      for (let passed = 0; passed < ms; passed += 1) clock.increment(1);
+    },
+    /** The effects since the last call. */
+    take: () => effects.splice(0),
+  };
+}
+
+export const failure: Failure = { code: 'fabric_error', message: 'the test broke it' };
+export const otherFailure: Failure = { code: 'cancelled_by_caller', message: 'the test gave up' };
+
+export function stateOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const [[parent, child] = ['']] = Object.entries(value as object);
+  return `${parent}.${stateOf(child)}`;
+}
+
+function effectOf(name: string, params: unknown): Effect {
+  return params === undefined ? [name] : [name, params];
+}
+
+function isNothing(params: unknown): boolean {
+  const positions = (params as { positions?: unknown } | undefined)?.positions;
+  return Array.isArray(positions) && positions.length === 0;
+}
