@@ -45,7 +45,7 @@ export type RequestEvent =
   | { type: 'request.cancel'; failure: Failure }
   | { type: 'request.ended'; end: End; failure: Failure | null }
   | { type: 'receiver.lost'; failure: Failure }
-  | { type: 'abort.acknowledged'; end: End }
+  | { type: 'abort.acknowledged'; end: End; failure: Failure | null }
   | { type: 'abort.unreachable' };
 
 export const requestMachine = setup({
@@ -85,6 +85,7 @@ export const requestMachine = setup({
     ),
   },
   guards: {
+    everythingPut: ({ context }) => context.lastIn,
     everythingCommitted: ({ context }) => context.lastIn && context.active === 0,
     endedReady: ({ event }) => event.type === 'request.ended' && event.end === 'ready',
     verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
@@ -174,6 +175,13 @@ export const requestMachine = setup({
             'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
           },
           always: { guard: 'everythingCommitted', target: 'settling' },
+          // A batch may wait for others' bytes, and the notices that they have come may be lost.
+          after: {
+            inquireInterval: [
+              { guard: 'everythingPut', target: 'open', reenter: true, actions: 'inquire' },
+              { target: 'open', reenter: true },
+            ],
+          },
         },
         /** All bytes are committed; the receiver has the word. */
         settling: {
@@ -215,7 +223,10 @@ export const requestMachine = setup({
         'abort.acknowledged': {
           actions: {
             type: 'recordVerdict',
-            params: ({ context, event }) => ({ end: event.end, failure: context.wish?.failure ?? null }),
+            params: ({ context, event }) => ({
+              end: event.end,
+              failure: event.failure ?? context.wish?.failure ?? null,
+            }),
           },
         },
         'abort.unreachable': { actions: 'recordOwnVerdict' },

@@ -107,7 +107,8 @@ export class Receiver {
       const ingest = this.#ingests.get(nameOf(holder)) ?? this.#addIngest(holder, agent, totalChunks, attemptTimeoutMs);
       ingest.end(end, reason);
     }
-    return { end: this.#store.view.tombstone(holder)?.end ?? end };
+    const { end: held = end, reason: why } = this.#store.view.tombstone(holder) ?? {};
+    return why === undefined ? { end: held } : { end: held, reason: why };
   }
 
   drained({ request, epoch }: PeerRequest<'drained'>): Body<PeerReply<'drained'>> {
@@ -222,7 +223,7 @@ export class Receiver {
 
   sweep(): void {
     this.#store.execute({ type: 'expire' });
-    const broken = this.#store.view.audit();
+    const broken = this.#store.view.auditCounts();
     if (broken === undefined) return;
     this.#context.counters.add('invariants_broken');
     this.#context.logger.fatal({ invariant: broken }, 'the store has lost an invariant');

@@ -182,7 +182,7 @@ export class RequestActor {
     const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
     try {
       const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#afterTheEnd());
-      this.#send({ type: 'abort.acknowledged', end: reply.end });
+      this.#send({ type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
     } catch (error) {
       this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
       this.#send({ type: 'abort.unreachable' });
@@ -211,13 +211,16 @@ export class RequestActor {
   async inquire(): Promise<void> {
     const { request, peer } = this.task;
     const { epoch } = this.#context;
+    if (!peer.wasConnected) return;
     try {
       const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
       const reply = await callPeer(this.#context, peer, 'inquire', () => ({ request, epoch }), options);
       if (reply.end !== undefined) this.receiverSaid(reply.end, reply.reason ?? null);
     } catch (error) {
       const failure = toFailure(error);
-      if (failure.code === 'unknown_request') this.receiverLost(failure);
+      // Before it settles, the receiver may just not have heard of it yet.
+      const settling = this.#actor.getSnapshot().matches({ running: 'settling' });
+      if (failure.code === 'unknown_request' && settling) this.receiverLost(failure);
       else this.#context.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
     }
   }

@@ -10,7 +10,10 @@ export class StoreActor {
   readonly #store: Store;
   readonly #clock: ClockPort;
   readonly #onEffect: (effect: StoreEffect) => void;
-  readonly #effects: StoreEffect[] = [];
+  /** Effects by command, in order: one command can have hundreds of thousands. */
+  readonly #effects: (readonly StoreEffect[])[] = [];
+  /** Of the first of `effects`, the next one to hand on. */
+  #next = 0;
   #dispatching = false;
 
   constructor(store: Store, clock: ClockPort, onEffect: (effect: StoreEffect) => void) {
@@ -20,14 +23,14 @@ export class StoreActor {
   }
 
   /** What may be looked at without a command. */
-  get view(): Pick<Store, 'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'audit'> {
+  get view(): Pick<Store, 'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts'> {
     return this.#store;
   }
 
   /** Throws a `KvferryError`, having changed nothing, when the command cannot be accepted. */
   execute<C extends StoreCommand>(command: C): StoreResult<C>['reply'] {
     const { reply, effects } = this.#store.execute(command, this.#clock.now());
-    this.#effects.push(...effects);
+    this.#effects.push(effects);
     this.#dispatch();
     return reply;
   }
@@ -36,8 +39,13 @@ export class StoreActor {
     if (this.#dispatching) return;
     this.#dispatching = true;
     try {
-      for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift()) {
-        this.#onEffect(effect);
+      for (let effects = this.#effects[0]; effects !== undefined; effects = this.#effects[0]) {
+        while (this.#next < effects.length) {
+          this.#next += 1;
+          this.#onEffect(effects[this.#next - 1] as StoreEffect);
+        }
+        this.#next = 0;
+        this.#effects.shift();
       }
     } finally {
       this.#dispatching = false;

@@ -28,7 +28,7 @@ import { loadNative, type NativeCompletion, type NativeEngine, type NativeModule
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'net', 'verbs'];
+const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'net', 'verbs'];
 
 export interface NativeFabricOptions {
   /** What to offer and to use, best first. */
@@ -43,9 +43,9 @@ export interface NativeFabricOptions {
   readonly sliceBytes?: number;
 }
 
-export const defaultBindAddress = '127.0.0.1';
-export const defaultWindowBytes = 8 * 1024 * 1024;
-export const defaultSliceBytes = 1024 * 1024;
+const defaultBindAddress = '127.0.0.1';
+const defaultWindowBytes = 8 * 1024 * 1024;
+const defaultSliceBytes = 1024 * 1024;
 
 const wildcardAddresses: readonly string[] = ['0.0.0.0', '::'];
 const numbersPerItem = 4;
@@ -61,7 +61,7 @@ function spinMicroseconds(): number {
   return availableParallelism() >= processorsToSpin ? spinMicrosecondsWithProcessors : 0;
 }
 
-export function defaultSocketDir(): string {
+function defaultSocketDir(): string {
   return process.env['XDG_RUNTIME_DIR'] ?? '/tmp';
 }
 

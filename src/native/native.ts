@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** Built by this, from the root of the package. */
-export const buildCommand = 'npx node-gyp rebuild';
+const buildCommand = 'npx node-gyp rebuild';
 
 /** One thing that was begun with an id and has ended. `code` is `ok` or an error code of the protocol. */
 export interface NativeCompletion {

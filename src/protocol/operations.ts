@@ -87,7 +87,6 @@ const acquireReply = z.strictObject({
   missing: z.array(key).describe('Keys that are not here, or not ready: recompute them.'),
   next: natural.optional().describe('The request has more keys: acquire again with this as `from`.'),
 });
-export type AcquireReply = z.infer<typeof acquireReply>;
 
 const releaseRequest = z.strictObject({
   v: version,

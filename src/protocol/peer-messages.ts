@@ -92,7 +92,10 @@ const abortRequest = z.strictObject({
   end: z.enum(['failed', 'cancelled', 'expired']).describe('What shall be recorded, unless it has ended already.'),
   reason: failure.describe('Why it is given up.'),
 });
-const abortReply = ok.extend({ end: end.describe('The recorded end.') });
+const abortReply = ok.extend({
+  reason: failure.optional().describe('Why, unless it is ready.'),
+  end: end.describe('The recorded end.'),
+});
 
 /** prefill → decode: no write of this request can land any more. */
 const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });

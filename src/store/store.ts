@@ -68,8 +68,9 @@ interface Holder {
   chunks: number;
   highestBatch: number;
   lastBatch: number | null;
-  /** Keys of batches that wait for admission. */
+  /** Keys of batches that wait for admission, and how many of them are in the arena now. */
   readonly waitingKeys: Set<string>;
+  waitingPresent: number;
   readonly candidate: Candidate;
   readonly leases: Map<string, Entry>;
   /** No write of it can land any more, and none will be started: what its sender says last. */
@@ -102,6 +103,8 @@ export class Store {
   readonly #tombstones: Tombstones;
   readonly #grants = new Set<string>();
   readonly #quarantine = new Map<number, QuarantinedPage>();
+  /** Requests that wait for admission, by the keys they will ask for. */
+  readonly #waitingFor = new Map<string, Set<Holder>>();
   #effects: StoreEffect[] = [];
   #nowMs = 0;
 
@@ -152,6 +155,19 @@ export class Store {
   /** The ends of every request of that name that are remembered, of whatever epoch. */
   remembered(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
     return this.#tombstones.ofRequest(request);
+  }
+
+  /** Checks that every page is accounted for: cheap enough to do all the time. As `audit`, which checks everything. */
+  auditCounts(): string | undefined {
+    const { total, free, writing, ready, quarantined, reserved } = this.pageCounts();
+    if (free + writing + ready + quarantined !== total)
+      return `${free} + ${writing} + ${ready} + ${quarantined} pages are not ${total}`;
+    if (free !== this.#pages.freeCount) return `${free} pages are free, ${this.#pages.freeCount} are on the free list`;
+    if (writing + ready !== this.#entries.size)
+      return `${writing + ready} pages have an owner, ${this.#entries.size} keys a page`;
+    if (quarantined !== this.#quarantine.size) return 'the quarantine has lost a page';
+    if (reserved < 0 || reserved > free) return `${reserved} pages are reserved, ${free} are free`;
+    return undefined;
   }
 
   /** Checks every invariant that spans the parts. Returns the first that is broken, or undefined. */
@@ -230,7 +246,7 @@ export class Store {
       this.#place(holder, batch);
       return undefined;
     }
-    for (const key of command.keys) holder.waitingKeys.add(key);
+    for (const key of command.keys) this.#waitFor(holder, key);
     this.#admission.enqueue(holder.candidate);
     this.#pump();
     if (!holder.admitted && holder.refused === undefined) {
@@ -305,17 +321,13 @@ export class Store {
   #candidateOf(holder: () => Holder, totalChunks: number): Candidate {
     return {
       chunks: totalChunks,
-      charge: () => {
-        let present = 0;
-        for (const key of holder().waitingKeys) if (this.#entries.has(key)) present += 1;
-        return totalChunks - present;
-      },
+      charge: () => totalChunks - holder().waitingPresent,
       // What no longer fits the arena is refused before anything is promised to it.
       admissible: () => [...holder().batches.values()].every((batch) => this.#fits(holder(), batch)),
       admit: () => {
         holder().admitted = true;
         holder().reserved = totalChunks;
-        holder().waitingKeys.clear();
+        this.#stopWaiting(holder());
         for (const batch of holder().batches.values()) this.#place(holder(), batch);
       },
     };
@@ -439,7 +451,7 @@ export class Store {
       for (const joiner of entry.joiners) count(joiner.holder, joiner.batch, 'joined');
       entry.joiners.length = 0;
     }
-    this.#effects.push(...progress.values());
+    for (const ready of progress.values()) this.#effects.push(ready);
     return undefined;
   }
 
@@ -474,6 +486,7 @@ export class Store {
       return undefined;
     }
     this.#admission.withdraw(holder.candidate);
+    this.#stopWaiting(holder);
     this.#holders.delete(name);
     for (const entry of holder.leases.values()) {
       if (!entry.ready && entry.writer === holder) this.#abandon(entry);
@@ -485,7 +498,7 @@ export class Store {
   /** The writer of an unfinished entry is gone: the entry goes, everyone who joined learns it, the page is made safe. */
   #abandon(entry: Entry): void {
     const writer = entry.writer;
-    this.#entries.delete(entry.key);
+    this.#removeEntry(entry);
     if (this.#grants.has(entry.grant) && !writer.drained) {
       this.#pages.quarantine(entry.page);
       this.#quarantine.set(entry.page, { writer: writer.name, grant: entry.grant });
@@ -606,7 +619,32 @@ export class Store {
       joiners: [],
     };
     this.#entries.set(key, entry);
+    for (const holder of this.#waitingFor.get(key) ?? []) holder.waitingPresent += 1;
     return entry;
+  }
+
+  #removeEntry(entry: Entry): void {
+    this.#entries.delete(entry.key);
+    for (const holder of this.#waitingFor.get(entry.key) ?? []) holder.waitingPresent -= 1;
+  }
+
+  /** What a waiting request would be charged follows the arena, so that asking for it costs nothing (P3, P8). */
+  #waitFor(holder: Holder, key: string): void {
+    const holders = this.#waitingFor.get(key);
+    if (holders === undefined) this.#waitingFor.set(key, new Set([holder]));
+    else holders.add(holder);
+    holder.waitingKeys.add(key);
+    if (this.#entries.has(key)) holder.waitingPresent += 1;
+  }
+
+  #stopWaiting(holder: Holder): void {
+    for (const key of holder.waitingKeys) {
+      const holders = this.#waitingFor.get(key);
+      holders?.delete(holder);
+      if (holders?.size === 0) this.#waitingFor.delete(key);
+    }
+    holder.waitingKeys.clear();
+    holder.waitingPresent = 0;
   }
 
   #lease(holder: Holder, entry: Entry): void {
@@ -620,7 +658,7 @@ export class Store {
     const joined = entry.joiners.findIndex((joiner) => joiner.holder === holder);
     if (joined >= 0) entry.joiners.splice(joined, 1);
     if (entry.holders.size > 0 || !entry.ready) return;
-    this.#entries.delete(entry.key);
+    this.#removeEntry(entry);
     this.#pages.free(entry.page, 'page.released');
   }
 
@@ -638,6 +676,7 @@ export class Store {
       highestBatch: 0,
       lastBatch: null,
       waitingKeys: new Set(),
+      waitingPresent: 0,
       candidate: this.#candidateOf(() => holder, totalChunks),
       leases: new Map(),
       drained: false,

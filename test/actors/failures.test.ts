@@ -159,6 +159,23 @@ describe('messages that get lost', () => {
     expect(await made.status('prefill-0')).toMatchObject({ requestsTotal: 0, counters: { requests_sent_ready: 1 } });
   });
 
+  test('P7, P12: the notices that others wrote the joined chunks are lost: the sender asks', async () => {
+    const made = await pair();
+    await made.agent('prefill-1', 'prefill');
+    await made.segment('prefill-1', 'engine', ['k0', 'k1', 'k2', 'k3']);
+    const writes = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'a', ['k0']);
+    await made.clock.until(() => writes.held > 0);
+    await made.put('prefill-1', 'b', ['k0'], { timeoutMs: 300_000 });
+    await made.clock.advance(100);
+    made.network.fate = ({ subject }) => ({ copies: /\.(joined|ended)$/.test(subject) ? 0 : 1, delayMs: 0 });
+    writes.release();
+    expect(await made.ended('b')).toMatchObject({ end: 'ready', joined: 1 });
+    await made.clock.advance(3000);
+    expect(made.released.filter(({ request }) => request === 'b')).toMatchObject([{ positions: [0] }]);
+    expect(await made.status('prefill-1')).toMatchObject({ requestsTotal: 0, counters: { requests_sent_ready: 1 } });
+  });
+
   test('every message arrives three times: nothing happens more than once', async () => {
     const made = await pair();
     made.network.fate = ({ subject }) => ({ copies: subject.includes('.peer.') ? 3 : 1, delayMs: 0 });

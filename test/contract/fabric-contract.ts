@@ -628,17 +628,16 @@ export function describeFabric(name: string, createHarness: () => FabricHarness)
         });
       });
 
-      it('during a write makes it fail, and nobody crashes', async () => {
+      it('during a write makes it fail, and nobody crashes; the connection stays usable', async () => {
         const pair = await openPair();
         const path = await attach(pair.sender, 's', pattern('s', pageBytes * pages));
         const write = writeUntilItEnds(pair.connection, 's');
         await untilSomethingLanded(pair);
         harness.truncate(path, pageBytes);
-        expect(await write).toMatchObject({ status: 'failed', code: 'segment_invalid' });
+        expect(await write).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
         await pair.sender.detachSegment('s');
         await attach(pair.sender, 's', pattern('again', pageBytes));
-        const { connection } = await join(pair.sender, pair);
-        expect(await connection.write([item('s', 0, 0, pageBytes)]).done).toEqual({
+        expect(await pair.connection.write([item('s', 0, 0, pageBytes)]).done).toEqual({
           status: 'delivered',
           bytes: pageBytes,
         });

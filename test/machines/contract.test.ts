@@ -72,7 +72,7 @@ const requestSamples: Samples<RequestEvent> = {
     { type: 'request.ended', end: 'cancelled', failure },
   ],
   'receiver.lost': [{ type: 'receiver.lost', failure }],
-  'abort.acknowledged': [{ type: 'abort.acknowledged', end: 'failed' }],
+  'abort.acknowledged': [{ type: 'abort.acknowledged', end: 'failed', failure: null }],
   'abort.unreachable': [{ type: 'abort.unreachable' }],
 };
 

@@ -31,7 +31,7 @@ const lost: RequestEvent = {
 };
 const ready: RequestEvent = { type: 'request.ended', end: 'ready', failure: null };
 const told = (end: Exclude<End, 'ready'>): RequestEvent => ({ type: 'request.ended', end, failure });
-const acknowledged = (end: End): RequestEvent => ({ type: 'abort.acknowledged', end });
+const acknowledged = (end: End): RequestEvent => ({ type: 'abort.acknowledged', end, failure: null });
 const unreachable: RequestEvent = { type: 'abort.unreachable' };
 
 const cancelTransfers = (why: unknown) => ['cancelTransfers', { failure: why }];
@@ -85,8 +85,14 @@ describe('the way of a request', () => {
   });
 
   test('P6: a request that is ready stays ready, whoever cancels it', () => {
-    const walk = start().send(added(0, true), ready, cancel, lost, told('cancelled'), committed(0));
-    expect(walk.state).toBe('ended');
+    const walk = start().send(added(0, true), ready);
+    walk.take();
+
+    walk.send(cancel, lost, told('cancelled'));
+    expect(walk.state).toBe('settled');
+    expect(walk.take()).toEqual([['reportUnexpected'], ['reportUnexpected']]);
+    walk.send(committed(0));
+    expect(walk.take()).toEqual(over);
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
 });

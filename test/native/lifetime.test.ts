@@ -17,6 +17,10 @@ import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 
 const MiB = 2 ** 20;
+/** More than the kernel keeps of a connection: a frozen sender is always in the middle of a slice. */
+const largeBytes = 16 * MiB;
+/** An arena must not be truncated, which is what writing a file does otherwise. */
+const inPlace = { flag: 'r+' };
 const delivered = { status: 'delivered', bytes: MiB };
 const endedWell = { code: 0, signal: null };
 const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
@@ -153,7 +157,7 @@ for (const provider of tested) {
       expect(await child.line()).toMatchObject({ status: 'delivered' });
       await child.kill();
       await receiver.revoke(doomed.id);
-      writeFileSync(arena, pattern('mine', MiB));
+      writeFileSync(arena, pattern('mine', MiB), inPlace);
       const connection = await sender.connect(endpoint as FabricEndpoint, await receiver.grant(provider), {
         timeoutMs: 10_000,
       });
@@ -166,18 +170,20 @@ for (const provider of tested) {
     it('a sender that was frozen while its grant was revoked lands nothing when it wakes', async () => {
       const receiver = await open();
       const arena = join(directory, 'arena');
-      await receiver.createArena({ path: arena, pageBytes: MiB, pages: 1 });
-      writeFileSync(join(directory, 'segment'), pattern('segment', MiB));
+      await receiver.createArena({ path: arena, pageBytes: largeBytes, pages: 1 });
+      writeFileSync(join(directory, 'segment'), pattern('segment', largeBytes));
       const grant = await receiver.grant(provider);
       const zombie = start('send.mjs', [JSON.stringify(receiver.endpoints()[0]), JSON.stringify(grant)]);
       expect(await zombie.line()).toMatchObject({ status: 'delivered' });
+      await untilSomethingLands(arena);
       zombie.process.kill('SIGSTOP');
+      await untilQuiet(arena);
       await receiver.revoke(grant.id);
-      writeFileSync(arena, pattern('canary', MiB));
+      writeFileSync(arena, pattern('canary', largeBytes), inPlace);
       zombie.process.kill('SIGCONT');
       expect(await zombie.line()).toMatchObject({ status: 'failed', code: 'write_rejected', drained: true });
       expect(await zombie.ended).toEqual(endedWell);
-      expect(Buffer.compare(readFileSync(arena), pattern('canary', MiB))).toBe(0);
+      expect(Buffer.compare(readFileSync(arena), pattern('canary', largeBytes))).toBe(0);
     });
 
     it('what a killed receiver left in the socket directory is swept by the next', async () => {
@@ -193,6 +199,27 @@ for (const provider of tested) {
       expect(sockets()).toHaveLength(before.length);
     });
   });
+}
+
+async function untilSomethingLands(arena: string): Promise<void> {
+  const zeros = new Uint8Array(largeBytes);
+  writeFileSync(arena, zeros, inPlace);
+  while (Buffer.compare(readFileSync(arena), zeros) === 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Until a frozen sender's last bytes have arrived: then the receiver waits in the middle of a slice, which is the hardest
+ * place to fence. Were it to go on too early, the case would only be an easier one.
+ */
+async function untilQuiet(arena: string): Promise<void> {
+  const zeros = new Uint8Array(largeBytes);
+  writeFileSync(arena, zeros, inPlace);
+  for (let quietTurns = 0; quietTurns < 10; quietTurns++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (Buffer.compare(readFileSync(arena), zeros) === 0) continue;
+    writeFileSync(arena, zeros, inPlace);
+    quietTurns = 0;
+  }
 }
 
 function item(length: number) {

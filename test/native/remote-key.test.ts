@@ -41,6 +41,17 @@ describe.skipIf(reason !== undefined)(
       return { ...grant, token: fields.join(':') };
     }
 
+    it('the key of a revoked grant opens nothing, by way of a live one either', async () => {
+      const endpoint = receiver.endpoints()[0] as FabricEndpoint;
+      const revoked = await receiver.grant('tcp');
+      const key = revoked.token.split(':')[keyField] as string;
+      await receiver.revoke(revoked.id);
+      const zombie = await sender.connect(endpoint, forge(await receiver.grant('tcp'), keyField, key), { timeoutMs });
+      const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: pageBytes }];
+      expect(await zombie.write(items).done).toMatchObject({ status: 'failed', bytes: 0 });
+      expect(Buffer.compare(readFileSync(join(directory, 'arena')), new Uint8Array(4 * pageBytes))).toBe(0);
+    });
+
     it.each([
       ['key', keyField, 'badbadbadbad'],
       ['key of 0', keyField, '0'],

@@ -17,7 +17,7 @@ export const defaults: StoreOptions = {
 };
 
 /** Bytes of a chunk, where a test does not care. */
-export const CHUNK_BYTES = 10;
+const CHUNK_BYTES = 10;
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
 type Allocated = Extract<StoreEffect, { type: 'allocated' }>;

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "fault_guard.h"
 #include "mapping.h"
 #include "memory_file.h"
 
@@ -17,10 +19,13 @@ class Arena {
 
   uint8_t* data() const { return mapping_.data(); }
   size_t bytes() const { return mapping_.bytes(); }
+  // Engines can write to the file, and so can truncate it by mistake. Does it reach to `end`, and has no write missed it?
+  bool intact(uint64_t end) const;
 
  private:
   const MemoryFile file_;
   Mapping mapping_;
+  std::optional<FaultGuard> guard_;
 };
 
 }  // namespace kvferry

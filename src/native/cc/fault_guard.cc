@@ -18,6 +18,7 @@ namespace {
 struct Range {
   std::atomic<uintptr_t> start{0};
   std::atomic<uintptr_t> end{0};
+  std::atomic<int> protection{0};
   std::atomic<bool> damaged{false};
 };
 
@@ -58,7 +59,8 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
   }
   range->damaged.store(true, std::memory_order_release);
   void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
-  void* zeros = ::mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  const int protection = range->protection.load(std::memory_order_relaxed);
+  void* zeros = ::mmap(page, page_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (zeros == MAP_FAILED) forward(signal, info, context);
 }
 
@@ -76,13 +78,14 @@ void install_handler() {
 
 }  // namespace
 
-FaultGuard::FaultGuard(const void* start, size_t bytes) : slot_(0) {
+FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(0) {
   std::lock_guard lock(ranges_mutex);
   install_handler();
   while (slot_ < guards_max && ranges[slot_].end.load(std::memory_order_relaxed) != 0) slot_++;
   if (slot_ == guards_max) throw Failure(Code::segment_invalid, "too many mapped segments in this process");
   Range& range = ranges[slot_];
   range.damaged.store(false, std::memory_order_relaxed);
+  range.protection.store(protection, std::memory_order_relaxed);
   range.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_relaxed);
   range.end.store(reinterpret_cast<uintptr_t>(start) + bytes, std::memory_order_release);
   if (slot_ >= slots_used.load(std::memory_order_relaxed)) slots_used.store(slot_ + 1, std::memory_order_release);

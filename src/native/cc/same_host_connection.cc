@@ -156,6 +156,9 @@ void Connection::handle(const Message& message) {
         scheduler_.failed(message.ticket, Code::segment_invalid, "the receiver could not read the source segment",
                           false);
         return;
+      case CopyStatus::arena_invalid:
+        scheduler_.failed(message.ticket, Code::fabric_error, "the receiver's arena shrank", false);
+        return;
     }
   }
 }

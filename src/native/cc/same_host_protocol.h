@@ -19,7 +19,7 @@ constexpr uint64_t copy_bytes_max = 8 << 20;
 
 enum class Kind : uint32_t { hello = 1, welcome, refused, attach, detach, copy, done };
 
-enum class CopyStatus : uint32_t { copied = 0, rejected, segment_invalid };
+enum class CopyStatus : uint32_t { copied = 0, rejected, segment_invalid, arena_invalid };
 
 struct Message {
   Kind kind;

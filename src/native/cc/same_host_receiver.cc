@@ -192,7 +192,8 @@ CopyStatus Receiver::copy(Peer& peer, const Message& request) {
   }
   mapping.prefault(request.source_offset, request.length);
   stream_copy(arena_->data() + request.target_offset, mapping.data() + request.source_offset, request.length);
-  return segment.intact(end) && !mapping.damaged() ? CopyStatus::copied : CopyStatus::segment_invalid;
+  if (!segment.intact(end) || mapping.damaged()) return CopyStatus::segment_invalid;
+  return arena_->intact(request.target_offset + request.length) ? CopyStatus::copied : CopyStatus::arena_invalid;
 }
 
 }  // namespace kvferry::same_host

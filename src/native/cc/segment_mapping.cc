@@ -28,7 +28,7 @@ Mapping map_readable(const Segment& segment) {
 
 SegmentMapping::SegmentMapping(const Segment& segment)
     : mapping_(map_readable(segment)),
-      guard_(mapping_.data(), mapping_.bytes()),
+      guard_(mapping_.data(), mapping_.bytes(), PROT_READ),
       prefaulted_((mapping_.bytes() + prefault_bytes - 1) / prefault_bytes) {}
 
 // An advice only: older kernels refuse it and a shrunk file cannot be populated, and then the reader faults by itself.

@@ -1,14 +1,16 @@
 /**
- * A sender that writes its segment over and over, until a write is not delivered; says when the first has landed, and
- * how it ended. Arguments: path of the facade, provider, directory, endpoint and grant as JSON.
+ * A sender that writes its segment over and over, in one slice, until a write is not delivered; says when the first has
+ * landed, and how it ended. Arguments: path of the facade, provider, directory, endpoint and grant as JSON.
  */
+import { statSync } from 'node:fs';
+
 const [, , facade, provider, directory, endpoint, grant] = process.argv;
+const bytes = statSync(`${directory}/segment`).size;
 const { openNativeFabric } = await import(facade);
-const MiB = 2 ** 20;
-const fabric = await openNativeFabric({ providers: [provider], socketDir: directory });
+const fabric = await openNativeFabric({ providers: [provider], socketDir: directory, sliceBytes: bytes });
 await fabric.attachSegment('s', `${directory}/segment`);
 const connection = await fabric.connect(JSON.parse(endpoint), JSON.parse(grant), { timeoutMs: 10_000 });
-const items = Array(64).fill({ segment: 's', sourceOffset: 0, targetOffset: 0, length: MiB });
+const items = Array(64).fill({ segment: 's', sourceOffset: 0, targetOffset: 0, length: bytes });
 const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 let outcome = await connection.write(items).done;
 say(outcome);

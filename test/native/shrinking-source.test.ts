@@ -1,0 +1,51 @@
+/**
+ * Sources that shrink while somebody reads them. The case is tried many times because it depends on where the reader is;
+ * it passes every time or something is wrong.
+ */
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { whyNot } from '../contract/native-harness.js';
+import { pattern } from '../contract/pattern.js';
+
+const MiB = 2 ** 20;
+const segmentBytes = 16 * MiB;
+const rounds = 25;
+const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+
+for (const provider of tested) {
+  const reason = whyNot(provider);
+  const name = reason === undefined ? `a source shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
+  describe.skipIf(reason !== undefined)(name, () => {
+    it('in the middle of being read: the write fails, the connection stays', async () => {
+      const directory = mkdtempSync('/dev/shm/kvferry-test-');
+      // Large slices: most of the time one is being read.
+      const options = { providers: [provider], socketDir: directory, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };
+      const receiver = await openNativeFabric(options);
+      const sender = await openNativeFabric(options);
+      onTestFinished(async () => {
+        await Promise.all([sender.close(), receiver.close()]);
+        rmSync(directory, { recursive: true });
+      });
+      const arena = join(directory, 'arena');
+      await receiver.createArena({ path: arena, pageBytes: segmentBytes, pages: 1 });
+      const grant = await receiver.grant(provider);
+      const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
+      const path = join(directory, 'segment');
+      const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: segmentBytes };
+      for (let round = 0; round < rounds; round++) {
+        rmSync(path, { force: true });
+        writeFileSync(path, pattern(`round ${round}`, segmentBytes));
+        await sender.attachSegment('s', path);
+        expect(await connection.write([whole]).done).toEqual({ status: 'delivered', bytes: segmentBytes });
+        expect(Buffer.compare(readFileSync(arena), pattern(`round ${round}`, segmentBytes))).toBe(0);
+        const write = connection.write(Array(1000).fill(whole));
+        truncateSync(path, round * 4096);
+        expect(await write.done).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+        await sender.detachSegment('s');
+      }
+    });
+  });
+}

@@ -1,0 +1,45 @@
+/** The largest sizes that the limits allow: nothing is lost, and nobody pays for those who wait. */
+import { expect, test, vi } from 'vitest';
+import { StoreActor } from '../../src/actors/store-actor.js';
+import { Store } from '../../src/store/store.js';
+import { allocate, defaults, holderOf, queued } from './support.js';
+
+const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+
+test('P2: a thousand requests that joined one writer all learn that it failed', () => {
+  const told = new Set<string>();
+  const store = new Store({ ...defaults, pages: 200, holdersMax: 2000 });
+  const clock = { now: () => 0, setTimeout: () => undefined, clearTimeout: () => undefined };
+  const actor = new StoreActor(store, clock, (effect) => {
+    if (effect.type === 'writer.failed') told.add(effect.holder.request);
+  });
+  const prefix = names('system-prompt-', 177);
+  actor.execute({ type: 'grant', grant: 'grant-e1' });
+  actor.execute(allocate('writer', prefix));
+  for (const joiner of names('joiner-', 1000)) actor.execute(allocate(joiner, prefix));
+
+  actor.execute({ type: 'end', holder: holderOf('writer'), end: 'failed', reason: undefined });
+
+  expect(told.size).toBe(1000);
+  expect(store.audit()).toBeUndefined();
+  expect(store.pageCounts()).toEqual({ total: 200, free: 23, writing: 0, ready: 0, quarantined: 177, reserved: 0 });
+});
+
+test('P7: T7: a batch of an admitted request costs no look-up of the keys that others wait for', () => {
+  const store = new Store({ ...defaults, pages: 400, holdersMax: 1000 });
+  store.execute({ type: 'grant', grant: 'grant-e1' }, 0);
+  store.execute(allocate('running', names('first-', 200), { last: false, totalChunks: 202 }), 0);
+  for (const waiting of names('waiting-', 300)) {
+    const { effects } = store.execute(allocate(waiting, names(`${waiting}-`, 200)), 0);
+    expect(effects).toEqual([queued(waiting, 200)]);
+  }
+
+  const lookUp = vi.spyOn(Map.prototype, 'has');
+  store.execute(allocate('running', ['next'], { batch: 1, last: false, totalChunks: 202 }), 0);
+  const lookUps = lookUp.mock.calls.length;
+  lookUp.mockRestore();
+
+  expect(lookUps).toBeLessThan(1000);
+  expect(store.audit()).toBeUndefined();
+  expect(store.waiting).toBe(300);
+});
