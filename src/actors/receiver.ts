@@ -42,9 +42,14 @@ export class Receiver {
     this.#store = new StoreActor(store, context.clock, (effect) => this.#run(effect));
   }
 
+  /** Rejects `arena_unavailable`, or `provider_unavailable` when there is no way to the arena at all. */
   async open(): Promise<void> {
     const { pages, pageBytes } = this.#context.options.arena;
-    await this.#context.fabric.createArena({ path: this.arenaPath, pages, pageBytes });
+    const { fabric, options } = this.#context;
+    await fabric.createArena({ path: this.arenaPath, pages, pageBytes });
+    if (fabric.endpoints().length > 0) return;
+    const reasons = fabric.unavailable().map(({ provider, reason }) => `${provider}: ${reason}`);
+    throw new KvferryError('provider_unavailable', `nobody can reach agent ${options.agent}: ${reasons.join('; ')}`);
   }
 
   // --- messages from senders ----------------------------------------------------------------------------------------
@@ -307,7 +312,7 @@ export class Receiver {
 
   #refuse(holder: HolderId): void {
     const recorded = this.#store.view.tombstone(holder);
-    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end);
+    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
     if (!this.#accepting) {
       throw new KvferryError('agent_draining', `agent ${this.#context.options.agent} takes no new requests`);
     }
@@ -347,7 +352,8 @@ export class Receiver {
       {
         ended: (_, end, reason) => {
           this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
-          if (end !== 'ready') this.#refusePending(holder, end);
+          if (end !== 'ready')
+            this.#refusePending(new RequestEndedError(holder.request, end, reason ?? undefined), holder);
         },
         gone: (which) => {
           if (this.#ingests.get(name) === which) this.#ingests.delete(name);
@@ -360,11 +366,11 @@ export class Receiver {
   }
 
   /** Allocations that still wait get the end as their answer. */
-  #refusePending(holder: HolderId, end: End): void {
+  #refusePending(error: RequestEndedError, holder: HolderId): void {
     const suffix = ` ${nameOf(holder)}`;
     for (const name of [...this.#pending.keys()]) {
       if (name.endsWith(suffix)) {
-        this.#settle(name, (pending) => pending.reject(new RequestEndedError(holder.request, end)));
+        this.#settle(name, (pending) => pending.reject(error));
       }
     }
   }

@@ -131,7 +131,7 @@ export class Sender {
   #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
     const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
     const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#context.epoch });
-    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end);
+    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason);
     const request = this.#requests.get(put.request);
     if (request !== undefined && put.batch < request.batchesIn) {
       throw new KvferryError('duplicate_batch', `batch ${put.batch} of ${put.request} was put before`, {

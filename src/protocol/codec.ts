@@ -55,8 +55,9 @@ export function encodeError(error: KvferryError): string {
 export class RequestEndedError extends KvferryError {
   readonly end: End;
 
-  constructor(request: string, end: End) {
-    super('request_ended', `request ${request} has ended: ${end}`, { field: 'request' });
+  constructor(request: string, end: End, reason?: Failure) {
+    const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
+    super('request_ended', `request ${request} has ended: ${end}${why}`, { field: 'request' });
     this.end = end;
   }
 }

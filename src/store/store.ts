@@ -574,7 +574,7 @@ export class Store {
     if (holder === undefined) {
       const tombstone = this.tombstone(id);
       if (tombstone === undefined) throw unknownRequest(id);
-      if (tombstone.end !== 'ready') throw new RequestEndedError(id.request, tombstone.end);
+      if (tombstone.end !== 'ready') throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
       return { existed: (keys ?? []).filter((key) => this.#entries.has(key)).length, freedPages: 0 };
     }
     if (holder.state === 'arriving') {
@@ -701,7 +701,7 @@ export class Store {
 
   #refuseEnded(id: HolderId): void {
     const tombstone = this.tombstone(id);
-    if (tombstone !== undefined) throw new RequestEndedError(id.request, tombstone.end);
+    if (tombstone !== undefined) throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
   }
 
   #refuseMoreHolders(): void {

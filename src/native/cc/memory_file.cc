@@ -17,6 +17,8 @@ namespace {
 constexpr mode_t owner_only = 0600;
 // Until it is locked a file has a name that no sweep looks for.
 constexpr std::string_view unfinished_suffix = ".new";
+// Only files named so are ours to sweep.
+constexpr std::string_view own_prefix = "kvferry-";
 
 // A lock goes with the last process that holds the file open, however that process ends.
 bool lock(const UniqueFd& fd) { return ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0; }
@@ -26,16 +28,14 @@ void sweep(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = path.substr(0, slash + 1);
   const std::string_view own = std::string_view(path).substr(slash + 1);
-  const size_t first = own.find('-');
   const size_t last = own.rfind('-');
-  if (first == last) return;
-  const std::string_view prefix = own.substr(0, first + 1);
+  if (!own.starts_with(own_prefix) || last < own_prefix.size()) return;
   const std::string_view suffix = own.substr(last);
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
   if (!listing) return;
   while (const dirent* entry = ::readdir(listing.get())) {
     const std::string_view name = entry->d_name;
-    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    if (!name.starts_with(own_prefix) || !name.ends_with(suffix)) continue;
     const std::string found = directory + entry->d_name;
     const UniqueFd fd(::open(found.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (fd && lock(fd)) ::unlink(found.c_str());
