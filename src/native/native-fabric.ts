@@ -44,8 +44,8 @@ export interface NativeFabricOptions {
 }
 
 const defaultBindAddress = '127.0.0.1';
-const defaultWindowBytes = 8 * 1024 * 1024;
-const defaultSliceBytes = 1024 * 1024;
+const defaultWindowBytes = 16 * 1024 * 1024;
+const defaultSliceBytes = 4 * 1024 * 1024;
 
 const wildcardAddresses: readonly string[] = ['0.0.0.0', '::'];
 const numbersPerItem = 4;

@@ -25,7 +25,7 @@ const CHUNKS_PER_BATCH = 32;
 /** Batches of one tiny chunk, one after the other: their time is the control path's. */
 const CONTROL_BATCHES = 200;
 /** Before those are counted: agents run for months, their first batches run code that is not compiled yet. */
-const CONTROL_WARM_UP_BATCHES = 50;
+const CONTROL_WARM_UP_BATCHES = 800;
 const CONTROL_CHUNK_BYTES = 64;
 /** Bytes for each measurement of memcpy and TCP. */
 const BASELINE_BYTES_MAX = 512 * 1024 ** 2;
