@@ -90,6 +90,28 @@ describe('one request', () => {
   });
 });
 
+describe('an agent that is both', () => {
+  test('sends to itself, and to another', async () => {
+    const made = clusters.create();
+    for (const agent of ['decode-0', 'decode-1']) {
+      await made.agent(agent, 'both');
+      await made.segment(agent, 'engine', ['k0', 'k1']);
+    }
+    const own = await made.put('decode-0', 'own', ['k0', 'k1']);
+    expect(await made.ended('own')).toMatchObject({ end: 'ready', sender: 'decode-0', receiver: 'decode-0' });
+    await made.put('decode-0', 'other', ['k0', 'k1'], { receiver: 'decode-1' });
+    expect(await made.ended('other')).toMatchObject({ end: 'ready', sender: 'decode-0', receiver: 'decode-1' });
+    await made.clock.advance(10_000);
+    await consume(made, 'own', own.epoch, ['k0', 'k1']);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+    expect((await made.status('decode-0')).peers.map(({ state }) => state)).toEqual([
+      'connected.alive',
+      'connected.alive',
+      'connected.alive',
+    ]);
+  });
+});
+
 describe('shared prefixes', () => {
   test('S1, S13, S14: a request whose chunks are all there moves no bytes and is ready', async () => {
     const made = await cluster();
