@@ -292,10 +292,7 @@ export class Receiver {
         return;
       case 'writer.failed':
         this.#context.counters.add('joined_writers_failed');
-        ingest?.end(
-          'failed',
-          failureOf('writer_failed', `request ${effect.writer.request}, which was writing a shared chunk, has failed`),
-        );
+        ingest?.end('failed', writerFailed(effect.writer, effect.reason));
         return;
       case 'leases.ended':
         ingest?.send({ type: 'leases.ended', cause: effect.cause });
@@ -374,6 +371,12 @@ export class Receiver {
       }
     }
   }
+}
+
+/** Why a request ends whose shared chunk nobody will write: the reason of the one that was writing it. */
+function writerFailed(writer: HolderId, reason: Failure | undefined): Failure {
+  const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
+  return failureOf('writer_failed', `request ${writer.request}, which was writing a shared chunk, has ended${why}`);
 }
 
 function unknownRequest(request: string): KvferryError {

@@ -88,7 +88,13 @@ export type StoreEffect =
       readonly joined: number;
     }
   /** The request that was writing a chunk this one had joined is gone; nobody will write it. */
-  | { readonly type: 'writer.failed'; readonly holder: HolderId; readonly key: string; readonly writer: HolderId }
+  | {
+      readonly type: 'writer.failed';
+      readonly holder: HolderId;
+      readonly key: string;
+      readonly writer: HolderId;
+      readonly reason: Failure | undefined;
+    }
   | { readonly type: 'leases.ended'; readonly holder: HolderId; readonly cause: 'released' | 'expired' }
   /** Pages were really freed (S9). */
   | { readonly type: 'pages.freed'; readonly count: number };

@@ -489,14 +489,14 @@ export class Store {
     this.#stopWaiting(holder);
     this.#holders.delete(name);
     for (const entry of holder.leases.values()) {
-      if (!entry.ready && entry.writer === holder) this.#abandon(entry);
+      if (!entry.ready && entry.writer === holder) this.#abandon(entry, reason);
       else this.#unlease(holder, entry);
     }
     return undefined;
   }
 
   /** The writer of an unfinished entry is gone: the entry goes, everyone who joined learns it, the page is made safe. */
-  #abandon(entry: Entry): void {
+  #abandon(entry: Entry, reason: Failure | undefined): void {
     const writer = entry.writer;
     this.#removeEntry(entry);
     if (this.#grants.has(entry.grant) && !writer.drained) {
@@ -508,7 +508,7 @@ export class Store {
     for (const holder of entry.holders) {
       holder.leases.delete(entry.key);
       if (holder !== writer) {
-        this.#effects.push({ type: 'writer.failed', holder: holder.id, key: entry.key, writer: writer.id });
+        this.#effects.push({ type: 'writer.failed', holder: holder.id, key: entry.key, writer: writer.id, reason });
       }
     }
     entry.holders.clear();

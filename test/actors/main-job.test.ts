@@ -154,7 +154,13 @@ describe('shared prefixes', () => {
     await made.call('prefill-0', 'cancel', { request: 'a' });
     writes.release();
     expect(await made.ended('a')).toMatchObject({ end: 'cancelled', reason: { code: 'cancelled_by_caller' } });
-    expect(await made.ended('b')).toMatchObject({ end: 'failed', reason: { code: 'writer_failed' } });
+    expect(await made.ended('b')).toMatchObject({
+      end: 'failed',
+      reason: {
+        code: 'writer_failed',
+        message: expect.stringContaining('(cancelled_by_caller: request a was cancelled)'),
+      },
+    });
     await made.clock.advance(10_000);
     expect((await made.status('decode-0')).pages).toEqual(empty);
   });

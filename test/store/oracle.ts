@@ -268,7 +268,7 @@ export class Oracle {
     return [...told.values()];
   }
 
-  #applyEnd({ holder: id, end }: Command<'end'>): StoreEffect[] {
+  #applyEnd({ holder: id, end, reason }: Command<'end'>): StoreEffect[] {
     const name = nameOf(id);
     const holder = this.#holders.get(name);
     if (holder !== undefined && holder.state !== 'arriving') return [];
@@ -297,7 +297,7 @@ export class Oracle {
         joiner.leases.delete(key);
         joiner.doomed = true;
         for (const batch of joiner.batches.values()) batch.joining.delete(entry);
-        told.push({ type: 'writer.failed', holder: joiner.id, key, writer: id });
+        told.push({ type: 'writer.failed', holder: joiner.id, key, writer: id, reason });
       }
     }
     return told;

@@ -66,10 +66,6 @@ export function chunksReady(holder: string, written: number, joined: number, bat
   return { type: 'chunks.ready', holder: holderOf(holder), batch, written, joined } satisfies StoreEffect;
 }
 
-export function writerFailed(holder: string, key: string, writer: string) {
-  return { type: 'writer.failed', holder: holderOf(holder), key, writer: holderOf(writer) } satisfies StoreEffect;
-}
-
 export function leasesEnded(holder: string, cause: 'released' | 'expired') {
   return { type: 'leases.ended', holder: holderOf(holder), cause } satisfies StoreEffect;
 }
@@ -80,6 +76,17 @@ export function pagesFreed(count: number) {
 
 /** Who caused the failures of the tests. */
 export const reason = { code: 'cancelled_by_caller', message: 'the test gave up' } as const;
+
+export function writerFailed(holder: string, key: string, writer: string) {
+  const joiner = holderOf(holder);
+  return {
+    type: 'writer.failed',
+    holder: joiner,
+    key,
+    writer: holderOf(writer),
+    reason,
+  } satisfies StoreEffect;
+}
 
 export class TestStore {
   readonly #store: Store;
