@@ -5,6 +5,8 @@ import { effect } from './effect.js';
 export interface AgentInput {
   /** How long requests in progress may go on after the order to stop. */
   readonly drainTimeoutMs: number;
+  /** How long closing may take. */
+  readonly closeTimeoutMs: number;
 }
 
 export const agentMachine = setup({
@@ -23,10 +25,13 @@ export const agentMachine = setup({
     watchForIdle: effect('watchForIdle'),
     cancelRequests: effect('cancelRequests'),
     close: effect('close'),
+    /** Something does not close; the process shall end all the same. */
+    reportStuck: effect('reportStuck'),
     reportUnexpected: effect('reportUnexpected'),
   },
   delays: {
     drainTimeout: ({ context }) => context.drainTimeoutMs,
+    closeTimeout: ({ context }) => context.closeTimeoutMs,
   },
 }).createMachine({
   id: 'agent',
@@ -42,7 +47,11 @@ export const agentMachine = setup({
       on: { 'agent.idle': 'closing', 'agent.drain': {} },
       after: { drainTimeout: { target: 'closing', actions: 'cancelRequests' } },
     },
-    closing: { entry: 'close', on: { 'agent.closed': 'stopped', 'agent.drain': {}, 'agent.idle': {} } },
+    closing: {
+      entry: 'close',
+      on: { 'agent.closed': 'stopped', 'agent.drain': {}, 'agent.idle': {} },
+      after: { closeTimeout: { target: 'stopped', actions: 'reportStuck' } },
+    },
     stopped: { type: 'final' },
   },
 });

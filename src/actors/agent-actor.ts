@@ -37,6 +37,9 @@ export interface AgentPorts {
   readonly version: string;
 }
 
+/** For connections, remote keys, arena and NATS to close, after the last writes have drained. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
 type Body<T> = Omit<T, 'v' | 'ok'>;
 
 const owners = new Owners<Agent>();
@@ -46,6 +49,7 @@ const logic = agentMachine.provide({
     watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
     cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
     close: ({ self }) => owners.run(self, (owner) => owner.close()),
+    reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
 });
@@ -71,7 +75,8 @@ export class Agent {
     this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters: new Counters() };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
-    const input = { drainTimeoutMs: options.shutdownTimeoutMs };
+    const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
+    const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
     owners.start(this.#actor, this, (error) => this.#context.logger.fatal({ err: error }, 'agent actor failed'));
   }
@@ -96,7 +101,7 @@ export class Agent {
     }
   }
 
-  /** Takes no new requests, lets those in progress end, closes everything, the ports too. Idempotent. */
+  /** Takes no new requests, lets those in progress end, closes everything, the ports too. Bounded. Idempotent. */
   async stop(): Promise<void> {
     if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'agent.drain' });
     await toPromise(this.#actor);
@@ -148,7 +153,12 @@ export class Agent {
       logger.error({ err: error }, 'agent did not close cleanly');
     }
     logger.info('agent stopped');
-    this.#actor.send({ type: 'agent.closed' });
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'agent.closed' });
+  }
+
+  reportStuck(): void {
+    this.#context.counters.add('closes_stuck');
+    this.#context.logger.error('agent did not close in time');
   }
 
   ignored(event: string): void {

@@ -12,6 +12,8 @@ import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
+/** From the end of the agent to that of its process. */
+const EXIT_GRACE_MS = 1000;
 
 interface AgentFlags extends Partial<Record<string, string | true>> {
   readonly config?: string;
@@ -69,6 +71,8 @@ async function runAgent(config: AgentConfig): Promise<void> {
   });
   await agent.start();
   await stopped;
+  // Whatever did not close must not keep the process.
+  setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
 }
 
 /** The first order to end runs `stop`; the second ends the process at once. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { agentMachine } from '../../machines/agent.js';
 import { run, Walk } from './support.js';
 
-const input = { drainTimeoutMs: 1000 };
+const input = { drainTimeoutMs: 1000, closeTimeoutMs: 500 };
 
 describe('the life of an agent', () => {
   test('it starts, runs, drains what is in progress, closes and stops', () => {
@@ -34,6 +34,17 @@ describe('the life of an agent', () => {
     pass(1);
     expect(take()).toEqual([['cancelRequests'], ['close']]);
     expect(actor.getSnapshot().value).toBe('closing');
+  });
+
+  test('P7: it stops after closeTimeoutMs although something does not close, and says so', () => {
+    const { actor, pass, take } = run(agentMachine, input);
+    actor.send({ type: 'agent.drain' });
+    expect(take()).toEqual([['close']]);
+    pass(499);
+    expect(actor.getSnapshot().value).toBe('closing');
+    pass(1);
+    expect(actor.getSnapshot()).toMatchObject({ value: 'stopped', status: 'done' });
+    expect(take()).toEqual([['reportStuck']]);
   });
 
   test('P4: the order to stop can come again at any time', () => {

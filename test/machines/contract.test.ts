@@ -203,14 +203,14 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   agent: {
     machine: agentMachine,
-    input: { drainTimeoutMs: 1000 },
+    input: { drainTimeoutMs: 1000, closeTimeoutMs: 500 },
     samples: agentSamples,
     dropped: {},
     ways: {
       starting: ['the process, which gives up starting', { type: 'agent.drain' }],
       running: ['the process, when it shall stop', { type: 'agent.drain' }],
       draining: ['itself', after(agentMachine, 'drainTimeout', 'draining')],
-      closing: ['the effect close, which is bounded', { type: 'agent.closed' }],
+      closing: ['itself', after(agentMachine, 'closeTimeout', 'closing')],
     },
   },
 };
