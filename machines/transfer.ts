@@ -85,6 +85,15 @@ function placementsOf(allocation: Allocation, chunkCount: number): Placement[] {
   }));
 }
 
+/** What every failure and every order to stop leads to: the first reason is kept. */
+const givingUp = {
+  target: 'aborting',
+  actions: {
+    type: 'fail',
+    params: ({ event }: { event: { readonly failure: Failure } }) => ({ failure: event.failure }),
+  },
+} as const;
+
 const emptyAllocation: Allocation = { pages: [], generations: [], alreadySent: [], joined: [] };
 
 export const transferMachine = setup({
@@ -143,18 +152,12 @@ export const transferMachine = setup({
           target: 'filtering',
           actions: assign({ allocation: ({ event }) => event.allocation }),
         },
-        'allocate.failed': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'allocate.failed': givingUp,
         // The notice overtook the reply it belongs to.
         'join.resolved': { actions: assign({ joinResolved: true }) },
         // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
         'transfer.settle': 'committed',
-        'transfer.cancel': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'transfer.cancel': givingUp,
       },
     },
 
@@ -230,10 +233,7 @@ export const transferMachine = setup({
             }),
           },
         },
-        'transfer.cancel': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'transfer.cancel': givingUp,
       },
     },
 
@@ -241,17 +241,11 @@ export const transferMachine = setup({
       entry: 'sendCommit',
       on: {
         'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
-        'commit.failed': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'commit.failed': givingUp,
         'join.resolved': { actions: assign({ joinResolved: true }) },
         // The receiver has announced the request ready, so it has this commit; only its reply was lost.
         'transfer.settle': 'committed',
-        'transfer.cancel': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'transfer.cancel': givingUp,
       },
     },
 
@@ -259,10 +253,7 @@ export const transferMachine = setup({
       on: {
         'join.resolved': { target: 'committed', actions: assign({ joinResolved: true }) },
         'transfer.settle': 'committed',
-        'transfer.cancel': {
-          target: 'aborting',
-          actions: { type: 'fail', params: ({ event }) => ({ failure: event.failure }) },
-        },
+        'transfer.cancel': givingUp,
       },
     },
 

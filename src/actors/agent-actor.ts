@@ -7,7 +7,7 @@ import { agentMachine } from '../../machines/agent.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
 import type { FabricPort } from '../ports/fabric.js';
-import { decode, toFailure } from '../protocol/codec.js';
+import { decode, toFailure, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import {
@@ -24,7 +24,7 @@ import { Counters } from './counters.js';
 import { Receiver } from './receiver.js';
 import { Sender } from './sender.js';
 import { serve } from './service.js';
-import { Owners } from './supervise.js';
+import { Owners, tell } from './supervise.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
@@ -103,7 +103,7 @@ export class Agent {
 
   /** Takes no new requests, lets those in progress end, closes everything, the ports too. Bounded. Idempotent. */
   async stop(): Promise<void> {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'agent.drain' });
+    tell(this.#actor, { type: 'agent.drain' });
     await toPromise(this.#actor);
   }
 
@@ -153,7 +153,7 @@ export class Agent {
       logger.error({ err: error }, 'agent did not close cleanly');
     }
     logger.info('agent stopped');
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'agent.closed' });
+    tell(this.#actor, { type: 'agent.closed' });
   }
 
   reportStuck(): void {
@@ -241,7 +241,7 @@ export class Agent {
   #cancel(request: OperationRequest<'cancel'>): { end?: End } {
     const answer = this.#sender?.cancel(request) ?? this.#receiver?.cancel(request);
     if (answer !== undefined) return answer;
-    throw new KvferryError('unknown_request', `request ${request.request} is not known here`, { field: 'request' });
+    throw unknownRequest(request.request);
   }
 
   #describe(): Body<DescribeReply> {

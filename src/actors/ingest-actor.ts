@@ -9,7 +9,7 @@ import { type End, subjects } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
 import { notifyPeer } from './peer-call.js';
-import { Owners } from './supervise.js';
+import { Owners, stateName, tell } from './supervise.js';
 
 export interface IngestTask {
   readonly holder: HolderId;
@@ -57,14 +57,8 @@ export class IngestActor {
     owners.start(this.#actor, this, (error) => this.#crashed(error));
   }
 
-  /** Not ended, also not ready. */
-  get isRunning(): boolean {
-    return this.#actor.getSnapshot().matches('running');
-  }
-
-  /** What comes after the end is of no interest. */
   send(event: IngestEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+    tell(this.#actor, event);
   }
 
   end(end: 'failed' | 'cancelled' | 'expired', failure: Failure): void {
@@ -78,7 +72,7 @@ export class IngestActor {
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
-    const state = typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+    const state = stateName(value);
     const { request, epoch, batches, chunks, end, failure } = context;
     return {
       request,

@@ -4,7 +4,7 @@
  * logged, counted and shown.
  */
 import { type Actor, createActor } from 'xstate';
-import { type PeerEvent, peerMachine } from '../../machines/peer.js';
+import { peerMachine } from '../../machines/peer.js';
 import type { FabricConnection, FabricEndpoint, Provider } from '../ports/fabric.js';
 import { fromFailure, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -12,7 +12,7 @@ import type { Failure } from '../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
 import { callPeer, type PeerAddress } from './peer-call.js';
-import { Owners } from './supervise.js';
+import { Owners, stateName, tell } from './supervise.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
 export interface Connection {
@@ -77,21 +77,21 @@ export class ReceiverPeer implements PeerAddress {
   }
 
   heard(): void {
-    this.#send({ type: 'peer.heard' });
+    tell(this.#actor, { type: 'peer.heard' });
   }
 
   left(failure: Failure): void {
-    this.#send({ type: 'peer.left', failure });
+    tell(this.#actor, { type: 'peer.left', failure });
   }
 
   /** The connection `broken` cannot be used, or may still deliver: connect anew, so that the receiver fences it. */
   broken(broken: Connection): void {
-    if (this.#connection === broken) this.#send({ type: 'connection.broken' });
+    if (this.#connection === broken) tell(this.#actor, { type: 'connection.broken' });
   }
 
   /** Whatever connection there is must be fenced and replaced. */
   breakConnection(): void {
-    this.#send({ type: 'connection.broken' });
+    tell(this.#actor, { type: 'connection.broken' });
   }
 
   /** The connection, once there is one. Rejects when the peer is lost or the deadline passes. */
@@ -122,10 +122,7 @@ export class ReceiverPeer implements PeerAddress {
   row(): PeerRow {
     const { agent, epoch } = this;
     const connection = this.#connection?.fabric;
-    const snapshot = this.#actor.getSnapshot();
-    const state = snapshot.matches('connected')
-      ? `connected.${Object.values(snapshot.value)[0]}`
-      : String(snapshot.value);
+    const state = stateName(this.#actor.getSnapshot().value);
     const via = connection === undefined ? {} : { provider: connection.provider, detail: connection.detail };
     return { agent, epoch, side: 'receiver', state, ...via, fallback: this.#fallback };
   }
@@ -133,11 +130,6 @@ export class ReceiverPeer implements PeerAddress {
   async close(): Promise<void> {
     this.#actor.stop();
     await this.#connection?.fabric.close();
-  }
-
-  /** What comes after it was lost is of no interest. */
-  #send(event: PeerEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
@@ -152,9 +144,9 @@ export class ReceiverPeer implements PeerAddress {
         return;
       }
       this.#connection = connection;
-      this.#send({ type: 'connection.opened' });
+      tell(this.#actor, { type: 'connection.opened' });
     } catch (error) {
-      if (attempt === this.#attempt) this.#send({ type: 'connection.failed', failure: toFailure(error) });
+      if (attempt === this.#attempt) tell(this.#actor, { type: 'connection.failed', failure: toFailure(error) });
     }
   }
 

@@ -1,5 +1,5 @@
 /** The decode side of an agent: owns the arena through the store actor, and takes what senders bring. */
-import { RequestEndedError } from '../protocol/codec.js';
+import { RequestEndedError, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
@@ -377,8 +377,4 @@ export class Receiver {
 function writerFailed(writer: HolderId, reason: Failure | undefined): Failure {
   const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
   return failureOf('writer_failed', `request ${writer.request}, which was writing a shared chunk, has ended${why}`);
-}
-
-function unknownRequest(request: string): KvferryError {
-  return new KvferryError('unknown_request', `request ${request} is not known here`, { field: 'request' });
 }

@@ -1,6 +1,6 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
-import { type RequestContext, type RequestEvent, requestMachine } from '../../machines/request.js';
+import { type RequestContext, requestMachine } from '../../machines/request.js';
 import { toFailure } from '../protocol/codec.js';
 import type { Failure } from '../protocol/fields.js';
 import type { RequestRow } from '../protocol/operations.js';
@@ -8,7 +8,7 @@ import type { End } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { ReceiverPeer } from './receiver-peer.js';
-import { Owners } from './supervise.js';
+import { Owners, stateName, tell } from './supervise.js';
 import { type SourceChunk, TransferActor } from './transfer-actor.js';
 
 export interface RequestTask {
@@ -91,16 +91,13 @@ export class RequestActor {
   get ageMs(): number {
     return this.#context.clock.now() - this.#startedMs;
   }
-  get isOver(): boolean {
-    return this.#over;
-  }
 
   /** Takes a batch that the sender has checked. Only while `isOpen`. */
   add(batch: Batch): void {
     this.#batches.set(batch.batch, batch);
     this.#chunks += batch.chunks.length;
     this.#lastIn = batch.last;
-    this.#send({ type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
+    tell(this.#actor, { type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
   }
 
   batch(batch: number): Batch | undefined {
@@ -108,16 +105,16 @@ export class RequestActor {
   }
 
   cancel(failure: Failure): void {
-    this.#send({ type: 'request.cancel', failure });
+    tell(this.#actor, { type: 'request.cancel', failure });
   }
 
   receiverLost(failure: Failure): void {
-    this.#send({ type: 'receiver.lost', failure });
+    tell(this.#actor, { type: 'receiver.lost', failure });
   }
 
   /** The receiver says how the request ended. */
   receiverSaid(end: End, failure: Failure | null): void {
-    this.#send({ type: 'request.ended', end, failure });
+    tell(this.#actor, { type: 'request.ended', end, failure });
   }
 
   joinResolved(batch: number): void {
@@ -126,7 +123,7 @@ export class RequestActor {
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
-    const state = typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+    const state = stateName(value);
     return {
       request: this.task.request,
       epoch: this.#context.epoch,
@@ -151,11 +148,11 @@ export class RequestActor {
       released: (which, positions) => this.#listener.released(this, which, positions),
       committed: (which) => {
         this.#transfers.delete(which);
-        this.#send({ type: 'transfer.committed', batch: which });
+        tell(this.#actor, { type: 'transfer.committed', batch: which });
       },
       aborted: (which, failure, drained) => {
         this.#transfers.delete(which);
-        this.#send({ type: 'transfer.aborted', batch: which, failure, drained });
+        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained });
       },
       ended: (error) => this.receiverSaid(error.end as End, toFailure(error)),
     });
@@ -175,17 +172,17 @@ export class RequestActor {
     const { epoch, options } = this.#context;
     // Without a connection the receiver was never asked for anything.
     if (!peer.wasConnected || peer.isLost || wish === null) {
-      this.#send({ type: 'abort.unreachable' });
+      tell(this.#actor, { type: 'abort.unreachable' });
       return;
     }
     const { end, failure } = wish;
     const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
     try {
       const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#afterTheEnd());
-      this.#send({ type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+      tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
     } catch (error) {
       this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
-      this.#send({ type: 'abort.unreachable' });
+      tell(this.#actor, { type: 'abort.unreachable' });
     }
   }
 
@@ -239,11 +236,6 @@ export class RequestActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
-
-  /** What comes after the end is of no interest: a notice that was overtaken, say. */
-  #send(event: RequestEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
-  }
 
   #afterTheEnd(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#context;

@@ -3,14 +3,14 @@
  * for a new key because its writes broke off, the old key is revoked first; only then are the pages behind it safe.
  */
 import { type Actor, createActor } from 'xstate';
-import { type PeerEvent, peerMachine } from '../../machines/peer.js';
+import { peerMachine } from '../../machines/peer.js';
 import type { FabricGrant, Provider } from '../ports/fabric.js';
 import { toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
 import type { PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
-import { Owners } from './supervise.js';
+import { Owners, stateName, tell } from './supervise.js';
 
 export interface SenderPeerListener {
   granted(grant: string): void;
@@ -65,7 +65,7 @@ export class SenderPeer {
       const grant = await this.#context.fabric.grant(provider);
       this.#grant = grant;
       this.#listener.granted(grant.id);
-      this.#send({ type: 'connection.opened' });
+      tell(this.#actor, { type: 'connection.opened' });
       return grant;
     });
     this.#queue = granted.catch(() => undefined);
@@ -73,30 +73,22 @@ export class SenderPeer {
   }
 
   heard(): void {
-    this.#send({ type: 'peer.heard' });
+    tell(this.#actor, { type: 'peer.heard' });
   }
 
   left(failure: Failure): void {
-    this.#send({ type: 'peer.left', failure });
+    tell(this.#actor, { type: 'peer.left', failure });
   }
 
   row(): PeerRow {
     const { agent, epoch } = this;
-    const snapshot = this.#actor.getSnapshot();
-    const state = snapshot.matches('connected')
-      ? `connected.${Object.values(snapshot.value)[0]}`
-      : String(snapshot.value);
+    const state = stateName(this.#actor.getSnapshot().value);
     const via = this.#grant === undefined ? {} : { provider: this.#grant.provider };
     return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
   }
 
   stop(): void {
     this.#actor.stop();
-  }
-
-  /** What comes after it was lost is of no interest. */
-  #send(event: PeerEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------

@@ -49,3 +49,16 @@ export class Owners<Owner extends object> {
     charge.effects.push(effect);
   }
 }
+
+/** Sends `event`, unless the actor has ended: what comes after the end, a reply that was overtaken say, is of no interest. */
+export function tell<Event>(
+  actor: { getSnapshot(): { readonly status: string }; send(event: Event): void },
+  event: Event,
+): void {
+  if (actor.getSnapshot().status === 'active') actor.send(event);
+}
+
+/** A machine's state as `status` shows it: `running.open`. */
+export function stateName(value: string | object): string {
+  return typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+}

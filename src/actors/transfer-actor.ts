@@ -1,6 +1,6 @@
 /** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
 import { type Actor, createActor } from 'xstate';
-import { type Placement, type TransferEvent, transferMachine } from '../../machines/transfer.js';
+import { type Placement, transferMachine } from '../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -8,7 +8,7 @@ import { compressLengths, type Failure } from '../protocol/fields.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { Connection, ReceiverPeer } from './receiver-peer.js';
-import { Owners } from './supervise.js';
+import { Owners, tell } from './supervise.js';
 
 /** One chunk of the batch: where its bytes lie on this side. */
 export interface SourceChunk {
@@ -77,17 +77,17 @@ export class TransferActor {
   }
 
   cancel(failure: Failure): void {
-    this.#send({ type: 'transfer.cancel', failure });
+    tell(this.#actor, { type: 'transfer.cancel', failure });
   }
 
   /** The receiver has announced the request ready. */
   settle(): void {
-    this.#send({ type: 'transfer.settle' });
+    tell(this.#actor, { type: 'transfer.settle' });
   }
 
   /** Every chunk this batch had joined is ready. */
   joinResolved(): void {
-    this.#send({ type: 'join.resolved' });
+    tell(this.#actor, { type: 'join.resolved' });
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
@@ -120,13 +120,13 @@ export class TransferActor {
         { deadlineMs, isLost: () => peer.isLost || !this.#isIn('allocating') },
       );
       const { pages, generations, alreadySent, joined } = reply;
-      this.#send({ type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+      tell(this.#actor, { type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
     } catch (error) {
       if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
       if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
-      this.#send({ type: 'allocate.failed', failure });
+      tell(this.#actor, { type: 'allocate.failed', failure });
     }
   }
 
@@ -141,12 +141,12 @@ export class TransferActor {
     const outcome = await this.#write.done;
     this.#context.counters.add('bytes_written', outcome.bytes);
     if (outcome.status === 'delivered') {
-      this.#send({ type: 'write.delivered' });
+      tell(this.#actor, { type: 'write.delivered' });
       return;
     }
     if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
       peer.broken(connection);
-    this.#send({ type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
+    tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 
   stopWrite(): void {
@@ -165,12 +165,12 @@ export class TransferActor {
     };
     try {
       await callPeer(this.#context, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
-      this.#send({ type: 'commit.accepted' });
+      tell(this.#actor, { type: 'commit.accepted' });
     } catch (error) {
       if (this.#hasEnded(error)) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
-      this.#send({ type: 'commit.failed', failure });
+      tell(this.#actor, { type: 'commit.failed', failure });
     }
   }
 
@@ -193,11 +193,6 @@ export class TransferActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
-
-  /** What comes after the end is of no interest: a reply that was overtaken, say. */
-  #send(event: TransferEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
-  }
 
   #isIn(state: 'allocating'): boolean {
     return this.#actor.getSnapshot().matches(state);

@@ -62,6 +62,11 @@ export class RequestEndedError extends KvferryError {
   }
 }
 
+/** Refuses a message about a request that is not known, or not remembered. */
+export function unknownRequest(request: string): KvferryError {
+  return new KvferryError('unknown_request', `request ${request} is not known here`, { field: 'request' });
+}
+
 export function toFailure(error: unknown): Failure {
   const code: ErrorCode = error instanceof KvferryError ? error.code : 'internal';
   const field = error instanceof KvferryError ? error.field : undefined;

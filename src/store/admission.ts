@@ -13,8 +13,8 @@ export interface Candidate {
   admit(): void;
 }
 
-export class Admission<C extends Candidate> {
-  readonly #queue = new Set<C>();
+export class Admission {
+  readonly #queue = new Set<Candidate>();
   #reserved = 0;
 
   /** Free pages promised to admitted requests. */
@@ -26,11 +26,11 @@ export class Admission<C extends Candidate> {
     return this.#queue.size;
   }
 
-  enqueue(candidate: C): void {
+  enqueue(candidate: Candidate): void {
     this.#queue.add(candidate);
   }
 
-  withdraw(candidate: C): void {
+  withdraw(candidate: Candidate): void {
     this.#queue.delete(candidate);
   }
 

@@ -10,7 +10,7 @@
  * - a page whose writer gave up while a write may land belongs to the quarantine, until drained or fenced.
  */
 import type { Allocation } from '../../machines/transfer.js';
-import { fromFailure, RequestEndedError, toFailure } from '../protocol/codec.js';
+import { fromFailure, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
@@ -37,7 +37,6 @@ interface Entry {
   readonly generation: number;
   readonly length: number;
   readonly writer: Holder;
-  readonly batch: number;
   readonly grant: string;
   ready: boolean;
   readonly holders: Set<Holder>;
@@ -99,7 +98,7 @@ export class Store {
   readonly #pages: PageTable;
   readonly #entries = new Map<string, Entry>();
   readonly #holders = new Map<string, Holder>();
-  readonly #admission = new Admission<Candidate>();
+  readonly #admission = new Admission();
   readonly #tombstones: Tombstones;
   readonly #grants = new Set<string>();
   readonly #quarantine = new Map<number, QuarantinedPage>();
@@ -360,7 +359,7 @@ export class Store {
       let entry = this.#entries.get(key);
       if (entry === undefined) {
         const length = lengths[position] as number;
-        entry = this.#addEntry(key, length, holder, number, grant);
+        entry = this.#addEntry(key, length, holder, grant);
         allocation.pages.push(entry.page);
         allocation.generations.push(entry.generation);
         batch.bytes += length;
@@ -547,7 +546,7 @@ export class Store {
       throw new KvferryError('request_active', `request ${id.request} is not ready`, { field: 'request' });
     }
     if (known === undefined) {
-      if (keys === undefined) throw unknownRequest(id);
+      if (keys === undefined) throw unknownRequest(id.request);
       this.#refuseMoreHolders();
     }
     const held = known?.leases.size ?? 0;
@@ -573,7 +572,7 @@ export class Store {
     const holder = this.#holders.get(nameOf(id));
     if (holder === undefined) {
       const tombstone = this.tombstone(id);
-      if (tombstone === undefined) throw unknownRequest(id);
+      if (tombstone === undefined) throw unknownRequest(id.request);
       if (tombstone.end !== 'ready') throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
       return { existed: (keys ?? []).filter((key) => this.#entries.has(key)).length, freedPages: 0 };
     }
@@ -604,7 +603,7 @@ export class Store {
 
   // --- parts --------------------------------------------------------------------------------------------------------
 
-  #addEntry(key: string, length: number, writer: Holder, batch: number, grant: string): Entry {
+  #addEntry(key: string, length: number, writer: Holder, grant: string): Entry {
     const { page, generation } = this.#pages.allocate();
     const entry: Entry = {
       key,
@@ -612,7 +611,6 @@ export class Store {
       generation,
       length,
       writer,
-      batch,
       grant,
       ready: false,
       holders: new Set(),
@@ -696,7 +694,7 @@ export class Store {
     const holder = this.#holders.get(nameOf(id));
     if (holder?.state === 'arriving') return holder;
     this.#refuseEnded(id);
-    throw unknownRequest(id);
+    throw unknownRequest(id.request);
   }
 
   #refuseEnded(id: HolderId): void {
@@ -729,10 +727,6 @@ function isSame(one: Allocate, other: Allocate): boolean {
     one.keys.every((key, position) => key === other.keys[position]) &&
     one.lengths.every((length, position) => length === other.lengths[position])
   );
-}
-
-function unknownRequest(id: HolderId): KvferryError {
-  return new KvferryError('unknown_request', `request ${id.request} is not known here`, { field: 'request' });
 }
 
 function lengthMismatch(entry: Entry, position: number, lengths: readonly number[]): KvferryError {
