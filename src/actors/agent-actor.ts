@@ -8,7 +8,6 @@ import type { ClockPort } from '../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
 import type { FabricPort } from '../ports/fabric.js';
 import { decode, toFailure, unknownRequest } from '../protocol/codec.js';
-import { KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import {
   type DescribeReply,

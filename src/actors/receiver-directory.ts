@@ -14,6 +14,8 @@ export class ReceiverDirectory {
   readonly #peers = new Map<string, ReceiverPeer>();
   /** Look-ups under way, so that messages that wait for the same one go on in the order in which they came. */
   readonly #lookups = new Map<string, Promise<ReceiverPeer>>();
+  /** Connections asked for, of all receivers. */
+  #connections = 0;
   readonly #onLost: (peer: ReceiverPeer, failure: Failure) => void;
 
   constructor(context: AgentContext, onLost: (peer: ReceiverPeer, failure: Failure) => void) {
@@ -63,10 +65,21 @@ export class ReceiverDirectory {
       });
     }
     const { pageBytes, pages } = description.arena;
-    const peer: ReceiverPeer = new ReceiverPeer(this.#context, description, { pageBytes, pages }, (failure) => {
-      if (this.#peers.get(agent) === peer) this.#peers.delete(agent);
-      this.#onLost(peer, failure);
-    });
+    const peer: ReceiverPeer = new ReceiverPeer(
+      this.#context,
+      description,
+      { pageBytes, pages },
+      {
+        nextConnection: () => {
+          this.#connections += 1;
+          return this.#connections;
+        },
+        lost: (failure) => {
+          if (this.#peers.get(agent) === peer) this.#peers.delete(agent);
+          this.#onLost(peer, failure);
+        },
+      },
+    );
     this.#peers.set(agent, peer);
     return peer;
   }

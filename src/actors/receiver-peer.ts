@@ -30,6 +30,12 @@ const logic = peerMachine.provide({
   },
 });
 
+export interface ReceiverPeerListener {
+  /** A number for the next connection, larger than all before it in this process. */
+  nextConnection(): number;
+  lost(failure: Failure): void;
+}
+
 interface Waiter {
   resolve(connection: Connection): void;
   reject(error: KvferryError): void;
@@ -42,7 +48,7 @@ export class ReceiverPeer implements PeerAddress {
   readonly #context: AgentContext;
   readonly #description: DescribeReply;
   readonly #actor: Actor<typeof peerMachine>;
-  readonly #onLost: (failure: Failure) => void;
+  readonly #listener: ReceiverPeerListener;
   readonly #waiters = new Set<Waiter>();
   #connection: Connection | undefined;
   #lost: Failure | undefined;
@@ -53,11 +59,11 @@ export class ReceiverPeer implements PeerAddress {
     context: AgentContext,
     description: DescribeReply,
     arena: { readonly pageBytes: number; readonly pages: number },
-    onLost: (failure: Failure) => void,
+    listener: ReceiverPeerListener,
   ) {
     this.#context = context;
     this.#description = description;
-    this.#onLost = onLost;
+    this.#listener = listener;
     this.agent = description.agent;
     this.epoch = description.epoch;
     this.arena = arena;
@@ -164,8 +170,10 @@ export class ReceiverPeer implements PeerAddress {
     this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'receiver lost');
     const error = fromFailure(this.#lost);
     for (const waiter of [...this.#waiters]) waiter.reject(error);
-    void this.#connection?.fabric.close();
-    this.#onLost(this.#lost);
+    this.#connection?.fabric.close().catch((err: unknown) => {
+      this.#context.logger.warn({ peer: this.agent, err }, 'connection did not close');
+    });
+    this.#listener.lost(this.#lost);
   }
 
   ignored(event: string): void {
@@ -176,13 +184,13 @@ export class ReceiverPeer implements PeerAddress {
 
   async #connect(deadlineMs: number): Promise<Connection> {
     const { logger, counters, fabric, options } = this.#context;
-    const old = this.#connection;
-    await old?.fabric.close();
+    await this.#connection?.fabric.close();
     this.#fallback = [];
     for (const provider of options.providers) {
       const endpoint = this.#description.endpoints.find((offered) => offered.provider === provider);
       let reason = this.#unusable(provider, endpoint);
       if (reason === undefined && endpoint !== undefined) {
+        const connection = this.#listener.nextConnection();
         try {
           const { grant } = await callPeer(
             this.#context,
@@ -193,14 +201,14 @@ export class ReceiverPeer implements PeerAddress {
               epoch: this.#context.epoch,
               heartbeatMs: options.heartbeatMs,
               provider,
-              ...(old === undefined ? {} : { replaces: old.grant }),
+              connection,
             }),
             { deadlineMs, isLost: () => this.isLost },
           );
           const timeoutMs = Math.max(1, deadlineMs - this.#context.clock.now());
-          const connection = { grant: grant.id, fabric: await fabric.connect(endpoint, grant, { timeoutMs }) };
-          logger.info({ peer: this.agent, provider, detail: connection.fabric.detail }, 'connected to receiver');
-          return connection;
+          const opened = await fabric.connect(endpoint, grant, { timeoutMs });
+          logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
+          return { grant: grant.id, fabric: opened };
         } catch (error) {
           reason = toFailure(error).message;
         }

@@ -55,7 +55,7 @@ export class Receiver {
   // --- messages from senders ----------------------------------------------------------------------------------------
 
   async connect(message: PeerRequest<'connect'>): Promise<Body<PeerReply<'connect'>>> {
-    const { agent, epoch, heartbeatMs, provider, replaces } = message;
+    const { agent, epoch, heartbeatMs, provider, connection } = message;
     const { fabric, options } = this.#context;
     if (!fabric.endpoints().some((offered) => offered.provider === provider)) {
       throw new KvferryError('provider_unavailable', `agent ${options.agent} does not offer ${provider}`, {
@@ -63,7 +63,7 @@ export class Receiver {
       });
     }
     const sender = this.#senders.get(epoch) ?? this.#addSender(agent, epoch, heartbeatMs);
-    const { id, token, arenaBytes } = await sender.grant(provider, replaces);
+    const { id, token, arenaBytes } = await sender.grant(provider, connection);
     return { grant: { id, provider, token, arenaBytes } };
   }
 

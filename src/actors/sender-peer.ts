@@ -37,6 +37,8 @@ export class SenderPeer {
   readonly #listener: SenderPeerListener;
   readonly #actor: Actor<typeof peerMachine>;
   #grant: FabricGrant | undefined;
+  /** The latest connection that was asked for. */
+  #connection = 0;
   /** Grants and revocations, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   #isLost = false;
@@ -55,11 +57,19 @@ export class SenderPeer {
     owners.start(this.#actor, this, (error) => this.lose(toFailure(error)));
   }
 
-  /** The sender's remote key. Asking again gives the same one, unless it names the one to be replaced. */
-  grant(provider: Provider, replaces: string | undefined): Promise<FabricGrant> {
+  /**
+   * The sender's remote key for its connection of that number. Asking again gives the same one; a later connection takes
+   * the place of the one before. Rejects `stale_grant` when the message is older than the connection there is.
+   */
+  grant(provider: Provider, connection: number): Promise<FabricGrant> {
     const granted = this.#queue.then(async () => {
-      const held = this.#grant;
-      if (held !== undefined && held.provider === provider && replaces !== held.id) return held;
+      if (connection < this.#connection) {
+        throw new KvferryError('stale_grant', `agent ${this.agent} has opened connection ${this.#connection} since`, {
+          field: 'connection',
+        });
+      }
+      if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
+      this.#connection = connection;
       await this.#revoke();
       if (this.#isLost) throw new KvferryError('sender_lost', `agent ${this.agent} was held for lost`);
       const grant = await this.#context.fabric.grant(provider);

@@ -29,14 +29,16 @@ const grantId = z.string().min(1).max(64).describe('A remote key: the right to w
 const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 
-/** prefill → decode: a remote key, please. `replaces` names one whose connection broke; it is revoked first. */
+/** prefill → decode: a remote key for a new connection, please. The key of the connection before is revoked first. */
 const connectRequest = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
   heartbeatMs: natural.describe('How often the sender says that it lives.'),
   provider: provider.describe('The way the sender has chosen, of those the receiver offers.'),
-  replaces: grantId.optional().describe('A remote key to be revoked first: its connection broke.'),
+  connection: natural.describe(
+    'Number of the connection: the sender counts those it opens, whether they come about or not.',
+  ),
 });
 const connectReply = ok.extend({
   grant: z

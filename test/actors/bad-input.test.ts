@@ -209,8 +209,15 @@ describe('messages between agents are refused', () => {
     ['allocate', 'a sender that never connected', { ...allocate, epoch: 'f'.repeat(16) }, 'stale_grant', 'grant'],
     [
       'connect',
+      'a connection older than the one there is',
+      { v: 1, agent: 'prefill-0', epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 0 },
+      'stale_grant',
+      'connection',
+    ],
+    [
+      'connect',
       'a provider that is not offered',
-      { v: 1, agent: 'p', epoch: prefillEpoch, heartbeatMs: 1, provider: 'verbs' },
+      { v: 1, agent: 'p', epoch: prefillEpoch, heartbeatMs: 1, provider: 'verbs', connection: 9 },
       'provider_unavailable',
       'provider',
     ],

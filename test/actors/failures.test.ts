@@ -126,6 +126,26 @@ describe('a write that fails', () => {
     await made.put('prefill-0', 'r2', ['k0']);
     expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
   });
+
+  test('P5: also when the receiver was held for lost before it could be asked for another remote key', async () => {
+    const made = await pair();
+    const { epoch } = await made.put('prefill-0', 'r0', ['k1'], { first: 1 });
+    await made.ended('r0');
+    await made.call('decode-0', 'release', { request: 'r0', epoch });
+    made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.connect') ? 0 : 1, delayMs: 0 });
+    made.fabrics.fate = () => ({ kind: 'break' });
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+    await made.clock.advance(10_000);
+    expect(await made.status('prefill-0')).toMatchObject({ peers: [], counters: { receivers_lost: 1 } });
+    expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 1 });
+    made.network.fate = () => ({ copies: 1, delayMs: 0 });
+    made.fabrics.fate = () => ({ kind: 'deliver', delayMs: 0 });
+    const second = await made.put('prefill-0', 'r2', ['k0']);
+    expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
+    await made.call('decode-0', 'release', { request: 'r2', epoch: second.epoch });
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
 });
 
 describe('messages that get lost', () => {

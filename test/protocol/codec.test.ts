@@ -54,7 +54,7 @@ const right = {
   detach: { v: 1, segment: 's' },
   stage: { v: 1, holder: 'engine', pages: 2 },
   unstage: { v: 1, holder: 'engine', offsets: [0] },
-  connect: { v: 1, agent: 'prefill-0', epoch, heartbeatMs: 1000, provider: 'tcp', replaces: 'g0' },
+  connect: { v: 1, agent: 'prefill-0', epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1 },
   allocate: {
     v: 1,
     request: 'r1',
@@ -207,7 +207,7 @@ describe('fields', () => {
   });
 
   const missing = names.flatMap((name) => {
-    const optional = ['v', 'replaces', 'keys of acquire', 'keys of release', 'epoch of cancel', 'offsets', 'limit'];
+    const optional = ['v', 'keys of acquire', 'keys of release', 'epoch of cancel', 'offsets', 'limit'];
     return Object.keys(right[name])
       .filter((field) => !optional.includes(field) && !optional.includes(`${field} of ${name}`))
       .filter((field) => !(name === 'status' && field === 'request') && !(name === 'ended' && field === 'reason'))
