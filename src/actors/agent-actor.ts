@@ -20,7 +20,7 @@ import { type End, subjects } from '../protocol/subjects.js';
 import type { AgentOptions } from './agent-options.js';
 import { type AgentContext, atMost, failureOf } from './context.js';
 import { Counters } from './counters.js';
-import { Receiver } from './receiver.js';
+import { Receiver, type StoreInspection } from './receiver.js';
 import { Sender } from './sender.js';
 import { serve } from './service.js';
 import { Owners, tell } from './supervise.js';
@@ -104,6 +104,11 @@ export class Agent {
   async stop(): Promise<void> {
     tell(this.#actor, { type: 'agent.drain' });
     await toPromise(this.#actor);
+  }
+
+  /** The store of an agent that receives, looked at as a whole. For checks: it takes as long as the arena is large. */
+  inspectStore(): StoreInspection | undefined {
+    return this.#receiver?.inspectStore();
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------

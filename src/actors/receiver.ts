@@ -7,6 +7,7 @@ import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../p
 import type { AllocateReply, AllocateRequest, Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
 import type { End } from '../protocol/subjects.js';
 import type { StoreEffect } from '../store/commands.js';
+import type { StoreDescription } from '../store/description.js';
 import { type HolderId, nameOf } from '../store/holder.js';
 import { Store } from '../store/store.js';
 import { type AgentContext, failureOf } from './context.js';
@@ -19,6 +20,12 @@ import { StoreActor } from './store-actor.js';
 interface PendingAllocation {
   resolve(reply: Omit<AllocateReply, 'v' | 'ok'>): void;
   reject(error: KvferryError): void;
+}
+
+/** What the store holds, and the first of its invariants that does not hold, if any. */
+export interface StoreInspection {
+  readonly store: StoreDescription;
+  readonly broken: string | undefined;
 }
 
 type Body<T> = Omit<T, 'v' | 'ok'>;
@@ -182,6 +189,11 @@ export class Receiver {
   description(): { path: string; epoch: string; pageBytes: number; pages: number } {
     const { pageBytes, pages } = this.#context.options.arena;
     return { path: this.arenaPath, epoch: this.#context.epoch, pageBytes, pages };
+  }
+
+  /** What the store holds, and the first invariant that is broken. For checks. */
+  inspectStore(): StoreInspection {
+    return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
   }
 
   pageCounts(): PageCounts {

@@ -23,7 +23,10 @@ export class StoreActor {
   }
 
   /** What may be looked at without a command. */
-  get view(): Pick<Store, 'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts'> {
+  get view(): Pick<
+    Store,
+    'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts' | 'audit' | 'describe'
+  > {
     return this.#store;
   }
 

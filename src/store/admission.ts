@@ -4,6 +4,7 @@
  * new pages are charged, chunks that are already in the arena are not.
  */
 export interface Candidate {
+  readonly name: string;
   /** New pages the request would take if it were admitted now; looked up afresh each time (P3). */
   charge(): number;
   /** Pages to reserve; at least the charge. What is not used comes back while batches are placed. */
@@ -24,6 +25,11 @@ export class Admission {
 
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** Who waits, first first. */
+  names(): string[] {
+    return [...this.#queue].map((candidate) => candidate.name);
   }
 
   enqueue(candidate: Candidate): void {

@@ -4,6 +4,7 @@
  */
 import { nextPageState, type PageEvent, type PageState, pageStates } from '../../machines/page.js';
 import { KvferryError } from '../protocol/errors.js';
+import type { StoreDescription } from './description.js';
 
 const codeOf = new Map(pageStates.map((state, code) => [state, code]));
 
@@ -78,6 +79,14 @@ export class PageTable {
   free(page: number, event: 'page.abandoned' | 'page.drained' | 'page.fenced' | 'page.released'): void {
     this.#step(page, event);
     this.#free.push(page);
+  }
+
+  describe(): Pick<StoreDescription, 'pages' | 'free'> {
+    const pages = Array.from({ length: this.total }, (_, page) => ({
+      state: this.state(page),
+      generation: this.generation(page),
+    }));
+    return { pages, free: [...this.#free] };
   }
 
   /** Recounts everything. Returns what is wrong, or undefined. */

@@ -16,6 +16,7 @@ import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
 import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
+import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
 import { PageTable } from './page-table.js';
 import { type Tombstone, Tombstones } from './tombstones.js';
@@ -202,6 +203,36 @@ export class Store {
     return this.#pages.audit();
   }
 
+  /** Everything it knows, copied. As dear as the arena is large: for checks and for people. */
+  describe(): StoreDescription {
+    return {
+      ...this.#pages.describe(),
+      entries: [...this.#entries.values()].map(({ key, page, generation, length, ready, grant, ...entry }) => ({
+        ...{ key, page, generation, length, ready, grant },
+        writer: entry.writer.name,
+        holders: [...entry.holders].map((holder) => holder.name),
+        joiners: entry.joiners.map(({ holder, batch }) => ({ holder: holder.name, batch })),
+      })),
+      holders: [...this.#holders.values()].map(
+        ({ name, state, totalChunks, admitted, reserved, drained, ...holder }) => ({
+          ...{ name, state, totalChunks, admitted, reserved, drained },
+          refused: holder.refused !== undefined,
+          batches: [...holder.batches.values()].map(({ command, allocation, committed }) => ({
+            ...{ batch: command.batch, last: command.last, keys: command.keys, grant: command.grant },
+            allocation,
+            committed,
+          })),
+          leases: [...holder.leases.keys()],
+          expiresAtMs: holder.expiresAtMs,
+        }),
+      ),
+      queue: this.#admission.names(),
+      quarantine: [...this.#quarantine].map(([page, { writer, grant }]) => ({ page, writer, grant })),
+      grants: [...this.#grants],
+      tombstones: this.#tombstones.describe(),
+    };
+  }
+
   #run(command: StoreCommand): StoreReplies[keyof StoreReplies] | undefined {
     switch (command.type) {
       case 'grant':
@@ -317,8 +348,9 @@ export class Store {
   }
 
   /** How a request asks for its pages: what it would take is looked up when it is asked, not when it queued (P3). */
-  #candidateOf(holder: () => Holder, totalChunks: number): Candidate {
+  #candidateOf(name: string, holder: () => Holder, totalChunks: number): Candidate {
     return {
+      name,
       chunks: totalChunks,
       charge: () => totalChunks - holder().waitingPresent,
       // What no longer fits the arena is refused before anything is promised to it.
@@ -675,7 +707,7 @@ export class Store {
       lastBatch: null,
       waitingKeys: new Set(),
       waitingPresent: 0,
-      candidate: this.#candidateOf(() => holder, totalChunks),
+      candidate: this.#candidateOf(nameOf(id), () => holder, totalChunks),
       leases: new Map(),
       drained: false,
       expiresAtMs: this.#nowMs + this.#options.leaseMs,

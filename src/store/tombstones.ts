@@ -1,6 +1,7 @@
 /** Ended requests, kept for a while so that late, repeated and re-used messages get the recorded end (P6). */
 import type { Failure } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
+import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
 
 export interface Tombstone {
@@ -32,6 +33,10 @@ export class Tombstones {
   /** Of whatever epoch. */
   ofRequest(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
     return [...this.#byName.values()].filter(({ holder }) => holder.request === request);
+  }
+
+  describe(): StoreDescription['tombstones'] {
+    return [...this.#byName].map(([holder, { tombstone }]) => ({ holder, end: tombstone.end, atMs: tombstone.atMs }));
   }
 
   /** The first end of a request is the one that stays. */
