@@ -45,6 +45,8 @@ export type IngestEvent =
       bytes: number;
     }
   | { type: 'chunks.ready'; batch: number; written: number; joined: number }
+  /** Of a batch's joined chunks, some are written by this request after all. */
+  | { type: 'chunks.handed-over'; chunks: number; bytes: number }
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
 
@@ -78,6 +80,11 @@ export const ingestMachine = setup({
         bytes: context.bytes + params.bytes,
       }),
     ),
+    countHandedOver: assign(({ context }, params: { chunks: number; bytes: number }) => ({
+      deduplicated: context.deduplicated - params.chunks,
+      joined: context.joined - params.chunks,
+      bytes: context.bytes + params.bytes,
+    })),
     countReady: assign(({ context }, params: { batch: number; written: number; joined: number }) => ({
       pending: context.pending - params.written - params.joined,
       joinsPending:
@@ -144,6 +151,7 @@ export const ingestMachine = setup({
         receiving: {
           on: {
             'batch.allocated': { actions: { type: 'countBatch', params: ({ event }) => event } },
+            'chunks.handed-over': { actions: { type: 'countHandedOver', params: ({ event }) => event } },
             'chunks.ready': [
               {
                 guard: 'resolvesJoins',

@@ -1,6 +1,7 @@
 /**
  * Sender side: the life of one batch. allocating → filtering → writing → committing → committed, with joining where
- * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong.
+ * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong. When
+ * that other request fails, its chunks may be handed over: then this one goes from joining to writing again.
  *
  * Started and told to stop by the request machine; its effects are provided by `src/actors/transfer-actor.ts`.
  */
@@ -23,6 +24,12 @@ export interface Placement {
   readonly generation: number;
 }
 
+/** Chunks that are written and committed together. Part 0 is what was allocated, others were handed over. */
+export interface TransferPart {
+  readonly part: number;
+  readonly placements: readonly Placement[];
+}
+
 export interface TransferInput {
   /** Identity of the transfer: `<epoch>/<request>/<batch>`. */
   readonly transfer: string;
@@ -36,7 +43,10 @@ export interface TransferInput {
 
 export interface TransferContext extends TransferInput {
   readonly allocation: Allocation | null;
-  readonly placements: readonly Placement[];
+  /** What is being written, or was last. */
+  readonly current: TransferPart;
+  /** What was handed over and is still to be written. */
+  readonly handedOver: readonly TransferPart[];
   /** Positions that another request is writing; their source bytes are kept until they are ready. */
   readonly joined: readonly number[];
   /** Positions whose source memory is still ours to read. */
@@ -56,6 +66,7 @@ export type TransferEvent =
   | { type: 'commit.accepted' }
   | { type: 'commit.failed'; failure: Failure }
   | { type: 'join.resolved' }
+  | { type: 'join.handed-over'; part: TransferPart }
   | { type: 'transfer.cancel'; failure: Failure }
   | { type: 'transfer.settle' };
 
@@ -71,6 +82,20 @@ export function unsoundField(allocation: Allocation, chunkCount: number, arenaPa
   if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
   const sent = new Set(alreadySent);
   if (!joined.every((position) => sent.has(position)) || new Set(joined).size !== joined.length) return 'joined';
+  return undefined;
+}
+
+/** The field that makes a hand-over unusable, or undefined: only chunks that were joined and are still held can be taken over. */
+function unsoundHandOver(
+  { placements }: TransferPart,
+  { joined, held, arenaPages }: Pick<TransferContext, 'joined' | 'held' | 'arenaPages'>,
+): string | undefined {
+  const positions = placements.map((placement) => placement.position);
+  const isOurs = (position: number) => joined.includes(position) && held.includes(position);
+  if (!positions.every(isOurs) || new Set(positions).size !== positions.length) return 'positions';
+  const pages = placements.map((placement) => placement.page);
+  const isPage = (value: number) => Number.isInteger(value) && value >= 0 && value < arenaPages;
+  if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
   return undefined;
 }
 
@@ -94,6 +119,14 @@ const givingUp = {
   },
 } as const;
 
+/** The joined chunks' writer is gone, and this request shall write them: when it comes to that. */
+const handedOver = {
+  actions: {
+    type: 'queueHandOver',
+    params: ({ event }: { event: { readonly part: TransferPart } }) => ({ part: event.part }),
+  },
+} as const;
+
 const emptyAllocation: Allocation = { pages: [], generations: [], alreadySent: [], joined: [] };
 
 export const transferMachine = setup({
@@ -112,6 +145,13 @@ export const transferMachine = setup({
     reportCommitted: effect('reportCommitted'),
     reportAborted: effect('reportAborted'),
     reportUnexpected: effect('reportUnexpected'),
+    queueHandOver: assign({
+      handedOver: ({ context }, params: { part: TransferPart }) => [...context.handedOver, params.part],
+    }),
+    takeHandOver: assign(({ context }) => ({
+      current: context.handedOver[0] ?? context.current,
+      handedOver: context.handedOver.slice(1),
+    })),
     forgetHeld: assign({
       held: ({ context }, params: { positions: readonly number[] }) => {
         const gone = new Set(params.positions);
@@ -124,7 +164,12 @@ export const transferMachine = setup({
     replyIsUnsound: ({ context }) =>
       context.allocation === null ||
       unsoundField(context.allocation, context.chunkCount, context.arenaPages) !== undefined,
-    hasPlacements: ({ context }) => context.placements.length > 0,
+    hasPlacements: ({ context }) => context.current.placements.length > 0,
+    hasHandOver: ({ context }) => context.handedOver.length > 0,
+    handOverIsUnsound: ({ context }) => {
+      const [part] = context.handedOver;
+      return part !== undefined && unsoundHandOver(part, context) !== undefined;
+    },
     hasUnresolvedJoins: ({ context }) => context.joined.length > 0 && !context.joinResolved,
     writeIsOutstanding: ({ context }) => context.writeOutstanding,
   },
@@ -134,7 +179,8 @@ export const transferMachine = setup({
   context: ({ input }) => ({
     ...input,
     allocation: null,
-    placements: [],
+    current: { part: 0, placements: [] },
+    handedOver: [],
     joined: [],
     held: Array.from({ length: input.chunkCount }, (_, position) => position),
     joinResolved: false,
@@ -155,6 +201,7 @@ export const transferMachine = setup({
         'allocate.failed': givingUp,
         // The notice overtook the reply it belongs to.
         'join.resolved': { actions: assign({ joinResolved: true }) },
+        'join.handed-over': handedOver,
         // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
@@ -181,7 +228,8 @@ export const transferMachine = setup({
           actions: [
             assign(({ context }) => {
               const allocation = context.allocation ?? emptyAllocation;
-              return { placements: placementsOf(allocation, context.chunkCount), joined: allocation.joined };
+              const current = { part: 0, placements: placementsOf(allocation, context.chunkCount) };
+              return { current, joined: allocation.joined };
             }),
           ],
         },
@@ -220,6 +268,7 @@ export const transferMachine = setup({
           ],
         },
         'join.resolved': { actions: assign({ joinResolved: true }) },
+        'join.handed-over': handedOver,
         // Ready without these bytes: nothing waits for them any more.
         'transfer.settle': {
           target: 'aborting',
@@ -243,6 +292,7 @@ export const transferMachine = setup({
         'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
         'commit.failed': givingUp,
         'join.resolved': { actions: assign({ joinResolved: true }) },
+        'join.handed-over': handedOver,
         // The receiver has announced the request ready, so it has this commit; only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
@@ -250,7 +300,25 @@ export const transferMachine = setup({
     },
 
     joining: {
+      always: [
+        {
+          guard: 'handOverIsUnsound',
+          target: 'aborting',
+          actions: {
+            type: 'fail',
+            params: ({ context }) => ({
+              failure: {
+                code: 'inconsistent_reply',
+                message: `chunks handed over to ${context.transfer} are not those it had joined`,
+                field: unsoundHandOver(context.handedOver[0] ?? { part: 0, placements: [] }, context) ?? 'positions',
+              },
+            }),
+          },
+        },
+        { guard: 'hasHandOver', target: 'writing', actions: 'takeHandOver' },
+      ],
       on: {
+        'join.handed-over': handedOver,
         'join.resolved': { target: 'committed', actions: assign({ joinResolved: true }) },
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
@@ -298,5 +366,5 @@ function readyPositions(context: TransferContext): number[] {
 }
 
 function writtenPositions(context: TransferContext): number[] {
-  return context.placements.map((placement) => placement.position);
+  return context.current.placements.map((placement) => placement.position);
 }

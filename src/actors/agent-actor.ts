@@ -205,6 +205,7 @@ export class Agent {
         ...(sender === undefined
           ? {}
           : {
+              handover: (request) => sender.handOver(request),
               joined: (notice) => {
                 sender.joined(notice);
                 return {};
@@ -278,6 +279,7 @@ export class Agent {
       state: this.#state(),
       uptimeMs: Math.round(clock.now() - this.#startedMs),
       ...(pages === undefined ? {} : { pages }),
+      ...(this.#receiver === undefined ? {} : { quarantineAgeMs: this.#receiver.quarantineAgeMs }),
       queued: this.#receiver?.waiting ?? 0,
       ...(staging === undefined ? {} : { staging }),
       segments: this.#sender?.memory.rows() ?? [],

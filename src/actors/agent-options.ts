@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly shutdownTimeoutMs: number;
   /** How long a decode engine may hold pages without asking again. */
   readonly leaseMs: number;
+  /** Ready pages of the arena that may stay as cache when nobody leases them. */
+  readonly retainedMax: number;
   /** How often expired leases and tombstones are looked for. */
   readonly sweepIntervalMs: number;
   readonly tombstoneMs: number;

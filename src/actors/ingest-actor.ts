@@ -65,6 +65,11 @@ export class IngestActor {
     this.send({ type: 'ingest.end', end, failure });
   }
 
+  /** When it must have ended, on the agent's clock. */
+  get deadlineMs(): number {
+    return this.#startedMs + this.task.timeoutMs;
+  }
+
   /** Forgets it without a word: it was refused before anything of it was accepted. */
   discard(): void {
     this.#actor.stop();

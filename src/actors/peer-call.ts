@@ -18,13 +18,18 @@ export interface PeerAddress {
   readonly epoch: string;
 }
 
+/** A peer that can be asked; `side` is what it is to us. */
+export interface Peer extends PeerAddress {
+  readonly side: 'receiver' | 'sender';
+}
+
 /**
  * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the peer's
- * typed error, with `receiver_lost` when nobody listens there any more, or `deadline_exceeded`.
+ * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
  */
 export async function callPeer<O extends PeerOperation>(
   context: AgentContext,
-  peer: PeerAddress,
+  peer: Peer,
   operation: O,
   body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
   options: { readonly deadlineMs: number; readonly isLost: () => boolean },
@@ -71,6 +76,6 @@ export function notifyPeer<O extends PeerNotice>(
   );
 }
 
-function lost(peer: PeerAddress, cause?: unknown): KvferryError {
-  return new KvferryError('receiver_lost', `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
+function lost(peer: Peer, cause?: unknown): KvferryError {
+  return new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
 }

@@ -11,7 +11,7 @@ import { KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
-import { callPeer, type PeerAddress } from './peer-call.js';
+import { callPeer, type Peer } from './peer-call.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
@@ -41,7 +41,8 @@ interface Waiter {
   reject(error: KvferryError): void;
 }
 
-export class ReceiverPeer implements PeerAddress {
+export class ReceiverPeer implements Peer {
+  readonly side = 'receiver';
   readonly agent: string;
   readonly epoch: string;
   readonly arena: { readonly pageBytes: number; readonly pages: number };

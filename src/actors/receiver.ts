@@ -1,5 +1,5 @@
 /** The decode side of an agent: owns the arena through the store actor, and takes what senders bring. */
-import { RequestEndedError, unknownRequest } from '../protocol/codec.js';
+import { ReplyError, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
@@ -13,6 +13,7 @@ import { Store } from '../store/store.js';
 import { type AgentContext, failureOf } from './context.js';
 import { endedRow } from './ended-row.js';
 import { IngestActor } from './ingest-actor.js';
+import { callPeer } from './peer-call.js';
 import { SenderPeer } from './sender-peer.js';
 import { StoreActor } from './store-actor.js';
 
@@ -42,10 +43,11 @@ export class Receiver {
 
   constructor(context: AgentContext) {
     this.#context = context;
-    const { arena, agent, leaseMs, tombstonesMax, tombstoneMs, requestsMax } = context.options;
+    const { arena, agent, leaseMs, tombstonesMax, tombstoneMs, requestsMax, retainedMax } = context.options;
     this.arenaPath = `${arena.directory}/kvferry-${agent}-${context.epoch}-arena`;
     const { pages, pageBytes } = arena;
-    const store = new Store({ pages, pageBytes, leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax });
+    const limits = { leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax, retainedMax };
+    const store = new Store({ pages, pageBytes, ...limits });
     this.#store = new StoreActor(store, context.clock, (effect) => this.#run(effect));
   }
 
@@ -103,9 +105,9 @@ export class Receiver {
   }
 
   commit(message: PeerRequest<'commit'>): Body<PeerReply<'commit'>> {
-    const { request, epoch, batch, pages, generations } = message;
+    const { request, epoch, batch, part, pages, generations } = message;
     const lengths = expandLengths(message.lengths);
-    this.#store.execute({ type: 'commit', holder: { request, epoch }, batch, pages, generations, lengths });
+    this.#store.execute({ type: 'commit', holder: { request, epoch }, batch, part, pages, generations, lengths });
     return {};
   }
 
@@ -198,6 +200,11 @@ export class Receiver {
 
   pageCounts(): PageCounts {
     return this.#store.view.pageCounts();
+  }
+
+  /** How long the page that is quarantined longest has been so. */
+  get quarantineAgeMs(): number {
+    return Math.round(this.#store.view.quarantineAgeMs(this.#context.clock.now()));
   }
 
   /** Requests that wait for pages. */
@@ -302,13 +309,41 @@ export class Receiver {
       case 'chunks.ready':
         ingest?.send({ type: effect.type, batch: effect.batch, written: effect.written, joined: effect.joined });
         return;
-      case 'writer.failed':
-        this.#context.counters.add('joined_writers_failed');
-        ingest?.end('failed', writerFailed(effect.writer, effect.reason));
+      case 'handed.over':
+        ingest?.send({ type: 'chunks.handed-over', chunks: effect.positions.length, bytes: effect.bytes });
+        if (ingest !== undefined) void this.#handOver(ingest, effect);
         return;
       case 'leases.ended':
         ingest?.send({ type: 'leases.ended', cause: effect.cause });
         return;
+    }
+  }
+
+  /** Asks the sender of a request that had joined chunks to write them. It still has their bytes (P2). */
+  async #handOver(ingest: IngestActor, effect: Extract<StoreEffect, { type: 'handed.over' }>): Promise<void> {
+    const { counters, logger } = this.#context;
+    const { holder, batch, part, grant, positions, pages, generations, from } = effect;
+    const log = { request: holder.request, batch, part, chunks: positions.length, from: from?.writer.request };
+    counters.add('chunks_handed_over', positions.length);
+    logger.info(log, 'joined chunks handed over');
+    const sender = { agent: ingest.task.sender, epoch: holder.epoch, side: 'sender' as const };
+    const body = { ...holder, batch, part, grant };
+    const lists = { positions: [...positions], pages: [...pages], generations: [...generations] };
+    try {
+      await callPeer(this.#context, sender, 'handover', () => ({ ...body, ...lists }), {
+        deadlineMs: ingest.deadlineMs,
+        isLost: () => !this.#senders.has(holder.epoch) || this.#ingests.get(nameOf(holder)) !== ingest,
+      });
+    } catch (error) {
+      const failure = toFailure(error);
+      counters.add('handovers_refused');
+      logger.warn({ ...log, code: failure.code, err: error }, 'hand-over refused');
+      if (!(error instanceof ReplyError)) return;
+      this.#store.execute({ type: 'decline', holder, batch, part });
+      // With a new remote key it can be asked again; one that is being given up ends by itself.
+      if (failure.code !== 'stale_grant' && failure.code !== 'request_active') {
+        ingest.end('failed', writerFailed(from, failure));
+      }
     }
   }
 
@@ -332,7 +367,7 @@ export class Receiver {
       this.#context,
       { agent, epoch, heartbeatMs },
       {
-        granted: (grant) => this.#store.execute({ type: 'grant', grant }),
+        granted: (grant) => this.#store.execute({ type: 'grant', grant, epoch }),
         fenced: (grant) => this.#store.execute({ type: 'fence', grant }),
         lost: (failure) => {
           this.#senders.delete(epoch);
@@ -385,8 +420,9 @@ export class Receiver {
   }
 }
 
-/** Why a request ends whose shared chunk nobody will write: the reason of the one that was writing it. */
-function writerFailed(writer: HolderId, reason: Failure | undefined): Failure {
-  const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
-  return failureOf('writer_failed', `request ${writer.request}, which was writing a shared chunk, has ended${why}`);
+/** Why a request ends that had joined a chunk which nobody will write. */
+function writerFailed(from: Extract<StoreEffect, { type: 'handed.over' }>['from'], refusal: Failure): Failure {
+  const reason = from?.reason === undefined ? '' : ` (${from.reason.code}: ${from.reason.message})`;
+  const writer = `request ${from?.writer.request}, which was writing a shared chunk, has ended${reason}`;
+  return failureOf('writer_failed', `${writer}; its place was not taken: ${refusal.code}: ${refusal.message}`);
 }

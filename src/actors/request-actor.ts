@@ -1,9 +1,10 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
 import { type RequestContext, requestMachine } from '../../machines/request.js';
-import { toFailure } from '../protocol/codec.js';
+import { toFailure, unknownRequest } from '../protocol/codec.js';
 import type { Failure } from '../protocol/fields.js';
 import type { RequestRow } from '../protocol/operations.js';
+import type { PeerRequest } from '../protocol/peer-messages.js';
 import type { End } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
@@ -119,6 +120,13 @@ export class RequestActor {
 
   joinResolved(batch: number): void {
     this.#transfers.get(batch)?.joinResolved();
+  }
+
+  /** Rejects `unknown_request` when the batch waits for nothing; else as `TransferActor.handOver`. */
+  async handOver(message: PeerRequest<'handover'>): Promise<void> {
+    const transfer = this.#transfers.get(message.batch);
+    if (transfer === undefined) throw unknownRequest(this.task.request);
+    await transfer.handOver(message);
   }
 
   row(): RequestRow {

@@ -1,5 +1,5 @@
 /** The prefill side of an agent: takes `put` from engines and owns the requests that come of it. */
-import { RequestEndedError } from '../protocol/codec.js';
+import { RequestEndedError, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../protocol/events.js';
 import type { Failure } from '../protocol/fields.js';
@@ -74,6 +74,17 @@ export class Sender {
 
   ended({ request, end, reason }: PeerRequest<'ended'>): void {
     this.#requests.get(request)?.receiverSaid(end, reason ?? null);
+  }
+
+  async handOver(message: PeerRequest<'handover'>): Promise<Record<string, never>> {
+    const { request } = message;
+    const actor = this.#requests.get(request);
+    if (actor === undefined) {
+      const ended = this.#tombstones.get({ request, epoch: this.#context.epoch });
+      throw ended === undefined ? unknownRequest(request) : new RequestEndedError(request, ended.end, ended.reason);
+    }
+    await actor.handOver(message);
+    return {};
   }
 
   heartbeat(beat: Heartbeat): void {

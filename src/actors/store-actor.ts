@@ -25,7 +25,7 @@ export class StoreActor {
   /** What may be looked at without a command. */
   get view(): Pick<
     Store,
-    'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts' | 'audit' | 'describe'
+    'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts' | 'audit' | 'describe' | 'quarantineAgeMs'
   > {
     return this.#store;
   }

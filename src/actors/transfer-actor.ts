@@ -1,10 +1,11 @@
 /** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
 import { type Actor, createActor } from 'xstate';
-import { type Placement, transferMachine } from '../../machines/transfer.js';
+import { type TransferPart, transferMachine } from '../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { compressLengths, type Failure } from '../protocol/fields.js';
+import type { PeerRequest } from '../protocol/peer-messages.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { Connection, ReceiverPeer } from './receiver-peer.js';
@@ -42,9 +43,9 @@ const owners = new Owners<TransferActor>();
 const logic = transferMachine.provide({
   actions: {
     sendAllocate: ({ self }) => owners.run(self, (owner) => owner.sendAllocate()),
-    startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.placements)),
+    startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.current)),
     stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
-    sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.placements)),
+    sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.current)),
     releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
     reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
     reportAborted: ({ self, context }) =>
@@ -58,7 +59,8 @@ export class TransferActor {
   readonly #task: TransferTask;
   readonly #listener: TransferListener;
   readonly #actor: Actor<typeof transferMachine>;
-  #connection: Connection | undefined;
+  /** By part: the connection whose remote key its pages were given out for. */
+  readonly #connections = new Map<number, Connection>();
   #write: FabricWrite | undefined;
 
   constructor(context: AgentContext, task: TransferTask, listener: TransferListener) {
@@ -90,6 +92,35 @@ export class TransferActor {
     tell(this.#actor, { type: 'join.resolved' });
   }
 
+  /**
+   * Takes over chunks whose writer is gone. Repeating it is harmless. Rejects `stale_grant` when the pages were given out
+   * for another remote key than the one there is, `request_active` when the transfer is being given up.
+   */
+  async handOver({ part, grant, positions, pages, generations }: PeerRequest<'handover'>): Promise<void> {
+    const { peer, deadlineMs, request, batch } = this.#task;
+    if (this.#connections.has(part)) return;
+    if (pages.length !== positions.length || generations.length !== positions.length) {
+      throw new KvferryError('invalid_field', 'as many pages and generations as positions', { field: 'pages' });
+    }
+    const connection = await peer.connected(deadlineMs);
+    if (connection.grant !== grant) {
+      throw new KvferryError('stale_grant', `grant ${grant} is not that of the connection`, { field: 'grant' });
+    }
+    if (!this.#isTaking()) {
+      throw new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
+    }
+    if (this.#connections.has(part)) return;
+    this.#connections.set(part, connection);
+    this.#context.counters.add('chunks_taken_over', positions.length);
+    this.#context.logger.info({ request, batch, part, chunks: positions.length }, 'takes over joined chunks');
+    const placements = positions.map((position, index) => ({
+      position,
+      page: pages[index] as number,
+      generation: generations[index] as number,
+    }));
+    tell(this.#actor, { type: 'join.handed-over', part: { part, placements } });
+  }
+
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async sendAllocate(): Promise<void> {
@@ -100,7 +131,7 @@ export class TransferActor {
       const connection = await peer.connected(deadlineMs);
       // Cancelled meanwhile: the receiver has not heard of this batch, and shall not.
       if (!this.#isIn('allocating')) return;
-      this.#connection = connection;
+      this.#connections.set(0, connection);
       const { epoch } = this.#context;
       const reply = await callPeer(
         this.#context,
@@ -125,13 +156,14 @@ export class TransferActor {
       if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
       const failure = toFailure(error);
       if (failure.code === 'receiver_lost') peer.left(failure);
-      if (failure.code === 'stale_grant' && this.#connection !== undefined) peer.broken(this.#connection);
+      const connection = this.#connections.get(0);
+      if (failure.code === 'stale_grant' && connection !== undefined) peer.broken(connection);
       tell(this.#actor, { type: 'allocate.failed', failure });
     }
   }
 
-  async startWrite(placements: readonly Placement[]): Promise<void> {
-    const connection = this.#connection as Connection;
+  async startWrite({ part, placements }: TransferPart): Promise<void> {
+    const connection = this.#connections.get(part) as Connection;
     const { chunks, peer } = this.#task;
     const items: WriteItem[] = placements.map(({ position, page }) => {
       const { segment, offset, length } = chunks[position] as SourceChunk;
@@ -153,12 +185,13 @@ export class TransferActor {
     this.#write?.stop();
   }
 
-  async sendCommit(placements: readonly Placement[]): Promise<void> {
+  async sendCommit({ part, placements }: TransferPart): Promise<void> {
     const { request, batch, chunks, peer, deadlineMs } = this.#task;
     const body = {
       request,
       epoch: this.#context.epoch,
       batch,
+      part,
       pages: placements.map(({ page }) => page),
       generations: placements.map(({ generation }) => generation),
       lengths: compressLengths(placements.map(({ position }) => (chunks[position] as SourceChunk).length)),
@@ -196,6 +229,12 @@ export class TransferActor {
 
   #isIn(state: 'allocating'): boolean {
     return this.#actor.getSnapshot().matches(state);
+  }
+
+  /** Would what is handed over to it still be written? */
+  #isTaking(): boolean {
+    const taking = ['allocating', 'writing', 'committing', 'joining'] as const;
+    return taking.some((state) => this.#actor.getSnapshot().matches(state));
   }
 
   /** Did the receiver answer that the request has ended? Then that is the news, not this message's failure. */

@@ -57,6 +57,8 @@ const peerSummaries: Record<PeerOperation, string> = {
   abort: 'Prefill to decode: gives a request up. Answered with the recorded end, which may be an earlier one.',
   drained: 'Prefill to decode: no write of this request can land any more.',
   inquire: 'Prefill to decode: asks how a request ended. No `end` in the answer: it has not.',
+  handover:
+    'Decode to prefill: the writer of joined chunks is gone; asks this request, which has their bytes, to write them.',
   joined: 'Decode to prefill, not answered: every joined chunk of this batch is ready.',
   ended: 'Decode to prefill, not answered: the request has ended and was announced.',
 };

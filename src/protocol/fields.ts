@@ -106,9 +106,10 @@ export const pageCounts = z.strictObject({
   total: natural.describe('All pages of the arena.'),
   free: natural.describe("Nobody's."),
   writing: natural.describe('Handed out; their bytes are not all there.'),
-  ready: natural.describe('Can be read; leased at least once.'),
+  ready: natural.describe('Can be read.'),
   quarantined: natural.describe('Their writer gave up and may still write into them.'),
-  reserved: natural.describe('Free pages promised to admitted requests.'),
+  reserved: natural.describe('Pages, free or retained, that are promised to admitted requests.'),
+  retained: natural.describe('Of the ready ones, those that nobody leases: cache, given up when pages are needed.'),
 });
 export type PageCounts = z.infer<typeof pageCounts>;
 

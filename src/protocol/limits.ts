@@ -13,6 +13,9 @@ export const KEY_BYTES_MAX = 112;
 export const CHUNKS_PER_REQUEST_MAX = 65_536;
 export const BATCHES_PER_REQUEST_MAX = 4096;
 
+/** How often chunks of one batch may be handed over to its request. */
+export const PARTS_PER_BATCH_MAX = 8192;
+
 export const REQUEST_ID_BYTES_MAX = 128;
 export const NAME_BYTES_MAX = 64;
 export const PATH_BYTES_MAX = 4096;

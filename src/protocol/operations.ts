@@ -98,7 +98,7 @@ const releaseReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   existed: natural.describe('Keys that were in the arena, of those named, or of all that it held.'),
-  freedPages: natural.describe('Pages that became free, having no lease left.'),
+  freedPages: natural.describe('Pages that have no lease left, and can be given to others.'),
 });
 
 const describeRequest = z.strictObject({ v: version });
@@ -170,6 +170,7 @@ const statusReply = z.strictObject({
   state: z.string().describe('As in `describe`.'),
   uptimeMs: natural.describe('Time since the process started.'),
   pages: pageCounts.optional().describe('Pages of the arena, by state. Only of agents that receive.'),
+  quarantineAgeMs: natural.optional().describe('How long the oldest quarantined page has been so; 0 without any.'),
   queued: natural.describe('Requests that wait for pages.'),
   staging: z
     .strictObject({

@@ -21,7 +21,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { KEYS_PER_BATCH_MAX } from './limits.js';
+import { KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -73,12 +73,15 @@ const allocateReply = ok.extend({
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
 
+const part = natural.max(PARTS_PER_BATCH_MAX);
+
 /** prefill → decode: the bytes of these pages have been delivered. */
 const commitRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch,
   batch,
+  part: part.describe('0: the pages of the allocation. Others: those of the hand-over with that number.'),
   pages: pages.describe('As they were allocated.'),
   generations,
   lengths: lengths.describe('Bytes that were written to each page.'),
@@ -109,6 +112,22 @@ const inquireReply = ok.extend({
   reason: failure.optional().describe('Always set with an end other than ready.'),
 });
 
+/**
+ * decode → prefill: whoever was writing these joined chunks is gone; this request shall write them. Refused with
+ * `stale_grant` when the sender has another remote key by now: then it is asked again under that one.
+ */
+const handoverRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  batch,
+  part: part.min(1).describe('Number of this hand-over within the batch.'),
+  grant: grantId.describe('The remote key under which it shall write.'),
+  positions: positions.describe('Chunks of the batch, all of them joined before.'),
+  pages: pages.describe('A page for each of them, in that order.'),
+  generations,
+});
+
 /** decode → prefill, unanswered: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
 
@@ -128,6 +147,7 @@ export const peerSchemas = {
   abort: { request: abortRequest, reply: abortReply },
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },
+  handover: { request: handoverRequest, reply: ok },
   joined: { request: joinedNotice, reply: ok },
   ended: { request: endedNotice, reply: ok },
 } as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;

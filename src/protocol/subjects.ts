@@ -30,6 +30,7 @@ export const peerOperations = [
   'abort',
   'drained',
   'inquire',
+  'handover',
   'joined',
   'ended',
 ] as const;

@@ -162,11 +162,21 @@ export class MemoryControl implements ControlPort {
     this.#check('flush', '');
   }
 
-  /** Also what becomes of a process that is killed: nobody hears from it, and nobody listens. */
+  /** What becomes of a process that is killed: nobody hears from it, nobody listens, and it learns nothing more. */
+  die(): void {
+    this.#waiting.clear();
+    this.#state = 'closed';
+    this.#unsubscribeAll();
+  }
+
   async close(): Promise<void> {
     this.#state = 'closed';
     const closed = new KvferryError('closed', `${this.name} was closed`);
     for (const refuse of [...this.#waiting]) refuse(closed);
+    this.#unsubscribeAll();
+  }
+
+  #unsubscribeAll(): void {
     for (const remove of this.#unsubscribe) remove();
     this.#unsubscribe.clear();
   }

@@ -166,8 +166,9 @@ export class MemoryFabricNetwork {
     }
   }
 
-  /** Ends a fabric as SIGKILL does: its files stay, its slices on their way may still arrive. */
+  /** Ends a fabric as SIGKILL does: its files stay, its slices on their way may still arrive, its process learns nothing. */
   kill(name: string): void {
+    for (const connection of [...this.#connections]) if (connection.from === name) connection.vanish();
     this.#fabrics.get(name)?.die();
   }
 
@@ -565,6 +566,12 @@ class MemoryConnection implements FabricConnection {
     for (const write of this.#writes.splice(0)) write.giveUp(this.#lost, drained);
     this.#remove();
     this.#sender.forget(this);
+  }
+
+  /** Its process is dead: nothing more is posted, and nobody is told. */
+  vanish(): void {
+    this.#writes = [];
+    this.lose('the sender is dead', false);
   }
 
   #invalid(items: readonly WriteItem[]): Failure | undefined {

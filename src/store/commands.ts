@@ -5,8 +5,8 @@ import type { End } from '../protocol/subjects.js';
 import type { HolderId } from './holder.js';
 
 export type StoreCommand =
-  /** A remote key is valid from now on. */
-  | { readonly type: 'grant'; readonly grant: string }
+  /** A remote key, made for that sender's epoch, is valid from now on. */
+  | { readonly type: 'grant'; readonly grant: string; readonly epoch: string }
   /** A remote key has been revoked: nothing written under it can land. */
   | { readonly type: 'fence'; readonly grant: string }
   | {
@@ -24,10 +24,14 @@ export type StoreCommand =
       readonly type: 'commit';
       readonly holder: HolderId;
       readonly batch: number;
+      /** 0: what the batch was allocated. Others: what was handed over to it. */
+      readonly part: number;
       readonly pages: readonly number[];
       readonly generations: readonly number[];
       readonly lengths: readonly number[];
     }
+  /** The sender does not take what was handed over, and has written nothing of it. */
+  | { readonly type: 'decline'; readonly holder: HolderId; readonly batch: number; readonly part: number }
   /** The request has ended. Unless `ready`, everything it holds is taken back. */
   | { readonly type: 'end'; readonly holder: HolderId; readonly end: End; readonly reason: Failure | undefined }
   /** No write of that request can land any more. */
@@ -87,13 +91,22 @@ export type StoreEffect =
       readonly written: number;
       readonly joined: number;
     }
-  /** The request that was writing a chunk this one had joined is gone; nobody will write it. */
+  /** Requests that this one had joined are gone: it shall write these chunks of its batch itself. */
   | {
-      readonly type: 'writer.failed';
+      readonly type: 'handed.over';
       readonly holder: HolderId;
-      readonly key: string;
-      readonly writer: HolderId;
-      readonly reason: Failure | undefined;
+      readonly batch: number;
+      /** Number of this hand-over within the batch, from 1 on. */
+      readonly part: number;
+      /** The remote key under which it shall write. */
+      readonly grant: string;
+      readonly positions: readonly number[];
+      readonly pages: readonly number[];
+      readonly generations: readonly number[];
+      /** Bytes it shall write. */
+      readonly bytes: number;
+      /** Who was to write the first of these chunks, and why it does not. */
+      readonly from: { readonly writer: HolderId; readonly reason: Failure | undefined } | undefined;
     }
   | { readonly type: 'leases.ended'; readonly holder: HolderId; readonly cause: 'released' | 'expired' }
   /** Pages were really freed (S9). */

@@ -12,7 +12,12 @@ export interface StoreDescription {
   readonly holders: readonly HolderDescription[];
   /** Names of the holders that wait for admission, first first. */
   readonly queue: readonly string[];
-  readonly quarantine: readonly { readonly page: number; readonly writer: string; readonly grant: string }[];
+  readonly quarantine: readonly {
+    readonly page: number;
+    readonly writer: string;
+    readonly grant: string;
+    readonly sinceMs: number;
+  }[];
   /** Remote keys that are valid. */
   readonly grants: readonly string[];
   /** Ends that are remembered, oldest first, by the holder's name. */
@@ -22,14 +27,19 @@ export interface StoreDescription {
 /** One key in the arena. Holders are named as `nameOf` does: `<epoch>/<request>`. */
 export interface EntryDescription {
   readonly key: string;
-  readonly page: number;
-  readonly generation: number;
   /** Bytes. */
   readonly length: number;
   readonly ready: boolean;
-  readonly writer: string;
-  /** The remote key under which it is, or was, written. */
-  readonly grant: string;
+  /** Nobody leases it: kept as cache until its page is needed. */
+  readonly retained: boolean;
+  /** Null while nobody writes it. */
+  readonly place: {
+    readonly page: number;
+    readonly generation: number;
+    readonly writer: string;
+    /** The remote key under which it is, or was, written. */
+    readonly grant: string;
+  } | null;
   readonly holders: readonly string[];
   readonly joiners: readonly { readonly holder: string; readonly batch: number }[];
 }
@@ -49,7 +59,8 @@ export interface HolderDescription {
     readonly grant: string;
     /** Null while it waits for admission. */
     readonly allocation: Allocation | null;
-    readonly committed: boolean;
+    /** Of each part: what it was allocated, and what was handed over to it since. */
+    readonly committed: readonly boolean[];
   }[];
   /** Keys it holds a lease on. */
   readonly leases: readonly string[];

@@ -6,8 +6,9 @@
  * Who owns what:
  * - an *entry* is one key in the arena; it owns exactly one page, `writing` until its bytes are committed (P1).
  * - a *lease* is the pair (holder, entry), kept once on each side; it is a set, so releasing twice is releasing once (P4).
- *   An entry that is ready and has no lease is removed and its page freed (S8).
+ *   An entry that is ready and has no lease is retained as cache if that is configured, else its page is freed (S8).
  * - a page whose writer gave up while a write may land belongs to the quarantine, until drained or fenced.
+ * - an entry whose writer gave up is handed over: a request that had joined it writes it anew, on another page (P2).
  */
 import type { Allocation } from '../../machines/transfer.js';
 import { fromFailure, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
@@ -16,9 +17,12 @@ import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
 import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
+import { Contents } from './contents.js';
 import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
 import { PageTable } from './page-table.js';
+import { Quarantine } from './quarantine.js';
+import type { Batch, Entry, Holder, Joiner, Part, Place } from './records.js';
 import { type Tombstone, Tombstones } from './tombstones.js';
 
 export interface StoreOptions {
@@ -30,63 +34,15 @@ export interface StoreOptions {
   readonly tombstoneMs: number;
   /** Requests and readers that may hold something, or wait, at once. */
   readonly holdersMax: number;
-}
-
-interface Entry {
-  readonly key: string;
-  readonly page: number;
-  readonly generation: number;
-  readonly length: number;
-  readonly writer: Holder;
-  readonly grant: string;
-  ready: boolean;
-  readonly holders: Set<Holder>;
-  /** Requests that joined while the writer writes, with the batch in which they did. */
-  readonly joiners: { readonly holder: Holder; readonly batch: number }[];
-}
-
-interface Batch {
-  readonly command: Extract<StoreCommand, { type: 'allocate' }>;
-  /** Null while the request waits for admission. */
-  allocation: Allocation | null;
-  bytes: number;
-  committed: boolean;
-}
-
-interface Holder {
-  readonly id: HolderId;
-  readonly name: string;
-  /** A request that is arriving, one that is ready, or a reader that came with `acquire`. */
-  state: 'arriving' | 'ready' | 'reader';
-  readonly totalChunks: number;
-  admitted: boolean;
-  /** Why it will never be admitted. */
-  refused: Failure | undefined;
-  /** Pages promised to it that no batch has asked for yet. */
-  reserved: number;
-  readonly batches: Map<number, Batch>;
-  chunks: number;
-  highestBatch: number;
-  lastBatch: number | null;
-  /** Keys of batches that wait for admission, and how many of them are in the arena now. */
-  readonly waitingKeys: Set<string>;
-  waitingPresent: number;
-  readonly candidate: Candidate;
-  readonly leases: Map<string, Entry>;
-  /** No write of it can land any more, and none will be started: what its sender says last. */
-  drained: boolean;
-  expiresAtMs: number;
-  endedAtMs: number;
-}
-
-interface QuarantinedPage {
-  readonly writer: string;
-  readonly grant: string;
+  /** Ready pages that may stay as cache when nobody leases them. */
+  readonly retainedMax: number;
 }
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
 type Acquire = Extract<StoreCommand, { type: 'acquire' }>;
 type Commit = Extract<StoreCommand, { type: 'commit' }>;
+type Decline = Extract<StoreCommand, { type: 'decline' }>;
+type EffectOf<T extends StoreEffect['type']> = Extract<StoreEffect, { type: T }>;
 
 /** The answer of a command and what follows from it. */
 export type StoreResult<C extends StoreCommand> = {
@@ -97,20 +53,20 @@ export type StoreResult<C extends StoreCommand> = {
 export class Store {
   readonly #options: StoreOptions;
   readonly #pages: PageTable;
-  readonly #entries = new Map<string, Entry>();
+  readonly #contents: Contents;
   readonly #holders = new Map<string, Holder>();
   readonly #admission = new Admission();
   readonly #tombstones: Tombstones;
-  readonly #grants = new Set<string>();
-  readonly #quarantine = new Map<number, QuarantinedPage>();
-  /** Requests that wait for admission, by the keys they will ask for. */
-  readonly #waitingFor = new Map<string, Set<Holder>>();
+  /** Valid remote keys and the sender's epoch each was made for, oldest first. */
+  readonly #grants = new Map<string, string>();
+  readonly #quarantine = new Quarantine();
   #effects: StoreEffect[] = [];
   #nowMs = 0;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#pages = new PageTable(options.pages);
+    this.#contents = new Contents(this.#pages, options.retainedMax);
     this.#tombstones = new Tombstones({ max: options.tombstonesMax, keepMs: options.tombstoneMs });
   }
 
@@ -121,12 +77,17 @@ export class Store {
     this.#nowMs = nowMs;
     this.#effects = [];
     const freeBefore = this.#pages.freeCount;
+    const { available } = this.#contents;
     const { reserved, waiting } = this.#admission;
     const reply = this.#run(command);
     const freed = this.#pages.freeCount - freeBefore;
     if (freed > 0) this.#effects.push({ type: 'pages.freed', count: freed });
-    const roomier = freed > 0 || this.#admission.reserved < reserved || this.#admission.waiting < waiting;
+    this.#handOver();
+    const roomier =
+      this.#contents.available > available || this.#admission.reserved < reserved || this.#admission.waiting < waiting;
     if (roomier) this.#pump();
+    // Who was admitted just now may have joined an entry that nobody else can write.
+    this.#handOver();
     return { reply: reply as StoreResult<C>['reply'], effects: this.#effects };
   }
 
@@ -136,7 +97,13 @@ export class Store {
     const [free, writing, ready, quarantined] = (['free', 'writing', 'ready', 'quarantined'] as const).map((state) =>
       this.#pages.count(state),
     ) as [number, number, number, number];
-    return { total, free, writing, ready, quarantined, reserved: this.#admission.reserved };
+    const { reserved } = this.#admission;
+    return { total, free, writing, ready, quarantined, reserved, retained: this.#contents.retained };
+  }
+
+  /** How long the page that is quarantined longest has been so; 0 when none is. */
+  quarantineAgeMs(nowMs: number): number {
+    return nowMs - (this.#quarantine.oldestSinceMs ?? nowMs);
   }
 
   /** Requests that wait for pages. */
@@ -163,29 +130,39 @@ export class Store {
     if (free + writing + ready + quarantined !== total)
       return `${free} + ${writing} + ${ready} + ${quarantined} pages are not ${total}`;
     if (free !== this.#pages.freeCount) return `${free} pages are free, ${this.#pages.freeCount} are on the free list`;
-    if (writing + ready !== this.#entries.size)
-      return `${writing + ready} pages have an owner, ${this.#entries.size} keys a page`;
+    const owned = this.#contents.size - this.#contents.orphans.size;
+    if (writing + ready !== owned) return `${writing + ready} pages have an owner, ${owned} keys a page`;
     if (quarantined !== this.#quarantine.size) return 'the quarantine has lost a page';
-    if (reserved < 0 || reserved > free) return `${reserved} pages are reserved, ${free} are free`;
+    const { available } = this.#contents;
+    if (reserved < 0 || reserved > available) return `${reserved} pages are reserved, ${available} are available`;
     return undefined;
   }
 
   /** Checks every invariant that spans the parts. Returns the first that is broken, or undefined. */
   audit(): string | undefined {
     const owners = new Map<number, string>();
-    for (const entry of this.#entries.values()) {
-      const other = owners.get(entry.page);
-      if (other !== undefined) return `page ${entry.page} belongs to ${other} and to ${entry.key}`;
-      owners.set(entry.page, entry.key);
-      const state = this.#pages.state(entry.page);
-      if (state !== (entry.ready ? 'ready' : 'writing')) return `page ${entry.page} of ${entry.key} is ${state}`;
-      if (entry.generation !== this.#pages.generation(entry.page)) return `page ${entry.page}: stale generation`;
-      if (entry.holders.size === 0) return `nobody holds ${entry.key}`;
-      for (const holder of entry.holders) {
-        if (holder.leases.get(entry.key) !== entry) return `${holder.name} does not know its lease on ${entry.key}`;
+    for (const entry of this.#contents.values()) {
+      const { key, place, ready, holders } = entry;
+      if (place === null) {
+        if (ready) return `${key} is ready and has no page`;
+        if (!this.#contents.orphans.has(entry)) return `${key} has no page, and nobody looks for one`;
+      } else {
+        const other = owners.get(place.page);
+        if (other !== undefined) return `page ${place.page} belongs to ${other} and to ${key}`;
+        owners.set(place.page, key);
+        const state = this.#pages.state(place.page);
+        if (state !== (ready ? 'ready' : 'writing')) return `page ${place.page} of ${key} is ${state}`;
+        if (place.generation !== this.#pages.generation(place.page)) return `page ${place.page}: stale generation`;
+        if (!ready && place.writer.leases.get(key) !== entry)
+          return `${place.writer.name} writes ${key} without a lease`;
+      }
+      if ((holders.size === 0) !== this.#contents.isRetained(entry)) return `${holders.size} hold ${key}`;
+      if (ready && entry.joiners.length > 0) return `${key} is ready, and somebody waits for it`;
+      for (const holder of holders) {
+        if (holder.leases.get(key) !== entry) return `${holder.name} does not know its lease on ${key}`;
       }
     }
-    for (const [page] of this.#quarantine) {
+    for (const { page } of this.#quarantine.describe()) {
       if (owners.has(page)) return `page ${page} is quarantined and belongs to ${owners.get(page)}`;
       if (this.#pages.state(page) !== 'quarantined') return `page ${page} is in quarantine and not quarantined`;
     }
@@ -193,23 +170,24 @@ export class Store {
     for (const holder of this.#holders.values()) {
       reserved += holder.reserved;
       for (const [key, entry] of holder.leases) {
-        if (this.#entries.get(key) !== entry || !entry.holders.has(holder))
+        if (this.#contents.get(key) !== entry || !entry.holders.has(holder))
           return `${holder.name}: dead lease on ${key}`;
       }
     }
     if (reserved !== this.#admission.reserved) return `${reserved} pages are reserved, not ${this.#admission.reserved}`;
-    if (reserved > this.#pages.freeCount) return `${reserved} pages are reserved, ${this.#pages.freeCount} are free`;
-    if (this.#quarantine.size !== this.#pages.count('quarantined')) return 'the quarantine has lost a page';
-    return this.#pages.audit();
+    return this.auditCounts() ?? this.#pages.audit();
   }
 
   /** Everything it knows, copied. As dear as the arena is large: for checks and for people. */
   describe(): StoreDescription {
     return {
       ...this.#pages.describe(),
-      entries: [...this.#entries.values()].map(({ key, page, generation, length, ready, grant, ...entry }) => ({
-        ...{ key, page, generation, length, ready, grant },
-        writer: entry.writer.name,
+      entries: [...this.#contents.values()].map((entry) => ({
+        key: entry.key,
+        length: entry.length,
+        ready: entry.ready,
+        retained: this.#contents.isRetained(entry),
+        place: entry.place === null ? null : { ...entry.place, writer: entry.place.writer.name },
         holders: [...entry.holders].map((holder) => holder.name),
         joiners: entry.joiners.map(({ holder, batch }) => ({ holder: holder.name, batch })),
       })),
@@ -217,18 +195,18 @@ export class Store {
         ({ name, state, totalChunks, admitted, reserved, drained, ...holder }) => ({
           ...{ name, state, totalChunks, admitted, reserved, drained },
           refused: holder.refused !== undefined,
-          batches: [...holder.batches.values()].map(({ command, allocation, committed }) => ({
+          batches: [...holder.batches.values()].map(({ command, allocation, parts }) => ({
             ...{ batch: command.batch, last: command.last, keys: command.keys, grant: command.grant },
             allocation,
-            committed,
+            committed: parts.map((part) => part.committed),
           })),
           leases: [...holder.leases.keys()],
           expiresAtMs: holder.expiresAtMs,
         }),
       ),
       queue: this.#admission.names(),
-      quarantine: [...this.#quarantine].map(([page, { writer, grant }]) => ({ page, writer, grant })),
-      grants: [...this.#grants],
+      quarantine: this.#quarantine.describe(),
+      grants: [...this.#grants.keys()],
       tombstones: this.#tombstones.describe(),
     };
   }
@@ -236,7 +214,7 @@ export class Store {
   #run(command: StoreCommand): StoreReplies[keyof StoreReplies] | undefined {
     switch (command.type) {
       case 'grant':
-        this.#grants.add(command.grant);
+        this.#grants.set(command.grant, command.epoch);
         return undefined;
       case 'fence':
         return this.#fence(command.grant);
@@ -244,6 +222,8 @@ export class Store {
         return this.#allocate(command);
       case 'commit':
         return this.#commit(command);
+      case 'decline':
+        return this.#decline(command);
       case 'end':
         return this.#end(command.holder, command);
       case 'drained':
@@ -267,7 +247,7 @@ export class Store {
     if (known !== undefined && repeated !== undefined) return this.#repeat(known, repeated, command);
     this.#checkAllocate(command, known);
     const holder = known ?? this.#addHolder(command.holder, 'arriving', command.totalChunks);
-    const batch: Batch = { command, allocation: null, bytes: 0, committed: false };
+    const batch: Batch = { command, allocation: null, bytes: 0, parts: [] };
     holder.batches.set(command.batch, batch);
     holder.chunks += command.keys.length;
     holder.highestBatch = Math.max(holder.highestBatch, command.batch);
@@ -276,7 +256,7 @@ export class Store {
       this.#place(holder, batch);
       return undefined;
     }
-    for (const key of command.keys) this.#waitFor(holder, key);
+    for (const key of command.keys) this.#contents.waitFor(holder, key);
     this.#admission.enqueue(holder.candidate);
     this.#pump();
     if (!holder.admitted && holder.refused === undefined) {
@@ -306,7 +286,7 @@ export class Store {
   #checkAllocate(command: Allocate, holder: Holder | undefined): void {
     const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
     const { keys, lengths, totalChunks, batch, last } = command;
-    if (!this.#grants.has(command.grant)) {
+    if (this.#grants.get(command.grant) !== command.holder.epoch) {
       throw new KvferryError('stale_grant', `grant ${command.grant} is unknown or revoked`, { field: 'grant' });
     }
     if (totalChunks > this.#options.pages) {
@@ -325,7 +305,7 @@ export class Store {
       if (holder?.leases.has(key) || holder?.waitingKeys.has(key))
         throw invalid(`keys[${position}]`, 'the key is in an earlier batch');
       seen.add(key);
-      const entry = this.#entries.get(key);
+      const entry = this.#contents.get(key);
       if (entry !== undefined && entry.length !== lengths[position]) throw lengthMismatch(entry, position, lengths);
     });
     if (keys.length === 0 && !last) throw invalid('keys', 'only the last batch may be empty');
@@ -352,13 +332,13 @@ export class Store {
     return {
       name,
       chunks: totalChunks,
-      charge: () => totalChunks - holder().waitingPresent,
+      charge: () => totalChunks - holder().waitingHeld,
       // What no longer fits the arena is refused before anything is promised to it.
       admissible: () => [...holder().batches.values()].every((batch) => this.#fits(holder(), batch)),
       admit: () => {
         holder().admitted = true;
         holder().reserved = totalChunks;
-        this.#stopWaiting(holder());
+        this.#contents.stopWaiting(holder());
         for (const batch of holder().batches.values()) this.#place(holder(), batch);
       },
     };
@@ -368,7 +348,7 @@ export class Store {
   #fits(holder: Holder, batch: Batch): boolean {
     const { keys, lengths, batch: number } = batch.command;
     for (const [position, key] of keys.entries()) {
-      const entry = this.#entries.get(key);
+      const entry = this.#contents.get(key);
       if (entry === undefined || entry.length === lengths[position]) continue;
       const reason = toFailure(lengthMismatch(entry, position, lengths));
       holder.refused = reason;
@@ -381,33 +361,36 @@ export class Store {
   /** Looks each key up and decides, in one step: write it, join its writer, or it is here (S1–S3). */
   #place(holder: Holder, batch: Batch): void {
     const { keys, lengths, grant, batch: number } = batch.command;
-    const allocation = {
-      pages: [] as number[],
-      generations: [] as number[],
-      alreadySent: [] as number[],
-      joined: [] as number[],
-    };
-    keys.forEach((key, position) => {
-      let entry = this.#entries.get(key);
-      if (entry === undefined) {
+    const part = { positions: [] as number[], places: [] as Place[], committed: false };
+    const alreadySent: number[] = [];
+    const joined: number[] = [];
+    // First of all: making room for what is missing must not evict what is found.
+    for (const key of keys) this.#contents.revive(key);
+    for (const [position, key] of keys.entries()) {
+      const known = this.#contents.get(key);
+      if (known === undefined) {
         const length = lengths[position] as number;
-        entry = this.#addEntry(key, length, holder, grant);
-        allocation.pages.push(entry.page);
-        allocation.generations.push(entry.generation);
+        const { entry, place } = this.#contents.add(key, length, holder, grant);
+        part.positions.push(position);
+        part.places.push(place);
         batch.bytes += length;
-      } else {
-        allocation.alreadySent.push(position);
-        if (!entry.ready) {
-          allocation.joined.push(position);
-          entry.joiners.push({ holder, batch: number });
-        }
+        this.#contents.lease(holder, entry);
+        continue;
       }
-      this.#lease(holder, entry);
-    });
+      alreadySent.push(position);
+      if (!known.ready) {
+        joined.push(position);
+        known.joiners.push({ holder, batch: number, position });
+      }
+      this.#contents.lease(holder, known);
+    }
     holder.reserved -= keys.length;
     this.#admission.settle(keys.length);
-    batch.allocation = allocation;
-    this.#answer(holder, batch, allocation, true);
+    batch.parts.push(part);
+    const pages = part.places.map((place) => place.page);
+    const generations = part.places.map((place) => place.generation);
+    batch.allocation = { pages, generations, alreadySent, joined };
+    this.#answer(holder, batch, batch.allocation, true);
   }
 
   #answer(holder: Holder, batch: Batch, allocation: Allocation, first: boolean): undefined {
@@ -426,72 +409,128 @@ export class Store {
 
   #commit(command: Commit): undefined {
     const holder = this.#activeHolder(command.holder);
-    const batch = holder.batches.get(command.batch);
-    if (batch === undefined || batch.allocation === null) {
-      throw new KvferryError('stale_handle', `batch ${command.batch} of ${holder.name} was never allocated`, {
-        field: 'batch',
-      });
-    }
-    const { pages, generations } = batch.allocation;
-    if (command.pages.length !== pages.length) {
-      throw new KvferryError('stale_handle', `${command.pages.length} pages committed, ${pages.length} allocated`, {
+    const { batch, part } = this.#partOf(holder, command);
+    const { positions, places } = part;
+    if (command.pages.length !== places.length) {
+      throw new KvferryError('stale_handle', `${command.pages.length} pages committed, ${places.length} allocated`, {
         field: 'pages',
       });
     }
-    if (command.generations.length !== pages.length) {
+    if (command.generations.length !== places.length) {
       throw new KvferryError('invalid_field', 'as many generations as pages', { field: 'generations' });
     }
-    pages.forEach((page, index) => {
-      const current = this.#pages.generation(page);
+    const entries = positions.map((position) => holder.leases.get(batch.command.keys[position] as string) as Entry);
+    places.forEach((place, index) => {
+      const { page, generation } = place;
       if (
         command.pages[index] !== page ||
-        command.generations[index] !== generations[index] ||
-        current !== generations[index]
+        command.generations[index] !== generation ||
+        entries[index]?.place !== place
       ) {
         const field = command.pages[index] === page ? `generations[${index}]` : `pages[${index}]`;
         throw new KvferryError('stale_handle', `page ${command.pages[index]} is not at that generation`, { field });
       }
     });
-    const entries = this.#writtenEntries(holder, batch);
     const wrong = entries.findIndex((entry, index) => entry.length !== command.lengths[index]);
     if (wrong >= 0 || command.lengths.length !== entries.length) {
       throw new KvferryError('length_mismatch', 'the lengths are not those that were allocated', { field: 'lengths' });
     }
-    if (batch.committed) return undefined;
-    batch.committed = true;
-    const progress = new Map<
-      string,
-      Extract<StoreEffect, { type: 'chunks.ready' }> & { written: number; joined: number }
-    >();
-    const count = (to: Holder, number: number, kind: 'written' | 'joined') => {
-      const name = `${number} ${to.name}`;
-      const row = progress.get(name) ?? {
-        type: 'chunks.ready' as const,
-        holder: to.id,
-        batch: number,
-        written: 0,
-        joined: 0,
-      };
-      row[kind] += 1;
-      progress.set(name, row);
-    };
-    for (const entry of entries) {
-      this.#pages.commit(entry.page);
-      entry.ready = true;
-      count(holder, command.batch, 'written');
-      for (const joiner of entry.joiners) count(joiner.holder, joiner.batch, 'joined');
-      entry.joiners.length = 0;
-    }
-    for (const ready of progress.values()) this.#effects.push(ready);
+    if (part.committed) return undefined;
+    part.committed = true;
+    this.#makeReady(holder, command.batch, command.part === 0 ? 'written' : 'joined', entries);
     return undefined;
   }
 
-  /** The entries this batch writes, in order. They live as long as their writer is arriving. */
-  #writtenEntries(holder: Holder, batch: Batch): Entry[] {
-    const deduplicated = new Set(batch.allocation?.alreadySent);
-    return batch.command.keys
-      .filter((_, position) => !deduplicated.has(position))
-      .map((key) => holder.leases.get(key) as Entry);
+  /** A batch's part, by number. Throws when it was never allocated or handed over. */
+  #partOf(holder: Holder, { batch: number, part: partNumber }: Commit | Decline): { batch: Batch; part: Part } {
+    const batch = holder.batches.get(number);
+    const part = batch?.parts[partNumber];
+    if (batch === undefined || part === undefined) {
+      throw new KvferryError('stale_handle', `batch ${number} of ${holder.name} has no part ${partNumber}`, {
+        field: batch === undefined || batch.allocation === null ? 'batch' : 'part',
+      });
+    }
+    return { batch, part };
+  }
+
+  /** The bytes of these entries are here: their writer learns it, and everybody who had joined. */
+  #makeReady(writer: Holder, batch: number, kind: 'written' | 'joined', entries: readonly Entry[]): void {
+    const progress = new Map<string, ChunksReady>();
+    const count = (to: Holder, number: number, as: 'written' | 'joined') => {
+      const name = `${number} ${to.name}`;
+      const row: ChunksReady = progress.get(name) ?? {
+        ...{ type: 'chunks.ready', holder: to.id, batch: number },
+        ...{ written: 0, joined: 0 },
+      };
+      row[as] += 1;
+      progress.set(name, row);
+    };
+    for (const entry of entries) {
+      this.#pages.commit(entry.place?.page ?? -1);
+      entry.ready = true;
+      count(writer, batch, kind);
+      for (const joiner of entry.joiners) count(joiner.holder, joiner.batch, 'joined');
+      entry.joiners = [];
+    }
+    for (const ready of progress.values()) this.#effects.push(ready);
+  }
+
+  // --- hand-over ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Entries that lost their writer go to the first request that has joined them and can write (P2): it still has the
+   * bytes. Those before it in the queue for pages have theirs promised already; new admissions come after.
+   */
+  #handOver(): void {
+    const handed = new Map<string, HandedOver>();
+    for (const entry of this.#contents.orphans) {
+      if (this.#contents.available <= this.#admission.reserved) break;
+      const heir = entry.joiners.find((joiner) => this.#canWrite(joiner));
+      if (heir === undefined) continue;
+      const grant = this.#grantOf(heir.holder.id.epoch) as string;
+      const place = this.#contents.adopt(entry, heir, grant);
+      const { holder, batch: number, position } = heir;
+      const name = `${number} ${holder.name}`;
+      const { batch, positions, places, effect } = handed.get(name) ?? newHandOver(holder, number, grant, entry);
+      positions.push(position);
+      places.push(place);
+      handed.set(name, { batch, positions, places, effect: { ...effect, bytes: effect.bytes + entry.length } });
+    }
+    for (const { batch, positions, places, effect } of handed.values()) {
+      const part = batch.parts.push({ positions, places, committed: false }) - 1;
+      const pages = places.map((place) => place.page);
+      const generations = places.map((place) => place.generation);
+      this.#effects.push({ ...effect, part, positions, pages, generations });
+    }
+  }
+
+  #canWrite({ holder, declined }: Joiner): boolean {
+    const grant = this.#grantOf(holder.id.epoch);
+    return !holder.drained && grant !== undefined && grant !== declined;
+  }
+
+  /** The remote key under which writes of that sender can come now: the youngest that is valid. */
+  #grantOf(epoch: string): string | undefined {
+    let youngest: string | undefined;
+    for (const [grant, owner] of this.#grants) if (owner === epoch) youngest = grant;
+    return youngest;
+  }
+
+  /** A hand-over was refused: nothing was written, and nothing will be. Somebody else may, or the same one later. */
+  #decline(command: Decline): undefined {
+    const holder = this.#holders.get(nameOf(command.holder));
+    if (holder?.state !== 'arriving') return undefined;
+    const { batch, part } = this.#partOf(holder, command);
+    if (command.part === 0 || part.committed) return undefined;
+    for (const [index, position] of part.positions.entries()) {
+      const entry = holder.leases.get(batch.command.keys[position] as string);
+      const place = part.places[index] as Place;
+      if (entry === undefined || entry.place !== place) continue;
+      this.#pages.free(place.page, 'page.abandoned');
+      entry.joiners.push({ holder, batch: command.batch, position, declined: place.grant });
+      this.#contents.orphan(entry);
+    }
+    return undefined;
   }
 
   // --- end ----------------------------------------------------------------------------------------------------------
@@ -517,32 +556,27 @@ export class Store {
       return undefined;
     }
     this.#admission.withdraw(holder.candidate);
-    this.#stopWaiting(holder);
+    this.#contents.stopWaiting(holder);
     this.#holders.delete(name);
     for (const entry of holder.leases.values()) {
-      if (!entry.ready && entry.writer === holder) this.#abandon(entry, reason);
-      else this.#unlease(holder, entry);
+      if (!entry.ready && entry.place?.writer === holder) this.#abandon(entry, entry.place, reason);
+      else this.#contents.unlease(holder, entry);
     }
     return undefined;
   }
 
-  /** The writer of an unfinished entry is gone: the entry goes, everyone who joined learns it, the page is made safe. */
-  #abandon(entry: Entry, reason: Failure | undefined): void {
-    const writer = entry.writer;
-    this.#removeEntry(entry);
-    if (this.#grants.has(entry.grant) && !writer.drained) {
-      this.#pages.quarantine(entry.page);
-      this.#quarantine.set(entry.page, { writer: writer.name, grant: entry.grant });
+  /** The writer of an unfinished entry is gone: its page is made safe, and whoever joined may take over. */
+  #abandon(entry: Entry, { page, writer, grant }: Place, reason: Failure | undefined): void {
+    if (this.#grants.has(grant) && !writer.drained) {
+      this.#pages.quarantine(page);
+      this.#quarantine.add(page, writer.name, grant, this.#nowMs);
     } else {
-      this.#pages.free(entry.page, 'page.abandoned');
+      this.#pages.free(page, 'page.abandoned');
     }
-    for (const holder of entry.holders) {
-      holder.leases.delete(entry.key);
-      if (holder !== writer) {
-        this.#effects.push({ type: 'writer.failed', holder: holder.id, key: entry.key, writer: writer.id, reason });
-      }
-    }
-    entry.holders.clear();
+    writer.leases.delete(entry.key);
+    entry.holders.delete(writer);
+    entry.left = { writer: writer.id, reason };
+    this.#contents.orphan(entry);
   }
 
   #drained(id: HolderId): undefined {
@@ -550,23 +584,14 @@ export class Store {
     // It may come before the end it belongs to.
     const holder = this.#holders.get(name);
     if (holder !== undefined) holder.drained = true;
-    for (const [page, { writer }] of this.#quarantine) {
-      if (writer === name) this.#leaveQuarantine(page, 'page.drained');
-    }
+    for (const page of this.#quarantine.takeDrained(name)) this.#pages.free(page, 'page.drained');
     return undefined;
   }
 
   #fence(grant: string): undefined {
     this.#grants.delete(grant);
-    for (const [page, quarantined] of this.#quarantine) {
-      if (quarantined.grant === grant) this.#leaveQuarantine(page, 'page.fenced');
-    }
+    for (const page of this.#quarantine.takeFenced(grant)) this.#pages.free(page, 'page.fenced');
     return undefined;
-  }
-
-  #leaveQuarantine(page: number, event: 'page.drained' | 'page.fenced'): void {
-    this.#quarantine.delete(page);
-    this.#pages.free(page, event);
   }
 
   // --- readers ------------------------------------------------------------------------------------------------------
@@ -587,10 +612,11 @@ export class Store {
     const missing: string[] = [];
     const holder = known ?? this.#addHolder(id, 'reader', 0);
     for (const key of wanted) {
-      const entry = this.#entries.get(key);
-      if (entry?.ready) {
-        this.#lease(holder, entry);
-        found.push({ key, page: entry.page, generation: entry.generation, length: entry.length });
+      const entry = this.#contents.get(key);
+      if (entry?.ready && entry.place !== null && this.#mayLease(entry)) {
+        this.#contents.lease(holder, entry);
+        const { page, generation } = entry.place;
+        found.push({ key, page, generation, length: entry.length });
       } else {
         missing.push(key);
       }
@@ -600,97 +626,45 @@ export class Store {
     return keys === undefined && from + limit < held ? { found, missing, next: from + limit } : { found, missing };
   }
 
+  /** A retained page may be promised to a request that was admitted: then it is as good as gone. */
+  #mayLease(entry: Entry): boolean {
+    return !this.#contents.isRetained(entry) || this.#contents.available > this.#admission.reserved;
+  }
+
   #release(id: HolderId, keys: readonly string[] | undefined): StoreReplies['release'] {
     const holder = this.#holders.get(nameOf(id));
     if (holder === undefined) {
       const tombstone = this.tombstone(id);
       if (tombstone === undefined) throw unknownRequest(id.request);
       if (tombstone.end !== 'ready') throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
-      return { existed: (keys ?? []).filter((key) => this.#entries.has(key)).length, freedPages: 0 };
+      return { existed: (keys ?? []).filter((key) => this.#contents.has(key)).length, freedPages: 0 };
     }
     if (holder.state === 'arriving') {
       throw new KvferryError('request_active', `request ${id.request} is not ready: cancel it`, { field: 'request' });
     }
-    const before = this.#pages.freeCount;
+    const before = this.#contents.available;
     let existed = 0;
     for (const key of keys ?? [...holder.leases.keys()]) {
-      const entry = this.#entries.get(key);
+      const entry = this.#contents.get(key);
       if (entry === undefined) continue;
       existed += 1;
-      if (entry.holders.has(holder)) this.#unlease(holder, entry);
+      if (entry.holders.has(holder)) this.#contents.unlease(holder, entry);
     }
     if (holder.leases.size === 0) this.#dropHolder(holder, 'released');
-    return { existed, freedPages: this.#pages.freeCount - before };
+    return { existed, freedPages: this.#contents.available - before };
   }
 
   #expire(): undefined {
     this.#tombstones.prune(this.#nowMs);
     for (const holder of this.#holders.values()) {
       if (holder.state === 'arriving' || holder.expiresAtMs > this.#nowMs) continue;
-      for (const entry of holder.leases.values()) this.#unlease(holder, entry);
+      for (const entry of holder.leases.values()) this.#contents.unlease(holder, entry);
       this.#dropHolder(holder, 'expired');
     }
     return undefined;
   }
 
   // --- parts --------------------------------------------------------------------------------------------------------
-
-  #addEntry(key: string, length: number, writer: Holder, grant: string): Entry {
-    const { page, generation } = this.#pages.allocate();
-    const entry: Entry = {
-      key,
-      page,
-      generation,
-      length,
-      writer,
-      grant,
-      ready: false,
-      holders: new Set(),
-      joiners: [],
-    };
-    this.#entries.set(key, entry);
-    for (const holder of this.#waitingFor.get(key) ?? []) holder.waitingPresent += 1;
-    return entry;
-  }
-
-  #removeEntry(entry: Entry): void {
-    this.#entries.delete(entry.key);
-    for (const holder of this.#waitingFor.get(entry.key) ?? []) holder.waitingPresent -= 1;
-  }
-
-  /** What a waiting request would be charged follows the arena, so that asking for it costs nothing (P3, P8). */
-  #waitFor(holder: Holder, key: string): void {
-    const holders = this.#waitingFor.get(key);
-    if (holders === undefined) this.#waitingFor.set(key, new Set([holder]));
-    else holders.add(holder);
-    holder.waitingKeys.add(key);
-    if (this.#entries.has(key)) holder.waitingPresent += 1;
-  }
-
-  #stopWaiting(holder: Holder): void {
-    for (const key of holder.waitingKeys) {
-      const holders = this.#waitingFor.get(key);
-      holders?.delete(holder);
-      if (holders?.size === 0) this.#waitingFor.delete(key);
-    }
-    holder.waitingKeys.clear();
-    holder.waitingPresent = 0;
-  }
-
-  #lease(holder: Holder, entry: Entry): void {
-    holder.leases.set(entry.key, entry);
-    entry.holders.add(holder);
-  }
-
-  #unlease(holder: Holder, entry: Entry): void {
-    holder.leases.delete(entry.key);
-    entry.holders.delete(holder);
-    const joined = entry.joiners.findIndex((joiner) => joiner.holder === holder);
-    if (joined >= 0) entry.joiners.splice(joined, 1);
-    if (entry.holders.size > 0 || !entry.ready) return;
-    this.#removeEntry(entry);
-    this.#pages.free(entry.page, 'page.released');
-  }
 
   #addHolder(id: HolderId, state: Holder['state'], totalChunks: number): Holder {
     const holder: Holder = {
@@ -706,7 +680,7 @@ export class Store {
       highestBatch: 0,
       lastBatch: null,
       waitingKeys: new Set(),
-      waitingPresent: 0,
+      waitingHeld: 0,
       candidate: this.#candidateOf(nameOf(id), () => holder, totalChunks),
       leases: new Map(),
       drained: false,
@@ -740,8 +714,23 @@ export class Store {
   }
 
   #pump(): void {
-    this.#admission.pump(() => this.#pages.freeCount);
+    this.#admission.pump(() => this.#contents.available);
   }
+}
+
+type ChunksReady = EffectOf<'chunks.ready'> & { written: number; joined: number };
+
+/** What is handed over to one batch in one step. */
+interface HandedOver {
+  readonly batch: Batch;
+  readonly positions: number[];
+  readonly places: Place[];
+  readonly effect: Omit<EffectOf<'handed.over'>, 'part' | 'positions' | 'pages' | 'generations'>;
+}
+
+function newHandOver(holder: Holder, number: number, grant: string, { left }: Entry): HandedOver {
+  const effect = { type: 'handed.over' as const, holder: holder.id, batch: number, grant, bytes: 0, from: left };
+  return { batch: holder.batches.get(number) as Batch, positions: [], places: [], effect };
 }
 
 /** Is every batch here, and every byte of it? */

@@ -176,7 +176,7 @@ describe('public operations refuse', () => {
 
 const decodeEpoch = '0000000000000001';
 const prefillEpoch = '0000000000000002';
-const commit = { v: 1, request: 'r1', epoch: prefillEpoch, batch: 0, pages: [0], generations: [1] };
+const commit = { v: 1, request: 'r1', epoch: prefillEpoch, batch: 0, part: 0, pages: [0], generations: [1] };
 const lengths = [{ length: PAGE_BYTES, count: 1 }];
 const allocate = {
   v: 1,

@@ -4,7 +4,7 @@ import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();
 
-const empty = { total: 8, free: 8, writing: 0, ready: 0, quarantined: 0, reserved: 0 };
+const empty = { total: 8, free: 8, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 };
 
 async function pair(): Promise<Cluster> {
   const made = clusters.create();
@@ -60,6 +60,7 @@ describe('cancel', () => {
       request: 'r1',
       epoch,
       batch: 0,
+      part: 0,
       pages: [0],
       generations: [1],
       lengths: [{ length: 64, count: 1 }],

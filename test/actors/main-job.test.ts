@@ -3,7 +3,7 @@ import { type Cluster, defaults, patternOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 
-const empty = { total: 8, free: 8, writing: 0, ready: 0, quarantined: 0, reserved: 0 };
+const empty = { total: 8, free: 8, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 };
 
 /** One decode agent and two prefill agents, each with an engine that holds the chunks k0 … k7. */
 async function cluster(arenaPages = 8): Promise<Cluster> {
@@ -144,27 +144,6 @@ describe('shared prefixes', () => {
     ]);
   });
 
-  test('P2: when the writer is cancelled, who joined fails with the reason and is never ready', async () => {
-    const made = await cluster();
-    const writes = made.fabrics.holdWrites();
-    await made.put('prefill-0', 'a', ['k0', 'k1']);
-    await made.clock.until(() => writes.held > 0);
-    await made.put('prefill-1', 'b', ['k0', 'k2'], { source: [0, 2].map(place) });
-    await made.clock.advance(100);
-    await made.call('prefill-0', 'cancel', { request: 'a' });
-    writes.release();
-    expect(await made.ended('a')).toMatchObject({ end: 'cancelled', reason: { code: 'cancelled_by_caller' } });
-    expect(await made.ended('b')).toMatchObject({
-      end: 'failed',
-      reason: {
-        code: 'writer_failed',
-        message: expect.stringContaining('(cancelled_by_caller: request a was cancelled)'),
-      },
-    });
-    await made.clock.advance(10_000);
-    expect((await made.status('decode-0')).pages).toEqual(empty);
-  });
-
   test('S8, S10: a key that another request holds stays readable after a release', async () => {
     const made = await cluster();
     const a = await made.put('prefill-0', 'a', ['k0']);
@@ -243,7 +222,3 @@ describe('reading', () => {
     expect(status.counters).toMatchObject({ leases_expired: 1 });
   });
 });
-
-function place(page: number): { segment: string; offset: number; length: number; count: number } {
-  return { segment: 'engine', offset: page * 64, length: 64, count: 1 };
-}

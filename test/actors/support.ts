@@ -9,8 +9,9 @@ import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/even
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
-import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
+import { type MemoryControl, MemoryControlNetwork } from '../../src/simulation/memory-control.js';
 import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
+import { MortalClock } from '../../src/simulation/mortal-clock.js';
 import { SimulatedClock } from '../../src/simulation/simulated-clock.js';
 
 export const PAGE_BYTES = 64;
@@ -30,6 +31,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstoneMs: 300_000,
   tombstonesMax: 1000,
   requestsMax: 100,
+  retainedMax: 0,
 };
 
 type Body<O extends Operation> = OperationInput<O>;
@@ -41,7 +43,8 @@ export class Cluster {
   readonly client = this.network.connect('client');
   readonly terminals: TerminalEvent[] = [];
   readonly released: SourceReleasedEvent[] = [];
-  readonly #agents: Agent[] = [];
+  #agents: Agent[] = [];
+  readonly #lives = new Map<string, { agent: Agent; control: MemoryControl; clock: MortalClock }>();
   #epochs = 0;
 
   constructor() {
@@ -52,18 +55,21 @@ export class Cluster {
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
     this.#epochs += 1;
     const epoch = this.#epochs.toString(16).padStart(16, '0');
+    const control = this.network.connect(agent);
+    const clock = new MortalClock(this.clock);
     const started = new Agent(
       { ...defaults, agent, role, ...options },
       {
-        control: this.network.connect(agent),
+        control,
         fabric: this.fabrics.open(`${agent}-${epoch}`),
-        clock: this.clock,
+        clock,
         logger: pino({ level: 'silent' }),
         newEpoch: () => epoch,
         version: 'test',
       },
     );
     this.#agents.push(started);
+    this.#lives.set(`${agent}-${epoch}`, { agent: started, control, clock });
     await this.settle(started.start());
     return started;
   }
@@ -140,6 +146,16 @@ export class Cluster {
         return [key, file.slice(start, start + (acquired.lengths[index] ?? 0))];
       }),
     );
+  }
+
+  /** Ends an agent as SIGKILL does: nobody hears from it, and it does nothing more. What it posted may still land. */
+  kill(agent: string, epoch: string): void {
+    const killed = this.#lives.get(`${agent}-${epoch}`);
+    if (killed === undefined) throw new Error(`there is no agent ${agent} of epoch ${epoch}`);
+    killed.clock.die();
+    killed.control.die();
+    this.fabrics.kill(`${agent}-${epoch}`);
+    this.#agents = this.#agents.filter((other) => other !== killed.agent);
   }
 
   async stop(): Promise<void> {

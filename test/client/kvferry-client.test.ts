@@ -59,7 +59,7 @@ function setUp() {
 }
 
 const arena = { path: '/dev/shm/arena', epoch, pageBytes: 4096, pages: 4 };
-const counts = { total: 4, free: 4, writing: 0, ready: 0, quarantined: 0, reserved: 0 };
+const counts = { total: 4, free: 4, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 };
 const description = {
   agent: 'd1',
   epoch,

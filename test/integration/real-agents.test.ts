@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     expect(await cluster.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
     expect(performance.now() - killedMs).toBeLessThan(HEARTBEAT_MS * 3 + 1000);
     const { pages } = await cluster.statusWhen('decode-0', (status) => status.pages?.free === 16);
-    expect(pages).toEqual({ total: 16, free: 16, writing: 0, ready: 0, quarantined: 0, reserved: 0 });
+    expect(pages).toEqual({ total: 16, free: 16, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 });
   });
 
   test('P13, T10: the receiver is killed and comes back: a typed error, then work under the new epoch', async () => {
@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     await cluster.put('prefill-0', 'r1', keys);
     expect(await cluster.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'segment_invalid' } });
     const { pages } = await cluster.statusWhen('decode-0', (status) => status.pages?.free === 16);
-    expect(pages).toMatchObject({ quarantined: 0, reserved: 0 });
+    expect(pages).toMatchObject({ quarantined: 0, reserved: 0, retained: 0 });
     await cluster.put('prefill-0', 'r2', ['k0']);
     expect(await cluster.ended('r2')).toMatchObject({ end: 'ready' });
   });

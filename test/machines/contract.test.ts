@@ -55,6 +55,10 @@ const transferSamples: Samples<TransferEvent> = {
   'commit.accepted': [{ type: 'commit.accepted' }],
   'commit.failed': [{ type: 'commit.failed', failure }],
   'join.resolved': [{ type: 'join.resolved' }],
+  'join.handed-over': [
+    { type: 'join.handed-over', part: { part: 1, placements: [{ position: 0, page: 3, generation: 2 }] } },
+    { type: 'join.handed-over', part: { part: 1, placements: [{ position: 9, page: 3, generation: 2 }] } },
+  ],
   'transfer.cancel': [{ type: 'transfer.cancel', failure }],
   'transfer.settle': [{ type: 'transfer.settle' }],
 };
@@ -85,6 +89,7 @@ const ingestSamples: Samples<IngestEvent> = {
     { type: 'chunks.ready', batch: 0, written: 1, joined: 0 },
     { type: 'chunks.ready', batch: 0, written: 0, joined: 1 },
   ],
+  'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
   'leases.ended': [{ type: 'leases.ended', cause: 'released' }],
 };
@@ -138,7 +143,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
-      draining: [...allocate, ...commit, 'join.resolved'],
+      draining: [...allocate, ...commit, 'join.resolved', 'join.handed-over'],
     },
     ways: {
       allocating: cancelled,
@@ -176,9 +181,9 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['chunks.ready', 'leases.ended'],
+      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended'],
       'running.receiving': ['leases.ended'],
-      ready: ['batch.allocated', 'chunks.ready'],
+      ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over'],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],

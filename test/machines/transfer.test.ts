@@ -24,6 +24,13 @@ const delivered: TransferEvent = { type: 'write.delivered' };
 const accepted: TransferEvent = { type: 'commit.accepted' };
 const resolved: TransferEvent = { type: 'join.resolved' };
 const cancel: TransferEvent = { type: 'transfer.cancel', failure: otherFailure };
+const handOver = (part: number, positions: readonly number[], pages: readonly number[]): TransferEvent => ({
+  type: 'join.handed-over',
+  part: {
+    part,
+    placements: positions.map((position, index) => ({ position, page: pages[index] as number, generation: 1 })),
+  },
+});
 const settle: TransferEvent = { type: 'transfer.settle' };
 
 /** Position 1 is ready, position 3 is joined, 0 and 2 are to be written. */
@@ -38,7 +45,7 @@ describe('the way of a batch', () => {
 
     expect(walk.state).toBe('writing');
     expect(walk.take()).toEqual([['releaseSource', { positions: [1] }], ['startWrite']]);
-    expect(walk.context.placements).toEqual([
+    expect(walk.context.current.placements).toEqual([
       { position: 0, page: 7, generation: 3 },
       { position: 2, page: 5, generation: 4 },
     ]);
@@ -164,14 +171,18 @@ describe('a reply that does not add up', () => {
         walk.send({ type: 'allocate.replied', allocation: reply });
         const names = walk.effects.map(([name]) => name);
         if (unsoundField(reply, chunkCount, 5) === undefined) {
-          const written = walk.context.placements.map(({ position }) => position);
+          const written = walk.context.current.placements.map(({ position }) => position);
           expect([...written, ...reply.alreadySent].sort()).toEqual([...Array(chunkCount).keys()]);
-          expect(new Set(walk.context.placements.map(({ page }) => page)).size).toBe(written.length);
+          expect(new Set(walk.context.current.placements.map(({ page }) => page)).size).toBe(written.length);
           return;
         }
         expect(walk.state).toBe('aborted');
         expect(names).not.toContain('startWrite');
-        expect(walk.context).toMatchObject({ held: [], placements: [], failure: { code: 'inconsistent_reply' } });
+        expect(walk.context).toMatchObject({
+          held: [],
+          current: { placements: [] },
+          failure: { code: 'inconsistent_reply' },
+        });
       }),
       { numRuns: 2000 },
     );
@@ -336,7 +347,7 @@ describe('over every order of events', () => {
           follow();
           expect([...released, ...walk.context.held].sort(), 'given back or held').toEqual([...Array(count).keys()]);
           if (walk.context.writeOutstanding && !walk.isOver) {
-            for (const { position } of walk.context.placements) expect(released).not.toContain(position);
+            for (const { position } of walk.context.current.placements) expect(released).not.toContain(position);
           }
           if (!walk.isOver && !walk.context.joinResolved) {
             for (const position of walk.context.joined) expect(released).not.toContain(position);
@@ -364,5 +375,72 @@ describe('over every order of events', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('hand-over', () => {
+  test('P2: joined chunks that nobody writes any more are written, committed, and given back', () => {
+    const walk = start(4).send(mixed, delivered, accepted);
+    expect(walk.state).toBe('joining');
+    walk.take();
+
+    walk.send(handOver(1, [3], [9]));
+
+    expect(walk.state).toBe('writing');
+    expect(walk.take()).toEqual([['startWrite']]);
+    expect(walk.context.current).toEqual({ part: 1, placements: [{ position: 3, page: 9, generation: 1 }] });
+    walk.send(delivered);
+    expect(walk.take()).toEqual([['releaseSource', { positions: [3] }], ['sendCommit']]);
+    walk.send(accepted);
+    expect(walk.state).toBe('joining');
+    walk.send(resolved);
+    expect(walk.state).toBe('committed');
+    expect(walk.take()).toEqual([['reportCommitted']]);
+  });
+
+  test.each([
+    ['before the answer to allocate', [handOver(1, [3], [9]), mixed, delivered, accepted]],
+    ['while the batch itself is written', [mixed, handOver(1, [3], [9]), delivered, accepted]],
+    ['while the batch itself is committed', [mixed, delivered, handOver(1, [3], [9]), accepted]],
+  ])('P2: it may come at any time: %s', (_, events) => {
+    const walk = start(4).send(...events);
+    expect(walk.state).toBe('writing');
+    expect(walk.context).toMatchObject({ current: { part: 1 }, handedOver: [] });
+  });
+
+  test('P2: one after the other', () => {
+    const joined = replied({ alreadySent: [0, 1, 2], joined: [0, 1, 2] });
+    const walk = start(3).send(joined, handOver(1, [0], [4]), handOver(2, [2, 1], [5, 6]), delivered, accepted);
+    expect(walk.state).toBe('writing');
+    expect(walk.context.current.part).toBe(2);
+    walk.send(delivered, accepted, resolved);
+    expect(walk.state).toBe('committed');
+  });
+
+  test.each([
+    ['a chunk that was not joined', [0], [9], 'positions'],
+    ['the same chunk twice', [3, 3], [9, 8], 'positions'],
+    ['a page outside the arena', [3], [100], 'pages'],
+    ['half a page', [3], [0.5], 'pages'],
+  ])('S6: %s: nothing is written, the transfer aborts, the reason names the field', (_, positions, pages, field) => {
+    const walk = start(4).send(mixed, delivered, accepted);
+    walk.take();
+    walk.send(handOver(1, positions, pages));
+    expect(walk.state).toBe('aborted');
+    expect(walk.context.failure).toMatchObject({ code: 'inconsistent_reply', field });
+    expect(walk.take().map(([name]) => name)).toEqual(['releaseSource', 'reportAborted']);
+  });
+
+  test('S5: a chunk that was written is not taken over again', () => {
+    const walk = start(4).send(mixed, delivered, accepted, handOver(1, [3], [9]), delivered, accepted);
+    walk.send(handOver(2, [3], [8]));
+    expect(walk.state).toBe('aborted');
+  });
+
+  test('P5: cancelled while it writes what was handed over: it drains first', () => {
+    const walk = start(4).send(mixed, delivered, accepted, handOver(1, [3], [9]), cancel);
+    expect(walk.state).toBe('draining');
+    walk.send(delivered);
+    expect(walk.context).toMatchObject({ drained: true, failure: otherFailure });
   });
 });

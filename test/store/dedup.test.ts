@@ -1,16 +1,6 @@
 /** Which chunks get a page, which are joined, which are ready: decided in one step, and never ready without bytes. */
 import { describe, expect, test } from 'vitest';
-import {
-  allocate,
-  allocated,
-  chunksReady,
-  holderOf,
-  leasesEnded,
-  pagesFreed,
-  queued,
-  TestStore,
-  writerFailed,
-} from './support.js';
+import { allocate, allocated, chunksReady, holderOf, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 
 const endReady = (holder: string) =>
   ({ type: 'end', holder: holderOf(holder), end: 'ready', reason: undefined }) as const;
@@ -198,22 +188,7 @@ describe('ready means that the bytes are here', () => {
 
     expect(store.refusal(endReady('b'))).toEqual({ code: 'internal', field: undefined });
     expect(store.end('b', 'failed')).toEqual([pagesFreed(1)]);
-    expect(store.state()).toEqual({ free: 3, quarantined: 1 });
-  });
-
-  test('P2: when the writer is gone, everyone who joined learns it, key by key, and nobody finds the key here', () => {
-    const store = new TestStore();
-    store.allocate('a', ['k0', 'k1']);
-    store.allocate('b', ['k0', 'k1']);
-    store.allocate('c', ['k1']);
-
-    expect(store.end('a', 'failed')).toEqual([
-      writerFailed('b', 'k0', 'a'),
-      writerFailed('b', 'k1', 'a'),
-      writerFailed('c', 'k1', 'a'),
-    ]);
-    expect(store.allocate('d', ['k1'])).toEqual([allocated('d', { pages: [2], generations: [1] })]);
-    expect(store.state()).toEqual({ free: 1, writing: 1, quarantined: 2 });
+    expect(store.state()).toEqual({ free: 2, quarantined: 2 });
   });
 });
 

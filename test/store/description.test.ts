@@ -2,13 +2,21 @@ import { expect, test } from 'vitest';
 import { Store } from '../../src/store/store.js';
 
 test('describe: the whole store as plain data', () => {
-  const options = { pages: 3, pageBytes: 64, leaseMs: 1000, tombstonesMax: 10, tombstoneMs: 1000, holdersMax: 10 };
+  const options = {
+    pages: 3,
+    pageBytes: 64,
+    leaseMs: 1000,
+    tombstonesMax: 10,
+    tombstoneMs: 1000,
+    holdersMax: 10,
+    retainedMax: 0,
+  };
   const store = new Store(options);
   const allocate = { type: 'allocate', grant: 'g', batch: 0, last: true } as const;
   const a = { request: 'a', epoch: 'e' };
   const b = { request: 'b', epoch: 'e' };
   const c = { request: 'c', epoch: 'e' };
-  store.execute({ type: 'grant', grant: 'g' }, 0);
+  store.execute({ type: 'grant', grant: 'g', epoch: 'e' }, 0);
   store.execute({ ...allocate, holder: a, totalChunks: 2, keys: ['x', 'y'], lengths: [64, 32] }, 1);
   store.execute({ ...allocate, holder: b, totalChunks: 1, keys: ['x'], lengths: [64] }, 2);
   store.execute({ ...allocate, holder: c, totalChunks: 2, keys: ['u', 'v'], lengths: [1, 1] }, 3);
@@ -21,8 +29,11 @@ test('describe: the whole store as plain data', () => {
     ],
     free: [2],
     entries: [
-      { key: 'x', page: 0, length: 64, ready: false, writer: 'e/a', grant: 'g', holders: ['e/a', 'e/b'] },
-      { key: 'y', page: 1, length: 32, ready: false, writer: 'e/a', joiners: [] },
+      {
+        ...{ key: 'x', length: 64, ready: false, retained: false, holders: ['e/a', 'e/b'] },
+        place: { page: 0, generation: 1, writer: 'e/a', grant: 'g' },
+      },
+      { key: 'y', length: 32, ready: false, place: { page: 1, writer: 'e/a' }, joiners: [] },
     ],
     queue: ['e/c'],
     grants: ['g'],
@@ -38,8 +49,8 @@ test('describe: the whole store as plain data', () => {
   store.execute({ type: 'end', holder: a, end: 'cancelled', reason: undefined }, 4);
   expect(store.describe()).toMatchObject({
     quarantine: [
-      { page: 0, writer: 'e/a', grant: 'g' },
-      { page: 1, writer: 'e/a', grant: 'g' },
+      { page: 0, writer: 'e/a', grant: 'g', sinceMs: 4 },
+      { page: 1, writer: 'e/a', grant: 'g', sinceMs: 4 },
     ],
     tombstones: [{ holder: 'e/a', end: 'cancelled', atMs: 4 }],
   });

@@ -1,6 +1,6 @@
 /** References on keys: a set of (request, epoch, key), taken in one step with the lookup, dropped once. */
 import { describe, expect, test } from 'vitest';
-import { allocated, chunksReady, leasesEnded, pagesFreed, TestStore, writerFailed } from './support.js';
+import { allocated, chunksReady, handedOver, leasesEnded, pagesFreed, TestStore } from './support.js';
 
 describe('release', () => {
   test('S8: remove drops one reference; the page is freed when none is left, and it says that the key existed', () => {
@@ -268,9 +268,13 @@ describe('leases that nobody uses', () => {
     store.allocate('a', ['k0', 'k1']);
     store.allocate('b', ['k0', 'k1']);
 
-    expect(store.end('a', 'failed')).toEqual([writerFailed('b', 'k0', 'a'), writerFailed('b', 'k1', 'a')]);
+    expect(store.end('a', 'failed')).toEqual([
+      handedOver('b', 'a', { positions: [0, 1], pages: [2, 3], generations: [1, 1] }),
+    ]);
     expect(store.end('b', 'failed')).toEqual([]);
     expect(store.end('b', 'cancelled')).toEqual([]);
+    expect(store.state()).toEqual({ quarantined: 4 });
+    expect(store.drained('b')).toEqual([pagesFreed(2)]);
     expect(store.drained('b')).toEqual([]);
     expect(store.state()).toEqual({ free: 2, quarantined: 2 });
     expect(store.drained('a')).toEqual([pagesFreed(2)]);

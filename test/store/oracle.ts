@@ -12,13 +12,18 @@ import { Store, type StoreOptions } from '../../src/store/store.js';
 type Command<T extends StoreCommand['type']> = Extract<StoreCommand, { type: T }>;
 type Effect<T extends StoreEffect['type']> = Extract<StoreEffect, { type: T }>;
 
-interface Entry {
-  readonly key: string;
+interface Place {
   readonly page: number;
   readonly generation: number;
-  readonly length: number;
   readonly writer: string;
   readonly grant: string;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly length: number;
+  /** Undefined while nobody writes it. */
+  place: Place | undefined;
   ready: boolean;
   readonly holders: Set<string>;
 }
@@ -27,9 +32,11 @@ interface Batch {
   readonly command: Command<'allocate'>;
   allocated: Effect<'allocated'> | undefined;
   refused: boolean;
-  /** Entries whose bytes are not here yet: written by this batch, and joined. */
-  readonly writing: Set<Entry>;
+  /** Entries whose bytes are not here yet: written by this batch, by part, and joined. */
+  readonly writing: Map<number, Set<Entry>>;
   readonly joining: Set<Entry>;
+  /** Joined entries that it would not write under that remote key. */
+  readonly declined: Map<Entry, string>;
 }
 
 interface Holder {
@@ -45,22 +52,29 @@ interface Holder {
   doomed: boolean;
 }
 
-/** What a sender may write, until it has delivered everything or gave up and drained. */
+/** What a sender may write, until it has delivered everything, gave up and drained, or declined. */
 interface Right {
   readonly holder: string;
-  readonly effect: Effect<'allocated'>;
+  readonly batch: number;
+  readonly part: number;
+  readonly pages: readonly number[];
+  readonly generations: readonly number[];
   readonly contents: readonly string[];
   grant: string;
   delivered: boolean;
+  declined: boolean;
 }
 
 export class Oracle {
   readonly #store: Store;
   readonly #options: StoreOptions;
   readonly #arena: (string | undefined)[];
-  readonly #grants = new Set<string>();
+  /** Valid remote keys, oldest first, and whose they are. */
+  readonly #grants = new Map<string, string>();
   readonly #entries = new Map<string, Entry>();
-  readonly #quarantine = new Map<number, Entry>();
+  /** Ready and held by nobody, least recently used first. */
+  readonly #retained: Entry[] = [];
+  readonly #quarantine = new Map<number, Place>();
   readonly #holders = new Map<string, Holder>();
   readonly #ends = new Map<string, { id: HolderId; end: End }>();
   readonly #rights = new Map<string, Right>();
@@ -81,30 +95,53 @@ export class Oracle {
 
   /** The fabric: bytes land where the sender was told, unless its remote key was revoked. */
   write(id: HolderId, batch: number): void {
-    const right = this.#rights.get(`${nameOf(id)} ${batch}`);
-    if (right === undefined || right.delivered || this.#stopped.has(right.holder) || !this.#grants.has(right.grant))
-      return;
-    for (const [index, page] of right.effect.allocation.pages.entries()) {
-      const owner = [...this.#entries.values(), ...this.#quarantine.values()].find((entry) => entry.page === page);
+    for (const right of this.#rightsOf(id, batch)) this.#land(right);
+  }
+
+  #land(right: Right): void {
+    if (right.delivered || this.#stopped.has(right.holder) || !this.#grants.has(right.grant)) return;
+    for (const [index, page] of right.pages.entries()) {
+      const entry = [...this.#entries.values()].find(({ place }) => place?.page === page);
+      const owner = entry?.place ?? this.#quarantine.get(page);
       expect(owner?.writer, `a late write of ${right.holder} lands in page ${page}`).toBe(right.holder);
-      expect(owner?.generation).toBe(right.effect.allocation.generations[index]);
-      expect(owner?.ready).toBe(false);
+      expect(owner?.generation).toBe(right.generations[index]);
+      expect(entry?.ready ?? false).toBe(false);
       this.#arena[page] = right.contents[index];
     }
   }
 
-  /** The commit that an honest sender would send now: all its bytes have been delivered. */
-  commitOf(id: HolderId, batch: number): Command<'commit'> | undefined {
-    const right = this.#rights.get(`${nameOf(id)} ${batch}`);
-    if (right === undefined || this.#stopped.has(right.holder)) return undefined;
-    if (!right.delivered) {
-      if (!this.#grants.has(right.grant)) return undefined;
-      this.write(id, batch);
-      right.delivered = true;
+  /**
+   * The commits that an honest sender would send now for a batch, what it was allocated and what was handed over to it:
+   * all those bytes have been delivered.
+   */
+  commitsOf(id: HolderId, batch: number): Command<'commit'>[] {
+    const commits: Command<'commit'>[] = [];
+    for (const right of this.#rightsOf(id, batch)) {
+      if (this.#stopped.has(right.holder)) continue;
+      if (!right.delivered) {
+        if (!this.#grants.has(right.grant)) continue;
+        this.#land(right);
+        right.delivered = true;
+      }
+      const { part, pages, generations } = right;
+      const lengths = right.contents.map((content) => Number(content.split(' ')[1]));
+      commits.push({ type: 'commit', holder: id, batch, part, pages, generations, lengths });
     }
-    const { pages, generations } = right.effect.allocation;
-    const lengths = right.contents.map((content) => Number(content.split(' ')[1]));
-    return { type: 'commit', holder: id, batch, pages, generations, lengths };
+    return commits;
+  }
+
+  /** The sender's refusal of what was handed over to a batch last, if it has written nothing of it. */
+  declineOf(id: HolderId, batch: number): Command<'decline'> | undefined {
+    const right = this.#rightsOf(id, batch).findLast(({ part, delivered }) => part > 0 && !delivered);
+    if (right === undefined || this.#stopped.has(right.holder)) return undefined;
+    right.declined = true;
+    return { type: 'decline', holder: id, batch, part: right.part };
+  }
+
+  #rightsOf(id: HolderId, batch: number): Right[] {
+    return [...this.#rights.values()].filter(
+      (right) => right.holder === nameOf(id) && right.batch === batch && !right.declined,
+    );
   }
 
   /** The sender stops all writes of a request: from now on it may say that it has drained. */
@@ -120,7 +157,7 @@ export class Oracle {
     return (
       last !== undefined &&
       batches.length === last.command.batch + 1 &&
-      batches.every((batch) => batch.writing.size === 0 && batch.joining.size === 0)
+      batches.every((batch) => !isWriting(batch) && batch.joining.size === 0)
     );
   }
 
@@ -135,7 +172,7 @@ export class Oracle {
   /** Batches that have come, and the first of them that still has bytes to commit. */
   batchesOf(id: HolderId): { count: number; uncommitted: number | undefined } {
     const batches = [...(this.#holders.get(nameOf(id))?.batches ?? [])];
-    return { count: batches.length, uncommitted: batches.find(([, batch]) => batch.writing.size > 0)?.[0] };
+    return { count: batches.length, uncommitted: batches.find(([, batch]) => isWriting(batch))?.[0] };
   }
 
   isArriving(id: HolderId): boolean {
@@ -183,15 +220,15 @@ export class Oracle {
   #apply(command: StoreCommand, reply: unknown): StoreEffect[] {
     switch (command.type) {
       case 'grant':
-        this.#grants.add(command.grant);
+        this.#grants.set(command.grant, command.epoch);
         return [];
       case 'fence':
         this.#grants.delete(command.grant);
-        for (const [page, entry] of this.#quarantine) if (entry.grant === command.grant) this.#quarantine.delete(page);
+        for (const [page, place] of this.#quarantine) if (place.grant === command.grant) this.#quarantine.delete(page);
         return [];
       case 'drained': {
         const name = nameOf(command.holder);
-        for (const [page, entry] of this.#quarantine) if (entry.writer === name) this.#quarantine.delete(page);
+        for (const [page, place] of this.#quarantine) if (place.writer === name) this.#quarantine.delete(page);
         const holder = this.#holders.get(name);
         if (holder !== undefined) holder.drained = true;
         return [];
@@ -200,6 +237,9 @@ export class Oracle {
         return this.#applyAllocate(command);
       case 'commit':
         return this.#applyCommit(command);
+      case 'decline':
+        this.#applyDecline(command);
+        return [];
       case 'end':
         return this.#applyEnd(command);
       case 'acquire':
@@ -238,8 +278,9 @@ export class Oracle {
       command,
       allocated: undefined,
       refused: false,
-      writing: new Set(),
+      writing: new Map(),
       joining: new Set(),
+      declined: new Map(),
     });
     return [];
   }
@@ -258,17 +299,27 @@ export class Oracle {
       effect[kind] += 1;
       told.set(to, effect);
     };
-    for (const entry of batch.writing) {
-      expect(this.#arena[entry.page]).toBe(`${entry.key} ${entry.length}`);
+    for (const entry of batch.writing.get(command.part) ?? []) {
+      expect(this.#bytesOf(entry)).toBe(`${entry.key} ${entry.length}`);
       entry.ready = true;
-      tell(batch, 'written');
+      tell(batch, command.part === 0 ? 'written' : 'joined');
       for (const other of this.#batches()) if (other.joining.delete(entry)) tell(other, 'joined');
     }
-    batch.writing.clear();
+    batch.writing.delete(command.part);
     return [...told.values()];
   }
 
-  #applyEnd({ holder: id, end, reason }: Command<'end'>): StoreEffect[] {
+  #applyDecline({ holder: id, batch: number, part }: Command<'decline'>): void {
+    const batch = this.#holders.get(nameOf(id))?.batches.get(number);
+    for (const entry of batch?.writing.get(part) ?? []) {
+      entry.place = undefined;
+      batch?.joining.add(entry);
+      batch?.declined.set(entry, this.#rights.get(`${nameOf(id)} ${number} ${part}`)?.grant ?? '');
+    }
+    batch?.writing.delete(part);
+  }
+
+  #applyEnd({ holder: id, end }: Command<'end'>): StoreEffect[] {
     const name = nameOf(id);
     const holder = this.#holders.get(name);
     if (holder !== undefined && holder.state !== 'arriving') return [];
@@ -282,25 +333,19 @@ export class Oracle {
       return this.#dropIfEmpty(name, holder);
     }
     this.#holders.delete(name);
-    const told: StoreEffect[] = [];
     for (const key of [...holder.leases]) {
       const entry = this.#entries.get(key) as Entry;
-      if (entry.ready || entry.writer !== name) {
+      const { place } = entry;
+      if (entry.ready || place?.writer !== name) {
         this.#unlease(name, key);
         continue;
       }
-      this.#entries.delete(key);
-      if (!holder.drained && this.#grants.has(entry.grant)) this.#quarantine.set(entry.page, entry);
-      for (const other of entry.holders) {
-        if (other === name) continue;
-        const joiner = this.#holders.get(other) as Holder;
-        joiner.leases.delete(key);
-        joiner.doomed = true;
-        for (const batch of joiner.batches.values()) batch.joining.delete(entry);
-        told.push({ type: 'writer.failed', holder: joiner.id, key, writer: id, reason });
-      }
+      if (!holder.drained && this.#grants.has(place.grant)) this.#quarantine.set(place.page, place);
+      entry.holders.delete(name);
+      entry.place = undefined;
+      if (entry.holders.size === 0) this.#entries.delete(key);
     }
-    return told;
+    return [];
   }
 
   #applyAcquire({ holder: id, keys }: Command<'acquire'>): unknown {
@@ -311,14 +356,15 @@ export class Oracle {
     const missing: string[] = [];
     for (const key of keys ?? [...holder.leases]) {
       const entry = this.#entries.get(key);
-      if (!entry?.ready) {
+      const promised = entry?.holders.size === 0 && this.#available() <= this.#reserved();
+      if (!entry?.ready || entry.place === undefined || promised) {
         missing.push(key);
         continue;
       }
-      expect(this.#arena[entry.page], 'what is found is what was written').toBe(`${key} ${entry.length}`);
-      entry.holders.add(name);
-      holder.leases.add(key);
-      found.push({ key, page: entry.page, generation: entry.generation, length: entry.length });
+      const { page, generation } = entry.place;
+      expect(this.#arena[page], 'what is found is what was written').toBe(`${key} ${entry.length}`);
+      this.#lease(holder, entry);
+      found.push({ key, page, generation, length: entry.length });
     }
     holder.expiresAtMs = this.#nowMs + this.#options.leaseMs;
     holder.acquired = true;
@@ -329,7 +375,7 @@ export class Oracle {
   #applyRelease({ holder: id, keys }: Command<'release'>, told: StoreEffect[]): unknown {
     const name = nameOf(id);
     const holder = this.#holders.get(name);
-    const free = this.#free();
+    const available = this.#available();
     let existed = 0;
     for (const key of keys ?? [...(holder?.leases ?? [])]) {
       if (!this.#entries.has(key)) continue;
@@ -337,7 +383,7 @@ export class Oracle {
       if (holder?.leases.has(key)) this.#unlease(name, key);
     }
     if (holder !== undefined) told.push(...this.#dropIfEmpty(name, holder));
-    return { existed, freedPages: this.#free() - free };
+    return { existed, freedPages: this.#available() - available };
   }
 
   #dropIfEmpty(name: string, holder: Holder): StoreEffect[] {
@@ -351,19 +397,52 @@ export class Oracle {
     const holder = this.#holders.get(name);
     holder?.leases.delete(key);
     entry.holders.delete(name);
-    if (entry.holders.size === 0 && entry.ready) this.#entries.delete(key);
+    for (const batch of holder?.batches.values() ?? []) batch.joining.delete(entry);
+    if (entry.holders.size > 0) return;
+    if (!entry.ready) {
+      this.#entries.delete(key);
+      return;
+    }
+    this.#retained.push(entry);
+    if (this.#retained.length > this.#options.retainedMax) this.#evict();
+  }
+
+  #revive(key: string): void {
+    const kept = this.#retained.findIndex((entry) => entry.key === key);
+    if (kept >= 0) this.#retained.splice(kept, 1);
+  }
+
+  #bytesOf({ place }: Entry): string | undefined {
+    return this.#arena[place?.page ?? -1];
+  }
+
+  #lease(holder: Holder, entry: Entry): void {
+    this.#revive(entry.key);
+    entry.holders.add(nameOf(holder.id));
+    holder.leases.add(entry.key);
+  }
+
+  /** The page of the entry that was used longest ago. */
+  #evict(): number | undefined {
+    const oldest = this.#retained.shift();
+    if (oldest !== undefined) this.#entries.delete(oldest.key);
+    return oldest?.place?.page;
   }
 
   // --- what the store decided ---------------------------------------------------------------------------------------
 
   #follow(effect: StoreEffect, command: StoreCommand): void {
-    if (effect.type !== 'allocated' && effect.type !== 'queued' && effect.type !== 'refused') return;
+    if (isTold(effect)) return;
     const holder = this.#holders.get(nameOf(effect.holder));
     const batch = holder?.batches.get(effect.batch);
     if (holder === undefined || batch === undefined) throw new Error(`${effect.type} for ${nameOf(effect.holder)}`);
     if (effect.type === 'queued') {
       expect(this.#queue.has(holder)).toBe(true);
       expect(effect.charge).toBe(this.#charge(holder));
+      return;
+    }
+    if (effect.type === 'handed.over') {
+      this.#followHandOver(holder, batch, effect);
       return;
     }
     this.#queue.delete(holder);
@@ -389,48 +468,74 @@ export class Oracle {
     const { pages, generations, alreadySent, joined } = effect.allocation;
     expect(pages.length + alreadySent.length).toBe(keys.length);
     expect(generations.length).toBe(pages.length);
-    let next = 0;
+    for (const key of keys) this.#revive(key);
+    const written = new Set<Entry>();
     for (const [position, key] of keys.entries()) {
       const length = lengths[position] as number;
-      const entry = this.#entries.get(key);
-      expect(alreadySent.includes(position)).toBe(entry !== undefined);
-      expect(joined.includes(position)).toBe(entry !== undefined && !entry.ready);
-      if (entry === undefined) {
-        const page = pages[next] as number;
-        this.#assertNobodyWrites(page);
-        const generation = generations[next] as number;
-        next += 1;
-        const added = { key, page, generation, length, writer: name, grant, ready: false, holders: new Set([name]) };
-        this.#entries.set(key, added);
-        batch.writing.add(added);
-      } else {
-        expect(entry.length).toBe(length);
-        if (entry.ready)
-          expect(this.#arena[entry.page], 'ready means that the bytes are here').toBe(`${key} ${length}`);
-        else batch.joining.add(entry);
-        entry.holders.add(name);
+      const known = this.#entries.get(key);
+      expect(alreadySent.includes(position)).toBe(known !== undefined);
+      expect(joined.includes(position)).toBe(known?.ready === false);
+      if (known !== undefined) {
+        expect(known.length).toBe(length);
+        if (known.ready) expect(this.#bytesOf(known), 'ready means that the bytes are here').toBe(`${key} ${length}`);
+        else batch.joining.add(known);
+        this.#lease(holder, known);
+        continue;
       }
-      holder.leases.add(key);
+      const page = pages[written.size] as number;
+      this.#assertAvailable(page);
+      const place = { page, generation: generations[written.size] as number, writer: name, grant };
+      const entry = { key, length, place, ready: false, holders: new Set<string>() };
+      this.#entries.set(key, entry);
+      this.#lease(holder, entry);
+      written.add(entry);
     }
+    if (written.size > 0) batch.writing.set(0, written);
   }
 
-  /** The page is free, and no write can land there. */
-  #assertNobodyWrites(page: number): void {
-    for (const entry of [...this.#entries.values(), ...this.#quarantine.values()]) {
-      expect(entry.page, `page ${page} is handed out twice`).not.toBe(page);
+  /** One that had joined becomes the writer: the first that can, on a page that nobody else may write to. */
+  #followHandOver(holder: Holder, batch: Batch, effect: Effect<'handed.over'>): void {
+    const { part, grant, positions, pages, generations, bytes } = effect;
+    const { keys, lengths } = batch.command;
+    expect(this.#youngestGrant(holder.id.epoch)).toBe(grant);
+    const taken = new Set<Entry>();
+    for (const [index, position] of positions.entries()) {
+      const entry = this.#entries.get(keys[position] as string) as Entry;
+      expect(entry.place, 'only what nobody writes is handed over').toBeUndefined();
+      expect(batch.joining.delete(entry), 'only to one that had joined').toBe(true);
+      const page = pages[index] as number;
+      this.#assertAvailable(page);
+      entry.place = { page, generation: generations[index] as number, writer: nameOf(holder.id), grant };
+      taken.add(entry);
     }
+    expect(bytes).toBe(positions.reduce((sum, position) => sum + (lengths[position] as number), 0));
+    batch.writing.set(part, taken);
+    const contents = positions.map((position) => `${keys[position]} ${lengths[position]}`);
+    const name = nameOf(holder.id);
+    const right = { holder: name, batch: effect.batch, part, pages, generations, contents, grant };
+    this.#rights.set(`${name} ${effect.batch} ${part}`, { ...right, delivered: false, declined: false });
+  }
+
+  #youngestGrant(epoch: string): string | undefined {
+    return [...this.#grants].findLast(([, owner]) => owner === epoch)?.[0];
+  }
+
+  /** The page is free, or that of the entry that must make room, and no write can land there. */
+  #assertAvailable(page: number): void {
+    if (this.#free() === 0) expect(this.#evict(), 'the one used longest ago makes room').toBe(page);
+    const owned = [...this.#entries.values()].flatMap(({ place }) => (place === undefined ? [] : [place.page]));
+    expect([...owned, ...this.#quarantine.keys()], `page ${page} is handed out twice`).not.toContain(page);
     for (const right of this.#rights.values()) {
-      const over = right.delivered || this.#stopped.has(right.holder) || !this.#grants.has(right.grant);
-      expect(!over && right.effect.allocation.pages.includes(page), `${right.holder} may write page ${page}`).toBe(
-        false,
-      );
+      const over =
+        right.delivered || right.declined || this.#stopped.has(right.holder) || !this.#grants.has(right.grant);
+      expect(!over && right.pages.includes(page), `${right.holder} may write page ${page}`).toBe(false);
     }
   }
 
   /** The sender gets its answer. It writes under the remote key it asked with last. */
   #giveRight(effect: Effect<'allocated'>, batch: Batch, command: StoreCommand): void {
     const holder = nameOf(effect.holder);
-    const name = `${holder} ${effect.batch}`;
+    const name = `${holder} ${effect.batch} 0`;
     const right = this.#rights.get(name);
     const grant = command.type === 'allocate' && !effect.first ? command.grant : batch.command.grant;
     if (right !== undefined) {
@@ -440,7 +545,9 @@ export class Oracle {
     const contents = batch.command.keys
       .map((key, position) => `${key} ${batch.command.lengths[position]}`)
       .filter((_, position) => !effect.allocation.alreadySent.includes(position));
-    this.#rights.set(name, { holder, effect, contents, grant, delivered: false });
+    const { pages, generations } = effect.allocation;
+    const named = { holder, batch: effect.batch, part: 0, pages, generations, contents, grant };
+    this.#rights.set(name, { ...named, delivered: false, declined: false });
   }
 
   // --- what must hold after every command ---------------------------------------------------------------------------
@@ -448,52 +555,64 @@ export class Oracle {
   #check(): void {
     expect(this.#store.audit()).toBeUndefined();
     const counts = this.#counts();
-    const ready = [...this.#entries.values()].filter((entry) => entry.ready).length;
-    const placed = (holder: Holder) =>
-      [...holder.batches.values()].reduce(
-        (sum, { allocated, refused, command }) => sum + (allocated !== undefined || refused ? command.keys.length : 0),
-        0,
-      );
-    const reserved = [...this.#holders.values()]
-      .filter((holder) => holder.state === 'arriving' && !this.#queue.has(holder))
-      .filter((holder) => ![...holder.batches.values()].some((batch) => batch.refused))
-      .reduce((sum, holder) => sum + holder.total - placed(holder), 0);
+    const entries = [...this.#entries.values()];
+    const ready = entries.filter((entry) => entry.ready).length;
+    const reserved = this.#reserved();
     expect(counts).toEqual({
       total: this.#options.pages,
       free: this.#free(),
-      writing: this.#entries.size - ready,
+      writing: entries.filter((entry) => !entry.ready && entry.place !== undefined).length,
       ready,
       quarantined: this.#quarantine.size,
       reserved,
+      retained: this.#retained.length,
       waiting: this.#queue.size,
     });
-    expect(reserved).toBeLessThanOrEqual(counts.free);
+    expect(reserved).toBeLessThanOrEqual(this.#available());
     const [head, ...others] = this.#queue;
     if (head !== undefined) {
       expect(this.#charge(head), 'the first in the queue waits although it fits').toBeGreaterThan(
-        counts.free - reserved,
+        this.#available() - reserved,
       );
+    }
+    if (this.#available() > reserved) {
+      const canWrite = (batch: Batch, entry: Entry) => {
+        const grant = this.#youngestGrant(batch.command.holder.epoch);
+        const drained = this.#holders.get(nameOf(batch.command.holder))?.drained === true;
+        return batch.joining.has(entry) && !drained && grant !== undefined && batch.declined.get(entry) !== grant;
+      };
+      for (const entry of entries.filter(({ place }) => place === undefined)) {
+        const heir = this.#batches().find((batch) => canWrite(batch, entry));
+        expect(heir?.command.holder, `nobody writes ${entry.key} although somebody could`).toBeUndefined();
+      }
     }
     for (const other of others) expect(this.#charge(other), 'who needs no page does not wait').toBeGreaterThan(0);
     for (const { id, end } of this.#ends.values()) expect(this.#store.tombstone(id)?.end).toBe(end);
   }
 
-  /** Everything was given back: nothing may be left. */
+  /** Everything was given back: nothing may be left but cache. */
   checkEmpty(): void {
-    expect(this.#counts()).toEqual({
-      total: this.#options.pages,
-      free: this.#options.pages,
-      writing: 0,
-      ready: 0,
-      quarantined: 0,
-      reserved: 0,
-      waiting: 0,
-    });
+    const retained = this.#retained.length;
+    const nothing = { writing: 0, quarantined: 0, reserved: 0, waiting: 0 };
+    const total = this.#options.pages;
+    expect(this.#counts()).toEqual({ ...nothing, total, free: total - retained, ready: retained, retained });
+  }
+
+  #reserved(): number {
+    const placed = (holder: Holder) =>
+      [...holder.batches.values()].reduce(
+        (sum, { allocated, refused, command }) => sum + (allocated !== undefined || refused ? command.keys.length : 0),
+        0,
+      );
+    return [...this.#holders.values()]
+      .filter((holder) => holder.state === 'arriving' && !this.#queue.has(holder))
+      .filter((holder) => ![...holder.batches.values()].some((batch) => batch.refused))
+      .reduce((sum, holder) => sum + holder.total - placed(holder), 0);
   }
 
   #charge(holder: Holder): number {
     const keys = [...holder.batches.values()].flatMap((batch) => batch.command.keys);
-    return holder.total - keys.filter((key) => this.#entries.has(key)).length;
+    return holder.total - keys.filter((key) => (this.#entries.get(key)?.holders.size ?? 0) > 0).length;
   }
 
   #counts() {
@@ -501,7 +620,12 @@ export class Oracle {
   }
 
   #free(): number {
-    return this.#options.pages - this.#entries.size - this.#quarantine.size;
+    const owned = [...this.#entries.values()].filter(({ place }) => place !== undefined).length;
+    return this.#options.pages - owned - this.#quarantine.size;
+  }
+
+  #available(): number {
+    return this.#free() + this.#retained.length;
   }
 
   #batches(): Batch[] {
@@ -529,9 +653,13 @@ function nameOf(id: HolderId): string {
   return `${id.epoch}/${id.request}`;
 }
 
+function isWriting(batch: Batch): boolean {
+  return [...batch.writing.values()].some((entries) => entries.size > 0);
+}
+
 /** Effects that a command must have, in contrast to those that say what the store decided. */
-function isTold(effect: StoreEffect): boolean {
-  return effect.type !== 'allocated' && effect.type !== 'queued' && effect.type !== 'refused';
+function isTold(effect: StoreEffect): effect is Effect<'chunks.ready' | 'leases.ended' | 'pages.freed'> {
+  return !['allocated', 'queued', 'refused', 'handed.over'].includes(effect.type);
 }
 
 function sorted(effects: readonly StoreEffect[]): string[] {

@@ -26,7 +26,11 @@ interface Plan {
 type Step =
   /** What an untroubled request would do next: its next batch, its commits, its end, acquire, release. */
   | { readonly do: 'advance'; readonly request: number }
-  | { readonly do: 'put' | 'write' | 'commit' | 'falsify'; readonly request: number; readonly batch: number }
+  | {
+      readonly do: 'put' | 'write' | 'commit' | 'decline' | 'falsify';
+      readonly request: number;
+      readonly batch: number;
+    }
   | { readonly do: 'end'; readonly request: number; readonly end: 'ready' | 'failed' | 'cancelled' | 'expired' }
   | { readonly do: 'drained'; readonly request: number }
   | { readonly do: 'grant'; readonly sender: number }
@@ -44,6 +48,7 @@ type Step =
 
 interface Script {
   readonly pages: number;
+  readonly retained: number;
   readonly plans: readonly Plan[];
   readonly steps: readonly Step[];
 }
@@ -56,10 +61,12 @@ function run(script: Script): void {
     tombstonesMax: 1000,
     tombstoneMs: 1_000_000,
     holdersMax: 8,
+    retainedMax: script.retained,
   });
   const grants = Array.from({ length: SENDERS }, () => 0);
   const grantOf = (sender: number, back = 0) => `g${sender}-${(grants[sender] as number) - back}`;
-  for (let sender = 0; sender < SENDERS; sender += 1) oracle.run({ type: 'grant', grant: grantOf(sender) });
+  for (let sender = 0; sender < SENDERS; sender += 1)
+    oracle.run({ type: 'grant', grant: grantOf(sender), epoch: `e${sender}` });
   const planOf = (request: number) => script.plans[request] as Plan;
   const requestOf = (request: number): HolderId => ({ request: `r${request}`, epoch: `e${planOf(request).sender}` });
   const whoOf = (who: number) => (who < REQUESTS ? requestOf(who) : { request: `reader${who}`, epoch: 'e9' });
@@ -92,14 +99,19 @@ function run(script: Script): void {
         oracle.write(requestOf(step.request), step.batch);
         return;
       case 'commit': {
-        const command = oracle.commitOf(requestOf(step.request), step.batch);
-        if (command === undefined) return;
-        const accepted = oracle.run(command) !== undefined;
-        if (accepted !== oracle.isArriving(command.holder)) throw new Error('a good commit was refused');
+        for (const command of oracle.commitsOf(requestOf(step.request), step.batch)) {
+          const accepted = oracle.run(command) !== undefined;
+          if (accepted !== oracle.isArriving(command.holder)) throw new Error('a good commit was refused');
+        }
+        return;
+      }
+      case 'decline': {
+        const command = oracle.declineOf(requestOf(step.request), step.batch);
+        if (command !== undefined) oracle.run(command);
         return;
       }
       case 'falsify': {
-        const command = oracle.commitOf(requestOf(step.request), step.batch);
+        const [command] = oracle.commitsOf(requestOf(step.request), step.batch);
         if (command === undefined) return;
         const [page = 0, ...pages] = command.pages;
         const [generation = 0, ...generations] = command.generations;
@@ -108,6 +120,7 @@ function run(script: Script): void {
           { ...command, pages: [page + 1, ...pages], generations: [generation, ...generations] },
           { ...command, lengths: [...command.lengths, 1] },
           { ...command, batch: command.batch + 7 },
+          { ...command, part: command.part + 7 },
         ];
         for (const wrong of false_) {
           if (oracle.run(wrong) !== undefined) throw new Error(`accepted ${JSON.stringify(wrong)}`);
@@ -128,7 +141,7 @@ function run(script: Script): void {
         return;
       case 'grant':
         grants[step.sender] = (grants[step.sender] as number) + 1;
-        oracle.run({ type: 'grant', grant: grantOf(step.sender) });
+        oracle.run({ type: 'grant', grant: grantOf(step.sender), epoch: `e${step.sender}` });
         return;
       case 'fence':
         oracle.run({ type: 'fence', grant: grantOf(step.sender, step.back) });
@@ -208,6 +221,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), who, keys }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('grant' as const), sender }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fence' as const), sender, back: rarely(1, 0) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('decline' as const), request, batch }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('falsify' as const), request, batch }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wild' as const), request, batch, last: fc.boolean(), plan }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(50, 100) }) },
@@ -215,6 +229,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const script: fc.Arbitrary<Script> = fc.record({
   pages: fc.integer({ min: 2, max: 8 }),
+  retained: fc.constantFrom(0, 0, 2, 8),
   plans: fc.array(plan, { minLength: REQUESTS, maxLength: REQUESTS }),
   steps: fc.array(step, { maxLength: 120, size: 'max' }),
 });

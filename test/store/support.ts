@@ -14,6 +14,7 @@ export const defaults: StoreOptions = {
   tombstonesMax: 100,
   tombstoneMs: 10_000,
   holdersMax: 100,
+  retainedMax: 0,
 };
 
 /** Bytes of a chunk, where a test does not care. */
@@ -21,6 +22,7 @@ const CHUNK_BYTES = 10;
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
 type Allocated = Extract<StoreEffect, { type: 'allocated' }>;
+type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
 
 /** A request of sender `e1`, or of the one before the slash: `e2/a`. */
 export function holderOf(name: string): HolderId {
@@ -77,15 +79,24 @@ export function pagesFreed(count: number) {
 /** Who caused the failures of the tests. */
 export const reason = { code: 'cancelled_by_caller', message: 'the test gave up' } as const;
 
-export function writerFailed(holder: string, key: string, writer: string) {
-  const joiner = holderOf(holder);
+/** Keys at `positions` of a batch shall be written by `holder`, since `from` is gone. */
+export function handedOver(
+  holder: string,
+  from: string,
+  handOver: { positions: readonly number[]; pages: readonly number[]; generations: readonly number[] },
+  rest: Partial<HandedOver> = {},
+) {
   return {
-    type: 'writer.failed',
-    holder: joiner,
-    key,
-    writer: holderOf(writer),
-    reason,
-  } satisfies StoreEffect;
+    type: 'handed.over',
+    holder: holderOf(holder),
+    batch: 0,
+    part: 1,
+    grant: `grant-${holderOf(holder).epoch}`,
+    ...handOver,
+    bytes: handOver.positions.length * CHUNK_BYTES,
+    from: { writer: holderOf(from), reason },
+    ...rest,
+  } satisfies HandedOver;
 }
 
 export class TestStore {
@@ -96,7 +107,7 @@ export class TestStore {
   /** Senders `e1`, `e2` and `e3` have a remote key each: `grant-e1` and so on. */
   constructor(options: Partial<StoreOptions> = {}) {
     this.#store = new Store({ ...defaults, ...options });
-    for (const epoch of ['e1', 'e2', 'e3']) this.run({ type: 'grant', grant: `grant-${epoch}` });
+    for (const epoch of ['e1', 'e2', 'e3']) this.grant(`grant-${epoch}`, epoch);
   }
 
   /** Runs a command, and audits the store whether it was accepted or not. */
@@ -136,7 +147,16 @@ export class TestStore {
     if (effect === undefined) throw new Error(`batch ${batch} of ${holder} has no allocation`);
     const { pages, generations } = effect.allocation;
     const lengths = pages.map(() => CHUNK_BYTES);
-    return { type: 'commit', holder: holderOf(holder), batch, pages, generations, lengths };
+    return { type: 'commit', holder: holderOf(holder), batch, part: 0, pages, generations, lengths };
+  }
+
+  /** As `commit`, of chunks that were handed over. */
+  commitPart(
+    holder: string,
+    part: { part: number; pages: readonly number[]; generations: readonly number[] },
+  ): readonly StoreEffect[] {
+    const lengths = part.pages.map(() => CHUNK_BYTES);
+    return this.run({ type: 'commit', holder: holderOf(holder), batch: 0, lengths, ...part }).effects;
   }
 
   commit(holder: string, batch = 0): readonly StoreEffect[] {
@@ -159,8 +179,8 @@ export class TestStore {
     return this.run({ type: 'drained', holder: holderOf(holder) }).effects;
   }
 
-  grant(grant: string): readonly StoreEffect[] {
-    return this.run({ type: 'grant', grant }).effects;
+  grant(grant: string, epoch = 'e1'): readonly StoreEffect[] {
+    return this.run({ type: 'grant', grant, epoch }).effects;
   }
 
   fence(grant: string): readonly StoreEffect[] {

@@ -1,0 +1,161 @@
+/**
+ * What is in the arena: entries by key, and which of them nobody holds. An entry that is ready and has no lease left is
+ * retained as cache, if that is configured, until its page is needed (least recently used first); otherwise it goes and
+ * its page is free at once (S8).
+ */
+import { KvferryError } from '../protocol/errors.js';
+import type { PageTable } from './page-table.js';
+import type { Entry, Holder, Joiner, Place } from './records.js';
+
+export class Contents {
+  readonly #pages: PageTable;
+  readonly #retainedMax: number;
+  readonly #entries = new Map<string, Entry>();
+  /** Ready entries that nobody holds, least recently used first. */
+  readonly #retained = new Set<Entry>();
+  /** Entries that are joined and that nobody writes, in the order in which they lost their writer. */
+  readonly #orphans = new Set<Entry>();
+  /** Requests that wait for admission, by the keys they will ask for. */
+  readonly #waitingFor = new Map<string, Set<Holder>>();
+
+  constructor(pages: PageTable, retainedMax: number) {
+    this.#pages = pages;
+    this.#retainedMax = retainedMax;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get retained(): number {
+    return this.#retained.size;
+  }
+
+  get orphans(): ReadonlySet<Entry> {
+    return this.#orphans;
+  }
+
+  /** Pages that somebody could be given: free ones, and retained ones. */
+  get available(): number {
+    return this.#pages.freeCount + this.#retained.size;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  values(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  isRetained(entry: Entry): boolean {
+    return this.#retained.has(entry);
+  }
+
+  /** A page for a key that is not here. The caller has made sure that one is available. */
+  add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
+    const place = this.#take(writer, grant);
+    const entry: Entry = { key, length, place, ready: false, holders: new Set(), joiners: [], left: undefined };
+    this.#entries.set(key, entry);
+    this.#countHeld(key, 1);
+    return { entry, place };
+  }
+
+  /** The joiner becomes the writer, on a new page. The caller has made sure that one is available. */
+  adopt(entry: Entry, heir: Joiner, grant: string): Place {
+    const place = this.#take(heir.holder, grant);
+    entry.place = place;
+    entry.joiners = entry.joiners.filter((joiner) => joiner !== heir);
+    this.#orphans.delete(entry);
+    return place;
+  }
+
+  /** Nobody writes the entry any more; its page is no longer its own. It stays while somebody has joined it. */
+  orphan(entry: Entry): void {
+    entry.place = null;
+    if (entry.holders.size > 0) this.#orphans.add(entry);
+    else this.#remove(entry);
+  }
+
+  lease(holder: Holder, entry: Entry): void {
+    holder.leases.set(entry.key, entry);
+    entry.holders.add(holder);
+    this.revive(entry.key);
+  }
+
+  /** If it is retained, it is not any more: somebody is about to lease it. */
+  revive(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && this.#retained.delete(entry)) this.#countHeld(key, 1);
+  }
+
+  unlease(holder: Holder, entry: Entry): void {
+    holder.leases.delete(entry.key);
+    entry.holders.delete(holder);
+    const joined = entry.joiners.findIndex((joiner) => joiner.holder === holder);
+    if (joined >= 0) entry.joiners.splice(joined, 1);
+    if (entry.holders.size > 0) return;
+    if (entry.ready) this.#retain(entry);
+    else if (entry.place === null) this.#remove(entry);
+  }
+
+  // --- what waits for it --------------------------------------------------------------------------------------------
+
+  /** What a waiting request would be charged follows the arena, so that asking for it costs nothing (P3, P8). */
+  waitFor(holder: Holder, key: string): void {
+    const holders = this.#waitingFor.get(key);
+    if (holders === undefined) this.#waitingFor.set(key, new Set([holder]));
+    else holders.add(holder);
+    holder.waitingKeys.add(key);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && !this.#retained.has(entry)) holder.waitingHeld += 1;
+  }
+
+  stopWaiting(holder: Holder): void {
+    for (const key of holder.waitingKeys) {
+      const holders = this.#waitingFor.get(key);
+      holders?.delete(holder);
+      if (holders?.size === 0) this.#waitingFor.delete(key);
+    }
+    holder.waitingKeys.clear();
+    holder.waitingHeld = 0;
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #take(writer: Holder, grant: string): Place {
+    if (this.#pages.freeCount === 0) this.#evict();
+    return { ...this.#pages.allocate(), writer, grant };
+  }
+
+  #retain(entry: Entry): void {
+    this.#retained.add(entry);
+    this.#countHeld(entry.key, -1);
+    if (this.#retained.size > this.#retainedMax) this.#evict();
+  }
+
+  /** The retained entry that was used longest ago makes room. */
+  #evict(): void {
+    for (const entry of this.#retained) {
+      this.#retained.delete(entry);
+      this.#entries.delete(entry.key);
+      this.#pages.free(entry.place?.page ?? -1, 'page.released');
+      return;
+    }
+    throw new KvferryError('internal', 'a page was promised and none is available');
+  }
+
+  #remove(entry: Entry): void {
+    this.#orphans.delete(entry);
+    this.#entries.delete(entry.key);
+    this.#countHeld(entry.key, -1);
+  }
+
+  #countHeld(key: string, change: 1 | -1): void {
+    for (const holder of this.#waitingFor.get(key) ?? []) holder.waitingHeld += change;
+  }
+}
