@@ -76,19 +76,24 @@ function renderStatuses(statuses: readonly Status[]): string {
         'FREE',
         'WRITING',
         'READY',
+        'RETAINED',
         'QUARANTINED',
         'RESERVED',
         'QUEUED',
       ],
-      statuses.map(({ agent, role, epoch, state, uptimeMs, pages, queued }) => [
+      statuses.map(({ agent, role, epoch, state, uptimeMs, pages, quarantineAgeMs, queued }) => [
         agent,
         role,
         epoch,
         state,
         seconds(uptimeMs),
         ...(pages === undefined
-          ? ['-', '-', '-', '-', '-', '-']
-          : [pages.total, pages.free, pages.writing, pages.ready, pages.quarantined, pages.reserved]),
+          ? ['-', '-', '-', '-', '-', '-', '-']
+          : [
+              ...[pages.total, pages.free, pages.writing, pages.ready, pages.retained],
+              pages.quarantined === 0 ? 0 : `${pages.quarantined} for ${seconds(quarantineAgeMs ?? 0)}`,
+              pages.reserved,
+            ]),
         queued,
       ]),
     ),

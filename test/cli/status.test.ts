@@ -15,7 +15,8 @@ const decode = {
   role: 'decode',
   state: 'running',
   uptimeMs: 61_500,
-  pages: { total: 128, free: 100, writing: 8, ready: 19, quarantined: 1, reserved: 7 },
+  pages: { total: 128, free: 100, writing: 8, ready: 19, quarantined: 1, reserved: 7, retained: 4 },
+  quarantineAgeMs: 2300,
   queued: 2,
   segments: [],
   peers: [
@@ -51,6 +52,7 @@ const prefill = {
   agent: 'p1',
   role: 'prefill',
   pages: undefined,
+  quarantineAgeMs: undefined,
   queued: 0,
   peers: [],
   requests: [],
@@ -117,9 +119,9 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     const { exitCode, stdout, stderr } = await run();
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
-      'AGENT ROLE EPOCH STATE UPTIME PAGES FREE WRITING READY QUARANTINED RESERVED QUEUED'.split(' '),
-      ['d1', 'decode', epoch, 'running', '61.5s', '128', '100', '8', '19', '1', '7', '2'],
-      ['p1', 'prefill', epoch, 'running', '61.5s', '-', '-', '-', '-', '-', '-', '0'],
+      'AGENT ROLE EPOCH STATE UPTIME PAGES FREE WRITING READY RETAINED QUARANTINED RESERVED QUEUED'.split(' '),
+      ['d1', 'decode', epoch, 'running', '61.5s', '128', '100', '8', '19', '4', '1 for 2.3s', '7', '2'],
+      ['p1', 'prefill', epoch, 'running', '61.5s', '-', '-', '-', '-', '-', '-', '-', '0'],
       [''],
       ['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'],
       ['d1', 'sender', 'p1', '00000000000000bb', 'connected', 'libfabric net 1.17', 'verbs: no device'],
