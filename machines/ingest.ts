@@ -1,6 +1,7 @@
 /**
  * Receiver side: what arrives for one request. It counts chunks and decides, alone, how the request ends; the store
- * keeps the pages. Effects are provided by `src/actors/ingest-actor.ts`.
+ * keeps the pages. Only when this agent may have been held for lost meanwhile, it first asks the sender whether that one
+ * has announced an end already (P12). Effects are provided by `src/actors/ingest-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -31,6 +32,8 @@ export interface IngestContext extends IngestInput {
   readonly bytes: number;
   readonly end: End | null;
   readonly failure: Failure | null;
+  /** The sender has announced the end. */
+  readonly announcedBySender: boolean;
 }
 
 export type IngestEvent =
@@ -48,6 +51,10 @@ export type IngestEvent =
   /** Of a batch's joined chunks, some are written by this request after all. */
   | { type: 'chunks.handed-over'; chunks: number; bytes: number }
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
+  /** Nobody else has announced an end. */
+  | { type: 'end.certain' }
+  /** The sender held us for lost, and has announced this end. */
+  | { type: 'end.announced'; end: End; failure: Failure | null }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
 
 export const ingestMachine = setup({
@@ -57,9 +64,11 @@ export const ingestMachine = setup({
     events: {} as IngestEvent,
   },
   actions: {
+    /** Find out whether the sender has announced an end. */
+    decide: effect('decide'),
     /** The store keeps the end as a tombstone and, unless ready, takes back every lease. */
     recordEnd: effect('recordEnd'),
-    /** Publish the terminal event, and tell the sender. */
+    /** Publish the terminal event, and tell the sender; unless it was the sender that announced the end. */
     announce: effect('announce'),
     notifyJoined: effect<{ batch: number }>('notifyJoined'),
     reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>('reportLeasesEnded'),
@@ -96,6 +105,7 @@ export const ingestMachine = setup({
   guards: {
     complete: ({ context }) =>
       context.lastBatch !== null && context.batches === context.lastBatch + 1 && context.pending === 0,
+    isReady: ({ context }) => context.end === 'ready',
     resolvesJoins: ({ context, event }) =>
       event.type === 'chunks.ready' && event.joined > 0 && context.joinsPending[event.batch] === event.joined,
   },
@@ -114,6 +124,7 @@ export const ingestMachine = setup({
     bytes: 0,
     end: null,
     failure: null,
+    announcedBySender: false,
   }),
   initial: 'running',
   on: { 'ingest.*': { actions: 'reportUnexpected' } },
@@ -122,13 +133,13 @@ export const ingestMachine = setup({
       initial: 'waiting',
       on: {
         'ingest.end': {
-          target: 'ended',
+          target: 'deciding',
           actions: assign({ end: ({ event }) => event.end, failure: ({ event }) => event.failure }),
         },
       },
       after: {
         deadline: {
-          target: 'ended',
+          target: 'deciding',
           actions: assign({
             end: 'expired',
             failure: ({ context }) => ({
@@ -163,14 +174,30 @@ export const ingestMachine = setup({
               { actions: { type: 'countReady', params: ({ event }) => event } },
             ],
           },
-          always: { guard: 'complete', target: '#ingest.ready' },
+          always: { guard: 'complete', target: '#ingest.deciding', actions: assign({ end: 'ready' }) },
+        },
+      },
+    },
+
+    /** How it ends here is known; has somebody else announced another end? */
+    deciding: {
+      entry: 'decide',
+      on: {
+        'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
+        'end.announced': {
+          target: 'ended',
+          actions: assign({
+            end: ({ event }) => event.end,
+            failure: ({ event }) => event.failure,
+            announcedBySender: true,
+          }),
         },
       },
     },
 
     /** Every byte is here. The request's leases keep its pages until they are released or expire. */
     ready: {
-      entry: [assign({ end: 'ready' }), 'recordEnd', 'announce'],
+      entry: ['recordEnd', 'announce'],
       on: {
         'leases.ended': {
           target: 'released',

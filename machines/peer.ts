@@ -1,7 +1,8 @@
 /**
  * What an agent knows of another one: whether it lives, and whether bytes can go there. The same machine serves both
  * directions: towards a receiver (which must grant a remote key first) and for a sender (which was granted one).
- * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/peer-actor.ts`.
+ * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/receiver-peer.ts` and
+ * `src/actors/sender-peer.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -19,6 +20,9 @@ export type PeerEvent =
   | { type: 'connection.failed'; failure: Failure }
   | { type: 'connection.broken' }
   | { type: 'peer.heard' }
+  /** We are cut off from NATS, and hear nobody; or not any more. */
+  | { type: 'line.down' }
+  | { type: 'line.up' }
   | { type: 'peer.left'; failure: Failure };
 
 /** A peer that was silent for the time of this many heartbeats is held for dead. */
@@ -33,6 +37,8 @@ export const peerMachine = setup({
   actions: {
     openConnection: effect('openConnection'),
     reportConnected: effect('reportConnected'),
+    /** Ask it directly: heartbeats may have been lost. */
+    probe: effect('probe'),
     reportLost: effect('reportLost'),
     reportUnexpected: effect('reportUnexpected'),
   },
@@ -55,6 +61,7 @@ export const peerMachine = setup({
         'connection.failed': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
         'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
         'peer.heard': {},
+        'line.down': 'interrupted',
       },
       after: {
         connectTimeout: {
@@ -69,11 +76,22 @@ export const peerMachine = setup({
       },
     },
 
+    /** We were cut off from NATS while connecting: again, once it is back. */
+    interrupted: {
+      on: {
+        'line.up': 'connecting',
+        'connection.opened': 'connected.unheard',
+        'peer.heard': {},
+        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
+      },
+    },
+
     connected: {
       initial: 'alive',
       entry: 'reportConnected',
       on: {
         'peer.heard': '.alive',
+        'line.down': '.unheard',
         'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
         // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
         'connection.broken': 'connecting',
@@ -81,6 +99,7 @@ export const peerMachine = setup({
       states: {
         alive: { after: { suspectAfter: 'suspect' }, on: { 'peer.heard': { target: 'alive', reenter: true } } },
         suspect: {
+          entry: 'probe',
           after: {
             lostAfter: {
               target: '#peer.lost',
@@ -93,6 +112,8 @@ export const peerMachine = setup({
             },
           },
         },
+        /** It is we who hear nothing: silence says nothing about the peer. */
+        unheard: { on: { 'line.up': 'alive' } },
       },
     },
 

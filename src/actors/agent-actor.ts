@@ -20,6 +20,7 @@ import { type End, subjects } from '../protocol/subjects.js';
 import type { AgentOptions } from './agent-options.js';
 import { type AgentContext, atMost, failureOf } from './context.js';
 import { Counters } from './counters.js';
+import { Presence } from './presence.js';
 import { Receiver, type StoreInspection } from './receiver.js';
 import { Sender } from './sender.js';
 import { serve } from './service.js';
@@ -71,12 +72,18 @@ export class Agent {
     this.#startedMs = clock.now();
     const { agent, role } = options;
     const logger = ports.logger.child({ agent, epoch: this.epoch });
-    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters: new Counters() };
+    const presence = new Presence(clock, control, options.heartbeatMs);
+    const counters = new Counters();
+    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters, presence };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
     const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
+    control.onStatus((status) => {
+      this.#sender?.lineChanged(status);
+      this.#receiver?.lineChanged(status);
+    });
     owners.start(this.#actor, this, (error) => this.#context.logger.fatal({ err: error }, 'agent actor failed'));
   }
 
@@ -205,6 +212,7 @@ export class Agent {
         ...(sender === undefined
           ? {}
           : {
+              confirm: (request) => sender.confirm(request),
               handover: (request) => sender.handOver(request),
               joined: (notice) => {
                 sender.joined(notice);
@@ -298,6 +306,7 @@ export class Agent {
   #beat(leaving: boolean): void {
     const { options, control, logger } = this.#context;
     const { agent, role, heartbeatMs } = options;
+    this.#context.presence.beat();
     const beat: Heartbeat = { v: PROTOCOL_VERSION, agent, epoch: this.epoch, role, heartbeatMs, leaving };
     try {
       control.publish(subjects.heartbeat(agent), JSON.stringify(beat));

@@ -6,6 +6,7 @@ import type { FabricPort } from '../ports/fabric.js';
 import type { Failure } from '../protocol/fields.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Counters } from './counters.js';
+import type { Presence } from './presence.js';
 
 export interface AgentContext {
   readonly options: AgentOptions;
@@ -16,6 +17,7 @@ export interface AgentContext {
   readonly clock: ClockPort;
   readonly logger: Logger;
   readonly counters: Counters;
+  readonly presence: Presence;
 }
 
 /** Resolves after `delayMs` on the agent's clock. */

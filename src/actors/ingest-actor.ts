@@ -1,6 +1,7 @@
 /** Runs one ingest machine: what arrives for one request, and the announcement of its end. */
 import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { toFailure } from '../protocol/codec.js';
 import type { TerminalEvent } from '../protocol/events.js';
 import type { Failure } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
@@ -8,7 +9,8 @@ import type { RequestRow } from '../protocol/operations.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
-import { notifyPeer } from './peer-call.js';
+import { callPeer, notifyPeer } from './peer-call.js';
+import { publishEvent } from './publish-event.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 export interface IngestTask {
@@ -20,6 +22,8 @@ export interface IngestTask {
 }
 
 export interface IngestListener {
+  /** Nobody can ask the sender any more. */
+  senderIsLost(): boolean;
   /** The store shall record how it ended. */
   ended(ingest: IngestActor, end: End, reason: Failure | null): void;
   /** Nothing is left of it. */
@@ -29,6 +33,7 @@ export interface IngestListener {
 const owners = new Owners<IngestActor>();
 const logic = ingestMachine.provide({
   actions: {
+    decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
     recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
     announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
     notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
@@ -43,13 +48,21 @@ export class IngestActor {
   readonly #listener: IngestListener;
   readonly #actor: Actor<typeof ingestMachine>;
   readonly #startedMs: number;
+  /** Our absences when it began: if there was one since, the sender may have announced an end. */
+  readonly #absences: number;
   #announced = false;
+  #resolveDecided: () => void = () => undefined;
+  /** Resolves when the end is recorded. */
+  readonly decided = new Promise<void>((resolve) => {
+    this.#resolveDecided = resolve;
+  });
 
   constructor(context: AgentContext, task: IngestTask, listener: IngestListener) {
     this.task = task;
     this.#context = context;
     this.#listener = listener;
     this.#startedMs = context.clock.now();
+    this.#absences = context.presence.absences;
     const { holder, sender, totalChunks, timeoutMs } = task;
     const input = { request: holder.request, epoch: holder.epoch, sender, totalChunks, timeoutMs };
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
@@ -94,11 +107,34 @@ export class IngestActor {
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
+  async decide(): Promise<void> {
+    const { presence, counters, logger } = this.#context;
+    if (presence.absences === this.#absences) {
+      tell(this.#actor, { type: 'end.certain' });
+      return;
+    }
+    const { request, epoch } = this.task.holder;
+    counters.add('ends_confirmed');
+    try {
+      // Without NATS there is nobody to ask and nobody to tell; with it, the sender answers or is lost.
+      const options = { deadlineMs: Number.POSITIVE_INFINITY, isLost: () => this.#listener.senderIsLost() };
+      const peer = { ...this.#sender, side: 'sender' as const };
+      const { end, reason } = await callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), options);
+      if (end === undefined) tell(this.#actor, { type: 'end.certain' });
+      else tell(this.#actor, { type: 'end.announced', end, failure: reason ?? null });
+    } catch (error) {
+      logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
+      tell(this.#actor, { type: 'end.certain' });
+    }
+  }
+
   recordEnd({ end, failure }: IngestContext): void {
     this.#listener.ended(this, end ?? 'failed', failure);
+    this.#resolveDecided();
   }
 
   announce(context: IngestContext): void {
+    if (context.announcedBySender) this.#announced = true;
     this.#announce(context.end ?? 'failed', context.failure, context);
   }
 
@@ -136,7 +172,7 @@ export class IngestActor {
   ): void {
     if (this.#announced) return;
     this.#announced = true;
-    const { options, control, logger, counters } = this.#context;
+    const { options, logger, counters } = this.#context;
     const { request, epoch } = this.task.holder;
     const reason = failure === null ? {} : { reason: failure };
     const { chunks, deduplicated, joined, bytes } = counts;
@@ -154,7 +190,7 @@ export class IngestActor {
       bytes,
       ageMs: this.#ageMs,
     };
-    control.publish(subjects.terminal(options.agent, end), JSON.stringify(event));
+    publishEvent(this.#context, subjects.terminal(options.agent, end), event);
     notifyPeer(this.#context, this.#sender, 'ended', { request, epoch, end, ...reason });
     counters.add(`requests_received_${end}`);
     const log = { request, epoch, end, ...reason, chunks, deduplicated, joined, bytes };
@@ -169,6 +205,7 @@ export class IngestActor {
     this.#context.logger.error({ request, err: error }, 'ingest actor failed');
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
+    this.#resolveDecided();
     this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 });
     this.#listener.gone(this);
   }

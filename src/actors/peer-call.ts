@@ -8,6 +8,7 @@ import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../protocol/peer-messages.js';
 import { type PeerNotice, type PeerOperation, subjects } from '../protocol/subjects.js';
 import { type AgentContext, sleep } from './context.js';
+import { publishEvent } from './publish-event.js';
 
 /** Nobody listens: tried this often, a fraction of a heartbeat apart, before the peer is held for dead. */
 const NO_RESPONDERS_MAX = 3;
@@ -70,10 +71,7 @@ export function notifyPeer<O extends PeerNotice>(
   operation: O,
   body: Omit<PeerRequest<O>, 'v'>,
 ): void {
-  context.control.publish(
-    subjects.peer(peer.agent, peer.epoch, operation),
-    JSON.stringify({ v: PROTOCOL_VERSION, ...body }),
-  );
+  publishEvent(context, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
 }
 
 function lost(peer: Peer, cause?: unknown): KvferryError {

@@ -1,4 +1,5 @@
 /** The receivers a sender knows, by name. An agent that comes back with another epoch is another peer. */
+import type { ControlStatus } from '../ports/control.js';
 import { decodeReply } from '../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
@@ -38,6 +39,10 @@ export class ReceiverDirectory {
     if (beat.epoch !== peer.epoch) peer.left(failureOf('stale_epoch', `it was restarted: epoch ${beat.epoch}`));
     else if (beat.leaving) peer.left(failureOf('agent_draining', 'it has stopped'));
     else peer.heard();
+  }
+
+  lineChanged(status: ControlStatus): void {
+    for (const peer of this.#peers.values()) peer.lineChanged(status);
   }
 
   rows(): PeerRow[] {

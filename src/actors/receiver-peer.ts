@@ -5,6 +5,7 @@
  */
 import { type Actor, createActor } from 'xstate';
 import { peerMachine } from '../../machines/peer.js';
+import type { ControlStatus } from '../ports/control.js';
 import type { FabricConnection, FabricEndpoint, Provider } from '../ports/fabric.js';
 import { fromFailure, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -12,6 +13,7 @@ import type { Failure } from '../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
 import { callPeer, type Peer } from './peer-call.js';
+import { probe } from './probe.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
@@ -25,6 +27,7 @@ const logic = peerMachine.provide({
   actions: {
     openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
     reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
+    probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
@@ -53,6 +56,8 @@ export class ReceiverPeer implements Peer {
   readonly #waiters = new Set<Waiter>();
   #connection: Connection | undefined;
   #lost: Failure | undefined;
+  /** It is lost because no provider connects; messages may reach it. */
+  #isAnswering = false;
   #fallback: string[] = [];
   #attempt = 0;
 
@@ -78,6 +83,11 @@ export class ReceiverPeer implements Peer {
     return this.#lost !== undefined;
   }
 
+  /** Lost for good: it has died, left, or says nothing. Not so when only no connection comes about. */
+  get isGone(): boolean {
+    return this.#lost !== undefined && !this.#isAnswering;
+  }
+
   /** Has the receiver ever granted us anything, so that it may know of our requests? */
   get wasConnected(): boolean {
     return this.#connection !== undefined;
@@ -85,6 +95,10 @@ export class ReceiverPeer implements Peer {
 
   heard(): void {
     tell(this.#actor, { type: 'peer.heard' });
+  }
+
+  lineChanged(status: ControlStatus): void {
+    tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
   }
 
   left(failure: Failure): void {
@@ -163,9 +177,14 @@ export class ReceiverPeer implements Peer {
     for (const waiter of [...this.#waiters]) waiter.resolve(connection);
   }
 
+  probe(): Promise<void> {
+    return probe(this.#context, this, this);
+  }
+
   lose(failure: Failure | null): void {
     if (this.#lost !== undefined) return;
     const why = failure?.message ?? 'no reason was given';
+    this.#isAnswering = failure?.code === 'connection_failed';
     this.#lost = { code: 'receiver_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` };
     this.#context.counters.add('receivers_lost');
     this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'receiver lost');

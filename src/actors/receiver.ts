@@ -1,4 +1,5 @@
 /** The decode side of an agent: owns the arena through the store actor, and takes what senders bring. */
+import type { ControlStatus } from '../ports/control.js';
 import { ReplyError, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
@@ -112,14 +113,14 @@ export class Receiver {
   }
 
   /** The answer is the end that was recorded, which may be an earlier one (P6). */
-  abort(message: PeerRequest<'abort'>): Body<PeerReply<'abort'>> {
+  async abort(message: PeerRequest<'abort'>): Promise<Body<PeerReply<'abort'>>> {
     const { request, epoch, end, reason, agent, totalChunks } = message;
     const holder: HolderId = { request, epoch };
-    const recorded = this.#store.view.tombstone(holder);
-    if (recorded === undefined) {
+    if (this.#store.view.tombstone(holder) === undefined) {
       const { attemptTimeoutMs } = this.#context.options;
       const ingest = this.#ingests.get(nameOf(holder)) ?? this.#addIngest(holder, agent, totalChunks, attemptTimeoutMs);
       ingest.end(end, reason);
+      await ingest.decided;
     }
     const { end: held = end, reason: why } = this.#store.view.tombstone(holder) ?? {};
     return why === undefined ? { end: held } : { end: held, reason: why };
@@ -149,6 +150,11 @@ export class Receiver {
     }
     if (beat.leaving) sender.left(failureOf('agent_draining', 'it has stopped'));
     else sender.heard();
+  }
+
+  /** NATS is gone, or there again. */
+  lineChanged(status: ControlStatus): void {
+    for (const sender of this.#senders.values()) sender.lineChanged(status);
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
@@ -394,6 +400,7 @@ export class Receiver {
       this.#context,
       { holder, sender, totalChunks, timeoutMs },
       {
+        senderIsLost: () => !this.#senders.has(holder.epoch),
         ended: (_, end, reason) => {
           this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
           if (end !== 'ready')

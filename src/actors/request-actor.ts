@@ -129,6 +129,12 @@ export class RequestActor {
     await transfer.handOver(message);
   }
 
+  /** The end that is announced here and not by the receiver, once that is decided. */
+  get ownVerdict(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
+    const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
+    return end === null || receiverAnnounces ? undefined : { end, reason: failure ?? undefined };
+  }
+
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
     const state = stateName(value);
@@ -179,14 +185,14 @@ export class RequestActor {
     const { peer } = this.task;
     const { epoch, options } = this.#context;
     // Without a connection the receiver was never asked for anything.
-    if (!peer.wasConnected || peer.isLost || wish === null) {
+    if (!peer.wasConnected || peer.isGone || wish === null) {
       tell(this.#actor, { type: 'abort.unreachable' });
       return;
     }
     const { end, failure } = wish;
     const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
     try {
-      const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#afterTheEnd());
+      const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#untilGone());
       tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
     } catch (error) {
       this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
@@ -200,13 +206,13 @@ export class RequestActor {
    */
   async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
     const { peer } = this.task;
-    if (end === 'ready' || !peer.wasConnected || peer.isLost) return;
+    if (end === 'ready' || !peer.wasConnected || peer.isGone) return;
     if (!drained) {
       peer.breakConnection();
       return;
     }
     try {
-      await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#afterTheEnd());
+      await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
     } catch (error) {
       // The receiver keeps the pages quarantined until it fences this epoch.
       this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
@@ -245,9 +251,15 @@ export class RequestActor {
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  #afterTheEnd(): { deadlineMs: number; isLost: () => boolean } {
+  /**
+   * What the receiver must learn is said until it answers or is gone: its heartbeats decide that, so this ends. When they
+   * are not listened to any more, because nothing connects to it, there is a deadline.
+   */
+  #untilGone(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#context;
-    return { deadlineMs: clock.now() + options.writeDrainTimeoutMs, isLost: () => this.task.peer.isLost };
+    const { peer } = this.task;
+    const deadlineMs = peer.isLost ? clock.now() + options.writeDrainTimeoutMs : Number.POSITIVE_INFINITY;
+    return { deadlineMs, isLost: () => peer.isGone };
   }
 
   /** The machine threw: the request ends here, with a reason, and nothing else does. */

@@ -4,12 +4,14 @@
  */
 import { type Actor, createActor } from 'xstate';
 import { peerMachine } from '../../machines/peer.js';
+import type { ControlStatus } from '../ports/control.js';
 import type { FabricGrant, Provider } from '../ports/fabric.js';
 import { toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
 import type { PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
+import { probe } from './probe.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 export interface SenderPeerListener {
@@ -25,6 +27,7 @@ const logic = peerMachine.provide({
     // The sender connects to us; `grant` says when it has.
     openConnection: () => undefined,
     reportConnected: () => undefined,
+    probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
@@ -86,6 +89,10 @@ export class SenderPeer {
     tell(this.#actor, { type: 'peer.heard' });
   }
 
+  lineChanged(status: ControlStatus): void {
+    tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
+  }
+
   left(failure: Failure): void {
     tell(this.#actor, { type: 'peer.left', failure });
   }
@@ -102,6 +109,10 @@ export class SenderPeer {
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  probe(): Promise<void> {
+    return probe(this.#context, this, this);
+  }
 
   lose(failure: Failure | null): void {
     if (this.#isLost) return;

@@ -1,15 +1,17 @@
 /** The prefill side of an agent: takes `put` from engines and owns the requests that come of it. */
+import type { ControlStatus } from '../ports/control.js';
 import { RequestEndedError, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../protocol/events.js';
 import type { Failure } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../protocol/operations.js';
-import type { Heartbeat, PeerRequest } from '../protocol/peer-messages.js';
+import type { Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import { Tombstones } from '../store/tombstones.js';
 import type { AgentContext } from './context.js';
 import { endedRow } from './ended-row.js';
+import { publishEvent } from './publish-event.js';
 import { ReceiverDirectory } from './receiver-directory.js';
 import type { ReceiverPeer } from './receiver-peer.js';
 import { RequestActor } from './request-actor.js';
@@ -76,6 +78,18 @@ export class Sender {
     this.#requests.get(request)?.receiverSaid(end, reason ?? null);
   }
 
+  /** The end that this agent announces itself, if it is to be so. */
+  confirm({ request }: PeerRequest<'confirm'>): Omit<PeerReply<'confirm'>, 'v' | 'ok'> {
+    const actor = this.#requests.get(request);
+    actor?.task.peer.heard();
+    const ended = actor?.ownVerdict ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
+    if (ended !== undefined) {
+      return ended.reason === undefined ? { end: ended.end } : { end: ended.end, reason: ended.reason };
+    }
+    if (actor === undefined) throw unknownRequest(request);
+    return {};
+  }
+
   async handOver(message: PeerRequest<'handover'>): Promise<Record<string, never>> {
     const { request } = message;
     const actor = this.#requests.get(request);
@@ -89,6 +103,11 @@ export class Sender {
 
   heartbeat(beat: Heartbeat): void {
     this.#receivers.heartbeat(beat);
+  }
+
+  /** NATS is gone, or there again. */
+  lineChanged(status: ControlStatus): void {
+    this.#receivers.lineChanged(status);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -211,7 +230,7 @@ export class Sender {
       batch: number,
       positions: [...positions],
     };
-    this.#context.control.publish(subjects.sourceReleased(this.#context.options.agent), JSON.stringify(event));
+    publishEvent(this.#context, subjects.sourceReleased(this.#context.options.agent), event);
   }
 
   #ended(request: RequestActor, end: End, reason: Failure | null): void {
@@ -232,7 +251,7 @@ export class Sender {
 
   /** The receiver never heard of the request, or is gone: its end is announced here. */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { options, epoch, control } = this.#context;
+    const { options, epoch } = this.#context;
     const event: TerminalEvent = {
       v: PROTOCOL_VERSION,
       request: request.task.request,
@@ -247,7 +266,7 @@ export class Sender {
       bytes: 0,
       ageMs: Math.round(request.ageMs),
     };
-    control.publish(subjects.terminal(options.agent, end), JSON.stringify(event));
+    publishEvent(this.#context, subjects.terminal(options.agent, end), event);
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {

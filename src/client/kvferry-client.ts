@@ -21,6 +21,8 @@ import { type Operation, subjects } from '../protocol/subjects.js';
 const CALL_TIMEOUT_MS = 10_000;
 /** How long `discover` collects answers. */
 const DISCOVER_TIMEOUT_MS = 250;
+/** Requests whose terminal event was heard, so that a second one can be told. */
+const TERMINALS_REMEMBERED_MAX = 100_000;
 
 /** The fields of a message, without its version. */
 export type OperationInput<O extends Operation> = Omit<z.input<(typeof operationSchemas)[O]['request']>, 'v'>;
@@ -107,9 +109,22 @@ export class KvferryClient {
       .sort((a, b) => (a.agent < b.agent ? -1 : 1));
   }
 
-  /** Hears the one terminal event of every request, of all agents. */
+  /**
+   * Hears the one terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
+   * other may announce another one: the first holds, and the handler hears no second (of the last 100,000 requests).
+   */
   onTerminal(handler: (event: TerminalEvent) => void): ControlSubscription {
-    return this.#on(subjects.terminals, terminalEvent, handler);
+    const heard = new Set<string>();
+    return this.#on(subjects.terminals, terminalEvent, (event) => {
+      const identity = `${event.epoch}/${event.request}`;
+      if (heard.has(identity)) return;
+      heard.add(identity);
+      for (const oldest of heard) {
+        if (heard.size <= TERMINALS_REMEMBERED_MAX) break;
+        heard.delete(oldest);
+      }
+      handler(event);
+    });
   }
 
   /** Hears which source memory the engine of that prefill agent may use again. */

@@ -59,6 +59,7 @@ const peerSummaries: Record<PeerOperation, string> = {
   inquire: 'Prefill to decode: asks how a request ended. No `end` in the answer: it has not.',
   handover:
     'Decode to prefill: the writer of joined chunks is gone; asks this request, which has their bytes, to write them.',
+  confirm: 'Decode to prefill, after an absence: has the prefill agent announced an end of this request?',
   joined: 'Decode to prefill, not answered: every joined chunk of this batch is ready.',
   ended: 'Decode to prefill, not answered: the request has ended and was announced.',
 };

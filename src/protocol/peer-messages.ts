@@ -128,6 +128,13 @@ const handoverRequest = z.strictObject({
   generations,
 });
 
+/** decode → prefill: I was away; have you announced the end of this request? */
+const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
+const confirmReply = ok.extend({
+  end: end.optional().describe('The end that the prefill agent announces; without it, none.'),
+  reason: failure.optional().describe('Always set with an end other than ready.'),
+});
+
 /** decode → prefill, unanswered: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
 
@@ -148,6 +155,7 @@ export const peerSchemas = {
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },
   handover: { request: handoverRequest, reply: ok },
+  confirm: { request: confirmRequest, reply: confirmReply },
   joined: { request: joinedNotice, reply: ok },
   ended: { request: endedNotice, reply: ok },
 } as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;

@@ -31,6 +31,7 @@ export const peerOperations = [
   'drained',
   'inquire',
   'handover',
+  'confirm',
   'joined',
   'ended',
 ] as const;

@@ -61,7 +61,7 @@ export class MemoryControlNetwork {
           checkSize(subject, text);
           respond(owner.name, text);
         };
-        handler({ subject, body, respond: answer });
+        owner.arrive(() => handler({ subject, body, respond: answer }));
       });
     }
     return listeners.length;
@@ -81,6 +81,8 @@ export class MemoryControl implements ControlPort {
   /** What rejects the requests under way when the port is closed. */
   readonly #waiting = new Set<(error: KvferryError) => void>();
   #state: 'connected' | 'disconnected' | 'closed' = 'connected';
+  /** What has arrived while the process is stopped. */
+  #unread: (() => void)[] | undefined;
 
   constructor(network: MemoryControlNetwork, name: string) {
     this.#network = network;
@@ -98,6 +100,24 @@ export class MemoryControl implements ControlPort {
     for (const listener of this.#listeners) listener(this.#state);
   }
 
+  /** Stops its process as SIGSTOP does: it reads nothing. */
+  stop(): void {
+    this.#unread ??= [];
+  }
+
+  /** As SIGCONT does: it reads what has arrived meanwhile, in order. */
+  resume(): void {
+    const unread = this.#unread ?? [];
+    this.#unread = undefined;
+    for (const read of unread) read();
+  }
+
+  /** Used by the network: the process reads something, now or when it goes on. */
+  arrive(read: () => void): void {
+    if (this.#unread === undefined) read();
+    else this.#unread.push(read);
+  }
+
   request(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#check(subject, body);
@@ -110,13 +130,16 @@ export class MemoryControl implements ControlPort {
       };
       const refuse = (error: KvferryError) => finish(() => reject(error));
       const timer = clock.setTimeout(
-        () => refuse(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
+        () =>
+          this.arrive(() =>
+            refuse(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
+          ),
         timeoutMs,
       );
       this.#waiting.add(refuse);
       const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
-          if (this.isConnected) finish(() => resolve(answer));
+          if (this.isConnected) this.arrive(() => finish(() => resolve(answer)));
         });
       });
       if (listeners === 0) refuse(new KvferryError('no_responders', `nobody listens on ${subject}`));

@@ -63,7 +63,7 @@ test('P2, T2: the writer is killed: who had joined writes, and is ready', async 
   await made.clock.until(() => writes.held > 0);
   const b = await made.put('prefill-1', 'b', ['k0', 'k1']);
   await made.clock.advance(100);
-  made.kill('prefill-0', a.epoch);
+  made.kill(a);
   expect(await made.ended('b')).toMatchObject({ end: 'ready' });
   expect(await made.ended('a')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
   await consume(made, 'b', b.epoch, ['k0', 'k1']);

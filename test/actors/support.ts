@@ -36,6 +36,13 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
 
 type Body<O extends Operation> = OperationInput<O>;
 
+/** What one process of an agent stands on. */
+interface Life {
+  readonly name: string;
+  readonly control: MemoryControl;
+  readonly clock: MortalClock;
+}
+
 export class Cluster {
   readonly clock = new SimulatedClock();
   readonly network = new MemoryControlNetwork(this.clock);
@@ -44,7 +51,7 @@ export class Cluster {
   readonly terminals: TerminalEvent[] = [];
   readonly released: SourceReleasedEvent[] = [];
   #agents: Agent[] = [];
-  readonly #lives = new Map<string, { agent: Agent; control: MemoryControl; clock: MortalClock }>();
+  readonly #lives = new Map<string, Life>();
   #epochs = 0;
 
   constructor() {
@@ -69,7 +76,7 @@ export class Cluster {
       },
     );
     this.#agents.push(started);
-    this.#lives.set(`${agent}-${epoch}`, { agent: started, control, clock });
+    this.#lives.set(epoch, { name: agent, control, clock });
     await this.settle(started.start());
     return started;
   }
@@ -149,13 +156,37 @@ export class Cluster {
   }
 
   /** Ends an agent as SIGKILL does: nobody hears from it, and it does nothing more. What it posted may still land. */
-  kill(agent: string, epoch: string): void {
-    const killed = this.#lives.get(`${agent}-${epoch}`);
-    if (killed === undefined) throw new Error(`there is no agent ${agent} of epoch ${epoch}`);
-    killed.clock.die();
-    killed.control.die();
-    this.fabrics.kill(`${agent}-${epoch}`);
-    this.#agents = this.#agents.filter((other) => other !== killed.agent);
+  kill({ epoch }: { readonly epoch: string }): void {
+    const { name, clock, control } = this.#lifeOf(epoch);
+    clock.die();
+    control.die();
+    this.fabrics.kill(`${name}-${epoch}`);
+    this.#agents = this.#agents.filter((agent) => agent.epoch !== epoch);
+  }
+
+  /** SIGSTOP, time, SIGCONT. */
+  async freeze({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
+    const { clock, control } = this.#lifeOf(epoch);
+    clock.stop();
+    control.stop();
+    await this.clock.advance(ms);
+    // As in a real process: the timers first, then what has come over the network.
+    clock.resume();
+    control.resume();
+  }
+
+  /** Cuts an agent off from NATS for a time. */
+  async cutOff({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
+    const { control } = this.#lifeOf(epoch);
+    control.setConnected(false);
+    await this.clock.advance(ms);
+    control.setConnected(true);
+  }
+
+  #lifeOf(epoch: string): Life {
+    const life = this.#lives.get(epoch);
+    if (life === undefined) throw new Error(`there is no agent of epoch ${epoch}`);
+    return life;
   }
 
   async stop(): Promise<void> {

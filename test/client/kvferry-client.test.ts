@@ -219,6 +219,22 @@ it('hears terminal events of all agents and drops malformed ones', () => {
   expect(control.handlers.size).toBe(0);
 });
 
+it('P12: hears one terminal event of a request: the first holds', () => {
+  const { control, client } = setUp();
+  const heard: unknown[] = [];
+  client.onTerminal(({ request, end }) => heard.push([request, end]));
+  const counts = { chunks: 2, deduplicated: 1, joined: 0, bytes: 64, ageMs: 3 };
+  const event = { v: 1, request: 'r', epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
+  const reason = { code: 'receiver_lost', message: 'agent d1 is lost' };
+  control.emit('kvferry.v1.event.>', event);
+  control.emit('kvferry.v1.event.>', { ...event, end: 'failed', reason });
+  control.emit('kvferry.v1.event.>', { ...event, request: 'other', end: 'failed', reason });
+  expect(heard).toEqual([
+    ['r', 'ready'],
+    ['other', 'failed'],
+  ]);
+});
+
 it('hears which source memory of one agent is free again', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];

@@ -91,6 +91,8 @@ const ingestSamples: Samples<IngestEvent> = {
   ],
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
+  'end.certain': [{ type: 'end.certain' }],
+  'end.announced': [{ type: 'end.announced', end: 'failed', failure }],
   'leases.ended': [{ type: 'leases.ended', cause: 'released' }],
 };
 
@@ -100,6 +102,8 @@ const peerSamples: Samples<PeerEvent> = {
   'connection.broken': [{ type: 'connection.broken' }],
   'peer.heard': [{ type: 'peer.heard' }],
   'peer.left': [{ type: 'peer.left', failure }],
+  'line.down': [{ type: 'line.down' }],
+  'line.up': [{ type: 'line.up' }],
 };
 
 const agentSamples = {
@@ -122,12 +126,13 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
 const allocate = ['allocate.replied', 'allocate.failed'];
 const write = ['write.delivered', 'write.failed'];
 const commit = ['commit.accepted', 'commit.failed'];
+const decision = ['end.announced', 'end.certain'];
 const abort = ['abort.acknowledged', 'abort.unreachable'];
 const cancelled = ["the request's deadline", { type: 'transfer.cancel', failure }] as const;
 const transfersEnd = { type: 'transfer.aborted', batch: 0, failure, drained: false };
 const given = {
   up: [
-    'the deadline of the abort message, the drainTimeout of the transfers',
+    "the receiver's answer, or its loss, the drainTimeout of the transfers",
     { type: 'abort.unreachable' },
     transfersEnd,
   ],
@@ -181,13 +186,15 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended'],
-      'running.receiving': ['leases.ended'],
-      ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over'],
+      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended', ...decision],
+      'running.receiving': ['leases.ended', ...decision],
+      deciding: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
+      ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', ...decision],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.receiving': ['itself', after(ingestMachine, 'deadline', 'running')],
+      deciding: ["the sender's answer, or its loss", { type: 'end.certain' } as EventObject],
       ready: ['the lease time of the store', { type: 'leases.ended', cause: 'expired' } as EventObject],
     },
   },
@@ -196,12 +203,16 @@ const subjects: Readonly<Record<string, Subject>> = {
     input: { agent: 'a', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 },
     samples: peerSamples,
     dropped: {
-      connecting: ['connection.broken'],
-      'connected.alive': ['connection.opened', 'connection.failed'],
-      'connected.suspect': ['connection.opened', 'connection.failed'],
+      connecting: ['connection.broken', 'line.up'],
+      interrupted: ['connection.broken', 'connection.failed', 'line.down'],
+      'connected.alive': ['connection.opened', 'connection.failed', 'line.up'],
+      'connected.suspect': ['connection.opened', 'connection.failed', 'line.up'],
+      'connected.unheard': ['connection.opened', 'connection.failed'],
     },
     ways: {
       connecting: ['itself', after(peerMachine, 'connectTimeout', 'connecting')],
+      interrupted: ['NATS, which is back or is not needed any more', { type: 'line.up' }],
+      'connected.unheard': ['NATS, which is back or is not needed any more', { type: 'line.up' }],
       'connected.alive': ['itself', after(peerMachine, 'suspectAfter', 'connected.alive')],
       'connected.suspect': ['itself', after(peerMachine, 'lostAfter', 'connected.suspect')],
     },

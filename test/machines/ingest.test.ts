@@ -6,7 +6,10 @@ import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000 };
 
-const start = () => new Walk(ingestMachine, input);
+/** Nothing stands against the end: this agent was never away. */
+const present = { decide: { type: 'end.certain' } } as const;
+
+const start = () => new Walk(ingestMachine, input, present);
 
 interface Counts {
   readonly written?: number;
@@ -86,7 +89,7 @@ describe('ready', () => {
   });
 
   test('P16: T14: a request without any key is ready at once', () => {
-    const walk = new Walk(ingestMachine, { ...input, totalChunks: 0 }).send(allocated(0, true, {}));
+    const walk = new Walk(ingestMachine, { ...input, totalChunks: 0 }, present).send(allocated(0, true, {}));
     expect(walk.state).toBe('ready');
     expect(walk.effects).toEqual(ended);
   });
@@ -134,7 +137,7 @@ describe('the end', () => {
   });
 
   test('P6: T6: a request that has ended does not become ready', () => {
-    const { actor, effects } = run(ingestMachine, input);
+    const { actor, effects } = run(ingestMachine, input, present);
     actor.send(allocated(0, true, { written: 4 }));
     actor.send(end('cancelled'));
 
@@ -150,6 +153,33 @@ describe('the end', () => {
     expect(walk.state).toBe('ready');
     expect(walk.take()).toEqual([['reportUnexpected']]);
     expect(walk.context).toMatchObject({ end: 'ready', failure: null });
+  });
+
+  describe('after an absence', () => {
+    const away = () => new Walk(ingestMachine, input);
+
+    test('P12: it asks before it records or announces anything', () => {
+      const walk = away().send(allocated(0, true, { ready: 4 }));
+      expect(walk.state).toBe('deciding');
+      expect(walk.take()).toEqual([['decide']]);
+      walk.send({ type: 'end.certain' });
+      expect(walk.state).toBe('ready');
+      expect(walk.take()).toEqual(ended);
+    });
+
+    test('P12: an end that the sender has announced holds, also over ready', () => {
+      const walk = away().send(allocated(0, true, { ready: 4 }), { type: 'end.announced', end: 'failed', failure });
+      expect(walk.state).toBe('ended');
+      expect(walk.context).toMatchObject({ end: 'failed', failure, announcedBySender: true });
+      expect(walk.take()).toEqual([['decide'], ...ended]);
+    });
+
+    test('P12: the first end that comes is the one that is asked about', () => {
+      const walk = away().send(end('expired'), { type: 'ingest.end', end: 'cancelled', failure: otherFailure });
+      expect(walk.take()).toEqual([['decide'], ['reportUnexpected']]);
+      walk.send({ type: 'end.certain' });
+      expect(walk.context).toMatchObject({ end: 'expired', failure });
+    });
   });
 
   test('P15: it is told how its leases ended, and is gone', () => {
@@ -168,7 +198,7 @@ describe('time', () => {
   const expired = { code: 'deadline_exceeded', message: 'request r was not complete within 1000 ms' };
 
   test('P7: T7: a request that waits for pages meets its deadline', () => {
-    const { actor, pass, effects } = run(ingestMachine, input);
+    const { actor, pass, effects } = run(ingestMachine, input, present);
     pass(999);
     expect(actor.getSnapshot().value).toEqual({ running: 'waiting' });
     pass(1);
@@ -178,7 +208,7 @@ describe('time', () => {
   });
 
   test('P7: the deadline counts from the first message, not from the admission', () => {
-    const { actor, pass, effects } = run(ingestMachine, input);
+    const { actor, pass, effects } = run(ingestMachine, input, present);
     pass(900);
     actor.send(allocated(0, true, { written: 4 }));
     pass(100);
@@ -188,7 +218,7 @@ describe('time', () => {
   });
 
   test('P7: a request that is ready has no deadline of its own: the lease time of the store ends it', () => {
-    const { actor, pass, take } = run(ingestMachine, input);
+    const { actor, pass, take } = run(ingestMachine, input, present);
     actor.send(allocated(0, true, { ready: 4 }));
     take();
     pass(100_000);

@@ -70,7 +70,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('connected.suspect');
     running.pass(149);
     expect(running.state).toBe('connected.suspect');
-    expect(running.take()).toEqual([]);
+    expect(running.take()).toEqual([['probe']]);
 
     running.pass(101);
     expect(running.state).toBe('lost');
@@ -104,7 +104,37 @@ describe('alive or not', () => {
     expect(running.state).toBe('connected.alive');
     running.pass(149);
     expect(running.state).toBe('connected.alive');
-    expect(running.take()).toEqual([]);
+    expect(running.take()).toEqual([['probe']]);
+  });
+
+  test('P14: who is cut off from NATS judges nobody: silence counts again from when it is back', () => {
+    const running = connected();
+    running.pass(250);
+    running.actor.send({ type: 'line.down' });
+    expect(running.state).toBe('connected.unheard');
+    running.pass(10_000);
+    expect(running.state).toBe('connected.unheard');
+    running.actor.send({ type: 'line.up' });
+    running.pass(299);
+    expect(running.state).toBe('connected.suspect');
+    running.pass(1);
+    expect(running.state).toBe('lost');
+  });
+
+  test('P14: cut off while connecting: it connects anew once NATS is back, however long that takes', () => {
+    const running = run(peerMachine, input);
+    running.actor.send({ type: 'line.down' });
+    running.pass(10_000);
+    expect(running.state).toBe('interrupted');
+    running.take();
+    running.actor.send({ type: 'line.up' });
+    expect(running.state).toBe('connecting');
+    expect(running.take()).toEqual([['openConnection']]);
+  });
+
+  test('P14: a connection that comes about while NATS is away is used', () => {
+    const walk = new Walk(peerMachine, input).send({ type: 'line.down' }, opened);
+    expect(walk.state).toBe('connected.unheard');
   });
 
   test('P14: a peer that says that it leaves is lost at once, once, and does not come back', () => {

@@ -22,10 +22,12 @@ export class Walk<M extends AnyStateMachine> {
   snapshot: AnyMachineSnapshot;
   /** All effects so far. */
   readonly effects: Effect[] = [];
+  readonly #answers: Answers<M>;
   #taken = 0;
 
-  constructor(machine: M, input: InputFrom<M>) {
+  constructor(machine: M, input: InputFrom<M>, answers: Answers<M> = {}) {
     this.machine = machine;
+    this.#answers = answers;
     const [snapshot, actions] = initialTransition(machine as AnyStateMachine, input);
     this.snapshot = snapshot;
     this.#keep(actions);
@@ -45,11 +47,12 @@ export class Walk<M extends AnyStateMachine> {
   }
 
   send(...events: EventFromLogic<M>[]): this {
-    for (const event of events) {
+    const queue = [...events];
+    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
       if (this.isOver) return this;
       const [snapshot, actions] = transition(this.machine as AnyStateMachine, this.snapshot, event);
       this.snapshot = snapshot;
-      this.#keep(actions);
+      queue.unshift(...this.#keep(actions));
     }
     return this;
   }
@@ -66,15 +69,23 @@ export class Walk<M extends AnyStateMachine> {
     return taken;
   }
 
-  #keep(actions: unknown[]): void {
+  /** The events with which effects are answered at once. */
+  #keep(actions: unknown[]): EventFromLogic<M>[] {
+    const answers: EventFromLogic<M>[] = [];
     for (const { type, params } of actions as { type: string; params?: unknown }[]) {
-      if (!type.startsWith('xstate.') && !isNothing(params)) this.effects.push(effectOf(type, params));
+      const answer = this.#answers[type];
+      if (answer !== undefined) answers.push(answer);
+      else if (!type.startsWith('xstate.') && !isNothing(params)) this.effects.push(effectOf(type, params));
     }
+    return answers;
   }
 }
 
+/** Effects that are answered at once, with this event, and not kept. */
+export type Answers<M extends AnyStateMachine> = Readonly<Record<string, EventFromLogic<M>>>;
+
 /** Runs a machine on a simulated clock, with every effect recorded. */
-export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>) {
+export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, answers: Answers<M> = {}) {
   const effects: Effect[] = [];
   const names = Object.entries(machine.implementations.actions)
     .filter(([, action]) => (action as { type?: string }).type === undefined)
@@ -83,7 +94,9 @@ export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>) 
     names.map((name) => [
       name,
       (_: unknown, params: unknown) => {
-        if (!isNothing(params)) effects.push(effectOf(name, params));
+        const answer = answers[name];
+        if (answer !== undefined) actor.send(answer);
+        else if (!isNothing(params)) effects.push(effectOf(name, params));
       },
     ]),
   );

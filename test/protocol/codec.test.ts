@@ -84,6 +84,7 @@ const right = {
     ...{ v: 1, request: 'r1', epoch, batch: 0, part: 1, grant: 'g1' },
     ...{ positions: [1], pages: [3], generations: [2] },
   },
+  confirm: { v: 1, request: 'r1', epoch },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   heartbeat: { v: 1, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false },

@@ -1,0 +1,115 @@
+/** P12: every accepted request has one end, also when agents were away, or each held the other for lost. */
+import { expect, test } from 'vitest';
+import type { Agent } from '../../src/actors/agent-actor.js';
+import { type Cluster, useCluster } from './support.js';
+
+const clusters = useCluster();
+const keys = ['k0', 'k1', 'k2', 'k3'];
+
+interface Made {
+  readonly made: Cluster;
+  readonly decode: Agent;
+  readonly prefill: Agent;
+}
+
+async function cluster(): Promise<Made> {
+  const made = clusters.create();
+  const decode = await made.agent('decode-0', 'decode');
+  const prefill = await made.agent('prefill-0', 'prefill');
+  await made.segment('prefill-0', 'engine', keys);
+  return { made, decode, prefill };
+}
+
+/** What was published about the request, all told, a long time later; and what both agents say when they are asked. */
+async function endsOf({ made }: Made, request: string) {
+  await made.clock.advance(60_000);
+  const published = made.terminals.filter((event) => event.request === request);
+  const asked: unknown[] = [];
+  for (const agent of ['decode-0', 'prefill-0']) {
+    const { requests } = await made.call(agent, 'status', { request });
+    asked.push(...requests.map(({ end }) => end));
+  }
+  return { published: published.map(({ end, reason }) => [end, reason?.code]), asked };
+}
+
+test('P12, P14: the receiver is stopped for longer than its sender waits: the sender announces, the receiver keeps to it', async () => {
+  const cluster_ = await cluster();
+  const { made, decode } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  // The last commit is under way when it is stopped: it would be ready, had it not been away.
+  made.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('.commit') ? 50 : 0 });
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  await made.freeze(decode, 10_000);
+  expect(await endsOf(cluster_, 'r1')).toEqual({
+    published: [['failed', 'receiver_lost']],
+    asked: ['failed', 'failed'],
+  });
+  expect((await made.status('decode-0')).pages).toMatchObject({ free: 8 });
+});
+
+test('P12: the receiver is stopped for a moment only: it asks, nobody has announced anything, and it is ready', async () => {
+  const cluster_ = await cluster();
+  const { made, decode } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  await made.freeze(decode, 2000);
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+  expect((await made.status('decode-0')).counters).toMatchObject({ ends_confirmed: 1 });
+});
+
+test('P12, P14: the receiver is cut off from NATS past the deadline of its request: one event', async () => {
+  const cluster_ = await cluster();
+  const { made, decode } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
+  await made.clock.advance(100);
+  await made.cutOff(decode, 20_000);
+  expect(await endsOf(cluster_, 'r1')).toEqual({
+    published: [['failed', 'receiver_lost']],
+    asked: ['failed', 'failed'],
+  });
+});
+
+test('P12, P14: the sender is cut off from NATS: it judges nobody, and keeps to what the receiver announced', async () => {
+  const cluster_ = await cluster();
+  const { made, prefill } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
+  await made.clock.advance(100);
+  await made.cutOff(prefill, 20_000);
+  expect(await endsOf(cluster_, 'r1')).toEqual({ published: [['failed', 'sender_lost']], asked: ['failed', 'failed'] });
+});
+
+test('P12, P14: both are cut off, as when NATS restarts: the request goes on', async () => {
+  const { made, decode, prefill } = await cluster();
+  const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  await Promise.all([made.cutOff(decode, 10_000), made.cutOff(prefill, 10_000)]);
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+  await made.call('decode-0', 'release', { request: 'r1', epoch });
+});
+
+test('P14: three heartbeats are lost, and nothing else: asked directly, the peer lives', async () => {
+  const { made } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  made.network.fate = ({ subject }) => ({ copies: subject.includes('.heartbeat.') ? 0 : 1, delayMs: 0 });
+  await made.clock.advance(10_000);
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+});
+
+test('P12: no provider connects any more, but messages do: the receiver announces, nobody else', async () => {
+  const cluster_ = await cluster();
+  const { made } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  made.fabrics.reachable = () => false;
+  made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  expect(await endsOf(cluster_, 'r1')).toEqual({
+    published: [['failed', 'connection_lost']],
+    asked: ['failed', 'failed'],
+  });
+});
