@@ -111,13 +111,20 @@ export class KvferryClient {
 
   /**
    * Hears the one terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
-   * other may announce another one: the first holds, and the handler hears no second (of the last 100,000 requests).
+   * other may announce another one: the first holds, and the handler hears no second (of the last 100,000 requests);
+   * `onRepeated` does.
    */
-  onTerminal(handler: (event: TerminalEvent) => void): ControlSubscription {
+  onTerminal(
+    handler: (event: TerminalEvent) => void,
+    onRepeated: (event: TerminalEvent) => void = () => undefined,
+  ): ControlSubscription {
     const heard = new Set<string>();
     return this.#on(subjects.terminals, terminalEvent, (event) => {
       const identity = `${event.epoch}/${event.request}`;
-      if (heard.has(identity)) return;
+      if (heard.has(identity)) {
+        onRepeated(event);
+        return;
+      }
       heard.add(identity);
       for (const oldest of heard) {
         if (heard.size <= TERMINALS_REMEMBERED_MAX) break;

@@ -99,10 +99,11 @@ export class RealCluster implements AsyncDisposable {
     this.url = nats.url;
     this.client = client;
     this.#directory = directory;
-    client.onTerminal((event) => {
+    const heard = (event: TerminalEvent) => {
       this.terminals.push(event);
       this.#changed();
-    });
+    };
+    client.onTerminal(heard, heard);
   }
 
   static async start(): Promise<RealCluster> {

@@ -12,12 +12,12 @@ export interface Ending {
 export class Router {
   readonly #subscription: ControlSubscription;
   readonly #waiting = new Map<string, (ending: Ending) => void>();
-  readonly #ended = new Set<string>();
-  readonly #violations: Violations;
 
   constructor(client: KvferryClient, violations: Violations) {
-    this.#violations = violations;
-    this.#subscription = client.onTerminal((event) => this.#heard(event));
+    this.#subscription = client.onTerminal(
+      (event) => this.#heard(event),
+      ({ request, end }) => violations.add(`a second terminal event of ${request} says ${end}`),
+    );
   }
 
   /** Resolves when the request ends. To be called before its first batch is put. */
@@ -32,12 +32,10 @@ export class Router {
   }
 
   #heard(event: TerminalEvent): void {
-    const { request, end } = event;
-    if (this.#ended.has(request)) this.#violations.add(`a second terminal event of ${request} says ${end}`);
+    const { request } = event;
     const resolve = this.#waiting.get(request);
     if (resolve === undefined) return;
     this.#waiting.delete(request);
-    this.#ended.add(request);
     resolve({ event, heardAtMs: performance.now() });
   }
 }
