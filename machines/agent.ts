@@ -1,5 +1,6 @@
 /** The life of one agent process. Effects are provided by `src/actors/agent-actor.ts`. */
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
+import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
 
 export interface AgentInput {
@@ -9,13 +10,25 @@ export interface AgentInput {
   readonly closeTimeoutMs: number;
 }
 
+/** It does not trust itself any more. */
+const fencing = {
+  target: 'fencing',
+  actions: { type: 'remember', params: ({ event }: { event: { failure: Failure } }) => ({ failure: event.failure }) },
+} as const;
+
 export const agentMachine = setup({
   types: {
     input: {} as AgentInput,
-    context: {} as AgentInput,
+    context: {} as AgentInput & {
+      /** Why it does not trust itself any more. */
+      readonly fenced: Failure | null;
+    },
+    output: {} as { readonly fenced: Failure | null },
     events: {} as
       | { type: 'agent.started' }
       | { type: 'agent.drain' }
+      | { type: 'agent.fence'; failure: Failure }
+      | { type: 'agent.fenced' }
       | { type: 'agent.idle' }
       | { type: 'agent.closed' },
   },
@@ -24,7 +37,10 @@ export const agentMachine = setup({
     /** Send `agent.idle` as soon as no request is in progress. */
     watchForIdle: effect('watchForIdle'),
     cancelRequests: effect('cancelRequests'),
+    /** Revoke every remote key, end every request, answer nothing that touches a page. */
+    fence: effect('fence'),
     close: effect('close'),
+    remember: assign({ fenced: (_, params: { failure: Failure }) => params.failure }),
     /** Something does not close; the process shall end all the same. */
     reportStuck: effect('reportStuck'),
     reportUnexpected: effect('reportUnexpected'),
@@ -35,21 +51,28 @@ export const agentMachine = setup({
   },
 }).createMachine({
   id: 'agent',
-  context: ({ input }) => input,
+  context: ({ input }) => ({ ...input, fenced: null }),
+  output: ({ context }) => ({ fenced: context.fenced }),
   initial: 'starting',
   on: { 'agent.*': { actions: 'reportUnexpected' } },
   states: {
-    starting: { on: { 'agent.started': 'running', 'agent.drain': 'closing' } },
-    running: { entry: 'beginHeartbeats', on: { 'agent.drain': 'draining' } },
+    starting: { on: { 'agent.started': 'running', 'agent.drain': 'closing', 'agent.fence': fencing } },
+    running: { entry: 'beginHeartbeats', on: { 'agent.drain': 'draining', 'agent.fence': fencing } },
     /** No new requests; those in progress may end. */
     draining: {
       entry: 'watchForIdle',
-      on: { 'agent.idle': 'closing', 'agent.drain': {} },
+      on: { 'agent.idle': 'closing', 'agent.drain': {}, 'agent.fence': fencing },
       after: { drainTimeout: { target: 'closing', actions: 'cancelRequests' } },
+    },
+    /** A broken invariant, or too much that fails: rather no answer than a wrong one. */
+    fencing: {
+      entry: 'fence',
+      on: { 'agent.fenced': 'closing', 'agent.fence': {}, 'agent.drain': {}, 'agent.idle': {} },
+      after: { closeTimeout: 'closing' },
     },
     closing: {
       entry: 'close',
-      on: { 'agent.closed': 'stopped', 'agent.drain': {}, 'agent.idle': {} },
+      on: { 'agent.closed': 'stopped', 'agent.fence': {}, 'agent.fenced': {}, 'agent.drain': {}, 'agent.idle': {} },
       after: { closeTimeout: { target: 'stopped', actions: 'reportStuck' } },
     },
     stopped: { type: 'final' },

@@ -2,12 +2,13 @@
  * One agent: starts and stops its parts, connects them to the subjects they serve, and tells the others that it lives.
  */
 import type { Logger } from 'pino';
-import { type Actor, createActor, toPromise } from 'xstate';
+import { type Actor, createActor } from 'xstate';
 import { agentMachine } from '../../machines/agent.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../ports/control.js';
 import type { FabricPort } from '../ports/fabric.js';
 import { decode, toFailure, unknownRequest } from '../protocol/codec.js';
+import type { Failure } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import {
   type DescribeReply,
@@ -25,6 +26,7 @@ import { Receiver, type StoreInspection } from './receiver.js';
 import { Sender } from './sender.js';
 import { serve } from './service.js';
 import { Owners, tell } from './supervise.js';
+import { Supervisor } from './supervisor.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
@@ -37,6 +39,11 @@ export interface AgentPorts {
   readonly version: string;
 }
 
+/** It was told to stop, or, with the reason, it has fenced itself. */
+export interface AgentEnd {
+  readonly fenced: Failure | null;
+}
+
 /** For connections, remote keys, arena and NATS to close, after the last writes have drained. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -47,6 +54,7 @@ const logic = agentMachine.provide({
   actions: {
     beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
     watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
+    fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
     cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
     close: ({ self }) => owners.run(self, (owner) => owner.close()),
     reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
@@ -64,6 +72,11 @@ export class Agent {
   readonly #subscriptions: ControlSubscription[] = [];
   readonly #startedMs: number;
   readonly #timers: unknown[] = [];
+  #resolveEnded: (how: AgentEnd) => void = () => undefined;
+  /** Resolves when it has stopped. */
+  readonly ended = new Promise<AgentEnd>((resolve) => {
+    this.#resolveEnded = resolve;
+  });
 
   constructor(options: AgentOptions, ports: AgentPorts) {
     const { control, fabric, clock, newEpoch, version } = ports;
@@ -74,7 +87,12 @@ export class Agent {
     const logger = ports.logger.child({ agent, epoch: this.epoch });
     const presence = new Presence(clock, control, options.heartbeatMs);
     const counters = new Counters();
-    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters, presence };
+    // Not at once: whoever found the reason is in the middle of something.
+    const fence = (failure: Failure) => {
+      clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
+    };
+    const supervisor = new Supervisor({ clock, counters, logger }, fence);
+    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters, presence, supervisor };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
@@ -84,7 +102,8 @@ export class Agent {
       this.#sender?.lineChanged(status);
       this.#receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, (error) => this.#context.logger.fatal({ err: error }, 'agent actor failed'));
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 
   /** Resolves when the agent serves. Rejects, with everything closed again, when it cannot. */
@@ -110,7 +129,7 @@ export class Agent {
   /** Takes no new requests, lets those in progress end, closes everything, the ports too. Bounded. Idempotent. */
   async stop(): Promise<void> {
     tell(this.#actor, { type: 'agent.drain' });
-    await toPromise(this.#actor);
+    await this.ended;
   }
 
   /** The store of an agent that receives, looked at as a whole. For checks: it takes as long as the arena is large. */
@@ -144,6 +163,15 @@ export class Agent {
     this.#context.logger.warn('requests in progress are given up');
     this.#sender?.cancelAll(failure);
     this.#receiver?.cancelAll(failure);
+  }
+
+  async fence(failure: Failure | null): Promise<void> {
+    const reason = failure ?? failureOf('agent_fenced', 'no reason was given');
+    this.#context.logger.fatal({ reason: reason.message }, 'agent fences itself');
+    this.#sender?.stopAccepting();
+    this.#sender?.cancelAll(reason);
+    await this.#receiver?.fence(reason);
+    tell(this.#actor, { type: 'agent.fenced' });
   }
 
   async close(): Promise<void> {
@@ -237,6 +265,23 @@ export class Agent {
       serve(context, subjects.discover, { discover: operationSchemas.describe }, { discover: () => this.#describe() }),
       control.subscribe(subjects.heartbeats, (message) => this.#heard(message)),
     );
+  }
+
+  #stopped(): void {
+    const { status, output } = this.#actor.getSnapshot();
+    if (status === 'done') this.#resolveEnded(output ?? { fenced: null });
+  }
+
+  /** The agent's own machine threw: there is nobody left to run it. */
+  #crashed(error: unknown): void {
+    const failure = toFailure(error);
+    this.#context.logger.fatal({ err: error }, 'agent actor failed');
+    const giveUp = async () => {
+      await this.fence(failure);
+      await this.close();
+    };
+    const timeoutMs = this.#context.options.writeDrainTimeoutMs + CLOSE_TIMEOUT_MS;
+    void atMost(this.#context.clock, timeoutMs, giveUp()).finally(() => this.#resolveEnded({ fenced: failure }));
   }
 
   #heard(message: ControlMessage): void {

@@ -7,6 +7,7 @@ import type { Failure } from '../protocol/fields.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Counters } from './counters.js';
 import type { Presence } from './presence.js';
+import type { Supervisor } from './supervisor.js';
 
 export interface AgentContext {
   readonly options: AgentOptions;
@@ -18,6 +19,7 @@ export interface AgentContext {
   readonly logger: Logger;
   readonly counters: Counters;
   readonly presence: Presence;
+  readonly supervisor: Supervisor;
 }
 
 /** Resolves after `delayMs` on the agent's clock. */

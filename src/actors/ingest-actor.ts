@@ -201,8 +201,7 @@ export class IngestActor {
   /** The machine threw: the request ends here, with a reason, and nothing else does. */
   #crashed(error: unknown): void {
     const { request } = this.task.holder;
-    this.#context.counters.add('actors_crashed');
-    this.#context.logger.error({ request, err: error }, 'ingest actor failed');
+    this.#context.supervisor.crashed('ingest', { request }, error);
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();

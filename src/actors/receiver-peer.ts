@@ -76,7 +76,7 @@ export class ReceiverPeer implements Peer {
     const { connectTimeoutMs } = context.options;
     const input = { agent: this.agent, epoch: this.epoch, heartbeatMs: description.heartbeatMs, connectTimeoutMs };
     this.#actor = createActor(logic, { id: `receiver ${this.agent}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.lose(toFailure(error)));
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
   }
 
   get isLost(): boolean {
@@ -201,6 +201,12 @@ export class ReceiverPeer implements Peer {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** The machine threw: the peer counts as lost. */
+  #crashed(error: unknown): void {
+    this.#context.supervisor.crashed('peer', { peer: this.agent }, error);
+    this.lose(toFailure(error));
+  }
 
   async #connect(deadlineMs: number): Promise<Connection> {
     const { logger, counters, fabric, options } = this.#context;

@@ -49,7 +49,10 @@ export class Receiver {
     const { pages, pageBytes } = arena;
     const limits = { leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax, retainedMax };
     const store = new Store({ pages, pageBytes, ...limits });
-    this.#store = new StoreActor(store, context.clock, (effect) => this.#run(effect));
+    this.#store = new StoreActor(store, context.clock, {
+      onEffect: (effect) => this.#run(effect),
+      onBroken: (invariant) => context.supervisor.invariantBroken(invariant),
+    });
   }
 
   /** Rejects `arena_unavailable`, or `provider_unavailable` when there is no way to the arena at all. */
@@ -252,11 +255,22 @@ export class Receiver {
   }
 
   sweep(): void {
+    if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
-    const broken = this.#store.view.auditCounts();
-    if (broken === undefined) return;
-    this.#context.counters.add('invariants_broken');
-    this.#context.logger.fatal({ invariant: broken }, 'the store has lost an invariant');
+    this.#store.audit();
+  }
+
+  /**
+   * Trusts nothing it holds any more: nothing is read or written through it, every request ends, every remote key is
+   * revoked. Resolves when no byte can land.
+   */
+  async fence(failure: Failure): Promise<void> {
+    this.#accepting = false;
+    this.#store.shut();
+    this.cancelAll(failure);
+    const senders = [...this.#senders.values()];
+    for (const sender of senders) sender.left(failure);
+    await Promise.all(senders.map((sender) => sender.settled));
   }
 
   close(): void {
@@ -374,7 +388,9 @@ export class Receiver {
       { agent, epoch, heartbeatMs },
       {
         granted: (grant) => this.#store.execute({ type: 'grant', grant, epoch }),
-        fenced: (grant) => this.#store.execute({ type: 'fence', grant }),
+        fenced: (grant) => {
+          if (!this.#store.isShut) this.#store.execute({ type: 'fence', grant });
+        },
         lost: (failure) => {
           this.#senders.delete(epoch);
           for (const ingest of [...this.#ingests.values()]) {
@@ -402,7 +418,7 @@ export class Receiver {
       {
         senderIsLost: () => !this.#senders.has(holder.epoch),
         ended: (_, end, reason) => {
-          this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
+          if (!this.#store.isShut) this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
           if (end !== 'ready')
             this.#refusePending(new RequestEndedError(holder.request, end, reason ?? undefined), holder);
         },

@@ -265,8 +265,7 @@ export class RequestActor {
   /** The machine threw: the request ends here, with a reason, and nothing else does. */
   #crashed(error: unknown): void {
     const { request } = this.task;
-    this.#context.counters.add('actors_crashed');
-    this.#context.logger.error({ request, err: error }, 'request actor failed');
+    this.#context.supervisor.crashed('request', { request }, error);
     if (this.#over) return;
     this.#over = true;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };

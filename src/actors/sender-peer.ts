@@ -57,7 +57,7 @@ export class SenderPeer {
     this.epoch = sender.epoch;
     const input = { ...sender, connectTimeoutMs: context.options.connectTimeoutMs };
     this.#actor = createActor(logic, { id: `sender ${sender.agent}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.lose(toFailure(error)));
+    owners.start(this.#actor, this, (error) => this.#crashed(error));
   }
 
   /**
@@ -104,6 +104,11 @@ export class SenderPeer {
     return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
   }
 
+  /** Resolves when the remote key is revoked, if it is to be. */
+  get settled(): Promise<unknown> {
+    return this.#queue;
+  }
+
   stop(): void {
     this.#actor.stop();
   }
@@ -136,6 +141,12 @@ export class SenderPeer {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** The machine threw: the peer counts as lost. */
+  #crashed(error: unknown): void {
+    this.#context.supervisor.crashed('peer', { peer: this.agent }, error);
+    this.lose(toFailure(error));
+  }
 
   async #revoke(): Promise<void> {
     const held = this.#grant;

@@ -247,8 +247,7 @@ export class TransferActor {
   /** The machine threw. What it held is given back, and a write it may have left behind counts as not drained. */
   #crashed(error: unknown): void {
     const { request, batch } = this.#task;
-    this.#context.counters.add('actors_crashed');
-    this.#context.logger.error({ request, batch, err: error }, 'transfer actor failed');
+    this.#context.supervisor.crashed('transfer', { request, batch }, error);
     this.#write?.stop();
     this.releaseSource(this.#actor.getSnapshot().context.held);
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });

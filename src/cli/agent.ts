@@ -7,6 +7,7 @@ import { type AgentConfig, configFields, resolveAgentConfig, toAgentOptions } fr
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
 import { openNativeFabric } from '../native/native-fabric.js';
+import { fromFailure } from '../protocol/codec.js';
 import { renderConfig } from './print-config.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -63,16 +64,15 @@ async function runAgent(config: AgentConfig): Promise<void> {
     newEpoch: () => randomBytes(EPOCH_BYTES).toString('hex'),
     version: packageVersion(),
   });
-  const stopped = new Promise<void>((resolve) => {
-    onEndRequested((reason) => {
-      logger.info({ reason }, 'agent is told to stop');
-      resolve(agent.stop());
-    });
+  onEndRequested((reason) => {
+    logger.info({ reason }, 'agent is told to stop');
+    void agent.stop();
   });
   await agent.start();
-  await stopped;
+  const { fenced } = await agent.ended;
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
+  if (fenced !== null) throw fromFailure(fenced);
 }
 
 /** The first order to end runs `stop`; the second ends the process at once. */

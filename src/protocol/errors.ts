@@ -20,6 +20,7 @@ export const errorCodes = [
   'role_mismatch',
   'too_many_requests',
   'agent_draining',
+  'agent_fenced',
   // source memory
   'segment_not_found',
   'segment_exists',

@@ -108,7 +108,9 @@ export const describeReply = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  state: z.enum(['starting', 'running', 'draining', 'stopped']).describe('A draining agent takes no new requests.'),
+  state: z
+    .enum(['starting', 'running', 'draining', 'fencing', 'stopped'])
+    .describe('A draining agent takes no new requests.'),
   version: z.string().describe('Version of the program.'),
   heartbeatMs: natural.describe('How often it says that it lives.'),
   endpoints: z.array(endpoint).describe('How the arena can be reached, best first. Empty without an arena.'),

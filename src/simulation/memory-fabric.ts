@@ -88,11 +88,14 @@ export class MemoryFabricNetwork {
   /** May `from` connect to `to`? A connection that may not be made times out. */
   reachable: (from: string, to: string) => boolean = () => true;
 
+  /** Grants that were revoked, in order. */
+  readonly revoked: string[] = [];
   /** Used by fabrics: revocations wait for it. */
   revocations: Promise<void> = Promise.resolve();
 
   readonly #options: MemoryFabricOptions;
   readonly #writeFaults: WriteFault[] = [];
+  readonly #bugs: Error[] = [];
   readonly #fabrics = new Map<string, MemoryFabric>();
   readonly #connections = new Set<MemoryConnection>();
   readonly #holds = new Set<(slice: MemorySlice) => boolean>();
@@ -131,6 +134,11 @@ export class MemoryFabricNetwork {
   /** The next write, of whatever connection, ends like this with nothing landed. */
   failNextWrite(fault: WriteFault): void {
     this.#writeFaults.push(fault);
+  }
+
+  /** The next write, of whatever connection, throws: a bug of the fabric. */
+  throwOnNextWrite(error: Error): void {
+    this.#bugs.push(error);
   }
 
   /** Lets no revocation take effect, or be answered, until it is released. */
@@ -178,6 +186,8 @@ export class MemoryFabricNetwork {
   }
 
   takeWriteFault(): WriteFault | undefined {
+    const bug = this.#bugs.shift();
+    if (bug !== undefined) throw bug;
     return this.#writeFaults.shift();
   }
 
@@ -289,7 +299,9 @@ export class MemoryFabric implements FabricPort {
   async revoke(grantId: string): Promise<void> {
     await this.#network.revocations;
     for (const [token, grant] of this.#grants) {
-      if (grant.id === grantId) this.#grants.delete(token);
+      if (grant.id !== grantId) continue;
+      this.#grants.delete(token);
+      this.#network.revoked.push(grantId);
     }
   }
 

@@ -1,7 +1,7 @@
 /** The life of the process: it always gets from the order to stop to the end. */
 import { describe, expect, test } from 'vitest';
 import { agentMachine } from '../../machines/agent.js';
-import { run, Walk } from './support.js';
+import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = { drainTimeoutMs: 1000, closeTimeoutMs: 500 };
 
@@ -56,6 +56,21 @@ describe('the life of an agent', () => {
     expect(walk.state).toBe('stopped');
     expect(walk.effects).toEqual([['beginHeartbeats'], ['watchForIdle'], ['close']]);
   });
+
+  test.each([[[]], [[{ type: 'agent.started' }]], [[{ type: 'agent.started' }, { type: 'agent.drain' }]]] as const)(
+    'it fences itself before it closes, whatever it was doing (%#), and says why',
+    (before) => {
+      const walk = new Walk(agentMachine, input).send(...before);
+      walk.take();
+      walk.send({ type: 'agent.fence', failure }, { type: 'agent.fence', failure: otherFailure });
+      expect(walk.state).toBe('fencing');
+      expect(walk.take()).toEqual([['fence']]);
+      walk.send({ type: 'agent.fenced' });
+      expect(walk.take()).toEqual([['close']]);
+      walk.send({ type: 'agent.closed' });
+      expect(walk.snapshot).toMatchObject({ value: 'stopped', output: { fenced: failure } });
+    },
+  );
 
   test('an agent that could not start closes what it had opened', () => {
     const walk = new Walk(agentMachine, input).send({ type: 'agent.drain' });

@@ -109,6 +109,8 @@ const peerSamples: Samples<PeerEvent> = {
 const agentSamples = {
   'agent.started': [{ type: 'agent.started' }],
   'agent.drain': [{ type: 'agent.drain' }],
+  'agent.fence': [{ type: 'agent.fence', failure }],
+  'agent.fenced': [{ type: 'agent.fenced' }],
   'agent.idle': [{ type: 'agent.idle' }],
   'agent.closed': [{ type: 'agent.closed' }],
 };
@@ -226,6 +228,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       starting: ['the process, which gives up starting', { type: 'agent.drain' }],
       running: ['the process, when it shall stop', { type: 'agent.drain' }],
       draining: ['itself', after(agentMachine, 'drainTimeout', 'draining')],
+      fencing: ['itself', after(agentMachine, 'closeTimeout', 'fencing')],
       closing: ['itself', after(agentMachine, 'closeTimeout', 'closing')],
     },
   },

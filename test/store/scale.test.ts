@@ -10,8 +10,12 @@ test('P2: of a thousand requests that joined one writer, one after the other tak
   let writer = 'writer';
   const store = new Store({ ...defaults, pages: 400, holdersMax: 2000 });
   const clock = { now: () => 0, setTimeout: () => undefined, clearTimeout: () => undefined };
-  const actor = new StoreActor(store, clock, (effect) => {
-    if (effect.type === 'handed.over') writer = effect.holder.request;
+  const broken: string[] = [];
+  const actor = new StoreActor(store, clock, {
+    onEffect: (effect) => {
+      if (effect.type === 'handed.over') writer = effect.holder.request;
+    },
+    onBroken: (invariant) => broken.push(invariant),
   });
   const prefix = names('system-prompt-', 177);
   actor.execute({ type: 'grant', grant: 'grant-e1', epoch: 'e1' });
@@ -27,6 +31,7 @@ test('P2: of a thousand requests that joined one writer, one after the other tak
   }
 
   expect(writers.size).toBe(1001);
+  expect(broken).toEqual([]);
   expect(store.audit()).toBeUndefined();
   expect(store.pageCounts()).toMatchObject({ free: 400, writing: 0, quarantined: 0 });
 });
