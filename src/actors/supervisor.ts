@@ -12,7 +12,7 @@ import type { Counters } from './counters.js';
 
 /** More crashes than this within the window are not about single requests any more. */
 export const CRASHES_MAX = 20;
-export const CRASH_WINDOW_MS = 60_000;
+const CRASH_WINDOW_MS = 60_000;
 
 export class Supervisor {
   readonly #clock: ClockPort;
