@@ -176,6 +176,7 @@ export class TransferActor {
       tell(this.#actor, { type: 'write.delivered' });
       return;
     }
+    if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#context.counters.add('writes_rejected');
     if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
       peer.broken(connection);
     tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });

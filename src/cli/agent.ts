@@ -2,10 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
-import { Agent } from '../actors/agent-actor.js';
+import { Agent, type AgentPorts } from '../actors/agent-actor.js';
 import { type AgentConfig, configFields, resolveAgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
+import { FailingControl } from '../failpoints/failing-control.js';
+import { FailingFabric } from '../failpoints/failing-fabric.js';
+import { failpointNames } from '../failpoints/failpoint-names.js';
+import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../failpoints/failpoint-spec.js';
+import { Failpoints } from '../failpoints/failpoints.js';
 import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
 import { renderConfig } from './print-config.js';
@@ -15,6 +20,10 @@ import { packageVersion } from './version.js';
 const EPOCH_BYTES = 8;
 /** From the end of the agent to that of its process. */
 const EXIT_GRACE_MS = 1000;
+
+const failpointHelp = `
+For tests only: ${FAILPOINTS_VARIABLE}=name=action[@n],… kills (kill), stops (stop), fails (fail) or delays (delay:ms) the
+agent when it reaches the step for the n-th time (default: the first). Steps: ${failpointNames.join(' ')}.`;
 
 interface AgentFlags extends Partial<Record<string, string | true>> {
   readonly config?: string;
@@ -31,16 +40,18 @@ export function agentCommand(terminal: Terminal): Command {
   for (const { flag, env, explanation, range } of configFields) {
     command.addOption(new Option(`${flag} <value>`, `${explanation} (${range}) [${env}]`));
   }
+  command.addHelpText('after', failpointHelp);
   return command.action(async (flags: AgentFlags) => {
     const settings = Object.fromEntries(configFields.map(({ name }) => [name, flags[name] as string | undefined]));
     const config = resolveAgentConfig({ flags: settings, env: terminal.env, file: flags.config });
+    const failpoints = parseFailpoints(terminal.env[FAILPOINTS_VARIABLE] ?? '');
     if (flags.printConfig) terminal.out(renderConfig(config.entries, { json: flags.json === true }));
-    else await runAgent(config.values);
+    else await runAgent(config.values, failpoints);
   });
 }
 
 /** Resolves when the agent has stopped. Rejects when it cannot start. */
-async function runAgent(config: AgentConfig): Promise<void> {
+async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
   endOnFatalErrors(logger);
   const fabric = await openNativeFabric({
@@ -56,14 +67,15 @@ async function runAgent(config: AgentConfig): Promise<void> {
     await fabric.close();
     throw error;
   });
-  const agent = new Agent(toAgentOptions(config), {
+  const ports: AgentPorts = {
     control,
     fabric,
     clock: new SystemClock(),
     logger,
     newEpoch: () => randomBytes(EPOCH_BYTES).toString('hex'),
     version: packageVersion(),
-  });
+  };
+  const agent = new Agent(toAgentOptions(config), failpoints.length === 0 ? ports : withFailpoints(ports, failpoints));
   onEndRequested((reason) => {
     logger.info({ reason }, 'agent is told to stop');
     void agent.stop();
@@ -73,6 +85,18 @@ async function runAgent(config: AgentConfig): Promise<void> {
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
   if (fenced !== null) throw fromFailure(fenced);
+}
+
+/** For tests only: the same ports, which kill, stop, fail or delay at the steps that were named. */
+function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
+  ports.logger.warn({ failpoints: armed }, 'failpoints are armed: this agent is for tests');
+  const signal = (name: 'SIGKILL' | 'SIGSTOP') => void process.kill(process.pid, name);
+  const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
+  return {
+    ...ports,
+    control: new FailingControl(ports.control, failpoints),
+    fabric: new FailingFabric(ports.fabric, failpoints),
+  };
 }
 
 /** The first order to end runs `stop`; the second ends the process at once. */
