@@ -10,6 +10,7 @@ import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
 import { within } from '../../src/cli/demo/within.js';
 import { connectClient } from '../../src/client/connect-client.js';
 import type { KvferryClient, OperationInput } from '../../src/client/kvferry-client.js';
+import { FAILPOINTS_VARIABLE } from '../../src/failpoints/failpoint-spec.js';
 import { nativeStatus } from '../../src/native/native-fabric.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { OperationReply, StatusReply } from '../../src/protocol/operations.js';
@@ -43,9 +44,10 @@ export class AgentProcess {
   readonly log: string[] = [];
   #heard: () => void = () => undefined;
 
-  constructor(name: string, args: readonly string[]) {
+  constructor(name: string, args: readonly string[], failpoints = '') {
     this.name = name;
     this.#process = spawn(process.execPath, [MAIN, 'agent', '--agent-id', name, ...args], {
+      env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -79,6 +81,11 @@ export class AgentProcess {
     return await within(WAIT_MS, `${this.name} did not end`, this.#exit);
   }
 
+  /** Resolves when it has ended by itself: with the exit status, or the signal's name. */
+  get ended(): Promise<number | string> {
+    return within(WAIT_MS, `${this.name} did not end by itself`, this.#exit);
+  }
+
   get isRunning(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
@@ -92,7 +99,8 @@ export class RealCluster implements AsyncDisposable {
   readonly #nats: TestNatsServer;
   readonly #directory: string;
   readonly #agents: AgentProcess[] = [];
-  #changed: () => void = () => undefined;
+  /** Who waits for the next terminal event. */
+  readonly #waiting = new Set<() => void>();
 
   private constructor(nats: TestNatsServer, client: KvferryClient, directory: string) {
     this.#nats = nats;
@@ -101,7 +109,8 @@ export class RealCluster implements AsyncDisposable {
     this.#directory = directory;
     const heard = (event: TerminalEvent) => {
       this.terminals.push(event);
-      this.#changed();
+      for (const wake of this.#waiting) wake();
+      this.#waiting.clear();
     };
     client.onTerminal(heard, heard);
   }
@@ -118,15 +127,24 @@ export class RealCluster implements AsyncDisposable {
     name: string,
     role: 'prefill' | 'decode',
     provider: 'same-host' | 'tcp' = 'same-host',
+    more: { readonly failpoints?: string; readonly args?: readonly string[] } = {},
   ): Promise<AgentProcess> {
-    const agent = new AgentProcess(name, [
+    const args = [
       ...['--role', role, '--nats-url', this.#nats.url, '--provider', provider],
       ...['--page-bytes', `${PAGE_BYTES}`, '--arena-pages', '16', '--heartbeat-ms', `${HEARTBEAT_MS}`],
       ...['--socket-directory', this.#directory, '--shutdown-timeout-ms', `${SHUTDOWN_MS}`, '--log-level', 'debug'],
-    ]);
+      ...(more.args ?? []),
+    ];
+    const agent = new AgentProcess(name, args, more.failpoints);
     this.#agents.push(agent);
     await agent.logged('agent running');
     return agent;
+  }
+
+  /** Epoch of the last process under that name, from what it logged: some cannot be asked. */
+  epochOf(name: string): string {
+    const log = this.#agents.findLast((agent) => agent.name === name)?.log ?? [];
+    return /"epoch":"([0-9a-f]{16})"/.exec(log.join('\n'))?.[1] ?? '';
   }
 
   /** A segment in shared memory whose chunk i has the bytes of `keys[i]`, attached at `agent`. */
@@ -170,7 +188,7 @@ export class RealCluster implements AsyncDisposable {
         const event = this.terminals.find((terminal) => terminal.request === request);
         if (event !== undefined) return event;
         await new Promise<void>((resolve) => {
-          this.#changed = resolve;
+          this.#waiting.add(resolve);
         });
       }
     };

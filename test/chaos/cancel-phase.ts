@@ -1,0 +1,46 @@
+/**
+ * How long it takes from a cancel to free pages when no write is outstanding. A request has its first batch committed and
+ * its last one never comes; it is cancelled, in turns at its receiver and at its sender. The clock runs from the moment the
+ * cancel is sent until the answer of the receiver's `status` that shows every page free has arrived. Nothing polls: at the
+ * receiver the status is asked for after the answer to the cancel, at the sender's after the terminal event was heard.
+ */
+import type { AgentSlot } from './agent-slot.js';
+import { ARENA_PAGES, CALL_TIMEOUT_MS, type ChaosCluster } from './chaos-cluster.js';
+import type { Load } from './load.js';
+import { Samples } from './samples.js';
+
+const CHUNKS = 8;
+const FIRST_CHUNKS = 4;
+/** Until both sides run warm code: a process that has just been started takes up to ten times as long. */
+const WARM_UP = 150;
+const END_TIMEOUT_MS = 5000;
+
+export async function measureCancels(cluster: ChaosCluster, load: Load, count: number): Promise<Samples> {
+  const samples = new Samples();
+  const [sender, receiver] = [cluster.prefill[0], cluster.decode[0]] as [AgentSlot, AgentSlot];
+  for (let number = 0; number < WARM_UP + count; number += 1) {
+    const atMs = await cancelOnce(cluster, load, sender, receiver, number % 2 === 0);
+    if (number >= WARM_UP) samples.add(atMs);
+  }
+  return samples;
+}
+
+async function cancelOnce(
+  { client, pool, ledger }: ChaosCluster,
+  load: Load,
+  sender: AgentSlot,
+  receiver: AgentSlot,
+  atReceiver: boolean,
+): Promise<number> {
+  const options = { timeoutMs: CALL_TIMEOUT_MS };
+  const pages = async () => (await client.status(receiver.name, { limit: 0 }, options)).pages;
+  const entry = await load.put(sender, receiver, pool.fresh(CHUNKS), { firstChunks: FIRST_CHUNKS, finish: false });
+  if (entry === undefined) throw new Error('a request of the quiet phase was refused');
+  while ((await pages())?.ready !== FIRST_CHUNKS);
+  const { request, epoch } = entry;
+  const sentMs = performance.now();
+  await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
+  if (!atReceiver) await ledger.ended(entry, END_TIMEOUT_MS);
+  while ((await pages())?.free !== ARENA_PAGES);
+  return performance.now() - sentMs;
+}

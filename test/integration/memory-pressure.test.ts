@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { Teardown } from '../../src/cli/demo/teardown.js';
+import { ChaosCluster } from '../chaos/chaos-cluster.js';
+import { Load } from '../chaos/load.js';
+import { quiesce } from '../chaos/run-chaos.js';
+import { missing, providerMissing } from './support.js';
+
+const LOAD_MS = 4000;
+/** Far more than the arenas have pages: every page is used again and again. */
+const PAGES_VERIFIED_MIN = 500;
+
+const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
+
+describe.skipIf(why !== undefined)(`memory pressure${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
+  test('T16: engines that want more than the arenas have read no wrong byte, and nothing is lost', async () => {
+    const teardown = new Teardown();
+    try {
+      const cluster = await ChaosCluster.start({ seed: 16, logDirectory: undefined }, teardown);
+      const load = new Load(cluster);
+      load.start();
+      await delay(LOAD_MS);
+      await load.stop();
+      const { reader, ledger } = cluster;
+      expect(reader.wrong).toEqual([]);
+      expect(reader.missing).toEqual([]);
+      expect(reader.pagesVerified).toBeGreaterThan(PAGES_VERIFIED_MIN);
+      expect(ledger.open()).toEqual([]);
+      expect(ledger.announcedTwice).toEqual({});
+      expect(await quiesce(cluster)).toEqual({ pages: 0, sourceChunks: 0, words: [] });
+    } finally {
+      await teardown.run((error) => {
+        throw error;
+      });
+    }
+  });
+});
