@@ -85,6 +85,8 @@ export class MemoryFabricNetwork {
   roomBytes = Number.POSITIVE_INFINITY;
   /** Asked for every slice when it is posted. Default: delivered at once. */
   fate: (slice: MemorySlice) => SliceFate = () => delivered;
+  /** Hears of every slice that arrives, after its bytes were written, or were rejected. */
+  landed: (slice: MemorySlice, accepted: boolean) => void = () => undefined;
   /** May `from` connect to `to`? A connection that may not be made times out. */
   reachable: (from: string, to: string) => boolean = () => true;
 
@@ -253,6 +255,8 @@ export class MemoryFabric implements FabricPort {
   readonly #grants = new Map<string, FabricGrant>();
   readonly #connections = new Set<MemoryConnection>();
   #grantCount = 0;
+  /** What has completed while the process is stopped. */
+  #unread: (() => void)[] | undefined;
   #arena: ArenaOptions | undefined;
   #closed = false;
 
@@ -384,6 +388,24 @@ export class MemoryFabric implements FabricPort {
     for (const connection of this.#connections) connection.lose('the fabric was closed', false);
     this.#connections.clear();
     this.#network.remove(this.name);
+  }
+
+  /** Stops its process as SIGSTOP does: what is on its way arrives, and nobody reads the completions. */
+  stop(): void {
+    this.#unread ??= [];
+  }
+
+  /** As SIGCONT does. */
+  resume(): void {
+    const unread = this.#unread ?? [];
+    this.#unread = undefined;
+    for (const read of unread) read();
+  }
+
+  /** Used by connections: the process reads a completion, now or when it goes on. */
+  arrive(read: () => void): void {
+    if (this.#unread === undefined) read();
+    else this.#unread.push(read);
   }
 
   /** Used by connections. */
@@ -629,14 +651,19 @@ class MemoryConnection implements FabricConnection {
       write.completed(failure === undefined ? slice.length : 0, failure);
       this.#post();
     };
+    const carried: MemorySlice = { ...slice, from: this.from, to: this.to, grantId: this.#grant.id };
     this.#network.carry(
-      { ...slice, from: this.from, to: this.to, grantId: this.#grant.id },
+      carried,
       () => {
-        const landed = this.#receiver.land(this.#grant.token, slice.targetOffset, bytes);
-        end(landed ? undefined : { code: 'write_rejected', message: 'the receiver rejected the write' });
+        // While the connection lives its source may be read as late as this; then it has been read before.
+        const read = this.#lost === undefined ? (this.#read(slice) ?? bytes) : bytes;
+        const accepted = this.#receiver.land(this.#grant.token, slice.targetOffset, read);
+        this.#network.landed(carried, accepted);
+        const rejection = { code: 'write_rejected', message: 'the receiver rejected the write' } as const;
+        this.#sender.arrive(() => end(accepted ? undefined : rejection));
       },
-      (code) => end({ code, message: 'the write was made to fail' }),
-      () => this.lose('the connection broke', false),
+      (code) => this.#sender.arrive(() => end({ code, message: 'the write was made to fail' })),
+      () => this.#sender.arrive(() => this.lose('the connection broke', false)),
     );
   }
 

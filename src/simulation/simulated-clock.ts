@@ -10,7 +10,10 @@ interface Timer {
 export class SimulatedClock implements ClockPort {
   #nowMs = 0;
   #serial = 0;
-  readonly #timers = new Map<number, Timer>();
+  /** The one that is due next is last. */
+  readonly #timers: Timer[] = [];
+  /** Serial numbers of those that were not cleared. */
+  readonly #pending = new Set<number>();
 
   now(): number {
     return this.#nowMs;
@@ -18,19 +21,21 @@ export class SimulatedClock implements ClockPort {
 
   setTimeout(callback: () => void, delayMs: number): number {
     this.#serial += 1;
-    this.#timers.set(this.#serial, { atMs: this.#nowMs + Math.max(0, delayMs), serial: this.#serial, callback });
-    return this.#serial;
+    const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), serial: this.#serial, callback };
+    this.#timers.splice(this.#placeOf(timer.atMs), 0, timer);
+    this.#pending.add(timer.serial);
+    return timer.serial;
   }
 
   clearTimeout(handle: unknown): void {
-    this.#timers.delete(handle as number);
+    this.#pending.delete(handle as number);
   }
 
   /** Moves on by `ms`, running what falls due and everything that follows from it. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     await settled();
-    for (let timer = this.#next(endMs); timer !== undefined; timer = this.#next(endMs)) await this.#fire(timer);
+    while (await this.step(endMs));
     this.#nowMs = endMs;
   }
 
@@ -39,28 +44,39 @@ export class SimulatedClock implements ClockPort {
     const endMs = this.#nowMs + maxMs;
     await settled();
     while (!condition()) {
-      const timer = this.#next(endMs);
-      if (timer === undefined) throw new Error(`nothing more happens within ${maxMs} ms of simulated time`);
-      await this.#fire(timer);
+      if (!(await this.step(endMs))) throw new Error(`nothing more happens within ${maxMs} ms of simulated time`);
     }
   }
 
-  #next(endMs: number): Timer | undefined {
-    let next: Timer | undefined;
-    for (const timer of this.#timers.values()) {
-      if (timer.atMs > endMs) continue;
-      if (next === undefined || timer.atMs < next.atMs || (timer.atMs === next.atMs && timer.serial < next.serial)) {
-        next = timer;
-      }
-    }
-    return next;
-  }
-
-  async #fire(timer: Timer): Promise<void> {
-    this.#timers.delete(timer.serial);
+  /** Runs the next timer and everything that follows from it; false when none is due by `endMs`. */
+  async step(endMs: number): Promise<boolean> {
+    const timer = this.#next(endMs);
+    if (timer === undefined) return false;
     this.#nowMs = Math.max(this.#nowMs, timer.atMs);
     timer.callback();
     await settled();
+    return true;
+  }
+
+  #next(endMs: number): Timer | undefined {
+    for (let timer = this.#timers.at(-1); timer !== undefined; timer = this.#timers.at(-1)) {
+      if (this.#pending.has(timer.serial) && timer.atMs > endMs) return undefined;
+      this.#timers.pop();
+      if (this.#pending.delete(timer.serial)) return timer;
+    }
+    return undefined;
+  }
+
+  /** Before all that are due earlier or at the same time, which were made before. */
+  #placeOf(atMs: number): number {
+    let low = 0;
+    let high = this.#timers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#timers[middle] as Timer).atMs > atMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

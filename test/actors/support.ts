@@ -1,7 +1,6 @@
 /** Agents in one process: shipped actors, machines and store on a simulated network, fabric and clock. */
-import { pino } from 'pino';
 import { afterEach } from 'vitest';
-import { Agent } from '../../src/actors/agent-actor.js';
+import type { Agent } from '../../src/actors/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { decodeReply } from '../../src/protocol/codec.js';
@@ -9,9 +8,9 @@ import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/even
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
-import { type MemoryControl, MemoryControlNetwork } from '../../src/simulation/memory-control.js';
+import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
 import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
-import { MortalClock } from '../../src/simulation/mortal-clock.js';
+import { SimulatedAgent } from '../../src/simulation/simulated-agent.js';
 import { SimulatedClock } from '../../src/simulation/simulated-clock.js';
 
 export const PAGE_BYTES = 64;
@@ -36,13 +35,6 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
 
 type Body<O extends Operation> = OperationInput<O>;
 
-/** What one process of an agent stands on. */
-interface Life {
-  readonly name: string;
-  readonly control: MemoryControl;
-  readonly clock: MortalClock;
-}
-
 export class Cluster {
   readonly clock = new SimulatedClock();
   readonly network = new MemoryControlNetwork(this.clock);
@@ -50,8 +42,8 @@ export class Cluster {
   readonly client = this.network.connect('client');
   readonly terminals: TerminalEvent[] = [];
   readonly released: SourceReleasedEvent[] = [];
-  #agents: Agent[] = [];
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Map<string, SimulatedAgent>();
+  readonly #killed = new Set<string>();
   #epochs = 0;
 
   constructor() {
@@ -62,23 +54,10 @@ export class Cluster {
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
     this.#epochs += 1;
     const epoch = this.#epochs.toString(16).padStart(16, '0');
-    const control = this.network.connect(agent);
-    const clock = new MortalClock(this.clock);
-    const started = new Agent(
-      { ...defaults, agent, role, ...options },
-      {
-        control,
-        fabric: this.fabrics.open(`${agent}-${epoch}`),
-        clock,
-        logger: pino({ level: 'silent' }),
-        newEpoch: () => epoch,
-        version: 'test',
-      },
-    );
-    this.#agents.push(started);
-    this.#lives.set(epoch, { name: agent, control, clock });
-    await this.settle(started.start());
-    return started;
+    const life = new SimulatedAgent(this, { ...defaults, agent, role, ...options }, epoch);
+    this.#lives.set(epoch, life);
+    await this.settle(life.agent.start());
+    return life.agent;
   }
 
   /** Moves simulated time on until `promise` settles, and returns what it settled to. */
@@ -157,22 +136,16 @@ export class Cluster {
 
   /** Ends an agent as SIGKILL does: nobody hears from it, and it does nothing more. What it posted may still land. */
   kill({ epoch }: { readonly epoch: string }): void {
-    const { name, clock, control } = this.#lifeOf(epoch);
-    clock.die();
-    control.die();
-    this.fabrics.kill(`${name}-${epoch}`);
-    this.#agents = this.#agents.filter((agent) => agent.epoch !== epoch);
+    this.#lifeOf(epoch).kill();
+    this.#killed.add(epoch);
   }
 
   /** SIGSTOP, time, SIGCONT. */
   async freeze({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
-    const { clock, control } = this.#lifeOf(epoch);
-    clock.stop();
-    control.stop();
+    const life = this.#lifeOf(epoch);
+    life.stop();
     await this.clock.advance(ms);
-    // As in a real process: the timers first, then what has come over the network.
-    clock.resume();
-    control.resume();
+    life.resume();
   }
 
   /** Cuts an agent off from NATS for a time. */
@@ -183,14 +156,15 @@ export class Cluster {
     control.setConnected(true);
   }
 
-  #lifeOf(epoch: string): Life {
+  #lifeOf(epoch: string): SimulatedAgent {
     const life = this.#lives.get(epoch);
     if (life === undefined) throw new Error(`there is no agent of epoch ${epoch}`);
     return life;
   }
 
   async stop(): Promise<void> {
-    await this.settle(Promise.all(this.#agents.map((agent) => agent.stop())), 600_000);
+    const living = [...this.#lives.values()].filter(({ epoch }) => !this.#killed.has(epoch));
+    await this.settle(Promise.all(living.map(({ agent }) => agent.stop())), 600_000);
   }
 }
 

@@ -1,4 +1,4 @@
-/** A small seeded generator of random numbers (mulberry32): the same seed makes the same load. */
+/** A small seeded generator of random numbers (mulberry32): the same seed makes the same numbers. */
 export class Random {
   #state: number;
 
@@ -13,6 +13,21 @@ export class Random {
     mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** from ≤ value < to. */
+  between(from: number, to: number): number {
+    return from + this.next() * (to - from);
+  }
+
+  /** A whole number, from ≤ value ≤ to. */
+  integer(from: number, to: number): number {
+    return Math.floor(this.between(from, to + 1));
+  }
+
+  /** True in `fraction` of all cases. */
+  chance(fraction: number): boolean {
+    return this.next() < fraction;
   }
 
   pick<T>(choices: readonly T[]): T {
