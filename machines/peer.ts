@@ -23,6 +23,9 @@ export type PeerEvent =
   /** We are cut off from NATS, and hear nobody; or not any more. */
   | { type: 'line.down' }
   | { type: 'line.up' }
+  /** It has said nothing while we were there; or we were stopped meanwhile, and could not hear it. */
+  | { type: 'silence.certain' }
+  | { type: 'silence.own' }
   | { type: 'peer.left'; failure: Failure };
 
 /** A peer that was silent for the time of this many heartbeats is held for dead. */
@@ -39,6 +42,8 @@ export const peerMachine = setup({
     reportConnected: effect('reportConnected'),
     /** Ask it directly: heartbeats may have been lost. */
     probe: effect('probe'),
+    /** Find out whether we could have heard it. */
+    judgeSilence: effect('judgeSilence'),
     reportLost: effect('reportLost'),
     reportUnexpected: effect('reportUnexpected'),
   },
@@ -101,7 +106,15 @@ export const peerMachine = setup({
         suspect: {
           entry: 'probe',
           after: {
-            lostAfter: {
+            lostAfter: 'silent',
+          },
+        },
+        /** Nothing was heard of it. Were we there to hear it? */
+        silent: {
+          entry: 'judgeSilence',
+          on: {
+            'silence.own': 'alive',
+            'silence.certain': {
               target: '#peer.lost',
               actions: assign({
                 failure: ({ context }) => ({

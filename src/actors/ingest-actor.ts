@@ -1,11 +1,13 @@
 /** Runs one ingest machine: what arrives for one request, and the announcement of its end. */
 import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
 import { toFailure } from '../protocol/codec.js';
 import type { TerminalEvent } from '../protocol/events.js';
 import type { Failure } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { RequestRow } from '../protocol/operations.js';
+import type { PeerReply } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
@@ -19,11 +21,17 @@ export interface IngestTask {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
+  /** Our absences up to which the sender cannot have announced an end of it. */
+  readonly absences: number;
 }
 
 export interface IngestListener {
+  /** Do heartbeats tell whether the sender lives? */
+  senderIsWatched(): boolean;
   /** Nobody can ask the sender any more. */
   senderIsLost(): boolean;
+  /** The sender has announced nothing, after so many absences. */
+  senderProven(absences: number): void;
   /** The store shall record how it ended. */
   ended(ingest: IngestActor, end: End, reason: Failure | null): void;
   /** Nothing is left of it. */
@@ -48,8 +56,6 @@ export class IngestActor {
   readonly #listener: IngestListener;
   readonly #actor: Actor<typeof ingestMachine>;
   readonly #startedMs: number;
-  /** Our absences when it began: if there was one since, the sender may have announced an end. */
-  readonly #absences: number;
   #announced = false;
   #resolveDecided: () => void = () => undefined;
   /** Resolves when the end is recorded. */
@@ -62,7 +68,6 @@ export class IngestActor {
     this.#context = context;
     this.#listener = listener;
     this.#startedMs = context.clock.now();
-    this.#absences = context.presence.absences;
     const { holder, sender, totalChunks, timeoutMs } = task;
     const input = { request: holder.request, epoch: holder.epoch, sender, totalChunks, timeoutMs };
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
@@ -109,23 +114,25 @@ export class IngestActor {
 
   async decide(): Promise<void> {
     const { presence, counters, logger } = this.#context;
-    if (presence.absences === this.#absences) {
-      tell(this.#actor, { type: 'end.certain' });
-      return;
-    }
-    const { request, epoch } = this.task.holder;
-    counters.add('ends_confirmed');
+    let certain = this.task.absences;
+    if (presence.absences !== certain) counters.add('ends_confirmed');
     try {
-      // Without NATS there is nobody to ask and nobody to tell; with it, the sender answers or is lost.
-      const options = { deadlineMs: Number.POSITIVE_INFINITY, isLost: () => this.#listener.senderIsLost() };
-      const peer = { ...this.#sender, side: 'sender' as const };
-      const { end, reason } = await callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), options);
-      if (end === undefined) tell(this.#actor, { type: 'end.certain' });
-      else tell(this.#actor, { type: 'end.announced', end, failure: reason ?? null });
+      // An answer that lay there during another absence says nothing: asked again.
+      while (presence.absences !== certain) {
+        const { absences } = presence;
+        const { end, reason } = await this.#confirm();
+        if (end !== undefined) {
+          tell(this.#actor, { type: 'end.announced', end, failure: reason ?? null });
+          return;
+        }
+        certain = absences;
+        this.#listener.senderProven(absences);
+      }
     } catch (error) {
+      const { request, epoch } = this.task.holder;
       logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
-      tell(this.#actor, { type: 'end.certain' });
     }
+    tell(this.#actor, { type: 'end.certain' });
   }
 
   recordEnd({ end, failure }: IngestContext): void {
@@ -163,6 +170,18 @@ export class IngestActor {
 
   get #sender(): { agent: string; epoch: string } {
     return { agent: this.task.sender, epoch: this.task.holder.epoch };
+  }
+
+  /** Asks the sender whether it has announced an end. */
+  #confirm(): Promise<PeerReply<'confirm'>> {
+    const { clock, options } = this.#context;
+    const { request, epoch } = this.task.holder;
+    // Without NATS there is nobody to ask and nobody to tell; with it, the sender answers, or is lost, or is not there.
+    const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
+    const peer = { ...this.#sender, side: 'sender' as const };
+    const isLost = () => this.#listener.senderIsLost();
+    return callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
   }
 
   #announce(

@@ -14,13 +14,14 @@ export class Presence {
   readonly #heartbeatMs: number;
   #lastBeatMs: number;
   #absences = 0;
+  #lastAbsenceMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: ClockPort, control: ControlPort, heartbeatMs: number) {
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
     this.#lastBeatMs = clock.now();
     control.onStatus((status) => {
-      if (status === 'disconnected') this.#absences += 1;
+      if (status === 'disconnected') this.#wasAbsent();
     });
   }
 
@@ -36,10 +37,24 @@ export class Presence {
     return this.#absences;
   }
 
+  /**
+   * Absences before a message that is being read was sent, at the least: what is read soon after an absence may have lain there
+   * since before it.
+   */
+  get absencesBefore(): number {
+    const absences = this.absences;
+    return this.#clock.now() - this.#lastAbsenceMs < this.#heartbeatMs ? absences - 1 : absences;
+  }
+
   #noticeDelay(): void {
     const nowMs = this.#clock.now();
     if (nowMs - this.#lastBeatMs <= this.#heartbeatMs * LATE_HEARTBEATS_MAX) return;
-    this.#absences += 1;
+    this.#wasAbsent();
     this.#lastBeatMs = nowMs;
+  }
+
+  #wasAbsent(): void {
+    this.#absences += 1;
+    this.#lastAbsenceMs = this.#clock.now();
   }
 }

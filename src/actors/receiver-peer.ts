@@ -28,6 +28,7 @@ const logic = peerMachine.provide({
     openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
     reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
     probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
+    judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
@@ -60,6 +61,8 @@ export class ReceiverPeer implements Peer {
   #isAnswering = false;
   #fallback: string[] = [];
   #attempt = 0;
+  /** Our absences when it was asked whether it lives. */
+  #askedAfter = 0;
 
   constructor(
     context: AgentContext,
@@ -178,7 +181,13 @@ export class ReceiverPeer implements Peer {
   }
 
   probe(): Promise<void> {
+    this.#askedAfter = this.#context.presence.absences;
     return probe(this.#context, this, this);
+  }
+
+  judgeSilence(): void {
+    const wasThere = this.#context.presence.absences === this.#askedAfter;
+    tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
   }
 
   lose(failure: Failure | null): void {

@@ -30,6 +30,12 @@ export interface StoreInspection {
   readonly broken: string | undefined;
 }
 
+/** No number of absences is as small. */
+const UNCERTAIN = -1;
+
+/** A sender may take one `writeDrainTimeoutMs` for its writes to drain, and this many in all to say so. */
+const DRAINS_MAX = 2;
+
 type Body<T> = Omit<T, 'v' | 'ok'>;
 
 export class Receiver {
@@ -258,6 +264,7 @@ export class Receiver {
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
     this.#store.audit();
+    this.#fenceOverdue();
   }
 
   /**
@@ -281,6 +288,20 @@ export class Receiver {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Whoever should have said that its writes have drained, or have connected anew, is fenced when it does neither: nobody
+   * else would end that quarantine while the sender lives.
+   */
+  #fenceOverdue(): void {
+    const { clock, options, counters, logger } = this.#context;
+    const sinceMs = clock.now() - DRAINS_MAX * options.writeDrainTimeoutMs;
+    for (const grant of this.#store.view.quarantiningSince(sinceMs)) {
+      counters.add('quarantines_overdue');
+      logger.warn({ grant }, 'no word about writes that should have drained: their remote key is revoked');
+      for (const sender of this.#senders.values()) sender.fence(grant);
+    }
+  }
 
   #run(effect: StoreEffect): void {
     if (effect.type === 'pages.freed') {
@@ -412,11 +433,16 @@ export class Receiver {
 
   #addIngest(holder: HolderId, sender: string, totalChunks: number, timeoutMs: number): IngestActor {
     const name = nameOf(holder);
+    const peer = this.#senders.get(holder.epoch);
+    // From a sender that we do not know, or know no more, nothing is certain.
+    const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#context.presence.absencesBefore);
     const ingest = new IngestActor(
       this.#context,
-      { holder, sender, totalChunks, timeoutMs },
+      { holder, sender, totalChunks, timeoutMs, absences },
       {
-        senderIsLost: () => !this.#senders.has(holder.epoch),
+        senderIsWatched: () => peer !== undefined,
+        senderIsLost: () => peer !== undefined && this.#senders.get(holder.epoch) !== peer,
+        senderProven: (absences) => peer?.proven(absences),
         ended: (_, end, reason) => {
           if (!this.#store.isShut) this.#store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
           if (end !== 'ready')

@@ -28,6 +28,7 @@ const logic = peerMachine.provide({
     openConnection: () => undefined,
     reportConnected: () => undefined,
     probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
+    judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
   },
@@ -45,6 +46,10 @@ export class SenderPeer {
   /** Grants and revocations, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   #isLost = false;
+  /** Our absences when it was asked whether it lives. */
+  #askedAfter = 0;
+  /** Our absences up to which the sender has not held us for lost. */
+  #absences: number;
 
   constructor(
     context: AgentContext,
@@ -55,6 +60,7 @@ export class SenderPeer {
     this.#listener = listener;
     this.agent = sender.agent;
     this.epoch = sender.epoch;
+    this.#absences = context.presence.absencesBefore;
     const input = { ...sender, connectTimeoutMs: context.options.connectTimeoutMs };
     this.#actor = createActor(logic, { id: `sender ${sender.agent}`, input, clock: context.clock });
     owners.start(this.#actor, this, (error) => this.#crashed(error));
@@ -73,6 +79,7 @@ export class SenderPeer {
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
       this.#connection = connection;
+      this.#absences = this.#context.presence.absencesBefore;
       await this.#revoke();
       if (this.#isLost) throw new KvferryError('sender_lost', `agent ${this.agent} was held for lost`);
       const grant = await this.#context.fabric.grant(provider);
@@ -85,6 +92,15 @@ export class SenderPeer {
     return granted;
   }
 
+  /** Revokes that remote key, if it is the one it has. The sender notices when it next writes or allocates, and connects anew. */
+  fence(grant: string): void {
+    this.#queue = this.#queue
+      .then(async () => {
+        if (this.#grant?.id === grant) await this.#revoke();
+      })
+      .catch((error: unknown) => this.#notRevoked(error));
+  }
+
   heard(): void {
     tell(this.#actor, { type: 'peer.heard' });
   }
@@ -95,6 +111,16 @@ export class SenderPeer {
 
   left(failure: Failure): void {
     tell(this.#actor, { type: 'peer.left', failure });
+  }
+
+  /** What it begins now is certain as long as there are no more absences than these (P12). */
+  get absences(): number {
+    return this.#absences;
+  }
+
+  /** It has answered a question that was asked after so many absences, and goes on. */
+  proven(absences: number): void {
+    this.#absences = Math.max(this.#absences, absences);
   }
 
   row(): PeerRow {
@@ -116,7 +142,13 @@ export class SenderPeer {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   probe(): Promise<void> {
+    this.#askedAfter = this.#context.presence.absences;
     return probe(this.#context, this, this);
+  }
+
+  judgeSilence(): void {
+    const wasThere = this.#context.presence.absences === this.#askedAfter;
+    tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
   }
 
   lose(failure: Failure | null): void {
@@ -126,14 +158,7 @@ export class SenderPeer {
     this.#context.counters.add('senders_lost');
     this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
     this.#listener.lost({ code: 'sender_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` });
-    this.#queue = this.#queue
-      .then(() => this.#revoke())
-      .catch((error: unknown) => {
-        this.#context.logger.error(
-          { peer: this.agent, err: error },
-          'remote key not revoked: its pages stay quarantined',
-        );
-      });
+    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
   }
 
   ignored(event: string): void {
@@ -146,6 +171,11 @@ export class SenderPeer {
   #crashed(error: unknown): void {
     this.#context.supervisor.crashed('peer', { peer: this.agent }, error);
     this.lose(toFailure(error));
+  }
+
+  #notRevoked(error: unknown): void {
+    const log = { peer: this.agent, err: error };
+    this.#context.logger.error(log, 'remote key not revoked: its pages stay quarantined');
   }
 
   async #revoke(): Promise<void> {

@@ -38,7 +38,15 @@ export class StoreActor {
   /** What may be looked at without a command. */
   get view(): Pick<
     Store,
-    'pageCounts' | 'waiting' | 'tombstone' | 'remembered' | 'auditCounts' | 'audit' | 'describe' | 'quarantineAgeMs'
+    | 'pageCounts'
+    | 'waiting'
+    | 'tombstone'
+    | 'remembered'
+    | 'auditCounts'
+    | 'audit'
+    | 'describe'
+    | 'quarantineAgeMs'
+    | 'quarantiningSince'
   > {
     return this.#store;
   }

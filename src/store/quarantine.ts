@@ -25,6 +25,11 @@ export class Quarantine {
     return undefined;
   }
 
+  /** Remote keys that could reach a page which has been here since before then. */
+  grantsSince(sinceMs: number): string[] {
+    return [...new Set([...this.#pages.values()].filter((page) => page.sinceMs < sinceMs).map(({ grant }) => grant))];
+  }
+
   add(page: number, writer: string, grant: string, nowMs: number): void {
     this.#pages.set(page, { writer, grant, sinceMs: nowMs });
   }

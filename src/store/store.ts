@@ -106,6 +106,11 @@ export class Store {
     return nowMs - (this.#quarantine.oldestSinceMs ?? nowMs);
   }
 
+  /** Remote keys that keep a page in quarantine since before then. */
+  quarantiningSince(sinceMs: number): string[] {
+    return this.#quarantine.grantsSince(sinceMs);
+  }
+
   /** Requests that wait for pages. */
   get waiting(): number {
     return this.#admission.waiting;

@@ -113,3 +113,72 @@ test('P12: no provider connects any more, but messages do: the receiver announce
     asked: ['failed', 'failed'],
   });
 });
+
+/** Stops both, one within the other's absence: `decode` for `decodeMs`, and `prefill` for `prefillMs` when `afterMs` of that have passed. */
+async function bothStopped({ made, decode, prefill }: Made, decodeMs: number, afterMs: number, prefillMs: number) {
+  const decodeStopped = made.freeze(decode, decodeMs);
+  await made.clock.advance(afterMs);
+  await Promise.all([decodeStopped, made.freeze(prefill, prefillMs)]);
+}
+
+test('P12: messages that lay unread while the receiver was stopped begin nothing that it announces', async () => {
+  const cluster_ = await cluster();
+  const { made, decode } = cluster_;
+  await made.put('prefill-0', 'r0', ['k0']);
+  await made.ended('r0');
+  const stopped = made.freeze(decode, 10_000);
+  await made.put('prefill-0', 'r1', keys, { timeoutMs: 20_000 });
+  await stopped;
+  expect(await endsOf(cluster_, 'r1')).toEqual({
+    published: [['failed', 'receiver_lost']],
+    asked: ['failed', 'failed'],
+  });
+});
+
+test('P12: an answer that lay unread while the receiver was stopped again says nothing: it asks again', async () => {
+  const cluster_ = await cluster();
+  const { made, decode } = cluster_;
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  await made.freeze(decode, 2000);
+  let confirmed = false;
+  made.network.fate = ({ subject, kind }) => {
+    confirmed ||= kind === 'reply' && subject.endsWith('.confirm');
+    return { copies: 1, delayMs: kind === 'reply' && subject.endsWith('.confirm') ? 10 : 0 };
+  };
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  await made.clock.until(() => confirmed);
+  await made.freeze(decode, 10_000);
+  expect(await endsOf(cluster_, 'r1')).toEqual({
+    published: [['failed', 'receiver_lost']],
+    asked: ['failed', 'failed'],
+  });
+});
+
+test('P12, P14: the sender was stopped itself while its receiver was silent: it has heard nobody, and holds nobody for lost', async () => {
+  const cluster_ = await cluster();
+  await cluster_.made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
+  await cluster_.made.clock.advance(100);
+  await bothStopped(cluster_, 2500, 2000, 10_000);
+  expect((await endsOf(cluster_, 'r1')).published).toEqual([['failed', 'sender_lost']]);
+});
+
+test('P5: a sender that held us for lost says nothing about its writes: its remote key is revoked, and the pages are free', async () => {
+  const { made, decode } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
+  await made.clock.advance(100);
+  // Its pages are given out, and the answer that says so is lost.
+  made.network.fate = ({ subject, kind }) => ({
+    copies: kind === 'reply' && subject.endsWith('.allocate') ? 0 : 1,
+    delayMs: 0,
+  });
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2, timeoutMs: 5000 });
+  await made.clock.advance(100);
+  await made.cutOff(decode, 6000);
+  await made.clock.advance(1000);
+  expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 2 });
+  await made.clock.advance(11_000);
+  const { pages, counters } = await made.status('decode-0');
+  expect(pages).toMatchObject({ quarantined: 0, free: 8 });
+  expect(counters).toMatchObject({ quarantines_overdue: 1, grants_revoked: 1 });
+});

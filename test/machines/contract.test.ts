@@ -96,6 +96,8 @@ const ingestSamples: Samples<IngestEvent> = {
   'leases.ended': [{ type: 'leases.ended', cause: 'released' }],
 };
 
+const silences = ['silence.certain', 'silence.own'];
+
 const peerSamples: Samples<PeerEvent> = {
   'connection.opened': [{ type: 'connection.opened' }],
   'connection.failed': [{ type: 'connection.failed', failure }],
@@ -104,6 +106,8 @@ const peerSamples: Samples<PeerEvent> = {
   'peer.left': [{ type: 'peer.left', failure }],
   'line.down': [{ type: 'line.down' }],
   'line.up': [{ type: 'line.up' }],
+  'silence.certain': [{ type: 'silence.certain' }],
+  'silence.own': [{ type: 'silence.own' }],
 };
 
 const agentSamples = {
@@ -205,11 +209,12 @@ const subjects: Readonly<Record<string, Subject>> = {
     input: { agent: 'a', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 },
     samples: peerSamples,
     dropped: {
-      connecting: ['connection.broken', 'line.up'],
-      interrupted: ['connection.broken', 'connection.failed', 'line.down'],
-      'connected.alive': ['connection.opened', 'connection.failed', 'line.up'],
-      'connected.suspect': ['connection.opened', 'connection.failed', 'line.up'],
-      'connected.unheard': ['connection.opened', 'connection.failed'],
+      connecting: ['connection.broken', 'line.up', ...silences],
+      interrupted: ['connection.broken', 'connection.failed', 'line.down', ...silences],
+      'connected.alive': ['connection.opened', 'connection.failed', 'line.up', ...silences],
+      'connected.suspect': ['connection.opened', 'connection.failed', 'line.up', ...silences],
+      'connected.silent': ['connection.opened', 'connection.failed', 'line.up'],
+      'connected.unheard': ['connection.opened', 'connection.failed', ...silences],
     },
     ways: {
       connecting: ['itself', after(peerMachine, 'connectTimeout', 'connecting')],
@@ -217,6 +222,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       'connected.unheard': ['NATS, which is back or is not needed any more', { type: 'line.up' }],
       'connected.alive': ['itself', after(peerMachine, 'suspectAfter', 'connected.alive')],
       'connected.suspect': ['itself', after(peerMachine, 'lostAfter', 'connected.suspect')],
+      'connected.silent': ['its owner, which knows at once', { type: 'silence.certain' } as EventObject],
     },
   },
   agent: {

@@ -1,12 +1,14 @@
 /** What an agent knows of another: connected, alive, suspect, lost; by heartbeats, in time, once. */
 import { describe, expect, test } from 'vitest';
 import { type PeerEvent, peerMachine, SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
-import { failure, run, Walk } from './support.js';
+import { type Answers, failure, run, Walk } from './support.js';
 
 const input = { agent: 'decode-1', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 };
 const opened: PeerEvent = { type: 'connection.opened' };
 const broken: PeerEvent = { type: 'connection.broken' };
 const heard: PeerEvent = { type: 'peer.heard' };
+/** We were there all the time. */
+const present = { judgeSilence: { type: 'silence.certain' } } as const;
 const left: PeerEvent = { type: 'peer.left', failure };
 
 describe('connecting', () => {
@@ -55,8 +57,8 @@ describe('connecting', () => {
 });
 
 describe('alive or not', () => {
-  function connected() {
-    const running = run(peerMachine, input);
+  function connected(answers: Answers<typeof peerMachine> = present) {
+    const running = run(peerMachine, input, answers);
     running.actor.send(opened);
     running.take();
     return running;
@@ -81,6 +83,15 @@ describe('alive or not', () => {
         failure: { code: 'no_responders', message: 'agent decode-1 was silent for 300 ms' },
       },
     });
+  });
+
+  test('P12: P14: who was stopped meanwhile has heard nobody, and judges nobody: it listens anew', () => {
+    const running = connected({ judgeSilence: { type: 'silence.own' } });
+    running.pass(300);
+    expect(running.state).toBe('connected.alive');
+    running.pass(299);
+    expect(running.state).toBe('connected.suspect');
+    expect(running.take()).toEqual([['probe'], ['probe']]);
   });
 
   test('S16: a peer that is held for dead was silent for as long as the reason says', () => {

@@ -127,6 +127,7 @@ export class FaultInjector {
     this.#countFor(from);
     this.#countFor(to);
     const fate = this.#misfortune(envelope);
+    this.#world.links.note(envelope, this.#world.now, fate);
     this.#world.trace.add(() => line(envelope, fate));
     return fate;
   }

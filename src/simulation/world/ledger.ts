@@ -6,10 +6,13 @@ import type { TerminalEvent } from '../../protocol/events.js';
 import type { End } from '../../protocol/subjects.js';
 import type { World } from './world.js';
 
-export interface Accepted {
+interface Identity {
   readonly request: string;
   /** The sender's. */
   readonly epoch: string;
+}
+
+export interface Accepted extends Identity {
   readonly sender: string;
   readonly receiver: string;
   readonly keys: readonly string[];
@@ -25,6 +28,8 @@ interface Entry extends Accepted {
 /** An end was announced by this agent, in this life. */
 interface Publication {
   readonly end: End;
+  readonly sender: string;
+  readonly receiver: string;
   readonly agent: string;
   readonly address: string | undefined;
   readonly atMs: number;
@@ -34,6 +39,8 @@ export class Ledger {
   readonly #world: World;
   readonly #entries = new Map<string, Entry>();
   readonly #publications = new Map<string, Publication[]>();
+  /** Requests whose end may be told in two ways. */
+  readonly #twice = new Set<string>();
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
 
   constructor(world: World) {
@@ -75,20 +82,20 @@ export class Ledger {
   }
 
   /** A router has learned how it ended. */
-  settle(identity: { readonly request: string; readonly epoch: string }, end: End, from: string): void {
+  settle(identity: Identity, end: End, from: string): void {
     const entry = this.#entries.get(nameOf(identity));
     if (entry === undefined) return;
     this.#world.trace.add(() => `router learns ${nameOf(entry)} ${end} from ${from}`);
     if (entry.end === null) entry.end = end;
-    else if (entry.end !== end && !this.#isAnnouncerGone(entry)) {
+    else if (entry.end !== end && !this.#mayBeTwo(entry)) {
       this.#world.violate('one end', `${nameOf(entry)} was ${entry.end}, and now is ${end} (${from})`);
     }
   }
 
   /** What agents answer at the end of everything must be what was published. */
-  checkRecorded(identity: { readonly request: string; readonly epoch: string }, end: End, agent: string): void {
+  checkRecorded(identity: Identity, end: End, agent: string): void {
     const first = this.#publications.get(nameOf(identity))?.[0];
-    if (first === undefined || first.end === end || this.#isAnnouncerGone(identity)) return;
+    if (first === undefined || first.end === end || this.#mayBeTwo(identity)) return;
     this.#world.violate('one end', `${nameOf(identity)} was announced ${first.end}, and ${agent} has recorded ${end}`);
   }
 
@@ -101,26 +108,39 @@ export class Ledger {
     const world = this.#world;
     const name = nameOf(event);
     const before = this.#publications.get(name) ?? [];
-    const publication = { end: event.end, agent, address: world.slot(agent).life?.address, atMs: world.now };
+    const { end, sender, receiver } = event;
+    const publication = { end, sender, receiver, agent, address: world.slot(agent).life?.address, atMs: world.now };
     this.#publications.set(name, [...before, publication]);
     world.trace.add(() => `${agent} announces ${name} ${event.end} ${event.reason?.code ?? ''}`);
     const [first] = before;
-    if (first !== undefined && !this.#isAnnouncerGone(event)) {
+    if (first !== undefined && !this.#mayBeTwo(event)) {
       world.violate('one announcement', `${name}: ${first.end} by ${first.agent}, then ${event.end} by ${agent}`);
     }
     for (const listener of this.#listeners) listener(event, world.now);
   }
 
   /**
-   * The one case in which there may be two words: whoever has announced an end was killed before its partner had heard
-   * of it (docs/protocol.md, "Exactly one terminal event").
+   * May there be two words? (docs/protocol.md, "Exactly one terminal event".) When whoever announced an end first cannot be
+   * reached before its partner has heard of it, or when the two could not hear each other while both were there.
    */
-  #isAnnouncerGone(identity: { readonly request: string; readonly epoch: string }): boolean {
-    const [first] = this.#publications.get(nameOf(identity)) ?? [];
-    return first === undefined || first.address === undefined || this.#world.isDead(first.address);
+  #mayBeTwo(identity: Identity): boolean {
+    const name = nameOf(identity);
+    const [first] = this.#publications.get(name) ?? [];
+    if (first === undefined || this.#twice.has(name)) return true;
+    const { links } = this.#world;
+    const { sender, receiver } = first;
+    if (!this.#isGone(first) && !links.wereSilent(sender, receiver) && !links.wereSilent(receiver, sender))
+      return false;
+    this.#twice.add(name);
+    return true;
+  }
+
+  #isGone({ agent, address }: Publication): boolean {
+    const { life } = this.#world.slot(agent);
+    return life === undefined || life.address !== address || life.isStopped || !life.control.isConnected;
   }
 }
 
-export function nameOf({ request, epoch }: { readonly request: string; readonly epoch: string }): string {
+export function nameOf({ request, epoch }: Identity): string {
   return `${epoch}/${request}`;
 }

@@ -11,6 +11,7 @@ import { SimulatedAgent } from '../simulated-agent.js';
 import { SimulatedClock } from '../simulated-clock.js';
 import { SkewedClock } from '../skewed-clock.js';
 import { PAGE_BYTES } from './chunk.js';
+import { Links } from './links.js';
 import type { AgentPlan, Scenario } from './scenario.js';
 import {
   ATTEMPT_MS,
@@ -61,6 +62,8 @@ export class World {
   readonly faults: Record<string, number> = {};
   /** Every life there was, by the name of its fabric. */
   readonly lives = new Map<string, SimulatedAgent>();
+  /** What has passed between whom. */
+  readonly links = new Links();
   readonly #dead = new Set<string>();
   readonly #started: ((slot: Slot) => void)[] = [];
   violation: Violation | undefined;
