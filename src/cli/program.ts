@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';
 import { reportError } from './report-error.js';
+import { simCommand } from './sim.js';
 import { statusCommand } from './status.js';
 import type { Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -13,7 +14,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
     .option('--verbose', 'with errors, show where they come from');
-  for (const command of [agentCommand(terminal), demoCommand(terminal), statusCommand(terminal)]) {
+  const commands = [agentCommand, demoCommand, statusCommand, simCommand];
+  for (const command of commands.map((make) => make(terminal))) {
     program.addCommand(command);
   }
   for (const command of [program, ...program.commands]) {

@@ -11,6 +11,8 @@ export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #engines: readonly DecodeEngine[];
+  /** Where somebody waits for pages. */
+  readonly #full = new Set<string>();
 
   constructor(world: World, ledger: Ledger, engines: readonly DecodeEngine[]) {
     this.#world = world;
@@ -29,6 +31,7 @@ export class Checks {
       const inspected = life.agent.inspectStore();
       if (inspected === undefined) continue;
       if (inspected.broken !== undefined) this.#world.violate('store', `${life.address}: ${inspected.broken}`);
+      this.#countWaits(life.address, inspected.store.queue.length > 0);
       this.#checkPages(life, inspected.store);
       this.#checkLeases(life, inspected.store);
     }
@@ -54,6 +57,13 @@ export class Checks {
       if ((counters['actors_crashed'] ?? 0) > 0) this.#world.violate('crash', `an actor of ${plan.name} threw`);
       await this.#checkRecords(plan.name);
     }
+  }
+
+  /** A full arena counts once, however long it stays full. */
+  #countWaits(address: string, waits: boolean): void {
+    if (waits && !this.#full.has(address)) this.#world.struck('arenaFull');
+    if (waits) this.#full.add(address);
+    else this.#full.delete(address);
   }
 
   async #checkRecords(agent: string): Promise<void> {

@@ -80,6 +80,11 @@ const PREFIXES = 3;
 const PREFIX_CHUNKS = 4;
 const OWN_KEYS = 12;
 const STAGING_PAGES = 6;
+const LAST_REQUEST_MS = ACTIVE_MS - REQUEST_MS_MAX / 3;
+/** Many prompts come at about the same time, and so share what is being written. */
+const BURSTS = 3;
+const BURST_MS = 12;
+const IN_BURST = 0.7;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
@@ -90,19 +95,23 @@ export function scenarioOf(seed: number): Scenario {
     }
   };
   add('prefill', () => STAGING_PAGES);
-  add('decode', () => random.integer(4, 10));
-  const requests = Array.from({ length: random.integer(6, 16) }, (_, index) => requestPlan(random, index, agents));
+  add('decode', () => random.integer(4, 14));
+  const burstsMs = Array.from({ length: BURSTS }, () => random.integer(0, LAST_REQUEST_MS));
+  const requests = Array.from({ length: random.integer(8, 24) }, (_, index) => {
+    const atMs = random.chance(IN_BURST) ? random.pick(burstsMs) + random.integer(0, BURST_MS) : undefined;
+    return requestPlan(random, index, agents, atMs ?? random.integer(0, LAST_REQUEST_MS));
+  });
   for (const hog of hogs(random, agents)) requests.push(hog);
-  const faults = Array.from({ length: random.integer(0, 7) }, () => faultPlan(random, agents));
+  const faults = Array.from({ length: random.integer(0, 9) }, () => faultPlan(random, agents));
   return { seed, agents, requests, faults };
 }
 
-function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]): RequestPlan {
+function requestPlan(random: Random, index: number, agents: readonly AgentPlan[], atMs: number): RequestPlan {
   const receiver = random.pick(agents.filter(({ role }) => role === 'decode'));
   const keys = keysOf(random, receiver.pages);
   return {
     request: `r${index}`,
-    atMs: random.integer(0, ACTIVE_MS - REQUEST_MS_MAX / 3),
+    atMs,
     sender: random.pick(agents.filter(({ role }) => role === 'prefill')).name,
     receiver: receiver.name,
     batches: batchesOf(random, keys),

@@ -1,0 +1,86 @@
+/** Runs many seeds on several threads and adds up what they found. */
+import { Worker } from 'node:worker_threads';
+import type { End } from '../../protocol/subjects.js';
+import { NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
+
+export interface SeedsReport {
+  readonly seeds: number;
+  /** Timers that fired and messages that arrived; everything was checked after each. */
+  readonly steps: number;
+  /** How often each kind of fault struck. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** Requests that were accepted. */
+  readonly requests: number;
+  readonly terminal: Readonly<Record<End, number>>;
+  /** Pages that decode engines have read and checked under their leases. */
+  readonly pagesRead: number;
+  /** Seeds that broke a rule. */
+  readonly violations: number;
+  readonly failing: readonly { readonly seed: number; readonly rule: string; readonly detail: string }[];
+  readonly seconds: number;
+}
+
+export interface SeedsResult {
+  readonly report: SeedsReport;
+  readonly shrunk: (Required<Pick<SeedReport, 'shrunk'>>['shrunk'] & { readonly seed: number }) | undefined;
+}
+
+const SHARED_NUMBERS = 2;
+const MS_PER_S = 1000;
+/** Seeds that are listed; all are counted. */
+const FAILING_LISTED_MAX = 20;
+
+export async function runSeeds(options: {
+  readonly fromSeed: number;
+  readonly seeds: number;
+  readonly threads: number;
+  /** Module that a thread runs. */
+  readonly worker: URL;
+  readonly onProgress: (done: number, failed: number) => void;
+}): Promise<SeedsResult> {
+  const shared = new Int32Array(new SharedArrayBuffer(SHARED_NUMBERS * Int32Array.BYTES_PER_ELEMENT));
+  shared[NEXT_SEED] = options.fromSeed;
+  const work: SeedWork = { shared, untilSeed: options.fromSeed + options.seeds };
+  const startedMs = performance.now();
+  const reports: SeedReport[] = [];
+  let failed = 0;
+  const thread = () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker(options.worker, { workerData: work });
+      worker.on('message', (report: SeedReport) => {
+        reports.push(report);
+        if (report.result.violation !== undefined) failed += 1;
+        options.onProgress(reports.length, failed);
+      });
+      worker.on('error', reject);
+      worker.on('exit', () => resolve());
+    });
+  await Promise.all(Array.from({ length: options.threads }, thread));
+  const first = reports.find(({ shrunk }) => shrunk !== undefined);
+  const shrunk = first?.shrunk === undefined ? undefined : { seed: first.seed, ...first.shrunk };
+  return { report: summarise(reports, (performance.now() - startedMs) / MS_PER_S), shrunk };
+}
+
+function summarise(reports: readonly SeedReport[], seconds: number): SeedsReport {
+  const faults: Record<string, number> = {};
+  const terminal: Record<End, number> = { ready: 0, failed: 0, cancelled: 0, expired: 0 };
+  const sum = (value: (report: SeedReport) => number) => reports.reduce((total, report) => total + value(report), 0);
+  for (const { result } of reports) {
+    for (const [kind, count] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + count;
+    for (const [end, count] of Object.entries(result.terminal)) terminal[end as End] += count;
+  }
+  const failing = reports
+    .flatMap(({ seed, result: { violation } }) => (violation === undefined ? [] : { seed, ...violation }))
+    .sort((one, other) => one.seed - other.seed);
+  return {
+    seeds: reports.length,
+    steps: sum(({ result }) => result.steps),
+    faults: Object.fromEntries(Object.entries(faults).sort(([one], [other]) => (one < other ? -1 : 1))),
+    requests: sum(({ result }) => result.requests),
+    terminal,
+    pagesRead: sum(({ result }) => result.pagesRead),
+    violations: failing.length,
+    failing: failing.slice(0, FAILING_LISTED_MAX),
+    seconds: Math.round(seconds),
+  };
+}

@@ -1,0 +1,22 @@
+/** What a thread that runs seeds is told, and what it reports. */
+import type { ScenarioResult } from '../../simulation/world/run-scenario.js';
+import type { Scenario } from '../../simulation/world/scenario.js';
+import type { Violation } from '../../simulation/world/world.js';
+
+export interface SeedWork {
+  /** Shared by all threads: the next seed, and whether one of them has begun to make a failing scenario smaller. */
+  readonly shared: Int32Array;
+  readonly untilSeed: number;
+}
+
+export const NEXT_SEED = 0;
+export const SHRINKING = 1;
+
+export type SeedReport = { readonly seed: number; readonly result: Omit<ScenarioResult, 'trace'> } & {
+  /** Of the first failing seed only. */
+  readonly shrunk?: {
+    readonly scenario: Scenario;
+    readonly violation: Violation | undefined;
+    readonly trace: readonly string[];
+  };
+};

@@ -1,0 +1,25 @@
+/** A thread that runs seeds, one after the other, as long as there are any. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { runScenario } from '../../simulation/world/run-scenario.js';
+import { scenarioOf } from '../../simulation/world/scenario.js';
+import { shrink } from '../../simulation/world/shrink.js';
+import { NEXT_SEED, type SeedReport, type SeedWork, SHRINKING } from './seed-work.js';
+
+async function work({ shared, untilSeed }: SeedWork): Promise<void> {
+  for (let seed = take(shared); seed < untilSeed; seed = take(shared)) {
+    const { trace: _, ...result } = await runScenario(scenarioOf(seed));
+    const isFirst = result.violation !== undefined && Atomics.exchange(shared, SHRINKING, 1) === 0;
+    parentPort?.postMessage({ seed, result, ...(isFirst ? await made(seed, result.violation?.rule ?? '') : {}) });
+  }
+}
+
+async function made(seed: number, rule: string): Promise<Pick<SeedReport, 'shrunk'>> {
+  const { scenario, result } = await shrink(scenarioOf(seed), rule);
+  return { shrunk: { scenario, violation: result.violation, trace: result.trace } };
+}
+
+function take(shared: Int32Array): number {
+  return Atomics.add(shared, NEXT_SEED, 1);
+}
+
+await work(workerData as SeedWork);

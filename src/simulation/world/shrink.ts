@@ -1,0 +1,87 @@
+/**
+ * Makes a scenario that breaks a rule smaller while it still breaks that rule: parts are left out, larger ones first, as
+ * long as anything can be.
+ */
+import { runScenario, type ScenarioResult } from './run-scenario.js';
+import type { RequestPlan, Scenario } from './scenario.js';
+
+/** A scenario takes some tens of milliseconds. */
+const RUNS_MAX = 400;
+
+export interface Shrunk {
+  readonly scenario: Scenario;
+  /** Of the smaller scenario, with its trace. */
+  readonly result: ScenarioResult;
+}
+
+export async function shrink(scenario: Scenario, rule: string): Promise<Shrunk> {
+  const search = new Search(scenario, rule);
+  for (let before = 0; before !== search.size; ) {
+    before = search.size;
+    await search.without('faults');
+    await search.without('requests');
+    await search.simpler();
+  }
+  await search.withoutIdle();
+  return { scenario: search.best, result: await runScenario(search.best, { trace: true }) };
+}
+
+class Search {
+  best: Scenario;
+  readonly #rule: string;
+  #runs = 0;
+
+  constructor(scenario: Scenario, rule: string) {
+    this.best = scenario;
+    this.#rule = rule;
+  }
+
+  get size(): number {
+    return this.best.faults.length + this.best.requests.length;
+  }
+
+  /** Leaves out halves, quarters and so on, down to single ones. */
+  async without(list: 'faults' | 'requests'): Promise<void> {
+    for (let size = Math.ceil(this.best[list].length / 2); size >= 1; size = Math.floor(size / 2)) {
+      for (let from = 0; from < this.best[list].length; ) {
+        const kept = this.best[list].filter((_, index) => index < from || index >= from + size);
+        if (!(await this.#accept({ ...this.best, [list]: kept }))) from += size;
+      }
+    }
+  }
+
+  /** Requests in one batch, without what they did not need. */
+  async simpler(): Promise<void> {
+    const changes: ((plan: RequestPlan) => Partial<RequestPlan>)[] = [
+      () => ({ late: false }),
+      () => ({ staged: false }),
+      () => ({ cancel: null }),
+      ({ batches }) => ({ batches: [batches.flat()] }),
+    ];
+    for (const change of changes) {
+      for (const [index, plan] of this.best.requests.entries()) {
+        const simple = { ...plan, ...change(plan) };
+        if (JSON.stringify(simple) === JSON.stringify(plan)) continue;
+        await this.#accept({ ...this.best, requests: this.best.requests.with(index, simple) });
+      }
+    }
+  }
+
+  /** Agents that no request needs. */
+  async withoutIdle(): Promise<void> {
+    const used = new Set(this.best.requests.flatMap(({ sender, receiver }) => [sender, receiver]));
+    const agents = this.best.agents.filter(({ name }) => used.has(name));
+    const there = new Set(agents.map(({ name }) => name));
+    const faults = this.best.faults.filter((fault) => !('target' in fault) || there.has(fault.target));
+    if (agents.length < this.best.agents.length) await this.#accept({ ...this.best, agents, faults });
+  }
+
+  async #accept(scenario: Scenario): Promise<boolean> {
+    if (this.#runs >= RUNS_MAX) return false;
+    this.#runs += 1;
+    const { violation } = await runScenario(scenario);
+    if (violation?.rule !== this.#rule) return false;
+    this.best = scenario;
+    return true;
+  }
+}
