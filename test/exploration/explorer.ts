@@ -1,5 +1,6 @@
 /** Visits every situation that can be reached, nearest first, and checks each. */
 import type { Store, StoreOptions } from '../../src/store/store.js';
+import { Digests } from './digests.js';
 import { initialState } from './initial.js';
 import { faultAtRest, faultOf } from './invariants.js';
 import type { Configuration, State } from './state.js';
@@ -37,7 +38,8 @@ export function explore(configuration: Configuration, limits: Limits): Explorati
   const options = { pages, pageBytes: 1, leaseMs: 1000, tombstonesMax: 10, tombstoneMs: 1000, holdersMax: 10 };
   const log = new StoreLog({ ...options, retainedMax: 0 }, limits.createStore);
   const first: Visited = { state: initialState(configuration, log), parent: undefined, step: 'begin', depth: 0 };
-  const seen = new Set([digestOf(first.state as State)]);
+  const digests = new Digests();
+  const seen = new Set([digests.of(first.state as State)]);
   let queue = [first];
   let transitions = 0;
   let longestTrace = 0;
@@ -56,7 +58,7 @@ export function explore(configuration: Configuration, limits: Limits): Explorati
       for (const step of steps) {
         const reached = follow(state, configuration, log, step);
         transitions += 1;
-        const digest = digestOf(reached);
+        const digest = digests.of(reached);
         if (seen.has(digest)) continue;
         seen.add(digest);
         next.push({ state: reached, parent: visited, step: step.name, depth: visited.depth + 1 });
@@ -82,35 +84,4 @@ function traceOf(visited: Visited): string[] {
   const trace: string[] = [];
   for (let at: Visited | undefined = visited; at?.parent !== undefined; at = at.parent) trace.unshift(at.step);
   return trace;
-}
-
-const digests = new WeakMap<object, string>();
-
-/** Machines' snapshots are shared by many situations: each is written down once. */
-function snapshotDigest(snapshot: { readonly value: unknown; readonly context: unknown } | null): string {
-  if (snapshot === null) return '-';
-  const known = digests.get(snapshot);
-  if (known !== undefined) return known;
-  const digest = JSON.stringify([snapshot.value, snapshot.context]);
-  digests.set(snapshot, digest);
-  return digest;
-}
-
-/** Equal for situations from which the same can happen. */
-function digestOf(state: State): string {
-  const senders = state.senders.map(({ request, transfers, connection, taken, reconnects }) => [
-    snapshotDigest(request),
-    Object.entries(transfers).map(([batch, transfer]) => [batch, snapshotDigest(transfer)]),
-    [connection, taken, reconnects],
-  ]);
-  return JSON.stringify([
-    state.store.digest,
-    senders,
-    state.ingests.map(snapshotDigest),
-    state.lost,
-    state.messages.map((message) => JSON.stringify(message)).sort(),
-    state.unanswered.map((call) => JSON.stringify(call)).sort(),
-    [state.unnoticed, state.pending, state.arena, state.announced, state.budget, state.fault],
-    state.writes.map((write) => JSON.stringify(write)).sort(),
-  ]);
 }

@@ -11,7 +11,8 @@ export interface StoreNode {
   readonly description: StoreDescription;
   /** The first invariant that does not hold. */
   readonly broken: string | undefined;
-  readonly digest: string;
+  /** Equal for equal stores. */
+  readonly number: number;
 }
 
 export interface Executed {
@@ -38,7 +39,7 @@ export class StoreLog {
   }
 
   execute(node: StoreNode, command: StoreCommand): Executed {
-    const name = `${node.digest} ${JSON.stringify(command)}`;
+    const name = `${node.number} ${JSON.stringify(command)}`;
     const known = this.#executed.get(name);
     if (known !== undefined) return known;
     const store = this.#create(this.#options);
@@ -60,10 +61,12 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    const digest = JSON.stringify(description);
+    // Who declined a hand-over is not asked again, and a description does not say it.
+    const declines = commands.filter(({ type }) => type === 'decline');
+    const digest = JSON.stringify([description, declines]);
     const known = this.#nodes.get(digest);
     if (known !== undefined) return known;
-    const node = { commands, description, broken: store.audit(), digest };
+    const node = { commands, description, broken: store.audit(), number: this.#nodes.size };
     this.#nodes.set(digest, node);
     return node;
   }
