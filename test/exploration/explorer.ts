@@ -1,26 +1,34 @@
 /** Visits every situation that can be reached, nearest first, and checks each. */
 import type { Store, StoreOptions } from '../../src/store/store.js';
+import type { Configuration } from './configuration.js';
 import { Digests } from './digests.js';
-import { initialState } from './initial.js';
+import { initialState } from './initial-state.js';
 import { faultAtRest, faultOf } from './invariants.js';
-import type { Configuration, State } from './state.js';
+import type { State } from './state.js';
 import { follow, stepsOf } from './steps.js';
 import { StoreLog } from './store-log.js';
 
 export interface Exploration {
-  readonly configuration: string;
   /** Distinct situations. */
   readonly states: number;
+  /** Steps from one situation to another, or to the same. */
   readonly transitions: number;
-  /** Steps of the longest shortest way to a situation. */
+  /** Steps of the shortest way to the situation that is farthest away. */
   readonly longestTrace: number;
-  /** The first violation, with the shortest way to it. */
-  readonly violation: { readonly what: string; readonly trace: readonly string[] } | undefined;
+  /** Every situation was visited. */
+  readonly complete: boolean;
+  readonly violation: Violation | undefined;
 }
 
-export interface Limits {
-  /** Stops after so many situations. */
-  readonly statesMax: number;
+/** What does not hold, and the shortest way to it. */
+export interface Violation {
+  readonly what: string;
+  readonly trace: readonly string[];
+}
+
+export interface ExplorerOptions {
+  /** Stops when there are so many situations. */
+  readonly statesMax?: number | undefined;
   /** Another store than the shipped one. */
   readonly createStore?: (options: StoreOptions) => Store;
 }
@@ -33,28 +41,41 @@ interface Visited {
   readonly depth: number;
 }
 
-export function explore(configuration: Configuration, limits: Limits): Exploration {
-  const { pages } = configuration;
-  const options = { pages, pageBytes: 1, leaseMs: 1000, tombstonesMax: 10, tombstoneMs: 1000, holdersMax: 10 };
-  const log = new StoreLog({ ...options, retainedMax: 0 }, limits.createStore);
-  const first: Visited = { state: initialState(configuration, log), parent: undefined, step: 'begin', depth: 0 };
+/** Chunks are one byte long, nothing expires, and no limit but the pages is ever met. */
+const STORE_OPTIONS = {
+  pageBytes: 1,
+  leaseMs: 1000,
+  tombstonesMax: 10,
+  tombstoneMs: 1000,
+  holdersMax: 10,
+  retainedMax: 0,
+};
+
+/** Ends at the first violation. */
+export function explore(configuration: Configuration, options: ExplorerOptions = {}): Exploration {
+  const { statesMax = Number.POSITIVE_INFINITY, createStore } = options;
+  const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pages }, createStore);
   const digests = new Digests();
-  const seen = new Set([digests.of(first.state as State)]);
-  let queue = [first];
+  const seen = new Set<string>();
   let transitions = 0;
   let longestTrace = 0;
-  while (queue.length > 0) {
+  const result = (complete: boolean, violation?: Violation): Exploration => {
+    return { states: seen.size, transitions, longestTrace, complete, violation };
+  };
+  const first = initialState(configuration, log);
+  seen.add(digests.of(first));
+  let front: Visited[] = [{ state: first, parent: undefined, step: '', depth: 0 }];
+  while (front.length > 0) {
     const next: Visited[] = [];
-    for (const visited of queue) {
+    for (const visited of front) {
       const state = visited.state as State;
       visited.state = null;
       longestTrace = visited.depth;
       const steps = stepsOf(state, configuration);
       const atRest = steps.every(({ isFault }) => isFault);
       const what = faultOf(state, configuration) ?? (atRest ? faultAtRest(state) : undefined);
-      if (what !== undefined) {
-        return report(configuration, seen.size, transitions, longestTrace, { what, trace: traceOf(visited) });
-      }
+      if (what !== undefined) return result(false, { what, trace: traceOf(visited) });
+      if (seen.size >= statesMax) return result(false);
       for (const step of steps) {
         const reached = follow(state, configuration, log, step);
         transitions += 1;
@@ -63,25 +84,14 @@ export function explore(configuration: Configuration, limits: Limits): Explorati
         seen.add(digest);
         next.push({ state: reached, parent: visited, step: step.name, depth: visited.depth + 1 });
       }
-      if (seen.size >= limits.statesMax) return report(configuration, seen.size, transitions, longestTrace, undefined);
     }
-    queue = next;
+    front = next;
   }
-  return report(configuration, seen.size, transitions, longestTrace, undefined);
-}
-
-function report(
-  { name }: Configuration,
-  states: number,
-  transitions: number,
-  longestTrace: number,
-  violation: Exploration['violation'],
-): Exploration {
-  return { configuration: name, states, transitions, longestTrace, violation };
+  return result(true);
 }
 
 function traceOf(visited: Visited): string[] {
   const trace: string[] = [];
-  for (let at: Visited | undefined = visited; at?.parent !== undefined; at = at.parent) trace.unshift(at.step);
+  for (let at = visited; at.parent !== undefined; at = at.parent) trace.unshift(at.step);
   return trace;
 }

@@ -1,6 +1,7 @@
 /** What must hold in every situation, and what must hold where nothing more can happen. */
 import { nameOf } from '../../src/store/holder.js';
-import { type Configuration, requestOf, type State } from './state.js';
+import { type Configuration, requestOf } from './configuration.js';
+import type { State } from './state.js';
 
 /** The first thing that is wrong, or undefined. */
 export function faultOf(state: State, configuration: Configuration): string | undefined {

@@ -2,39 +2,14 @@
 import type { SnapshotFrom } from 'xstate';
 import type { ingestMachine } from '../../machines/ingest.js';
 import type { requestMachine } from '../../machines/request.js';
-import type { Allocation, TransferPart, transferMachine } from '../../machines/transfer.js';
-import type { ErrorCode } from '../../src/protocol/errors.js';
-import type { End } from '../../src/protocol/subjects.js';
-import type { StoreEffect } from '../../src/store/commands.js';
+import type { TransferPart, transferMachine } from '../../machines/transfer.js';
+import type { Budget } from './configuration.js';
+import type { Call, Message } from './message.js';
 import type { StoreNode } from './store-log.js';
 
 export type RequestSnapshot = SnapshotFrom<typeof requestMachine>;
 export type TransferSnapshot = SnapshotFrom<typeof transferMachine>;
 export type IngestSnapshot = SnapshotFrom<typeof ingestMachine>;
-
-export type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
-
-/** What is asked, and sent again until it is answered. `sender` is the number of the sender it is from, or to (hand-over). */
-export type Call =
-  | { readonly op: 'allocate'; readonly sender: number; readonly batch: number; readonly grant: string }
-  | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
-  | { readonly op: 'abort'; readonly sender: number; readonly end: Exclude<End, 'ready'> }
-  | { readonly op: 'drained'; readonly sender: number }
-  | { readonly op: 'handover'; readonly sender: number; readonly effect: HandedOver };
-
-/** What was answered: `end` when the request has ended, `allocation` to an allocate. */
-export interface Answer {
-  readonly code: ErrorCode | 'ok';
-  readonly end?: End;
-  readonly allocation?: Allocation;
-}
-
-/** What is on its way: calls, answers to them, and notices to a sender. */
-export type Message =
-  | { readonly kind: 'call'; readonly call: Call }
-  | { readonly kind: 'reply'; readonly call: Call; readonly answer: Answer }
-  | { readonly kind: 'joined'; readonly sender: number; readonly batch: number }
-  | { readonly kind: 'ended'; readonly sender: number; readonly end: End };
 
 export interface Sender {
   /** Null when it has crashed. */
@@ -62,16 +37,6 @@ export interface Write {
   readonly over: boolean;
 }
 
-/** What may still go wrong. */
-export interface Budget {
-  readonly loss: number;
-  readonly duplicate: number;
-  readonly crash: number;
-  readonly cancel: number;
-  readonly timeout: number;
-  readonly fabric: number;
-}
-
 export interface State {
   readonly store: StoreNode;
   readonly senders: readonly Sender[];
@@ -86,23 +51,12 @@ export interface State {
   /** Allocations that wait for an answer: `<sender> <batch> <grant>`. */
   readonly pending: readonly string[];
   readonly writes: readonly Write[];
-  /** What lies in each page: `<key> of <sender>`. */
+  /** The key whose bytes lie in each page. */
   readonly arena: readonly string[];
   /** What was announced about each request, by whom. */
   readonly announced: readonly (readonly string[])[];
+  /** What may still go wrong. */
   readonly budget: Budget;
   /** What must never happen and did. */
   readonly fault: string | null;
 }
-
-/** What is explored: who puts what. */
-export interface Configuration {
-  readonly name: string;
-  readonly pages: number;
-  /** For each sender, the keys of its batches. */
-  readonly batches: readonly (readonly (readonly string[])[])[];
-  readonly budget: Budget;
-}
-
-export const requestOf = (sender: number) => ({ request: `r${sender}`, epoch: `e${sender}` });
-export const grantOf = (sender: number, connection: number) => `g${sender}-${connection}`;

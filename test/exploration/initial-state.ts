@@ -1,7 +1,8 @@
 /** The situation everything begins in: two connected agents on either side, nothing put. */
 import { type AnyStateMachine, initialTransition } from 'xstate';
 import { requestMachine } from '../../machines/request.js';
-import { type Configuration, grantOf, type RequestSnapshot, requestOf, type Sender, type State } from './state.js';
+import { type Configuration, grantOf, requestOf } from './configuration.js';
+import type { RequestSnapshot, Sender, State } from './state.js';
 import type { StoreLog } from './store-log.js';
 
 export function initialState(configuration: Configuration, log: StoreLog): State {
