@@ -22,8 +22,7 @@ export function faultOf(state: State, configuration: Configuration): string | un
       const missing = keys.find((key) => !store.description.entries.some((entry) => entry.key === key && entry.ready));
       if (missing !== undefined) return `${request} is ready without ${missing}`;
     }
-    const isTombstone = store.description.tombstones.some((tombstone) => tombstone.holder === name);
-    if (isTombstone && holder?.state === 'arriving') return `${request} has ended and holds pages`;
+    if (ingests[sender]?.status === 'done' && holder !== undefined) return `${request} has ended and holds pages`;
   }
   return undefined;
 }
