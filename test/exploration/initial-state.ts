@@ -2,7 +2,7 @@
 import { type AnyStateMachine, initialTransition } from 'xstate';
 import { requestMachine } from '../../machines/request.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
-import type { RequestSnapshot, Sender, State } from './state.js';
+import { NO_BYTES, type RequestSnapshot, type Sender, type State } from './state.js';
 import type { StoreLog } from './store-log.js';
 
 export function initialState(configuration: Configuration, log: StoreLog): State {
@@ -28,7 +28,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     unnoticed: [],
     pending: [],
     writes: [],
-    arena: Array.from({ length: configuration.pages }, () => ''),
+    arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
     announced: senders.map(() => []),
     budget: configuration.budget,
     fault: null,

@@ -10,7 +10,7 @@ export function faultOf(state: State, configuration: Configuration): string | un
   if (store.broken !== undefined) return store.broken;
   for (const { key, ready, place } of store.description.entries) {
     const bytes = arena[place?.page ?? -1];
-    if (ready && bytes !== key) return `${key} is ready, and its page has ${bytes || 'nothing'}`;
+    if (ready && bytes !== key) return `${key} is ready, and its page has ${bytes}`;
   }
   for (const [sender, ends] of announced.entries()) {
     const { request } = requestOf(sender);

@@ -55,7 +55,7 @@ export function transferEffect(
       turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender) });
       return;
     case 'startWrite':
-      startWrite(turn, sender, batch, context.current);
+      startWrite(turn, sender, batch, context);
       return;
     case 'sendCommit':
       turn.call({ op: 'commit', sender, batch, part: context.current });
@@ -73,8 +73,15 @@ export function transferEffect(
   }
 }
 
-function startWrite(turn: Turn, sender: number, batch: number, part: TransferPart): void {
+function startWrite(
+  turn: Turn,
+  sender: number,
+  batch: number,
+  { current: part, held, transfer }: TransferSnapshot['context'],
+): void {
   const grant = turn.grant(sender);
+  const lost = part.placements.find(({ position }) => !held.includes(position));
+  if (lost !== undefined) turn.fault(`${transfer} writes chunk ${lost.position}, whose bytes it has given back`);
   // What was handed over for a connection that is gone has no pages any more.
   if (part.part > 0 && !turn.sender(sender).taken.includes(takenName(batch, part.part, grant))) {
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });

@@ -37,6 +37,9 @@ export interface Write {
   readonly over: boolean;
 }
 
+/** What lies in a page to which nothing has been written since it was given out. */
+export const NO_BYTES = 'nothing';
+
 export interface State {
   readonly store: StoreNode;
   readonly senders: readonly Sender[];
@@ -51,7 +54,7 @@ export interface State {
   /** Allocations that wait for an answer: `<sender> <batch> <grant>`. */
   readonly pending: readonly string[];
   readonly writes: readonly Write[];
-  /** The key whose bytes lie in each page. */
+  /** The key whose bytes lie in each page, or what else is there. */
   readonly arena: readonly string[];
   /** What was announced about each request, by whom. */
   readonly announced: readonly (readonly string[])[];

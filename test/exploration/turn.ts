@@ -12,7 +12,14 @@ import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
 import { nameOf } from '../../src/store/holder.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import type { Answer, Call, Message } from './message.js';
-import type { IngestSnapshot, RequestSnapshot, Sender, State, TransferSnapshot } from './state.js';
+import {
+  type IngestSnapshot,
+  NO_BYTES,
+  type RequestSnapshot,
+  type Sender,
+  type State,
+  type TransferSnapshot,
+} from './state.js';
 import type { StoreLog } from './store-log.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -102,8 +109,15 @@ export class Turn {
 
   /** Runs a store command; its effects reach whom they are about. The refusal, if it was refused. */
   execute(command: StoreCommand): Error | undefined {
+    const before = this.state.store.description.pages;
     const { node, effects, error } = this.#log.execute(this.state.store, command);
     this.state.store = node;
+    // What lies in a page means something for as long as the page has this owner.
+    this.state.arena = this.state.arena.map((bytes, page) => {
+      const now = node.description.pages[page];
+      const isOwned = now?.state === 'writing' || now?.state === 'ready';
+      return isOwned && now.generation === before[page]?.generation ? bytes : NO_BYTES;
+    });
     if (error !== undefined && !(error instanceof KvferryError && error.code !== 'internal')) {
       this.fault(`${command.type}: ${error.message}`);
     }

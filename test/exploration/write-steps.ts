@@ -43,14 +43,15 @@ export function addWriteSteps(steps: Steps, index: number, write: Write): void {
   steps.fail('fabric', `${name} breaks off, and more may land`, (turn) => end(turn, false));
 }
 
-/** Bytes land: in a page that is theirs, or this is a fault. */
-function land(turn: Turn, { from, batch, grant }: Write, { page, position }: Placement): void {
+/** Bytes land: in a page that is theirs, or this is a fault. When they come late, their source may be something else by now. */
+function land(turn: Turn, { from, batch, grant, reported }: Write, { page, position }: Placement): void {
   const key = turn.configuration.batches[from]?.[batch]?.[position] ?? '';
   const owner = ownerOf(turn.state.store.description, page);
   if (owner?.writer !== nameOf(requestOf(from)) || owner.grant !== grant) {
     turn.fault(`${key} of ${requestOf(from).request} lands in page ${page}, which is ${owner?.writer ?? 'nobody'}'s`);
   }
-  turn.state.arena = turn.state.arena.with(page, key);
+  const isQuarantined = turn.state.store.description.pages[page]?.state === 'quarantined';
+  if (!isQuarantined) turn.state.arena = turn.state.arena.with(page, reported ? 'other bytes' : key);
 }
 
 /** Who may write to a page now. */
