@@ -14,6 +14,9 @@ const REVERSED: Shape = { pages: 2, batches: [[['x', 'y']], [['y', 'x']]] };
 /** One of them comes in two batches: each may write one chunk and join the other. */
 const BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x', 'y']]] };
 
+/** The longer prompt joins the first chunk of the shorter one and writes the second. */
+const PREFIX: Shape = { pages: 2, batches: [[['x']], [['x', 'y']]] };
+
 /** One page, and two requests that each want all of it: one waits for the other. */
 const SCARCE: Shape = { pages: 1, batches: [[['x']], [['y']]] };
 
@@ -33,6 +36,9 @@ export const configurations: Readonly<Record<string, Configuration>> = {
   'cancel-fabric': within(SHARED, { cancel: 1, fabric: 1 }),
   'timeout-fabric': within(SHARED, { timeout: 1, fabric: 1 }),
   'reversed-loss-crash': within(REVERSED, { loss: 1, crash: 1 }),
+  'prefix-loss-crash': within(PREFIX, { loss: 1, crash: 1 }),
+  'prefix-crash-cancel': within(PREFIX, { crash: 1, cancel: 1 }),
+  'prefix-duplicate-fabric': within(PREFIX, { duplicate: 1, fabric: 1 }),
   'batches-no-fault': within(BATCHES, {}),
   'batches-crash': within(BATCHES, { crash: 1 }),
   'batches-loss': within(BATCHES, { loss: 1 }),

@@ -19,7 +19,7 @@ export class Digests {
       state.store.number,
       senders,
       state.ingests.map((ingest) => this.#snapshot(ingest)),
-      state.lost,
+      [state.lost, state.struck],
       // In no order: whatever is on its way may overtake.
       state.messages.map((message) => this.#plain(message)).sort(),
       state.unanswered.map((call) => this.#plain(call)).sort(),

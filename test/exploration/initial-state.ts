@@ -30,6 +30,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     writes: [],
     arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
     announced: senders.map(() => []),
+    struck: senders.map(() => false),
     budget: configuration.budget,
     fault: null,
   };

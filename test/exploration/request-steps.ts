@@ -14,7 +14,7 @@ export function addRequestSteps(steps: Steps, { batches }: Configuration, sender
   if (its.reconnects) steps.add(`the sender of ${request} connects anew`, (turn) => reconnect(turn, sender));
   for (const [batch, transfer] of Object.entries(its.transfers)) {
     if (transfer.value !== 'draining') continue;
-    steps.fail('timeout', `batch ${batch} of ${request} does not drain in time`, (turn) =>
+    steps.strike('timeout', sender, `batch ${batch} of ${request} does not drain in time`, (turn) =>
       turn.toTransfer(sender, Number(batch), { type: 'xstate.after.drainTimeout.transfer.draining' }),
     );
   }
@@ -51,12 +51,12 @@ function addSenderSteps(
       turn.toRequest(sender, { type: 'batch.added', batch: put, chunks: keys.length, last }),
     );
   }
-  steps.fail('crash', `the sender of ${request} is killed`, (turn) => crash(turn, sender));
+  steps.strike('crash', sender, `the sender of ${request} is killed`, (turn) => crash(turn, sender));
   if (!snapshot.matches('running') || put === 0) return;
-  steps.fail('cancel', `${request} is cancelled at its sender`, (turn) =>
+  steps.strike('cancel', sender, `${request} is cancelled at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'request.cancel', failure: cancelled }),
   );
-  steps.fail('timeout', `the time of ${request} is over at its sender`, (turn) =>
+  steps.strike('timeout', sender, `the time of ${request} is over at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'xstate.after.deadline.request.running' }),
   );
   const end = state.unnoticed.includes(sender) && lastIn ? endOf(state, sender) : undefined;
@@ -72,10 +72,10 @@ function addReceiverSteps(steps: Steps, sender: number): void {
   if (ingest?.status !== 'active') return;
   const { request } = requestOf(sender);
   if (ingest.matches('running')) {
-    steps.fail('cancel', `${request} is cancelled at the receiver`, (turn) =>
+    steps.strike('cancel', sender, `${request} is cancelled at the receiver`, (turn) =>
       turn.toIngest(sender, { type: 'ingest.end', end: 'cancelled', failure: cancelled }),
     );
-    steps.fail('timeout', `the time of ${request} is over at the receiver`, (turn) =>
+    steps.strike('timeout', sender, `the time of ${request} is over at the receiver`, (turn) =>
       turn.toIngest(sender, { type: 'xstate.after.deadline.ingest.running' }),
     );
   } else if (ingest.matches('ready')) {

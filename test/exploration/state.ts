@@ -58,6 +58,8 @@ export interface State {
   readonly arena: readonly string[];
   /** What was announced about each request, by whom. */
   readonly announced: readonly (readonly string[])[];
+  /** Something has gone wrong with that sender or its request. */
+  readonly struck: readonly boolean[];
   /** What may still go wrong. */
   readonly budget: Budget;
   /** What must never happen and did. */

@@ -24,8 +24,25 @@ export class Steps {
     this.all.push({ name, isFault: false, run });
   }
 
-  /** What may go wrong, while the budget lasts. */
-  fail(kind: keyof Budget, name: string, run: (turn: Turn) => void): void {
+  /** What may go wrong with messages, while the budget lasts: it must make no difference to how requests end. */
+  fail(kind: 'loss' | 'duplicate', name: string, run: (turn: Turn) => void): void {
+    this.#fault(kind, name, run);
+  }
+
+  /** What may go wrong with the request of this sender, while the budget lasts: it may end otherwise than ready. */
+  strike(
+    kind: Exclude<keyof Budget, 'loss' | 'duplicate'>,
+    sender: number,
+    name: string,
+    run: (turn: Turn) => void,
+  ): void {
+    this.#fault(kind, name, (turn) => {
+      turn.state.struck = turn.state.struck.with(sender, true);
+      run(turn);
+    });
+  }
+
+  #fault(kind: keyof Budget, name: string, run: (turn: Turn) => void): void {
     if (this.state.budget[kind] === 0) return;
     const spend = (turn: Turn) => {
       turn.state.budget = { ...turn.state.budget, [kind]: turn.state.budget[kind] - 1 };

@@ -39,8 +39,8 @@ export function addWriteSteps(steps: Steps, index: number, write: Write): void {
     steps.add(`${name} is rejected`, (turn) => end(turn, true));
     return;
   }
-  steps.fail('fabric', `${name} fails, and nothing more can land`, (turn) => end(turn, true));
-  steps.fail('fabric', `${name} breaks off, and more may land`, (turn) => end(turn, false));
+  steps.strike('fabric', from, `${name} fails, and nothing more can land`, (turn) => end(turn, true));
+  steps.strike('fabric', from, `${name} breaks off, and more may land`, (turn) => end(turn, false));
 }
 
 /** Bytes land: in a page that is theirs, or this is a fault. When they come late, their source may be something else by now. */
