@@ -4,7 +4,8 @@ import { requestOf } from './configuration.js';
 import { answerOf, broken, cancelled } from './failures.js';
 import type { Answer, Call } from './message.js';
 import type { IngestSnapshot } from './state.js';
-import type { Action, Turn } from './turn.js';
+import type { Action } from './transitions.js';
+import type { Turn } from './turn.js';
 
 export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnapshot, { type, params }: Action): void {
   const end = context.end ?? 'failed';

@@ -5,7 +5,8 @@ import { grantOf, requestOf } from './configuration.js';
 import { broken, failureOf } from './failures.js';
 import type { Answer, Call } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
-import type { Action, Turn } from './turn.js';
+import type { Action } from './transitions.js';
+import type { Turn } from './turn.js';
 
 /** States of a transfer in which it takes what is handed over, as `TransferActor.handOver` has it. */
 const TAKING = ['allocating', 'writing', 'committing', 'joining'];

@@ -2,7 +2,7 @@
  * One step under way: from a situation to the next. Runs the shipped machines by their pure transitions and the shipped store;
  * what actors do with the effects of these is given to it.
  */
-import { type AnyStateMachine, initialTransition, transition } from 'xstate';
+import { type AnyStateMachine, initialTransition } from 'xstate';
 import { ingestMachine } from '../../machines/ingest.js';
 import { requestMachine } from '../../machines/request.js';
 import { transferMachine } from '../../machines/transfer.js';
@@ -21,14 +21,9 @@ import {
   type TransferSnapshot,
 } from './state.js';
 import type { StoreLog } from './store-log.js';
+import { type Action, transitionOf } from './transitions.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** An effect of a machine. */
-export interface Action {
-  readonly type: string;
-  readonly params?: unknown;
-}
 
 /** What the actors do with effects. */
 export interface StandIns {
@@ -59,10 +54,9 @@ export class Turn {
   toRequest(sender: number, event: object): void {
     const request = this.sender(sender).request;
     if (request?.status !== 'active') return;
-    const [next, actions] = transition(requestMachine as AnyStateMachine, request, event as never);
-    const snapshot = next as RequestSnapshot;
-    this.setSender(sender, { request: snapshot });
-    this.#perform(actions, (action) => this.#standIns.requestEffect(this, sender, snapshot, action));
+    const { next, actions } = transitionOf(requestMachine as AnyStateMachine, request, event);
+    this.setSender(sender, { request: next });
+    this.#perform(actions, (action) => this.#standIns.requestEffect(this, sender, next, action));
   }
 
   startTransfer(sender: number, batch: number): void {
@@ -77,8 +71,8 @@ export class Turn {
   toTransfer(sender: number, batch: number, event: object): void {
     const transfer = this.sender(sender).transfers[batch];
     if (transfer?.status !== 'active') return;
-    const [next, actions] = transition(transferMachine as AnyStateMachine, transfer, event as never);
-    this.#setTransfer(sender, batch, next as TransferSnapshot, actions);
+    const { next, actions } = transitionOf(transferMachine as AnyStateMachine, transfer, event);
+    this.#setTransfer(sender, batch, next, actions);
   }
 
   forgetTransfer(sender: number, batch: number): void {
@@ -97,8 +91,8 @@ export class Turn {
   toIngest(sender: number, event: object): void {
     const ingest = this.state.ingests[sender];
     if (ingest?.status !== 'active') return;
-    const [next, actions] = transition(ingestMachine as AnyStateMachine, ingest, event as never);
-    this.#setIngest(sender, next as IngestSnapshot, actions);
+    const { next, actions } = transitionOf(ingestMachine as AnyStateMachine, ingest, event);
+    this.#setIngest(sender, next, actions);
   }
 
   replaceIngest(sender: number, ingest: IngestSnapshot | null): void {
