@@ -14,6 +14,9 @@ const REVERSED: Shape = { pages: 2, batches: [[['x', 'y']], [['y', 'x']]] };
 /** One of them comes in two batches: each may write one chunk and join the other. */
 const BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x', 'y']]] };
 
+/** Both come in two batches. */
+const BOTH_BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x'], ['y']]] };
+
 /** The longer prompt joins the first chunk of the shorter one and writes the second. */
 const PREFIX: Shape = { pages: 2, batches: [[['x']], [['x', 'y']]] };
 
@@ -28,6 +31,11 @@ export const configurations: Readonly<Record<string, Configuration>> = {
   'no-fault': within(SHARED, {}),
   'loss-duplicate-crash': within(SHARED, { loss: 1, duplicate: 1, crash: 1 }),
   'loss-cancel': within(SHARED, { loss: 1, cancel: 1 }),
+  'loss-timeout': within(SHARED, { loss: 1, timeout: 1 }),
+  'loss-fabric': within(SHARED, { loss: 1, fabric: 1 }),
+  'duplicate-cancel': within(SHARED, { duplicate: 1, cancel: 1 }),
+  'duplicate-timeout': within(SHARED, { duplicate: 1, timeout: 1 }),
+  'duplicate-fabric': within(SHARED, { duplicate: 1, fabric: 1 }),
   'crash-cancel': within(SHARED, { crash: 1, cancel: 1 }),
   'crash-timeout': within(SHARED, { crash: 1, timeout: 1 }),
   'crash-fabric': within(SHARED, { crash: 1, fabric: 1 }),
@@ -35,6 +43,8 @@ export const configurations: Readonly<Record<string, Configuration>> = {
   'cancel-timeout': within(SHARED, { cancel: 1, timeout: 1 }),
   'cancel-fabric': within(SHARED, { cancel: 1, fabric: 1 }),
   'timeout-fabric': within(SHARED, { timeout: 1, fabric: 1 }),
+  'loss-crash-cancel': within(SHARED, { loss: 1, crash: 1, cancel: 1 }),
+  'crash-cancel-fabric': within(SHARED, { crash: 1, cancel: 1, fabric: 1 }),
   'reversed-loss-crash': within(REVERSED, { loss: 1, crash: 1 }),
   'prefix-loss-crash': within(PREFIX, { loss: 1, crash: 1 }),
   'prefix-crash-fabric': within(PREFIX, { crash: 1, fabric: 1 }),
@@ -42,6 +52,9 @@ export const configurations: Readonly<Record<string, Configuration>> = {
   'batches-crash': within(BATCHES, { crash: 1 }),
   'batches-loss': within(BATCHES, { loss: 1 }),
   'batches-fabric': within(BATCHES, { fabric: 1 }),
+  'batches-cancel': within(BATCHES, { cancel: 1 }),
+  'both-batches-loss': within(BOTH_BATCHES, { loss: 1 }),
+  'both-batches-crash': within(BOTH_BATCHES, { crash: 1 }),
   'scarce-loss-crash': within(SCARCE, { loss: 1, crash: 1 }),
   'scarce-crash-cancel': within(SCARCE, { crash: 1, cancel: 1 }),
   'scarce-duplicate-cancel': within(SCARCE, { duplicate: 1, cancel: 1 }),
