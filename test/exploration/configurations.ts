@@ -15,7 +15,13 @@ const REVERSED: Shape = { pages: 2, batches: [[['x', 'y']], [['y', 'x']]] };
 const BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x', 'y']]] };
 
 /** Both come in two batches. */
-const BOTH_BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x'], ['y']]] };
+const BOTH_BATCHES: Shape = {
+  pages: 2,
+  batches: [
+    [['x'], ['y']],
+    [['x'], ['y']],
+  ],
+};
 
 /** The longer prompt joins the first chunk of the shorter one and writes the second. */
 const PREFIX: Shape = { pages: 2, batches: [[['x']], [['x', 'y']]] };

@@ -37,7 +37,11 @@ export function faultAtRest(state: State): string | undefined {
   for (const [sender, { request, transfers }] of state.senders.entries()) {
     const ends = state.announced[sender] as readonly string[];
     const { request: name } = requestOf(sender);
-    if (request === null) continue;
+    if (request === null) {
+      // Of what the receiver never heard it cannot tell.
+      if (state.ingests[sender] !== null && ends.length !== 1) return `the sender of ${name} died, and nobody was told`;
+      continue;
+    }
     if (request.context.batches === 0) return `${name} was never put`;
     if (request.status !== 'done') return `${name} stays ${JSON.stringify(request.value)} for ever`;
     if (ends.length !== 1) return `${name} has ended, and nobody was told`;
