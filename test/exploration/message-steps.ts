@@ -1,0 +1,93 @@
+/** What can happen to what is on its way: it arrives, arrives twice, or is lost and sent again. */
+import { reasonOf } from './failures.js';
+import { type Call, type Message, wordsOf, wordsOfCall } from './message.js';
+import { handOverAnswered, received } from './receiver-stand-in.js';
+import { answered, handedOver, isCommitting } from './sender-stand-in.js';
+import type { Sender, State } from './state.js';
+import type { Steps } from './step.js';
+import type { Turn } from './turn.js';
+
+export function addMessageSteps(steps: Steps): void {
+  const { messages, unanswered } = steps.state;
+  const seen = new Set<string>();
+  for (const [index, message] of messages.entries()) {
+    const words = wordsOf(message);
+    // Two of the same lead to the same.
+    const text = JSON.stringify(message);
+    if (seen.has(text)) continue;
+    seen.add(text);
+    steps.add(`${words} arrives`, (turn) => {
+      remove(turn, index);
+      deliver(turn, message);
+    });
+    steps.fail('duplicate', `${words} arrives, and will once more`, (turn) => deliver(turn, message));
+    steps.fail('loss', `${words} is lost`, (turn) => {
+      remove(turn, index);
+      missed(turn, message);
+    });
+  }
+  for (const [index, call] of unanswered.entries()) {
+    steps.add(`${wordsOfCall(call)} again`, (turn) => {
+      turn.state.unanswered = unanswered.toSpliced(index, 1);
+      if (isAwaited(steps.state, call)) turn.call(call);
+    });
+  }
+}
+
+function deliver(turn: Turn, message: Message): void {
+  switch (message.kind) {
+    case 'call':
+      deliverCall(turn, message.call);
+      return;
+    case 'reply':
+      if (message.call.op === 'handover') handOverAnswered(turn, message.call, message.answer);
+      else answered(turn, message.call, message.answer);
+      return;
+    case 'joined':
+      turn.toTransfer(message.sender, message.batch, { type: 'join.resolved' });
+      return;
+    case 'ended': {
+      const { sender, end } = message;
+      turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
+      return;
+    }
+  }
+}
+
+function deliverCall(turn: Turn, call: Call): void {
+  if (call.op === 'handover') {
+    // Nobody answers for a process that has died.
+    if (turn.sender(call.sender).request !== null) turn.reply(call, handedOver(turn, call));
+    return;
+  }
+  const answer = received(turn, call);
+  if (answer !== undefined) turn.reply(call, answer);
+}
+
+/** A call is made again, whether it was lost or its answer; of a notice the sender learns when it asks. */
+function missed(turn: Turn, message: Message): void {
+  const { state } = turn;
+  if (message.kind === 'call' || message.kind === 'reply') state.unanswered = [...state.unanswered, message.call];
+  else if (!state.unnoticed.includes(message.sender)) state.unnoticed = [...state.unnoticed, message.sender].sort();
+}
+
+/** Does whoever made this call still wait for the answer? */
+function isAwaited(state: State, call: Call): boolean {
+  const { request, transfers } = state.senders[call.sender] as Sender;
+  switch (call.op) {
+    case 'allocate':
+      return transfers[call.batch]?.value === 'allocating';
+    case 'commit':
+      return isCommitting(transfers[call.batch], call.part);
+    case 'abort':
+      return request?.matches({ aborting: 'asking' }) === true;
+    case 'drained':
+      return request !== null;
+    case 'handover':
+      return state.ingests[call.sender]?.matches('running') === true && !state.lost[call.sender];
+  }
+}
+
+function remove(turn: Turn, index: number): void {
+  turn.state.messages = turn.state.messages.toSpliced(index, 1);
+}
