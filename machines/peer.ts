@@ -126,7 +126,13 @@ export const peerMachine = setup({
           },
         },
         /** It is we who hear nothing: silence says nothing about the peer. */
-        unheard: { on: { 'line.up': 'alive' } },
+        unheard: {
+          on: {
+            'line.up': 'alive',
+            // It was on its way before; silence begins only now.
+            'peer.heard': {},
+          },
+        },
       },
     },
 

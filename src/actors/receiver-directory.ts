@@ -36,7 +36,7 @@ export class ReceiverDirectory {
   heartbeat(beat: Heartbeat): void {
     const peer = this.#peers.get(beat.agent);
     if (peer === undefined) return;
-    if (beat.epoch !== peer.epoch) peer.left(failureOf('stale_epoch', `it was restarted: epoch ${beat.epoch}`));
+    if (beat.epoch !== peer.epoch) peer.contradicted();
     else if (beat.leaving) peer.left(failureOf('agent_draining', 'it has stopped'));
     else peer.heard();
   }

@@ -27,7 +27,7 @@ const logic = peerMachine.provide({
   actions: {
     openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
     reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
-    probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
+    probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
     judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
@@ -102,6 +102,11 @@ export class ReceiverPeer implements Peer {
 
   lineChanged(status: ControlStatus): void {
     tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
+  }
+
+  /** Another epoch was heard under its name: it was restarted, or an old message came late. */
+  contradicted(): void {
+    probe(this.#context, this, this).catch((error: unknown) => this.#crashed(error));
   }
 
   left(failure: Failure): void {
@@ -180,7 +185,7 @@ export class ReceiverPeer implements Peer {
     for (const waiter of [...this.#waiters]) waiter.resolve(connection);
   }
 
-  probe(): Promise<void> {
+  suspect(): Promise<void> {
     this.#askedAfter = this.#context.presence.absences;
     return probe(this.#context, this, this);
   }

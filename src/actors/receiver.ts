@@ -426,9 +426,7 @@ export class Receiver {
 
   /** A sender that comes back under its old name with a new epoch has died meanwhile. */
   #noticeRestart(beat: Heartbeat): void {
-    for (const sender of [...this.#senders.values()]) {
-      if (sender.agent === beat.agent) sender.left(failureOf('stale_epoch', `it was restarted: epoch ${beat.epoch}`));
-    }
+    for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.contradicted();
   }
 
   #addIngest(holder: HolderId, sender: string, totalChunks: number, timeoutMs: number): IngestActor {

@@ -27,7 +27,7 @@ const logic = peerMachine.provide({
     // The sender connects to us; `grant` says when it has.
     openConnection: () => undefined,
     reportConnected: () => undefined,
-    probe: ({ self }) => owners.run(self, (owner) => owner.probe()),
+    probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
     judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
     reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
     reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
@@ -109,6 +109,11 @@ export class SenderPeer {
     tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
   }
 
+  /** Another epoch was heard under its name: it was restarted, or an old message came late. */
+  contradicted(): void {
+    probe(this.#context, this, this).catch((error: unknown) => this.#crashed(error));
+  }
+
   left(failure: Failure): void {
     tell(this.#actor, { type: 'peer.left', failure });
   }
@@ -141,7 +146,7 @@ export class SenderPeer {
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
-  probe(): Promise<void> {
+  suspect(): Promise<void> {
     this.#askedAfter = this.#context.presence.absences;
     return probe(this.#context, this, this);
   }

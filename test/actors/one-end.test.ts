@@ -182,3 +182,19 @@ test('P5: a sender that held us for lost says nothing about its writes: its remo
   expect(pages).toMatchObject({ quarantined: 0, free: 8 });
   expect(counters).toMatchObject({ quarantines_overdue: 1, grants_revoked: 1 });
 });
+
+test('P14: a heartbeat of a dead predecessor comes late: it says nothing about the living', async () => {
+  const { made, decode, prefill } = await cluster();
+  const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, leaving: false };
+  made.kill(decode);
+  await made.clock.advance(5000);
+  await made.agent('decode-0', 'decode');
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
+  made.client.publish('kvferry.v1.heartbeat.decode-0', JSON.stringify({ v: 1, ...late }));
+  const stranger = { ...late, agent: 'prefill-0', epoch: prefill.epoch.replace('0', 'f'), role: 'prefill' };
+  made.client.publish('kvferry.v1.heartbeat.prefill-0', JSON.stringify({ v: 1, ...stranger }));
+  await made.clock.advance(100);
+  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+});

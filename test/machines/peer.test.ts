@@ -123,6 +123,8 @@ describe('alive or not', () => {
     running.pass(250);
     running.actor.send({ type: 'line.down' });
     expect(running.state).toBe('connected.unheard');
+    // A heartbeat that was read late changes nothing.
+    running.actor.send(heard);
     running.pass(10_000);
     expect(running.state).toBe('connected.unheard');
     running.actor.send({ type: 'line.up' });
