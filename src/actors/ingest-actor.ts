@@ -96,7 +96,9 @@ export class IngestActor {
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
     const state = stateName(value);
-    const { request, epoch, batches, chunks, end, failure } = context;
+    const { request, epoch, batches, chunks, failure } = context;
+    // While it asks, the end may still turn out to be another one.
+    const end = value === 'deciding' ? null : context.end;
     return {
       request,
       epoch,
@@ -106,7 +108,7 @@ export class IngestActor {
       batches,
       chunks,
       ...(end === null ? {} : { end }),
-      ...(failure === null ? {} : { reason: failure }),
+      ...(end === null || failure === null ? {} : { reason: failure }),
     };
   }
 
@@ -116,21 +118,20 @@ export class IngestActor {
     const { presence, counters, logger } = this.#context;
     let certain = this.task.absences;
     if (presence.absences !== certain) counters.add('ends_confirmed');
-    try {
-      // An answer that lay there during another absence says nothing: asked again.
-      while (presence.absences !== certain) {
-        const { absences } = presence;
+    // An answer, or none, that came with another absence says nothing: asked again.
+    while (presence.absences !== certain) {
+      certain = presence.absences;
+      try {
         const { end, reason } = await this.#confirm();
         if (end !== undefined) {
           tell(this.#actor, { type: 'end.announced', end, failure: reason ?? null });
           return;
         }
-        certain = absences;
-        this.#listener.senderProven(absences);
+        this.#listener.senderProven(certain);
+      } catch (error) {
+        const { request, epoch } = this.task.holder;
+        logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
       }
-    } catch (error) {
-      const { request, epoch } = this.task.holder;
-      logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
     }
     tell(this.#actor, { type: 'end.certain' });
   }

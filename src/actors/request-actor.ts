@@ -1,5 +1,6 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
+import { SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
 import { type RequestContext, requestMachine } from '../../machines/request.js';
 import { toFailure, unknownRequest } from '../protocol/codec.js';
 import type { Failure } from '../protocol/fields.js';
@@ -206,11 +207,12 @@ export class RequestActor {
    */
   async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
     const { peer } = this.task;
-    if (end === 'ready' || !peer.wasConnected || peer.isGone) return;
+    if (!peer.wasConnected || peer.isGone) return;
     if (!drained) {
       peer.breakConnection();
       return;
     }
+    if (end === 'ready') return;
     try {
       await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
     } catch (error) {
@@ -253,12 +255,13 @@ export class RequestActor {
 
   /**
    * What the receiver must learn is said until it answers or is gone: its heartbeats decide that, so this ends. When they
-   * are not listened to any more, because nothing connects to it, there is a deadline.
+   * are not listened to any more, because nothing connects to it, there is a deadline that is as long.
    */
   #untilGone(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#context;
     const { peer } = this.task;
-    const deadlineMs = peer.isLost ? clock.now() + options.writeDrainTimeoutMs : Number.POSITIVE_INFINITY;
+    const silenceMs = Math.max(options.writeDrainTimeoutMs, SILENT_HEARTBEATS_MAX * options.heartbeatMs);
+    const deadlineMs = peer.isLost ? clock.now() + silenceMs : Number.POSITIVE_INFINITY;
     return { deadlineMs, isLost: () => peer.isGone };
   }
 

@@ -62,6 +62,8 @@ export class TransferActor {
   /** By part: the connection whose remote key its pages were given out for. */
   readonly #connections = new Map<number, Connection>();
   #write: FabricWrite | undefined;
+  /** Chunks that the fabric may be reading. */
+  #reading: ReadonlySet<number> = new Set();
 
   constructor(context: AgentContext, task: TransferTask, listener: TransferListener) {
     this.#context = context;
@@ -170,7 +172,9 @@ export class TransferActor {
       return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
     });
     this.#write = connection.fabric.write(items);
+    this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
+    this.#reading = new Set();
     this.#context.counters.add('bytes_written', outcome.bytes);
     if (outcome.status === 'delivered') {
       tell(this.#actor, { type: 'write.delivered' });
@@ -209,7 +213,13 @@ export class TransferActor {
   }
 
   releaseSource(positions: readonly number[]): void {
-    if (positions.length > 0) this.#listener.released(this.#task.batch, positions);
+    const release = (which: readonly number[]) => {
+      if (which.length > 0) this.#listener.released(this.#task.batch, which);
+    };
+    const read = positions.filter((position) => this.#reading.has(position));
+    release(positions.filter((position) => !this.#reading.has(position)));
+    // A write that does not drain ends with its connection, which is given up for it.
+    if (read.length > 0) void this.#write?.done.then(() => release(read));
   }
 
   reportCommitted(): void {

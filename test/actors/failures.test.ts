@@ -332,3 +332,21 @@ describe('stopping', () => {
     await expect(made.call('decode-0', 'status', { limit: 1 })).rejects.toMatchObject({ code: 'no_responders' });
   });
 });
+
+test('S5, P5: source memory is not given back while the fabric may read it, however long the write takes to drain', async () => {
+  const made = clusters.create();
+  const decode = await made.agent('decode-0', 'decode');
+  await made.agent('prefill-0', 'prefill', { writeDrainTimeoutMs: 500 });
+  await made.segment('prefill-0', 'engine', ['a']);
+  made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r1', ['a']);
+  await made.settle(made.fabrics.holding(1));
+  const stopped = made.freeze(decode, 20_000);
+  await made.call('prefill-0', 'cancel', { request: 'r1' });
+  await made.clock.advance(1000);
+  expect(made.released).toEqual([]);
+  // The receiver is lost, and the connection closed.
+  await made.clock.advance(3000);
+  expect(made.released).toMatchObject([{ request: 'r1', positions: [0] }]);
+  await stopped;
+});

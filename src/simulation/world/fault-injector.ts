@@ -2,6 +2,7 @@
 import type { Envelope, Fate } from '../memory-control.js';
 import type { MemorySlice, SliceFate } from '../memory-fabric.js';
 import { Random } from '../random.js';
+import type { SimulatedAgent } from '../simulated-agent.js';
 import type { FaultPlan } from './scenario.js';
 import { MENDED_MS } from './timing.js';
 import { OBSERVER, type Slot, type World } from './world.js';
@@ -35,6 +36,8 @@ export class FaultInjector {
   readonly #armed = new Set<Armed>();
   /** Pairs between which nothing passes. */
   readonly #partitions = new Set<readonly string[]>();
+  /** How many faults cut it off now. */
+  readonly #cuts = new Map<SimulatedAgent, number>();
   readonly #listeners: ((envelope: Envelope) => void)[] = [];
 
   constructor(world: World) {
@@ -100,9 +103,19 @@ export class FaultInjector {
 
   #cutOff(agents: readonly string[]): () => void {
     const lives = agents.flatMap((agent) => this.#world.slot(agent).life ?? []);
-    for (const { control } of lives) control.setConnected(false);
+    for (const life of lives) {
+      this.#cuts.set(life, (this.#cuts.get(life) ?? 0) + 1);
+      life.control.setConnected(false);
+      this.#world.unreachable(life, Number.POSITIVE_INFINITY);
+    }
     return () => {
-      for (const { control } of lives) control.setConnected(true);
+      for (const life of lives) {
+        const cuts = (this.#cuts.get(life) ?? 1) - 1;
+        this.#cuts.set(life, cuts);
+        if (cuts > 0) continue;
+        life.control.setConnected(true);
+        this.#world.unreachable(life, this.#world.now);
+      }
     };
   }
 
@@ -114,7 +127,7 @@ export class FaultInjector {
     this.#windows.length = 0;
     for (const slot of world.slots.values()) {
       if (slot.life === undefined) world.start(slot);
-      else if (slot.life.isStopped) slot.life.resume();
+      else if (slot.life.isStopped) this.#resume(slot.life);
     }
   }
 
@@ -240,16 +253,22 @@ export class FaultInjector {
     });
   }
 
+  #resume(life: SimulatedAgent): void {
+    this.#world.trace.add(() => `${life.address} goes on`);
+    this.#world.unreachable(life, this.#world.now);
+    life.resume();
+  }
+
   #freeze({ life }: Slot, forMs: number): void {
     const world = this.#world;
     if (life === undefined || life.isStopped) return;
     world.struck('freeze');
     world.trace.add(() => `${life.address} is stopped`);
     life.stop();
+    world.unreachable(life, Number.POSITIVE_INFINITY);
     world.at(world.now + forMs, () => {
       if (world.isDead(life.address) || !life.isStopped) return;
-      world.trace.add(() => `${life.address} goes on`);
-      life.resume();
+      this.#resume(life);
     });
   }
 }

@@ -126,18 +126,13 @@ export class Ledger {
   #mayBeTwo(identity: Identity): boolean {
     const name = nameOf(identity);
     const [first] = this.#publications.get(name) ?? [];
-    if (first === undefined || this.#twice.has(name)) return true;
+    if (first?.address === undefined || this.#twice.has(name)) return true;
     const { links } = this.#world;
-    const { sender, receiver } = first;
-    if (!this.#isGone(first) && !links.wereSilent(sender, receiver) && !links.wereSilent(receiver, sender))
-      return false;
+    const { sender, receiver, address, atMs } = first;
+    const wasGone = this.#world.wasUnreachable(address, atMs);
+    if (!wasGone && !links.wereSilent(sender, receiver) && !links.wereSilent(receiver, sender)) return false;
     this.#twice.add(name);
     return true;
-  }
-
-  #isGone({ agent, address }: Publication): boolean {
-    const { life } = this.#world.slot(agent);
-    return life === undefined || life.address !== address || life.isStopped || !life.control.isConnected;
   }
 }
 

@@ -28,9 +28,14 @@ export class Links {
   wereSilent(from: string, to: string): boolean {
     const passages = this.#passages.get(`${from} ${to}`) ?? [];
     const arrivals = passages.map(({ arrivesMs }) => arrivesMs).sort((a, b) => a - b);
-    return passages.some(({ sentMs }) => {
+    return passages.some(({ sentMs }, index) => {
       const next = arrivals.find((arrivesMs) => arrivesMs >= sentMs) ?? Number.POSITIVE_INFINITY;
-      return next - sentMs >= SILENT_MS;
+      return next - sentMs >= SILENT_MS || (isLate(passages[index]) && isLate(passages[index + 1]));
     });
   }
+}
+
+/** An answer that takes so long comes when nobody waits for it. */
+function isLate(passage: Passage | undefined): boolean {
+  return passage !== undefined && passage.arrivesMs - passage.sentMs > HEARTBEAT_MS;
 }

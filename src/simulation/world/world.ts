@@ -64,6 +64,8 @@ export class World {
   readonly lives = new Map<string, SimulatedAgent>();
   /** What has passed between whom. */
   readonly links = new Links();
+  /** Until when, by the name of its fabric, a life was stopped or cut off the last time. */
+  readonly #unreachableUntilMs = new Map<string, number>();
   readonly #dead = new Set<string>();
   readonly #started: ((slot: Slot) => void)[] = [];
   violation: Violation | undefined;
@@ -97,6 +99,15 @@ export class World {
 
   isDead(address: string): boolean {
     return this.#dead.has(address);
+  }
+
+  unreachable({ address }: SimulatedAgent, untilMs: number): void {
+    this.#unreachableUntilMs.set(address, untilMs);
+  }
+
+  /** Was it dead, stopped or cut off at any time since then? */
+  wasUnreachable(address: string, sinceMs: number): boolean {
+    return this.isDead(address) || (this.#unreachableUntilMs.get(address) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
   }
 
   struck(fault: string): void {
