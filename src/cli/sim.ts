@@ -20,6 +20,7 @@ interface SimFlags {
   readonly from: number;
   readonly seed?: number;
   readonly trace?: true;
+  readonly untilFailure?: true;
   readonly threads: number;
   readonly json?: true;
 }
@@ -33,6 +34,7 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
     .addOption(number('--seeds <count>', 'how many scenarios', 1, SEEDS_MAX).default(SEEDS))
     .addOption(number('--from <seed>', 'first seed', 0, SEED_MAX).default(FIRST_SEED))
     .addOption(number('--seed <seed>', 'only this one', 0, SEED_MAX))
+    .option('--until-failure', 'stop when one has failed')
     .option('--trace', 'with --seed: print everything that happens')
     .addOption(number('--threads <count>', 'threads', 1, THREADS_MAX).default(availableParallelism()))
     .option('--json', 'print the result as one JSON object on the last line')
@@ -44,6 +46,7 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
       const { from, seeds, threads } = { ...flags, ...one };
       const result = await runSeeds({
         ...{ fromSeed: from, seeds, threads: Math.min(threads, seeds), worker },
+        untilFailure: flags.untilFailure === true,
         onProgress: (done, failed) => {
           if (done % PROGRESS_SEEDS === 0) terminal.err(`${done} of ${seeds} seeds, ${failed} failed`);
         },

@@ -22,7 +22,7 @@ import { Samples } from './samples.js';
 
 export const HEARTBEAT_MS = 200;
 export const LEASE_MS = 2000;
-export const CHUNK_BYTES = 65_536;
+const CHUNK_BYTES = 65_536;
 export const ARENA_PAGES = 48;
 /** One call of ours to an agent, which may be stopped. */
 export const CALL_TIMEOUT_MS = 1500;

@@ -33,6 +33,7 @@ const FAILING_LISTED_MAX = 20;
 export async function runSeeds(options: {
   readonly fromSeed: number;
   readonly seeds: number;
+  readonly untilFailure: boolean;
   readonly threads: number;
   /** Module that a thread runs. */
   readonly worker: URL;
@@ -40,7 +41,8 @@ export async function runSeeds(options: {
 }): Promise<SeedsResult> {
   const shared = new Int32Array(new SharedArrayBuffer(SHARED_NUMBERS * Int32Array.BYTES_PER_ELEMENT));
   shared[NEXT_SEED] = options.fromSeed;
-  const work: SeedWork = { shared, untilSeed: options.fromSeed + options.seeds };
+  const { fromSeed, seeds, untilFailure } = options;
+  const work: SeedWork = { shared, untilSeed: fromSeed + seeds, untilFailure };
   const startedMs = performance.now();
   const reports: SeedReport[] = [];
   let failed = 0;

@@ -4,13 +4,15 @@ import type { Scenario } from '../../simulation/world/scenario.js';
 import type { Violation } from '../../simulation/world/world.js';
 
 export interface SeedWork {
-  /** Shared by all threads: the next seed, and whether one of them has begun to make a failing scenario smaller. */
+  /** Shared by all threads: the next seed, and whether one has failed and is being made smaller. */
   readonly shared: Int32Array;
   readonly untilSeed: number;
+  /** Begin no other when one has failed. */
+  readonly untilFailure: boolean;
 }
 
 export const NEXT_SEED = 0;
-export const SHRINKING = 1;
+export const FAILED = 1;
 
 export type SeedReport = { readonly seed: number; readonly result: Omit<ScenarioResult, 'trace'> } & {
   /** Of the first failing seed only. */

@@ -3,12 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { runScenario } from '../../simulation/world/run-scenario.js';
 import { scenarioOf } from '../../simulation/world/scenario.js';
 import { shrink } from '../../simulation/world/shrink.js';
-import { NEXT_SEED, type SeedReport, type SeedWork, SHRINKING } from './seed-work.js';
+import { FAILED, NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
 
-async function work({ shared, untilSeed }: SeedWork): Promise<void> {
+async function work({ shared, untilSeed, untilFailure }: SeedWork): Promise<void> {
   for (let seed = take(shared); seed < untilSeed; seed = take(shared)) {
+    if (untilFailure && Atomics.load(shared, FAILED) > 0) return;
     const { trace: _, ...result } = await runScenario(scenarioOf(seed));
-    const isFirst = result.violation !== undefined && Atomics.exchange(shared, SHRINKING, 1) === 0;
+    const isFirst = result.violation !== undefined && Atomics.exchange(shared, FAILED, 1) === 0;
     parentPort?.postMessage({ seed, result, ...(isFirst ? await made(seed, result.violation?.rule ?? '') : {}) });
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { TerminalEvent } from '../../protocol/events.js';
 import type { End } from '../../protocol/subjects.js';
+import { GRACE_MS, MENDED_MS } from './timing.js';
 import type { World } from './world.js';
 
 interface Identity {
@@ -99,9 +100,15 @@ export class Ledger {
     this.#world.violate('one end', `${nameOf(identity)} was announced ${first.end}, and ${agent} has recorded ${end}`);
   }
 
+  /** Every request has an end, and was announced in time. */
   checkAllEnded(): void {
     const [entry] = this.open();
     if (entry !== undefined) this.#world.violate('an end', `nobody knows how ${nameOf(entry)} ended`);
+    const calmMs = this.#world.scenario.faults.length > 0 ? MENDED_MS : 0;
+    for (const { deadlineMs, ...identity } of this.#entries.values()) {
+      const lateMs = (this.#publications.get(nameOf(identity))?.[0]?.atMs ?? 0) - Math.max(deadlineMs, calmMs);
+      if (lateMs > GRACE_MS) this.#world.violate('in time', `${nameOf(identity)} was announced ${lateMs} ms too late`);
+    }
   }
 
   #published(event: TerminalEvent, agent: string): void {

@@ -17,12 +17,12 @@ export function plant(defect: Defect): void {
 
 let planted: Defect | undefined;
 
-/** Called by Node in the thread of the hooks. */
+/** Called by Node in the thread of the hooks. @public */
 export function initialize(defect: Defect): void {
   planted = defect;
 }
 
-/** Called by Node for every module. */
+/** Called by Node for every module. @public */
 export async function load<C>(
   url: string,
   context: C,
