@@ -38,6 +38,34 @@ describe.skipIf(missing !== undefined)(
         },
       );
 
+      test.skipIf(providerMissing(provider) !== undefined).each([
+        ['is cancelled', `write.starting=delay:${HELD_MS}`],
+        ['is killed in the middle of it', 'write.underway=stop'],
+      ])('T2, P2: the writer of a shared chunk %s: who had joined writes it', async (what, failpoints) => {
+        await using cluster = await RealCluster.start();
+        await cluster.agent('decode-0', 'decode', provider);
+        const writer = await cluster.agent('prefill-0', 'prefill', provider, { failpoints });
+        await cluster.agent('prefill-1', 'prefill', provider);
+        await cluster.segment('prefill-0', keys);
+        await cluster.segment('prefill-1', keys);
+        await cluster.put('prefill-0', 'a', keys);
+        await cluster.statusWhen('decode-0', ({ pages }) => pages?.writing === keys.length);
+        const { epoch } = await cluster.put('prefill-1', 'b', keys);
+        await cluster.statusWhen('decode-0', ({ requests }) =>
+          requests.some((row) => row.request === 'b' && row.state === 'running.receiving'),
+        );
+        expect(cluster.terminals).toEqual([]);
+        if (what === 'is cancelled') await cluster.client.cancel('prefill-0', { request: 'a' });
+        else await writer.end('SIGKILL');
+        expect(await cluster.ended('a')).toMatchObject({ end: what === 'is cancelled' ? 'cancelled' : 'failed' });
+        expect(await cluster.ended('b')).toMatchObject({ end: 'ready', bytes: keys.length * PAGE_BYTES });
+        const acquired = await cluster.client.acquire('decode-0', { request: 'b', epoch });
+        expect(acquired.keys.toSorted()).toEqual(keys);
+        expect(cluster.wrongPages(acquired)).toEqual([]);
+        await cluster.client.release('decode-0', { request: 'b', epoch });
+        await cluster.statusWhen('decode-0', ({ pages }) => pages?.free === pages?.total);
+      });
+
       test.skipIf(providerMissing(provider) !== undefined)(
         'T5, P5: pages whose write is under way when it is cancelled go to nobody before it has drained',
         async () => {
