@@ -113,7 +113,7 @@ export const peerMachine = setup({
         silent: {
           entry: 'judgeSilence',
           on: {
-            'silence.own': 'alive',
+            'silence.own': 'suspect',
             'silence.certain': {
               target: '#peer.lost',
               actions: assign({

@@ -85,13 +85,17 @@ describe('alive or not', () => {
     });
   });
 
-  test('P12: P14: who was stopped meanwhile has heard nobody, and judges nobody: it listens anew', () => {
-    const running = connected({ judgeSilence: { type: 'silence.own' } });
+  test('P12: P14: who was stopped meanwhile has heard nobody, and judges nobody: it asks again', () => {
+    const answers = { judgeSilence: { type: 'silence.own' } as PeerEvent };
+    const running = connected(answers);
     running.pass(300);
-    expect(running.state).toBe('connected.alive');
-    running.pass(299);
     expect(running.state).toBe('connected.suspect');
     expect(running.take()).toEqual([['probe'], ['probe']]);
+    answers.judgeSilence = { type: 'silence.certain' };
+    running.pass(149);
+    expect(running.state).toBe('connected.suspect');
+    running.pass(1);
+    expect(running.state).toBe('lost');
   });
 
   test('S16: a peer that is held for dead was silent for as long as the reason says', () => {

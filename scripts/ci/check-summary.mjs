@@ -1,0 +1,46 @@
+// Reads what a command printed with `--json` and fails unless its last line says what that command promises.
+//
+//   node scripts/ci/check-summary.mjs demo|sim|explore|chaos < OUTPUT
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+
+const promises = {
+  demo: ({ requests, ready, mismatches, leakedPages, deduplicated }) => ({
+    'requests > 0': requests > 0,
+    'ready == requests': ready === requests,
+    'mismatches == 0': mismatches === 0,
+    'leakedPages == 0': leakedPages === 0,
+    'deduplicated > 0': deduplicated > 0,
+  }),
+  sim: ({ seeds, requests, terminal, faults, violations }) => ({
+    'seeds > 0': seeds > 0,
+    'every request has an end': Object.values(terminal).reduce((sum, count) => sum + count, 0) === requests,
+    'every kind of fault > 0': Object.keys(faults).length >= 18 && Object.values(faults).every((count) => count > 0),
+    'violations == 0': violations === 0,
+  }),
+  explore: ({ states, violations }) => ({
+    'states >= 100,000': states >= 100_000,
+    'violations == 0': violations === 0,
+  }),
+  chaos: ({ kills, requests, wrongBytes, lostPages, withoutEnd, zombieWritesRejected, limitsBroken }) => ({
+    'kills >= 60': kills >= 60,
+    'requests > 0': requests > 0,
+    'wrongBytes == 0': wrongBytes === 0,
+    'lostPages == 0': lostPages === 0,
+    'withoutEnd == 0': withoutEnd === 0,
+    'zombieWritesRejected >= 5': zombieWritesRejected >= 5,
+    'no limit broken': limitsBroken.length === 0,
+  }),
+};
+
+const [command] = process.argv.slice(2);
+const lines = readFileSync(0, 'utf8').trimEnd().split('\n');
+const summary = lines.at(-1);
+console.log(summary);
+
+const wanted = promises[command](JSON.parse(summary));
+const broken = Object.keys(wanted).filter((name) => !wanted[name]);
+if (broken.length > 0) {
+  console.error(`${command} did not do what it promises: ${broken.join(', ')}`);
+  process.exitCode = 1;
+}
