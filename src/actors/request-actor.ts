@@ -63,6 +63,8 @@ export class RequestActor {
   #chunks = 0;
   #lastIn = false;
   #over = false;
+  /** When the receiver has asked us the last time. */
+  #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: AgentContext, task: RequestTask, listener: RequestListener) {
     this.task = task;
@@ -130,10 +132,16 @@ export class RequestActor {
     await transfer.handOver(message);
   }
 
-  /** The end that is announced here and not by the receiver, once that is decided. */
-  get ownVerdict(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
+  /**
+   * The receiver asks for the end that was announced here and not by itself, before it announces one. If there is none, it is
+   * the receiver that announces: it lives.
+   */
+  confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
-    return end === null || receiverAnnounces ? undefined : { end, reason: failure ?? undefined };
+    if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
+    this.#askedMs = this.#context.clock.now();
+    this.task.peer.heard();
+    return undefined;
   }
 
   row(): RequestRow {
@@ -255,14 +263,19 @@ export class RequestActor {
 
   /**
    * What the receiver must learn is said until it answers or is gone: its heartbeats decide that, so this ends. When they
-   * are not listened to any more, because nothing connects to it, there is a deadline that is as long.
+   * are not listened to any more, because nothing connects to it or it was held for lost and has asked us since, it is given as
+   * much time as its heartbeats would be.
    */
   #untilGone(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#context;
     const { peer } = this.task;
     const silenceMs = Math.max(options.writeDrainTimeoutMs, SILENT_HEARTBEATS_MAX * options.heartbeatMs);
-    const deadlineMs = peer.isLost ? clock.now() + silenceMs : Number.POSITIVE_INFINITY;
-    return { deadlineMs, isLost: () => peer.isGone };
+    const startedMs = clock.now();
+    const isLost = () => {
+      const sinceMs = peer.isGone ? this.#askedMs : Math.max(this.#askedMs, startedMs);
+      return peer.isLost && clock.now() - sinceMs >= silenceMs;
+    };
+    return { deadlineMs: Number.POSITIVE_INFINITY, isLost };
   }
 
   /** The machine threw: the request ends here, with a reason, and nothing else does. */

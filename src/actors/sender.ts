@@ -81,8 +81,7 @@ export class Sender {
   /** The end that this agent announces itself, if it is to be so. */
   confirm({ request }: PeerRequest<'confirm'>): Omit<PeerReply<'confirm'>, 'v' | 'ok'> {
     const actor = this.#requests.get(request);
-    actor?.task.peer.heard();
-    const ended = actor?.ownVerdict ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
+    const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
     if (ended !== undefined) {
       return ended.reason === undefined ? { end: ended.end } : { end: ended.end, reason: ended.reason };
     }

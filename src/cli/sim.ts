@@ -52,7 +52,8 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
         },
       });
       for (const line of linesOf(result)) say(line);
-      if (flags.json) terminal.out(JSON.stringify(result.report));
+      const { shrunk } = result;
+      if (flags.json) terminal.out(JSON.stringify({ ...result.report, shrunk: shrunk?.scenario }));
       if (result.report.violations > 0) terminal.exitCode = EXIT_FAILURE;
     });
 }
