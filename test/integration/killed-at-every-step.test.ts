@@ -166,6 +166,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
             request: step,
             epoch,
             batch: 0,
+            part: 0,
             pages: [0, 1],
             generations: [1, 1],
             lengths: [{ length: 65_536, count: CHUNKS }],
