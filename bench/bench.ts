@@ -1,0 +1,66 @@
+/** What every suite is given: how much to do, where, and whom to tell. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Versions } from './harness/machine.js';
+import type { Progress } from './harness/progress.js';
+import type { Teardown } from './harness/teardown.js';
+
+const PREFIX = 'kvferry-bench-';
+
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly versions: Versions;
+  readonly progress: Progress;
+  readonly say: (line: string) => void;
+}
+
+export class Bench {
+  readonly quick: boolean;
+  readonly versions: Versions;
+  readonly progress: Progress;
+  /** A memory file system. */
+  readonly sharedMemory = '/dev/shm';
+  readonly #say: (line: string) => void;
+  #wrongChunks = 0;
+  #seed = 0;
+
+  constructor({ quick, versions, progress, say }: BenchOptions) {
+    this.quick = quick;
+    this.versions = versions;
+    this.progress = progress;
+    this.#say = say;
+  }
+
+  /** For logs and sockets. */
+  workDirectory(teardown: Teardown): string {
+    return makeDirectory(tmpdir(), teardown);
+  }
+
+  /** For sources and arenas. */
+  sharedDirectory(teardown: Teardown): string {
+    return makeDirectory(this.sharedMemory, teardown);
+  }
+
+  /** Never the same twice: bytes and keys of an earlier round cannot pass for those of this one. */
+  nextSeed(): number {
+    this.#seed += 1;
+    return this.#seed;
+  }
+
+  get wrongChunks(): number {
+    return this.#wrongChunks;
+  }
+
+  /** Wrong bytes are not a slow result, they are none: the benchmark goes on and fails at its end. */
+  countWrong(what: string, chunks: number): void {
+    if (chunks > 0) this.#say(`WRONG BYTES in ${chunks} chunks: ${what}`);
+    this.#wrongChunks += chunks;
+  }
+}
+
+function makeDirectory(parent: string, teardown: Teardown): string {
+  const directory = mkdtempSync(join(parent, PREFIX));
+  teardown.defer(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}

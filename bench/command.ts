@@ -1,0 +1,60 @@
+/** The command line of the benchmark. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type PeerName, peerNames } from './peers/peer-names.js';
+import { type SuiteName, suiteNames } from './suite-names.js';
+
+export interface BenchFlags {
+  readonly quick: boolean;
+  readonly suites: readonly SuiteName[];
+  readonly peers: readonly PeerName[];
+  readonly json: boolean;
+  readonly output: string | undefined;
+}
+
+interface RawFlags {
+  readonly quick?: true;
+  readonly suite?: readonly SuiteName[];
+  readonly peers?: true | readonly PeerName[];
+  readonly json?: true;
+  readonly output?: string;
+}
+
+/** Without further ado, these: the others take much longer to install. */
+const PEERS_BY_DEFAULT: readonly PeerName[] = ['nixl', 'mooncake'];
+
+/** `run` is given what was asked for, and the command by which it can be asked for again. */
+export function benchCommand(run: (flags: BenchFlags, command: string) => Promise<void>): Command {
+  const command = new Command('bench')
+    .description('Measure kvferry on this machine, in turns with what it is to be compared with.')
+    .option('--quick', 'fewer cases and shorter rounds: less than 3 minutes')
+    .addOption(new Option('--suite <names>', `only these of ${suiteNames.join(',')}`).argParser(listOf(suiteNames)))
+    .addOption(
+      new Option(
+        '--peers [names]',
+        `also ${peerNames.join(', ')}; alone, it means ${PEERS_BY_DEFAULT.join(',')}`,
+      ).argParser(listOf(peerNames)),
+    )
+    .option('--output <file>', 'write the result there, as JSON')
+    .option('--json', 'print the result as one JSON object on the last line');
+  return command.action(async ({ quick, suite, peers, json, output }: RawFlags) => {
+    // Peers take part in the data suite only.
+    const byDefault = peers === undefined ? suiteNames : (['data'] as const);
+    const flags = {
+      quick: quick === true,
+      suites: suite ?? byDefault,
+      peers: peers === true ? PEERS_BY_DEFAULT : (peers ?? []),
+      json: json === true,
+      output,
+    };
+    await run(flags, ['npm run bench --', ...process.argv.slice(2)].join(' '));
+  });
+}
+
+function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((word) => {
+      const found = known.find((name) => name === word.trim());
+      if (found === undefined) throw new InvalidArgumentError(`${word} is not one of ${known.join(', ')}.`);
+      return found;
+    });
+}

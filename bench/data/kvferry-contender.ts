@@ -1,0 +1,59 @@
+/** kvferry's fabric, between two processes. */
+import { fileURLToPath } from 'node:url';
+import type { NativeProvider } from '../../src/native/native-fabric.js';
+import { ask } from '../harness/ask.js';
+import { type Program, startProgram } from '../harness/program.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { NotRun } from '../report.js';
+import type { Contender } from './contender.js';
+import type { EndpointAnswers, EndpointCommand } from './endpoint-messages.js';
+
+const PROGRAM = fileURLToPath(new URL('endpoint-process.js', import.meta.url));
+const PROVIDERS = ['same-host', 'tcp', 'verbs'] as const satisfies readonly NativeProvider[];
+/** Longer than any round can take. */
+const COMMAND_TIMEOUT_MS = 120_000;
+
+export async function startKvferry(
+  options: { readonly directory: string; readonly logDirectory: string; readonly bytes: number },
+  teardown: Teardown,
+): Promise<{ readonly contenders: readonly Contender[]; readonly notRun: readonly NotRun[] }> {
+  const { directory, logDirectory, bytes } = options;
+  const start = (name: string) =>
+    startProgram(
+      {
+        name,
+        command: process.execPath,
+        args: [PROGRAM],
+        env: process.env,
+        logPath: `${logDirectory}/${name}.log`,
+        channel: true,
+      },
+      teardown,
+    );
+  const receiver = start('data-receiver');
+  const sender = start('data-sender');
+  const shared = { providers: PROVIDERS, socketDirectory: directory, bytes };
+  const { offers, unavailable } = await order(receiver, { type: 'receive', path: `${directory}/arena`, ...shared });
+  await order(sender, { type: 'send', path: `${directory}/source`, offers, ...shared });
+  const contenders = offers.flatMap(({ endpoint }): Contender[] => {
+    const provider = PROVIDERS.find((known) => known === endpoint.provider);
+    if (provider === undefined) return [];
+    return [
+      {
+        name: 'kvferry',
+        path: provider,
+        fill: async (one, round) => void (await order(sender, { type: 'fill', one, round })),
+        write: (one) => order(sender, { type: 'write', one, provider }),
+        verify: async (one, round) => (await order(receiver, { type: 'verify', one, round })).wrongChunks,
+      },
+    ];
+  });
+  return {
+    contenders,
+    notRun: unavailable.map(({ provider, reason }) => ({ what: `kvferry over ${provider}`, reason })),
+  };
+}
+
+function order<C extends EndpointCommand>(program: Program, command: C): Promise<EndpointAnswers[C['type']]> {
+  return ask(program, command, COMMAND_TIMEOUT_MS);
+}

@@ -1,0 +1,104 @@
+/**
+ * The data suite: chunks from the memory of one process into that of another, every byte verified at the receiver after
+ * the clock has stopped; baselines and peers in turns with it.
+ */
+import { formatBytes } from '../../src/config/quantities.js';
+import type { Bench } from '../bench.js';
+import { interleave, type Turn } from '../harness/interleave.js';
+import { roomBytes } from '../harness/room.js';
+import { ratios, type Spread, spreadOf } from '../harness/statistics.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { Row, SuiteResult } from '../report.js';
+import { findBaselines } from './baselines.js';
+import type { Contender, WriteTimes } from './contender.js';
+import { startKvferry } from './kvferry-contender.js';
+import { type DataScale, fullData, quickData, type WriteCase, writeCases } from './write-case.js';
+
+const GIB = 1024 ** 3;
+/** Of a source or an arena. */
+const FULL_ROOM_BYTES = GIB;
+const QUICK_ROOM_BYTES = GIB / 2;
+/** kvferry, three peers and memcpy have a source and a target each. */
+const ROOM_PARTS = 10;
+const BYTES_PER_GB = 1e9;
+
+/** Starts peers that write the same chunks; each has `bytes` bytes on either side. */
+export type StartPeers = (
+  bytes: number,
+) => Promise<{ contenders: readonly Contender[]; notRun: SuiteResult['notRun'] }>;
+
+interface Taken {
+  readonly gbps: number;
+  readonly times?: WriteTimes;
+}
+
+export async function runData(bench: Bench, teardown: Teardown, startPeers?: StartPeers): Promise<SuiteResult> {
+  const scale = scaleOf(bench);
+  const { cases, notRun } = writeCases(scale);
+  const directory = bench.sharedDirectory(teardown);
+  const bytes = Math.max(...cases.map(({ chunkBytes, chunks }) => chunkBytes * chunks));
+  const logDirectory = bench.workDirectory(teardown);
+  const kvferry = await startKvferry({ directory, logDirectory, bytes }, teardown);
+  const peers = await startPeers?.(bytes);
+  const { baselines, notRun: missing } = findBaselines(directory, bench.versions);
+  const contenders = [...kvferry.contenders, ...(peers?.contenders ?? [])];
+  const paths = [...new Set(kvferry.contenders.map(({ path }) => path))];
+  const rows: Row[] = [];
+  bench.progress.begin('data', cases.length);
+  for (const one of cases) {
+    bench.progress.step(`${formatBytes(one.chunkBytes)} × ${one.batch}, ${one.inFlight} in flight`);
+    const turns: Turn<Taken>[] = [
+      ...contenders.map((contender) => ({
+        name: `${contender.path} ${contender.name}`,
+        take: (round: number) => takeWrite(contender, one, round, bench),
+      })),
+      ...baselines.map(({ name, path, measure }) => ({
+        name: `${path} ${name}`,
+        take: async () => ({ gbps: await measure(one) }),
+      })),
+    ];
+    const taken = await interleave(turns, scale);
+    for (const path of paths) rows.push(rowOf(one, path, taken));
+  }
+  bench.progress.end();
+  return { rows, notRun: [...notRun, ...kvferry.notRun, ...missing, ...perftest(paths), ...(peers?.notRun ?? [])] };
+}
+
+async function takeWrite(contender: Contender, one: WriteCase, round: number, bench: Bench): Promise<Taken> {
+  const seed = bench.nextSeed();
+  await contender.fill(one, seed);
+  const times = await contender.write(one);
+  bench.countWrong(`${contender.name}, ${contender.path}, round ${round}`, await contender.verify(one, seed));
+  return { gbps: (one.chunkBytes * one.chunks) / BYTES_PER_GB / times.seconds, times };
+}
+
+function rowOf(one: WriteCase, path: Contender['path'], taken: ReadonlyMap<string, readonly Taken[]>): Row {
+  const { chunkBytes, batch, inFlight } = one;
+  const figures: Record<string, Spread | number> = {};
+  const rates = (name: string) => (taken.get(`${path} ${name}`) ?? []).map(({ gbps }) => gbps);
+  for (const [name, results] of taken) {
+    const [where, who] = name.split(' ') as [string, string];
+    if (where !== path) continue;
+    figures[`${who}Gbps`] = spreadOf(results.map(({ gbps }) => gbps));
+    const times = results.flatMap((result) => result.times ?? []);
+    if (times.length === 0) continue;
+    figures[`${who}BatchP50Us`] = spreadOf(times.map(({ batchP50Us }) => batchP50Us));
+    figures[`${who}BatchP99Us`] = spreadOf(times.map(({ batchP99Us }) => batchP99Us));
+  }
+  const baseline = { 'same-host': 'memcpy', tcp: 'tcpStream', verbs: undefined }[path];
+  if (baseline !== undefined) figures['ofBaseline'] = spreadOf(ratios(rates('kvferry'), rates(baseline)));
+  return { table: 'write', parameters: { path, chunkBytes, batch, inFlight }, figures };
+}
+
+function scaleOf(bench: Bench): DataScale {
+  const [scale, wanted] = bench.quick ? [quickData, QUICK_ROOM_BYTES] : [fullData, FULL_ROOM_BYTES];
+  return { ...scale, roomBytes: Math.min(wanted, Math.floor(roomBytes(bench.sharedMemory) / ROOM_PARTS)) };
+}
+
+/** On a device, verbs is to be held against ib_write_bw. */
+function perftest(paths: readonly string[]): SuiteResult['notRun'] {
+  const reason = paths.includes('verbs')
+    ? 'run it by hand on the device: it needs two hosts or a loop-back cable to say something'
+    : 'there is no RDMA device';
+  return [{ what: 'ib_write_bw', reason }];
+}

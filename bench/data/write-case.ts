@@ -1,0 +1,67 @@
+/** The cases of the data suite: how large, how many together, how many of those at once. */
+import type { NotRun } from '../report.js';
+
+const KIB = 1024;
+const MIB = 1024 ** 2;
+
+export interface WriteCase {
+  readonly chunkBytes: number;
+  /** Chunks that are handed over together and complete together. */
+  readonly batch: number;
+  /** Batches under way at once. */
+  readonly inFlight: number;
+  /** Chunks of one round; each is written once. */
+  readonly chunks: number;
+}
+
+export interface DataScale {
+  readonly chunkBytes: readonly number[];
+  readonly batches: readonly number[];
+  readonly inFlight: readonly number[];
+  /** Bytes of one round, or as many as are in flight. */
+  readonly roundBytes: number;
+  /** What source and arena have room for. */
+  readonly roomBytes: number;
+  readonly rounds: number;
+  readonly warmUpRounds: number;
+}
+
+export const fullData: Omit<DataScale, 'roomBytes'> = {
+  chunkBytes: [64 * KIB, 256 * KIB, MIB, 4 * MIB, 32 * MIB],
+  batches: [1, 16, 128],
+  inFlight: [1, 8],
+  roundBytes: 512 * MIB,
+  rounds: 5,
+  warmUpRounds: 1,
+};
+
+export const quickData: Omit<DataScale, 'roomBytes'> = {
+  chunkBytes: [64 * KIB, MIB, 32 * MIB],
+  batches: [1, 16],
+  inFlight: [1, 8],
+  roundBytes: 64 * MIB,
+  rounds: 3,
+  warmUpRounds: 1,
+};
+
+/** Chunks in flight must not share memory: a case that needs more than there is room for is not run. */
+export function writeCases(scale: DataScale): { readonly cases: readonly WriteCase[]; readonly notRun: NotRun[] } {
+  const { chunkBytes: sizes, batches, inFlight: depths, roundBytes, roomBytes } = scale;
+  const all = sizes.flatMap((chunkBytes) =>
+    batches.flatMap((batch) =>
+      depths.map((inFlight) => {
+        const group = batch * inFlight;
+        const groups = Math.max(1, Math.floor(roundBytes / (chunkBytes * group)));
+        return { chunkBytes, batch, inFlight, chunks: group * groups };
+      }),
+    ),
+  );
+  const fits = ({ chunkBytes, chunks }: WriteCase) => chunkBytes * chunks <= roomBytes;
+  const notRun = all
+    .filter((one) => !fits(one))
+    .map(({ chunkBytes, batch, inFlight, chunks }) => ({
+      what: `${chunkBytes / KIB} KiB × ${batch} × ${inFlight} in flight`,
+      reason: `needs ${(chunkBytes * chunks) / MIB} MiB each for source and arena; this run has ${Math.floor(roomBytes / MIB)} MiB`,
+    }));
+  return { cases: all.filter(fits), notRun };
+}

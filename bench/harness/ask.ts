@@ -1,0 +1,17 @@
+/** Asks a Node program of ours, over its channel, and waits for the one answer. One question at a time. */
+import { once } from 'node:events';
+import { KvferryError } from '../../src/protocol/errors.js';
+import type { Program } from './program.js';
+import { within } from './within.js';
+
+/** Rejects when it answers that it failed, when it ends, or after `timeoutMs`. */
+export async function ask<Answer>(program: Program, question: object, timeoutMs: number): Promise<Answer> {
+  const answered = once(program.process, 'message');
+  program.process.send(question);
+  const late = `${program.name} did not answer within ${timeoutMs} ms`;
+  const [reply] = (await within(timeoutMs, late, Promise.race([answered, program.failure()]))) as [
+    { ok: true; answer: Answer } | { ok: false; message: string },
+  ];
+  if (reply.ok) return reply.answer;
+  throw new KvferryError('internal', `${program.name}: ${reply.message}`);
+}

@@ -1,0 +1,27 @@
+/** A bar for each suite when somebody watches, else a line when it begins. */
+import cliProgress from 'cli-progress';
+import type { Teardown } from './teardown.js';
+
+export interface Progress {
+  /** A suite begins, which will take so many steps. */
+  begin(suite: string, steps: number): void;
+  /** One of them is done; `what` comes next. */
+  step(what: string): void;
+  end(): void;
+}
+
+export function createProgress(say: (line: string) => void, teardown: Teardown): Progress {
+  if (!process.stderr.isTTY) {
+    return { begin: (suite, steps) => say(`${suite}: ${steps} steps`), step: () => undefined, end: () => undefined };
+  }
+  const bar = new cliProgress.SingleBar(
+    { format: '{suite} {bar} {value}/{total} {what}', stream: process.stderr, clearOnComplete: true },
+    cliProgress.Presets.shades_classic,
+  );
+  teardown.defer(() => bar.stop());
+  return {
+    begin: (suite, steps) => bar.start(steps, 0, { suite, what: '' }),
+    step: (what) => bar.increment({ what }),
+    end: () => bar.stop(),
+  };
+}

@@ -1,0 +1,47 @@
+/** A report as tables of text, for people who watch it run. */
+import Table from 'cli-table3';
+import { formatBytes } from '../src/config/quantities.js';
+import type { Spread } from './harness/statistics.js';
+import type { BenchReport, Row } from './report.js';
+
+/** One table for each kind of case; columns are what the rows have. */
+export function renderRows({ suites, targets }: BenchReport): string[] {
+  const lines = Object.entries(suites).flatMap(([suite, { rows, notRun }]) => [
+    ...tablesOf(rows).flatMap(([table, of]) => [`\n${suite}: ${table}`, renderTable(of)]),
+    ...notRun.map(({ what, reason }) => `not run: ${what}: ${reason}`),
+  ]);
+  const held = targets.map(
+    ({ name, value, target, met }) => `${met ? 'met' : 'missed'}: ${name}: ${value} (${target})`,
+  );
+  return [...lines, '', ...held];
+}
+
+/** Rows by their table, in the order in which they came. */
+export function tablesOf(rows: readonly Row[]): (readonly [table: string, rows: readonly Row[]])[] {
+  const names = [...new Set(rows.map(({ table }) => table))];
+  return names.map((name) => [name, rows.filter(({ table }) => table === name)] as const);
+}
+
+function renderTable(rows: readonly Row[]): string {
+  const parameters = [...new Set(rows.flatMap((row) => Object.keys(row.parameters)))];
+  const figures = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))];
+  const table = new Table({ head: [...parameters, ...figures], style: { head: [], border: [], compact: true } });
+  for (const row of rows) {
+    table.push([
+      ...parameters.map((name) => formatParameter(name, row.parameters[name])),
+      ...figures.map((name) => formatFigure(row.figures[name])),
+    ]);
+  }
+  return table.toString();
+}
+
+/** Sizes as people write them. */
+export function formatParameter(name: string, value: string | number | undefined): string {
+  return name.endsWith('Bytes') ? formatBytes(Number(value)) : `${value ?? ''}`;
+}
+
+/** The median, and in brackets the least and the most. */
+export function formatFigure(figure: Spread | number | undefined): string {
+  if (figure === undefined) return '';
+  return typeof figure === 'number' ? `${figure}` : `${figure.median} (${figure.min} – ${figure.max})`;
+}

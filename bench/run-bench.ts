@@ -1,0 +1,73 @@
+/** All of it: the suites one after the other, each with its processes and files gone before the next begins. */
+import { KvferryError } from '../src/protocol/errors.js';
+import { Bench } from './bench.js';
+import { describeMachine, findVersions } from './harness/machine.js';
+import { createProgress } from './harness/progress.js';
+import { rounded } from './harness/statistics.js';
+import { Teardown } from './harness/teardown.js';
+import type { BenchReport, SuiteResult } from './report.js';
+import type { SuiteName } from './suite-names.js';
+import { type RunSuite, suites } from './suites.js';
+import { judge } from './targets.js';
+
+const MS_PER_S = 1000;
+
+export interface RunOptions {
+  readonly quick: boolean;
+  readonly suites: readonly SuiteName[];
+  /** How it was called, for whoever wants to repeat it. */
+  readonly command: string;
+  readonly packageFile: string;
+}
+
+/** Rejects when it could not be run to its end. */
+export async function runBench(options: RunOptions, say: (line: string) => void): Promise<BenchReport> {
+  const teardown = new Teardown();
+  const interrupted = interruption(teardown);
+  try {
+    return await Promise.race([perform(options, say, teardown), interrupted]);
+  } finally {
+    await teardown.run((error) => say(`clean-up: ${String(error)}`));
+  }
+}
+
+async function perform(options: RunOptions, say: (line: string) => void, teardown: Teardown): Promise<BenchReport> {
+  const startMs = performance.now();
+  const { quick, command, packageFile } = options;
+  const versions = findVersions(packageFile);
+  const bench = new Bench({ quick, versions, progress: createProgress(say, teardown), say });
+  const results: Partial<Record<SuiteName, SuiteResult>> = {};
+  for (const name of options.suites) results[name] = await runAlone(suites[name], bench, teardown, say);
+  return {
+    ...{ command, quick, machine: describeMachine(), versions },
+    seconds: rounded((performance.now() - startMs) / MS_PER_S),
+    suites: results,
+    targets: judge(results),
+    wrongChunks: bench.wrongChunks,
+  };
+}
+
+async function runAlone(
+  run: RunSuite,
+  bench: Bench,
+  whole: Teardown,
+  say: (line: string) => void,
+): Promise<SuiteResult> {
+  const teardown = new Teardown();
+  const undo = () => teardown.run((error) => say(`clean-up: ${String(error)}`));
+  whole.defer(undo);
+  const result = await run(bench, teardown);
+  await undo();
+  return result;
+}
+
+/** Rejects when the process is told to end. */
+function interruption(teardown: Teardown): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const end = () => reject(new KvferryError('cancelled_by_caller', `the benchmark was ended by ${signal}`));
+      process.on(signal, end);
+      teardown.defer(() => void process.off(signal, end));
+    }
+  });
+}
