@@ -1,0 +1,82 @@
+/** What an agent's memory grows by, for each key it keeps and for each request that is under way. */
+import type { BenchAgent, Cluster } from '../harness/cluster.js';
+import { freshKeys } from '../harness/keys.js';
+import type { Requests } from '../harness/requests.js';
+import { rounded } from '../harness/statistics.js';
+import type { Row } from '../report.js';
+import { CHUNK_BYTES } from './chunk.js';
+
+const KEYS_PER_REQUEST = 512;
+const KEYS = { quick: 32_768, full: 131_072 };
+const LIVE_REQUESTS = { quick: 1000, full: 10_000 };
+const LIVE_KEYS = 8;
+/** Requests under way at once while memory is filled. */
+const LANES = 16;
+
+export async function measureMemory(quick: boolean, cluster: Cluster, requests: Requests): Promise<Row[]> {
+  const size = quick ? 'quick' : 'full';
+  return [
+    await perTrackedKey(KEYS[size], cluster, requests),
+    await perLiveRequest(LIVE_REQUESTS[size], cluster, requests),
+  ];
+}
+
+/** Ready, leased, never released until it has been measured. */
+async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests): Promise<Row> {
+  const count = keys / KEYS_PER_REQUEST;
+  const sender = cluster.prefill[0]?.name ?? '';
+  const source = requests.source(KEYS_PER_REQUEST, CHUNK_BYTES);
+  const before = await heapBytes(cluster.decode);
+  const events = await inLanes(count, () => requests.move(sender, { keys: freshKeys(KEYS_PER_REQUEST), source }));
+  const after = await heapBytes(cluster.decode);
+  for (const event of events) await requests.release(event);
+  return {
+    table: 'memory per tracked key',
+    parameters: { keys },
+    figures: { decodeBytesPerKey: rounded((after - before) / keys) },
+  };
+}
+
+/** The first of two batches is there, the second one does not come until it has been measured. */
+async function perLiveRequest(count: number, cluster: Cluster, requests: Requests): Promise<Row> {
+  const [prefill] = cluster.prefill as [BenchAgent];
+  const source = requests.source(LIVE_KEYS, CHUNK_BYTES);
+  const before = { decode: await heapBytes(cluster.decode), prefill: await heapBytes(prefill) };
+  const totalChunks = LIVE_KEYS;
+  const live = await inLanes(count, async () => {
+    const request = requests.nextName();
+    const ending = requests.ending(request);
+    await requests.put(prefill.name, request, { keys: freshKeys(LIVE_KEYS), source, last: false, totalChunks });
+    return { request, ending };
+  });
+  const after = { decode: await heapBytes(cluster.decode), prefill: await heapBytes(prefill) };
+  for (const { request, ending } of live) {
+    await requests.put(prefill.name, request, { keys: [], source: [], number: 1, totalChunks });
+    await requests.release(await ending);
+  }
+  return {
+    table: 'memory per live request',
+    parameters: { requests: count, keys: LIVE_KEYS },
+    figures: {
+      decodeBytesPerRequest: rounded((after.decode - before.decode) / count),
+      prefillBytesPerRequest: rounded((after.prefill - before.prefill) / count),
+    },
+  };
+}
+
+async function heapBytes(agent: BenchAgent): Promise<number> {
+  return (await agent.probe({ collect: true })).heapBytes;
+}
+
+async function inLanes<T>(count: number, work: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  let begun = 0;
+  const lane = async () => {
+    while (begun < count) {
+      begun += 1;
+      results.push(await work());
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return results;
+}

@@ -1,0 +1,45 @@
+/** Bare round trips over the same NATS server, to a process that does nothing else than answer. */
+import { fileURLToPath } from 'node:url';
+import type { ControlPort } from '../../src/ports/control.js';
+import { ask } from '../harness/ask.js';
+import type { Cluster } from '../harness/cluster.js';
+import { startProgram } from '../harness/program.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { RoundTripSizes } from './message-sizes.js';
+import { repeat } from './repeat.js';
+
+const PROGRAM = fileURLToPath(new URL('round-trip-process.js', import.meta.url));
+const TIMEOUT_MS = 10_000;
+
+/** Starts the process that answers. */
+export async function startEcho({ natsUrl }: Cluster, logDirectory: string, teardown: Teardown): Promise<void> {
+  const program = startProgram(
+    {
+      name: 'echo',
+      command: process.execPath,
+      args: [PROGRAM],
+      env: { ...process.env, BENCH_NATS_URL: natsUrl },
+      logPath: `${logDirectory}/echo.log`,
+      channel: true,
+    },
+    teardown,
+  );
+  await ask(program, {}, TIMEOUT_MS);
+}
+
+/** Milliseconds that each repetition takes to make all these round trips, one after the other. */
+export function measureRoundTrips(
+  control: ControlPort,
+  sizes: readonly RoundTripSizes[],
+  { atOnce, durationMs }: { readonly atOnce: number; readonly durationMs: number },
+): Promise<{ readonly timesMs: readonly number[]; readonly seconds: number }> {
+  const questions = sizes.map(({ requestBytes, replyBytes }) => ({
+    subject: `bench.echo.${replyBytes}`,
+    body: ' '.repeat(requestBytes),
+  }));
+  return repeat({ atOnce, durationMs }, async () => {
+    const startMs = performance.now();
+    for (const { subject, body } of questions) await control.request(subject, body, { timeoutMs: TIMEOUT_MS });
+    return performance.now() - startMs;
+  });
+}
