@@ -1,6 +1,6 @@
 /** `npm run bench`: how fast it is, and beside each figure what it is to be compared with. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchCommand } from './command.js';
 import { renderRows } from './render-rows.js';
@@ -12,7 +12,7 @@ const EXIT_FAILURE = 1;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 await benchCommand(async ({ json, output, ...options }, command) => {
-  const report = await runBench({ ...options, command, packageFile: join(ROOT, 'package.json') }, say);
+  const report = await runBench({ ...options, command, root: ROOT }, say);
   if (!json) for (const line of renderRows(report)) process.stdout.write(`${line}\n`);
   if (output !== undefined) {
     mkdirSync(dirname(output), { recursive: true });

@@ -1,13 +1,16 @@
 /** All of it: the suites one after the other, each with its processes and files gone before the next begins. */
+import { join } from 'node:path';
 import { KvferryError } from '../src/protocol/errors.js';
 import { Bench } from './bench.js';
 import { describeMachine, findVersions } from './harness/machine.js';
 import { createProgress } from './harness/progress.js';
 import { rounded } from './harness/statistics.js';
 import { Teardown } from './harness/teardown.js';
+import { startPeers } from './peers/peer-contenders.js';
+import type { PeerName } from './peers/peer-names.js';
 import type { BenchReport, SuiteResult } from './report.js';
 import type { SuiteName } from './suite-names.js';
-import { type RunSuite, suites } from './suites.js';
+import { makeSuites, type RunSuite } from './suites.js';
 import { judge } from './targets.js';
 
 const MS_PER_S = 1000;
@@ -17,7 +20,9 @@ export interface RunOptions {
   readonly suites: readonly SuiteName[];
   /** How it was called, for whoever wants to repeat it. */
   readonly command: string;
-  readonly packageFile: string;
+  readonly peers: readonly PeerName[];
+  /** Of the checkout. */
+  readonly root: string;
 }
 
 /** Rejects when it could not be run to its end. */
@@ -33,9 +38,13 @@ export async function runBench(options: RunOptions, say: (line: string) => void)
 
 async function perform(options: RunOptions, say: (line: string) => void, teardown: Teardown): Promise<BenchReport> {
   const startMs = performance.now();
-  const { quick, command, packageFile } = options;
-  const versions = findVersions(packageFile);
+  const { quick, command, peers, root } = options;
+  const versions = findVersions(join(root, 'package.json'));
   const bench = new Bench({ quick, versions, progress: createProgress(say, teardown), say });
+  const folders = { build: join(root, 'build'), sources: join(root, 'bench/peers') };
+  const suites = makeSuites(
+    peers.length === 0 ? undefined : (given, part) => startPeers({ ...given, ...folders, peers }, part),
+  );
   const results: Partial<Record<SuiteName, SuiteResult>> = {};
   for (const name of options.suites) results[name] = await runAlone(suites[name], bench, teardown, say);
   return {

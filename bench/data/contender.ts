@@ -13,6 +13,12 @@ export interface Contender {
   readonly name: string;
   /** Which of the tables it is in. */
   readonly path: 'same-host' | 'tcp' | 'verbs';
+  /**
+   * Stops its processes while others are measured, and lets them go on: some never sleep, and would take the processors
+   * from whoever has its turn.
+   */
+  pause(): void;
+  resume(): void;
   /** Fills the source with the bytes of this round: they are unlike those of any round before. */
   fill(one: WriteCase, round: number): Promise<void>;
   /** Writes every chunk once; complete is what is in the receiver's memory. This is what is timed. */

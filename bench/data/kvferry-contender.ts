@@ -42,6 +42,9 @@ export async function startKvferry(
       {
         name: 'kvferry',
         path: provider,
+        // Nothing of it runs when it has nothing to do.
+        pause: () => undefined,
+        resume: () => undefined,
         fill: async (one, round) => void (await order(sender, { type: 'fill', one, round })),
         write: (one) => order(sender, { type: 'write', one, provider }),
         verify: async (one, round) => (await order(receiver, { type: 'verify', one, round })).wrongChunks,

@@ -24,8 +24,9 @@ const BYTES_PER_GB = 1e9;
 
 /** Starts peers that write the same chunks; each has `bytes` bytes on either side. */
 export type StartPeers = (
-  bytes: number,
-) => Promise<{ contenders: readonly Contender[]; notRun: SuiteResult['notRun'] }>;
+  options: { readonly bytes: number; readonly logDirectory: string },
+  teardown: Teardown,
+) => Promise<{ readonly contenders: readonly Contender[]; readonly notRun: SuiteResult['notRun'] }>;
 
 interface Taken {
   readonly gbps: number;
@@ -39,7 +40,7 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
   const bytes = Math.max(...cases.map(({ chunkBytes, chunks }) => chunkBytes * chunks));
   const logDirectory = bench.workDirectory(teardown);
   const kvferry = await startKvferry({ directory, logDirectory, bytes }, teardown);
-  const peers = await startPeers?.(bytes);
+  const peers = await startPeers?.({ bytes, logDirectory }, teardown);
   const { baselines, notRun: missing } = findBaselines(directory, bench.versions);
   const contenders = [...kvferry.contenders, ...(peers?.contenders ?? [])];
   const paths = [...new Set(kvferry.contenders.map(({ path }) => path))];
@@ -66,9 +67,11 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
 
 async function takeWrite(contender: Contender, one: WriteCase, round: number, bench: Bench): Promise<Taken> {
   const seed = bench.nextSeed();
+  contender.resume();
   await contender.fill(one, seed);
   const times = await contender.write(one);
   bench.countWrong(`${contender.name}, ${contender.path}, round ${round}`, await contender.verify(one, seed));
+  contender.pause();
   return { gbps: (one.chunkBytes * one.chunks) / BYTES_PER_GB / times.seconds, times };
 }
 

@@ -84,6 +84,8 @@ export class Program {
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#stopping = true;
     this.process.kill('SIGTERM');
+    // It may have been stopped.
+    this.process.kill('SIGCONT');
     await within(timeoutMs, `${this.name} does not end`, this.exited).catch(() => this.kill());
   }
 }

@@ -1,0 +1,36 @@
+/** Measures one agent in a process of its own. Answers one question, and ends. */
+import { LoneAgent } from './lone-agent.js';
+
+export interface AgentQuestion {
+  /** An agent for each of these numbers of senders. */
+  readonly senders: readonly number[];
+  readonly keysPerBatch: number;
+  readonly batches: number;
+  readonly rounds: number;
+}
+
+export interface AgentAnswer {
+  /** Of a batch, by number of senders and round. */
+  readonly batchUs: readonly (readonly number[])[];
+}
+
+const PAGES = 4096;
+const US_PER_MS = 1000;
+/** The code of an agent that has run for a while is compiled. */
+const WARM_UP_ROUNDS = 2;
+
+process.on('message', async ({ senders, keysPerBatch, batches, rounds }: AgentQuestion) => {
+  const agents = await Promise.all(senders.map((count) => LoneAgent.start(PAGES, count)));
+  const batchUs: number[][] = senders.map(() => []);
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+    for (const [index, agent] of agents.entries()) {
+      const startMs = performance.now();
+      for (let batch = 0; batch < batches; batch += 1) await agent.batch(keysPerBatch, batch % (senders[index] ?? 1));
+      if (round >= 0) batchUs[index]?.push(((performance.now() - startMs) * US_PER_MS) / batches);
+    }
+  }
+  process.send?.({ ok: true, answer: { batchUs } satisfies AgentAnswer });
+  await Promise.all(agents.map((agent) => agent.stop()));
+});
+process.once('SIGTERM', () => process.exit());
+process.once('disconnect', () => process.exit());

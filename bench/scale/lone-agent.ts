@@ -1,0 +1,88 @@
+/**
+ * One decode agent, the shipped one, without a network: its senders are told apart only by their epochs. What is left is what
+ * an agent itself takes for a batch: reading messages, machines, store, writing answers.
+ */
+import { pino } from 'pino';
+import { Agent } from '../../src/actors/agent-actor.js';
+import { SystemClock } from '../../src/control/system-clock.js';
+import { decodeReply } from '../../src/protocol/codec.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
+import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
+import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
+import { freshKeys } from '../harness/keys.js';
+import { DirectControl } from './direct-control.js';
+
+const NAME = 'bench-decode';
+const EPOCH = '00000000000000ff';
+const EPOCH_DIGITS = 16;
+/** Longer than any measurement: nobody is held for lost, nothing expires. */
+const LONG_MS = 600_000;
+
+export class LoneAgent {
+  readonly #control = new DirectControl();
+  readonly #agent: Agent;
+  readonly #grants: string[] = [];
+  #requests = 0;
+
+  private constructor(pages: number) {
+    const clock = new SystemClock();
+    const none = { directory: '/memory', pages: 0, pageBytes: 1 };
+    this.#agent = new Agent(
+      {
+        ...{ agent: NAME, role: 'decode', providers: ['memory'], arena: { ...none, pages }, staging: none },
+        ...{ heartbeatMs: LONG_MS, connectTimeoutMs: LONG_MS, attemptTimeoutMs: LONG_MS, inquireIntervalMs: LONG_MS },
+        ...{ writeDrainTimeoutMs: LONG_MS, shutdownTimeoutMs: 0, leaseMs: LONG_MS, retainedMax: 0 },
+        ...{ sweepIntervalMs: LONG_MS, tombstoneMs: LONG_MS, tombstonesMax: 10_000, requestsMax: 100_000 },
+      },
+      {
+        ...{ control: this.#control, clock, fabric: new MemoryFabricNetwork(clock).open('memory') },
+        ...{ logger: pino({ level: 'silent' }), newEpoch: () => EPOCH, version: 'bench' },
+      },
+    );
+  }
+
+  /** Starts it, and connects so many senders. */
+  static async start(pages: number, senders: number): Promise<LoneAgent> {
+    const lone = new LoneAgent(pages);
+    await lone.#agent.start();
+    for (let sender = 0; sender < senders; sender += 1) await lone.#connect(sender);
+    return lone;
+  }
+
+  /** One request of one batch, from its allocation to the release of its pages. */
+  async batch(keys: number, sender: number): Promise<void> {
+    this.#requests += 1;
+    const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
+    const lengths = [{ length: 1, count: keys }];
+    const { pages, generations } = await this.#ask('allocate', {
+      ...{ v: PROTOCOL_VERSION, ...name, grant: this.#grants[sender] ?? '', batch: 0, last: true },
+      ...{ totalChunks: keys, timeoutMs: LONG_MS, keys: freshKeys(keys), lengths },
+    });
+    await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
+    const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
+    await this.#control.deliver(subjects.operations(NAME), subjects.operation(NAME, 'release'), release);
+  }
+
+  async stop(): Promise<void> {
+    await this.#agent.stop();
+  }
+
+  async #connect(sender: number): Promise<void> {
+    const { grant } = await this.#ask('connect', {
+      ...{ v: PROTOCOL_VERSION, agent: `bench-prefill-${sender}`, epoch: epochOf(sender), heartbeatMs: LONG_MS },
+      ...{ provider: 'memory', connection: 1 },
+    });
+    this.#grants[sender] = grant.id;
+  }
+
+  async #ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
+    const subject = subjects.peer(NAME, EPOCH, operation);
+    const answer = await this.#control.deliver(subjects.peers(NAME, EPOCH), subject, JSON.stringify(body));
+    return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
+  }
+}
+
+function epochOf(sender: number): string {
+  return (sender + 1).toString(16).padStart(EPOCH_DIGITS, '0');
+}

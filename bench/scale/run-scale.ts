@@ -1,0 +1,123 @@
+/** The scale suite: what a batch costs, and a key takes, when there is more of everything. */
+import { fileURLToPath } from 'node:url';
+import type { Bench } from '../bench.js';
+import { ask } from '../harness/ask.js';
+import { startProgram } from '../harness/program.js';
+import { growthExponent, quantile, rounded, spreadOf } from '../harness/statistics.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { Row, SuiteResult } from '../report.js';
+import type { AgentAnswer, AgentQuestion } from './agent-process.js';
+import type { Filling } from './filled-store.js';
+import type { StoreAnswer, StoreQuestion } from './store-process.js';
+
+const KEYS_PER_BATCH = 32;
+const TIMEOUT_MS = 300_000;
+const US_PER_S = 1e6;
+/** In every store: room for the batches that pass through. */
+const SPARE_PAGES = 1024;
+
+/** Less than this is noise of the garbage collector. */
+const HEAP_BYTES_MIN = 2 * 1024 ** 2;
+
+interface ScaleSizes {
+  readonly keys: readonly number[];
+  readonly pages: readonly number[];
+  readonly live: readonly number[];
+  readonly senders: readonly number[];
+  readonly batches: number;
+  readonly rounds: number;
+}
+
+const full: ScaleSizes = {
+  keys: [1000, 10_000, 100_000, 1_000_000],
+  pages: [2000, 20_000, 200_000, 1_000_000],
+  live: [10, 100, 1000, 10_000],
+  senders: [1, 4, 16, 64],
+  batches: 2000,
+  rounds: 7,
+};
+const quick: ScaleSizes = { ...full, senders: [1, 8, 64], batches: 500, rounds: 3 };
+
+export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteResult> {
+  const sizes = bench.quick ? quick : full;
+  const logDirectory = bench.workDirectory(teardown);
+  const { batches, rounds } = sizes;
+  const work = { keysPerBatch: KEYS_PER_BATCH, batches, rounds };
+  const start = (name: string) =>
+    startProgram(
+      {
+        name,
+        command: process.execPath,
+        args: ['--expose-gc', fileURLToPath(new URL(`${name}.js`, import.meta.url))],
+        env: process.env,
+        logPath: `${logDirectory}/${name}.log`,
+        channel: true,
+      },
+      teardown,
+    );
+  const measureStores = async (
+    table: string,
+    what: string,
+    counts: readonly number[],
+    fill: (n: number) => Filling,
+  ) => {
+    bench.progress.step(table);
+    const program = start('store-process');
+    const question: StoreQuestion = { ...work, fillings: counts.map(fill) };
+    const answer = await ask<StoreAnswer>(program, question, TIMEOUT_MS);
+    await program.stop();
+    return rowsOf(table, what, counts, answer.batchUs, answer.heapBytes);
+  };
+  bench.progress.begin('scale', 4);
+  const keys = await measureStores('store: tracked keys', 'trackedKeys', sizes.keys, (trackedKeys) => ({
+    ...{ trackedKeys, pages: trackedKeys + SPARE_PAGES, liveRequests: 0 },
+  }));
+  const pages = await measureStores('store: pages', 'pages', sizes.pages, (count) => ({
+    ...{ trackedKeys: 0, pages: count, liveRequests: 0 },
+  }));
+  const live = await measureStores('store: live requests', 'liveRequests', sizes.live, (liveRequests) => ({
+    ...{ trackedKeys: 0, pages: 2 * liveRequests + SPARE_PAGES, liveRequests },
+  }));
+  bench.progress.step('agent: senders');
+  const question: AgentQuestion = { ...work, senders: sizes.senders };
+  const { batchUs } = await ask<AgentAnswer>(start('agent-process'), question, TIMEOUT_MS);
+  const agents = rowsOf('agent: senders', 'senders', sizes.senders, batchUs);
+  bench.progress.end();
+  return { rows: [...keys, ...pages, ...live, ...agents], notRun: [] };
+}
+
+/** A row for each size, and one that says how the cost grows from the first to the last. */
+function rowsOf(
+  table: string,
+  what: string,
+  sizes: readonly number[],
+  batchUs: readonly (readonly number[])[],
+  heapBytes?: readonly number[],
+): Row[] {
+  const points = sizes.map((size, index) => ({ size, cost: quantile(batchUs[index] ?? [], 0.5) }));
+  const costs = points.map(({ cost }) => cost);
+  const rows = sizes.map((size, index): Row => {
+    const rounds = batchUs[index] ?? [];
+    const heap = heapBytes?.[index];
+    return {
+      table,
+      parameters: { [what]: size },
+      figures: {
+        perKeyUs: spreadOf(rounds.map((us) => us / KEYS_PER_BATCH)),
+        batchesPerS: spreadOf(rounds.map((us) => US_PER_S / us)),
+        ...(heap === undefined || heap < HEAP_BYTES_MIN
+          ? {}
+          : { heapBytes: heap, heapBytesPerOne: rounded(heap / size) }),
+      },
+    };
+  });
+  const growth: Row = {
+    table: 'growth',
+    parameters: { of: table, from: sizes[0] ?? 0, to: sizes.at(-1) ?? 0 },
+    figures: {
+      exponent: growthExponent(points),
+      dearestOverCheapest: rounded(Math.max(...costs) / Math.min(...costs)),
+    },
+  };
+  return [...rows, growth];
+}
