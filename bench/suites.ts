@@ -1,8 +1,10 @@
 /** What each part of the benchmark is. */
 import type { Bench } from './bench.js';
+import { runContention } from './contention/run-contention.js';
 import { runControl } from './control/run-control.js';
 import { runData, type StartPeers } from './data/run-data.js';
 import type { Teardown } from './harness/teardown.js';
+import { runRecovery } from './recovery/run-recovery.js';
 import type { SuiteResult } from './report.js';
 import { runScale } from './scale/run-scale.js';
 import type { SuiteName } from './suite-names.js';
@@ -13,6 +15,8 @@ export function makeSuites(startPeers: StartPeers | undefined): Readonly<Record<
   return {
     data: (bench, teardown) => runData(bench, teardown, startPeers),
     control: runControl,
+    contention: runContention,
     scale: runScale,
+    recovery: runRecovery,
   };
 }

@@ -1,0 +1,58 @@
+/** The contention suite: the same trace on the shipped store and on a model of upstream's rules, in simulated time. */
+import type { Bench } from '../bench.js';
+import { rounded } from '../harness/statistics.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { Row, SuiteResult } from '../report.js';
+import { KvferrySystem } from './kvferry-system.js';
+import { runTrace, type TraceResult } from './run-trace.js';
+import { makeTrace, pagesWanted } from './trace.js';
+import { UpstreamModel } from './upstream-model.js';
+
+const AT_ONCE = 16;
+/**
+ * How full the arena is, in percent, when requests need not wait, and how large it is for that. At 100 % it is always full:
+ * the requests want half as much again as there is.
+ */
+const OCCUPANCIES = [
+  { percent: 50, pagesOfWanted: 2 },
+  { percent: 95, pagesOfWanted: 1 / 0.95 },
+  { percent: 100, pagesOfWanted: 2 / 3 },
+] as const;
+const ABORTED_PERCENT = [0, 5, 30] as const;
+const BATCHES = [1, 2] as const;
+const REQUESTS = { quick: 1000, full: 10_000 };
+const SEED = 7;
+
+export async function runContention(bench: Bench, _teardown: Teardown): Promise<SuiteResult> {
+  const requests = bench.quick ? REQUESTS.quick : REQUESTS.full;
+  const rows: Row[] = [];
+  bench.progress.begin('contention', OCCUPANCIES.length * ABORTED_PERCENT.length * BATCHES.length);
+  for (const batches of BATCHES) {
+    for (const { percent: occupancyPercent, pagesOfWanted } of OCCUPANCIES) {
+      for (const abortedPercent of ABORTED_PERCENT) {
+        bench.progress.step(`${occupancyPercent} % occupied, ${abortedPercent} % aborted`);
+        const trace = makeTrace({ seed: SEED, requests, batches, aborted: abortedPercent / 100 });
+        const size = { pages: Math.round(pagesWanted(AT_ONCE) * pagesOfWanted), atOnce: AT_ONCE };
+        const ours = runTrace(trace, size, (...parts) => new KvferrySystem(...parts));
+        const upstream = runTrace(trace, size, (...parts) => new UpstreamModel(...parts));
+        rows.push({
+          table: 'goodput',
+          parameters: { batches, occupancyPercent, abortedPercent, pages: size.pages },
+          figures: { ...figuresOf('kvferry', ours), ...figuresOf('upstream', upstream) },
+        });
+      }
+    }
+  }
+  bench.progress.end();
+  return { rows, notRun: [] };
+}
+
+function figuresOf(name: string, { goodPerS, wrong, lost, lostPages, occupied }: TraceResult) {
+  return {
+    [`${name}GoodPerS`]: rounded(goodPerS),
+    [`${name}Wrong`]: wrong,
+    [`${name}Lost`]: lost,
+    [`${name}LostPages`]: lostPages,
+    [`${name}Occupied`]: rounded(occupied),
+  };
+}

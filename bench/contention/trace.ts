@@ -1,0 +1,53 @@
+/** What prefill and decode engines want, the same for every system that is tried on it. */
+import { Random } from '../../src/simulation/random.js';
+
+export interface TracedRequest {
+  readonly name: string;
+  readonly sender: number;
+  /** Steps of chunked prefill, in order; together the keys of the prompt. */
+  readonly batches: readonly (readonly string[])[];
+  /** How long the decode engine keeps it. */
+  readonly holdMs: number;
+  /** When somebody gives it up, from its start on. */
+  readonly abortAfterMs: number | undefined;
+}
+
+export interface TraceOptions {
+  readonly seed: number;
+  readonly requests: number;
+  readonly batches: number;
+  /** Part of the requests, 0 to 1. */
+  readonly aborted: number;
+}
+
+export const SENDERS = 4;
+const PREFIXES = 4;
+const SHARED_KEYS = 24;
+const OWN_KEYS = 8;
+export const KEYS_PER_REQUEST = SHARED_KEYS + OWN_KEYS;
+const HOLD_MS = { from: 50, to: 350 };
+/** Most of them while bytes travel. */
+const ABORT_WITHIN_MS = 40;
+
+/** Pages that so many requests at once take when none of them waits. */
+export function pagesWanted(atOnce: number): number {
+  return Math.min(atOnce, PREFIXES) * SHARED_KEYS + atOnce * OWN_KEYS;
+}
+
+export function makeTrace({ seed, requests, batches, aborted }: TraceOptions): TracedRequest[] {
+  const random = new Random(seed);
+  return Array.from({ length: requests }, (_, index) => {
+    const prefix = random.integer(0, PREFIXES - 1);
+    const shared = Array.from({ length: SHARED_KEYS }, (_, key) => `prefix ${prefix} chunk ${key}`);
+    const own = Array.from({ length: OWN_KEYS }, (_, key) => `request ${index} chunk ${key}`);
+    const keys = [...shared, ...own];
+    const size = Math.ceil(keys.length / batches);
+    return {
+      name: `request ${index}`,
+      sender: index % SENDERS,
+      batches: Array.from({ length: batches }, (_, batch) => keys.slice(batch * size, (batch + 1) * size)),
+      holdMs: random.between(HOLD_MS.from, HOLD_MS.to),
+      abortAfterMs: random.chance(aborted) ? random.between(0, ABORT_WITHIN_MS) : undefined,
+    };
+  });
+}

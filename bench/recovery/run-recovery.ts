@@ -1,0 +1,142 @@
+/**
+ * The recovery suite: real agents, killed (SIGKILL) with a request under way. How long until somebody says that it failed,
+ * until nothing of the dead is held any more, and until the next request is ready.
+ */
+import type { Bench } from '../bench.js';
+import { type BenchAgent, type Cluster, serving, startCluster } from '../harness/cluster.js';
+import { freshKeys } from '../harness/keys.js';
+import { Requests } from '../harness/requests.js';
+import { spreadOf } from '../harness/statistics.js';
+import { Teardown } from '../harness/teardown.js';
+import { poll } from '../harness/within.js';
+import type { Row, SuiteResult } from '../report.js';
+
+const CHUNK_BYTES = 4096;
+const PAGE_BYTES = 4096;
+const ARENA_PAGES = 1024;
+const KEYS = 32;
+const RECLAIM_TIMEOUT_MS = 60_000;
+/** Between two looks; what is found is at most this late. */
+const LOOK_MS = 2;
+
+interface RecoveryScale {
+  readonly heartbeatsMs: readonly number[];
+  readonly rounds: number;
+}
+
+/** The second is the default. */
+const full: RecoveryScale = { heartbeatsMs: [200, 1000], rounds: 5 };
+const quick: RecoveryScale = { heartbeatsMs: [200], rounds: 3 };
+
+interface Times {
+  /** From the kill to the announcement that the request has failed. */
+  readonly detectMs: number;
+  /** To every page free again; only where a sender died. */
+  readonly reclaimMs?: number;
+  /** From the start of the next process under that name to its first request that is ready. */
+  readonly restartMs: number;
+  /** The part of that after it serves: finding each other, connecting, moving. */
+  readonly reconnectMs: number;
+}
+
+export async function runRecovery(bench: Bench, teardown: Teardown): Promise<SuiteResult> {
+  const { heartbeatsMs, rounds } = bench.quick ? quick : full;
+  const providers = ['same-host', 'tcp'] as const;
+  const rows: Row[] = [];
+  bench.progress.begin('recovery', heartbeatsMs.length * providers.length * 2);
+  for (const heartbeatMs of heartbeatsMs) {
+    for (const provider of providers) {
+      const part = new Teardown();
+      const undo = () => part.run(() => undefined);
+      teardown.defer(undo);
+      const settings = ['--heartbeat-ms', `${heartbeatMs}`, '--provider', provider];
+      const directory = bench.sharedDirectory(part);
+      const shape = { prefillAgents: 1, pageBytes: PAGE_BYTES, arenaPages: ARENA_PAGES };
+      const workDirectory = bench.workDirectory(part);
+      const cluster = await startCluster({ ...shape, directory, workDirectory, settings }, part);
+      const requests = new Requests(cluster);
+      const path = await requests.attach(directory, KEYS * CHUNK_BYTES);
+      for (const killed of ['sender', 'receiver'] as const) {
+        bench.progress.step(`${killed} killed, ${provider}, heartbeat ${heartbeatMs} ms`);
+        const times: Times[] = [];
+        for (let round = 0; round < rounds; round += 1) times.push(await killOnce(killed, cluster, requests, path));
+        rows.push(rowOf({ killed, provider, heartbeatMs }, times));
+      }
+      await undo();
+    }
+  }
+  bench.progress.end();
+  return { rows, notRun: [] };
+}
+
+async function killOnce(
+  killed: 'sender' | 'receiver',
+  cluster: Cluster,
+  requests: Requests,
+  path: string,
+): Promise<Times> {
+  const { client, decode } = cluster;
+  const [prefill] = cluster.prefill as [BenchAgent];
+  const agent = killed === 'sender' ? prefill : decode;
+  // They know each other and are connected, as in the middle of their lives.
+  await requests.release(await move(requests, prefill));
+  const request = requests.nextName();
+  const ending = requests.ending(request);
+  const first = {
+    keys: freshKeys(KEYS),
+    source: requests.source(KEYS, CHUNK_BYTES),
+    last: false,
+    totalChunks: KEYS * 2,
+  };
+  await requests.put(prefill.name, request, first);
+  if (killed === 'sender') await pages('ready', KEYS, cluster);
+  const killedMs = performance.now();
+  await agent.kill();
+  await ending;
+  const detectMs = performance.now() - killedMs;
+  const reclaimMs = killed === 'sender' ? await freeAgain(cluster, killedMs) : undefined;
+  const startedMs = performance.now();
+  agent.restart();
+  await serving(agent, client);
+  const servingMs = performance.now();
+  if (killed === 'sender') await requests.attachAt(prefill.name, path);
+  await requests.release(await move(requests, prefill));
+  const readyMs = performance.now();
+  return {
+    detectMs,
+    ...(reclaimMs === undefined ? {} : { reclaimMs }),
+    restartMs: readyMs - startedMs,
+    reconnectMs: readyMs - servingMs,
+  };
+}
+
+function move(requests: Requests, { name }: BenchAgent) {
+  return requests.move(name, { keys: freshKeys(KEYS), source: requests.source(KEYS, CHUNK_BYTES) });
+}
+
+async function freeAgain(cluster: Cluster, sinceMs: number): Promise<number> {
+  await pages('free', ARENA_PAGES, cluster);
+  return performance.now() - sinceMs;
+}
+
+function pages(state: 'ready' | 'free', count: number, { client, decode }: Cluster): Promise<true> {
+  const late = `${count} pages are not ${state} within ${RECLAIM_TIMEOUT_MS} ms`;
+  return poll({ timeoutMs: RECLAIM_TIMEOUT_MS, intervalMs: LOOK_MS, late }, async () => {
+    const status = await client.status(decode.name, { limit: 0 });
+    return status.pages?.[state] === count ? true : undefined;
+  });
+}
+
+function rowOf(parameters: Row['parameters'], times: readonly Times[]): Row {
+  const reclaim = times.flatMap(({ reclaimMs }) => reclaimMs ?? []);
+  return {
+    table: 'killed',
+    parameters,
+    figures: {
+      detectMs: spreadOf(times.map(({ detectMs }) => detectMs)),
+      ...(reclaim.length === 0 ? {} : { reclaimMs: spreadOf(reclaim) }),
+      restartMs: spreadOf(times.map(({ restartMs }) => restartMs)),
+      reconnectMs: spreadOf(times.map(({ reconnectMs }) => reconnectMs)),
+    },
+  };
+}
