@@ -24,7 +24,7 @@ export const SENDERS = 4;
 const PREFIXES = 4;
 const SHARED_KEYS = 24;
 const OWN_KEYS = 8;
-export const KEYS_PER_REQUEST = SHARED_KEYS + OWN_KEYS;
+
 const HOLD_MS = { from: 50, to: 350 };
 /** Most of them while bytes travel. */
 const ABORT_WITHIN_MS = 40;

@@ -30,6 +30,9 @@ interface Sending {
   readonly outcome: Outcome;
   /** What a cancel will name. */
   readonly tracked: string[];
+  /** Steps of prefill that are done, and batches that have their pages: one is asked for after the other. */
+  batchesPut: number;
+  batchesPlaced: number;
   batchesWritten: number;
   aborted: boolean;
 }
@@ -62,18 +65,22 @@ export class UpstreamModel implements System {
   }
 
   put(request: TracedRequest, batch: number, outcome: Outcome): void {
-    if (batch > 0) {
-      this.#sendBatch(request, batch, 0);
+    const known = this.#sending.get(request.name);
+    if (known !== undefined) {
+      known.batchesPut += 1;
+      if (known.batchesPlaced === batch) this.#sendBatch(known, batch, 0);
       return;
     }
-    const sending = { request, outcome, tracked: [], batchesWritten: 0, aborted: false };
+    const sending: Sending = {
+      ...{ request, outcome, tracked: [], batchesPut: 1, batchesPlaced: 0, batchesWritten: 0, aborted: false },
+    };
     this.#sending.set(request.name, sending);
     const chunks = request.batches.flat().length;
     this.#whenPossible(() => {
       if (sending.aborted) return true;
       if (this.#free.length - this.#charged < chunks) return false;
       this.#charged += chunks;
-      this.#sendBatch(request, 0, chunks);
+      this.#sendBatch(sending, 0, chunks);
       return true;
     });
   }
@@ -93,17 +100,21 @@ export class UpstreamModel implements System {
     if (sending !== undefined) this.#drop(sending.tracked.splice(0));
   }
 
-  #sendBatch(request: TracedRequest, batch: number, charge: number): void {
+  #sendBatch(sending: Sending, batch: number, charge: number): void {
+    const { request } = sending;
     this.#call(request.sender, (done) => {
       this.#charged -= charge;
-      const sending = this.#sending.get(request.name);
-      if (sending === undefined || sending.aborted) {
+      if (sending.aborted) {
         done();
         return;
       }
       this.#allocate(request.batches[batch] ?? [], sending, (places) => {
         done();
-        this.#timeline.after(MESSAGE_MS, () => this.#write(sending, places));
+        this.#timeline.after(MESSAGE_MS, () => {
+          this.#write(sending, places);
+          sending.batchesPlaced += 1;
+          if (sending.batchesPut > sending.batchesPlaced) this.#sendBatch(sending, sending.batchesPlaced, 0);
+        });
       });
     });
   }

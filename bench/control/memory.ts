@@ -1,6 +1,7 @@
 /** What an agent's memory grows by, for each key it keeps and for each request that is under way. */
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
+import { repeatCount } from '../harness/repeat-count.js';
 import type { Requests } from '../harness/requests.js';
 import { rounded } from '../harness/statistics.js';
 import type { Row } from '../report.js';
@@ -27,7 +28,9 @@ async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests)
   const sender = cluster.prefill[0]?.name ?? '';
   const source = requests.source(KEYS_PER_REQUEST, CHUNK_BYTES);
   const before = await heapBytes(cluster.decode);
-  const events = await inLanes(count, () => requests.move(sender, { keys: freshKeys(KEYS_PER_REQUEST), source }));
+  const events = await repeatCount({ atOnce: LANES, count }, () =>
+    requests.move(sender, { keys: freshKeys(KEYS_PER_REQUEST), source }),
+  );
   const after = await heapBytes(cluster.decode);
   for (const event of events) await requests.release(event);
   return {
@@ -43,7 +46,7 @@ async function perLiveRequest(count: number, cluster: Cluster, requests: Request
   const source = requests.source(LIVE_KEYS, CHUNK_BYTES);
   const before = { decode: await heapBytes(cluster.decode), prefill: await heapBytes(prefill) };
   const totalChunks = LIVE_KEYS;
-  const live = await inLanes(count, async () => {
+  const live = await repeatCount({ atOnce: LANES, count }, async () => {
     const request = requests.nextName();
     const ending = requests.ending(request);
     await requests.put(prefill.name, request, { keys: freshKeys(LIVE_KEYS), source, last: false, totalChunks });
@@ -66,17 +69,4 @@ async function perLiveRequest(count: number, cluster: Cluster, requests: Request
 
 async function heapBytes(agent: BenchAgent): Promise<number> {
   return (await agent.probe({ collect: true })).heapBytes;
-}
-
-async function inLanes<T>(count: number, work: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  let begun = 0;
-  const lane = async () => {
-    while (begun < count) {
-      begun += 1;
-      results.push(await work());
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
-  return results;
 }

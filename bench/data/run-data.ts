@@ -8,16 +8,18 @@ import { interleave, type Turn } from '../harness/interleave.js';
 import { roomBytes } from '../harness/room.js';
 import { ratios, type Spread, spreadOf } from '../harness/statistics.js';
 import type { Teardown } from '../harness/teardown.js';
+import { peerNames } from '../peers/peer-names.js';
 import type { Row, SuiteResult } from '../report.js';
 import { findBaselines } from './baselines.js';
 import type { Contender, WriteTimes } from './contender.js';
 import { startKvferry } from './kvferry-contender.js';
+import { measureThroughAgents } from './through-agents.js';
 import { type DataScale, fullData, quickData, type WriteCase, writeCases } from './write-case.js';
 
 const GIB = 1024 ** 3;
 /** Of a source or an arena. */
 const FULL_ROOM_BYTES = GIB;
-const QUICK_ROOM_BYTES = GIB / 2;
+const QUICK_ROOM_BYTES = GIB / 4;
 /** kvferry, three peers and memcpy have a source and a target each. */
 const ROOM_PARTS = 10;
 const BYTES_PER_GB = 1e9;
@@ -62,6 +64,7 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
     for (const path of paths) rows.push(rowOf(one, path, taken));
   }
   bench.progress.end();
+  rows.push(...(await measureThroughAgents(bench, paths, baselines, teardown)));
   return { rows, notRun: [...notRun, ...kvferry.notRun, ...missing, ...perftest(paths), ...(peers?.notRun ?? [])] };
 }
 
@@ -90,6 +93,10 @@ function rowOf(one: WriteCase, path: Contender['path'], taken: ReadonlyMap<strin
   }
   const baseline = { 'same-host': 'memcpy', tcp: 'tcpStream', verbs: undefined }[path];
   if (baseline !== undefined) figures['ofBaseline'] = spreadOf(ratios(rates('kvferry'), rates(baseline)));
+  for (const peer of peerNames) {
+    const theirs = rates(peer);
+    if (theirs.length > 0) figures[`of-${peer}`] = spreadOf(ratios(rates('kvferry'), theirs));
+  }
   return { table: 'write', parameters: { path, chunkBytes, batch, inFlight }, figures };
 }
 

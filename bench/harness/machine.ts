@@ -20,7 +20,7 @@ export function describeMachine(): Machine {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     processors: availableParallelism(),
     memoryBytes: totalmem(),
-    system: `${type()} ${release()}`,
+    system: `${type()} ${release().split('-', 1)[0]}`,
   };
 }
 

@@ -1,8 +1,8 @@
 """One side of a peer in a process of its own. It does what its parent says, a line of JSON each way, and ends with it.
 
-    python endpoint.py ADAPTER sender|receiver BYTES
+    python endpoint.py ADAPTER sender|receiver BYTES CHUNK_BYTES
 
-ADAPTER names a module beside this file with a class Adapter (see nixl_adapter.py).
+ADAPTER names a module beside this file with a class Adapter (see nixl_adapter.py). Chunks will have that size; 0: any.
 """
 
 import importlib
@@ -88,12 +88,12 @@ def main():
     # Libraries print what they like: only our answers go to the real standard output.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    name, role, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    name, role, size, chunk_bytes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     memory = Memory(size)
 
     def open_adapter(_):
         nonlocal adapter
-        adapter = importlib.import_module(name).Adapter(role, memory)
+        adapter = importlib.import_module(name).Adapter(role, memory, chunk_bytes)
         return adapter.address()
 
     adapter = None

@@ -10,7 +10,7 @@ class Batch:
 
 
 class Adapter:
-    def __init__(self, _role, memory):
+    def __init__(self, _role, memory, _chunk_bytes):
         self.memory = memory
         self.engine = TransferEngine()
         require(self.engine.initialize("127.0.0.1", "P2PHANDSHAKE", "tcp", "") == 0, "the engine does not start")

@@ -9,7 +9,7 @@ from nixl_cu12._api import nixl_agent, nixl_agent_config
 
 
 class Adapter:
-    def __init__(self, role, memory):
+    def __init__(self, role, memory, _chunk_bytes):
         self.memory = memory
         # The sender asks for its transfers' state all the time, which is progress; the receiver never asks.
         config = nixl_agent_config(enable_prog_thread=role == "receiver", backends=["UCX"])

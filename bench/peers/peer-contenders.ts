@@ -8,7 +8,7 @@ import { type Program, startProgram } from '../harness/program.js';
 import { Teardown } from '../harness/teardown.js';
 import { within } from '../harness/within.js';
 import type { NotRun } from '../report.js';
-import type { PeerName } from './peer-names.js';
+import { type PeerName, peerNames } from './peer-names.js';
 import { pythonOf } from './python-environment.js';
 
 const COMMAND_TIMEOUT_MS = 120_000;
@@ -17,16 +17,22 @@ interface Setting {
   readonly peer: PeerName;
   readonly path: 'same-host' | 'tcp';
   readonly environment: Readonly<Record<string, string>>;
+  /** It is made for chunks of one size: for another it is started anew. */
+  readonly isChunkFixed?: true;
 }
 
 const UCX_TCP = { UCX_TLS: 'tcp', UCX_NET_DEVICES: 'lo' };
 /** Without the second, UCX takes TCP on one host too: NIXL asks it to notice when a peer dies. */
 const UCX_SAME_HOST = { UCX_TLS: 'posix,sysv,cma,self', UCX_MM_ERROR_HANDLING: 'y' };
 
+const LMCACHE = { NIXL_LOG_LEVEL: 'ERROR', LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' };
+
 const settings: readonly Setting[] = [
   { peer: 'nixl', path: 'tcp', environment: { ...UCX_TCP, NIXL_LOG_LEVEL: 'ERROR' } },
   { peer: 'nixl', path: 'same-host', environment: { ...UCX_SAME_HOST, NIXL_LOG_LEVEL: 'ERROR' } },
   { peer: 'mooncake', path: 'tcp', environment: { MC_LOG_LEVEL: 'ERROR' } },
+  { peer: 'lmcache', path: 'tcp', environment: { ...UCX_TCP, ...LMCACHE }, isChunkFixed: true },
+  { peer: 'lmcache', path: 'same-host', environment: { ...UCX_SAME_HOST, ...LMCACHE }, isChunkFixed: true },
 ];
 
 /** What some cannot do at all. */
@@ -65,50 +71,99 @@ export async function startPeers(
       notRun.push({ what: `${setting.peer}, ${setting.path}`, reason });
     }
   }
+  for (const peer of peerNames.filter((name) => !options.peers.includes(name))) {
+    notRun.push({ what: peer, reason: `it was not asked for: --peers ${peerNames.join(',')}` });
+  }
   return { contenders, notRun };
 }
 
-async function startPeer(
-  { peer, path, environment }: Setting,
-  options: PeerOptions,
-  teardown: Teardown,
-): Promise<Contender> {
-  const { bytes, sources, logDirectory } = options;
-  const python = await pythonOf(peer, options);
-  const start = (role: 'receiver' | 'sender') =>
-    new PeerEndpoint(
-      startProgram(
-        {
-          name: `${peer} ${role}, ${path}`,
-          command: python,
-          args: [join(sources, 'endpoint.py'), `${peer}_adapter`, role, `${bytes}`],
-          env: { ...process.env, ...environment },
-          logPath: `${logDirectory}/${peer}-${path}-${role}.log`,
-        },
-        teardown,
-      ),
-    );
-  const receiver = start('receiver');
-  const sender = start('sender');
-  const address = await receiver.order('open', {});
-  await sender.order('open', {});
-  await sender.order('connect', { address });
-  const signal = (name: NodeJS.Signals) => {
-    for (const endpoint of [receiver, sender]) endpoint.program.process.kill(name);
-  };
-  signal('SIGSTOP');
+async function startPeer(setting: Setting, options: PeerOptions, teardown: Teardown): Promise<Contender> {
+  const python = await pythonOf(setting.peer, options);
+  const pair = new PeerPair(setting, options, python, teardown);
+  await pair.start(setting.isChunkFixed ? FIRST_CHUNK_BYTES : ANY_CHUNK_BYTES);
+  pair.signal('SIGSTOP');
   return {
-    name: peer,
-    path,
-    pause: () => signal('SIGSTOP'),
-    resume: () => signal('SIGCONT'),
-    fill: async (one, round) => void (await sender.order('fill', { ...one, round })),
-    write: (one) => sender.order<WriteTimes>('write', one),
+    name: setting.peer,
+    path: setting.path,
+    pause: () => pair.signal('SIGSTOP'),
+    resume: () => pair.signal('SIGCONT'),
+    fill: async (one, round) => {
+      if (setting.isChunkFixed) await pair.start(one.chunkBytes);
+      await pair.sender.order('fill', { ...one, round });
+    },
+    write: (one) => pair.sender.order<WriteTimes>('write', one),
     verify: async (one, round) => {
-      const { wrongChunks } = await receiver.order<{ wrongChunks: number }>('verify', { ...one, round });
+      const { wrongChunks } = await pair.receiver.order<{ wrongChunks: number }>('verify', { ...one, round });
       return wrongChunks;
     },
   };
+}
+
+const ANY_CHUNK_BYTES = 0;
+/** To find out whether it runs at all. */
+const FIRST_CHUNK_BYTES = 65_536;
+
+/** The two processes of a peer. */
+class PeerPair {
+  readonly #setting: Setting;
+  readonly #options: PeerOptions;
+  readonly #python: string;
+  readonly #teardown: Teardown;
+  #running: { readonly chunkBytes: number; readonly sender: PeerEndpoint; readonly receiver: PeerEndpoint } | undefined;
+
+  constructor(setting: Setting, options: PeerOptions, python: string, teardown: Teardown) {
+    this.#setting = setting;
+    this.#options = options;
+    this.#python = python;
+    this.#teardown = teardown;
+  }
+
+  get sender(): PeerEndpoint {
+    return this.#both().sender;
+  }
+
+  get receiver(): PeerEndpoint {
+    return this.#both().receiver;
+  }
+
+  /** For chunks of that size; does nothing if they are running for it already. */
+  async start(chunkBytes: number): Promise<void> {
+    if (this.#running?.chunkBytes === chunkBytes) return;
+    if (this.#running !== undefined) {
+      await Promise.all([this.#running.sender, this.#running.receiver].map(({ program }) => program.stop()));
+    }
+    const receiver = this.#start('receiver', chunkBytes);
+    const sender = this.#start('sender', chunkBytes);
+    this.#running = { chunkBytes, sender, receiver };
+    const address = await receiver.order('open', {});
+    await sender.order('open', {});
+    await sender.order('connect', { address });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    for (const { program } of [this.sender, this.receiver]) program.process.kill(name);
+  }
+
+  #start(role: 'receiver' | 'sender', chunkBytes: number): PeerEndpoint {
+    const { peer, path, environment } = this.#setting;
+    const { bytes, sources, logDirectory } = this.#options;
+    const program = startProgram(
+      {
+        name: `${peer} ${role}, ${path}`,
+        command: this.#python,
+        args: [join(sources, 'endpoint.py'), `${peer}_adapter`, role, `${bytes}`, `${chunkBytes}`],
+        env: { ...process.env, ...environment },
+        logPath: `${logDirectory}/${peer}-${path}-${role}.log`,
+      },
+      this.#teardown,
+    );
+    return new PeerEndpoint(program);
+  }
+
+  #both() {
+    if (this.#running === undefined) throw new KvferryError('internal', `${this.#setting.peer} is not running`);
+    return this.#running;
+  }
 }
 
 /** Speaks lines of JSON with a Python process. One question at a time. */

@@ -1,7 +1,7 @@
 /**
  * A Python environment for each peer, under build/, made when it is first needed. Only wheels are installed, of the
  * versions in the peer's list, and none of what they name as dependencies: that is gigabytes of CUDA, which moving host
- * memory does not need.
+ * memory does not need. What a peer cannot do without is in a second list.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,11 +20,14 @@ export async function pythonOf(peer: PeerName, folders: { readonly build: string
   const list = join(folders.sources, `${peer}-requirements.txt`);
   const stamp = join(environment, 'installed');
   const python = join(environment, 'bin/python');
-  const wanted = readFileSync(list, 'utf8');
+  const complete = join(folders.sources, `${peer}-with-dependencies.txt`);
+  const wanted = [list, complete].map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')).join('\n');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python;
   rmSync(environment, { recursive: true, force: true });
   await run('python3', ['-m', 'venv', environment]);
-  await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', '--requirement', list]);
+  const install = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:'];
+  if (existsSync(complete)) await run(python, [...install, '--requirement', complete]);
+  await run(python, [...install, '--no-deps', '--requirement', list]);
   writeFileSync(stamp, wanted);
   return python;
 }

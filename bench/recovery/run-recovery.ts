@@ -26,7 +26,7 @@ interface RecoveryScale {
 
 /** The second is the default. */
 const full: RecoveryScale = { heartbeatsMs: [200, 1000], rounds: 5 };
-const quick: RecoveryScale = { heartbeatsMs: [200], rounds: 3 };
+const quick: RecoveryScale = { heartbeatsMs: [200], rounds: 2 };
 
 interface Times {
   /** From the kill to the announcement that the request has failed. */

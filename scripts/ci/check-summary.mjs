@@ -1,6 +1,6 @@
 // Reads what a command printed with `--json` and fails unless its last line says what that command promises.
 //
-//   node scripts/ci/check-summary.mjs demo|sim|explore|chaos < OUTPUT
+//   node scripts/ci/check-summary.mjs demo|sim|explore|chaos|bench < OUTPUT
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
@@ -21,6 +21,12 @@ const promises = {
   explore: ({ states, violations }) => ({
     'states >= 100,000': states >= 100_000,
     'violations == 0': violations === 0,
+  }),
+  bench: ({ suites, targets, wrongChunks }) => ({
+    'every suite has rows': Object.values(suites).every(({ rows }) => rows.length > 0),
+    'wrongChunks == 0': wrongChunks === 0,
+    'targets were measured': targets.length >= 10,
+    'no figure beyond its limit': targets.every(({ withinLimit }) => withinLimit),
   }),
   chaos: ({ kills, requests, wrongBytes, lostPages, withoutEnd, zombieWritesRejected, limitsBroken }) => ({
     'kills >= 60': kills >= 60,

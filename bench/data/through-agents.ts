@@ -1,0 +1,180 @@
+/**
+ * The same bytes through whole agents: put, announced ready, and only then verified in the arena and released. What is
+ * timed is what an engine waits for, with keys, messages and decisions.
+ */
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { formatBytes } from '../../src/config/quantities.js';
+import type { TerminalEvent } from '../../src/protocol/events.js';
+import type { Bench } from '../bench.js';
+import { type Cluster, startCluster } from '../harness/cluster.js';
+import { interleave } from '../harness/interleave.js';
+import { freshKeys } from '../harness/keys.js';
+import { repeatCount } from '../harness/repeat-count.js';
+import { Requests } from '../harness/requests.js';
+import { ratios, spreadOf } from '../harness/statistics.js';
+import { Teardown } from '../harness/teardown.js';
+import type { Row } from '../report.js';
+import type { Baseline } from './baselines.js';
+import { fillChunk } from './pattern.js';
+
+const MIB = 1024 ** 2;
+/** Two steps of chunked prefill of 2,048 tokens. */
+const KEYS_PER_REQUEST = 16;
+const BYTES_PER_GB = 1e9;
+const MS_PER_S = 1000;
+
+interface ThroughAgentsScale {
+  readonly chunkBytes: readonly number[];
+  readonly inFlight: readonly number[];
+  /** Of one round, or one request for each that is in flight. */
+  readonly roundBytes: number;
+  readonly rounds: number;
+}
+
+const full: ThroughAgentsScale = {
+  chunkBytes: [MIB, 4 * MIB, 32 * MIB],
+  inFlight: [1, 2],
+  roundBytes: 512 * MIB,
+  rounds: 5,
+};
+const quick: ThroughAgentsScale = { chunkBytes: [MIB, 8 * MIB], inFlight: [1], roundBytes: 128 * MIB, rounds: 3 };
+
+export async function measureThroughAgents(
+  bench: Bench,
+  paths: readonly string[],
+  baselines: readonly Baseline[],
+  teardown: Teardown,
+): Promise<Row[]> {
+  const scale = bench.quick ? quick : full;
+  const rows: Row[] = [];
+  bench.progress.begin('data through agents', paths.length * scale.chunkBytes.length);
+  for (const path of paths) {
+    for (const chunkBytes of scale.chunkBytes) {
+      bench.progress.step(`${formatBytes(chunkBytes)}, ${path}`);
+      const part = new Teardown();
+      const undo = () => part.run(() => undefined);
+      teardown.defer(undo);
+      const [baseline] = baselines.filter((one) => one.path === path);
+      rows.push(...(await measure(bench, path, chunkBytes, scale, baseline, part)));
+      await undo();
+    }
+  }
+  bench.progress.end();
+  return rows;
+}
+
+async function measure(
+  bench: Bench,
+  path: string,
+  chunkBytes: number,
+  scale: ThroughAgentsScale,
+  baseline: Baseline | undefined,
+  teardown: Teardown,
+): Promise<Row[]> {
+  const inFlightMax = Math.max(...scale.inFlight);
+  const requestsOfRound = Math.max(inFlightMax, Math.floor(scale.roundBytes / chunkBytes / KEYS_PER_REQUEST));
+  const chunks = requestsOfRound * KEYS_PER_REQUEST;
+  const directory = bench.sharedDirectory(teardown);
+  const workDirectory = bench.workDirectory(teardown);
+  const arena = { pageBytes: chunkBytes, arenaPages: chunks };
+  const settings = ['--provider', path, '--heartbeat-ms', '5s', '--lease-ms', '600s'];
+  const cluster = await startCluster({ prefillAgents: 1, ...arena, directory, workDirectory, settings }, teardown);
+  const requests = new Requests(cluster);
+  const source = openSync(await requests.attach(directory, chunks * chunkBytes), 'r+');
+  teardown.defer(() => closeSync(source));
+  const rows: Row[] = [];
+  for (const inFlight of scale.inFlight) {
+    const taken = await interleave(
+      [
+        {
+          name: 'kvferry',
+          take: async () => {
+            const round = bench.nextSeed();
+            fill(source, chunks, chunkBytes, round);
+            const { seconds, events } = await moveAll(cluster, requests, { chunks, chunkBytes, inFlight });
+            bench.countWrong(`through agents, ${path}`, await verifyAll(cluster, requests, events, chunkBytes, round));
+            return (chunks * chunkBytes) / BYTES_PER_GB / seconds;
+          },
+        },
+        ...(baseline === undefined
+          ? []
+          : [{ name: baseline.name, take: () => baseline.measure({ chunkBytes, chunks, batch: 1, inFlight: 1 }) }]),
+      ],
+      { rounds: scale.rounds, warmUpRounds: 1 },
+    );
+    const rates = taken.get('kvferry') ?? [];
+    const theirs = baseline === undefined ? undefined : taken.get(baseline.name);
+    rows.push({
+      table: 'through agents',
+      parameters: { path, chunkBytes, keysPerRequest: KEYS_PER_REQUEST, inFlight },
+      figures: {
+        kvferryGbps: spreadOf(rates),
+        ...(baseline === undefined || theirs === undefined
+          ? {}
+          : { [`${baseline.name}Gbps`]: spreadOf(theirs), ofBaseline: spreadOf(ratios(rates, theirs)) }),
+      },
+    });
+  }
+  return rows;
+}
+
+function fill(source: number, chunks: number, chunkBytes: number, round: number): void {
+  const chunk = Buffer.allocUnsafe(chunkBytes);
+  for (let number = 0; number < chunks; number += 1) {
+    fillChunk(chunk, round, number);
+    writeSync(source, chunk, 0, chunkBytes, number * chunkBytes);
+  }
+}
+
+interface Moved {
+  readonly event: TerminalEvent;
+  readonly keys: readonly string[];
+  /** Number of its first chunk. */
+  readonly first: number;
+}
+
+async function moveAll(
+  cluster: Cluster,
+  requests: Requests,
+  { chunks, chunkBytes, inFlight }: { readonly chunks: number; readonly chunkBytes: number; readonly inFlight: number },
+): Promise<{ readonly seconds: number; readonly events: readonly Moved[] }> {
+  const sender = cluster.prefill[0]?.name ?? '';
+  const batches = Array.from({ length: chunks / KEYS_PER_REQUEST }, (_, index) => {
+    const first = index * KEYS_PER_REQUEST;
+    const source = requests.source(KEYS_PER_REQUEST, chunkBytes, first);
+    return { first, keys: freshKeys(KEYS_PER_REQUEST), source };
+  });
+  const startMs = performance.now();
+  const events = await repeatCount({ atOnce: inFlight, count: batches.length }, async (index): Promise<Moved> => {
+    const { first, keys, source } = batches[index] as (typeof batches)[number];
+    return { event: await requests.move(sender, { keys, source }), keys, first };
+  });
+  return { seconds: (performance.now() - startMs) / MS_PER_S, events };
+}
+
+async function verifyAll(
+  cluster: Cluster,
+  requests: Requests,
+  moved: readonly Moved[],
+  chunkBytes: number,
+  round: number,
+): Promise<number> {
+  const actual = Buffer.allocUnsafe(chunkBytes);
+  const expected = Buffer.allocUnsafe(chunkBytes);
+  let wrong = 0;
+  for (const { event, keys, first } of moved) {
+    const { request, epoch } = event;
+    const found = await cluster.client.acquire(cluster.decode.name, { request, epoch });
+    const pages = new Map(found.keys.map((key, index) => [key, found.pages[index]]));
+    const arena = openSync(found.arena.path, 'r');
+    for (const [index, key] of keys.entries()) {
+      const page = pages.get(key);
+      fillChunk(expected, round, first + index);
+      if (page !== undefined) readSync(arena, actual, 0, chunkBytes, page * found.arena.pageBytes);
+      if (page === undefined || !actual.equals(expected)) wrong += 1;
+    }
+    closeSync(arena);
+    await requests.release(event);
+  }
+  return wrong;
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { type BenchFlags, benchCommand } from '../../bench/command.js';
+
+async function parse(...args: string[]): Promise<BenchFlags> {
+  let parsed: BenchFlags | undefined;
+  const command = benchCommand(async (flags) => {
+    parsed = flags;
+  });
+  command.exitOverride().configureOutput({ writeErr: () => undefined });
+  await command.parseAsync(args, { from: 'user' });
+  return parsed as BenchFlags;
+}
+
+describe('npm run bench', () => {
+  it('measures everything but peers', async () => {
+    expect(await parse()).toEqual({
+      quick: false,
+      suites: ['data', 'control', 'contention', 'scale', 'recovery'],
+      peers: [],
+      json: false,
+      output: undefined,
+    });
+  });
+
+  it('with --peers measures what peers take part in, and those that are quickly installed', async () => {
+    const { suites, peers } = await parse('--peers', '--json');
+    expect({ suites, peers }).toEqual({ suites: ['data'], peers: ['nixl', 'mooncake'] });
+  });
+
+  it('takes lists of suites and of peers', async () => {
+    const { suites, peers } = await parse('--suite', 'scale,data', '--peers', 'lmcache');
+    expect({ suites, peers }).toEqual({ suites: ['scale', 'data'], peers: ['lmcache'] });
+  });
+
+  it('refuses a suite that there is not', async () => {
+    await expect(parse('--suite', 'data,speed')).rejects.toThrow('speed is not one of data, control');
+  });
+});

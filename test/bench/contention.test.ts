@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { ArenaContents } from '../../bench/contention/arena-contents.js';
+import { KvferrySystem } from '../../bench/contention/kvferry-system.js';
+import { runTrace } from '../../bench/contention/run-trace.js';
+import type { Outcome, System } from '../../bench/contention/system.js';
+import { Timeline } from '../../bench/contention/timeline.js';
+import { makeTrace, type TracedRequest } from '../../bench/contention/trace.js';
+import { UpstreamModel } from '../../bench/contention/upstream-model.js';
+
+type MakeSystem = (pages: number, timeline: Timeline, contents: ArenaContents) => System;
+const kvferry: MakeSystem = (...parts) => new KvferrySystem(...parts);
+const upstream: MakeSystem = (...parts) => new UpstreamModel(...parts);
+
+function request(name: string, sender: number, ...batches: string[][]): TracedRequest {
+  return { name, sender, batches, holdMs: 0, abortAfterMs: undefined };
+}
+
+/** Runs a few steps by hand; answers what each request heard, and when. */
+function play(makeSystem: MakeSystem, pages: number, steps: (stage: Stage) => void): Stage {
+  const stage = new Stage(makeSystem, pages);
+  steps(stage);
+  stage.timeline.run();
+  return stage;
+}
+
+class Stage {
+  readonly timeline = new Timeline();
+  readonly heard: Record<string, string> = {};
+  readonly system: System;
+  readonly #contents = new ArenaContents(this.timeline);
+
+  constructor(makeSystem: MakeSystem, pages: number) {
+    this.system = makeSystem(pages, this.timeline, this.#contents);
+  }
+
+  put(atMs: number, one: TracedRequest, batch = 0): void {
+    const outcome: Outcome = {
+      ready: (places) => {
+        const right = places.every((place) => place !== undefined && this.#contents.holds(place));
+        this.heard[one.name] = right ? 'ready' : 'ready with wrong bytes';
+      },
+      ended: () => {
+        this.heard[one.name] = 'ended';
+      },
+    };
+    this.timeline.after(atMs, () => this.system.put(one, batch, outcome));
+  }
+
+  abort(atMs: number, one: TracedRequest): void {
+    this.timeline.after(atMs, () => this.system.abort(one));
+  }
+}
+
+describe('the model of upstream', () => {
+  const first = request('first', 0, ['a', 'b']);
+  const second = request('second', 1, ['a', 'b']);
+
+  it('moves what nobody disputes', () => {
+    expect(play(upstream, 2, (stage) => stage.put(0, first)).heard).toEqual({ first: 'ready' });
+  });
+
+  it('reports a request ready on a page that another one is still writing', () => {
+    const steps = (stage: Stage) => {
+      stage.put(0, first);
+      stage.put(1, second);
+    };
+    expect(play(upstream, 4, steps).heard).toEqual({ first: 'ready', second: 'ready with wrong bytes' });
+    expect(play(kvferry, 4, steps).heard).toEqual({ first: 'ready', second: 'ready' });
+  });
+
+  it('frees pages of a cancelled request while they are written, and the write lands in those of another', () => {
+    const longer = request('first', 0, ['a', 'b', 'e']);
+    const steps = (stage: Stage) => {
+      stage.put(0, longer);
+      stage.abort(2, longer);
+      stage.put(2.2, request('other', 1, ['c', 'd']));
+      stage.put(2.2, request('third', 2, ['f']));
+    };
+    expect(Object.values(play(upstream, 3, steps).heard)).toContain('ready with wrong bytes');
+    expect(play(kvferry, 3, steps).heard).toEqual({ first: 'ended', other: 'ready', third: 'ready' });
+  });
+
+  it('writes to a page that went back because somebody had put the key meanwhile', () => {
+    const keeper = request('keeper', 2, ['x', 'y']);
+    const third = request('third', 3, ['z']);
+    const { heard } = play(upstream, 2, (stage) => {
+      stage.put(0, keeper);
+      stage.timeline.after(20, () => stage.system.release(keeper));
+      // Both look 'a' up while it is not there, and wait.
+      stage.put(9, request('one', 0, ['a']));
+      stage.put(9, request('two', 1, ['a']));
+      stage.put(21, third);
+    });
+    expect(Object.values(heard)).toContain('ready with wrong bytes');
+  });
+
+  it('keeps a cancel waiting behind the allocation that waits for what it would free', () => {
+    const holder = request('holder', 0, ['a'], ['b']);
+    const steps = (stage: Stage) => {
+      stage.put(0, holder);
+      // Both are admitted to the same four pages, of which the second batch of the holder takes one, uncharged.
+      stage.put(9.9, holder, 1);
+      stage.put(10, request('reader', 1, ['c', 'd']));
+      stage.put(10, request('waiter', 0, ['e', 'f']));
+      stage.abort(11, holder);
+    };
+    expect(play(upstream, 5, steps).heard).toEqual({ reader: 'ready' });
+    expect(play(kvferry, 5, steps).heard).toEqual({ holder: 'ended', reader: 'ready', waiter: 'ready' });
+  });
+});
+
+describe('the same trace on both', () => {
+  const trace = makeTrace({ seed: 3, requests: 300, batches: 1, aborted: 0.05 });
+  const size = { pages: 149, atOnce: 16 };
+
+  it('is the same for the same seed', () => {
+    expect(makeTrace({ seed: 3, requests: 300, batches: 1, aborted: 0.05 })).toEqual(trace);
+  });
+
+  it('ends every request with the right bytes, and gives every page back, with the shipped store', () => {
+    const { goodPerS, wrong, aborted, lost, lostPages } = runTrace(trace, size, kvferry);
+    expect({ wrong, lost, lostPages }).toEqual({ wrong: 0, lost: 0, lostPages: 0 });
+    expect(goodPerS).toBeGreaterThan(0);
+    expect(aborted).toBeGreaterThan(0);
+  });
+
+  it('gives wrong bytes with the rules of upstream', () => {
+    expect(runTrace(trace, size, upstream).wrong).toBeGreaterThan(0);
+  });
+});
