@@ -22,4 +22,10 @@ await benchCommand(async ({ json, output, ...options }, command) => {
   const broken = report.targets.filter(({ withinLimit }) => !withinLimit);
   for (const { name, value, limit } of broken) say(`beyond its limit: ${name} is ${value}, the limit is ${limit}`);
   if (broken.length > 0 || report.wrongChunks > 0) process.exitCode = EXIT_FAILURE;
-}).parseAsync();
+})
+  .parseAsync()
+  .catch((error: unknown) => {
+    say(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    // Everything is gone; what was interrupted must not go on.
+    process.exit(EXIT_FAILURE);
+  });

@@ -3,19 +3,19 @@
 const MS_PER_S = 1000;
 
 /**
- * Nothing is begun after `durationMs`, but everything that can be at once is begun at least once. `work` is told which of
- * the lanes it runs in, and answers what it took.
+ * Nothing is begun after `durationMs`, but everything that can be at once is begun at least once. `work` answers how long
+ * it took.
  */
 export async function repeat(
   { atOnce, durationMs }: { readonly atOnce: number; readonly durationMs: number },
-  work: (lane: number) => Promise<number>,
+  work: () => Promise<number>,
 ): Promise<{ readonly timesMs: readonly number[]; readonly seconds: number }> {
   const startMs = performance.now();
   const timesMs: number[] = [];
-  const lane = async (number: number) => {
-    do timesMs.push(await work(number));
+  const lane = async () => {
+    do timesMs.push(await work());
     while (performance.now() - startMs < durationMs);
   };
-  await Promise.all(Array.from({ length: atOnce }, (_, number) => lane(number)));
+  await Promise.all(Array.from({ length: atOnce }, lane));
   return { timesMs, seconds: (performance.now() - startMs) / MS_PER_S };
 }

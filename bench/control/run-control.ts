@@ -110,9 +110,11 @@ async function load(
   const agents = [cluster.decode, ...cluster.prefill];
   const before = await Promise.all(agents.map((agent) => agent.probe()));
   const source = requests.source(one.keys, CHUNK_BYTES);
-  const ran = await repeat({ atOnce: one.atOnce, durationMs }, async (lane) => {
+  let turn = 0;
+  const ran = await repeat({ atOnce: one.atOnce, durationMs }, async () => {
+    turn += 1;
     const keys = [...sharedKeys, ...freshKeys(one.keys - sharedKeys.length)];
-    const sender = cluster.prefill[lane % cluster.prefill.length]?.name ?? '';
+    const sender = cluster.prefill[turn % cluster.prefill.length]?.name ?? '';
     const startMs = performance.now();
     const event = await requests.move(sender, { keys, source });
     const elapsedMs = performance.now() - startMs;

@@ -64,8 +64,12 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
     for (const path of paths) rows.push(rowOf(one, path, taken));
   }
   bench.progress.end();
-  rows.push(...(await measureThroughAgents(bench, paths, baselines, teardown)));
-  return { rows, notRun: [...notRun, ...kvferry.notRun, ...missing, ...perftest(paths), ...(peers?.notRun ?? [])] };
+  const byPath = paths.flatMap((path) => rows.filter(({ parameters }) => parameters['path'] === path));
+  const throughAgents = await measureThroughAgents(bench, paths, baselines, teardown);
+  return {
+    rows: [...byPath, ...throughAgents],
+    notRun: [...notRun, ...kvferry.notRun, ...missing, ...perftest(paths), ...(peers?.notRun ?? [])],
+  };
 }
 
 async function takeWrite(contender: Contender, one: WriteCase, round: number, bench: Bench): Promise<Taken> {

@@ -78,7 +78,7 @@ export async function startPeers(
 }
 
 async function startPeer(setting: Setting, options: PeerOptions, teardown: Teardown): Promise<Contender> {
-  const python = await pythonOf(setting.peer, options);
+  const python = await pythonOf(setting.peer, options, teardown);
   const pair = new PeerPair(setting, options, python, teardown);
   await pair.start(setting.isChunkFixed ? FIRST_CHUNK_BYTES : ANY_CHUNK_BYTES);
   pair.signal('SIGSTOP');

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KvferryError } from '../../src/protocol/errors.js';
+import type { Teardown } from '../harness/teardown.js';
 import type { PeerName } from './peer-names.js';
 
 const INSTALL_TIMEOUT_MS = 900_000;
@@ -15,7 +16,11 @@ const INSTALL_TIMEOUT_MS = 900_000;
 const TAIL_CHARACTERS = 400;
 
 /** The interpreter of the peer's environment. Rejects `internal`, with the reason, when it cannot be made. */
-export async function pythonOf(peer: PeerName, folders: { readonly build: string; readonly sources: string }) {
+export async function pythonOf(
+  peer: PeerName,
+  folders: { readonly build: string; readonly sources: string },
+  teardown: Teardown,
+): Promise<string> {
   const environment = join(folders.build, 'bench-venv', peer);
   const list = join(folders.sources, `${peer}-requirements.txt`);
   const stamp = join(environment, 'installed');
@@ -24,16 +29,17 @@ export async function pythonOf(peer: PeerName, folders: { readonly build: string
   const wanted = [list, complete].map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')).join('\n');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python;
   rmSync(environment, { recursive: true, force: true });
-  await run('python3', ['-m', 'venv', environment]);
+  await run(teardown, 'python3', ['-m', 'venv', environment]);
   const install = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:'];
-  if (existsSync(complete)) await run(python, [...install, '--requirement', complete]);
-  await run(python, [...install, '--no-deps', '--requirement', list]);
+  if (existsSync(complete)) await run(teardown, python, [...install, '--requirement', complete]);
+  await run(teardown, python, [...install, '--no-deps', '--requirement', list]);
   writeFileSync(stamp, wanted);
   return python;
 }
 
-async function run(command: string, args: readonly string[]): Promise<void> {
+async function run(teardown: Teardown, command: string, args: readonly string[]): Promise<void> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: INSTALL_TIMEOUT_MS });
+  teardown.defer(() => void child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
   const [code] = (await once(child, 'close').catch((cause: Error) => [cause.message])) as [number | string | null];
