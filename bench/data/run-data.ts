@@ -20,8 +20,8 @@ const GIB = 1024 ** 3;
 /** Of a source or an arena. */
 const FULL_ROOM_BYTES = GIB;
 const QUICK_ROOM_BYTES = GIB / 4;
-/** kvferry, three peers and memcpy have a source and a target each. */
-const ROOM_PARTS = 10;
+/** kvferry, memcpy and five pairs of peers have a source and a target each. */
+const ROOM_PARTS = 14;
 const BYTES_PER_GB = 1e9;
 
 /** Starts peers that write the same chunks; each has `bytes` bytes on either side. */

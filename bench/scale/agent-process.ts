@@ -1,4 +1,5 @@
 /** Measures one agent in a process of its own. Answers one question, and ends. */
+import { freshKeys } from '../harness/keys.js';
 import { LoneAgent } from './lone-agent.js';
 
 export interface AgentQuestion {
@@ -24,8 +25,9 @@ process.on('message', async ({ senders, keysPerBatch, batches, rounds }: AgentQu
   const batchUs: number[][] = senders.map(() => []);
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     for (const [index, agent] of agents.entries()) {
+      const made = Array.from({ length: batches }, () => freshKeys(keysPerBatch));
       const startMs = performance.now();
-      for (let batch = 0; batch < batches; batch += 1) await agent.batch(keysPerBatch, batch % (senders[index] ?? 1));
+      for (const [batch, keys] of made.entries()) await agent.batch(keys, batch % (senders[index] ?? 1));
       if (round >= 0) batchUs[index]?.push(((performance.now() - startMs) * US_PER_MS) / batches);
     }
   }

@@ -25,18 +25,20 @@ export class FilledStore {
       ...{ tombstonesMax: 1000, tombstoneMs: UNLIMITED, holdersMax: UNLIMITED },
     });
     this.#store.execute({ type: 'grant', grant: GRANT, epoch: EPOCH }, 0);
-    for (let left = trackedKeys; left > 0; left -= KEYS_PER_REQUEST) this.#arrive(Math.min(left, KEYS_PER_REQUEST));
-    for (let live = 0; live < liveRequests; live += 1) this.#begin(1, 2);
+    for (let left = trackedKeys; left > 0; left -= KEYS_PER_REQUEST) {
+      this.#arrive(receivedKeys(Math.min(left, KEYS_PER_REQUEST)));
+    }
+    for (let live = 0; live < liveRequests; live += 1) this.#begin(receivedKeys(1), 2);
   }
 
   /** One request of one batch, from its allocation to the release of its pages. */
-  batch(keys: number): void {
+  batch(keys: readonly string[]): void {
     const holder = this.#arrive(keys);
     this.#store.execute({ type: 'release', holder, keys: undefined }, 0);
   }
 
-  #arrive(keys: number) {
-    const { holder, allocation } = this.#begin(keys, keys);
+  #arrive(keys: readonly string[]) {
+    const { holder, allocation } = this.#begin(keys, keys.length);
     const { pages, generations } = allocation;
     const lengths = pages.map(() => 1);
     this.#store.execute({ type: 'commit', holder, batch: 0, part: 0, pages, generations, lengths }, 0);
@@ -44,15 +46,18 @@ export class FilledStore {
     return holder;
   }
 
-  #begin(count: number, totalChunks: number) {
+  #begin(keys: readonly string[], totalChunks: number) {
     this.#requests += 1;
     const holder = { request: `bench-${this.#requests}`, epoch: EPOCH };
-    // As they come: out of a message, with nothing else that refers to them.
-    const keys = JSON.parse(JSON.stringify(freshKeys(count))) as string[];
-    const batch = { batch: 0, last: count === totalChunks, totalChunks, keys, lengths: keys.map(() => 1) };
+    const batch = { batch: 0, last: keys.length === totalChunks, totalChunks, keys, lengths: keys.map(() => 1) };
     const { effects } = this.#store.execute({ type: 'allocate', holder, grant: GRANT, ...batch }, 0);
     const allocated = effects.find((effect) => effect.type === 'allocated');
-    if (allocated?.type !== 'allocated') throw new RangeError(`an arena for ${count} keys more is too small`);
+    if (allocated?.type !== 'allocated') throw new RangeError(`an arena for ${keys.length} keys more is too small`);
     return { holder, allocation: allocated.allocation };
   }
+}
+
+/** Keys as they come: out of a message, with nothing else that refers to them. */
+export function receivedKeys(count: number): string[] {
+  return JSON.parse(JSON.stringify(freshKeys(count))) as string[];
 }

@@ -10,7 +10,6 @@ import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
 import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
-import { freshKeys } from '../harness/keys.js';
 import { DirectControl } from './direct-control.js';
 
 const NAME = 'bench-decode';
@@ -51,13 +50,13 @@ export class LoneAgent {
   }
 
   /** One request of one batch, from its allocation to the release of its pages. */
-  async batch(keys: number, sender: number): Promise<void> {
+  async batch(keys: readonly string[], sender: number): Promise<void> {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
-    const lengths = [{ length: 1, count: keys }];
+    const lengths = [{ length: 1, count: keys.length }];
     const { pages, generations } = await this.#ask('allocate', {
       ...{ v: PROTOCOL_VERSION, ...name, grant: this.#grants[sender] ?? '', batch: 0, last: true },
-      ...{ totalChunks: keys, timeoutMs: LONG_MS, keys: freshKeys(keys), lengths },
+      ...{ totalChunks: keys.length, timeoutMs: LONG_MS, keys: [...keys], lengths },
     });
     await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
     const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });

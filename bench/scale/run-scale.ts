@@ -2,17 +2,20 @@
 import { fileURLToPath } from 'node:url';
 import type { Bench } from '../bench.js';
 import { ask } from '../harness/ask.js';
-import { startProgram } from '../harness/program.js';
+import { interleave } from '../harness/interleave.js';
+import { type Program, startProgram } from '../harness/program.js';
 import { growthExponent, quantile, rounded, spreadOf } from '../harness/statistics.js';
 import type { Teardown } from '../harness/teardown.js';
 import type { Row, SuiteResult } from '../report.js';
 import type { AgentAnswer, AgentQuestion } from './agent-process.js';
 import type { Filling } from './filled-store.js';
-import type { StoreAnswer, StoreQuestion } from './store-process.js';
+import type { StoreAnswers, StoreQuestion } from './store-process.js';
 
 const KEYS_PER_BATCH = 32;
 const TIMEOUT_MS = 300_000;
 const US_PER_S = 1e6;
+/** They compile the code. */
+const WARM_UP_ROUNDS = 2;
 /** In every store: room for the batches that pass through. */
 const SPARE_PAGES = 1024;
 
@@ -42,7 +45,6 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   const sizes = bench.quick ? quick : full;
   const logDirectory = bench.workDirectory(teardown);
   const { batches, rounds } = sizes;
-  const work = { keysPerBatch: KEYS_PER_BATCH, batches, rounds };
   const start = (name: string) =>
     startProgram(
       {
@@ -62,11 +64,18 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
     fill: (n: number) => Filling,
   ) => {
     bench.progress.step(table);
-    const program = start('store-process');
-    const question: StoreQuestion = { ...work, fillings: counts.map(fill) };
-    const answer = await ask<StoreAnswer>(program, question, TIMEOUT_MS);
-    await program.stop();
-    return rowsOf(table, what, counts, answer.batchUs, answer.heapBytes);
+    const stores = counts.map(() => start('store-process'));
+    const heapBytes: number[] = [];
+    for (const [index, store] of stores.entries()) {
+      const filling = fill(counts[index] ?? 0);
+      heapBytes.push((await order(store, { type: 'fill', filling })).heapBytes);
+    }
+    const measure: StoreQuestion = { type: 'measure', keysPerBatch: KEYS_PER_BATCH, batches };
+    const turns = stores.map((store, index) => ({ name: `${index}`, take: () => order(store, measure) }));
+    const taken = await interleave(turns, { rounds, warmUpRounds: WARM_UP_ROUNDS });
+    await Promise.all(stores.map((store) => store.stop()));
+    const batchUs = turns.map(({ name }) => (taken.get(name) ?? []).map((answer) => answer.batchUs));
+    return rowsOf(table, what, counts, batchUs, heapBytes);
   };
   bench.progress.begin('scale', 4);
   const keys = await measureStores('store: tracked keys', 'trackedKeys', sizes.keys, (trackedKeys) => ({
@@ -79,11 +88,15 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
     ...{ trackedKeys: 0, pages: 2 * liveRequests + SPARE_PAGES, liveRequests },
   }));
   bench.progress.step('agent: senders');
-  const question: AgentQuestion = { ...work, senders: sizes.senders };
+  const question: AgentQuestion = { senders: sizes.senders, keysPerBatch: KEYS_PER_BATCH, batches, rounds };
   const { batchUs } = await ask<AgentAnswer>(start('agent-process'), question, TIMEOUT_MS);
   const agents = rowsOf('agent: senders', 'senders', sizes.senders, batchUs);
   bench.progress.end();
   return { rows: [...keys, ...pages, ...live, ...agents], notRun: [] };
+}
+
+function order<Q extends StoreQuestion>(program: Program, question: Q): Promise<StoreAnswers[Q['type']]> {
+  return ask(program, question, TIMEOUT_MS);
 }
 
 /** A row for each size, and one that says how the cost grows from the first to the last. */

@@ -1,43 +1,39 @@
-/** Measures the store in a process of its own, whose heap nothing else is on. Answers one question, and ends. */
-import { FilledStore, type Filling } from './filled-store.js';
+/** One store in a process of its own, whose heap nothing else is on. Answers what it is asked, and ends with its parent. */
+import { FilledStore, type Filling, receivedKeys } from './filled-store.js';
 
-export interface StoreQuestion {
-  readonly fillings: readonly Filling[];
-  readonly keysPerBatch: number;
-  readonly batches: number;
-  readonly rounds: number;
-}
+export type StoreQuestion =
+  | { readonly type: 'fill'; readonly filling: Filling }
+  | { readonly type: 'measure'; readonly keysPerBatch: number; readonly batches: number };
 
-export interface StoreAnswer {
-  /** Of a batch, by filling and round. */
-  readonly batchUs: readonly (readonly number[])[];
-  /** What each filled store takes. */
-  readonly heapBytes: readonly number[];
+export interface StoreAnswers {
+  /** What the filled store takes. */
+  readonly fill: { readonly heapBytes: number };
+  /** Of a batch, on the average. */
+  readonly measure: { readonly batchUs: number };
 }
 
 const US_PER_MS = 1000;
 
-process.on('message', ({ fillings, keysPerBatch, batches, rounds }: StoreQuestion) => {
-  const heapBytes: number[] = [];
-  const stores = fillings.map((filling) => {
-    const before = heapNow();
-    const store = new FilledStore(filling);
-    heapBytes.push(heapNow() - before);
-    return store;
-  });
-  const batchUs: number[][] = fillings.map(() => []);
-  // The first round compiles the code.
-  for (let round = -1; round < rounds; round += 1) {
-    for (const [index, store] of stores.entries()) {
-      const startMs = performance.now();
-      for (let batch = 0; batch < batches; batch += 1) store.batch(keysPerBatch);
-      if (round >= 0) batchUs[index]?.push(((performance.now() - startMs) * US_PER_MS) / batches);
-    }
-  }
-  process.send?.({ ok: true, answer: { batchUs, heapBytes } satisfies StoreAnswer });
+let store: FilledStore | undefined;
+
+process.on('message', (question: StoreQuestion) => {
+  process.send?.({ ok: true, answer: question.type === 'fill' ? fill(question.filling) : measure(question) });
 });
 process.once('SIGTERM', () => process.exit());
 process.once('disconnect', () => process.exit());
+
+function fill(filling: Filling): StoreAnswers['fill'] {
+  const before = heapNow();
+  store = new FilledStore(filling);
+  return { heapBytes: heapNow() - before };
+}
+
+function measure({ keysPerBatch, batches }: Extract<StoreQuestion, { type: 'measure' }>): StoreAnswers['measure'] {
+  const made = Array.from({ length: batches }, () => receivedKeys(keysPerBatch));
+  const startMs = performance.now();
+  for (const keys of made) store?.batch(keys);
+  return { batchUs: ((performance.now() - startMs) * US_PER_MS) / batches };
+}
 
 function heapNow(): number {
   globalThis.gc?.();
