@@ -46,6 +46,17 @@ const aims: readonly Aim[] = [
     ...{ ...throughAgents, name: 'tcp through agents, against one raw stream', figure: 'ofBaseline', better: 'more' },
     ...{ where: ({ path }) => path === 'tcp', target: 1, limit: 0.1 },
   },
+  ...['prefill', 'decode'].map(
+    (side): Aim => ({
+      ...{
+        suite: 'data',
+        table: 'idle agents',
+        name: `CPU of an idle ${side} agent, ms/s`,
+        figure: `${side}CpuMsPerS`,
+      },
+      ...{ better: 'less', target: 20, where: always },
+    }),
+  ),
   ...['nixl', 'mooncake', 'lmcache'].flatMap((peer) =>
     ['same-host', 'tcp'].map(
       (path): Aim => ({

@@ -32,7 +32,7 @@ export const fullControl: ControlScale = {
   ),
   roundMs: 500,
   rounds: 3,
-  warmUpMs: 3000,
+  warmUpMs: 10_000,
 };
 
 /** One thing varied at a time. */
@@ -48,5 +48,5 @@ export const quickControl: ControlScale = {
   ],
   roundMs: 250,
   rounds: 3,
-  warmUpMs: 1500,
+  warmUpMs: 4000,
 };

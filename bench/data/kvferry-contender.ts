@@ -35,6 +35,9 @@ export async function startKvferry(
   const shared = { providers: PROVIDERS, socketDirectory: directory, bytes };
   const { offers, unavailable } = await order(receiver, { type: 'receive', path: `${directory}/arena`, ...shared });
   await order(sender, { type: 'send', path: `${directory}/source`, offers, ...shared });
+  const signal = (name: NodeJS.Signals) => {
+    for (const program of [receiver, sender]) program.process.kill(name);
+  };
   const contenders = offers.flatMap(({ endpoint }): Contender[] => {
     const provider = PROVIDERS.find((known) => known === endpoint.provider);
     if (provider === undefined) return [];
@@ -42,9 +45,8 @@ export async function startKvferry(
       {
         name: 'kvferry',
         path: provider,
-        // Nothing of it runs when it has nothing to do.
-        pause: () => undefined,
-        resume: () => undefined,
+        pause: () => signal('SIGSTOP'),
+        resume: () => signal('SIGCONT'),
         fill: async (one, round) => void (await order(sender, { type: 'fill', one, round })),
         write: (one) => order(sender, { type: 'write', one, provider }),
         verify: async (one, round) => (await order(receiver, { type: 'verify', one, round })).wrongChunks,

@@ -47,6 +47,7 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
   const contenders = [...kvferry.contenders, ...(peers?.contenders ?? [])];
   const paths = [...new Set(kvferry.contenders.map(({ path }) => path))];
   const rows: Row[] = [];
+  for (const contender of contenders) contender.pause();
   bench.progress.begin('data', cases.length);
   for (const one of cases) {
     bench.progress.step(`${formatBytes(one.chunkBytes)} × ${one.batch}, ${one.inFlight} in flight`);

@@ -3,6 +3,7 @@
  * timed is what an engine waits for, with keys, messages and decisions.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes } from '../../src/config/quantities.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
@@ -11,7 +12,7 @@ import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import { Requests } from '../harness/requests.js';
-import { ratios, spreadOf } from '../harness/statistics.js';
+import { ratios, rounded, spreadOf } from '../harness/statistics.js';
 import { Teardown } from '../harness/teardown.js';
 import type { Row } from '../report.js';
 import type { Baseline } from './baselines.js';
@@ -22,6 +23,7 @@ const MIB = 1024 ** 2;
 const KEYS_PER_REQUEST = 16;
 const BYTES_PER_GB = 1e9;
 const MS_PER_S = 1000;
+const IDLE_MS = 1000;
 
 interface ThroughAgentsScale {
   readonly chunkBytes: readonly number[];
@@ -115,7 +117,22 @@ async function measure(
       },
     });
   }
+  rows.push(await measureIdle(cluster, { path, chunkBytes }));
   return rows;
+}
+
+/** CPU time of agents that are connected and have nothing to do. */
+async function measureIdle({ prefill, decode }: Cluster, parameters: Row['parameters']): Promise<Row> {
+  const agents = [...prefill, decode];
+  const before = await Promise.all(agents.map((agent) => agent.probe()));
+  await delay(IDLE_MS);
+  const after = await Promise.all(agents.map((agent) => agent.probe()));
+  const usPerMs = (index: number) => ((after[index]?.cpuUs ?? 0) - (before[index]?.cpuUs ?? 0)) / IDLE_MS;
+  return {
+    table: 'idle agents',
+    parameters,
+    figures: { prefillCpuMsPerS: rounded(usPerMs(0)), decodeCpuMsPerS: rounded(usPerMs(1)) },
+  };
 }
 
 function fill(source: number, chunks: number, chunkBytes: number, round: number): void {

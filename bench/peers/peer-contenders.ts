@@ -81,7 +81,6 @@ async function startPeer(setting: Setting, options: PeerOptions, teardown: Teard
   const python = await pythonOf(setting.peer, options, teardown);
   const pair = new PeerPair(setting, options, python, teardown);
   await pair.start(setting.isChunkFixed ? FIRST_CHUNK_BYTES : ANY_CHUNK_BYTES);
-  pair.signal('SIGSTOP');
   return {
     name: setting.peer,
     path: setting.path,
