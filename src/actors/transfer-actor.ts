@@ -4,7 +4,7 @@ import { type TransferPart, transferMachine } from '../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
-import { compressLengths, type Failure } from '../protocol/fields.js';
+import { compressLengths, type Failure, type Ranks } from '../protocol/fields.js';
 import type { PeerRequest } from '../protocol/peer-messages.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
@@ -24,6 +24,7 @@ export interface TransferTask {
   readonly batch: number;
   readonly last: boolean;
   readonly totalChunks: number;
+  readonly ranks: Ranks | undefined;
   readonly chunks: readonly SourceChunk[];
   readonly peer: ReceiverPeer;
   /** When the request must have ended, on the agent's clock. */
@@ -126,7 +127,7 @@ export class TransferActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async sendAllocate(): Promise<void> {
-    const { request, batch, last, totalChunks, chunks, peer, deadlineMs } = this.#task;
+    const { request, batch, last, totalChunks, ranks, chunks, peer, deadlineMs } = this.#task;
     const keys = chunks.map((chunk) => chunk.key);
     const lengths = compressLengths(chunks.map((chunk) => chunk.length));
     try {
@@ -149,6 +150,7 @@ export class TransferActor {
           timeoutMs,
           keys,
           lengths,
+          ranks,
         }),
         { deadlineMs, isLost: () => peer.isLost || !this.#isIn('allocating') },
       );

@@ -12,6 +12,7 @@ import {
   transition,
 } from 'xstate';
 import { agentMachine } from '../../machines/agent.js';
+import { type GroupEvent, groupMachine } from '../../machines/group.js';
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
 import { type PageEvent, pageMachine } from '../../machines/page.js';
 import { type PeerEvent, peerMachine } from '../../machines/peer.js';
@@ -92,8 +93,24 @@ const ingestSamples: Samples<IngestEvent> = {
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
   'end.certain': [{ type: 'end.certain' }],
-  'end.announced': [{ type: 'end.announced', end: 'failed', failure }],
+  'end.announced': [
+    { type: 'end.announced', end: 'failed', failure },
+    { type: 'end.announced', end: 'ready', failure: null },
+  ],
   'leases.ended': [{ type: 'leases.ended', cause: 'released' }],
+};
+
+const groupSamples: Samples<GroupEvent> = {
+  'rank.completed': [
+    { type: 'rank.completed', rank: 0 },
+    { type: 'rank.completed', rank: 1 },
+  ],
+  'rank.failed': [{ type: 'rank.failed', rank: 1, end: 'failed', failure }],
+  'group.end': [{ type: 'group.end', end: 'cancelled', failure }],
+  'ranks.doubted': [{ type: 'ranks.doubted', ranks: [1] }],
+  'ranks.told': [{ type: 'ranks.told' }],
+  'end.certain': [{ type: 'end.certain' }],
+  'end.announced': [{ type: 'end.announced', end: 'failed', failure }],
 };
 
 const silences = ['silence.certain', 'silence.own'];
@@ -187,21 +204,38 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   ingest: {
     machine: ingestMachine,
-    input: { request: 'r', epoch: 'e', sender: 'p', totalChunks: 4, timeoutMs: 1000 },
+    input: { request: 'r', epoch: 'e', sender: 'p', totalChunks: 4, timeoutMs: 1000, rank: 1 },
     samples: ingestSamples,
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended', ...decision],
-      'running.receiving': ['leases.ended', ...decision],
+      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended', 'end.certain'],
+      'running.receiving': ['leases.ended', 'end.certain'],
+      'running.gathering': ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended', 'end.certain'],
       deciding: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
       ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', ...decision],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.receiving': ['itself', after(ingestMachine, 'deadline', 'running')],
-      deciding: ["the sender's answer, or its loss", { type: 'end.certain' } as EventObject],
+      'running.gathering': ['itself', after(ingestMachine, 'deadline', 'running')],
+      deciding: ["the answer of the sender or of the ranks' lead, or its loss", { type: 'end.certain' } as EventObject],
       ready: ['the lease time of the store', { type: 'leases.ended', cause: 'expired' } as EventObject],
+    },
+  },
+  group: {
+    machine: groupMachine,
+    input: { request: 'r', size: 2, timeoutMs: 1000 },
+    samples: groupSamples,
+    dropped: {
+      'open.collecting': ['ranks.doubted', 'ranks.told', ...decision],
+      'open.deciding': ['rank.completed', 'ranks.told'],
+      telling: ['rank.completed', 'rank.failed', 'ranks.doubted', ...decision],
+    },
+    ways: {
+      'open.collecting': ['itself', after(groupMachine, 'deadline', 'open')],
+      'open.deciding': ["the sender's answer, or its loss", { type: 'end.certain' } as EventObject],
+      telling: ["the ranks' answers, or their loss", { type: 'ranks.told' } as EventObject],
     },
   },
   peer: {
