@@ -14,7 +14,8 @@ import type { AgentContext } from './context.js';
 import type { Groups } from './groups.js';
 import { callPeer, notifyPeer } from './peer-call.js';
 import { publishEvent } from './publish-event.js';
-import { RankLink, type Verdict } from './rank-link.js';
+import type { RankLink, Verdict } from './rank-link.js';
+import type { RankLinks } from './rank-links.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 export interface IngestTask {
@@ -27,6 +28,7 @@ export interface IngestTask {
   readonly absences: number;
   /** Which rank it is, when the request has several. */
   readonly ranks: Ranks | undefined;
+  readonly links: RankLinks;
   /** When this agent leads the ranks itself. */
   readonly groups: Groups | undefined;
 }
@@ -169,7 +171,6 @@ export class IngestActor {
   }
 
   recordEnd({ end, failure }: IngestContext): void {
-    this.#link?.close();
     this.#listener.ended(this, end ?? 'failed', failure);
     this.#resolveDecided();
   }
@@ -222,10 +223,10 @@ export class IngestActor {
 
   #openLink(ranks: Ranks): RankLink {
     const { options, epoch } = this.#context;
-    const { holder, groups } = this.task;
+    const { holder, groups, links } = this.task;
     const from = { agent: options.agent, epoch };
     const task = { holder, ranks, deadlineMs: this.deadlineMs, from, groups };
-    return new RankLink(this.#context, task, {
+    return links.open(task, {
       counts: () => {
         const { chunks, deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
         return { chunks, deduplicated, joined, bytes };

@@ -1,6 +1,8 @@
 /**
  * One rank's line to the agent that leads the ranks of its request (P17): says how this rank is doing, again and again, until
- * it has the word about the whole request, or the lead is gone. A message that is lost is made up for by the next one.
+ * it has the word about the whole request. A message that is lost is made up for by the next one. A lead that does not answer
+ * is given up, and told so all the same for as long as the request may take: it may only be away, and must not wait for
+ * this rank.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
@@ -36,7 +38,7 @@ export interface RankLinkListener {
   counts(): Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
   /** The word about the whole request. The last that is heard of the link. */
   verdict(verdict: Verdict): void;
-  /** The lead is gone or wants nothing of it: there will be no word. The last that is heard of the link. */
+  /** The lead is gone or wants nothing of it: its word is not waited for. The last that is heard of the link. */
   lost(failure: Failure): void;
 }
 
@@ -44,14 +46,18 @@ export class RankLink {
   readonly #context: AgentContext;
   readonly #task: RankLinkTask;
   readonly #listener: RankLinkListener;
+  readonly #onClosed: () => void;
   #state: Pick<RankReport, 'state' | 'reason'> = { state: 'running' };
   #lead: Peer | undefined;
   #timer: unknown;
   #asking = 0;
+  /** The word is there, or is not waited for any more. */
   #isOver = false;
+  #isClosed = false;
 
   /** Says nothing yet. */
-  constructor(context: AgentContext, task: RankLinkTask, listener: RankLinkListener) {
+  constructor(context: AgentContext, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
+    this.#onClosed = onClosed;
     this.#context = context;
     this.#task = task;
     this.#listener = listener;
@@ -76,15 +82,22 @@ export class RankLink {
     this.#listener.verdict(verdict);
   }
 
+  /** Nothing more is said or heard. */
   close(): void {
     this.#isOver = true;
+    this.#isClosed = true;
     this.#context.clock.clearTimeout(this.#timer);
+    this.#onClosed();
   }
 
   #repeat(): void {
     const { clock, options } = this.#context;
     clock.clearTimeout(this.#timer);
     this.#timer = clock.setTimeout(() => {
+      if (this.#isOver && clock.now() >= this.#task.deadlineMs) {
+        this.close();
+        return;
+      }
       if (this.#asking === 0) void this.#report();
       this.#repeat();
     }, options.inquireIntervalMs);
@@ -97,25 +110,37 @@ export class RankLink {
     this.#asking += 1;
     try {
       const { end, reason } = await this.#ask(clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs);
-      if (end !== undefined) this.told({ end, failure: reason ?? null });
+      if (end === undefined) return;
+      if (this.#isOver) this.close();
+      else this.told({ end, failure: reason ?? null });
     } catch (error) {
       // Silence in our own absence says nothing about the lead.
       if (this.#isOver || (isKvferryError(error, 'deadline_exceeded') && presence.absences !== absences)) return;
-      const failure = toFailure(error);
-      logger.warn({ request, code: failure.code, err: error }, 'no word from the agent that leads the ranks');
-      this.close();
-      const lead = this.#task.ranks.members[0]?.receiver;
-      const isRefusal = error instanceof ReplyError || this.#task.groups !== undefined;
-      const said = isRefusal ? `refuses it: ${failure.message}` : `is gone: ${failure.message}`;
-      const code = isRefusal ? failure.code : 'receiver_lost';
-      this.#listener.lost({ code, message: `agent ${lead}, which leads the ranks of request ${request}, ${said}` });
+      logger.warn({ request, code: toFailure(error).code, err: error }, 'no word from the agent that leads the ranks');
+      this.#giveUp(error);
     } finally {
       this.#asking -= 1;
     }
   }
 
+  #giveUp(error: unknown): void {
+    const { ranks, holder, groups } = this.#task;
+    const { code, message } = toFailure(error);
+    const lead = `agent ${ranks.members[0]?.receiver}, which leads the ranks of request ${holder.request}`;
+    const isRefusal = error instanceof ReplyError || groups !== undefined;
+    const failure: Failure = isRefusal
+      ? { code, message: `${lead}, refuses it: ${message}` }
+      : { code: 'receiver_lost', message: `${lead}, is gone: ${message}` };
+    if (isRefusal) this.close();
+    this.#isOver = true;
+    if (this.#state.state === 'running' || this.#state.state === 'complete') {
+      this.#state = { state: 'failed', reason: failure };
+    }
+    this.#listener.lost(failure);
+  }
+
   async #ask(deadlineMs: number): Promise<Omit<PeerReply<'report'>, 'v' | 'ok'>> {
-    const insistence = { deadlineMs, isLost: () => this.#isOver };
+    const insistence = { deadlineMs, isLost: () => this.#isClosed };
     if (this.#task.groups !== undefined) return this.#task.groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
     this.#lead ??= await this.#find(insistence);
     return callPeer(this.#context, this.#lead, 'report', () => this.#body(), insistence);

@@ -16,6 +16,7 @@ import { endedRow } from './ended-row.js';
 import { Groups } from './groups.js';
 import { IngestActor, type IngestTask } from './ingest-actor.js';
 import { callPeer } from './peer-call.js';
+import { RankLinks } from './rank-links.js';
 import { SenderPeer } from './sender-peer.js';
 import { StoreActor } from './store-actor.js';
 
@@ -46,6 +47,7 @@ export class Receiver {
   readonly #ingests = new Map<string, IngestActor>();
   readonly #senders = new Map<string, SenderPeer>();
   readonly #groups: Groups;
+  readonly #links: RankLinks;
   readonly #pending = new Map<string, PendingAllocation>();
   #accepting = true;
   #onIdle: (() => void) | undefined;
@@ -61,6 +63,7 @@ export class Receiver {
       onEffect: (effect) => this.#run(effect),
       onBroken: (invariant) => context.supervisor.invariantBroken(invariant),
     });
+    this.#links = new RankLinks(context);
     this.#groups = new Groups(context, {
       announcedBySender: async (holder) => this.#ingests.get(nameOf(holder))?.announcedBySender(),
       tell: (holder, verdict) => this.#ingests.get(nameOf(holder))?.told(verdict),
@@ -301,7 +304,7 @@ export class Receiver {
 
   close(): void {
     for (const sender of this.#senders.values()) sender.stop();
-    for (const ingest of this.#ingests.values()) ingest.discard();
+    this.#links.close();
     const closed = new KvferryError('closed', `agent ${this.#context.options.agent} has stopped`);
     for (const pending of this.#pending.values()) pending.reject(closed);
     this.#pending.clear();
@@ -468,7 +471,7 @@ export class Receiver {
     const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#context.presence.absencesBefore);
     const ingest = new IngestActor(
       this.#context,
-      { holder, ...request, absences, groups: this.#leads(request.ranks) ? this.#groups : undefined },
+      { holder, ...request, absences, links: this.#links, groups: this.#leads(request.ranks) ? this.#groups : undefined },
       {
         senderIsWatched: () => peer !== undefined,
         senderIsLost: () => peer !== undefined && this.#senders.get(holder.epoch) !== peer,

@@ -12,7 +12,7 @@ import { Tombstones } from '../store/tombstones.js';
 import type { AgentContext } from './context.js';
 import { endedRow } from './ended-row.js';
 import { publishEvent } from './publish-event.js';
-import { RankLink } from './rank-link.js';
+import { RankLinks } from './rank-links.js';
 import { ReceiverDirectory } from './receiver-directory.js';
 import type { ReceiverPeer } from './receiver-peer.js';
 import { RequestActor } from './request-actor.js';
@@ -25,13 +25,14 @@ export class Sender {
   readonly #requests = new Map<string, RequestActor>();
   readonly #tombstones: Tombstones;
   /** Ends of ranks that are being reported. */
-  readonly #links = new Map<string, RankLink>();
+  readonly #links: RankLinks;
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
   constructor(context: AgentContext) {
     this.#context = context;
     this.memory = new SourceMemory(context);
+    this.#links = new RankLinks(context);
     const { tombstonesMax, tombstoneMs } = context.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
     this.#receivers = new ReceiverDirectory(context, (peer, failure) => this.#receiverLost(peer, failure));
@@ -83,7 +84,7 @@ export class Sender {
 
   /** The end that this agent announces itself, if it is to be so. */
   confirm({ request }: PeerRequest<'confirm'>): Omit<PeerReply<'confirm'>, 'v' | 'ok'> {
-    if (this.#links.has(request)) return {};
+    if (this.#links.isWaiting({ request, epoch: this.#context.epoch })) return {};
     const actor = this.#requests.get(request);
     const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
     if (ended !== undefined) {
@@ -137,7 +138,7 @@ export class Sender {
   }
 
   async close(): Promise<void> {
-    for (const link of this.#links.values()) link.close();
+    this.#links.close();
     await this.#receivers.close();
   }
 
@@ -307,15 +308,13 @@ export class Sender {
     const holder = { request: name, epoch: this.#context.epoch };
     const { deadlineMs, chunksIn: chunks } = request;
     const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
-    const link = new RankLink(this.#context, task, {
+    const link = this.#links.open(task, {
       counts: () => ({ chunks, deduplicated: 0, joined: 0, bytes: 0 }),
-      verdict: () => this.#links.delete(name),
+      verdict: () => undefined,
       lost: () => {
-        this.#links.delete(name);
         if (ranks.rank === 0) this.#publish(request, end, reason);
       },
     });
-    this.#links.set(name, link);
     link.say(end === 'ready' ? 'failed' : end, reason ?? undefined);
   }
 

@@ -172,6 +172,7 @@ function allocate(keys: readonly string[], lengths: AllocateRequest['lengths']):
     timeoutMs: TIMEOUT_MS_MAX,
     keys: [...keys],
     lengths,
+    ranks,
   };
 }
 
