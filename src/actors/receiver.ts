@@ -471,7 +471,13 @@ export class Receiver {
     const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#context.presence.absencesBefore);
     const ingest = new IngestActor(
       this.#context,
-      { holder, ...request, absences, links: this.#links, groups: this.#leads(request.ranks) ? this.#groups : undefined },
+      {
+        holder,
+        ...request,
+        absences,
+        links: this.#links,
+        groups: this.#leads(request.ranks) ? this.#groups : undefined,
+      },
       {
         senderIsWatched: () => peer !== undefined,
         senderIsLost: () => peer !== undefined && this.#senders.get(holder.epoch) !== peer,

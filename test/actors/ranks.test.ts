@@ -1,7 +1,8 @@
 /** P17: a request over several ranks is ready when all are, and ends on all when one does not succeed, once. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Agent } from '../../src/actors/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/agent-options.js';
+import { GroupActor } from '../../src/actors/group-actor.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { type Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
 
@@ -361,6 +362,19 @@ test('P17: every sender is restarted and puts its rank again: another attempt, u
   }
   for (const rank of [0, 1]) await ranked.put(rank);
   expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'sender_lost'], ['ready']]);
+});
+
+test('P17: what leads the ranks throws: the request fails on all of them, once, with the reason', async () => {
+  const ranked = await Ranked.create(3);
+  const broken = vi.spyOn(GroupActor.prototype, 'tellRanks').mockImplementationOnce(() => {
+    throw new TypeError('a bug');
+  });
+  for (const rank of [0, 1, 2]) await ranked.put(rank);
+  expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'internal']]);
+  broken.mockRestore();
+  expect(await ranked.recorded(names(ranked, 0, 1, 2))).toEqual([...four('failed'), 'failed', 'failed']);
+  expect(await ranked.freePages(receivers(ranked, 0, 1, 2))).toEqual([TOTAL, TOTAL, TOTAL]);
+  expect((await ranked.made.status('decode-0')).counters).toMatchObject({ actors_crashed: 1 });
 });
 
 describe('somebody is away', () => {
