@@ -38,6 +38,12 @@ export type GroupEvent =
   /** The sender of rank 0 held us for lost, and has announced this end. */
   | { type: 'end.announced'; end: End; failure: Failure | null };
 
+/** The end that the event brings. */
+const settleAsSaid = {
+  type: 'settle',
+  params: ({ event: { end, failure } }: { event: { end: End; failure: Failure | null } }) => ({ end, failure }),
+} as const;
+
 export const groupMachine = setup({
   types: {
     input: {} as GroupInput,
@@ -92,11 +98,11 @@ export const groupMachine = setup({
             'rank.completed': { actions: { type: 'countComplete', params: ({ event }) => ({ rank: event.rank }) } },
             'rank.failed': {
               target: 'deciding',
-              actions: { type: 'settle', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+              actions: settleAsSaid,
             },
             'group.end': {
               target: 'deciding',
-              actions: { type: 'settle', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+              actions: settleAsSaid,
             },
           },
           always: {
@@ -112,10 +118,7 @@ export const groupMachine = setup({
             'end.certain': [{ guard: 'isReady', target: '#group.telling' }, { target: '#group.ended' }],
             'end.announced': {
               target: '#group.ended',
-              actions: [
-                { type: 'settle', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
-                assign({ announcedBySender: true }),
-              ],
+              actions: [settleAsSaid, assign({ announcedBySender: true })],
             },
             'ranks.doubted': {
               guard: 'isReady',
@@ -127,12 +130,12 @@ export const groupMachine = setup({
             },
             'rank.failed': {
               guard: 'isReady',
-              actions: { type: 'settle', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+              actions: settleAsSaid,
             },
             'group.end': [
               {
                 guard: 'isReady',
-                actions: { type: 'settle', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
+                actions: settleAsSaid,
               },
               { actions: 'reportUnexpected' },
             ],

@@ -61,6 +61,16 @@ export type IngestEvent =
   | { type: 'end.announced'; end: End; failure: Failure | null }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
 
+/** Somebody else has said how it ends. */
+const adopt = {
+  type: 'adoptEnd',
+  params: ({ event }: { event: { end: End; failure: Failure | null } }) => event,
+} as const;
+const endedElsewhere = [
+  { guard: 'saidReady', target: '#ingest.ready', actions: adopt },
+  { target: '#ingest.ended', actions: adopt },
+] as const;
+
 export const ingestMachine = setup({
   types: {
     input: {} as IngestInput,
@@ -155,10 +165,7 @@ export const ingestMachine = setup({
           target: 'deciding',
           actions: assign({ end: ({ event }) => event.end, failure: ({ event }) => event.failure }),
         },
-        'end.announced': [
-          { guard: 'saidReady', target: 'ready', actions: { type: 'adoptEnd', params: ({ event }) => event } },
-          { target: 'ended', actions: { type: 'adoptEnd', params: ({ event }) => event } },
-        ],
+        'end.announced': endedElsewhere,
       },
       after: {
         deadline: {
@@ -212,10 +219,7 @@ export const ingestMachine = setup({
       entry: 'decide',
       on: {
         'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
-        'end.announced': [
-          { guard: 'saidReady', target: 'ready', actions: { type: 'adoptEnd', params: ({ event }) => event } },
-          { target: 'ended', actions: { type: 'adoptEnd', params: ({ event }) => event } },
-        ],
+        'end.announced': endedElsewhere,
       },
     },
 
