@@ -116,7 +116,7 @@ export class Ledger {
     if (entry === undefined) return;
     this.#world.trace.add(() => `router learns ${name} ${end} from ${from}`);
     if (entry.end === null) entry.end = end;
-    else if (entry.end !== end && !this.#mayBeTwo(identity)) {
+    else if (!this.#agree(identity, entry.end, end) && !this.#mayBeTwo(identity)) {
       this.#world.violate('one end', `${name} was ${entry.end}, and now is ${end} (${from})`);
     }
   }
@@ -125,7 +125,7 @@ export class Ledger {
   checkRecorded(identity: Identity, end: End, agent: string): void {
     const name = this.#nameOf(identity);
     const first = this.#publications.get(name)?.[0];
-    if (first === undefined || first.end === end || this.#mayBeTwo(identity)) return;
+    if (first === undefined || this.#agree(identity, first.end, end) || this.#mayBeTwo(identity)) return;
     this.#world.violate('one end', `${name} was announced ${first.end}, and ${agent} has recorded ${end}`);
   }
 
@@ -155,6 +155,11 @@ export class Ledger {
       world.violate('one announcement', `${name}: ${first.end} by ${first.agent}, then ${event.end} by ${agent}`);
     }
     for (const listener of this.#listeners) listener(event, world.now);
+  }
+
+  /** A rank that could not reach its lead says by itself that it has failed. */
+  #agree({ request }: Identity, one: End, other: End): boolean {
+    return one === other || (this.#ranked.has(request) && one !== 'ready' && other !== 'ready');
   }
 
   /**
