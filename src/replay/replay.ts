@@ -3,6 +3,8 @@
  * side it is reached.
  */
 import type { StoreInspection } from '../actors/receiver.js';
+import type { StatusReply } from '../protocol/operations.js';
+import { type End, ends } from '../protocol/subjects.js';
 import type { Divergence } from './divergence.js';
 import { changesBetween, type MachineStates, machineStates } from './machine-states.js';
 import { readRecording } from './read-recording.js';
@@ -30,9 +32,11 @@ export interface Findings {
   readonly skipped: number;
   /** Timers that fired and that the recording does not have. */
   readonly ownTimers: number;
-  /** Requests by how this agent announced their end. */
-  readonly ends: Readonly<Record<string, number>>;
+  /** Requests that have ended, by how they did. */
+  readonly requests: { readonly sent: Ends; readonly received: Ends };
 }
+
+type Ends = Readonly<Partial<Record<End, number>>>;
 
 export class Replay {
   readonly recording: Recording;
@@ -44,6 +48,8 @@ export class Replay {
   #violationsTotal = 0;
   #skipped = 0;
   #ownTimers = 0;
+  /** As the agent last told them. */
+  #counters: StatusReply['counters'] = {};
 
   constructor(recording: Recording) {
     this.recording = recording;
@@ -75,7 +81,10 @@ export class Replay {
       violationsTotal: this.#violationsTotal,
       skipped: this.#skipped,
       ownTimers: this.#ownTimers,
-      ends: this.#life.ends,
+      requests: {
+        sent: endsIn('requests_sent_', this.#counters),
+        received: endsIn('requests_received_', this.#counters),
+      },
     };
   }
 
@@ -119,14 +128,20 @@ export class Replay {
     this.#violationsTotal = 0;
     this.#skipped = 0;
     this.#ownTimers = 0;
+    this.#counters = {};
   }
 
-  #keep({ divergences, violations, isSkipped, ownTimers }: ReplayedStep): void {
+  #keep({ divergences, violations, isSkipped, ownTimers, status }: ReplayedStep): void {
     this.#divergencesTotal += divergences.length;
     this.#violationsTotal += violations.length;
     this.#divergences.push(...divergences.slice(0, KEPT_MAX - this.#divergences.length));
     this.#violations.push(...violations.slice(0, KEPT_MAX - this.#violations.length));
     if (isSkipped) this.#skipped += 1;
     this.#ownTimers += ownTimers;
+    if (status !== undefined) this.#counters = status.counters;
   }
+}
+
+function endsIn(prefix: string, counters: StatusReply['counters']): Ends {
+  return Object.fromEntries(ends.flatMap((end) => (counters[prefix + end] ? [[end, counters[prefix + end]]] : [])));
 }

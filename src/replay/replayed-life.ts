@@ -93,11 +93,6 @@ export class ReplayedLife {
     return this.#agent.inspectStore();
   }
 
-  /** How requests have ended so far. */
-  get ends(): Readonly<Record<string, number>> {
-    return this.#watch.ends;
-  }
-
   /** False when nobody waits for the input. */
   #deliver({ step, input }: RecordedStep): boolean {
     try {

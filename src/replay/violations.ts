@@ -71,13 +71,6 @@ export class Watch {
     }
     return seconds;
   }
-
-  /** How requests have ended, as this agent announced it. */
-  get ends(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {};
-    for (const end of this.#ends.values()) counts[end] = (counts[end] ?? 0) + 1;
-    return counts;
-  }
 }
 
 const terminalPrefix = subjects.terminals.slice(0, -1);
