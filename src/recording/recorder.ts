@@ -108,7 +108,7 @@ export interface Work<T> {
 }
 
 export function toPortError(error: unknown): PortError {
-  if (!(error instanceof KvferryError)) return { message: error instanceof Error ? error.message : String(error) };
+  if (!(error instanceof KvferryError)) return { message: String(error) };
   const { code, message, field } = error;
   return field === undefined ? { code, message } : { code, message, field };
 }

@@ -100,6 +100,7 @@ export class Questions {
 }
 
 export function toError({ code, message, field }: PortError): Error {
-  if (code === undefined) return new Error(message);
+  // Its name is in the message.
+  if (code === undefined) return Object.assign(new Error(message), { name: '' });
   return new KvferryError(code, message, field === undefined ? {} : { field });
 }

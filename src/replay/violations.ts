@@ -14,8 +14,10 @@ export interface Violation {
 /** Of larger arenas not every step is audited: it takes as long as the arena is large. */
 const AUDIT_PAGES_EACH_STEP = 4096;
 
+type Watched = Pick<Agent, 'ended' | 'inspectStore'>;
+
 export class Watch {
-  readonly #agent: Agent;
+  readonly #agent: Watched;
   readonly #auditEvery: number;
   /** Ends announced so far, by request and epoch. */
   readonly #ends = new Map<string, string>();
@@ -24,7 +26,7 @@ export class Watch {
   #end: AgentEnd | undefined;
 
   /** `pages`: of its arena. */
-  constructor(agent: Agent, pages: number) {
+  constructor(agent: Watched, pages: number) {
     this.#agent = agent;
     this.#auditEvery = Math.ceil(pages / AUDIT_PAGES_EACH_STEP);
     void agent.ended.then((end) => {
