@@ -18,6 +18,7 @@ const provider = z.enum(providers);
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
 
+/** An option that is added later needs a default here, so that older recordings can be read. */
 const agentOptions: z.ZodType<AgentOptions> = z.object({
   agent: z.string(),
   role,

@@ -18,9 +18,11 @@ export async function stepThrough(replay: Replay, texts: StepTexts, keys: Keys, 
   terminal.out(help);
   show(true);
   for await (const key of keys) {
+    const wasTyping = typing.isUnderWay;
     const typed = typing.press(key);
-    if (typing.isUnderWay) continue;
     if (typed !== undefined) await follow(typed);
+    else if (wasTyping) continue;
+    else if (typing.isUnderWay) terminal.out(key === 'g' ? 'to step, then Return:' : 'text, then Return:');
     else if (key === 'q') return;
     else if (key === 'm') show(true);
     else if (key === 'n' || key === 'right') await move(replay.stepForward(), 'this is the last step');
