@@ -1,6 +1,6 @@
 /** How what an agent did in a replayed step differs from what it did when it was recorded. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Output } from '../recording/record.js';
-import { isSame } from './recording.js';
 
 /**
  * - `missing`: it does not come any more. `new`: it did not come then.
@@ -15,10 +15,10 @@ export interface Divergence {
 }
 
 export function compareOutputs(step: number, recorded: readonly Output[], replayed: readonly Output[]): Divergence[] {
-  const first = recorded.findIndex((output, index) => !isSame(output, replayed[index] as Output));
+  const first = recorded.findIndex((output, index) => !isDeepStrictEqual(output, replayed[index]));
   if (first < 0 && recorded.length === replayed.length) return [];
   const gone = [...recorded];
-  const added = replayed.filter((output) => !remove(gone, (other) => isSame(other, output)));
+  const added = replayed.filter((output) => !remove(gone, (other) => isDeepStrictEqual(other, output)));
   if (gone.length === 0 && added.length === 0) {
     return [{ step, kind: 'order', recorded: recorded[first] as Output, replayed: replayed[first] as Output }];
   }

@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, KvferryError } from '../protocol/errors.js';
 import type { Answer, Call, PortError } from '../recording/record.js';
-import type { Foresight } from './recording.js';
+import type { Foresight } from './foresight.js';
 import type { ReplayClock } from './replay-clock.js';
 import type { ReplayTurn } from './replay-turn.js';
 

@@ -1,6 +1,5 @@
-/** A recording that was read: its steps, and what to know about them before it is replayed. */
-import { isDeepStrictEqual } from 'node:util';
-import type { Call, Header, Output, PortError, RecordingEnd, Step } from '../recording/record.js';
+/** A recording that was read. */
+import type { Header, Output, RecordingEnd, Step } from '../recording/record.js';
 
 /** What came in, and what the agent did because of it. Step 0, the start, has no input. */
 export interface RecordedStep {
@@ -15,55 +14,4 @@ export interface Recording {
   readonly steps: readonly RecordedStep[];
   /** Undefined: it was cut off. The outputs of its last step may not be complete then. */
   readonly end: RecordingEnd | undefined;
-}
-
-/** A question as it was asked in the recording. */
-export interface RecordedQuestion {
-  readonly question: string;
-  readonly threw: PortError | undefined;
-}
-
-/** What of the future an agent's surroundings must know: which questions will be answered, and which timers fire. */
-export class Foresight {
-  readonly #questions = new Map<string, RecordedQuestion[]>();
-  readonly #reachable = new Map<string, boolean[]>();
-
-  constructor({ steps }: Recording) {
-    for (const output of steps.flatMap(({ outputs }) => outputs)) {
-      if (output.out === 'ask') {
-        const { question, error: threw } = output;
-        append(this.#questions, signatureOf(output.call, output.with), { question, threw });
-      } else if (output.out === 'reach') append(this.#reachable, JSON.stringify(output.endpoint), output.reachable);
-    }
-  }
-
-  /** The question was asked once more: how it was named. Undefined when it was not asked that often. */
-  asked(call: Call, args: Record<string, unknown>): RecordedQuestion | undefined {
-    return this.#questions.get(signatureOf(call, args))?.shift();
-  }
-
-  /** What `canReach` answered then, or the last time that it was asked about that endpoint. */
-  reachable(endpoint: object): boolean {
-    const answers = this.#reachable.get(JSON.stringify(endpoint)) ?? [];
-    const [answer = false] = answers;
-    if (answers.length > 1) answers.shift();
-    return answer;
-  }
-}
-
-/** Which of two questions are the same: what is asked, not how much time is left for the answer. */
-function signatureOf(call: Call, args: Record<string, unknown>): string {
-  const { timeoutMs: _, body, ...rest } = args;
-  const timeless = typeof body === 'string' ? body.replace(/"timeoutMs":\d+/, '') : body;
-  return JSON.stringify([call, rest, timeless]);
-}
-
-function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
-}
-
-export function isSame(one: Output, other: Output): boolean {
-  return isDeepStrictEqual(one, other);
 }

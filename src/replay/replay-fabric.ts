@@ -12,8 +12,8 @@ import type {
 } from '../ports/fabric.js';
 import type { FabricOffer } from '../recording/record.js';
 import { rowsOf } from '../recording/recording-fabric.js';
+import type { Foresight } from './foresight.js';
 import type { Questions } from './questions.js';
-import type { Foresight } from './recording.js';
 import type { ReplayTurn } from './replay-turn.js';
 
 export class ReplayFabric implements FabricPort {
