@@ -1,6 +1,7 @@
 /** How what an agent did in a replayed step differs from what it did when it was recorded. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Output } from '../recording/record.js';
+import { saidBy } from './message-body.js';
 
 /**
  * - `missing`: it does not come any more. `new`: it did not come then.
@@ -15,10 +16,10 @@ export interface Divergence {
 }
 
 export function compareOutputs(step: number, recorded: readonly Output[], replayed: readonly Output[]): Divergence[] {
-  const first = recorded.findIndex((output, index) => !isDeepStrictEqual(output, replayed[index]));
+  const first = recorded.findIndex((output, index) => !isSame(output, replayed[index]));
   if (first < 0 && recorded.length === replayed.length) return [];
   const gone = [...recorded];
-  const added = replayed.filter((output) => !remove(gone, (other) => isDeepStrictEqual(other, output)));
+  const added = replayed.filter((output) => !remove(gone, (other) => isSame(other, output)));
   if (gone.length === 0 && added.length === 0) {
     return [{ step, kind: 'order', recorded: recorded[first] as Output, replayed: replayed[first] as Output }];
   }
@@ -29,6 +30,16 @@ export function compareOutputs(step: number, recorded: readonly Output[], replay
     else divergences.push({ step, kind: 'different', recorded: output, replayed: changed });
   }
   return [...divergences, ...added.map((output): Divergence => ({ step, kind: 'new', replayed: output }))];
+}
+
+function isSame(one: Output, other: Output | undefined): boolean {
+  return other !== undefined && isDeepStrictEqual(meaningOf(one), meaningOf(other));
+}
+
+function meaningOf(output: Output): unknown {
+  if ('body' in output) return { ...output, body: saidBy(output.body) };
+  if (output.out === 'ask') return { ...output, with: { ...output.with, body: saidBy(output.with['body']) } };
+  return output;
 }
 
 /** Takes the first that fits out of the list. */

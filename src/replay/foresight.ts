@@ -1,5 +1,6 @@
 /** What of a recording's future a replay must know: how its questions will be named, and what is answered at once. */
 import type { Call, PortError } from '../recording/record.js';
+import { saidBy, sortedText } from './message-body.js';
 import type { Recording } from './recording.js';
 
 /** A question as it was asked in the recording. */
@@ -39,8 +40,9 @@ export class Foresight {
 /** Which of two questions are the same: what is asked, not how much time is left for the answer. */
 function signatureOf(call: Call, args: Record<string, unknown>): string {
   const { timeoutMs: _, body, ...rest } = args;
-  const timeless = typeof body === 'string' ? body.replace(/"timeoutMs":\d+/, '') : body;
-  return JSON.stringify([call, rest, timeless]);
+  const said = saidBy(body);
+  const timeless = said !== null && typeof said === 'object' ? { ...said, timeoutMs: undefined } : said;
+  return sortedText([call, rest, timeless]);
 }
 
 function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

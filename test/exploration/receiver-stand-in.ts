@@ -86,7 +86,13 @@ function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { o
 function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
   turn.state.pending = turn.state.pending.filter((other) => other !== asked);
   const [sender, batch, grant = '', again] = asked.split(' ');
-  const call = { op: 'allocate', sender: Number(sender), batch: Number(batch), grant, again: again === 'true' } as const;
+  const call = {
+    op: 'allocate',
+    sender: Number(sender),
+    batch: Number(batch),
+    grant,
+    again: again === 'true',
+  } as const;
   turn.reply(call, answer);
 }
 

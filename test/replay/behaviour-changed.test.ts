@@ -99,3 +99,23 @@ test('a timer that was not set then fires when it is due', async () => {
   expect(findings.skipped).toBeGreaterThan(0);
   expect(findings.violations).toEqual([]);
 });
+
+test('in which order the fields of a message are written is no difference', async () => {
+  const lines = await recorded('prefill-0');
+  const turned = (body: unknown) =>
+    JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(String(body))).reverse()));
+  let messages = 0;
+  const reversed = lines.map((line): Line => {
+    if (!('out' in line)) return line;
+    if (line.out === 'publish' || line.out === 'respond') {
+      messages += 1;
+      return { ...line, body: turned(line.body) };
+    }
+    if (line.out !== 'ask' || line.call !== 'request') return line;
+    messages += 1;
+    return { ...line, with: { ...line.with, body: turned(line.with['body']) } };
+  });
+  expect(messages).toBeGreaterThan(5);
+  const { findings } = await replayed(recordingFile(textOf(reversed)));
+  expect(findings).toMatchObject({ divergencesTotal: 0, skipped: 0, ownTimers: 0 });
+});
