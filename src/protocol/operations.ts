@@ -156,7 +156,7 @@ const peerRow = z.strictObject({
   agent: agentName,
   epoch: epoch.describe('Epoch of that agent.'),
   side: z.enum(['sender', 'receiver']).describe('What that agent is to this one.'),
-  state: z.string().describe('State of its machine.'),
+  state: z.string().describe('State of its machine: of its connection, and whether it lives; or `lost`.'),
   provider: provider.optional().describe('How bytes travel, once it is connected.'),
   detail: z.string().optional().describe('What that provider really is, for people.'),
   fallback: z.array(z.string()).describe('Providers that were preferred and why they were not taken.'),
