@@ -12,7 +12,7 @@ import { Samples } from './samples.js';
 const CHUNKS = 8;
 const FIRST_CHUNKS = 4;
 /** Until both sides run warm code: a process that has just been started takes up to ten times as long. */
-const WARM_UP = 150;
+const WARM_UP = 600;
 const END_TIMEOUT_MS = 5000;
 const PAGES_TIMEOUT_MS = 5000;
 
