@@ -1,7 +1,9 @@
 /**
  * Receiver side: what arrives for one request. It counts chunks and decides, alone, how the request ends; the store
  * keeps the pages. Only when this agent may have been held for lost meanwhile, it first asks the sender whether that one
- * has announced an end already (P12). Effects are provided by `src/actors/ingest-actor.ts`.
+ * has announced an end already (P12). When it is one rank of several, the agent that leads them decides: a rank that has
+ * every byte waits for its word, and one that wants to end asks for it (P17). Effects are provided by
+ * `src/actors/ingest-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -15,6 +17,8 @@ export interface IngestInput {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
+  /** Which rank of the request this is, when it has several. */
+  readonly rank: number | null;
 }
 
 export interface IngestContext extends IngestInput {
@@ -32,8 +36,8 @@ export interface IngestContext extends IngestInput {
   readonly bytes: number;
   readonly end: End | null;
   readonly failure: Failure | null;
-  /** The sender has announced the end. */
-  readonly announcedBySender: boolean;
+  /** Somebody else has announced the end: the sender, or the agent that leads the ranks. */
+  readonly announcedElsewhere: boolean;
 }
 
 export type IngestEvent =
@@ -53,9 +57,19 @@ export type IngestEvent =
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
   /** Nobody else has announced an end. */
   | { type: 'end.certain' }
-  /** The sender held us for lost, and has announced this end. */
+  /** The sender held us for lost and has announced this end, or it is the word of the agent that leads the ranks. */
   | { type: 'end.announced'; end: End; failure: Failure | null }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
+
+/** Somebody else has said how it ends. */
+const adopt = {
+  type: 'adoptEnd',
+  params: ({ event }: { event: { end: End; failure: Failure | null } }) => event,
+} as const;
+const endedElsewhere = [
+  { guard: 'saidReady', target: '#ingest.ready', actions: adopt },
+  { target: '#ingest.ended', actions: adopt },
+] as const;
 
 export const ingestMachine = setup({
   types: {
@@ -64,11 +78,13 @@ export const ingestMachine = setup({
     events: {} as IngestEvent,
   },
   actions: {
-    /** Find out whether the sender has announced an end. */
+    /** Find out whether the sender has announced an end; of one rank of several, how all of them end. */
     decide: effect('decide'),
+    /** Tell the agent that leads the ranks that every byte is here. */
+    reportComplete: effect('reportComplete'),
     /** The store keeps the end as a tombstone and, unless ready, takes back every lease. */
     recordEnd: effect('recordEnd'),
-    /** Publish the terminal event, and tell the sender; unless it was the sender that announced the end. */
+    /** Publish the terminal event, unless somebody else has or will; tell the sender, unless it was the sender. */
     announce: effect('announce'),
     notifyJoined: effect<{ batch: number }>('notifyJoined'),
     reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>('reportLeasesEnded'),
@@ -94,6 +110,18 @@ export const ingestMachine = setup({
       joined: context.joined - params.chunks,
       bytes: context.bytes + params.bytes,
     })),
+    /** Ready is believed only of what is complete: whatever anybody says, nothing is read that is not there. */
+    adoptEnd: assign(({ context }, params: { end: End; failure: Failure | null }) => {
+      if (params.end !== 'ready' || isComplete(context)) {
+        return { end: params.end, failure: params.failure, announcedElsewhere: true };
+      }
+      const message = `request ${context.request} was said to be ready, and is not complete`;
+      return {
+        end: 'failed' as const,
+        failure: { code: 'inconsistent_reply' as const, message },
+        announcedElsewhere: true,
+      };
+    }),
     countReady: assign(({ context }, params: { batch: number; written: number; joined: number }) => ({
       pending: context.pending - params.written - params.joined,
       joinsPending:
@@ -103,9 +131,10 @@ export const ingestMachine = setup({
     })),
   },
   guards: {
-    complete: ({ context }) =>
-      context.lastBatch !== null && context.batches === context.lastBatch + 1 && context.pending === 0,
+    complete: ({ context }) => isComplete(context),
+    completeOfRanks: ({ context }) => context.rank !== null && isComplete(context),
     isReady: ({ context }) => context.end === 'ready',
+    saidReady: ({ context, event }) => event.type === 'end.announced' && event.end === 'ready' && isComplete(context),
     resolvesJoins: ({ context, event }) =>
       event.type === 'chunks.ready' && event.joined > 0 && context.joinsPending[event.batch] === event.joined,
   },
@@ -124,7 +153,7 @@ export const ingestMachine = setup({
     bytes: 0,
     end: null,
     failure: null,
-    announcedBySender: false,
+    announcedElsewhere: false,
   }),
   initial: 'running',
   on: { 'ingest.*': { actions: 'reportUnexpected' } },
@@ -136,6 +165,7 @@ export const ingestMachine = setup({
           target: 'deciding',
           actions: assign({ end: ({ event }) => event.end, failure: ({ event }) => event.failure }),
         },
+        'end.announced': endedElsewhere,
       },
       after: {
         deadline: {
@@ -174,8 +204,13 @@ export const ingestMachine = setup({
               { actions: { type: 'countReady', params: ({ event }) => event } },
             ],
           },
-          always: { guard: 'complete', target: '#ingest.deciding', actions: assign({ end: 'ready' }) },
+          always: [
+            { guard: 'completeOfRanks', target: 'gathering' },
+            { guard: 'complete', target: '#ingest.deciding', actions: assign({ end: 'ready' }) },
+          ],
         },
+        /** Every byte is here; the other ranks may not be so far. */
+        gathering: { entry: 'reportComplete' },
       },
     },
 
@@ -184,14 +219,7 @@ export const ingestMachine = setup({
       entry: 'decide',
       on: {
         'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
-        'end.announced': {
-          target: 'ended',
-          actions: assign({
-            end: ({ event }) => event.end,
-            failure: ({ event }) => event.failure,
-            announcedBySender: true,
-          }),
-        },
+        'end.announced': endedElsewhere,
       },
     },
 
@@ -210,3 +238,7 @@ export const ingestMachine = setup({
     ended: { type: 'final', entry: ['recordEnd', 'announce'] },
   },
 });
+
+function isComplete({ lastBatch, batches, pending }: IngestContext): boolean {
+  return lastBatch !== null && batches === lastBatch + 1 && pending === 0;
+}

@@ -4,7 +4,7 @@
  * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/receiver-peer.ts` and
  * `src/actors/sender-peer.ts`.
  */
-import { assign, setup } from 'xstate';
+import { assign, setup, stateIn } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
 
@@ -28,8 +28,13 @@ export type PeerEvent =
   | { type: 'silence.own' }
   | { type: 'peer.left'; failure: Failure };
 
-/** A peer that was silent for the time of this many heartbeats is held for dead. */
-export const SILENT_HEARTBEATS_MAX = 3;
+/**
+ * A peer that was silent for the time of this many heartbeats is held for dead. A little less than three, so that its
+ * requests have ended, and everybody knows, before the third is over.
+ */
+export const SILENT_HEARTBEATS_MAX = 2.75;
+/** One heartbeat is late. */
+const LATE_HEARTBEATS_MAX = 1.25;
 
 export const peerMachine = setup({
   types: {
@@ -47,90 +52,90 @@ export const peerMachine = setup({
     reportLost: effect('reportLost'),
     reportUnexpected: effect('reportUnexpected'),
   },
+  guards: {
+    isCutOff: stateIn({ open: { liveness: 'unheard' } }),
+  },
   delays: {
     connectTimeout: ({ context }) => context.connectTimeoutMs,
-    /** One heartbeat and a half: one is late. */
-    suspectAfter: ({ context }) => context.heartbeatMs * 1.5,
-    lostAfter: ({ context }) => context.heartbeatMs * (SILENT_HEARTBEATS_MAX - 1.5),
+    suspectAfter: ({ context }) => context.heartbeatMs * LATE_HEARTBEATS_MAX,
+    lostAfter: ({ context }) => context.heartbeatMs * (SILENT_HEARTBEATS_MAX - LATE_HEARTBEATS_MAX),
   },
 }).createMachine({
   id: 'peer',
   context: ({ input }) => ({ ...input, failure: null }),
-  initial: 'connecting',
+  initial: 'open',
   on: { 'peer.*': { actions: 'reportUnexpected' } },
   states: {
-    connecting: {
-      entry: 'openConnection',
-      on: {
-        'connection.opened': 'connected',
-        'connection.failed': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
-        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
-        'peer.heard': {},
-        'line.down': 'interrupted',
-      },
-      after: {
-        connectTimeout: {
-          target: 'lost',
-          actions: assign({
-            failure: ({ context }) => ({
-              code: 'connection_failed',
-              message: `agent ${context.agent} did not connect within ${context.connectTimeoutMs} ms`,
-            }),
-          }),
-        },
-      },
-    },
-
-    /** We were cut off from NATS while connecting: again, once it is back. */
-    interrupted: {
-      on: {
-        'line.up': 'connecting',
-        'connection.opened': 'connected.unheard',
-        'peer.heard': {},
-        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
-      },
-    },
-
-    connected: {
-      initial: 'alive',
-      entry: 'reportConnected',
-      on: {
-        'peer.heard': '.alive',
-        'line.down': '.unheard',
-        'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) },
-        // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
-        'connection.broken': 'connecting',
-      },
+    /** Whether it lives is one question, whether bytes can go there another: it may die while we connect. */
+    open: {
+      type: 'parallel',
+      on: { 'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) } },
       states: {
-        alive: { after: { suspectAfter: 'suspect' }, on: { 'peer.heard': { target: 'alive', reenter: true } } },
-        suspect: {
-          entry: 'probe',
-          after: {
-            lostAfter: 'silent',
-          },
-        },
-        /** Nothing was heard of it. Were we there to hear it? */
-        silent: {
-          entry: 'judgeSilence',
-          on: {
-            'silence.own': 'suspect',
-            'silence.certain': {
-              target: '#peer.lost',
-              actions: assign({
-                failure: ({ context }) => ({
-                  code: 'no_responders',
-                  message: `agent ${context.agent} was silent for ${SILENT_HEARTBEATS_MAX * context.heartbeatMs} ms`,
-                }),
-              }),
+        connection: {
+          initial: 'connecting',
+          states: {
+            connecting: {
+              entry: 'openConnection',
+              on: {
+                'connection.opened': 'connected',
+                'connection.failed': {
+                  target: '#peer.lost',
+                  actions: assign({ failure: ({ event }) => event.failure }),
+                },
+                'line.down': 'interrupted',
+              },
+              after: {
+                connectTimeout: {
+                  target: '#peer.lost',
+                  actions: assign({
+                    failure: ({ context }) => ({
+                      code: 'connection_failed',
+                      message: `agent ${context.agent} did not connect within ${context.connectTimeoutMs} ms`,
+                    }),
+                  }),
+                },
+              },
+            },
+            /** We were cut off from NATS while connecting: again, once it is back. */
+            interrupted: { on: { 'line.up': 'connecting', 'connection.opened': 'connected' } },
+            connected: {
+              entry: 'reportConnected',
+              // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
+              on: { 'connection.broken': [{ guard: 'isCutOff', target: 'interrupted' }, { target: 'connecting' }] },
             },
           },
         },
-        /** It is we who hear nothing: silence says nothing about the peer. */
-        unheard: {
-          on: {
-            'line.up': 'alive',
-            // It was on its way before; silence begins only now.
-            'peer.heard': {},
+
+        liveness: {
+          initial: 'alive',
+          on: { 'peer.heard': '.alive', 'line.down': '.unheard' },
+          states: {
+            alive: { after: { suspectAfter: 'suspect' } },
+            suspect: { entry: 'probe', after: { lostAfter: 'silent' } },
+            /** Nothing was heard of it. Were we there to hear it? */
+            silent: {
+              entry: 'judgeSilence',
+              on: {
+                'silence.own': 'suspect',
+                'silence.certain': {
+                  target: '#peer.lost',
+                  actions: assign({
+                    failure: ({ context }) => ({
+                      code: 'no_responders',
+                      message: `agent ${context.agent} was silent for ${SILENT_HEARTBEATS_MAX * context.heartbeatMs} ms`,
+                    }),
+                  }),
+                },
+              },
+            },
+            /** It is we who hear nothing: silence says nothing about the peer. */
+            unheard: {
+              on: {
+                'line.up': 'alive',
+                // It was on its way before; silence begins only now.
+                'peer.heard': {},
+              },
+            },
           },
         },
       },

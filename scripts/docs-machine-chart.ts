@@ -25,7 +25,8 @@ export interface ChartRow {
 export interface ChartState {
   readonly id: string;
   readonly name: string;
-  readonly kind: 'atomic' | 'compound' | 'final';
+  /** `region`: one of the states inside a `parallel` one, which are entered and left together. */
+  readonly kind: 'atomic' | 'compound' | 'parallel' | 'region' | 'final';
   readonly entry: readonly ChartAction[];
   readonly exit: readonly ChartAction[];
   /** Events that are handled here without leaving the state. */
@@ -67,9 +68,7 @@ export function chartOf(machine: AnyStateMachine): Chart {
 }
 
 function readState(node: AnyStateNode, machine: AnyStateMachine, edges: Map<string, ChartEdge>): ChartState {
-  if (node.type === 'parallel' || node.type === 'history') {
-    throw new Error(`${node.id}: drawing ${node.type} states is not supported yet`);
-  }
+  if (node.type === 'history') throw new Error(`${node.id}: drawing history states is not supported yet`);
   const transitions = [...node.transitions.values(), node.always ?? []].flat() as readonly TransitionView[];
   let handled: readonly ChartRow[] = [];
   const ignored: string[] = [];
@@ -97,7 +96,7 @@ function readState(node: AnyStateNode, machine: AnyStateMachine, edges: Map<stri
   return {
     id: node.id,
     name: node.key,
-    kind: node.type,
+    kind: node.type === 'compound' && node.parent?.type === 'parallel' ? 'region' : node.type,
     entry: readActions(node.entry, machine),
     exit: readActions(node.exit, machine),
     handled,

@@ -36,6 +36,7 @@ const STYLE = `
     .word { fill: var(--change); }
     .paper { fill: var(--paper); }
     .group { fill: var(--group); stroke: var(--border); }
+    .region { fill: var(--group); stroke: var(--border); stroke-dasharray: 6 4; }
     .state { fill: var(--state); stroke: var(--border); stroke-width: 1.4; }
     .final { fill: var(--final); stroke: var(--border); stroke-width: 1.4; }
     .inner { fill: none; stroke: var(--border); }
@@ -72,13 +73,22 @@ export function paint(chart: Chart, { width, height, states, edges, initials }: 
 `;
 }
 
+const BOX_STYLES: Readonly<Record<ChartState['kind'], string>> = {
+  atomic: 'state',
+  compound: 'group',
+  parallel: 'group',
+  region: 'region',
+  final: 'final',
+};
+
 function paintState(state: ChartState, depth: number, box: Box, lines: readonly TextLine[]): string {
   const { x, y, width } = box;
   const titleSize = depth === 0 ? MACHINE_TITLE_SIZE : TITLE_SIZE;
   const titleWidth = textWidth(state.name, titleSize, true);
-  const titleX = state.kind === 'compound' ? x + PADDING : x + (width - titleWidth) / 2;
+  const style = BOX_STYLES[state.kind];
+  const titleX = style === 'state' || style === 'final' ? x + (width - titleWidth) / 2 : x + PADDING;
   const parts = [`<g><title>${escaped(describeState(state))}</title>`];
-  parts.push(rectangle(state.kind === 'compound' ? 'group' : state.kind === 'final' ? 'final' : 'state', box, CORNER));
+  parts.push(rectangle(style, box, CORNER));
   if (state.kind === 'final') {
     parts.push(rectangle('inner', { x: x + 3, y: y + 3, width: width - 6, height: box.height - 6 }, CORNER - 2));
   }
@@ -186,7 +196,13 @@ function describe(chart: Chart): string {
   const edges = chart.edges.map(
     ({ source, target, rows }) => `${name(source)} to ${name(target)}: ${rows.map(sentenceOfRow).join('; ')}.`,
   );
-  return `Begins in ${name(chart.root.initial ?? '')}. ${edges.join(' ')}`;
+  return `Begins in ${beginningsOf(chart.root).map(name).join(' and ')}. ${edges.join(' ')}`;
+}
+
+/** Ids of the states that are entered first, outer ones left out. */
+function beginningsOf(state: ChartState): string[] {
+  const entered = state.states.filter(({ id }) => state.kind === 'parallel' || id === state.initial);
+  return entered.length === 0 ? [state.id] : entered.flatMap(beginningsOf);
 }
 
 function describeState(state: ChartState): string {

@@ -20,7 +20,9 @@ function testFiles(directory: string): { path: string; source: string }[] {
 
 function namesIn(directory: string): string {
   const tests = testFiles(directory).filter(({ path }) => path.endsWith('.test.ts'));
-  return tests.flatMap(({ source }) => source.match(/\b(?:test|it)\b[^'`;{]*['`][^'`]*/g) ?? []).join('\n');
+  // `test('name'`, and `test.each([…])('name'`.
+  const naming = /\b(?:test|it)\b[^'`;{]*['`][^'`]*|\]\)\(\s*['`][^'`]*/g;
+  return tests.flatMap(({ source }) => source.match(naming) ?? []).join('\n');
 }
 
 function unnamed(numbers: readonly string[], names: string): string[] {

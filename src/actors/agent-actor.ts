@@ -260,6 +260,8 @@ export class Agent {
               abort: (request) => receiver.abort(request),
               drained: (request) => receiver.drained(request),
               inquire: (request) => receiver.inquire(request),
+              report: (request) => receiver.report(request),
+              verdict: (request) => receiver.verdict(request),
             }),
       }),
       serve(context, subjects.discover, { discover: operationSchemas.describe }, { discover: () => this.#describe() }),

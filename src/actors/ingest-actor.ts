@@ -4,15 +4,18 @@ import { type IngestContext, type IngestEvent, ingestMachine } from '../../machi
 import { SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
 import { toFailure } from '../protocol/codec.js';
 import type { TerminalEvent } from '../protocol/events.js';
-import type { Failure } from '../protocol/fields.js';
+import type { Failure, Ranks } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { RequestRow } from '../protocol/operations.js';
 import type { PeerReply } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
+import type { Groups } from './groups.js';
 import { callPeer, notifyPeer } from './peer-call.js';
 import { publishEvent } from './publish-event.js';
+import type { RankLink, Verdict } from './rank-link.js';
+import type { RankLinks } from './rank-links.js';
 import { Owners, stateName, tell } from './supervise.js';
 
 export interface IngestTask {
@@ -23,6 +26,11 @@ export interface IngestTask {
   readonly timeoutMs: number;
   /** Our absences up to which the sender cannot have announced an end of it. */
   readonly absences: number;
+  /** Which rank it is, when the request has several. */
+  readonly ranks: Ranks | undefined;
+  readonly links: RankLinks;
+  /** When this agent leads the ranks itself. */
+  readonly groups: Groups | undefined;
 }
 
 export interface IngestListener {
@@ -41,7 +49,8 @@ export interface IngestListener {
 const owners = new Owners<IngestActor>();
 const logic = ingestMachine.provide({
   actions: {
-    decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
+    decide: ({ self, context }) => owners.run(self, (owner) => owner.decide(context)),
+    reportComplete: ({ self }) => owners.run(self, (owner) => owner.reportComplete()),
     recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
     announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
     notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
@@ -56,6 +65,8 @@ export class IngestActor {
   readonly #listener: IngestListener;
   readonly #actor: Actor<typeof ingestMachine>;
   readonly #startedMs: number;
+  /** To the agent that leads the ranks, when the request has several. */
+  readonly #link: RankLink | undefined;
   #announced = false;
   #resolveDecided: () => void = () => undefined;
   /** Resolves when the end is recorded. */
@@ -68,11 +79,13 @@ export class IngestActor {
     this.#context = context;
     this.#listener = listener;
     this.#startedMs = context.clock.now();
-    const { holder, sender, totalChunks, timeoutMs } = task;
-    const input = { request: holder.request, epoch: holder.epoch, sender, totalChunks, timeoutMs };
+    const { holder, sender, totalChunks, timeoutMs, ranks } = task;
+    const input = { ...holder, sender, totalChunks, timeoutMs, rank: ranks?.rank ?? null };
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
     owners.start(this.#actor, this, (error) => this.#crashed(error));
+    this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
+    this.#link?.say('running');
   }
 
   send(event: IngestEvent): void {
@@ -83,6 +96,11 @@ export class IngestActor {
     this.send({ type: 'ingest.end', end, failure });
   }
 
+  /** The agent that leads the ranks has said how the whole request ended. */
+  told(verdict: Verdict): void {
+    this.#link?.told(verdict);
+  }
+
   /** When it must have ended, on the agent's clock. */
   get deadlineMs(): number {
     return this.#startedMs + this.task.timeoutMs;
@@ -90,19 +108,21 @@ export class IngestActor {
 
   /** Forgets it without a word: it was refused before anything of it was accepted. */
   discard(): void {
+    this.#link?.close();
     this.#actor.stop();
   }
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
     const state = stateName(value);
-    const { request, epoch, batches, chunks, failure } = context;
+    const { request, epoch, batches, chunks, failure, rank } = context;
     // While it asks, the end may still turn out to be another one.
     const end = value === 'deciding' ? null : context.end;
     return {
       request,
       epoch,
       side: 'receiver',
+      ...(rank === null ? {} : { rank }),
       state,
       ageMs: this.#ageMs,
       batches,
@@ -114,7 +134,20 @@ export class IngestActor {
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
-  async decide(): Promise<void> {
+  async decide({ end, failure }: IngestContext): Promise<void> {
+    if (this.#link !== undefined) {
+      if (this.#link.isOver) tell(this.#actor, { type: 'end.certain' });
+      else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure ?? undefined);
+      return;
+    }
+    // Nothing is waited for when there is nothing to ask: whoever cancels gets the end as the answer.
+    const wasAway = this.#context.presence.absences !== this.task.absences;
+    const announced = wasAway ? await this.announcedBySender() : undefined;
+    tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
+  }
+
+  /** The end that the sender has announced while we were away, if it has. */
+  async announcedBySender(): Promise<Verdict | undefined> {
     const { presence, counters, logger } = this.#context;
     let certain = this.task.absences;
     if (presence.absences !== certain) counters.add('ends_confirmed');
@@ -123,17 +156,18 @@ export class IngestActor {
       certain = presence.absences;
       try {
         const { end, reason } = await this.#confirm();
-        if (end !== undefined) {
-          tell(this.#actor, { type: 'end.announced', end, failure: reason ?? null });
-          return;
-        }
+        if (end !== undefined) return { end, failure: reason ?? null };
         this.#listener.senderProven(certain);
       } catch (error) {
         const { request, epoch } = this.task.holder;
         logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
       }
     }
-    tell(this.#actor, { type: 'end.certain' });
+    return undefined;
+  }
+
+  reportComplete(): void {
+    this.#link?.say('complete');
   }
 
   recordEnd({ end, failure }: IngestContext): void {
@@ -142,8 +176,10 @@ export class IngestActor {
   }
 
   announce(context: IngestContext): void {
-    if (context.announcedBySender) this.#announced = true;
-    this.#announce(context.end ?? 'failed', context.failure, context);
+    // Of several ranks the lead announces the end of all, or, when it is lost, the sender of rank 0 does.
+    const isOurs = this.#link === undefined && !context.announcedElsewhere;
+    const isNews = this.#link !== undefined || !context.announcedElsewhere;
+    this.#announce(context.end ?? 'failed', context.failure, context, { isOurs, isNews });
   }
 
   notifyJoined(batch: number): void {
@@ -185,10 +221,30 @@ export class IngestActor {
     return callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
   }
 
+  #openLink(ranks: Ranks): RankLink {
+    const { options, epoch } = this.#context;
+    const { holder, groups, links } = this.task;
+    const from = { agent: options.agent, epoch };
+    const task = { holder, ranks, deadlineMs: this.deadlineMs, from, groups };
+    return links.open(task, {
+      counts: () => {
+        const { chunks, deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
+        return { chunks, deduplicated, joined, bytes };
+      },
+      verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
+      lost: (failure) => {
+        if (this.#actor.getSnapshot().matches('deciding')) tell(this.#actor, { type: 'end.certain' });
+        else this.end('failed', failure);
+      },
+    });
+  }
+
+  /** `isOurs`: nobody else announces it. `isNews`: its sender does not know it yet. */
   #announce(
     end: End,
     failure: Failure | null,
     counts: Pick<IngestContext, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>,
+    { isOurs, isNews }: { readonly isOurs: boolean; readonly isNews: boolean },
   ): void {
     if (this.#announced) return;
     this.#announced = true;
@@ -196,21 +252,24 @@ export class IngestActor {
     const { request, epoch } = this.task.holder;
     const reason = failure === null ? {} : { reason: failure };
     const { chunks, deduplicated, joined, bytes } = counts;
-    const event: TerminalEvent = {
-      v: PROTOCOL_VERSION,
-      request,
-      epoch,
-      end,
-      ...reason,
-      sender: this.task.sender,
-      receiver: options.agent,
-      chunks,
-      deduplicated,
-      joined,
-      bytes,
-      ageMs: this.#ageMs,
-    };
-    publishEvent(this.#context, subjects.terminal(options.agent, end), event);
+    if (isOurs) {
+      const event: TerminalEvent = {
+        v: PROTOCOL_VERSION,
+        request,
+        epoch,
+        end,
+        ...reason,
+        sender: this.task.sender,
+        receiver: options.agent,
+        chunks,
+        deduplicated,
+        joined,
+        bytes,
+        ageMs: this.#ageMs,
+      };
+      publishEvent(this.#context, subjects.terminal(options.agent, end), event);
+    }
+    if (!isNews) return;
     notifyPeer(this.#context, this.#sender, 'ended', { request, epoch, end, ...reason });
     counters.add(`requests_received_${end}`);
     const log = { request, epoch, end, ...reason, chunks, deduplicated, joined, bytes };
@@ -225,7 +284,9 @@ export class IngestActor {
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();
-    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 });
+    const isOurs = this.#link === undefined;
+    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { isOurs, isNews: true });
+    this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }
 }

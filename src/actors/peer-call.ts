@@ -24,42 +24,65 @@ export interface Peer extends PeerAddress {
   readonly side: 'receiver' | 'sender';
 }
 
+export interface Insistence {
+  readonly deadlineMs: number;
+  /** Asked before every attempt. */
+  isLost(): boolean;
+}
+
 /**
  * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the peer's
  * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
  */
-export async function callPeer<O extends PeerOperation>(
+export function callPeer<O extends PeerOperation>(
   context: AgentContext,
   peer: Peer,
   operation: O,
   body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
-  options: { readonly deadlineMs: number; readonly isLost: () => boolean },
+  insistence: Insistence,
 ): Promise<PeerReply<O>> {
-  const { clock, control } = context;
-  const { attemptTimeoutMs, heartbeatMs } = context.options;
   const subject = subjects.peer(peer.agent, peer.epoch, operation);
+  const lost = (cause?: unknown) =>
+    new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
+  return insist(
+    context,
+    { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
+    async (left) => {
+      const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body(left.untilDeadlineMs) });
+      const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs });
+      return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
+    },
+  );
+}
+
+/**
+ * Asks again until there is an answer. Rejects with what was answered instead, with `lost` when nobody listens, or
+ * `deadline_exceeded`.
+ */
+export async function insist<T>(
+  context: AgentContext,
+  { what, lost, deadlineMs, isLost }: Insistence & { readonly what: string; lost(cause?: unknown): KvferryError },
+  attempt: (left: { readonly forAttemptMs: number; readonly untilDeadlineMs: number }) => Promise<T>,
+): Promise<T> {
+  const { clock, counters, options } = context;
   for (let deaf = 0; ; ) {
-    if (options.isLost()) throw lost(peer);
-    const timeLeftMs = Math.floor(options.deadlineMs - clock.now());
-    if (timeLeftMs < 1) {
-      throw new KvferryError('deadline_exceeded', `agent ${peer.agent} did not answer ${operation} in time`);
-    }
-    const timeoutMs = Math.min(attemptTimeoutMs, timeLeftMs);
+    if (isLost()) throw lost();
+    const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
+    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', `${what} in time`);
+    const forAttemptMs = Math.min(options.attemptTimeoutMs, untilDeadlineMs);
     try {
-      const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body(timeLeftMs) });
-      return decodeReply(
-        peerSchemas[operation].reply,
-        await control.request(subject, text, { timeoutMs }),
-      ) as PeerReply<O>;
+      return await attempt({ forAttemptMs, untilDeadlineMs });
     } catch (error) {
       if (isKvferryError(error, 'no_responders')) {
         deaf += 1;
-        if (deaf >= NO_RESPONDERS_MAX) throw lost(peer, error);
+        if (deaf >= NO_RESPONDERS_MAX) throw lost(error);
       } else if (!isKvferryError(error, 'deadline_exceeded', 'disconnected')) {
         throw error;
       }
-      context.counters.add('peer_calls_repeated');
-      if (!isKvferryError(error, 'deadline_exceeded')) await sleep(clock, heartbeatMs * NO_RESPONDERS_PAUSE_FRACTION);
+      counters.add('peer_calls_repeated');
+      if (!isKvferryError(error, 'deadline_exceeded')) {
+        await sleep(clock, options.heartbeatMs * NO_RESPONDERS_PAUSE_FRACTION);
+      }
     }
   }
 }
@@ -72,8 +95,4 @@ export function notifyPeer<O extends PeerNotice>(
   body: Omit<PeerRequest<O>, 'v'>,
 ): void {
   publishEvent(context, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
-}
-
-function lost(peer: Peer, cause?: unknown): KvferryError {
-  return new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
 }

@@ -1,13 +1,11 @@
 /** The receivers a sender knows, by name. An agent that comes back with another epoch is another peer. */
 import type { ControlStatus } from '../ports/control.js';
-import { decodeReply } from '../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/fields.js';
-import { PROTOCOL_VERSION } from '../protocol/limits.js';
-import { operationSchemas, type PeerRow } from '../protocol/operations.js';
+import type { PeerRow } from '../protocol/operations.js';
 import type { Heartbeat } from '../protocol/peer-messages.js';
-import { subjects } from '../protocol/subjects.js';
 import { type AgentContext, failureOf } from './context.js';
+import { describeAgent } from './describe-agent.js';
 import { ReceiverPeer } from './receiver-peer.js';
 
 export class ReceiverDirectory {
@@ -54,16 +52,12 @@ export class ReceiverDirectory {
   }
 
   async #lookUp(agent: string): Promise<ReceiverPeer> {
-    const { control, options } = this.#context;
     const unknown = (cause: unknown) =>
       new KvferryError('unknown_receiver', `no agent ${agent} answers`, { field: 'receiver', cause });
-    const body = JSON.stringify({ v: PROTOCOL_VERSION });
-    const answer = await control
-      .request(subjects.operation(agent, 'describe'), body, { timeoutMs: options.attemptTimeoutMs })
-      .catch((cause: unknown) => {
-        throw isKvferryError(cause, 'no_responders', 'deadline_exceeded') ? unknown(cause) : cause;
-      });
-    const description = decodeReply(operationSchemas.describe.reply, answer);
+    const { attemptTimeoutMs } = this.#context.options;
+    const description = await describeAgent(this.#context, agent, attemptTimeoutMs).catch((cause: unknown) => {
+      throw isKvferryError(cause, 'no_responders', 'deadline_exceeded') ? unknown(cause) : cause;
+    });
     if (description.arena === undefined) {
       throw new KvferryError('role_mismatch', `agent ${agent} is ${description.role}: it has no arena`, {
         field: 'receiver',

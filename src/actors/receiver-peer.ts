@@ -126,7 +126,7 @@ export class ReceiverPeer implements Peer {
   /** The connection, once there is one. Rejects when the peer is lost or the deadline passes. */
   connected(deadlineMs: number): Promise<Connection> {
     if (this.#lost !== undefined) return Promise.reject(fromFailure(this.#lost));
-    if (this.#connection !== undefined && this.#actor.getSnapshot().matches('connected')) {
+    if (this.#connection !== undefined && this.#actor.getSnapshot().matches({ open: { connection: 'connected' } })) {
       return Promise.resolve(this.#connection);
     }
     const { clock } = this.#context;
@@ -151,7 +151,8 @@ export class ReceiverPeer implements Peer {
   row(): PeerRow {
     const { agent, epoch } = this;
     const connection = this.#connection?.fabric;
-    const state = stateName(this.#actor.getSnapshot().value);
+    const { value } = this.#actor.getSnapshot();
+    const state = stateName(typeof value === 'string' ? value : value.open);
     const via = connection === undefined ? {} : { provider: connection.provider, detail: connection.detail };
     return { agent, epoch, side: 'receiver', state, ...via, fallback: this.#fallback };
   }

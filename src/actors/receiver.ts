@@ -2,7 +2,7 @@
 import type { ControlStatus } from '../ports/control.js';
 import { ReplyError, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
-import { expandLengths, type Failure, type PageCounts } from '../protocol/fields.js';
+import { expandLengths, type Failure, type PageCounts, type Ranks } from '../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../protocol/operations.js';
 import type { AllocateReply, AllocateRequest, Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
@@ -13,8 +13,10 @@ import { type HolderId, nameOf } from '../store/holder.js';
 import { Store } from '../store/store.js';
 import { type AgentContext, failureOf } from './context.js';
 import { endedRow } from './ended-row.js';
-import { IngestActor } from './ingest-actor.js';
+import { Groups } from './groups.js';
+import { IngestActor, type IngestTask } from './ingest-actor.js';
 import { callPeer } from './peer-call.js';
+import { RankLinks } from './rank-links.js';
 import { SenderPeer } from './sender-peer.js';
 import { StoreActor } from './store-actor.js';
 
@@ -44,6 +46,8 @@ export class Receiver {
   readonly #store: StoreActor;
   readonly #ingests = new Map<string, IngestActor>();
   readonly #senders = new Map<string, SenderPeer>();
+  readonly #groups: Groups;
+  readonly #links: RankLinks;
   readonly #pending = new Map<string, PendingAllocation>();
   #accepting = true;
   #onIdle: (() => void) | undefined;
@@ -58,6 +62,11 @@ export class Receiver {
     this.#store = new StoreActor(store, context.clock, {
       onEffect: (effect) => this.#run(effect),
       onBroken: (invariant) => context.supervisor.invariantBroken(invariant),
+    });
+    this.#links = new RankLinks(context);
+    this.#groups = new Groups(context, {
+      announcedBySender: async (holder) => this.#ingests.get(nameOf(holder))?.announcedBySender(),
+      tell: (holder, verdict) => this.#ingests.get(nameOf(holder))?.told(verdict),
     });
   }
 
@@ -87,7 +96,7 @@ export class Receiver {
   }
 
   allocate(message: AllocateRequest): Promise<Body<AllocateReply>> {
-    const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant } = message;
+    const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant, ranks } = message;
     const holder: HolderId = { request, epoch };
     const name = nameOf(holder);
     const lengths = expandLengths(message.lengths);
@@ -97,7 +106,7 @@ export class Receiver {
     if (sender === undefined) {
       throw new KvferryError('stale_grant', `grant ${grant} is unknown or revoked`, { field: 'grant' });
     }
-    const ingest = known ?? this.#addIngest(holder, sender.agent, totalChunks, timeoutMs);
+    const ingest = known ?? this.#addIngest(holder, { sender: sender.agent, totalChunks, timeoutMs, ranks });
     return new Promise((resolve, reject) => {
       const pendingName = `${batch} ${name}`;
       this.#pending.set(pendingName, { resolve, reject });
@@ -123,11 +132,12 @@ export class Receiver {
 
   /** The answer is the end that was recorded, which may be an earlier one (P6). */
   async abort(message: PeerRequest<'abort'>): Promise<Body<PeerReply<'abort'>>> {
-    const { request, epoch, end, reason, agent, totalChunks } = message;
+    const { request, epoch, end, reason, agent: sender, totalChunks, ranks } = message;
     const holder: HolderId = { request, epoch };
     if (this.#store.view.tombstone(holder) === undefined) {
-      const { attemptTimeoutMs } = this.#context.options;
-      const ingest = this.#ingests.get(nameOf(holder)) ?? this.#addIngest(holder, agent, totalChunks, attemptTimeoutMs);
+      const { attemptTimeoutMs: timeoutMs } = this.#context.options;
+      const known = this.#ingests.get(nameOf(holder));
+      const ingest = known ?? this.#addIngest(holder, { sender, totalChunks, timeoutMs, ranks });
       ingest.end(end, reason);
       await ingest.decided;
     }
@@ -148,6 +158,15 @@ export class Receiver {
       return reason === undefined ? { end } : { end, reason };
     }
     if (!this.#ingests.has(nameOf(holder))) throw unknownRequest(request);
+    return {};
+  }
+
+  report(message: PeerRequest<'report'>): Body<PeerReply<'report'>> {
+    return this.#groups.report(message);
+  }
+
+  verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {
+    this.#ingests.get(nameOf({ request, epoch }))?.told({ end, failure: reason ?? null });
     return {};
   }
 
@@ -198,7 +217,7 @@ export class Receiver {
     const ids = epoch === undefined ? matching.map(({ task }) => task.holder) : [{ request, epoch }];
     const tombstone = ids.map((id) => this.#store.view.tombstone(id)).find((recorded) => recorded !== undefined);
     if (tombstone !== undefined) return { end: tombstone.end };
-    return matching.length > 0 ? {} : undefined;
+    return matching.length > 0 ? {} : this.#groups.cancel(request);
   }
 
   // --- what may be seen ---------------------------------------------------------------------------------------------
@@ -228,13 +247,13 @@ export class Receiver {
   }
 
   rows(request: string | undefined): RequestRow[] {
-    if (request === undefined) return [...this.#ingests.values()].map((ingest) => ingest.row());
+    if (request === undefined) return [...this.#ingests.values()].map((ingest) => this.#row(ingest));
     const live = [...this.#ingests.values()].filter(({ task }) => task.holder.request === request);
     const ended = this.#store.view
       .remembered(request)
       .filter(({ holder }) => !this.#ingests.has(nameOf(holder)))
       .map(({ holder, tombstone }) => endedRow(this.#context.clock, 'receiver', holder, tombstone));
-    return [...live.map((ingest) => ingest.row()), ...ended];
+    return [...live.map((ingest) => this.#row(ingest)), ...ended];
   }
 
   peerRows(): PeerRow[] {
@@ -246,10 +265,12 @@ export class Receiver {
   /** No new requests. Those in progress may end, and their pages may be read. */
   stopAccepting(): void {
     this.#accepting = false;
+    this.#groups.stopAccepting();
   }
 
   cancelAll(failure: Failure): void {
     for (const ingest of [...this.#ingests.values()]) ingest.end('failed', failure);
+    this.#groups.cancelAll(failure);
   }
 
   /** Resolves when nothing is arriving and nothing is leased. */
@@ -261,6 +282,7 @@ export class Receiver {
   }
 
   sweep(): void {
+    this.#groups.sweep(this.#context.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
     this.#store.audit();
@@ -272,7 +294,7 @@ export class Receiver {
    * revoked. Resolves when no byte can land.
    */
   async fence(failure: Failure): Promise<void> {
-    this.#accepting = false;
+    this.stopAccepting();
     this.#store.shut();
     this.cancelAll(failure);
     const senders = [...this.#senders.values()];
@@ -282,6 +304,7 @@ export class Receiver {
 
   close(): void {
     for (const sender of this.#senders.values()) sender.stop();
+    this.#links.close();
     const closed = new KvferryError('closed', `agent ${this.#context.options.agent} has stopped`);
     for (const pending of this.#pending.values()) pending.reject(closed);
     this.#pending.clear();
@@ -424,19 +447,37 @@ export class Receiver {
     return sender;
   }
 
+  #row(ingest: IngestActor): RequestRow {
+    const missing = ingest.task.groups?.missing(ingest.task.holder.request);
+    return missing === undefined ? ingest.row() : { ...ingest.row(), missingRanks: missing };
+  }
+
+  #leads(ranks: Ranks | undefined): boolean {
+    return ranks?.members[0]?.receiver === this.#context.options.agent;
+  }
+
   /** A sender that comes back under its old name with a new epoch has died meanwhile. */
   #noticeRestart(beat: Heartbeat): void {
     for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.contradicted();
   }
 
-  #addIngest(holder: HolderId, sender: string, totalChunks: number, timeoutMs: number): IngestActor {
+  #addIngest(
+    holder: HolderId,
+    request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>,
+  ): IngestActor {
     const name = nameOf(holder);
     const peer = this.#senders.get(holder.epoch);
     // From a sender that we do not know, or know no more, nothing is certain.
     const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#context.presence.absencesBefore);
     const ingest = new IngestActor(
       this.#context,
-      { holder, sender, totalChunks, timeoutMs, absences },
+      {
+        holder,
+        ...request,
+        absences,
+        links: this.#links,
+        groups: this.#leads(request.ranks) ? this.#groups : undefined,
+      },
       {
         senderIsWatched: () => peer !== undefined,
         senderIsLost: () => peer !== undefined && this.#senders.get(holder.epoch) !== peer,

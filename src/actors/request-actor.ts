@@ -3,7 +3,7 @@ import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../machines/peer.js';
 import { type RequestContext, requestMachine } from '../../machines/request.js';
 import { toFailure, unknownRequest } from '../protocol/codec.js';
-import type { Failure } from '../protocol/fields.js';
+import type { Failure, Ranks } from '../protocol/fields.js';
 import type { RequestRow } from '../protocol/operations.js';
 import type { PeerRequest } from '../protocol/peer-messages.js';
 import type { End } from '../protocol/subjects.js';
@@ -18,6 +18,8 @@ export interface RequestTask {
   readonly peer: ReceiverPeer;
   readonly totalChunks: number;
   readonly timeoutMs: number;
+  /** Which rank it is, when the request has several. */
+  readonly ranks: Ranks | undefined;
 }
 
 export interface RequestListener {
@@ -92,6 +94,10 @@ export class RequestActor {
   get lastIn(): boolean {
     return this.#lastIn;
   }
+  /** When it must have ended, on the agent's clock. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
   get ageMs(): number {
     return this.#context.clock.now() - this.#startedMs;
   }
@@ -151,6 +157,7 @@ export class RequestActor {
       request: this.task.request,
       epoch: this.#context.epoch,
       side: 'sender',
+      ...(this.task.ranks === undefined ? {} : { rank: this.task.ranks.rank }),
       state,
       ageMs: Math.round(this.ageMs),
       batches: context.batches,
@@ -163,10 +170,10 @@ export class RequestActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   startTransfer(number: number): void {
-    const { request, peer, totalChunks } = this.task;
+    const { request, peer, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const task = { request, totalChunks, peer, deadlineMs: this.#deadlineMs, ...batch };
+    const task = { request, totalChunks, ranks, peer, deadlineMs: this.#deadlineMs, ...batch };
     const transfer = new TransferActor(this.#context, task, {
       released: (which, positions) => this.#listener.released(this, which, positions),
       committed: (which) => {
@@ -199,7 +206,8 @@ export class RequestActor {
       return;
     }
     const { end, failure } = wish;
-    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure };
+    const { ranks } = this.task;
+    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure, ranks };
     try {
       const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#untilGone());
       tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });

@@ -3,7 +3,7 @@ import type { ControlStatus } from '../ports/control.js';
 import { RequestEndedError, unknownRequest } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../protocol/events.js';
-import type { Failure } from '../protocol/fields.js';
+import type { Failure, Ranks } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../protocol/operations.js';
 import type { Heartbeat, PeerReply, PeerRequest } from '../protocol/peer-messages.js';
@@ -12,6 +12,7 @@ import { Tombstones } from '../store/tombstones.js';
 import type { AgentContext } from './context.js';
 import { endedRow } from './ended-row.js';
 import { publishEvent } from './publish-event.js';
+import { RankLinks } from './rank-links.js';
 import { ReceiverDirectory } from './receiver-directory.js';
 import type { ReceiverPeer } from './receiver-peer.js';
 import { RequestActor } from './request-actor.js';
@@ -23,12 +24,15 @@ export class Sender {
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
   readonly #tombstones: Tombstones;
+  /** Ends of ranks that are being reported. */
+  readonly #links: RankLinks;
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
   constructor(context: AgentContext) {
     this.#context = context;
     this.memory = new SourceMemory(context);
+    this.#links = new RankLinks(context);
     const { tombstonesMax, tombstoneMs } = context.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
     this.#receivers = new ReceiverDirectory(context, (peer, failure) => this.#receiverLost(peer, failure));
@@ -80,6 +84,7 @@ export class Sender {
 
   /** The end that this agent announces itself, if it is to be so. */
   confirm({ request }: PeerRequest<'confirm'>): Omit<PeerReply<'confirm'>, 'v' | 'ok'> {
+    if (this.#links.isWaiting({ request, epoch: this.#context.epoch })) return {};
     const actor = this.#requests.get(request);
     const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
     if (ended !== undefined) {
@@ -133,6 +138,7 @@ export class Sender {
   }
 
   async close(): Promise<void> {
+    this.#links.close();
     await this.#receivers.close();
   }
 
@@ -176,6 +182,7 @@ export class Sender {
       if (request.task.peer.agent !== put.receiver) throw invalid('receiver', `it was ${request.task.peer.agent}`);
       if (request.task.totalChunks !== put.totalChunks)
         throw invalid('totalChunks', `it was ${request.task.totalChunks}`);
+      if (JSON.stringify(request.task.ranks) !== JSON.stringify(put.ranks)) throw invalid('ranks', 'they were others');
       if (!request.isOpen) {
         throw new KvferryError('request_active', `request ${put.request} is being given up`, { field: 'request' });
       }
@@ -184,6 +191,7 @@ export class Sender {
         field: 'request',
       });
     }
+    if (put.ranks !== undefined) this.#checkRanks(put.ranks, put.receiver);
     if (put.keys.length === 0 && !put.last) throw invalid('keys', 'only the last batch may be empty');
     const chunks = (request?.chunksIn ?? 0) + put.keys.length;
     if (chunks > put.totalChunks || (put.last && chunks !== put.totalChunks)) {
@@ -202,11 +210,27 @@ export class Sender {
     return request;
   }
 
+  #checkRanks({ rank, members }: Ranks, receiver: string): void {
+    const { agent } = this.#context.options;
+    const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
+    const member = members[rank];
+    if (member === undefined) throw invalid('ranks.rank', `there are ${members.length} ranks`);
+    const field = `ranks.members[${rank}]`;
+    if (member.sender !== agent) throw invalid(`${field}.sender`, `this is agent ${agent}`);
+    if (member.receiver !== receiver) throw invalid(`${field}.receiver`, `the receiver is ${receiver}`);
+    const repeated = members.findIndex(
+      ({ sender }, other) => members.findIndex((one) => one.sender === sender) < other,
+    );
+    if (repeated >= 0) {
+      throw invalid(`ranks.members[${repeated}].sender`, `${members[repeated]?.sender} has another rank already`);
+    }
+  }
+
   #start(put: PutRequest, peer: ReceiverPeer): RequestActor {
-    const { request, totalChunks, timeoutMs } = put;
+    const { request, totalChunks, timeoutMs, ranks } = put;
     const actor = new RequestActor(
       this.#context,
-      { request, peer, totalChunks, timeoutMs },
+      { request, peer, totalChunks, timeoutMs, ranks },
       {
         released: (which, batch, positions) => this.#released(which, batch, positions),
         ended: (which, end, reason) => this.#ended(which, end, reason),
@@ -248,9 +272,19 @@ export class Sender {
     if (this.#requests.size === 0) this.#onIdle?.();
   }
 
-  /** The receiver never heard of the request, or is gone: its end is announced here. */
+  /**
+   * The receiver never heard of the request, or is gone: its end is announced here. Of several ranks, the agent that leads
+   * them announces it as long as it is there, and after that the sender of rank 0.
+   */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
+    const { ranks, peer } = request.task;
+    if (ranks !== undefined && (ranks.rank > 0 || !peer.wasConnected)) this.#reportRank(request, ranks, end, reason);
+    else this.#publish(request, end, reason);
+  }
+
+  #publish(request: RequestActor, end: End, reason: Failure | null): void {
     const { options, epoch } = this.#context;
+    const { ranks } = request.task;
     const event: TerminalEvent = {
       v: PROTOCOL_VERSION,
       request: request.task.request,
@@ -259,6 +293,7 @@ export class Sender {
       ...(reason === null ? {} : { reason }),
       sender: options.agent,
       receiver: request.task.peer.agent,
+      ...(ranks === undefined ? {} : { ranks: [{ rank: ranks.rank, epoch, ...memberOf(ranks) }] }),
       chunks: request.chunksIn,
       deduplicated: 0,
       joined: 0,
@@ -268,9 +303,28 @@ export class Sender {
     publishEvent(this.#context, subjects.terminal(options.agent, end), event);
   }
 
+  #reportRank(request: RequestActor, ranks: Ranks, end: End, reason: Failure | null): void {
+    const { request: name } = request.task;
+    const holder = { request: name, epoch: this.#context.epoch };
+    const { deadlineMs, chunksIn: chunks } = request;
+    const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
+    const link = this.#links.open(task, {
+      counts: () => ({ chunks, deduplicated: 0, joined: 0, bytes: 0 }),
+      verdict: () => undefined,
+      lost: () => {
+        if (ranks.rank === 0) this.#publish(request, end, reason);
+      },
+    });
+    link.say(end === 'ready' ? 'failed' : end, reason ?? undefined);
+  }
+
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {
     for (const request of [...this.#requests.values()]) {
       if (request.task.peer === peer) request.receiverLost(failure);
     }
   }
+}
+
+function memberOf({ rank, members }: Ranks): Ranks['members'][number] {
+  return members[rank] as Ranks['members'][number];
 }

@@ -58,7 +58,9 @@ export function tell<Event>(
   if (actor.getSnapshot().status === 'active') actor.send(event);
 }
 
-/** A machine's state as `status` shows it: `running.open`. */
+/** A machine's state as `status` shows it: `running.open`; of several at once `connected and alive`. */
 export function stateName(value: string | object): string {
-  return typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+  if (typeof value === 'string') return value;
+  const parts = Object.entries(value).map(([key, inner]) => [key, stateName(inner)] as const);
+  return parts.length > 1 ? parts.map(([, inner]) => inner).join(' and ') : parts.flat().join('.');
 }

@@ -33,7 +33,7 @@ export class Supervisor {
   }
 
   /** An actor threw. Its owner ends what it was about. */
-  crashed(actor: 'request' | 'transfer' | 'ingest' | 'peer', about: object, error: unknown): void {
+  crashed(actor: 'request' | 'transfer' | 'ingest' | 'group' | 'peer', about: object, error: unknown): void {
     this.#counters.add('actors_crashed');
     this.#logger.error({ actor, ...about, err: error }, 'actor failed');
     const nowMs = this.#clock.now();

@@ -4,8 +4,8 @@ import { type TransferPart, transferMachine } from '../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import { ReplyError, toFailure } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
-import { compressLengths, type Failure } from '../protocol/fields.js';
-import type { PeerRequest } from '../protocol/peer-messages.js';
+import { compressLengths, type Failure, type Ranks } from '../protocol/fields.js';
+import type { PeerReply, PeerRequest } from '../protocol/peer-messages.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { Connection, ReceiverPeer } from './receiver-peer.js';
@@ -24,6 +24,7 @@ export interface TransferTask {
   readonly batch: number;
   readonly last: boolean;
   readonly totalChunks: number;
+  readonly ranks: Ranks | undefined;
   readonly chunks: readonly SourceChunk[];
   readonly peer: ReceiverPeer;
   /** When the request must have ended, on the agent's clock. */
@@ -38,6 +39,12 @@ export interface TransferListener {
   /** The receiver answered that the request has already ended, and how. */
   ended(error: ReplyError): void;
 }
+
+/**
+ * A remote key may have been revoked behind the sender's back. Then the receiver has not looked at the batch, and it is asked
+ * again under a new one. Refused once more, its pages were given out under the one before, and cannot be had.
+ */
+const ALLOCATE_ATTEMPTS_MAX = 2;
 
 const owners = new Owners<TransferActor>();
 const logic = transferMachine.provide({
@@ -126,41 +133,27 @@ export class TransferActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async sendAllocate(): Promise<void> {
-    const { request, batch, last, totalChunks, chunks, peer, deadlineMs } = this.#task;
-    const keys = chunks.map((chunk) => chunk.key);
-    const lengths = compressLengths(chunks.map((chunk) => chunk.length));
-    try {
-      const connection = await peer.connected(deadlineMs);
-      // Cancelled meanwhile: the receiver has not heard of this batch, and shall not.
-      if (!this.#isIn('allocating')) return;
-      this.#connections.set(0, connection);
-      const { epoch } = this.#context;
-      const reply = await callPeer(
-        this.#context,
-        peer,
-        'allocate',
-        (timeoutMs) => ({
-          request,
-          epoch,
-          grant: connection.grant,
-          batch,
-          last,
-          totalChunks,
-          timeoutMs,
-          keys,
-          lengths,
-        }),
-        { deadlineMs, isLost: () => peer.isLost || !this.#isIn('allocating') },
-      );
-      const { pages, generations, alreadySent, joined } = reply;
-      tell(this.#actor, { type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
-    } catch (error) {
-      if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
-      const failure = toFailure(error);
-      if (failure.code === 'receiver_lost') peer.left(failure);
-      const connection = this.#connections.get(0);
-      if (failure.code === 'stale_grant' && connection !== undefined) peer.broken(connection);
-      tell(this.#actor, { type: 'allocate.failed', failure });
+    const { peer, deadlineMs } = this.#task;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const connection = await peer.connected(deadlineMs);
+        // Cancelled meanwhile: the receiver has not heard of this batch, and shall not.
+        if (!this.#isIn('allocating')) return;
+        this.#connections.set(0, connection);
+        const { pages, generations, alreadySent, joined } = await this.#allocate(connection);
+        tell(this.#actor, { type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+        return;
+      } catch (error) {
+        if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
+        const failure = toFailure(error);
+        if (failure.code === 'receiver_lost') peer.left(failure);
+        const connection = this.#connections.get(0);
+        if (failure.code !== 'stale_grant' || connection === undefined || attempt >= ALLOCATE_ATTEMPTS_MAX) {
+          tell(this.#actor, { type: 'allocate.failed', failure });
+          return;
+        }
+        peer.broken(connection);
+      }
     }
   }
 
@@ -237,6 +230,20 @@ export class TransferActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  #allocate(connection: Connection): Promise<PeerReply<'allocate'>> {
+    const { request, batch, last, totalChunks, ranks, chunks, peer, deadlineMs } = this.#task;
+    const { epoch } = this.#context;
+    const body = {
+      ...{ request, epoch, grant: connection.grant, batch, last, totalChunks, ranks },
+      keys: chunks.map((chunk) => chunk.key),
+      lengths: compressLengths(chunks.map((chunk) => chunk.length)),
+    };
+    return callPeer(this.#context, peer, 'allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
+      deadlineMs,
+      isLost: () => peer.isLost || !this.#isIn('allocating'),
+    });
+  }
 
   #isIn(state: 'allocating'): boolean {
     return this.#actor.getSnapshot().matches(state);

@@ -1,8 +1,9 @@
 /** `kvferry agent`: the composition root of one agent process. */
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent-actor.js';
+import type { AgentOptions } from '../actors/agent-options.js';
 import { type AgentConfig, configFields, resolveAgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
@@ -13,11 +14,14 @@ import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../failpoi
 import { Failpoints } from '../failpoints/failpoints.js';
 import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
+import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
+import { RecordingFile } from '../recording/recording-file.js';
 import { renderConfig } from './print-config.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
+const SALT_BYTES = 16;
 /** From the end of the agent to that of its process. */
 const EXIT_GRACE_MS = 1000;
 
@@ -54,6 +58,8 @@ export function agentCommand(terminal: Terminal): Command {
 async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
   endOnFatalErrors(logger);
+  const epoch = randomBytes(EPOCH_BYTES).toString('hex');
+  const file = config.record === '' ? undefined : await openRecording(config, epoch, logger);
   const fabric = await openNativeFabric({
     providers: config.provider,
     bindAddress: config.bindAddress,
@@ -67,24 +73,58 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     await fabric.close();
     throw error;
   });
-  const ports: AgentPorts = {
+  const real: AgentPorts = {
     control,
     fabric,
     clock: new SystemClock(),
     logger,
-    newEpoch: () => randomBytes(EPOCH_BYTES).toString('hex'),
+    newEpoch: () => epoch,
     version: packageVersion(),
   };
-  const agent = new Agent(toAgentOptions(config), failpoints.length === 0 ? ports : withFailpoints(ports, failpoints));
+  const options = toAgentOptions(config);
+  const ports = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
+  const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
+  const agent = new Agent(options, recorded.ports);
   onEndRequested((reason) => {
     logger.info({ reason }, 'agent is told to stop');
-    void agent.stop();
+    recorded.orderStop(() => void agent.stop());
   });
   await agent.start();
   const { fenced } = await agent.ended;
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
+  await file?.end();
   if (fenced !== null) throw fromFailure(fenced);
+}
+
+async function openRecording(config: AgentConfig, epoch: string, logger: Logger): Promise<RecordingFile> {
+  const path = config.record.replaceAll('{epoch}', epoch);
+  const file = await RecordingFile.create(path, {
+    bytesMax: config.recordBytesMax,
+    onEndedEarly: (reason) => {
+      if (reason instanceof Error) logger.error({ path, err: reason }, 'recording has failed; the agent goes on');
+      else logger.warn({ path, reason }, 'recording has ended; the agent goes on');
+    },
+  });
+  // Also after an error that ends the process: what led to it is what one wants to see.
+  process.on('exit', () => file.endNow());
+  logger.info({ path }, 'recording');
+  return file;
+}
+
+function unrecorded(ports: AgentPorts): RecordedAgent {
+  return { ports, orderStop: (stop) => stop() };
+}
+
+function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPorts): RecordedAgent {
+  return recordAgent({
+    options,
+    ports,
+    nextTurn: (run) => void setImmediate(run),
+    write: (line) => file.write(line),
+    salt: randomBytes(SALT_BYTES).toString('hex'),
+    recordedAt: new Date().toISOString(),
+  });
 }
 
 /** For tests only: the same ports, which kill, stop, fail or delay at the steps that were named. */

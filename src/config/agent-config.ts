@@ -91,6 +91,14 @@ const fields = {
   tombstoneMs: duration(1000, 86_400_000, '600s', 'How long the end of a request can be asked for.'),
   tombstonesMax: count(1, 10_000_000, 100_000, 'How many ended requests are remembered at most.'),
   logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
+  record: {
+    schema: z.string(),
+    fallback: '',
+    explanation: 'Records what comes in, for kvferry replay. {epoch} in the name becomes that of the process.',
+    range: 'a file that does not exist yet; empty: none',
+    show: String,
+  },
+  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Recording ends when its file would become larger.'),
 } as const satisfies Record<string, Field>;
 
 export type ConfigName = keyof typeof fields;

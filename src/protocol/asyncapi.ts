@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { sourceReleasedEvent, terminalEvent } from './events.js';
-import { arena, endpoint, failure, lengthRun, pageCounts, sourceRun } from './fields.js';
+import { arena, endpoint, failure, lengthRun, pageCounts, ranks, sourceRun } from './fields.js';
 import { KEYS_PER_BATCH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import { errorReply, operationSchemas } from './operations.js';
 import { heartbeat, peerSchemas } from './peer-messages.js';
@@ -35,7 +35,7 @@ export interface AsyncApiDocument {
 }
 
 /** Parts that several messages share; everything else is written out where it is used. */
-const sharedSchemas = { failure, arena, endpoint, pageCounts, sourceRun, lengthRun } as const;
+const sharedSchemas = { failure, arena, endpoint, pageCounts, sourceRun, lengthRun, ranks } as const;
 
 const operationSummaries: Record<Operation, string> = {
   put: 'Move a batch of chunks to a decode agent. The answer says that it was accepted; the end comes as an event.',
@@ -60,6 +60,8 @@ const peerSummaries: Record<PeerOperation, string> = {
   handover:
     'Decode to prefill: the writer of joined chunks is gone; asks this request, which has their bytes, to write them.',
   confirm: 'Decode to prefill, after an absence: has the prefill agent announced an end of this request?',
+  report: 'To the decode agent of rank 0, which leads a request over several ranks: how another rank is doing.',
+  verdict: 'From the decode agent of rank 0 to that of another rank: the whole request has ended.',
   joined: 'Decode to prefill, not answered: every joined chunk of this batch is ready.',
   ended: 'Decode to prefill, not answered: the request has ended and was announced.',
 };

@@ -1,6 +1,6 @@
 /** What agents publish for whoever listens. */
 import { z } from 'zod';
-import { agentName, batch, end, epoch, failure, positions, requestId, version } from './fields.js';
+import { agentName, batch, end, epoch, failure, positions, rank, requestId, version } from './fields.js';
 
 const natural = z.int().min(0);
 
@@ -8,7 +8,7 @@ const natural = z.int().min(0);
 export const terminalEvent = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe("The sender's epoch."),
+  epoch: epoch.describe("The sender's epoch; with several ranks, that of the first of `ranks`."),
   end,
   reason: failure.optional().describe('Always set unless `end` is ready.'),
   sender: agentName.describe('The prefill agent.'),
@@ -17,6 +17,17 @@ export const terminalEvent = z.strictObject({
   deduplicated: natural.describe('Of those, chunks that needed no write.'),
   joined: natural.describe('Of those, chunks that another request was writing.'),
   bytes: natural.describe('Bytes written for this request.'),
+  ranks: z
+    .array(
+      z.strictObject({
+        rank,
+        sender: agentName,
+        epoch: epoch.describe("That rank's sender's epoch."),
+        receiver: agentName,
+      }),
+    )
+    .optional()
+    .describe('Only of a request over several ranks: those that the announcing agent has heard of.'),
   ageMs: natural.describe('Time since the announcing agent first heard of the request.'),
 });
 export type TerminalEvent = z.infer<typeof terminalEvent>;

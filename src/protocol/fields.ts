@@ -8,6 +8,7 @@ import {
   KEYS_PER_BATCH_MAX,
   NAME_BYTES_MAX,
   PROTOCOL_VERSION,
+  RANKS_MAX,
   REQUEST_ID_BYTES_MAX,
   TIMEOUT_MS_MAX,
 } from './limits.js';
@@ -68,6 +69,24 @@ export const lengthRun = z.strictObject({
   count: positive.max(KEYS_PER_BATCH_MAX).describe('Chunks of this length.'),
 });
 export type LengthRun = z.infer<typeof lengthRun>;
+
+export const rank = natural.max(RANKS_MAX - 1).describe('Number of a tensor-parallel rank, from 0.');
+
+/** A request over several ranks: which one this is, and who moves each of them. */
+export const ranks = z.strictObject({
+  rank: rank.describe('Which of them this is; a position in `members`.'),
+  members: z
+    .array(
+      z.strictObject({
+        sender: agentName.describe('Prefill agent of that rank. No two ranks have the same.'),
+        receiver: agentName.describe('Decode agent of that rank. That of rank 0 leads: it announces the end.'),
+      }),
+    )
+    .min(1)
+    .max(RANKS_MAX)
+    .describe('Every rank of the request, in order; the same list with each of them.'),
+});
+export type Ranks = z.infer<typeof ranks>;
 
 export const positions = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Positions in the batch, from 0.');
 export const pages = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Page numbers in the arena.');

@@ -20,6 +20,9 @@ export const REQUEST_ID_BYTES_MAX = 128;
 export const NAME_BYTES_MAX = 64;
 export const PATH_BYTES_MAX = 4096;
 
+/** Tensor-parallel ranks of one request. */
+export const RANKS_MAX = 64;
+
 /** Longest time any request may ask for. */
 export const TIMEOUT_MS_MAX = 600_000;
 

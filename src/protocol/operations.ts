@@ -15,6 +15,8 @@ import {
   pageCounts,
   pages,
   provider,
+  rank,
+  ranks,
   requestId,
   role,
   segmentName,
@@ -44,6 +46,7 @@ export const putRequest = z.strictObject({
   timeoutMs: timeoutMs.describe('Time for the whole request. That of its first batch holds.'),
   keys: keys.describe('Names of the chunks, in the order of the prompt.'),
   source: z.array(sourceRun).max(KEYS_PER_BATCH_MAX).describe('Where the chunks lie, in the order of `keys`.'),
+  ranks: ranks.optional().describe('Only of a request over several ranks: ready when all are, and one fails all.'),
 });
 export type PutRequest = z.infer<typeof putRequest>;
 
@@ -139,6 +142,8 @@ const requestRow = z.strictObject({
   request: requestId,
   epoch: epoch.describe("The sender's epoch."),
   side: z.enum(['sender', 'receiver']).describe('Which side of the request this agent is.'),
+  rank: rank.optional().describe('Which rank of the request, when it has several.'),
+  missingRanks: z.array(rank).optional().describe('Ranks that are not complete: said by the agent that leads them.'),
   state: z.string().describe('State of its machine.'),
   ageMs: natural.describe('Time since this agent first heard of it; of an ended one, since its end.'),
   batches: natural.describe('Batches so far.'),
@@ -151,7 +156,7 @@ const peerRow = z.strictObject({
   agent: agentName,
   epoch: epoch.describe('Epoch of that agent.'),
   side: z.enum(['sender', 'receiver']).describe('What that agent is to this one.'),
-  state: z.string().describe('State of its machine.'),
+  state: z.string().describe('State of its machine: of its connection, and whether it lives; or `lost`.'),
   provider: provider.optional().describe('How bytes travel, once it is connected.'),
   detail: z.string().optional().describe('What that provider really is, for people.'),
   fallback: z.array(z.string()).describe('Providers that were preferred and why they were not taken.'),

@@ -15,6 +15,7 @@ import {
   pages,
   positions,
   provider,
+  ranks,
   requestId,
   role,
   timeoutMs,
@@ -63,6 +64,7 @@ const allocateRequest = z.strictObject({
   timeoutMs,
   keys,
   lengths: lengths.describe('Lengths of the chunks, in the order of `keys`.'),
+  ranks: ranks.optional().describe('As in the put.'),
 });
 export type AllocateRequest = z.infer<typeof allocateRequest>;
 const allocateReply = ok.extend({
@@ -96,6 +98,7 @@ const abortRequest = z.strictObject({
   totalChunks,
   end: z.enum(['failed', 'cancelled', 'expired']).describe('What shall be recorded, unless it has ended already.'),
   reason: failure.describe('Why it is given up.'),
+  ranks: ranks.optional().describe('As in the put.'),
 });
 const abortReply = ok.extend({
   reason: failure.optional().describe('Why, unless it is ready.'),
@@ -128,6 +131,48 @@ const handoverRequest = z.strictObject({
   generations,
 });
 
+/**
+ * Agent of one rank → decode agent of rank 0, which leads: how this rank is doing. Said when that changes, and again and
+ * again until the answer has the end of the whole request.
+ */
+const reportRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe("The epoch of this rank's sender."),
+  ranks,
+  from: z
+    .strictObject({ agent: agentName, epoch })
+    .optional()
+    .describe(
+      "This rank's receiver, which shall be told the end. Without it, its sender reports, since that one is gone.",
+    ),
+  state: z
+    .enum(['running', 'complete', 'failed', 'cancelled', 'expired'])
+    .describe(
+      '`complete`: every byte is here, and it will only end as the lead says. The last three: so it wants to end.',
+    ),
+  reason: failure.optional().describe('Always set with the last three.'),
+  chunks: natural.describe('Chunks of this rank so far.'),
+  deduplicated: natural.describe('Of those, chunks that needed no write.'),
+  joined: natural.describe('Of those, chunks that another request was writing.'),
+  bytes: natural.describe('Bytes written for this rank.'),
+  timeoutMs: timeoutMs.describe("What is left of the rank's time, in milliseconds from the arrival."),
+});
+export type RankReport = z.infer<typeof reportRequest>;
+const reportReply = ok.extend({
+  end: end.optional().describe('The end of the whole request; without it, it has not ended.'),
+  reason: failure.optional().describe('Always set with an end other than ready.'),
+});
+
+/** decode agent of rank 0 → receiver of another rank: the whole request has ended. */
+const verdictRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe("The epoch of that rank's sender."),
+  end: end.describe('How the whole request ended.'),
+  reason: failure.optional().describe('Always set with an end other than ready.'),
+});
+
 /** decode → prefill: I was away; have you announced the end of this request? */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
@@ -156,6 +201,8 @@ export const peerSchemas = {
   inquire: { request: inquireRequest, reply: inquireReply },
   handover: { request: handoverRequest, reply: ok },
   confirm: { request: confirmRequest, reply: confirmReply },
+  report: { request: reportRequest, reply: reportReply },
+  verdict: { request: verdictRequest, reply: ok },
   joined: { request: joinedNotice, reply: ok },
   ended: { request: endedNotice, reply: ok },
 } as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;

@@ -32,6 +32,8 @@ export const peerOperations = [
   'inquire',
   'handover',
   'confirm',
+  'report',
+  'verdict',
   'joined',
   'ended',
 ] as const;

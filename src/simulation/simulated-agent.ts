@@ -1,6 +1,6 @@
 /** One life of one shipped agent on simulated ports: what can be done to its process from outside. */
 import { pino } from 'pino';
-import { Agent } from '../actors/agent-actor.js';
+import { Agent, type AgentPorts } from '../actors/agent-actor.js';
 import type { AgentOptions } from '../actors/agent-options.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { MemoryControl, MemoryControlNetwork } from './memory-control.js';
@@ -25,21 +25,30 @@ export class SimulatedAgent {
   readonly #fabrics: MemoryFabricNetwork;
   #isStopped = false;
 
-  /** It is not started yet. `clock`: the time that its process sees. */
-  constructor({ clock, network, fabrics }: SimulatedPlace, options: AgentOptions, epoch: string) {
+  /**
+   * It is not started yet. `clock`: the time that its process sees. `decorate`: what is to be put around its ports, to record
+   * it say.
+   */
+  constructor(
+    { clock, network, fabrics }: SimulatedPlace,
+    options: AgentOptions,
+    epoch: string,
+    decorate: (ports: AgentPorts) => AgentPorts = (ports) => ports,
+  ) {
     this.address = `${options.agent}-${epoch}`;
     this.control = network.connect(options.agent);
     this.#clock = new MortalClock(clock);
     this.#fabric = fabrics.open(this.address);
     this.#fabrics = fabrics;
-    this.agent = new Agent(options, {
+    const ports: AgentPorts = {
       control: this.control,
       fabric: this.#fabric,
       clock: this.#clock,
       logger: silent,
       newEpoch: () => epoch,
       version: 'simulated',
-    });
+    };
+    this.agent = new Agent(options, decorate(ports));
   }
 
   get epoch(): string {

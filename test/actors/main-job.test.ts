@@ -105,9 +105,9 @@ describe('an agent that is both', () => {
     await consume(made, 'own', own.epoch, ['k0', 'k1']);
     expect((await made.status('decode-0')).pages).toEqual(empty);
     expect((await made.status('decode-0')).peers.map(({ state }) => state)).toEqual([
-      'connected.alive',
-      'connected.alive',
-      'connected.alive',
+      'connected and alive',
+      'connected and alive',
+      'connected and alive',
     ]);
   });
 });

@@ -183,6 +183,21 @@ test('P5: a sender that held us for lost says nothing about its writes: its remo
   expect(counters).toMatchObject({ quarantines_overdue: 1, grants_revoked: 1 });
 });
 
+test('P5: a remote key was revoked behind its sender: the next request gets a new one, and is ready', async () => {
+  const { made, decode } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 5000 });
+  await made.ended('r1');
+  const { requests, peers } = await made.status('decode-0');
+  expect([requests.length, peers.length]).toEqual([1, 1]);
+  // The receiver loses the sender and hears of it again, while the sender notices nothing.
+  made.network.fate = ({ from, to }) => ({ copies: from === 'prefill-0' && to === 'decode-0' ? 0 : 1, delayMs: 0 });
+  await made.clock.until(() => made.fabrics.revoked.length > 0, 20_000);
+  made.network.fate = () => ({ copies: 1, delayMs: 0 });
+  expect(decode.inspectStore()?.broken).toBeUndefined();
+  await made.put('prefill-0', 'r2', ['k1'], { first: 1 });
+  expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
+});
+
 test('P14: a heartbeat of a dead predecessor comes late: it says nothing about the living', async () => {
   const { made, decode, prefill } = await cluster();
   const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, leaving: false };

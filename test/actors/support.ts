@@ -1,6 +1,6 @@
 /** Agents in one process: shipped actors, machines and store on a simulated network, fabric and clock. */
 import { afterEach } from 'vitest';
-import type { Agent } from '../../src/actors/agent-actor.js';
+import type { Agent, AgentPorts } from '../../src/actors/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { decodeReply } from '../../src/protocol/codec.js';
@@ -54,10 +54,16 @@ export class Cluster {
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
     this.#epochs += 1;
     const epoch = this.#epochs.toString(16).padStart(16, '0');
-    const life = new SimulatedAgent(this, { ...defaults, agent, role, ...options }, epoch);
+    const whole: AgentOptions = { ...defaults, agent, role, ...options };
+    const life = new SimulatedAgent(this, whole, epoch, (ports) => this.decorated(ports, whole));
     this.#lives.set(epoch, life);
     await this.settle(life.agent.start());
     return life.agent;
+  }
+
+  /** What an agent gets as its ports; for clusters that put something around them. */
+  protected decorated(ports: AgentPorts, _options: AgentOptions): AgentPorts {
+    return ports;
   }
 
   /** Moves simulated time on until `promise` settles, and returns what it settled to. */

@@ -12,8 +12,9 @@ import { Samples } from './samples.js';
 const CHUNKS = 8;
 const FIRST_CHUNKS = 4;
 /** Until both sides run warm code: a process that has just been started takes up to ten times as long. */
-const WARM_UP = 150;
+const WARM_UP = 600;
 const END_TIMEOUT_MS = 5000;
+const PAGES_TIMEOUT_MS = 5000;
 
 export async function measureCancels(cluster: ChaosCluster, load: Load, count: number): Promise<Samples> {
   const samples = new Samples();
@@ -33,14 +34,21 @@ async function cancelOnce(
   atReceiver: boolean,
 ): Promise<number> {
   const options = { timeoutMs: CALL_TIMEOUT_MS };
-  const pages = async () => (await client.status(receiver.name, { limit: 0 }, options)).pages;
+  const pagesWhen = async (what: 'ready' | 'free', count: number) => {
+    for (const untilMs = performance.now() + PAGES_TIMEOUT_MS; ; ) {
+      const { pages } = await client.status(receiver.name, { limit: 0 }, options);
+      if (pages?.[what] === count) return;
+      if (performance.now() < untilMs) continue;
+      throw new Error(`${receiver.name} has not ${count} ${what} pages in the quiet phase: ${JSON.stringify(pages)}`);
+    }
+  };
   const entry = await load.put(sender, receiver, pool.fresh(CHUNKS), { firstChunks: FIRST_CHUNKS, finish: false });
   if (entry === undefined) throw new Error('a request of the quiet phase was refused');
-  while ((await pages())?.ready !== FIRST_CHUNKS);
+  await pagesWhen('ready', FIRST_CHUNKS);
   const { request, epoch } = entry;
   const sentMs = performance.now();
   await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
   if (!atReceiver) await ledger.ended(entry, END_TIMEOUT_MS);
-  while ((await pages())?.free !== ARENA_PAGES);
+  await pagesWhen('free', ARENA_PAGES);
   return performance.now() - sentMs;
 }

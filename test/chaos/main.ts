@@ -6,7 +6,7 @@ import { runChaos } from './run-chaos.js';
 
 const MS_PER_MINUTE = 60_000;
 const MINUTES_MAX = 1440;
-const CANCELS = 400;
+const CANCELS = 1000;
 
 interface Flags {
   readonly minutes: number;

@@ -31,7 +31,7 @@ describe('kvferry', () => {
   it('helps', async () => {
     const { exitCode, stdout } = await run(['--help']);
     expect(exitCode).toBe(0);
-    for (const command of ['agent', 'demo', 'status']) expect(stdout).toContain(`  ${command} `);
+    for (const command of ['agent', 'demo', 'status', 'sim', 'replay']) expect(stdout).toContain(`  ${command} `);
   });
 
   it.each([

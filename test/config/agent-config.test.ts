@@ -56,6 +56,8 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   tombstoneMs: ['60s', 60_000],
   tombstonesMax: ['1000', 1000],
   logLevel: ['debug', 'debug'],
+  record: ['/var/log/kvferry-{epoch}.jsonl', '/var/log/kvferry-{epoch}.jsonl'],
+  recordBytesMax: ['1GiB', 1_073_741_824],
 };
 
 describe.each(configFields)('$name', ({ name, env, flag }) => {

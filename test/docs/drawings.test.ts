@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { assign, createMachine, setup } from 'xstate';
-import { chartOf } from '../../scripts/docs-machine-chart.js';
+import { type ChartState, chartOf } from '../../scripts/docs-machine-chart.js';
 import { drawMachine, machinesIn } from '../../scripts/docs-machine-drawing.js';
 import { type Box, layOut, type Placement, type Point } from '../../scripts/docs-machine-layout.js';
 
@@ -114,6 +114,22 @@ describe('what a drawing shows', () => {
     expect(await drawMachine(after)).not.toBe(await drawMachine(before));
   });
 
+  test('states that are entered together are regions of one frame, each with its own beginning', async () => {
+    const region = { initial: 'x', states: { x: { on: { go: 'y' } }, y: {} } };
+    const both = createMachine({ id: 'p', type: 'parallel', states: { left: region, right: region } });
+    const chart = chartOf(both);
+    expect(chart.root.kind).toBe('parallel');
+    expect(chart.root.initial).toBeUndefined();
+    expect(chart.root.states.map(({ kind, initial }) => [kind, initial])).toEqual([
+      ['region', 'p.left.x'],
+      ['region', 'p.right.x'],
+    ]);
+    const placement = await layOut(chart);
+    expect(placement.initials).toHaveLength(2);
+    expect(collisions(placement)).toEqual([]);
+    expect((await drawMachine(both)).match(/<rect class="region"/g)).toHaveLength(2);
+  });
+
   test('names are escaped', async () => {
     const odd = createMachine({ id: 'odd', initial: 'a&b', states: { 'a&b': { on: { '<x>': 'c' } }, c: {} } });
     const drawing = await drawMachine(odd);
@@ -122,8 +138,8 @@ describe('what a drawing shows', () => {
   });
 
   test('a state that cannot be drawn is refused', async () => {
-    const parallel = createMachine({ id: 'p', type: 'parallel', states: { a: {}, b: {} } });
-    await expect(drawMachine(parallel)).rejects.toThrow('p: drawing parallel states is not supported');
+    const back = createMachine({ id: 'p', initial: 'a', states: { a: {}, b: { type: 'history' } } });
+    await expect(drawMachine(back)).rejects.toThrow('p.b: drawing history states is not supported');
   });
 });
 
@@ -149,7 +165,7 @@ function collisions({ width, height, states, edges }: Placement): string[] {
     for (const other of labels.slice(index + 1)) if (overlap(box, other.box)) found.push(`${name} and ${other.name}`);
     for (const { state, box: stateBox } of states) {
       if (overlap(box, stateBox) && !isInside(box, stateBox)) found.push(`${name} and ${state.id}`);
-      if (state.kind !== 'compound' && overlap(box, stateBox)) found.push(`${name} and ${state.id}`);
+      if (isBox(state) && overlap(box, stateBox)) found.push(`${name} and ${state.id}`);
     }
     for (const { edge: other, points } of edges) {
       if (other !== edge && crosses(points, box)) found.push(`${name} and arrow ${other.source} -> ${other.target}`);
@@ -157,12 +173,17 @@ function collisions({ width, height, states, edges }: Placement): string[] {
   });
   for (const { edge, points } of edges) {
     for (const { state, box } of states) {
-      if (state.kind !== 'compound' && crosses(points, box)) {
+      if (isBox(state) && crosses(points, box)) {
         found.push(`arrow ${edge.source} -> ${edge.target} and ${state.id}`);
       }
     }
   }
   return found;
+}
+
+/** Not a frame around others. */
+function isBox({ kind }: ChartState): boolean {
+  return kind === 'atomic' || kind === 'final';
 }
 
 function overlap(a: Box, b: Box): boolean {

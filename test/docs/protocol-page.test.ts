@@ -115,6 +115,7 @@ describe('docs/protocol.md', () => {
     limits.KEY_BYTES_MAX,
     limits.CHUNKS_PER_REQUEST_MAX,
     limits.BATCHES_PER_REQUEST_MAX,
+    limits.RANKS_MAX,
     limits.REQUEST_ID_BYTES_MAX,
     limits.NAME_BYTES_MAX,
     limits.TIMEOUT_MS_MAX,

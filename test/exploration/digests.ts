@@ -10,10 +10,10 @@ export class Digests {
   readonly #numberOfPart = new WeakMap<object, number>();
 
   of(state: State): string {
-    const senders = state.senders.map(({ request, transfers, connection, taken, reconnects }) => [
+    const senders = state.senders.map(({ request, transfers, connection, taken, reconnects, again }) => [
       this.#snapshot(request),
       Object.entries(transfers).map(([batch, transfer]) => [batch, this.#snapshot(transfer)]),
-      [connection, taken, reconnects],
+      [connection, taken, reconnects, again],
     ]);
     const text = JSON.stringify([
       state.store.number,

@@ -11,7 +11,14 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
     const timing = { timeoutMs: 1, inquireIntervalMs: 1 };
     const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
-    return { request: snapshot as RequestSnapshot, transfers: {}, connection: 0, taken: [], reconnects: false };
+    return {
+      request: snapshot as RequestSnapshot,
+      transfers: {},
+      connection: 0,
+      taken: [],
+      reconnects: false,
+      again: [],
+    };
   });
   let store = log.empty();
   for (const sender of senders.keys()) {

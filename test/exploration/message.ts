@@ -9,7 +9,14 @@ type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
 
 /** What is asked, and sent again until it is answered. `sender` is the number of the sender it is from, or to (hand-over). */
 export type Call =
-  | { readonly op: 'allocate'; readonly sender: number; readonly batch: number; readonly grant: string }
+  | {
+      readonly op: 'allocate';
+      readonly sender: number;
+      readonly batch: number;
+      readonly grant: string;
+      /** The remote key was revoked: it asks for the second time. */
+      readonly again: boolean;
+    }
   | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
   | { readonly op: 'abort'; readonly sender: number; readonly end: Exclude<End, 'ready'> }
   | { readonly op: 'drained'; readonly sender: number }
@@ -46,7 +53,7 @@ export function wordsOfCall(call: Call): string {
   const { request } = requestOf(call.sender);
   switch (call.op) {
     case 'allocate':
-      return `allocate ${request}/${call.batch}`;
+      return `allocate ${request}/${call.batch}${call.again ? ' again' : ''}`;
     case 'commit':
       return `commit ${request}/${call.batch} part ${call.part.part}`;
     case 'handover':

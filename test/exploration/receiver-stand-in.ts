@@ -60,12 +60,12 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
   }
 }
 
-function allocate(turn: Turn, { sender, batch, grant }: Extract<Call, { op: 'allocate' }>): undefined {
+function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { op: 'allocate' }>): undefined {
   const batches = turn.configuration.batches[sender] ?? [];
   const keys = batches[batch] ?? [];
   const isNew = turn.state.ingests[sender] === null;
   if (isNew) turn.startIngest(sender);
-  const asked = `${sender} ${batch} ${grant}`;
+  const asked = `${sender} ${batch} ${grant} ${again}`;
   if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
   const error = turn.execute({
     type: 'allocate',
@@ -85,8 +85,15 @@ function allocate(turn: Turn, { sender, batch, grant }: Extract<Call, { op: 'all
 
 function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
   turn.state.pending = turn.state.pending.filter((other) => other !== asked);
-  const [sender, batch, grant = ''] = asked.split(' ');
-  turn.reply({ op: 'allocate', sender: Number(sender), batch: Number(batch), grant }, answer);
+  const [sender, batch, grant = '', again] = asked.split(' ');
+  const call = {
+    op: 'allocate',
+    sender: Number(sender),
+    batch: Number(batch),
+    grant,
+    again: again === 'true',
+  } as const;
+  turn.reply(call, answer);
 }
 
 /** It hears whether a sender takes what was handed over to it. */

@@ -53,7 +53,7 @@ export function transferEffect(
 ): void {
   switch (type) {
     case 'sendAllocate':
-      turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender) });
+      turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
       return;
     case 'startWrite':
       startWrite(turn, sender, batch, context);
@@ -106,7 +106,13 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
         turn.toTransfer(sender, call.batch, { type: 'allocate.replied', allocation: answer.allocation });
         return;
       }
-      if (answer.code === 'stale_grant') turn.setSender(sender, { reconnects: true });
+      if (answer.code === 'stale_grant' && !call.again) {
+        const { again, connection, reconnects } = turn.sender(sender);
+        const isCurrent = call.grant === grantOf(sender, connection);
+        turn.setSender(sender, { again: [...again, call.batch], reconnects: reconnects || isCurrent });
+        if (!turn.sender(sender).reconnects) allocateAgain(turn, sender);
+        return;
+      }
       turn.toTransfer(sender, call.batch, { type: 'allocate.failed', failure: failureOf(answer) });
       return;
     case 'commit': {
@@ -149,11 +155,21 @@ export function reconnect(turn: Turn, sender: number): void {
   turn.setSender(sender, { connection: connection + 1, reconnects: false });
   turn.fence(grantOf(sender, connection));
   turn.execute({ type: 'grant', grant: grantOf(sender, connection + 1), epoch: requestOf(sender).epoch });
+  allocateAgain(turn, sender);
+}
+
+function allocateAgain(turn: Turn, sender: number): void {
+  const { again, transfers } = turn.sender(sender);
+  turn.setSender(sender, { again: [] });
+  for (const batch of again) {
+    if (transfers[batch]?.value !== 'allocating') continue;
+    turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
+  }
 }
 
 /** Its process dies. What it has written may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
-  turn.setSender(sender, { request: null, transfers: {}, reconnects: false });
+  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [] });
   turn.state.writes = turn.state.writes.map((write) => (write.from === sender ? { ...write, reported: true } : write));
 }
 

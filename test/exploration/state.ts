@@ -21,6 +21,8 @@ export interface Sender {
   readonly taken: readonly string[];
   /** It must get a new remote key, so that the old one is revoked. */
   readonly reconnects: boolean;
+  /** Batches it asks for again when it has one. */
+  readonly again: readonly number[];
 }
 
 /** Bytes on their way, or there: one write of one part. */
@@ -51,7 +53,7 @@ export interface State {
   readonly unanswered: readonly Call[];
   /** Senders to whom a notice was lost: they ask. */
   readonly unnoticed: readonly number[];
-  /** Allocations that wait for an answer: `<sender> <batch> <grant>`. */
+  /** Allocations that wait for an answer: `<sender> <batch> <grant> <again>`. */
   readonly pending: readonly string[];
   readonly writes: readonly Write[];
   /** The key whose bytes lie in each page, or what else is there. */

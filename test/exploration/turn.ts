@@ -83,7 +83,7 @@ export class Turn {
   startIngest(sender: number): void {
     const { request, epoch } = requestOf(sender);
     const totalChunks = this.configuration.batches[sender]?.flat().length ?? 0;
-    const input = { request, epoch, sender: `s${sender}`, totalChunks, timeoutMs: 1 };
+    const input = { request, epoch, sender: `s${sender}`, totalChunks, timeoutMs: 1, rank: null };
     const [snapshot, actions] = initialTransition(ingestMachine as AnyStateMachine, input as never);
     this.#setIngest(sender, snapshot as IngestSnapshot, actions);
   }

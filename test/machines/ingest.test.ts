@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
-const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000 };
+const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000, rank: null };
 
 /** Nothing stands against the end: this agent was never away. */
 const present = { decide: { type: 'end.certain' } } as const;
@@ -170,7 +170,7 @@ describe('the end', () => {
     test('P12: an end that the sender has announced holds, also over ready', () => {
       const walk = away().send(allocated(0, true, { ready: 4 }), { type: 'end.announced', end: 'failed', failure });
       expect(walk.state).toBe('ended');
-      expect(walk.context).toMatchObject({ end: 'failed', failure, announcedBySender: true });
+      expect(walk.context).toMatchObject({ end: 'failed', failure, announcedElsewhere: true });
       expect(walk.take()).toEqual([['decide'], ...ended]);
     });
 
@@ -191,6 +191,61 @@ describe('the end', () => {
       expect(walk.isOver).toBe(true);
       expect(walk.take()).toEqual([['reportLeasesEnded', { cause }]]);
     }
+  });
+});
+
+describe('one rank of several', () => {
+  const rank = (answers = {}) => new Walk(ingestMachine, { ...input, rank: 1 }, answers);
+  const arrived = () => rank().send(allocated(0, true, { ready: 4 }));
+
+  test('P17: it has every byte: it says so, and waits for the word of the lead', () => {
+    const walk = arrived();
+    expect(walk.state).toBe('running.gathering');
+    expect(walk.take()).toEqual([['reportComplete']]);
+    walk.send({ type: 'end.announced', end: 'ready', failure: null });
+    expect(walk.state).toBe('ready');
+    expect(walk.take()).toEqual(ended);
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null, announcedElsewhere: true });
+  });
+
+  test.each(['failed', 'cancelled', 'expired'] as const)('P17: it is complete, and the whole is %s', (how) => {
+    const walk = arrived().send({ type: 'end.announced', end: how, failure });
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: how, failure, announcedElsewhere: true });
+  });
+
+  test('P17: the word can come before it is complete', () => {
+    const walk = rank().send(allocated(0, true, { written: 4 }), { type: 'end.announced', end: 'failed', failure });
+    expect(walk.state).toBe('ended');
+  });
+
+  test('P1, P17: ready is not believed of what is not complete', () => {
+    const walk = rank().send(allocated(0, true, { written: 4 }), {
+      type: 'end.announced',
+      end: 'ready',
+      failure: null,
+    });
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'failed', failure: { code: 'inconsistent_reply' } });
+  });
+
+  test('P17: however it wants to end, the lead has the last word', () => {
+    const walk = arrived();
+    walk.take();
+    walk.send(end('cancelled'));
+    expect(walk.state).toBe('deciding');
+    expect(walk.take()).toEqual([['decide']]);
+    walk.send({ type: 'end.announced', end: 'ready', failure: null });
+    expect(walk.state).toBe('ready');
+    expect(walk.context).toMatchObject({ end: 'ready', failure: null });
+  });
+
+  test('P7, P17: its deadline passes while it waits for the others', () => {
+    const { actor, pass } = run(ingestMachine, { ...input, rank: 1 }, present);
+    pass(900);
+    actor.send(allocated(0, true, { ready: 4 }));
+    pass(100);
+    expect(actor.getSnapshot()).toMatchObject({ value: 'ended', context: { end: 'expired' } });
   });
 });
 

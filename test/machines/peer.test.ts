@@ -16,7 +16,7 @@ describe('connecting', () => {
     const walk = new Walk(peerMachine, input);
     expect(walk.take()).toEqual([['openConnection']]);
     walk.send(opened);
-    expect(walk.state).toBe('connected.alive');
+    expect(walk.state).toBe('open.(connected and alive)');
     expect(walk.take()).toEqual([['reportConnected']]);
   });
 
@@ -46,12 +46,12 @@ describe('connecting', () => {
 
   test('P5: a connection that broke is opened anew, which is when the receiver revokes the old key', () => {
     const walk = new Walk(peerMachine, input).send(opened, broken);
-    expect(walk.state).toBe('connecting');
+    expect(walk.state).toBe('open.(connecting and alive)');
     expect(walk.take()).toEqual([['openConnection'], ['reportConnected'], ['openConnection']]);
     walk.send(broken);
     expect(walk.take()).toEqual([]);
     walk.send(opened);
-    expect(walk.state).toBe('connected.alive');
+    expect(walk.state).toBe('open.(connected and alive)');
     expect(walk.take()).toEqual([['reportConnected']]);
   });
 });
@@ -66,21 +66,21 @@ describe('alive or not', () => {
 
   test('P14: P7: a peer that is silent is suspected, then lost, and the reason counts the heartbeats', () => {
     const running = connected();
-    running.pass(149);
-    expect(running.state).toBe('connected.alive');
+    running.pass(124);
+    expect(running.state).toBe('open.(connected and alive)');
     running.pass(1);
-    expect(running.state).toBe('connected.suspect');
+    expect(running.state).toBe('open.(connected and suspect)');
     running.pass(149);
-    expect(running.state).toBe('connected.suspect');
+    expect(running.state).toBe('open.(connected and suspect)');
     expect(running.take()).toEqual([['probe']]);
 
-    running.pass(101);
+    running.pass(1);
     expect(running.state).toBe('lost');
     expect(running.take()).toEqual([['reportLost']]);
     expect(running.actor.getSnapshot()).toMatchObject({
       status: 'done',
       context: {
-        failure: { code: 'no_responders', message: 'agent decode-1 was silent for 300 ms' },
+        failure: { code: 'no_responders', message: 'agent decode-1 was silent for 275 ms' },
       },
     });
   });
@@ -89,11 +89,11 @@ describe('alive or not', () => {
     const answers = { judgeSilence: { type: 'silence.own' } as PeerEvent };
     const running = connected(answers);
     running.pass(300);
-    expect(running.state).toBe('connected.suspect');
+    expect(running.state).toBe('open.(connected and suspect)');
     expect(running.take()).toEqual([['probe'], ['probe']]);
     answers.judgeSilence = { type: 'silence.certain' };
-    running.pass(149);
-    expect(running.state).toBe('connected.suspect');
+    running.pass(124);
+    expect(running.state).toBe('open.(connected and suspect)');
     running.pass(1);
     expect(running.state).toBe('lost');
   });
@@ -101,7 +101,7 @@ describe('alive or not', () => {
   test('S16: a peer that is held for dead was silent for as long as the reason says', () => {
     const running = connected();
     running.pass(SILENT_HEARTBEATS_MAX * 100 - 1);
-    expect(running.state).toBe('connected.suspect');
+    expect(running.state).toBe('open.(connected and suspect)');
     running.pass(1);
     expect(running.state).toBe('lost');
   });
@@ -109,31 +109,63 @@ describe('alive or not', () => {
   test('P14: each heartbeat starts the time anew, also for a suspect', () => {
     const running = connected();
     for (let beat = 0; beat < 50; beat += 1) {
-      running.pass(149);
-      expect(running.state).toBe('connected.alive');
+      running.pass(124);
+      expect(running.state).toBe('open.(connected and alive)');
       running.actor.send(heard);
     }
     running.pass(250);
-    expect(running.state).toBe('connected.suspect');
+    expect(running.state).toBe('open.(connected and suspect)');
     running.actor.send(heard);
-    expect(running.state).toBe('connected.alive');
-    running.pass(149);
-    expect(running.state).toBe('connected.alive');
+    expect(running.state).toBe('open.(connected and alive)');
+    running.pass(124);
+    expect(running.state).toBe('open.(connected and alive)');
     expect(running.take()).toEqual([['probe']]);
+  });
+
+  test('P14: P7: a peer that dies while a connection to it is being opened is lost no later than any other', () => {
+    const running = run(peerMachine, { ...input, connectTimeoutMs: 10_000 }, present);
+    running.pass(274);
+    expect(running.state).toBe('open.(connecting and suspect)');
+    running.pass(1);
+    expect(running.state).toBe('lost');
+    expect(running.actor.getSnapshot().context.failure?.message).toBe('agent decode-1 was silent for 275 ms');
+  });
+
+  test('P14: that its connection broke is no sign of life: the time of silence goes on', () => {
+    const running = connected();
+    running.pass(200);
+    running.actor.send(broken);
+    expect(running.state).toBe('open.(connecting and suspect)');
+    running.pass(74);
+    expect(running.state).toBe('open.(connecting and suspect)');
+    running.pass(1);
+    expect(running.state).toBe('lost');
+  });
+
+  test('P14: a connection that breaks while NATS is away is opened anew once it is back, not before', () => {
+    const running = connected();
+    running.actor.send({ type: 'line.down' });
+    running.actor.send(broken);
+    running.pass(10_000);
+    expect(running.state).toBe('open.(interrupted and unheard)');
+    expect(running.take()).toEqual([]);
+    running.actor.send({ type: 'line.up' });
+    expect(running.state).toBe('open.(connecting and alive)');
+    expect(running.take()).toEqual([['openConnection']]);
   });
 
   test('P14: who is cut off from NATS judges nobody: silence counts again from when it is back', () => {
     const running = connected();
     running.pass(250);
     running.actor.send({ type: 'line.down' });
-    expect(running.state).toBe('connected.unheard');
+    expect(running.state).toBe('open.(connected and unheard)');
     // A heartbeat that was read late changes nothing.
     running.actor.send(heard);
     running.pass(10_000);
-    expect(running.state).toBe('connected.unheard');
+    expect(running.state).toBe('open.(connected and unheard)');
     running.actor.send({ type: 'line.up' });
-    running.pass(299);
-    expect(running.state).toBe('connected.suspect');
+    running.pass(274);
+    expect(running.state).toBe('open.(connected and suspect)');
     running.pass(1);
     expect(running.state).toBe('lost');
   });
@@ -142,16 +174,16 @@ describe('alive or not', () => {
     const running = run(peerMachine, input);
     running.actor.send({ type: 'line.down' });
     running.pass(10_000);
-    expect(running.state).toBe('interrupted');
+    expect(running.state).toBe('open.(interrupted and unheard)');
     running.take();
     running.actor.send({ type: 'line.up' });
-    expect(running.state).toBe('connecting');
+    expect(running.state).toBe('open.(connecting and alive)');
     expect(running.take()).toEqual([['openConnection']]);
   });
 
   test('P14: a connection that comes about while NATS is away is used', () => {
     const walk = new Walk(peerMachine, input).send({ type: 'line.down' }, opened);
-    expect(walk.state).toBe('connected.unheard');
+    expect(walk.state).toBe('open.(connected and unheard)');
   });
 
   test('P14: a peer that says that it leaves is lost at once, once, and does not come back', () => {

@@ -33,7 +33,6 @@ export class Walk<M extends AnyStateMachine> {
     this.#keep(actions);
   }
 
-  /** The state, as `a.b` for a state inside another. */
   get state(): string {
     return stateOf(this.snapshot.value);
   }
@@ -123,10 +122,11 @@ export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, 
 export const failure: Failure = { code: 'fabric_error', message: 'the test broke it' };
 export const otherFailure: Failure = { code: 'cancelled_by_caller', message: 'the test gave up' };
 
+/** The state as `a.b` for one inside another, and as `a.(b and c)` for several at once. */
 export function stateOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  const [[parent, child] = ['']] = Object.entries(value as object);
-  return `${parent}.${stateOf(child)}`;
+  const inner = Object.entries(value as object).map(([name, child]) => [name, stateOf(child)] as const);
+  return inner.length > 1 ? `(${inner.map(([, child]) => child).join(' and ')})` : inner.flat().join('.');
 }
 
 function effectOf(name: string, params: unknown): Effect {

@@ -85,6 +85,12 @@ const right = {
     ...{ positions: [1], pages: [3], generations: [2] },
   },
   confirm: { v: 1, request: 'r1', epoch },
+  report: {
+    ...{ v: 1, request: 'r1', epoch, from: { agent: 'decode-1', epoch }, state: 'failed', reason: failure },
+    ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },
+    ...{ chunks: 2, deduplicated: 1, joined: 1, bytes: 10, timeoutMs: 1000 },
+  },
+  verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   heartbeat: { v: 1, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false },
@@ -221,10 +227,21 @@ describe('fields', () => {
   });
 
   const missing = names.flatMap((name) => {
-    const optional = ['v', 'keys of acquire', 'keys of release', 'epoch of cancel', 'offsets', 'limit'];
+    const optional = [
+      ...[
+        'v',
+        'keys of acquire',
+        'keys of release',
+        'epoch of cancel',
+        'offsets',
+        'limit',
+        'request of status',
+        'from',
+      ],
+      ...['reason of ended', 'reason of report', 'reason of verdict'],
+    ];
     return Object.keys(right[name])
       .filter((field) => !optional.includes(field) && !optional.includes(`${field} of ${name}`))
-      .filter((field) => !(name === 'status' && field === 'request') && !(name === 'ended' && field === 'reason'))
       .map((field): [Name, string] => [name, field]);
   });
   test.each(missing)('%s without %s is refused and says so', (name, field) => {

@@ -2,6 +2,7 @@
 import { KvferryClient } from '../../client/kvferry-client.js';
 import type { TerminalEvent } from '../../protocol/events.js';
 import type { OperationReply } from '../../protocol/operations.js';
+import type { HolderId } from '../../store/holder.js';
 import { holdsChunk } from './chunk.js';
 import type { Ledger } from './ledger.js';
 import type { RequestPlan } from './scenario.js';
@@ -32,9 +33,12 @@ export class DecodeEngine {
     const publishedMs = new Map<TerminalEvent['request'], number>();
     ledger.onPublished(({ request }, atMs) => publishedMs.set(request, publishedMs.get(request) ?? atMs));
     this.#client.onTerminal((event) => {
-      const plan = world.scenario.requests.find(({ request }) => request === event.request);
-      if (plan === undefined || event.receiver !== agent || event.end !== 'ready') return;
-      void this.#use(plan, event, publishedMs.get(event.request) ?? world.now);
+      if (event.end !== 'ready') return;
+      for (const { sender, receiver, epoch } of event.ranks ?? [event]) {
+        const plan = world.scenario.requests.find((one) => one.request === event.request && one.sender === sender);
+        if (plan === undefined || receiver !== agent) continue;
+        void this.#use(plan, { request: event.request, epoch }, publishedMs.get(event.request) ?? world.now);
+      }
     });
   }
 
@@ -54,18 +58,18 @@ export class DecodeEngine {
     }
   }
 
-  async #use(plan: RequestPlan, event: TerminalEvent, publishedMs: number): Promise<void> {
+  async #use(plan: RequestPlan, holder: HolderId, publishedMs: number): Promise<void> {
     const world = this.#world;
     if (plan.use === 'never') {
       world.struck('neverReleases');
       return;
     }
     if (plan.use === 'releases') {
-      await this.#release(event);
+      await this.#release(holder);
       return;
     }
     const epochThen = world.slot(this.#agent).life?.epoch;
-    const { request, epoch } = event;
+    const { request, epoch } = holder;
     const askedMs = world.now;
     const call = () => this.#client.acquire(this.#agent, { request, epoch });
     const acquired = await world.attempt(`acquire ${request}`, call);
@@ -77,7 +81,7 @@ export class DecodeEngine {
     await world.sleep(plan.holdMs);
     // Whoever has asked for the release must not read any more.
     this.#readings.delete(reading);
-    await this.#release(event);
+    await this.#release(holder);
   }
 
   #checkComplete(plan: RequestPlan, { keys, missing }: OperationReply<'acquire'>, leased: boolean): void {
@@ -100,7 +104,7 @@ export class DecodeEngine {
     return reading;
   }
 
-  async #release({ request, epoch }: TerminalEvent): Promise<void> {
+  async #release({ request, epoch }: HolderId): Promise<void> {
     await this.#world.attempt(`release ${request}`, () => this.#client.release(this.#agent, { request, epoch }));
   }
 }

@@ -3,6 +3,7 @@
  * asked. All of it must say the same.
  */
 import type { TerminalEvent } from '../../protocol/events.js';
+import type { Ranks } from '../../protocol/fields.js';
 import type { End } from '../../protocol/subjects.js';
 import { GRACE_MS, MENDED_MS } from './timing.js';
 import type { World } from './world.js';
@@ -13,15 +14,34 @@ interface Identity {
   readonly epoch: string;
 }
 
-export interface Accepted extends Identity {
+/** Who moves it, or one rank of it. */
+export interface Part {
   readonly sender: string;
   readonly receiver: string;
-  readonly keys: readonly string[];
+  /** The sender's. */
+  readonly epoch: string;
+}
+
+/** A batch of a request was accepted. */
+interface Acceptance {
+  readonly request: string;
+  readonly part: Part;
   /** By the world's clock. */
   readonly deadlineMs: number;
 }
 
+export interface Accepted {
+  readonly name: string;
+  readonly request: string;
+  /** Of several ranks, those that were accepted. */
+  readonly parts: readonly Part[];
+  /** By the world's clock; of several ranks that of the last: how long the agents that have it may take. */
+  readonly deadlineMs: number;
+}
+
 interface Entry extends Accepted {
+  readonly parts: Part[];
+  deadlineMs: number;
   /** How it ended, as far as a router knows. */
   end: End | null;
 }
@@ -29,8 +49,8 @@ interface Entry extends Accepted {
 /** An end was announced by this agent, in this life. */
 interface Publication {
   readonly end: End;
-  readonly sender: string;
-  readonly receiver: string;
+  /** Who had to agree about it. */
+  readonly agents: readonly string[];
   readonly agent: string;
   readonly address: string | undefined;
   readonly atMs: number;
@@ -42,10 +62,15 @@ export class Ledger {
   readonly #publications = new Map<string, Publication[]>();
   /** Requests whose end may be told in two ways. */
   readonly #twice = new Set<string>();
+  /** Requests over several ranks. */
+  readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
 
   constructor(world: World) {
     this.#world = world;
+    this.#ranked = new Map(
+      world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
+    );
     // Publications are seen where they leave, whatever becomes of them.
     world.observerControl.subscribe('kvferry.v1.event.>', ({ subject, body }) => {
       const agent = subject.split('.').at(-2) ?? '';
@@ -57,9 +82,15 @@ export class Ledger {
     this.#listeners.push(listener);
   }
 
-  accept(accepted: Accepted): void {
-    const name = nameOf(accepted);
-    if (!this.#entries.has(name)) this.#entries.set(name, { ...accepted, end: null });
+  accept({ request, part, deadlineMs }: Acceptance): void {
+    const name = this.#nameOf({ request, epoch: part.epoch });
+    const entry = this.#entries.get(name);
+    if (entry === undefined) {
+      this.#entries.set(name, { name, request, parts: [part], deadlineMs, end: null });
+    } else if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {
+      entry.parts.push(part);
+      entry.deadlineMs = Math.max(entry.deadlineMs, deadlineMs);
+    }
   }
 
   get accepted(): number {
@@ -71,10 +102,6 @@ export class Ledger {
     return [...this.#entries.values()].filter(({ end }) => end === null);
   }
 
-  endOf(accepted: Accepted): End | null {
-    return this.#entries.get(nameOf(accepted))?.end ?? null;
-  }
-
   /** How many ended how. */
   ends(): Record<End, number> {
     const counts = { ready: 0, failed: 0, cancelled: 0, expired: 0 };
@@ -84,39 +111,43 @@ export class Ledger {
 
   /** A router has learned how it ended. */
   settle(identity: Identity, end: End, from: string): void {
-    const entry = this.#entries.get(nameOf(identity));
+    const name = this.#nameOf(identity);
+    const entry = this.#entries.get(name);
     if (entry === undefined) return;
-    this.#world.trace.add(() => `router learns ${nameOf(entry)} ${end} from ${from}`);
+    this.#world.trace.add(() => `router learns ${name} ${end} from ${from}`);
     if (entry.end === null) entry.end = end;
-    else if (entry.end !== end && !this.#mayBeTwo(entry)) {
-      this.#world.violate('one end', `${nameOf(entry)} was ${entry.end}, and now is ${end} (${from})`);
+    else if (!this.#agree(identity, entry.end, end) && !this.#mayBeTwo(identity)) {
+      this.#world.violate('one end', `${name} was ${entry.end}, and now is ${end} (${from})`);
     }
   }
 
   /** What agents answer at the end of everything must be what was published. */
   checkRecorded(identity: Identity, end: End, agent: string): void {
-    const first = this.#publications.get(nameOf(identity))?.[0];
-    if (first === undefined || first.end === end || this.#mayBeTwo(identity)) return;
-    this.#world.violate('one end', `${nameOf(identity)} was announced ${first.end}, and ${agent} has recorded ${end}`);
+    const name = this.#nameOf(identity);
+    const first = this.#publications.get(name)?.[0];
+    if (first === undefined || this.#agree(identity, first.end, end) || this.#mayBeTwo(identity)) return;
+    this.#world.violate('one end', `${name} was announced ${first.end}, and ${agent} has recorded ${end}`);
   }
 
   /** Every request has an end, and was announced in time. */
   checkAllEnded(): void {
     const [entry] = this.open();
-    if (entry !== undefined) this.#world.violate('an end', `nobody knows how ${nameOf(entry)} ended`);
+    if (entry !== undefined) this.#world.violate('an end', `nobody knows how ${entry.name} ended`);
     const calmMs = this.#world.scenario.faults.length > 0 ? MENDED_MS : 0;
-    for (const { deadlineMs, ...identity } of this.#entries.values()) {
-      const lateMs = (this.#publications.get(nameOf(identity))?.[0]?.atMs ?? 0) - Math.max(deadlineMs, calmMs);
-      if (lateMs > GRACE_MS) this.#world.violate('in time', `${nameOf(identity)} was announced ${lateMs} ms too late`);
+    for (const { deadlineMs, name } of this.#entries.values()) {
+      const lateMs = (this.#publications.get(name)?.[0]?.atMs ?? 0) - Math.max(deadlineMs, calmMs);
+      if (lateMs > GRACE_MS) this.#world.violate('in time', `${name} was announced ${lateMs} ms too late`);
     }
   }
 
   #published(event: TerminalEvent, agent: string): void {
     const world = this.#world;
-    const name = nameOf(event);
+    const name = this.#nameOf(event);
     const before = this.#publications.get(name) ?? [];
-    const { end, sender, receiver } = event;
-    const publication = { end, sender, receiver, agent, address: world.slot(agent).life?.address, atMs: world.now };
+    const members = this.#ranked.get(event.request) ?? [event];
+    const agents = [...new Set(members.flatMap(({ sender, receiver }) => [sender, receiver]))];
+    const { address } = world.slot(agent).life ?? {};
+    const publication = { end: event.end, agents, agent, address, atMs: world.now };
     this.#publications.set(name, [...before, publication]);
     world.trace.add(() => `${agent} announces ${name} ${event.end} ${event.reason?.code ?? ''}`);
     const [first] = before;
@@ -126,23 +157,30 @@ export class Ledger {
     for (const listener of this.#listeners) listener(event, world.now);
   }
 
+  /** A rank that could not reach its lead says by itself that it has failed. */
+  #agree({ request }: Identity, one: End, other: End): boolean {
+    return one === other || (this.#ranked.has(request) && one !== 'ready' && other !== 'ready');
+  }
+
   /**
    * May there be two words? (docs/protocol.md, "Exactly one terminal event".) When whoever announced an end first cannot be
    * reached before its partner has heard of it, or when the two could not hear each other while both were there.
    */
   #mayBeTwo(identity: Identity): boolean {
-    const name = nameOf(identity);
+    const name = this.#nameOf(identity);
     const [first] = this.#publications.get(name) ?? [];
     if (first?.address === undefined || this.#twice.has(name)) return true;
     const { links } = this.#world;
-    const { sender, receiver, address, atMs } = first;
+    const { agents, address, atMs } = first;
     const wasGone = this.#world.wasUnreachable(address, atMs);
-    if (!wasGone && !links.wereSilent(sender, receiver) && !links.wereSilent(receiver, sender)) return false;
+    const wereSilent = agents.some((from) => agents.some((to) => links.wereSilent(from, to)));
+    if (!wasGone && !wereSilent) return false;
     this.#twice.add(name);
     return true;
   }
-}
 
-export function nameOf({ request, epoch }: Identity): string {
-  return `${epoch}/${request}`;
+  /** Over several ranks, each of which is put once in a scenario, it is one request under all their epochs. */
+  #nameOf({ request, epoch }: Identity): string {
+    return this.#ranked.has(request) ? request : `${epoch}/${request}`;
+  }
 }

@@ -3,7 +3,7 @@ import { KvferryClient } from '../../client/kvferry-client.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
 import type { FaultInjector } from './fault-injector.js';
-import { type Ledger, nameOf } from './ledger.js';
+import type { Ledger } from './ledger.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS } from './timing.js';
 import type { Slot, World } from './world.js';
@@ -84,7 +84,7 @@ export class PrefillEngine {
       epoch = reply.epoch;
       const deadlineMs = world.now + plan.timeoutMs / world.slot(this.#agent).rate;
       const { request, sender, receiver } = plan;
-      this.#ledger.accept({ request, epoch, sender, receiver, keys: plan.batches.flat(), deadlineMs });
+      this.#ledger.accept({ request, part: { sender, receiver, epoch }, deadlineMs });
     }
     if (plan.late && epoch !== undefined) this.#putLate(plan, epoch);
   }
@@ -96,7 +96,7 @@ export class PrefillEngine {
       offset: place.offsets[index] as number,
       length: chunkOf(key).length,
     }));
-    const { request, receiver, timeoutMs } = plan;
+    const { request, receiver, timeoutMs, ranks } = plan;
     const last = batch >= plan.batches.length - 1;
     const totalChunks = plan.batches.flat().length;
     return this.#world.attempt(`put ${request}/${batch}`, () =>
@@ -109,6 +109,7 @@ export class PrefillEngine {
         timeoutMs,
         keys: [...keys],
         source,
+        ranks,
       }),
     );
   }
@@ -116,7 +117,8 @@ export class PrefillEngine {
   /** A batch that comes when the end is known (P6). */
   #putLate(plan: RequestPlan, epoch: string): void {
     this.#ledger.onPublished((event) => {
-      if (event.request !== plan.request || event.epoch !== epoch) return;
+      const epochs = event.ranks?.map((rank) => rank.epoch) ?? [event.epoch];
+      if (event.request !== plan.request || !epochs.includes(epoch)) return;
       const place = { segment: SEGMENT, memory: new Uint8Array(), offsets: [] };
       void this.#putBatch(plan, plan.batches.length, place);
     });
@@ -150,7 +152,7 @@ export class PrefillEngine {
 
   /** What is given back is used for something else at once. */
   #released(event: SourceReleasedEvent): void {
-    const offsets = this.#lent.get(`${nameOf(event)}/${event.batch}`) ?? [];
+    const offsets = this.#lent.get(`${event.epoch}/${event.request}/${event.batch}`) ?? [];
     for (const position of event.positions) {
       const offset = offsets[position];
       if (offset === undefined) continue;

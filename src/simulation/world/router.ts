@@ -2,7 +2,7 @@
 import { KvferryClient } from '../../client/kvferry-client.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { MemoryControl } from '../memory-control.js';
-import { type Accepted, type Ledger, nameOf } from './ledger.js';
+import type { Accepted, Ledger } from './ledger.js';
 import { CALL_MS } from './timing.js';
 import type { World } from './world.js';
 
@@ -53,24 +53,29 @@ export class Router {
 
   async #ask(accepted: Accepted): Promise<void> {
     const control = this.#control;
-    const name = nameOf(accepted);
-    if (control === undefined || this.#asking.has(name)) return;
-    this.#asking.add(name);
+    if (control === undefined || this.#asking.has(accepted.name)) return;
+    this.#asking.add(accepted.name);
     const client = new KvferryClient(control, { timeoutMs: CALL_MS });
-    const { request, epoch, sender, receiver } = accepted;
+    const { request } = accepted;
     const status = (agent: string) =>
       this.#world.attempt(`status of ${request}`, () => client.status(agent, { request }));
-    const mine = (rows: readonly RequestRow[] | undefined) => rows?.find((row) => row.epoch === epoch);
-    const atReceiver = await status(receiver);
-    const atSender = await status(sender);
-    this.#asking.delete(name);
-    if (this.#control !== control) return;
-    const rows = [mine(atReceiver?.requests), mine(atSender?.requests)];
-    const known = rows.find((row) => row?.end !== undefined);
-    if (known?.end !== undefined) this.#ledger.settle(accepted, known.end, 'an answer');
-    // Its sender is another one by now, and the receiver has never heard of it, or is another one too.
-    else if (atReceiver !== undefined && atSender !== undefined && atSender.epoch !== epoch && rows[0] === undefined) {
-      this.#ledger.settle(accepted, 'failed', 'its epoch');
+    let gone = true;
+    for (const { sender, receiver, epoch } of accepted.parts) {
+      const mine = (rows: readonly RequestRow[] | undefined) => rows?.find((row) => row.epoch === epoch);
+      const atReceiver = await status(receiver);
+      const atSender = await status(sender);
+      const rows = [mine(atReceiver?.requests), mine(atSender?.requests)];
+      const known = rows.find((row) => row?.end !== undefined);
+      if (known?.end !== undefined && this.#control === control) {
+        this.#ledger.settle({ request, epoch }, known.end, 'an answer');
+      }
+      // Its sender is another one by now, and the receiver has never heard of it, or is another one too.
+      gone &&= atReceiver !== undefined && atSender !== undefined && atSender.epoch !== epoch && rows[0] === undefined;
+    }
+    this.#asking.delete(accepted.name);
+    const [first] = accepted.parts;
+    if (gone && first !== undefined && this.#control === control) {
+      this.#ledger.settle({ request, epoch: first.epoch }, 'failed', 'its epoch');
     }
   }
 }

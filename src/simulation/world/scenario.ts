@@ -2,6 +2,7 @@
  * What happens in one simulated world, drawn from its seed: who is there, what is asked of them, and what goes wrong. Plain
  * data, so that a scenario that shows something can be made smaller by leaving parts of it out.
  */
+import type { Ranks } from '../../protocol/fields.js';
 import { Random } from '../random.js';
 import { ACTIVE_MS, MENDED_MS, REQUEST_MS_MAX } from './timing.js';
 
@@ -32,6 +33,8 @@ export interface RequestPlan {
   readonly holdMs: number;
   /** The engine puts one more batch when it knows the end. */
   readonly late: boolean;
+  /** Which rank this is of a request over several: each of them is a plan of its own. */
+  readonly ranks?: Ranks;
 }
 
 /** Of those that pass meanwhile, each with this probability. */
@@ -85,6 +88,9 @@ const LAST_REQUEST_MS = ACTIVE_MS - REQUEST_MS_MAX / 3;
 const BURSTS = 3;
 const BURST_MS = 12;
 const IN_BURST = 0.7;
+/** Requests over several ranks. */
+const RANKED_MAX = 3;
+const RANK_LATE_MS = 2000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
@@ -101,7 +107,7 @@ export function scenarioOf(seed: number): Scenario {
     const atMs = random.chance(IN_BURST) ? random.pick(burstsMs) + random.integer(0, BURST_MS) : undefined;
     return requestPlan(random, index, agents, atMs ?? random.integer(0, LAST_REQUEST_MS));
   });
-  for (const hog of hogs(random, agents)) requests.push(hog);
+  requests.push(...hogs(random, agents), ...overRanks(random, agents, burstsMs));
   const faults = Array.from({ length: random.integer(0, 9) }, () => faultPlan(random, agents));
   return { seed, agents, requests, faults };
 }
@@ -170,6 +176,26 @@ function hogs(random: Random, agents: readonly AgentPlan[]): RequestPlan[] {
       late: false,
     },
   ];
+}
+
+/** Requests over several ranks, each of which has a prefill agent of its own. */
+function overRanks(random: Random, agents: readonly AgentPlan[], burstsMs: readonly number[]): RequestPlan[] {
+  const senders = agents.filter(({ role }) => role === 'prefill');
+  if (senders.length < 2) return [];
+  return Array.from({ length: random.integer(0, RANKED_MAX) }, (_, index) => {
+    const atMs = random.pick(burstsMs) + random.integer(0, BURST_MS);
+    const plans = senders.map(({ name }) => ({ ...requestPlan(random, index, agents, atMs), sender: name }));
+    const members = plans.map(({ sender, receiver }) => ({ sender, receiver }));
+    // One of them may be cancelled, not come to its end, or come late; what any may do is all too often done by one.
+    const odd = random.integer(0, 2 * plans.length);
+    return plans.map((plan, rank) => ({
+      ...plan,
+      request: `ranks${index}`,
+      atMs: atMs + (rank === odd ? random.integer(0, RANK_LATE_MS) : random.integer(0, BURST_MS)),
+      ...(rank === odd ? {} : { unfinished: false, cancel: null, late: false }),
+      ranks: { rank, members },
+    }));
+  }).flat();
 }
 
 const faultKinds = [

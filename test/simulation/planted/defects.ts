@@ -68,6 +68,15 @@ export const defects = {
       replace: '',
     },
   ],
+  /** Every rank ends for itself, whatever becomes of the others. */
+  P17: [
+    {
+      module: 'machines/ingest.js',
+      find: 'completeOfRanks: ({ context }) => context.rank !== null && isComplete(context)',
+      replace: 'completeOfRanks: () => false',
+    },
+    { module: 'src/actors/ingest-actor.js', find: 'if (this.#link !== undefined) {', replace: 'if (false) {' },
+  ],
 } as const satisfies Record<string, readonly Change[]>;
 
 export type Defect = keyof typeof defects;

@@ -1,0 +1,47 @@
+/** Keys of a keyboard, one at a time. */
+import { emitKeypressEvents, type Key } from 'node:readline';
+import type { ReadStream } from 'node:tty';
+
+export type Keys = AsyncIterable<string>;
+
+/**
+ * The keys that are pressed at a terminal: a character, or a name such as `right`, `return` or `backspace`. Nothing is echoed.
+ * Ctrl-C and the end of the input end them.
+ */
+export async function* keysOf(input: ReadStream): Keys {
+  const waiting: string[] = [];
+  let hasEnded = false;
+  let wake: () => void = () => undefined;
+  const onKey = (character: string | undefined, { name = '', ctrl }: Key) => {
+    if (ctrl === true && (name === 'c' || name === 'd')) hasEnded = true;
+    else waiting.push(isPrintable(character) ? character : name);
+    wake();
+  };
+  const onEnd = () => {
+    hasEnded = true;
+    wake();
+  };
+  emitKeypressEvents(input);
+  input.on('keypress', onKey).on('end', onEnd);
+  input.setRawMode(true);
+  try {
+    while (!hasEnded || waiting.length > 0) {
+      const key = waiting.shift();
+      if (key !== undefined) yield key;
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  } finally {
+    input.setRawMode(false);
+    input.off('keypress', onKey).off('end', onEnd);
+    // It would keep the process.
+    input.pause();
+  }
+}
+
+function isPrintable(character: string | undefined): character is string {
+  return character !== undefined && /^[\x20-\x7e]$/.test(character);
+}

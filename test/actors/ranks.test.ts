@@ -1,0 +1,451 @@
+/** P17: a request over several ranks is ready when all are, and ends on all when one does not succeed, once. */
+import { describe, expect, test, vi } from 'vitest';
+import type { Agent } from '../../src/actors/agent-actor.js';
+import type { AgentOptions } from '../../src/actors/agent-options.js';
+import { GroupActor } from '../../src/actors/group-actor.js';
+import { isKvferryError } from '../../src/protocol/errors.js';
+import { type Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
+
+const clusters = useCluster();
+const TOTAL = defaults.arena.pages;
+
+interface Rank {
+  readonly rank: number;
+  readonly sender: string;
+  readonly receiver: string;
+  readonly keys: readonly string[];
+  readonly prefill: Agent;
+  readonly decode: Agent;
+}
+
+class Ranked {
+  readonly ranks: Rank[] = [];
+  readonly made: Cluster;
+
+  constructor(made: Cluster) {
+    this.made = made;
+  }
+
+  static async create(size: number, options: Partial<AgentOptions> = {}): Promise<Ranked> {
+    const ranked = new Ranked(clusters.create());
+    for (let rank = 0; rank < size; rank += 1) {
+      const [sender, receiver] = [`prefill-${rank}`, `decode-${rank}`];
+      const keys = ['a', 'b', 'c'].map((chunk) => `m@${size}@${rank}@${chunk}`);
+      const decode = await ranked.made.agent(receiver, 'decode', options);
+      const prefill = await ranked.made.agent(sender, 'prefill', options);
+      await ranked.made.segment(sender, 'engine', keys);
+      ranked.ranks.push({ rank, sender, receiver, keys, prefill, decode });
+    }
+    return ranked;
+  }
+
+  get members() {
+    return this.ranks.map(({ sender, receiver }) => ({ sender, receiver }));
+  }
+
+  rank(rank: number): Rank {
+    return this.ranks[rank] as Rank;
+  }
+
+  /** Puts a rank's part, in one batch. */
+  put(rank: number, request = 'r1', more: Parameters<Cluster['put']>[3] = {}) {
+    const { sender, receiver, keys } = this.rank(rank);
+    return this.made.put(sender, request, keys, { receiver, ranks: { rank, members: this.members }, ...more });
+  }
+
+  /** Only its first chunk; the last batch comes later or never. */
+  putFirst(rank: number, more: Parameters<Cluster['put']>[3] = {}) {
+    const { sender, receiver, keys } = this.rank(rank);
+    const part = { receiver, ranks: { rank, members: this.members }, last: false, totalChunks: keys.length };
+    return this.made.put(sender, 'r1', keys.slice(0, 1), { ...part, ...more });
+  }
+
+  putLast(rank: number, more: Parameters<Cluster['put']>[3] = {}) {
+    const { sender, receiver, keys } = this.rank(rank);
+    const part = { receiver, ranks: { rank, members: this.members }, batch: 1, totalChunks: keys.length, first: 1 };
+    return this.made.put(sender, 'r1', keys.slice(1), { ...part, ...more });
+  }
+
+  /** Ends that were published about the request, a long time later. */
+  async published(request = 'r1', afterMs = 60_000): Promise<unknown[]> {
+    await this.made.clock.advance(afterMs);
+    return this.made.terminals
+      .filter((event) => event.request === request)
+      .map(({ end, reason }) => (reason === undefined ? [end] : [end, reason.code]));
+  }
+
+  /** What every agent that lives answers when it is asked for the request. */
+  async recorded(agents: readonly string[]): Promise<unknown[]> {
+    const ends: unknown[] = [];
+    for (const agent of agents) {
+      const { requests } = await this.made.call(agent, 'status', { request: 'r1' });
+      ends.push(...requests.map(({ end }) => end));
+    }
+    return ends;
+  }
+
+  async freePages(agents: readonly string[]): Promise<unknown[]> {
+    const pages: unknown[] = [];
+    for (const agent of agents) pages.push((await this.made.status(agent)).pages?.free);
+    return pages;
+  }
+}
+
+function names(ranked: Ranked, ...ranks: number[]): string[] {
+  return ranks.flatMap((rank) => [ranked.rank(rank).sender, ranked.rank(rank).receiver]);
+}
+
+function receivers(ranked: Ranked, ...ranks: number[]): string[] {
+  return ranks.map((rank) => ranked.rank(rank).receiver);
+}
+
+const four = (what: unknown) => Array.from({ length: 4 }, () => what);
+const eight = (what: unknown) => [...four(what), ...four(what)];
+
+describe('ready', () => {
+  test('P17: a request over four ranks is ready when all four are, and is announced once', async () => {
+    const ranked = await Ranked.create(4);
+    const { made } = ranked;
+    const epochs: string[] = [];
+    for (const rank of [3, 1, 0]) epochs[rank] = (await ranked.put(rank)).epoch;
+    await made.clock.advance(5000);
+    expect(made.terminals).toEqual([]);
+    const [lead] = (await made.status('decode-0')).requests;
+    expect(lead).toMatchObject({ state: 'running.gathering', rank: 0, missingRanks: [2] });
+    const [other] = (await made.status('decode-1')).requests;
+    expect(other).toMatchObject({ state: 'running.gathering', rank: 1 });
+    expect(other).not.toHaveProperty('missingRanks');
+
+    epochs[2] = (await ranked.put(2)).epoch;
+    const event = await made.ended('r1');
+    expect(event).toMatchObject({
+      end: 'ready',
+      epoch: epochs[0],
+      sender: 'prefill-0',
+      receiver: 'decode-0',
+      chunks: 12,
+      deduplicated: 0,
+      bytes: 12 * PAGE_BYTES,
+      ranks: ranked.members.map((member, rank) => ({ rank, epoch: epochs[rank], ...member })),
+    });
+    expect(await ranked.published('r1', 5000)).toEqual([['ready']]);
+    for (const { rank, receiver, keys } of ranked.ranks) {
+      const acquired = await made.call(receiver, 'acquire', { request: 'r1', epoch: epochs[rank] as string });
+      expect(made.pages(acquired)).toEqual(new Map(keys.map((key) => [key, patternOf(key)])));
+      await made.call(receiver, 'release', { request: 'r1', epoch: epochs[rank] as string });
+    }
+    expect(await ranked.freePages(receivers(ranked, 0, 1, 2, 3))).toEqual(four(TOTAL));
+    expect(await ranked.recorded(names(ranked, 0, 1, 2, 3))).toEqual(eight('ready'));
+  });
+
+  test('P17: whoever hears ready can acquire on every rank at that very moment', async () => {
+    const ranked = await Ranked.create(3);
+    const { made } = ranked;
+    // Words to the ranks are slow, and the first of them are lost.
+    let lost = 0;
+    made.network.fate = ({ subject }) => {
+      if (!subject.endsWith('.verdict')) return { copies: 1, delayMs: 1 };
+      lost += 1;
+      return { copies: lost <= 2 ? 0 : 1, delayMs: 40 };
+    };
+    const epochs: string[] = [];
+    const acquired: unknown[] = [];
+    const hearing = new Promise<void>((resolve) => {
+      made.client.subscribe('kvferry.v1.event.*.ready', () => {
+        const asking = ranked.ranks.map(async ({ rank, receiver, keys }) => {
+          const body = { v: 1, request: 'r1', epoch: epochs[rank] };
+          const subject = `kvferry.v1.agent.${receiver}.acquire`;
+          const answer = JSON.parse(await made.client.request(subject, JSON.stringify(body), { timeoutMs: 5000 }));
+          acquired.push(answer.keys?.length === keys.length ? 'all' : answer);
+        });
+        void Promise.all(asking).then(() => resolve());
+      });
+    });
+    for (const rank of [0, 1, 2]) epochs[rank] = (await ranked.put(rank)).epoch;
+    await made.settle(hearing);
+    expect(acquired).toEqual(['all', 'all', 'all']);
+  });
+
+  test('P17: two ranks may have the same receiver', async () => {
+    const made = clusters.create();
+    await made.agent('decode-0', 'decode');
+    const members = [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: 'decode-0' }));
+    for (const rank of [0, 1]) {
+      await made.agent(`prefill-${rank}`, 'prefill');
+      await made.segment(`prefill-${rank}`, 'engine', [`k${rank}`]);
+      await made.put(`prefill-${rank}`, 'r1', [`k${rank}`], { ranks: { rank, members } });
+    }
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready', chunks: 2 });
+  });
+
+  test('P17: reports and words are lost, repeated and late: one event all the same', async () => {
+    const ranked = await Ranked.create(3);
+    const { made } = ranked;
+    let seen = 0;
+    made.network.fate = ({ subject }) => {
+      if (!/\.(report|verdict)$/.test(subject)) return { copies: 1, delayMs: 1 };
+      seen += 1;
+      return { copies: [0, 2, 1][seen % 3] as number, delayMs: (seen % 5) * 100 };
+    };
+    for (const rank of [0, 1, 2]) await ranked.put(rank);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    expect(await ranked.published('r1', 20_000)).toEqual([['ready']]);
+  });
+});
+
+describe('one rank does not succeed', () => {
+  test('T13, P17: of four ranks the third fails: the request ends on all four, with one event', async () => {
+    const ranked = await Ranked.create(4);
+    const { made } = ranked;
+    for (const rank of [0, 1, 3]) await ranked.put(rank);
+    await made.clock.advance(100);
+    made.fabrics.failNextWrite({ code: 'fabric_error', message: 'the cable', drained: true });
+    await ranked.put(2);
+    const event = await made.ended('r1');
+    expect(event).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    expect(event.reason?.message).toMatch(/^rank 2, prefill-2 to decode-2: /);
+    // No rank waits for its deadline.
+    expect(await ranked.freePages(receivers(ranked, 0, 1, 2, 3))).toEqual(four(TOTAL));
+    expect(await ranked.published()).toEqual([['failed', 'fabric_error']]);
+    expect(await ranked.recorded(names(ranked, 0, 1, 2, 3))).toEqual(eight('failed'));
+  });
+
+  test.each([
+    ['the lead, at its receiver', 'decode-0'],
+    ['the lead, at its sender', 'prefill-0'],
+    ['another, at its receiver', 'decode-1'],
+    ['another, at its sender', 'prefill-1'],
+  ])('P17: cancelled on one rank, it is cancelled on all: %s', async (_, agent) => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(0);
+    await ranked.putFirst(1);
+    await ranked.made.clock.advance(100);
+    await ranked.made.call(agent, 'cancel', { request: 'r1' });
+    await ranked.made.ended('r1');
+    expect(await ranked.freePages(receivers(ranked, 0, 1))).toEqual([TOTAL, TOTAL]);
+    expect(await ranked.published()).toEqual([['cancelled', 'cancelled_by_caller']]);
+    expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(four('cancelled'));
+  });
+
+  test('P17: cancelled at the lead before its own rank has come; that one gets the end as its answer', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(1);
+    await ranked.made.clock.advance(100);
+    await ranked.made.call('decode-0', 'cancel', { request: 'r1' });
+    expect(await ranked.made.ended('r1')).toMatchObject({ end: 'cancelled', ranks: [{ rank: 1 }] });
+    await ranked.put(0);
+    expect(await ranked.published()).toEqual([['cancelled', 'cancelled_by_caller']]);
+    expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(four('cancelled'));
+    expect(await ranked.freePages(receivers(ranked, 0, 1))).toEqual([TOTAL, TOTAL]);
+  });
+
+  test('P6, P17: a rank that comes after the end is not admitted, and announces nothing', async () => {
+    const ranked = await Ranked.create(3);
+    await ranked.put(0);
+    await ranked.putFirst(1);
+    await ranked.made.clock.advance(100);
+    await ranked.made.call('prefill-1', 'cancel', { request: 'r1' });
+    await ranked.made.ended('r1');
+    await ranked.put(2);
+    expect(await ranked.published()).toEqual([['cancelled', 'cancelled_by_caller']]);
+    expect(await ranked.recorded(names(ranked, 2))).toEqual(['cancelled', 'cancelled']);
+    expect(await ranked.freePages(['decode-2'])).toEqual([TOTAL]);
+  });
+
+  test('P17: one rank never comes: the others expire, once', async () => {
+    const ranked = await Ranked.create(3);
+    for (const rank of [0, 2]) await ranked.put(rank, 'r1', { timeoutMs: 5000 });
+    expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
+    expect(await ranked.recorded(names(ranked, 0, 2))).toEqual(four('expired'));
+    expect(await ranked.freePages(receivers(ranked, 0, 2))).toEqual([TOTAL, TOTAL]);
+  });
+
+  test('P17: rank 0 never comes: its agent, which leads, announces the end all the same', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(1, 'r1', { timeoutMs: 5000 });
+    expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
+    expect(await ranked.recorded(names(ranked, 1))).toEqual(['expired', 'expired']);
+  });
+
+  test('P17, S15: a rank that can never fit ends all', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(0);
+    const { sender, receiver } = ranked.rank(1);
+    const many = Array.from({ length: TOTAL + 1 }, (_, chunk) => `big${chunk}`);
+    await ranked.made.segment(sender, 'large', many);
+    const source = [{ segment: 'large', offset: 0, length: PAGE_BYTES, count: many.length }];
+    const more = { receiver, source, ranks: { rank: 1, members: ranked.members } };
+    await ranked.made.put(sender, 'r1', many, more);
+    expect(await ranked.published()).toEqual([['failed', 'request_too_large']]);
+    expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(four('failed'));
+  });
+});
+
+describe('somebody dies', () => {
+  test('P14, P17: the sender of a rank that is not complete', async () => {
+    const ranked = await Ranked.create(3);
+    for (const rank of [0, 2]) await ranked.put(rank);
+    await ranked.putFirst(1);
+    await ranked.made.clock.advance(100);
+    ranked.made.kill(ranked.rank(1).prefill);
+    expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'sender_lost']]);
+    expect(await ranked.freePages(receivers(ranked, 0, 1, 2))).toEqual([TOTAL, TOTAL, TOTAL]);
+    expect(await ranked.recorded([...names(ranked, 0, 2), 'decode-1'])).toEqual([...four('failed'), 'failed']);
+  });
+
+  test('P14, P17: the receiver of a rank: its sender reports it', async () => {
+    const ranked = await Ranked.create(3);
+    for (const rank of [0, 2]) await ranked.put(rank);
+    await ranked.putFirst(1);
+    await ranked.made.clock.advance(100);
+    ranked.made.kill(ranked.rank(1).decode);
+    expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.freePages(receivers(ranked, 0, 2))).toEqual([TOTAL, TOTAL]);
+    expect(await ranked.recorded([...names(ranked, 0, 2), 'prefill-1'])).toEqual([...four('failed'), 'failed']);
+  });
+
+  test.each([false, true])(
+    'P14, P17: the agent that leads: the sender of rank 0 announces (restarted: %s)',
+    async (restarted) => {
+      const ranked = await Ranked.create(3);
+      for (const rank of [0, 1]) await ranked.put(rank);
+      await ranked.putFirst(2);
+      await ranked.made.clock.advance(100);
+      ranked.made.kill(ranked.rank(0).decode);
+      if (restarted) await ranked.made.agent('decode-0', 'decode');
+      await ranked.made.clock.advance(10_000);
+      expect(await ranked.freePages(receivers(ranked, 1, 2))).toEqual([TOTAL, TOTAL]);
+      expect(await ranked.published()).toEqual([['failed', 'receiver_lost']]);
+      expect(await ranked.recorded([...names(ranked, 1, 2), 'prefill-0'])).toEqual([...four('failed'), 'failed']);
+    },
+  );
+
+  test('P12, P17: the lead is restarted, and a rank comes to it that the dead one never heard of: one event', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.putFirst(0);
+    await ranked.made.clock.advance(100);
+    ranked.made.kill(ranked.rank(0).decode);
+    await ranked.made.agent('decode-0', 'decode');
+    await ranked.made.clock.advance(10_000);
+    await ranked.put(1, 'r1', { timeoutMs: 5000 });
+    expect(await ranked.published()).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
+  });
+
+  test('P14, P17: the sender of a rank is restarted and puts it again: that does not complete what has failed', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(0);
+    await ranked.putFirst(1);
+    await ranked.made.clock.advance(100);
+    ranked.made.kill(ranked.rank(1).prefill);
+    await ranked.made.agent('prefill-1', 'prefill');
+    await ranked.made.segment('prefill-1', 'engine', ranked.rank(1).keys);
+    await ranked.put(1, 'r1', { timeoutMs: 10_000 });
+    const again = await ranked.put(0).catch((error: unknown) => error);
+    expect(isKvferryError(again, 'request_ended')).toBe(true);
+    expect(await ranked.published()).toEqual([['failed', 'sender_lost']]);
+    expect(await ranked.recorded(['prefill-1'])).toEqual(['failed']);
+    expect(await ranked.freePages(receivers(ranked, 0, 1))).toEqual([TOTAL, TOTAL]);
+  });
+});
+
+test('P17: every sender is restarted and puts its rank again: another attempt, under the same id', async () => {
+  const ranked = await Ranked.create(2);
+  const { made } = ranked;
+  await ranked.putFirst(0);
+  await ranked.putFirst(1);
+  await made.clock.advance(100);
+  for (const { rank, sender, prefill, keys } of [...ranked.ranks]) {
+    made.kill(prefill);
+    ranked.ranks[rank] = { ...ranked.rank(rank), prefill: await made.agent(sender, 'prefill') };
+    await made.segment(sender, 'engine', keys);
+  }
+  for (const rank of [0, 1]) await ranked.put(rank);
+  expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'sender_lost'], ['ready']]);
+});
+
+test('P17: what leads the ranks throws: the request fails on all of them, once, with the reason', async () => {
+  const ranked = await Ranked.create(3);
+  const broken = vi.spyOn(GroupActor.prototype, 'tellRanks').mockImplementationOnce(() => {
+    throw new TypeError('a bug');
+  });
+  for (const rank of [0, 1, 2]) await ranked.put(rank);
+  expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'internal']]);
+  broken.mockRestore();
+  expect(await ranked.recorded(names(ranked, 0, 1, 2))).toEqual([...four('failed'), 'failed', 'failed']);
+  expect(await ranked.freePages(receivers(ranked, 0, 1, 2))).toEqual([TOTAL, TOTAL, TOTAL]);
+  expect((await ranked.made.status('decode-0')).counters).toMatchObject({ actors_crashed: 1 });
+});
+
+describe('somebody is away', () => {
+  test('P12, P17: the lead is stopped for longer than the others wait: the sender of rank 0 announces, and the lead keeps to it', async () => {
+    const ranked = await Ranked.create(3);
+    for (const rank of [0, 1]) await ranked.put(rank);
+    await ranked.putFirst(2);
+    await ranked.made.clock.advance(100);
+    await ranked.made.freeze(ranked.rank(0).decode, 10_000);
+    await ranked.putLast(2).catch((error: unknown) => expect(isKvferryError(error, 'request_ended')).toBe(true));
+    expect(await ranked.published()).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.recorded(names(ranked, 0, 1, 2))).toEqual([...four('failed'), 'failed', 'failed']);
+    expect(await ranked.freePages(receivers(ranked, 0, 1, 2))).toEqual([TOTAL, TOTAL, TOTAL]);
+  });
+
+  test('P12, P17: the lead is stopped for a moment: it hears every rank again, and then it is ready', async () => {
+    const ranked = await Ranked.create(3);
+    for (const rank of [0, 1]) await ranked.put(rank);
+    await ranked.putFirst(2);
+    await ranked.made.clock.advance(100);
+    await ranked.made.freeze(ranked.rank(0).decode, 2000);
+    await ranked.putLast(2);
+    expect(await ranked.published('r1', 10_000)).toEqual([['ready']]);
+    expect(await ranked.recorded(names(ranked, 0, 1, 2))).toEqual([...four('ready'), 'ready', 'ready']);
+  });
+
+  test('P12, P17: a complete rank is cut off while the others end: it learns the end when it is back', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(1);
+    await ranked.putFirst(0);
+    await ranked.made.clock.advance(100);
+    const away = ranked.made.cutOff(ranked.rank(1).decode, 2000);
+    await ranked.putLast(0);
+    await away;
+    expect(await ranked.published('r1', 10_000)).toEqual([['ready']]);
+    expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(four('ready'));
+  });
+});
+
+describe('bad input', () => {
+  const rejected = async (put: Promise<unknown>) => {
+    const error = await put.catch((reason: unknown) => reason);
+    return isKvferryError(error) ? [error.code, error.field] : error;
+  };
+
+  test('S6, P17: ranks that do not fit are refused', async () => {
+    const ranked = await Ranked.create(2);
+    const { members } = ranked;
+    const put = (ranks: { rank: number; members: { sender: string; receiver: string }[] }) =>
+      rejected(ranked.put(0, 'r1', { ranks }));
+    expect(await put({ rank: 2, members })).toEqual(['invalid_field', 'ranks.rank']);
+    expect(await put({ rank: 1, members })).toEqual(['invalid_field', 'ranks.members[1].sender']);
+    const elsewhere = [{ sender: 'prefill-0', receiver: 'decode-1' }];
+    expect(await put({ rank: 0, members: elsewhere })).toEqual(['invalid_field', 'ranks.members[0].receiver']);
+    const twice = [...members, { sender: 'prefill-0', receiver: 'decode-1' }];
+    expect(await put({ rank: 0, members: twice })).toEqual(['invalid_field', 'ranks.members[2].sender']);
+    await ranked.putFirst(0);
+    expect(await rejected(ranked.putLast(0, { ranks: { rank: 0, members: members.slice(0, 1) } }))).toEqual([
+      'invalid_field',
+      'ranks',
+    ]);
+  });
+
+  test('S6, P17: ranks that name each other differently end, and say so', async () => {
+    const ranked = await Ranked.create(2);
+    await ranked.put(0, 'r1', { timeoutMs: 5000 });
+    const others = [...ranked.members, { sender: 'prefill-9', receiver: 'decode-9' }];
+    await ranked.put(1, 'r1', { ranks: { rank: 1, members: others } });
+    await ranked.made.clock.advance(1000);
+    const [row] = (await ranked.made.call('decode-1', 'status', { request: 'r1' })).requests;
+    expect(row).toMatchObject({ end: 'failed', reason: { code: 'invalid_field' } });
+    expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
+  });
+});

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import type { ReadStream } from 'node:tty';
+import { describe, expect, it } from 'vitest';
+import { runProgram } from '../../src/cli/program.js';
+import { type Keys, keysOf } from '../../src/cli/replay/keys.js';
+import { replayCommand } from '../../src/cli/replay.js';
+import { recordingFile } from '../replay/support.js';
+import { RecordedTerminal } from '../support/recorded-terminal.js';
+
+const recordings = join(import.meta.dirname, '../replay/recordings');
+const decode = join(recordings, 'writer-killed.decode-0.jsonl');
+const prefill = join(recordings, 'writer-killed.prefill-1.jsonl');
+
+async function run(...args: string[]) {
+  const terminal = new RecordedTerminal();
+  await runProgram(['replay', ...args], terminal);
+  const { exitCode, stdout, stderr } = terminal;
+  return { exitCode, stdout, stderr: stderr.join('\n') };
+}
+
+/** A recording in which the agent announced something else. */
+function diverging(): string {
+  const text = readFileSync(decode, 'utf8');
+  return recordingFile(text.replace('\\"end\\":\\"ready\\",\\"sender\\"', '\\"end\\":\\"ready\\",\\"from\\"'));
+}
+
+describe('kvferry replay', () => {
+  it('says what it has replayed and what it found', async () => {
+    expect(await run(decode)).toEqual({
+      exitCode: 0,
+      stdout: [
+        'agent decode-0 (decode), epoch 0000000000000001, recorded 2026-01-01T00:00:00.000Z by kvferry simulated',
+        expect.stringMatching(/^steps: \d+ in 11 s; end: cut off/),
+        'requests sent: none has ended; received: 1 ready, 1 failed',
+        'divergences: 0',
+        'skipped inputs: 0; timers that are not recorded: 0',
+        'violations: 0',
+      ],
+      stderr: '',
+    });
+  });
+
+  it('--json: the same as one object on the last line', async () => {
+    const { exitCode, stdout, stderr } = await run(decode, '--json');
+    expect({ exitCode, lines: stdout.length }).toEqual({ exitCode: 0, lines: 1 });
+    expect(stderr).toContain('divergences: 0');
+    expect(JSON.parse(stdout[0] ?? '')).toEqual({
+      agent: 'decode-0',
+      role: 'decode',
+      epoch: '0000000000000001',
+      version: 'simulated',
+      recordedAt: '2026-01-01T00:00:00.000Z',
+      steps: expect.any(Number),
+      seconds: 11,
+      end: 'cut off',
+      requests: { sent: {}, received: { ready: 1, failed: 1 } },
+      divergences: 0,
+      skippedInputs: 0,
+      ownTimers: 0,
+      violations: 0,
+      broken: [],
+    });
+  });
+
+  it('shows the first divergence in full, and fails for it with --strict only', async () => {
+    const path = diverging();
+    const { exitCode, stdout } = await run(path);
+    expect(exitCode).toBe(0);
+    const first = stdout.indexOf('the first:');
+    expect(stdout.slice(first - 1, first + 4)).toEqual([
+      'divergences: 1',
+      'the first:',
+      expect.stringMatching(/^ {2}step \d+: different$/),
+      expect.stringMatching(/^ {4}recorded: publish kvferry\.v1\.event\.decode-0\.ready .*"from":"prefill-1"/),
+      expect.stringMatching(/^ {4}replayed: publish kvferry\.v1\.event\.decode-0\.ready .*"sender":"prefill-1"/),
+    ]);
+    expect((await run(path, '--strict')).exitCode).toBe(1);
+    expect((await run(decode, '--strict')).exitCode).toBe(0);
+  });
+
+  it('--list: a line for every step; what differs is marked', async () => {
+    const { stdout } = await run(diverging(), '--list');
+    const steps = stdout.filter((line) => /^ +\d+ +\d+\.\d{3} {2}/.test(line));
+    expect(steps.map((line) => Number(line.slice(0, 7)))).toEqual(steps.map((_, index) => index));
+    expect(steps[0]).toMatch(/^ {6}0 {8}0\.000 {2}start {2}→ ask$/);
+    expect(steps.filter((line) => line.endsWith(' !'))).toHaveLength(1);
+  });
+
+  it('--request: only the steps that name it', async () => {
+    const { stdout } = await run(prefill, '--request', 'b');
+    const steps = stdout.filter((line) => /^ +\d+ +\d+\.\d{3} {2}/.test(line));
+    expect(steps.length).toBeGreaterThan(5);
+    expect(steps.some((line) => line.includes('message handover'))).toBe(true);
+    expect(steps.some((line) => line.includes('heartbeat'))).toBe(false);
+    const none = await run(prefill, '--request', 'request-that-is-not-there');
+    expect(none.stdout.filter((line) => /^ +\d+ /.test(line))).toEqual([]);
+  });
+
+  it('--at: the input, what followed, and every machine', async () => {
+    const { exitCode, stdout } = await run(prefill, '--at', '9');
+    expect(exitCode).toBe(0);
+    expect(stdout.slice(0, 2)).toEqual([
+      'step 9 of 67, 0.000 ms after the start',
+      '  answer to 8.0 connect: {"provider":"memory","detail":"in memory"}',
+    ]);
+    for (const line of ['effects:', 'log:', 'changed:', 'machines:']) expect(stdout).toContain(line);
+    expect(stdout).toContain('  receiver decode-0/0000000000000001: connecting → connected.alive, memory');
+    expect(stdout).toContain('  request 0000000000000003/b (sender): running.open, 1 batches, 3 chunks');
+    const json = JSON.parse((await run(decode, '--at', '9', '--json')).stdout[0] ?? '');
+    expect(json).toMatchObject({
+      recorded: { step: 9 },
+      divergences: [],
+      machines: { 'agent decode-0': 'running' },
+      status: { agent: 'decode-0', state: 'running' },
+      store: { store: { pages: expect.any(Array) } },
+    });
+  });
+
+  it.each([
+    [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: there is no such file [invalid_configuration]'],
+    [['package.json'], 'kvferry: recording package.json: it is not a recording [invalid_configuration]'],
+    [[prefill, '--at', '99'], 'kvferry: there is no step 99: the last one is 67 [invalid_configuration]'],
+    [[prefill, '--at', 'x'], "'x' is invalid"],
+    [[prefill, '--at', '1', '--list'], "error: only one of '--at', '--step' and '--list' or '--request'"],
+    [[prefill, '--step'], 'kvferry: --step needs a terminal; --list and --at do not [invalid_configuration]'],
+    [[], "error: missing required argument 'file'"],
+  ])('%j is called wrongly', async (args, message) => {
+    const { exitCode, stdout, stderr } = await run(...args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: [] });
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('kvferry replay --step', () => {
+  async function press(...keys: string[]): Promise<string[]> {
+    const terminal = new RecordedTerminal();
+    async function* pressed(): Keys {
+      yield* keys;
+    }
+    await replayCommand(terminal, pressed).parseAsync([prefill, '--step'], { from: 'user' });
+    // The number of each step that was shown, and what was said otherwise.
+    return terminal.stdout.flatMap((line) => {
+      const shown = /^step (\d+) of /.exec(line)?.[1];
+      if (shown !== undefined) return [shown];
+      return /^(this is|nothing|n or| ?\S+ is no step)/.test(line) ? [line] : [];
+    });
+  }
+
+  const help = 'n or → next, p or ← back, g N go to step N, / text search, m machines, q quit';
+
+  it('goes forwards and backwards, with letters and arrows, and says where it ends', async () => {
+    expect(await press('n', 'right', 'right', 'p', 'left', 'left', 'left', 'n', 'q', 'n')).toEqual([
+      ...[help, '0', '1', '2', '3', '2', '1', '0', 'this is the start', '1'],
+    ]);
+    expect(await press('g', '6', '7', 'return', 'n', 'm')).toEqual([help, '0', '67', 'this is the last step', '67']);
+  });
+
+  it('goes to a step, and to the next that has a text', async () => {
+    const at = await press('g', '1', '9', 'backspace', '2', 'return', '/', ...'handover', 'return', 'g', 'escape', 'p');
+    expect(at).toEqual([help, '0', '12', '28', '27']);
+    expect(await press('g', '6', '8', 'return', 'g', 'x', 'return', '/', ...'gnat', 'return', 'x')).toEqual([
+      ...[help, '0', '68 is no step', 'x is no step', 'nothing after this has gnat', help],
+    ]);
+  });
+
+  it('shows what changed', async () => {
+    const terminal = new RecordedTerminal();
+    async function* pressed(): Keys {
+      yield* ['g', '8', 'return', 'n'];
+    }
+    await replayCommand(terminal, pressed).parseAsync([prefill, '--step'], { from: 'user' });
+    expect(terminal.stdout.join('\n')).toContain(
+      'changed:\n  receiver decode-0/0000000000000001: connecting → connected.alive, memory',
+    );
+  });
+
+  it('reads keys from a terminal until Ctrl-C, and leaves it as it was', async () => {
+    const raw: boolean[] = [];
+    const stdin = Object.assign(new PassThrough(), { setRawMode: (isRaw: boolean) => raw.push(isRaw) });
+    const keys = keysOf(stdin as unknown as ReadStream);
+    stdin.write('n\x1b[C\x1b[Dg1\r/a b\x7f\x03');
+    const read: string[] = [];
+    for await (const key of keys) read.push(key);
+    expect(read).toEqual(['n', 'right', 'left', 'g', '1', 'return', '/', 'a', ' ', 'b', 'backspace']);
+    expect(raw).toEqual([true, false]);
+    expect(stdin.isPaused()).toBe(true);
+  });
+});
