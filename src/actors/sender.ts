@@ -42,6 +42,8 @@ export class Sender {
 
   async put(put: PutRequest): Promise<{ epoch: string }> {
     this.#refuseWhenDraining();
+    const { clock } = this.#context;
+    const receivedMs = clock.now();
     // Looked up even for later batches, so that batches that wait for it keep their order. Everything else is decided
     // after the wait (P3).
     const peer = await this.#receivers.find(put.receiver);
@@ -50,7 +52,8 @@ export class Sender {
     const request = this.#requestFor(put, peer);
     const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
     this.memory.use(places);
-    const actor = request ?? this.#start(put, peer);
+    // The time that the look-up took is the request's.
+    const actor = request ?? this.#start(put, peer, put.timeoutMs - (clock.now() - receivedMs));
     actor.add({ batch: put.batch, last: put.last, chunks });
     return { epoch: this.#context.epoch };
   }
@@ -226,11 +229,11 @@ export class Sender {
     }
   }
 
-  #start(put: PutRequest, peer: ReceiverPeer): RequestActor {
-    const { request, totalChunks, timeoutMs, ranks } = put;
+  #start(put: PutRequest, peer: ReceiverPeer, timeLeftMs: number): RequestActor {
+    const { request, totalChunks, ranks } = put;
     const actor = new RequestActor(
       this.#context,
-      { request, peer, totalChunks, timeoutMs, ranks },
+      { request, peer, totalChunks, timeoutMs: Math.max(0, Math.round(timeLeftMs)), ranks },
       {
         released: (which, batch, positions) => this.#released(which, batch, positions),
         ended: (which, end, reason) => this.#ended(which, end, reason),

@@ -88,6 +88,19 @@ describe('cancel', () => {
   });
 });
 
+test('P7: the time of a request runs from the arrival of its first batch, also while its receiver is looked up', async () => {
+  const made = await pair();
+  made.network.fate = ({ subject }) => ({
+    copies: subject.endsWith('.connect') ? 0 : 1,
+    delayMs: subject.endsWith('.describe') ? 200 : 0,
+  });
+  const arrivedMs = made.clock.now();
+  await made.put('prefill-0', 'r', ['k0'], { timeoutMs: 1000 });
+  expect(made.clock.now() - arrivedMs).toBeGreaterThanOrEqual(400);
+  expect(await made.ended('r')).toMatchObject({ end: 'expired' });
+  expect(made.clock.now() - arrivedMs).toBe(1000);
+});
+
 describe('a write that fails', () => {
   test('S15: one refused chunk ends the whole request: earlier batches go, all source memory comes back', async () => {
     const made = await pair();

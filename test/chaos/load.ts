@@ -62,7 +62,6 @@ export class Load {
     this.#next += 1;
     const request = `chaos-${this.#next}`;
     const receiverEpoch = receiver.epoch;
-    const putMs = performance.now();
     const batch = (number: number, from: number, to: number, last: boolean) => {
       const part = keys.slice(from, to);
       const common = { request, receiver: receiver.name, totalChunks: keys.length, timeoutMs };
@@ -77,7 +76,8 @@ export class Load {
     const whole = firstChunks === keys.length && finish;
     const reply = await batch(0, 0, firstChunks, whole);
     if (reply === undefined) return undefined;
-    const deadlineMs = putMs + timeoutMs;
+    // It was accepted before now.
+    const deadlineMs = performance.now() + timeoutMs;
     const entry = {
       request,
       epoch: reply.epoch,
