@@ -23,11 +23,13 @@ bool OpenQueues::contains(const fid_cq* queue) const {
   return std::find(queues_.begin(), queues_.end(), queue) != queues_.end();
 }
 
-CompletionQueue::CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries) : open_(open) {
+CompletionQueue::CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set)
+    : open_(open) {
   fi_cq_attr attributes = {};
   attributes.size = entries;
   attributes.format = FI_CQ_FORMAT_CONTEXT;
-  attributes.wait_obj = FI_WAIT_FD;
+  attributes.wait_obj = wait_set == nullptr ? FI_WAIT_FD : FI_WAIT_SET;
+  attributes.wait_set = wait_set;
   fid_cq* queue = nullptr;
   require(::fi_cq_open(domain, &attributes, &queue, nullptr), "fi_cq_open");
   queue_.reset(queue);

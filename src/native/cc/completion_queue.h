@@ -32,8 +32,8 @@ class OpenQueues {
 
 class CompletionQueue {
  public:
-  // Throws Failure(fabric_error).
-  CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries);
+  // `wait_set`: what it signals to instead of an object of its own, or nullptr. Throws Failure(fabric_error).
+  CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set);
   ~CompletionQueue();
   CompletionQueue(const CompletionQueue&) = delete;
   CompletionQueue& operator=(const CompletionQueue&) = delete;

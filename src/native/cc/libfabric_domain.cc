@@ -33,6 +33,10 @@ constexpr size_t name_bytes_max = 256;
 // share one queue, because reading any of them progresses the whole domain.
 bool is_layered(const std::string& provider) { return provider.find(';') != std::string::npos; }
 
+// Before this version fi_trywait of the tcp provider did nothing: a queue that had once signalled a completion stayed
+// readable, and whoever waited for it never slept again. A wait set takes its signal back when it is asked.
+constexpr uint32_t trywait_works_since = FI_VERSION(1, 19);
+
 }  // namespace
 
 LibfabricDomain::LibfabricDomain(Poller& poller, const std::string& family, const std::string& bind_address)
@@ -64,7 +68,15 @@ LibfabricDomain::LibfabricDomain(Poller& poller, const std::string& family, cons
 
   try {
     if (!is_layered(provider_)) {
-      shared_completions_ = std::make_unique<CompletionQueue>(queues_, domain_.get(), shared_queue_entries);
+      if (library_.version() < trywait_works_since) {
+        fi_wait_attr wait_attributes = {};
+        wait_attributes.wait_obj = FI_WAIT_FD;
+        fid_wait* wait_set = nullptr;
+        require(::fi_wait_open(fabric_.get(), &wait_attributes, &wait_set), "fi_wait_open");
+        wait_set_.reset(wait_set);
+      }
+      shared_completions_ =
+          std::make_unique<CompletionQueue>(queues_, domain_.get(), shared_queue_entries, wait_set_.get());
     }
     // Some providers only find out here that they cannot be used.
     open_endpoint().close();
@@ -98,6 +110,7 @@ InfoHandle LibfabricDomain::find(const char* name, const std::string& bind_addre
 std::string LibfabricDomain::error_text(int error) const { return library_.strerror(error); }
 
 bool LibfabricDomain::may_wait() const {
+  if (wait_set_) return ::fi_wait(wait_set_.get(), 0) == -FI_ETIMEDOUT;
   std::vector<fid*> fids;
   for (fid_cq* queue : queues_.all()) fids.push_back(&queue->fid);
   return fids.empty() || ::fi_trywait(fabric_.get(), fids.data(), static_cast<int>(fids.size())) == 0;
@@ -116,7 +129,8 @@ Endpoint LibfabricDomain::open_endpoint() {
   made.addresses.reset(addresses);
   fid_cq* completions = shared_completions_ ? shared_completions_->get() : nullptr;
   if (completions == nullptr) {
-    made.completions = std::make_unique<CompletionQueue>(queues_, domain_.get(), endpoint_queue_entries);
+    made.completions =
+        std::make_unique<CompletionQueue>(queues_, domain_.get(), endpoint_queue_entries, nullptr);
     completions = made.completions->get();
   }
 

@@ -76,6 +76,7 @@ class LibfabricDomain {
   Handle<fid_fabric> fabric_;
   Handle<fid_eq> events_;
   Handle<fid_domain> domain_;
+  Handle<fid_wait> wait_set_;  // of the shared queue, where fi_trywait does not do its work
   std::unique_ptr<CompletionQueue> shared_completions_;
 };
 

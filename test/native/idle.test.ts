@@ -1,0 +1,42 @@
+/** A fabric that has nothing to do does nothing: its threads sleep until something comes. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { whyNot } from '../contract/native-harness.js';
+import { pattern } from '../contract/pattern.js';
+
+const pageBytes = 64 * 1024;
+/** How long it is watched. A thread that spins takes all of it. */
+const WATCHED_MS = 500;
+const MICROSECONDS = 1000;
+
+describe.each(['tcp', 'same-host'] as const)('%s', (provider) => {
+  const reason = whyNot(provider);
+
+  it.skipIf(reason !== undefined)('sleeps after a write has ended', async () => {
+    const directory = mkdtempSync('/dev/shm/kvferry-test-');
+    const [receiver, sender] = [
+      await openNativeFabric({ providers: [provider] }),
+      await openNativeFabric({ providers: [provider] }),
+    ];
+    try {
+      await receiver.createArena({ path: join(directory, 'arena'), pageBytes, pages: 1 });
+      writeFileSync(join(directory, 'segment'), pattern('idle', pageBytes));
+      await sender.attachSegment('s', join(directory, 'segment'));
+      const endpoint = receiver.endpoints()[0] as FabricEndpoint;
+      const connection = await sender.connect(endpoint, await receiver.grant(provider), { timeoutMs: 10_000 });
+      const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: pageBytes }];
+      expect(await connection.write(items).done).toMatchObject({ status: 'delivered' });
+      const before = process.cpuUsage();
+      await delay(WATCHED_MS);
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / MICROSECONDS).toBeLessThan(WATCHED_MS / 2);
+    } finally {
+      await Promise.all([sender.close(), receiver.close()]);
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
