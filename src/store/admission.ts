@@ -32,6 +32,13 @@ export class Admission {
     return [...this.#queue].map((candidate) => candidate.name);
   }
 
+  /** When nobody waits, and it would fit even if nothing of it were in the arena. */
+  admitAtOnce(candidate: Candidate, freePages: number): boolean {
+    if (this.#queue.size > 0 || candidate.chunks > freePages - this.#reserved) return false;
+    this.#admit(candidate);
+    return true;
+  }
+
   enqueue(candidate: Candidate): void {
     this.#queue.add(candidate);
   }
@@ -59,8 +66,12 @@ export class Admission {
       }
       this.#queue.delete(candidate);
       if (!candidate.admissible()) continue;
-      this.#reserved += candidate.chunks;
-      candidate.admit();
+      this.#admit(candidate);
     }
+  }
+
+  #admit(candidate: Candidate): void {
+    this.#reserved += candidate.chunks;
+    candidate.admit();
   }
 }

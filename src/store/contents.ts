@@ -4,8 +4,13 @@
  * its page is free at once (S8).
  */
 import { KvferryError } from '../protocol/errors.js';
+import { Lessees } from './lessees.js';
 import type { PageTable } from './page-table.js';
 import type { Entry, Holder, Joiner, Place } from './records.js';
+
+/** Nobody has joined: one list for all entries. */
+export const nobody: Joiner[] = [];
+Object.freeze(nobody);
 
 export class Contents {
   readonly #pages: PageTable;
@@ -59,7 +64,8 @@ export class Contents {
   /** A page for a key that is not here. The caller has made sure that one is available. */
   add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
     const place = this.#take(writer, grant);
-    const entry: Entry = { key, length, place, ready: false, holders: new Set(), joiners: [], left: undefined };
+    const holders = new Lessees();
+    const entry: Entry = { key, length, place, ready: false, holders, joiners: nobody, left: undefined };
     this.#entries.set(key, entry);
     this.#countHeld(key, 1);
     return { entry, place };
@@ -91,6 +97,12 @@ export class Contents {
   revive(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined && this.#retained.delete(entry)) this.#countHeld(key, 1);
+  }
+
+  /** It waits for the bytes that somebody else writes. */
+  join(entry: Entry, joiner: Joiner): void {
+    if (entry.joiners.length > 0) entry.joiners.push(joiner);
+    else entry.joiners = [joiner];
   }
 
   unlease(holder: Holder, entry: Entry): void {
@@ -129,7 +141,8 @@ export class Contents {
 
   #take(writer: Holder, grant: string): Place {
     if (this.#pages.freeCount === 0) this.#evict();
-    return { ...this.#pages.allocate(), writer, grant };
+    const { page, generation } = this.#pages.allocate();
+    return { page, generation, writer, grant };
   }
 
   #retain(entry: Entry): void {

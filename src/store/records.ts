@@ -4,6 +4,7 @@ import type { Failure } from '../protocol/fields.js';
 import type { Candidate } from './admission.js';
 import type { StoreCommand } from './commands.js';
 import type { HolderId } from './holder.js';
+import type { Lessees } from './lessees.js';
 
 /** Where an entry's bytes are, or will be, and who writes them there. */
 export interface Place {
@@ -30,7 +31,7 @@ export interface Entry {
   /** Null while nobody writes it: its writer is gone, and no joiner has taken over yet. Never while `ready`. */
   place: Place | null;
   ready: boolean;
-  readonly holders: Set<Holder>;
+  readonly holders: Lessees;
   /** In the order in which they came; the first that can takes over when the writer fails. */
   joiners: Joiner[];
   /** Why the last writer is gone. */

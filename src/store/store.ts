@@ -17,7 +17,7 @@ import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
 import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
-import { Contents } from './contents.js';
+import { Contents, nobody } from './contents.js';
 import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
 import { PageTable } from './page-table.js';
@@ -272,6 +272,7 @@ export class Store {
       this.#place(holder, batch);
       return undefined;
     }
+    if (this.#admission.admitAtOnce(holder.candidate, this.#contents.available)) return undefined;
     for (const key of command.keys) this.#contents.waitFor(holder, key);
     this.#admission.enqueue(holder.candidate);
     this.#pump();
@@ -396,7 +397,7 @@ export class Store {
       alreadySent.push(position);
       if (!known.ready) {
         joined.push(position);
-        known.joiners.push({ holder, batch: number, position });
+        this.#contents.join(known, { holder, batch: number, position });
       }
       this.#contents.lease(holder, known);
     }
@@ -472,21 +473,21 @@ export class Store {
   /** The bytes of these entries are here: their writer learns it, and everybody who had joined. */
   #makeReady(writer: Holder, batch: number, kind: 'written' | 'joined', entries: readonly Entry[]): void {
     const progress = new Map<string, ChunksReady>();
-    const count = (to: Holder, number: number, as: 'written' | 'joined') => {
+    const count = (to: Holder, number: number, as: 'written' | 'joined', chunks: number) => {
       const name = `${number} ${to.name}`;
       const row: ChunksReady = progress.get(name) ?? {
         ...{ type: 'chunks.ready', holder: to.id, batch: number },
         ...{ written: 0, joined: 0 },
       };
-      row[as] += 1;
+      row[as] += chunks;
       progress.set(name, row);
     };
+    if (entries.length > 0) count(writer, batch, kind, entries.length);
     for (const entry of entries) {
       this.#pages.commit(entry.place?.page ?? -1);
       entry.ready = true;
-      count(writer, batch, kind);
-      for (const joiner of entry.joiners) count(joiner.holder, joiner.batch, 'joined');
-      entry.joiners = [];
+      for (const joiner of entry.joiners) count(joiner.holder, joiner.batch, 'joined', 1);
+      entry.joiners = nobody;
     }
     for (const ready of progress.values()) this.#effects.push(ready);
   }
@@ -543,7 +544,7 @@ export class Store {
       const place = part.places[index] as Place;
       if (entry === undefined || entry.place !== place) continue;
       this.#pages.free(place.page, 'page.abandoned');
-      entry.joiners.push({ holder, batch: command.batch, position, declined: place.grant });
+      this.#contents.join(entry, { holder, batch: command.batch, position, declined: place.grant });
       this.#contents.orphan(entry);
     }
     return undefined;
