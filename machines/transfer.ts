@@ -99,15 +99,24 @@ function unsoundHandOver(
   return undefined;
 }
 
+/** 0 to `chunkCount` - 1. Many and often: written out, it takes a tenth of the time. */
+function positionsOf(chunkCount: number): number[] {
+  const positions: number[] = [];
+  for (let position = 0; position < chunkCount; position += 1) positions.push(position);
+  return positions;
+}
+
 /** Drops the deduplicated positions and pairs each remaining one, in order, with its page (S4). */
 function placementsOf(allocation: Allocation, chunkCount: number): Placement[] {
   const deduplicated = new Set(allocation.alreadySent);
-  const positions = Array.from({ length: chunkCount }, (_, position) => position).filter((p) => !deduplicated.has(p));
-  return positions.map((position, index) => ({
-    position,
-    page: allocation.pages[index] as number,
-    generation: allocation.generations[index] as number,
-  }));
+  const placements: Placement[] = [];
+  for (const position of positionsOf(chunkCount)) {
+    if (deduplicated.has(position)) continue;
+    const index = placements.length;
+    const page = allocation.pages[index] as number;
+    placements.push({ position, page, generation: allocation.generations[index] as number });
+  }
+  return placements;
 }
 
 /** What every failure and every order to stop leads to: the first reason is kept. */
@@ -182,7 +191,7 @@ export const transferMachine = setup({
     current: { part: 0, placements: [] },
     handedOver: [],
     joined: [],
-    held: Array.from({ length: input.chunkCount }, (_, position) => position),
+    held: positionsOf(input.chunkCount),
     joinResolved: false,
     writeOutstanding: false,
     failure: null,

@@ -17,10 +17,7 @@ import {
   DrainingConnectionError,
   type Msg,
   type NatsConnection,
-  NoRespondersError,
-  RequestError,
   type Status,
-  TimeoutError,
 } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
@@ -86,6 +83,13 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
   }
 }
 
+interface Question {
+  readonly subject: string;
+  readonly timer: NodeJS.Timeout;
+  resolve(answer: string): void;
+  reject(error: KvferryError): void;
+}
+
 interface Outgoing {
   readonly subject: string;
   readonly body: string;
@@ -98,6 +102,10 @@ class NatsControl implements ControlPort {
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** How to end each wait that is under way. */
   readonly #waits = new Set<(error: KvferryError) => void>();
+  /** Questions that are not answered yet, by the last part of the subject at which they wait. */
+  readonly #questions = new Map<string, Question>();
+  readonly #inbox = createInbox();
+  #asked = 0;
   readonly #outbox: Outgoing[] = [];
   #outboxBytes = 0;
   #status: ControlStatus = 'connected';
@@ -106,19 +114,31 @@ class NatsControl implements ControlPort {
   constructor(connection: NatsConnection, logger: Logger | undefined) {
     this.#connection = connection;
     this.#logger = logger;
+    connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error !== null) this.#logger?.error({ err: error }, 'answers cannot be received');
+        else this.#answered(message);
+      },
+    });
     void this.#watch(connection.status());
   }
 
+  /** The NATS client's own `request` makes two errors with their stacks and a race of promises for every question. */
   async request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
     this.#checkSize(subject, body);
     this.#checkConnected();
-    const timeout = Math.max(1, Math.ceil(options.timeoutMs));
-    const message = await this.#wait((resolve, reject) => {
-      this.#connection.request(subject, body, { timeout }).then(resolve, (error: unknown) => {
-        reject(requestError(subject, timeout, error));
-      });
+    const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs));
+    this.#asked += 1;
+    const token = this.#asked.toString(36);
+    return new Promise<string>((resolve, reject) => {
+      const late = () => this.#settle(token)?.reject(unanswered(subject, timeoutMs));
+      this.#questions.set(token, { subject, timer: setTimeout(late, timeoutMs), resolve, reject });
+      try {
+        this.#connection.publish(subject, body, { reply: `${this.#inbox}.${token}` });
+      } catch (cause) {
+        this.#settle(token)?.reject(unsent(subject, cause));
+      }
     });
-    return message.string();
   }
 
   async requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
@@ -198,7 +218,7 @@ class NatsControl implements ControlPort {
   }
 
   /** A wait that ends early, rejected, when the connection breaks or is closed. */
-  #wait<T = Msg>(start: (resolve: (value: T) => void, reject: (error: KvferryError) => void) => void): Promise<T> {
+  #wait<T>(start: (resolve: (value: T) => void, reject: (error: KvferryError) => void) => void): Promise<T> {
     let endEarly: (error: KvferryError) => void = () => undefined;
     return new Promise<T>((resolve, reject) => {
       endEarly = reject;
@@ -209,6 +229,26 @@ class NatsControl implements ControlPort {
 
   #endWaits(error: KvferryError): void {
     for (const endEarly of this.#waits) endEarly(error);
+    for (const token of [...this.#questions.keys()]) this.#settle(token)?.reject(error);
+  }
+
+  #settle(token: string): Question | undefined {
+    const question = this.#questions.get(token);
+    if (question === undefined) return undefined;
+    this.#questions.delete(token);
+    clearTimeout(question.timer);
+    return question;
+  }
+
+  /** An answer that came too late, or a second one, is for nobody. */
+  #answered(message: Msg): void {
+    const question = this.#settle(message.subject.slice(message.subject.lastIndexOf('.') + 1));
+    if (question === undefined) return;
+    if (isNoResponders(message)) {
+      question.reject(new KvferryError('no_responders', `nobody listens on ${question.subject}`));
+    } else {
+      question.resolve(message.string());
+    }
   }
 
   #deliver(handler: (message: ControlMessage) => void, message: Msg): void {
@@ -299,13 +339,11 @@ function disconnected(): KvferryError {
   return new KvferryError('disconnected', 'NATS is away');
 }
 
-function requestError(subject: string, timeoutMs: number, cause: unknown): KvferryError {
-  if (cause instanceof TimeoutError) {
-    return new KvferryError('deadline_exceeded', `no answer from ${subject} within ${timeoutMs} ms`, { cause });
-  }
-  if (cause instanceof NoRespondersError || (cause instanceof RequestError && cause.isNoResponders())) {
-    return new KvferryError('no_responders', `nobody listens on ${subject}`, { cause });
-  }
+function unanswered(subject: string, timeoutMs: number): KvferryError {
+  return new KvferryError('deadline_exceeded', `no answer from ${subject} within ${timeoutMs} ms`);
+}
+
+function unsent(subject: string, cause: unknown): KvferryError {
   if (cause instanceof ClosedConnectionError || cause instanceof DrainingConnectionError) return closed(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new KvferryError('disconnected', `request to ${subject} failed: ${reason}`, { cause });

@@ -22,6 +22,7 @@ export class Contents {
   readonly #orphans = new Set<Entry>();
   /** Requests that wait for admission, by the keys they will ask for. */
   readonly #waitingFor = new Map<string, Set<Holder>>();
+  #isWaitingCheaper = false;
 
   constructor(pages: PageTable, retainedMax: number) {
     this.#pages = pages;
@@ -127,6 +128,13 @@ export class Contents {
     if (entry !== undefined && !this.#retained.has(entry)) holder.waitingHeld += 1;
   }
 
+  /** Has what a waiting request asks for come to be held since this was last asked? Then it would be charged less. */
+  takeWaitingCheaper(): boolean {
+    const cheaper = this.#isWaitingCheaper;
+    this.#isWaitingCheaper = false;
+    return cheaper;
+  }
+
   stopWaiting(holder: Holder): void {
     for (const key of holder.waitingKeys) {
       const holders = this.#waitingFor.get(key);
@@ -169,6 +177,9 @@ export class Contents {
   }
 
   #countHeld(key: string, change: 1 | -1): void {
-    for (const holder of this.#waitingFor.get(key) ?? []) holder.waitingHeld += change;
+    for (const holder of this.#waitingFor.get(key) ?? []) {
+      holder.waitingHeld += change;
+      this.#isWaitingCheaper ||= change > 0;
+    }
   }
 }

@@ -83,9 +83,10 @@ export class Store {
     const freed = this.#pages.freeCount - freeBefore;
     if (freed > 0) this.#effects.push({ type: 'pages.freed', count: freed });
     this.#handOver();
+    const cheaper = this.#contents.takeWaitingCheaper();
     const roomier =
       this.#contents.available > available || this.#admission.reserved < reserved || this.#admission.waiting < waiting;
-    if (roomier) this.#pump();
+    if (roomier || cheaper) this.#pump();
     // Who was admitted just now may have joined an entry that nobody else can write.
     this.#handOver();
     return { reply: reply as StoreResult<C>['reply'], effects: this.#effects };

@@ -72,4 +72,14 @@ describe('retained pages', () => {
     expect(store.end('b', 'failed')).toEqual([]);
     expect(store.drained('b')).toMatchObject([pagesFreed(2), { type: 'allocated', allocation: { alreadySent: [] } }]);
   });
+
+  test('P8: a reader that leases a retained page lets those pass who need nothing more than it', () => {
+    const store = new TestStore({ pages: 2, retainedMax: 2 });
+    leave(store, 'a', ['k0']);
+    store.allocate('b', ['x']);
+    expect(store.allocate('c', ['y', 'z'])).toEqual([queued('c', 2)]);
+    expect(store.allocate('d', ['k0'])).toEqual([queued('d', 1)]);
+    expect(store.acquire('reader', ['k0']).effects).toEqual([allocated('d', { alreadySent: [0] })]);
+    expect(store.state()).toEqual({ writing: 1, ready: 1, waiting: 1 });
+  });
 });
