@@ -2,7 +2,7 @@
  * One side of the fabric in a process of its own: it does what its parent says, one thing after the other, and ends with
  * its parent.
  */
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricPort, Provider } from '../../src/ports/fabric.js';
 import { KvferryError } from '../../src/protocol/errors.js';
@@ -36,8 +36,7 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
     }
     case 'send': {
       fabric = await openNativeFabric({ providers: command.providers, socketDir: command.socketDirectory });
-      memory = openSync(command.path, 'wx+');
-      ftruncateSync(memory, command.bytes);
+      memory = openSync(command.path, 'r+');
       await fabric.attachSegment(SEGMENT, command.path);
       for (const { endpoint, grant } of command.offers) {
         const connection = await fabric.connect(endpoint, grant, { timeoutMs: CONNECT_TIMEOUT_MS });

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { NativeProvider } from '../../src/native/native-fabric.js';
 import { ask } from '../harness/ask.js';
+import { makeEngineMemory } from '../harness/engine-memory.js';
 import { type Program, startProgram } from '../harness/program.js';
 import type { Teardown } from '../harness/teardown.js';
 import type { NotRun } from '../report.js';
@@ -34,7 +35,8 @@ export async function startKvferry(
   const sender = start('data-sender');
   const shared = { providers: PROVIDERS, socketDirectory: directory, bytes };
   const { offers, unavailable } = await order(receiver, { type: 'receive', path: `${directory}/arena`, ...shared });
-  await order(sender, { type: 'send', path: `${directory}/source`, offers, ...shared });
+  const source = await makeEngineMemory({ bytes, logDirectory }, teardown);
+  await order(sender, { type: 'send', path: source, offers, ...shared });
   const signal = (name: NodeJS.Signals) => {
     for (const program of [receiver, sender]) program.process.kill(name);
   };

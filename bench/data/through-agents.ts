@@ -8,6 +8,7 @@ import { formatBytes } from '../../src/config/quantities.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
+import { makeEngineMemory } from '../harness/engine-memory.js';
 import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
@@ -82,7 +83,10 @@ async function measure(
   const settings = ['--provider', path, '--heartbeat-ms', '5s', '--lease-ms', '600s'];
   const cluster = await startCluster({ prefillAgents: 1, ...arena, directory, workDirectory, settings }, teardown);
   const requests = new Requests(cluster);
-  const source = openSync(await requests.attach(directory, chunks * chunkBytes), 'r+');
+  const memory = { bytes: chunks * chunkBytes, logDirectory: workDirectory };
+  const sourcePath = await makeEngineMemory(memory, teardown);
+  for (const { name } of cluster.prefill) await requests.attachAt(name, sourcePath);
+  const source = openSync(sourcePath, 'r+');
   teardown.defer(() => closeSync(source));
   const rows: Row[] = [];
   for (const inFlight of scale.inFlight) {
