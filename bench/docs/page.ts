@@ -33,9 +33,27 @@ The model is kind: it loses no message, and nobody dies.`,
   scale: `What a batch of 32 keys costs when there is more of everything: the shipped store alone, and the shipped decode agent without a
 network (messages are handed to it as text, and answered as text). An exponent of 0 is flat, of 1 linear.`,
   recovery: `Real agents, killed with SIGKILL while a request is under way. *Detect*: until the other side announces its failure, which it
-does after three silent heartbeats, or earlier. *Reclaim*: until the pages are free. *Restart*: from the start of the next process to
+does after nearly three silent heartbeats, or earlier. *Reclaim*: until the pages are free. *Restart*: from the start of the next process to
 the first request that is ready; *reconnect* is the part after it serves.`,
 };
+
+/** By traces of system calls and processor profiles on two processors. */
+const HOLDS = `Where an aim is missed, waking threads costs more than moving bytes or deciding:
+
+- **put to ready.** A bare round trip wakes four threads. From put to ready there are five messages in a row (put, allocate, its answer,
+  commit, the event), each woken twice, and four hand-overs between a fabric's threads and JavaScript: as much as three and a half round
+  trips before anything is computed. The other half is JavaScript in both agents, some 0.4 ms each while they are cold between
+  requests; under load a batch of 32 keys takes about 0.45 ms of processor time in either. XState's part of that is a fifth, writing to
+  sockets and collecting garbage a fifth more, and nothing else stands out. Fewer messages would help most: a commit that is
+  implied by the fabric's own completion at the receiver.
+- **One small write at a time.** On one host the receiver copies, which is what makes a fence possible, so a write is handed to three
+  threads, one of them in another process, and back: 60 to 80 µs, of which the copy of 64 KiB is five. A peer that writes into the
+  other's memory from the calling thread is ten times faster there and cannot be fenced. From 1 MiB on, with more than one chunk under
+  way, the same path is as fast as memcpy or faster.
+- **TCP.** With chunks enough under way, two thirds of the time are the kernel's own copies in and out of the socket, as for a raw
+  stream. With one write at a time it is the hand-overs again, and the acknowledgement of each delivery.
+- **Through agents** is both of these: the bytes of one request wait for its control messages. More requests at once, or larger
+  ones, hide it.`;
 
 export function renderPage(stored: readonly StoredReport[]): string {
   return `${[
@@ -44,11 +62,13 @@ export function renderPage(stored: readonly StoredReport[]): string {
     `How fast kvferry is, and beside each figure what it is to be compared with, measured in the same run and in turns with it. Figures are
 medians, in brackets the least and the most of the rounds. A GB is 10⁹ bytes.`,
     ...stored.flatMap(renderReport),
+    '## What holds the rest',
+    HOLDS,
     '## Repeating it',
     `\`\`\`sh
 npm run bench -- --quick            # some minutes; tables on the terminal
-npm run bench -- --json             # everything; the last line is one JSON object
-npm run bench -- --peers --json     # kvferry and its peers on the same rows
+npm run bench -- --json             # everything, some 25 minutes; the last line is one JSON object
+npm run bench -- --peers --json     # kvferry and its peers on the same rows; two minutes with --quick, half an hour without
 npm run bench -- --suite control    # only that
 \`\`\``,
     `It needs what \`npm run demo\` needs, and some GiB of /dev/shm. \`iperf3\` takes part if it is installed. Peers are Python wheels of the
