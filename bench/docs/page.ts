@@ -42,8 +42,8 @@ const HOLDS = `Where an aim is missed, waking threads costs more than moving byt
 
 - **put to ready.** A bare round trip wakes four threads. From put to ready there are five messages in a row (put, allocate, its answer,
   commit, the event), each woken twice, and four hand-overs between a fabric's threads and JavaScript: as much as three and a half round
-  trips before anything is computed. The other half is JavaScript in both agents, some 0.4 ms each while they are cold between
-  requests; under load a batch of 32 keys takes about 0.45 ms of processor time in either. XState's part of that is a fifth, writing to
+  trips before anything is computed. The other half is the agents' own work: a batch of 32 keys takes about 0.45 ms of processor
+  time in either under load, and twice that when requests come one by one and find cold caches. XState's part of that is a fifth, writing to
   sockets and collecting garbage a fifth more, and nothing else stands out. Fewer messages would help most: a commit that is
   implied by the fabric's own completion at the receiver.
 - **One small write at a time.** On one host the receiver copies, which is what makes a fence possible, so a write is handed to three
