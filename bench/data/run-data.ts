@@ -14,7 +14,7 @@ import { findBaselines } from './baselines.js';
 import type { Contender, WriteTimes } from './contender.js';
 import { startKvferry } from './kvferry-contender.js';
 import { measureThroughAgents } from './through-agents.js';
-import { type DataScale, fullData, quickData, type WriteCase, writeCases } from './write-case.js';
+import { type DataScale, fullData, peersData, quickData, type WriteCase, writeCases } from './write-case.js';
 
 const GIB = 1024 ** 3;
 /** Of a source or an arena. */
@@ -36,7 +36,7 @@ interface Taken {
 }
 
 export async function runData(bench: Bench, teardown: Teardown, startPeers?: StartPeers): Promise<SuiteResult> {
-  const scale = scaleOf(bench);
+  const scale = scaleOf(bench, startPeers !== undefined);
   const { cases, notRun } = writeCases(scale);
   const directory = bench.sharedDirectory(teardown);
   const bytes = Math.max(...cases.map(({ chunkBytes, chunks }) => chunkBytes * chunks));
@@ -105,8 +105,9 @@ function rowOf(one: WriteCase, path: Contender['path'], taken: ReadonlyMap<strin
   return { table: 'write', parameters: { path, chunkBytes, batch, inFlight }, figures };
 }
 
-function scaleOf(bench: Bench): DataScale {
-  const [scale, wanted] = bench.quick ? [quickData, QUICK_ROOM_BYTES] : [fullData, FULL_ROOM_BYTES];
+function scaleOf(bench: Bench, withPeers: boolean): DataScale {
+  const full = withPeers ? peersData : fullData;
+  const [scale, wanted] = bench.quick ? [quickData, QUICK_ROOM_BYTES] : [full, FULL_ROOM_BYTES];
   return { ...scale, roomBytes: Math.min(wanted, Math.floor(roomBytes(bench.sharedMemory) / ROOM_PARTS)) };
 }
 

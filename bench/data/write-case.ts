@@ -35,6 +35,9 @@ export const fullData: Omit<DataScale, 'roomBytes'> = {
   warmUpRounds: 1,
 };
 
+/** Each peer fills and compares every byte in a program of its own, some of them slowly: smaller rounds. */
+export const peersData: Omit<DataScale, 'roomBytes'> = { ...fullData, roundBytes: 128 * MIB, rounds: 3 };
+
 export const quickData: Omit<DataScale, 'roomBytes'> = {
   chunkBytes: [64 * KIB, MIB, 32 * MIB],
   batches: [1, 16],

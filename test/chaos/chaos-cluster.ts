@@ -34,7 +34,9 @@ const RETAINED_PAGES = [0, 12];
 const NATS_SETTLE_MS = 3000;
 /** A heartbeat and its end, so that nothing that was done before still shows. */
 const SETTLE_MS = 1000;
-const RECLAIM_POLL_MS = 50;
+const POLL_MS = 50;
+/** NATS is away for less. */
+const ATTACH_TIMEOUT_MS = 10_000;
 const RECLAIM_TIMEOUT_MS = 10_000;
 
 interface Death {
@@ -131,17 +133,29 @@ export class ChaosCluster {
 
   /** Starts an agent and gives it its source memory. False when it did not live that long. */
   async bringUp(slot: AgentSlot, failpoints = '', serve = true): Promise<boolean> {
-    while (!(await slot.start(failpoints))) {
+    while (!(await slot.start(failpoints)) || !(await this.#attachSource(slot))) {
       if (failpoints !== '') return false;
-    }
-    if (slot.role === 'prefill') {
-      const attached = await this.attempt(() =>
-        this.client.attach(slot.name, { segment: SEGMENT, path: this.pool.path }, { timeoutMs: CALL_TIMEOUT_MS }),
-      );
-      if (attached === undefined) return false;
     }
     slot.inService = serve;
     return true;
+  }
+
+  /** False when it died. NATS may be away: asked again until it answers. */
+  async #attachSource(slot: AgentSlot): Promise<boolean> {
+    if (slot.role === 'decode') return true;
+    const segment = { segment: SEGMENT, path: this.pool.path };
+    for (const untilMs = performance.now() + ATTACH_TIMEOUT_MS; slot.isAlive; ) {
+      try {
+        await this.client.attach(slot.name, segment, { timeoutMs: CALL_TIMEOUT_MS });
+        return true;
+      } catch (error) {
+        // Attached before, and the answer was lost.
+        if (isKvferryError(error, 'segment_exists')) return true;
+        if (!isKvferryError(error) || performance.now() > untilMs) throw error;
+        await delay(POLL_MS);
+      }
+    }
+    return false;
   }
 
   /** Undefined when the call failed as calls do when agents die: with a typed error. */
@@ -220,7 +234,7 @@ export class ChaosCluster {
         this.reclaimMs.add(performance.now() - atMs);
         return;
       }
-      await delay(RECLAIM_POLL_MS);
+      await delay(POLL_MS);
     }
     if (this.undisturbedSince(decode, atMs)) this.reclaimMs.add(performance.now() - atMs);
   }
