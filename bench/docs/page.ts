@@ -68,7 +68,7 @@ medians, in brackets the least and the most of the rounds. A GB is 10⁹ bytes.`
     `\`\`\`sh
 npm run bench -- --quick            # some minutes; tables on the terminal
 npm run bench -- --json             # everything, some 25 minutes; the last line is one JSON object
-npm run bench -- --peers --json     # kvferry and its peers on the same rows; with --quick two minutes
+npm run bench -- --peers --json     # kvferry and its peers on the same rows; some six minutes, two with --quick
 npm run bench -- --suite control    # only that
 \`\`\``,
     `It needs what \`npm run demo\` needs, and some GiB of /dev/shm. \`iperf3\` takes part if it is installed. Peers are Python wheels of the
