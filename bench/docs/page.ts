@@ -51,7 +51,7 @@ const HOLDS = `Where an aim is missed, waking threads costs more than moving byt
   other's memory from the calling thread is ten times faster there and cannot be fenced. From 1 MiB on, with more than one chunk under
   way, the same path is as fast as memcpy or faster.
 - **TCP.** With chunks enough under way, two thirds of the time are the kernel's own copies in and out of the socket, as for a raw
-  stream. With one write at a time it is the hand-overs again, and the acknowledgement of each delivery.
+  stream; kvferry uses one stream to a peer, and NIXL goes beyond what one can do. With one write at a time it is the hand-overs again, and the acknowledgement of each delivery.
 - **Through agents** is both of these: the bytes of one request wait for its control messages. More requests at once, or larger
   ones, hide it.`;
 
