@@ -33,8 +33,8 @@ export type PeerEvent =
  * requests have ended, and everybody knows, before the third is over.
  */
 export const SILENT_HEARTBEATS_MAX = 2.75;
-/** One heartbeat is late. */
-const LATE_HEARTBEATS_MAX = 1.25;
+/** One that was silent for the time of this many is asked: a heartbeat is late. */
+const SUSPECT_HEARTBEATS = 1.25;
 
 export const peerMachine = setup({
   types: {
@@ -57,8 +57,8 @@ export const peerMachine = setup({
   },
   delays: {
     connectTimeout: ({ context }) => context.connectTimeoutMs,
-    suspectAfter: ({ context }) => context.heartbeatMs * LATE_HEARTBEATS_MAX,
-    lostAfter: ({ context }) => context.heartbeatMs * (SILENT_HEARTBEATS_MAX - LATE_HEARTBEATS_MAX),
+    suspectAfter: ({ context }) => context.heartbeatMs * SUSPECT_HEARTBEATS,
+    lostAfter: ({ context }) => context.heartbeatMs * (SILENT_HEARTBEATS_MAX - SUSPECT_HEARTBEATS),
   },
 }).createMachine({
   id: 'peer',

@@ -110,7 +110,7 @@ function positionsOf(chunkCount: number): number[] {
 function placementsOf(allocation: Allocation, chunkCount: number): Placement[] {
   const deduplicated = new Set(allocation.alreadySent);
   const placements: Placement[] = [];
-  for (const position of positionsOf(chunkCount)) {
+  for (let position = 0; position < chunkCount; position += 1) {
     if (deduplicated.has(position)) continue;
     const index = placements.length;
     const page = allocation.pages[index] as number;

@@ -6,7 +6,7 @@
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlPort } from '../ports/control.js';
 
-/** A heartbeat that is later than this many intervals counts as an absence; others wait for three. */
+/** A heartbeat that is later than this many intervals counts as an absence; others wait for nearly three. */
 const LATE_HEARTBEATS_MAX = 1.5;
 
 export class Presence {

@@ -151,8 +151,7 @@ export class ReceiverPeer implements Peer {
   row(): PeerRow {
     const { agent, epoch } = this;
     const connection = this.#connection?.fabric;
-    const { value } = this.#actor.getSnapshot();
-    const state = stateName(typeof value === 'string' ? value : value.open);
+    const state = stateName(this.#actor.getSnapshot().value);
     const via = connection === undefined ? {} : { provider: connection.provider, detail: connection.detail };
     return { agent, epoch, side: 'receiver', state, ...via, fallback: this.#fallback };
   }

@@ -130,8 +130,7 @@ export class SenderPeer {
 
   row(): PeerRow {
     const { agent, epoch } = this;
-    const { value } = this.#actor.getSnapshot();
-    const state = stateName(typeof value === 'string' ? value : value.open);
+    const state = stateName(this.#actor.getSnapshot().value);
     const via = this.#grant === undefined ? {} : { provider: this.#grant.provider };
     return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
   }

@@ -58,9 +58,15 @@ export function tell<Event>(
   if (actor.getSnapshot().status === 'active') actor.send(event);
 }
 
-/** A machine's state as `status` shows it: `running.open`; of several at once `connected and alive`. */
+/**
+ * A machine's state as `status` shows it: `running.open`; of several at once `connected and alive`, without the name of the
+ * state around them.
+ */
 export function stateName(value: string | object): string {
   if (typeof value === 'string') return value;
-  const parts = Object.entries(value).map(([key, inner]) => [key, stateName(inner)] as const);
-  return parts.length > 1 ? parts.map(([, inner]) => inner).join(' and ') : parts.flat().join('.');
+  const states = Object.values(value);
+  if (states.length > 1) return states.map(stateName).join(' and ');
+  const [inner] = states;
+  const isAround = typeof inner === 'object' && Object.keys(inner).length > 1;
+  return isAround ? stateName(inner) : `${Object.keys(value)[0]}.${stateName(inner)}`;
 }

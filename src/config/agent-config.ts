@@ -81,7 +81,12 @@ const fields = {
     0,
     'Pages that may stay as cache when nobody leases them; they serve later requests, and give way to new ones (decode, both).',
   ),
-  heartbeatMs: duration(10, 60_000, '1s', 'How often an agent says that it lives; after three of silence it is dead.'),
+  heartbeatMs: duration(
+    10,
+    60_000,
+    '1s',
+    'How often an agent says that it lives; after nearly three of silence it is dead.',
+  ),
   connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long connecting to another agent may take.'),
   attemptTimeoutMs: duration(10, TIMEOUT_MS_MAX, '2s', 'When an unanswered message to another agent is repeated.'),
   inquireIntervalMs: duration(10, TIMEOUT_MS_MAX, '2s', 'How often a sender asks how a request ended, if not told.'),
