@@ -7,6 +7,7 @@ import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import type { End } from '../src/protocol/subjects.js';
 import { effect } from './effect.js';
+import type { StateMeta } from './waiting.js';
 
 export interface GroupInput {
   readonly request: string;
@@ -49,6 +50,7 @@ export const groupMachine = setup({
     input: {} as GroupInput,
     context: {} as GroupContext,
     events: {} as GroupEvent,
+    meta: {} as StateMeta<GroupContext>,
   },
   actions: {
     /** Find out whether the sender of rank 0 has announced an end, and whether what the ranks said still holds. */
@@ -94,6 +96,12 @@ export const groupMachine = setup({
       states: {
         /** Some rank is not complete. */
         collecting: {
+          meta: {
+            waiting: ({ complete, size }) => ({
+              gate: 'ranks',
+              text: `${size - complete.length} of ${size} ranks to be complete`,
+            }),
+          },
           on: {
             'rank.completed': { actions: { type: 'countComplete', params: ({ event }) => ({ rank: event.rank }) } },
             'rank.failed': {
@@ -114,6 +122,9 @@ export const groupMachine = setup({
         /** How it ends here is known. Has somebody else announced another end; do the ranks still say so? */
         deciding: {
           entry: 'decide',
+          meta: {
+            waiting: { gate: 'sender', text: 'the word of the sender of rank 0 whether it has announced an end' },
+          },
           on: {
             'end.certain': [{ guard: 'isReady', target: '#group.telling' }, { target: '#group.ended' }],
             'end.announced': {

@@ -9,6 +9,7 @@ import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import type { End } from '../src/protocol/subjects.js';
 import { effect } from './effect.js';
+import type { StateMeta, Waiting } from './waiting.js';
 
 export interface IngestInput {
   readonly request: string;
@@ -76,6 +77,7 @@ export const ingestMachine = setup({
     input: {} as IngestInput,
     context: {} as IngestContext,
     events: {} as IngestEvent,
+    meta: {} as StateMeta<IngestContext>,
   },
   actions: {
     /** Find out whether the sender has announced an end; of one rank of several, how all of them end. */
@@ -182,6 +184,7 @@ export const ingestMachine = setup({
       states: {
         /** Not admitted: the request waits for pages. */
         waiting: {
+          meta: { waiting: { gate: 'admission', text: 'pages for its chunks' } },
           on: {
             'batch.allocated': {
               target: 'receiving',
@@ -190,6 +193,7 @@ export const ingestMachine = setup({
           },
         },
         receiving: {
+          meta: { waiting: whatIsMissing },
           on: {
             'batch.allocated': { actions: { type: 'countBatch', params: ({ event }) => event } },
             'chunks.handed-over': { actions: { type: 'countHandedOver', params: ({ event }) => event } },
@@ -210,13 +214,22 @@ export const ingestMachine = setup({
           ],
         },
         /** Every byte is here; the other ranks may not be so far. */
-        gathering: { entry: 'reportComplete' },
+        gathering: {
+          entry: 'reportComplete',
+          meta: { waiting: { gate: 'ranks', text: 'the other ranks, until they are complete too' } },
+        },
       },
     },
 
     /** How it ends here is known; has somebody else announced another end? */
     deciding: {
       entry: 'decide',
+      meta: {
+        waiting: ({ rank }) =>
+          rank === null
+            ? { gate: 'sender', text: 'the word of {peer} whether it has announced an end' }
+            : { gate: 'ranks', text: 'the word of the agent that leads the ranks' },
+      },
       on: {
         'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
         'end.announced': endedElsewhere,
@@ -226,6 +239,7 @@ export const ingestMachine = setup({
     /** Every byte is here. The request's leases keep its pages until they are released or expire. */
     ready: {
       entry: ['recordEnd', 'announce'],
+      meta: { waiting: { gate: 'engine', text: 'the engine to read its pages and release them' } },
       on: {
         'leases.ended': {
           target: 'released',
@@ -238,6 +252,15 @@ export const ingestMachine = setup({
     ended: { type: 'final', entry: ['recordEnd', 'announce'] },
   },
 });
+
+/** While chunks arrive. */
+function whatIsMissing({ pending, joinsPending, batches, lastBatch }: IngestContext): Waiting {
+  const joined = Object.values(joinsPending).reduce((sum, chunks) => sum + chunks, 0);
+  if (pending > joined) return { gate: 'sender', text: `{peer} to write ${pending - joined} chunks` };
+  if (joined > 0) return { gate: 'writer', text: `other requests to write ${joined} chunks that it has joined` };
+  const last = lastBatch === null ? '' : ` of ${lastBatch + 1}`;
+  return { gate: 'sender', text: `{peer} to send more: ${batches} batches${last} are in` };
+}
 
 function isComplete({ lastBatch, batches, pending }: IngestContext): boolean {
   return lastBatch !== null && batches === lastBatch + 1 && pending === 0;

@@ -7,12 +7,17 @@
 import { assign, setup, stateIn } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
+import type { StateMeta } from './waiting.js';
 
 export interface PeerInput {
   readonly agent: string;
   readonly epoch: string;
   readonly heartbeatMs: number;
   readonly connectTimeoutMs: number;
+}
+
+export interface PeerContext extends PeerInput {
+  readonly failure: Failure | null;
 }
 
 export type PeerEvent =
@@ -39,8 +44,9 @@ const SUSPECT_HEARTBEATS = 1.25;
 export const peerMachine = setup({
   types: {
     input: {} as PeerInput,
-    context: {} as PeerInput & { readonly failure: Failure | null },
+    context: {} as PeerContext,
     events: {} as PeerEvent,
+    meta: {} as StateMeta<PeerContext>,
   },
   actions: {
     openConnection: effect('openConnection'),
@@ -75,6 +81,7 @@ export const peerMachine = setup({
           initial: 'connecting',
           states: {
             connecting: {
+              meta: { waiting: { gate: 'peer', text: 'a connection with {peer}' } },
               entry: 'openConnection',
               on: {
                 'connection.opened': 'connected',
@@ -97,7 +104,10 @@ export const peerMachine = setup({
               },
             },
             /** We were cut off from NATS while connecting: again, once it is back. */
-            interrupted: { on: { 'line.up': 'connecting', 'connection.opened': 'connected' } },
+            interrupted: {
+              meta: { waiting: { gate: 'peer', text: 'NATS to be back' } },
+              on: { 'line.up': 'connecting', 'connection.opened': 'connected' },
+            },
             connected: {
               entry: 'reportConnected',
               // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
@@ -111,7 +121,11 @@ export const peerMachine = setup({
           on: { 'peer.heard': '.alive', 'line.down': '.unheard' },
           states: {
             alive: { after: { suspectAfter: 'suspect' } },
-            suspect: { entry: 'probe', after: { lostAfter: 'silent' } },
+            suspect: {
+              meta: { waiting: { gate: 'peer', text: 'a sign of life of {peer}: its heartbeat is late' } },
+              entry: 'probe',
+              after: { lostAfter: 'silent' },
+            },
             /** Nothing was heard of it. Were we there to hear it? */
             silent: {
               entry: 'judgeSilence',

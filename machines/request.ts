@@ -9,6 +9,7 @@ import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import type { End } from '../src/protocol/subjects.js';
 import { effect } from './effect.js';
+import type { StateMeta } from './waiting.js';
 
 export interface RequestInput {
   readonly request: string;
@@ -53,6 +54,7 @@ export const requestMachine = setup({
     input: {} as RequestInput,
     context: {} as RequestContext,
     events: {} as RequestEvent,
+    meta: {} as StateMeta<RequestContext>,
   },
   actions: {
     startTransfer: effect<{ batch: number }>('startTransfer'),
@@ -160,6 +162,12 @@ export const requestMachine = setup({
       states: {
         /** Batches come in and are moved. */
         open: {
+          meta: {
+            waiting: ({ lastIn, active, batches }) =>
+              lastIn
+                ? { gate: 'receiver', text: `${active} of its ${batches} transfers to {peer}` }
+                : { gate: 'engine', text: `the engine to put batch ${batches}` },
+          },
           on: {
             'batch.added': {
               actions: [
@@ -185,6 +193,7 @@ export const requestMachine = setup({
         },
         /** All bytes are committed; the receiver has the word. */
         settling: {
+          meta: { waiting: { gate: 'receiver', text: 'the word of {peer} that every chunk is ready' } },
           after: { inquireInterval: { target: 'settling', reenter: true, actions: 'inquire' } },
         },
       },
@@ -192,6 +201,7 @@ export const requestMachine = setup({
 
     /** Ready, but a transfer may still wait for a reply that was overtaken. */
     settled: {
+      meta: { waiting: { gate: 'receiver', text: 'answers of {peer} that were overtaken' } },
       entry: 'settleTransfers',
       on: {
         'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
@@ -234,8 +244,11 @@ export const requestMachine = setup({
       always: { guard: 'verdictAndDrained', target: 'ended' },
       states: {
         deciding: { always: [{ guard: 'verdictUnknown', target: 'asking' }, { target: 'draining' }] },
-        asking: { entry: 'sendAbort' },
-        draining: {},
+        asking: {
+          entry: 'sendAbort',
+          meta: { waiting: { gate: 'receiver', text: 'the word of {peer} how the request ended' } },
+        },
+        draining: { meta: { waiting: { gate: 'fabric', text: 'its writes to end' } } },
       },
     },
 

@@ -8,6 +8,7 @@
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
+import type { StateMeta } from './waiting.js';
 
 /** What the receiver answered to `allocate`. All numbers are unchecked until `filtering`. */
 export interface Allocation {
@@ -143,6 +144,7 @@ export const transferMachine = setup({
     input: {} as TransferInput,
     context: {} as TransferContext,
     events: {} as TransferEvent,
+    meta: {} as StateMeta<TransferContext>,
   },
   actions: {
     sendAllocate: effect('sendAllocate'),
@@ -201,6 +203,7 @@ export const transferMachine = setup({
   on: { 'transfer.*': { actions: 'reportUnexpected' } },
   states: {
     allocating: {
+      meta: { waiting: { gate: 'receiver', text: 'a connection to {peer}, and its answer to allocate' } },
       entry: 'sendAllocate',
       on: {
         'allocate.replied': {
@@ -259,6 +262,12 @@ export const transferMachine = setup({
     },
 
     writing: {
+      meta: {
+        waiting: ({ current }) => ({
+          gate: 'fabric',
+          text: `the fabric to deliver ${current.placements.length} chunks to {peer}`,
+        }),
+      },
       entry: [assign({ writeOutstanding: true, drained: false }), 'startWrite'],
       on: {
         'write.delivered': {
@@ -296,6 +305,7 @@ export const transferMachine = setup({
     },
 
     committing: {
+      meta: { waiting: { gate: 'receiver', text: 'the answer of {peer} to commit' } },
       entry: 'sendCommit',
       on: {
         'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
@@ -309,6 +319,12 @@ export const transferMachine = setup({
     },
 
     joining: {
+      meta: {
+        waiting: ({ joined }) => ({
+          gate: 'writer',
+          text: `others to write chunks that this batch has joined (${joined.length} at first)`,
+        }),
+      },
       always: [
         {
           guard: 'handOverIsUnsound',
@@ -339,6 +355,7 @@ export const transferMachine = setup({
     },
 
     draining: {
+      meta: { waiting: { gate: 'fabric', text: 'the stopped write to end' } },
       on: {
         'write.delivered': { target: 'aborted', actions: assign({ writeOutstanding: false, drained: true }) },
         'write.failed': {

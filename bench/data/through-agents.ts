@@ -24,7 +24,9 @@ const MIB = 1024 ** 2;
 const KEYS_PER_REQUEST = 16;
 const BYTES_PER_GB = 1e9;
 const MS_PER_S = 1000;
-const IDLE_MS = 1000;
+const IDLE_MS = 2000;
+/** The garbage and the timers that the load has left are done with by then. */
+const SETTLING_MS = 2000;
 
 interface ThroughAgentsScale {
   readonly chunkBytes: readonly number[];
@@ -128,6 +130,7 @@ async function measure(
 /** CPU time of agents that are connected and have nothing to do. */
 async function measureIdle({ prefill, decode }: Cluster, parameters: Row['parameters']): Promise<Row> {
   const agents = [...prefill, decode];
+  await delay(SETTLING_MS);
   const before = await Promise.all(agents.map((agent) => agent.probe()));
   await delay(IDLE_MS);
   const after = await Promise.all(agents.map((agent) => agent.probe()));

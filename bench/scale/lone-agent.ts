@@ -33,6 +33,8 @@ export class LoneAgent {
         ...{ heartbeatMs: LONG_MS, connectTimeoutMs: LONG_MS, attemptTimeoutMs: LONG_MS, inquireIntervalMs: LONG_MS },
         ...{ writeDrainTimeoutMs: LONG_MS, shutdownTimeoutMs: 0, leaseMs: LONG_MS, retainedMax: 0 },
         ...{ sweepIntervalMs: LONG_MS, tombstoneMs: LONG_MS, tombstonesMax: 10_000, requestsMax: 100_000 },
+        journalEntries: 16_384,
+        auditIntervalMs: 0,
       },
       {
         ...{ control: this.#control, clock, fabric: new MemoryFabricNetwork(clock).open('memory') },

@@ -19,8 +19,13 @@ import {
 import { type Heartbeat, heartbeat, peerSchemas } from '../protocol/peer-messages.js';
 import { type End, subjects } from '../protocol/subjects.js';
 import type { AgentOptions } from './agent-options.js';
+import { AuditPublisher } from './audit-publisher.js';
 import { type AgentContext, atMost, failureOf } from './context.js';
 import { Counters } from './counters.js';
+import { explain } from './explain.js';
+import { inspectActors, shownPageMap } from './inspection.js';
+import { Journal } from './journal.js';
+import { LiveActors } from './live-actors.js';
 import { Presence } from './presence.js';
 import { Receiver, type StoreInspection } from './receiver.js';
 import { Sender } from './sender.js';
@@ -50,17 +55,19 @@ const CLOSE_TIMEOUT_MS = 10_000;
 type Body<T> = Omit<T, 'v' | 'ok'>;
 
 const owners = new Owners<Agent>();
-const logic = agentMachine.provide({
-  actions: {
-    beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
-    watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
-    fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
-    cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
-    close: ({ self }) => owners.run(self, (owner) => owner.close()),
-    reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  agentMachine.provide({
+    actions: {
+      beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
+      watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
+      fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
+      cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
+      close: ({ self }) => owners.run(self, (owner) => owner.close()),
+      reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class Agent {
   readonly epoch: string;
@@ -69,6 +76,7 @@ export class Agent {
   readonly #actor: Actor<typeof agentMachine>;
   readonly #sender: Sender | undefined;
   readonly #receiver: Receiver | undefined;
+  readonly #audit: AuditPublisher | undefined;
   readonly #subscriptions: ControlSubscription[] = [];
   readonly #startedMs: number;
   readonly #timers: unknown[] = [];
@@ -87,14 +95,20 @@ export class Agent {
     const logger = ports.logger.child({ agent, epoch: this.epoch });
     const presence = new Presence(clock, control, options.heartbeatMs);
     const counters = new Counters();
+    const journal = new Journal(clock, options.journalEntries);
+    const actors = new LiveActors(clock, journal);
     // Not at once: whoever found the reason is in the middle of something.
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
     };
     const supervisor = new Supervisor({ clock, counters, logger }, fence);
-    this.#context = { options, epoch: this.epoch, control, fabric, clock, logger, counters, presence, supervisor };
+    this.#context = {
+      ...{ options, epoch: this.epoch, control, fabric, clock, logger, counters, presence, supervisor },
+      ...{ journal, actors },
+    };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
+    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#context) : undefined;
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
     const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
@@ -102,7 +116,7 @@ export class Agent {
       this.#sender?.lineChanged(status);
       this.#receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, { about: {}, actors: this.#context.actors }, (error) => this.#crashed(error));
     this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 
@@ -140,13 +154,14 @@ export class Agent {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   beginHeartbeats(): void {
-    const { heartbeatMs, sweepIntervalMs } = this.#context.options;
+    const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#context.options;
     this.#beat(false);
     this.#every(heartbeatMs, () => this.#beat(false));
     this.#every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#context.clock.now());
       this.#receiver?.sweep();
     });
+    if (auditIntervalMs > 0) this.#every(auditIntervalMs, () => this.#audit?.publish());
   }
 
   async watchForIdle(): Promise<void> {
@@ -183,6 +198,7 @@ export class Agent {
       }
       this.#beat(true);
       for (const timer of this.#timers) clock.clearTimeout(timer);
+      this.#audit?.publish();
       for (const subscription of this.#subscriptions) subscription.close();
       await this.#sender?.close();
       this.#receiver?.close();
@@ -216,6 +232,9 @@ export class Agent {
       serve(context, subjects.operations(agent), operationSchemas, {
         describe: () => this.#describe(),
         status: (request) => this.#status(request),
+        inspect: (request) => this.#inspect(request),
+        journal: (request) => ({ ...this.#clockReading(), ...context.journal.read(request) }),
+        explain: (request) => this.#explain(request),
         cancel: (request) => this.#cancel(request),
         ...(sender === undefined
           ? {}
@@ -343,6 +362,30 @@ export class Agent {
       requestsTotal: rows.length,
       counters: counters.toJSON(),
     };
+  }
+
+  #inspect(request: OperationRequest<'inspect'>): Body<OperationReply<'inspect'>> {
+    const map = request.pages ? this.#receiver?.details.pageMap() : undefined;
+    const pages = map === undefined ? undefined : shownPageMap(map);
+    return {
+      ...this.#clockReading(),
+      role: this.#context.options.role,
+      state: this.#state(),
+      ...inspectActors(this.#context.actors, request),
+      ...(pages === undefined ? {} : { pages }),
+    };
+  }
+
+  #explain(request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
+    const rows = (name: string) => [...(this.#sender?.rows(name) ?? []), ...(this.#receiver?.rows(name) ?? [])];
+    const explanations = explain({ context: this.#context, store: this.#receiver?.details, rows }, request);
+    return { ...this.#clockReading(), explanations };
+  }
+
+  /** Who says so, and what its clock shows. */
+  #clockReading(): { agent: string; epoch: string; nowMs: number } {
+    const { options, clock } = this.#context;
+    return { agent: options.agent, epoch: this.epoch, nowMs: clock.now() };
   }
 
   #state(): DescribeReply['state'] {

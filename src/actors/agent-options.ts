@@ -33,4 +33,8 @@ export interface AgentOptions {
   readonly tombstonesMax: number;
   /** Requests in progress on either side, at once. */
   readonly requestsMax: number;
+  /** Entries that the journal keeps; 0: none. */
+  readonly journalEntries: number;
+  /** How often the steps of chunks are published; 0: never. */
+  readonly auditIntervalMs: number;
 }

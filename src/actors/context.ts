@@ -6,6 +6,8 @@ import type { FabricPort } from '../ports/fabric.js';
 import type { Failure } from '../protocol/fields.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Counters } from './counters.js';
+import type { Journal } from './journal.js';
+import type { LiveActors } from './live-actors.js';
 import type { Presence } from './presence.js';
 import type { Supervisor } from './supervisor.js';
 
@@ -20,6 +22,8 @@ export interface AgentContext {
   readonly counters: Counters;
   readonly presence: Presence;
   readonly supervisor: Supervisor;
+  readonly journal: Journal;
+  readonly actors: LiveActors;
 }
 
 /** Resolves after `delayMs` on the agent's clock. */

@@ -8,16 +8,17 @@ import type { TerminalEvent } from '../protocol/events.js';
 import type { Failure, Ranks } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { RankReport } from '../protocol/peer-messages.js';
-import { subjects } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
-import { publishEvent } from './publish-event.js';
+import { announceEnd } from './publish-event.js';
 import type { Verdict } from './rank-link.js';
 import { Owners, tell } from './supervise.js';
 
 export interface GroupTask {
   readonly request: string;
+  /** That of the rank that was heard of first. */
+  readonly epoch: string;
   readonly members: Ranks['members'];
   readonly timeoutMs: number;
 }
@@ -41,14 +42,16 @@ interface Voice {
 }
 
 const owners = new Owners<GroupActor>();
-const logic = groupMachine.provide({
-  actions: {
-    decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
-    tellRanks: ({ self, context }) => owners.run(self, (owner) => owner.tellRanks(context)),
-    announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  groupMachine.provide({
+    actions: {
+      decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
+      tellRanks: ({ self, context }) => owners.run(self, (owner) => owner.tellRanks(context)),
+      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class GroupActor {
   readonly task: GroupTask;
@@ -64,10 +67,11 @@ export class GroupActor {
     this.#context = context;
     this.#listener = listener;
     this.#startedMs = context.clock.now();
-    const { request, members, timeoutMs } = task;
+    const { request, epoch, members, timeoutMs } = task;
     const input = { request, size: members.length, timeoutMs };
     this.#actor = createActor(logic, { id: `group ${request}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    const charge = { about: { request, epoch }, actors: context.actors };
+    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
   }
 
   /** How the request ended, once that cannot change any more. */
@@ -174,7 +178,7 @@ export class GroupActor {
   }
 
   #publish(end: Verdict['end'], failure: Failure | null): void {
-    const { options, clock, counters, logger } = this.#context;
+    const { clock, counters, logger } = this.#context;
     const { request, members } = this.task;
     const sum = (count: 'chunks' | 'deduplicated' | 'joined' | 'bytes') =>
       [...this.#voices.values()].reduce((total, { counts }) => total + counts[count], 0);
@@ -199,7 +203,7 @@ export class GroupActor {
       ranks,
       ageMs: Math.round(clock.now() - this.#startedMs),
     };
-    publishEvent(this.#context, subjects.terminal(options.agent, end), event);
+    announceEnd(this.#context, event);
     counters.add(`groups_${end}`);
     const log = { request, end, ...reason, ranks: members.length };
     if (end === 'ready') logger.debug(log, 'request over several ranks ended');

@@ -118,7 +118,7 @@ export class Groups {
     }
   }
 
-  #start({ request, ranks, timeoutMs }: RankReport): GroupActor {
+  #start({ request, epoch, ranks, timeoutMs }: RankReport): GroupActor {
     const { agent, requestsMax } = this.#context.options;
     if (!this.#accepting) throw new KvferryError('agent_draining', `agent ${agent} takes no new requests`);
     if (this.#live >= requestsMax) {
@@ -128,7 +128,7 @@ export class Groups {
     }
     const group = new GroupActor(
       this.#context,
-      { request, members: ranks.members, timeoutMs },
+      { request, epoch, members: ranks.members, timeoutMs },
       {
         announcedBySender: (which, holder) =>
           holder === undefined ? this.#askSender(which) : this.#listener.announcedBySender(holder),

@@ -8,15 +8,16 @@ import type { Failure, Ranks } from '../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { RequestRow } from '../protocol/operations.js';
 import type { PeerReply } from '../protocol/peer-messages.js';
-import { type End, subjects } from '../protocol/subjects.js';
+import type { End } from '../protocol/subjects.js';
 import type { HolderId } from '../store/holder.js';
 import type { AgentContext } from './context.js';
 import type { Groups } from './groups.js';
 import { callPeer, notifyPeer } from './peer-call.js';
-import { publishEvent } from './publish-event.js';
+import { announceEnd } from './publish-event.js';
 import type { RankLink, Verdict } from './rank-link.js';
 import type { RankLinks } from './rank-links.js';
-import { Owners, stateName, tell } from './supervise.js';
+import { stateName } from './state-name.js';
+import { Owners, tell } from './supervise.js';
 
 export interface IngestTask {
   readonly holder: HolderId;
@@ -47,17 +48,19 @@ export interface IngestListener {
 }
 
 const owners = new Owners<IngestActor>();
-const logic = ingestMachine.provide({
-  actions: {
-    decide: ({ self, context }) => owners.run(self, (owner) => owner.decide(context)),
-    reportComplete: ({ self }) => owners.run(self, (owner) => owner.reportComplete()),
-    recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
-    announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-    notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
-    reportLeasesEnded: ({ self }, { cause }) => owners.run(self, (owner) => owner.reportLeasesEnded(cause)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  ingestMachine.provide({
+    actions: {
+      decide: ({ self, context }) => owners.run(self, (owner) => owner.decide(context)),
+      reportComplete: ({ self }) => owners.run(self, (owner) => owner.reportComplete()),
+      recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
+      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+      notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
+      reportLeasesEnded: ({ self }, { cause }) => owners.run(self, (owner) => owner.reportLeasesEnded(cause)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class IngestActor {
   readonly task: IngestTask;
@@ -83,7 +86,9 @@ export class IngestActor {
     const input = { ...holder, sender, totalChunks, timeoutMs, rank: ranks?.rank ?? null };
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    const about = { ...holder, peer: sender };
+    const charge = { about, deadlineMs: this.deadlineMs, actors: context.actors };
+    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
     this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
     this.#link?.say('running');
   }
@@ -267,7 +272,7 @@ export class IngestActor {
         bytes,
         ageMs: this.#ageMs,
       };
-      publishEvent(this.#context, subjects.terminal(options.agent, end), event);
+      announceEnd(this.#context, event);
     }
     if (!isNews) return;
     notifyPeer(this.#context, this.#sender, 'ended', { request, epoch, end, ...reason });

@@ -2,12 +2,13 @@
  * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until it is answered or its
  * deadline has passed; the receiver recognises repetitions.
  */
-import { decodeReply } from '../protocol/codec.js';
+import { decodeReply, toFailure } from '../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../protocol/peer-messages.js';
 import { type PeerNotice, type PeerOperation, subjects } from '../protocol/subjects.js';
 import { type AgentContext, sleep } from './context.js';
+import { type About, aboutMessage } from './journal.js';
 import { publishEvent } from './publish-event.js';
 
 /** Nobody listens: tried this often, a fraction of a heartbeat apart, before the peer is held for dead. */
@@ -34,7 +35,7 @@ export interface Insistence {
  * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the peer's
  * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
  */
-export function callPeer<O extends PeerOperation>(
+export async function callPeer<O extends PeerOperation>(
   context: AgentContext,
   peer: Peer,
   operation: O,
@@ -42,17 +43,30 @@ export function callPeer<O extends PeerOperation>(
   insistence: Insistence,
 ): Promise<PeerReply<O>> {
   const subject = subjects.peer(peer.agent, peer.epoch, operation);
+  const { journal, clock } = context;
+  const startedMs = clock.now();
+  let about: About = { peer: peer.agent };
+  const note = (code?: string) => journal.message('out', operation, about, clock.now() - startedMs, code);
   const lost = (cause?: unknown) =>
     new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
-  return insist(
-    context,
-    { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
-    async (left) => {
-      const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body(left.untilDeadlineMs) });
-      const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs });
-      return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
-    },
-  );
+  try {
+    const reply = await insist(
+      context,
+      { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
+      async (left) => {
+        const message = body(left.untilDeadlineMs);
+        about = aboutMessage(message, peer.agent);
+        const text = JSON.stringify({ v: PROTOCOL_VERSION, ...message });
+        const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs });
+        return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
+      },
+    );
+    note();
+    return reply;
+  } catch (error) {
+    note(toFailure(error).code);
+    throw error;
+  }
 }
 
 /**
@@ -95,4 +109,5 @@ export function notifyPeer<O extends PeerNotice>(
   body: Omit<PeerRequest<O>, 'v'>,
 ): void {
   publishEvent(context, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
+  context.journal.message('out', operation, aboutMessage(body, peer.agent));
 }

@@ -1,5 +1,8 @@
 /** Publishes an event. Losing one is counted and logged; it never ends what the event is about. */
+import type { TerminalEvent } from '../protocol/events.js';
+import { subjects } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
+import { aboutMessage } from './journal.js';
 
 export function publishEvent({ control, counters, logger }: AgentContext, subject: string, event: object): void {
   try {
@@ -8,4 +11,10 @@ export function publishEvent({ control, counters, logger }: AgentContext, subjec
     counters.add('events_lost');
     logger.error({ subject, err: error }, 'event not published');
   }
+}
+
+/** Announces how a request ended. */
+export function announceEnd(context: AgentContext, event: TerminalEvent): void {
+  publishEvent(context, subjects.terminal(context.options.agent, event.end), event);
+  context.journal.message('out', `event.${event.end}`, aboutMessage(event), undefined, event.reason?.code);
 }

@@ -14,7 +14,8 @@ import type { DescribeReply, PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
 import { callPeer, type Peer } from './peer-call.js';
 import { probe } from './probe.js';
-import { Owners, stateName, tell } from './supervise.js';
+import { stateName } from './state-name.js';
+import { Owners, tell } from './supervise.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
 export interface Connection {
@@ -23,16 +24,18 @@ export interface Connection {
 }
 
 const owners = new Owners<ReceiverPeer>();
-const logic = peerMachine.provide({
-  actions: {
-    openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
-    reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
-    probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-    judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-    reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  peerMachine.provide({
+    actions: {
+      openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
+      reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
+      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
+      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
+      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export interface ReceiverPeerListener {
   /** A number for the next connection, larger than all before it in this process. */
@@ -78,8 +81,13 @@ export class ReceiverPeer implements Peer {
     this.arena = arena;
     const { connectTimeoutMs } = context.options;
     const input = { agent: this.agent, epoch: this.epoch, heartbeatMs: description.heartbeatMs, connectTimeoutMs };
-    this.#actor = createActor(logic, { id: `receiver ${this.agent}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    this.#actor = createActor(logic, {
+      id: `peer ${this.agent}/${this.epoch} (receiver)`,
+      input,
+      clock: context.clock,
+    });
+    const about = { peer: this.agent, epoch: this.epoch };
+    owners.start(this.#actor, this, { about, actors: context.actors }, (error) => this.#crashed(error));
   }
 
   get isLost(): boolean {

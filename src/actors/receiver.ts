@@ -11,6 +11,7 @@ import type { StoreEffect } from '../store/commands.js';
 import type { StoreDescription } from '../store/description.js';
 import { type HolderId, nameOf } from '../store/holder.js';
 import { Store } from '../store/store.js';
+import type { StoreView } from '../store/view.js';
 import { type AgentContext, failureOf } from './context.js';
 import { endedRow } from './ended-row.js';
 import { Groups } from './groups.js';
@@ -58,7 +59,7 @@ export class Receiver {
     this.arenaPath = `${arena.directory}/kvferry-${agent}-${context.epoch}-arena`;
     const { pages, pageBytes } = arena;
     const limits = { leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax, retainedMax };
-    const store = new Store({ pages, pageBytes, ...limits });
+    const store = new Store({ pages, pageBytes, ...limits }, (step) => context.journal.store(step));
     this.#store = new StoreActor(store, context.clock, {
       onEffect: (effect) => this.#run(effect),
       onBroken: (invariant) => context.supervisor.invariantBroken(invariant),
@@ -230,6 +231,11 @@ export class Receiver {
   /** What the store holds, and the first invariant that is broken. For checks. */
   inspectStore(): StoreInspection {
     return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
+  }
+
+  /** What may be seen of the store. */
+  get details(): StoreView {
+    return this.#store.view.details;
   }
 
   pageCounts(): PageCounts {

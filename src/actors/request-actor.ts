@@ -10,7 +10,8 @@ import type { End } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
 import { callPeer } from './peer-call.js';
 import type { ReceiverPeer } from './receiver-peer.js';
-import { Owners, stateName, tell } from './supervise.js';
+import { stateName } from './state-name.js';
+import { Owners, tell } from './supervise.js';
 import { type SourceChunk, TransferActor } from './transfer-actor.js';
 
 export interface RequestTask {
@@ -38,19 +39,21 @@ export interface Batch {
 }
 
 const owners = new Owners<RequestActor>();
-const logic = requestMachine.provide({
-  actions: {
-    startTransfer: ({ self }, { batch }) => owners.run(self, (owner) => owner.startTransfer(batch)),
-    settleTransfers: ({ self }) => owners.run(self, (owner) => owner.settleTransfers()),
-    cancelTransfers: ({ self }, { failure }) => owners.run(self, (owner) => owner.cancelTransfers(failure)),
-    sendAbort: ({ self, context }) => owners.run(self, (owner) => owner.sendAbort(context)),
-    sendDrained: ({ self, context }) => owners.run(self, (owner) => owner.sendDrained(context)),
-    inquire: ({ self }) => owners.run(self, (owner) => owner.inquire()),
-    announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-    reportEnded: ({ self, context }) => owners.run(self, (owner) => owner.reportEnded(context)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  requestMachine.provide({
+    actions: {
+      startTransfer: ({ self }, { batch }) => owners.run(self, (owner) => owner.startTransfer(batch)),
+      settleTransfers: ({ self }) => owners.run(self, (owner) => owner.settleTransfers()),
+      cancelTransfers: ({ self }, { failure }) => owners.run(self, (owner) => owner.cancelTransfers(failure)),
+      sendAbort: ({ self, context }) => owners.run(self, (owner) => owner.sendAbort(context)),
+      sendDrained: ({ self, context }) => owners.run(self, (owner) => owner.sendDrained(context)),
+      inquire: ({ self }) => owners.run(self, (owner) => owner.inquire()),
+      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+      reportEnded: ({ self, context }) => owners.run(self, (owner) => owner.reportEnded(context)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class RequestActor {
   readonly task: RequestTask;
@@ -77,8 +80,10 @@ export class RequestActor {
     const { request, peer, totalChunks, timeoutMs } = task;
     const { inquireIntervalMs } = context.options;
     const input = { request, epoch: context.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
-    this.#actor = createActor(logic, { id: `request ${request}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    this.#actor = createActor(logic, { id: `request ${context.epoch}/${request}`, input, clock: context.clock });
+    const about = { request, epoch: context.epoch, peer: peer.agent };
+    const charge = { about, deadlineMs: this.#deadlineMs, actors: context.actors };
+    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
   }
 
   get batchesIn(): number {

@@ -12,7 +12,8 @@ import type { Failure } from '../protocol/fields.js';
 import type { PeerRow } from '../protocol/operations.js';
 import type { AgentContext } from './context.js';
 import { probe } from './probe.js';
-import { Owners, stateName, tell } from './supervise.js';
+import { stateName } from './state-name.js';
+import { Owners, tell } from './supervise.js';
 
 export interface SenderPeerListener {
   granted(grant: string): void;
@@ -22,17 +23,19 @@ export interface SenderPeerListener {
 }
 
 const owners = new Owners<SenderPeer>();
-const logic = peerMachine.provide({
-  actions: {
-    // The sender connects to us; `grant` says when it has.
-    openConnection: () => undefined,
-    reportConnected: () => undefined,
-    probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-    judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-    reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  peerMachine.provide({
+    actions: {
+      // The sender connects to us; `grant` says when it has.
+      openConnection: () => undefined,
+      reportConnected: () => undefined,
+      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
+      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
+      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class SenderPeer {
   readonly agent: string;
@@ -62,8 +65,13 @@ export class SenderPeer {
     this.epoch = sender.epoch;
     this.#absences = context.presence.absencesBefore;
     const input = { ...sender, connectTimeoutMs: context.options.connectTimeoutMs };
-    this.#actor = createActor(logic, { id: `sender ${sender.agent}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    this.#actor = createActor(logic, {
+      id: `peer ${sender.agent}/${sender.epoch} (sender)`,
+      input,
+      clock: context.clock,
+    });
+    const about = { peer: sender.agent, epoch: sender.epoch };
+    owners.start(this.#actor, this, { about, actors: context.actors }, (error) => this.#crashed(error));
   }
 
   /**

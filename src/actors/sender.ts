@@ -11,7 +11,7 @@ import { type End, subjects } from '../protocol/subjects.js';
 import { Tombstones } from '../store/tombstones.js';
 import type { AgentContext } from './context.js';
 import { endedRow } from './ended-row.js';
-import { publishEvent } from './publish-event.js';
+import { announceEnd, publishEvent } from './publish-event.js';
 import { RankLinks } from './rank-links.js';
 import { ReceiverDirectory } from './receiver-directory.js';
 import type { ReceiverPeer } from './receiver-peer.js';
@@ -303,7 +303,7 @@ export class Sender {
       bytes: 0,
       ageMs: Math.round(request.ageMs),
     };
-    publishEvent(this.#context, subjects.terminal(options.agent, end), event);
+    announceEnd(this.#context, event);
   }
 
   #reportRank(request: RequestActor, ranks: Ranks, end: End, reason: Failure | null): void {

@@ -6,6 +6,7 @@ import { KvferryError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { operationOf } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
+import { type About, aboutMessage } from './journal.js';
 
 /** The body of a reply, without what every reply has. */
 type Body<Reply> = Omit<Reply, 'v' | 'ok'>;
@@ -16,6 +17,9 @@ export type Handlers<Schemas extends Record<string, { request: z.ZodType; reply:
   ) => Body<z.infer<Schemas[Operation]['reply']>> | Promise<Body<z.infer<Schemas[Operation]['reply']>>>;
 };
 
+/** Looking at an agent is nothing that happens to it. */
+const unremarkable: ReadonlySet<string> = new Set(['discover', 'describe', 'status', 'inspect', 'journal', 'explain']);
+
 /** Serves every operation below `subject` (which ends in `*`). */
 export function serve<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>>(
   context: AgentContext,
@@ -25,12 +29,14 @@ export function serve<Schemas extends Record<string, { request: z.ZodType; reply
 ): ControlSubscription {
   return context.control.subscribe(subject, (message) => {
     const operation = operationOf(message.subject);
-    void answer(context, message, operation, () => {
+    const notes = { operation, startedMs: context.clock.now(), about: {} as About };
+    void answer(context, message, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
       if (schema === undefined) {
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
       }
       const request = decode(schema.request, message.body);
+      notes.about = aboutMessage(request as object);
       const handler = handlers[operation];
       if (handler === undefined) {
         const { agent, role } = context.options;
@@ -41,23 +47,36 @@ export function serve<Schemas extends Record<string, { request: z.ZodType; reply
   });
 }
 
+/** What is to be remembered of a message. */
+interface Notes {
+  readonly operation: string;
+  readonly startedMs: number;
+  about: About;
+}
+
 async function answer(
   context: AgentContext,
   message: ControlMessage,
-  operation: string,
+  notes: Notes,
   handle: () => object | Promise<object>,
 ): Promise<void> {
   try {
     const result = handle();
     const body = result instanceof Promise ? await result : result;
     message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
+    remember(context, notes, undefined);
   } catch (error) {
-    respondError(context, message, operation, error);
+    const { code } = respondError(context, message, notes.operation, error);
+    remember(context, notes, code);
   }
 }
 
+function remember({ journal, clock }: AgentContext, { operation, startedMs, about }: Notes, code: string | undefined) {
+  if (!unremarkable.has(operation)) journal.message('in', operation, about, clock.now() - startedMs, code);
+}
+
 /** Says what went wrong, counts and logs it. */
-function respondError(context: AgentContext, message: ControlMessage, operation: string, error: unknown): void {
+function respondError(context: AgentContext, message: ControlMessage, operation: string, error: unknown): KvferryError {
   const known = error instanceof KvferryError;
   const refused = known ? error : new KvferryError('internal', `${operation} failed`, { cause: error });
   context.counters.add('messages_refused');
@@ -70,4 +89,5 @@ function respondError(context: AgentContext, message: ControlMessage, operation:
   } catch (cause) {
     context.logger.warn({ operation, err: cause }, 'refusal could not be sent');
   }
+  return refused;
 }

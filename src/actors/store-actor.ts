@@ -47,6 +47,7 @@ export class StoreActor {
     | 'describe'
     | 'quarantineAgeMs'
     | 'quarantiningSince'
+    | 'details'
   > {
     return this.#store;
   }

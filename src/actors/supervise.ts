@@ -5,26 +5,47 @@
  * Effects run when the step that asked for them is complete, in the order in which they were asked for: an effect sees the
  * state it belongs to, and whatever it sends, to its own machine or another, comes after.
  */
-import type { Actor, AnyActorLogic, AnyActorRef } from 'xstate';
+import type { Actor, AnyActorRef, AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
+import type { ActorCharge, LiveActor, LiveActors } from './live-actors.js';
 
 /** What a machine asks its owner to do. It may go on after it returned; that too fails the actor when it fails. */
 type Effect<Owner> = (owner: Owner) => void | Promise<void>;
 
 interface Charge<Owner> {
   readonly effects: Effect<Owner>[];
+  readonly live: LiveActor;
 }
 
 export class Owners<Owner extends object> {
   readonly #charges = new WeakMap<AnyActorRef, Charge<Owner>>();
 
+  /** The same machine; whoever looks at its actors is told what each event changes. */
+  watched<Machine extends AnyStateMachine>(machine: Machine): Machine {
+    const transition = machine.transition.bind(machine);
+    machine.transition = (snapshot: AnyMachineSnapshot, event: EventObject, scope) => {
+      const next = transition(snapshot, event, scope);
+      this.#charges.get(scope.self)?.live.moved(snapshot, event.type, next);
+      return next;
+    };
+    return machine;
+  }
+
   /**
    * Starts a machine's actor as a root of its own. An error inside it or in one of its effects stops it, is reported to
    * `onError`, and goes no further: it ends what the machine was about, never its neighbours.
    */
-  start<Logic extends AnyActorLogic>(actor: Actor<Logic>, owner: Owner, onError: (error: unknown) => void): void {
-    const charge: Charge<Owner> = { effects: [] };
+  start<Machine extends AnyStateMachine>(
+    actor: Actor<Machine>,
+    owner: Owner,
+    { actors, ...about }: ActorCharge & { readonly actors: LiveActors },
+    onError: (error: unknown) => void,
+  ): void {
+    const live = actors.add(actor, about);
+    const charge: Charge<Owner> = { effects: [], live };
     this.#charges.set(actor, charge);
     const fail = (error: unknown) => {
+      actors.remove(live);
+      live.failed(error);
       charge.effects.length = 0;
       actor.stop();
       onError(error);
@@ -38,7 +59,8 @@ export class Owners<Owner extends object> {
         fail(error);
       }
     };
-    actor.subscribe({ next: perform, error: fail });
+    actor.subscribe({ next: perform, error: fail, complete: () => actors.remove(live) });
+    live.started();
     actor.start();
   }
 
@@ -56,17 +78,4 @@ export function tell<Event>(
   event: Event,
 ): void {
   if (actor.getSnapshot().status === 'active') actor.send(event);
-}
-
-/**
- * A machine's state as `status` shows it: `running.open`; of several at once `connected and alive`, without the name of the
- * state around them.
- */
-export function stateName(value: string | object): string {
-  if (typeof value === 'string') return value;
-  const states = Object.values(value);
-  if (states.length > 1) return states.map(stateName).join(' and ');
-  const [inner] = states;
-  const isAround = typeof inner === 'object' && Object.keys(inner).length > 1;
-  return isAround ? stateName(inner) : `${Object.keys(value)[0]}.${stateName(inner)}`;
 }

@@ -47,19 +47,21 @@ export interface TransferListener {
 const ALLOCATE_ATTEMPTS_MAX = 2;
 
 const owners = new Owners<TransferActor>();
-const logic = transferMachine.provide({
-  actions: {
-    sendAllocate: ({ self }) => owners.run(self, (owner) => owner.sendAllocate()),
-    startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.current)),
-    stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
-    sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.current)),
-    releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
-    reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
-    reportAborted: ({ self, context }) =>
-      owners.run(self, (owner) => owner.reportAborted(context.failure, context.drained)),
-    reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-  },
-});
+const logic = owners.watched(
+  transferMachine.provide({
+    actions: {
+      sendAllocate: ({ self }) => owners.run(self, (owner) => owner.sendAllocate()),
+      startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.current)),
+      stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
+      sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.current)),
+      releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
+      reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
+      reportAborted: ({ self, context }) =>
+        owners.run(self, (owner) => owner.reportAborted(context.failure, context.drained)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
 
 export class TransferActor {
   readonly #context: AgentContext;
@@ -84,7 +86,9 @@ export class TransferActor {
       drainTimeoutMs: context.options.writeDrainTimeoutMs,
     };
     this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: context.clock });
-    owners.start(this.#actor, this, (error) => this.#crashed(error));
+    const { request, batch, deadlineMs } = task;
+    const about = { request, epoch: context.epoch, batch, peer: task.peer.agent };
+    owners.start(this.#actor, this, { about, deadlineMs, actors: context.actors }, (error) => this.#crashed(error));
   }
 
   cancel(failure: Failure): void {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';
+import { explainCommand } from './explain.js';
 import { replayCommand } from './replay.js';
 import { reportError } from './report-error.js';
 import { simCommand } from './sim.js';
@@ -15,7 +16,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
     .option('--verbose', 'with errors, show where they come from');
-  const commands = [agentCommand, demoCommand, statusCommand, simCommand, replayCommand];
+  const commands = [agentCommand, demoCommand, statusCommand, explainCommand, simCommand, replayCommand];
   for (const command of commands.map((make) => make(terminal))) {
     program.addCommand(command);
   }

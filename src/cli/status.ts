@@ -6,13 +6,13 @@ import { redactCredentials } from '../config/agent-config.js';
 import { KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
+import { DEFAULT_NATS_URL } from './nats-option.js';
 import { numberBetween } from './option-parsers.js';
 import { renderTable } from './table.js';
 import type { Terminal } from './terminal.js';
 
 type Status = OperationReply<'status'>;
 
-const DEFAULT_NATS_URL = 'nats://127.0.0.1:4222';
 /** Requests listed for each agent, unless `--limit` says otherwise. */
 const REQUESTS_SHOWN = 20;
 const MS_PER_S = 1000;

@@ -99,6 +99,29 @@ export class KvferryClient {
     return this.#call(agent, 'unstage', input, options);
   }
 
+  /** Its live actors, and the map of its pages. */
+  inspect(
+    agent: string,
+    input: OperationInput<'inspect'> = {},
+    options?: CallOptions,
+  ): Promise<OperationReply<'inspect'>> {
+    return this.#call(agent, 'inspect', input, options);
+  }
+
+  /** What has happened at an agent, as far as it remembers. */
+  journal(
+    agent: string,
+    input: OperationInput<'journal'> = {},
+    options?: CallOptions,
+  ): Promise<OperationReply<'journal'>> {
+    return this.#call(agent, 'journal', input, options);
+  }
+
+  /** Who holds a request, transfer, key or page at an agent, and what it waits for. Name one of them. */
+  explain(agent: string, input: OperationInput<'explain'>, options?: CallOptions): Promise<OperationReply<'explain'>> {
+    return this.#call(agent, 'explain', input, options);
+  }
+
   /** Every agent that answers within `timeoutMs`, by name. */
   async discover(options: CallOptions = {}): Promise<DescribeReply[]> {
     const body = JSON.stringify({ v: PROTOCOL_VERSION });

@@ -95,6 +95,18 @@ const fields = {
   sweepIntervalMs: duration(10, 60_000, '1s', 'How often expired leases and tombstones are looked for.'),
   tombstoneMs: duration(1000, 86_400_000, '600s', 'How long the end of a request can be asked for.'),
   tombstonesMax: count(1, 10_000_000, 100_000, 'How many ended requests are remembered at most.'),
+  journalEntries: count(
+    0,
+    1_000_000,
+    16_384,
+    'What an agent remembers of what has happened, for kvferry inspect and explain. About 300 bytes each.',
+  ),
+  auditIntervalMs: duration(
+    0,
+    60_000,
+    '0s',
+    'How often to publish what has become of chunks, for whoever keeps it; 0: never (decode, both).',
+  ),
   logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
   record: {
     schema: z.string(),
@@ -191,6 +203,8 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     tombstoneMs: config.tombstoneMs,
     tombstonesMax: config.tombstonesMax,
     requestsMax: config.requestsMax,
+    journalEntries: config.journalEntries,
+    auditIntervalMs: config.auditIntervalMs,
   };
 }
 

@@ -3,7 +3,7 @@
  * says. It is written from the view of an agent: it receives operations and sends events.
  */
 import { z } from 'zod';
-import { sourceReleasedEvent, terminalEvent } from './events.js';
+import { auditEvent, sourceReleasedEvent, terminalEvent } from './events.js';
 import { arena, endpoint, failure, lengthRun, pageCounts, ranks, sourceRun } from './fields.js';
 import { KEYS_PER_BATCH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import { errorReply, operationSchemas } from './operations.js';
@@ -48,6 +48,9 @@ const operationSummaries: Record<Operation, string> = {
   detach: 'Let a source segment go.',
   stage: "Borrow pages of the agent's own source memory.",
   unstage: 'Give borrowed pages back that were not named in a put.',
+  inspect: 'Its live actors, with state, deadline and what they wait for, and the map of its pages.',
+  journal: 'What has happened at it, as far as it remembers: changes of state, messages, what became of chunks.',
+  explain: 'Who holds a request, transfer, key or page, since when, what it waits for, and what has happened to it.',
 };
 
 const peerSummaries: Record<PeerOperation, string> = {
@@ -113,6 +116,12 @@ export function asyncApiDocument(): AsyncApiDocument {
     summary: 'The engine may use the source memory of these chunks again. Each chunk is named exactly once.',
     tag: 'events',
     payload: sourceReleasedEvent,
+  });
+  draft.event('audit', {
+    address: subjects.audit('{agent}'),
+    summary: 'What has become of chunks, step by step. Only of agents that were told to publish it.',
+    tag: 'events',
+    payload: auditEvent,
   });
   draft.event('heartbeat', {
     address: subjects.heartbeat('{agent}'),

@@ -1,6 +1,8 @@
 /** What agents publish for whoever listens. */
 import { z } from 'zod';
-import { agentName, batch, end, epoch, failure, positions, rank, requestId, version } from './fields.js';
+import { agentName, batch, end, epoch, failure, keys, pages, positions, rank, requestId, version } from './fields.js';
+import { AUDIT_KEYS_MAX } from './limits.js';
+import { storeActions } from './observation.js';
 
 const natural = z.int().min(0);
 
@@ -41,3 +43,29 @@ export const sourceReleasedEvent = z.strictObject({
   positions,
 });
 export type SourceReleasedEvent = z.infer<typeof sourceReleasedEvent>;
+
+/** What has become of chunks since the event before: every step, with every key, for whoever keeps them. */
+export const auditEvent = z.strictObject({
+  v: version,
+  agent: agentName,
+  epoch,
+  number: natural.describe('Counts these events from 0; one that is missing was lost.'),
+  nowMs: z.number().describe("The agent's clock."),
+  steps: z
+    .array(
+      z.strictObject({
+        atMs: z.number().describe("When, on the agent's clock."),
+        action: z.enum(storeActions).describe('As in `journal`.'),
+        request: requestId.optional(),
+        epoch: epoch.optional().describe("The sender's epoch."),
+        batch: batch.optional(),
+        chunks: natural.describe('Chunks it is about.'),
+        keys: keys.describe('Their keys, as far as they are known.'),
+        pages: pages.optional().describe('Their pages, in the same order.'),
+        detail: z.string().optional().describe('For people.'),
+      }),
+    )
+    .max(AUDIT_KEYS_MAX)
+    .describe('Oldest first. One about very many chunks comes in several parts.'),
+});
+export type AuditEvent = z.infer<typeof auditEvent>;

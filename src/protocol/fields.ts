@@ -107,6 +107,9 @@ export const provider = z
   .describe('How bytes travel. `memory` occurs only in tests.');
 export const role = z.enum(['prefill', 'decode', 'both']).describe('It sends, it receives, or both.');
 export type Role = z.infer<typeof role>;
+export const agentState = z
+  .enum(['starting', 'running', 'draining', 'fencing', 'stopped'])
+  .describe('A draining agent takes no new requests.');
 
 export const endpoint = z.strictObject({
   provider,

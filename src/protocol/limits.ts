@@ -34,3 +34,16 @@ export const ACQUIRE_KEYS_MAX = 4096;
 
 /** Staging pages one `stage` call may ask for. */
 export const STAGING_PAGES_PER_CALL_MAX = 8192;
+
+/** Rows one `inspect` lists at most; items of a list in the context of an actor that it shows. */
+export const INSPECT_ACTORS_MAX = 200;
+export const CONTEXT_ITEMS_MAX = 16;
+/** Entries one `journal` reply has at most, and keys that one of them shows. */
+export const JOURNAL_ENTRIES_PER_CALL_MAX = 1000;
+export const KEYS_SHOWN_MAX = 8;
+/** Keys of one step of an `audit` event; and steps of one event. */
+export const AUDIT_KEYS_MAX = 4096;
+/** What one `explain` reply has at most. */
+export const EXPLANATIONS_MAX = 16;
+export const HOLDERS_SHOWN_MAX = 16;
+export const TRAIL_ENTRIES_MAX = 100;

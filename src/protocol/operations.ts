@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   agentName,
+  agentState,
   arena,
   batch,
   end,
@@ -32,6 +33,7 @@ import {
   STAGING_PAGES_PER_CALL_MAX,
   STATUS_ROWS_MAX,
 } from './limits.js';
+import { observationSchemas } from './observation.js';
 import type { Operation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -111,9 +113,7 @@ export const describeReply = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  state: z
-    .enum(['starting', 'running', 'draining', 'fencing', 'stopped'])
-    .describe('A draining agent takes no new requests.'),
+  state: agentState,
   version: z.string().describe('Version of the program.'),
   heartbeatMs: natural.describe('How often it says that it lives.'),
   endpoints: z.array(endpoint).describe('How the arena can be reached, best first. Empty without an arena.'),
@@ -260,6 +260,7 @@ export const operationSchemas = {
   detach: { request: detachRequest, reply: detachReply },
   stage: { request: stageRequest, reply: stageReply },
   unstage: { request: unstageRequest, reply: unstageReply },
+  ...observationSchemas,
 } as const satisfies Record<Operation, { request: z.ZodType; reply: z.ZodType }>;
 
 export type OperationRequest<O extends Operation> = z.infer<(typeof operationSchemas)[O]['request']>;

@@ -19,6 +19,9 @@ export const operations = [
   'detach',
   'stage',
   'unstage',
+  'inspect',
+  'journal',
+  'explain',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -62,6 +65,8 @@ export const subjects = {
   /** The one terminal event of a request, published by the agent that announces it. */
   terminal: (agent: string, end: End) => `${root}.event.${agent}.${end}`,
   terminals: `${root}.event.>`,
+  /** What has become of chunks, when that is published. */
+  audit: (agent: string) => `${root}.audit.${agent}`,
   /** Source memory that its engine may use again. */
   sourceReleased: (agent: string) => `${root}.source.${agent}`,
 } as const;

@@ -37,6 +37,8 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  journalEntries: z.number().default(0),
+  auditIntervalMs: z.number().default(0),
 });
 
 /** What the fabric offers; it changes only when the arena is made. */

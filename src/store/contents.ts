@@ -7,6 +7,7 @@ import { KvferryError } from '../protocol/errors.js';
 import { Lessees } from './lessees.js';
 import type { PageTable } from './page-table.js';
 import type { Entry, Holder, Joiner, Place } from './records.js';
+import type { Trail } from './trail.js';
 
 /** Nobody has joined: one list for all entries. */
 export const nobody: Joiner[] = [];
@@ -15,6 +16,7 @@ Object.freeze(nobody);
 export class Contents {
   readonly #pages: PageTable;
   readonly #retainedMax: number;
+  readonly #trail: Trail;
   readonly #entries = new Map<string, Entry>();
   /** Ready entries that nobody holds, least recently used first. */
   readonly #retained = new Set<Entry>();
@@ -24,8 +26,9 @@ export class Contents {
   readonly #waitingFor = new Map<string, Set<Holder>>();
   #isWaitingCheaper = false;
 
-  constructor(pages: PageTable, retainedMax: number) {
+  constructor(pages: PageTable, retainedMax: number, trail: Trail) {
     this.#pages = pages;
+    this.#trail = trail;
     this.#retainedMax = retainedMax;
   }
 
@@ -56,6 +59,11 @@ export class Contents {
 
   values(): IterableIterator<Entry> {
     return this.#entries.values();
+  }
+
+  /** Entries that nobody holds, least recently used first. */
+  retainedEntries(): ReadonlySet<Entry> {
+    return this.#retained;
   }
 
   isRetained(entry: Entry): boolean {
@@ -164,7 +172,10 @@ export class Contents {
     for (const entry of this.#retained) {
       this.#retained.delete(entry);
       this.#entries.delete(entry.key);
-      this.#pages.free(entry.place?.page ?? -1, 'page.released');
+      const page = entry.place?.page ?? -1;
+      this.#pages.free(page, 'page.released');
+      // Without a cache, it is only released.
+      if (this.#retainedMax > 0) this.#trail({ action: 'evicted', keys: [entry.key], pages: [page] });
       return;
     }
     throw new KvferryError('internal', 'a page was promised and none is available');

@@ -4,7 +4,7 @@
  */
 import type { StoreDescription } from './description.js';
 
-interface QuarantinedPage {
+export interface QuarantinedPage {
   /** Name of the holder that may still write to it. */
   readonly writer: string;
   readonly grant: string;
@@ -28,6 +28,10 @@ export class Quarantine {
   /** Remote keys that could reach a page which has been here since before then. */
   grantsSince(sinceMs: number): string[] {
     return [...new Set([...this.#pages.values()].filter((page) => page.sinceMs < sinceMs).map(({ grant }) => grant))];
+  }
+
+  get(page: number): QuarantinedPage | undefined {
+    return this.#pages.get(page);
   }
 
   add(page: number, writer: string, grant: string, nowMs: number): void {

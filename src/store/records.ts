@@ -60,6 +60,8 @@ export interface Holder {
   state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   admitted: boolean;
+  /** It had to wait for admission. */
+  queued: boolean;
   /** Why it will never be admitted. */
   refused: Failure | undefined;
   /** Pages promised to it that no batch has asked for yet. */

@@ -24,6 +24,8 @@ import { PageTable } from './page-table.js';
 import { Quarantine } from './quarantine.js';
 import type { Batch, Entry, Holder, Joiner, Part, Place } from './records.js';
 import { type Tombstone, Tombstones } from './tombstones.js';
+import type { Trail } from './trail.js';
+import { StoreView } from './view.js';
 
 export interface StoreOptions {
   readonly pages: number;
@@ -52,6 +54,7 @@ export type StoreResult<C extends StoreCommand> = {
 
 export class Store {
   readonly #options: StoreOptions;
+  readonly #trail: Trail;
   readonly #pages: PageTable;
   readonly #contents: Contents;
   readonly #holders = new Map<string, Holder>();
@@ -60,14 +63,22 @@ export class Store {
   /** Valid remote keys and the sender's epoch each was made for, oldest first. */
   readonly #grants = new Map<string, string>();
   readonly #quarantine = new Quarantine();
+  /** What may be looked at. */
+  readonly details: StoreView;
   #effects: StoreEffect[] = [];
   #nowMs = 0;
 
-  constructor(options: StoreOptions) {
+  /** `trail` hears of every step that a chunk takes. */
+  constructor(options: StoreOptions, trail: Trail = () => undefined) {
     this.#options = options;
+    this.#trail = trail;
     this.#pages = new PageTable(options.pages);
-    this.#contents = new Contents(this.#pages, options.retainedMax);
+    this.#contents = new Contents(this.#pages, options.retainedMax, trail);
     this.#tombstones = new Tombstones({ max: options.tombstonesMax, keepMs: options.tombstoneMs });
+    this.details = new StoreView({
+      ...{ pages: this.#pages, contents: this.#contents, holders: this.#holders },
+      ...{ admission: this.#admission, quarantine: this.#quarantine },
+    });
   }
 
   /**
@@ -232,6 +243,7 @@ export class Store {
     switch (command.type) {
       case 'grant':
         this.#grants.set(command.grant, command.epoch);
+        this.#trail({ action: 'granted', keys: [], detail: `${command.grant} to epoch ${command.epoch}` });
         return undefined;
       case 'fence':
         return this.#fence(command.grant);
@@ -280,6 +292,9 @@ export class Store {
     if (!holder.admitted && holder.refused === undefined) {
       const charge = holder.candidate.charge();
       this.#effects.push({ type: 'queued', holder: holder.id, batch: command.batch, charge });
+      holder.queued = true;
+      const detail = `needs ${charge} pages; ${this.#contents.available} are available`;
+      this.#trail({ action: 'queued', holder: holder.id, batch: command.batch, keys: command.keys, detail });
     }
     return undefined;
   }
@@ -354,6 +369,7 @@ export class Store {
       // What no longer fits the arena is refused before anything is promised to it.
       admissible: () => [...holder().batches.values()].every((batch) => this.#fits(holder(), batch)),
       admit: () => {
+        if (holder().queued) this.#trail({ action: 'admitted', holder: holder().id, keys: [] });
         holder().admitted = true;
         holder().reserved = totalChunks;
         this.#contents.stopWaiting(holder());
@@ -408,7 +424,27 @@ export class Store {
     const pages = part.places.map((place) => place.page);
     const generations = part.places.map((place) => place.generation);
     batch.allocation = { pages, generations, alreadySent, joined };
+    this.#trackPlaced(holder, batch, part.positions, batch.allocation);
     this.#answer(holder, batch, batch.allocation, true);
+  }
+
+  #trackPlaced(
+    { id: holder }: Holder,
+    { command: { keys, batch } }: Batch,
+    written: readonly number[],
+    { pages, alreadySent, joined }: Allocation,
+  ): void {
+    const step = { holder, batch, keys };
+    if (pages.length > 0) this.#trail({ action: 'allocated', ...step, positions: written, pages });
+    const [first] = joined;
+    if (first !== undefined) {
+      const other = this.#contents.get(keys[first] as string)?.place?.writer.id;
+      this.#trail({ action: 'joined', ...step, positions: joined, other });
+    }
+    if (alreadySent.length === joined.length) return;
+    const waits = new Set(joined);
+    const positions = waits.size === 0 ? alreadySent : alreadySent.filter((position) => !waits.has(position));
+    this.#trail({ action: 'deduplicated', ...step, positions });
   }
 
   #answer(holder: Holder, batch: Batch, allocation: Allocation, first: boolean): undefined {
@@ -455,6 +491,9 @@ export class Store {
     }
     if (part.committed) return undefined;
     part.committed = true;
+    const { pages } = command;
+    const step = { holder: holder.id, batch: command.batch, keys: batch.command.keys, positions, pages };
+    if (positions.length > 0) this.#trail({ action: 'committed', ...step });
     this.#makeReady(holder, command.batch, command.part === 0 ? 'written' : 'joined', entries);
     return undefined;
   }
@@ -519,6 +558,11 @@ export class Store {
       const pages = places.map((place) => place.page);
       const generations = places.map((place) => place.generation);
       this.#effects.push({ ...effect, part, positions, pages, generations });
+      const { holder, from } = effect;
+      const { keys, batch: number } = batch.command;
+      const detail = from === undefined ? '' : `after ${from.writer.request}: ${from.reason?.message ?? 'it is gone'}`;
+      const step = { holder, batch: number, keys, positions, pages };
+      this.#trail({ action: 'handed-over', ...step, other: from?.writer, detail });
     }
   }
 
@@ -562,6 +606,7 @@ export class Store {
       throw new KvferryError('internal', `request ${name} is not complete: it cannot be ready`);
     }
     this.#tombstones.add(id, end, reason, this.#nowMs);
+    this.#trackEnd(id, holder, end, reason);
     if (holder === undefined) return undefined;
     this.#admission.settle(holder.reserved);
     holder.reserved = 0;
@@ -576,16 +621,29 @@ export class Store {
     this.#admission.withdraw(holder.candidate);
     this.#contents.stopWaiting(holder);
     this.#holders.delete(name);
+    const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
     for (const entry of holder.leases.values()) {
-      if (!entry.ready && entry.place?.writer === holder) this.#abandon(entry, entry.place, reason);
-      else this.#contents.unlease(holder, entry);
+      const { key, ready, place } = entry;
+      if (ready || place?.writer !== holder) this.#contents.unlease(holder, entry);
+      else if (this.#abandon(entry, place, reason) === 'quarantined') {
+        quarantined.keys.push(key);
+        quarantined.pages.push(place.page);
+      }
     }
+    if (quarantined.keys.length > 0) this.#trail({ action: 'quarantined', holder: id, ...quarantined });
     return undefined;
   }
 
+  #trackEnd(id: HolderId, holder: Holder | undefined, end: End, reason: Failure | undefined): void {
+    const keys = end === 'ready' ? [] : [...(holder?.leases.keys() ?? [])];
+    const detail = reason === undefined ? end : `${end}: ${reason.message}`;
+    this.#trail({ action: 'ended', holder: id, keys, chunks: holder?.leases.size ?? 0, detail });
+  }
+
   /** The writer of an unfinished entry is gone: its page is made safe, and whoever joined may take over. */
-  #abandon(entry: Entry, { page, writer, grant }: Place, reason: Failure | undefined): void {
-    if (this.#grants.has(grant) && !writer.drained) {
+  #abandon(entry: Entry, { page, writer, grant }: Place, reason: Failure | undefined): 'quarantined' | 'free' {
+    const isUnsafe = this.#grants.has(grant) && !writer.drained;
+    if (isUnsafe) {
       this.#pages.quarantine(page);
       this.#quarantine.add(page, writer.name, grant, this.#nowMs);
     } else {
@@ -595,6 +653,7 @@ export class Store {
     entry.holders.delete(writer);
     entry.left = { writer: writer.id, reason };
     this.#contents.orphan(entry);
+    return isUnsafe ? 'quarantined' : 'free';
   }
 
   #drained(id: HolderId): undefined {
@@ -602,13 +661,17 @@ export class Store {
     // It may come before the end it belongs to.
     const holder = this.#holders.get(name);
     if (holder !== undefined) holder.drained = true;
-    for (const page of this.#quarantine.takeDrained(name)) this.#pages.free(page, 'page.drained');
+    const pages = this.#quarantine.takeDrained(name);
+    for (const page of pages) this.#pages.free(page, 'page.drained');
+    if (pages.length > 0) this.#trail({ action: 'drained', holder: id, keys: [], pages, chunks: pages.length });
     return undefined;
   }
 
   #fence(grant: string): undefined {
     this.#grants.delete(grant);
-    for (const page of this.#quarantine.takeFenced(grant)) this.#pages.free(page, 'page.fenced');
+    const pages = this.#quarantine.takeFenced(grant);
+    for (const page of pages) this.#pages.free(page, 'page.fenced');
+    this.#trail({ action: 'fenced', keys: [], pages, chunks: pages.length, detail: `${grant} is revoked` });
     return undefined;
   }
 
@@ -641,6 +704,8 @@ export class Store {
     }
     holder.expiresAtMs = this.#nowMs + this.#options.leaseMs;
     if (holder.leases.size === 0) this.#holders.delete(holder.name);
+    const pages = found.map(({ page }) => page);
+    this.#trail({ action: 'acquired', holder: id, keys: found.map(({ key }) => key), pages });
     return keys === undefined && from + limit < held ? { found, missing, next: from + limit } : { found, missing };
   }
 
@@ -662,12 +727,14 @@ export class Store {
     }
     const before = this.#contents.available;
     let existed = 0;
-    for (const key of keys ?? [...holder.leases.keys()]) {
+    const released = keys ?? [...holder.leases.keys()];
+    for (const key of released) {
       const entry = this.#contents.get(key);
       if (entry === undefined) continue;
       existed += 1;
       if (entry.holders.has(holder)) this.#contents.unlease(holder, entry);
     }
+    this.#trail({ action: 'released', holder: id, keys: released });
     if (holder.leases.size === 0) this.#dropHolder(holder, 'released');
     return { existed, freedPages: this.#contents.available - before };
   }
@@ -676,6 +743,7 @@ export class Store {
     this.#tombstones.prune(this.#nowMs);
     for (const holder of this.#holders.values()) {
       if (holder.state === 'arriving' || holder.expiresAtMs > this.#nowMs) continue;
+      this.#trail({ action: 'expired', holder: holder.id, keys: [...holder.leases.keys()] });
       for (const entry of holder.leases.values()) this.#contents.unlease(holder, entry);
       this.#dropHolder(holder, 'expired');
     }
@@ -691,6 +759,7 @@ export class Store {
       state,
       totalChunks,
       admitted: false,
+      queued: false,
       refused: undefined,
       reserved: 0,
       batches: new Map(),

@@ -35,6 +35,20 @@ test('an actor that throws ends its own request with the reason, and takes nothi
   expect((await made.status('decode-0')).pages).toMatchObject({ free: 7, ready: 1, quarantined: 0 });
 });
 
+test('an actor that throws has ended, says the journal, once and with the reason', async () => {
+  const { made } = await cluster();
+  breakWrites(made, 1);
+  await made.put('prefill-0', 'broken', ['k0']);
+  await made.ended('broken');
+  await made.clock.advance(1000);
+  const { entries } = await made.call('prefill-0', 'journal', { request: 'broken' });
+  const ends = entries.filter((entry) => entry.kind === 'state' && entry.done);
+  expect(ends).toMatchObject([
+    { machine: 'transfer', event: 'failed', from: 'writing', to: 'writing', reason: { code: 'internal' } },
+    { machine: 'request', to: 'ended', reason: { code: 'internal' } },
+  ]);
+});
+
 test('actors that keep failing are not about single requests: the agent fences itself, with the reason', async () => {
   const { made, prefill } = await cluster();
   breakWrites(made, CRASHES_MAX + 1);

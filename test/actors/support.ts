@@ -30,6 +30,8 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstoneMs: 300_000,
   tombstonesMax: 1000,
   requestsMax: 100,
+  journalEntries: 4096,
+  auditIntervalMs: 0,
   retainedMax: 0,
 };
 

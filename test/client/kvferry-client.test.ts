@@ -141,6 +141,21 @@ const calls: Readonly<
     { holder: 'e1', pages: 1 },
     { segment: 'staging', path: '/dev/shm/staging', pageBytes: 4096, offsets: [0] },
   ],
+  inspect: [
+    (client) => client.inspect('a', { pages: true }),
+    { pages: true },
+    { agent: 'd1', epoch, role: 'decode', state: 'running', nowMs: 5, actors: [], actorsTotal: 0, pages: 'f4' },
+  ],
+  journal: [
+    (client) => client.journal('a', { from: 3 }),
+    { from: 3 },
+    { agent: 'd1', epoch, nowMs: 5, entries: [], next: 3, end: 3, missed: 0 },
+  ],
+  explain: [
+    (client) => client.explain('a', { key: 'k' }),
+    { key: 'k' },
+    { agent: 'd1', epoch, nowMs: 5, explanations: [] },
+  ],
   unstage: [(client) => client.unstage('a', { holder: 'e1' }), { holder: 'e1' }, { returned: 1 }],
 };
 

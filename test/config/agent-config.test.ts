@@ -44,6 +44,8 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   arenaDirectory: ['/dev/hugepages', '/dev/hugepages'],
   stagingPages: ['8', 8],
   requestsMax: ['100', 100],
+  journalEntries: ['1000', 1000],
+  auditIntervalMs: ['250ms', 250],
   leaseMs: ['30s', 30_000],
   retainedPages: ['16', 16],
   heartbeatMs: ['250ms', 250],
@@ -208,5 +210,7 @@ it('becomes the options of an agent', () => {
     tombstoneMs: 60_000,
     tombstonesMax: 1000,
     requestsMax: 100,
+    journalEntries: 1000,
+    auditIntervalMs: 250,
   });
 });

@@ -43,7 +43,10 @@ describe('docs/asyncapi.json', () => {
         name,
         name === 'joined' || name === 'ended' ? undefined : [`${name}Reply`, 'errorReply'],
       ]);
-      const events = ['terminal', 'sourceReleased', 'heartbeat'].map((name): [string, undefined] => [name, undefined]);
+      const events = ['terminal', 'sourceReleased', 'audit', 'heartbeat'].map((name): [string, undefined] => [
+        name,
+        undefined,
+      ]);
       expect([...replies]).toEqual([...expected, ...events]);
     });
   });

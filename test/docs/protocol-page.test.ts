@@ -5,7 +5,7 @@ import { fillTables, tablesIn } from '../../scripts/docs-field-tables.js';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
 import { decode } from '../../src/protocol/codec.js';
 import { errorCodes } from '../../src/protocol/errors.js';
-import { sourceReleasedEvent, terminalEvent } from '../../src/protocol/events.js';
+import { auditEvent, sourceReleasedEvent, terminalEvent } from '../../src/protocol/events.js';
 import * as limits from '../../src/protocol/limits.js';
 import { errorReply, operationSchemas } from '../../src/protocol/operations.js';
 import { heartbeat, peerSchemas } from '../../src/protocol/peer-messages.js';
@@ -19,6 +19,7 @@ const schemas = new Map<string, z.ZodType>([
   ['terminal.event', terminalEvent],
   ['source.event', sourceReleasedEvent],
   ['heartbeat.event', heartbeat],
+  ['audit.event', auditEvent],
   ...Object.entries({ ...operationSchemas, ...peerSchemas }).flatMap(
     ([name, { request, reply }]): [string, z.ZodType][] => [
       [`${name}.request`, request],

@@ -115,8 +115,9 @@ export class RealCluster implements AsyncDisposable {
     client.onTerminal(heard, heard);
   }
 
-  static async start(): Promise<RealCluster> {
-    const nats = await TestNatsServer.start();
+  /** `natsArgs` go to the NATS server. */
+  static async start(...natsArgs: string[]): Promise<RealCluster> {
+    const nats = await TestNatsServer.start(...natsArgs);
     const client = await connectClient({ servers: nats.url, name: 'test' });
     const cluster = new RealCluster(nats, client, mkdtempSync(join(tmpdir(), 'kvferry-test-')));
     await client.flush();

@@ -10,7 +10,7 @@ import {
   toFailure,
 } from '../../src/protocol/codec.js';
 import { errorCodes, isKvferryError, KvferryError } from '../../src/protocol/errors.js';
-import { sourceReleasedEvent, terminalEvent } from '../../src/protocol/events.js';
+import { auditEvent, sourceReleasedEvent, terminalEvent } from '../../src/protocol/events.js';
 import {
   BATCHES_PER_REQUEST_MAX,
   CHUNKS_PER_REQUEST_MAX,
@@ -54,6 +54,9 @@ const right = {
   detach: { v: 1, segment: 's' },
   stage: { v: 1, holder: 'engine', pages: 2 },
   unstage: { v: 1, holder: 'engine', offsets: [0] },
+  inspect: { v: 1, actors: 10, request: 'r1', pages: true },
+  journal: { v: 1, from: 5, limit: 10, request: 'r1', oneIn: 2 },
+  explain: { v: 1, key: 'a' },
   connect: { v: 1, agent: 'prefill-0', epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1 },
   allocate: {
     v: 1,
@@ -108,6 +111,10 @@ const right = {
     ageMs: 3,
   },
   sourceReleased: { v: 1, request: 'r1', epoch, batch: 0, positions: [0, 1] },
+  audit: {
+    ...{ v: 1, agent: 'decode-0', epoch, number: 0, nowMs: 5.5 },
+    steps: [{ atMs: 4, action: 'allocated', request: 'r1', epoch, batch: 0, chunks: 1, keys: ['a'], pages: [3] }],
+  },
 } as const satisfies Record<string, Message>;
 type Name = keyof typeof right;
 
@@ -115,6 +122,7 @@ function schemaOf(name: Name): z.ZodType {
   if (name === 'heartbeat') return heartbeat;
   if (name === 'terminal') return terminalEvent;
   if (name === 'sourceReleased') return sourceReleasedEvent;
+  if (name === 'audit') return auditEvent;
   return { ...operationSchemas, ...peerSchemas }[name].request;
 }
 
@@ -237,6 +245,12 @@ describe('fields', () => {
         'limit',
         'request of status',
         'from',
+        'actors',
+        'request of inspect',
+        'pages of inspect',
+        'request of journal',
+        'oneIn',
+        'key of explain',
       ],
       ...['reason of ended', 'reason of report', 'reason of verdict'],
     ];
@@ -269,7 +283,8 @@ function othersThan(value: unknown): unknown[] {
     case 'string':
       return [null, {}, [], 1, true];
     case 'number':
-      return [null, {}, [], '1', 1.5, true];
+      // A time may have a fraction; a count may not.
+      return [null, {}, [], '1', ...(Number.isInteger(value) ? [1.5] : []), true];
     case 'boolean':
       return [null, {}, [], 'true', 1];
     default:

@@ -199,5 +199,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions 
     tombstoneMs: 2 * QUIET_MS,
     tombstonesMax: REQUESTS_MAX,
     requestsMax: REQUESTS_MAX,
+    journalEntries: 256,
+    auditIntervalMs: 0,
   };
 }

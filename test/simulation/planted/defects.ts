@@ -20,8 +20,8 @@ export const defects = {
   P2: [
     {
       module: 'src/store/store.js',
-      find: 'if (!entry.ready && entry.place?.writer === holder)',
-      replace: 'if (!entry.ready && entry.place?.writer === holder && entry.holders.size === 1)',
+      find: 'if (ready || place?.writer !== holder)',
+      replace: 'if (ready || place?.writer !== holder || entry.holders.size > 1)',
     },
   ],
   /** References are counted by key: the receiver has rolled back, the sender's cancel drops them once more. */
@@ -48,8 +48,8 @@ export const defects = {
   P5: [
     {
       module: 'src/store/store.js',
-      find: 'if (this.#grants.has(grant) && !writer.drained) {',
-      replace: 'if (false) {',
+      find: 'const isUnsafe = this.#grants.has(grant) && !writer.drained;',
+      replace: 'const isUnsafe = false;',
     },
   ],
   /** No tombstones: what comes after the end begins again. */

@@ -1,0 +1,95 @@
+/** `kvferry explain`: who holds it, what it waits for, until when, and what has happened to it. */
+import { Command, Option } from 'commander';
+import { connectClient } from '../client/connect-client.js';
+import type { KvferryClient } from '../client/kvferry-client.js';
+import { redactCredentials } from '../config/agent-config.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
+import type { OperationReply } from '../protocol/operations.js';
+import { type AgentExplanation, renderExplanation } from './explain/render.js';
+import { DEFAULT_NATS_URL } from './nats-option.js';
+import type { Terminal } from './terminal.js';
+
+const kinds = ['request', 'transfer', 'key', 'page'] as const;
+type Kind = (typeof kinds)[number];
+
+interface ExplainFlags {
+  readonly nats?: string;
+  readonly json?: true;
+  readonly agent?: string;
+}
+
+const examples = `
+Examples:
+  kvferry explain request prompt-17
+  kvferry explain transfer 9f1c6a2be07d4453/prompt-17/0
+  kvferry explain key model@1@0@5f3a
+  kvferry explain page 12 --agent decode-0`;
+
+export function explainCommand(terminal: Terminal): Command {
+  return new Command('explain')
+    .description('Say why something waits: who holds it, since when, until when, and what has happened to it.')
+    .argument('<kind>', `${kinds.join(', ')}`)
+    .argument('<name>', 'a request id, <epoch>/<request>/<batch>, a key, or the number of a page')
+    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+    .option('--agent <id>', 'ask only this agent')
+    .addOption(new Option('--json', 'as one JSON array, one element for each explanation'))
+    .addHelpText('after', examples)
+    .action(async (kind: string, name: string, flags: ExplainFlags) => {
+      const query = queryOf(kind, name);
+      const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
+      const client = await connectClient({ servers, name: 'kvferry explain' });
+      try {
+        const agents = flags.agent === undefined ? await namesOfAll(client) : [flags.agent];
+        if (agents.length === 0) {
+          const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
+          throw new KvferryError('no_responders', message);
+        }
+        const found = await askAll(client, agents, query);
+        if (flags.json) terminal.out(JSON.stringify(found));
+        else if (found.length > 0) terminal.out(found.map(renderExplanation).join('\n\n'));
+        if (found.length === 0) {
+          throw new KvferryError('unknown_request', `${agents.join(', ')}: nothing is known of ${kind} ${name}`);
+        }
+      } finally {
+        await client.close();
+      }
+    });
+}
+
+function queryOf(kind: string, name: string): Parameters<KvferryClient['explain']>[1] {
+  if (!kinds.includes(kind as Kind)) {
+    throw new KvferryError('invalid_field', `explain one of ${kinds.join(', ')}, not ${kind}`, { field: 'kind' });
+  }
+  if (kind !== 'page') return { [kind]: name };
+  if (!/^\d{1,9}$/.test(name)) throw new KvferryError('invalid_field', `${name} is no page number`, { field: 'name' });
+  return { page: Number(name) };
+}
+
+async function namesOfAll(client: KvferryClient): Promise<string[]> {
+  return (await client.discover()).map(({ agent }) => agent);
+}
+
+async function askAll(
+  client: KvferryClient,
+  agents: readonly string[],
+  query: Parameters<KvferryClient['explain']>[1],
+): Promise<AgentExplanation[]> {
+  const answers = await Promise.all(agents.map((agent) => ask(client, agent, query)));
+  return answers.flatMap((answer) =>
+    (answer?.explanations ?? []).map((explanation) => ({ agent: answer?.agent ?? '', ...explanation })),
+  );
+}
+
+/** Undefined when the agent has just gone: the others may know. */
+async function ask(
+  client: KvferryClient,
+  agent: string,
+  query: Parameters<KvferryClient['explain']>[1],
+): Promise<OperationReply<'explain'> | undefined> {
+  try {
+    return await client.explain(agent, query);
+  } catch (error) {
+    if (isKvferryError(error, 'no_responders', 'deadline_exceeded')) return undefined;
+    throw error;
+  }
+}
