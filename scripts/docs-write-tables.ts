@@ -1,7 +1,12 @@
-/** Fills the tables of docs/protocol.md from the schemas. Run from the root of the repository: `npm run docs`. */
+/** Fills the tables of docs/protocol.md from the schemas, and those of docs/metrics.md from the registry: `npm run docs`. */
 import { readFile } from 'node:fs/promises';
 import { fillTables } from './docs-field-tables.js';
-import { writeGenerated } from './docs-output.js';
+import { fillMetricTables } from './docs-metric-tables.js';
+import { type GeneratedFile, writeGenerated } from './docs-output.js';
 
-const path = 'docs/protocol.md';
-await writeGenerated([{ path, text: fillTables(await readFile(path, 'utf8')) }], process.argv);
+async function filled(path: string, fill: (page: string) => string): Promise<GeneratedFile> {
+  return { path, text: fill(await readFile(path, 'utf8')) };
+}
+
+const pages = [filled('docs/protocol.md', fillTables), filled('docs/metrics.md', fillMetricTables)];
+await writeGenerated(await Promise.all(pages), process.argv);

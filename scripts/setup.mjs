@@ -3,6 +3,7 @@
 //
 //   node scripts/setup.mjs            all steps; a missing native addon is reported, not an error: the pure tests need none
 //   node scripts/setup.mjs STEP...    only these steps; any failure is an error
+//   node scripts/setup.mjs --tests    all steps, and programs that only the tests need
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -23,7 +24,9 @@ const STEPS = {
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const asked = process.argv.slice(2);
+const FOR_TESTS = '--tests';
+const forTests = process.argv.includes(FOR_TESTS);
+const asked = process.argv.slice(2).filter((word) => word !== FOR_TESTS);
 
 function requireNodeVersion() {
   const wanted = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).engines.node;
@@ -44,7 +47,7 @@ async function main() {
   return withLock(root, async () => {
     for (const [name, step] of Object.entries(STEPS)) {
       if (asked.length > 0 && !asked.includes(name)) continue;
-      const ready = await step.run(root);
+      const ready = await step.run(root, { forTests });
       if (!ready && (step.required || asked.length > 0)) return 1;
     }
     return 0;

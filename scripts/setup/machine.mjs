@@ -36,7 +36,10 @@ function findLibfabricHeaders() {
 
 export const nativeAddonFile = (root) => path.join(root, 'build/Release/kvferry_native.node');
 
-/** What the project uses of the system: what it is, what it is for, the Debian package that has it, whether it is there. */
+/**
+ * What the project uses of the system: what it is, what it is for, the Debian package that has it, the service that this
+ * package starts, whether it is there.
+ */
 export function systemNeeds() {
   return [
     {
@@ -65,8 +68,18 @@ export function systemNeeds() {
       name: 'nats-server',
       purpose: 'the demo and the integration tests',
       debian: 'nats-server',
+      service: 'nats-server.service',
       present: findNatsServer() !== undefined,
       toBuild: false,
+    },
+    {
+      name: 'promtool',
+      purpose: 'the tests of metrics and alert rules',
+      debian: 'prometheus',
+      service: 'prometheus.service',
+      present: findProgram('promtool') !== undefined,
+      toBuild: false,
+      onlyForTests: true,
     },
   ];
 }

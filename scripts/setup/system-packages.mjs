@@ -33,9 +33,9 @@ async function aptGet(prefix, args) {
 }
 
 /** Debian starts a server that it installs. Only the program is wanted here: the tests start their own, on a free port. */
-async function stopInstalledServer(prefix) {
-  if (!existsSync('/run/systemd/system')) return;
-  const words = [...prefix, 'systemctl', 'disable', '--now', 'nats-server.service'];
+async function stopInstalledServers(prefix, services) {
+  if (services.length === 0 || !existsSync('/run/systemd/system')) return;
+  const words = [...prefix, 'systemctl', 'disable', '--now', ...services];
   await run(words[0], words.slice(1));
 }
 
@@ -46,8 +46,10 @@ function sayMissing(missing) {
 const installCommand = (packages) =>
   `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 
-export async function installSystemPackages(root) {
-  const missing = systemNeeds().filter((need) => !need.present);
+/** `forTests`: also what only the tests need. */
+export async function installSystemPackages(root, { forTests }) {
+  const findMissing = () => systemNeeds().filter((need) => !need.present && (forTests || !need.onlyForTests));
+  const missing = findMissing();
   if (missing.length === 0) return true;
   if (!isDebian()) {
     sayMissing(missing);
@@ -77,9 +79,12 @@ export async function installSystemPackages(root) {
       if (!one.ok) install = one;
     }
   }
-  if (packages.includes('nats-server')) await stopInstalledServer(prefix);
+  await stopInstalledServers(
+    prefix,
+    missing.flatMap((need) => need.service ?? []),
+  );
 
-  const left = systemNeeds().filter((need) => !need.present);
+  const left = findMissing();
   if (left.length === 0) {
     end();
     return true;

@@ -146,6 +146,21 @@ export class Agent {
     await this.ended;
   }
 
+  /** What happens in it, as it happens. */
+  get journal(): Pick<Journal, 'onEvent'> {
+    return this.#context.journal;
+  }
+
+  get state(): DescribeReply['state'] {
+    const state = this.#actor.getSnapshot().value;
+    return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
+  }
+
+  /** What `status` says, with every request. */
+  overview(): Body<OperationReply<'status'>> {
+    return this.#status({ limit: Number.POSITIVE_INFINITY });
+  }
+
   /** The store of an agent that receives, looked at as a whole. For checks: it takes as long as the arena is large. */
   inspectStore(): StoreInspection | undefined {
     return this.#receiver?.inspectStore();
@@ -331,7 +346,7 @@ export class Agent {
       agent: options.agent,
       epoch: this.epoch,
       role: options.role,
-      state: this.#state(),
+      state: this.state,
       version: this.#version,
       heartbeatMs: options.heartbeatMs,
       endpoints: [...fabric.endpoints()],
@@ -341,7 +356,7 @@ export class Agent {
     };
   }
 
-  #status({ request, limit }: OperationRequest<'status'>): Body<OperationReply<'status'>> {
+  #status({ request, limit }: Omit<OperationRequest<'status'>, 'v'>): Body<OperationReply<'status'>> {
     const { options, clock, counters } = this.#context;
     const rows = [...(this.#sender?.rows(request) ?? []), ...(this.#receiver?.rows(request) ?? [])];
     const pages = this.#receiver?.pageCounts();
@@ -350,7 +365,7 @@ export class Agent {
       agent: options.agent,
       epoch: this.epoch,
       role: options.role,
-      state: this.#state(),
+      state: this.state,
       uptimeMs: Math.round(clock.now() - this.#startedMs),
       ...(pages === undefined ? {} : { pages }),
       ...(this.#receiver === undefined ? {} : { quarantineAgeMs: this.#receiver.quarantineAgeMs }),
@@ -370,7 +385,7 @@ export class Agent {
     return {
       ...this.#clockReading(),
       role: this.#context.options.role,
-      state: this.#state(),
+      state: this.state,
       ...inspectActors(this.#context.actors, request),
       ...(pages === undefined ? {} : { pages }),
     };
@@ -386,11 +401,6 @@ export class Agent {
   #clockReading(): { agent: string; epoch: string; nowMs: number } {
     const { options, clock } = this.#context;
     return { agent: options.agent, epoch: this.epoch, nowMs: clock.now() };
-  }
-
-  #state(): DescribeReply['state'] {
-    const state = this.#actor.getSnapshot().value;
-    return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
   }
 
   #beat(leaving: boolean): void {

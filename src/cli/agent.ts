@@ -16,6 +16,7 @@ import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
 import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
 import { RecordingFile } from '../recording/recording-file.js';
+import { serveMetrics } from './agent-metrics.js';
 import { renderConfig } from './print-config.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -58,6 +59,8 @@ export function agentCommand(terminal: Terminal): Command {
 async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
   endOnFatalErrors(logger);
+  const version = packageVersion();
+  await using metrics = await serveMetrics(config, version, logger);
   const epoch = randomBytes(EPOCH_BYTES).toString('hex');
   const file = config.record === '' ? undefined : await openRecording(config, epoch, logger);
   const fabric = await openNativeFabric({
@@ -79,12 +82,13 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     clock: new SystemClock(),
     logger,
     newEpoch: () => epoch,
-    version: packageVersion(),
+    version,
   };
   const options = toAgentOptions(config);
   const ports = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
+  metrics.watch(agent, control);
   onEndRequested((reason) => {
     logger.info({ reason }, 'agent is told to stop');
     recorded.orderStop(() => void agent.stop());

@@ -14,6 +14,7 @@ import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
+import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from './quantities.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -107,6 +108,13 @@ const fields = {
     '0s',
     'How often to publish what has become of chunks, for whoever keeps it; 0: never (decode, both).',
   ),
+  metricsAddress: {
+    schema: z.string().transform(toListenAddress),
+    fallback: '',
+    explanation: 'Where metrics for Prometheus are served, with /healthz and /readyz.',
+    range: 'host:port, or a port of 127.0.0.1; port 0: any; empty: none',
+    show: (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value)),
+  },
   logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
   record: {
     schema: z.string(),
@@ -249,6 +257,14 @@ function parseProviders(value: string, context: z.RefinementCtx): readonly Choos
   const chosen = z.array(z.enum(CHOOSABLE_PROVIDERS)).safeParse(value.split(',').map((part) => part.trim()));
   if (chosen.success && new Set(chosen.data).size === chosen.data.length) return chosen.data;
   context.addIssue({ code: 'custom', message: 'not a list of providers' });
+  return z.NEVER;
+}
+
+function toListenAddress(value: string, context: z.RefinementCtx): ListenAddress | undefined {
+  if (value === '') return undefined;
+  const address = parseListenAddress(value);
+  if (address !== undefined) return address;
+  context.addIssue({ code: 'custom', message: 'not an address to listen at' });
   return z.NEVER;
 }
 

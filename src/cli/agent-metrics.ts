@@ -1,0 +1,45 @@
+/** Serves the metrics of the agent that runs in this process. Nothing of it is even loaded when they are off. */
+import type { Logger } from 'pino';
+import type { Agent } from '../actors/agent-actor.js';
+import type { AgentConfig } from '../config/agent-config.js';
+import type { ControlPort, ControlStatus } from '../ports/control.js';
+
+export interface ServedMetrics extends AsyncDisposable {
+  /** From now on they are those of this agent. Only before it is started. `control`: its connection to NATS, as it really is. */
+  watch(agent: Agent, control: ControlPort): void;
+}
+
+const notServed: ServedMetrics = {
+  watch: () => undefined,
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+
+/** Rejects `invalid_configuration` when it cannot listen at `metricsAddress`. */
+export async function serveMetrics(config: AgentConfig, version: string, logger: Logger): Promise<ServedMetrics> {
+  const { metricsAddress: address, agentId, role } = config;
+  if (address === undefined) return notServed;
+  const { AgentMetrics } = await import('../metrics/agent-metrics.js');
+  const { startMetricsServer } = await import('../metrics/metrics-server.js');
+  const metrics = new AgentMetrics({ agent: agentId, role, version });
+  let agent: Agent | undefined;
+  let nats: ControlStatus = 'disconnected';
+  const server = await startMetricsServer(address, {
+    contentType: metrics.contentType,
+    render: () => metrics.render(agent?.overview()),
+    health: () => ({ agent: agentId, state: agent?.state ?? 'starting', nats }),
+  });
+  logger.info({ url: `${server.url}/metrics` }, 'metrics are served');
+  return {
+    watch: (watched, control) => {
+      agent = watched;
+      const changed = (status: ControlStatus) => {
+        nats = status;
+        metrics.natsChanged(status);
+      };
+      changed('connected');
+      control.onStatus(changed);
+      agent.journal.onEvent((event) => metrics.observe(event));
+    },
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
