@@ -32,6 +32,7 @@ import { Sender } from './sender.js';
 import { serve } from './service.js';
 import { Owners, tell } from './supervise.js';
 import { Supervisor } from './supervisor.js';
+import type { Tracer } from './tracer.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
@@ -42,6 +43,8 @@ export interface AgentPorts {
   newEpoch(): string;
   /** Version of the program. */
   readonly version: string;
+  /** Who follows requests as traces, if anybody does. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** It was told to stop, or, with the reason, it has fenced itself. */
@@ -87,7 +90,7 @@ export class Agent {
   });
 
   constructor(options: AgentOptions, ports: AgentPorts) {
-    const { control, fabric, clock, newEpoch, version } = ports;
+    const { control, fabric, clock, newEpoch, version, tracer } = ports;
     this.epoch = newEpoch();
     this.#version = version;
     this.#startedMs = clock.now();
@@ -96,6 +99,7 @@ export class Agent {
     const presence = new Presence(clock, control, options.heartbeatMs);
     const counters = new Counters();
     const journal = new Journal(clock, options.journalEntries);
+    if (tracer !== undefined) journal.onEvent((event) => tracer.happened(event));
     const actors = new LiveActors(clock, journal);
     // Not at once: whoever found the reason is in the middle of something.
     const fence = (failure: Failure) => {
@@ -104,7 +108,7 @@ export class Agent {
     const supervisor = new Supervisor({ clock, counters, logger }, fence);
     this.#context = {
       ...{ options, epoch: this.epoch, control, fabric, clock, logger, counters, presence, supervisor },
-      ...{ journal, actors },
+      ...{ journal, actors, tracer },
     };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);

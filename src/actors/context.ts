@@ -10,6 +10,7 @@ import type { Journal } from './journal.js';
 import type { LiveActors } from './live-actors.js';
 import type { Presence } from './presence.js';
 import type { Supervisor } from './supervisor.js';
+import type { Tracer } from './tracer.js';
 
 export interface AgentContext {
   readonly options: AgentOptions;
@@ -24,6 +25,7 @@ export interface AgentContext {
   readonly supervisor: Supervisor;
   readonly journal: Journal;
   readonly actors: LiveActors;
+  readonly tracer: Tracer | undefined;
 }
 
 /** Resolves after `delayMs` on the agent's clock. */

@@ -57,7 +57,8 @@ export async function callPeer<O extends PeerOperation>(
         const message = body(left.untilDeadlineMs);
         about = aboutMessage(message, peer.agent);
         const text = JSON.stringify({ v: PROTOCOL_VERSION, ...message });
-        const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs });
+        const headers = context.tracer?.headersFor(about);
+        const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs, headers });
         return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
       },
     );

@@ -4,9 +4,10 @@ import { subjects } from '../protocol/subjects.js';
 import type { AgentContext } from './context.js';
 import { aboutMessage } from './journal.js';
 
-export function publishEvent({ control, counters, logger }: AgentContext, subject: string, event: object): void {
+export function publishEvent(context: AgentContext, subject: string, event: object): void {
+  const { control, counters, logger, tracer } = context;
   try {
-    control.publish(subject, JSON.stringify(event));
+    control.publish(subject, JSON.stringify(event), tracer?.headersFor(aboutMessage(event)));
   } catch (error) {
     counters.add('events_lost');
     logger.error({ subject, err: error }, 'event not published');

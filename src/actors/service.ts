@@ -37,6 +37,7 @@ export function serve<Schemas extends Record<string, { request: z.ZodType; reply
       }
       const request = decode(schema.request, message.body);
       notes.about = aboutMessage(request as object);
+      context.tracer?.received(operation, notes.about, message.headers);
       const handler = handlers[operation];
       if (handler === undefined) {
         const { agent, role } = context.options;

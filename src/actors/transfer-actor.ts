@@ -163,7 +163,7 @@ export class TransferActor {
 
   async startWrite({ part, placements }: TransferPart): Promise<void> {
     const connection = this.#connections.get(part) as Connection;
-    const { chunks, peer } = this.#task;
+    const { request, batch, chunks, peer } = this.#task;
     const items: WriteItem[] = placements.map(({ position, page }) => {
       const { segment, offset, length } = chunks[position] as SourceChunk;
       return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
@@ -173,6 +173,9 @@ export class TransferActor {
     const outcome = await this.#write.done;
     this.#reading = new Set();
     this.#context.counters.add('bytes_written', outcome.bytes);
+    const { provider } = connection.fabric;
+    const about = { request, epoch: this.#context.epoch, batch };
+    this.#context.tracer?.wrote(about, { provider, chunks: items.length, bytes: outcome.bytes });
     if (outcome.status === 'delivered') {
       tell(this.#actor, { type: 'write.delivered' });
       return;

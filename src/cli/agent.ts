@@ -16,6 +16,7 @@ import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
 import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
 import { RecordingFile } from '../recording/recording-file.js';
+import type { Tracing, TracingOptions } from '../tracing/open-tracing.js';
 import { serveMetrics } from './agent-metrics.js';
 import { renderConfig } from './print-config.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
@@ -76,13 +77,12 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     await fabric.close();
     throw error;
   });
+  const clock = new SystemClock();
+  const tracing = await openTracing(config, { epoch, version, clock, logger });
   const real: AgentPorts = {
-    control,
-    fabric,
-    clock: new SystemClock(),
-    logger,
+    ...{ control, fabric, clock, logger, version },
     newEpoch: () => epoch,
-    version,
+    tracer: tracing?.tracer,
   };
   const options = toAgentOptions(config);
   const ports = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
@@ -95,6 +95,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   });
   await agent.start();
   const { fenced } = await agent.ended;
+  await tracing?.close();
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
   await file?.end();
@@ -114,6 +115,16 @@ async function openRecording(config: AgentConfig, epoch: string, logger: Logger)
   process.on('exit', () => file.endNow());
   logger.info({ path }, 'recording');
   return file;
+}
+
+/** What it needs is loaded only when it is wanted. */
+async function openTracing(
+  { traceEndpoint: endpoint, traceRatio: ratio, agentId: agent, role }: AgentConfig,
+  process: Pick<TracingOptions, 'epoch' | 'version' | 'clock' | 'logger'>,
+): Promise<Tracing | undefined> {
+  if (endpoint === '') return undefined;
+  const tracing = await import('../tracing/open-tracing.js');
+  return tracing.openTracing({ endpoint, ratio, agent, role, ...process });
 }
 
 function unrecorded(ports: AgentPorts): RecordedAgent {

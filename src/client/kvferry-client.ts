@@ -13,6 +13,7 @@ import {
   type TerminalEvent,
   terminalEvent,
 } from '../protocol/events.js';
+import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
 import { type Operation, subjects } from '../protocol/subjects.js';
@@ -29,7 +30,15 @@ export type OperationInput<O extends Operation> = Omit<z.input<(typeof operation
 
 export interface CallOptions {
   readonly timeoutMs?: number;
+  /**
+   * Go with the message: `traceparent` and its like, as OpenTelemetry's `propagation.inject` writes them, by which the agents
+   * continue a trace (docs/tracing.md).
+   */
+  readonly headers?: MessageHeaders;
 }
+
+/** Headers of a message that has none. */
+const NO_HEADERS: MessageHeaders = {};
 
 export class KvferryClient {
   readonly #control: ControlPort;
@@ -135,14 +144,15 @@ export class KvferryClient {
   /**
    * Hears the one terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
    * other may announce another one: the first holds, and the handler hears no second (of the last 100,000 requests);
-   * `onRepeated` does.
+   * `onRepeated` does. `headers` say which trace the request belongs to, for OpenTelemetry's `propagation.extract`; there are
+   * none from agents that do not trace.
    */
   onTerminal(
-    handler: (event: TerminalEvent) => void,
+    handler: (event: TerminalEvent, headers: MessageHeaders) => void,
     onRepeated: (event: TerminalEvent) => void = () => undefined,
   ): ControlSubscription {
     const heard = new Set<string>();
-    return this.#on(subjects.terminals, terminalEvent, (event) => {
+    return this.#on(subjects.terminals, terminalEvent, (event, headers) => {
       const identity = `${event.epoch}/${event.request}`;
       if (heard.has(identity)) {
         onRepeated(event);
@@ -153,7 +163,7 @@ export class KvferryClient {
         if (heard.size <= TERMINALS_REMEMBERED_MAX) break;
         heard.delete(oldest);
       }
-      handler(event);
+      handler(event, headers);
     });
   }
 
@@ -180,14 +190,19 @@ export class KvferryClient {
   ): Promise<OperationReply<O>> {
     const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
-    const answer = await this.#control.request(subjects.operation(agent, operation), body, { timeoutMs });
+    const subject = subjects.operation(agent, operation);
+    const answer = await this.#control.request(subject, body, { timeoutMs, headers: options.headers });
     return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
   }
 
-  #on<S extends z.ZodType>(subject: string, schema: S, handler: (event: z.infer<S>) => void): ControlSubscription {
-    return this.#control.subscribe(subject, ({ body }) => {
-      const event = this.#checked(() => decode(schema, body), body);
-      if (event !== undefined) handler(event);
+  #on<S extends z.ZodType>(
+    subject: string,
+    schema: S,
+    handler: (event: z.infer<S>, headers: MessageHeaders) => void,
+  ): ControlSubscription {
+    return this.#control.subscribe(subject, (message) => {
+      const event = this.#checked(() => decode(schema, message.body), message.body);
+      if (event !== undefined) handler(event, message.headers ?? NO_HEADERS);
     });
   }
 

@@ -124,9 +124,33 @@ const fields = {
     show: String,
   },
   recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Recording ends when its file would become larger.'),
+  traceEndpoint: {
+    schema: z.literal('').or(z.url({ protocol: /^https?$/ }).refine((url) => !url.includes('@'))),
+    fallback: '',
+    explanation: 'OpenTelemetry collector (OTLP over HTTP) that gets traces of requests.',
+    range: 'http://host:4318 or the like, without credentials; empty: no traces',
+    show: String,
+  },
+  traceRatio: {
+    schema: z
+      .union([
+        z.number(),
+        z
+          .string()
+          .regex(/^[\d.]+$/)
+          .transform(Number),
+      ])
+      .pipe(z.number().min(0).max(1)),
+    fallback: 1,
+    explanation: 'Part of the traces that begin at this agent which is recorded; whoever began the others has decided.',
+    range: '0 to 1',
+    show: String,
+  },
 } as const satisfies Record<string, Field>;
 
 export type ConfigName = keyof typeof fields;
+/** There may be credentials in them. */
+const withCredentials: ReadonlySet<ConfigName> = new Set(['natsUrl', 'traceEndpoint']);
 export type AgentConfig = { readonly [Name in ConfigName]: z.infer<(typeof fields)[Name]['schema']> };
 
 /** One value, explained. Credentials are not in it. */
@@ -179,7 +203,7 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     const [source, raw] = candidates.find(([, value]) => value !== undefined) ?? ['default', undefined];
     const result = field.schema.safeParse(raw);
     if (!result.success) {
-      const shown = name === 'natsUrl' ? '' : ` ${JSON.stringify(raw)} is not valid;`;
+      const shown = withCredentials.has(name) ? '' : ` ${JSON.stringify(raw)} is not valid;`;
       throw new KvferryError('invalid_configuration', `${name} (${source}):${shown} allowed is ${range}`, {
         field: name,
         cause: result.error,

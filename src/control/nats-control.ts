@@ -16,12 +16,21 @@ import {
   createInbox,
   DrainingConnectionError,
   type Msg,
+  type MsgHdrs,
   type NatsConnection,
+  headers as natsHeaders,
   type Status,
 } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
+import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { parseNatsAddress } from './nats-address.js';
 
@@ -93,6 +102,7 @@ interface Question {
 interface Outgoing {
   readonly subject: string;
   readonly body: string;
+  readonly headers: MessageHeaders | undefined;
   readonly bytes: number;
 }
 
@@ -124,9 +134,10 @@ class NatsControl implements ControlPort {
   }
 
   /** The NATS client's own `request` makes two errors with their stacks and a race of promises for every question. */
-  async request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
-    this.#checkSize(subject, body);
+  async request(subject: string, body: string, options: RequestOptions): Promise<string> {
+    const bytes = this.#checkSize(subject, body);
     this.#checkConnected();
+    const headers = sendableHeaders(options.headers, this.#bytesMax - bytes);
     const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs));
     this.#asked += 1;
     const token = this.#asked.toString(36);
@@ -134,7 +145,7 @@ class NatsControl implements ControlPort {
       const late = () => this.#settle(token)?.reject(unanswered(subject, timeoutMs));
       this.#questions.set(token, { subject, timer: setTimeout(late, timeoutMs), resolve, reject });
       try {
-        this.#connection.publish(subject, body, { reply: `${this.#inbox}.${token}` });
+        this.#connection.publish(subject, body, { reply: `${this.#inbox}.${token}`, ...toNats(headers) });
       } catch (cause) {
         this.#settle(token)?.reject(unsent(subject, cause));
       }
@@ -168,11 +179,12 @@ class NatsControl implements ControlPort {
     }
   }
 
-  publish(subject: string, body: string): void {
+  publish(subject: string, body: string, wanted?: MessageHeaders): void {
     const bytes = this.#checkSize(subject, body);
     this.#checkOpen();
-    if (this.#status === 'connected') this.#connection.publish(subject, body);
-    else this.#keep({ subject, body, bytes });
+    const headers = sendableHeaders(wanted, this.#bytesMax - bytes);
+    if (this.#status === 'connected') this.#connection.publish(subject, body, toNats(headers));
+    else this.#keep({ subject, body, headers, bytes: bytes + headerBytes(headers) });
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
@@ -256,6 +268,10 @@ class NatsControl implements ControlPort {
       handler({
         subject: message.subject,
         body: message.string(),
+        // Read by those who want them.
+        get headers() {
+          return fromNats(message);
+        },
         respond: (body) => this.#respond(message, body),
       });
     } catch (error) {
@@ -301,7 +317,9 @@ class NatsControl implements ControlPort {
     if (this.#closing !== undefined) return;
     this.#status = 'connected';
     this.#logger?.info('NATS is back');
-    for (const { subject, body } of this.#outbox.splice(0)) this.#connection.publish(subject, body);
+    for (const { subject, body, headers } of this.#outbox.splice(0)) {
+      this.#connection.publish(subject, body, toNats(headers));
+    }
     this.#outboxBytes = 0;
     this.#report();
   }
@@ -319,16 +337,44 @@ class NatsControl implements ControlPort {
     if (this.#status === 'disconnected') throw disconnected();
   }
 
+  get #bytesMax(): number {
+    return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
+  }
+
   #checkSize(subject: string, body: string): number {
     const bytes = Buffer.byteLength(body);
-    const bytesMax = Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
+    const bytesMax = this.#bytesMax;
     if (bytes <= bytesMax) return bytes;
     throw new KvferryError('message_too_large', `a message of ${bytes} bytes to ${subject} is more than ${bytesMax}`);
   }
 }
 
 function isNoResponders(message: Msg): boolean {
-  return message.data.length === 0 && message.headers?.code === NO_RESPONDERS_STATUS;
+  return message.data.length === 0 && headersOf(message)?.code === NO_RESPONDERS_STATUS;
+}
+
+/** Undefined also when somebody has sent what cannot be read as headers. */
+function headersOf(message: Msg): MsgHdrs | undefined {
+  try {
+    return message.headers;
+  } catch {
+    return undefined;
+  }
+}
+
+function fromNats(message: Msg): MessageHeaders | undefined {
+  const headers = headersOf(message);
+  if (headers === undefined) return undefined;
+  // Names that differ only in case count as one, of which the first holds.
+  const entries = [...headers].map(([name, [value = '']]) => [name.toLowerCase(), value] as const);
+  return Object.fromEntries(entries.reverse());
+}
+
+function toNats(headers: MessageHeaders | undefined): { headers?: MsgHdrs } {
+  if (headers === undefined) return {};
+  const written = natsHeaders();
+  for (const [name, value] of Object.entries(headers)) written.set(name, value);
+  return { headers: written };
 }
 
 function closed(cause?: unknown): KvferryError {

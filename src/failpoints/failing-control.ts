@@ -1,6 +1,13 @@
 /** A control port with failpoints around it. A message that fails there is lost, as on a network. */
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
+import type { MessageHeaders } from '../protocol/headers.js';
 import { messageOf } from './failpoint-names.js';
 import type { Failpoints } from './failpoints.js';
 
@@ -16,7 +23,7 @@ export class FailingControl implements ControlPort {
     this.#failpoints = failpoints;
   }
 
-  async request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
+  async request(subject: string, body: string, options: RequestOptions): Promise<string> {
     await this.#pass(subject, 'sending');
     const answer = await this.#control.request(subject, body, options);
     await this.#pass(subject, 'answered');
@@ -27,16 +34,16 @@ export class FailingControl implements ControlPort {
     return this.#control.requestAll(subject, body, options);
   }
 
-  publish(subject: string, body: string): void {
+  publish(subject: string, body: string, headers?: MessageHeaders): void {
     const message = messageOf(subject);
     const name = `${message}.${ANNOUNCED.has(message) ? 'publishing' : 'sending'}`;
     // Its caller hears of a message that cannot be sent, as without failpoints.
     if (!this.#failpoints.isArmed(name)) {
-      this.#control.publish(subject, body);
+      this.#control.publish(subject, body, headers);
       return;
     }
     void this.#failpoints.reach(name).then((reached) => {
-      if (reached === 'pass') this.#control.publish(subject, body);
+      if (reached === 'pass') this.#control.publish(subject, body, headers);
     });
   }
 
@@ -61,13 +68,13 @@ export class FailingControl implements ControlPort {
   }
 
   #answering(message: ControlMessage): ControlMessage {
-    const { subject, body } = message;
+    const { subject, body, headers } = message;
     const respond = (answer: string) => {
       void this.#failpoints.reach(`${messageOf(subject)}.answering`).then((reached) => {
         if (reached === 'pass') message.respond(answer);
       });
     };
-    return { subject, body, respond };
+    return { subject, body, headers, respond };
   }
 
   async #pass(subject: string, stage: 'sending' | 'answered'): Promise<void> {

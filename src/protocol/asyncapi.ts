@@ -69,6 +69,17 @@ const peerSummaries: Record<PeerOperation, string> = {
   ended: 'Decode to prefill, not answered: the request has ended and was announced.',
 };
 
+/** Of messages about a request. They are no part of the body, and nothing depends on them. */
+const traceHeaders: JsonObject = {
+  type: 'object',
+  description: 'NATS headers, all optional: the trace that the message belongs to, as W3C Trace Context has it.',
+  properties: {
+    traceparent: { type: 'string', description: 'Trace, span, and whether they are recorded.' },
+    tracestate: { type: 'string', description: 'What tracing systems add to that.' },
+    baggage: { type: 'string', description: 'What the parties of a trace tell each other; agents only pass it on.' },
+  },
+};
+
 /** Peer messages that nobody answers: if one is lost, `inquire` finds out. */
 const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(peerNotices);
 
@@ -156,6 +167,7 @@ class Draft {
 
   constructor() {
     for (const [name, schema] of Object.entries(sharedSchemas)) this.#schemas[name] = jsonSchemaOf(schema, 'input');
+    this.#schemas['traceHeaders'] = traceHeaders;
     this.#message('errorReply', 'The message was refused; nothing was changed by it.', errorReply, 'output');
   }
 
@@ -219,8 +231,11 @@ class Draft {
   }
 
   #message(name: string, summary: string, schema: z.ZodType, io: 'input' | 'output'): void {
-    this.#schemas[name] = jsonSchemaOf(schema, io);
-    this.#messages[name] = { name, title: name, summary, payload: reference(`components/schemas/${name}`) };
+    const json = jsonSchemaOf(schema, io);
+    this.#schemas[name] = json;
+    const { request } = Object(json['properties']) as { readonly request?: Json };
+    const headers = request === undefined ? {} : { headers: reference('components/schemas/traceHeaders') };
+    this.#messages[name] = { name, title: name, summary, ...headers, payload: reference(`components/schemas/${name}`) };
   }
 
   #channel(name: string, address: string | null, summary: string, messages: readonly string[]): void {

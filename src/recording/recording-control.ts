@@ -1,5 +1,15 @@
-/** A control port that is recorded. */
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+/**
+ * A control port that is recorded. Headers are not: nothing that an agent does depends on them, and a replay would have
+ * others.
+ */
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../ports/control.js';
+import type { MessageHeaders } from '../protocol/headers.js';
 import type { Recorder } from './recorder.js';
 
 export class RecordingControl implements ControlPort {
@@ -17,11 +27,11 @@ export class RecordingControl implements ControlPort {
     });
   }
 
-  request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
+  request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request',
-      { subject, body: redaction.body(body), ...options },
+      { subject, body: redaction.body(body), timeoutMs: options.timeoutMs },
       {
         begin: () => this.#control.request(subject, body, options),
         record: (answer) => redaction.body(answer),
@@ -41,9 +51,9 @@ export class RecordingControl implements ControlPort {
     );
   }
 
-  publish(subject: string, body: string): void {
+  publish(subject: string, body: string, headers?: MessageHeaders): void {
     const output = { out: 'publish', subject, body: this.#recorder.redaction.body(body) } as const;
-    this.#recorder.now(output, () => this.#control.publish(subject, body));
+    this.#recorder.now(output, () => this.#control.publish(subject, body, headers));
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
@@ -79,11 +89,11 @@ export class RecordingControl implements ControlPort {
   /** The message in whose turn we are. */
   #answering(message: ControlMessage): ControlMessage {
     const { step, redaction } = this.#recorder;
-    const { subject, body } = message;
+    const { subject, body, headers } = message;
     const respond = (answer: string) => {
       const output = { out: 'respond', message: step, body: redaction.body(answer) } as const;
       this.#recorder.now(output, () => message.respond(answer));
     };
-    return { subject, body, respond };
+    return { subject, body, headers, respond };
   }
 }

@@ -1,5 +1,11 @@
 /** The control port of a replay. */
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../ports/control.js';
 import type { Output } from '../recording/record.js';
 import { type Questions, toError } from './questions.js';
 import type { ReplayTurn } from './replay-turn.js';
@@ -20,8 +26,8 @@ export class ReplayControl implements ControlPort {
     this.#questions = questions;
   }
 
-  async request(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string> {
-    return this.#questions.ask('request', { subject, body, ...options }).answer;
+  async request(subject: string, body: string, { timeoutMs }: RequestOptions): Promise<string> {
+    return this.#questions.ask('request', { subject, body, timeoutMs }).answer;
   }
 
   async requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {

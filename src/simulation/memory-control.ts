@@ -4,15 +4,27 @@
  */
 
 import type { ClockPort } from '../ports/clock.js';
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
+import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 
-export interface Envelope {
-  readonly from: string;
-  readonly to: string;
+/** What somebody sends. */
+interface Letter {
   readonly subject: string;
   readonly body: string;
+  readonly headers?: MessageHeaders | undefined;
+}
+
+export interface Envelope extends Letter {
+  readonly from: string;
+  readonly to: string;
   readonly kind: 'message' | 'reply';
 }
 
@@ -51,17 +63,19 @@ export class MemoryControlNetwork {
   }
 
   /** Sends to everyone who listens; answers how many that are. */
-  send(from: string, subject: string, body: string, respond: (responder: string, body: string) => void): number {
+  send(from: string, letter: Letter, respond: (responder: string, body: string) => void): number {
+    const { subject, body } = letter;
+    const headers = sendableHeaders(letter.headers, MESSAGE_BYTES_MAX - body.length);
     const tokens = subject.split('.');
     const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
     for (const { owner, handler } of listeners) {
-      this.deliver({ from, to: owner.name, subject, body, kind: 'message' }, () => {
+      this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, () => {
         if (!owner.isConnected) return;
         const answer = (text: string) => {
           checkSize(subject, text);
           respond(owner.name, text);
         };
-        owner.arrive(() => handler({ subject, body, respond: answer }));
+        owner.arrive(() => handler({ subject, body, headers, respond: answer }));
       });
     }
     return listeners.length;
@@ -118,7 +132,7 @@ export class MemoryControl implements ControlPort {
     else this.#unread.push(read);
   }
 
-  request(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
+  request(subject: string, body: string, { timeoutMs, headers }: RequestOptions): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#check(subject, body);
       const { clock } = this.#network;
@@ -137,7 +151,7 @@ export class MemoryControl implements ControlPort {
         timeoutMs,
       );
       this.#waiting.add(refuse);
-      const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
+      const listeners = this.#network.send(this.name, { subject, body, headers }, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
           if (this.isConnected) this.arrive(() => finish(() => resolve(answer)));
         });
@@ -150,7 +164,7 @@ export class MemoryControl implements ControlPort {
     return new Promise((resolve) => {
       this.#check(subject, body);
       const answers: string[] = [];
-      const listeners = this.#network.send(this.name, subject, body, (from, answer) => {
+      const listeners = this.#network.send(this.name, { subject, body }, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>
           answers.push(answer),
         );
@@ -160,9 +174,9 @@ export class MemoryControl implements ControlPort {
     });
   }
 
-  publish(subject: string, body: string): void {
+  publish(subject: string, body: string, headers?: MessageHeaders): void {
     this.#check(subject, body);
-    if (this.isConnected) this.#network.send(this.name, subject, body, () => undefined);
+    if (this.isConnected) this.#network.send(this.name, { subject, body, headers }, () => undefined);
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {

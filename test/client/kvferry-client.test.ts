@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
-import type { ControlMessage, ControlPort } from '../../src/ports/control.js';
+import type { ControlMessage, ControlPort, RequestOptions } from '../../src/ports/control.js';
 import { ReplyError } from '../../src/protocol/codec.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { operations } from '../../src/protocol/subjects.js';
 
 const epoch = '00000000000000aa';
 
 /** A control port that answers from a table and remembers what it was asked. */
 class ScriptedControl implements ControlPort {
-  readonly asked: { readonly subject: string; readonly body: unknown; readonly timeoutMs: number }[] = [];
+  readonly asked: ({ readonly subject: string; readonly body: unknown } & RequestOptions)[] = [];
   readonly answers = new Map<string, string>();
   readonly announcements: string[] = [];
   readonly handlers = new Map<string, (message: ControlMessage) => void>();
   closed = false;
 
-  async request(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string> {
-    this.asked.push({ subject, body: JSON.parse(body), timeoutMs });
+  async request(subject: string, body: string, options: RequestOptions): Promise<string> {
+    this.asked.push({ subject, body: JSON.parse(body), ...options });
     const answer = this.answers.get(subject);
     if (answer === undefined) throw new KvferryError('no_responders', `nobody listens on ${subject}`);
     return answer;
@@ -36,8 +37,8 @@ class ScriptedControl implements ControlPort {
     return { close: () => this.handlers.delete(subject) };
   }
 
-  emit(subject: string, body: unknown): void {
-    this.handlers.get(subject)?.({ subject, body: JSON.stringify(body), respond: () => undefined });
+  emit(subject: string, body: unknown, headers?: MessageHeaders): void {
+    this.handlers.get(subject)?.({ subject, body: JSON.stringify(body), headers, respond: () => undefined });
   }
 
   onStatus(): void {
@@ -200,6 +201,14 @@ it('takes a deadline of its own for one call', async () => {
   expect(control.asked[0]?.timeoutMs).toBe(7);
 });
 
+it('sends the headers of a call', async () => {
+  const { control, client } = setUp();
+  control.answers.set('kvferry.v1.agent.a.cancel', JSON.stringify({ v: 1, ok: true }));
+  await client.cancel('a', { request: 'r' }, { headers: { traceparent: 'x' } });
+  await client.cancel('a', { request: 'r' });
+  expect(control.asked.map(({ headers }) => headers)).toEqual([{ traceparent: 'x' }, undefined]);
+});
+
 it('discovers agents by name and drops what is no description', async () => {
   const { control, client, invalid } = setUp();
   const announce = (agent: string) => JSON.stringify({ v: 1, ok: true, ...description, agent });
@@ -232,6 +241,20 @@ it('hears terminal events of all agents and drops malformed ones', () => {
   expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field', field: 'end' })]);
   subscription.close();
   expect(control.handlers.size).toBe(0);
+});
+
+it('hands on the headers of terminal events', () => {
+  const { control, client } = setUp();
+  const heard: unknown[] = [];
+  client.onTerminal(({ request }, headers) => heard.push([request, headers]));
+  const counts = { chunks: 0, deduplicated: 0, joined: 0, bytes: 0, ageMs: 3 };
+  const event = { v: 1, epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
+  control.emit('kvferry.v1.event.>', { ...event, request: 'traced' }, { traceparent: 'x' });
+  control.emit('kvferry.v1.event.>', { ...event, request: 'other' });
+  expect(heard).toEqual([
+    ['traced', { traceparent: 'x' }],
+    ['other', {}],
+  ]);
 });
 
 it('P12: hears one terminal event of a request: the first holds', () => {

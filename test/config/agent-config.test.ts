@@ -61,6 +61,8 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   logLevel: ['debug', 'debug'],
   record: ['/var/log/kvferry-{epoch}.jsonl', '/var/log/kvferry-{epoch}.jsonl'],
   recordBytesMax: ['1GiB', 1_073_741_824],
+  traceEndpoint: ['http://collector:4318', 'http://collector:4318'],
+  traceRatio: ['0.25', 0.25],
 };
 
 describe.each(configFields)('$name', ({ name, env, flag }) => {
@@ -130,6 +132,9 @@ describe('refuses', () => {
     ['heartbeatMs', '2 minutes'],
     ['leaseMs', 'forever'],
     ['logLevel', 'loud'],
+    ['traceRatio', '1.1'],
+    ['traceRatio', '-1'],
+    ['traceRatio', '1.0.0'],
   ])('%s %s, whatever the source', (name, text) => {
     const [field] = configFields.filter((each) => each.name === name);
     const { env, flag, range } = field as (typeof configFields)[number];
@@ -163,6 +168,19 @@ describe('refuses', () => {
       expect.objectContaining({ code: 'invalid_configuration', field, message: expect.stringContaining(message) }),
     );
   });
+
+  it.each(['collector:4318', 'grpc://collector:4317', 'http://ann:s3cret@collector'])(
+    'traceEndpoint %s, without showing it',
+    (url) => {
+      expect(() => entry('traceEndpoint', { flags: { traceEndpoint: url } })).toThrow(
+        expect.objectContaining({
+          code: 'invalid_configuration',
+          message:
+            'traceEndpoint (flag --trace-endpoint): allowed is http://host:4318 or the like, without credentials; empty: no traces',
+        }),
+      );
+    },
+  );
 
   it('a file that is not there', () => {
     expect(() => resolveAgentConfig({ flags: {}, env: {}, file: join(directory, 'none.json') })).toThrow(

@@ -66,6 +66,58 @@ export function describeControl(name: string, harness: ControlHarness): void {
       });
     });
 
+    describe('headers', () => {
+      const headers = { traceparent: '00-aa-bb-01', tracestate: 'a=ünï,b=2' };
+
+      /** The headers of each message that `send` sends to `t.headers`. */
+      async function received(send: (port: ControlPort) => void): Promise<unknown[]> {
+        const [sender, receiver] = await pair();
+        const seen: unknown[] = [];
+        const end = new Promise<void>((resolve) => {
+          receiver.subscribe('t.headers', (message) => {
+            if (message.body === 'end') resolve();
+            else seen.push(message.headers);
+            message.respond('');
+          });
+        });
+        await receiver.flush();
+        send(sender);
+        sender.publish('t.headers', 'end');
+        await end;
+        return seen;
+      }
+
+      it('come with what is asked and published with some', async () => {
+        const asked: Promise<string>[] = [];
+        const seen = await received((port) => {
+          asked.push(port.request('t.headers', '', { timeoutMs: ANSWER_TIMEOUT_MS, headers }));
+          port.publish('t.headers', '', headers);
+          asked.push(port.request('t.headers', '', { timeoutMs: ANSWER_TIMEOUT_MS }));
+          port.publish('t.headers', '');
+        });
+        await Promise.all(asked);
+        expect(seen).toEqual([headers, headers, undefined, undefined]);
+      });
+
+      it('have names in lower case; what cannot be carried is left out', async () => {
+        const odd = { 'Trace-Parent': 'x', 'a name': 'x', 'a:b': 'x', '': 'x', broken: 'a\r\nb: c' };
+        const seen = await received((port) => {
+          port.publish('t.headers', '', odd);
+          port.publish('t.headers', '', { broken: '\n' });
+        });
+        expect(seen).toEqual([{ 'trace-parent': 'x' }, undefined]);
+      });
+
+      it('stay behind when the message has no room for them', async () => {
+        const added = 'NATS/1.0\r\ntraceparent: x\r\n\r\n'.length;
+        const seen = await received((port) => {
+          port.publish('t.headers', LARGE_BODY.slice(0, MESSAGE_BYTES_MAX - added), { traceparent: 'x' });
+          port.publish('t.headers', LARGE_BODY.slice(0, MESSAGE_BYTES_MAX - added + 1), { traceparent: 'x' });
+        });
+        expect(seen).toEqual([{ traceparent: 'x' }, undefined]);
+      });
+    });
+
     it('correlates many requests at once, answered in reverse', async () => {
       const [asker, answerer] = await pair();
       const held: ControlMessage[] = [];
@@ -248,10 +300,10 @@ export function describeControl(name: string, harness: ControlHarness): void {
       const statuses: ControlStatus[] = [];
       const changed = nextStatuses(asker, statuses);
       const answererChanged = nextStatuses(answerer, []);
-      const events: string[] = [];
+      const events: unknown[] = [];
       const eventSeen = new Promise<void>((resolve) => {
-        answerer.subscribe('t.event', (message) => {
-          events.push(message.body);
+        answerer.subscribe('t.event', ({ body, headers }) => {
+          events.push({ body, headers });
           resolve();
         });
       });
@@ -269,7 +321,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       await expect(asker.request('t.echo', '', { timeoutMs: ANSWER_TIMEOUT_MS })).rejects.toEqual(refusal);
       await expect(asker.requestAll('t.echo', '', { timeoutMs: ANSWER_TIMEOUT_MS })).rejects.toEqual(refusal);
       await expect(asker.flush()).rejects.toEqual(refusal);
-      answerer.publish('t.event', 'said during the outage');
+      answerer.publish('t.event', 'said during the outage', { traceparent: 'x' });
 
       await endOutage();
       await Promise.all([changed('connected'), answererChanged('connected')]);
@@ -278,7 +330,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(await asker.request('t.echo', 'again', { timeoutMs: ANSWER_TIMEOUT_MS })).toBe('again');
       expect({ statuses, events }).toEqual({
         statuses: ['disconnected', 'connected'],
-        events: ['said during the outage'],
+        events: [{ body: 'said during the outage', headers: { traceparent: 'x' } }],
       });
     });
 

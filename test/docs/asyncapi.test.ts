@@ -63,6 +63,15 @@ describe('docs/asyncapi.json', () => {
     expect(Object.keys((addresses.get(address)?.['parameters'] ?? {}) as object)).toEqual(names);
   });
 
+  test('messages about a request may have headers', () => {
+    const withHeaders = Object.entries(document.components.messages).filter(([, { headers }]) => headers !== undefined);
+    const names = withHeaders.map(([name]) => name);
+    expect(names).toEqual(expect.arrayContaining(['putRequest', 'allocateRequest', 'terminal', 'sourceReleased']));
+    expect(names.filter((name) => name.endsWith('Reply') || name === 'heartbeat' || name === 'connectRequest')).toEqual(
+      [],
+    );
+  });
+
   test('optional fields and defaults of requests may be left out, and unknown fields may not be there', () => {
     expect(document.components.schemas['statusRequest']).toMatchObject({
       required: ['v'],

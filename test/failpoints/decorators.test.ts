@@ -3,6 +3,7 @@ import { FailingControl } from '../../src/failpoints/failing-control.js';
 import { FailingFabric } from '../../src/failpoints/failing-fabric.js';
 import { parseFailpoints } from '../../src/failpoints/failpoint-spec.js';
 import { Failpoints } from '../../src/failpoints/failpoints.js';
+import type { ControlMessage } from '../../src/ports/control.js';
 import type { WriteOutcome } from '../../src/ports/fabric.js';
 import { subjects } from '../../src/protocol/subjects.js';
 import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
@@ -100,6 +101,24 @@ describe('failpoints around the control port', () => {
     });
     expect(heard).toBe(1);
     expect(await settle(asking.clock, asking.port.request(allocate, '{}', timeout))).toBe('yes');
+  });
+
+  test('headers pass, in and out', async () => {
+    const { clock, peer, port } = control('ended.sending=delay:1');
+    const headers = { traceparent: 'x' };
+    const seen: unknown[] = [];
+    const see = (message: ControlMessage) => {
+      seen.push(message.headers);
+      message.respond('yes');
+    };
+    peer.subscribe('kvferry.v1.>', see);
+    port.subscribe('in', see);
+    await settle(clock, port.request(allocate, '{}', { ...timeout, headers }));
+    port.publish(subjects.terminal('agent', 'ready'), '{}', headers);
+    port.publish(subjects.peer('peer', EPOCH, 'ended'), '{}', headers);
+    peer.publish('in', '{}', headers);
+    await clock.advance(1);
+    expect(seen).toEqual([headers, headers, headers, headers]);
   });
 
   test('what is published can be lost, or come later', async () => {

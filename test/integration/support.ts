@@ -228,8 +228,13 @@ export class RealCluster implements AsyncDisposable {
     return this.#nats.restore();
   }
 
+  /** Tells those that run to stop, and answers how they ended. */
+  stopAgents(): Promise<(number | string)[]> {
+    return Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.end('SIGTERM')));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.end('SIGTERM')));
+    await this.stopAgents();
     await this.client.close();
     await this.#nats[Symbol.asyncDispose]();
     rmSync(this.#directory, { recursive: true });
