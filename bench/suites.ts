@@ -4,6 +4,7 @@ import { runContention } from './contention/run-contention.js';
 import { runControl } from './control/run-control.js';
 import { runData, type StartPeers } from './data/run-data.js';
 import type { Teardown } from './harness/teardown.js';
+import { runObserve } from './observe/run-observe.js';
 import { runRecovery } from './recovery/run-recovery.js';
 import type { SuiteResult } from './report.js';
 import { runScale } from './scale/run-scale.js';
@@ -18,5 +19,6 @@ export function makeSuites(startPeers: StartPeers | undefined): Readonly<Record<
     contention: runContention,
     scale: runScale,
     recovery: runRecovery,
+    observe: runObserve,
   };
 }

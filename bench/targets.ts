@@ -95,6 +95,14 @@ const aims: readonly Aim[] = [
     }),
   ),
   {
+    ...{ suite: 'observe', table: 'looking', name: 'throughput lost while somebody looks, %' },
+    ...{ figure: 'watchedLostPercent', better: 'less', target: 5, limit: 50, where: always },
+  },
+  {
+    ...{ suite: 'observe', table: 'looking', name: 'throughput lost when nobody looks, %' },
+    ...{ figure: 'unwatchedLostPercent', better: 'less', target: 1, limit: 40, where: always },
+  },
+  {
     ...{ suite: 'contention', table: 'goodput', name: 'requests that were ready with wrong bytes' },
     ...{ figure: 'kvferryWrong', better: 'less', target: 0, limit: 0, where: always },
   },

@@ -1,11 +1,12 @@
 /** What an agent's memory grows by, for each key it keeps and for each request that is under way. */
+
+import { CHUNK_BYTES } from '../harness/chunk.js';
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import type { Requests } from '../harness/requests.js';
 import { rounded } from '../harness/statistics.js';
 import type { Row } from '../report.js';
-import { CHUNK_BYTES } from './chunk.js';
 
 const KEYS_PER_REQUEST = 512;
 const KEYS = { quick: 32_768, full: 131_072 };

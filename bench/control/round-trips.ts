@@ -4,9 +4,9 @@ import type { ControlPort } from '../../src/ports/control.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
 import { startProgram } from '../harness/program.js';
+import { repeat } from '../harness/repeat.js';
 import type { Teardown } from '../harness/teardown.js';
 import type { RoundTripSizes } from './message-sizes.js';
-import { repeat } from './repeat.js';
 
 const PROGRAM = fileURLToPath(new URL('round-trip-process.js', import.meta.url));
 const TIMEOUT_MS = 10_000;

@@ -3,19 +3,19 @@
  * NATS round trips of the same sizes in turns with them.
  */
 import type { Bench } from '../bench.js';
+import { CHUNK_BYTES } from '../harness/chunk.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
 import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
+import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
 import { quantile, ratios, rounded, spreadOf } from '../harness/statistics.js';
 import { Teardown } from '../harness/teardown.js';
 import type { Row, SuiteResult } from '../report.js';
-import { CHUNK_BYTES } from './chunk.js';
 import { type ControlCase, type ControlScale, fullControl, quickControl } from './control-case.js';
 import { measureEventLoop } from './event-loop.js';
 import { measureMemory } from './memory.js';
 import { messageSizes } from './message-sizes.js';
-import { repeat } from './repeat.js';
 import { measureRoundTrips, startEcho } from './round-trips.js';
 
 const PAGE_BYTES = 4096;
@@ -59,7 +59,7 @@ async function runWithSenders(
   await requests.attach(directory, SOURCE_BYTES);
   const rows: Row[] = [];
   // Agents run for months: their first requests run code that is not compiled yet.
-  await load({ keys: 32, shared: 0, atOnce: 8, senders }, scale.warmUpMs, cluster, requests, []);
+  await runLoad({ keys: 32, sharedKeys: [], atOnce: 8, durationMs: scale.warmUpMs }, cluster, requests);
   for (const one of cases) {
     bench.progress.step(`${one.keys} keys, ${one.shared} shared, ${one.atOnce} at once, ${one.senders} senders`);
     rows.push(await measure(one, scale, cluster, requests));
@@ -68,14 +68,6 @@ async function runWithSenders(
     rows.push(...(await measureMemory(bench.quick, cluster, requests)), ...(await measureEventLoop(cluster, requests)));
   }
   return rows;
-}
-
-interface Taken {
-  readonly timesMs: readonly number[];
-  readonly seconds: number;
-  /** Of all agents, and of the decode agent alone. */
-  readonly cpuUs: number;
-  readonly decodeCpuUs: number;
 }
 
 async function measure(one: ControlCase, scale: ControlScale, cluster: Cluster, requests: Requests): Promise<Row> {
@@ -91,39 +83,12 @@ async function measure(one: ControlCase, scale: ControlScale, cluster: Cluster, 
         name: 'round trips',
         take: async () => ({ ...(await measureRoundTrips(cluster.control, sizes, pace)), cpuUs: 0, decodeCpuUs: 0 }),
       },
-      { name: 'requests', take: () => load(one, scale.roundMs, cluster, requests, sharedKeys) },
+      { name: 'requests', take: () => runLoad({ keys: one.keys, sharedKeys, ...pace }, cluster, requests) },
     ],
     { rounds: scale.rounds, warmUpRounds: 1 },
   );
   if (anchor !== undefined) await requests.release(anchor);
   return rowOf(one, taken.get('requests') ?? [], taken.get('round trips') ?? []);
-}
-
-/** Requests, each put, ready and released, by the senders in turns. What is timed is from put to ready. */
-async function load(
-  one: ControlCase,
-  durationMs: number,
-  cluster: Cluster,
-  requests: Requests,
-  sharedKeys: readonly string[],
-): Promise<Taken> {
-  const agents = [cluster.decode, ...cluster.prefill];
-  const before = await Promise.all(agents.map((agent) => agent.probe()));
-  const source = requests.source(one.keys, CHUNK_BYTES);
-  let turn = 0;
-  const ran = await repeat({ atOnce: one.atOnce, durationMs }, async () => {
-    turn += 1;
-    const keys = [...sharedKeys, ...freshKeys(one.keys - sharedKeys.length)];
-    const sender = cluster.prefill[turn % cluster.prefill.length]?.name ?? '';
-    const startMs = performance.now();
-    const event = await requests.move(sender, { keys, source });
-    const elapsedMs = performance.now() - startMs;
-    await requests.release(event);
-    return elapsedMs;
-  });
-  const after = await Promise.all(agents.map((agent) => agent.probe()));
-  const used = after.map(({ cpuUs }, index) => cpuUs - (before[index]?.cpuUs ?? 0));
-  return { ...ran, cpuUs: used.reduce((sum, cpuUs) => sum + cpuUs, 0), decodeCpuUs: used[0] ?? 0 };
 }
 
 function rowOf(one: ControlCase, requests: readonly Taken[], roundTrips: readonly Taken[]): Row {

@@ -35,6 +35,11 @@ network (messages are handed to it as text, and answered as text). An exponent o
   recovery: `Real agents, killed with SIGKILL while a request is under way. *Detect*: until the other side announces its failure, which it
 does after nearly three silent heartbeats, or earlier. *Reclaim*: until the pages are free. *Restart*: from the start of the next process to
 the first request that is ready; *reconnect* is the part after it serves.`,
+  observe: `What it costs to be looked at. The same load in turns on agents that keep no journal (\`journalEntries: 0\`: *blind*), on agents
+as they are (*unwatched*), and on these while somebody asks them as often as an open page of the inspector does (*watched*), on the
+same processors. A batch has 32 keys of one byte. *Lost* is throughput, against that of the blind ones in the same round; CPU time is
+that of all agents together, for each batch. Processes differ from each other for as long as they live, so they are started anew
+several times.`,
 };
 
 /** By traces of system calls and processor profiles on two processors. */
@@ -67,7 +72,7 @@ medians, in brackets the least and the most of the rounds. A GB is 10⁹ bytes.`
     '## Repeating it',
     `\`\`\`sh
 npm run bench -- --quick            # some minutes; tables on the terminal
-npm run bench -- --json             # everything, some 25 minutes; the last line is one JSON object
+npm run bench -- --json             # everything, half an hour; the last line is one JSON object
 npm run bench -- --peers --json     # kvferry and its peers on the same rows; some six minutes, two with --quick
 npm run bench -- --suite control    # only that
 \`\`\``,

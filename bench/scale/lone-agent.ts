@@ -35,6 +35,7 @@ export class LoneAgent {
         ...{ sweepIntervalMs: LONG_MS, tombstoneMs: LONG_MS, tombstonesMax: 10_000, requestsMax: 100_000 },
         journalEntries: 16_384,
         auditIntervalMs: 0,
+        ...{ faultsAllowed: false },
       },
       {
         ...{ control: this.#control, clock, fabric: new MemoryFabricNetwork(clock).open('memory') },

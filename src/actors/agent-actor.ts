@@ -353,6 +353,7 @@ export class Agent {
       state: this.state,
       version: this.#version,
       heartbeatMs: options.heartbeatMs,
+      ...(options.faultsAllowed ? { faultsAllowed: true as const } : {}),
       endpoints: [...fabric.endpoints()],
       unavailable: [...fabric.unavailable()],
       ...(arena === undefined ? {} : { arena }),

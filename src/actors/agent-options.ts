@@ -37,4 +37,6 @@ export interface AgentOptions {
   readonly journalEntries: number;
   /** How often the steps of chunks are published; 0: never. */
   readonly auditIntervalMs: number;
+  /** Others may make faults happen to it. It only says so; what happens is none of its business. */
+  readonly faultsAllowed: boolean;
 }

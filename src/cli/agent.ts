@@ -12,6 +12,10 @@ import { FailingFabric } from '../failpoints/failing-fabric.js';
 import { failpointNames } from '../failpoints/failpoint-names.js';
 import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../failpoints/failpoint-spec.js';
 import { Failpoints } from '../failpoints/failpoints.js';
+import { Faults } from '../faults/faults.js';
+import { processHost } from '../faults/process-host.js';
+import { serveFaults } from '../faults/serve-faults.js';
+import { SeverableControl } from '../faults/severable-control.js';
 import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
 import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
@@ -43,8 +47,10 @@ export function agentCommand(terminal: Terminal): Command {
     .option('--config <file>', 'JSON file with settings, by their names')
     .option('--print-config', 'show every setting and where it came from, and end')
     .option('--json', 'with --print-config: as JSON');
-  for (const { flag, env, explanation, range } of configFields) {
-    command.addOption(new Option(`${flag} <value>`, `${explanation} (${range}) [${env}]`));
+  for (const { flag, env, explanation, range, isSwitch } of configFields) {
+    const form = isSwitch ? `${flag} [value]` : `${flag} <value>`;
+    const option = new Option(form, `${explanation} (${range}) [${env}]`);
+    command.addOption(isSwitch ? option.preset('true') : option);
   }
   command.addHelpText('after', failpointHelp);
   return command.action(async (flags: AgentFlags) => {
@@ -85,7 +91,9 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tracer: tracing?.tracer,
   };
   const options = toAgentOptions(config);
-  const ports = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
+  const tested = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
+  const { ports, faults } = config.allowFaults ? withFaults(tested, options) : { ports: tested, faults: undefined };
+  serveFaults({ control, clock: real.clock, logger, agent: agentId, epoch, faults });
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
   metrics.watch(agent, control);
@@ -96,6 +104,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   await agent.start();
   const { fenced } = await agent.ended;
   await tracing?.close();
+  faults?.heal();
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
   await file?.end();
@@ -145,13 +154,28 @@ function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPort
 /** For tests only: the same ports, which kill, stop, fail or delay at the steps that were named. */
 function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
   ports.logger.warn({ failpoints: armed }, 'failpoints are armed: this agent is for tests');
-  const signal = (name: 'SIGKILL' | 'SIGSTOP') => void process.kill(process.pid, name);
   const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
   return {
     ...ports,
     control: new FailingControl(ports.control, failpoints),
     fabric: new FailingFabric(ports.fabric, failpoints),
   };
+}
+
+/** For demonstrations: the same ports, to which faults can be made to happen. A recording sees their effects. */
+function withFaults(ports: AgentPorts, options: AgentOptions): { readonly ports: AgentPorts; readonly faults: Faults } {
+  const { clock, control, fabric, logger } = ports;
+  const { agent, role, heartbeatMs } = options;
+  logger.warn('faults are allowed: anybody who reaches NATS can kill, stop and cut off this agent');
+  const line = new SeverableControl(control, logger);
+  const failpoints = new Failpoints([], { clock, signal });
+  const host = { clock, logger, ...processHost(logger) };
+  const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
+  return { ports: { ...ports, control: line, fabric: new FailingFabric(fabric, failpoints) }, faults };
+}
+
+function signal(name: 'SIGKILL' | 'SIGSTOP'): void {
+  process.kill(process.pid, name);
 }
 
 /** The first order to end runs `stop`; the second ends the process at once. */

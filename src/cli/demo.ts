@@ -18,6 +18,7 @@ interface DemoFlags {
   readonly agents: 'own' | 'existing';
   readonly seed: number;
   readonly quietBytes: number;
+  readonly allowFaults?: true;
   readonly json?: true;
 }
 
@@ -51,6 +52,7 @@ export function demoCommand(terminal: Terminal): Command {
         .default(1),
     )
     .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase', GIB))
+    .option('--allow-faults', 'let kvferry fault kill, stop and cut off the agents; those killed are started again')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (flags: DemoFlags, command: Command) => {
       if (flags.agents === 'existing' && flags.nats === undefined) {
@@ -68,7 +70,8 @@ export function demoCommand(terminal: Terminal): Command {
 }
 
 function toOptions({ prefill, nats, agents, ...flags }: DemoFlags): DemoOptions {
-  return { ...flags, prefillAgents: prefill, natsUrl: nats, existingAgents: agents === 'existing' };
+  const allowFaults = flags.allowFaults === true;
+  return { ...flags, allowFaults, prefillAgents: prefill, natsUrl: nats, existingAgents: agents === 'existing' };
 }
 
 function size(flags: string, description: string, fallback: number): Option {

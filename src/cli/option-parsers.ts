@@ -1,6 +1,6 @@
 /** Values of options that are not text; commander shows the message behind the option and the value. */
 import { InvalidArgumentError } from 'commander';
-import { parseBytes } from '../config/quantities.js';
+import { formatDurationMs, parseBytes, parseDurationMs } from '../config/quantities.js';
 
 export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -14,6 +14,15 @@ export function bytes(text: string): number {
   const value = parseBytes(text);
   if (value === undefined || value < 1) throw new InvalidArgumentError('It is not a size, such as 64KiB or 3MiB.');
   return value;
+}
+
+/** Milliseconds. */
+export function durationUpTo(maxMs: number): (text: string) => number {
+  return (text) => {
+    const value = parseDurationMs(text);
+    if (value !== undefined && value >= 1 && value <= maxMs) return value;
+    throw new InvalidArgumentError(`It is not a time up to ${formatDurationMs(maxMs)}, such as 500ms or 3s.`);
+  };
 }
 
 export function fraction(text: string): number {

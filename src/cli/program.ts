@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';
 import { explainCommand } from './explain.js';
+import { faultCommand } from './fault.js';
 import { replayCommand } from './replay.js';
 import { reportError } from './report-error.js';
 import { simCommand } from './sim.js';
@@ -16,7 +17,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
     .option('--verbose', 'with errors, show where they come from');
-  const commands = [agentCommand, demoCommand, statusCommand, explainCommand, simCommand, replayCommand];
+  const commands = [agentCommand, demoCommand, statusCommand, explainCommand, simCommand, replayCommand, faultCommand];
   for (const command of commands.map((make) => make(terminal))) {
     program.addCommand(command);
   }

@@ -13,6 +13,7 @@ import {
   type TerminalEvent,
   terminalEvent,
 } from '../protocol/events.js';
+import { type FaultReply, type FaultRequest, faultReply } from '../protocol/faults.js';
 import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
@@ -131,6 +132,11 @@ export class KvferryClient {
     return this.#call(agent, 'explain', input, options);
   }
 
+  /** Makes a fault happen to an agent. Rejects `faults_not_allowed` when it was not started with `--allow-faults`. */
+  async fault(agent: string, input: Omit<FaultRequest, 'v'>, options: CallOptions = {}): Promise<FaultReply> {
+    return decodeReply(faultReply, await this.#ask(subjects.fault(agent), input, options));
+  }
+
   /** Every agent that answers within `timeoutMs`, by name. */
   async discover(options: CallOptions = {}): Promise<DescribeReply[]> {
     const body = JSON.stringify({ v: PROTOCOL_VERSION });
@@ -188,11 +194,13 @@ export class KvferryClient {
     input: OperationInput<O>,
     options: CallOptions = {},
   ): Promise<OperationReply<O>> {
-    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
-    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
-    const subject = subjects.operation(agent, operation);
-    const answer = await this.#control.request(subject, body, { timeoutMs, headers: options.headers });
+    const answer = await this.#ask(subjects.operation(agent, operation), input, options);
     return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
+  }
+
+  #ask(subject: string, input: object, { timeoutMs = this.#timeoutMs, headers }: CallOptions): Promise<string> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
+    return this.#control.request(subject, body, { timeoutMs, headers });
   }
 
   #on<S extends z.ZodType>(

@@ -30,6 +30,8 @@ interface Field<S extends z.ZodType = z.ZodType> {
   readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
   readonly explanation: string;
   readonly range: string;
+  /** As a flag it needs no value. */
+  readonly isSwitch?: boolean;
   show(value: z.infer<S>): string;
 }
 
@@ -146,6 +148,9 @@ const fields = {
     range: '0 to 1',
     show: String,
   },
+  allowFaults: onOff(
+    'For demonstrations: anybody who reaches NATS may kill, stop or cut off the agent (kvferry fault).',
+  ),
 } as const satisfies Record<string, Field>;
 
 export type ConfigName = keyof typeof fields;
@@ -179,13 +184,10 @@ export interface ConfigSources {
 }
 
 /** What can be configured, for help texts. */
-export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => ({
-  name,
-  env: envOf(name),
-  flag: flagOf(name),
-  explanation: fields[name].explanation,
-  range: fields[name].range,
-}));
+export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
+  const { explanation, range, isSwitch = false }: Field = fields[name];
+  return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
+});
 
 /** Throws `invalid_configuration`, which names the field and where its value came from. */
 export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
@@ -237,6 +239,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     requestsMax: config.requestsMax,
     journalEntries: config.journalEntries,
     auditIntervalMs: config.auditIntervalMs,
+    faultsAllowed: config.allowFaults,
   };
 }
 
@@ -298,6 +301,12 @@ function choice<S extends z.ZodEnum>(schema: S, fallback: string, explanation: s
 
 function text(fallback: string, explanation: string, range: string) {
   return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
+}
+
+/** Off unless it is said otherwise. */
+function onOff(explanation: string) {
+  const schema = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]);
+  return { schema, fallback: 'false', explanation, range: 'true, false', isSwitch: true, show: String } as const;
 }
 
 function count(min: number, max: number, fallback: number, explanation: string) {

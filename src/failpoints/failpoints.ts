@@ -1,6 +1,7 @@
 /**
- * Named places in the protocol at which a process can be killed, stopped, slowed down or failed. For tests only. They sit
- * around the ports, where every step of the protocol passes; nothing that is shipped knows of them.
+ * Named places in the protocol at which a process can be killed, stopped, slowed down or failed. They sit around the ports,
+ * where every step of the protocol passes; nothing that moves bytes knows of them. They are armed when the process starts,
+ * for tests, or while it runs, by faults on request.
  */
 import type { ClockPort } from '../ports/clock.js';
 import type { Failpoint, FailpointAction } from './failpoint-spec.js';
@@ -18,19 +19,29 @@ export class Failpoints {
   readonly #armed: readonly Failpoint[];
   readonly #host: FailpointHost;
   readonly #reached = new Map<string, number>();
+  readonly #holds = new Set<{ readonly name: string; readonly wait: () => Promise<void> }>();
 
   constructor(armed: readonly Failpoint[], host: FailpointHost) {
     this.#armed = armed;
     this.#host = host;
   }
 
+  /** Until the returned function is called, whatever reaches `name` waits for `wait` before it goes on. */
+  hold(name: string, wait: () => Promise<void>): () => void {
+    const hold = { name, wait };
+    this.#holds.add(hold);
+    return () => void this.#holds.delete(hold);
+  }
+
   /** Is anything to happen at this place, ever? */
   isArmed(name: string): boolean {
-    return this.#armed.some((failpoint) => failpoint.name === name);
+    const isHere = (armed: { readonly name: string }) => armed.name === name;
+    return this.#armed.some(isHere) || [...this.#holds].some(isHere);
   }
 
   /** The place `name` is reached. Resolves when the step may go on, or shall fail. */
   async reach(name: string): Promise<Reached> {
+    for (const hold of [...this.#holds]) if (hold.name === name) await hold.wait();
     const action = this.#due(name);
     switch (action?.type) {
       case 'kill':

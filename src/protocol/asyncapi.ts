@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { auditEvent, sourceReleasedEvent, terminalEvent } from './events.js';
+import { faultReply, faultRequest } from './faults.js';
 import { arena, endpoint, failure, lengthRun, pageCounts, ranks, sourceRun } from './fields.js';
 import { KEYS_PER_BATCH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import { errorReply, operationSchemas } from './operations.js';
@@ -105,6 +106,13 @@ export function asyncApiDocument(): AsyncApiDocument {
     summary: 'Ask every agent at once what it is. Each one answers by itself, as to describe.',
     tag: 'engines and routers',
     ...operationSchemas.describe,
+  });
+  draft.request('fault', {
+    address: subjects.fault('{agent}'),
+    summary: 'For demonstrations and tests: kill, stop, cut off or slow down an agent that allows it.',
+    tag: 'demonstrations and tests',
+    request: faultRequest,
+    reply: faultReply,
   });
   for (const operation of peerOperations) {
     const { request, reply } = peerSchemas[operation];

@@ -21,6 +21,7 @@ export const errorCodes = [
   'too_many_requests',
   'agent_draining',
   'agent_fenced',
+  'faults_not_allowed',
   // source memory
   'segment_not_found',
   'segment_exists',

@@ -26,6 +26,9 @@ export const RANKS_MAX = 64;
 /** Longest time any request may ask for. */
 export const TIMEOUT_MS_MAX = 600_000;
 
+/** Longest time a fault on request may last. */
+export const FAULT_MS_MAX = 60_000;
+
 /** Entries a `status` reply lists at most. */
 export const STATUS_ROWS_MAX = 500;
 

@@ -116,6 +116,7 @@ export const describeReply = z.strictObject({
   state: agentState,
   version: z.string().describe('Version of the program.'),
   heartbeatMs: natural.describe('How often it says that it lives.'),
+  faultsAllowed: z.literal(true).optional().describe('Anybody may kill, stop or cut it off: see `fault`.'),
   endpoints: z.array(endpoint).describe('How the arena can be reached, best first. Empty without an arena.'),
   unavailable: z
     .array(z.strictObject({ provider, reason: z.string().describe('Why it cannot be had.') }))

@@ -60,6 +60,8 @@ export const subjects = {
   peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
   /** Every agent answers with what `describe` says. */
   discover: `${root}.discover`,
+  /** Faults on request. Not an operation of the agent: it knows nothing of what is done to it. */
+  fault: (agent: string) => `${root}.fault.${agent}`,
   heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,
   heartbeats: `${root}.heartbeat.*`,
   /** The one terminal event of a request, published by the agent that announces it. */

@@ -39,6 +39,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   requestsMax: z.number(),
   journalEntries: z.number().default(0),
   auditIntervalMs: z.number().default(0),
+  faultsAllowed: z.boolean().default(false),
 });
 
 /** What the fabric offers; it changes only when the arena is made. */

@@ -32,6 +32,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   requestsMax: 100,
   journalEntries: 4096,
   auditIntervalMs: 0,
+  faultsAllowed: false,
   retainedMax: 0,
 };
 

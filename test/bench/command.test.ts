@@ -15,7 +15,7 @@ describe('npm run bench', () => {
   it('measures everything but peers', async () => {
     expect(await parse()).toEqual({
       quick: false,
-      suites: ['data', 'control', 'contention', 'scale', 'recovery'],
+      suites: ['data', 'control', 'contention', 'scale', 'recovery', 'observe'],
       peers: [],
       json: false,
       output: undefined,

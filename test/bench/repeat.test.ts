@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { repeat } from '../../bench/control/repeat.js';
+import { repeat } from '../../bench/harness/repeat.js';
 
 it('begins everything that can be at once, and nothing after the time is over', async () => {
   let begun = 0;

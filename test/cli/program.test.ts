@@ -31,7 +31,8 @@ describe('kvferry', () => {
   it('helps', async () => {
     const { exitCode, stdout } = await run(['--help']);
     expect(exitCode).toBe(0);
-    for (const command of ['agent', 'demo', 'status', 'sim', 'replay']) expect(stdout).toContain(`  ${command} `);
+    for (const command of ['agent', 'demo', 'status', 'sim', 'replay', 'fault'])
+      expect(stdout).toContain(`  ${command} `);
   });
 
   it.each([
@@ -39,6 +40,10 @@ describe('kvferry', () => {
     [['agent', '--page-size', '1'], "error: unknown option '--page-size'"],
     [['agent', '--role'], "error: option '--role <value>' argument missing"],
     [['demo', '--requests', 'many'], "'many' is invalid"],
+    [['fault', 'a'], "missing required argument 'fault'"],
+    [['fault', 'a', 'explode'], "'explode' is invalid"],
+    [['fault', 'a', 'stop', '--for', '61s'], "'61s' is invalid"],
+    [['fault', 'a', 'stop', '--for', '0'], "'0' is invalid"],
     [['demo', '--share', '1.5'], "'1.5' is invalid"],
     [['demo', '--page-bytes', '3MB'], "'3MB' is invalid"],
     [['demo', '--arena-pages', '31'], "'31' is invalid"],
@@ -71,6 +76,17 @@ describe('kvferry agent --print-config', () => {
     expect(row('arenaPages')).toEqual(['32', 'env KVFERRY_ARENA_PAGES']);
     expect(row('natsUrl')).toEqual(['nats://***@n', 'env KVFERRY_NATS_URL']);
     expect(row('leaseMs')).toEqual(['60s', 'default']);
+  });
+
+  it.each([
+    [[], 'false', 'default'],
+    [['--allow-faults'], 'true', 'flag --allow-faults'],
+    [['--allow-faults', 'false'], 'false', 'flag --allow-faults'],
+    [['--allow-faults', '--role', 'decode'], 'true', 'flag --allow-faults'],
+  ])('with %j, faults are allowed: %s', async (flags, value, source) => {
+    const { stdout } = await run(['agent', '--print-config', '--json', ...flags]);
+    const entries = JSON.parse(stdout) as { name: string }[];
+    expect(entries.find(({ name }) => name === 'allowFaults')).toMatchObject({ value, source });
   });
 
   it('prints the same as JSON', async () => {

@@ -194,6 +194,19 @@ describe.each(operations)('%s', (operation) => {
   });
 });
 
+it('orders a fault and returns what will happen', async () => {
+  const { control, client } = setUp();
+  const reply = { v: 1, ok: true, agent: 'a', epoch, forMs: 300 };
+  control.answers.set('kvferry.v1.fault.a', JSON.stringify(reply));
+  expect(await client.fault('a', { fault: 'stop', forMs: 300 }, { timeoutMs: 7 })).toEqual(reply);
+  expect(control.asked).toEqual([
+    { subject: 'kvferry.v1.fault.a', body: { v: 1, fault: 'stop', forMs: 300 }, timeoutMs: 7 },
+  ]);
+  const error = { code: 'faults_not_allowed', message: 'agent a was not started with --allow-faults' };
+  control.answers.set('kvferry.v1.fault.a', JSON.stringify({ v: 1, ok: false, error }));
+  await expect(client.fault('a', { fault: 'kill' })).rejects.toMatchObject(error);
+});
+
 it('takes a deadline of its own for one call', async () => {
   const { control, client } = setUp();
   control.answers.set('kvferry.v1.agent.a.describe', JSON.stringify({ v: 1, ok: true, ...description }));

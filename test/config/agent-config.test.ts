@@ -63,6 +63,7 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   recordBytesMax: ['1GiB', 1_073_741_824],
   traceEndpoint: ['http://collector:4318', 'http://collector:4318'],
   traceRatio: ['0.25', 0.25],
+  allowFaults: ['true', true],
 };
 
 describe.each(configFields)('$name', ({ name, env, flag }) => {
@@ -135,6 +136,7 @@ describe('refuses', () => {
     ['traceRatio', '1.1'],
     ['traceRatio', '-1'],
     ['traceRatio', '1.0.0'],
+    ['allowFaults', 'yes'],
   ])('%s %s, whatever the source', (name, text) => {
     const [field] = configFields.filter((each) => each.name === name);
     const { env, flag, range } = field as (typeof configFields)[number];
@@ -232,5 +234,6 @@ it('becomes the options of an agent', () => {
     requestsMax: 100,
     journalEntries: 1000,
     auditIntervalMs: 250,
+    faultsAllowed: true,
   });
 });

@@ -39,10 +39,12 @@ describe('docs/asyncapi.json', () => {
             .map((message) => message.id()),
         ]),
       );
-      const expected = [...operations, 'discover', ...peerOperations].map((name): [string, string[] | undefined] => [
-        name,
-        name === 'joined' || name === 'ended' ? undefined : [`${name}Reply`, 'errorReply'],
-      ]);
+      const expected = [...operations, 'discover', 'fault', ...peerOperations].map(
+        (name): [string, string[] | undefined] => [
+          name,
+          name === 'joined' || name === 'ended' ? undefined : [`${name}Reply`, 'errorReply'],
+        ],
+      );
       const events = ['terminal', 'sourceReleased', 'audit', 'heartbeat'].map((name): [string, undefined] => [
         name,
         undefined,
@@ -55,6 +57,7 @@ describe('docs/asyncapi.json', () => {
     ...operations.map((operation) => subjects.operation('{agent}', operation)),
     ...peerOperations.map((operation) => subjects.peer('{agent}', '{epoch}', operation)),
     subjects.discover,
+    subjects.fault('{agent}'),
     subjects.heartbeat('{agent}'),
     subjects.sourceReleased('{agent}'),
     subjects.terminal('{agent}', '{end}' as 'ready'),

@@ -6,6 +6,7 @@ import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
 import { decode } from '../../src/protocol/codec.js';
 import { errorCodes } from '../../src/protocol/errors.js';
 import { auditEvent, sourceReleasedEvent, terminalEvent } from '../../src/protocol/events.js';
+import { faultReply, faultRequest } from '../../src/protocol/faults.js';
 import * as limits from '../../src/protocol/limits.js';
 import { errorReply, operationSchemas } from '../../src/protocol/operations.js';
 import { heartbeat, peerSchemas } from '../../src/protocol/peer-messages.js';
@@ -20,6 +21,8 @@ const schemas = new Map<string, z.ZodType>([
   ['source.event', sourceReleasedEvent],
   ['heartbeat.event', heartbeat],
   ['audit.event', auditEvent],
+  ['fault.request', faultRequest],
+  ['fault.reply', faultReply],
   ...Object.entries({ ...operationSchemas, ...peerSchemas }).flatMap(
     ([name, { request, reply }]): [string, z.ZodType][] => [
       [`${name}.request`, request],
@@ -73,7 +76,8 @@ describe('docs/protocol.md', () => {
   test.each(commands.map(({ subject, body }) => [subject, body]))(
     'the command for %s has a right body',
     (subject, body) => {
-      const name = subject === 'kvferry.v1.discover' ? 'describe' : operationOf(subject);
+      const [, , kind] = subject.split('.');
+      const name = kind === 'discover' ? 'describe' : kind === 'fault' ? 'fault' : operationOf(subject);
       const schema = schemas.get(`${name}.request`);
       expect(schema).toBeDefined();
       if (schema !== undefined) decode(schema, body);
@@ -122,6 +126,7 @@ describe('docs/protocol.md', () => {
     limits.TIMEOUT_MS_MAX,
     limits.STATUS_ROWS_MAX,
     limits.ACQUIRE_KEYS_MAX,
+    limits.FAULT_MS_MAX,
   ])('it names the limit %i', (limit) => {
     expect(page.slice(page.indexOf('\n## Limits\n'))).toContain(` ${limit.toLocaleString('en-US')} `);
   });

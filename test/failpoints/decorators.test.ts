@@ -58,7 +58,7 @@ async function fabric(spec: string) {
   };
   const items = [{ segment: 'engine', sourceOffset: 0, targetOffset: 64, length: 64 }];
   const arena = () => network.files.get('/memory/arena')?.[64];
-  return { clock, signals, network, sender, receiver, connect, items, arena };
+  return { clock, signals, failpoints, network, sender, receiver, connect, items, arena };
 }
 
 describe('failpoints around the control port', () => {
@@ -161,6 +161,22 @@ describe('failpoints around the fabric port', () => {
     await clock.advance(1);
     expect(await settle(clock, write.done)).toEqual({ status: 'delivered', bytes: 64 });
     expect(arena()).toBe(7);
+  });
+
+  test('a write waits for whatever is put in its way while the agent runs, until that is taken away', async () => {
+    const { clock, connect, items, failpoints } = await fabric('');
+    const connection = await connect();
+    const waits: string[] = [];
+    const release = failpoints.hold('write.starting', async () => {
+      waits.push('write.starting');
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 1000));
+    });
+    const beganMs = clock.now();
+    await settle(clock, connection.write(items).done);
+    expect([clock.now() - beganMs, waits]).toEqual([1000, ['write.starting']]);
+    release();
+    await settle(clock, connection.write(items).done);
+    expect([clock.now() - beganMs, waits]).toEqual([1000, ['write.starting']]);
   });
 
   test('a held write that is stopped has posted nothing', async () => {

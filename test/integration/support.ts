@@ -21,7 +21,7 @@ export const HEARTBEAT_MS = 200;
 /** Time for what is still held when an agent is told to stop. */
 const SHUTDOWN_MS = 2000;
 const WAIT_MS = 20_000;
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 const native = nativeStatus();
 

@@ -14,6 +14,7 @@ const concrete = [
     ...operations.map((operation) => subjects.operation(agent, operation)),
     ...epochs.flatMap((epoch) => peerOperations.map((operation) => subjects.peer(agent, epoch, operation))),
     subjects.heartbeat(agent),
+    subjects.fault(agent),
     ...ends.map((end) => subjects.terminal(agent, end)),
     subjects.sourceReleased(agent),
   ]),

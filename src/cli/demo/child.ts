@@ -6,6 +6,8 @@ import { KvferryError } from '../../protocol/errors.js';
 
 /** How a process ends that was told to, and has nothing to complain about. */
 export const ENDED_WELL = 'ended with exit status 0';
+/** How one ends that was killed. */
+export const KILLED = 'ended with SIGKILL';
 /** Lines of its log that are shown when it failed. */
 const LOG_TAIL_LINES = 20;
 /** How long it may take to end after SIGTERM before it gets SIGKILL: to finish what it does, or when nobody cares. */
@@ -55,6 +57,11 @@ export class Child {
       this.#process.once('error', (error) => gone(`could not be started: ${error.message}`));
       this.#process.once('close', (code, signal) => gone(`ended with ${signal ?? `exit status ${code}`}`));
     });
+  }
+
+  /** Resolves, with how it ended, when the process is gone. */
+  get ended(): Promise<string> {
+    return this.#exited;
   }
 
   /** Rejects when the process ends without having been told to; never resolves. */

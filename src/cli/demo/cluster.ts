@@ -4,7 +4,8 @@ import type { KvferryClient } from '../../client/kvferry-client.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Role } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
-import { Child, ENDED_WELL } from './child.js';
+import { Child, ENDED_WELL, KILLED } from './child.js';
+import { SupervisedChild } from './supervised-child.js';
 import type { Teardown } from './teardown.js';
 import { poll } from './within.js';
 
@@ -14,7 +15,9 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 export interface Cluster {
   readonly prefill: readonly DescribeReply[];
   readonly decode: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> };
-  /** Rejects when one of the agents ends by itself; never resolves. */
+  /** People may kill its agents; they are started again, under another epoch. */
+  readonly allowsFaults: boolean;
+  /** Rejects when one of the agents ends by itself, and is not started again; never resolves. */
   failure(): Promise<never>;
   /** Tells the agents to stop, waits for it, and answers which of them did not end well. */
   stop(): Promise<readonly string[]>;
@@ -31,6 +34,9 @@ export interface ClusterOptions {
   readonly arenaDirectory: string;
   /** For logs and sockets. */
   readonly workDirectory: string;
+  readonly allowFaults: boolean;
+  /** Something worth telling has happened to an agent. */
+  readonly say: (line: string) => void;
 }
 
 /** Starts agents, each a process of its own, and waits until all of them serve. */
@@ -44,12 +50,13 @@ export async function startCluster(
     decode: `${options.run}-decode`,
   };
   const children = [
-    ...names.prefill.map((agent) => startAgent(agent, 'prefill', options)),
-    startAgent(names.decode, 'decode', options),
+    ...names.prefill.map((agent) => keepAgent(agent, 'prefill', options)),
+    keepAgent(names.decode, 'decode', options),
   ];
   const stop = async () => {
     const ends = await Promise.all(children.map(async (child) => ({ child, how: await child.stop() })));
-    return ends.filter(({ how }) => how !== ENDED_WELL).map(({ child, how }) => `${child.name} ${how}`);
+    const good = options.allowFaults ? [ENDED_WELL, KILLED] : [ENDED_WELL];
+    return ends.filter(({ how }) => !good.includes(how)).map(({ child, how }) => `${child.name} ${how}`);
   };
   teardown.defer(async () => void (await Promise.all(children.map((child) => child.abandon()))));
   const failure = () => Promise.race(children.map((child) => child.failure()));
@@ -58,13 +65,14 @@ export async function startCluster(
   return {
     prefill: names.prefill.map((name) => byName.get(name) as DescribeReply),
     decode: withArena(byName.get(names.decode) as DescribeReply),
+    allowsFaults: options.allowFaults,
     failure,
     stop,
   };
 }
 
 /** Takes the agents that are there: every prefill agent, and the first with an arena. */
-export async function findCluster(client: KvferryClient): Promise<Cluster> {
+export async function findCluster(client: KvferryClient, allowsFaults: boolean): Promise<Cluster> {
   const found = await poll(START_TIMEOUT_MS, async () => {
     const agents = (await client.discover()).filter(({ state }) => state === 'running');
     const decode = agents.find(({ role }) => role === 'decode') ?? agents.find(({ arena }) => arena !== undefined);
@@ -75,7 +83,7 @@ export async function findCluster(client: KvferryClient): Promise<Cluster> {
     const message = `no prefill and decode agents were found within ${START_TIMEOUT_MS} ms`;
     throw new KvferryError('no_responders', message);
   }
-  return { ...found, failure: () => new Promise<never>(() => undefined), stop: async () => [] };
+  return { ...found, allowsFaults, failure: () => new Promise<never>(() => undefined), stop: async () => [] };
 }
 
 /** What every agent of the cluster says of itself. */
@@ -83,7 +91,16 @@ export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<Op
   return Promise.all([...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { limit: 0 })));
 }
 
-function startAgent(agent: string, role: Role, options: ClusterOptions): Child {
+/** One that people may kill is started again. */
+function keepAgent(agent: string, role: Role, options: ClusterOptions): Child | SupervisedChild {
+  if (!options.allowFaults) return startAgent(agent, role, options);
+  return new SupervisedChild({
+    start: (life) => startAgent(agent, role, options, life),
+    onKilled: () => options.say(`agent ${agent} was killed; it is started again`),
+  });
+}
+
+function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1): Child {
   return new Child({
     name: `agent ${agent}`,
     command: process.execPath,
@@ -98,10 +115,11 @@ function startAgent(agent: string, role: Role, options: ClusterOptions): Child {
       ...['--arena-directory', options.arenaDirectory],
       ...['--socket-directory', options.workDirectory],
       ...['--bind-address', '127.0.0.1'],
+      ...['--allow-faults', `${options.allowFaults}`],
     ],
     // Not a flag: everyone on the machine could read the credentials that may be in it.
     env: { ...process.env, KVFERRY_NATS_URL: options.natsUrl },
-    logPath: `${options.workDirectory}/${agent}.log`,
+    logPath: `${options.workDirectory}/${agent}${life === 1 ? '' : `-${life}`}.log`,
     channel: true,
   });
 }

@@ -1,6 +1,7 @@
 /** Behaves like an engine that decodes: acquires what has arrived, reads it in the arena, checks it, releases it. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { TerminalEvent } from '../../protocol/events.js';
 import { findMismatch } from './pattern.js';
 
@@ -17,7 +18,8 @@ export class DecodeEngine {
   readonly #scratch: Buffer;
   /** Pages at hand for readers; there are as many as readers were ever busy at once. */
   readonly #pages: Buffer[] = [];
-  #arena: Promise<FileHandle> | undefined;
+  /** By path: an agent that was started again has another arena, and somebody may still read the former one. */
+  readonly #arenas = new Map<string, Promise<FileHandle>>();
 
   constructor(options: { readonly agent: string; readonly client: KvferryClient; readonly chunkBytes: number }) {
     this.agent = options.agent;
@@ -30,8 +32,7 @@ export class DecodeEngine {
     const found = await this.#client.acquire(this.agent, { request, epoch });
     const mismatches: string[] = [];
     const places = new Map(found.keys.map((key, index) => [key, index]));
-    this.#arena ??= open(found.arena.path, 'r');
-    const arena = await this.#arena;
+    const arena = await this.#open(found.arena.path);
     const length = chunkBytes ?? this.#chunkBytes;
     const page = this.#pages.pop() ?? Buffer.allocUnsafe(this.#chunkBytes);
     for (const key of new Set(keys)) {
@@ -56,6 +57,17 @@ export class DecodeEngine {
   }
 
   async close(): Promise<void> {
-    await (await this.#arena)?.close();
+    for (const arena of this.#arenas.values()) await (await arena).close();
+  }
+
+  #open(path: string): Promise<FileHandle> {
+    const opened =
+      this.#arenas.get(path) ??
+      open(path, 'r').catch((cause: unknown) => {
+        this.#arenas.delete(path);
+        throw new KvferryError('receiver_lost', `arena ${path} of agent ${this.agent} is gone`, { cause });
+      });
+    this.#arenas.set(path, opened);
+    return opened;
   }
 }

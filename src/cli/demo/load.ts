@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { KvferryError } from '../../protocol/errors.js';
+import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';
 import { askStatuses, type Cluster } from './cluster.js';
 import { DecodeEngine } from './decode-engine.js';
@@ -22,6 +23,10 @@ export const ENGINE_SLOTS = 3 * PROMPT_CHUNKS_MAX;
 const REQUEST_TIMEOUT_MS = 120_000;
 /** The end of a request is announced at its deadline; this much later it counts as never announced. */
 const ANNOUNCE_GRACE_MS = 10_000;
+/** How long an agent may be away after it was killed: it is started again, and opens its fabric. */
+const RESTART_PATIENCE_MS = 15_000;
+/** The longest fault, and a start after it. */
+const BACK_TIMEOUT_MS = FAULT_MS_MAX + RESTART_PATIENCE_MS;
 /** How long agents may take to let go of everything after the last release. */
 const QUIESCENCE_TIMEOUT_MS = 10_000;
 
@@ -83,6 +88,7 @@ export async function runLoad(
     }),
   );
   const seconds = (performance.now() - startMs) / 1000;
+  if (cluster.allowsFaults) await allBack(cluster, client);
   for (const engine of engines.prefill) {
     const chunks = await engine.unreleased(QUIESCENCE_TIMEOUT_MS);
     if (chunks > 0) violations.add(`agent ${engine.agent} did not release the source of ${chunks} chunks`);
@@ -107,6 +113,17 @@ export async function runLoad(
     leakedPages,
     provider,
   };
+}
+
+/** Waits until every agent answers again to which a fault has happened. */
+async function allBack(cluster: Cluster, client: KvferryClient): Promise<void> {
+  const answering = await poll(BACK_TIMEOUT_MS, () =>
+    askStatuses(cluster, client).catch((error: unknown) => {
+      if (error instanceof KvferryError) return undefined;
+      throw error;
+    }),
+  );
+  if (answering === undefined) throw new KvferryError('no_responders', 'an agent has not come back after a fault');
 }
 
 /** Ways in which bytes went: one, or `mixed`. */
@@ -150,7 +167,8 @@ async function openEngines(
     const segmentName = `${options.run}-engine-${index + 1}`;
     const segment = await SourceSegment.create(join(options.directory, segmentName), ENGINE_SLOTS, options.chunkBytes);
     teardown.defer(() => segment.close());
-    const engine = new PrefillEngine({ agent, client, segment, segmentName, violations });
+    const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
+    const engine = new PrefillEngine({ agent, client, segment, segmentName, violations, patienceMs });
     await engine.open();
     prefill.push(engine);
   }
@@ -188,17 +206,18 @@ async function runPrompt(
     await engine.send(sending, slots);
     const late = `nobody announced the end of ${request}`;
     const { event, heardAtMs } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
-    tally.ends[event.end] += 1;
     tally.chunks += event.chunks;
     tally.deduplicated += event.deduplicated;
     tally.joined += event.joined;
     tally.bytesMoved += event.bytes;
     if (event.end !== 'ready') {
+      tally.ends[event.end] += 1;
       tally.problems.push(`request ${request} ${event.end}: ${event.reason?.message}`);
       return;
     }
     tally.putToReadyMs.push(heardAtMs - putAtMs);
     tally.mismatches.push(...(await decode.consume(event, keys)).mismatches);
+    tally.ends.ready += 1;
   } catch (error) {
     if (!(error instanceof KvferryError)) throw error;
     tally.unended += 1;

@@ -1,7 +1,8 @@
 /** Behaves like an engine that computes prompts: fills its memory, hands batches to its agent, re-uses what is released. */
-
-import type { KvferryClient } from '../../client/kvferry-client.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KvferryClient, OperationInput } from '../../client/kvferry-client.js';
 import type { ControlSubscription } from '../../ports/control.js';
+import { isKvferryError, type KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { fillPage } from './pattern.js';
 import type { SourceSegment } from './source-segment.js';
@@ -19,8 +20,16 @@ export interface Sending {
   readonly chunksPerBatch?: number;
 }
 
-/** A batch that the agent has: the slot of each position, undefined once it was released. */
-type HeldBatch = (number | undefined)[];
+/** Between two looks at whether the agent was started again. */
+const FOLLOW_INTERVAL_MS = 300;
+
+/** A batch that the agent has. */
+interface HeldBatch {
+  /** The slot of each position, undefined once it was released. */
+  readonly slots: (number | undefined)[];
+  /** Of the process that has accepted it. */
+  epoch?: string;
+}
 
 export class PrefillEngine {
   readonly agent: string;
@@ -28,8 +37,10 @@ export class PrefillEngine {
   readonly #segment: SourceSegment;
   readonly #segmentName: string;
   readonly #violations: Violations;
+  readonly #patienceMs: number;
   readonly #held = new Map<string, HeldBatch>();
   #subscription: ControlSubscription | undefined;
+  #isClosed = false;
 
   constructor(options: {
     readonly agent: string;
@@ -37,17 +48,21 @@ export class PrefillEngine {
     readonly segment: SourceSegment;
     readonly segmentName: string;
     readonly violations: Violations;
+    /** How long agents may be away before it gives a batch up. Default: they never are. */
+    readonly patienceMs?: number;
   }) {
     this.agent = options.agent;
     this.#client = options.client;
     this.#segment = options.segment;
     this.#segmentName = options.segmentName;
     this.#violations = options.violations;
+    this.#patienceMs = options.patienceMs ?? 0;
   }
 
   async open(): Promise<void> {
     this.#subscription = this.#client.onSourceReleased(this.agent, (event) => this.#released(event));
-    await this.#client.attach(this.agent, { segment: this.#segmentName, path: this.#segment.path });
+    await this.#attach();
+    if (this.#patienceMs > 0) void this.#follow();
   }
 
   /** Computes a prompt: takes slots and fills them. */
@@ -69,9 +84,10 @@ export class PrefillEngine {
     for (let batch = 0; batch < batches; batch += 1) {
       const from = batch * size;
       const batchSlots = slots.slice(from, from + size);
-      this.#held.set(`${request} ${batch}`, [...batchSlots]);
+      const held: HeldBatch = { slots: [...batchSlots] };
+      this.#held.set(`${request} ${batch}`, held);
       try {
-        await this.#client.put(this.agent, {
+        held.epoch = await this.#put({
           request,
           receiver,
           batch,
@@ -97,8 +113,56 @@ export class PrefillEngine {
   }
 
   async close(): Promise<void> {
-    await this.#client.detach(this.agent, { segment: this.#segmentName });
+    this.#isClosed = true;
+    const detached = this.#client.detach(this.agent, { segment: this.#segmentName });
+    await (this.#patienceMs > 0 ? detached.catch(whileAway) : detached);
     this.#subscription?.close();
+  }
+
+  /** Hands a batch to the agent, as soon as it and the receiver are there; answers the epoch that has accepted it. */
+  async #put(batch: OperationInput<'put'>): Promise<string> {
+    let away: KvferryError | undefined;
+    const epoch = await poll(this.#patienceMs, async () => {
+      try {
+        return (await this.#client.put(this.agent, batch)).epoch;
+      } catch (error) {
+        away = whileAway(error);
+        return undefined;
+      }
+    });
+    if (epoch === undefined) throw away;
+    return epoch;
+  }
+
+  /** Until it is closed: an agent that was started again knows nothing of our memory. */
+  async #follow(): Promise<void> {
+    let attachedTo: string | undefined;
+    while (!this.#isClosed) {
+      await delay(FOLLOW_INTERVAL_MS, undefined, { ref: false });
+      try {
+        const { epoch } = await this.#client.describe(this.agent);
+        if (epoch === attachedTo) continue;
+        await this.#attach().catch(whileAway);
+        attachedTo = epoch;
+        this.#forgetAllBut(epoch);
+      } catch (error) {
+        if (!isKvferryError(error)) throw error;
+        if (error.code === 'closed') return;
+      }
+    }
+  }
+
+  async #attach(): Promise<void> {
+    await this.#client.attach(this.agent, { segment: this.#segmentName, path: this.#segment.path });
+  }
+
+  /** Nobody reads any more what a former process of the agent had. */
+  #forgetAllBut(epoch: string): void {
+    for (const [name, held] of this.#held) {
+      if (held.epoch === undefined || held.epoch === epoch) continue;
+      this.#held.delete(name);
+      this.#segment.give(held.slots.filter((slot) => slot !== undefined));
+    }
   }
 
   #released({ request, batch, positions }: SourceReleasedEvent): void {
@@ -106,13 +170,19 @@ export class PrefillEngine {
     const held = this.#held.get(name);
     if (held === undefined) return;
     for (const position of positions) {
-      const slot = held[position];
+      const slot = held.slots[position];
       if (slot === undefined) {
         this.#violations.add(`source of ${request}, batch ${batch}, position ${position} was released twice`);
         continue;
       }
-      held[position] = undefined;
+      held.slots[position] = undefined;
       this.#segment.give([slot]);
     }
   }
+}
+
+/** An agent is not there, or not yet as it was, or already; anything else is thrown. */
+function whileAway(error: unknown): KvferryError {
+  if (isKvferryError(error, 'no_responders', 'unknown_receiver', 'segment_not_found', 'segment_exists')) return error;
+  throw error;
 }

@@ -30,13 +30,15 @@ export interface DemoReport {
   readonly violations: readonly string[];
   readonly seconds: number;
   readonly seed: number;
+  /** People could make agents fail: then requests may end otherwise, and what they held may be held for some time. */
+  readonly faultsAllowed: boolean;
 }
 
 export function makeReport(
   load: LoadResult,
   quiet: QuietResult | undefined,
   violations: readonly string[],
-  seed: number,
+  { seed, faultsAllowed }: Pick<DemoReport, 'seed' | 'faultsAllowed'>,
 ): DemoReport {
   const sameProvider = quiet === undefined || quiet.provider === load.provider;
   return {
@@ -61,12 +63,17 @@ export function makeReport(
     violations,
     seconds: rounded(load.seconds),
     seed,
+    faultsAllowed,
   };
 }
 
-/** Did everything arrive, intact, once, and was everything given back? */
-export function isGood({ ready, requests, mismatches, leakedPages, violations }: DemoReport): boolean {
-  return ready === requests && mismatches === 0 && leakedPages === 0 && violations.length === 0;
+/** Was nothing wrong, and, if nobody could interfere, did everything arrive, and was everything given back? */
+export function isGood({ mismatches, violations, ...report }: DemoReport): boolean {
+  return mismatches === 0 && violations.length === 0 && (report.faultsAllowed || isComplete(report));
+}
+
+function isComplete({ ready, requests, leakedPages }: Pick<DemoReport, 'ready' | 'requests' | 'leakedPages'>): boolean {
+  return ready === requests && leakedPages === 0;
 }
 
 export function renderReport(report: DemoReport): string {
@@ -91,7 +98,10 @@ export function renderReport(report: DemoReport): string {
     );
   }
   rows.push(['mismatches', `${report.mismatches}`], ['leaked pages', `${report.leakedPages}`]);
-  const verdict = isGood(report) ? 'Every byte arrived, and every page is free again.' : 'The demo FAILED.';
+  const well = isComplete(report)
+    ? 'Every byte arrived, and every page is free again.'
+    : 'Agents failed; no wrong byte was read.';
+  const verdict = isGood(report) ? well : 'The demo FAILED.';
   return [
     renderTable(['RESULT', ''], rows),
     ...report.violations.map((violation) => `broken promise: ${violation}`),

@@ -37,6 +37,8 @@ export interface DemoOptions {
   readonly natsUrl: string | undefined;
   /** Use the agents found there instead of starting some; without a quiet phase. */
   readonly existingAgents: boolean;
+  /** The agents let faults happen to them; its own are started again when they were killed. */
+  readonly allowFaults: boolean;
 }
 
 /** Lines for people, and whether a progress bar may be drawn among them. */
@@ -94,7 +96,7 @@ class Demo {
     for (const problem of [...load.problems, ...mismatches.map((mismatch) => `mismatch: ${mismatch}`)]) {
       this.#output.say(problem);
     }
-    return makeReport(load, quiet, this.#violations.list(), seed);
+    return makeReport(load, quiet, this.#violations.list(), { seed, faultsAllowed: this.#options.allowFaults });
   }
 
   /** What a phase takes is given back at its end, or when the demo is ended. */
@@ -129,7 +131,7 @@ class Demo {
     const { prefillAgents, arenaPages, pageBytes } = this.#options;
     requireRoom(SHARED_MEMORY, (arenaPages + prefillAgents * ENGINE_SLOTS) * pageBytes);
     return this.#withAgents(
-      { run: this.#run, prefillAgents, arenaPages, natsUrl },
+      { run: this.#run, prefillAgents, arenaPages, natsUrl, allowFaults: this.#options.allowFaults },
       client,
       teardown,
       (cluster, directory) => this.#load(client, cluster, directory, teardown),
@@ -137,7 +139,7 @@ class Demo {
   }
 
   async #loadOnExisting(client: KvferryClient, teardown: Teardown): Promise<LoadResult> {
-    const cluster = await findCluster(client);
+    const cluster = await findCluster(client, this.#options.allowFaults);
     const shared = dirname(cluster.decode.arena.path);
     requireRoom(shared, cluster.prefill.length * ENGINE_SLOTS * cluster.decode.arena.pageBytes);
     return this.#load(client, cluster, makeDirectory(shared, teardown), teardown);
@@ -166,7 +168,7 @@ class Demo {
       `Quiet phase: ${chunks} distinct chunks of ${formatBytes(pageBytes)}${scaled}; 1 prefill → 1 decode`,
     );
     const run = `${this.#run}-quiet`;
-    const shape = { run, prefillAgents: 1, arenaPages: chunks, natsUrl };
+    const shape = { run, prefillAgents: 1, arenaPages: chunks, natsUrl, allowFaults: false };
     return this.#withAgents(shape, client, teardown, (cluster, directory) => {
       const onStep = this.#progress('quiet phase', QUIET_STEPS, 'steps');
       const options = { run, seed, chunks, chunkBytes: pageBytes, directory, onStep };
@@ -176,7 +178,7 @@ class Demo {
 
   /** Starts agents, lets `work` use them, and stops them. Rejects when one of them ends meanwhile. */
   async #withAgents<T>(
-    shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl'>,
+    shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl' | 'allowFaults'>,
     client: KvferryClient,
     teardown: Teardown,
     work: (cluster: Cluster, directory: string) => Promise<T>,
@@ -185,7 +187,8 @@ class Demo {
     const directory = makeDirectory(SHARED_MEMORY, teardown);
     const arenaDirectory = makeDirectory(directory, teardown);
     const workDirectory = this.#workDirectory;
-    const options = { ...shape, provider, pageBytes, arenaDirectory, workDirectory };
+    const say = (line: string) => this.#output.say(line);
+    const options = { ...shape, provider, pageBytes, arenaDirectory, workDirectory, say };
     const cluster = await startCluster(options, client, teardown);
     const result = await Promise.race([work(cluster, directory), cluster.failure()]);
     for (const agent of await cluster.stop()) this.#violations.add(agent);

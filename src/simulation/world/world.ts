@@ -201,5 +201,6 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions 
     requestsMax: REQUESTS_MAX,
     journalEntries: 256,
     auditIntervalMs: 0,
+    faultsAllowed: false,
   };
 }

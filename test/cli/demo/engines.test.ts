@@ -113,6 +113,40 @@ describe('the decode engine', () => {
   });
 });
 
+describe('the decode engine of a demo that allows faults', () => {
+  const grant = (path: string) => {
+    agent.answers.acquire = () => ({
+      ...{ arena: { path, epoch, pageBytes: PAGE_BYTES, pages: 4 }, leaseMs: 1000, missing: [] },
+      ...{ keys: ['a'], pages: [0], generations: [1], lengths: [PAGE_BYTES] },
+    });
+    agent.answers.release = () => ({ existed: 1, freedPages: 1 });
+  };
+
+  it('reads the arena of the agent that was started again', async () => {
+    const page = Buffer.alloc(PAGE_BYTES);
+    const engine = new DecodeEngine({ agent: 'd', client, chunkBytes: PAGE_BYTES });
+    for (const [name, key] of [
+      ['former', 'x'],
+      ['successor', 'a'],
+    ] as const) {
+      fillPage(page, key);
+      writeFileSync(join(directory, name), page);
+    }
+    grant(join(directory, 'former'));
+    expect((await engine.consume(terminalEvent('r'), ['a'])).mismatches).toHaveLength(1);
+    grant(join(directory, 'successor'));
+    expect((await engine.consume(terminalEvent('r'), ['a'])).mismatches).toEqual([]);
+    await engine.close();
+  });
+
+  it('gives up a request whose arena is gone', async () => {
+    const engine = new DecodeEngine({ agent: 'd', client, chunkBytes: PAGE_BYTES });
+    grant(join(directory, 'none'));
+    await expect(engine.consume(terminalEvent('r'), ['a'])).rejects.toMatchObject({ code: 'receiver_lost' });
+    await engine.close();
+  });
+});
+
 describe('the prefill engine', () => {
   let segment: SourceSegment;
   let engine: PrefillEngine;
@@ -176,6 +210,62 @@ describe('the prefill engine', () => {
     await expect(engine.send({ ...sending, keys }, slots)).rejects.toMatchObject({ code: 'unknown_receiver' });
     expect(segment.freeSlots).toBe(4);
   });
+});
+
+describe('the prefill engine of a demo that allows faults', () => {
+  const refusal = (code: string) => ({ ok: false, error: { code, message: code } });
+  const sending = { request: 'r', receiver: 'd', chunkBytes: PAGE_BYTES, timeoutMs: 1000 };
+
+  async function withEngine(work: (engine: PrefillEngine) => Promise<void>): Promise<void> {
+    agent.answers.attach = () => ({ bytes: 4 * PAGE_BYTES });
+    agent.answers.put = () => ({ epoch });
+    const segment = await SourceSegment.create(join(directory, 'segment'), 4, PAGE_BYTES);
+    const options = { agent: 'p', client, segment, segmentName: 's', violations, patienceMs: 10_000 };
+    const engine = new PrefillEngine(options);
+    await engine.open();
+    await work(engine);
+    await engine.close();
+    await segment.close();
+  }
+
+  function describedAs(running: string): void {
+    const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', version: '1', heartbeatMs: 1000 };
+    agent.answers.describe = () => ({ ...about, endpoints: [], unavailable: [] });
+  }
+
+  it('waits for an agent that is away', () =>
+    withEngine(async (engine) => {
+      describedAs(epoch);
+      const answers = [refusal('no_responders'), refusal('unknown_receiver')];
+      agent.answers.put = () => answers.shift() ?? { epoch };
+      await engine.send({ ...sending, keys: ['a'] }, await engine.compute(['a'], PAGE_BYTES));
+      expect(agent.asked.filter(({ operation }) => operation === 'put')).toHaveLength(3);
+    }));
+
+  it('gets back what an agent had that was started again, also when it waits for memory, and attaches it again', () =>
+    withEngine(async (engine) => {
+      describedAs(epoch);
+      await engine.send({ ...sending, keys: ['a', 'b'] }, await engine.compute(['a', 'b'], PAGE_BYTES));
+      const successor = '00000000000000bb';
+      describedAs(successor);
+      let isAttached = false;
+      agent.answers.attach = () => {
+        isAttached = true;
+        return { bytes: 4 * PAGE_BYTES };
+      };
+      agent.answers.put = () => (isAttached ? { epoch: successor } : refusal('segment_not_found'));
+      const keys = ['c', 'd', 'e', 'f'];
+      await engine.send({ ...sending, request: 'next', keys }, await engine.compute(keys, PAGE_BYTES));
+      expect(isAttached).toBe(true);
+    }));
+
+  it('closes at an agent that was started again and does not know its memory yet', () =>
+    withEngine(async (engine) => {
+      await engine.send({ ...sending, keys: ['a'] }, await engine.compute(['a'], PAGE_BYTES));
+      describedAs('00000000000000bb');
+      agent.answers.detach = () => refusal('segment_not_found');
+      expect(await engine.unreleased(10_000)).toBe(0);
+    }));
 });
 
 describe('the router', () => {

@@ -30,8 +30,10 @@ const quiet: QuietResult = {
   provider: 'same-host',
 };
 
+const unspoilt = { seed: 1, faultsAllowed: false };
+
 it('has every figure that programs expect', () => {
-  expect(makeReport(load, quiet, [], 1)).toEqual({
+  expect(makeReport(load, quiet, [], unspoilt)).toEqual({
     requests: 64,
     ready: 64,
     failed: 0,
@@ -53,11 +55,12 @@ it('has every figure that programs expect', () => {
     violations: [],
     seconds: 6.436,
     seed: 1,
+    faultsAllowed: false,
   });
 });
 
 it('has no rates without a quiet phase', () => {
-  const report = makeReport(load, undefined, [], 1);
+  const report = makeReport(load, undefined, [], unspoilt);
   expect(report).toMatchObject({ gbps: null, memcpyGbps: null, tcpGbps: null, quietBytes: null, controlMs: null });
   expect(renderReport(report)).not.toContain('memcpy');
 });
@@ -72,19 +75,36 @@ describe('what is not good', () => {
     ['a leaked page', { leakedPages: 2 }, { leakedPages: 1 }, [], { leakedPages: 3 }],
     ['a broken promise', {}, {}, ['a second terminal event'], { violations: ['a second terminal event'] }],
   ])('%s', (_, loadPart, quietPart, violations, expected) => {
-    const report = makeReport({ ...load, ...loadPart }, { ...quiet, ...quietPart }, violations, 1);
+    const report = makeReport({ ...load, ...loadPart }, { ...quiet, ...quietPart }, violations, unspoilt);
     expect(report).toMatchObject(expected);
     expect(isGood(report)).toBe(false);
     expect(renderReport(report)).toContain('FAILED');
   });
 });
 
+describe('where people could make agents fail', () => {
+  const spoilt = { seed: 1, faultsAllowed: true };
+
+  it('a request that failed is no defect', () => {
+    const ends = { ...load.ends, ready: 63, failed: 1 };
+    const report = makeReport({ ...load, ends, leakedPages: 2 }, quiet, [], spoilt);
+    expect(isGood(report)).toBe(true);
+    expect(renderReport(report)).toContain('Agents failed; no wrong byte was read.');
+    expect(renderReport(makeReport(load, quiet, [], spoilt))).toContain('Every byte arrived');
+  });
+
+  it('a wrong byte and a broken promise still are', () => {
+    expect(isGood(makeReport({ ...load, mismatches: ['a'] }, quiet, [], spoilt))).toBe(false);
+    expect(isGood(makeReport(load, quiet, ['a second terminal event'], spoilt))).toBe(false);
+  });
+});
+
 it('names a provider only when there was one', () => {
-  expect(makeReport(load, { ...quiet, provider: 'tcp' }, [], 1).provider).toBe('mixed');
+  expect(makeReport(load, { ...quiet, provider: 'tcp' }, [], unspoilt).provider).toBe('mixed');
 });
 
 it('is readable', () => {
-  const text = renderReport(makeReport(load, quiet, [], 1));
+  const text = renderReport(makeReport(load, quiet, [], unspoilt));
   expect(text.split('\n').map((line) => line.trimEnd().split(/ {2,}/))).toEqual(
     expect.arrayContaining([
       ['requests', '64'],

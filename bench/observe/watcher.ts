@@ -1,0 +1,49 @@
+/** Somebody who looks at a cluster, in a process of its own. */
+import { fileURLToPath } from 'node:url';
+import { ask } from '../harness/ask.js';
+import type { Cluster } from '../harness/cluster.js';
+import { type Program, startProgram } from '../harness/program.js';
+import type { Teardown } from '../harness/teardown.js';
+import type { Seen, WatcherQuestion } from './watcher-process.js';
+
+const PROGRAM = fileURLToPath(new URL('watcher-process.js', import.meta.url));
+const TIMEOUT_MS = 10_000;
+
+export class Watcher {
+  readonly #program: Program;
+
+  private constructor(program: Program) {
+    this.#program = program;
+  }
+
+  /** It looks away until it is told to look. */
+  static async start({ natsUrl }: Cluster, logDirectory: string, teardown: Teardown): Promise<Watcher> {
+    const program = startProgram(
+      {
+        name: 'watcher',
+        command: process.execPath,
+        args: [PROGRAM],
+        env: { ...process.env, BENCH_NATS_URL: natsUrl },
+        logPath: `${logDirectory}/watcher.log`,
+        channel: true,
+      },
+      teardown,
+    );
+    const watcher = new Watcher(program);
+    await watcher.#tell({ look: false });
+    return watcher;
+  }
+
+  async look(): Promise<void> {
+    await this.#tell({ look: true });
+  }
+
+  /** What it has seen since it began to look. */
+  lookAway(): Promise<Seen> {
+    return this.#tell({ look: false });
+  }
+
+  #tell(question: WatcherQuestion): Promise<Seen> {
+    return ask(this.#program, question, TIMEOUT_MS);
+  }
+}

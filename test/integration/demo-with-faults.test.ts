@@ -1,0 +1,50 @@
+/** The demo as people watch it: an agent is killed, comes back under its name, and the load goes on. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { expect, test } from 'vitest';
+import { poll, within } from '../../src/cli/demo/within.js';
+import { connectClient } from '../../src/client/connect-client.js';
+import { TestNatsServer } from '../support/nats-server.js';
+import { MAIN, missing } from './support.js';
+
+const WAIT_MS = 25_000;
+const TEST_TIMEOUT_MS = 60_000;
+
+test.skipIf(missing !== undefined)(
+  'an agent of the demo that was killed is started again, and moves what its engine has',
+  async () => {
+    await using nats = await TestNatsServer.start();
+    const client = await connectClient({ servers: nats.url, name: 'test' });
+    const args = ['--allow-faults', '--requests', '100000', '--page-bytes', '64KiB', '--nats', nats.url];
+    const demo = spawn(process.execPath, [MAIN, 'demo', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const lines: string[] = [];
+    createInterface({ input: demo.stdout }).on('line', (line) => lines.push(line));
+    const exited = once(demo, 'exit');
+    try {
+      const readyOf = (epoch: string) =>
+        new Promise<void>((resolve) => {
+          client.onTerminal((event) => {
+            if (event.epoch === epoch && event.end === 'ready') resolve();
+          });
+        });
+      const find = (not?: string) =>
+        poll(WAIT_MS, async () =>
+          (await client.discover()).find(({ agent, epoch }) => agent.endsWith('prefill-1') && epoch !== not),
+        );
+      const first = await find();
+      expect(first).toMatchObject({ faultsAllowed: true });
+      const { agent = '', epoch: killed = '' } = first ?? {};
+      await within(WAIT_MS, 'nothing was moved', readyOf(killed));
+      await client.fault(agent, { fault: 'kill' });
+      const successor = await find(killed);
+      await within(WAIT_MS, 'nothing was moved by the successor', readyOf(successor?.epoch ?? ''));
+      expect(lines).toContain(`agent ${agent} was killed; it is started again`);
+    } finally {
+      demo.kill('SIGTERM');
+      await exited;
+      await client.close();
+    }
+  },
+  TEST_TIMEOUT_MS,
+);
