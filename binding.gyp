@@ -15,6 +15,7 @@
         "src/native/cc/libfabric_connection.cc",
         "src/native/cc/libfabric_domain.cc",
         "src/native/cc/libfabric_library.cc",
+        "src/native/cc/libfabric_offers.cc",
         "src/native/cc/libfabric_target.cc",
         "src/native/cc/libfabric_transport.cc",
         "src/native/cc/mapping.cc",

@@ -1,10 +1,10 @@
 /** `kvferry agent`: the composition root of one agent process. */
 import { randomBytes } from 'node:crypto';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent-actor.js';
 import type { AgentOptions } from '../actors/agent-options.js';
-import { type AgentConfig, configFields, resolveAgentConfig, toAgentOptions } from '../config/agent-config.js';
+import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
 import { FailingControl } from '../failpoints/failing-control.js';
@@ -22,6 +22,7 @@ import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
 import { RecordingFile } from '../recording/recording-file.js';
 import type { Tracing, TracingOptions } from '../tracing/open-tracing.js';
 import { serveMetrics } from './agent-metrics.js';
+import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { renderConfig } from './print-config.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -35,8 +36,7 @@ const failpointHelp = `
 For tests only: ${FAILPOINTS_VARIABLE}=name=action[@n],… kills (kill), stops (stop), fails (fail) or delays (delay:ms) the
 agent when it reaches the step for the n-th time (default: the first). Steps: ${failpointNames.join(' ')}.`;
 
-interface AgentFlags extends Partial<Record<string, string | true>> {
-  readonly config?: string;
+interface AgentFlags extends SettingFlags {
   readonly printConfig?: true;
   readonly json?: true;
 }
@@ -44,18 +44,12 @@ interface AgentFlags extends Partial<Record<string, string | true>> {
 export function agentCommand(terminal: Terminal): Command {
   const command = new Command('agent')
     .description('Run an agent beside an engine. Settings: flags, then environment, then --config, then defaults.')
-    .option('--config <file>', 'JSON file with settings, by their names')
     .option('--print-config', 'show every setting and where it came from, and end')
     .option('--json', 'with --print-config: as JSON');
-  for (const { flag, env, explanation, range, isSwitch } of configFields) {
-    const form = isSwitch ? `${flag} [value]` : `${flag} <value>`;
-    const option = new Option(form, `${explanation} (${range}) [${env}]`);
-    command.addOption(isSwitch ? option.preset('true') : option);
-  }
+  addSettings(command);
   command.addHelpText('after', failpointHelp);
   return command.action(async (flags: AgentFlags) => {
-    const settings = Object.fromEntries(configFields.map(({ name }) => [name, flags[name] as string | undefined]));
-    const config = resolveAgentConfig({ flags: settings, env: terminal.env, file: flags.config });
+    const config = resolveSettings(flags, terminal.env);
     const failpoints = parseFailpoints(terminal.env[FAILPOINTS_VARIABLE] ?? '');
     if (flags.printConfig) terminal.out(renderConfig(config.entries, { json: flags.json === true }));
     else await runAgent(config.values, failpoints);

@@ -5,7 +5,7 @@ import { formatDurationMs } from '../config/quantities.js';
 import { type Fault, faults } from '../protocol/faults.js';
 import { FAULT_MS_MAX } from '../protocol/limits.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
-import { durationUpTo } from './option-parsers.js';
+import { duration } from './option-parsers.js';
 import type { Terminal } from './terminal.js';
 
 const explanation = `
@@ -30,7 +30,7 @@ export function faultCommand(terminal: Terminal): Command {
     .addArgument(new Argument('<fault>', 'what shall happen').choices(faults))
     .addOption(
       new Option('--for <time>', 'how long it lasts (default: 2s more than three heartbeats of the agent)').argParser(
-        durationUpTo(FAULT_MS_MAX),
+        duration(1, FAULT_MS_MAX),
       ),
     )
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)

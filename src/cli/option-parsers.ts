@@ -17,11 +17,12 @@ export function bytes(text: string): number {
 }
 
 /** Milliseconds. */
-export function durationUpTo(maxMs: number): (text: string) => number {
+export function duration(minMs: number, maxMs: number): (text: string) => number {
   return (text) => {
-    const value = parseDurationMs(text);
-    if (value !== undefined && value >= 1 && value <= maxMs) return value;
-    throw new InvalidArgumentError(`It is not a time up to ${formatDurationMs(maxMs)}, such as 500ms or 3s.`);
+    const value = parseDurationMs(text) ?? Number.NaN;
+    if (value >= minMs && value <= maxMs) return value;
+    const range = `from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)}`;
+    throw new InvalidArgumentError(`It is not a time ${range}, such as 500ms or 2s.`);
   };
 }
 

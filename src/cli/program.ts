@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { faultCommand } from './fault.js';
 import { replayCommand } from './replay.js';
@@ -9,6 +10,7 @@ import { reportError } from './report-error.js';
 import { simCommand } from './sim.js';
 import { statusCommand } from './status.js';
 import type { Terminal } from './terminal.js';
+import { topCommand } from './top.js';
 import { packageVersion } from './version.js';
 
 /** Runs one command. Never rejects; the exit status is in `terminal.exitCode`. */
@@ -17,7 +19,17 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
     .option('--verbose', 'with errors, show where they come from');
-  const commands = [agentCommand, demoCommand, statusCommand, explainCommand, simCommand, replayCommand, faultCommand];
+  const commands = [
+    agentCommand,
+    demoCommand,
+    statusCommand,
+    topCommand,
+    explainCommand,
+    doctorCommand,
+    simCommand,
+    replayCommand,
+    faultCommand,
+  ];
   for (const command of commands.map((make) => make(terminal))) {
     program.addCommand(command);
   }

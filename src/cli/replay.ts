@@ -2,8 +2,8 @@
 import { Command, Option } from 'commander';
 import { KvferryError } from '../protocol/errors.js';
 import { Replay } from '../replay/replay.js';
+import { type Keys, keysOf } from './keys.js';
 import { numberBetween } from './option-parsers.js';
-import { type Keys, keysOf } from './replay/keys.js';
 import { reportLines, reportOf, situationLines } from './replay/report.js';
 import { StepTexts } from './replay/step-text.js';
 import { stepThrough } from './replay/step-through.js';

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
 import { redactCredentials } from '../config/agent-config.js';
-import { KvferryError } from '../protocol/errors.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
@@ -15,13 +15,21 @@ type Status = OperationReply<'status'>;
 
 /** Requests listed for each agent, unless `--limit` says otherwise. */
 const REQUESTS_SHOWN = 20;
+const STATUS_TIMEOUT_MS = 2000;
 const MS_PER_S = 1000;
 
 interface StatusFlags {
   readonly nats?: string;
   readonly json?: true;
+  readonly agent?: string;
   readonly request?: string;
   readonly limit: number;
+}
+
+interface Answers {
+  readonly statuses: readonly Status[];
+  /** Why others who are there gave none. */
+  readonly failures: readonly KvferryError[];
 }
 
 export function statusCommand(terminal: Terminal): Command {
@@ -29,6 +37,7 @@ export function statusCommand(terminal: Terminal): Command {
     .description('Show agents, their arenas, peers and requests.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--json', 'as one JSON array, one element for each agent')
+    .option('--agent <name>', 'only this agent')
     .option('--request <id>', 'only this request')
     .addOption(
       new Option('--limit <rows>', 'requests shown for each agent')
@@ -39,12 +48,15 @@ export function statusCommand(terminal: Terminal): Command {
       const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
       const client = await connectClient({ servers, name: 'kvferry status' });
       try {
-        const statuses = await askAll(client, flags);
-        if (statuses.length === 0) {
+        const { statuses, failures } = await askAll(client, flags);
+        const [failure] = failures;
+        if (statuses.length === 0 && failure === undefined) {
           const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
           throw new KvferryError('no_responders', message);
         }
-        terminal.out(flags.json ? JSON.stringify(statuses) : renderStatuses(statuses));
+        if (statuses.length > 0) terminal.out(flags.json ? JSON.stringify(statuses) : renderStatuses(statuses));
+        for (const each of failures.slice(1)) terminal.err(`kvferry: ${each.message} [${each.code}]`);
+        if (failure !== undefined) throw failure;
         if (flags.request !== undefined && statuses.every(({ requests }) => requests.length === 0)) {
           throw new KvferryError('unknown_request', `no agent knows request ${flags.request}`);
         }
@@ -54,13 +66,29 @@ export function statusCommand(terminal: Terminal): Command {
     });
 }
 
-async function askAll(client: KvferryClient, flags: StatusFlags): Promise<Status[]> {
-  const agents = await client.discover();
-  return Promise.all(
-    agents.map(({ agent }) =>
-      client.status(agent, { limit: flags.limit, ...(flags.request === undefined ? {} : { request: flags.request }) }),
-    ),
+/** One agent that does not answer takes nobody else's answer away. */
+async function askAll(client: KvferryClient, { agent, request, limit }: StatusFlags): Promise<Answers> {
+  const agents = agent === undefined ? (await client.discover()).map((found) => found.agent) : [agent];
+  const input = { limit, ...(request === undefined ? {} : { request }) };
+  const answers = await Promise.all(
+    agents.map(async (name) => {
+      try {
+        return await client.status(name, input, { timeoutMs: STATUS_TIMEOUT_MS });
+      } catch (error) {
+        if (isKvferryError(error, 'deadline_exceeded', 'no_responders')) return notAnswering(name, error);
+        throw error;
+      }
+    }),
   );
+  return {
+    statuses: answers.filter((answer): answer is Status => !(answer instanceof KvferryError)),
+    failures: answers.filter((answer) => answer instanceof KvferryError),
+  };
+}
+
+function notAnswering(agent: string, cause: KvferryError): KvferryError {
+  const how = cause.code === 'no_responders' ? 'is not there' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
+  return new KvferryError(cause.code, `agent ${agent} ${how}`, { cause });
 }
 
 function renderStatuses(statuses: readonly Status[]): string {

@@ -5,6 +5,8 @@ export interface Terminal {
   /** Progress and problems. */
   err(line: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Width of the screen; undefined when results go to a file or another program. */
+  readonly columns?: number | undefined;
   /** Exit status; commands that failed without an error to show set it. */
   exitCode: number;
 }
@@ -19,6 +21,9 @@ export function processTerminal(): Terminal {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     env: process.env,
+    get columns() {
+      return process.stdout.isTTY ? process.stdout.columns : undefined;
+    },
     get exitCode() {
       return Number(process.exitCode ?? 0);
     },

@@ -22,7 +22,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 /** What `auto` means: no network where none is needed, hardware before software. */
-const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
+export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
 
 interface Field<S extends z.ZodType = z.ZodType> {
   readonly schema: S;

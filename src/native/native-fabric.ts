@@ -24,7 +24,7 @@ import type {
   WriteOutcome,
 } from '../ports/fabric.js';
 import { type ErrorCode, errorCodes, KvferryError } from '../protocol/errors.js';
-import { loadNative, type NativeCompletion, type NativeEngine, type NativeModule } from './native.js';
+import { loadNative, type NativeCompletion, type NativeEngine, type NativeModule, type NativeOffer } from './native.js';
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
@@ -98,6 +98,17 @@ export function nativeStatus(bindAddress: string = defaultBindAddress): NativeSt
     providers,
     unavailable,
   };
+}
+
+/** What libfabric itself offers, also what kvferry makes no use of. Rejects `provider_unavailable` and `fabric_error`. */
+export async function libfabricOffers(): Promise<readonly NativeOffer[]> {
+  const loaded = loadNative();
+  if ('reason' in loaded) throw new KvferryError('provider_unavailable', loaded.reason);
+  try {
+    return await loaded.native.libfabricOffers();
+  } catch (error) {
+    throw fromRejection(error);
+  }
 }
 
 /**

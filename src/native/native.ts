@@ -58,10 +58,17 @@ export interface NativeEngine {
   close(): Promise<void>;
 }
 
+export interface NativeOffer {
+  readonly provider: string;
+  readonly domains: readonly string[];
+}
+
 export interface NativeModule {
   libfabricVersion(): { version: string; reason: string };
   /** Why the libfabric provider cannot be had; empty when it can. */
   probeProvider(provider: string, bindAddress: string): string;
+  /** Every provider that libfabric was built with, and the devices that each finds here. */
+  libfabricOffers(): Promise<NativeOffer[]>;
   measureMemcpy(bytes: number, pageBytes: number, directory: string): Promise<number>;
   measureTcpStream(bytes: number): Promise<number>;
   readonly Engine: new (

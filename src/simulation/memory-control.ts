@@ -163,6 +163,7 @@ export class MemoryControl implements ControlPort {
   requestAll(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string[]> {
     return new Promise((resolve) => {
       this.#check(subject, body);
+      if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
       const answers: string[] = [];
       const listeners = this.#network.send(this.name, { subject, body }, (from, answer) => {
         this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>

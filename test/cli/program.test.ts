@@ -31,7 +31,7 @@ describe('kvferry', () => {
   it('helps', async () => {
     const { exitCode, stdout } = await run(['--help']);
     expect(exitCode).toBe(0);
-    for (const command of ['agent', 'demo', 'status', 'sim', 'replay', 'fault'])
+    for (const command of ['agent', 'demo', 'status', 'top', 'doctor', 'sim', 'replay', 'fault'])
       expect(stdout).toContain(`  ${command} `);
   });
 

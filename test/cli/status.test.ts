@@ -72,7 +72,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
   afterAll(() => server[Symbol.asyncDispose]());
 
   /** Answers as an agent would, with a fixed status. */
-  async function play(status: typeof decode | typeof prefill): Promise<void> {
+  async function play(status: (typeof decode | typeof prefill) & { isSilent?: boolean }): Promise<void> {
     const control = await connectNats({ servers: server.url, name: status.agent });
     agents.push(control);
     const { agent, role, state, v, ok } = status;
@@ -81,6 +81,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       message.respond(JSON.stringify({ ...description, unavailable: [] })),
     );
     control.subscribe(subjects.operation(agent, 'status'), (message) => {
+      if (status.isSilent) return;
       const { request } = JSON.parse(message.body) as { request?: string };
       const requests = status.requests.filter((row) => request === undefined || row.request === request);
       message.respond(JSON.stringify({ ...status, requests }));
@@ -136,6 +137,29 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     await play(decode);
     const { stdout } = await run('--json', '--request', 'r2');
     expect(JSON.parse(stdout)).toEqual([{ ...decode, requests: [decode.requests[1]] }]);
+  });
+
+  it('asks one agent', async () => {
+    await play(decode);
+    await play(prefill);
+    const { stdout } = await run('--json', '--agent', 'p1');
+    expect(JSON.parse(stdout)).toEqual([JSON.parse(JSON.stringify(prefill))]);
+    expect(await run('--json', '--agent', 'p9')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'kvferry: agent p9 is not there [no_responders]',
+    });
+  });
+
+  it('shows the others when some do not answer, names those, and fails', async () => {
+    await play(decode);
+    for (const agent of ['s1', 's2']) await play({ ...prefill, agent, isSilent: true });
+    const { exitCode, stdout, stderr } = await run('--json');
+    expect({ exitCode, stderr: stderr.split('\n').sort() }).toEqual({
+      exitCode: 1,
+      stderr: ['s1', 's2'].map((agent) => `kvferry: agent ${agent} does not answer within 2000 ms [deadline_exceeded]`),
+    });
+    expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['d1']);
   });
 
   it('says that nobody knows a request', async () => {

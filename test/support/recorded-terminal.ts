@@ -5,10 +5,12 @@ export class RecordedTerminal implements Terminal {
   readonly stdout: string[] = [];
   readonly stderr: string[] = [];
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly columns: number | undefined;
   exitCode = 0;
 
-  constructor(env: Readonly<Record<string, string | undefined>> = {}) {
+  constructor(env: Readonly<Record<string, string | undefined>> = {}, columns?: number) {
     this.env = env;
+    this.columns = columns;
   }
 
   readonly out = (line: string) => void this.stdout.push(line);

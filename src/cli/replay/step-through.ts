@@ -1,7 +1,7 @@
 /** Steps through a replay at a terminal, forwards and backwards. */
 import type { Replay } from '../../replay/replay.js';
+import type { Keys } from '../keys.js';
 import type { Terminal } from '../terminal.js';
-import type { Keys } from './keys.js';
 import { situationLines } from './report.js';
 import type { StepTexts } from './step-text.js';
 

@@ -4,6 +4,7 @@
 #include "baseline.h"
 #include "engine.h"
 #include "libfabric_domain.h"
+#include "libfabric_offers.h"
 #include "promise_worker.h"
 
 namespace kvferry {
@@ -33,6 +34,22 @@ Napi::Value probe_provider(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), reason);
 }
 
+Napi::Value libfabric_offers_async(const Napi::CallbackInfo& info) {
+  return run_promise(info.Env(), libfabric_offers, [](Napi::Env env, const std::vector<LibfabricOffer>& offers) {
+    Napi::Array array = Napi::Array::New(env, offers.size());
+    for (uint32_t i = 0; i < offers.size(); ++i) {
+      const LibfabricOffer& offer = offers[i];
+      Napi::Array domains = Napi::Array::New(env, offer.domains.size());
+      for (uint32_t j = 0; j < offer.domains.size(); ++j) domains.Set(j, offer.domains[j]);
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("provider", offer.provider);
+      object.Set("domains", domains);
+      array.Set(i, object);
+    }
+    return array;
+  });
+}
+
 Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
@@ -53,6 +70,7 @@ Napi::Value measure_tcp_stream_async(const Napi::CallbackInfo& info) {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("libfabricVersion", Napi::Function::New<libfabric_version>(env));
   exports.Set("probeProvider", Napi::Function::New<probe_provider>(env));
+  exports.Set("libfabricOffers", Napi::Function::New<libfabric_offers_async>(env));
   exports.Set("measureMemcpy", Napi::Function::New<measure_memcpy_async>(env));
   exports.Set("measureTcpStream", Napi::Function::New<measure_tcp_stream_async>(env));
   exports.Set("Engine", Engine::define(env));

@@ -6,9 +6,9 @@ export type Keys = AsyncIterable<string>;
 
 /**
  * The keys that are pressed at a terminal: a character, or a name such as `right`, `return` or `backspace`. Nothing is echoed.
- * Ctrl-C and the end of the input end them.
+ * Ctrl-C, the end of the input and `signal` end them.
  */
-export async function* keysOf(input: ReadStream): Keys {
+export async function* keysOf(input: ReadStream, signal?: AbortSignal): Keys {
   const waiting: string[] = [];
   let hasEnded = false;
   let wake: () => void = () => undefined;
@@ -23,6 +23,7 @@ export async function* keysOf(input: ReadStream): Keys {
   };
   emitKeypressEvents(input);
   input.on('keypress', onKey).on('end', onEnd);
+  signal?.addEventListener('abort', onEnd, { once: true });
   input.setRawMode(true);
   try {
     while (!hasEnded || waiting.length > 0) {
@@ -37,6 +38,7 @@ export async function* keysOf(input: ReadStream): Keys {
   } finally {
     input.setRawMode(false);
     input.off('keypress', onKey).off('end', onEnd);
+    signal?.removeEventListener('abort', onEnd);
     // It would keep the process.
     input.pause();
   }

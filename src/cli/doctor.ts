@@ -1,0 +1,144 @@
+/** `kvferry doctor`: what on this host and between the agents would keep kvferry from working well, and what to do. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import { connectClient } from '../client/connect-client.js';
+import type { KvferryClient } from '../client/kvferry-client.js';
+import type { AgentConfig } from '../config/agent-config.js';
+import { probeNats } from '../control/nats-probe.js';
+import type { Examination, FabricFacts, NatsFacts } from '../doctor/examination.js';
+import { examineCluster } from '../doctor/examine-cluster.js';
+import type { Finding } from '../doctor/finding.js';
+import { localSystem } from '../doctor/local-system.js';
+import type { Baselines } from '../doctor/probe/expected-rate.js';
+import { runProbes } from '../doctor/probe/run-probes.js';
+import { runChecks } from '../doctor/run-checks.js';
+import type { System } from '../doctor/system.js';
+import { measureMemcpy, measureTcpStream } from '../native/baseline.js';
+import { libfabricOffers, nativeStatus } from '../native/native-fabric.js';
+import { isKvferryError, type KvferryError } from '../protocol/errors.js';
+import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
+import { renderFindings } from './doctor/render-findings.js';
+import { type Interrupts, processInterrupts } from './interrupts.js';
+import { EXIT_FAILURE, type Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
+
+/** Between the two looks at the agents' counters. */
+const WINDOW_MS = 1000;
+const NAME = 'kvferry doctor';
+
+interface DoctorFlags extends SettingFlags {
+  readonly nats?: string;
+  readonly json?: true;
+  readonly probe?: true;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** What it runs on; tests give their own. */
+export interface DoctorWorld {
+  readonly system: System;
+  readonly fabric: (bindAddress: string) => Promise<FabricFacts>;
+  readonly interrupts: () => Interrupts;
+}
+
+const thisHost: DoctorWorld = { system: localSystem, fabric: fabricFacts, interrupts: processInterrupts };
+
+export function doctorCommand(terminal: Terminal, world: DoctorWorld = thisHost): Command {
+  const command = new Command('doctor')
+    .description(
+      'Check this host, NATS and the agents for what would keep kvferry from working well, each finding with its remedy. ' +
+        'Settings as those of kvferry agent: what an agent with them would need here. Fails when there is a problem.',
+    )
+    .option('--nats <url>', 'the same as --nats-url')
+    .option('--json', 'as one JSON array of findings')
+    .option('--probe', 'also move some pages between agents, and compare the rate with what this host can do')
+    .option('--from <agent>', 'with --probe: only from this prefill agent')
+    .option('--to <agent>', 'with --probe: only to this decode agent');
+  addSettings(command);
+  return command.action(async ({ nats, ...flags }: DoctorFlags) => {
+    if (!flags.probe && (flags.from ?? flags.to) !== undefined) {
+      command.error("error: options '--from' and '--to' need '--probe'");
+    }
+    const natsUrl = flags['natsUrl'] ?? nats;
+    const { values } = resolveSettings({ ...flags, ...(natsUrl === undefined ? {} : { natsUrl }) }, terminal.env);
+    const interrupts = world.interrupts();
+    try {
+      const findings = await examine(values, flags, world, interrupts.signal, terminal);
+      const colours = terminal.columns !== undefined && (terminal.env['NO_COLOR'] ?? '') === '';
+      terminal.out(
+        flags.json ? JSON.stringify(findings) : renderFindings(findings, { colours, columns: terminal.columns }),
+      );
+      if (findings.some(({ severity }) => severity === 'problem')) terminal.exitCode = EXIT_FAILURE;
+    } finally {
+      interrupts.dispose();
+    }
+  });
+}
+
+async function examine(
+  settings: AgentConfig,
+  flags: DoctorFlags,
+  world: DoctorWorld,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<Finding[]> {
+  const { system } = world;
+  const fabric = await world.fabric(settings.bindAddress);
+  const nats = await natsFacts(settings.natsUrl);
+  const known = { system, version: packageVersion(), settings, fabric, nats };
+  if (isKvferryError(nats)) return runChecks({ ...known, cluster: undefined });
+  const client = await connectClient({ servers: settings.natsUrl, name: NAME });
+  try {
+    const pause = (milliseconds: number) => wait(milliseconds, signal);
+    const look = async (windowMs: number): Promise<Examination> => {
+      const cluster = await examineCluster(client, { windowMs, pause, now: () => performance.now() });
+      return { ...known, cluster };
+    };
+    if (!flags.probe) return await runChecks(await look(WINDOW_MS));
+    // First, since agents that never exchanged bytes have chosen no provider yet.
+    const probed = await probe(await look(0), client, flags, signal, terminal);
+    return [...(await runChecks(await look(WINDOW_MS))), ...probed];
+  } finally {
+    await client.close();
+  }
+}
+
+function probe(
+  examination: Examination,
+  client: KvferryClient,
+  { from, to }: DoctorFlags,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<Finding[]> {
+  const directory = examination.settings.arenaDirectory;
+  const baselines: Baselines = {
+    memcpy: (bytes, pageBytes) => measureMemcpy({ bytes, pageBytes, directory }),
+    tcpStream: (bytes) => measureTcpStream({ bytes }),
+  };
+  const onStart = (pair: string) => terminal.err(`probing ${pair}`);
+  return runProbes(examination, client, { from, to, baselines, signal, onStart });
+}
+
+async function natsFacts(servers: string): Promise<NatsFacts | KvferryError> {
+  try {
+    return await probeNats({ servers, name: NAME });
+  } catch (error) {
+    if (isKvferryError(error)) return error;
+    throw error;
+  }
+}
+
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function fabricFacts(bindAddress: string): Promise<FabricFacts> {
+  const status = nativeStatus(bindAddress);
+  if (status.libfabric === null) return { ...status, offers: [] };
+  return { ...status, offers: await libfabricOffers() };
+}

@@ -1,0 +1,72 @@
+/** A screen that is drawn over and over, and left as it was found. */
+import type { WriteStream } from 'node:tty';
+import { createLogUpdate } from 'log-update';
+
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+  draw(lines: readonly string[]): void;
+  /** Calls back when its size changes. */
+  onResize(listener: () => void): void;
+  /** Leaves it as it was. Idempotent. */
+  close(): void;
+}
+
+const ENTER = '\u001B[?1049h\u001B[?25l';
+const LEAVE = '\u001B[?25h\u001B[?1049l';
+const CLEAR = '\u001B[2J\u001B[H';
+/** When the terminal does not say. */
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+
+export class TerminalScreen implements Screen {
+  readonly #stream: WriteStream;
+  readonly #update: ReturnType<typeof createLogUpdate>;
+  readonly #resized = () => this.#onResized();
+  readonly #restore = () => this.close();
+  #listener: () => void = () => undefined;
+  #isOpen = true;
+
+  /** Takes the alternate screen, so that what was there comes back at the end. */
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+    this.#update = createLogUpdate(stream, { showCursor: true });
+    stream.write(ENTER + CLEAR);
+    stream.on('resize', this.#resized);
+    // Also when the process ends by an error that nobody has caught.
+    process.on('exit', this.#restore);
+  }
+
+  get columns(): number {
+    return this.#stream.columns || DEFAULT_COLUMNS;
+  }
+
+  /** The last line stays empty: the cursor is there. */
+  get rows(): number {
+    return (this.#stream.rows || DEFAULT_ROWS) - 1;
+  }
+
+  draw(lines: readonly string[]): void {
+    if (this.#isOpen) this.#update(lines.join('\n'));
+  }
+
+  onResize(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#stream.off('resize', this.#resized);
+    process.off('exit', this.#restore);
+    this.#update.done();
+    this.#stream.write(LEAVE);
+  }
+
+  /** The terminal has moved lines about; only what is drawn from nothing is right. */
+  #onResized(): void {
+    this.#update.done();
+    this.#stream.write(CLEAR);
+    this.#listener();
+  }
+}

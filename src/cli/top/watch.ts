@@ -1,0 +1,75 @@
+/** Draws what is measured, again and again, until a key or `signal` ends it. */
+import type { ClockPort } from '../../ports/clock.js';
+import type { Keys } from '../keys.js';
+import { frame } from './frame.js';
+import { type Measure, measure } from './measure.js';
+import type { Sample } from './sample.js';
+import type { Screen } from './screen.js';
+import { firstView, press, type View } from './view.js';
+
+export interface WatchOptions {
+  readonly take: () => Promise<Sample>;
+  readonly screen: Screen;
+  readonly keys: Keys;
+  readonly clock: ClockPort;
+  readonly address: string;
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects when no sample can be taken any more. */
+export async function watch(options: WatchOptions): Promise<void> {
+  const { take, screen, keys, clock, address, intervalMs, signal } = options;
+  const ending = new AbortController();
+  const ended = new Promise<void>((resolve) =>
+    ending.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  const end = () => ending.abort();
+  let view: View = firstView;
+  let sample: Sample | undefined;
+  let measured: Measure | undefined;
+  const draw = () => {
+    screen.draw(frame(measured, view, { address, intervalMs, columns: screen.columns, rows: screen.rows }));
+  };
+
+  const followKeys = async () => {
+    for await (const key of keys) {
+      const next = press(view, key);
+      if (next === 'quit') break;
+      view = next;
+      draw();
+    }
+    end();
+  };
+  const sampleOn = async () => {
+    while (!ending.signal.aborted) {
+      const startMs = clock.now();
+      if (!view.isPaused) {
+        const taken = await take();
+        if (ending.signal.aborted) return;
+        measured = measure(sample, taken);
+        sample = taken;
+        draw();
+      }
+      await Promise.race([pause(clock, startMs + intervalMs - clock.now(), ending.signal), ended]);
+    }
+  };
+
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  screen.onResize(draw);
+  draw();
+  try {
+    await Promise.race([ended, sampleOn(), followKeys()]);
+  } finally {
+    end();
+    signal.removeEventListener('abort', end);
+  }
+}
+
+function pause(clock: ClockPort, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimeout(resolve, Math.max(0, delayMs));
+    signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true });
+  });
+}

@@ -1,0 +1,73 @@
+/** Who answers, and does it fit together? */
+import { counted } from '../amounts.js';
+import type { AgentFacts, Examination } from '../examination.js';
+import { type Finding, Findings } from '../finding.js';
+
+const found = new Findings('agents', 'agents');
+const versions = new Findings('agents', 'agent-versions');
+const states = new Findings('agents', 'agent-states');
+
+export function checkAgents({ cluster, version }: Examination): Finding[] {
+  if (cluster === undefined) return [];
+  const { agents } = cluster;
+  if (agents.length === 0) return [found.note('no agent answers', 'start one with: kvferry agent')];
+  return [...roles(agents), ...twins(agents), ...checkVersions(agents, version), ...agents.flatMap(checkState)];
+}
+
+function roles(agents: readonly AgentFacts[]): Finding[] {
+  const count = (...wanted: string[]) => agents.filter(({ description }) => wanted.includes(description.role)).length;
+  const text = `${counted(agents.length, 'agent')}: ${count('prefill')} prefill, ${count('decode')} decode, ${count('both')} both`;
+  if (count('prefill', 'both') === 0) return [found.note(text, 'nobody sends: start a prefill agent')];
+  if (count('decode', 'both') === 0) return [found.note(text, 'nobody receives: start a decode agent')];
+  return [found.ok(text)];
+}
+
+/** Two processes that answer to one name answer each other's messages. */
+function twins(agents: readonly AgentFacts[]): Finding[] {
+  const epochs = new Map<string, string[]>();
+  for (const { description } of agents) {
+    epochs.set(description.agent, [...(epochs.get(description.agent) ?? []), description.epoch]);
+  }
+  return [...epochs]
+    .filter(([, processes]) => processes.length > 1)
+    .map(([agent, processes]) =>
+      found.problem(
+        `${processes.length} processes answer as ${agent} (epochs ${processes.join(', ')})`,
+        'give each its own --agent-id, and stop the ones that should not be there',
+      ),
+    );
+}
+
+function checkVersions(agents: readonly AgentFacts[], own: string): Finding[] {
+  const byVersion = new Map<string, string[]>();
+  for (const { description } of agents) {
+    byVersion.set(description.version, [...(byVersion.get(description.version) ?? []), description.agent]);
+  }
+  const [first] = byVersion.keys();
+  if (byVersion.size === 1) {
+    if (first === own) return [versions.ok(`all run kvferry ${own}`)];
+    return [versions.note(`all run kvferry ${first}; this is ${own}`)];
+  }
+  const list = [...byVersion].map(([each, names]) => `${each}: ${names.join(', ')}`).join('; ');
+  return [
+    versions.warning(
+      `agents run different versions (${list})`,
+      'let one version run everywhere, once an upgrade is done',
+    ),
+  ];
+}
+
+function checkState({ description: { agent, role, state }, after }: AgentFacts): Finding[] {
+  if (after === undefined) {
+    return [
+      states.warning(
+        `${agent} answered once and then not any more`,
+        'is its process stopped, or its host overloaded? Its log says what it did last',
+      ),
+    ];
+  }
+  const text = `${agent} (${role}) is ${state}`;
+  if (state === 'running') return [states.ok(text)];
+  if (state === 'starting' || state === 'draining') return [states.note(text)];
+  return [states.problem(text, 'its log says why; start it again')];
+}

@@ -1,0 +1,41 @@
+/** May an agent lock as much memory as a device must register? Registered pages must not move. */
+import { roundBytes } from '../amounts.js';
+import type { Examination } from '../examination.js';
+import { type Finding, Findings } from '../finding.js';
+import { limitOf } from '../limits.js';
+import { memoryNeeds } from '../needs.js';
+
+const found = new Findings('memory', 'memlock');
+/** `CAP_IPC_LOCK`: whoever has it may lock without limit. */
+const IPC_LOCK_BIT = 14n;
+
+export function checkMemlock(examination: Examination): Finding[] {
+  const { system, settings, fabric } = examination;
+  const limit = limitOf(system, 'Max locked memory');
+  if (limit === undefined) return [found.note('the limit of locked memory cannot be read')];
+  const shown = limit === Number.POSITIVE_INFINITY ? 'unlimited' : roundBytes(limit);
+  const isUnlimited = limit === Number.POSITIVE_INFINITY || mayLockAll(system.read('/proc/self/status') ?? '');
+  if (isUnlimited) return [found.ok('memory may be locked without limit')];
+  if (!settings.provider.includes('verbs') || !fabric.providers.includes('verbs')) {
+    return [found.ok(`${shown} may be locked; only RDMA devices (verbs) need more`)];
+  }
+  const { arenaBytes, stagingBytes } = memoryNeeds(examination);
+  const remedy =
+    'raise it: LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), memlock in /etc/security/limits.conf';
+  if (limit < arenaBytes + stagingBytes) {
+    return [
+      found.problem(
+        `${shown} may be locked; arena and staging memory are ${roundBytes(arenaBytes + stagingBytes)}, which verbs registers`,
+        remedy,
+      ),
+    ];
+  }
+  return [
+    found.warning(`${shown} may be locked; the memory that engines attach is registered too, and counts`, remedy),
+  ];
+}
+
+function mayLockAll(status: string): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1];
+  return effective !== undefined && ((BigInt(`0x${effective}`) >> IPC_LOCK_BIT) & 1n) === 1n;
+}

@@ -1,0 +1,32 @@
+/** How large TCP's windows may grow: rate is window by round trip. */
+import { roundBytes } from '../amounts.js';
+import type { Examination } from '../examination.js';
+import { type Finding, Findings } from '../finding.js';
+
+const found = new Findings('network', 'tcp-buffers');
+/** The kernel's own default for what is sent: 10 Gb/s at 3 ms. */
+const BYTES_WANTED = 4 * 1024 ** 2;
+
+export function checkTcpBuffers({ system, settings }: Examination): Finding[] {
+  if (!settings.provider.some((provider) => provider === 'tcp' || provider === 'net')) return [];
+  const read = maximum(system.read('/proc/sys/net/ipv4/tcp_rmem'));
+  const written = maximum(system.read('/proc/sys/net/ipv4/tcp_wmem'));
+  if (read === undefined || written === undefined) return [found.note("TCP's buffer sizes cannot be read")];
+  const control = system.read('/proc/sys/net/ipv4/tcp_congestion_control');
+  const text =
+    `TCP buffers grow to ${roundBytes(read)} to receive and ${roundBytes(written)} to send` +
+    (control === undefined ? '' : `, congestion control ${control}`);
+  if (Math.min(read, written) >= BYTES_WANTED) return [found.ok(text)];
+  return [
+    found.warning(
+      text,
+      `sysctl -w net.ipv4.tcp_rmem="4096 131072 ${4 * BYTES_WANTED}" net.ipv4.tcp_wmem="4096 65536 ${4 * BYTES_WANTED}"`,
+    ),
+  ];
+}
+
+/** Of `4096 131072 6291456` the last. */
+function maximum(triple: string | undefined): number | undefined {
+  const bytes = Number(triple?.split(/\s+/)[2]);
+  return bytes > 0 ? bytes : undefined;
+}

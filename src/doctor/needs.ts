@@ -1,0 +1,28 @@
+/** Memory that an agent with these settings takes in its arena directory. */
+import type { Examination } from './examination.js';
+
+export interface MemoryNeeds {
+  readonly arenaBytes: number;
+  readonly stagingBytes: number;
+  /** Of the two together, what an agent that runs here under this name has taken already. */
+  readonly takenBytes: number;
+}
+
+export function memoryNeeds({ settings, cluster, system }: Examination): MemoryNeeds {
+  const { role, pageBytes, arenaPages, stagingPages, agentId } = settings;
+  const running = cluster?.agents.find(({ description }) => description.agent === agentId)?.description;
+  const { arena, staging } = running ?? {};
+  const taken = [arena, staging].map((area) =>
+    area !== undefined && system.exists(area.path) ? area.pageBytes * area.pages : 0,
+  );
+  return {
+    arenaBytes: role === 'prefill' ? 0 : pageBytes * arenaPages,
+    stagingBytes: role === 'decode' ? 0 : pageBytes * stagingPages,
+    takenBytes: taken.reduce((sum, bytes) => sum + bytes, 0),
+  };
+}
+
+/** What is still to be taken. */
+export function missingBytes({ arenaBytes, stagingBytes, takenBytes }: MemoryNeeds): number {
+  return Math.max(0, arenaBytes + stagingBytes - takenBytes);
+}

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { libfabricOffers, nativeStatus } from '../../src/native/native-fabric.js';
+
+const { libfabric } = nativeStatus();
+
+describe.skipIf(libfabric === null)('what libfabric offers', () => {
+  it('has the providers it was built with, sorted, each once, with their devices', async () => {
+    const offers = await libfabricOffers();
+    const names = offers.map(({ provider }) => provider);
+    expect(names).toEqual([...new Set(names)].sort());
+    expect(offers.find(({ provider }) => provider === 'tcp' || provider === 'net')?.domains).toContain('lo');
+  });
+});
+
+describe.skipIf(libfabric !== null)('what a missing libfabric offers', () => {
+  it('is an error with the reason', async () => {
+    await expect(libfabricOffers()).rejects.toMatchObject({ code: 'provider_unavailable' });
+  });
+});
