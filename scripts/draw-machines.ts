@@ -1,6 +1,7 @@
 /** Draws every machine into docs/machines. Run from the root of the repository: `npm run docs`. */
 import { fileURLToPath } from 'node:url';
-import { drawMachine, machinesIn } from './docs-machine-drawing.js';
+import { drawMachine } from '../src/inspector/drawing/draw-machine.js';
+import { machinesIn } from './docs-machines-in.js';
 import { type GeneratedFile, writeGenerated } from './docs-output.js';
 
 const machines = await machinesIn(fileURLToPath(new URL('../machines', import.meta.url)));

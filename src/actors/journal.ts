@@ -6,6 +6,7 @@ import type { ClockPort } from '../ports/clock.js';
 import type { Failure } from '../protocol/fields.js';
 import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import type { JournalEntry, MachineName, StoreAction } from '../protocol/observation.js';
+import { isSampled } from '../protocol/sampling.js';
 import type { End } from '../protocol/subjects.js';
 import type { TrailStep } from '../store/trail.js';
 
@@ -151,7 +152,7 @@ export class Journal {
       const event = this.#at(next);
       const about = aboutOf(event);
       if (request !== undefined && about.request !== request) continue;
-      if (oneIn > 1 && about.request !== undefined && hashOf(about.request) % oneIn !== 0) continue;
+      if (about.request !== undefined && !isSampled(about.request, oneIn)) continue;
       const entry = shown(event, next);
       bytes += sizeOf(entry);
       entries.push(entry);
@@ -275,13 +276,4 @@ function sizeOf(entry: JournalEntry): number {
   if (entry.kind === 'state') return ENTRY_BYTES + (entry.reason?.message.length ?? 0);
   const keys = entry.keys.reduce((sum, key) => sum + key.length, 0);
   return ENTRY_BYTES + keys + PAGE_BYTES * (entry.pages?.length ?? 0) + (entry.detail?.length ?? 0);
-}
-
-/** FNV-1a: the same at every agent, so that all of them show the same requests. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return hash >>> 0;
 }

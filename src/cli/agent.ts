@@ -16,6 +16,7 @@ import { Faults } from '../faults/faults.js';
 import { processHost } from '../faults/process-host.js';
 import { serveFaults } from '../faults/serve-faults.js';
 import { SeverableControl } from '../faults/severable-control.js';
+import type { RunningInspector } from '../inspector/server/inspector-server.js';
 import { openNativeFabric } from '../native/native-fabric.js';
 import { fromFailure } from '../protocol/codec.js';
 import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
@@ -96,13 +97,31 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     recorded.orderStop(() => void agent.stop());
   });
   await agent.start();
+  const inspector = await serveInspector(config, logger);
   const { fenced } = await agent.ended;
   await tracing?.close();
   faults?.heal();
   // Whatever did not close must not keep the process.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
+  await inspector?.close();
   await file?.end();
   if (fenced !== null) throw fromFailure(fenced);
+}
+
+/** For people who look at the cluster; that it cannot be served is no reason for the agent to end. */
+async function serveInspector(config: AgentConfig, logger: Logger): Promise<RunningInspector | undefined> {
+  const { inspectAddress: listen, natsUrl: servers } = config;
+  if (listen === undefined) return undefined;
+  const { startInspectorThread } = await import('./inspect/inspector-thread.js');
+  try {
+    const failed = (err: unknown) => logger.error({ err }, 'inspector has failed; the agent goes on');
+    const inspector = await startInspectorThread({ servers, listen, allowFaults: false }, failed);
+    logger.info({ url: inspector.url }, 'inspector is served');
+    return inspector;
+  } catch (err) {
+    logger.error({ err }, 'inspector is not served');
+    return undefined;
+  }
 }
 
 async function openRecording(config: AgentConfig, epoch: string, logger: Logger): Promise<RecordingFile> {

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { resolveAgentConfig } from '../config/agent-config.js';
 import { formatBytes } from '../config/quantities.js';
-import { isGood, renderReport } from './demo/report.js';
+import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
 import { bytes, fraction, numberBetween } from './option-parsers.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
@@ -19,6 +19,7 @@ interface DemoFlags {
   readonly seed: number;
   readonly quietBytes: number;
   readonly allowFaults?: true;
+  readonly inspect?: true;
   readonly json?: true;
 }
 
@@ -53,6 +54,7 @@ export function demoCommand(terminal: Terminal): Command {
     )
     .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase', GIB))
     .option('--allow-faults', 'let kvferry fault kill, stop and cut off the agents; those killed are started again')
+    .option('--inspect', 'serve the inspector (its address is printed), and go on with a gentle load until Ctrl-C')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (flags: DemoFlags, command: Command) => {
       if (flags.agents === 'existing' && flags.nats === undefined) {
@@ -61,17 +63,27 @@ export function demoCommand(terminal: Terminal): Command {
       // Here, because an agent that refuses its flags says so only in its log.
       resolveAgentConfig({ flags: { provider: flags.provider, pageBytes: `${flags.pageBytes}` }, env: {} });
       const say = flags.json ? terminal.err : terminal.out;
-      const report = await runDemo(toOptions(flags), { say, interactive: process.stderr.isTTY });
-      say('');
-      say(renderReport(report));
-      if (flags.json) terminal.out(JSON.stringify(report));
+      const show = (report: DemoReport) => {
+        say('');
+        say(renderReport(report));
+        if (flags.json) terminal.out(JSON.stringify(report));
+      };
+      const report = await runDemo(toOptions(flags), { say, interactive: process.stderr.isTTY, report: show });
       if (!isGood(report)) terminal.exitCode = EXIT_FAILURE;
     });
 }
 
 function toOptions({ prefill, nats, agents, ...flags }: DemoFlags): DemoOptions {
   const allowFaults = flags.allowFaults === true;
-  return { ...flags, allowFaults, prefillAgents: prefill, natsUrl: nats, existingAgents: agents === 'existing' };
+  const inspect = flags.inspect === true;
+  return {
+    ...flags,
+    allowFaults,
+    inspect,
+    prefillAgents: prefill,
+    natsUrl: nats,
+    existingAgents: agents === 'existing',
+  };
 }
 
 function size(flags: string, description: string, fallback: number): Option {

@@ -1,5 +1,6 @@
 /** Values of options that are not text; commander shows the message behind the option and the value. */
 import { InvalidArgumentError } from 'commander';
+import { type ListenAddress, parseListenAddress } from '../config/listen-address.js';
 import { formatDurationMs, parseBytes, parseDurationMs } from '../config/quantities.js';
 
 export function numberBetween(min: number, max: number): (text: string) => number {
@@ -14,6 +15,12 @@ export function bytes(text: string): number {
   const value = parseBytes(text);
   if (value === undefined || value < 1) throw new InvalidArgumentError('It is not a size, such as 64KiB or 3MiB.');
   return value;
+}
+
+export function listenAddress(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError('It is not host:port, or a port of 127.0.0.1.');
 }
 
 /** Milliseconds. */

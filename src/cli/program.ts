@@ -5,6 +5,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { faultCommand } from './fault.js';
+import { inspectCommand } from './inspect.js';
 import { replayCommand } from './replay.js';
 import { reportError } from './report-error.js';
 import { simCommand } from './sim.js';
@@ -24,6 +25,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     demoCommand,
     statusCommand,
     topCommand,
+    inspectCommand,
     explainCommand,
     doctorCommand,
     simCommand,

@@ -104,19 +104,14 @@ const fields = {
     16_384,
     'What an agent remembers of what has happened, for kvferry inspect and explain. About 300 bytes each.',
   ),
+  inspectAddress: listenAt('Where the agent serves the page of kvferry inspect, for the whole cluster.'),
   auditIntervalMs: duration(
     0,
     60_000,
     '0s',
     'How often to publish what has become of chunks, for whoever keeps it; 0: never (decode, both).',
   ),
-  metricsAddress: {
-    schema: z.string().transform(toListenAddress),
-    fallback: '',
-    explanation: 'Where metrics for Prometheus are served, with /healthz and /readyz.',
-    range: 'host:port, or a port of 127.0.0.1; port 0: any; empty: none',
-    show: (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value)),
-  },
+  metricsAddress: listenAt('Where metrics for Prometheus are served, with /healthz and /readyz.'),
   logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
   record: {
     schema: z.string(),
@@ -293,6 +288,13 @@ function toListenAddress(value: string, context: z.RefinementCtx): ListenAddress
   if (address !== undefined) return address;
   context.addIssue({ code: 'custom', message: 'not an address to listen at' });
   return z.NEVER;
+}
+
+/** Nowhere unless it is said otherwise. */
+function listenAt(explanation: string) {
+  const range = 'host:port, or a port of 127.0.0.1; port 0: any; empty: none';
+  const show = (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value));
+  return { schema: z.string().transform(toListenAddress), fallback: '', explanation, range, show } as const;
 }
 
 function choice<S extends z.ZodEnum>(schema: S, fallback: string, explanation: string) {

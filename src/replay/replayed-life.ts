@@ -4,8 +4,13 @@ import { Agent } from '../actors/agent-actor.js';
 import type { StoreInspection } from '../actors/receiver.js';
 import { decodeReply } from '../protocol/codec.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
-import { operationSchemas, type StatusReply } from '../protocol/operations.js';
-import { subjects } from '../protocol/subjects.js';
+import {
+  type OperationReply,
+  type OperationRequest,
+  operationSchemas,
+  type StatusReply,
+} from '../protocol/operations.js';
+import { type Operation, subjects } from '../protocol/subjects.js';
 import type { Output, Step } from '../recording/record.js';
 import { compareOutputs, type Divergence } from './divergence.js';
 import { Foresight } from './foresight.js';
@@ -34,6 +39,12 @@ export interface ReplayedStep {
   readonly status: StatusReply | undefined;
 }
 
+/** What a replayed agent remembers of what has happened, when it remembered nothing as it was recorded. */
+const JOURNAL_ENTRIES = 16_384;
+
+/** What may be asked of it without changing it. */
+type Question = Extract<Operation, 'describe' | 'status' | 'inspect' | 'journal' | 'explain'>;
+
 export class ReplayedLife {
   readonly #recording: Recording;
   readonly #turn: ReplayTurn;
@@ -56,17 +67,20 @@ export class ReplayedLife {
     this.#clock = new ReplayClock(this.#turn);
     this.#questions = new Questions(this.#turn, this.#clock, foresight);
     this.#control = new ReplayControl(this.#turn, this.#questions);
-    this.#agent = new Agent(options, {
-      control: this.#control,
-      fabric: new ReplayFabric(this.#turn, this.#questions, foresight, offer),
-      clock: this.#clock,
-      logger: pino(
-        { level: 'debug', base: null, timestamp: false },
-        { write: (line) => this.#log.push(line.trimEnd()) },
-      ),
-      newEpoch: () => epoch,
-      version,
-    });
+    this.#agent = new Agent(
+      { ...options, journalEntries: JOURNAL_ENTRIES },
+      {
+        control: this.#control,
+        fabric: new ReplayFabric(this.#turn, this.#questions, foresight, offer),
+        clock: this.#clock,
+        logger: pino(
+          { level: 'debug', base: null, timestamp: false },
+          { write: (line) => this.#log.push(line.trimEnd()) },
+        ),
+        newEpoch: () => epoch,
+        version,
+      },
+    );
     this.#watch = new Watch(this.#agent, options.role === 'prefill' ? 0 : options.arena.pages);
   }
 
@@ -83,7 +97,7 @@ export class ReplayedLife {
     await settled();
     for (const output of recorded.outputs) if (output.out === 'timer.clear') this.#clock.release(output.timer);
     const outputs = this.#turn.takeOutputs();
-    const status = this.#status();
+    const status = this.ask('status', {});
     const violations = this.#watch.look(recorded.step, outputs, status, this.#thrown.splice(0));
     const divergences = this.#compare(recorded, outputs);
     return { recorded, outputs, isSkipped, ownTimers, divergences, violations, log: this.#log.splice(0), status };
@@ -92,6 +106,24 @@ export class ReplayedLife {
   /** The store of an agent that receives. */
   inspectStore(): StoreInspection | undefined {
     return this.#agent.inspectStore();
+  }
+
+  /**
+   * Asks the agent, as it is now, as anybody would ask; the recording knows nothing of it. Undefined when it answers no more.
+   * Throws what it answers instead.
+   */
+  ask<Q extends Question>(question: Q, input: Partial<OperationRequest<Q>>): OperationReply<Q> | undefined {
+    const { agent } = this.#recording.header.options;
+    const subject = subjects.operation(agent, question);
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
+    let answer: string | undefined;
+    const respond = (text: string) => {
+      answer = text;
+    };
+    this.#control.hand(subjects.operations(agent), { subject, body, respond });
+    return answer === undefined
+      ? undefined
+      : (decodeReply(operationSchemas[question].reply, answer) as OperationReply<Q>);
   }
 
   /** False when nobody waits for the input. */
@@ -133,19 +165,6 @@ export class ReplayedLife {
     // What followed from the last input may not have been written any more.
     if (isLast && this.#recording.end !== 'stopped') return found.filter(({ kind }) => kind !== 'new');
     return found;
-  }
-
-  /** Asked for as anybody would ask; the recording knows nothing of it. */
-  #status(): StatusReply | undefined {
-    const { agent } = this.#recording.header.options;
-    const subject = subjects.operation(agent, 'status');
-    const body = JSON.stringify({ v: PROTOCOL_VERSION });
-    let status: StatusReply | undefined;
-    const respond = (answer: string) => {
-      status = decodeReply(operationSchemas.status.reply, answer);
-    };
-    this.#control.hand(subjects.operations(agent), { subject, body, respond });
-    return status;
   }
 }
 

@@ -57,7 +57,7 @@ export interface LoadResult {
   readonly provider: string;
 }
 
-interface Engines {
+export interface Engines {
   readonly prefill: readonly PrefillEngine[];
   readonly decode: DecodeEngine;
   readonly router: Router;
@@ -155,8 +155,9 @@ export async function heldPages(cluster: Cluster, client: KvferryClient): Promis
   return pages.total - pages.free + pages.reserved;
 }
 
-async function openEngines(
-  options: LoadOptions,
+/** Engines for the agents of a cluster, and a router. The teardown closes their memory. */
+export async function openEngines(
+  options: Pick<LoadOptions, 'run' | 'directory' | 'chunkBytes'>,
   cluster: Cluster,
   client: KvferryClient,
   violations: Violations,

@@ -27,6 +27,11 @@ export class Router {
     });
   }
 
+  /** Nobody waits for its end any more. */
+  forget(request: string): void {
+    this.#waiting.delete(request);
+  }
+
   close(): void {
     this.#subscription.close();
   }

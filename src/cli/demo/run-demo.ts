@@ -9,7 +9,9 @@ import type { KvferryClient } from '../../client/kvferry-client.js';
 import { redactCredentials } from '../../config/agent-config.js';
 import { formatBytes } from '../../config/quantities.js';
 import { KvferryError } from '../../protocol/errors.js';
+import { startInspectorThread } from '../inspect/inspector-thread.js';
 import { type Cluster, type ClusterOptions, findCluster, startCluster } from './cluster.js';
+import { runGentleLoad } from './gentle-load.js';
 import { ENGINE_SLOTS, type LoadResult, runLoad } from './load.js';
 import { startNatsServer } from './nats-server.js';
 import { QUIET_STEPS, type QuietResult, quietChunks, quietRoomBytes, runQuiet } from './quiet.js';
@@ -39,30 +41,44 @@ export interface DemoOptions {
   readonly existingAgents: boolean;
   /** The agents let faults happen to them; its own are started again when they were killed. */
   readonly allowFaults: boolean;
+  /** Serve the inspector, and go on with a gentle load after the report. */
+  readonly inspect: boolean;
 }
 
 /** Lines for people, and whether a progress bar may be drawn among them. */
 export interface DemoOutput {
   say(line: string): void;
   readonly interactive: boolean;
+  /** What was found; the demo may go on after that. */
+  report(report: DemoReport): void;
 }
 
-/** Rejects when it could not be run to its end; a report that is not good does not reject. */
+/**
+ * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
+ * report until the process is told to end.
+ */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();
   const interruption = interruptions(teardown);
+  const interrupted = interruption.then((signal) => {
+    throw new KvferryError('cancelled_by_caller', `the demo was ended by ${signal}`);
+  });
   try {
-    return await Promise.race([new Demo(options, output, teardown).run(), interruption]);
+    const demo = new Demo(options, output, teardown);
+    const report = await Promise.race([demo.run(), interrupted]);
+    output.report(report);
+    if (options.inspect) await Promise.race([demo.goOn(), interruption]);
+    return report;
   } finally {
     await teardown.run((error) => output.say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
   }
 }
 
-/** Rejects when the process is told to end. */
-function interruptions(teardown: Teardown): Promise<never> {
-  return new Promise((_, reject) => {
+/** Resolves when the process is told to end, with how. */
+function interruptions(teardown: Teardown): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      const end = () => reject(new KvferryError('cancelled_by_caller', `the demo was ended by ${signal}`));
+      const end = () => resolve(signal);
       process.on(signal, end);
       teardown.defer(() => void process.off(signal, end));
     }
@@ -76,6 +92,8 @@ class Demo {
   readonly #violations = new Violations();
   readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
   readonly #workDirectory: string;
+  /** To NATS, once it is there. */
+  #line: { readonly client: KvferryClient; readonly url: string } | undefined;
 
   constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
     this.#options = options;
@@ -85,9 +103,11 @@ class Demo {
   }
 
   async run(): Promise<DemoReport> {
-    const { existingAgents, natsUrl, seed } = this.#options;
+    const { existingAgents, natsUrl, inspect, seed } = this.#options;
     const url = natsUrl ?? (await this.#startNats());
     const client = await this.#connect(url);
+    if (inspect) await this.#inspect(url);
+    this.#line = { client, url };
     const load = await this.#phase((teardown) =>
       existingAgents ? this.#loadOnExisting(client, teardown) : this.#loadOnOwn(client, url, teardown),
     );
@@ -97,6 +117,36 @@ class Demo {
       this.#output.say(problem);
     }
     return makeReport(load, quiet, this.#violations.list(), { seed, faultsAllowed: this.#options.allowFaults });
+  }
+
+  /** A gentle load until the demo is ended. Rejects when an agent ends by itself. */
+  async goOn(): Promise<void> {
+    if (this.#line === undefined) throw new Error('the demo has not been run');
+    const { client, url: natsUrl } = this.#line;
+    const { prefillAgents, arenaPages, allowFaults, existingAgents, seed, share } = this.#options;
+    this.#output.say('The inspector stays, with a gentle load to look at. Ctrl-C ends it.');
+    const run = `${this.#run}-go-on`;
+    const say = (line: string) => this.#output.say(line);
+    await this.#phase(async (teardown) => {
+      const load = (cluster: Cluster, directory: string) => {
+        const { pageBytes: chunkBytes } = cluster.decode.arena;
+        const options = { run, seed, share, chunkBytes, directory, say };
+        return runGentleLoad(options, cluster, client, this.#violations, teardown);
+      };
+      const shape = { run, prefillAgents, arenaPages, natsUrl, allowFaults };
+      if (!existingAgents) return this.#withAgents(shape, client, teardown, load);
+      const cluster = await findCluster(client, allowFaults);
+      return load(cluster, makeDirectory(dirname(cluster.decode.arena.path), teardown));
+    });
+  }
+
+  async #inspect(servers: string): Promise<void> {
+    const { allowFaults } = this.#options;
+    const listen = { host: '127.0.0.1', port: 0 };
+    const failed = (error: unknown) => this.#output.say(`the inspector has failed: ${String(error)}`);
+    const inspector = await startInspectorThread({ servers, listen, allowFaults }, failed);
+    this.#teardown.defer(() => inspector.close());
+    this.#output.say(`Inspector: ${inspector.url}`);
   }
 
   /** What a phase takes is given back at its end, or when the demo is ended. */

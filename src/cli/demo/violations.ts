@@ -7,6 +7,6 @@ export class Violations {
   }
 
   list(): readonly string[] {
-    return this.#seen;
+    return [...this.#seen];
   }
 }

@@ -1,6 +1,6 @@
 /** Gives every state, arrow and label of a chart its place. Deterministic: no clock, no random numbers, no fonts. */
 import ElkModule, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
-import type { Chart, ChartEdge, ChartState } from './docs-machine-chart.js';
+import type { Chart, ChartEdge, ChartState } from './chart.js';
 import {
   FONT_SIZE,
   LINE_HEIGHT,
@@ -10,7 +10,7 @@ import {
   type TextLine,
   TITLE_SIZE,
   textWidth,
-} from './docs-machine-text.js';
+} from './text.js';
 
 export interface Point {
   readonly x: number;

@@ -1,6 +1,9 @@
-/** A placed chart as SVG text. Colours follow the viewer's light or dark setting. */
-import type { Chart, ChartEdge, ChartState } from './docs-machine-chart.js';
-import { type Box, headerHeight, INITIAL_SIZE, PADDING, type Placement, type Point } from './docs-machine-layout.js';
+/**
+ * A placed chart as SVG text. Colours follow the viewer's light or dark setting. States are marked with their id
+ * (`data-state`), arrows and what stands on them with those of the states they lead from and to (`data-source`, `data-target`).
+ */
+import type { Chart, ChartEdge, ChartState } from './chart.js';
+import { type Box, headerHeight, INITIAL_SIZE, PADDING, type Placement, type Point } from './layout.js';
 import {
   FONT_SIZE,
   LINE_HEIGHT,
@@ -10,20 +13,31 @@ import {
   type TextStyle,
   TITLE_SIZE,
   textWidth,
-} from './docs-machine-text.js';
+} from './text.js';
 
 const CORNER = 8;
 const LABEL_PADDING = 4;
 const BASELINE = 10;
 const LEGEND_HEIGHT = 48;
 
-const STYLE = `
-    svg { --paper: #ffffff; --group: #f5f7fa; --state: #ffffff; --line: #57606a; --border: #8c96a3; --text: #1f2328;
-      --event: #0b3d91; --guard: #7a3e9d; --after: #9a5b00; --effect: #116b4f; --change: #6a737d; --final: #dfe5ec; }
-    @media (prefers-color-scheme: dark) {
-      svg { --paper: #0d1117; --group: #151b23; --state: #1f2733; --line: #9aa5b1; --border: #57626f; --text: #e6edf3;
-        --event: #8ab8ff; --guard: #d2a8ff; --after: #f0b849; --effect: #6fd3ae; --change: #9aa5b1; --final: #303b49; }
-    }
+/** What a colour is for, and how it looks in light and in dark. */
+const COLOURS: readonly (readonly [name: string, light: string, dark: string])[] = [
+  ['paper', '#ffffff', '#0d1117'],
+  ['group', '#f5f7fa', '#151b23'],
+  ['state', '#ffffff', '#1f2733'],
+  ['line', '#57606a', '#9aa5b1'],
+  ['border', '#8c96a3', '#57626f'],
+  ['text', '#1f2328', '#e6edf3'],
+  ['event', '#0b3d91', '#8ab8ff'],
+  ['guard', '#7a3e9d', '#d2a8ff'],
+  ['after', '#9a5b00', '#f0b849'],
+  ['effect', '#116b4f', '#6fd3ae'],
+  ['change', '#6a737d', '#9aa5b1'],
+  ['final', '#dfe5ec', '#303b49'],
+];
+const COLOURS_PER_LINE = 6;
+
+const RULES = `
     text { font-family: Arial, Helvetica, 'Liberation Sans', sans-serif; font-size: ${FONT_SIZE}px; fill: var(--text); }
     .title { font-size: ${TITLE_SIZE}px; font-weight: bold; }
     .machine { font-size: ${MACHINE_TITLE_SIZE}px; font-weight: bold; }
@@ -46,29 +60,61 @@ const STYLE = `
     .plate { fill: var(--group);  }
     .initial, .head { fill: var(--line); }`;
 
-export function paint(chart: Chart, { width, height, states, edges, initials }: Placement): string {
+/** Of a drawing that is a file of its own. */
+const FILE_STYLE = `
+    svg { ${coloursOf(([, light]) => light).join('\n      ')} }
+    @media (prefers-color-scheme: dark) {
+      svg { ${coloursOf(([, , dark]) => dark).join('\n        ')} }
+    }${RULES}`;
+
+/** Of drawings in a page: a style sheet. Colours follow the page's `color-scheme`; the page may set others. */
+export const PAGE_STYLE = `.machine-drawing {
+    ${coloursOf(([, light, dark]) => `light-dark(${light}, ${dark})`).join('\n    ')}${RULES}
+}
+`;
+
+/** The drawing as a file of its own, which brings its style along. */
+export function paintFile(chart: Chart, placement: Placement): string {
+  return paint(chart, placement, { svg: '', id: '', style: `\n  <style>${FILE_STYLE}\n  </style>` });
+}
+
+/** The drawing as a part of a page that has `PAGE_STYLE`, beside other drawings. */
+export function paintInPage(chart: Chart, placement: Placement): string {
+  return paint(chart, placement, { svg: ' class="machine-drawing"', id: `${chart.name}-`, style: '' });
+}
+
+/** How a drawing is put into what surrounds it. */
+interface Frame {
+  /** Further attributes of the outermost element. */
+  readonly svg: string;
+  /** What its ids begin with. */
+  readonly id: string;
+  readonly style: string;
+}
+
+function paint(chart: Chart, { width, height, states, edges, initials }: Placement, frame: Frame): string {
+  const head = `${frame.id}head`;
+  const [title, description] = [`${frame.id}title`, `${frame.id}description`];
   const parts: string[] = [];
   for (const { state, depth, box, lines } of states) parts.push(paintState(state, depth, box, lines));
-  for (const { edge, points } of edges) parts.push(paintEdge(edge, points));
+  for (const { edge, points } of edges) parts.push(paintEdge(edge, points, head));
   for (const { edge, label } of edges) if (label !== undefined) parts.push(paintLabel(edge, label.box, label.lines));
   for (const { x, y } of initials) {
     parts.push(`<circle class="initial" cx="${number(x)}" cy="${number(y)}" r="${INITIAL_SIZE / 2}"/>`);
   }
   const fullWidth = Math.ceil(width);
   const fullHeight = Math.ceil(height + LEGEND_HEIGHT);
-  return `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title description" width="${fullWidth}" height="${fullHeight}" viewBox="0 0 ${fullWidth} ${fullHeight}">
-  <title id="title">The ${escaped(chart.name)} machine</title>
-  <desc id="description">${escaped(describe(chart))}</desc>
-  <style>${STYLE}
-  </style>
+  return `<svg xmlns="http://www.w3.org/2000/svg"${frame.svg} role="img" aria-labelledby="${title} ${description}" width="${fullWidth}" height="${fullHeight}" viewBox="0 0 ${fullWidth} ${fullHeight}">
+  <title id="${title}">The ${escaped(chart.name)} machine</title>
+  <desc id="${description}">${escaped(describe(chart))}</desc>${frame.style}
   <defs>
-    <marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse">
+    <marker id="${head}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse">
       <path class="head" d="M0 0.8 L10 5 L0 9.2 Z"/>
     </marker>
   </defs>
   <rect class="paper" width="${fullWidth}" height="${fullHeight}" rx="10"/>
   ${parts.join('\n  ')}
-  ${paintLegend(16, height + 4)}
+  ${paintLegend(16, height + 4, head)}
 </svg>
 `;
 }
@@ -87,7 +133,7 @@ function paintState(state: ChartState, depth: number, box: Box, lines: readonly 
   const titleWidth = textWidth(state.name, titleSize, true);
   const style = BOX_STYLES[state.kind];
   const titleX = style === 'state' || style === 'final' ? x + (width - titleWidth) / 2 : x + PADDING;
-  const parts = [`<g><title>${escaped(describeState(state))}</title>`];
+  const parts = [`<g data-state="${escaped(state.id)}"><title>${escaped(describeState(state))}</title>`];
   parts.push(rectangle(style, box, CORNER));
   if (state.kind === 'final') {
     parts.push(rectangle('inner', { x: x + 3, y: y + 3, width: width - 6, height: box.height - 6 }, CORNER - 2));
@@ -103,15 +149,20 @@ function paintState(state: ChartState, depth: number, box: Box, lines: readonly 
   return `${parts.join('')}</g>`;
 }
 
-function paintEdge(edge: ChartEdge, points: readonly Point[]): string {
+function paintEdge(edge: ChartEdge, points: readonly Point[], head: string): string {
   const alone = edge.rows.length > 0 && edge.rows.every((row) => row.triggers.every(({ kind }) => kind === 'always'));
   const name = edge.rows.length === 0 ? '' : `<title>${escaped(describeEdge(edge))}</title>`;
-  return `<g>${name}<path class="edge${alone ? ' always-edge' : ''}" marker-end="url(#head)" d="${roundedPath(points)}"/></g>`;
+  return `<g${endsOf(edge)}>${name}<path class="edge${alone ? ' always-edge' : ''}" marker-end="url(#${head})" d="${roundedPath(points)}"/></g>`;
 }
 
 function paintLabel(edge: ChartEdge, box: Box, lines: readonly TextLine[]): string {
   const body = paintLines(lines, box.x + LABEL_PADDING, box.y + LABEL_PADDING).join('');
-  return `<g><title>${escaped(describeEdge(edge))}</title>${rectangle('plate', box, 4)}${body}</g>`;
+  return `<g${endsOf(edge)}><title>${escaped(describeEdge(edge))}</title>${rectangle('plate', box, 4)}${body}</g>`;
+}
+
+/** Where an arrow begins and ends. One that shows where a state begins, comes from no state. */
+function endsOf({ source, target, rows }: ChartEdge): string {
+  return rows.length === 0 ? '' : ` data-source="${escaped(source)}" data-target="${escaped(target)}"`;
 }
 
 function paintLines(lines: readonly TextLine[], x: number, y: number): string[] {
@@ -137,7 +188,7 @@ const LEGEND: readonly (readonly [TextStyle, string])[] = [
   ['change', 'change of the context'],
 ];
 
-function paintLegend(x: number, y: number): string {
+function paintLegend(x: number, y: number, head: string): string {
   const parts: string[] = [];
   let left = x;
   for (const [style, label] of LEGEND) {
@@ -151,7 +202,7 @@ function paintLegend(x: number, y: number): string {
     ['word', 'at once', 'edge always-edge'],
   ] as const) {
     parts.push(
-      `<path class="${edgeStyle}" marker-end="url(#head)" d="M${number(left)} ${number(y + LINE_HEIGHT + 6)} h34"/>`,
+      `<path class="${edgeStyle}" marker-end="url(#${head})" d="M${number(left)} ${number(y + LINE_HEIGHT + 6)} h34"/>`,
     );
     left += 40;
     const width = textWidth(label, FONT_SIZE);
@@ -213,6 +264,14 @@ function describeState(state: ChartState): string {
 
 function describeEdge({ rows }: ChartEdge): string {
   return rows.map(sentenceOfRow).join('; ');
+}
+
+/** As CSS variables, some a line. */
+function coloursOf(value: (colour: (typeof COLOURS)[number]) => string): string[] {
+  const all = COLOURS.map((colour) => `--${colour[0]}: ${value(colour)};`);
+  return Array.from({ length: Math.ceil(all.length / COLOURS_PER_LINE) }, (_, line) =>
+    all.slice(line * COLOURS_PER_LINE, (line + 1) * COLOURS_PER_LINE).join(' '),
+  );
 }
 
 function pair({ x, y }: Point): string {

@@ -3,7 +3,7 @@
  * metric twins), so that the same machine gives the same drawing everywhere; the drawing tells the viewer's program
  * the width of each piece, so that another font changes the look a little and the layout not at all.
  */
-import type { ChartAction, ChartRow, ChartState, ChartTrigger } from './docs-machine-chart.js';
+import type { ChartAction, ChartRow, ChartState, ChartTrigger } from './chart.js';
 
 export type TextStyle = 'title' | 'event' | 'after' | 'always' | 'guard' | 'effect' | 'change' | 'state' | 'word';
 

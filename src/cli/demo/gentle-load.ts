@@ -1,0 +1,127 @@
+/** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KvferryClient } from '../../client/kvferry-client.js';
+import { KvferryError } from '../../protocol/errors.js';
+import { Random } from '../../simulation/random.js';
+import type { Cluster } from './cluster.js';
+import { type Engines, openEngines } from './load.js';
+import type { PrefillEngine } from './prefill-engine.js';
+import type { Teardown } from './teardown.js';
+import type { Violations } from './violations.js';
+import { within } from './within.js';
+import { makeWorkload, type Prompt } from './workload.js';
+
+/** Prompts that one engine has under way. */
+const PROMPTS_AT_ONCE = 2;
+/** Prompts that are made at once; those of one round share prefixes. */
+const PROMPTS_PER_ROUND = 32;
+/** How long a decode engine reads a prompt's pages, and a prefill engine waits before the next prompt. */
+const READ_MS_MAX = 1500;
+const PAUSE_MS_MAX = 1000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** The end of a request is announced at its deadline; this much later nobody waits for it any more. */
+const ANNOUNCE_GRACE_MS = 10_000;
+
+export interface GentleLoadOptions {
+  readonly run: string;
+  readonly seed: number;
+  readonly share: number;
+  readonly chunkBytes: number;
+  /** For the engines' memory. */
+  readonly directory: string;
+  /** Hears of requests that did not become ready, and why. */
+  readonly say: (line: string) => void;
+}
+
+/** Goes on until the teardown runs; then it rejects or resolves, and nobody cares. */
+export async function runGentleLoad(
+  options: GentleLoadOptions,
+  cluster: Cluster,
+  client: KvferryClient,
+  violations: Violations,
+  teardown: Teardown,
+): Promise<void> {
+  const engines = await openEngines(options, cluster, client, violations, teardown);
+  const ending = new AbortController();
+  teardown.defer(() => ending.abort());
+  const load = new GentleLoad(options, engines, violations, ending.signal);
+  await Promise.all(
+    engines.prefill.flatMap((engine, index) =>
+      Array.from({ length: PROMPTS_AT_ONCE }, () => load.keepBusy(engine, index)),
+    ),
+  );
+}
+
+class GentleLoad {
+  readonly #options: GentleLoadOptions;
+  readonly #engines: Engines;
+  readonly #violations: Violations;
+  readonly #ending: AbortSignal;
+  readonly #random: Random;
+  #round = 0;
+  /** What is still to be sent, by the prefill engine that computes it. */
+  #prompts: Prompt[][] = [];
+
+  constructor(options: GentleLoadOptions, engines: Engines, violations: Violations, ending: AbortSignal) {
+    this.#options = options;
+    this.#engines = engines;
+    this.#violations = violations;
+    this.#ending = ending;
+    this.#random = new Random(options.seed);
+  }
+
+  async keepBusy(engine: PrefillEngine, index: number): Promise<void> {
+    while (!this.#ending.aborted) {
+      try {
+        await this.#move(this.#next(index), engine);
+      } catch (error) {
+        if (this.#ending.aborted) return;
+        if (!(error instanceof KvferryError)) throw error;
+        this.#options.say(`${error.message} [${error.code}]`);
+      }
+      await this.#wait(PAUSE_MS_MAX);
+    }
+  }
+
+  async #move({ request, keys }: Prompt, engine: PrefillEngine): Promise<void> {
+    const { decode, router } = this.#engines;
+    const { chunkBytes, say } = this.#options;
+    const slots = await engine.compute(keys, chunkBytes);
+    const ending = router.expect(request);
+    try {
+      const sending = { request, keys, receiver: decode.agent, chunkBytes, timeoutMs: REQUEST_TIMEOUT_MS };
+      await engine.send(sending, slots);
+      const late = `nobody announced the end of ${request}`;
+      const { event } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
+      if (event.end !== 'ready') {
+        say(`request ${request} ${event.end}: ${event.reason?.message}`);
+        return;
+      }
+      await this.#wait(READ_MS_MAX);
+      const { mismatches } = await decode.consume(event, keys);
+      for (const mismatch of mismatches) this.#violations.add(`mismatch: ${mismatch}`);
+      for (const mismatch of mismatches) say(`mismatch: ${mismatch}`);
+    } finally {
+      router.forget(request);
+    }
+  }
+
+  #next(engine: number): Prompt {
+    for (;;) {
+      const prompt = this.#prompts[engine]?.shift();
+      if (prompt !== undefined) return prompt;
+      this.#round += 1;
+      const { run, seed, share } = this.#options;
+      const engines = this.#engines.prefill.length;
+      const round = { run: `${run}-${this.#round}`, seed: seed + this.#round, requests: PROMPTS_PER_ROUND };
+      const made = makeWorkload({ ...round, engines, share });
+      this.#prompts = Array.from({ length: engines }, (_, index) => made.filter((prompt) => prompt.engine === index));
+    }
+  }
+
+  /** Up to so long; less when it ends. */
+  async #wait(maxMs: number): Promise<void> {
+    const waited = delay(this.#random.integer(0, maxMs), undefined, { signal: this.#ending });
+    await waited.catch(() => undefined);
+  }
+}

@@ -1,0 +1,15 @@
+/** What `inspector-thread.ts` runs on its thread: an inspector, until it is told to close. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { toFailure } from '../../protocol/codec.js';
+import type { ThreadOptions, ThreadReport } from './inspector-thread.js';
+import { startLiveInspector } from './live-inspector.js';
+
+const report = (message: ThreadReport) => parentPort?.postMessage(message);
+
+try {
+  const inspector = await startLiveInspector(workerData as ThreadOptions);
+  parentPort?.once('message', () => void inspector.close());
+  report({ url: inspector.url });
+} catch (error) {
+  report({ failure: toFailure(error) });
+}

@@ -1,0 +1,54 @@
+/** What the page consists of: its own files, and Preact's modules. Nothing comes from anywhere else. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+import { PAGE_STYLE } from '../drawing/svg.js';
+import { paths } from '../feed.js';
+
+const INSPECTOR_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+export const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
+const PREACT_FOLDER = dirname(fileURLToPath(import.meta.resolve('preact/package.json')));
+
+/** `folder`: that of the page, as built. */
+export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
+  await app.register(fastifyStatic, { root: folder });
+  await app.register(fastifyStatic, {
+    root: PREACT_FOLDER,
+    prefix: '/vendor/preact/',
+    decorateReply: false,
+    index: false,
+    allowedPath: (path) => path.endsWith('.mjs'),
+  });
+  // The page shares it with the server, one folder up.
+  app.get('/feed.js', (_, reply) => reply.sendFile('feed.js', INSPECTOR_FOLDER));
+  app.get(paths.drawingStyle, (_, reply) => reply.type('text/css').send(PAGE_STYLE));
+}
+
+/** What a browser may load and run for the page in `folder`. Its import map stands in the page itself, and is known by its hash. */
+export function contentSecurityPolicy(folder: string): string {
+  const importMap = /<script type="importmap">([\s\S]*?)<\/script>/.exec(pageIn(folder))?.[1] ?? '';
+  const hash = createHash('sha256').update(importMap).digest('base64');
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'sha256-${hash}'`,
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+function pageIn(folder: string): string {
+  try {
+    return readFileSync(`${folder}/index.html`, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Not built: the API works all the same.
+    return '';
+  }
+}
