@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Teardown } from '../src/lifetime/teardown.js';
 import type { Versions } from './harness/machine.js';
 import type { Progress } from './harness/progress.js';
-import type { Teardown } from './harness/teardown.js';
 
 const PREFIX = 'kvferry-bench-';
 

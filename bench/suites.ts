@@ -1,9 +1,10 @@
 /** What each part of the benchmark is. */
+
+import type { Teardown } from '../src/lifetime/teardown.js';
 import type { Bench } from './bench.js';
 import { runContention } from './contention/run-contention.js';
 import { runControl } from './control/run-control.js';
 import { runData, type StartPeers } from './data/run-data.js';
-import type { Teardown } from './harness/teardown.js';
 import { runObserve } from './observe/run-observe.js';
 import { runRecovery } from './recovery/run-recovery.js';
 import type { SuiteResult } from './report.js';

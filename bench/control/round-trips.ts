@@ -1,11 +1,11 @@
 /** Bare round trips over the same NATS server, to a process that does nothing else than answer. */
 import { fileURLToPath } from 'node:url';
+import type { Teardown } from '../../src/lifetime/teardown.js';
 import type { ControlPort } from '../../src/ports/control.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
 import { startProgram } from '../harness/program.js';
 import { repeat } from '../harness/repeat.js';
-import type { Teardown } from '../harness/teardown.js';
 import type { RoundTripSizes } from './message-sizes.js';
 
 const PROGRAM = fileURLToPath(new URL('round-trip-process.js', import.meta.url));

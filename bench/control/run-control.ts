@@ -2,6 +2,8 @@
  * The control suite: everything but the bytes. Chunks of one byte, so that what takes time is messages and decisions; bare
  * NATS round trips of the same sizes in turns with them.
  */
+
+import { Teardown } from '../../src/lifetime/teardown.js';
 import type { Bench } from '../bench.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
@@ -10,7 +12,6 @@ import { freshKeys } from '../harness/keys.js';
 import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
 import { quantile, ratios, rounded, spreadOf } from '../harness/statistics.js';
-import { Teardown } from '../harness/teardown.js';
 import type { Row, SuiteResult } from '../report.js';
 import { type ControlCase, type ControlScale, fullControl, quickControl } from './control-case.js';
 import { measureEventLoop } from './event-loop.js';

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { within } from '../../src/lifetime/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { freePort } from '../harness/free-port.js';
-import { within } from '../harness/within.js';
 
 const TIMEOUT_MS = 30_000;
 const BYTES_PER_GB = 1e9;

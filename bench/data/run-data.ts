@@ -3,11 +3,11 @@
  * the clock has stopped; baselines and peers in turns with it.
  */
 import { formatBytes } from '../../src/config/quantities.js';
+import type { Teardown } from '../../src/lifetime/teardown.js';
 import type { Bench } from '../bench.js';
 import { interleave, type Turn } from '../harness/interleave.js';
 import { roomBytes } from '../harness/room.js';
 import { ratios, type Spread, spreadOf } from '../harness/statistics.js';
-import type { Teardown } from '../harness/teardown.js';
 import { peerNames } from '../peers/peer-names.js';
 import type { Row, SuiteResult } from '../report.js';
 import { findBaselines } from './baselines.js';

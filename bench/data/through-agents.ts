@@ -5,6 +5,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes } from '../../src/config/quantities.js';
+import { Teardown } from '../../src/lifetime/teardown.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
@@ -14,7 +15,6 @@ import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import { Requests } from '../harness/requests.js';
 import { ratios, rounded, spreadOf } from '../harness/statistics.js';
-import { Teardown } from '../harness/teardown.js';
 import type { Row } from '../report.js';
 import type { Baseline } from './baselines.js';
 import { fillChunk } from './pattern.js';

@@ -1,8 +1,8 @@
 /** Asks a Node program of ours, over its channel, and waits for the one answer. One question at a time. */
 import { once } from 'node:events';
+import { within } from '../../src/lifetime/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Program } from './program.js';
-import { within } from './within.js';
 
 /** Rejects when it answers that it failed, when it ends, or after `timeoutMs`. */
 export async function ask<Answer>(program: Program, question: object, timeoutMs: number): Promise<Answer> {

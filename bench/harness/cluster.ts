@@ -2,13 +2,14 @@
 import { fileURLToPath } from 'node:url';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { connectNats } from '../../src/control/nats-control.js';
+import type { Teardown } from '../../src/lifetime/teardown.js';
+import { poll } from '../../src/lifetime/within.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import { KvferryError } from '../../src/protocol/errors.js';
 import type { AgentProbe, ProbeQuestion } from './agent-probe.js';
 import { ask } from './ask.js';
 import { startNatsServer } from './nats-server.js';
 import { type Program, startProgram } from './program.js';
-import type { Teardown } from './teardown.js';
-import { poll, within } from './within.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PROBE = new URL('agent-probe.js', import.meta.url).href;
@@ -113,8 +114,7 @@ export async function startCluster(options: ClusterOptions, teardown: Teardown):
 }
 
 /** Resolves with its epoch when the agent serves. Rejects when its process ends instead. */
-export function serving(agent: BenchAgent, client: KvferryClient): Promise<string> {
-  const late = `agent ${agent.name} does not serve`;
+export async function serving(agent: BenchAgent, client: KvferryClient): Promise<string> {
   const look = async () => {
     try {
       const { state, epoch } = await client.describe(agent.name, { timeoutMs: LOOK_TIMEOUT_MS });
@@ -124,6 +124,7 @@ export function serving(agent: BenchAgent, client: KvferryClient): Promise<strin
       return undefined;
     }
   };
-  const looking = poll({ timeoutMs: START_TIMEOUT_MS, intervalMs: START_POLL_MS, late }, look);
-  return within(START_TIMEOUT_MS, late, Promise.race([looking, agent.program.failure()]));
+  const found = await Promise.race([poll(START_TIMEOUT_MS, look, START_POLL_MS), agent.program.failure()]);
+  if (found === undefined) throw new KvferryError('deadline_exceeded', `agent ${agent.name} does not serve`);
+  return found;
 }

@@ -2,9 +2,10 @@
  * Source memory as an engine has it that wants no copy made of it: a memfd that is sealed against shrinking, attached by its
  * path in /proc. Node cannot make one; Python, without which no native addon is built, can.
  */
+
+import type { Teardown } from '../../src/lifetime/teardown.js';
+import { within } from '../../src/lifetime/within.js';
 import { startProgram } from './program.js';
-import type { Teardown } from './teardown.js';
-import { within } from './within.js';
 
 const TIMEOUT_MS = 60_000;
 const PROGRAM = `

@@ -1,8 +1,8 @@
 /** A NATS server of our own, on a free port of the loopback interface. */
 
+import type { Teardown } from '../../src/lifetime/teardown.js';
+import { within } from '../../src/lifetime/within.js';
 import { type Program, startProgram } from './program.js';
-import type { Teardown } from './teardown.js';
-import { within } from './within.js';
 
 /** Debian installs it beside the programs of the administrator, where an ordinary user's PATH does not look. */
 export const natsServerEnvironment = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` };

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Teardown } from '../../src/lifetime/teardown.js';
+import { within } from '../../src/lifetime/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import type { Teardown } from './teardown.js';
-import { within } from './within.js';
 
 const LOG_TAIL_LINES = 20;
 /** How long it may take to end after SIGTERM before it gets SIGKILL. */

@@ -1,10 +1,10 @@
 /** Requests as engines and a router make them: put, wait for the announcement of the end, release. */
 import { writeFileSync } from 'node:fs';
+import { within } from '../../src/lifetime/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { SourceRun } from '../../src/protocol/fields.js';
 import type { Cluster } from './cluster.js';
-import { within } from './within.js';
 
 const TIMEOUT_MS = 60_000;
 const SEGMENT = 'bench';

@@ -2,12 +2,13 @@
  * The observe suite: what it costs to remember what has happened, and to be looked at. The same load on agents that remember
  * nothing, that remember, and that remember while somebody looks, in turns.
  */
+
+import { Teardown } from '../../src/lifetime/teardown.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
 import { interleave } from '../harness/interleave.js';
 import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
-import { Teardown } from '../harness/teardown.js';
 import type { SuiteResult } from '../report.js';
 import { type Looks, lookingRow } from './looking-row.js';
 import { Watcher } from './watcher.js';

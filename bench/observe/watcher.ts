@@ -1,9 +1,9 @@
 /** Somebody who looks at a cluster, in a process of its own. */
 import { fileURLToPath } from 'node:url';
+import type { Teardown } from '../../src/lifetime/teardown.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
 import { type Program, startProgram } from '../harness/program.js';
-import type { Teardown } from '../harness/teardown.js';
 import type { Seen, WatcherQuestion } from './watcher-process.js';
 
 const PROGRAM = fileURLToPath(new URL('watcher-process.js', import.meta.url));

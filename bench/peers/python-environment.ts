@@ -7,8 +7,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Teardown } from '../../src/lifetime/teardown.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import type { Teardown } from '../harness/teardown.js';
 import type { PeerName } from './peer-names.js';
 
 const INSTALL_TIMEOUT_MS = 900_000;

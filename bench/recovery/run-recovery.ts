@@ -2,13 +2,15 @@
  * The recovery suite: real agents, killed (SIGKILL) with a request under way. How long until somebody says that it failed,
  * until nothing of the dead is held any more, and until the next request is ready.
  */
+
+import { Teardown } from '../../src/lifetime/teardown.js';
+import { poll } from '../../src/lifetime/within.js';
+import { KvferryError } from '../../src/protocol/errors.js';
 import type { Bench } from '../bench.js';
 import { type BenchAgent, type Cluster, serving, startCluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import { Requests } from '../harness/requests.js';
 import { spreadOf } from '../harness/statistics.js';
-import { Teardown } from '../harness/teardown.js';
-import { poll } from '../harness/within.js';
 import type { Row, SuiteResult } from '../report.js';
 
 const CHUNK_BYTES = 4096;
@@ -119,12 +121,13 @@ async function freeAgain(cluster: Cluster, sinceMs: number): Promise<number> {
   return performance.now() - sinceMs;
 }
 
-function pages(state: 'ready' | 'free', count: number, { client, decode }: Cluster): Promise<true> {
-  const late = `${count} pages are not ${state} within ${RECLAIM_TIMEOUT_MS} ms`;
-  return poll({ timeoutMs: RECLAIM_TIMEOUT_MS, intervalMs: LOOK_MS, late }, async () => {
+async function pages(state: 'ready' | 'free', count: number, { client, decode }: Cluster): Promise<void> {
+  const look = async () => {
     const status = await client.status(decode.name, { limit: 0 });
     return status.pages?.[state] === count ? true : undefined;
-  });
+  };
+  if ((await poll(RECLAIM_TIMEOUT_MS, look, LOOK_MS)) !== undefined) return;
+  throw new KvferryError('deadline_exceeded', `${count} pages are not ${state} within ${RECLAIM_TIMEOUT_MS} ms`);
 }
 
 function rowOf(parameters: Row['parameters'], times: readonly Times[]): Row {

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { poll, within } from '../../src/cli/demo/within.js';
 import { FAILPOINTS_VARIABLE } from '../../src/failpoints/failpoint-spec.js';
+import { poll, within } from '../../src/lifetime/within.js';
 
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 15_000;

@@ -1,6 +1,6 @@
 /** What is done to the agents while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { poll } from '../../src/cli/demo/within.js';
+import { poll } from '../../src/lifetime/within.js';
 import type { AgentSlot } from './agent-slot.js';
 import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluster.js';
 import type { Load } from './load.js';

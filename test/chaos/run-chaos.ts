@@ -1,7 +1,7 @@
 /** The whole of it: faults under load, then quiet, then a look at what is left. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Teardown } from '../../src/cli/demo/teardown.js';
-import { poll } from '../../src/cli/demo/within.js';
+import { Teardown } from '../../src/lifetime/teardown.js';
+import { poll } from '../../src/lifetime/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { measureCancels } from './cancel-phase.js';
 import { CALL_TIMEOUT_MS, ChaosCluster, HEARTBEAT_MS, LEASE_MS } from './chaos-cluster.js';

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { poll, within } from '../../src/cli/demo/within.js';
 import { connectClient } from '../../src/client/connect-client.js';
+import { poll, within } from '../../src/lifetime/within.js';
 import { TestNatsServer } from '../support/nats-server.js';
 import { MAIN, missing } from './support.js';
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { poll, within } from '../../src/cli/demo/within.js';
 import type { ClusterView, RequestView } from '../../src/inspector/feed.js';
+import { poll, within } from '../../src/lifetime/within.js';
 import { MAIN, missing, RealCluster } from './support.js';
 
 const START_TIMEOUT_MS = 30_000;

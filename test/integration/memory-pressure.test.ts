@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Teardown } from '../../src/cli/demo/teardown.js';
+import { Teardown } from '../../src/lifetime/teardown.js';
 import { ChaosCluster } from '../chaos/chaos-cluster.js';
 import { Load } from '../chaos/load.js';
 import { quiesce } from '../chaos/run-chaos.js';

@@ -1,13 +1,13 @@
 /** The agents that the demo talks to: processes it starts, or some that run already. */
 import { fileURLToPath } from 'node:url';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { Teardown } from '../../lifetime/teardown.js';
+import { poll } from '../../lifetime/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Role } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
 import { Child, ENDED_WELL, KILLED } from './child.js';
 import { SupervisedChild } from './supervised-child.js';
-import type { Teardown } from './teardown.js';
-import { poll } from './within.js';
 
 const START_TIMEOUT_MS = 30_000;
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));

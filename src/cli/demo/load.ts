@@ -1,6 +1,8 @@
 /** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { Teardown } from '../../lifetime/teardown.js';
+import { poll, within } from '../../lifetime/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';
@@ -10,9 +12,7 @@ import { PrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import { SourceSegment } from './source-segment.js';
 import { type Spread, spread } from './statistics.js';
-import type { Teardown } from './teardown.js';
 import type { Violations } from './violations.js';
-import { poll, within } from './within.js';
 import { PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
 
 /** Prompts that one engine has under way. */

@@ -1,7 +1,7 @@
 /** Starts a real nats-server on a free port of the loopback interface. */
 import { join } from 'node:path';
+import { within } from '../../lifetime/within.js';
 import { Child } from './child.js';
-import { within } from './within.js';
 
 export const NATS_SERVER = 'nats-server';
 /** Debian installs it beside the programs of the administrator, where an ordinary user's PATH does not look. */

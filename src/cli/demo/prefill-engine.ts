@@ -1,13 +1,13 @@
 /** Behaves like an engine that computes prompts: fills its memory, hands batches to its agent, re-uses what is released. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient, OperationInput } from '../../client/kvferry-client.js';
+import { poll } from '../../lifetime/within.js';
 import type { ControlSubscription } from '../../ports/control.js';
 import { isKvferryError, type KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { fillPage } from './pattern.js';
 import type { SourceSegment } from './source-segment.js';
 import type { Violations } from './violations.js';
-import { poll } from './within.js';
 import { CHUNKS_PER_BATCH } from './workload.js';
 
 export interface Sending {

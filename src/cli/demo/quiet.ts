@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { Teardown } from '../../lifetime/teardown.js';
+import { within } from '../../lifetime/within.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
@@ -13,9 +15,7 @@ import { PrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import { SourceSegment } from './source-segment.js';
 import { median, rounded, type Spread, spread } from './statistics.js';
-import type { Teardown } from './teardown.js';
 import type { Violations } from './violations.js';
-import { within } from './within.js';
 import { chainOfKeys } from './workload.js';
 
 /** Times that all the bytes are moved; the median counts. */

@@ -8,6 +8,7 @@ import { connectClient } from '../../client/connect-client.js';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { redactCredentials } from '../../config/agent-config.js';
 import { formatBytes } from '../../config/quantities.js';
+import { Teardown } from '../../lifetime/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { startInspectorThread } from '../inspect/inspector-thread.js';
 import { type Cluster, type ClusterOptions, findCluster, startCluster } from './cluster.js';
@@ -17,7 +18,6 @@ import { startNatsServer } from './nats-server.js';
 import { QUIET_STEPS, type QuietResult, quietChunks, quietRoomBytes, runQuiet } from './quiet.js';
 import { type DemoReport, makeReport } from './report.js';
 import { makeDirectory, requireRoom, roomBytes } from './shared-memory.js';
-import { Teardown } from './teardown.js';
 import { Violations } from './violations.js';
 import { makeWorkload } from './workload.js';
 

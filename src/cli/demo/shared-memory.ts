@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { formatBytes } from '../../config/quantities.js';
+import type { Teardown } from '../../lifetime/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
-import type { Teardown } from './teardown.js';
 
 /** Part of the room that is left to others. */
 const MARGIN = 0.05;

@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Child, ENDED_WELL } from '../../../src/cli/demo/child.js';
-import { Teardown } from '../../../src/cli/demo/teardown.js';
-import { poll, within } from '../../../src/cli/demo/within.js';
 
 let directory: string;
 
@@ -76,35 +74,4 @@ describe('a child process', () => {
     await child.abandon();
     expect(readFileSync(join(directory, 'log'), 'utf8')).toContain('orphaned');
   });
-});
-
-describe('waiting', () => {
-  it('ends with the work, or late', async () => {
-    expect(await within(10_000, 'late', Promise.resolve(1))).toBe(1);
-    await expect(within(1, 'nobody came', new Promise(() => undefined))).rejects.toMatchObject({
-      code: 'deadline_exceeded',
-      message: 'nobody came',
-    });
-  });
-
-  it('asks until there is an answer, or it is late', async () => {
-    let asked = 0;
-    const look = async () => (++asked === 3 ? 'third' : undefined);
-    expect(await poll(10_000, look)).toBe('third');
-    expect(await poll(1, async () => undefined)).toBeUndefined();
-  });
-});
-
-it('undoes in reverse order, all of it, and reports what failed', async () => {
-  const done: string[] = [];
-  const teardown = new Teardown();
-  teardown.defer(() => void done.push('first'));
-  teardown.defer(async () => {
-    throw new Error('cannot');
-  });
-  teardown.defer(async () => void done.push('last'));
-  const errors: unknown[] = [];
-  await teardown.run((error) => errors.push(error));
-  await teardown.run((error) => errors.push(error));
-  expect({ done, errors }).toEqual({ done: ['last', 'first'], errors: [new Error('cannot')] });
 });

@@ -1,6 +1,6 @@
-/** Nothing in the demo waits without limit. */
+/** Nothing waits without limit. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { KvferryError } from '../../protocol/errors.js';
+import { KvferryError } from '../protocol/errors.js';
 
 /** Between two looks at something that does not tell by itself. */
 const POLL_INTERVAL_MS = 20;
@@ -10,7 +10,7 @@ export async function within<T>(timeoutMs: number, late: string, work: Promise<T
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new KvferryError('deadline_exceeded', late)), timeoutMs);
-    // A demo that was ended does not wait for what it gave up.
+    // A program that was ended does not wait for what it gave up.
     timer.unref();
   });
   try {
@@ -21,11 +21,15 @@ export async function within<T>(timeoutMs: number, late: string, work: Promise<T
 }
 
 /** Asks again and again until the answer is not undefined. Undefined when there was none in time. */
-export async function poll<T>(timeoutMs: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
+export async function poll<T>(
+  timeoutMs: number,
+  look: () => Promise<T | undefined>,
+  intervalMs = POLL_INTERVAL_MS,
+): Promise<T | undefined> {
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
     const answer = await look();
     if (answer !== undefined || performance.now() > deadlineMs) return answer;
-    await delay(POLL_INTERVAL_MS);
+    await delay(intervalMs);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Teardown } from '../../bench/harness/teardown.js';
+import { Teardown } from '../../src/lifetime/teardown.js';
 
-describe('teardown of the benchmark', () => {
+describe('teardown', () => {
   it('undoes what was made last first, also when a step fails', async () => {
     const teardown = new Teardown();
     const seen: unknown[] = [];

@@ -1,6 +1,6 @@
-/** What has to be undone at the end, whatever the end is: last made, first undone. */
 type Step = () => void | Promise<void>;
 
+/** What has to be undone at the end, whatever the end is: last made, first undone. */
 export class Teardown {
   readonly #steps: Step[] = [];
   /** Set when the end has come. */
