@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They need a browser: `npm run test:browser`.
+    exclude: ['test/browser/**'],
     globalSetup: ['scripts/vitest-environment.mjs'],
     // A process for each file: the native addon belongs to a process, and its tests end processes.
     pool: 'forks',

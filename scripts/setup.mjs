@@ -4,6 +4,7 @@
 //   node scripts/setup.mjs            all steps; a missing native addon is reported, not an error: the pure tests need none
 //   node scripts/setup.mjs STEP...    only these steps; any failure is an error
 //   node scripts/setup.mjs --tests    all steps, and programs that only the tests need
+//   node scripts/setup.mjs --browser  all steps, and the browser that only the tests of the inspector's page need
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -24,9 +25,10 @@ const STEPS = {
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const FOR_TESTS = '--tests';
-const forTests = process.argv.includes(FOR_TESTS);
-const asked = process.argv.slice(2).filter((word) => word !== FOR_TESTS);
+const words = process.argv.slice(2);
+/** What more is wanted than what everybody needs: `tests`, `browser`. */
+const also = words.filter((word) => word.startsWith('--')).map((word) => word.slice(2));
+const asked = words.filter((word) => !word.startsWith('--'));
 
 function requireNodeVersion() {
   const wanted = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).engines.node;
@@ -47,7 +49,7 @@ async function main() {
   return withLock(root, async () => {
     for (const [name, step] of Object.entries(STEPS)) {
       if (asked.length > 0 && !asked.includes(name)) continue;
-      const ready = await step.run(root, { forTests });
+      const ready = await step.run(root, { also });
       if (!ready && (step.required || asked.length > 0)) return 1;
     }
     return 0;

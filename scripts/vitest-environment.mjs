@@ -5,7 +5,8 @@ import { nativeAddonFile, systemNeeds } from './setup/machine.mjs';
 
 export function setup() {
   const root = path.resolve(import.meta.dirname, '..');
-  const lacking = systemNeeds().filter((need) => !need.present && !need.toBuild);
+  // The browser's tests are not among these.
+  const lacking = systemNeeds().filter((need) => !need.present && !need.toBuild && need.onlyFor !== 'browser');
   for (const { name, purpose } of lacking) {
     console.log(`Not on this machine: ${name}, for ${purpose}. Tests that need it are skipped; see \`npm run setup\`.`);
   }

@@ -6,7 +6,9 @@ import { digestOf, listFiles, readStamp, writeStamp } from './digest.mjs';
 import { begin, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
-const isSource = (name) => name.endsWith('.ts');
+const isSource = (name) => /\.tsx?$/.test(name);
+/** One for what runs in Node, one for what runs in a browser. */
+const PROJECTS = ['tsconfig.build.json', 'src/inspector/page/tsconfig.json'];
 /** What the inspector's page consists of besides compiled code. */
 const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);
 
@@ -14,7 +16,7 @@ export async function compileTypeScript(root) {
   const sources = ['machines', 'src'].flatMap((folder) => listFiles(root, folder, isSource));
   const assets = listFiles(root, 'src', isAsset);
   const stampFile = path.join(root, 'dist/.kvferry-sources');
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const settings = ['tsconfig.json', ...PROJECTS, 'package-lock.json'];
   const digest = digestOf(root, [...settings, ...sources, ...assets]);
   const [stamp, ...before] = (readStamp(stampFile) ?? '').split('\n');
   if (stamp === digest) return true;
@@ -24,7 +26,10 @@ export async function compileTypeScript(root) {
   const present = new Set([...sources, ...assets]);
   if (before.some((name) => !present.has(name))) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
-  const result = await run(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: root });
+  let result = { ok: true, output: '' };
+  for (const project of PROJECTS) {
+    if (result.ok) result = await run(process.execPath, [compiler, '-p', project], { cwd: root });
+  }
   if (!result.ok) {
     end('failed');
     showDetails(result.output);

@@ -7,6 +7,7 @@ import process from 'node:process';
 const SERVER_FOLDERS = ['/usr/local/sbin', '/usr/sbin'];
 
 export function findProgram(name, moreFolders = []) {
+  if (path.isAbsolute(name)) return existsSync(name) ? name : undefined;
   const folders = [...(process.env.PATH ?? '').split(path.delimiter).filter(Boolean), ...moreFolders];
   return folders
     .map((folder) => path.join(folder, name))
@@ -25,6 +26,12 @@ const findNatsServer = () => findProgram('nats-server', SERVER_FOLDERS);
 const findCompiler = () =>
   process.env.CXX ? findProgram(process.env.CXX) : (findProgram('g++') ?? findProgram('clang++'));
 
+/** The browser that the tests of the inspector's page run in: the one that is named, else Debian's, or one with its name. */
+export function findChromium() {
+  const named = process.env.KVFERRY_CHROMIUM;
+  return named ? findProgram(named) : (findProgram('chromium') ?? findProgram('chromium-browser'));
+}
+
 function findLibfabricHeaders() {
   const folders = [
     ...(process.env.CPATH ?? '').split(path.delimiter).filter(Boolean),
@@ -38,7 +45,7 @@ export const nativeAddonFile = (root) => path.join(root, 'build/Release/kvferry_
 
 /**
  * What the project uses of the system: what it is, what it is for, the Debian package that has it, the service that this
- * package starts, whether it is there.
+ * package starts, whether it is there, and which tests alone need it.
  */
 export function systemNeeds() {
   return [
@@ -79,7 +86,16 @@ export function systemNeeds() {
       service: 'prometheus.service',
       present: findProgram('promtool') !== undefined,
       toBuild: false,
-      onlyForTests: true,
+      onlyFor: 'tests',
+    },
+    {
+      name: 'Chromium',
+      purpose: "the tests of the inspector's page",
+      debian: 'chromium',
+      present: findChromium() !== undefined,
+      toBuild: false,
+      // It is large.
+      onlyFor: 'browser',
     },
   ];
 }

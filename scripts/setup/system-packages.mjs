@@ -46,9 +46,10 @@ function sayMissing(missing) {
 const installCommand = (packages) =>
   `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 
-/** `forTests`: also what only the tests need. */
-export async function installSystemPackages(root, { forTests }) {
-  const findMissing = () => systemNeeds().filter((need) => !need.present && (forTests || !need.onlyForTests));
+/** `also`: for what more than the demo (`onlyFor` of `systemNeeds`). */
+export async function installSystemPackages(root, { also }) {
+  const findMissing = () =>
+    systemNeeds().filter((need) => !need.present && (need.onlyFor === undefined || also.includes(need.onlyFor)));
   const missing = findMissing();
   if (missing.length === 0) return true;
   if (!isDebian()) {

@@ -113,23 +113,28 @@ export class Journal {
     this.#entriesMax = entriesMax;
   }
 
+  /** Nobody wants to know. */
+  get isIdle(): boolean {
+    return this.#entriesMax === 0 && this.#listeners.size === 0;
+  }
+
   /** A machine came into a state. */
   state(of: ActorIdentity, change: Pick<StateEvent, 'event' | 'from' | 'to' | 'done' | 'end' | 'reason'>): void {
-    if (this.#isIdle) return;
+    if (this.isIdle) return;
     const { event, from, to, done, end, reason } = change;
     this.#record({ atMs: this.#clock.now(), kind: 'state', of, event, from, to, done, end, reason });
   }
 
   /** A message was answered, or sent that has no answer. `operation` is cut when somebody made it too long. */
   message(direction: 'in' | 'out', operation: string, about: About, tookMs?: number, code?: string): void {
-    if (this.#isIdle) return;
+    if (this.isIdle) return;
     const named = operation.length > OPERATION_MAX ? operation.slice(0, OPERATION_MAX) : operation;
     this.#record({ atMs: this.#clock.now(), kind: 'message', direction, operation: named, about, tookMs, code });
   }
 
   /** The store did something with chunks. */
   store(step: TrailStep): void {
-    if (this.#isIdle) return;
+    if (this.isIdle) return;
     const { action, holder, batch, keys, positions, pages, chunks, other, detail } = step;
     const about = { request: holder?.request, epoch: holder?.epoch, batch, peer: undefined };
     const atMs = this.#clock.now();
@@ -177,11 +182,6 @@ export class Journal {
       if (matches(event)) return event;
     }
     return undefined;
-  }
-
-  /** Nobody wants to know. */
-  get #isIdle(): boolean {
-    return this.#entriesMax === 0 && this.#listeners.size === 0;
   }
 
   #record(event: JournalEvent): void {

@@ -31,9 +31,10 @@ export class LiveActor {
   readonly #clock: ClockPort;
   readonly #journal: Journal;
   readonly #startedMs: number;
-  /** When it came into the states that it is in, by their ids. */
-  #sinceMs = new Map<string, number>();
+  /** When it came into the state that it is in; into the one around that; and, of several at once, into each, by their ids. */
   #changedMs: number;
+  #outer: { readonly name: string; readonly sinceMs: number } | undefined;
+  #sinceMs: Map<string, number> | undefined;
   #done = false;
   /** Its state, by name. */
   #state = '';
@@ -99,17 +100,19 @@ export class LiveActor {
   #note(from: string | undefined, event: string, to: string, after: AnyMachineSnapshot): void {
     const nowMs = this.#clock.now();
     this.#changedMs = nowMs;
-    // Of a state without others around or beside it, that says it all.
-    if (typeof after.value !== 'string') {
-      this.#sinceMs = new Map(pathsOf(after).map((path) => [path, this.#sinceMs.get(path) ?? nowMs]));
-    }
+    if (typeof after.value !== 'string') this.#noteOuter(after, nowMs);
+    this.#done = after.status !== 'active';
+    if (this.#journal.isIdle) return;
     const { failure, end } = after.context as { readonly failure?: Failure | null; readonly end?: End | null };
-    const done = after.status !== 'active';
-    this.#done = done;
-    this.#journal.state(this.identity, {
-      ...{ event, from, to, done },
-      ...{ end: end ?? undefined, reason: failure ?? undefined },
-    });
+    const change = { event, from, to, done: this.#done, end: end ?? undefined, reason: failure ?? undefined };
+    this.#journal.state(this.identity, change);
+  }
+
+  #noteOuter(after: AnyMachineSnapshot, nowMs: number): void {
+    const [name = '', inner] = Object.entries(after.value as object)[0] ?? [];
+    if (this.#outer?.name !== name) this.#outer = { name, sinceMs: nowMs };
+    if (typeof inner === 'string') return;
+    this.#sinceMs = new Map(pathsOf(after).map((path) => [path, this.#sinceMs?.get(path) ?? nowMs]));
   }
 
   /** What the innermost of its states that says so waits for. */
@@ -138,8 +141,10 @@ export class LiveActor {
     return deadlines.length === 0 ? undefined : Math.min(...deadlines);
   }
 
-  #since(path: string, { value }: AnyMachineSnapshot): number {
-    return (typeof value === 'string' ? undefined : this.#sinceMs.get(path)) ?? this.#changedMs;
+  #since(path: string, { machine, value }: AnyMachineSnapshot): number {
+    if (typeof value === 'string') return this.#changedMs;
+    if (this.#outer !== undefined && path === `${machine.id}.${this.#outer.name}`) return this.#outer.sinceMs;
+    return this.#sinceMs?.get(path) ?? this.#changedMs;
   }
 }
 

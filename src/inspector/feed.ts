@@ -69,6 +69,8 @@ export interface RequestView {
   /** State of its machines, by the side that has them; gone when they have ended. */
   readonly states: { readonly sender?: string; readonly receiver?: string };
   readonly end?: End;
+  /** When it ended. Leases are acquired and released after that. */
+  readonly endedMs?: number;
   readonly reason?: Failure;
   readonly batches: number;
   readonly chunks: number;
@@ -86,6 +88,8 @@ export interface ActorView extends ActorRow {
 /** What an agent says to a question. */
 export interface ExplanationView extends Explanation {
   readonly agent: string;
+  /** The agent's own clock, when it said so: that of `atMs` in `trail`. */
+  readonly nowMs: number;
 }
 
 /** The drawing of a machine. States have the id of `ActorRow.paths` in `data-state`, arrows `data-source` and `data-target`. */

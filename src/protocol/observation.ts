@@ -239,7 +239,3 @@ export const observationSchemas = {
   journal: { request: journalRequest, reply: journalReply },
   explain: { request: explainRequest, reply: explainReply },
 } as const;
-
-export type InspectReply = z.infer<typeof inspectReply>;
-export type JournalReply = z.infer<typeof journalReply>;
-export type ExplainReply = z.infer<typeof explainReply>;

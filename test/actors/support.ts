@@ -56,12 +56,17 @@ export class Cluster {
 
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
     this.#epochs += 1;
-    const epoch = this.#epochs.toString(16).padStart(16, '0');
+    const epoch = this.epoch(this.#epochs);
     const whole: AgentOptions = { ...defaults, agent, role, ...options };
     const life = new SimulatedAgent(this, whole, epoch, (ports) => this.decorated(ports, whole));
     this.#lives.set(epoch, life);
     await this.settle(life.agent.start());
     return life.agent;
+  }
+
+  /** Of the nth life. */
+  protected epoch(n: number): string {
+    return n.toString(16).padStart(16, '0');
   }
 
   /** What an agent gets as its ports; for clusters that put something around them. */
@@ -155,6 +160,16 @@ export class Cluster {
     life.stop();
     await this.clock.advance(ms);
     life.resume();
+  }
+
+  /** SIGSTOP. `freeze` is this for a time. */
+  halt({ epoch }: { readonly epoch: string }): void {
+    this.#lifeOf(epoch).stop();
+  }
+
+  /** SIGCONT. */
+  goOn({ epoch }: { readonly epoch: string }): void {
+    this.#lifeOf(epoch).resume();
   }
 
   /** Cuts an agent off from NATS for a time. */

@@ -51,7 +51,7 @@ describe('requests', () => {
   test('are put together from what both sides say, in whichever order it comes', () => {
     const whole: RequestView = {
       ...{ ...about, sender: 'p', receiver: 'd', startedMs: 10, changedMs: 20, states: { receiver: 'ready' } },
-      ...{ end: 'ready', batches: 2, chunks: 9, deduplicated: 4, joined: 2, handedOver: 1 },
+      ...{ end: 'ready', endedMs: 18, batches: 2, chunks: 9, deduplicated: 4, joined: 2, handedOver: 1 },
     };
     for (const order of [life, [...life].sort((a, b) => (a.agent < b.agent ? -1 : 1))]) {
       const history = new History();

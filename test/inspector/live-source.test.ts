@@ -153,7 +153,7 @@ describe('what it shows', () => {
     const r1 = source.history.request(epoch, 'r1');
     expect(r1).toEqual({
       ...{ request: 'r1', epoch, sender: 'prefill-0', receiver: 'decode-0' },
-      ...{ startedMs: expect.any(Number), changedMs: expect.any(Number) },
+      ...{ startedMs: expect.any(Number), changedMs: expect.any(Number), endedMs: expect.any(Number) },
       // Its leases are held until they are released.
       ...{ states: { receiver: 'ready' }, end: 'ready' },
       ...{ batches: 1, chunks: 2, deduplicated: 0, joined: 0, handedOver: 0 },

@@ -1,12 +1,9 @@
 /** The inspector as people start it: beside a cluster of real agents, from an agent, and with the demo. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ClusterView, RequestView } from '../../src/inspector/feed.js';
-import { poll, within } from '../../src/lifetime/within.js';
-import { MAIN, missing, RealCluster } from './support.js';
+import { poll } from '../../src/lifetime/within.js';
+import { Program } from '../support/program.js';
+import { missing, RealCluster } from './support.js';
 
 const START_TIMEOUT_MS = 30_000;
 /** For what is shown to have come to the page. */
@@ -15,43 +12,6 @@ const keys = ['k0', 'k1', 'k2', 'k3'];
 
 async function get<T>(url: string, path: string): Promise<T> {
   return (await (await fetch(new URL(path, url))).json()) as T;
-}
-
-/** Runs a command, and resolves with what follows `said` in the first line that has it. */
-class Program {
-  readonly process: ChildProcess;
-  readonly #lines: string[] = [];
-  readonly #exit: Promise<unknown>;
-  #heard: () => void = () => undefined;
-
-  constructor(...args: string[]) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#exit = once(this.process, 'exit').then(([code, signal]) => code ?? signal);
-    if (this.process.stdout === null) throw new Error('no output');
-    createInterface({ input: this.process.stdout }).on('line', (line) => {
-      this.#lines.push(line);
-      this.#heard();
-    });
-    onTestFinished(() => void this.process.kill('SIGKILL'));
-  }
-
-  async said(pattern: RegExp): Promise<string> {
-    const find = async () => {
-      for (;;) {
-        const found = this.#lines.map((line) => pattern.exec(line)).find((match) => match !== null);
-        if (found !== undefined) return found[1] ?? '';
-        await new Promise<void>((resolve) => {
-          this.#heard = resolve;
-        });
-      }
-    };
-    return within(START_TIMEOUT_MS, `it never said ${pattern}:\n${this.#lines.join('\n')}`, find());
-  }
-
-  end(signal: NodeJS.Signals): Promise<unknown> {
-    this.process.kill(signal);
-    return within(START_TIMEOUT_MS, 'it did not end', this.#exit);
-  }
 }
 
 describe.skipIf(missing !== undefined)(`inspector${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {

@@ -89,7 +89,7 @@ export class RecordingSource implements Source {
     const explained = (life: ReplayedLife) => answerOf(() => life.ask('explain', question));
     const reply = await this.#ask(atMs, explained, () => undefined);
     if (reply === undefined || (agent !== undefined && reply.agent !== agent)) return [];
-    return reply.explanations.map((explanation) => ({ ...explanation, agent: reply.agent }));
+    return reply.explanations.map((explanation) => ({ ...explanation, agent: reply.agent, nowMs: reply.nowMs }));
   }
 
   async close(): Promise<void> {

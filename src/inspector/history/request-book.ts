@@ -89,10 +89,10 @@ export class RequestBook {
         readState(view, agent, entry);
         break;
       case 'message':
-        readMessage(view, entry);
+        readMessage(view, entry, timeMs);
         break;
       case 'store':
-        readStore(view, entry);
+        readStore(view, entry, timeMs);
         if (keys.length < KEYS_PER_REQUEST_MAX) this.#requests.set(id, { view, keys: withKeys(keys, entry.keys) });
         break;
     }
@@ -146,12 +146,14 @@ function readState(view: Known, agent: string, entry: StateEntry): void {
 }
 
 /** The end is announced once, by whoever has the word. */
-function readMessage(view: Known, { operation, direction }: MessageEntry): void {
+function readMessage(view: Known, { operation, direction }: MessageEntry, timeMs: number): void {
   const end = ends.find((each) => operation === `event.${each}`);
-  if (direction === 'out' && end !== undefined) view.end = end;
+  if (direction !== 'out' || end === undefined) return;
+  view.end = end;
+  view.endedMs ??= timeMs;
 }
 
-function readStore(view: Known, { action, chunks, detail }: StoreEntry): void {
+function readStore(view: Known, { action, chunks, detail }: StoreEntry, timeMs: number): void {
   switch (action) {
     case 'allocated':
       view.chunks += chunks;
@@ -169,7 +171,9 @@ function readStore(view: Known, { action, chunks, detail }: StoreEntry): void {
       break;
     case 'ended': {
       const end = ends.find((each) => detail?.split(':')[0] === each);
-      if (end !== undefined) view.end ??= end;
+      if (end === undefined) break;
+      view.end ??= end;
+      view.endedMs ??= timeMs;
       break;
     }
     default:

@@ -112,8 +112,8 @@ export class LiveSource implements Source {
   explain({ about, name, agent }: ExplainQuery): Promise<ExplanationView[]> {
     const input = questionOf(about, name);
     return this.#askEach(agent, async (watched) => {
-      const { explanations } = await this.#client.explain(watched.name, input, { timeoutMs: CALL_TIMEOUT_MS });
-      return explanations.map((explanation) => ({ ...explanation, agent: watched.name }));
+      const { explanations, nowMs } = await this.#client.explain(watched.name, input, { timeoutMs: CALL_TIMEOUT_MS });
+      return explanations.map((explanation) => ({ ...explanation, agent: watched.name, nowMs }));
     });
   }
 

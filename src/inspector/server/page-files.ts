@@ -8,7 +8,6 @@ import type { FastifyInstance } from 'fastify';
 import { PAGE_STYLE } from '../drawing/svg.js';
 import { paths } from '../feed.js';
 
-const INSPECTOR_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 export const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
 const PREACT_FOLDER = dirname(fileURLToPath(import.meta.resolve('preact/package.json')));
 
@@ -23,7 +22,7 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
     allowedPath: (path) => path.endsWith('.mjs'),
   });
   // The page shares it with the server, one folder up.
-  app.get('/feed.js', (_, reply) => reply.sendFile('feed.js', INSPECTOR_FOLDER));
+  app.get('/feed.js', (_, reply) => reply.sendFile('feed.js', dirname(folder)));
   app.get(paths.drawingStyle, (_, reply) => reply.type('text/css').send(PAGE_STYLE));
 }
 

@@ -1,0 +1,192 @@
+import { useState } from 'preact/hooks';
+import { paths, type RequestDetail, type RequestView } from '../../feed.js';
+import { address } from '../data/api.js';
+import { useInspector, useMoment, useRoute } from '../data/inspector.js';
+import { useObservable } from '../data/observable.js';
+import { keyOfRequest } from '../data/request-table.js';
+import { useAnswer } from '../data/use-answer.js';
+import { Explanations } from '../explain/explanations.js';
+import { clockTime, count, duration, shortEpoch } from '../format.js';
+import { Chip } from '../parts/chip.js';
+import { Empty } from '../parts/empty.js';
+import { EntryList, rowsOf } from '../parts/entry-list.js';
+import { Icon } from '../parts/icon.js';
+import { Skeleton } from '../parts/skeleton.js';
+import { toneOfEnd } from '../tones.js';
+import { RequestState } from './request-row.js';
+import { layOutSequence } from './sequence.js';
+import { SequenceDiagram } from './sequence-diagram.js';
+import { TimelineChart } from './timeline-chart.js';
+
+const tabs = ['timeline', 'sequence', 'entries', 'explain'] as const;
+type Tab = (typeof tabs)[number];
+
+/** While it is in progress it is asked for this often. */
+const REFRESH_MS = 500;
+
+export interface RequestDetailPaneProps {
+  readonly epoch: string;
+  readonly request: string;
+}
+
+export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
+  const { navigation, feed } = useInspector();
+  const { query } = useRoute();
+  const atMs = useMoment();
+  const [hasEnded, setEnded] = useState(false);
+  const isLive = atMs === undefined;
+  const question = address(`${paths.requests}/${encodeURIComponent(epoch)}/${encodeURIComponent(request)}`, { atMs });
+  // Leases are taken and released after its end: when the feed has news of it, it is asked for once more.
+  const key = keyOfRequest({ epoch, request });
+  const news = useObservable(
+    feed.state,
+    ({ requests }) => requests.find((row) => keyOfRequest(row) === key)?.changedMs,
+  );
+  const { value, error } = useAnswer<RequestDetail>(
+    question,
+    isLive && !hasEnded ? REFRESH_MS : undefined,
+    isLive ? news : 0,
+  );
+  const ended = value?.request.end !== undefined;
+  if (ended !== hasEnded) setEnded(ended);
+  const tab = tabs.find((name) => name === query['tab']) ?? 'timeline';
+
+  if (value === undefined) {
+    return error === undefined ? (
+      <Skeleton rows={8} label="Loading the request" />
+    ) : (
+      <Empty title={`Nothing is known of ${request}`}>
+        {error} <a href={navigation.href('requests')}>Show all requests</a>
+      </Empty>
+    );
+  }
+  return (
+    <div class="detail">
+      <header class="detail-head">
+        <button
+          type="button"
+          class="button plain back"
+          aria-label="Back to the list"
+          onClick={() => navigation.change({}, [])}
+        >
+          <Icon name="left" />
+        </button>
+        <h2>{request}</h2>
+        <RequestState request={value.request} />
+        <span class="detail-aside" title={`Epoch of its sender: ${epoch}`}>
+          <code>{shortEpoch(epoch)}</code>
+        </span>
+        <a href={navigation.href('machines', [], { request })}>Its machines</a>
+      </header>
+      <Summary request={value.request} />
+      <div class="tab-row" role="tablist" aria-label="How to see it">
+        {tabs.map((name) => (
+          <button
+            key={name}
+            type="button"
+            class="tab-button"
+            role="tab"
+            id={`tab-${name}`}
+            aria-selected={tab === name}
+            aria-controls="tab-panel"
+            tabIndex={tab === name ? 0 : -1}
+            onClick={() => navigation.change({ tab: name === 'timeline' ? '' : name })}
+            onKeyDown={(event) => {
+              const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+              const next = tabs[tabs.indexOf(tab) + step];
+              if (step === 0 || next === undefined) return;
+              event.preventDefault();
+              navigation.change({ tab: next });
+              document.getElementById(`tab-${next}`)?.focus();
+            }}
+          >
+            {name.charAt(0).toUpperCase() + name.slice(1)}
+          </button>
+        ))}
+      </div>
+      <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        <TabContent
+          tab={tab}
+          detail={value}
+          nowMs={atMs ?? feed.state.value.cluster?.timeMs ?? value.request.changedMs}
+        />
+      </div>
+    </div>
+  );
+}
+
+interface TabContentProps {
+  readonly tab: Tab;
+  readonly detail: RequestDetail;
+  readonly nowMs: number;
+}
+
+function TabContent({ tab, detail, nowMs }: TabContentProps) {
+  switch (tab) {
+    case 'timeline':
+      return <TimelineChart detail={detail} nowMs={nowMs} />;
+    case 'sequence':
+      return <SequenceDiagram sequence={layOutSequence(detail)} />;
+    case 'entries':
+      return (
+        <section class="card" aria-label="Entries">
+          <EntryList entries={rowsOf(detail.entries)} showAgent />
+        </section>
+      );
+    case 'explain':
+      return <Explanations about="request" name={detail.request.request} agent={undefined} />;
+  }
+}
+
+/** How it ended and why, and its counts. */
+function Summary({ request: view }: { readonly request: RequestView }) {
+  const {
+    sender,
+    receiver,
+    startedMs,
+    changedMs,
+    endedMs,
+    end,
+    reason,
+    batches,
+    chunks,
+    deduplicated,
+    joined,
+    handedOver,
+  } = view;
+  return (
+    <div class="summary">
+      {reason !== undefined && (
+        <p class={`why tone-${end === undefined ? 'warn' : toneOfEnd(end)}`}>
+          <strong>
+            {end ?? 'Ending'}: <code>{reason.code}</code>
+          </strong>{' '}
+          {reason.message}
+        </p>
+      )}
+      <dl class="facts inline">
+        <Fact name="Way">
+          {sender ?? '?'} → {receiver ?? '?'}
+        </Fact>
+        <Fact name="Began">{clockTime(startedMs)}</Fact>
+        <Fact name={end === undefined ? 'So far' : 'Took'}>{duration((endedMs ?? changedMs) - startedMs)}</Fact>
+        <Fact name="Batches">{count(batches)}</Fact>
+        <Fact name="Chunks">{count(chunks)}</Fact>
+        <Fact name="Deduplicated">{count(deduplicated)}</Fact>
+        <Fact name="Joined">{count(joined)}</Fact>
+        <Fact name="Handed over">
+          {handedOver > 0 ? <Chip tone="warn">{count(handedOver)}</Chip> : count(handedOver)}
+        </Fact>
+      </dl>
+    </div>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: preact.ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

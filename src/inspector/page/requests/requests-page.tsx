@@ -1,0 +1,108 @@
+import { useInspector, useLiveCluster, useRoute } from '../data/inspector.js';
+import { keyOfRequest } from '../data/request-table.js';
+import { count, plural } from '../format.js';
+import { ROWS_ASKED_MAX } from '../limits.js';
+import { Empty } from '../parts/empty.js';
+import { FilterInput } from '../parts/filter-input.js';
+import { FilterSelect } from '../parts/filter-select.js';
+import { Icon } from '../parts/icon.js';
+import { Skeleton } from '../parts/skeleton.js';
+import { VirtualList } from '../parts/virtual-list.js';
+import { RequestDetailPane } from './request-detail.js';
+import { RequestRow } from './request-row.js';
+import { requestStates } from './request-states.js';
+import { useRequests } from './use-requests.js';
+
+const ROW_HEIGHT = 48;
+
+/** Requests as they come and go; the one that is selected is shown over time. */
+export function RequestsPage() {
+  const { navigation } = useInspector();
+  const { query, path } = useRoute();
+  const agents = (useLiveCluster()?.agents ?? []).map(({ agent }) => agent);
+  const { rows, newer, error, hold, release, fromTop, isFiltered } = useRequests();
+  const [epoch, request] = path;
+  const hasSelection = epoch !== undefined && request !== undefined;
+  const { text = '', agent = '', state = '', reason = '' } = query;
+  return (
+    <div class={hasSelection ? 'split selected' : 'split'}>
+      <section class="split-list" aria-label="Requests">
+        <div class="filters">
+          <FilterInput
+            label="Filter by request or key"
+            value={text}
+            change={(value) => navigation.change({ text: value })}
+          />
+          <FilterSelect
+            label="Agent"
+            any="any agent"
+            value={agent}
+            options={agents}
+            change={(value) => navigation.change({ agent: value })}
+          />
+          <FilterSelect
+            label="State"
+            any="any state"
+            value={state}
+            options={requestStates}
+            change={(value) => navigation.change({ state: value })}
+          />
+          <input
+            class={reason === '' ? 'filter-reason' : 'filter-reason chosen'}
+            type="search"
+            aria-label="Reason"
+            placeholder="reason"
+            value={reason}
+            spellcheck={false}
+            onInput={(event) => navigation.change({ reason: event.currentTarget.value })}
+          />
+        </div>
+        <p class="list-note" role="status">
+          {rows === undefined ? ' ' : plural(rows.length, 'request')}
+          {rows !== undefined && rows.length >= ROWS_ASKED_MAX && ', the newest'}
+          {newer > 0 && (
+            <button type="button" class="button small" onClick={release}>
+              <Icon name="up" />
+              {count(newer)} newer
+            </button>
+          )}
+        </p>
+        {rows === undefined && error === undefined && <Skeleton rows={10} label="Loading requests" />}
+        {rows === undefined && error !== undefined && <Empty title="Requests cannot be shown">{error}</Empty>}
+        {rows?.length === 0 && (
+          <Empty title={isFiltered ? 'No request matches' : 'No request yet'}>
+            {isFiltered ? (
+              'Clear the filter, or go back in time.'
+            ) : (
+              <p>
+                Requests appear as soon as an engine puts one; <code>kvferry demo --inspect</code> makes some.
+              </p>
+            )}
+          </Empty>
+        )}
+        {rows !== undefined && rows.length > 0 && (
+          <VirtualList
+            items={rows}
+            rowHeight={ROW_HEIGHT}
+            label="Requests"
+            keyOf={keyOfRequest}
+            selected={hasSelection ? `${epoch}/${request}` : undefined}
+            select={(row) => navigation.change({}, [row.epoch, row.request])}
+            row={(row) => <RequestRow request={row} />}
+            onHold={hold}
+            fromTop={fromTop}
+          />
+        )}
+      </section>
+      <section class="split-detail" aria-label="Request">
+        {hasSelection ? (
+          <RequestDetailPane key={`${epoch}/${request}`} epoch={epoch} request={request} />
+        ) : (
+          <Empty title="No request is selected">
+            Choose one to see where its time went, who said what to whom, and why it ended.
+          </Empty>
+        )}
+      </section>
+    </div>
+  );
+}
