@@ -196,6 +196,17 @@ export class RealCluster implements AsyncDisposable {
     return within(WAIT_MS, `request ${request} did not end`, find());
   }
 
+  /** Asks `agent`, which sends that request, until a batch of it is in that state. */
+  async transferWhen(agent: string, request: string, state: string): Promise<void> {
+    const find = async () => {
+      for (;;) {
+        const { actors } = await this.client.inspect(agent, { request });
+        if (actors.some((actor) => actor.machine === 'transfer' && actor.state === state)) return;
+      }
+    };
+    await within(WAIT_MS, `no batch of ${request} at ${agent} came to be ${state}`, find());
+  }
+
   /** Asks for the status of `agent` until it is as `wanted`. */
   async statusWhen(agent: string, wanted: (status: StatusReply) => boolean): Promise<StatusReply> {
     const look = async () => {

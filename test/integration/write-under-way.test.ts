@@ -83,7 +83,8 @@ describe.skipIf(missing !== undefined)(
           await cluster.ended('neighbour');
           const beside = await cluster.client.acquire('decode-0', { request: 'neighbour', epoch });
           await cluster.put('prefill-0', 'cancelled', cancelled);
-          await cluster.statusWhen('decode-0', ({ pages }) => pages?.writing === 8);
+          // Its pages are given out before it hears of them, and its write begins later still.
+          await cluster.transferWhen('prefill-0', 'cancelled', 'writing');
           const cancelMs = performance.now();
           await cluster.client.cancel('decode-0', { request: 'cancelled' });
           expect(await cluster.ended('cancelled')).toMatchObject({ end: 'cancelled' });
