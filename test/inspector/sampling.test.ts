@@ -16,13 +16,13 @@ function run(sampling: Sampling, startS: number, entriesPerS: readonly number[],
 
 describe('sampling', () => {
   test('looks at all requests as long as it can', () => {
-    expect(run(new Sampling(0), 0, [1250, 1450, 1450, 10])).toEqual([1, 1, 1, 1]);
+    expect(run(new Sampling(0), 0, [2500, 2900, 2900, 10])).toEqual([1, 1, 1, 1]);
   });
 
   test('looks at as many as it can when there are more, and soon knows how many that are', () => {
     const sampling = new Sampling(0);
-    expect(run(sampling, 0, new Array(4).fill(12_000)).at(-1)).toBe(8);
-    expect(run(sampling, 4, new Array(20).fill(12_000)).at(-1)).toBe(8);
+    expect(run(sampling, 0, new Array(4).fill(24_000)).at(-1)).toBe(8);
+    expect(run(sampling, 4, new Array(20).fill(24_000)).at(-1)).toBe(8);
   });
 
   test('looks at fewer at once when it falls behind', () => {
@@ -32,7 +32,7 @@ describe('sampling', () => {
 
   test('looks at more again after some quiet seconds, step by step', () => {
     const sampling = new Sampling(0);
-    run(sampling, 0, new Array(10).fill(12_000));
+    run(sampling, 0, new Array(10).fill(24_000));
     expect(run(sampling, 10, new Array(20).fill(400))).toEqual([
       ...[8, 8, 8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1],
     ]);

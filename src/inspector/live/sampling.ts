@@ -4,9 +4,9 @@
  */
 
 /** Entries fetched in a second, of all agents together. */
-const ENTRIES_PER_S_MAX = 1500;
+const ENTRIES_PER_S_MAX = 3000;
 /** Below this for some seconds, twice as many requests can be looked at. */
-const ENTRIES_PER_S_LOW = 500;
+const ENTRIES_PER_S_LOW = 1000;
 const LOW_SECONDS = 5;
 const ONE_IN_MAX = 65_536;
 const SECOND_MS = 1000;
