@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // They need a browser: `npm run test:browser`.
     exclude: ['test/browser/**'],
-    globalSetup: ['scripts/vitest-environment.mjs'],
+    globalSetup: ['test/support/environment.mjs'],
     // A process for each file: the native addon belongs to a process, and its tests end processes.
     pool: 'forks',
     // Generous, because a loaded machine is slow; a test that waits for a condition ends as soon as it holds.

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Teardown } from '../src/lifetime/teardown.js';
+import type { Teardown } from '../src/processes/teardown.js';
 import type { Versions } from './harness/machine.js';
 import type { Progress } from './harness/progress.js';
 

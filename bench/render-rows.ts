@@ -2,7 +2,8 @@
 import Table from 'cli-table3';
 import { formatBytes } from '../src/config/quantities.js';
 import type { Spread } from './harness/statistics.js';
-import type { BenchReport, Row } from './report.js';
+import type { BenchReport } from './report.js';
+import type { Row } from './suite-result.js';
 
 /** One table for each kind of case; columns are what the rows have. */
 export function renderRows({ suites, targets }: BenchReport): string[] {

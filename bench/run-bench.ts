@@ -1,6 +1,6 @@
 /** All of it: the suites one after the other, each with its processes and files gone before the next begins. */
 import { join } from 'node:path';
-import { Teardown } from '../src/lifetime/teardown.js';
+import { Teardown } from '../src/processes/teardown.js';
 import { KvferryError } from '../src/protocol/errors.js';
 import { Bench } from './bench.js';
 import { describeMachine, findVersions } from './harness/machine.js';
@@ -8,8 +8,9 @@ import { createProgress } from './harness/progress.js';
 import { rounded } from './harness/statistics.js';
 import { startPeers } from './peers/peer-contenders.js';
 import type { PeerName } from './peers/peer-names.js';
-import type { BenchReport, SuiteResult } from './report.js';
+import type { BenchReport } from './report.js';
 import type { SuiteName } from './suite-names.js';
+import type { SuiteResult } from './suite-result.js';
 import { makeSuites, type RunSuite } from './suites.js';
 import { judge } from './targets.js';
 

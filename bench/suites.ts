@@ -1,15 +1,15 @@
 /** What each part of the benchmark is. */
 
-import type { Teardown } from '../src/lifetime/teardown.js';
+import type { Teardown } from '../src/processes/teardown.js';
 import type { Bench } from './bench.js';
 import { runContention } from './contention/run-contention.js';
 import { runControl } from './control/run-control.js';
 import { runData, type StartPeers } from './data/run-data.js';
 import { runObserve } from './observe/run-observe.js';
 import { runRecovery } from './recovery/run-recovery.js';
-import type { SuiteResult } from './report.js';
 import { runScale } from './scale/run-scale.js';
 import type { SuiteName } from './suite-names.js';
+import type { SuiteResult } from './suite-result.js';
 
 export type RunSuite = (bench: Bench, teardown: Teardown) => Promise<SuiteResult>;
 

@@ -2,9 +2,10 @@
  * What the figures are held against. A target is what the project aims at; a limit has slack for machines that are busy,
  * and is what the benchmark fails at. Both are quotients of things measured side by side wherever that is possible.
  */
-import type { Row, SuiteResult } from './report.js';
-import { medianOf } from './report.js';
+
 import type { SuiteName } from './suite-names.js';
+import type { Row, SuiteResult } from './suite-result.js';
+import { medianOf } from './suite-result.js';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;

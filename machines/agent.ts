@@ -1,4 +1,4 @@
-/** The life of one agent process. Effects are provided by `src/actors/agent-actor.ts`. */
+/** The life of one agent process. Effects are provided by `src/actors/agent/agent-actor.ts`. */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';

@@ -1,7 +1,7 @@
 /**
  * One request over several ranks, at the decode agent of rank 0, which leads it: ready when every rank is, and ended on
  * all by the first that is not (P17). It alone decides and announces the end; the ranks' own ingests report to it and
- * keep to its word. Effects are provided by `src/actors/group-actor.ts`.
+ * keep to its word. Effects are provided by `src/actors/ranks/group-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';

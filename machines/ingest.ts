@@ -3,7 +3,7 @@
  * keeps the pages. Only when this agent may have been held for lost meanwhile, it first asks the sender whether that one
  * has announced an end already (P12). When it is one rank of several, the agent that leads them decides: a rank that has
  * every byte waits for its word, and one that wants to end asks for it (P17). Effects are provided by
- * `src/actors/ingest-actor.ts`.
+ * `src/actors/receiving/ingest-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';

@@ -1,8 +1,8 @@
 /**
  * What an agent knows of another one: whether it lives, and whether bytes can go there. The same machine serves both
  * directions: towards a receiver (which must grant a remote key first) and for a sender (which was granted one).
- * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/receiver-peer.ts` and
- * `src/actors/sender-peer.ts`.
+ * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/peers/receiver-peer.ts` and
+ * `src/actors/peers/sender-peer.ts`.
  */
 import { assign, setup, stateIn } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';

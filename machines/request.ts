@@ -3,7 +3,7 @@
  * has said how the request ended, or cannot be asked any more. One refused chunk ends the whole request (S15).
  *
  * Who announces the end: the receiver, as soon as it knows of the request; the sender only when the receiver cannot be
- * reached. Effects are provided by `src/actors/request-actor.ts`.
+ * reached. Effects are provided by `src/actors/sending/request-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';

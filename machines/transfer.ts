@@ -3,7 +3,7 @@
  * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong. When
  * that other request fails, its chunks may be handed over: then this one goes from joining to writing again.
  *
- * Started and told to stop by the request machine; its effects are provided by `src/actors/transfer-actor.ts`.
+ * Started and told to stop by the request machine; its effects are provided by `src/actors/sending/transfer-actor.ts`.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';

@@ -5,7 +5,7 @@ import type { BenchAgent, Cluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import type { Requests } from '../harness/requests.js';
 import { spreadOf } from '../harness/statistics.js';
-import type { Row } from '../report.js';
+import type { Row } from '../suite-result.js';
 
 const ROUNDS = 10;
 const WARM_UP_ROUNDS = 5;

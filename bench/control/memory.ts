@@ -6,7 +6,7 @@ import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import type { Requests } from '../harness/requests.js';
 import { rounded } from '../harness/statistics.js';
-import type { Row } from '../report.js';
+import type { Row } from '../suite-result.js';
 
 const KEYS_PER_REQUEST = 512;
 const KEYS = { quick: 32_768, full: 131_072 };

@@ -1,7 +1,7 @@
 /** Bare round trips over the same NATS server, to a process that does nothing else than answer. */
 import { fileURLToPath } from 'node:url';
-import type { Teardown } from '../../src/lifetime/teardown.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
 import { startProgram } from '../harness/program.js';

@@ -3,7 +3,7 @@
  * NATS round trips of the same sizes in turns with them.
  */
 
-import { Teardown } from '../../src/lifetime/teardown.js';
+import { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
@@ -12,7 +12,7 @@ import { freshKeys } from '../harness/keys.js';
 import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
 import { quantile, ratios, rounded, spreadOf } from '../harness/statistics.js';
-import type { Row, SuiteResult } from '../report.js';
+import type { Row, SuiteResult } from '../suite-result.js';
 import { type ControlCase, type ControlScale, fullControl, quickControl } from './control-case.js';
 import { measureEventLoop } from './event-loop.js';
 import { measureMemory } from './memory.js';

@@ -1,6 +1,6 @@
 /** How fast this machine moves the same number of bytes without anybody's library. */
 import { measureMemcpy, measureTcpStream } from '../../src/native/baseline.js';
-import type { NotRun } from '../report.js';
+import type { NotRun } from '../suite-result.js';
 import type { Contender } from './contender.js';
 import { measureIperf3 } from './iperf3.js';
 import type { WriteCase } from './write-case.js';

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { within } from '../../src/lifetime/within.js';
+import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { freePort } from '../harness/free-port.js';
 

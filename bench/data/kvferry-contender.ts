@@ -1,11 +1,11 @@
 /** kvferry's fabric, between two processes. */
 import { fileURLToPath } from 'node:url';
-import type { Teardown } from '../../src/lifetime/teardown.js';
 import type { NativeProvider } from '../../src/native/native-fabric.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import { makeEngineMemory } from '../harness/engine-memory.js';
 import { type Program, startProgram } from '../harness/program.js';
-import type { NotRun } from '../report.js';
+import type { NotRun } from '../suite-result.js';
 import type { Contender } from './contender.js';
 import type { EndpointAnswers, EndpointCommand } from './endpoint-messages.js';
 

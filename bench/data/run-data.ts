@@ -3,13 +3,13 @@
  * the clock has stopped; baselines and peers in turns with it.
  */
 import { formatBytes } from '../../src/config/quantities.js';
-import type { Teardown } from '../../src/lifetime/teardown.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { interleave, type Turn } from '../harness/interleave.js';
 import { roomBytes } from '../harness/room.js';
 import { ratios, type Spread, spreadOf } from '../harness/statistics.js';
 import { peerNames } from '../peers/peer-names.js';
-import type { Row, SuiteResult } from '../report.js';
+import type { Row, SuiteResult } from '../suite-result.js';
 import { findBaselines } from './baselines.js';
 import type { Contender, WriteTimes } from './contender.js';
 import { startKvferry } from './kvferry-contender.js';

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes } from '../../src/config/quantities.js';
-import { Teardown } from '../../src/lifetime/teardown.js';
+import { Teardown } from '../../src/processes/teardown.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
@@ -15,7 +15,7 @@ import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import { Requests } from '../harness/requests.js';
 import { ratios, rounded, spreadOf } from '../harness/statistics.js';
-import type { Row } from '../report.js';
+import type { Row } from '../suite-result.js';
 import type { Baseline } from './baselines.js';
 import { fillChunk } from './pattern.js';
 

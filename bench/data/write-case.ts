@@ -1,5 +1,5 @@
 /** The cases of the data suite: how large, how many together, how many of those at once. */
-import type { NotRun } from '../report.js';
+import type { NotRun } from '../suite-result.js';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;

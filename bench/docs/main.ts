@@ -1,6 +1,6 @@
 /** Writes docs/benchmarks.md and its plots from bench/results. Run from the root of the repository: `npm run bench:docs`. */
 import { existsSync, readFileSync } from 'node:fs';
-import { writeGenerated } from '../../scripts/docs-output.js';
+import { writeGenerated } from '../../scripts/docs/output.js';
 import type { BenchReport } from '../report.js';
 import { renderPage, type StoredReport } from './page.js';
 import { plotsOf } from './plots.js';

@@ -1,7 +1,8 @@
 /** docs/benchmarks.md, from what the benchmark stored. */
 import { formatBytes } from '../../src/config/quantities.js';
 import { formatFigure, formatParameter, tablesOf } from '../render-rows.js';
-import type { BenchReport, Row } from '../report.js';
+import type { BenchReport } from '../report.js';
+import type { Row } from '../suite-result.js';
 import type { Target } from '../targets.js';
 import type { Plot } from './plots.js';
 

@@ -1,7 +1,8 @@
 /** Which figures are drawn, and how they are grouped. */
 import { formatBytes } from '../../src/config/quantities.js';
 import { type Bar, type BarChart, drawBarChart } from '../plots/bar-chart.js';
-import type { BenchReport, Row } from '../report.js';
+import type { BenchReport } from '../report.js';
+import type { Row } from '../suite-result.js';
 
 export interface Plot {
   /** Of the file, without its ending. */

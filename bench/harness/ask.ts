@@ -1,6 +1,6 @@
 /** Asks a Node program of ours, over its channel, and waits for the one answer. One question at a time. */
 import { once } from 'node:events';
-import { within } from '../../src/lifetime/within.js';
+import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Program } from './program.js';
 

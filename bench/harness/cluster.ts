@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { connectNats } from '../../src/control/nats-control.js';
-import type { Teardown } from '../../src/lifetime/teardown.js';
-import { poll } from '../../src/lifetime/within.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import type { Teardown } from '../../src/processes/teardown.js';
+import { poll } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { AgentProbe, ProbeQuestion } from './agent-probe.js';
 import { ask } from './ask.js';

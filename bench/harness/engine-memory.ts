@@ -3,8 +3,8 @@
  * path in /proc. Node cannot make one; Python, without which no native addon is built, can.
  */
 
-import type { Teardown } from '../../src/lifetime/teardown.js';
-import { within } from '../../src/lifetime/within.js';
+import type { Teardown } from '../../src/processes/teardown.js';
+import { within } from '../../src/processes/within.js';
 import { startProgram } from './program.js';
 
 const TIMEOUT_MS = 60_000;

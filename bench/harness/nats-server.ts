@@ -1,7 +1,7 @@
 /** A NATS server of our own, on a free port of the loopback interface. */
 
-import type { Teardown } from '../../src/lifetime/teardown.js';
-import { within } from '../../src/lifetime/within.js';
+import type { Teardown } from '../../src/processes/teardown.js';
+import { within } from '../../src/processes/within.js';
 import { type Program, startProgram } from './program.js';
 
 /** Debian installs it beside the programs of the administrator, where an ordinary user's PATH does not look. */

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Teardown } from '../../src/lifetime/teardown.js';
-import { within } from '../../src/lifetime/within.js';
+import type { Teardown } from '../../src/processes/teardown.js';
+import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 
 const LOG_TAIL_LINES = 20;

@@ -1,6 +1,6 @@
 /** A bar for each suite when somebody watches, else a line when it begins. */
 import cliProgress from 'cli-progress';
-import type { Teardown } from '../../src/lifetime/teardown.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 
 export interface Progress {
   /** A suite begins, which will take so many steps. */

@@ -1,6 +1,6 @@
 /** Requests as engines and a router make them: put, wait for the announcement of the end, release. */
 import { writeFileSync } from 'node:fs';
-import { within } from '../../src/lifetime/within.js';
+import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { SourceRun } from '../../src/protocol/fields.js';

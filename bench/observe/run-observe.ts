@@ -3,13 +3,13 @@
  * nothing, that remember, and that remember while somebody looks, in turns.
  */
 
-import { Teardown } from '../../src/lifetime/teardown.js';
+import { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
 import { interleave } from '../harness/interleave.js';
 import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
-import type { SuiteResult } from '../report.js';
+import type { SuiteResult } from '../suite-result.js';
 import { type Looks, lookingRow } from './looking-row.js';
 import { Watcher } from './watcher.js';
 

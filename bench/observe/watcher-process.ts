@@ -4,7 +4,7 @@
  */
 import { connectNats } from '../../src/control/nats-control.js';
 import { SystemClock } from '../../src/control/system-clock.js';
-import { LiveSource } from '../../src/inspector/live/live-source.js';
+import { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 
 export interface WatcherQuestion {
   readonly look: boolean;

@@ -1,6 +1,6 @@
 /** Somebody who looks at a cluster, in a process of its own. */
 import { fileURLToPath } from 'node:url';
-import type { Teardown } from '../../src/lifetime/teardown.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
 import { type Program, startProgram } from '../harness/program.js';

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { Teardown } from '../../src/lifetime/teardown.js';
-import { within } from '../../src/lifetime/within.js';
+import { Teardown } from '../../src/processes/teardown.js';
+import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Contender, WriteTimes } from '../data/contender.js';
 import { type Program, startProgram } from '../harness/program.js';
-import type { NotRun } from '../report.js';
+import type { NotRun } from '../suite-result.js';
 import { type PeerName, peerNames } from './peer-names.js';
 import { pythonOf } from './python-environment.js';
 

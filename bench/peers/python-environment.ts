@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Teardown } from '../../src/lifetime/teardown.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { PeerName } from './peer-names.js';
 

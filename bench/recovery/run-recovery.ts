@@ -3,15 +3,15 @@
  * until nothing of the dead is held any more, and until the next request is ready.
  */
 
-import { Teardown } from '../../src/lifetime/teardown.js';
-import { poll } from '../../src/lifetime/within.js';
+import { Teardown } from '../../src/processes/teardown.js';
+import { poll } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Bench } from '../bench.js';
 import { type BenchAgent, type Cluster, serving, startCluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import { Requests } from '../harness/requests.js';
 import { spreadOf } from '../harness/statistics.js';
-import type { Row, SuiteResult } from '../report.js';
+import type { Row, SuiteResult } from '../suite-result.js';
 
 const CHUNK_BYTES = 4096;
 const PAGE_BYTES = 4096;

@@ -3,13 +3,13 @@
  * an agent itself takes for a batch: reading messages, machines, store, writing answers.
  */
 import { pino } from 'pino';
-import { Agent } from '../../src/actors/agent-actor.js';
+import { Agent } from '../../src/actors/agent/agent-actor.js';
 import { SystemClock } from '../../src/control/system-clock.js';
+import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';
 import { decodeReply } from '../../src/protocol/codec.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
-import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
 import { DirectControl } from './direct-control.js';
 
 const NAME = 'bench-decode';

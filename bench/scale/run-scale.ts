@@ -1,12 +1,12 @@
 /** The scale suite: what a batch costs, and a key takes, when there is more of everything. */
 import { fileURLToPath } from 'node:url';
-import type { Teardown } from '../../src/lifetime/teardown.js';
+import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { ask } from '../harness/ask.js';
 import { interleave } from '../harness/interleave.js';
 import { type Program, startProgram } from '../harness/program.js';
 import { growthExponent, quantile, rounded, spreadOf } from '../harness/statistics.js';
-import type { Row, SuiteResult } from '../report.js';
+import type { Row, SuiteResult } from '../suite-result.js';
 import type { AgentAnswer, AgentQuestion } from './agent-process.js';
 import type { Filling } from './filled-store.js';
 import type { StoreAnswers, StoreQuestion } from './store-process.js';

@@ -8,7 +8,7 @@ import { run } from './run.mjs';
 
 const isSource = (name) => /\.tsx?$/.test(name);
 /** One for what runs in Node, one for what runs in a browser. */
-const PROJECTS = ['tsconfig.build.json', 'src/inspector/page/tsconfig.json'];
+const PROJECTS = ['tsconfig.build.json', 'src/observe/inspector/page/tsconfig.json'];
 /** What the inspector's page consists of besides compiled code. */
 const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);
 

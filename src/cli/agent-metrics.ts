@@ -1,6 +1,6 @@
 /** Serves the metrics of the agent that runs in this process. Nothing of it is even loaded when they are off. */
 import type { Logger } from 'pino';
-import type { Agent } from '../actors/agent-actor.js';
+import type { Agent } from '../actors/agent/agent-actor.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import type { ControlPort, ControlStatus } from '../ports/control.js';
 
@@ -18,8 +18,8 @@ const notServed: ServedMetrics = {
 export async function serveMetrics(config: AgentConfig, version: string, logger: Logger): Promise<ServedMetrics> {
   const { metricsAddress: address, agentId, role } = config;
   if (address === undefined) return notServed;
-  const { AgentMetrics } = await import('../metrics/agent-metrics.js');
-  const { startMetricsServer } = await import('../metrics/metrics-server.js');
+  const { AgentMetrics } = await import('../observe/metrics/agent-metrics.js');
+  const { startMetricsServer } = await import('../observe/metrics/metrics-server.js');
   const metrics = new AgentMetrics({ agent: agentId, role, version });
   let agent: Agent | undefined;
   let nats: ControlStatus = 'disconnected';

@@ -2,26 +2,26 @@
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
-import { Agent, type AgentPorts } from '../actors/agent-actor.js';
-import type { AgentOptions } from '../actors/agent-options.js';
+import { Agent, type AgentPorts } from '../actors/agent/agent-actor.js';
+import type { AgentOptions } from '../actors/agent/agent-options.js';
 import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
-import { FailingControl } from '../failpoints/failing-control.js';
-import { FailingFabric } from '../failpoints/failing-fabric.js';
-import { failpointNames } from '../failpoints/failpoint-names.js';
-import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../failpoints/failpoint-spec.js';
-import { Failpoints } from '../failpoints/failpoints.js';
-import { Faults } from '../faults/faults.js';
-import { processHost } from '../faults/process-host.js';
-import { serveFaults } from '../faults/serve-faults.js';
-import { SeverableControl } from '../faults/severable-control.js';
-import type { RunningInspector } from '../inspector/server/inspector-server.js';
 import { openNativeFabric } from '../native/native-fabric.js';
+import type { RunningInspector } from '../observe/inspector/server/inspector-server.js';
+import { type RecordedAgent, recordAgent } from '../observe/recording/record-agent.js';
+import { RecordingFile } from '../observe/recording/recording-file.js';
+import type { Tracing, TracingOptions } from '../observe/tracing/open-tracing.js';
+import { FailingControl } from '../proof/failpoints/failing-control.js';
+import { FailingFabric } from '../proof/failpoints/failing-fabric.js';
+import { failpointNames } from '../proof/failpoints/failpoint-names.js';
+import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../proof/failpoints/failpoint-spec.js';
+import { Failpoints } from '../proof/failpoints/failpoints.js';
+import { Faults } from '../proof/faults/faults.js';
+import { processHost } from '../proof/faults/process-host.js';
+import { serveFaults } from '../proof/faults/serve-faults.js';
+import { SeverableControl } from '../proof/faults/severable-control.js';
 import { fromFailure } from '../protocol/codec.js';
-import { type RecordedAgent, recordAgent } from '../recording/record-agent.js';
-import { RecordingFile } from '../recording/recording-file.js';
-import type { Tracing, TracingOptions } from '../tracing/open-tracing.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { renderConfig } from './print-config.js';
@@ -145,7 +145,7 @@ async function openTracing(
   process: Pick<TracingOptions, 'epoch' | 'version' | 'clock' | 'logger'>,
 ): Promise<Tracing | undefined> {
   if (endpoint === '') return undefined;
-  const tracing = await import('../tracing/open-tracing.js');
+  const tracing = await import('../observe/tracing/open-tracing.js');
   return tracing.openTracing({ endpoint, ratio, agent, role, ...process });
 }
 

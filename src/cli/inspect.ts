@@ -1,7 +1,7 @@
 /** `kvferry inspect`: serves a page that shows a cluster, or a recording. */
 import { Command, Option } from 'commander';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.js';
-import type { RunningInspector } from '../inspector/server/inspector-server.js';
+import type { RunningInspector } from '../observe/inspector/server/inspector-server.js';
 import { processInterrupts } from './interrupts.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
 import { listenAddress } from './option-parsers.js';
@@ -57,7 +57,7 @@ async function inspectCluster(flags: InspectFlags, { env }: Terminal): Promise<R
 
 async function open({ recording = '', listen, stately: statelyRelay }: InspectFlags): Promise<RunningInspector> {
   const { RecordingSource } = await import('./inspect/recording-source.js');
-  const { startInspector } = await import('../inspector/server/inspector-server.js');
+  const { startInspector } = await import('../observe/inspector/server/inspector-server.js');
   const source = await RecordingSource.open(recording);
   return startInspector({ source, ...listen, statelyRelay });
 }

@@ -1,7 +1,7 @@
 /** `kvferry replay FILE`: runs what an agent has recorded through the machines again. */
 import { Command, Option } from 'commander';
+import { Replay } from '../observe/replay/replay.js';
 import { KvferryError } from '../protocol/errors.js';
-import { Replay } from '../replay/replay.js';
 import { type Keys, keysOf } from './keys.js';
 import { numberBetween } from './option-parsers.js';
 import { reportLines, reportOf, situationLines } from './replay/report.js';

@@ -1,8 +1,8 @@
 /** `kvferry sim`: clusters in one process, with simulated time, network and fabric, and everything that can go wrong. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import { runScenario } from '../simulation/world/run-scenario.js';
-import { scenarioOf } from '../simulation/world/scenario.js';
+import { runScenario } from '../proof/simulation/world/run-scenario.js';
+import { scenarioOf } from '../proof/simulation/world/scenario.js';
 import { numberBetween } from './option-parsers.js';
 import { runSeeds, type SeedsResult } from './sim/run-seeds.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';

@@ -73,7 +73,7 @@ export class Contents {
   /** A page for a key that is not here. The caller has made sure that one is available. */
   add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
     const place = this.#take(writer, grant);
-    const holders = new Lessees();
+    const holders = new Lessees<Holder>();
     const entry: Entry = { key, length, place, ready: false, holders, joiners: nobody, left: undefined };
     this.#entries.set(key, entry);
     this.#countHeld(key, 1);

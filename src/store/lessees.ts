@@ -2,9 +2,7 @@
  * Who leases an entry: nearly always nobody or one, and there are as many of these as there are keys. So a set is made only for
  * the second.
  */
-import type { Holder } from './records.js';
-
-export class Lessees {
+export class Lessees<Holder> {
   #only: Holder | undefined;
   #all: Set<Holder> | undefined;
 

@@ -31,7 +31,7 @@ export interface Entry {
   /** Null while nobody writes it: its writer is gone, and no joiner has taken over yet. Never while `ready`. */
   place: Place | null;
   ready: boolean;
-  readonly holders: Lessees;
+  readonly holders: Lessees<Holder>;
   /** In the order in which they came; the first that can takes over when the writer fails. */
   joiners: Joiner[];
   /** Why the last writer is gone. */

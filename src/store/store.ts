@@ -1,7 +1,7 @@
 /**
  * The store's rules: page table, keys, leases, admission, tombstones. Pure: `execute` takes one command and the time,
  * and returns the answer and the effects; it never waits, and nothing decided in one command is used by another
- * without being looked up again (P3). The store actor (`src/actors/store-actor.ts`) is the only one that holds it.
+ * without being looked up again (P3). The store actor (`src/actors/receiving/store-actor.ts`) is the only one that holds it.
  *
  * Who owns what:
  * - an *entry* is one key in the arena; it owns exactly one page, `writing` until its bytes are committed (P1).

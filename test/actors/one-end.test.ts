@@ -1,6 +1,6 @@
 /** P12: every accepted request has one end, also when agents were away, or each held the other for lost. */
 import { expect, test } from 'vitest';
-import type { Agent } from '../../src/actors/agent-actor.js';
+import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();

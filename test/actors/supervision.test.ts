@@ -1,6 +1,6 @@
 /** What throws ends what it was about, and no more; what cannot be trusted fences itself. */
 import { expect, test, vi } from 'vitest';
-import { CRASHES_MAX } from '../../src/actors/supervisor.js';
+import { CRASHES_MAX } from '../../src/actors/running/supervisor.js';
 import { Store } from '../../src/store/store.js';
 import { type Cluster, useCluster } from './support.js';
 

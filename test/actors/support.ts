@@ -1,17 +1,17 @@
 /** Agents in one process: shipped actors, machines and store on a simulated network, fabric and clock. */
 import { afterEach } from 'vitest';
-import type { Agent, AgentPorts } from '../../src/actors/agent-actor.js';
-import type { AgentOptions } from '../../src/actors/agent-options.js';
+import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
+import type { AgentOptions } from '../../src/actors/agent/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
+import { MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
+import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';
+import { SimulatedAgent } from '../../src/proof/simulation/simulated-agent.js';
+import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { decodeReply } from '../../src/protocol/codec.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/events.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
-import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
-import { MemoryFabricNetwork } from '../../src/simulation/memory-fabric.js';
-import { SimulatedAgent } from '../../src/simulation/simulated-agent.js';
-import { SimulatedClock } from '../../src/simulation/simulated-clock.js';
 
 export const PAGE_BYTES = 64;
 

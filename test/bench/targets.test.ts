@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Row } from '../../bench/report.js';
+import type { Row } from '../../bench/suite-result.js';
 import { judge } from '../../bench/targets.js';
 
 const NAME = 'same host against memcpy, from 1 MiB';

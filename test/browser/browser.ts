@@ -15,7 +15,7 @@ declare module 'vitest' {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The page as it is built; `npm run test:browser` builds it before. */
-export const PAGE_FOLDER = path.join(ROOT, 'dist/src/inspector/page');
+export const PAGE_FOLDER = path.join(ROOT, 'dist/src/observe/inspector/page');
 
 export const wide = { width: 1280, height: 800 };
 export const narrow = { width: 390, height: 844 };

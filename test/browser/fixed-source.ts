@@ -1,7 +1,7 @@
 /** A source that shows exactly what a test gives it: states that a real cluster would have to be brought into. */
-import type { AgentView, ClusterView, EntryView, SourceView } from '../../src/inspector/feed.js';
-import { History } from '../../src/inspector/history/history.js';
-import type { Source } from '../../src/inspector/source.js';
+import type { AgentView, ClusterView, EntryView, SourceView } from '../../src/observe/inspector/feed.js';
+import { History } from '../../src/observe/inspector/history/history.js';
+import type { Source } from '../../src/observe/inspector/source.js';
 
 const NOW_MS = Date.UTC(2026, 1, 3, 14, 0, 0);
 const P_EPOCH = '1f0c83e2a94b7d56';

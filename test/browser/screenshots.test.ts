@@ -1,7 +1,7 @@
 /** Pictures of each view, light and dark, wide and narrow: of a cluster that is the same in every run. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { type RunningInspector, startInspector } from '../../src/inspector/server/inspector-server.js';
+import { type RunningInspector, startInspector } from '../../src/observe/inspector/server/inspector-server.js';
 import { narrow, PAGE_FOLDER, picture, useBrowser, wide } from './browser.js';
 import { makeTableau, type Tableau } from './tableau.js';
 

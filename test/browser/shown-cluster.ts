@@ -2,13 +2,13 @@
  * A cluster for the page to show: shipped agents on the simulated network, fabric and clock, some of whose requests share
  * prefixes, wait, fail and are handed over. The same in every run, so that pictures of it are the same.
  */
-import type { Agent } from '../../src/actors/agent-actor.js';
-import { LiveSource } from '../../src/inspector/live/live-source.js';
+import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import { Random } from '../../src/proof/simulation/random.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
-import { Random } from '../../src/simulation/random.js';
 import { Cluster, defaults, PAGE_BYTES } from '../actors/support.js';
 
 /** When the simulated clock began. */

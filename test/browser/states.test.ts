@@ -1,8 +1,8 @@
 /** What the page shows when there is nothing, too much, or nobody to ask. */
 import type { Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
-import { startInspector } from '../../src/inspector/server/inspector-server.js';
-import type { Source } from '../../src/inspector/source.js';
+import { startInspector } from '../../src/observe/inspector/server/inspector-server.js';
+import type { Source } from '../../src/observe/inspector/source.js';
 import { PAGE_FOLDER, useBrowser } from './browser.js';
 import { decodeAgent, FixedSource } from './fixed-source.js';
 

@@ -1,6 +1,6 @@
 /** The same cluster in the same moment, with one of everything that an operator may come to see. */
-import type { ClusterView } from '../../src/inspector/feed.js';
-import type { LiveSource } from '../../src/inspector/live/live-source.js';
+import type { ClusterView } from '../../src/observe/inspector/feed.js';
+import type { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 import { ShownCluster } from './shown-cluster.js';
 
 /** How often the feed tells how the cluster is. */

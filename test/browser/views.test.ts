@@ -1,7 +1,7 @@
 /** Each view, on a cluster with one of everything. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningInspector, startInspector } from '../../src/inspector/server/inspector-server.js';
+import { type RunningInspector, startInspector } from '../../src/observe/inspector/server/inspector-server.js';
 import { PAGE_FOLDER, useBrowser } from './browser.js';
 import { ABANDONED_CHUNKS, makeTableau, type Tableau } from './tableau.js';
 

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/browser/**/*.test.ts'],
-    globalSetup: ['scripts/vitest-environment.mjs', 'scripts/vitest-browser.mjs'],
+    globalSetup: ['test/support/environment.mjs', 'test/browser/require-browser.mjs'],
     pool: 'forks',
     // Each file has a browser of its own; two at once are enough for a small machine.
     maxWorkers: 2,

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DoctorWorld, doctorCommand } from '../../src/cli/doctor.js';
 import { runProgram } from '../../src/cli/program.js';
-import type { Finding } from '../../src/doctor/finding.js';
-import { fabric, machine } from '../doctor/support.js';
+import type { Finding } from '../../src/observe/doctor/finding.js';
+import { fabric, machine } from '../observe/doctor/support.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspectCommand } from '../../src/cli/inspect.js';
 import { runProgram } from '../../src/cli/program.js';
-import type { ClusterView } from '../../src/inspector/feed.js';
+import type { ClusterView } from '../../src/observe/inspector/feed.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Keys, keysOf } from '../../src/cli/keys.js';
 import { runProgram } from '../../src/cli/program.js';
 import { replayCommand } from '../../src/cli/replay.js';
-import { recordingFile } from '../replay/support.js';
+import { recordingFile } from '../observe/replay/support.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 
 const recordings = join(import.meta.dirname, '../replay/recordings');

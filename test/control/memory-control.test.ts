@@ -1,5 +1,5 @@
 import { SystemClock } from '../../src/control/system-clock.js';
-import { MemoryControlNetwork } from '../../src/simulation/memory-control.js';
+import { MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
 import { describeControl } from './control-contract.js';
 
 describeControl('memory', {

@@ -2,10 +2,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { assign, createMachine, setup } from 'xstate';
-import { machinesIn } from '../../scripts/docs-machines-in.js';
-import { type ChartState, chartOf } from '../../src/inspector/drawing/chart.js';
-import { drawMachine } from '../../src/inspector/drawing/draw-machine.js';
-import { type Box, layOut, type Placement, type Point } from '../../src/inspector/drawing/layout.js';
+import { machinesIn } from '../../scripts/docs/machines-in.js';
+import { type ChartState, chartOf } from '../../src/observe/inspector/drawing/chart.js';
+import { drawMachine } from '../../src/observe/inspector/drawing/draw-machine.js';
+import { type Box, layOut, type Placement, type Point } from '../../src/observe/inspector/drawing/layout.js';
 
 const folder = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const machines = await machinesIn(folder('machines'));

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import { machinesIn } from '../../scripts/docs-machines-in.js';
+import { machinesIn } from '../../scripts/docs/machines-in.js';
 
 const page = await readFile(new URL('../../machines/README.md', import.meta.url), 'utf8');
 const machines = await machinesIn(fileURLToPath(new URL('../../machines', import.meta.url)));

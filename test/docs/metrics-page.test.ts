@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { fillMetricTables } from '../../scripts/docs-metric-tables.js';
-import { AgentMetrics } from '../../src/metrics/agent-metrics.js';
+import { fillMetricTables } from '../../scripts/docs/metric-tables.js';
+import { AgentMetrics } from '../../src/observe/metrics/agent-metrics.js';
 
 const page = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { help } from '../../src/cli/top/view.js';
 import { configFields } from '../../src/config/agent-config.js';
-import { judgeProbe } from '../../src/doctor/probe/judge.js';
-import { runChecks } from '../../src/doctor/run-checks.js';
-import { decode, examination, prefill } from '../doctor/support.js';
+import { judgeProbe } from '../../src/observe/doctor/probe/judge.js';
+import { runChecks } from '../../src/observe/doctor/run-checks.js';
+import { decode, examination, prefill } from '../observe/doctor/support.js';
 
 const page = readFileSync('docs/operations.md', 'utf8');
 /** The first column of a table. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { fillTables, tablesIn } from '../../scripts/docs-field-tables.js';
+import { fillTables, tablesIn } from '../../scripts/docs/field-tables.js';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
 import { decode } from '../../src/protocol/codec.js';
 import { errorCodes } from '../../src/protocol/errors.js';

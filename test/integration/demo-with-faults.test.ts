@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { connectClient } from '../../src/client/connect-client.js';
-import { poll, within } from '../../src/lifetime/within.js';
+import { poll, within } from '../../src/processes/within.js';
 import { TestNatsServer } from '../support/nats-server.js';
 import { MAIN, missing } from './support.js';
 

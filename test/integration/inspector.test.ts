@@ -1,7 +1,7 @@
 /** The inspector as people start it: beside a cluster of real agents, from an agent, and with the demo. */
 import { describe, expect, test } from 'vitest';
-import type { ClusterView, RequestView } from '../../src/inspector/feed.js';
-import { poll } from '../../src/lifetime/within.js';
+import type { ClusterView, RequestView } from '../../src/observe/inspector/feed.js';
+import { poll } from '../../src/processes/within.js';
 import { Program } from '../support/program.js';
 import { missing, RealCluster } from './support.js';
 

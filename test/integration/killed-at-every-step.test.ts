@@ -1,7 +1,7 @@
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
 import { isKvferryError } from '../../src/protocol/errors.js';
-import { RECEIVER_STEPS, SENDER_STEPS } from '../chaos/steps.js';
+import { RECEIVER_STEPS, SENDER_STEPS } from '../proof/chaos/steps.js';
 import { missing, RealCluster } from './support.js';
 
 const LEASE_MS = 2000;

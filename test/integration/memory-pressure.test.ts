@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Teardown } from '../../src/lifetime/teardown.js';
-import { ChaosCluster } from '../chaos/chaos-cluster.js';
-import { Load } from '../chaos/load.js';
-import { quiesce } from '../chaos/run-chaos.js';
+import { Teardown } from '../../src/processes/teardown.js';
+import { ChaosCluster } from '../proof/chaos/chaos-cluster.js';
+import { Load } from '../proof/chaos/load.js';
+import { quiesce } from '../proof/chaos/run-chaos.js';
 import { missing, providerMissing } from './support.js';
 
 const LOAD_MS = 4000;

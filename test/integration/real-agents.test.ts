@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
-import { poll } from '../../src/lifetime/within.js';
+import { poll } from '../../src/processes/within.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { HEARTBEAT_MS, missing, PAGE_BYTES, providerMissing, RealCluster, shrink } from './support.js';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Replay } from '../../src/replay/replay.js';
+import { Replay } from '../../src/observe/replay/replay.js';
 import { missing, providerMissing, RealCluster } from './support.js';
 
 const keys = ['k0', 'k1', 'k2', 'k3'];

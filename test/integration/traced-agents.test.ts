@@ -1,7 +1,7 @@
 /** A trace that a router begins goes on through both agents, over a real nats-server and a real exporter. */
 import { describe, expect, test } from 'vitest';
 import { connectClient } from '../../src/client/connect-client.js';
-import { within } from '../../src/lifetime/within.js';
+import { within } from '../../src/processes/within.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { type CollectedSpan, OtlpCollector } from '../support/otlp-collector.js';
 import { missing, PAGE_BYTES, RealCluster } from './support.js';

@@ -1,6 +1,6 @@
 /** The largest sizes that the limits allow: nothing is lost, and nobody pays for those who wait. */
 import { expect, test, vi } from 'vitest';
-import { StoreActor } from '../../src/actors/store-actor.js';
+import { StoreActor } from '../../src/actors/receiving/store-actor.js';
 import { Store } from '../../src/store/store.js';
 import { allocate, defaults, holderOf, queued } from './support.js';
 

@@ -1,8 +1,8 @@
 /** The agents that the demo talks to: processes it starts, or some that run already. */
 import { fileURLToPath } from 'node:url';
 import type { KvferryClient } from '../../client/kvferry-client.js';
-import type { Teardown } from '../../lifetime/teardown.js';
-import { poll } from '../../lifetime/within.js';
+import type { Teardown } from '../../processes/teardown.js';
+import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Role } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';

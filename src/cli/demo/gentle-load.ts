@@ -1,10 +1,10 @@
 /** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
-import type { Teardown } from '../../lifetime/teardown.js';
-import { within } from '../../lifetime/within.js';
+import type { Teardown } from '../../processes/teardown.js';
+import { within } from '../../processes/within.js';
+import { Random } from '../../proof/simulation/random.js';
 import { KvferryError } from '../../protocol/errors.js';
-import { Random } from '../../simulation/random.js';
 import type { Cluster } from './cluster.js';
 import { type Engines, openEngines } from './load.js';
 import type { PrefillEngine } from './prefill-engine.js';

@@ -1,8 +1,8 @@
 /** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
-import type { Teardown } from '../../lifetime/teardown.js';
-import { poll, within } from '../../lifetime/within.js';
+import type { Teardown } from '../../processes/teardown.js';
+import { poll, within } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';

@@ -1,6 +1,6 @@
 /** Starts a real nats-server on a free port of the loopback interface. */
 import { join } from 'node:path';
-import { within } from '../../lifetime/within.js';
+import { within } from '../../processes/within.js';
 import { Child } from './child.js';
 
 export const NATS_SERVER = 'nats-server';

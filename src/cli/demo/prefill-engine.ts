@@ -1,8 +1,8 @@
 /** Behaves like an engine that computes prompts: fills its memory, hands batches to its agent, re-uses what is released. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient, OperationInput } from '../../client/kvferry-client.js';
-import { poll } from '../../lifetime/within.js';
 import type { ControlSubscription } from '../../ports/control.js';
+import { poll } from '../../processes/within.js';
 import { isKvferryError, type KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { fillPage } from './pattern.js';

@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
-import type { Teardown } from '../../lifetime/teardown.js';
-import { within } from '../../lifetime/within.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
+import type { Teardown } from '../../processes/teardown.js';
+import { within } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
 import { DecodeEngine } from './decode-engine.js';

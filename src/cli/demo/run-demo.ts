@@ -8,7 +8,7 @@ import { connectClient } from '../../client/connect-client.js';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { redactCredentials } from '../../config/agent-config.js';
 import { formatBytes } from '../../config/quantities.js';
-import { Teardown } from '../../lifetime/teardown.js';
+import { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { startInspectorThread } from '../inspect/inspector-thread.js';
 import { type Cluster, type ClusterOptions, findCluster, startCluster } from './cluster.js';

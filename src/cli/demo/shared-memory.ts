@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { formatBytes } from '../../config/quantities.js';
-import type { Teardown } from '../../lifetime/teardown.js';
+import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 
 /** Part of the room that is left to others. */

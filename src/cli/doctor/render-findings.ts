@@ -1,5 +1,5 @@
 /** Findings as people read them: by group, what matters in colour, remedies below. */
-import { type Finding, type Group, groups, type Severity, severities } from '../../doctor/finding.js';
+import { type Finding, type Group, groups, type Severity, severities } from '../../observe/doctor/finding.js';
 import { printable } from '../printable.js';
 
 export interface RenderOptions {

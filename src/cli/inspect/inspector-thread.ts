@@ -3,7 +3,7 @@
  * costs, drawing the machines say, keeps nobody waiting.
  */
 import { Worker } from 'node:worker_threads';
-import type { RunningInspector } from '../../inspector/server/inspector-server.js';
+import type { RunningInspector } from '../../observe/inspector/server/inspector-server.js';
 import { fromFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';

@@ -4,8 +4,8 @@ import { redactCredentials } from '../../config/agent-config.js';
 import type { ListenAddress } from '../../config/listen-address.js';
 import { connectNats } from '../../control/nats-control.js';
 import { SystemClock } from '../../control/system-clock.js';
-import { LiveSource } from '../../inspector/live/live-source.js';
-import { type RunningInspector, startInspector } from '../../inspector/server/inspector-server.js';
+import { LiveSource } from '../../observe/inspector/live/live-source.js';
+import { type RunningInspector, startInspector } from '../../observe/inspector/server/inspector-server.js';
 
 export interface LiveInspectorOptions {
   readonly servers: string;

@@ -3,15 +3,21 @@
  * one would be asked. Only that agent is seen; the others by what it knew of them.
  */
 import { basename } from 'node:path';
-import type { ActorView, AgentView, EntryView, ExplanationView, SourceView } from '../../inspector/feed.js';
-import { History } from '../../inspector/history/history.js';
-import { ratesBetween } from '../../inspector/rates.js';
-import { type ActorQuery, type ExplainQuery, matchesActor, questionOf, type Source } from '../../inspector/source.js';
+import type { ActorView, AgentView, EntryView, ExplanationView, SourceView } from '../../observe/inspector/feed.js';
+import { History } from '../../observe/inspector/history/history.js';
+import { ratesBetween } from '../../observe/inspector/rates.js';
+import {
+  type ActorQuery,
+  type ExplainQuery,
+  matchesActor,
+  questionOf,
+  type Source,
+} from '../../observe/inspector/source.js';
+import { readRecording } from '../../observe/replay/read-recording.js';
+import type { Recording } from '../../observe/replay/recording.js';
+import { ReplayedLife } from '../../observe/replay/replayed-life.js';
 import { isKvferryError } from '../../protocol/errors.js';
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
-import { readRecording } from '../../replay/read-recording.js';
-import type { Recording } from '../../replay/recording.js';
-import { ReplayedLife } from '../../replay/replayed-life.js';
 
 /** How many views of the recorded time are kept. */
 const VIEWS = 900;

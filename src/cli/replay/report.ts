@@ -1,6 +1,6 @@
 /** What a replay has found, and where it is: as lines and as JSON. */
-import type { Divergence } from '../../replay/divergence.js';
-import type { Replay } from '../../replay/replay.js';
+import type { Divergence } from '../../observe/replay/divergence.js';
+import type { Replay } from '../../observe/replay/replay.js';
 import { outputText, type StepTexts, shortened } from './step-text.js';
 
 const MS_PER_S = 1000;

@@ -1,7 +1,8 @@
 /** Steps of a recording as lines of text. */
-import { messageOf } from '../../failpoints/failpoint-names.js';
-import type { Output, PortError, Step } from '../../recording/record.js';
-import type { RecordedStep, Recording } from '../../replay/recording.js';
+
+import type { Output, PortError, Step } from '../../observe/recording/record.js';
+import type { RecordedStep, Recording } from '../../observe/replay/recording.js';
+import { messageOf } from '../../proof/failpoints/failpoint-names.js';
 
 const ELLIPSIS = '…';
 const STEP_WIDTH = 7;

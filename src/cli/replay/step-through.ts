@@ -1,5 +1,5 @@
 /** Steps through a replay at a terminal, forwards and backwards. */
-import type { Replay } from '../../replay/replay.js';
+import type { Replay } from '../../observe/replay/replay.js';
 import type { Keys } from '../keys.js';
 import type { Terminal } from '../terminal.js';
 import { situationLines } from './report.js';

@@ -1,7 +1,7 @@
 /** What a thread that runs seeds is told, and what it reports. */
-import type { ScenarioResult } from '../../simulation/world/run-scenario.js';
-import type { Scenario } from '../../simulation/world/scenario.js';
-import type { Violation } from '../../simulation/world/world.js';
+import type { ScenarioResult } from '../../proof/simulation/world/run-scenario.js';
+import type { Scenario } from '../../proof/simulation/world/scenario.js';
+import type { Violation } from '../../proof/simulation/world/world.js';
 
 export interface SeedWork {
   /** Shared by all threads: the next seed, and whether one has failed and is being made smaller. */

@@ -1,8 +1,8 @@
 /** A thread that runs seeds, one after the other, as long as there are any. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { runScenario } from '../../simulation/world/run-scenario.js';
-import { scenarioOf } from '../../simulation/world/scenario.js';
-import { shrink } from '../../simulation/world/shrink.js';
+import { runScenario } from '../../proof/simulation/world/run-scenario.js';
+import { scenarioOf } from '../../proof/simulation/world/scenario.js';
+import { shrink } from '../../proof/simulation/world/shrink.js';
 import { FAILED, NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
 
 async function work({ shared, untilSeed, untilFailure }: SeedWork): Promise<void> {

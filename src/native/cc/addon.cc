@@ -1,11 +1,11 @@
 // What the addon exports. Declared on the other side in native.ts, in the same order.
 #include <napi.h>
 
-#include "baseline.h"
-#include "engine.h"
-#include "libfabric_domain.h"
-#include "libfabric_offers.h"
-#include "promise_worker.h"
+#include "core/baseline.h"
+#include "core/engine.h"
+#include "libfabric/domain.h"
+#include "libfabric/offers.h"
+#include "core/promise_worker.h"
 
 namespace kvferry {
 namespace {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { renderFindings } from '../../../src/cli/doctor/render-findings.js';
-import type { Finding } from '../../../src/doctor/finding.js';
+import type { Finding } from '../../../src/observe/doctor/finding.js';
 
 const findings: readonly Finding[] = [
   { group: 'nats', check: 'nats', severity: 'problem', finding: 'no NATS', remedy: 'start one' },

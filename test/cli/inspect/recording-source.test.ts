@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { RecordingSource } from '../../../src/cli/inspect/recording-source.js';
-import type { ClusterView } from '../../../src/inspector/feed.js';
-import { recordingFile } from '../../replay/support.js';
+import type { ClusterView } from '../../../src/observe/inspector/feed.js';
+import { recordingFile } from '../../observe/replay/support.js';
 
 const RECORDINGS = join(import.meta.dirname, '../../replay/recordings');
 const STARTED_MS = Date.parse('2026-01-01T00:00:00.000Z');

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Sampler } from '../../../src/cli/top/sampler.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { ControlSubscription } from '../../../src/ports/control.js';
+import { MemoryControlNetwork } from '../../../src/proof/simulation/memory-control.js';
+import { SimulatedClock } from '../../../src/proof/simulation/simulated-clock.js';
 import type { DescribeReply } from '../../../src/protocol/operations.js';
 import { subjects } from '../../../src/protocol/subjects.js';
-import { MemoryControlNetwork } from '../../../src/simulation/memory-control.js';
-import { SimulatedClock } from '../../../src/simulation/simulated-clock.js';
 import { actorRow, d1, p1, status } from './support.js';
 
 const DISCOVER_MS = 250;

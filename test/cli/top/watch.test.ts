@@ -3,7 +3,7 @@ import type { Keys } from '../../../src/cli/keys.js';
 import type { Sample } from '../../../src/cli/top/sample.js';
 import type { Screen } from '../../../src/cli/top/screen.js';
 import { watch } from '../../../src/cli/top/watch.js';
-import { SimulatedClock } from '../../../src/simulation/simulated-clock.js';
+import { SimulatedClock } from '../../../src/proof/simulation/simulated-clock.js';
 import { after, before, sample } from './support.js';
 
 const INTERVAL_MS = 1000;

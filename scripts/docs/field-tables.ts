@@ -1,0 +1,119 @@
+/**
+ * The tables of docs/protocol.md: what each message's fields are, read from its schema. They stand between
+ * `<!-- fields NAME -->` and `<!-- end -->`, where NAME is a schema of the AsyncAPI document; the rest of the page is
+ * written by hand.
+ */
+import { type AsyncApiDocument, asyncApiDocument } from '../../src/protocol/asyncapi.js';
+
+/** The part of JSON Schema that the messages use. */
+interface Schema {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxItems?: number;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean | Schema;
+  readonly required?: readonly string[];
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly allOf?: readonly Schema[];
+  readonly $ref?: string;
+}
+
+const BLOCK = /<!-- fields (\w+) -->\n[\s\S]*?<!-- end -->/g;
+
+/** What a string is called when it has one of these patterns; docs/protocol.md explains the words. */
+const KINDS: Readonly<Record<string, string>> = {
+  '^[A-Za-z0-9_-]+$': 'name',
+  '^[0-9a-f]{16}$': 'epoch',
+  '^[\\x21-\\x7e]+$': 'request id',
+  '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$': 'key',
+  '^\\/.*': 'absolute path',
+};
+
+/** More values than this are not listed in a table. */
+const ENUM_VALUES_MAX = 6;
+
+/** Names of the schemas whose tables stand in `page`. */
+export function tablesIn(page: string): string[] {
+  return [...page.matchAll(BLOCK)].map(([, name]) => name as string);
+}
+
+/** `page` with its tables as the schemas say they are. */
+export function fillTables(page: string): string {
+  const { components } = asyncApiDocument();
+  return page.replaceAll(BLOCK, (_, name: string) => {
+    const schema = components.schemas[name];
+    if (schema === undefined)
+      throw new Error(`docs/protocol.md asks for the fields of ${name}: there is no such schema`);
+    return `<!-- fields ${name} -->\n${tableOf(schema as Schema, components.schemas)}\n<!-- end -->`;
+  });
+}
+
+function tableOf(schema: Schema, shared: AsyncApiDocument['components']['schemas']): string {
+  const rows = rowsOf(schema, '', shared).filter(({ field }) => field !== 'v' && field !== 'ok');
+  if (rows.length === 0) return 'Nothing but `v`, and in an answer `ok`.';
+  const lines = rows.map(({ field, type, meaning }) => `| \`${field}\` | ${type} | ${meaning} |`);
+  return ['| field | type | meaning |', '|---|---|---|', ...lines].join('\n');
+}
+
+interface Row {
+  readonly field: string;
+  readonly type: string;
+  readonly meaning: string;
+}
+
+function rowsOf(schema: Schema, prefix: string, shared: AsyncApiDocument['components']['schemas']): Row[] {
+  const required = new Set(schema.required);
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const field = `${prefix}${name}`;
+    const optional = property.default === undefined && !required.has(name) ? ', optional' : '';
+    const preset = property.default === undefined ? '' : `, default ${JSON.stringify(property.default)}`;
+    const meaning = (property.description ?? property.items?.description ?? '').replaceAll('|', '\\|');
+    const row = { field, type: `${typeOf(property)}${optional}${preset}`, meaning };
+    const inner = property.type === 'array' ? property.items : property;
+    const below = property.type === 'array' ? `${field}[].` : `${field}.`;
+    return [row, ...(inner?.properties === undefined ? [] : rowsOf(inner, below, shared))];
+  });
+}
+
+function typeOf(schema: Schema): string {
+  const reference = schema.$ref ?? schema.allOf?.[0]?.$ref;
+  if (reference !== undefined) {
+    const name = reference.slice(reference.lastIndexOf('/') + 1);
+    return `[${name}](#${name.toLowerCase()})`;
+  }
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.enum !== undefined) {
+    return schema.enum.length > ENUM_VALUES_MAX ? 'string' : schema.enum.map((value) => `\`${value}\``).join(', ');
+  }
+  switch (schema.type) {
+    case 'string':
+      return schema.pattern === undefined ? 'string' : (KINDS[schema.pattern] ?? `string \`${schema.pattern}\``);
+    case 'integer':
+      return `integer${rangeOf(schema)}`;
+    case 'array': {
+      const most = schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`;
+      if (schema.items?.properties !== undefined) return `list of objects${most}`;
+      return `list of ${plural(typeOf(schema.items ?? {}))}${most}`;
+    }
+    case 'object':
+      return schema.properties === undefined ? 'object, name to integer' : 'object';
+    default:
+      return schema.type ?? 'any';
+  }
+}
+
+function rangeOf({ minimum, maximum }: Schema): string {
+  if (maximum !== undefined) return `, ${minimum ?? 0} to ${maximum}`;
+  return minimum === undefined || minimum === 0 ? '' : `, from ${minimum}`;
+}
+
+/** `integer, from 1` → `integers, from 1`; a link stays as it is. */
+function plural(type: string): string {
+  return type.replace(/^[a-z ]+/, (noun) => `${noun}s`);
+}

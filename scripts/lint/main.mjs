@@ -1,0 +1,17 @@
+// `npm run lint` runs this beside Biome and knip: the rules of the house that neither can express.
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { complaints, readIn } from './check-rooms.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+});
+const removed = new Set(execFileSync('git', ['ls-files', '--deleted'], { cwd: root, encoding: 'utf8' }).split('\n'));
+const files = listed.split('\n').filter((file) => file !== '' && !removed.has(file));
+
+const found = complaints(files, readIn(root));
+for (const complaint of found) console.error(complaint);
+process.exitCode = found.length > 0 ? 1 : 0;

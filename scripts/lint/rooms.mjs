@@ -1,0 +1,59 @@
+// The folders of the project ("rooms") and what each may import. A room's name is its path; the longest match counts, so a room
+// inside another has its own line. `rooms`: the other rooms. `packages`: npm packages and `node:` modules; undefined: any.
+
+/** What the core and its adapters need: messages, and interfaces to the world. */
+const BASE = ['src/protocol', 'src/ports'];
+
+export const ROOMS = {
+  machines: { rooms: ['src/protocol'], typesOnly: true, packages: ['xstate'], why: 'machines are pure' },
+  'src/protocol': { rooms: [], packages: ['zod'], why: 'it describes messages' },
+  'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces' },
+  'src/store': { rooms: [...BASE, 'machines'], packages: ['xstate'], why: 'the store is pure' },
+  'src/actors': {
+    rooms: [...BASE, 'src/store', 'machines'],
+    packages: ['xstate', 'pino', 'zod'],
+    why: 'actors reach the world through ports only',
+  },
+  'src/control': { rooms: BASE, why: 'it is an adapter of the control port' },
+  'src/native': {
+    rooms: BASE,
+    packages: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:process', 'node:url'],
+    why: 'it is an adapter of the fabric port',
+  },
+  'src/client': { rooms: [...BASE, 'src/control'], why: 'engines and routers use it without an agent' },
+  'src/processes': { rooms: ['src/protocol'], why: 'commands, benchmarks and tests share it' },
+  'src/config': { rooms: [...BASE, 'src/actors'], why: 'it describes options' },
+  'src/observe/doctor': {
+    rooms: [...BASE, 'src/client', 'src/config'],
+    why: 'it judges a host and a cluster from outside',
+  },
+  'src/observe/metrics': { rooms: [...BASE, 'src/actors'], why: 'it only looks at an agent' },
+  'src/observe/tracing': { rooms: [...BASE, 'src/actors'], why: 'it only looks at an agent' },
+  'src/observe/recording': { rooms: [...BASE, 'src/actors'], why: 'it decorates ports' },
+  'src/observe/replay': {
+    rooms: [...BASE, 'src/actors', 'src/observe/recording'],
+    why: 'it runs an agent on a recording',
+  },
+  'src/observe/inspector': {
+    rooms: [...BASE, 'src/client', 'machines', 'src/actors/observing/state-name.ts'],
+    why: 'it sees a cluster as any client does',
+  },
+  'src/observe/inspector/page': {
+    rooms: ['src/protocol', 'src/observe/inspector/feed.ts'],
+    packages: ['preact'],
+    why: 'it runs in a browser',
+  },
+  'src/proof/failpoints': { rooms: BASE, why: 'it decorates ports' },
+  'src/proof/faults': { rooms: [...BASE, 'src/proof/failpoints'], why: 'it decorates ports' },
+  'src/proof/simulation': {
+    rooms: [...BASE, 'src/actors', 'src/store', 'src/client', 'src/config', 'machines'],
+    why: 'it runs real agents on ports in memory',
+  },
+  'src/cli': { rooms: ['src', 'machines'], why: 'it puts the parts together, and nothing imports it' },
+  bench: { rooms: ['src', 'machines', 'scripts/docs', '!src/cli'], why: 'it measures the program from outside' },
+};
+
+/** Folders in which every file belongs into a subfolder. */
+export const NO_LOOSE_FILES = ['src', 'src/actors', 'src/observe', 'src/proof', 'src/native/cc'];
+/** What may stand there all the same. */
+export const LOOSE_FILES = new Set(['src/native/cc/addon.cc']);

@@ -1,0 +1,279 @@
+/**
+ * What has happened in this agent: every change of a machine's state, every message, and what became of chunks in the
+ * store. Bounded, in memory, always on; the oldest entries make room. It only looks: nothing that an agent does depends on it.
+ */
+import type { ClockPort } from '../../ports/clock.js';
+import type { Failure } from '../../protocol/fields.js';
+import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
+import { isSampled } from '../../protocol/sampling.js';
+import type { End } from '../../protocol/subjects.js';
+import type { TrailStep } from '../../store/trail.js';
+
+/** What something is about, as far as that is known. */
+export interface About {
+  readonly request?: string | undefined;
+  /** The sender's epoch; of a peer, that of the other agent. */
+  readonly epoch?: string | undefined;
+  readonly batch?: number | undefined;
+  readonly peer?: string | undefined;
+}
+
+/** Who an actor is. */
+export interface ActorIdentity {
+  readonly machine: MachineName;
+  readonly actor: string;
+  readonly about: About;
+}
+
+export interface StateEvent {
+  /** On the agent's clock. */
+  readonly atMs: number;
+  readonly kind: 'state';
+  readonly of: ActorIdentity;
+  readonly event: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly done: boolean;
+  /** How what it is about ends, once its machine knows. */
+  readonly end: End | undefined;
+  readonly reason: Failure | undefined;
+}
+
+export interface MessageEvent {
+  /** On the agent's clock. */
+  readonly atMs: number;
+  readonly kind: 'message';
+  readonly direction: 'in' | 'out';
+  readonly operation: string;
+  readonly about: About;
+  readonly tookMs: number | undefined;
+  readonly code: string | undefined;
+}
+
+export interface StoreEvent {
+  /** On the agent's clock. */
+  readonly atMs: number;
+  readonly kind: 'store';
+  readonly action: StoreAction;
+  readonly about: About;
+  readonly keys: readonly string[];
+  /** Which of `keys` it is about; undefined: all. */
+  readonly positions?: readonly number[] | undefined;
+  /** One for each of those. */
+  readonly pages?: readonly number[] | undefined;
+  /** When it is about chunks whose keys are not at hand. */
+  readonly chunks?: number | undefined;
+  /** Of what was joined: who writes it (the first of it). Of what was handed over: who should have written it. */
+  readonly other?: About | undefined;
+  readonly detail?: string | undefined;
+}
+
+/** Keys and pages are shared with those who acted on them, and are not to be changed. */
+export type JournalEvent = StateEvent | MessageEvent | StoreEvent;
+
+export interface JournalQuery {
+  readonly from?: number | undefined;
+  readonly limit?: number | undefined;
+  readonly request?: string | undefined;
+  readonly oneIn?: number | undefined;
+}
+
+export interface JournalPart {
+  readonly entries: JournalEntry[];
+  readonly next: number;
+  readonly end: number;
+  readonly missed: number;
+}
+
+/** Keys that all entries together may hold, for each entry that the journal may have. */
+const KEYS_PER_ENTRY_MAX = 8;
+/** A reply is not begun anew above this: with what one more entry can take it stays below `MESSAGE_BYTES_MAX`. */
+const REPLY_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
+/** What an entry takes as JSON, besides its keys, pages and texts. */
+const ENTRY_BYTES = 400;
+const PAGE_BYTES = 8;
+const TEXT_MAX = 512;
+/** Who calls may name any operation. */
+const OPERATION_MAX = 64;
+
+export class Journal {
+  readonly #clock: ClockPort;
+  readonly #entriesMax: number;
+  /** The entry of number n is at n modulo `#entriesMax`. */
+  readonly #entries: JournalEvent[] = [];
+  readonly #listeners = new Set<(event: JournalEvent) => void>();
+  #first = 0;
+  #end = 0;
+  #keys = 0;
+
+  /** `entriesMax` 0: it remembers nothing, and only tells its listeners. */
+  constructor(clock: ClockPort, entriesMax: number) {
+    this.#clock = clock;
+    this.#entriesMax = entriesMax;
+  }
+
+  /** Nobody wants to know. */
+  get isIdle(): boolean {
+    return this.#entriesMax === 0 && this.#listeners.size === 0;
+  }
+
+  /** A machine came into a state. */
+  state(of: ActorIdentity, change: Pick<StateEvent, 'event' | 'from' | 'to' | 'done' | 'end' | 'reason'>): void {
+    if (this.isIdle) return;
+    const { event, from, to, done, end, reason } = change;
+    this.#record({ atMs: this.#clock.now(), kind: 'state', of, event, from, to, done, end, reason });
+  }
+
+  /** A message was answered, or sent that has no answer. `operation` is cut when somebody made it too long. */
+  message(direction: 'in' | 'out', operation: string, about: About, tookMs?: number, code?: string): void {
+    if (this.isIdle) return;
+    const named = operation.length > OPERATION_MAX ? operation.slice(0, OPERATION_MAX) : operation;
+    this.#record({ atMs: this.#clock.now(), kind: 'message', direction, operation: named, about, tookMs, code });
+  }
+
+  /** The store did something with chunks. */
+  store(step: TrailStep): void {
+    if (this.isIdle) return;
+    const { action, holder, batch, keys, positions, pages, chunks, other, detail } = step;
+    const about = { request: holder?.request, epoch: holder?.epoch, batch, peer: undefined };
+    const atMs = this.#clock.now();
+    this.#record({ atMs, kind: 'store', action, about, keys, positions, pages, chunks, other, detail });
+  }
+
+  /** `listener` hears of everything from now on, at once: it must be quick, and must not throw. Returns how to stop it. */
+  onEvent(listener: (event: JournalEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What is remembered, from number `from` on. */
+  read({ from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1 }: JournalQuery): JournalPart {
+    const entries: JournalEntry[] = [];
+    let bytes = 0;
+    let next = Math.max(from, this.#first);
+    const missed = next - from;
+    for (; next < this.#end && entries.length < limit && bytes < REPLY_BYTES_MAX; next += 1) {
+      const event = this.#at(next);
+      const about = aboutOf(event);
+      if (request !== undefined && about.request !== request) continue;
+      if (about.request !== undefined && !isSampled(about.request, oneIn)) continue;
+      const entry = shown(event, next);
+      bytes += sizeOf(entry);
+      entries.push(entry);
+    }
+    return { entries, next, end: this.#end, missed };
+  }
+
+  /** The last `limit` entries that match, oldest first. */
+  trail(limit: number, matches: (event: JournalEvent) => boolean): JournalEntry[] {
+    const found: JournalEntry[] = [];
+    for (let n = this.#end - 1; n >= this.#first && found.length < limit; n -= 1) {
+      const event = this.#at(n);
+      if (matches(event)) found.push(shown(event, n));
+    }
+    return found.reverse();
+  }
+
+  /** The last entry that matches. */
+  last(matches: (event: JournalEvent) => boolean): JournalEvent | undefined {
+    for (let n = this.#end - 1; n >= this.#first; n -= 1) {
+      const event = this.#at(n);
+      if (matches(event)) return event;
+    }
+    return undefined;
+  }
+
+  #record(event: JournalEvent): void {
+    if (this.#entriesMax > 0) this.#add(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #add(event: JournalEvent): void {
+    if (this.#end - this.#first === this.#entriesMax) this.#drop();
+    this.#entries[this.#end % this.#entriesMax] = event;
+    this.#end += 1;
+    this.#keys += keysIn(event);
+    while (this.#keys > KEYS_PER_ENTRY_MAX * this.#entriesMax && this.#end - this.#first > 1) this.#drop();
+  }
+
+  #drop(): void {
+    this.#keys -= keysIn(this.#at(this.#first));
+    this.#first += 1;
+  }
+
+  #at(n: number): JournalEvent {
+    return this.#entries[n % this.#entriesMax] as JournalEvent;
+  }
+}
+
+/** What a message is about, as far as it says so. */
+export function aboutMessage(message: object, peer?: string): About {
+  const { request, epoch, batch } = message as About;
+  return { request, epoch, batch, peer };
+}
+
+export function aboutOf(event: JournalEvent): About {
+  return event.kind === 'state' ? event.of.about : event.about;
+}
+
+/** Is the store's event about that key, and if so about which page? */
+export function pageOfKey(event: StoreEvent, key: string): { readonly page: number | undefined } | undefined {
+  const position = event.keys.indexOf(key);
+  if (position < 0) return undefined;
+  const index = event.positions === undefined ? position : event.positions.indexOf(position);
+  return index < 0 ? undefined : { page: event.pages?.[index] };
+}
+
+/** As a reply shows it. */
+function shown(event: JournalEvent, n: number): JournalEntry {
+  const { atMs } = event;
+  switch (event.kind) {
+    case 'state': {
+      const { machine, actor, about } = event.of;
+      const { event: cause, from, to, done, reason } = event;
+      const why = reason === undefined ? {} : { reason };
+      const before = from === undefined ? {} : { from };
+      return { n, atMs, kind: 'state', machine, actor, ...about, event: cause, ...before, to, done, ...why };
+    }
+    case 'message': {
+      const { direction, operation, about, tookMs, code } = event;
+      const took = tookMs === undefined ? {} : { tookMs };
+      return {
+        n,
+        atMs,
+        kind: 'message',
+        direction,
+        operation,
+        ...about,
+        ...took,
+        ...(code === undefined ? {} : { code }),
+      };
+    }
+    case 'store': {
+      const { action, about, keys, positions, pages, detail } = event;
+      const chunks = event.chunks ?? positions?.length ?? keys.length;
+      const first = positions === undefined ? keys.slice(0, KEYS_SHOWN_MAX) : keysAt(keys, positions);
+      return {
+        ...{ n, atMs, kind: 'store', action, ...about, chunks, keys: first },
+        ...(pages === undefined ? {} : { pages: pages.slice(0, KEYS_SHOWN_MAX) }),
+        ...(detail === undefined ? {} : { detail: detail.slice(0, TEXT_MAX) }),
+      };
+    }
+  }
+}
+
+function keysAt(keys: readonly string[], positions: readonly number[]): string[] {
+  return positions.slice(0, KEYS_SHOWN_MAX).map((position) => keys[position] as string);
+}
+
+function keysIn(event: JournalEvent): number {
+  return event.kind === 'store' ? event.keys.length : 0;
+}
+
+function sizeOf(entry: JournalEntry): number {
+  if (entry.kind === 'message') return ENTRY_BYTES;
+  if (entry.kind === 'state') return ENTRY_BYTES + (entry.reason?.message.length ?? 0);
+  const keys = entry.keys.reduce((sum, key) => sum + key.length, 0);
+  return ENTRY_BYTES + keys + PAGE_BYTES * (entry.pages?.length ?? 0) + (entry.detail?.length ?? 0);
+}

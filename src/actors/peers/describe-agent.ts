@@ -1,0 +1,13 @@
+/** Asks an agent by its name who it is. */
+import { decodeReply } from '../../protocol/codec.js';
+import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { type DescribeReply, operationSchemas } from '../../protocol/operations.js';
+import { subjects } from '../../protocol/subjects.js';
+import type { AgentContext } from '../agent/agent-env.js';
+
+/** Rejects as `ControlPort.request` does, or with what the agent answered instead. */
+export async function describeAgent(context: AgentContext, agent: string, timeoutMs: number): Promise<DescribeReply> {
+  const subject = subjects.operation(agent, 'describe');
+  const answer = await context.control.request(subject, JSON.stringify({ v: PROTOCOL_VERSION }), { timeoutMs });
+  return decodeReply(operationSchemas.describe.reply, answer);
+}

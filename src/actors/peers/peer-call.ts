@@ -1,0 +1,114 @@
+/**
+ * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until it is answered or its
+ * deadline has passed; the receiver recognises repetitions.
+ */
+import { decodeReply, toFailure } from '../../protocol/codec.js';
+import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { type PeerReply, type PeerRequest, peerSchemas } from '../../protocol/peer-messages.js';
+import { type PeerNotice, type PeerOperation, subjects } from '../../protocol/subjects.js';
+import { type AgentContext, sleep } from '../agent/agent-env.js';
+import { type About, aboutMessage } from '../observing/journal.js';
+import { publishEvent } from '../observing/publish-event.js';
+
+/** Nobody listens: tried this often, a fraction of a heartbeat apart, before the peer is held for dead. */
+const NO_RESPONDERS_MAX = 3;
+const NO_RESPONDERS_PAUSE_FRACTION = 0.25;
+
+export interface PeerAddress {
+  readonly agent: string;
+  readonly epoch: string;
+}
+
+/** A peer that can be asked; `side` is what it is to us. */
+export interface Peer extends PeerAddress {
+  readonly side: 'receiver' | 'sender';
+}
+
+export interface Insistence {
+  readonly deadlineMs: number;
+  /** Asked before every attempt. */
+  isLost(): boolean;
+}
+
+/**
+ * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the peer's
+ * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
+ */
+export async function callPeer<O extends PeerOperation>(
+  context: AgentContext,
+  peer: Peer,
+  operation: O,
+  body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
+  insistence: Insistence,
+): Promise<PeerReply<O>> {
+  const subject = subjects.peer(peer.agent, peer.epoch, operation);
+  const { journal, clock } = context;
+  const startedMs = clock.now();
+  let about: About = { peer: peer.agent };
+  const note = (code?: string) => journal.message('out', operation, about, clock.now() - startedMs, code);
+  const lost = (cause?: unknown) =>
+    new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
+  try {
+    const reply = await insist(
+      context,
+      { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
+      async (left) => {
+        const message = body(left.untilDeadlineMs);
+        about = aboutMessage(message, peer.agent);
+        const text = JSON.stringify({ v: PROTOCOL_VERSION, ...message });
+        const headers = context.tracer?.headersFor(about);
+        const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs, headers });
+        return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
+      },
+    );
+    note();
+    return reply;
+  } catch (error) {
+    note(toFailure(error).code);
+    throw error;
+  }
+}
+
+/**
+ * Asks again until there is an answer. Rejects with what was answered instead, with `lost` when nobody listens, or
+ * `deadline_exceeded`.
+ */
+export async function insist<T>(
+  context: AgentContext,
+  { what, lost, deadlineMs, isLost }: Insistence & { readonly what: string; lost(cause?: unknown): KvferryError },
+  attempt: (left: { readonly forAttemptMs: number; readonly untilDeadlineMs: number }) => Promise<T>,
+): Promise<T> {
+  const { clock, counters, options } = context;
+  for (let deaf = 0; ; ) {
+    if (isLost()) throw lost();
+    const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
+    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', `${what} in time`);
+    const forAttemptMs = Math.min(options.attemptTimeoutMs, untilDeadlineMs);
+    try {
+      return await attempt({ forAttemptMs, untilDeadlineMs });
+    } catch (error) {
+      if (isKvferryError(error, 'no_responders')) {
+        deaf += 1;
+        if (deaf >= NO_RESPONDERS_MAX) throw lost(error);
+      } else if (!isKvferryError(error, 'deadline_exceeded', 'disconnected')) {
+        throw error;
+      }
+      counters.add('peer_calls_repeated');
+      if (!isKvferryError(error, 'deadline_exceeded')) {
+        await sleep(clock, options.heartbeatMs * NO_RESPONDERS_PAUSE_FRACTION);
+      }
+    }
+  }
+}
+
+/** Tells `peer` something that it does not have to answer; it will ask if it misses it. */
+export function notifyPeer<O extends PeerNotice>(
+  context: AgentContext,
+  peer: PeerAddress,
+  operation: O,
+  body: Omit<PeerRequest<O>, 'v'>,
+): void {
+  publishEvent(context, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
+  context.journal.message('out', operation, aboutMessage(body, peer.agent));
+}

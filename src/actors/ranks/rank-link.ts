@@ -1,0 +1,162 @@
+/**
+ * One rank's line to the agent that leads the ranks of its request (P17): says how this rank is doing, again and again, until
+ * it has the word about the whole request. A message that is lost is made up for by the next one. A lead that does not answer
+ * is given up, and told so all the same for as long as the request may take: it may only be away, and must not wait for
+ * this rank.
+ */
+import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import { ReplyError, toFailure } from '../../protocol/codec.js';
+import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import type { Failure, Ranks } from '../../protocol/fields.js';
+import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
+import type { HolderId } from '../../store/holder.js';
+import type { AgentContext } from '../agent/agent-env.js';
+import { describeAgent } from '../peers/describe-agent.js';
+import { callPeer, insist, type Peer } from '../peers/peer-call.js';
+import type { Verdict } from './verdict.js';
+
+/** Takes what a rank reports, and answers with the end of the whole request once there is one. */
+export interface RankReports {
+  report(report: RankReport): Omit<PeerReply<'report'>, 'v' | 'ok'>;
+}
+
+export interface RankLinkTask {
+  readonly holder: HolderId;
+  readonly ranks: Ranks;
+  /** When the rank must have ended, on the agent's clock. */
+  readonly deadlineMs: number;
+  /** This rank's receiver, when it is not the sender that reports. */
+  readonly from: RankReport['from'];
+  /** When this agent leads the ranks itself: whom it says it to. */
+  readonly groups: RankReports | undefined;
+}
+
+export interface RankLinkListener {
+  counts(): Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
+  /** The word about the whole request. The last that is heard of the link. */
+  verdict(verdict: Verdict): void;
+  /** The lead is gone or wants nothing of it: its word is not waited for. The last that is heard of the link. */
+  lost(failure: Failure): void;
+}
+
+export class RankLink {
+  readonly #context: AgentContext;
+  readonly #task: RankLinkTask;
+  readonly #listener: RankLinkListener;
+  readonly #onClosed: () => void;
+  #state: Pick<RankReport, 'state' | 'reason'> = { state: 'running' };
+  #lead: Peer | undefined;
+  #timer: unknown;
+  #asking = 0;
+  /** The word is there, or is not waited for any more. */
+  #isOver = false;
+  #isClosed = false;
+
+  /** Says nothing yet. */
+  constructor(context: AgentContext, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
+    this.#onClosed = onClosed;
+    this.#context = context;
+    this.#task = task;
+    this.#listener = listener;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Reports this at once, and then repeatedly. */
+  say(state: RankReport['state'], reason?: Failure): void {
+    if (this.#isOver) return;
+    this.#state = reason === undefined ? { state } : { state, reason };
+    void this.#report();
+    this.#repeat();
+  }
+
+  /** The lead has sent its word. */
+  told(verdict: Verdict): void {
+    if (this.#isOver) return;
+    this.close();
+    this.#listener.verdict(verdict);
+  }
+
+  /** Nothing more is said or heard. */
+  close(): void {
+    this.#isOver = true;
+    this.#isClosed = true;
+    this.#context.clock.clearTimeout(this.#timer);
+    this.#onClosed();
+  }
+
+  #repeat(): void {
+    const { clock, options } = this.#context;
+    clock.clearTimeout(this.#timer);
+    this.#timer = clock.setTimeout(() => {
+      if (this.#isOver && clock.now() >= this.#task.deadlineMs) {
+        this.close();
+        return;
+      }
+      if (this.#asking === 0) void this.#report();
+      this.#repeat();
+    }, options.inquireIntervalMs);
+  }
+
+  async #report(): Promise<void> {
+    const { presence, clock, options, logger } = this.#context;
+    const { request } = this.#task.holder;
+    const absences = presence.absences;
+    this.#asking += 1;
+    try {
+      const { end, reason } = await this.#ask(clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs);
+      if (end === undefined) return;
+      if (this.#isOver) this.close();
+      else this.told({ end, failure: reason ?? null });
+    } catch (error) {
+      // Silence in our own absence says nothing about the lead.
+      if (this.#isOver || (isKvferryError(error, 'deadline_exceeded') && presence.absences !== absences)) return;
+      logger.warn({ request, code: toFailure(error).code, err: error }, 'no word from the agent that leads the ranks');
+      this.#giveUp(error);
+    } finally {
+      this.#asking -= 1;
+    }
+  }
+
+  #giveUp(error: unknown): void {
+    const { ranks, holder, groups } = this.#task;
+    const { code, message } = toFailure(error);
+    const lead = `agent ${ranks.members[0]?.receiver}, which leads the ranks of request ${holder.request}`;
+    const isRefusal = error instanceof ReplyError || groups !== undefined;
+    const failure: Failure = isRefusal
+      ? { code, message: `${lead}, refuses it: ${message}` }
+      : { code: 'receiver_lost', message: `${lead}, is gone: ${message}` };
+    if (isRefusal) this.close();
+    this.#isOver = true;
+    if (this.#state.state === 'running' || this.#state.state === 'complete') {
+      this.#state = { state: 'failed', reason: failure };
+    }
+    this.#listener.lost(failure);
+  }
+
+  async #ask(deadlineMs: number): Promise<Omit<PeerReply<'report'>, 'v' | 'ok'>> {
+    const insistence = { deadlineMs, isLost: () => this.#isClosed };
+    if (this.#task.groups !== undefined) return this.#task.groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
+    this.#lead ??= await this.#find(insistence);
+    return callPeer(this.#context, this.#lead, 'report', () => this.#body(), insistence);
+  }
+
+  #body(): Omit<RankReport, 'v'> {
+    const { holder, ranks, from, deadlineMs } = this.#task;
+    const timeoutMs = Math.max(1, Math.floor(deadlineMs - this.#context.clock.now()));
+    return { ...holder, ranks, from, ...this.#state, ...this.#listener.counts(), timeoutMs };
+  }
+
+  async #find(insistence: { deadlineMs: number; isLost: () => boolean }): Promise<Peer> {
+    const agent = this.#task.ranks.members[0]?.receiver as string;
+    const lost = (cause?: unknown) => new KvferryError('unknown_receiver', `no agent ${agent} answers`, { cause });
+    const what = `agent ${agent} did not answer`;
+    const { epoch } = await insist(this.#context, { what, lost, ...insistence }, ({ forAttemptMs }) =>
+      describeAgent(this.#context, agent, forAttemptMs),
+    );
+    return { agent, epoch, side: 'receiver' };
+  }
+}

@@ -1,0 +1,305 @@
+/** Runs one request machine: its transfers, its abort, and its end. */
+import { type Actor, createActor } from 'xstate';
+import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import { type RequestContext, requestMachine } from '../../../machines/request.js';
+import { toFailure, unknownRequest } from '../../protocol/codec.js';
+import type { Failure, Ranks } from '../../protocol/fields.js';
+import type { RequestRow } from '../../protocol/operations.js';
+import type { PeerRequest } from '../../protocol/peer-messages.js';
+import type { End } from '../../protocol/subjects.js';
+import type { AgentContext } from '../agent/agent-env.js';
+import { stateName } from '../observing/state-name.js';
+import { callPeer } from '../peers/peer-call.js';
+import type { ReceiverPeer } from '../peers/receiver-peer.js';
+import { Owners, tell } from '../running/owners.js';
+import { type SourceChunk, TransferActor } from './transfer-actor.js';
+
+export interface RequestTask {
+  readonly request: string;
+  readonly peer: ReceiverPeer;
+  readonly totalChunks: number;
+  readonly timeoutMs: number;
+  /** Which rank it is, when the request has several. */
+  readonly ranks: Ranks | undefined;
+}
+
+export interface RequestListener {
+  /** The source memory of these positions is not read any more. */
+  released(request: RequestActor, batch: number, positions: readonly number[]): void;
+  /** Over: every write has ended, the end is known. */
+  ended(request: RequestActor, end: End, reason: Failure | null): void;
+  /** The receiver cannot announce the end. */
+  announce(request: RequestActor, end: End, reason: Failure | null): void;
+}
+
+export interface Batch {
+  readonly batch: number;
+  readonly last: boolean;
+  readonly chunks: readonly SourceChunk[];
+}
+
+const owners = new Owners<RequestActor>();
+const logic = owners.watched(
+  requestMachine.provide({
+    actions: {
+      startTransfer: ({ self }, { batch }) => owners.run(self, (owner) => owner.startTransfer(batch)),
+      settleTransfers: ({ self }) => owners.run(self, (owner) => owner.settleTransfers()),
+      cancelTransfers: ({ self }, { failure }) => owners.run(self, (owner) => owner.cancelTransfers(failure)),
+      sendAbort: ({ self, context }) => owners.run(self, (owner) => owner.sendAbort(context)),
+      sendDrained: ({ self, context }) => owners.run(self, (owner) => owner.sendDrained(context)),
+      inquire: ({ self }) => owners.run(self, (owner) => owner.inquire()),
+      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
+      reportEnded: ({ self, context }) => owners.run(self, (owner) => owner.reportEnded(context)),
+      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
+    },
+  }),
+);
+
+export class RequestActor {
+  readonly task: RequestTask;
+  readonly #context: AgentContext;
+  readonly #listener: RequestListener;
+  readonly #actor: Actor<typeof requestMachine>;
+  readonly #startedMs: number;
+  readonly #deadlineMs: number;
+  readonly #batches = new Map<number, Batch>();
+  /** Transfers that have not ended. */
+  readonly #transfers = new Map<number, TransferActor>();
+  #chunks = 0;
+  #lastIn = false;
+  #over = false;
+  /** When the receiver has asked us the last time. */
+  #askedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: AgentContext, task: RequestTask, listener: RequestListener) {
+    this.task = task;
+    this.#context = context;
+    this.#listener = listener;
+    this.#startedMs = context.clock.now();
+    this.#deadlineMs = this.#startedMs + task.timeoutMs;
+    const { request, peer, totalChunks, timeoutMs } = task;
+    const { inquireIntervalMs } = context.options;
+    const input = { request, epoch: context.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
+    this.#actor = createActor(logic, { id: `request ${context.epoch}/${request}`, input, clock: context.clock });
+    const about = { request, epoch: context.epoch, peer: peer.agent };
+    const charge = { about, deadlineMs: this.#deadlineMs, actors: context.actors };
+    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+  }
+
+  get batchesIn(): number {
+    return this.#batches.size;
+  }
+  get chunksIn(): number {
+    return this.#chunks;
+  }
+  /** Will it take another batch? */
+  get isOpen(): boolean {
+    return !this.#lastIn && this.#actor.getSnapshot().matches({ running: 'open' });
+  }
+  get lastIn(): boolean {
+    return this.#lastIn;
+  }
+  /** When it must have ended, on the agent's clock. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+  get ageMs(): number {
+    return this.#context.clock.now() - this.#startedMs;
+  }
+
+  /** Takes a batch that the sender has checked. Only while `isOpen`. */
+  add(batch: Batch): void {
+    this.#batches.set(batch.batch, batch);
+    this.#chunks += batch.chunks.length;
+    this.#lastIn = batch.last;
+    tell(this.#actor, { type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
+  }
+
+  batch(batch: number): Batch | undefined {
+    return this.#batches.get(batch);
+  }
+
+  cancel(failure: Failure): void {
+    tell(this.#actor, { type: 'request.cancel', failure });
+  }
+
+  receiverLost(failure: Failure): void {
+    tell(this.#actor, { type: 'receiver.lost', failure });
+  }
+
+  /** The receiver says how the request ended. */
+  receiverSaid(end: End, failure: Failure | null): void {
+    tell(this.#actor, { type: 'request.ended', end, failure });
+  }
+
+  joinResolved(batch: number): void {
+    this.#transfers.get(batch)?.joinResolved();
+  }
+
+  /** Rejects `unknown_request` when the batch waits for nothing; else as `TransferActor.handOver`. */
+  async handOver(message: PeerRequest<'handover'>): Promise<void> {
+    const transfer = this.#transfers.get(message.batch);
+    if (transfer === undefined) throw unknownRequest(this.task.request);
+    await transfer.handOver(message);
+  }
+
+  /**
+   * The receiver asks for the end that was announced here and not by itself, before it announces one. If there is none, it is
+   * the receiver that announces: it lives.
+   */
+  confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
+    const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
+    if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
+    this.#askedMs = this.#context.clock.now();
+    this.task.peer.heard();
+    return undefined;
+  }
+
+  row(): RequestRow {
+    const { value, context } = this.#actor.getSnapshot();
+    const state = stateName(value);
+    return {
+      request: this.task.request,
+      epoch: this.#context.epoch,
+      side: 'sender',
+      ...(this.task.ranks === undefined ? {} : { rank: this.task.ranks.rank }),
+      state,
+      ageMs: Math.round(this.ageMs),
+      batches: context.batches,
+      chunks: context.chunks,
+      ...(context.end === null ? {} : { end: context.end }),
+      ...(context.failure === null ? {} : { reason: context.failure }),
+    };
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  startTransfer(number: number): void {
+    const { request, peer, totalChunks, ranks } = this.task;
+    const batch = this.#batches.get(number);
+    if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
+    const task = { request, totalChunks, ranks, peer, deadlineMs: this.#deadlineMs, ...batch };
+    const transfer = new TransferActor(this.#context, task, {
+      released: (which, positions) => this.#listener.released(this, which, positions),
+      committed: (which) => {
+        this.#transfers.delete(which);
+        tell(this.#actor, { type: 'transfer.committed', batch: which });
+      },
+      aborted: (which, failure, drained) => {
+        this.#transfers.delete(which);
+        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained });
+      },
+      ended: (error) => this.receiverSaid(error.end as End, toFailure(error)),
+    });
+    this.#transfers.set(number, transfer);
+  }
+
+  settleTransfers(): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.settle();
+  }
+
+  cancelTransfers(failure: Failure): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
+  }
+
+  async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
+    const { peer } = this.task;
+    const { epoch, options } = this.#context;
+    // Without a connection the receiver was never asked for anything.
+    if (!peer.wasConnected || peer.isGone || wish === null) {
+      tell(this.#actor, { type: 'abort.unreachable' });
+      return;
+    }
+    const { end, failure } = wish;
+    const { ranks } = this.task;
+    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure, ranks };
+    try {
+      const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#untilGone());
+      tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+    } catch (error) {
+      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
+      tell(this.#actor, { type: 'abort.unreachable' });
+    }
+  }
+
+  /**
+   * Frees the receiver's quarantine: either no write can land any more, or the connection is given up, and the receiver
+   * revokes its remote key when we connect again.
+   */
+  async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
+    const { peer } = this.task;
+    if (!peer.wasConnected || peer.isGone) return;
+    if (!drained) {
+      peer.breakConnection();
+      return;
+    }
+    if (end === 'ready') return;
+    try {
+      await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
+    } catch (error) {
+      // The receiver keeps the pages quarantined until it fences this epoch.
+      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
+    }
+  }
+
+  async inquire(): Promise<void> {
+    const { request, peer } = this.task;
+    const { epoch } = this.#context;
+    if (!peer.wasConnected) return;
+    try {
+      const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
+      const reply = await callPeer(this.#context, peer, 'inquire', () => ({ request, epoch }), options);
+      if (reply.end !== undefined) this.receiverSaid(reply.end, reply.reason ?? null);
+    } catch (error) {
+      const failure = toFailure(error);
+      // Before it settles, the receiver may just not have heard of it yet.
+      const settling = this.#actor.getSnapshot().matches({ running: 'settling' });
+      if (failure.code === 'unknown_request' && settling) this.receiverLost(failure);
+      else this.#context.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
+    }
+  }
+
+  announce({ receiverAnnounces, end, failure }: RequestContext): void {
+    if (!receiverAnnounces) this.#listener.announce(this, end ?? 'failed', failure);
+  }
+
+  reportEnded({ end, failure }: RequestContext): void {
+    this.#over = true;
+    this.#listener.ended(this, end ?? 'failed', failure);
+  }
+
+  ignored(event: string): void {
+    this.#context.logger.debug({ request: this.task.request, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * What the receiver must learn is said until it answers or is gone: its heartbeats decide that, so this ends. When they
+   * are not listened to any more, because nothing connects to it or it was held for lost and has asked us since, it is given as
+   * much time as its heartbeats would be.
+   */
+  #untilGone(): { deadlineMs: number; isLost: () => boolean } {
+    const { clock, options } = this.#context;
+    const { peer } = this.task;
+    const silenceMs = Math.max(options.writeDrainTimeoutMs, SILENT_HEARTBEATS_MAX * options.heartbeatMs);
+    const startedMs = clock.now();
+    const isLost = () => {
+      const sinceMs = peer.isGone ? this.#askedMs : Math.max(this.#askedMs, startedMs);
+      return peer.isLost && clock.now() - sinceMs >= silenceMs;
+    };
+    return { deadlineMs: Number.POSITIVE_INFINITY, isLost };
+  }
+
+  /** The machine threw: the request ends here, with a reason, and nothing else does. */
+  #crashed(error: unknown): void {
+    const { request } = this.task;
+    this.#context.supervisor.crashed('request', { request }, error);
+    if (this.#over) return;
+    this.#over = true;
+    const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
+    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
+    this.#listener.announce(this, 'failed', failure);
+    this.#listener.ended(this, 'failed', failure);
+  }
+}

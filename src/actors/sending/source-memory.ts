@@ -1,0 +1,220 @@
+/**
+ * The memory a sender reads from: segments that engines attached, and staging pages lent to them. Counts which chunks are
+ * in use, so that a segment is not let go under a write and a staging page is given back exactly once.
+ */
+import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import type { SourceRun } from '../../protocol/fields.js';
+import { KEYS_PER_BATCH_MAX } from '../../protocol/limits.js';
+import type { OperationReply, StatusReply } from '../../protocol/operations.js';
+import type { AgentContext } from '../agent/agent-env.js';
+
+interface Segment {
+  readonly path: string;
+  readonly bytes: number;
+  chunksInUse: number;
+}
+
+/** One chunk's place. */
+export interface SourcePlace {
+  readonly segment: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class SourceMemory {
+  readonly #context: AgentContext;
+  readonly #segments = new Map<string, Segment>();
+  readonly #staging: StagingPool;
+
+  constructor(context: AgentContext) {
+    this.#context = context;
+    const { agent, staging } = context.options;
+    this.#staging = new StagingPool(`staging-${context.epoch}`, staging.pages, staging.pageBytes);
+    this.stagingPath = `${staging.directory}/kvferry-${agent}-${context.epoch}-staging`;
+  }
+
+  readonly stagingPath: string;
+
+  /** Creates the staging pages. */
+  async open(): Promise<void> {
+    const { name, pages, pageBytes } = this.#staging;
+    if (pages === 0) return;
+    await this.#context.fabric.createSegment(name, this.stagingPath, pages * pageBytes);
+    this.#segments.set(name, { path: this.stagingPath, bytes: pages * pageBytes, chunksInUse: 0 });
+  }
+
+  get staging(): { segment: string; path: string; pageBytes: number; pages: number } | undefined {
+    const { name, pages, pageBytes } = this.#staging;
+    return pages === 0 ? undefined : { segment: name, path: this.stagingPath, pageBytes, pages };
+  }
+
+  async attach(segment: string, path: string): Promise<{ bytes: number }> {
+    const { bytes } = await this.#context.fabric.attachSegment(segment, path).catch((error: unknown) => {
+      if (!isKvferryError(error)) throw error;
+      const field = error.code === 'segment_exists' ? 'segment' : 'path';
+      throw new KvferryError(error.code, error.message, { field, cause: error });
+    });
+    this.#segments.set(segment, { path, bytes, chunksInUse: 0 });
+    this.#context.logger.info({ segment, path, bytes }, 'segment attached');
+    return { bytes };
+  }
+
+  async detach(segment: string): Promise<void> {
+    const known = this.#segment(segment, 'segment');
+    if (segment === this.#staging.name || known.chunksInUse > 0) {
+      throw new KvferryError('segment_in_use', `segment ${segment} is in use by ${known.chunksInUse} chunks`, {
+        field: 'segment',
+      });
+    }
+    this.#segments.delete(segment);
+    await this.#context.fabric.detachSegment(segment);
+    this.#context.logger.info({ segment }, 'segment detached');
+  }
+
+  stage(holder: string, pages: number): Omit<OperationReply<'stage'>, 'v' | 'ok'> {
+    const offsets = this.#staging.lend(holder, pages);
+    return { segment: this.#staging.name, path: this.stagingPath, pageBytes: this.#staging.pageBytes, offsets };
+  }
+
+  unstage(holder: string, offsets: readonly number[] | undefined): number {
+    return this.#staging.giveBack(holder, offsets);
+  }
+
+  /**
+   * Where the chunks of a `put` lie, checked against the segments. Throws `segment_not_found`, `invalid_field` or
+   * `staging_not_lent`; changes nothing.
+   */
+  places(source: readonly SourceRun[], count: number): SourcePlace[] {
+    const places: SourcePlace[] = [];
+    for (const [index, run] of source.entries()) {
+      const segment = this.#segment(run.segment, `source[${index}].segment`);
+      const stride = run.stride ?? run.length;
+      const end = run.offset + (run.count - 1) * stride + run.length;
+      if (end > segment.bytes) {
+        const message = `bytes up to ${end} of segment ${run.segment}, which has ${segment.bytes}`;
+        throw new KvferryError('invalid_field', message, { field: `source[${index}]` });
+      }
+      if (places.length + run.count > KEYS_PER_BATCH_MAX) break;
+      for (let chunk = 0; chunk < run.count; chunk += 1) {
+        const place = { segment: run.segment, offset: run.offset + chunk * stride, length: run.length };
+        if (run.segment === this.#staging.name) this.#staging.checkLent(place, `source[${index}]`);
+        places.push(place);
+      }
+    }
+    if (places.length !== count) {
+      throw new KvferryError('invalid_field', `source names ${places.length} chunks for ${count} keys`, {
+        field: 'source',
+      });
+    }
+    const staged = places.filter((place) => place.segment === this.#staging.name).map((place) => place.offset);
+    if (new Set(staged).size !== staged.length) {
+      throw new KvferryError('invalid_field', 'a staging page is named twice', { field: 'source' });
+    }
+    return places;
+  }
+
+  /** The chunks are ours to read until `release`. */
+  use(places: readonly SourcePlace[]): void {
+    for (const { segment, offset } of places) {
+      this.#segment(segment, 'segment').chunksInUse += 1;
+      if (segment === this.#staging.name) this.#staging.take(offset);
+    }
+  }
+
+  /** They are not read any more. Once for each place given to `use`. */
+  release(places: readonly SourcePlace[]): void {
+    for (const { segment, offset } of places) {
+      this.#segment(segment, 'segment').chunksInUse -= 1;
+      if (segment === this.#staging.name) this.#staging.free(offset);
+    }
+  }
+
+  rows(): StatusReply['segments'] {
+    return [...this.#segments].map(([segment, { path, bytes, chunksInUse }]) => ({
+      segment,
+      path,
+      bytes,
+      chunksInUse,
+    }));
+  }
+
+  stagingCounts(): StatusReply['staging'] {
+    return this.#staging.pages === 0 ? undefined : this.#staging.counts();
+  }
+
+  #segment(name: string, field: string): Segment {
+    const segment = this.#segments.get(name);
+    if (segment === undefined)
+      throw new KvferryError('segment_not_found', `segment ${name} is not attached`, { field });
+    return segment;
+  }
+}
+
+/**
+ * Pages of the agent's own memory, lent to engines. A page is free, lent (the engine fills it), or in use (a `put` named
+ * it; it becomes free when its bytes are not needed any more). Time alone never takes a lent page back: an engine that
+ * is only slow would then write into another's chunk.
+ */
+class StagingPool {
+  readonly name: string;
+  readonly pages: number;
+  readonly pageBytes: number;
+  readonly #free: number[];
+  readonly #lent = new Map<number, string>();
+  readonly #inUse = new Set<number>();
+
+  constructor(name: string, pages: number, pageBytes: number) {
+    this.name = name;
+    this.pages = pages;
+    this.pageBytes = pageBytes;
+    this.#free = Array.from({ length: pages }, (_, index) => (pages - 1 - index) * pageBytes);
+  }
+
+  lend(holder: string, count: number): number[] {
+    if (count > this.#free.length) {
+      const message = `${count} staging pages asked for, ${this.#free.length} of ${this.pages} are free`;
+      throw new KvferryError('staging_exhausted', message, { field: 'pages' });
+    }
+    const offsets = this.#free.splice(-count).reverse();
+    for (const offset of offsets) this.#lent.set(offset, holder);
+    return offsets;
+  }
+
+  giveBack(holder: string, offsets: readonly number[] | undefined): number {
+    const mine = offsets ?? [...this.#lent].filter(([, name]) => name === holder).map(([offset]) => offset);
+    const seen = new Set<number>();
+    const wrong = mine.findIndex((offset) => this.#lent.get(offset) !== holder || seen.size === seen.add(offset).size);
+    if (wrong >= 0) {
+      throw new KvferryError('staging_not_lent', `staging page at ${mine[wrong]} is not lent to ${holder}`, {
+        field: `offsets[${wrong}]`,
+      });
+    }
+    for (const offset of mine) {
+      this.#lent.delete(offset);
+      this.#free.push(offset);
+    }
+    return mine.length;
+  }
+
+  checkLent({ offset, length }: SourcePlace, field: string): void {
+    if (!this.#lent.has(offset)) {
+      throw new KvferryError('staging_not_lent', `no staging page at ${offset} is lent`, { field });
+    }
+    if (length > this.pageBytes) {
+      throw new KvferryError('invalid_field', `${length} bytes do not fit a staging page`, { field });
+    }
+  }
+
+  take(offset: number): void {
+    this.#lent.delete(offset);
+    this.#inUse.add(offset);
+  }
+
+  free(offset: number): void {
+    if (this.#inUse.delete(offset)) this.#free.push(offset);
+  }
+
+  counts(): { total: number; free: number; lent: number; inUse: number } {
+    return { total: this.pages, free: this.#free.length, lent: this.#lent.size, inUse: this.#inUse.size };
+  }
+}

@@ -1,0 +1,48 @@
+#include "core/completion_queue.h"
+
+#ifdef KVFERRY_HAS_LIBFABRIC
+
+#include <algorithm>
+
+#include "core/failure.h"
+
+namespace kvferry {
+namespace {
+
+// The transport asks every queue after it was woken; which one woke it does not matter.
+constexpr uint64_t any_queue_tag = 0;
+
+void require(int result, const char* what) {
+  if (result == 0) return;
+  throw Failure(Code::fabric_error, std::string(what) + ": " + LibfabricLibrary::get().strerror(-result));
+}
+
+}  // namespace
+
+bool OpenQueues::contains(const fid_cq* queue) const {
+  return std::find(queues_.begin(), queues_.end(), queue) != queues_.end();
+}
+
+CompletionQueue::CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set)
+    : open_(open) {
+  fi_cq_attr attributes = {};
+  attributes.size = entries;
+  attributes.format = FI_CQ_FORMAT_CONTEXT;
+  attributes.wait_obj = wait_set == nullptr ? FI_WAIT_FD : FI_WAIT_SET;
+  attributes.wait_set = wait_set;
+  fid_cq* queue = nullptr;
+  require(::fi_cq_open(domain, &attributes, &queue, nullptr), "fi_cq_open");
+  queue_.reset(queue);
+  require(::fi_control(&queue->fid, FI_GETWAIT, &wait_fd_), "FI_GETWAIT");
+  open_.poller_.add(wait_fd_, any_queue_tag);
+  open_.queues_.push_back(queue);
+}
+
+CompletionQueue::~CompletionQueue() {
+  std::erase(open_.queues_, queue_.get());
+  open_.poller_.remove(wait_fd_);
+}
+
+}  // namespace kvferry
+
+#endif

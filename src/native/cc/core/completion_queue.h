@@ -1,0 +1,52 @@
+// libfabric completion queues, and the set of those that are open.
+//
+// Belongs to the thread of its transport.
+#pragma once
+
+#include "libfabric/handles.h"
+
+#ifdef KVFERRY_HAS_LIBFABRIC
+
+#include <vector>
+
+#include "core/poller.h"
+
+namespace kvferry {
+
+class CompletionQueue;
+
+// What the transport reads and waits for.
+class OpenQueues {
+ public:
+  explicit OpenQueues(Poller& poller) : poller_(poller) {}
+
+  const std::vector<fid_cq*>& all() const { return queues_; }
+  bool contains(const fid_cq* queue) const;
+
+ private:
+  friend class CompletionQueue;
+
+  Poller& poller_;
+  std::vector<fid_cq*> queues_;
+};
+
+class CompletionQueue {
+ public:
+  // `wait_set`: what it signals to instead of an object of its own, or nullptr. Throws Failure(fabric_error).
+  CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set);
+  ~CompletionQueue();
+  CompletionQueue(const CompletionQueue&) = delete;
+  CompletionQueue& operator=(const CompletionQueue&) = delete;
+
+  fid_cq* get() const { return queue_.get(); }
+
+ private:
+  OpenQueues& open_;
+  Handle<fid_cq> queue_;
+  // Becomes readable when there is something to progress.
+  int wait_fd_ = -1;
+};
+
+}  // namespace kvferry
+
+#endif

@@ -1,0 +1,176 @@
+#include "core/engine.h"
+
+#include "core/promise_worker.h"
+
+namespace kvferry {
+namespace {
+
+std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
+uint32_t id_of(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+
+// A write's items come as numbers, this many an item: segment, source offset, target offset, length.
+constexpr size_t numbers_per_item = 4;
+
+EngineOptions options_of(const Napi::Object& object) {
+  EngineOptions options;
+  options.bind_address = text(object.Get("bindAddress"));
+  options.socket_directory = text(object.Get("socketDir"));
+  options.limits.window_bytes = number(object.Get("windowBytes"));
+  options.limits.slice_bytes = number(object.Get("sliceBytes"));
+  options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));
+  const auto providers = object.Get("providers").As<Napi::Array>();
+  for (uint32_t i = 0; i < providers.Length(); i++) options.providers.push_back(text(providers.Get(i)));
+  return options;
+}
+
+}  // namespace
+
+Napi::Function Engine::define(Napi::Env env) {
+  return DefineClass(env, "Engine",
+                     {
+                         InstanceMethod<&Engine::open>("open"),
+                         InstanceMethod<&Engine::create_arena>("createArena"),
+                         InstanceMethod<&Engine::listen>("listen"),
+                         InstanceMethod<&Engine::grant>("grant"),
+                         InstanceMethod<&Engine::revoke>("revoke"),
+                         InstanceMethod<&Engine::attach_segment>("attachSegment"),
+                         InstanceMethod<&Engine::create_segment>("createSegment"),
+                         InstanceMethod<&Engine::detach_segment>("detachSegment"),
+                         InstanceMethod<&Engine::connect>("connect"),
+                         InstanceMethod<&Engine::write>("write"),
+                         InstanceMethod<&Engine::stop>("stop"),
+                         InstanceMethod<&Engine::disconnect>("disconnect"),
+                         InstanceMethod<&Engine::close>("close"),
+                     });
+}
+
+Engine::Engine(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  core_ = std::make_shared<EngineCore>(info.Env(), info[1].As<Napi::Function>(), options_of(info[0].As<Napi::Object>()));
+  // After the outbox has made its thread-safe function: hooks run in reverse, and ours must come first.
+  napi_add_env_cleanup_hook(info.Env(), environment_ends, this);
+  hooked_ = true;
+}
+
+void Engine::environment_ends(void* engine) {
+  static_cast<Engine*>(engine)->hooked_ = false;
+  static_cast<Engine*>(engine)->abandon();
+}
+
+// Runs when JavaScript has let go of the engine, or with the environment.
+Engine::~Engine() {
+  if (hooked_) napi_remove_env_cleanup_hook(Env(), environment_ends, this);
+  abandon();
+}
+
+void Engine::abandon() {
+  if (!core_) return;
+  core_->shut_down();
+  core_->outbox().abandon();
+  core_.reset();
+}
+
+template <typename Command>
+void Engine::command(const Napi::CallbackInfo& info, Command command) {
+  const uint32_t id = id_of(info[1]);
+  Transport* transport = &core_->transport(text(info[0]));
+  core_->outbox().begin();
+  transport->post(id, [transport, id, command = std::move(command)] { command(*transport, id); });
+}
+
+void Engine::open(const Napi::CallbackInfo& info) {
+  command(info, [](Transport& transport, uint32_t id) { transport.open(id); });
+}
+
+Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
+  return run_promise(
+      info.Env(),
+      [path = text(info[0]), bytes = number(info[1])] { return std::make_shared<Arena>(path, bytes); },
+      [core = core_](Napi::Env env, std::shared_ptr<Arena> arena) {
+        core->adopt(std::move(arena));
+        return env.Undefined();
+      });
+}
+
+void Engine::listen(const Napi::CallbackInfo& info) {
+  command(info, [arena = core_->arena()](Transport& transport, uint32_t id) { transport.listen(id, arena); });
+}
+
+void Engine::grant(const Napi::CallbackInfo& info) {
+  command(info, [](Transport& transport, uint32_t id) { transport.grant(id); });
+}
+
+void Engine::revoke(const Napi::CallbackInfo& info) {
+  command(info, [grant = number(info[2])](Transport& transport, uint32_t id) { transport.revoke(id, grant); });
+}
+
+Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
+  return adopt_segment(info, [path = text(info[0])] { return Segment::open(path); });
+}
+
+Napi::Value Engine::create_segment(const Napi::CallbackInfo& info) {
+  return adopt_segment(info, [path = text(info[0]), bytes = number(info[1])] { return Segment::create(path, bytes); });
+}
+
+template <typename Make>
+Napi::Value Engine::adopt_segment(const Napi::CallbackInfo& info, Make make) {
+  return run_promise(info.Env(), std::move(make), [core = core_](Napi::Env env, std::shared_ptr<Segment> segment) {
+    Napi::Object attached = Napi::Object::New(env);
+    attached.Set("bytes", static_cast<double>(segment->bytes()));
+    attached.Set("handle", core->adopt(std::move(segment)));
+    return attached;
+  });
+}
+
+void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(id_of(info[0])); }
+
+void Engine::connect(const Napi::CallbackInfo& info) {
+  const auto deadline = Clock::now() + std::chrono::milliseconds(number(info[4]));
+  command(info, [address = text(info[2]), token = text(info[3]), deadline](Transport& transport, uint32_t id) {
+    transport.connect(id, address, token, deadline);
+  });
+}
+
+void Engine::write(const Napi::CallbackInfo& info) {
+  const auto numbers = info[3].As<Napi::Float64Array>();
+  const double* data = numbers.Data();
+  std::vector<WriteItem> items;
+  items.reserve(numbers.ElementLength() / numbers_per_item);
+  for (size_t i = 0; i + numbers_per_item <= numbers.ElementLength(); i += numbers_per_item) {
+    items.push_back({core_->segment(static_cast<uint32_t>(data[i])), static_cast<uint64_t>(data[i + 1]),
+                     static_cast<uint64_t>(data[i + 2]), static_cast<uint64_t>(data[i + 3])});
+  }
+  command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) {
+    transport.write(id, connection, items);
+  });
+}
+
+void Engine::stop(const Napi::CallbackInfo& info) {
+  Transport* transport = &core_->transport(text(info[0]));
+  transport->post(0, [transport, connection = number(info[1]), write = id_of(info[2])] {
+    transport->stop(connection, write);
+  });
+}
+
+void Engine::disconnect(const Napi::CallbackInfo& info) {
+  command(info, [connection = number(info[2])](Transport& transport, uint32_t id) {
+    transport.disconnect(id, connection);
+  });
+}
+
+// The engine is unusable from here on; the promise resolves when its threads have ended and all completions are out.
+// The hook stays: the environment may end before the promise does.
+Napi::Value Engine::close(const Napi::CallbackInfo& info) {
+  return run_promise(
+      info.Env(),
+      [core = core_] {
+        core->shut_down();
+        return true;
+      },
+      [core = core_](Napi::Env env, bool) {
+        core->outbox().shut(env);
+        return env.Undefined();
+      });
+}
+
+}  // namespace kvferry

@@ -1,0 +1,49 @@
+// The addon's JavaScript face of a fabric. It translates and forwards; every rule is elsewhere.
+//
+// Methods take the id under which the completion will come, and throw only for what a caller within this package got
+// wrong. The TypeScript side (native.ts) declares the same methods in the same order.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "core/engine_core.h"
+
+namespace kvferry {
+
+class Engine final : public Napi::ObjectWrap<Engine> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit Engine(const Napi::CallbackInfo& info);
+  ~Engine() override;
+
+ private:
+  void open(const Napi::CallbackInfo& info);
+  Napi::Value create_arena(const Napi::CallbackInfo& info);
+  void listen(const Napi::CallbackInfo& info);
+  void grant(const Napi::CallbackInfo& info);
+  void revoke(const Napi::CallbackInfo& info);
+  Napi::Value attach_segment(const Napi::CallbackInfo& info);
+  Napi::Value create_segment(const Napi::CallbackInfo& info);
+  void detach_segment(const Napi::CallbackInfo& info);
+  void connect(const Napi::CallbackInfo& info);
+  void write(const Napi::CallbackInfo& info);
+  void stop(const Napi::CallbackInfo& info);
+  void disconnect(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  // Sends a command to the transport named by the first argument, under the id of the second.
+  template <typename Command>
+  void command(const Napi::CallbackInfo& info, Command command);
+  template <typename Make>
+  Napi::Value adopt_segment(const Napi::CallbackInfo& info, Make make);
+  void abandon();
+  static void environment_ends(void* engine);
+
+  std::shared_ptr<EngineCore> core_;
+  bool hooked_ = false;
+};
+
+}  // namespace kvferry

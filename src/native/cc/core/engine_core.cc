@@ -1,0 +1,121 @@
+#include "core/engine_core.h"
+
+#include <cstdlib>
+#include <set>
+
+#include "libfabric/transport.h"
+#include "same_host/transport.h"
+
+namespace kvferry {
+namespace {
+
+// Every core that is not shut down, for the end of the process. Never destroyed, so that no order of static
+// destruction can hurt.
+struct LiveCores {
+  std::mutex mutex;
+  std::set<EngineCore*> cores;
+};
+
+void shut_down_all();
+
+LiveCores& live_cores() {
+  static LiveCores* live = [] {
+    // Registered after the libraries were loaded is not needed: exit handlers run before any library's destructors.
+    std::atexit(shut_down_all);
+    return new LiveCores;
+  }();
+  return *live;
+}
+
+void shut_down_all() {
+  LiveCores& live = live_cores();
+  std::lock_guard lock(live.mutex);
+  for (EngineCore* core : live.cores) {
+    core->outbox().mute();
+    core->shut_down();
+  }
+}
+
+}  // namespace
+
+EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
+    : outbox_(env, on_completions) {
+  for (const std::string& provider : options.providers) {
+    transports_[provider] =
+        provider == "same-host"
+            ? make_same_host_transport(outbox_, options.limits, options.socket_directory)
+            : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address);
+  }
+  for (const auto& [provider, transport] : transports_) transport->start(options.spin_time);
+  LiveCores& live = live_cores();
+  std::lock_guard lock(live.mutex);
+  live.cores.insert(this);
+}
+
+EngineCore::~EngineCore() {
+  {
+    LiveCores& live = live_cores();
+    std::lock_guard lock(live.mutex);
+    live.cores.erase(this);
+  }
+  shut_down();
+}
+
+Transport& EngineCore::transport(const std::string& provider) {
+  const auto found = transports_.find(provider);
+  if (found == transports_.end()) {
+    throw Failure(Code::provider_unavailable, provider + " was not asked for when the fabric was opened");
+  }
+  return *found->second;
+}
+
+void EngineCore::adopt(std::shared_ptr<Arena> arena) {
+  std::lock_guard lock(mutex_);
+  require_open();
+  arena_ = std::move(arena);
+}
+
+std::shared_ptr<Arena> EngineCore::arena() {
+  std::lock_guard lock(mutex_);
+  if (!arena_) throw Failure(Code::arena_unavailable, "no arena was created");
+  return arena_;
+}
+
+uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {
+  std::lock_guard lock(mutex_);
+  require_open();
+  segments_.emplace(++last_segment_, std::move(segment));
+  return last_segment_;
+}
+
+std::shared_ptr<Segment> EngineCore::segment(uint32_t handle) {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(handle);
+  if (found == segments_.end()) throw Failure(Code::segment_not_found, "segment is not attached");
+  return found->second;
+}
+
+// Each transport keeps the segment until it has forgotten it.
+void EngineCore::detach(uint32_t handle) {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(handle);
+  if (found == segments_.end()) return;
+  for (const auto& [provider, transport] : transports_) {
+    transport->post(0, [transport = transport.get(), segment = found->second] { transport->forget(segment); });
+  }
+  segments_.erase(found);
+}
+
+void EngineCore::shut_down() {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  for (const auto& [provider, transport] : transports_) transport->shut_down();
+  segments_.clear();
+  arena_.reset();
+}
+
+void EngineCore::require_open() const {
+  if (closed_) throw Failure(Code::closed, "the fabric is closed");
+}
+
+}  // namespace kvferry

@@ -1,0 +1,70 @@
+// What one fabric consists of: its transports, its arena, the segments it has attached.
+//
+// Threads: made and used on the JavaScript thread, except `shut_down`, which may run on any and more than once, at any
+// moment.
+// Teardown: whoever comes first of `close()` in JavaScript, the garbage collector, the end of the environment (a worker
+// thread ends, the event loop is empty) and the end of the process (`process.exit`) shuts the core down. Transports are
+// joined before the arena is unmapped, and all of it happens before libfabric's own destructors run.
+#pragma once
+
+#include <napi.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/outbox.h"
+#include "core/segment.h"
+#include "core/transport.h"
+
+namespace kvferry {
+
+struct EngineOptions {
+  std::string bind_address;
+  std::string socket_directory;
+  WriteLimits limits;
+  std::chrono::microseconds spin_time;
+  std::vector<std::string> providers;
+};
+
+class EngineCore {
+ public:
+  EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options);
+  ~EngineCore();
+  EngineCore(const EngineCore&) = delete;
+  EngineCore& operator=(const EngineCore&) = delete;
+
+  Outbox& outbox() { return outbox_; }
+  // Throws Failure(provider_unavailable).
+  Transport& transport(const std::string& provider);
+
+  // Throws Failure(closed).
+  void adopt(std::shared_ptr<Arena> arena);
+  // Throws Failure(arena_unavailable).
+  std::shared_ptr<Arena> arena();
+
+  // Answers the segment's handle. Throws Failure(closed).
+  uint32_t adopt(std::shared_ptr<Segment> segment);
+  // Throws Failure(segment_not_found).
+  std::shared_ptr<Segment> segment(uint32_t handle);
+  void detach(uint32_t handle);
+
+  void shut_down();
+
+ private:
+  void require_open() const;
+
+  Outbox outbox_;
+  std::map<std::string, std::unique_ptr<Transport>> transports_;
+
+  std::mutex mutex_;  // of everything below: `shut_down` may be on another thread
+  std::map<uint32_t, std::shared_ptr<Segment>> segments_;
+  uint32_t last_segment_ = 0;
+  std::shared_ptr<Arena> arena_;
+  bool closed_ = false;
+};
+
+}  // namespace kvferry

@@ -1,0 +1,101 @@
+#include "core/fault_guard.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "core/failure.h"
+
+namespace kvferry {
+namespace {
+
+// Read by the signal handler, therefore static, atomic and never freed. A slot is in use while `end` is not 0; `end` is
+// written last when it is taken and first when it is given back.
+struct Range {
+  std::atomic<uintptr_t> start{0};
+  std::atomic<uintptr_t> end{0};
+  std::atomic<int> protection{0};
+  std::atomic<bool> damaged{false};
+};
+
+Range ranges[FaultGuard::guards_max];
+std::atomic<size_t> slots_used{0};  // highest slot ever taken, plus one
+std::mutex ranges_mutex;
+bool handler_installed = false;
+struct sigaction previous_action;
+uintptr_t page_bytes = 0;
+
+Range* find_range(uintptr_t address) {
+  const size_t used = slots_used.load(std::memory_order_acquire);
+  for (size_t i = 0; i < used; i++) {
+    const uintptr_t end = ranges[i].end.load(std::memory_order_acquire);
+    if (end != 0 && address >= ranges[i].start.load(std::memory_order_relaxed) && address < end) return &ranges[i];
+  }
+  return nullptr;
+}
+
+void forward(int signal, siginfo_t* info, void* context) {
+  if (previous_action.sa_flags & SA_SIGINFO) {
+    previous_action.sa_sigaction(signal, info, context);
+  } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
+    previous_action.sa_handler(signal);
+  } else {
+    // The instruction runs again and ends the process as it would have without us.
+    ::sigaction(SIGBUS, &previous_action, nullptr);
+  }
+}
+
+// mmap is not on POSIX's list of async-signal-safe functions; on Linux it is a bare system call.
+void on_bus_error(int signal, siginfo_t* info, void* context) {
+  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  Range* range = info->si_code == BUS_ADRERR ? find_range(address) : nullptr;
+  if (range == nullptr) {
+    forward(signal, info, context);
+    return;
+  }
+  range->damaged.store(true, std::memory_order_release);
+  void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+  const int protection = range->protection.load(std::memory_order_relaxed);
+  void* zeros = ::mmap(page, page_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (zeros == MAP_FAILED) forward(signal, info, context);
+}
+
+// Installed once and left there: another library may have chained to it.
+void install_handler() {
+  if (handler_installed) return;
+  page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  struct sigaction action = {};
+  action.sa_sigaction = on_bus_error;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  ::sigemptyset(&action.sa_mask);
+  if (::sigaction(SIGBUS, &action, &previous_action) != 0) throw Failure(Code::internal, "SIGBUS cannot be handled");
+  handler_installed = true;
+}
+
+}  // namespace
+
+FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(0) {
+  std::lock_guard lock(ranges_mutex);
+  install_handler();
+  while (slot_ < guards_max && ranges[slot_].end.load(std::memory_order_relaxed) != 0) slot_++;
+  if (slot_ == guards_max) throw Failure(Code::segment_invalid, "too many mapped segments in this process");
+  Range& range = ranges[slot_];
+  range.damaged.store(false, std::memory_order_relaxed);
+  range.protection.store(protection, std::memory_order_relaxed);
+  range.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_relaxed);
+  range.end.store(reinterpret_cast<uintptr_t>(start) + bytes, std::memory_order_release);
+  if (slot_ >= slots_used.load(std::memory_order_relaxed)) slots_used.store(slot_ + 1, std::memory_order_release);
+}
+
+FaultGuard::~FaultGuard() {
+  std::lock_guard lock(ranges_mutex);
+  ranges[slot_].end.store(0, std::memory_order_release);
+}
+
+bool FaultGuard::damaged() const { return ranges[slot_].damaged.load(std::memory_order_acquire); }
+
+}  // namespace kvferry

@@ -1,0 +1,68 @@
+#include "core/memory_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string_view>
+
+#include "core/failure.h"
+
+namespace kvferry {
+namespace {
+
+constexpr mode_t owner_only = 0600;
+// Until it is locked a file has a name that no sweep looks for.
+constexpr std::string_view unfinished_suffix = ".new";
+// Only files named so are ours to sweep.
+constexpr std::string_view own_prefix = "kvferry-";
+
+// A lock goes with the last process that holds the file open, however that process ends.
+bool lock(const UniqueFd& fd) { return ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0; }
+
+// Removes what processes that died left behind: files beside `path`, named alike (`kvferry-…-arena`), that nobody locks.
+void sweep(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string directory = path.substr(0, slash + 1);
+  const std::string_view own = std::string_view(path).substr(slash + 1);
+  const size_t last = own.rfind('-');
+  if (!own.starts_with(own_prefix) || last < own_prefix.size()) return;
+  const std::string_view suffix = own.substr(last);
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
+  if (!listing) return;
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(own_prefix) || !name.ends_with(suffix)) continue;
+    const std::string found = directory + entry->d_name;
+    const UniqueFd fd(::open(found.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd && lock(fd)) ::unlink(found.c_str());
+  }
+}
+
+}  // namespace
+
+MemoryFile::MemoryFile(std::string path, size_t bytes) : path_(std::move(path)) {
+  sweep(path_);
+  const std::string unfinished = path_ + std::string(unfinished_suffix);
+  fd_ = UniqueFd(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, owner_only));
+  const bool created = fd_ && lock(fd_) && ::link(unfinished.c_str(), path_.c_str()) == 0;
+  const int refused = errno;
+  if (fd_) ::unlink(unfinished.c_str());
+  if (!created) throw Failure(Code::arena_unavailable, describe_errno(path_ + " cannot be created", refused));
+  // Reserving every page now turns a full memory file system into an error here instead of a SIGBUS later.
+  int error = 0;
+  do {
+    error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
+  } while (error == EINTR);
+  if (error == 0) return;
+  ::unlink(path_.c_str());
+  throw Failure(Code::arena_unavailable,
+                describe_errno(path_ + " has no room for " + std::to_string(bytes) + " bytes", error));
+}
+
+MemoryFile::~MemoryFile() { ::unlink(path_.c_str()); }
+
+}  // namespace kvferry

@@ -1,0 +1,48 @@
+// epoll, and a way to wake its owner from another thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/unique_fd.h"
+
+namespace kvferry {
+
+using Clock = std::chrono::steady_clock;
+using Deadline = std::optional<Clock::time_point>;
+
+// The earlier of two, where none means never.
+Deadline earliest(Deadline a, Deadline b);
+
+// Everything but `wake` belongs to the thread that waits.
+class Poller {
+ public:
+  struct Ready {
+    uint64_t tag;
+    bool readable;  // or hung up: a read tells
+    bool writable;
+  };
+
+  // Throws std::system_error.
+  Poller();
+
+  void add(int fd, uint64_t tag);
+  void watch_writable(int fd, uint64_t tag, bool on);
+  void remove(int fd);
+  // Answers at once when `until` has passed.
+  const std::vector<Ready>& poll_now();
+  const std::vector<Ready>& wait(Deadline until);
+  // Any thread.
+  void wake();
+
+ private:
+  const std::vector<Ready>& poll(int timeout_ms);
+
+  UniqueFd epoll_;
+  UniqueFd wake_;
+  std::vector<Ready> ready_;
+};
+
+}  // namespace kvferry

@@ -1,0 +1,56 @@
+#include "core/segment.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/failure.h"
+
+namespace kvferry {
+namespace {
+
+std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<MemoryFile> own) {
+  // O_NONBLOCK: opening a pipe must not wait for its other end.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) {
+    const Code code = errno == ENOENT || errno == ENOTDIR ? Code::segment_not_found : Code::segment_invalid;
+    throw Failure(code, describe_errno("segment file " + path, errno));
+  }
+  try {
+    return std::make_shared<Segment>(std::move(fd), std::move(own));
+  } catch (const Failure& failure) {
+    throw Failure(failure.code, "segment file " + path + ": " + failure.what());
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Segment> Segment::open(const std::string& path) { return open_segment(path, nullptr); }
+
+std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes) {
+  return open_segment(path, std::make_unique<MemoryFile>(path, bytes));
+}
+
+Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(own)), fd_(std::move(fd)) {
+  struct stat status = {};
+  if (::fstat(fd_.get(), &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
+  if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
+  if (status.st_size == 0) throw Failure(Code::segment_invalid, "empty");
+  bytes_ = static_cast<size_t>(status.st_size);
+  // Only files made by memfd_create have seals; on others the call fails.
+  const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
+  sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+bool Segment::contains(uint64_t offset, uint64_t length) const {
+  return offset <= bytes() && length <= bytes() - offset;
+}
+
+bool Segment::intact(uint64_t end) const {
+  struct stat status = {};
+  return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;
+}
+
+}  // namespace kvferry

@@ -1,0 +1,34 @@
+// A segment mapped into this process, for those who need it as memory: the same-host receiver, which copies from it, and
+// devices, which read pages that were registered with them.
+//
+// Belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/fault_guard.h"
+#include "core/mapping.h"
+#include "core/segment.h"
+
+namespace kvferry {
+
+class SegmentMapping {
+ public:
+  // Throws Failure(segment_invalid).
+  explicit SegmentMapping(const Segment& segment);
+
+  const uint8_t* data() const { return mapping_.data(); }
+  size_t bytes() const { return mapping_.bytes(); }
+  // Has a read of it met a page that the file no longer has?
+  bool damaged() const { return guard_.damaged(); }
+  // Maps the pages of the range, if that was not done before.
+  void prefault(uint64_t offset, uint64_t length);
+
+ private:
+  const Mapping mapping_;
+  const FaultGuard guard_;
+  std::vector<bool> prefaulted_;
+};
+
+}  // namespace kvferry

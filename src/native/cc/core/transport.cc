@@ -1,0 +1,92 @@
+#include "core/transport.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <exception>
+
+namespace kvferry {
+namespace {
+
+// Signals are for the JavaScript thread; SIGBUS is not among these because it is raised by the thread itself.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int raised_by_the_thread : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
+    sigdelset(&all, raised_by_the_thread);
+  }
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+void Transport::start(std::chrono::microseconds spin_time) {
+  thread_ = std::thread([this, spin_time] {
+    block_signals();
+    run(spin_time);
+  });
+}
+
+void Transport::post(uint32_t refuse_id, std::function<void()> command) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!closing_) {
+      commands_.push_back({refuse_id, std::move(command)});
+      poller_.wake();
+      return;
+    }
+  }
+  if (refuse_id != 0) answer_failure(refuse_id, Code::closed, "the fabric is closed");
+}
+
+void Transport::shut_down() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+    poller_.wake();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Transport::run(std::chrono::microseconds spin_time) {
+  Clock::time_point spin_until{};
+  for (;;) {
+    const bool worked = run_commands() | progress();
+    bool more_commands = false;
+    {
+      // After `progress`, which may have read away the wake-up of a command that came since `run_commands`.
+      std::lock_guard lock(mutex_);
+      more_commands = !commands_.empty();
+      if (closing_ && !more_commands) break;
+    }
+    if (worked || more_commands) {
+      spin_until = Clock::now() + spin_time;
+      continue;
+    }
+    if (busy() && Clock::now() < spin_until) continue;
+    if (arm()) poller_.wait(deadline());
+  }
+  tear_down();
+}
+
+bool Transport::run_commands() {
+  std::vector<Command> batch;
+  {
+    std::lock_guard lock(mutex_);
+    batch.swap(commands_);
+  }
+  for (const Command& command : batch) run_command(command);
+  return !batch.empty();
+}
+
+void Transport::run_command(const Command& command) {
+  try {
+    command.run();
+  } catch (const Failure& failure) {
+    answer_failure(command.id, failure.code, failure.what());
+  } catch (const std::exception& error) {
+    answer_failure(command.id, Code::internal, error.what());
+  }
+}
+
+}  // namespace kvferry

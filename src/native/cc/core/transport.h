@@ -1,0 +1,88 @@
+// One way to move bytes, with the thread that owns all of it.
+//
+// Rules (each protects against a crash that is hard to find):
+// 1. A transport's sockets, handles and connections are touched by its thread only. Others `post` a command.
+// 2. Every command that was given an id is answered exactly once through the outbox, also when the transport closes.
+// 3. The thread never blocks except in the poller, and never calls JavaScript.
+// 4. `shut_down` joins. After it no byte is moved, and the arena may be unmapped. It may be called twice, and on any
+//    thread but the transport's own. A derived class calls it in its destructor, before its members go.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/outbox.h"
+#include "core/poller.h"
+#include "core/segment.h"
+#include "core/write_scheduler.h"
+
+namespace kvferry {
+
+class Transport {
+ public:
+  explicit Transport(Outbox& outbox) : outbox_(outbox) {}
+  virtual ~Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  // Any thread. `refuse_id` is answered with `closed` when the transport no longer takes commands.
+  void post(uint32_t refuse_id, std::function<void()> command);
+  // `spin_time`: how long the thread looks for more before it sleeps, while something is in flight.
+  void start(std::chrono::microseconds spin_time);
+  void shut_down();
+
+  // Commands: run on the transport's thread. A Failure that they throw answers the id.
+  // Answers, as text, what both ends must have in common to reach each other; addresses begin with it.
+  virtual void open(uint32_t id) = 0;
+  virtual void listen(uint32_t id, std::shared_ptr<Arena> arena) = 0;
+  virtual void grant(uint32_t id) = 0;
+  virtual void revoke(uint32_t id, uint64_t grant) = 0;
+  virtual void connect(uint32_t id, std::string address, std::string token, Clock::time_point deadline) = 0;
+  virtual void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) = 0;
+  virtual void stop(uint64_t connection, uint32_t write) = 0;
+  virtual void disconnect(uint32_t id, uint64_t connection) = 0;
+  // No write uses the segment any more.
+  virtual void forget(const std::shared_ptr<Segment>& segment) = 0;
+
+ protected:
+  // Moves what can be moved without waiting; answers whether anything did.
+  virtual bool progress() = 0;
+  // Is traffic expected at any moment, so that it is worth spinning?
+  virtual bool busy() const = 0;
+  // Makes the descriptors in the poller report what comes from now on. False: there is something already.
+  virtual bool arm() { return true; }
+  // When `progress` must run although nothing happened: time limits, never completions.
+  virtual Deadline deadline() const { return std::nullopt; }
+  // Ends every connection and gives everything back.
+  virtual void tear_down() = 0;
+
+  void answer(uint32_t id) { outbox_.put({.id = id}); }
+  void answer_failure(uint32_t id, Code code, const std::string& message) {
+    outbox_.put({.id = id, .code = code, .message = message});
+  }
+
+  Outbox& outbox_;
+  Poller poller_;
+
+ private:
+  struct Command {
+    uint32_t id;
+    std::function<void()> run;
+  };
+
+  void run(std::chrono::microseconds spin_time);
+  bool run_commands();
+  void run_command(const Command& command);
+
+  std::mutex mutex_;
+  std::vector<Command> commands_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kvferry

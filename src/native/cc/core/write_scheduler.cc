@@ -1,0 +1,192 @@
+#include "core/write_scheduler.h"
+
+#include <algorithm>
+
+namespace kvferry {
+namespace {
+
+// Bounds what one connection may occupy of a provider's queues when its items are small.
+constexpr size_t slices_outstanding_max = 128;
+
+const char* const segment_changed = "source segment shrank or could not be read";
+
+}  // namespace
+
+std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector<WriteItem>& items) const {
+  Completion completion;
+  completion.id = id;
+  for (const WriteItem& item : items) {
+    if (!item.segment->contains(item.source_offset, item.length)) {
+      completion.code = Code::segment_invalid;
+      completion.message = "range " + std::to_string(item.source_offset) + "+" + std::to_string(item.length) +
+                           " is outside a segment of " + std::to_string(item.segment->bytes()) + " bytes";
+      return completion;
+    }
+    if (item.target_offset > target_bytes_ || item.length > target_bytes_ - item.target_offset) {
+      completion.code = Code::write_rejected;
+      completion.message = "range " + std::to_string(item.target_offset) + "+" + std::to_string(item.length) +
+                           " is outside an arena of " + std::to_string(target_bytes_) + " bytes";
+      return completion;
+    }
+  }
+  return std::nullopt;
+}
+
+void WriteScheduler::add(uint32_t id, std::vector<WriteItem> items) {
+  if (auto completion = invalid(id, items)) {
+    outbox_.put(std::move(*completion));
+    return;
+  }
+  std::erase_if(items, [](const WriteItem& item) { return item.length == 0; });
+  Write write;
+  write.id = id;
+  write.items = std::move(items);
+  writes_.emplace(id, std::move(write));
+  turns_.push_back(id);
+  report_if_ended(id);
+}
+
+void WriteScheduler::stop(uint32_t id) {
+  const auto found = writes_.find(id);
+  if (found == writes_.end()) return;
+  Write& write = found->second;
+  if (write.has_more()) write.stopped = true;
+  report_if_ended(id);
+}
+
+std::optional<Slice> WriteScheduler::next() {
+  while (!turns_.empty() && outstanding_.size() < slices_outstanding_max) {
+    const uint32_t id = turns_.front();
+    const auto found = writes_.find(id);
+    if (found == writes_.end() || !found->second.has_more()) {
+      turns_.pop_front();
+      continue;
+    }
+    Write& write = found->second;
+    const Slice slice = slice_of(write);
+    // A slice larger than the window still goes, alone.
+    if (outstanding_bytes_ > 0 && outstanding_bytes_ + slice.length > limits_.window_bytes) return std::nullopt;
+    if (!slice.segment->intact(slice.source_offset + slice.length)) {
+      turns_.pop_front();
+      fail(write, Code::segment_invalid, segment_changed);
+      report_if_ended(id);
+      continue;
+    }
+    return slice;
+  }
+  return std::nullopt;
+}
+
+// Items that follow each other on both sides go as one slice.
+Slice WriteScheduler::slice_of(const Write& write) const {
+  const WriteItem& first = write.items[write.item];
+  Slice slice = {write.id, first.segment.get(), first.source_offset + write.within, first.target_offset + write.within,
+                 std::min(first.length - write.within, limits_.slice_bytes)};
+  for (size_t i = write.item + 1; i < write.items.size() && slice.length < limits_.slice_bytes; i++) {
+    const WriteItem& item = write.items[i];
+    const bool adjacent = item.segment.get() == slice.segment &&
+                          item.source_offset == slice.source_offset + slice.length &&
+                          item.target_offset == slice.target_offset + slice.length;
+    if (!adjacent) break;
+    slice.length += std::min(item.length, limits_.slice_bytes - slice.length);
+  }
+  return slice;
+}
+
+void WriteScheduler::advance(Write& write, uint64_t length) {
+  write.within += length;
+  while (write.item < write.items.size() && write.within >= write.items[write.item].length) {
+    write.within -= write.items[write.item].length;
+    write.item++;
+  }
+}
+
+void WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
+  Write& write = writes_.at(slice.write);
+  advance(write, slice.length);
+  write.outstanding++;
+  outstanding_bytes_ += slice.length;
+  outstanding_.emplace(
+      ticket, Outstanding{slice.write, slice.segment, slice.source_offset + slice.length, slice.length});
+  turns_.pop_front();
+  if (write.has_more()) turns_.push_back(slice.write);
+}
+
+void WriteScheduler::refused(const Slice& slice, Code code, const std::string& message) {
+  fail(writes_.at(slice.write), code, message);
+  turns_.pop_front();
+  report_if_ended(slice.write);
+}
+
+WriteScheduler::Outstanding WriteScheduler::take(uint64_t ticket) {
+  const auto found = outstanding_.find(ticket);
+  const Outstanding outstanding = found->second;
+  outstanding_.erase(found);
+  outstanding_bytes_ -= outstanding.length;
+  writes_.at(outstanding.write).outstanding--;
+  return outstanding;
+}
+
+void WriteScheduler::delivered(uint64_t ticket) {
+  if (!outstanding_.contains(ticket)) return;
+  const Outstanding slice = take(ticket);
+  Write& write = writes_.at(slice.write);
+  if (slice.segment->intact(slice.source_end)) {
+    write.delivered_bytes += slice.length;
+  } else {
+    fail(write, Code::segment_invalid, segment_changed);
+  }
+  report_if_ended(slice.write);
+}
+
+void WriteScheduler::failed(uint64_t ticket, Code code, const std::string& message, bool landed_unknown) {
+  if (!outstanding_.contains(ticket)) return;
+  const Outstanding slice = take(ticket);
+  Write& write = writes_.at(slice.write);
+  if (landed_unknown) write.drained = false;
+  fail(write, code, message);
+  report_if_ended(slice.write);
+}
+
+void WriteScheduler::fail_all(Code code, const std::string& message, bool landed_unknown) {
+  std::vector<uint64_t> tickets;
+  for (const auto& [ticket, slice] : outstanding_) tickets.push_back(ticket);
+  for (const uint64_t ticket : tickets) {
+    const Outstanding slice = take(ticket);
+    Write& write = writes_.at(slice.write);
+    if (landed_unknown) write.drained = false;
+    // A source that vanished is a common cause of a broken connection, and the better explanation.
+    if (!slice.segment->intact(slice.source_end)) fail(write, Code::segment_invalid, segment_changed);
+  }
+  turns_.clear();
+  std::vector<uint32_t> ids;
+  for (const auto& [id, write] : writes_) ids.push_back(id);
+  for (const uint32_t id : ids) {
+    fail(writes_.at(id), code, message);
+    report_if_ended(id);
+  }
+}
+
+// The first error is the one that is reported.
+void WriteScheduler::fail(Write& write, Code code, const std::string& message) {
+  if (write.code != Code::ok) return;
+  write.code = code;
+  write.message = message;
+}
+
+void WriteScheduler::report_if_ended(uint32_t id) {
+  const auto found = writes_.find(id);
+  if (found == writes_.end() || found->second.outstanding > 0 || found->second.has_more()) return;
+  Write& write = found->second;
+  Completion completion;
+  completion.id = id;
+  completion.code = write.code;
+  completion.message = std::move(write.message);
+  completion.bytes = write.delivered_bytes;
+  completion.stopped = write.stopped;
+  completion.drained = write.drained;
+  writes_.erase(found);
+  outbox_.put(std::move(completion));
+}
+
+}  // namespace kvferry

@@ -1,0 +1,108 @@
+// What a connection still has to write, and what is on its way.
+//
+// Writes are cut into slices. A window bounds the bytes that are posted and not complete, because unbounded posting
+// makes TCP collapse and makes `stop` slow; writes take turns slice by slice, so that a long one does not hold up a
+// short one. A write is reported when nothing of it is outstanding and nothing more will be posted.
+//
+// Belongs to the thread of its connection's transport.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/outbox.h"
+#include "core/segment.h"
+
+namespace kvferry {
+
+struct WriteItem {
+  std::shared_ptr<Segment> segment;
+  uint64_t source_offset;
+  uint64_t target_offset;
+  uint64_t length;
+};
+
+struct WriteLimits {
+  uint64_t window_bytes;
+  uint64_t slice_bytes;
+};
+
+struct Slice {
+  uint32_t write;
+  Segment* segment;  // kept alive by the write
+  uint64_t source_offset;
+  uint64_t target_offset;
+  uint64_t length;
+};
+
+class WriteScheduler {
+ public:
+  WriteScheduler(Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {}
+
+  // The size of the target, as soon as it is known. Items beyond it are rejected here already.
+  void set_target_bytes(uint64_t bytes) { target_bytes_ = bytes; }
+
+  void add(uint32_t id, std::vector<WriteItem> items);
+  void stop(uint32_t id);
+
+  // The slice whose turn it is, if the window has room. It is checked against its segment; a write whose segment is not
+  // intact has failed when this returns.
+  std::optional<Slice> next();
+  // The slice that `next` answered was posted under this ticket.
+  void posted(const Slice& slice, uint64_t ticket);
+  // The slice that `next` answered cannot be posted, now or later.
+  void refused(const Slice& slice, Code code, const std::string& message);
+
+  void delivered(uint64_t ticket);
+  // `landed_unknown`: bytes of it may still arrive.
+  void failed(uint64_t ticket, Code code, const std::string& message, bool landed_unknown);
+  // Ends every write. Slices still outstanding are given up; `landed_unknown` is about those.
+  void fail_all(Code code, const std::string& message, bool landed_unknown);
+
+  bool has_outstanding() const { return !outstanding_.empty(); }
+  bool idle() const { return writes_.empty(); }
+
+ private:
+  struct Write {
+    uint32_t id;
+    std::vector<WriteItem> items;
+    size_t item = 0;      // the next one to post from
+    uint64_t within = 0;  // and how much of it was posted
+    size_t outstanding = 0;
+    uint64_t delivered_bytes = 0;
+    bool stopped = false;
+    bool drained = true;
+    Code code = Code::ok;
+    std::string message;
+
+    bool has_more() const { return code == Code::ok && !stopped && item < items.size(); }
+  };
+  struct Outstanding {
+    uint32_t write;
+    Segment* segment;
+    uint64_t source_end;
+    uint64_t length;
+  };
+
+  Slice slice_of(const Write& write) const;
+  void advance(Write& write, uint64_t length);
+  std::optional<Completion> invalid(uint32_t id, const std::vector<WriteItem>& items) const;
+  void fail(Write& write, Code code, const std::string& message);
+  void report_if_ended(uint32_t id);
+  Outstanding take(uint64_t ticket);
+
+  Outbox& outbox_;
+  const WriteLimits limits_;
+  uint64_t target_bytes_ = 0;
+  std::unordered_map<uint32_t, Write> writes_;
+  std::deque<uint32_t> turns_;  // writes with something left to post; ended ones are skipped
+  std::unordered_map<uint64_t, Outstanding> outstanding_;
+  uint64_t outstanding_bytes_ = 0;
+};
+
+}  // namespace kvferry

@@ -1,0 +1,13 @@
+// The thread of one libfabric provider: its domain, its target, its connections.
+#pragma once
+
+#include "libfabric/domain.h"
+#include "core/transport.h"
+
+namespace kvferry {
+
+// Without libfabric's headers this makes a transport that answers `open` with provider_unavailable.
+std::unique_ptr<Transport> make_libfabric_transport(Outbox& outbox, WriteLimits limits, const std::string& family,
+                                                    const std::string& bind_address);
+
+}  // namespace kvferry

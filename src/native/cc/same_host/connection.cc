@@ -1,0 +1,198 @@
+#include "same_host/connection.h"
+
+#include "core/failure.h"
+#include "core/fields.h"
+
+namespace kvferry::same_host {
+namespace {
+
+// The receiver's queue of new connections is full: try again.
+constexpr std::chrono::milliseconds connect_retry{5};
+
+std::string path_of(const std::string& address) {
+  FieldReader fields(address);
+  const bool understood = fields.text() && fields.number() && fields.number();
+  const auto path = understood ? fields.bytes() : std::nullopt;
+  if (!path) throw Failure(Code::connection_failed, "endpoint address cannot be understood");
+  return std::string(path->begin(), path->end());
+}
+
+}  // namespace
+
+Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint64_t number, uint32_t connect_id,
+                       const std::string& address, const std::string& token, Clock::time_point connect_deadline)
+    : poller_(poller),
+      outbox_(outbox),
+      number_(number),
+      connect_id_(connect_id),
+      connect_deadline_(connect_deadline),
+      path_(path_of(address)),
+      scheduler_(outbox, {limits.window_bytes, std::min(limits.slice_bytes, copy_bytes_max)}) {
+  FieldReader fields(token);
+  const auto first = fields.number();
+  const auto second = fields.number();
+  if (!first || !second) throw Failure(Code::connection_failed, "grant token cannot be understood");
+  token_[0] = *first;
+  token_[1] = *second;
+}
+
+Connection::~Connection() { close(); }
+
+void Connection::close() {
+  if ((state_ == State::connecting || state_ == State::greeting) && !stillborn_) {
+    connect_failed("closed while connecting");
+    return;
+  }
+  give_up(Code::connection_lost, "the connection was closed", true);
+}
+
+void Connection::write(uint32_t id, std::vector<WriteItem> items) {
+  scheduler_.add(id, std::move(items));
+  if (state_ == State::broken) scheduler_.fail_all(failure_code_, failure_message_, false);
+}
+
+void Connection::stop(uint32_t write) { scheduler_.stop(write); }
+
+void Connection::forget(const Segment* segment) {
+  const auto found = segments_.find(segment);
+  if (found == segments_.end()) return;
+  Message message = {};
+  message.kind = Kind::detach;
+  message.subject = found->second;
+  segments_.erase(found);
+  if (channel_) channel_->send(message);
+}
+
+bool Connection::progress() {
+  if (stillborn_ || state_ == State::broken) return false;
+  if (state_ != State::open) {
+    if (Clock::now() >= connect_deadline_) {
+      connect_failed("not reached in time");
+    } else if (state_ == State::connecting) {
+      reach();
+    }
+    return false;
+  }
+  bool asked = false;
+  while (const auto slice = scheduler_.next()) {
+    Message message = {};
+    message.kind = Kind::copy;
+    message.subject = segment_number(slice->segment);
+    message.ticket = ++last_ticket_;
+    message.source_offset = slice->source_offset;
+    message.target_offset = slice->target_offset;
+    message.length = slice->length;
+    channel_->send(message);
+    scheduler_.posted(*slice, message.ticket);
+    asked = true;
+  }
+  if (channel_->has_unsent() && !channel_->flush()) hung_up();
+  return asked;
+}
+
+void Connection::reach() {
+  UniqueFd fd;
+  try {
+    fd = connect_to(path_);
+  } catch (const Failure& failure) {
+    connect_failed(failure.what());
+    return;
+  }
+  if (!fd) return;
+  channel_ = std::make_unique<Channel>(poller_, std::move(fd), number_);
+  state_ = State::greeting;
+  Message message = {};
+  message.kind = Kind::hello;
+  message.subject = protocol_version;
+  message.token[0] = token_[0];
+  message.token[1] = token_[1];
+  channel_->send(message);
+  if (!channel_->flush()) hung_up();
+}
+
+uint64_t Connection::segment_number(Segment* segment) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end()) return found->second;
+  Message message = {};
+  message.kind = Kind::attach;
+  message.subject = ++last_segment_;
+  channel_->send(message, segment->fd());
+  segments_.emplace(segment, last_segment_);
+  return last_segment_;
+}
+
+void Connection::readable() {
+  std::vector<Message> messages;
+  std::vector<UniqueFd> descriptors;
+  while (channel_) {
+    const auto received = channel_->receive(messages, descriptors);
+    if (received == Channel::Received::nothing) return;
+    if (received == Channel::Received::hung_up) {
+      hung_up();
+      return;
+    }
+    for (const Message& message : messages) {
+      if (channel_) handle(message);
+    }
+  }
+}
+
+void Connection::handle(const Message& message) {
+  if (state_ == State::greeting && message.kind == Kind::welcome) {
+    state_ = State::open;
+    scheduler_.set_target_bytes(message.subject);
+    outbox_.put({.id = connect_id_, .handle = number_});
+  } else if (state_ == State::greeting && message.kind == Kind::refused) {
+    connect_failed("the grant is unknown or was revoked");
+  } else if (state_ == State::open && message.kind == Kind::done) {
+    switch (message.status) {
+      case CopyStatus::copied:
+        scheduler_.delivered(message.ticket);
+        return;
+      case CopyStatus::rejected:
+        scheduler_.failed(message.ticket, Code::write_rejected, "the receiver rejected the write", false);
+        return;
+      case CopyStatus::segment_invalid:
+        scheduler_.failed(message.ticket, Code::segment_invalid, "the receiver could not read the source segment",
+                          false);
+        return;
+      case CopyStatus::arena_invalid:
+        scheduler_.failed(message.ticket, Code::fabric_error, "the receiver's arena shrank", false);
+        return;
+    }
+  }
+}
+
+void Connection::hung_up() {
+  if (state_ == State::greeting) {
+    connect_failed("the receiver hung up");
+  } else {
+    give_up(Code::connection_lost, "the receiver hung up", false);
+  }
+}
+
+void Connection::connect_failed(const std::string& message) {
+  if (stillborn_) return;
+  stillborn_ = true;
+  outbox_.put({.id = connect_id_, .code = Code::connection_failed, .message = message});
+  give_up(Code::connection_failed, message, false);
+}
+
+void Connection::give_up(Code code, const std::string& message, bool landed_unknown) {
+  channel_.reset();
+  if (state_ != State::broken) {
+    failure_code_ = code;
+    failure_message_ = message;
+    state_ = State::broken;
+  }
+  scheduler_.fail_all(failure_code_, failure_message_, landed_unknown);
+}
+
+Deadline Connection::deadline() const {
+  if (stillborn_) return std::nullopt;
+  if (state_ == State::connecting) return std::min(connect_deadline_, Clock::now() + connect_retry);
+  if (state_ == State::greeting) return connect_deadline_;
+  return std::nullopt;
+}
+
+}  // namespace kvferry::same_host

@@ -1,0 +1,72 @@
+// The sender's side of the same-host path: it asks, the receiver copies.
+//
+// When the receiver's end of the socket closes, the receiver has ended or let go of us, and either way it copies
+// nothing more: a process's descriptors are closed after its last thread has stopped. Writes that fail for that reason
+// are drained. When we close first, a copy may still run over there.
+//
+// Belongs to the thread of its transport.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/outbox.h"
+#include "core/poller.h"
+#include "same_host/socket.h"
+#include "core/write_scheduler.h"
+
+namespace kvferry::same_host {
+
+class Connection {
+ public:
+  // `number` is unique in the transport, and is also the tag for the poller. Throws Failure(connection_failed).
+  Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint64_t number, uint32_t connect_id,
+             const std::string& address, const std::string& token, Clock::time_point connect_deadline);
+  ~Connection();
+
+  void write(uint32_t id, std::vector<WriteItem> items);
+  void stop(uint32_t write);
+  void close();
+  void forget(const Segment* segment);
+
+  void readable();
+  // Asks for what may be asked for; answers whether anything was.
+  bool progress();
+  bool busy() const { return scheduler_.has_outstanding(); }
+  bool stillborn() const { return stillborn_; }
+  Deadline deadline() const;
+
+ private:
+  enum class State { connecting, greeting, open, broken };
+
+  void reach();
+  void handle(const Message& message);
+  void hung_up();
+  void connect_failed(const std::string& message);
+  void give_up(Code code, const std::string& message, bool landed_unknown);
+  uint64_t segment_number(Segment* segment);
+
+  Poller& poller_;
+  Outbox& outbox_;
+  const uint64_t number_;
+  const uint32_t connect_id_;
+  const Clock::time_point connect_deadline_;
+  std::string path_;
+  uint64_t token_[2] = {0, 0};
+
+  State state_ = State::connecting;
+  bool stillborn_ = false;
+  Code failure_code_ = Code::ok;
+  std::string failure_message_;
+  std::unique_ptr<Channel> channel_;
+  WriteScheduler scheduler_;
+  // Segments the receiver has been given, and the numbers they go by. Numbers are never used again.
+  std::unordered_map<const Segment*, uint64_t> segments_;
+  uint64_t last_segment_ = 0;
+  uint64_t last_ticket_ = 0;
+};
+
+}  // namespace kvferry::same_host

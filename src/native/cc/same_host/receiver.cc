@@ -1,0 +1,199 @@
+#include "same_host/receiver.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "core/failure.h"
+#include "core/fields.h"
+#include "core/random.h"
+#include "core/stream_copy.h"
+
+namespace kvferry::same_host {
+namespace {
+
+constexpr size_t grants_max = 1024;
+constexpr size_t peers_max = 1024;
+constexpr size_t segments_per_peer_max = 256;
+// What a peer may have queued before its socket is left unread.
+constexpr size_t requests_per_peer_max = 512;
+// How much of one peer's requests are done before the next peer's turn, and before commands are looked at.
+constexpr uint64_t turn_bytes = 1 << 20;
+constexpr size_t turn_requests = 64;
+
+}  // namespace
+
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+Receiver::Receiver(Poller& poller, std::shared_ptr<Arena> arena, const std::string& directory, uint64_t listen_tag)
+    : poller_(poller), arena_(std::move(arena)), socket_(ListeningSocket::open(directory)) {
+  poller_.add(socket_.fd.get(), listen_tag);
+}
+
+Receiver::~Receiver() {
+  peers_.clear();
+  poller_.remove(socket_.fd.get());
+  socket_.close();
+}
+
+// The socket's device and inode tell a sender in another mount namespace that the path leads it elsewhere.
+std::string Receiver::address() const {
+  struct stat status = {};
+  if (::stat(socket_.path.c_str(), &status) != 0) {
+    throw Failure(Code::provider_unavailable, describe_errno(socket_.path, errno));
+  }
+  const std::vector<uint8_t> path(socket_.path.begin(), socket_.path.end());
+  return boot_id() + ":" + hex_number(status.st_dev) + ":" + hex_number(status.st_ino) + ":" + hex_bytes(path);
+}
+
+uint64_t Receiver::grant(std::string& token) {
+  if (grants_.size() == grants_max) {
+    throw Failure(Code::fabric_error, "too many grants: " + std::to_string(grants_max));
+  }
+  const Token secret = {{random_nonzero(), random_nonzero()}};
+  grants_.emplace(++last_handle_, secret);
+  token = hex_number(secret.words[0]) + ":" + hex_number(secret.words[1]);
+  return last_handle_;
+}
+
+void Receiver::revoke(uint64_t handle) { grants_.erase(handle); }
+
+void Receiver::accept(uint64_t tag) {
+  UniqueFd fd(::accept4(socket_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  // A peer too many is hung up on: its connect fails.
+  if (!fd || peers_.size() == peers_max) return;
+  Peer peer;
+  peer.channel = std::make_unique<Channel>(poller_, std::move(fd), tag);
+  peers_.emplace(tag, std::move(peer));
+}
+
+void Receiver::drop(uint64_t tag) { peers_.erase(tag); }
+
+bool Receiver::readable(uint64_t tag) {
+  const auto found = peers_.find(tag);
+  if (found == peers_.end()) return false;
+  Peer& peer = found->second;
+  std::vector<Message> messages;
+  std::vector<UniqueFd> descriptors;
+  bool alive = peer.channel->flush();
+  while (alive && peer.requests.size() < requests_per_peer_max) {
+    const auto received = peer.channel->receive(messages, descriptors);
+    if (received == Channel::Received::nothing) break;
+    alive = received == Channel::Received::packet;
+    for (size_t i = 0; alive && i < messages.size(); i++) alive = handle(peer, messages[i], descriptors);
+  }
+  if (alive) alive = peer.channel->flush();
+  if (!alive) drop(tag);
+  return true;
+}
+
+// False: the peer does not keep to the protocol.
+bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>& descriptors) {
+  switch (message.kind) {
+    case Kind::hello:
+      return greet(peer, message);
+    case Kind::attach:
+      if (peer.grant == 0 || descriptors.size() != 1) return false;
+      attach(peer, message.subject, std::move(descriptors.front()));
+      descriptors.clear();
+      return true;
+    case Kind::detach:
+      peer.segments.erase(message.subject);
+      return true;
+    case Kind::copy:
+      if (peer.grant == 0) return false;
+      peer.requests.push_back(message);
+      return true;
+    case Kind::welcome:
+    case Kind::refused:
+    case Kind::done:
+      return false;
+  }
+  return false;
+}
+
+bool Receiver::greet(Peer& peer, const Message& message) {
+  if (peer.grant != 0 || message.subject != protocol_version) return false;
+  for (const auto& [handle, token] : grants_) {
+    if (token == Token{{message.token[0], message.token[1]}}) peer.grant = handle;
+  }
+  Message reply = {};
+  reply.kind = peer.grant == 0 ? Kind::refused : Kind::welcome;
+  reply.subject = arena_->bytes();
+  peer.channel->send(reply);
+  return true;
+}
+
+// A segment that cannot be mapped is simply not there when a copy asks for it.
+void Receiver::attach(Peer& peer, uint64_t segment, UniqueFd fd) {
+  if (peer.segments.size() >= segments_per_peer_max) return;
+  try {
+    auto attached = std::make_unique<Segment>(std::move(fd));
+    auto mapping = std::make_unique<SegmentMapping>(*attached);
+    peer.segments[segment] = {std::move(attached), std::move(mapping)};
+  } catch (const Failure&) {
+    peer.segments.erase(segment);
+  }
+}
+
+bool Receiver::has_work() const {
+  for (const auto& [tag, peer] : peers_) {
+    if (!peer.requests.empty()) return true;
+  }
+  return false;
+}
+
+bool Receiver::copy_some() {
+  bool worked = false;
+  for (auto next = peers_.begin(); next != peers_.end();) {
+    const auto current = next++;
+    Peer& peer = current->second;
+    if (peer.requests.empty()) continue;
+    worked = true;
+    const bool was_full = peer.requests.size() >= requests_per_peer_max;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < turn_requests && bytes < turn_bytes && !peer.requests.empty(); i++) {
+      const Message request = peer.requests.front();
+      peer.requests.pop_front();
+      Message reply = {};
+      reply.kind = Kind::done;
+      reply.ticket = request.ticket;
+      reply.status = copy(peer, request);
+      peer.channel->send(reply);
+      bytes += request.length;
+    }
+    if (!peer.channel->flush()) {
+      drop(current->first);
+    } else if (was_full) {
+      readable(current->first);
+    }
+  }
+  return worked;
+}
+
+CopyStatus Receiver::copy(Peer& peer, const Message& request) {
+  if (!grants_.contains(peer.grant)) return CopyStatus::rejected;
+  const bool in_arena = request.target_offset <= arena_->bytes() &&
+                        request.length <= arena_->bytes() - request.target_offset;
+  if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return CopyStatus::rejected;
+  const auto found = peer.segments.find(request.subject);
+  if (found == peer.segments.end()) return CopyStatus::segment_invalid;
+  const Segment& segment = *found->second.segment;
+  SegmentMapping& mapping = *found->second.mapping;
+  const uint64_t end = request.source_offset + request.length;
+  if (!segment.contains(request.source_offset, request.length) || !segment.intact(end)) {
+    return CopyStatus::segment_invalid;
+  }
+  mapping.prefault(request.source_offset, request.length);
+  stream_copy(arena_->data() + request.target_offset, mapping.data() + request.source_offset, request.length);
+  if (!segment.intact(end) || mapping.damaged()) return CopyStatus::segment_invalid;
+  return arena_->intact(request.target_offset + request.length) ? CopyStatus::copied : CopyStatus::arena_invalid;
+}
+
+}  // namespace kvferry::same_host

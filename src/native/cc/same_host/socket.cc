@@ -1,0 +1,179 @@
+#include "same_host/socket.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/failure.h"
+#include "core/fields.h"
+#include "core/random.h"
+
+namespace kvferry::same_host {
+namespace {
+
+constexpr std::string_view name_prefix = "kvferry-";
+constexpr std::string_view name_suffix = ".sock";
+constexpr std::string_view unfinished_suffix = ".new";
+constexpr mode_t socket_mode = 0600;
+constexpr int backlog = 64;
+constexpr size_t descriptors_per_packet = 4;
+
+std::optional<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return std::nullopt;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+UniqueFd make_socket() { return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+
+int try_connect(const UniqueFd& socket, const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return ENAMETOOLONG;
+  const int result = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  return result == 0 ? 0 : errno;
+}
+
+// A socket file that refuses is one whose process is dead: living receivers listen before their file has this name.
+void sweep(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
+  if (!listing) return;
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(name_prefix) || !name.ends_with(name_suffix)) continue;
+    const std::string path = directory + "/" + entry->d_name;
+    if (try_connect(make_socket(), path) == ECONNREFUSED) ::unlink(path.c_str());
+  }
+}
+
+}  // namespace
+
+ListeningSocket ListeningSocket::open(const std::string& directory) {
+  sweep(directory);
+  ListeningSocket made;
+  made.path = directory + "/" + std::string(name_prefix) + std::to_string(::getpid()) + "-" +
+              hex_number(random_nonzero()) + std::string(name_suffix);
+  const std::string unfinished = made.path + std::string(unfinished_suffix);
+  const auto address = address_of(unfinished);
+  if (!address) throw Failure(Code::provider_unavailable, "socket path is too long: " + made.path);
+  made.fd = make_socket();
+  const bool listening =
+      made.fd && ::bind(made.fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0 &&
+      ::chmod(unfinished.c_str(), socket_mode) == 0 && ::listen(made.fd.get(), backlog) == 0 &&
+      ::rename(unfinished.c_str(), made.path.c_str()) == 0;
+  if (listening) return made;
+  const int error = errno;
+  ::unlink(unfinished.c_str());
+  throw Failure(Code::provider_unavailable, describe_errno("cannot listen in " + directory, error));
+}
+
+void ListeningSocket::close() {
+  if (!fd) return;
+  ::unlink(path.c_str());
+  fd.reset();
+}
+
+UniqueFd connect_to(const std::string& path) {
+  UniqueFd socket = make_socket();
+  const int error = socket ? try_connect(socket, path) : errno;
+  if (error == 0) return socket;
+  if (error == EAGAIN) return UniqueFd();
+  throw Failure(Code::connection_failed, describe_errno(path, error));
+}
+
+Channel::Channel(Poller& poller, UniqueFd fd, uint64_t tag) : poller_(poller), fd_(std::move(fd)), tag_(tag) {
+  poller_.add(fd_.get(), tag_);
+}
+
+Channel::~Channel() { poller_.remove(fd_.get()); }
+
+Channel::Received Channel::receive(std::vector<Message>& messages, std::vector<UniqueFd>& descriptors) {
+  messages.resize(messages_per_packet);
+  descriptors.clear();
+  iovec data = {messages.data(), messages.size() * sizeof(Message)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * descriptors_per_packet)];
+  msghdr header = {};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const ssize_t bytes = ::recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (bytes < 0) {
+    messages.clear();
+    return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::hung_up;
+  }
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int descriptor = -1;
+      std::memcpy(&descriptor, CMSG_DATA(part) + i * sizeof(int), sizeof descriptor);
+      descriptors.emplace_back(descriptor);
+    }
+  }
+  messages.resize(static_cast<size_t>(bytes) / sizeof(Message));
+  // Packets are never empty and always whole; anything else is not a kvferry.
+  const bool whole = bytes > 0 && static_cast<size_t>(bytes) % sizeof(Message) == 0;
+  return whole ? Received::packet : Received::hung_up;
+}
+
+void Channel::send(const Message& message, int descriptor) {
+  unsent_.push_back({message, descriptor < 0 ? UniqueFd() : UniqueFd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))});
+}
+
+bool Channel::flush() {
+  while (!unsent_.empty()) {
+    const ssize_t sent = send_packet();
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return false;
+      break;
+    }
+    unsent_.erase(unsent_.begin(), unsent_.begin() + sent);
+  }
+  if (has_unsent() != watching_writable_) {
+    watching_writable_ = has_unsent();
+    poller_.watch_writable(fd_.get(), tag_, watching_writable_);
+  }
+  return true;
+}
+
+// A message with a descriptor goes alone, so that it is clear whose descriptor it is.
+ssize_t Channel::send_packet() {
+  Message packet[messages_per_packet];
+  size_t count = 0;
+  const int descriptor = unsent_.front().descriptor.get();
+  for (const Unsent& unsent : unsent_) {
+    if (count == messages_per_packet || (count > 0 && (descriptor >= 0 || unsent.descriptor))) break;
+    packet[count++] = unsent.message;
+  }
+  iovec data = {packet, count * sizeof(Message)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header = {};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(part), &descriptor, sizeof descriptor);
+  }
+  const ssize_t result = ::sendmsg(fd_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return result < 0 ? result : static_cast<ssize_t>(count);
+}
+
+}  // namespace kvferry::same_host

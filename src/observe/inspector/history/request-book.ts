@@ -1,0 +1,210 @@
+/** What is known of each request, put together from the journals of all agents that have to do with it. */
+import type { MessageEntry, StateEntry, StoreEntry } from '../../../protocol/observation.js';
+import { isSampled } from '../../../protocol/sampling.js';
+import { ends } from '../../../protocol/subjects.js';
+import type { EntryView, RequestView } from '../feed.js';
+import type { Happening } from './happening.js';
+
+/** Those that were heard of first make room. */
+const REQUESTS_MAX = 5000;
+/** Keys by which a request can be found. */
+const KEYS_PER_REQUEST_MAX = 64;
+
+type Side = keyof RequestView['states'];
+/** It grows as entries come. */
+type Known = { -readonly [Field in keyof RequestView]: RequestView[Field] };
+
+interface BookedRequest {
+  readonly view: Known;
+  readonly keys: readonly string[];
+}
+
+/** All that is set must match. */
+export interface RequestQuery {
+  /** Part of an id or of a key. */
+  readonly text?: string | undefined;
+  readonly agent?: string | undefined;
+  /** Of one of its machines, or its end. */
+  readonly state?: string | undefined;
+  /** Part of the code of its reason. */
+  readonly reason?: string | undefined;
+}
+
+export class RequestBook {
+  readonly #requests: Map<string, BookedRequest>;
+
+  constructor(requests: Iterable<readonly [string, BookedRequest]> = []) {
+    this.#requests = new Map(requests);
+  }
+
+  clone(): RequestBook {
+    const copies = [...this.#requests].map(([id, { view, keys }]) => [id, { view: { ...view }, keys }] as const);
+    return new RequestBook(copies);
+  }
+
+  /** Returns the request that has changed. */
+  apply(happening: Happening): RequestView | undefined {
+    switch (happening.kind) {
+      case 'entry':
+        return this.#entry(happening.view);
+      case 'sampled':
+        for (const [id, { view }] of this.#requests) {
+          if (view.end === undefined && !isSampled(view.request, happening.oneIn)) this.#requests.delete(id);
+        }
+        return undefined;
+      case 'gone':
+        for (const { view } of this.#requests.values()) this.#sideGone(view, happening.agent);
+        return undefined;
+      case 'found':
+        return undefined;
+    }
+  }
+
+  find(epoch: string, request: string): RequestView | undefined {
+    return this.#requests.get(idOf(epoch, request))?.view;
+  }
+
+  /** Newest first. */
+  list(query: RequestQuery, limit: number): RequestView[] {
+    const found = [...this.#requests.values()].filter(({ view, keys }) => matches(view, keys, query));
+    return found
+      .map(({ view }) => view)
+      .sort((a, b) => b.startedMs - a.startedMs)
+      .slice(0, limit);
+  }
+
+  #entry(entryView: EntryView): RequestView | undefined {
+    const { agent, timeMs, entry } = entryView;
+    const { request } = entry;
+    if (request === undefined) return undefined;
+    const id = idOf(epochOf(entryView), request);
+    const booked = this.#requests.get(id) ?? this.#begun(entryView);
+    if (booked === undefined) return undefined;
+    const { view, keys } = booked;
+    view.startedMs = Math.min(view.startedMs, timeMs);
+    view.changedMs = Math.max(view.changedMs, timeMs);
+    if (entry.batch !== undefined) view.batches = Math.max(view.batches, entry.batch + 1);
+    switch (entry.kind) {
+      case 'state':
+        readState(view, agent, entry);
+        break;
+      case 'message':
+        readMessage(view, entry, timeMs);
+        break;
+      case 'store':
+        readStore(view, entry, timeMs);
+        if (keys.length < KEYS_PER_REQUEST_MAX) this.#requests.set(id, { view, keys: withKeys(keys, entry.keys) });
+        break;
+    }
+    return view;
+  }
+
+  /** A request is what a machine was started for: readers that only lease pages have none. */
+  #begun(entryView: EntryView): BookedRequest | undefined {
+    const { timeMs, entry } = entryView;
+    if (entry.kind !== 'state' || entry.request === undefined) return undefined;
+    const epoch = epochOf(entryView);
+    const view = { request: entry.request, epoch, startedMs: timeMs, changedMs: timeMs, states: {}, ...NOTHING_YET };
+    const booked = { view, keys: [] };
+    this.#requests.set(idOf(epoch, entry.request), booked);
+    for (const oldest of this.#requests.keys()) {
+      if (this.#requests.size <= REQUESTS_MAX) break;
+      this.#requests.delete(oldest);
+    }
+    return booked;
+  }
+
+  #sideGone(view: Known, agent: string): void {
+    if (view.sender === agent) view.states = withState(view.states, 'sender', undefined);
+    if (view.receiver === agent) view.states = withState(view.states, 'receiver', undefined);
+  }
+}
+
+const NOTHING_YET = { batches: 0, chunks: 0, deduplicated: 0, joined: 0, handedOver: 0 };
+
+function readState(view: Known, agent: string, entry: StateEntry): void {
+  const { machine, peer, to, done, reason } = entry;
+  switch (machine) {
+    case 'request':
+      view.sender = agent;
+      if (peer !== undefined) view.receiver ??= peer;
+      view.states = withState(view.states, 'sender', done ? undefined : to);
+      break;
+    case 'ingest':
+      view.receiver = agent;
+      if (peer !== undefined) view.sender ??= peer;
+      view.states = withState(view.states, 'receiver', done ? undefined : to);
+      break;
+    case 'transfer':
+    case 'agent':
+    case 'peer':
+    case 'group':
+      break;
+  }
+  const isOfRequest = machine === 'request' || machine === 'ingest';
+  if (isOfRequest && done && reason !== undefined) view.reason ??= reason;
+}
+
+/** The end is announced once, by whoever has the word. */
+function readMessage(view: Known, { operation, direction }: MessageEntry, timeMs: number): void {
+  const end = ends.find((each) => operation === `event.${each}`);
+  if (direction !== 'out' || end === undefined) return;
+  view.end = end;
+  view.endedMs ??= timeMs;
+}
+
+function readStore(view: Known, { action, chunks, detail }: StoreEntry, timeMs: number): void {
+  switch (action) {
+    case 'allocated':
+      view.chunks += chunks;
+      break;
+    case 'deduplicated':
+      view.chunks += chunks;
+      view.deduplicated += chunks;
+      break;
+    case 'joined':
+      view.chunks += chunks;
+      view.joined += chunks;
+      break;
+    case 'handed-over':
+      view.handedOver += chunks;
+      break;
+    case 'ended': {
+      const end = ends.find((each) => detail?.split(':')[0] === each);
+      if (end === undefined) break;
+      view.end ??= end;
+      view.endedMs ??= timeMs;
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+/** Only a message to the sender itself does without its epoch. */
+export function epochOf({ agentEpoch, entry }: EntryView): string {
+  return entry.epoch ?? agentEpoch;
+}
+
+function withState(states: RequestView['states'], side: Side, state: string | undefined): RequestView['states'] {
+  const { [side]: _, ...others } = states;
+  return state === undefined ? others : { ...others, [side]: state };
+}
+
+function withKeys(keys: readonly string[], more: readonly string[]): readonly string[] {
+  const added = more.filter((key) => !keys.includes(key));
+  return added.length === 0 ? keys : [...keys, ...added].slice(0, KEYS_PER_REQUEST_MAX);
+}
+
+function matches(view: RequestView, keys: readonly string[], { text, agent, state, reason }: RequestQuery): boolean {
+  const { sender, receiver, states, end } = view;
+  const has = (name: string) => name.includes(text ?? '');
+  if (text !== undefined && !has(view.request) && !keys.some(has)) return false;
+  if (agent !== undefined && sender !== agent && receiver !== agent) return false;
+  if (state !== undefined && ![states.sender, states.receiver, end].includes(state)) return false;
+  return reason === undefined || view.reason?.code.includes(reason) === true;
+}
+
+function idOf(epoch: string, request: string): string {
+  return `${epoch}/${request}`;
+}

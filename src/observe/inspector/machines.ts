@@ -1,0 +1,21 @@
+/** Every machine there is, by name. */
+import type { AnyStateMachine } from 'xstate';
+import { agentMachine } from '../../../machines/agent.js';
+import { groupMachine } from '../../../machines/group.js';
+import { ingestMachine } from '../../../machines/ingest.js';
+import { pageMachine } from '../../../machines/page.js';
+import { peerMachine } from '../../../machines/peer.js';
+import { requestMachine } from '../../../machines/request.js';
+import { transferMachine } from '../../../machines/transfer.js';
+import type { ChartView } from './feed.js';
+
+/** In the order of machines/README.md. */
+export const machines: Readonly<Record<ChartView['machine'], AnyStateMachine>> = {
+  agent: agentMachine,
+  peer: peerMachine,
+  request: requestMachine,
+  transfer: transferMachine,
+  ingest: ingestMachine,
+  group: groupMachine,
+  page: pageMachine,
+};

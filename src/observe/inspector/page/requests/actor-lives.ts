@@ -1,0 +1,42 @@
+/** The life of each actor of a request, put together from the entries about it. */
+import type { MachineName } from '../../../../protocol/observation.js';
+import type { EntryView } from '../../feed.js';
+import { type Tone, toneOfState } from '../tones.js';
+
+export interface Stretch {
+  readonly state: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly tone: Tone;
+  /** It goes on. */
+  readonly open: boolean;
+}
+
+export interface ActorLife {
+  readonly agent: string;
+  readonly machine: MachineName;
+  readonly actor: string;
+  readonly batch?: number;
+  readonly stretches: readonly Stretch[];
+  /** The last state it was seen in. */
+  readonly state: string;
+  readonly done: boolean;
+}
+
+/** In the order in which they began. What has not ended is drawn until `nowMs`. */
+export function livesOf(entries: readonly EntryView[], nowMs: number): ActorLife[] {
+  const lives = new Map<string, ActorLife & { readonly stretches: Stretch[] }>();
+  for (const { agent, timeMs, entry } of entries) {
+    if (entry.kind !== 'state') continue;
+    const { machine, actor, batch, to, done } = entry;
+    const key = `${agent} ${actor}`;
+    const before = lives.get(key);
+    const stretches = before?.stretches ?? [];
+    const last = stretches.at(-1);
+    if (last?.open === true) stretches[stretches.length - 1] = { ...last, toMs: timeMs, open: false };
+    const stretch = { state: to, tone: toneOfState(machine, to), fromMs: timeMs };
+    stretches.push({ ...stretch, toMs: done ? timeMs : Math.max(timeMs, nowMs), open: !done });
+    lives.set(key, { agent, machine, actor, ...(batch === undefined ? {} : { batch }), stretches, state: to, done });
+  }
+  return [...lives.values()];
+}

@@ -1,0 +1,88 @@
+/** What a state means for whoever looks: the same colour for the same meaning in every view. */
+import type { MachineName } from '../../../protocol/observation.js';
+import type { End } from '../../../protocol/subjects.js';
+
+/** `work`: bytes move or something is being done. `wait`: somebody else has to act. `warn`: may go wrong. */
+export type Tone = 'quiet' | 'wait' | 'work' | 'good' | 'warn' | 'bad';
+
+const ends: Record<End, Tone> = { ready: 'good', failed: 'bad', cancelled: 'quiet', expired: 'warn' };
+
+export function toneOfEnd(end: End): Tone {
+  return ends[end];
+}
+
+/** By machine, and in it by the last part of the state's name (machines/README.md). */
+const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
+  agent: {
+    starting: 'work',
+    running: 'good',
+    draining: 'warn',
+    fencing: 'bad',
+    closing: 'quiet',
+    stopped: 'quiet',
+  },
+  peer: {
+    connecting: 'wait',
+    interrupted: 'warn',
+    connected: 'good',
+    alive: 'good',
+    suspect: 'warn',
+    silent: 'warn',
+    unheard: 'warn',
+    lost: 'bad',
+  },
+  request: {
+    open: 'work',
+    settling: 'wait',
+    settled: 'good',
+    aborting: 'bad',
+    deciding: 'bad',
+    asking: 'bad',
+    draining: 'warn',
+    ended: 'quiet',
+  },
+  transfer: {
+    allocating: 'wait',
+    filtering: 'work',
+    filtered: 'work',
+    writing: 'work',
+    committing: 'work',
+    joining: 'wait',
+    aborting: 'bad',
+    draining: 'warn',
+    committed: 'good',
+    aborted: 'bad',
+  },
+  ingest: {
+    waiting: 'wait',
+    receiving: 'work',
+    gathering: 'wait',
+    deciding: 'warn',
+    ready: 'good',
+    ended: 'quiet',
+    released: 'quiet',
+  },
+  group: {
+    collecting: 'wait',
+    deciding: 'wait',
+    telling: 'work',
+    ready: 'good',
+    ended: 'quiet',
+  },
+};
+
+const severity: readonly Tone[] = ['quiet', 'good', 'work', 'wait', 'warn', 'bad'];
+
+/** The gravest of several. */
+export function worst(tones: readonly Tone[]): Tone {
+  return tones.reduce(
+    (gravest, tone) => (severity.indexOf(tone) > severity.indexOf(gravest) ? tone : gravest),
+    'quiet',
+  );
+}
+
+/** Of a state as an agent names it: `writing`, `running.open`, or `connected and alive`. */
+export function toneOfState(machine: MachineName, state: string): Tone {
+  const tones = state.split(' and ').map((name) => states[machine][name.slice(name.lastIndexOf('.') + 1)] ?? 'work');
+  return worst(tones);
+}

@@ -1,0 +1,48 @@
+/** Puts a recording around the ports of an agent. */
+import type { AgentPorts } from '../../actors/agent/agent-actor.js';
+import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import { FORMAT_VERSION, type Line } from './record.js';
+import { Recorder } from './recorder.js';
+import { RecordingClock } from './recording-clock.js';
+import { RecordingControl } from './recording-control.js';
+import { RecordingFabric } from './recording-fabric.js';
+import { Redaction } from './redaction.js';
+
+export interface RecordAgentOptions {
+  readonly options: AgentOptions;
+  readonly ports: AgentPorts;
+  /** Runs something in a macrotask of its own, in the order of the calls. */
+  nextTurn(run: () => void): void;
+  write(line: Line): void;
+  /** Secret that tokens are hidden with. */
+  readonly salt: string;
+  /** Date and time, for people. */
+  readonly recordedAt: string;
+}
+
+export interface RecordedAgent {
+  /** For the agent. It must be made and started in the turn in which this is made: that is step 0. */
+  readonly ports: AgentPorts;
+  /** The order to stop comes from outside like everything else: it gets a turn of its own. */
+  orderStop(stop: () => void): void;
+}
+
+export function recordAgent({ options, ports, nextTurn, write, salt, recordedAt }: RecordAgentOptions): RecordedAgent {
+  const { clock, control, fabric, version } = ports;
+  const epoch = ports.newEpoch();
+  const recorder = new Recorder({ clock, nextTurn, write, redaction: new Redaction(salt) });
+  const recording = new RecordingFabric(fabric, recorder);
+  const offer = { endpoints: [...recording.endpoints()], unavailable: [...recording.unavailable()] };
+  const about = { version, recordedAt, epoch, options, offer, atMs: recorder.nowMs };
+  write({ kvferry: 'recording', format: FORMAT_VERSION, ...about });
+  return {
+    ports: {
+      ...ports,
+      control: new RecordingControl(control, recorder),
+      fabric: recording,
+      clock: new RecordingClock(clock, recorder),
+      newEpoch: () => epoch,
+    },
+    orderStop: (stop) => recorder.arrive({ in: 'stop' }, stop),
+  };
+}

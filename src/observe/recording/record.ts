@@ -1,0 +1,151 @@
+/**
+ * What a recording consists of: a header, then a line for everything that came in (`in`, numbered: a step) and for everything
+ * that the agent did because of it (`out`). docs/replay.md describes the file.
+ *
+ * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set in
+ * that step.
+ */
+import { z } from 'zod';
+import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { Provider } from '../../ports/fabric.js';
+import { errorCodes } from '../../protocol/errors.js';
+import { role } from '../../protocol/fields.js';
+
+export const FORMAT_VERSION = 1;
+
+const providers = ['same-host', 'tcp', 'net', 'verbs', 'memory'] as const satisfies readonly Provider[];
+const provider = z.enum(providers);
+const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
+const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
+
+/** An option that is added later needs a default here, so that older recordings can be read. */
+const agentOptions: z.ZodType<AgentOptions> = z.object({
+  agent: z.string(),
+  role,
+  providers: z.array(provider),
+  arena: memory,
+  staging: memory,
+  heartbeatMs: z.number(),
+  connectTimeoutMs: z.number(),
+  attemptTimeoutMs: z.number(),
+  inquireIntervalMs: z.number(),
+  writeDrainTimeoutMs: z.number(),
+  shutdownTimeoutMs: z.number(),
+  leaseMs: z.number(),
+  retainedMax: z.number(),
+  sweepIntervalMs: z.number(),
+  tombstoneMs: z.number(),
+  tombstonesMax: z.number(),
+  requestsMax: z.number(),
+  journalEntries: z.number().default(0),
+  auditIntervalMs: z.number().default(0),
+  faultsAllowed: z.boolean().default(false),
+});
+
+/** What the fabric offers; it changes only when the arena is made. */
+const fabricOffer = z.object({
+  endpoints: z.array(endpoint),
+  unavailable: z.array(z.object({ provider, reason: z.string() })),
+});
+export type FabricOffer = z.infer<typeof fabricOffer>;
+
+export const header = z.object({
+  kvferry: z.literal('recording'),
+  format: z.literal(FORMAT_VERSION),
+  /** Of the program that recorded. */
+  version: z.string(),
+  recordedAt: z.string(),
+  epoch: z.string(),
+  options: agentOptions,
+  offer: fabricOffer,
+  /** The agent's clock at the start: step 0. */
+  atMs: z.number(),
+});
+export type Header = z.infer<typeof header>;
+
+/** An error of a port. Without a code it was a defect: something else than a `KvferryError`. */
+export const portError = z.object({
+  code: z.enum(errorCodes).optional(),
+  message: z.string(),
+  field: z.string().optional(),
+});
+export type PortError = z.infer<typeof portError>;
+
+/** Calls that are answered later, and what the answer must be. Those of the fabric are named as its failpoints are. */
+export const answers = {
+  request: z.string(),
+  'request.all': z.array(z.string()),
+  flush: z.undefined(),
+  'control.close': z.undefined(),
+  arena: fabricOffer,
+  grant: z.object({ id: z.string(), provider, token: z.string(), arenaBytes: z.number() }),
+  revoke: z.undefined(),
+  attach: z.object({ bytes: z.number() }),
+  segment: z.undefined(),
+  detach: z.undefined(),
+  connect: z.object({ provider, detail: z.string() }),
+  write: z.discriminatedUnion('status', [
+    z.object({ status: z.literal('delivered'), bytes: z.number() }),
+    z.object({ status: z.literal('stopped'), bytes: z.number(), drained: z.boolean() }),
+    z.object({
+      status: z.literal('failed'),
+      bytes: z.number(),
+      drained: z.boolean(),
+      code: z.enum(['write_rejected', 'connection_lost', 'segment_invalid', 'fabric_error']),
+      message: z.string(),
+    }),
+  ]),
+  disconnect: z.undefined(),
+  close: z.undefined(),
+} as const satisfies Record<string, z.ZodType>;
+export type Call = keyof typeof answers;
+export type Answer<C extends Call> = z.infer<(typeof answers)[C]>;
+const calls = Object.keys(answers) as [Call, ...Call[]];
+
+const name = z.string();
+
+const input = z.discriminatedUnion('in', [
+  /** `to`: the subject of the subscription it came to. */
+  z.object({ in: z.literal('message'), to: z.string(), subject: z.string(), body: z.string() }),
+  z.object({ in: z.literal('answer'), question: name, value: z.unknown().optional(), error: portError.optional() }),
+  z.object({ in: z.literal('timer'), timer: name }),
+  z.object({ in: z.literal('status'), status: z.enum(['connected', 'disconnected']) }),
+  /** The order to stop. */
+  z.object({ in: z.literal('stop') }),
+]);
+export type Input = z.infer<typeof input>;
+
+export const output = z.discriminatedUnion('out', [
+  z.object({ out: z.literal('publish'), subject: z.string(), body: z.string(), error: portError.optional() }),
+  /** `message`: the step in which the message came that is answered. */
+  z.object({ out: z.literal('respond'), message: z.number(), body: z.string(), error: portError.optional() }),
+  z.object({ out: z.literal('subscribe'), subject: z.string() }),
+  z.object({ out: z.literal('unsubscribe'), subject: z.string() }),
+  /** With an error the call threw, and no answer comes. */
+  z.object({
+    out: z.literal('ask'),
+    question: name,
+    call: z.enum(calls),
+    with: z.record(z.string(), z.unknown()),
+    error: portError.optional(),
+  }),
+  z.object({ out: z.literal('write.stop'), question: name }),
+  z.object({ out: z.literal('timer.set'), timer: name, delayMs: z.number() }),
+  z.object({ out: z.literal('timer.clear'), timer: name }),
+  /** `canReach` was asked, which answers at once. */
+  z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean() }),
+]);
+export type Output = z.infer<typeof output>;
+
+/** A step begins: what came in, and the agent's clock, which stands still while it is handled. */
+export const step = z.intersection(z.object({ step: z.int().positive(), atMs: z.number() }), input);
+export type Step = z.infer<typeof step>;
+
+/**
+ * Why nothing follows: the agent has stopped, the file has become as large as it may, or the disk was too slow. A recording
+ * that does not end like this was cut off: the process was killed, or the disk was full.
+ */
+export const end = z.object({ end: z.enum(['stopped', 'size', 'backlog']) });
+export type RecordingEnd = z.infer<typeof end>['end'];
+
+export type Line = Header | Step | Output | z.infer<typeof end>;

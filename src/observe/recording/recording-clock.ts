@@ -1,0 +1,42 @@
+/** A clock port that is recorded. It stands still during a turn. */
+import type { ClockPort } from '../../ports/clock.js';
+import type { Recorder } from './recorder.js';
+
+export class RecordingClock implements ClockPort {
+  readonly #clock: ClockPort;
+  readonly #recorder: Recorder;
+  /** Timers that have neither fired nor been cleared: the handle below, by name. */
+  readonly #pending = new Map<string, unknown>();
+
+  constructor(clock: ClockPort, recorder: Recorder) {
+    this.#clock = clock;
+    this.#recorder = recorder;
+  }
+
+  now(): number {
+    return this.#recorder.nowMs;
+  }
+
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    const timer = this.#recorder.nextName();
+    this.#recorder.note({ out: 'timer.set', timer, delayMs });
+    const due = () => {
+      const fire = () => {
+        this.#pending.delete(timer);
+        callback();
+      };
+      // It may be cleared until its turn comes.
+      this.#recorder.arrive({ in: 'timer', timer }, fire, () => this.#pending.has(timer));
+    };
+    this.#pending.set(timer, this.#clock.setTimeout(due, delayMs));
+    return timer;
+  }
+
+  clearTimeout(handle: unknown): void {
+    const timer = handle as string;
+    if (!this.#pending.has(timer)) return;
+    this.#clock.clearTimeout(this.#pending.get(timer));
+    this.#pending.delete(timer);
+    this.#recorder.note({ out: 'timer.clear', timer });
+  }
+}

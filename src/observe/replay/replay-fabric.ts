@@ -1,0 +1,120 @@
+/** The fabric port of a replay: nothing is written anywhere. */
+import type {
+  ArenaOptions,
+  FabricConnection,
+  FabricEndpoint,
+  FabricGrant,
+  FabricPort,
+  FabricWrite,
+  Provider,
+  UnavailableProvider,
+  WriteItem,
+} from '../../ports/fabric.js';
+import type { FabricOffer } from '../recording/record.js';
+import { rowsOf } from '../recording/recording-fabric.js';
+import type { Foresight } from './foresight.js';
+import type { Questions } from './questions.js';
+import type { ReplayTurn } from './replay-turn.js';
+
+export class ReplayFabric implements FabricPort {
+  readonly #turn: ReplayTurn;
+  readonly #questions: Questions;
+  readonly #foresight: Foresight;
+  #offer: FabricOffer;
+
+  constructor(turn: ReplayTurn, questions: Questions, foresight: Foresight, offer: FabricOffer) {
+    this.#turn = turn;
+    this.#questions = questions;
+    this.#foresight = foresight;
+    this.#offer = offer;
+  }
+
+  endpoints(): readonly FabricEndpoint[] {
+    return this.#offer.endpoints;
+  }
+
+  unavailable(): readonly UnavailableProvider[] {
+    return this.#offer.unavailable;
+  }
+
+  canReach(endpoint: FabricEndpoint): boolean {
+    const reachable = this.#foresight.reachable(endpoint);
+    this.#turn.note({ out: 'reach', endpoint, reachable });
+    return reachable;
+  }
+
+  async createArena(options: ArenaOptions): Promise<void> {
+    this.#offer = await this.#questions.ask('arena', { ...options }).answer;
+  }
+
+  async grant(provider: Provider): Promise<FabricGrant> {
+    return this.#questions.ask('grant', { provider }).answer;
+  }
+
+  async revoke(grantId: string): Promise<void> {
+    return this.#questions.ask('revoke', { grant: grantId }).answer;
+  }
+
+  async attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+    return this.#questions.ask('attach', { name, path }).answer;
+  }
+
+  async createSegment(name: string, path: string, bytes: number): Promise<void> {
+    return this.#questions.ask('segment', { name, path, bytes }).answer;
+  }
+
+  async detachSegment(name: string): Promise<void> {
+    return this.#questions.ask('detach', { name }).answer;
+  }
+
+  async connect(
+    endpoint: FabricEndpoint,
+    grant: FabricGrant,
+    options: { timeoutMs: number },
+  ): Promise<FabricConnection> {
+    const { name, answer } = this.#questions.ask('connect', { endpoint, grant, timeoutMs: options.timeoutMs });
+    const { provider, detail } = await answer;
+    return new ReplayConnection(name, { provider, detail }, this.#turn, this.#questions);
+  }
+
+  async close(): Promise<void> {
+    return this.#questions.ask('close', {}).answer;
+  }
+}
+
+class ReplayConnection implements FabricConnection {
+  readonly provider: Provider;
+  readonly detail: string;
+  readonly #name: string;
+  readonly #turn: ReplayTurn;
+  readonly #questions: Questions;
+  /** Writes that the recording does not have. */
+  readonly #unheard = new Set<string>();
+
+  constructor(name: string, made: { provider: Provider; detail: string }, turn: ReplayTurn, questions: Questions) {
+    this.provider = made.provider;
+    this.detail = made.detail;
+    this.#name = name;
+    this.#turn = turn;
+    this.#questions = questions;
+  }
+
+  write(items: readonly WriteItem[]): FabricWrite {
+    const args = { connection: this.#name, items: rowsOf(items) };
+    const { name: question, isRecorded, answer: done } = this.#questions.ask('write', args);
+    if (!isRecorded) this.#unheard.add(question);
+    return {
+      done,
+      stop: () => {
+        this.#turn.note({ out: 'write.stop', question });
+        if (!isRecorded) this.#questions.answer(question, { status: 'stopped', bytes: 0, drained: true }, undefined);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    const lost = { status: 'failed', bytes: 0, drained: true, code: 'connection_lost', message: 'it was closed' };
+    for (const question of this.#unheard) this.#questions.answer(question, lost, undefined);
+    return this.#questions.ask('disconnect', { connection: this.#name }).answer;
+  }
+}

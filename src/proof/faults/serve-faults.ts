@@ -1,0 +1,79 @@
+/**
+ * Answers orders to make a fault happen. On a port of its own, not the agent's: that may be cut, and the agent, or its
+ * recording, shall see nothing but the effects.
+ */
+import type { Logger } from 'pino';
+import type { ClockPort } from '../../ports/clock.js';
+import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
+import { decode, encodeError } from '../../protocol/codec.js';
+import { KvferryError } from '../../protocol/errors.js';
+import { type FaultReply, faultRequest } from '../../protocol/faults.js';
+import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { subjects } from '../../protocol/subjects.js';
+import type { Faults, StruckFault } from './faults.js';
+
+/** How long the fault waits for its answer to be sent. */
+const ANSWER_TIMEOUT_MS = 1000;
+
+export interface FaultService {
+  readonly control: ControlPort;
+  readonly clock: ClockPort;
+  readonly logger: Logger;
+  readonly agent: string;
+  readonly epoch: string;
+  /** Undefined: none is allowed, and each order is refused. */
+  readonly faults: Pick<Faults, 'strike'> | undefined;
+}
+
+export function serveFaults(service: FaultService): ControlSubscription {
+  return service.control.subscribe(subjects.fault(service.agent), (message) => void obey(service, message));
+}
+
+async function obey(service: FaultService, message: ControlMessage): Promise<void> {
+  const { agent, epoch, logger } = service;
+  let struck: StruckFault;
+  try {
+    struck = strike(service, message.body);
+    const lasts = struck.forMs === undefined ? {} : { forMs: struck.forMs };
+    const reply: FaultReply = { v: PROTOCOL_VERSION, ok: true, agent, epoch, ...lasts };
+    message.respond(JSON.stringify(reply));
+  } catch (error) {
+    refuse(logger, message, error);
+    return;
+  }
+  if (struck.afterAnswer === undefined) return;
+  await sent(service);
+  struck.afterAnswer();
+}
+
+function strike({ agent, faults, logger }: FaultService, body: string): StruckFault {
+  if (faults === undefined) {
+    throw new KvferryError('faults_not_allowed', `agent ${agent} was not started with --allow-faults`);
+  }
+  const { fault, forMs } = decode(faultRequest, body);
+  const struck = faults.strike({ fault, forMs });
+  logger.warn({ fault, forMs: struck.forMs }, 'fault on request');
+  return struck;
+}
+
+/** Resolves when the answer is with NATS, or could not be brought there in time: the fault happens all the same. */
+async function sent({ control, clock, logger }: FaultService): Promise<void> {
+  let timer: unknown;
+  const late = new Promise<void>((resolve) => {
+    timer = clock.setTimeout(resolve, ANSWER_TIMEOUT_MS);
+  });
+  const flushed = control.flush().catch((err: unknown) => logger.warn({ err }, 'answer may not have been sent'));
+  await Promise.race([flushed, late]);
+  clock.clearTimeout(timer);
+}
+
+function refuse(logger: Logger, message: ControlMessage, error: unknown): void {
+  const refusal =
+    error instanceof KvferryError ? error : new KvferryError('internal', 'the fault failed', { cause: error });
+  logger.warn({ code: refusal.code, err: error }, 'fault refused');
+  try {
+    message.respond(encodeError(refusal));
+  } catch (err) {
+    logger.warn({ err }, 'refusal could not be sent');
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * NATS in memory: one network, any number of participants, time from the injected clock. What happens to each message is
+ * decided by `fate`, so that a test can lose, repeat and delay exactly the ones it means.
+ */
+
+import type { ClockPort } from '../../ports/clock.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestOptions,
+} from '../../ports/control.js';
+import { KvferryError } from '../../protocol/errors.js';
+import { type MessageHeaders, sendableHeaders } from '../../protocol/headers.js';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+
+/** What somebody sends. */
+interface Letter {
+  readonly subject: string;
+  readonly body: string;
+  readonly headers?: MessageHeaders | undefined;
+}
+
+export interface Envelope extends Letter {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: 'message' | 'reply';
+}
+
+/** How often a message is delivered (0: lost), and how much later. */
+export interface Fate {
+  readonly copies: number;
+  readonly delayMs: number;
+}
+
+interface Subscriber {
+  readonly owner: MemoryControl;
+  readonly pattern: readonly string[];
+  readonly handler: (message: ControlMessage) => void;
+}
+
+const delivered: Fate = { copies: 1, delayMs: 0 };
+
+export class MemoryControlNetwork {
+  readonly clock: ClockPort;
+  /** Every message passes through here. Default: delivered once, at once. */
+  fate: (envelope: Envelope) => Fate = () => delivered;
+  readonly #subscribers = new Set<Subscriber>();
+
+  constructor(clock: ClockPort) {
+    this.clock = clock;
+  }
+
+  connect(name: string): MemoryControl {
+    return new MemoryControl(this, name);
+  }
+
+  /** Used by participants. */
+  add(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** Sends to everyone who listens; answers how many that are. */
+  send(from: string, letter: Letter, respond: (responder: string, body: string) => void): number {
+    const { subject, body } = letter;
+    const headers = sendableHeaders(letter.headers, MESSAGE_BYTES_MAX - body.length);
+    const tokens = subject.split('.');
+    const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
+    for (const { owner, handler } of listeners) {
+      this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, () => {
+        if (!owner.isConnected) return;
+        const answer = (text: string) => {
+          checkSize(subject, text);
+          respond(owner.name, text);
+        };
+        owner.arrive(() => handler({ subject, body, headers, respond: answer }));
+      });
+    }
+    return listeners.length;
+  }
+
+  deliver(envelope: Envelope, arrive: () => void): void {
+    const { copies, delayMs } = this.fate(envelope);
+    for (let copy = 0; copy < copies; copy += 1) this.clock.setTimeout(arrive, delayMs);
+  }
+}
+
+export class MemoryControl implements ControlPort {
+  readonly name: string;
+  readonly #network: MemoryControlNetwork;
+  readonly #unsubscribe = new Set<() => void>();
+  readonly #listeners: ((status: ControlStatus) => void)[] = [];
+  /** What rejects the requests under way when the port is closed. */
+  readonly #waiting = new Set<(error: KvferryError) => void>();
+  #state: 'connected' | 'disconnected' | 'closed' = 'connected';
+  /** What has arrived while the process is stopped. */
+  #unread: (() => void)[] | undefined;
+
+  constructor(network: MemoryControlNetwork, name: string) {
+    this.#network = network;
+    this.name = name;
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+
+  /** Cuts or mends the line to the network. */
+  setConnected(connected: boolean): void {
+    if (this.#state === 'closed') return;
+    this.#state = connected ? 'connected' : 'disconnected';
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+
+  /** Stops its process as SIGSTOP does: it reads nothing. */
+  stop(): void {
+    this.#unread ??= [];
+  }
+
+  /** As SIGCONT does: it reads what has arrived meanwhile, in order. */
+  resume(): void {
+    const unread = this.#unread ?? [];
+    this.#unread = undefined;
+    for (const read of unread) read();
+  }
+
+  /** Used by the network: the process reads something, now or when it goes on. */
+  arrive(read: () => void): void {
+    if (this.#unread === undefined) read();
+    else this.#unread.push(read);
+  }
+
+  request(subject: string, body: string, { timeoutMs, headers }: RequestOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#check(subject, body);
+      const { clock } = this.#network;
+      if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
+      const finish = (settle: () => void) => {
+        clock.clearTimeout(timer);
+        this.#waiting.delete(refuse);
+        settle();
+      };
+      const refuse = (error: KvferryError) => finish(() => reject(error));
+      const timer = clock.setTimeout(
+        () =>
+          this.arrive(() =>
+            refuse(new KvferryError('deadline_exceeded', `${subject}: no answer within ${timeoutMs} ms`)),
+          ),
+        timeoutMs,
+      );
+      this.#waiting.add(refuse);
+      const listeners = this.#network.send(this.name, { subject, body, headers }, (from, answer) => {
+        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
+          if (this.isConnected) this.arrive(() => finish(() => resolve(answer)));
+        });
+      });
+      if (listeners === 0) refuse(new KvferryError('no_responders', `nobody listens on ${subject}`));
+    });
+  }
+
+  requestAll(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string[]> {
+    return new Promise((resolve) => {
+      this.#check(subject, body);
+      if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
+      const answers: string[] = [];
+      const listeners = this.#network.send(this.name, { subject, body }, (from, answer) => {
+        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>
+          answers.push(answer),
+        );
+      });
+      if (listeners === 0) resolve(answers);
+      else this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
+    });
+  }
+
+  publish(subject: string, body: string, headers?: MessageHeaders): void {
+    this.#check(subject, body);
+    if (this.isConnected) this.#network.send(this.name, { subject, body, headers }, () => undefined);
+  }
+
+  subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
+    this.#check(subject, '');
+    const remove = this.#network.add({ owner: this, pattern: subject.split('.'), handler });
+    this.#unsubscribe.add(remove);
+    return {
+      close: () => {
+        remove();
+        this.#unsubscribe.delete(remove);
+      },
+    };
+  }
+
+  onStatus(listener: (status: ControlStatus) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async flush(): Promise<void> {
+    this.#check('flush', '');
+  }
+
+  /** What becomes of a process that is killed: nobody hears from it, nobody listens, and it learns nothing more. */
+  die(): void {
+    this.#waiting.clear();
+    this.#state = 'closed';
+    this.#unsubscribeAll();
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    const closed = new KvferryError('closed', `${this.name} was closed`);
+    for (const refuse of [...this.#waiting]) refuse(closed);
+    this.#unsubscribeAll();
+  }
+
+  #unsubscribeAll(): void {
+    for (const remove of this.#unsubscribe) remove();
+    this.#unsubscribe.clear();
+  }
+
+  #check(subject: string, body: string): void {
+    if (this.#state === 'closed') throw new KvferryError('closed', `${subject}: ${this.name} is closed`);
+    checkSize(subject, body);
+  }
+}
+
+function checkSize(subject: string, body: string): void {
+  if (body.length <= MESSAGE_BYTES_MAX) return;
+  throw new KvferryError('message_too_large', `${subject}: ${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
+}
+
+/** NATS's matching: `*` is one token, a last `>` is one or more. */
+function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
+  for (const [index, part] of pattern.entries()) {
+    if (part === '>') return tokens.length > index;
+    if (part !== '*' && part !== tokens[index]) return false;
+  }
+  return pattern.length === tokens.length;
+}

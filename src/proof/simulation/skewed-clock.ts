@@ -1,0 +1,25 @@
+/** A clock that runs faster or slower than the one everybody else has. */
+import type { ClockPort } from '../../ports/clock.js';
+
+export class SkewedClock implements ClockPort {
+  readonly #clock: ClockPort;
+  readonly #rate: number;
+
+  /** `rate`: its milliseconds in one of `clock`'s. */
+  constructor(clock: ClockPort, rate: number) {
+    this.#clock = clock;
+    this.#rate = rate;
+  }
+
+  now(): number {
+    return this.#clock.now() * this.#rate;
+  }
+
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    return this.#clock.setTimeout(callback, delayMs / this.#rate);
+  }
+
+  clearTimeout(handle: unknown): void {
+    this.#clock.clearTimeout(handle);
+  }
+}

@@ -1,0 +1,153 @@
+/** What must hold after every step, whatever has happened, and what must be left of everything when all is quiet: nothing. */
+import type { StoreDescription } from '../../../store/description.js';
+import type { MemorySlice } from '../memory-fabric.js';
+import type { SimulatedAgent } from '../simulated-agent.js';
+import { holdsChunk, PAGE_BYTES } from './chunk.js';
+import type { DecodeEngine } from './decode-engine.js';
+import type { Ledger } from './ledger.js';
+import type { World } from './world.js';
+
+export class Checks {
+  readonly #world: World;
+  readonly #ledger: Ledger;
+  readonly #engines: readonly DecodeEngine[];
+  /** Where somebody waits for pages. */
+  readonly #full = new Set<string>();
+
+  constructor(world: World, ledger: Ledger, engines: readonly DecodeEngine[]) {
+    this.#world = world;
+    this.#ledger = ledger;
+    this.#engines = engines;
+    const { landed } = world.fabrics;
+    world.fabrics.landed = (slice, accepted) => {
+      landed(slice, accepted);
+      if (accepted) this.#checkLanding(slice);
+    };
+  }
+
+  /** After every step. */
+  step(): void {
+    for (const life of this.#world.living()) {
+      const inspected = life.agent.inspectStore();
+      if (inspected === undefined) continue;
+      if (inspected.broken !== undefined) this.#world.violate('store', `${life.address}: ${inspected.broken}`);
+      this.#countWaits(life.address, inspected.store.queue.length > 0);
+      this.#checkPages(life, inspected.store);
+      this.#checkLeases(life, inspected.store);
+    }
+    for (const engine of this.#engines) engine.check();
+  }
+
+  /** When nothing can be under way any more. */
+  async quiet(): Promise<void> {
+    this.#ledger.checkAllEnded();
+    for (const { plan, life } of this.#world.slots.values()) {
+      const status = await this.#world.attempt(`status of ${plan.name}`, () => this.#world.observer.status(plan.name));
+      if (status === undefined || status.epoch !== life?.epoch) {
+        this.#world.violate('answers', `${plan.name} does not answer`);
+        return;
+      }
+      const { pages, queued, staging, segments, requestsTotal, requests, counters } = status;
+      const leak = (what: string) => this.#world.violate('nothing left', `${plan.name}: ${what}`);
+      if (pages !== undefined && pages.free + pages.retained !== pages.total) leak(`pages ${JSON.stringify(pages)}`);
+      if (queued > 0) leak(`${queued} requests wait for pages`);
+      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages`);
+      for (const { segment, chunksInUse } of segments) if (chunksInUse > 0) leak(`${chunksInUse} chunks of ${segment}`);
+      if (requestsTotal > 0) leak(`request ${requests[0]?.request} is ${requests[0]?.state}`);
+      if ((counters['actors_crashed'] ?? 0) > 0) this.#world.violate('crash', `an actor of ${plan.name} threw`);
+      await this.#checkRecords(plan.name);
+    }
+  }
+
+  /** A full arena counts once, however long it stays full. */
+  #countWaits(address: string, waits: boolean): void {
+    if (waits && !this.#full.has(address)) this.#world.struck('arenaFull');
+    if (waits) this.#full.add(address);
+    else this.#full.delete(address);
+  }
+
+  async #checkRecords(agent: string): Promise<void> {
+    for (const { request } of this.#world.scenario.requests) {
+      const status = await this.#world.attempt(`status of ${request}`, () =>
+        this.#world.observer.status(agent, { request }),
+      );
+      for (const { end, epoch } of status?.requests ?? []) {
+        if (end !== undefined) this.#ledger.checkRecorded({ request, epoch }, end, agent);
+      }
+    }
+  }
+
+  // --- the store ----------------------------------------------------------------------------------------------------
+
+  /** Every page is free, or has one owner; what is ready has its bytes. */
+  #checkPages({ address, agent }: SimulatedAgent, { pages, free, entries, quarantine }: StoreDescription): void {
+    const owners = pages.map((): string[] => []);
+    const own = (page: number, owner: string) => owners[page]?.push(owner);
+    for (const page of free) own(page, 'free');
+    for (const { page } of quarantine) own(page, 'quarantined');
+    for (const { key, place } of entries) if (place !== null) own(place.page, key);
+    const wrong = owners.findIndex((names) => names.length !== 1);
+    if (wrong >= 0) this.#world.violate('one owner', `page ${wrong} of ${address} belongs to [${owners[wrong]}]`);
+    const memory = this.#memoryOf(address, agent.epoch);
+    for (const { key, ready, place } of entries) {
+      if (!ready) continue;
+      if (place === null || memory === undefined || !holdsChunk(memory, place.page * PAGE_BYTES, key)) {
+        this.#world.violate('no ready without bytes', `${key} is ready at ${address}, and its page has other bytes`);
+      }
+    }
+  }
+
+  /** Entries and holders tell the same of who leases what; who is ready has everything. */
+  #checkLeases({ address }: SimulatedAgent, { entries, holders, tombstones }: StoreDescription): void {
+    const byKey = new Map(entries.map((entry) => [entry.key, entry]));
+    const dead = new Set(tombstones.filter(({ end }) => end !== 'ready').map(({ holder }) => holder));
+    let leases = 0;
+    for (const holder of holders) {
+      leases += holder.leases.length;
+      for (const key of holder.leases) {
+        const entry = byKey.get(key);
+        if (entry === undefined || !entry.holders.includes(holder.name)) {
+          this.#world.violate('leases', `${holder.name} leases ${key}, which ${address} does not know`);
+        } else if (holder.state === 'ready' && !entry.ready) {
+          this.#world.violate('no ready without bytes', `${holder.name} is ready at ${address} without ${key}`);
+        }
+      }
+      if (dead.has(holder.name) && holder.leases.length > 0) {
+        this.#world.violate('leases', `${holder.name} has ended and holds ${holder.leases} at ${address}`);
+      }
+    }
+    const held = entries.reduce((total, entry) => total + entry.holders.length, 0);
+    if (held !== leases) this.#world.violate('leases', `${address}: ${held} leases by key, ${leases} by holder`);
+  }
+
+  // --- writes -------------------------------------------------------------------------------------------------------
+
+  /** A byte may land in a page only while it belongs to the write that brings it, or to nobody. */
+  #checkLanding({ from, to, grantId, targetOffset }: MemorySlice): void {
+    const life = this.#world.lives.get(to);
+    const inspected = life?.agent.inspectStore();
+    if (life === undefined || inspected === undefined) return;
+    const page = Math.floor(targetOffset / PAGE_BYTES);
+    const { entries, free, quarantine } = inspected.store;
+    const entry = entries.find(({ place }) => place?.page === page);
+    const what = `a write of ${from} into page ${page} of ${to}`;
+    if (free.includes(page)) this.#world.violate('owned pages', `${what}, which is free`);
+    const quarantined = quarantine.find((other) => other.page === page);
+    if (quarantined !== undefined && quarantined.grant !== grantId) {
+      this.#world.violate('owned pages', `${what}, which is quarantined for another`);
+    }
+    if (entry === undefined) return;
+    if (entry.ready) this.#world.violate('owned pages', `${what}, which is ready`);
+    else if (entry.place?.grant !== grantId)
+      this.#world.violate('owned pages', `${what}, which is being written by another`);
+    const memory = this.#memoryOf(to, life.epoch);
+    if (memory !== undefined && !holdsChunk(memory, targetOffset, entry.key)) {
+      this.#world.violate('bytes', `${what} brings other bytes than those of ${entry.key}`);
+    }
+  }
+
+  #memoryOf(address: string, epoch: string): Uint8Array | undefined {
+    const agent = address.slice(0, -epoch.length - 1);
+    return this.#world.fabrics.files.get(`/arena/kvferry-${agent}-${epoch}-arena`);
+  }
+}

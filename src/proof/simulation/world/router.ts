@@ -1,0 +1,81 @@
+/** A router as the protocol's page describes it: it hears of ends, and asks for those it did not hear of. It can crash. */
+import { KvferryClient } from '../../../client/kvferry-client.js';
+import type { RequestRow } from '../../../protocol/operations.js';
+import type { MemoryControl } from '../memory-control.js';
+import type { Accepted, Ledger } from './ledger.js';
+import { CALL_MS } from './timing.js';
+import type { World } from './world.js';
+
+const NAME = 'router';
+const ASK_MS = 700;
+/** After a request's deadline. */
+const PATIENCE_MS = 800;
+
+export class Router {
+  readonly #world: World;
+  readonly #ledger: Ledger;
+  readonly #asking = new Set<string>();
+  #control: MemoryControl | undefined;
+
+  constructor(world: World, ledger: Ledger) {
+    this.#world = world;
+    this.#ledger = ledger;
+    this.#start();
+    this.#askAgain();
+    for (const fault of world.scenario.faults) {
+      if (fault.kind !== 'routerCrash') continue;
+      world.at(fault.fromMs, () => this.#crash());
+      world.at(fault.untilMs, () => this.#start());
+    }
+  }
+
+  #start(): void {
+    if (this.#control !== undefined) return;
+    this.#control = this.#world.network.connect(NAME);
+    const client = new KvferryClient(this.#control, { timeoutMs: CALL_MS });
+    client.onTerminal((event) => this.#ledger.settle(event, event.end, 'its event'));
+  }
+
+  #crash(): void {
+    this.#world.struck('routerCrash');
+    this.#world.trace.add(() => 'router is killed');
+    this.#control?.die();
+    this.#control = undefined;
+    this.#asking.clear();
+  }
+
+  #askAgain(): void {
+    for (const accepted of this.#ledger.open()) {
+      if (this.#world.now > accepted.deadlineMs + PATIENCE_MS) void this.#ask(accepted);
+    }
+    this.#world.clock.setTimeout(() => this.#askAgain(), ASK_MS);
+  }
+
+  async #ask(accepted: Accepted): Promise<void> {
+    const control = this.#control;
+    if (control === undefined || this.#asking.has(accepted.name)) return;
+    this.#asking.add(accepted.name);
+    const client = new KvferryClient(control, { timeoutMs: CALL_MS });
+    const { request } = accepted;
+    const status = (agent: string) =>
+      this.#world.attempt(`status of ${request}`, () => client.status(agent, { request }));
+    let gone = true;
+    for (const { sender, receiver, epoch } of accepted.parts) {
+      const mine = (rows: readonly RequestRow[] | undefined) => rows?.find((row) => row.epoch === epoch);
+      const atReceiver = await status(receiver);
+      const atSender = await status(sender);
+      const rows = [mine(atReceiver?.requests), mine(atSender?.requests)];
+      const known = rows.find((row) => row?.end !== undefined);
+      if (known?.end !== undefined && this.#control === control) {
+        this.#ledger.settle({ request, epoch }, known.end, 'an answer');
+      }
+      // Its sender is another one by now, and the receiver has never heard of it, or is another one too.
+      gone &&= atReceiver !== undefined && atSender !== undefined && atSender.epoch !== epoch && rows[0] === undefined;
+    }
+    this.#asking.delete(accepted.name);
+    const [first] = accepted.parts;
+    if (gone && first !== undefined && this.#control === control) {
+      this.#ledger.settle({ request, epoch: first.epoch }, 'failed', 'its epoch');
+    }
+  }
+}

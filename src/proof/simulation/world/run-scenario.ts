@@ -1,0 +1,68 @@
+/** Runs one scenario from its beginning until nothing is left of it, and checks it at every step. */
+import type { End } from '../../../protocol/subjects.js';
+import { Checks } from './checks.js';
+import { DecodeEngine } from './decode-engine.js';
+import { FaultInjector } from './fault-injector.js';
+import { Ledger } from './ledger.js';
+import { PrefillEngine } from './prefill-engine.js';
+import { Router } from './router.js';
+import type { Scenario } from './scenario.js';
+import { QUIET_MS } from './timing.js';
+import { type Violation, World } from './world.js';
+
+/** For the last questions, after everything is quiet. */
+const ANSWERS_MS = 1000;
+
+export interface ScenarioResult {
+  readonly steps: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** Accepted requests. */
+  readonly requests: number;
+  readonly terminal: Readonly<Record<End, number>>;
+  /** Pages that decode engines have read and checked. */
+  readonly pagesRead: number;
+  readonly violation: Violation | undefined;
+  readonly trace: readonly string[];
+}
+
+export async function runScenario(
+  scenario: Scenario,
+  options: { readonly trace: boolean } = { trace: false },
+): Promise<ScenarioResult> {
+  const world = new World(scenario, options);
+  const injector = new FaultInjector(world);
+  const ledger = new Ledger(world);
+  const decodeEngines: DecodeEngine[] = [];
+  for (const { name, role } of scenario.agents) {
+    if (role === 'prefill') new PrefillEngine(world, ledger, injector, name);
+    else decodeEngines.push(new DecodeEngine(world, ledger, name));
+  }
+  new Router(world, ledger);
+  const checks = new Checks(world, ledger, decodeEngines);
+  for (const slot of world.slots.values()) world.start(slot);
+
+  let steps = 0;
+  await world.clock.advance(0);
+  const runUntil = async (endMs: number) => {
+    while (world.violation === undefined && (await world.clock.step(endMs))) {
+      steps += 1;
+      checks.step();
+    }
+  };
+  await runUntil(QUIET_MS);
+  if (world.violation === undefined) {
+    const answered = checks.quiet();
+    await runUntil(QUIET_MS + ANSWERS_MS);
+    if (world.violation === undefined) await answered;
+  }
+  for (const life of world.living()) life.kill();
+  return {
+    steps,
+    faults: world.faults,
+    requests: ledger.accepted,
+    terminal: ledger.ends(),
+    pagesRead: decodeEngines.reduce((total, engine) => total + engine.pagesRead, 0),
+    violation: world.violation,
+    trace: world.trace.lines,
+  };
+}

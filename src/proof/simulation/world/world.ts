@@ -1,0 +1,206 @@
+/**
+ * A whole cluster in one process: shipped agents on simulated ports, and the names of everything in it. What is asked of
+ * the agents, what goes wrong and what must hold are in the files beside this one.
+ */
+import type { AgentOptions } from '../../../actors/agent/agent-options.js';
+import { KvferryClient } from '../../../client/kvferry-client.js';
+import { isKvferryError } from '../../../protocol/errors.js';
+import { type MemoryControl, MemoryControlNetwork } from '../memory-control.js';
+import { MemoryFabricNetwork } from '../memory-fabric.js';
+import { SimulatedAgent } from '../simulated-agent.js';
+import { SimulatedClock } from '../simulated-clock.js';
+import { SkewedClock } from '../skewed-clock.js';
+import { PAGE_BYTES } from './chunk.js';
+import { Links } from './links.js';
+import type { AgentPlan, Scenario } from './scenario.js';
+import {
+  ATTEMPT_MS,
+  CALL_MS,
+  CONNECT_MS,
+  DRAIN_MS,
+  HEARTBEAT_MS,
+  INQUIRE_MS,
+  LEASE_MS,
+  QUIET_MS,
+  SWEEP_MS,
+} from './timing.js';
+import { Trace } from './trace.js';
+
+/** Nothing befalls its messages: it looks on. */
+export const OBSERVER = 'observer';
+
+const EPOCH_DIGITS = 16;
+const HEXADECIMAL = 16;
+const REQUESTS_MAX = 100;
+
+/** One agent by name, whichever life it is in. */
+export interface Slot {
+  readonly plan: AgentPlan;
+  /** Milliseconds of its clock in one of the world's. */
+  readonly rate: number;
+  /** Undefined while it is dead. */
+  life: SimulatedAgent | undefined;
+}
+
+export interface Violation {
+  /** The rule that was broken, in a word or two. */
+  readonly rule: string;
+  readonly detail: string;
+}
+
+export class World {
+  readonly scenario: Scenario;
+  readonly clock = new SimulatedClock();
+  readonly network = new MemoryControlNetwork(this.clock);
+  readonly fabrics = new MemoryFabricNetwork(this.clock, { sliceBytes: PAGE_BYTES, windowBytes: 3 * PAGE_BYTES });
+  readonly trace: Trace;
+  readonly slots: ReadonlyMap<string, Slot>;
+  /** Asks agents without being in anybody's way. */
+  readonly observer: KvferryClient;
+  readonly observerControl: MemoryControl;
+  /** How often each kind of fault has struck. */
+  readonly faults: Record<string, number> = {};
+  /** Every life there was, by the name of its fabric. */
+  readonly lives = new Map<string, SimulatedAgent>();
+  /** What has passed between whom. */
+  readonly links = new Links();
+  /** Until when, by the name of its fabric, a life was stopped or cut off the last time. */
+  readonly #unreachableUntilMs = new Map<string, number>();
+  readonly #dead = new Set<string>();
+  readonly #started: ((slot: Slot) => void)[] = [];
+  violation: Violation | undefined;
+
+  constructor(scenario: Scenario, options: { readonly trace: boolean }) {
+    this.scenario = scenario;
+    this.trace = new Trace(options.trace, () => this.clock.now());
+    const rates = new Map<string, number>();
+    for (const fault of scenario.faults) if (fault.kind === 'clockSkew') rates.set(fault.target, fault.rate);
+    this.slots = new Map(
+      scenario.agents.map((plan) => [plan.name, { plan, rate: rates.get(plan.name) ?? 1, life: undefined }]),
+    );
+    this.observerControl = this.network.connect(OBSERVER);
+    this.observer = new KvferryClient(this.observerControl, { timeoutMs: CALL_MS });
+    for (const _ of rates) this.struck('clockSkew');
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  slot(agent: string): Slot {
+    const slot = this.slots.get(agent);
+    if (slot === undefined) throw new Error(`there is no agent ${agent}`);
+    return slot;
+  }
+
+  living(): SimulatedAgent[] {
+    return [...this.slots.values()].flatMap(({ life }) => life ?? []);
+  }
+
+  isDead(address: string): boolean {
+    return this.#dead.has(address);
+  }
+
+  unreachable({ address }: SimulatedAgent, untilMs: number): void {
+    this.#unreachableUntilMs.set(address, untilMs);
+  }
+
+  /** Was it dead, stopped or cut off at any time since then? */
+  wasUnreachable(address: string, sinceMs: number): boolean {
+    return this.isDead(address) || (this.#unreachableUntilMs.get(address) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+  }
+
+  struck(fault: string): void {
+    this.faults[fault] = (this.faults[fault] ?? 0) + 1;
+  }
+
+  /** Only the first counts: what follows may be its consequence. */
+  violate(rule: string, detail: string): void {
+    this.violation ??= { rule, detail };
+    this.trace.add(() => `VIOLATION ${rule}: ${detail}`);
+  }
+
+  at(ms: number, work: () => void): void {
+    this.clock.setTimeout(work, ms - this.now);
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimeout(resolve, ms));
+  }
+
+  /** Hears of every life that serves. */
+  onStarted(listener: (slot: Slot) => void): void {
+    this.#started.push(listener);
+  }
+
+  start(slot: Slot): void {
+    const epoch = (this.lives.size + 1).toString(HEXADECIMAL).padStart(EPOCH_DIGITS, '0');
+    const place = { ...this.#place, clock: slot.rate === 1 ? this.clock : new SkewedClock(this.clock, slot.rate) };
+    const life = new SimulatedAgent(place, optionsOf(slot.plan), epoch);
+    slot.life = life;
+    this.lives.set(life.address, life);
+    this.trace.add(() => `${life.address} starts`);
+    const gone = ({ fenced }: { fenced: { message: string } | null }) => {
+      if (fenced !== null && !this.isDead(life.address)) this.violate('fenced', `${life.address}: ${fenced.message}`);
+    };
+    void life.agent.ended.then(gone);
+    life.agent.start().then(
+      () => {
+        for (const listener of this.#started) listener(slot);
+      },
+      (error) => {
+        if (!this.isDead(life.address)) this.violate('start', `${life.address} does not start: ${error}`);
+      },
+    );
+  }
+
+  kill(slot: Slot): boolean {
+    const { life } = slot;
+    if (life === undefined) return false;
+    this.trace.add(() => `${life.address} is killed`);
+    life.kill();
+    this.#dead.add(life.address);
+    slot.life = undefined;
+    return true;
+  }
+
+  /** What `call` answers, or undefined when it was refused or not answered: engines live with that. */
+  async attempt<T>(what: string, call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isKvferryError(error)) this.violate('engine', `${what}: ${error}`);
+      this.trace.add(() => `${what} was refused: ${error}`);
+      return undefined;
+    }
+  }
+
+  get #place(): { readonly network: MemoryControlNetwork; readonly fabrics: MemoryFabricNetwork } {
+    return { network: this.network, fabrics: this.fabrics };
+  }
+}
+
+function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions {
+  return {
+    agent: name,
+    role,
+    providers: ['memory'],
+    arena: { directory: '/arena', pages, pageBytes: PAGE_BYTES },
+    staging: { directory: '/staging', pages, pageBytes: PAGE_BYTES },
+    heartbeatMs: HEARTBEAT_MS,
+    connectTimeoutMs: CONNECT_MS,
+    attemptTimeoutMs: ATTEMPT_MS,
+    inquireIntervalMs: INQUIRE_MS,
+    writeDrainTimeoutMs: DRAIN_MS,
+    shutdownTimeoutMs: QUIET_MS,
+    leaseMs: LEASE_MS,
+    retainedMax,
+    sweepIntervalMs: SWEEP_MS,
+    tombstoneMs: 2 * QUIET_MS,
+    tombstonesMax: REQUESTS_MAX,
+    requestsMax: REQUESTS_MAX,
+    journalEntries: 256,
+    auditIntervalMs: 0,
+    faultsAllowed: false,
+  };
+}

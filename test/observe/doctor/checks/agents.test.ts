@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { checkAgentHealth } from '../../../../src/observe/doctor/checks/agent-health.js';
+import { checkAgentProviders } from '../../../../src/observe/doctor/checks/agent-providers.js';
+import { checkAgents } from '../../../../src/observe/doctor/checks/agents.js';
+import { checkPeers } from '../../../../src/observe/doctor/checks/peers.js';
+import { checkTraffic } from '../../../../src/observe/doctor/checks/traffic.js';
+import type { AgentFacts } from '../../../../src/observe/doctor/examination.js';
+import type { PeerRow } from '../../../../src/protocol/operations.js';
+import { brief, decode, examination, type Machine, peer, prefill } from '../support.js';
+
+describe('agents', () => {
+  const check = (...agents: readonly AgentFacts[]) => brief(checkAgents(examination({ agents })));
+
+  it('run, in one version', () => {
+    expect(check(decode(), prefill())).toEqual([
+      ['ok', '2 agents: 1 prefill, 1 decode, 0 both'],
+      ['ok', 'all run kvferry 0.1.0'],
+      ['ok', 'd1 (decode) is running'],
+      ['ok', 'p1 (prefill) is running'],
+    ]);
+  });
+
+  it('are not asked without NATS', () => {
+    const blind = examination({ agents: 'unknown' });
+    const checks = [checkAgents, checkAgentHealth, checkAgentProviders, checkPeers, checkTraffic];
+    expect(checks.flatMap((check) => check(blind))).toEqual([]);
+  });
+
+  it('are none', () => {
+    expect(check()).toEqual([['note', 'no agent answers', 'start one with: kvferry agent']]);
+  });
+
+  it('only send, or only receive', () => {
+    expect(check(prefill())[0]).toEqual([
+      'note',
+      '1 agent: 1 prefill, 0 decode, 0 both',
+      'nobody receives: start a decode agent',
+    ]);
+    expect(check(decode())[0]).toEqual([
+      'note',
+      '1 agent: 0 prefill, 1 decode, 0 both',
+      'nobody sends: start a prefill agent',
+    ]);
+  });
+
+  it('share a name', () => {
+    const second = decode({ description: { epoch: '00000000000000ee' } });
+    expect(check(decode(), second, prefill())[1]).toEqual([
+      'problem',
+      '2 processes answer as d1 (epochs 00000000000000dd, 00000000000000ee)',
+      'give each its own --agent-id, and stop the ones that should not be there',
+    ]);
+  });
+
+  it('differ in their version', () => {
+    const older = { description: { version: '0.0.9' } };
+    expect(check(decode(older), prefill())[1]).toEqual([
+      'warning',
+      'agents run different versions (0.0.9: d1; 0.1.0: p1)',
+      'let one version run everywhere, once an upgrade is done',
+    ]);
+    expect(check(decode(older), prefill(older))[1]).toEqual(['note', 'all run kvferry 0.0.9; this is 0.1.0']);
+  });
+
+  it('are in other states', () => {
+    const states = (agent: AgentFacts) => check(agent, prefill())[2];
+    expect(states(decode({ description: { state: 'draining' } }))).toEqual(['note', 'd1 (decode) is draining']);
+    expect(states(decode({ description: { state: 'fencing' } }))).toEqual([
+      'problem',
+      'd1 (decode) is fencing',
+      'its log says why; start it again',
+    ]);
+    expect(states(decode({ status: 'silent' }))).toEqual([
+      'warning',
+      'd1 answered once and then not any more',
+      'is its process stopped, or its host overloaded? Its log says what it did last',
+    ]);
+  });
+});
+
+describe('their health', () => {
+  const check = (agent: AgentFacts) => brief(checkAgentHealth(examination({ agents: [agent] })));
+
+  it('is good', () => {
+    expect(check(decode())).toEqual([['ok', 'd1 has nothing to complain of']]);
+    expect(check(decode({ status: 'silent' }))).toEqual([]);
+  });
+
+  it('is told by counters', () => {
+    expect(
+      check(decode({ status: { counters: { invariants_broken: 1, actors_crashed: 2, pages_freed: 9 } } })),
+    ).toEqual([
+      [
+        'problem',
+        'd1 has lost an invariant of its store (invariants_broken: 1)',
+        'it fences itself and ends; keep its log and its recording, and report them',
+      ],
+      [
+        'warning',
+        'd1 had actors that threw; each ended its own request (actors_crashed: 2)',
+        'the log names each with its error; please report it',
+      ],
+    ]);
+  });
+
+  it('is told by pages that are held back', () => {
+    expect(check(decode({ status: { quarantineAgeMs: 75_000 } }))).toEqual([
+      [
+        'warning',
+        'd1 has pages in quarantine for 75 s',
+        'their writer gave up and has not drained: is its agent stopped? kvferry explain shows who',
+      ],
+    ]);
+  });
+
+  it('is told by an arena that is full while others wait', () => {
+    const pages = { total: 128, free: 4, writing: 60, ready: 64, quarantined: 0, reserved: 4, retained: 0 };
+    expect(check(decode({ status: { pages, queued: 3 } }))).toEqual([
+      [
+        'warning',
+        'd1 has no page left, and 3 requests wait for some',
+        'release what decode engines have read, take more --arena-pages, or send it less',
+      ],
+    ]);
+    expect(check(decode({ status: { pages, queued: 0 } }))[0]?.[0]).toBe('ok');
+    expect(check(decode({ status: { pages: { ...pages, retained: 1 }, queued: 3 } }))[0]?.[0]).toBe('ok');
+  });
+});
+
+it('providers that agents cannot have are noted', () => {
+  const agents = [decode({ description: { unavailable: [{ provider: 'verbs', reason: 'no device' }] } }), prefill()];
+  expect(brief(checkAgentProviders(examination({ agents })))).toEqual([['note', 'd1 has no verbs: no device']]);
+});
+
+describe('the way between two agents', () => {
+  const check = (spoilt: Partial<PeerRow>, machine: Machine = {}) => {
+    const agents = [decode(), prefill({ status: { peers: [peer(spoilt)] } })];
+    return brief(checkPeers(examination({ agents, machine })));
+  };
+  const tcp = { provider: 'tcp', detail: 'libfabric net 1.17' } as const;
+  const here = { files: { '/dev/shm/kvferry-d1-arena': '' } };
+
+  it('is the best one', () => {
+    expect(check({})).toEqual([['ok', 'p1 → d1: same-host (same host, copied by the receiver)']]);
+  });
+
+  it('is a fallback: loud, with the reason', () => {
+    expect(check({ ...tcp, fallback: ['same-host: cannot be reached', 'verbs: no device: none'] })).toEqual([
+      [
+        'warning',
+        'p1 → d1: tcp (libfabric net 1.17) is a FALLBACK; verbs: no device: none',
+        'run kvferry doctor on both hosts to see what it lacks; if it is not wanted, leave verbs out of --provider',
+      ],
+    ]);
+  });
+
+  it('leads to another host, as meant', () => {
+    expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] })).toEqual([
+      ['ok', 'p1 → d1: tcp (libfabric net 1.17), not the copy on one host (same-host: cannot be reached)'],
+    ]);
+  });
+
+  it('leads through TCP to an agent of this host', () => {
+    expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] }, here)).toEqual([
+      [
+        'note',
+        'p1 → d1: tcp (libfabric net 1.17), not the copy on one host (same-host: cannot be reached)',
+        'if both are on this host, let them share --socket-directory (in containers: a volume) and the arena directory',
+      ],
+    ]);
+  });
+
+  it('is not there, although both run', () => {
+    expect(check({ state: 'lost', provider: undefined, fallback: ['tcp: timed out'] })).toEqual([
+      [
+        'problem',
+        'p1 → d1: lost, although d1 runs; tcp: timed out',
+        'no byte can go there: compare --provider and --bind-address of both, and what lies between them (firewalls)',
+      ],
+    ]);
+  });
+
+  it('led to a process that is gone', () => {
+    expect(check({ state: 'lost', epoch: '00000000000000ee' })).toEqual([
+      ['note', 'p1 → d1: that process (epoch 00000000000000ee) is gone'],
+    ]);
+  });
+
+  it('is being opened', () => {
+    expect(check({ state: 'connecting and alive', provider: undefined })).toEqual([
+      ['note', 'p1 → d1: not connected (connecting and alive)'],
+    ]);
+  });
+
+  it('is told by the sender alone', () => {
+    expect(check({ side: 'sender', fallback: ['verbs: none'] })).toEqual([]);
+  });
+});
+
+describe('traffic', () => {
+  const check = (agent: AgentFacts) => brief(checkTraffic(examination({ agents: [agent, decode()] })));
+  const before = { counters: { bytes_written: 1e9 } };
+
+  it('is what was written meanwhile', () => {
+    expect(check(prefill({ before, status: { counters: { bytes_written: 3.5e9 } } }))).toEqual([
+      ['ok', 'p1 wrote 2.5 GB/s to d1 (same-host) within 1 s'],
+    ]);
+  });
+
+  it('is nothing', () => {
+    expect(check(prefill({ before, status: before }))).toEqual([
+      ['note', 'p1 wrote nothing within 1 s; --probe measures what it could'],
+    ]);
+  });
+
+  it('cannot be told when the process is another one, or silent', () => {
+    expect(check(prefill({ before: { ...before, epoch: '00000000000000ee' } }))).toEqual([]);
+    expect(check(prefill({ status: 'silent' }))).toEqual([]);
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { checkHugePages } from '../../../../src/observe/doctor/checks/huge-pages.js';
+import { checkMemlock } from '../../../../src/observe/doctor/checks/memlock.js';
+import { checkMemory } from '../../../../src/observe/doctor/checks/memory.js';
+import { checkSharedMemory } from '../../../../src/observe/doctor/checks/shared-memory.js';
+import { brief, examination, GIB, limits, MIB, type Spoilt } from '../support.js';
+
+const need = 'the settings need 384 MiB of arena and 0 B of staging memory';
+
+describe('shared memory', () => {
+  const check = (spoilt: Spoilt = {}) => brief(checkSharedMemory(examination(spoilt)));
+  const withRoom = (freeBytes: number, isTmpfs = true) => ({
+    '/dev/shm': { totalBytes: 16 * GIB, freeBytes, isTmpfs },
+  });
+
+  it('has room', () => {
+    expect(check()).toEqual([['ok', `/dev/shm has 16 GiB, 8 GiB free; ${need}`]]);
+  });
+
+  it('is exactly large enough, or a byte too small', () => {
+    expect(check({ machine: { fileSystems: withRoom(384 * MIB) } })[0]?.[0]).toBe('ok');
+    expect(check({ machine: { fileSystems: withRoom(384 * MIB - 1) } })[0]?.[0]).toBe('problem');
+  });
+
+  it('is too small: Docker gives 64 MiB', () => {
+    const fileSystems = { '/dev/shm': { totalBytes: 64 * MIB, freeBytes: 64 * MIB, isTmpfs: true } };
+    expect(check({ machine: { fileSystems } })).toEqual([
+      [
+        'problem',
+        `/dev/shm has 64 MiB, 64 MiB free; ${need}`,
+        'make it larger (docker run --shm-size, Kubernetes: an emptyDir with medium Memory, mount -o remount,size=…), ' +
+          'or take fewer --arena-pages or --staging-pages',
+      ],
+    ]);
+  });
+
+  it('does not count twice what the running agent has', () => {
+    const files = { '/dev/shm/kvferry-d1-arena': '' };
+    expect(check({ machine: { fileSystems: withRoom(0), files } })).toEqual([
+      ['ok', `/dev/shm has 16 GiB, 0 B free; ${need}, of which the running agent has 384 MiB`],
+    ]);
+    expect(check({ machine: { fileSystems: withRoom(0), files }, flags: { agentId: 'd2' } })[0]?.[0]).toBe('problem');
+  });
+
+  it('is needed for staging pages by those who send, and for an arena by those who receive', () => {
+    const flags = { role: 'prefill', stagingPages: '2', pageBytes: '1MiB' };
+    expect(check({ flags })[0]?.[1]).toContain('need 0 B of arena and 2 MiB of staging memory');
+    expect(check({ flags: { ...flags, role: 'both', arenaPages: '4' } })[0]?.[1]).toContain(
+      'need 4 MiB of arena and 2 MiB of staging memory',
+    );
+  });
+
+  it('is not there, not writable, or a disk', () => {
+    expect(check({ machine: { fileSystems: {} } })).toEqual([
+      ['problem', '/dev/shm is not there', 'make it, or choose another one with --arena-directory'],
+    ]);
+    expect(check({ machine: { refused: ['/dev/shm'] } })).toEqual([
+      ['problem', 'this process may not write to /dev/shm', 'run the agent as a user who may'],
+    ]);
+    expect(check({ machine: { fileSystems: withRoom(8 * GIB, false) } })[1]).toEqual([
+      'warning',
+      '/dev/shm is not a memory file system: its pages are written to a disk',
+      'choose a tmpfs with --arena-directory, normally /dev/shm',
+    ]);
+  });
+});
+
+describe('memory', () => {
+  const check = (files: Readonly<Record<string, string>> = {}) =>
+    brief(checkMemory(examination({ machine: { files } })));
+
+  it('is there', () => {
+    expect(check()).toEqual([['ok', '32 GiB of memory are available']]);
+  });
+
+  it('is short', () => {
+    expect(check({ '/proc/meminfo': 'MemAvailable: 102400 kB' })).toEqual([
+      [
+        'problem',
+        '100 MiB of memory are available; arena and staging memory need 384 MiB',
+        'take fewer --arena-pages, or give the machine more memory',
+      ],
+    ]);
+  });
+
+  const killed = [
+    'problem',
+    'the cgroup may use 256 MiB and arena and staging memory need 384 MiB: the agent is killed when they fill',
+    'raise the memory limit of the container, or take fewer --arena-pages',
+  ];
+
+  it.each([
+    ['version 2', { '/proc/self/cgroup': '0::/pod/c1', '/sys/fs/cgroup/pod/c1/memory.max': `${256 * MIB}` }],
+    ['version 2, in a container', { '/proc/self/cgroup': '0::/pod/c1', '/sys/fs/cgroup/memory.max': `${256 * MIB}` }],
+    [
+      'version 1',
+      {
+        '/proc/self/cgroup': '9:name=systemd:/\n4:cpu,memory:/pod/c1\n0::/',
+        '/sys/fs/cgroup/memory/pod/c1/memory.limit_in_bytes': `${256 * MIB}`,
+      },
+    ],
+  ])('is limited by a cgroup of %s', (_, files) => {
+    expect(check(files)).toEqual([killed]);
+  });
+
+  it.each([
+    ['max', { '/sys/fs/cgroup/memory.max': 'max' }],
+    ['a number that means none', { '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712' }],
+  ])('is not limited by %s', (_, files) => {
+    expect(check(files)).toEqual([['ok', '32 GiB of memory are available']]);
+  });
+
+  it('cannot be seen', () => {
+    expect(check({ '/proc/meminfo': '' })).toEqual([['note', 'the available memory cannot be read']]);
+  });
+});
+
+describe('locked memory', () => {
+  const check = (memlock: string, spoilt: Spoilt = {}) => {
+    const files = { '/proc/self/limits': limits({ memlock, files: '1024' }), ...spoilt.machine?.files };
+    return brief(checkMemlock(examination({ ...spoilt, machine: { files } })));
+  };
+  const withVerbs = { fabric: { providers: ['same-host', 'verbs', 'tcp'] } };
+  const remedy =
+    'raise it: LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), memlock in /etc/security/limits.conf';
+
+  it('is not limited', () => {
+    expect(check('unlimited', withVerbs)).toEqual([['ok', 'memory may be locked without limit']]);
+  });
+
+  it('is not limited for those who may lock all', () => {
+    const files = { '/proc/self/status': 'CapEff:\t0000000000004000' };
+    expect(check('65536', { ...withVerbs, machine: { files } })).toEqual([
+      ['ok', 'memory may be locked without limit'],
+    ]);
+  });
+
+  it('matters to devices only', () => {
+    expect(check('8388608')).toEqual([['ok', '8 MiB may be locked; only RDMA devices (verbs) need more']]);
+    expect(check('8388608', { ...withVerbs, flags: { provider: 'tcp' } })[0]?.[0]).toBe('ok');
+  });
+
+  it('is less than a device must register', () => {
+    expect(check('8388608', withVerbs)).toEqual([
+      ['problem', '8 MiB may be locked; arena and staging memory are 384 MiB, which verbs registers', remedy],
+    ]);
+  });
+
+  it('is enough for the arena, perhaps not for what engines attach', () => {
+    expect(check(`${512 * MIB}`, withVerbs)).toEqual([
+      ['warning', '512 MiB may be locked; the memory that engines attach is registered too, and counts', remedy],
+    ]);
+  });
+
+  it('cannot be seen', () => {
+    const files = { '/proc/self/limits': '' };
+    expect(check('1', { machine: { files } })).toEqual([['note', 'the limit of locked memory cannot be read']]);
+  });
+});
+
+describe('huge pages', () => {
+  const check = (files: Readonly<Record<string, string>> = {}) =>
+    brief(checkHugePages(examination({ machine: { files } })));
+  const advise = ['ok', 'transparent huge pages of shared memory: advise; kvferry works with any setting'];
+
+  it('are as the kernel gives them', () => {
+    expect(check()).toEqual([advise]);
+    expect(check({ '/sys/kernel/mm/transparent_hugepage/shmem_enabled': '' })).toEqual([
+      ['note', 'transparent huge pages of shared memory: the kernel has none'],
+    ]);
+  });
+
+  it('that are reserved are not used', () => {
+    expect(check({ '/proc/meminfo': 'HugePages_Total:    1024\nHugepagesize:       2048 kB' })).toEqual([
+      advise,
+      [
+        'note',
+        '2 GiB are reserved as huge pages; arenas lie in a tmpfs and do not use them',
+        'reserve fewer (sysctl vm.nr_hugepages) if nothing else on this machine wants them',
+      ],
+    ]);
+  });
+});

@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+import { checkNats } from '../../../../src/observe/doctor/checks/nats.js';
+import type { Examination } from '../../../../src/observe/doctor/examination.js';
+import { KvferryError } from '../../../../src/protocol/errors.js';
+import { brief, examination, nats } from '../support.js';
+
+const healthy = [
+  ['ok', 'nats-server 2.12.0 (n1) at nats://***@n1:4222'],
+  ['ok', 'messages may have 1 MiB'],
+  ['ok', 'a round trip takes 200 µs (median of 3, longest 300 µs)'],
+  ['ok', 'JetStream is off, or not for this user; kvferry does not need it'],
+];
+
+function check(spoilt: Examination['nats']) {
+  return brief(checkNats(examination({ nats: spoilt, flags: { natsUrl: 'nats://user:secret@n1:4222' } })));
+}
+
+it('is there, and near', () => {
+  expect(check(nats)).toEqual(healthy);
+});
+
+it('has JetStream', () => {
+  expect(check({ ...nats, jetStream: { streams: 2 } })[3]).toEqual([
+    'ok',
+    'JetStream is on (2 streams); kvferry does not need it',
+  ]);
+});
+
+it('is not there', () => {
+  expect(check(new KvferryError('disconnected', 'no connection to NATS at n1:4222: connection refused'))).toEqual([
+    [
+      'problem',
+      'no connection to NATS at n1:4222: connection refused',
+      'start a server (nats-server), or name the right one with --nats or KVFERRY_NATS_URL; asked was nats://***@n1:4222',
+    ],
+  ]);
+});
+
+it('does not know this user', () => {
+  expect(check(new KvferryError('disconnected', 'no connection to NATS at n1:4222: Authorization Violation'))).toEqual([
+    [
+      'problem',
+      'no connection to NATS at n1:4222: Authorization Violation',
+      'put user and password, or a token, into the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)',
+    ],
+  ]);
+});
+
+it('takes only small messages', () => {
+  expect(check({ ...nats, payloadBytesMax: 512 * 1024 })[1]).toEqual([
+    'problem',
+    'messages may have only 512 KiB: large batches are refused',
+    'max_payload: 1MB in the configuration of the server',
+  ]);
+});
+
+it('is far away', () => {
+  expect(check({ ...nats, roundTripsMs: [4, 12, 30] })[2]).toEqual([
+    'warning',
+    'a round trip takes 12 ms (median of 3, longest 30 ms): every batch waits for several',
+    'run a NATS server nearer to the agents, in the same network; look for an overloaded server or host',
+  ]);
+});

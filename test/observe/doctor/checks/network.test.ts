@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { checkBindAddress } from '../../../../src/observe/doctor/checks/bind-address.js';
+import { checkTcpBuffers } from '../../../../src/observe/doctor/checks/tcp-buffers.js';
+import { brief, examination, type Spoilt } from '../support.js';
+
+describe('the bind address', () => {
+  const check = async (spoilt: Spoilt = {}) => brief(await checkBindAddress(examination(spoilt)));
+  const withFiles = (files: Readonly<Record<string, string>>) => ({ machine: { files } });
+
+  it('is on a fast link', async () => {
+    expect(await check()).toEqual([['ok', 'bind address 10.0.0.1 is on eth0, MTU 9000, 25 Gb/s']]);
+  });
+
+  it('is a name that leads to this host', async () => {
+    const spoilt = { flags: { bindAddress: 'decode-0' }, machine: { hosts: { 'decode-0': ['10.0.0.1'] } } };
+    expect(await check(spoilt)).toEqual([['ok', 'bind address decode-0 is on eth0, MTU 9000, 25 Gb/s']]);
+  });
+
+  it('on loopback serves one host', async () => {
+    expect(await check({ flags: { bindAddress: '127.0.0.1' } })).toEqual([
+      [
+        'note',
+        'bind address 127.0.0.1 is on lo (MTU 65536): agents on other hosts cannot reach this one',
+        'with agents on other hosts, set --bind-address to an address that they can reach',
+      ],
+    ]);
+  });
+
+  it('does not matter on one host', async () => {
+    expect(await check({ flags: { provider: 'same-host', bindAddress: 'nowhere' } })).toEqual([]);
+  });
+
+  it('leads nowhere, or elsewhere', async () => {
+    expect(await check({ flags: { bindAddress: 'nowhere' } })).toEqual([
+      ['problem', 'bind address nowhere has no address', 'set --bind-address to an address of this host'],
+    ]);
+    expect(await check({ flags: { bindAddress: '10.0.0.9' } })).toEqual([
+      ['problem', "bind address 10.0.0.9 is not one of this host's", 'set --bind-address to one of 10.0.0.1'],
+    ]);
+  });
+
+  it('is on a link that is down', async () => {
+    expect(await check(withFiles({ '/sys/class/net/eth0/operstate': 'down' }))).toEqual([
+      [
+        'problem',
+        'bind address 10.0.0.1 is on eth0, MTU 9000, 25 Gb/s; it is down',
+        'check the cable and ip link set eth0 up',
+      ],
+    ]);
+  });
+
+  it('could have jumbo frames, where it is fast', async () => {
+    expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1500' }))).toEqual([
+      [
+        'note',
+        'bind address 10.0.0.1 is on eth0, MTU 1500, 25 Gb/s',
+        'jumbo frames save processor time at this speed (ip link set eth0 mtu 9000), if every switch and peer has them',
+      ],
+    ]);
+    expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1500', '/sys/class/net/eth0/speed': '1000' }))).toEqual([
+      ['ok', 'bind address 10.0.0.1 is on eth0, MTU 1500, 1 Gb/s'],
+    ]);
+  });
+
+  it('is in a tunnel, of unknown speed', async () => {
+    expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1450', '/sys/class/net/eth0/speed': '-1' }))).toEqual([
+      [
+        'warning',
+        'bind address 10.0.0.1 is on eth0, MTU 1450: small packets cost throughput',
+        'tunnels and overlays do that; use the host network',
+      ],
+    ]);
+  });
+});
+
+describe("TCP's buffers", () => {
+  const check = (read: string, spoilt: Spoilt = {}) =>
+    brief(checkTcpBuffers(examination({ ...spoilt, machine: { files: { '/proc/sys/net/ipv4/tcp_rmem': read } } })));
+
+  it('are large', () => {
+    expect(check('4096 131072 6291456')).toEqual([
+      ['ok', 'TCP buffers grow to 6 MiB to receive and 16 MiB to send, congestion control cubic'],
+    ]);
+  });
+
+  it('are small', () => {
+    expect(check('4096 87380 2097152')).toEqual([
+      [
+        'warning',
+        'TCP buffers grow to 2 MiB to receive and 16 MiB to send, congestion control cubic',
+        'sysctl -w net.ipv4.tcp_rmem="4096 131072 16777216" net.ipv4.tcp_wmem="4096 65536 16777216"',
+      ],
+    ]);
+  });
+
+  it('cannot be seen, or do not matter', () => {
+    expect(check('')).toEqual([['note', "TCP's buffer sizes cannot be read"]]);
+    expect(check('', { flags: { provider: 'same-host' } })).toEqual([]);
+  });
+});

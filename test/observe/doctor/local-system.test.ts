@@ -1,0 +1,55 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { localSystem } from '../../../src/observe/doctor/local-system.js';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'kvferry-system-'));
+  writeFileSync(join(directory, 'b'), ' text \n');
+  mkdirSync(join(directory, 'a'));
+  symlinkSync('/somewhere/mlx5_core', join(directory, 'driver'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+it('reads files, directories and links', () => {
+  expect(localSystem.read(join(directory, 'b'))).toBe('text');
+  expect(localSystem.list(directory)).toEqual(['a', 'b', 'driver']);
+  expect(localSystem.linked(join(directory, 'driver'))).toBe('mlx5_core');
+  expect(localSystem.mayUse(directory)).toBe(true);
+  expect(localSystem.exists(join(directory, 'a'))).toBe(true);
+});
+
+it('does not throw for what cannot be read', () => {
+  const missing = join(directory, 'missing');
+  expect([localSystem.read(missing), localSystem.read(directory), localSystem.linked(missing)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect(localSystem.list(missing)).toEqual([]);
+  expect([localSystem.exists(missing), localSystem.mayUse(missing)]).toEqual([false, false]);
+  expect(localSystem.fileSystem(missing)).toBe(undefined);
+});
+
+it('knows room, processors and addresses', async () => {
+  const room = localSystem.fileSystem(directory);
+  expect(room?.totalBytes).toBeGreaterThan(0);
+  expect(room?.freeBytes).toBeLessThanOrEqual(room?.totalBytes ?? 0);
+  expect(localSystem.processors).toBeGreaterThanOrEqual(1);
+  expect(localSystem.processorsUsable).toBeGreaterThanOrEqual(1);
+  expect(localSystem.addresses.find(({ address }) => address === '127.0.0.1')).toEqual({
+    interface: 'lo',
+    address: '127.0.0.1',
+    isInternal: true,
+  });
+  expect(await localSystem.resolve('127.0.0.1')).toEqual(['127.0.0.1']);
+  expect(await localSystem.resolve('no such host')).toEqual([]);
+});
+
+it('knows a memory file system', () => {
+  const sharedMemory = localSystem.fileSystem('/dev/shm');
+  if (sharedMemory !== undefined) expect(sharedMemory.isTmpfs).toBe(true);
+  expect(localSystem.fileSystem('/proc')?.isTmpfs).toBe(false);
+});

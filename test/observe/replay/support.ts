@@ -1,0 +1,69 @@
+/** Clusters of simulated agents that are recorded, and what becomes of the recordings. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
+import type { AgentOptions } from '../../../src/actors/agent/agent-options.js';
+import type { Line } from '../../../src/observe/recording/record.js';
+import { type RecordedAgent, recordAgent } from '../../../src/observe/recording/record-agent.js';
+import { type Findings, Replay } from '../../../src/observe/replay/replay.js';
+import { Cluster } from '../../actors/support.js';
+
+export class RecordedCluster extends Cluster {
+  /** What was recorded of each agent's latest life. */
+  readonly lines = new Map<string, Line[]>();
+  readonly #recorded = new Map<string, RecordedAgent>();
+
+  protected override decorated(ports: AgentPorts, options: AgentOptions): AgentPorts {
+    const lines: Line[] = [];
+    const recorded = recordAgent({
+      options,
+      ports,
+      // Each timer of a simulated clock is a macrotask of its own.
+      nextTurn: (run) => void ports.clock.setTimeout(run, 0),
+      write: (line) => void lines.push(line),
+      salt: 'simulated',
+      recordedAt: '2026-01-01T00:00:00.000Z',
+    });
+    this.lines.set(options.agent, lines);
+    this.#recorded.set(options.agent, recorded);
+    return recorded.ports;
+  }
+
+  /** Orders an agent to stop, and moves on until it has. */
+  async end(name: string, agent: { stop(): Promise<void>; readonly ended: Promise<unknown> }): Promise<void> {
+    this.#recorded.get(name)?.orderStop(() => void agent.stop());
+    await this.settle(agent.ended);
+    this.lines.get(name)?.push({ end: 'stopped' });
+  }
+
+  /** The recording of an agent, as a file. */
+  file(name: string): string {
+    return recordingFile(textOf(this.lines.get(name) ?? []));
+  }
+}
+
+export function textOf(lines: readonly Line[]): string {
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+}
+
+/** A file that is gone when the test is over. */
+export function recordingFile(text: string): string {
+  const path = join(temporaryDirectory(), 'agent.jsonl');
+  writeFileSync(path, text);
+  return path;
+}
+
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'kvferry-replay-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+/** Replays the whole of a recording. */
+export async function replayed(path: string): Promise<{ replay: Replay; findings: Findings }> {
+  const replay = await Replay.open(path);
+  await replay.goTo(replay.last);
+  return { replay, findings: replay.findings };
+}

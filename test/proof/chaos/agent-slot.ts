@@ -1,0 +1,127 @@
+/** One agent of the cluster by its name: a process after the other, which can be killed, stopped and continued. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { poll, within } from '../../../src/processes/within.js';
+import { FAILPOINTS_VARIABLE } from '../../../src/proof/failpoints/failpoint-spec.js';
+
+const START_TIMEOUT_MS = 15_000;
+const STOP_TIMEOUT_MS = 15_000;
+
+export interface AgentSlotOptions {
+  readonly name: string;
+  readonly role: 'prefill' | 'decode';
+  readonly args: readonly string[];
+  readonly natsUrl: string;
+  readonly logPath: string;
+  /** A process has ended, at that time. */
+  readonly onDeath: (slot: AgentSlot, epoch: string | undefined, atMs: number) => void;
+}
+
+export class AgentSlot {
+  readonly name: string;
+  readonly role: 'prefill' | 'decode';
+  /** Epoch of the process that runs, once it was heard. */
+  epoch: string | undefined;
+  /** The load may use it. */
+  inService = false;
+  /** Faults keep away from it while somebody measures something at it. */
+  shields = 0;
+  /** Last time that something was done to it. */
+  disturbedMs = 0;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  readonly #past = new Set<string>();
+  readonly #options: AgentSlotOptions;
+
+  constructor(options: AgentSlotOptions) {
+    this.name = options.name;
+    this.role = options.role;
+    this.#options = options;
+  }
+
+  get isAlive(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves when the process has ended. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
+  /** Starts a process and waits until it says that it lives. False when it has ended before that. */
+  async start(failpoints = ''): Promise<boolean> {
+    if (this.isAlive) throw new Error(`${this.name} runs already`);
+    this.touch();
+    const { role, args, natsUrl, logPath, onDeath } = this.#options;
+    const log = openSync(logPath, 'a');
+    const child = spawn(
+      process.execPath,
+      [mainProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
+      {
+        env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
+        // With a channel, an agent does not outlive us.
+        stdio: ['ignore', log, log, 'ipc'],
+        detached: true,
+      },
+    );
+    closeSync(log);
+    this.#child = child;
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', () => {
+        const atMs = performance.now();
+        const epoch = this.epoch;
+        this.inService = false;
+        this.epoch = undefined;
+        if (epoch !== undefined) this.#past.add(epoch);
+        this.touch();
+        onDeath(this, epoch, atMs);
+        resolve();
+      });
+    });
+    const look = async () => (this.epoch !== undefined || !this.isAlive ? true : undefined);
+    await poll(START_TIMEOUT_MS, look);
+    return this.epoch !== undefined;
+  }
+
+  /** A heartbeat under this name. */
+  heard(epoch: string): void {
+    if (this.isAlive && !this.#past.has(epoch)) this.epoch = epoch;
+  }
+
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
+    this.touch();
+    if (this.isAlive) this.#child?.kill(name);
+  }
+
+  /** Is it stopped, by a signal of its own or of ours? */
+  get isStopped(): boolean {
+    const path = `/proc/${this.#child?.pid}/stat`;
+    if (!this.isAlive || !existsSync(path)) return false;
+    const status = readFileSync(path, 'utf8');
+    // pid (name) state …; the name may have spaces.
+    return status.slice(status.lastIndexOf(')') + 2, status.lastIndexOf(')') + 3) === 'T';
+  }
+
+  async end(): Promise<void> {
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    await within(STOP_TIMEOUT_MS, `${this.name} did not end`, this.#exited).catch(() => this.kill());
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#exited;
+  }
+
+  touch(): void {
+    this.disturbedMs = performance.now();
+  }
+}
+
+/** The program as it is built, whether this file runs from its source or compiled. */
+function mainProgram(): string {
+  let directory = import.meta.dirname;
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return join(directory, 'dist/src/cli/main.js');
+}

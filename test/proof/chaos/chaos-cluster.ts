@@ -1,0 +1,258 @@
+/** NATS, agents by name, and what is measured when one of them dies. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvferryClient } from '../../../src/client/kvferry-client.js';
+import { connectNats } from '../../../src/control/nats-control.js';
+import type { ControlPort } from '../../../src/ports/control.js';
+import type { Teardown } from '../../../src/processes/teardown.js';
+import { Random } from '../../../src/proof/simulation/random.js';
+import { decode } from '../../../src/protocol/codec.js';
+import { isKvferryError } from '../../../src/protocol/errors.js';
+import type { TerminalEvent } from '../../../src/protocol/events.js';
+import { heartbeat } from '../../../src/protocol/peer-messages.js';
+import { subjects } from '../../../src/protocol/subjects.js';
+import { TestNatsServer } from '../../support/nats-server.js';
+import { AgentSlot } from './agent-slot.js';
+import { ArenaReader } from './arena-reader.js';
+import { KeyPool } from './key-pool.js';
+import { type Accepted, type Ending, Ledger } from './ledger.js';
+import { Samples } from './samples.js';
+
+export const HEARTBEAT_MS = 200;
+export const LEASE_MS = 2000;
+const CHUNK_BYTES = 65_536;
+export const ARENA_PAGES = 48;
+/** One call of ours to an agent, which may be stopped. */
+export const CALL_TIMEOUT_MS = 1500;
+export const SEGMENT = 'engine';
+const PREFILL_AGENTS = ['same-host', 'tcp'];
+/** Of each decode agent. The first keeps nothing: when it is quiet, all its pages are free. */
+const RETAINED_PAGES = [0, 12];
+/** After NATS came back, until everybody has found the way and has heard everybody. */
+const NATS_SETTLE_MS = 3000;
+/** A heartbeat and its end, so that nothing that was done before still shows. */
+const SETTLE_MS = 1000;
+const POLL_MS = 50;
+/** NATS is away for less. */
+const ATTACH_TIMEOUT_MS = 10_000;
+const RECLAIM_TIMEOUT_MS = 10_000;
+
+interface Death {
+  readonly slot: AgentSlot;
+  readonly epoch: string;
+  readonly atMs: number;
+}
+
+export class ChaosCluster {
+  readonly random: Random;
+  readonly ledger: Ledger;
+  readonly detectMs = new Samples();
+  readonly reclaimMs = new Samples();
+  /** From the death of a receiver to the typed error of its sender. */
+  readonly receiverErrorMs = new Samples();
+  /** Requests that ended after their deadline though their sender was well. */
+  readonly late: string[] = [];
+  kills = 0;
+  natsRestarts = 0;
+  readonly prefill: readonly AgentSlot[];
+  readonly decode: readonly AgentSlot[];
+  readonly client: KvferryClient;
+  readonly pool: KeyPool;
+  readonly reader: ArenaReader;
+  readonly #nats: TestNatsServer;
+  readonly #deaths = new Map<string, Death>();
+  readonly #watches = new Set<Promise<void>>();
+  #natsDisturbedMs = Number.NEGATIVE_INFINITY;
+
+  private constructor(parts: {
+    nats: TestNatsServer;
+    control: ControlPort;
+    random: Random;
+    pool: KeyPool;
+    logDirectory: string;
+    sharedDirectory: string;
+    socketDirectory: string;
+  }) {
+    const { nats, control, random, pool, logDirectory, sharedDirectory, socketDirectory } = parts;
+    this.#nats = nats;
+    this.random = random;
+    this.pool = pool;
+    this.client = new KvferryClient(control);
+    this.reader = new ArenaReader(this.client, pool, CALL_TIMEOUT_MS);
+    this.ledger = new Ledger((entry, ending) => this.#ended(entry, ending));
+    const slot = (name: string, role: 'prefill' | 'decode', provider: string, retainedPages = 0) =>
+      new AgentSlot({
+        ...{ name, role },
+        args: agentArguments(provider, sharedDirectory, socketDirectory, retainedPages),
+        natsUrl: nats.url,
+        logPath: join(logDirectory, `${name}.log`),
+        onDeath: (...death) => this.#died(...death),
+      });
+    this.prefill = PREFILL_AGENTS.map((provider, index) => slot(`chaos-prefill-${index}`, 'prefill', provider));
+    this.decode = RETAINED_PAGES.map((retainedPages, index) =>
+      slot(`chaos-decode-${index}`, 'decode', PREFILL_AGENTS.join(','), retainedPages),
+    );
+    control.subscribe(subjects.heartbeats, ({ body }) => {
+      const { agent, epoch } = decode(heartbeat, body);
+      this.slots.find(({ name }) => name === agent)?.heard(epoch);
+    });
+    const heard = (event: TerminalEvent) => this.ledger.heard(event);
+    this.client.onTerminal(heard, heard);
+  }
+
+  static async start(options: { seed: number; logDirectory: string | undefined }, teardown: Teardown) {
+    const work = mkdtempSync(join(tmpdir(), 'kvferry-chaos-'));
+    teardown.defer(() => rmSync(work, { recursive: true, force: true }));
+    const shared = mkdtempSync('/dev/shm/kvferry-chaos-');
+    teardown.defer(() => rmSync(shared, { recursive: true, force: true }));
+    const logDirectory = options.logDirectory ?? work;
+    mkdirSync(logDirectory, { recursive: true });
+    const nats = await TestNatsServer.start();
+    teardown.defer(() => nats[Symbol.asyncDispose]());
+    const control = await connectNats({ servers: nats.url, name: 'kvferry chaos' });
+    teardown.defer(() => control.close());
+    const random = new Random(options.seed);
+    const pool = new KeyPool({ path: join(shared, 'segment'), prefix: 'chaos', chunkBytes: CHUNK_BYTES, random });
+    const parts = { nats, control, random, pool, logDirectory, sharedDirectory: shared, socketDirectory: work };
+    const cluster = new ChaosCluster(parts);
+    teardown.defer(async () => void (await Promise.all(cluster.slots.map((slot) => slot.kill()))));
+    await control.flush();
+    await Promise.all(cluster.slots.map((slot) => cluster.bringUp(slot)));
+    return cluster;
+  }
+
+  get slots(): readonly AgentSlot[] {
+    return [...this.prefill, ...this.decode];
+  }
+
+  slot(name: string): AgentSlot {
+    return this.slots.find((slot) => slot.name === name) as AgentSlot;
+  }
+
+  /** Starts an agent and gives it its source memory. False when it did not live that long. */
+  async bringUp(slot: AgentSlot, failpoints = '', serve = true): Promise<boolean> {
+    while (!(await slot.start(failpoints)) || !(await this.#attachSource(slot))) {
+      if (failpoints !== '') return false;
+    }
+    slot.inService = serve;
+    return true;
+  }
+
+  /** False when it died. NATS may be away: asked again until it answers. */
+  async #attachSource(slot: AgentSlot): Promise<boolean> {
+    if (slot.role === 'decode') return true;
+    const segment = { segment: SEGMENT, path: this.pool.path };
+    for (const untilMs = performance.now() + ATTACH_TIMEOUT_MS; slot.isAlive; ) {
+      try {
+        await this.client.attach(slot.name, segment, { timeoutMs: CALL_TIMEOUT_MS });
+        return true;
+      } catch (error) {
+        // Attached before, and the answer was lost.
+        if (isKvferryError(error, 'segment_exists')) return true;
+        if (!isKvferryError(error) || performance.now() > untilMs) throw error;
+        await delay(POLL_MS);
+      }
+    }
+    return false;
+  }
+
+  /** Undefined when the call failed as calls do when agents die: with a typed error. */
+  async attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      if (isKvferryError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Has nothing been done to it, or to NATS, since then and for a while before? */
+  undisturbedSince(slot: AgentSlot, sinceMs: number): boolean {
+    const beforeMs = sinceMs - SETTLE_MS;
+    return slot.isAlive && slot.disturbedMs < beforeMs && this.#natsDisturbedMs < beforeMs;
+  }
+
+  async restartNats(awayMs: number): Promise<void> {
+    this.#natsDisturbedMs = performance.now() + NATS_SETTLE_MS + awayMs;
+    await this.#nats.interrupt();
+    await delay(awayMs);
+    await this.#nats.restore();
+    this.#natsDisturbedMs = performance.now() + NATS_SETTLE_MS;
+    this.natsRestarts += 1;
+  }
+
+  /** Resolves when nothing more is being measured. */
+  async measured(): Promise<void> {
+    await Promise.all(this.#watches);
+  }
+
+  #died(slot: AgentSlot, epoch: string | undefined, atMs: number): void {
+    this.kills += 1;
+    if (epoch === undefined) return;
+    this.#deaths.set(epoch, { slot, epoch, atMs });
+    if (slot.role === 'decode') return;
+    for (const decode of this.decode) {
+      const watch = this.#watchReclaim(decode, epoch, atMs).finally(() => this.#watches.delete(watch));
+      this.#watches.add(watch);
+    }
+  }
+
+  /** A request has ended: was it because an agent died? Then the other one has noticed. */
+  #ended(entry: Accepted, { event, heardMs }: Ending): void {
+    if (event.end !== 'failed') return;
+    const senderDied = this.#deaths.get(entry.epoch);
+    const receiverDied = this.#deaths.get(entry.receiverEpoch ?? '');
+    if (senderDied !== undefined && receiverDied === undefined) {
+      if (this.undisturbedSince(this.slot(entry.receiver), senderDied.atMs))
+        this.detectMs.add(heardMs - senderDied.atMs);
+    }
+    if (receiverDied !== undefined && senderDied === undefined) {
+      if (!this.undisturbedSince(this.slot(entry.sender), receiverDied.atMs)) return;
+      this.detectMs.add(heardMs - receiverDied.atMs);
+      this.receiverErrorMs.add(heardMs - receiverDied.atMs);
+      if (heardMs > entry.deadlineMs) this.late.push(entry.request);
+    }
+  }
+
+  /**
+   * From the death of a sender until a receiver has nothing of it any more: no request that it sent, arriving or under
+   * lease, and its remote key revoked, with which the last page leaves quarantine.
+   */
+  async #watchReclaim(decode: AgentSlot, epoch: string, atMs: number): Promise<void> {
+    let known: { readonly revoked: number; readonly hadGrant: boolean } | undefined;
+    while (this.undisturbedSince(decode, atMs) && performance.now() - atMs < RECLAIM_TIMEOUT_MS) {
+      const status = await this.attempt(() => this.client.status(decode.name, {}, { timeoutMs: CALL_TIMEOUT_MS }));
+      if (status === undefined) return;
+      const peer = status.peers.find((row) => row.epoch === epoch);
+      const revoked = status.counters['grants_revoked'] ?? 0;
+      if (peer !== undefined) known = { revoked, hadGrant: peer.provider !== undefined };
+      if (known === undefined) return;
+      const fenced = peer === undefined && (!known.hadGrant || revoked > known.revoked);
+      if (fenced && !status.requests.some((row) => row.epoch === epoch)) {
+        this.reclaimMs.add(performance.now() - atMs);
+        return;
+      }
+      await delay(POLL_MS);
+    }
+    if (this.undisturbedSince(decode, atMs)) this.reclaimMs.add(performance.now() - atMs);
+  }
+}
+
+function agentArguments(
+  provider: string,
+  sharedDirectory: string,
+  socketDirectory: string,
+  retainedPages: number,
+): string[] {
+  return [
+    ...['--provider', provider, '--page-bytes', `${CHUNK_BYTES}`, '--arena-pages', `${ARENA_PAGES}`],
+    ...['--arena-directory', sharedDirectory, '--socket-directory', socketDirectory],
+    ...['--heartbeat-ms', `${HEARTBEAT_MS}`, '--lease-ms', `${LEASE_MS}`, '--sweep-interval-ms', '100'],
+    ...['--attempt-timeout-ms', '400', '--inquire-interval-ms', '400', '--write-drain-timeout-ms', '1000'],
+    // Small, so that a write takes a while and a zombie still has most of it to post.
+    ...['--window-bytes', `${CHUNK_BYTES}`, '--slice-bytes', '16384', '--shutdown-timeout-ms', '1000'],
+    ...['--retained-pages', `${retainedPages}`, '--log-level', 'info'],
+  ];
+}

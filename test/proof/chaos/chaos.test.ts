@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { missing, providerMissing } from '../../integration/support.js';
+import { runChaos } from './run-chaos.js';
+
+const DURATION_MS = 12_000;
+const TEST_TIMEOUT_MS = 90_000;
+const CANCELS = 20;
+
+const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
+
+describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
+  test(
+    'P5, P7, P12, P14, P15: killed, stopped and woken agents under load: no wrong byte, no lost page, no request without an end',
+    async () => {
+      const report = await runChaos({ durationMs: DURATION_MS, seed: 6, cancels: CANCELS }, () => undefined);
+      expect(report.violations).toEqual([]);
+      expect(report).toMatchObject({
+        wrongBytes: 0,
+        missingPages: 0,
+        lostPages: 0,
+        lostSourceChunks: 0,
+        withoutEnd: 0,
+      });
+      expect(report.zombieWritesRejected).toBeGreaterThanOrEqual(1);
+      expect(report.kills).toBeGreaterThanOrEqual(5);
+      expect(report.pagesVerified).toBeGreaterThan(0);
+      // When everything is well again, everything works: each of these was accepted and ended.
+      expect(report.cancelMs.count).toBe(CANCELS);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,268 @@
+/** What is done to the agents while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { poll } from '../../../src/processes/within.js';
+import type { AgentSlot } from './agent-slot.js';
+import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluster.js';
+import type { Load } from './load.js';
+import { RECEIVER_STEPS, RECEIVER_STEPS_OF_SOME, SENDER_STEPS, SENDER_STEPS_OF_SOME } from './steps.js';
+
+/** A step that is not reached in this time: the agent is killed wherever it is. */
+const STEP_TIMEOUT_MS = { always: 1500, sometimes: 3000 };
+/** Of all kills, those at a random time instead of at a step. */
+const RANDOM_KILLS = 0.2;
+const RANDOM_LIFE_MS = 1200;
+/** A killed agent stays away until the others have noticed by themselves, at times; at others its successor tells them. */
+const AWAY_MS = { short: 0, long: HEARTBEAT_MS * 4 };
+const STOPS = 0.15;
+const STOPPED_MS_MAX = 1500;
+const ZOMBIES = 0.3;
+const ZOMBIE_CHUNKS = 24;
+const ZOMBIE_STEP_TIMEOUT_MS = 1500;
+const FENCE_TIMEOUT_MS = 4000;
+const REJECT_TIMEOUT_MS = 3000;
+/** Between two faults of one agent. */
+const REST_MS_MAX = 1200;
+const SHORT_REST_MS = 100;
+const SEASON_MS = 5000;
+const NATS_EVERY_MS = 20_000;
+const NATS_AWAY_MS = 400;
+const HOG_EVERY_MS = 7000;
+const HOG_CHUNKS = 40;
+
+export class Faults {
+  stops = 0;
+  restarts = 0;
+  zombies = 0;
+  zombieWritesRejected = 0;
+  hogs = 0;
+  /** Steps at which an agent was killed. */
+  readonly stepsReached = new Set<string>();
+  readonly #cluster: ChaosCluster;
+  readonly #load: Load;
+  readonly #lanes: Promise<void>[] = [];
+  readonly #end = new AbortController();
+  readonly #queues: Record<'prefill' | 'decode', string[]> = { prefill: [], decode: [] };
+  /** The step at which a process was told to die. */
+  readonly #armed = new Map<AgentSlot, string>();
+  #startedMs = 0;
+  #sparing = false;
+
+  constructor(cluster: ChaosCluster, load: Load) {
+    this.#cluster = cluster;
+    this.#load = load;
+  }
+
+  start(): void {
+    this.#startedMs = performance.now();
+    this.#lanes.push(...this.#cluster.slots.map((slot) => this.#lane(slot)));
+    this.#lanes.push(this.#every(NATS_EVERY_MS, () => this.#cluster.restartNats(NATS_AWAY_MS)));
+    this.#lanes.push(this.#every(HOG_EVERY_MS, () => this.#hog()));
+  }
+
+  /** From now on receivers live, so that whatever they lose adds up; and nobody is told to die at a step. */
+  spare(): void {
+    this.#sparing = true;
+  }
+
+  failure(): Promise<unknown> {
+    return Promise.all(this.#lanes);
+  }
+
+  /** Ends the faults, and leaves every agent running and told nothing. */
+  async stop(): Promise<void> {
+    this.#end.abort();
+    await Promise.all(this.#lanes);
+    for (const slot of this.#cluster.slots) {
+      slot.signal('SIGCONT');
+      if (!slot.isAlive || this.#armed.has(slot)) await this.#replace(slot);
+    }
+  }
+
+  async #replace(slot: AgentSlot): Promise<void> {
+    if (slot.isAlive) await slot.kill();
+    this.#armed.delete(slot);
+    await this.#restart(slot, '');
+  }
+
+  get #over(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  async #lane(slot: AgentSlot): Promise<void> {
+    while (!this.#over) {
+      if (slot.shields > 0 || !this.#inSeason(slot)) {
+        await this.#rest(SHORT_REST_MS);
+        continue;
+      }
+      const { random } = this.#cluster;
+      const isSender = slot.role === 'prefill';
+      if (isSender && (this.zombies === 0 || random.next() < ZOMBIES)) await this.#zombie(slot);
+      else if (this.#sparing && !isSender && this.#armed.has(slot)) await this.#replace(slot);
+      else if (random.next() < STOPS || (this.#sparing && !isSender)) await this.#pause(slot);
+      else await this.#kill(slot);
+      await this.#rest(random.next() * REST_MS_MAX);
+    }
+  }
+
+  /** Both sides are harassed, then one, then the other: so that there are times at which the other one is well. */
+  #inSeason(slot: AgentSlot): boolean {
+    const season = Math.floor((performance.now() - this.#startedMs) / SEASON_MS) % 3;
+    return season === 0 || (season === 1) === (slot.role === 'prefill');
+  }
+
+  /** Waits for the step at which it was told to die, or for a random time; then a new process gets the next step. */
+  async #kill(slot: AgentSlot): Promise<void> {
+    const { random } = this.#cluster;
+    const step = this.#armed.get(slot);
+    const waitMs = step === undefined ? random.next() * RANDOM_LIFE_MS : patienceMs(step);
+    await Promise.race([slot.exited, this.#rest(waitMs)]);
+    if (slot.isAlive && (slot.shields > 0 || this.#over)) return;
+    if (slot.isAlive) await slot.kill();
+    else if (step !== undefined) this.stepsReached.add(step);
+    await delay(random.pick([AWAY_MS.short, AWAY_MS.long, AWAY_MS.long]));
+    await this.#arm(slot);
+  }
+
+  async #arm(slot: AgentSlot): Promise<void> {
+    const atRandom = this.#sparing || this.#cluster.random.next() < RANDOM_KILLS;
+    const step = atRandom ? undefined : this.#nextStep(slot.role);
+    if (step === undefined) {
+      this.#armed.delete(slot);
+      await this.#restart(slot, '');
+      return;
+    }
+    this.#armed.set(slot, step);
+    if (await this.#restart(slot, `${step}=kill`)) return;
+    this.stepsReached.add(step);
+    this.#armed.delete(slot);
+    await this.#restart(slot, '');
+  }
+
+  #restart(slot: AgentSlot, failpoints: string, serve = true): Promise<boolean> {
+    this.restarts += 1;
+    return this.#cluster.bringUp(slot, failpoints, serve);
+  }
+
+  #nextStep(role: 'prefill' | 'decode'): string {
+    const queue = this.#queues[role];
+    if (queue.length === 0) {
+      queue.push(
+        ...(role === 'prefill'
+          ? [...SENDER_STEPS, ...SENDER_STEPS_OF_SOME]
+          : [...RECEIVER_STEPS, ...RECEIVER_STEPS_OF_SOME]),
+      );
+    }
+    return queue.shift() as string;
+  }
+
+  async #pause(slot: AgentSlot): Promise<void> {
+    this.stops += 1;
+    slot.signal('SIGSTOP');
+    await delay(this.#cluster.random.next() * STOPPED_MS_MAX);
+    slot.signal('SIGCONT');
+  }
+
+  /**
+   * A sender is stopped with a write under way, until its receiver has fenced it and its pages belong to others. Then it
+   * goes on: what it still writes must be rejected, and what is in the pages must stay.
+   */
+  async #zombie(slot: AgentSlot): Promise<void> {
+    const receiver = this.#cluster.decode.find(({ inService, shields }) => inService && shields === 0);
+    if (receiver === undefined) return;
+    receiver.shields += 1;
+    try {
+      if (slot.isAlive) await slot.kill();
+      this.#armed.delete(slot);
+      // Not for the load: the write that is stopped shall be a large one.
+      if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
+      const fenced = await this.#stopUnderWrite(slot, receiver);
+      if (fenced) await this.#wake(slot, receiver);
+      // One that never stopped still would.
+      else await this.#replace(slot);
+    } finally {
+      slot.signal('SIGCONT');
+      slot.inService = slot.isAlive && slot.epoch !== undefined;
+      receiver.shields -= 1;
+    }
+  }
+
+  async #stopUnderWrite(slot: AgentSlot, receiver: AgentSlot): Promise<boolean> {
+    const { pool, client, attempt } = this.#cluster;
+    const epoch = slot.epoch;
+    const entry = await this.#load.put(slot, receiver, pool.fresh(ZOMBIE_CHUNKS));
+    if (entry === undefined) return false;
+    const stopped = await poll(ZOMBIE_STEP_TIMEOUT_MS, async () => slot.isStopped || undefined);
+    if (stopped === undefined) return false;
+    this.stops += 1;
+    slot.touch();
+    // Counters only grow, and senders are revoked one after the other: the peer is gone first, its key at once after it.
+    const before = await attempt(() => client.status(receiver.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+    if (before === undefined || !before.peers.some((peer) => peer.epoch === epoch)) return false;
+    const revoked = before.counters['grants_revoked'] ?? 0;
+    const fenced = await poll(FENCE_TIMEOUT_MS, async () => {
+      const now = await attempt(() => client.status(receiver.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+      if (now === undefined || now.peers.some((peer) => peer.epoch === epoch)) return undefined;
+      return (now.counters['grants_revoked'] ?? 0) > revoked || undefined;
+    });
+    return fenced === true;
+  }
+
+  async #wake(slot: AgentSlot, receiver: AgentSlot): Promise<void> {
+    const { prefill, pool, ledger, reader, client, attempt } = this.#cluster;
+    const other = prefill.find(({ inService, name }) => inService && name !== slot.name);
+    const keys = pool.fresh(ZOMBIE_CHUNKS);
+    const heir = other === undefined ? undefined : await this.#load.put(other, receiver, keys);
+    const ending = heir === undefined ? undefined : await ledger.ended(heir, FENCE_TIMEOUT_MS);
+    const reading =
+      heir !== undefined && ending?.event.end === 'ready'
+        ? await attempt(() => reader.read(heir, keys, ending.heardMs))
+        : undefined;
+    this.zombies += 1;
+    slot.signal('SIGCONT');
+    const rejected = await poll(REJECT_TIMEOUT_MS, async () => {
+      const status = await attempt(() => client.status(slot.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+      return status?.counters['writes_rejected'];
+    });
+    this.zombieWritesRejected += rejected ?? 0;
+    if (heir === undefined || reading === undefined) return;
+    reader.check(heir, reading);
+    await attempt(() => reader.release(heir));
+  }
+
+  /** Takes nearly the whole arena, and never gives it back: its leases must expire. */
+  async #hog(): Promise<void> {
+    const { prefill, decode, pool } = this.#cluster;
+    const sender = prefill.find(({ inService }) => inService);
+    const receiver = decode.find(({ inService }) => inService);
+    if (sender === undefined || receiver === undefined) return;
+    this.hogs += 1;
+    await this.#load.put(sender, receiver, pool.fresh(HOG_CHUNKS));
+  }
+
+  async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#over) {
+      await this.#rest(intervalMs);
+      if (!this.#over) await work();
+    }
+  }
+
+  /** Waits, or until the faults are ended. */
+  async #rest(timeMs: number): Promise<void> {
+    const { signal } = this.#end;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeMs);
+      signal.addEventListener('abort', wake);
+      if (signal.aborted) wake();
+    });
+  }
+}
+
+function patienceMs(step: string): number {
+  const always: readonly string[] = [...SENDER_STEPS, ...RECEIVER_STEPS];
+  return always.includes(step) ? STEP_TIMEOUT_MS.always : STEP_TIMEOUT_MS.sometimes;
+}

@@ -1,0 +1,158 @@
+/** Engines that never rest: prompts with shared prefixes, some of them cancelled, left unfinished or never released. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { isKvferryError } from '../../../src/protocol/errors.js';
+import type { AgentSlot } from './agent-slot.js';
+import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS, SEGMENT } from './chaos-cluster.js';
+import type { Accepted, Ending } from './ledger.js';
+
+const WORKERS = 10;
+const REQUEST_TIMEOUT_MS = 4000;
+/** Of a request whose last batch never comes. */
+const UNFINISHED_TIMEOUT_MS = 800;
+/** How long after its deadline a request may be announced. */
+const ANNOUNCE_GRACE_MS = 3000;
+/** A dead agent has been noticed by then. */
+const NOTICE_MS = HEARTBEAT_MS * 4;
+const OWN_CHUNKS_MAX = 6;
+const CANCEL_WITHIN_MS = 30;
+const HOLD_MS_MAX = 40;
+const PAUSE_MS = 30;
+/** Fractions of all requests. */
+const CANCELLED = 0.12;
+const UNFINISHED = 0.04;
+const NEVER_RELEASED = 0.06;
+
+export class Load {
+  /** Calls that agents refused or did not answer, by code. */
+  readonly refusals: Record<string, number> = {};
+  cancels = 0;
+  neverReleased = 0;
+  readonly #cluster: ChaosCluster;
+  readonly #workers: Promise<void>[] = [];
+  #next = 0;
+  #over = false;
+
+  constructor(cluster: ChaosCluster) {
+    this.#cluster = cluster;
+  }
+
+  start(): void {
+    for (let worker = 0; worker < WORKERS; worker += 1) this.#workers.push(this.#work());
+  }
+
+  /** Rejects when something failed that is not an agent's typed error. */
+  failure(): Promise<unknown> {
+    return Promise.all(this.#workers);
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#workers);
+  }
+
+  /** Hands over a prompt. Undefined when its first batch was not accepted. */
+  async put(
+    sender: AgentSlot,
+    receiver: AgentSlot,
+    keys: readonly string[],
+    options: { readonly timeoutMs?: number; readonly firstChunks?: number; readonly finish?: boolean } = {},
+  ): Promise<Accepted | undefined> {
+    const { timeoutMs = REQUEST_TIMEOUT_MS, firstChunks = keys.length, finish = true } = options;
+    const { client, pool, ledger } = this.#cluster;
+    this.#next += 1;
+    const request = `chaos-${this.#next}`;
+    const receiverEpoch = receiver.epoch;
+    const batch = (number: number, from: number, to: number, last: boolean) => {
+      const part = keys.slice(from, to);
+      const common = { request, receiver: receiver.name, totalChunks: keys.length, timeoutMs };
+      return this.#try(() =>
+        client.put(
+          sender.name,
+          { ...common, batch: number, last, keys: part, source: pool.source(SEGMENT, part) },
+          { timeoutMs: CALL_TIMEOUT_MS },
+        ),
+      );
+    };
+    const whole = firstChunks === keys.length && finish;
+    const reply = await batch(0, 0, firstChunks, whole);
+    if (reply === undefined) return undefined;
+    // It was accepted before now.
+    const deadlineMs = performance.now() + timeoutMs;
+    const entry = {
+      request,
+      epoch: reply.epoch,
+      sender: sender.name,
+      receiver: receiver.name,
+      receiverEpoch,
+      deadlineMs,
+    };
+    ledger.accept(entry);
+    if (!whole && finish) await batch(1, firstChunks, keys.length, true);
+    return entry;
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#over) await this.#one();
+  }
+
+  async #one(): Promise<void> {
+    const { prefill, decode, random, pool, reader } = this.#cluster;
+    const serving = (slots: readonly AgentSlot[]) => slots.filter((slot) => slot.inService);
+    const sender = serving(prefill).length === 0 ? undefined : random.pick(serving(prefill));
+    const receiver = serving(decode).length === 0 ? undefined : random.pick(serving(decode));
+    if (sender === undefined || receiver === undefined) {
+      await delay(PAUSE_MS);
+      return;
+    }
+    const keys = pool.prompt(Math.floor(random.next() * OWN_CHUNKS_MAX));
+    const finish = random.next() >= UNFINISHED;
+    const timeoutMs = finish ? REQUEST_TIMEOUT_MS : UNFINISHED_TIMEOUT_MS;
+    const firstChunks = finish && random.next() < 0.5 ? keys.length : Math.ceil(keys.length / 2);
+    const entry = await this.put(sender, receiver, keys, { timeoutMs, firstChunks, finish });
+    if (entry === undefined) {
+      await delay(PAUSE_MS);
+      return;
+    }
+    if (random.next() < CANCELLED) await this.#cancel(entry, random.next() * CANCEL_WITHIN_MS);
+    const ending = await this.#ending(entry, timeoutMs + ANNOUNCE_GRACE_MS);
+    if (ending?.event.end !== 'ready') return;
+    if (random.next() < NEVER_RELEASED) {
+      this.neverReleased += 1;
+      return;
+    }
+    const reading = await this.#try(() => reader.read(entry, keys, ending.heardMs));
+    if (reading === undefined) return;
+    await delay(random.next() * HOLD_MS_MAX);
+    reader.check(entry, reading);
+    await this.#try(() => reader.release(entry));
+  }
+
+  /** Waits as a router does: when the sender's process is gone, only as long as a receiver takes to notice. */
+  async #ending(entry: Accepted, timeoutMs: number): Promise<Ending | undefined> {
+    const { ledger } = this.#cluster;
+    const sender = this.#cluster.slot(entry.sender);
+    const untilMs = performance.now() + timeoutMs;
+    for (let wasGone = false; ; ) {
+      const ending = await ledger.ended(entry, NOTICE_MS);
+      if (ending !== undefined || wasGone || performance.now() > untilMs) return ending;
+      wasGone = sender.epoch !== entry.epoch;
+    }
+  }
+
+  async #cancel({ request, epoch, sender, receiver }: Accepted, afterMs: number): Promise<void> {
+    await delay(afterMs);
+    this.cancels += 1;
+    const agent = this.#cluster.random.pick([sender, receiver]);
+    await this.#try(() => this.#cluster.client.cancel(agent, { request, epoch }, { timeoutMs: CALL_TIMEOUT_MS }));
+  }
+
+  async #try<T>(call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isKvferryError(error)) throw error;
+      this.refusals[error.code] = (this.refusals[error.code] ?? 0) + 1;
+      return undefined;
+    }
+  }
+}

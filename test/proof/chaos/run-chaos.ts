@@ -1,0 +1,204 @@
+/** The whole of it: faults under load, then quiet, then a look at what is left. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Teardown } from '../../../src/processes/teardown.js';
+import { poll } from '../../../src/processes/within.js';
+import { KvferryError } from '../../../src/protocol/errors.js';
+import { measureCancels } from './cancel-phase.js';
+import { CALL_TIMEOUT_MS, ChaosCluster, HEARTBEAT_MS, LEASE_MS } from './chaos-cluster.js';
+import { Faults } from './faults.js';
+import type { Accepted } from './ledger.js';
+import { Load } from './load.js';
+import { Samples, type Summary } from './samples.js';
+
+/** The last part of the time, in which receivers are not killed. */
+const SPARED = 0.3;
+const QUIESCENCE_TIMEOUT_MS = 20_000;
+/** Examples of a violation that are shown. */
+const EXAMPLES_MAX = 10;
+
+export interface ChaosOptions {
+  readonly durationMs: number;
+  readonly seed: number;
+  /** Cancels in the quiet phase. */
+  readonly cancels: number;
+  /** Where the agents' logs are kept; without it they go with everything else. */
+  readonly logDirectory?: string | undefined;
+}
+
+export interface ChaosReport {
+  readonly kills: number;
+  readonly stops: number;
+  readonly restarts: number;
+  readonly natsRestarts: number;
+  readonly hogs: number;
+  readonly requests: number;
+  readonly ends: Readonly<Record<string, number>>;
+  readonly wrongBytes: number;
+  readonly missingPages: number;
+  readonly lostPages: number;
+  readonly lostSourceChunks: number;
+  readonly withoutEnd: number;
+  /** Nobody announced their end where we could hear it; an agent knew it when it was asked. */
+  readonly askedFor: number;
+  /** The sender's epoch is over and no agent knows the request: the router's rule says that it failed. */
+  readonly endedByEpoch: number;
+  /** Second announcements of one end, by what was said first and then. */
+  readonly announcedTwice: Readonly<Record<string, number>>;
+  readonly pagesVerified: number;
+  readonly detectMs: Summary;
+  readonly reclaimMs: Summary;
+  readonly receiverErrorMs: Summary;
+  readonly receiverErrorsLate: number;
+  readonly cancelMs: Summary;
+  readonly zombies: number;
+  readonly zombieWritesRejected: number;
+  readonly cancels: number;
+  readonly neverReleased: number;
+  readonly stepsKilledAt: number;
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly seed: number;
+  /** What must not be, in words. */
+  readonly violations: readonly string[];
+  /** Times that were longer than promised. */
+  readonly limitsBroken: readonly string[];
+}
+
+/** Rejects when it could not be run to its end. */
+export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
+  const teardown = new Teardown();
+  const interrupted = interruption(teardown);
+  try {
+    return await Promise.race([perform(options, say, teardown), interrupted]);
+  } finally {
+    await teardown.run((error) => say(`clean-up: ${String(error)}`));
+  }
+}
+
+async function perform(options: ChaosOptions, say: (line: string) => void, teardown: Teardown): Promise<ChaosReport> {
+  const { durationMs, seed, cancels, logDirectory } = options;
+  const cluster = await ChaosCluster.start({ seed, logDirectory }, teardown);
+  const load = new Load(cluster);
+  const faults = new Faults(cluster, load);
+  say(`chaos for ${durationMs / 1000} s: ${cluster.slots.map(({ name }) => name).join(', ')}; seed ${seed}`);
+  load.start();
+  faults.start();
+  const failed = Promise.all([load.failure(), faults.failure()]);
+  await Promise.race([delay(durationMs * (1 - SPARED)), failed]);
+  faults.spare();
+  await Promise.race([delay(durationMs * SPARED), failed]);
+  await faults.stop();
+  await cluster.measured();
+  await load.stop();
+  const { kills } = cluster;
+  say('quiet: requests end, leases expire');
+  const left = await quiesce(cluster);
+  const { reader, ledger } = cluster;
+  const requests = { requests: ledger.size, ends: ledger.ends() };
+  const orphans = await askForEnds(cluster);
+  const cancelMs = left.pages === 0 ? await measureCancels(cluster, load, cancels) : new Samples();
+  const report = {
+    kills,
+    stops: faults.stops,
+    restarts: faults.restarts,
+    natsRestarts: cluster.natsRestarts,
+    hogs: faults.hogs,
+    ...requests,
+    wrongBytes: reader.wrong.length,
+    missingPages: reader.missing.length,
+    lostPages: left.pages,
+    lostSourceChunks: left.sourceChunks,
+    withoutEnd: orphans.withoutEnd.length,
+    askedFor: orphans.askedFor,
+    endedByEpoch: orphans.endedByEpoch,
+    announcedTwice: ledger.announcedTwice,
+    pagesVerified: reader.pagesVerified,
+    detectMs: cluster.detectMs.summary(),
+    reclaimMs: cluster.reclaimMs.summary(),
+    receiverErrorMs: cluster.receiverErrorMs.summary(),
+    receiverErrorsLate: cluster.late.length,
+    cancelMs: cancelMs.summary(),
+    zombies: faults.zombies,
+    zombieWritesRejected: faults.zombieWritesRejected,
+    cancels: load.cancels,
+    neverReleased: load.neverReleased,
+    stepsKilledAt: faults.stepsReached.size,
+    refusals: load.refusals,
+    seed,
+  };
+  const violations = [...reader.wrong, ...reader.missing, ...left.words, ...orphans.withoutEnd];
+  return { ...report, violations: violations.slice(0, EXAMPLES_MAX), limitsBroken: brokenLimits(report) };
+}
+
+const RECLAIM_MS_MAX = LEASE_MS + 1000;
+const DETECT_MS_MAX = 3 * HEARTBEAT_MS;
+const CANCEL_MS_MAX = 10;
+
+function brokenLimits(
+  report: Pick<ChaosReport, 'detectMs' | 'reclaimMs' | 'cancelMs' | 'receiverErrorsLate'>,
+): string[] {
+  const { detectMs, reclaimMs, cancelMs, receiverErrorsLate } = report;
+  return [
+    detectMs.max > DETECT_MS_MAX ? `detectMs.max ${detectMs.max} > ${DETECT_MS_MAX}` : '',
+    reclaimMs.max > RECLAIM_MS_MAX ? `reclaimMs.max ${reclaimMs.max} > ${RECLAIM_MS_MAX}` : '',
+    cancelMs.p99 > CANCEL_MS_MAX ? `cancelMs.p99 ${cancelMs.p99} > ${CANCEL_MS_MAX}` : '',
+    receiverErrorsLate > 0 ? `${receiverErrorsLate} typed errors came after the deadline` : '',
+  ].filter((limit) => limit !== '');
+}
+
+/** Waits until nothing is held any more, and says what is. */
+export async function quiesce(cluster: ChaosCluster) {
+  let left = await holdings(cluster);
+  await poll(QUIESCENCE_TIMEOUT_MS, async () => {
+    left = await holdings(cluster);
+    return left.words.length === 0 || undefined;
+  });
+  return left;
+}
+
+async function holdings({ slots, client }: ChaosCluster) {
+  const words: string[] = [];
+  let pages = 0;
+  let sourceChunks = 0;
+  for (const { name } of slots) {
+    const status = await client.status(name, {}, { timeoutMs: CALL_TIMEOUT_MS });
+    const { total, free, retained } = status.pages ?? { total: 0, free: 0, retained: 0 };
+    if (free + retained !== total) {
+      pages += total - free - retained;
+      words.push(`${name}: ${JSON.stringify(status.pages)}`);
+    }
+    const inUse = status.segments.reduce((sum, segment) => sum + segment.chunksInUse, 0);
+    sourceChunks += inUse;
+    if (inUse > 0) words.push(`${name}: ${inUse} source chunks in use`);
+    for (const row of status.requests) words.push(`${name}: ${row.side} of ${row.request} is ${row.state}`);
+  }
+  return { pages, sourceChunks, words };
+}
+
+/** Every accepted request whose end we did not hear: who knows it? */
+async function askForEnds(cluster: ChaosCluster) {
+  const { ledger, client } = cluster;
+  const withoutEnd: string[] = [];
+  let askedFor = 0;
+  let endedByEpoch = 0;
+  const knows = async (agent: string, { request, epoch }: Accepted) => {
+    const { requests } = await client.status(agent, { request }, { timeoutMs: CALL_TIMEOUT_MS });
+    return requests.filter((row) => row.epoch === epoch);
+  };
+  for (const entry of ledger.open()) {
+    const rows = [...(await knows(entry.receiver, entry)), ...(await knows(entry.sender, entry))];
+    if (rows.some(({ end }) => end !== undefined)) askedFor += 1;
+    else if (rows.length === 0 && cluster.slot(entry.sender).epoch !== entry.epoch) endedByEpoch += 1;
+    else withoutEnd.push(`${entry.request} (${entry.sender} to ${entry.receiver}) has no end: ${JSON.stringify(rows)}`);
+  }
+  return { withoutEnd, askedFor, endedByEpoch };
+}
+
+function interruption(teardown: Teardown): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const end = () => reject(new KvferryError('cancelled_by_caller', `chaos was ended by ${signal}`));
+      process.on(signal, end);
+      teardown.defer(() => void process.off(signal, end));
+    }
+  });
+}

@@ -1,0 +1,24 @@
+/** Reasons as agents give them. */
+import { RequestEndedError } from '../../../src/protocol/codec.js';
+import { KvferryError } from '../../../src/protocol/errors.js';
+import type { Failure } from '../../../src/protocol/fields.js';
+import type { End } from '../../../src/protocol/subjects.js';
+import type { Answer } from './message.js';
+
+export const broken: Failure = { code: 'connection_lost', message: 'the connection broke' };
+export const cancelled: Failure = { code: 'cancelled_by_caller', message: 'cancelled' };
+
+/** The answer to a call that was refused with this error. */
+export function answerOf(error: Error): Answer {
+  if (error instanceof RequestEndedError) return { code: 'request_ended', end: error.end };
+  return { code: error instanceof KvferryError ? error.code : 'internal' };
+}
+
+export function failureOf({ code }: Answer): Failure | null {
+  return code === 'ok' ? null : { code, message: code };
+}
+
+/** Why a request has ended so. */
+export function reasonOf(end: End): Failure | null {
+  return end === 'ready' ? null : cancelled;
+}

@@ -1,0 +1,44 @@
+/** The situation everything begins in: two connected agents on either side, nothing put. */
+import { type AnyStateMachine, initialTransition } from 'xstate';
+import { requestMachine } from '../../../machines/request.js';
+import { type Configuration, grantOf, requestOf } from './configuration.js';
+import { NO_BYTES, type RequestSnapshot, type Sender, type State } from './state.js';
+import type { StoreLog } from './store-log.js';
+
+export function initialState(configuration: Configuration, log: StoreLog): State {
+  const senders = configuration.batches.map((batches, sender): Sender => {
+    const { request, epoch } = requestOf(sender);
+    const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
+    const timing = { timeoutMs: 1, inquireIntervalMs: 1 };
+    const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
+    return {
+      request: snapshot as RequestSnapshot,
+      transfers: {},
+      connection: 0,
+      taken: [],
+      reconnects: false,
+      again: [],
+    };
+  });
+  let store = log.empty();
+  for (const sender of senders.keys()) {
+    const grant = { type: 'grant', grant: grantOf(sender, 0), epoch: requestOf(sender).epoch } as const;
+    store = log.execute(store, grant).node;
+  }
+  return {
+    store,
+    senders,
+    ingests: senders.map(() => null),
+    lost: senders.map(() => false),
+    messages: [],
+    unanswered: [],
+    unnoticed: [],
+    pending: [],
+    writes: [],
+    arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
+    announced: senders.map(() => []),
+    struck: senders.map(() => false),
+    budget: configuration.budget,
+    fault: null,
+  };
+}

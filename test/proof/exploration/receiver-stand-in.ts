@@ -1,0 +1,139 @@
+/** Does what `receiver.ts` and `ingest-actor.ts` do, and carries the store's effects to whom they are about. */
+import type { StoreEffect } from '../../../src/store/commands.js';
+import { requestOf } from './configuration.js';
+import { answerOf, broken, cancelled } from './failures.js';
+import type { Answer, Call } from './message.js';
+import type { IngestSnapshot } from './state.js';
+import type { Action } from './transitions.js';
+import type { Turn } from './turn.js';
+
+export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnapshot, { type, params }: Action): void {
+  const end = context.end ?? 'failed';
+  switch (type) {
+    case 'decide':
+      turn.toIngest(sender, { type: 'end.certain' });
+      return;
+    case 'recordEnd':
+      turn.execute({ type: 'end', holder: requestOf(sender), end, reason: context.failure ?? undefined });
+      if (end === 'ready') return;
+      for (const asked of turn.state.pending.filter((pending) => pending.startsWith(`${sender} `))) {
+        answerAllocate(turn, asked, { code: 'request_ended', end });
+      }
+      return;
+    case 'announce':
+      turn.announce(sender, 'receiver', end);
+      turn.send({ kind: 'ended', sender, end });
+      return;
+    case 'notifyJoined':
+      turn.send({ kind: 'joined', sender, batch: (params as { batch: number }).batch });
+      return;
+  }
+}
+
+/** It hears a call of a sender. Undefined: it is answered later. */
+export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): Answer | undefined {
+  const { sender } = call;
+  const holder = requestOf(sender);
+  const recorded = turn.tombstone(sender);
+  switch (call.op) {
+    case 'allocate':
+      if (recorded !== undefined) return { code: 'request_ended', end: recorded };
+      if (turn.state.lost[sender]) return { code: 'stale_grant' };
+      return allocate(turn, call);
+    case 'commit': {
+      const { part, placements } = call.part;
+      const pages = placements.map(({ page }) => page);
+      const generations = placements.map(({ generation }) => generation);
+      const lengths = pages.map(() => 1);
+      const error = turn.execute({ type: 'commit', holder, batch: call.batch, part, pages, generations, lengths });
+      return error === undefined ? { code: 'ok' } : answerOf(error);
+    }
+    case 'abort':
+      if (recorded === undefined) {
+        if (turn.state.ingests[sender] === null) turn.startIngest(sender);
+        turn.toIngest(sender, { type: 'ingest.end', end: call.end, failure: cancelled });
+      }
+      return { code: 'ok', end: turn.tombstone(sender) ?? call.end };
+    case 'drained':
+      turn.execute({ type: 'drained', holder });
+      return { code: 'ok' };
+  }
+}
+
+function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { op: 'allocate' }>): undefined {
+  const batches = turn.configuration.batches[sender] ?? [];
+  const keys = batches[batch] ?? [];
+  const isNew = turn.state.ingests[sender] === null;
+  if (isNew) turn.startIngest(sender);
+  const asked = `${sender} ${batch} ${grant} ${again}`;
+  if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
+  const error = turn.execute({
+    type: 'allocate',
+    holder: requestOf(sender),
+    grant,
+    batch,
+    last: batch === batches.length - 1,
+    totalChunks: batches.flat().length,
+    keys,
+    lengths: keys.map(() => 1),
+  });
+  if (error === undefined) return undefined;
+  if (isNew) turn.replaceIngest(sender, null);
+  answerAllocate(turn, asked, answerOf(error));
+  return undefined;
+}
+
+function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
+  turn.state.pending = turn.state.pending.filter((other) => other !== asked);
+  const [sender, batch, grant = '', again] = asked.split(' ');
+  const call = {
+    op: 'allocate',
+    sender: Number(sender),
+    batch: Number(batch),
+    grant,
+    again: again === 'true',
+  } as const;
+  turn.reply(call, answer);
+}
+
+/** It hears whether a sender takes what was handed over to it. */
+export function handOverAnswered(turn: Turn, call: Extract<Call, { op: 'handover' }>, { code }: Answer): void {
+  if (code === 'ok') return;
+  const { batch, part } = call.effect;
+  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part });
+  if (code === 'stale_grant' || code === 'request_active') return;
+  turn.toIngest(call.sender, { type: 'ingest.end', end: 'failed', failure: broken });
+}
+
+export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void {
+  const sender = senderOf(effect.holder);
+  switch (effect.type) {
+    case 'allocated': {
+      const { allocation, batch, last, bytes, first } = effect;
+      const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
+      if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation });
+      const { pages, alreadySent, joined } = allocation;
+      const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
+      if (first) turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes });
+      return;
+    }
+    case 'refused':
+      turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: effect.reason });
+      return;
+    case 'handed.over':
+      turn.toIngest(sender, { type: 'chunks.handed-over', chunks: effect.positions.length, bytes: effect.bytes });
+      turn.call({ op: 'handover', sender, effect });
+      return;
+    case 'chunks.ready':
+    case 'leases.ended':
+      turn.toIngest(sender, effect);
+      return;
+    case 'queued':
+      return;
+  }
+}
+
+/** The number in the name that `requestOf` gives. */
+function senderOf({ request }: { readonly request: string }): number {
+  return Number(request.slice(1));
+}

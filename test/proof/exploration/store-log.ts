@@ -1,0 +1,73 @@
+/**
+ * The shipped store as an immutable value: a log of commands. A node is executed once, from the beginning, and nodes that
+ * describe the same store are one node, so that a long exploration runs each command about once for each store it reaches.
+ */
+import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
+import type { StoreDescription } from '../../../src/store/description.js';
+import { Store, type StoreOptions } from '../../../src/store/store.js';
+
+export interface StoreNode {
+  readonly commands: readonly StoreCommand[];
+  readonly description: StoreDescription;
+  /** The first invariant that does not hold. */
+  readonly broken: string | undefined;
+  /** Equal for equal stores. */
+  readonly number: number;
+}
+
+export interface Executed {
+  readonly node: StoreNode;
+  readonly effects: readonly StoreEffect[];
+  /** The command was refused: nothing has changed. */
+  readonly error: Error | undefined;
+}
+
+export class StoreLog {
+  readonly #options: StoreOptions;
+  readonly #create: (options: StoreOptions) => Store;
+  readonly #nodes = new Map<string, StoreNode>();
+  readonly #executed = new Map<string, Executed>();
+
+  /** `create`: another store than the shipped one, to see whether its faults are found. */
+  constructor(options: StoreOptions, create: (options: StoreOptions) => Store = (its) => new Store(its)) {
+    this.#options = options;
+    this.#create = create;
+  }
+
+  empty(): StoreNode {
+    return this.#nodeOf(this.#create(this.#options), []);
+  }
+
+  execute(node: StoreNode, command: StoreCommand): Executed {
+    const name = `${node.number} ${JSON.stringify(command)}`;
+    const known = this.#executed.get(name);
+    if (known !== undefined) return known;
+    const store = this.#create(this.#options);
+    for (const earlier of node.commands) store.execute(earlier, 0);
+    const executed = this.#run(store, node, command);
+    this.#executed.set(name, executed);
+    return executed;
+  }
+
+  #run(store: Store, node: StoreNode, command: StoreCommand): Executed {
+    try {
+      const { effects } = store.execute(command, 0);
+      return { node: this.#nodeOf(store, [...node.commands, command]), effects, error: undefined };
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return { node, effects: [], error };
+    }
+  }
+
+  #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
+    const description = store.describe();
+    // Who declined a hand-over is not asked again, and a description does not say it.
+    const declines = commands.filter(({ type }) => type === 'decline');
+    const digest = JSON.stringify([description, declines]);
+    const known = this.#nodes.get(digest);
+    if (known !== undefined) return known;
+    const node = { commands, description, broken: store.audit(), number: this.#nodes.size };
+    this.#nodes.set(digest, node);
+    return node;
+  }
+}

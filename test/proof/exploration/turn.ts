@@ -1,0 +1,198 @@
+/**
+ * One step under way: from a situation to the next. Runs the shipped machines by their pure transitions and the shipped store;
+ * what actors do with the effects of these is given to it.
+ */
+import { type AnyStateMachine, initialTransition } from 'xstate';
+import { ingestMachine } from '../../../machines/ingest.js';
+import { requestMachine } from '../../../machines/request.js';
+import { transferMachine } from '../../../machines/transfer.js';
+import { KvferryError } from '../../../src/protocol/errors.js';
+import type { End } from '../../../src/protocol/subjects.js';
+import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
+import { nameOf } from '../../../src/store/holder.js';
+import { type Configuration, grantOf, requestOf } from './configuration.js';
+import type { Answer, Call, Message } from './message.js';
+import {
+  type IngestSnapshot,
+  NO_BYTES,
+  type RequestSnapshot,
+  type Sender,
+  type State,
+  type TransferSnapshot,
+} from './state.js';
+import type { StoreLog } from './store-log.js';
+import { type Action, transitionOf } from './transitions.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What the actors do with effects. */
+export interface StandIns {
+  requestEffect(turn: Turn, sender: number, snapshot: RequestSnapshot, action: Action): void;
+  transferEffect(turn: Turn, sender: number, batch: number, snapshot: TransferSnapshot, action: Action): void;
+  ingestEffect(turn: Turn, sender: number, snapshot: IngestSnapshot, action: Action): void;
+  storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void;
+}
+
+export class Turn {
+  readonly state: Mutable<State>;
+  readonly configuration: Configuration;
+  readonly #log: StoreLog;
+  readonly #standIns: StandIns;
+  /** Effects run when the step that asked for them is complete, in order, as in `src/actors/running/owners.ts`. */
+  readonly #effects: (() => void)[] = [];
+  #running = false;
+
+  constructor(state: State, configuration: Configuration, log: StoreLog, standIns: StandIns) {
+    this.state = { ...state };
+    this.configuration = configuration;
+    this.#log = log;
+    this.#standIns = standIns;
+  }
+
+  // --- machines -----------------------------------------------------------------------------------------------------
+
+  toRequest(sender: number, event: object): void {
+    const request = this.sender(sender).request;
+    if (request?.status !== 'active') return;
+    const { next, actions } = transitionOf(requestMachine as AnyStateMachine, request, event);
+    this.setSender(sender, { request: next });
+    this.#perform(actions, (action) => this.#standIns.requestEffect(this, sender, next, action));
+  }
+
+  startTransfer(sender: number, batch: number): void {
+    const { request } = requestOf(sender);
+    const chunkCount = this.configuration.batches[sender]?.[batch]?.length ?? 0;
+    const input = { transfer: `${request}/${batch}`, batch, chunkCount, arenaPages: this.configuration.pages };
+    const machine = transferMachine as AnyStateMachine;
+    const [snapshot, actions] = initialTransition(machine, { ...input, drainTimeoutMs: 1 } as never);
+    this.#setTransfer(sender, batch, snapshot as TransferSnapshot, actions);
+  }
+
+  toTransfer(sender: number, batch: number, event: object): void {
+    const transfer = this.sender(sender).transfers[batch];
+    if (transfer?.status !== 'active') return;
+    const { next, actions } = transitionOf(transferMachine as AnyStateMachine, transfer, event);
+    this.#setTransfer(sender, batch, next, actions);
+  }
+
+  forgetTransfer(sender: number, batch: number): void {
+    const { [batch]: _, ...transfers } = this.sender(sender).transfers;
+    this.setSender(sender, { transfers });
+  }
+
+  startIngest(sender: number): void {
+    const { request, epoch } = requestOf(sender);
+    const totalChunks = this.configuration.batches[sender]?.flat().length ?? 0;
+    const input = { request, epoch, sender: `s${sender}`, totalChunks, timeoutMs: 1, rank: null };
+    const [snapshot, actions] = initialTransition(ingestMachine as AnyStateMachine, input as never);
+    this.#setIngest(sender, snapshot as IngestSnapshot, actions);
+  }
+
+  toIngest(sender: number, event: object): void {
+    const ingest = this.state.ingests[sender];
+    if (ingest?.status !== 'active') return;
+    const { next, actions } = transitionOf(ingestMachine as AnyStateMachine, ingest, event);
+    this.#setIngest(sender, next, actions);
+  }
+
+  replaceIngest(sender: number, ingest: IngestSnapshot | null): void {
+    this.state.ingests = this.state.ingests.with(sender, ingest);
+  }
+
+  // --- store --------------------------------------------------------------------------------------------------------
+
+  /** Runs a store command; its effects reach whom they are about. The refusal, if it was refused. */
+  execute(command: StoreCommand): Error | undefined {
+    const before = this.state.store.description.pages;
+    const { node, effects, error } = this.#log.execute(this.state.store, command);
+    this.state.store = node;
+    // What lies in a page means something for as long as the page has this owner.
+    this.state.arena = this.state.arena.map((bytes, page) => {
+      const now = node.description.pages[page];
+      const isOwned = now?.state === 'writing' || now?.state === 'ready';
+      return isOwned && now.generation === before[page]?.generation ? bytes : NO_BYTES;
+    });
+    if (error !== undefined && !(error instanceof KvferryError && error.code !== 'internal')) {
+      this.fault(`${command.type}: ${error.message}`);
+    }
+    for (const effect of effects) {
+      if (effect.type !== 'pages.freed') this.#standIns.storeEffect(this, effect);
+    }
+    return error;
+  }
+
+  /** How the receiver has recorded the end of that sender's request. */
+  tombstone(sender: number): End | undefined {
+    return endOf(this.state, sender);
+  }
+
+  // --- messages -----------------------------------------------------------------------------------------------------
+
+  call(call: Call): void {
+    this.send({ kind: 'call', call });
+  }
+
+  reply(call: Call, answer: Answer): void {
+    this.send({ kind: 'reply', call, answer });
+  }
+
+  send(message: Message): void {
+    this.state.messages = [...this.state.messages, message];
+  }
+
+  announce(sender: number, who: 'sender' | 'receiver', end: End): void {
+    const ends = this.state.announced[sender] ?? [];
+    this.state.announced = this.state.announced.with(sender, [...ends, `${end} by the ${who}`]);
+  }
+
+  // --- the rest -----------------------------------------------------------------------------------------------------
+
+  sender(sender: number): Sender {
+    return this.state.senders[sender] as Sender;
+  }
+
+  setSender(sender: number, change: Partial<Sender>): void {
+    this.state.senders = this.state.senders.with(sender, { ...this.sender(sender), ...change });
+  }
+
+  /** The remote key under which that sender writes now. */
+  grant(sender: number): string {
+    return grantOf(sender, this.sender(sender).connection);
+  }
+
+  /** A remote key is revoked: nothing written under it lands any more. */
+  fence(grant: string): void {
+    this.state.writes = this.state.writes.map((write) => (write.grant === grant ? { ...write, over: true } : write));
+    this.execute({ type: 'fence', grant });
+  }
+
+  fault(what: string): void {
+    this.state.fault ??= what;
+  }
+
+  #setTransfer(sender: number, batch: number, snapshot: TransferSnapshot, actions: readonly Action[]): void {
+    this.setSender(sender, { transfers: { ...this.sender(sender).transfers, [batch]: snapshot } });
+    this.#perform(actions, (action) => this.#standIns.transferEffect(this, sender, batch, snapshot, action));
+  }
+
+  #setIngest(sender: number, snapshot: IngestSnapshot, actions: readonly Action[]): void {
+    this.replaceIngest(sender, snapshot);
+    this.#perform(actions, (action) => this.#standIns.ingestEffect(this, sender, snapshot, action));
+  }
+
+  #perform(actions: readonly Action[], run: (action: Action) => void): void {
+    for (const action of actions) this.#effects.push(() => run(action));
+    if (this.#running) return;
+    this.#running = true;
+    for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift()) effect();
+    this.#running = false;
+  }
+}
+
+/** How the receiver has recorded the end of that sender's request. */
+export function endOf({ store }: State, sender: number): End | undefined {
+  const name = nameOf(requestOf(sender));
+  const { tombstones, holders } = store.description;
+  if (holders.some((holder) => holder.name === name && holder.state === 'ready')) return 'ready';
+  return tombstones.find(({ holder }) => holder === name)?.end;
+}

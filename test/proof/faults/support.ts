@@ -1,0 +1,70 @@
+/** Agents on simulated ports that allow faults, and are recorded. */
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
+import type { AgentOptions } from '../../../src/actors/agent/agent-options.js';
+import { KvferryClient } from '../../../src/client/kvferry-client.js';
+import { FailingFabric } from '../../../src/proof/failpoints/failing-fabric.js';
+import { Failpoints } from '../../../src/proof/failpoints/failpoints.js';
+import { Faults } from '../../../src/proof/faults/faults.js';
+import { serveFaults } from '../../../src/proof/faults/serve-faults.js';
+import { SeverableControl } from '../../../src/proof/faults/severable-control.js';
+import type { FaultReply, FaultRequest } from '../../../src/protocol/faults.js';
+import type { Cluster } from '../../actors/support.js';
+import { RecordedCluster } from '../../observe/replay/support.js';
+
+export const silent = pino({ level: 'silent' });
+
+export class FaultyCluster extends RecordedCluster {
+  /** What was done to processes. */
+  readonly done: string[] = [];
+  readonly #client = new KvferryClient(this.network.connect('people'));
+
+  static create(): FaultyCluster {
+    const cluster = new FaultyCluster();
+    onTestFinished(() => cluster.stop());
+    return cluster;
+  }
+
+  protected override decorated(ports: AgentPorts, options: AgentOptions): AgentPorts {
+    const { agent, role, heartbeatMs } = options;
+    const { clock } = this;
+    const line = new SeverableControl(ports.control, silent);
+    const failpoints = new Failpoints([], { clock, signal: (name) => void this.done.push(`${agent} ${name}`) });
+    const host = {
+      clock,
+      logger: silent,
+      kill: () => void this.done.push(`${agent} is killed`),
+      stopFor: (timeMs: number) => void this.done.push(`${agent} is stopped for ${timeMs} ms`),
+    };
+    const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
+    serveFaults({ control: ports.control, clock, logger: silent, agent, epoch: ports.newEpoch(), faults });
+    return super.decorated({ ...ports, control: line, fabric: new FailingFabric(ports.fabric, failpoints) }, options);
+  }
+
+  /** Orders a fault, and moves on until the order is answered. */
+  fault(agent: string, fault: FaultRequest['fault'], forMs?: number): Promise<FaultReply> {
+    return this.settle(this.#client.fault(agent, { fault, ...(forMs === undefined ? {} : { forMs }) }));
+  }
+}
+
+/** One decode agent, and two prefill agents with an engine each that holds the chunks k0 … k3. */
+export const keys = ['k0', 'k1', 'k2', 'k3'];
+
+export async function faultyCluster(): Promise<FaultyCluster> {
+  const cluster = FaultyCluster.create();
+  await cluster.agent('decode-0', 'decode');
+  for (const agent of ['prefill-0', 'prefill-1']) {
+    await cluster.agent(agent, 'prefill');
+    await cluster.segment(agent, 'engine', keys);
+  }
+  return cluster;
+}
+
+/** How the heartbeat of that agent looks to a bystander: the times at which one came. */
+export function heartbeatsOf(cluster: Cluster, agent: string): number[] {
+  const heardMs: number[] = [];
+  const subject = `kvferry.v1.heartbeat.${agent}`;
+  cluster.network.connect('bystander').subscribe(subject, () => void heardMs.push(cluster.clock.now()));
+  return heardMs;
+}

@@ -1,0 +1,86 @@
+/**
+ * Defects of the upstream code (docs/simulation.md), planted in the compiled modules while they are loaded: a simulator
+ * that does not find them would prove nothing. Each change names text that must be there exactly once, so that a change of
+ * the shipped code cannot turn a planted defect into none.
+ */
+export interface Change {
+  /** End of the module's path. */
+  readonly module: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const defects = {
+  /** The key exists, so it counts as there: a page that is still being written is answered as ready. */
+  P1: [
+    { module: 'src/store/store.js', find: 'if (!known.ready) {', replace: 'if (false) {' },
+    { module: 'src/store/store.js', find: '.every((entry) => entry.ready)', replace: '.every(() => true)' },
+  ],
+  /** The writer is gone, its joiners keep a page that nobody will ever write. */
+  P2: [
+    {
+      module: 'src/store/store.js',
+      find: 'if (ready || place?.writer !== holder)',
+      replace: 'if (ready || place?.writer !== holder || entry.holders.size > 1)',
+    },
+  ],
+  /** References are counted by key: the receiver has rolled back, the sender's cancel drops them once more. */
+  P4: [
+    {
+      module: 'src/actors/receiving/receiver.js',
+      find: 'if (this.#store.view.tombstone(holder) === undefined) {',
+      replace:
+        "if (this.#store.view.tombstone(holder) !== undefined) this.#store.execute({ type: 'end', holder, end, reason });\n        else {",
+    },
+    {
+      module: 'src/store/store.js',
+      find: 'this.#tombstones.add(id, end, reason, this.#nowMs);',
+      replace: `this.planted ??= new Map();
+        for (const entry of this.planted.get(name) ?? []) {
+            const [other] = entry.holders;
+            if (other !== undefined) this.#contents.unlease(other, entry);
+        }
+        this.planted.set(name, holder === undefined ? [] : [...holder.leases.values()]);
+        this.#tombstones.add(id, end, reason, this.#nowMs);`,
+    },
+  ],
+  /** A cancel frees pages while their write is under way. */
+  P5: [
+    {
+      module: 'src/store/store.js',
+      find: 'const isUnsafe = this.#grants.has(grant) && !writer.drained;',
+      replace: 'const isUnsafe = false;',
+    },
+  ],
+  /** No tombstones: what comes after the end begins again. */
+  P6: [
+    {
+      module: 'src/store/tombstones.js',
+      find: 'return this.#byName.get(nameOf(holder))?.tombstone;',
+      replace: 'return undefined;',
+    },
+  ],
+  /** Remote keys have no generation: the one of a sender that was fenced, or has connected anew, still works. */
+  P13: [
+    {
+      module: 'src/actors/peers/sender-peer.js',
+      find: 'await this.#context.fabric.revoke(held.id);',
+      replace: '',
+    },
+  ],
+  /** Every rank ends for itself, whatever becomes of the others. */
+  P17: [
+    {
+      module: 'machines/ingest.js',
+      find: 'completeOfRanks: ({ context }) => context.rank !== null && isComplete(context)',
+      replace: 'completeOfRanks: () => false',
+    },
+    {
+      module: 'src/actors/receiving/ingest-actor.js',
+      find: 'if (this.#link !== undefined) {',
+      replace: 'if (false) {',
+    },
+  ],
+} as const satisfies Record<string, readonly Change[]>;
+
+export type Defect = keyof typeof defects;
