@@ -1,36 +1,45 @@
-// Adds to package-lock.json the optional platform packages (other systems' binaries) that `npm install` leaves out when
-// the registry it ran against does not hold them; without the entries `npm ci` refuses the lock file everywhere.
-// Run it after every `npm install` that changes the lock file. It changes nothing when nothing is missing.
+// Adds to package-lock.json the optional packages of other platforms that `npm install` leaves out, with the hash of each
+// (`integrity`) as the registry gives it. `npm ci` refuses a lock file without them on those platforms, and installs a package
+// without a hash unchecked. Run it after every `npm install` that changes the lock file.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-const systems = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'aix', 'win32'];
-const processors = ['arm64', 'arm', 'x64', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'wasm32'];
-let added = 0;
 
-for (const [path, entry] of Object.entries(lock.packages)) {
-  for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-    const nested = `${path}/node_modules/${name}`;
-    const hoisted = `node_modules/${name}`;
-    if (lock.packages[nested] || lock.packages[hoisted] || !/^\d/.test(version)) continue;
-    const words = name.split(/[/-]/);
-    const os = systems.filter((system) => words.includes(system));
-    const cpu = processors.filter((processor) => words.includes(processor));
-    const libc = words.includes('musl') ? ['musl'] : undefined;
-    lock.packages[hoisted] = {
-      version,
-      ...(cpu.length > 0 ? { cpu } : {}),
-      dev: entry.dev,
-      ...(libc ? { libc } : {}),
-      optional: true,
-      ...(os.length > 0 ? { os } : { os: ['none'] }),
-    };
-    added += 1;
-  }
+/** What the registry says of one version of a package. */
+function published(name, version) {
+  const fields = ['dist.integrity', 'os', 'cpu', 'libc', 'engines', 'license', 'bin'];
+  const answer = execFileSync('npm', ['view', `${name}@${version}`, ...fields, '--json'], { encoding: 'utf8' });
+  const { 'dist.integrity': integrity, ...described } = JSON.parse(answer);
+  if (!integrity) throw new Error(`the registry has no hash for ${name}@${version}`);
+  return { integrity, ...described };
 }
 
-for (const entry of Object.values(lock.packages)) delete entry.resolved;
+/** The optional packages that the lock file names as dependencies and does not describe: `[place, version, wanted by]`. */
+function missingEntries() {
+  return Object.entries(lock.packages).flatMap(([place, entry]) =>
+    Object.entries(entry.optionalDependencies ?? {})
+      .map(([name, version]) => [name, version, `${place}/node_modules/${name}`, `node_modules/${name}`])
+      .filter(
+        ([, version, nested, hoisted]) => /^\d/.test(version) && !lock.packages[nested] && !lock.packages[hoisted],
+      )
+      .map(([, version, , hoisted]) => [hoisted, version, entry]),
+  );
+}
+
+let completed = 0;
+for (const [place, version, { dev }] of missingEntries()) {
+  lock.packages[place] = { version, ...(dev ? { dev } : {}), optional: true };
+}
+for (const [place, entry] of Object.entries(lock.packages)) {
+  delete entry.resolved;
+  if (place === '' || entry.link || entry.integrity) continue;
+  const name = place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  Object.assign(entry, published(name, entry.version));
+  completed += 1;
+}
+
 const [root, ...rest] = Object.entries(lock.packages);
 lock.packages = Object.fromEntries([root, ...rest.sort(([a], [b]) => (a < b ? -1 : 1))]);
 writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`);
-console.log(`package-lock.json: ${added} platform packages added`);
+console.log(`package-lock.json: ${completed} entries completed`);

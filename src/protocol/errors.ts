@@ -74,3 +74,8 @@ export class KvferryError extends Error {
 export function isKvferryError(error: unknown, ...codes: ErrorCode[]): error is KvferryError {
   return error instanceof KvferryError && (codes.length === 0 || codes.includes(error.code));
 }
+
+/** A message whose `field` cannot be accepted. */
+export function invalidField(field: string, message: string): KvferryError {
+  return new KvferryError('invalid_field', message, { field });
+}

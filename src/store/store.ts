@@ -12,7 +12,7 @@
  */
 import type { Allocation } from '../../machines/transfer.js';
 import { fromFailure, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
-import { KvferryError } from '../protocol/errors.js';
+import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
@@ -317,7 +317,6 @@ export class Store {
   }
 
   #checkAllocate(command: Allocate, holder: Holder | undefined): void {
-    const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
     const { keys, lengths, totalChunks, batch, last } = command;
     if (this.#grants.get(command.grant) !== command.holder.epoch) {
       throw new KvferryError('stale_grant', `grant ${command.grant} is unknown or revoked`, { field: 'grant' });
@@ -327,35 +326,39 @@ export class Store {
         field: 'totalChunks',
       });
     }
-    if (lengths.length !== keys.length) throw invalid('lengths', `${lengths.length} lengths for ${keys.length} keys`);
+    if (lengths.length !== keys.length)
+      throw invalidField('lengths', `${lengths.length} lengths for ${keys.length} keys`);
     const tooLong = lengths.findIndex((length) => length < 1 || length > this.#options.pageBytes);
     if (tooLong >= 0) {
-      throw invalid(`lengths[${tooLong}]`, `${lengths[tooLong]} bytes do not fit a page of ${this.#options.pageBytes}`);
+      throw invalidField(
+        `lengths[${tooLong}]`,
+        `${lengths[tooLong]} bytes do not fit a page of ${this.#options.pageBytes}`,
+      );
     }
     const seen = new Set<string>();
     keys.forEach((key, position) => {
-      if (seen.has(key)) throw invalid(`keys[${position}]`, 'the key is in the batch twice');
+      if (seen.has(key)) throw invalidField(`keys[${position}]`, 'the key is in the batch twice');
       if (holder?.leases.has(key) || holder?.waitingKeys.has(key))
-        throw invalid(`keys[${position}]`, 'the key is in an earlier batch');
+        throw invalidField(`keys[${position}]`, 'the key is in an earlier batch');
       seen.add(key);
       const entry = this.#contents.get(key);
       if (entry !== undefined && entry.length !== lengths[position]) throw lengthMismatch(entry, position, lengths);
     });
-    if (keys.length === 0 && !last) throw invalid('keys', 'only the last batch may be empty');
+    if (keys.length === 0 && !last) throw invalidField('keys', 'only the last batch may be empty');
     if (holder !== undefined && holder.totalChunks !== totalChunks) {
-      throw invalid('totalChunks', `${totalChunks} is not ${holder.totalChunks}, as the first batch said`);
+      throw invalidField('totalChunks', `${totalChunks} is not ${holder.totalChunks}, as the first batch said`);
     }
     if (holder?.refused !== undefined) throw fromFailure(holder.refused);
-    if (holder !== undefined && holder.state !== 'arriving') throw invalid('request', 'a reader has this name');
+    if (holder !== undefined && holder.state !== 'arriving') throw invalidField('request', 'a reader has this name');
     const lastBatch = last ? batch : (holder?.lastBatch ?? null);
     const highest = Math.max(batch, holder?.highestBatch ?? 0);
     if ((last && holder?.lastBatch != null) || (lastBatch !== null && highest > lastBatch)) {
-      throw invalid('batch', `batch ${highest} comes after the last one, ${lastBatch}`);
+      throw invalidField('batch', `batch ${highest} comes after the last one, ${lastBatch}`);
     }
     const chunks = (holder?.chunks ?? 0) + keys.length;
     const complete = lastBatch !== null && (holder?.batches.size ?? 0) + 1 === lastBatch + 1;
     if (chunks > totalChunks || (complete && chunks !== totalChunks)) {
-      throw invalid('totalChunks', `the batches have ${chunks} chunks, not ${totalChunks}`);
+      throw invalidField('totalChunks', `the batches have ${chunks} chunks, not ${totalChunks}`);
     }
     if (holder === undefined) this.#refuseMoreHolders();
   }

@@ -7,6 +7,7 @@ import { agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
+import type { Body } from '../../protocol/body.js';
 import { decode, toFailure, unknownRequest } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
@@ -30,7 +31,7 @@ import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Supervisor } from '../running/supervisor.js';
 import { Sender } from '../sending/sender.js';
-import { type AgentContext, atMost, failureOf } from './agent-env.js';
+import { type AgentEnv, atMost, failureOf } from './agent-env.js';
 import type { AgentOptions } from './agent-options.js';
 import { serve } from './service.js';
 
@@ -55,8 +56,6 @@ export interface AgentEnd {
 /** For connections, remote keys, arena and NATS to close, after the last writes have drained. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-type Body<T> = Omit<T, 'v' | 'ok'>;
-
 const owners = new Owners<Agent>();
 const logic = owners.watched(
   agentMachine.provide({
@@ -74,7 +73,7 @@ const logic = owners.watched(
 
 export class Agent {
   readonly epoch: string;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #version: string;
   readonly #actor: Actor<typeof agentMachine>;
   readonly #sender: Sender | undefined;
@@ -106,13 +105,13 @@ export class Agent {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
     };
     const supervisor = new Supervisor({ clock, counters, logger }, fence);
-    this.#context = {
+    this.#env = {
       ...{ options, epoch: this.epoch, control, fabric, clock, logger, counters, presence, supervisor },
       ...{ journal, actors, tracer },
     };
-    this.#sender = role === 'decode' ? undefined : new Sender(this.#context);
-    this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#context);
-    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#context) : undefined;
+    this.#sender = role === 'decode' ? undefined : new Sender(this.#env);
+    this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#env);
+    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#env) : undefined;
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
     const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
@@ -120,7 +119,7 @@ export class Agent {
       this.#sender?.lineChanged(status);
       this.#receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, { about: {}, actors: this.#context.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, { about: {}, actors: this.#env.actors }, (error) => this.#crashed(error));
     this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 
@@ -130,17 +129,17 @@ export class Agent {
       await this.#receiver?.open();
       await this.#sender?.memory.open();
       this.#serve();
-      await this.#context.control.flush();
+      await this.#env.control.flush();
     } catch (error) {
       await this.stop();
       throw error;
     }
     this.#actor.send({ type: 'agent.started' });
-    const { role } = this.#context.options;
-    const endpoints = this.#context.fabric.endpoints().map(({ provider, detail }) => `${provider} (${detail})`);
-    this.#context.logger.info({ role, endpoints }, 'agent running');
-    for (const { provider, reason } of this.#context.fabric.unavailable()) {
-      this.#context.logger.warn({ provider, reason }, 'provider unavailable');
+    const { role } = this.#env.options;
+    const endpoints = this.#env.fabric.endpoints().map(({ provider, detail }) => `${provider} (${detail})`);
+    this.#env.logger.info({ role, endpoints }, 'agent running');
+    for (const { provider, reason } of this.#env.fabric.unavailable()) {
+      this.#env.logger.warn({ provider, reason }, 'provider unavailable');
     }
   }
 
@@ -152,7 +151,7 @@ export class Agent {
 
   /** What happens in it, as it happens. */
   get journal(): Pick<Journal, 'onEvent'> {
-    return this.#context.journal;
+    return this.#env.journal;
   }
 
   get state(): DescribeReply['state'] {
@@ -173,18 +172,18 @@ export class Agent {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   beginHeartbeats(): void {
-    const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#context.options;
+    const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#env.options;
     this.#beat(false);
     this.#every(heartbeatMs, () => this.#beat(false));
     this.#every(sweepIntervalMs, () => {
-      this.#sender?.sweep(this.#context.clock.now());
+      this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();
     });
     if (auditIntervalMs > 0) this.#every(auditIntervalMs, () => this.#audit?.publish());
   }
 
   async watchForIdle(): Promise<void> {
-    this.#context.logger.info('agent draining');
+    this.#env.logger.info('agent draining');
     this.#sender?.stopAccepting();
     this.#receiver?.stopAccepting();
     await Promise.all([this.#sender?.idle(), this.#receiver?.idle()]);
@@ -192,16 +191,16 @@ export class Agent {
   }
 
   cancelRequests(): void {
-    const { agent } = this.#context.options;
+    const { agent } = this.#env.options;
     const failure = failureOf('agent_draining', `agent ${agent} has stopped`);
-    this.#context.logger.warn('requests in progress are given up');
+    this.#env.logger.warn('requests in progress are given up');
     this.#sender?.cancelAll(failure);
     this.#receiver?.cancelAll(failure);
   }
 
   async fence(failure: Failure | null): Promise<void> {
     const reason = failure ?? failureOf('agent_fenced', 'no reason was given');
-    this.#context.logger.fatal({ reason: reason.message }, 'agent fences itself');
+    this.#env.logger.fatal({ reason: reason.message }, 'agent fences itself');
     this.#sender?.stopAccepting();
     this.#sender?.cancelAll(reason);
     await this.#receiver?.fence(reason);
@@ -209,7 +208,7 @@ export class Agent {
   }
 
   async close(): Promise<void> {
-    const { control, fabric, clock, logger, options } = this.#context;
+    const { control, fabric, clock, logger, options } = this.#env;
     try {
       // What was given up just now may still have to be told to a receiver.
       if (this.#sender !== undefined) {
@@ -231,28 +230,28 @@ export class Agent {
   }
 
   reportStuck(): void {
-    this.#context.counters.add('closes_stuck');
-    this.#context.logger.error('agent did not close in time');
+    this.#env.counters.add('closes_stuck');
+    this.#env.logger.error('agent did not close in time');
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ event }, 'event ignored');
+    this.#env.logger.debug({ event }, 'event ignored');
   }
 
   // --- subjects -----------------------------------------------------------------------------------------------------
 
   #serve(): void {
-    const context = this.#context;
-    const { agent } = context.options;
+    const env = this.#env;
+    const { agent } = env.options;
     const sender = this.#sender;
     const receiver = this.#receiver;
-    const { control } = context;
+    const { control } = env;
     this.#subscriptions.push(
-      serve(context, subjects.operations(agent), operationSchemas, {
+      serve(env, subjects.operations(agent), operationSchemas, {
         describe: () => this.#describe(),
         status: (request) => this.#status(request),
         inspect: (request) => this.#inspect(request),
-        journal: (request) => ({ ...this.#clockReading(), ...context.journal.read(request) }),
+        journal: (request) => ({ ...this.#clockReading(), ...env.journal.read(request) }),
         explain: (request) => this.#explain(request),
         cancel: (request) => this.#cancel(request),
         ...(sender === undefined
@@ -274,7 +273,7 @@ export class Agent {
               release: (request) => receiver.release(request),
             }),
       }),
-      serve(context, subjects.peers(agent, this.epoch), peerSchemas, {
+      serve(env, subjects.peers(agent, this.epoch), peerSchemas, {
         ...(sender === undefined
           ? {}
           : {
@@ -302,7 +301,7 @@ export class Agent {
               verdict: (request) => receiver.verdict(request),
             }),
       }),
-      serve(context, subjects.discover, { discover: operationSchemas.describe }, { discover: () => this.#describe() }),
+      serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => this.#describe() }),
       control.subscribe(subjects.heartbeats, (message) => this.#heard(message)),
     );
   }
@@ -315,13 +314,13 @@ export class Agent {
   /** The agent's own machine threw: there is nobody left to run it. */
   #crashed(error: unknown): void {
     const failure = toFailure(error);
-    this.#context.logger.fatal({ err: error }, 'agent actor failed');
+    this.#env.logger.fatal({ err: error }, 'agent actor failed');
     const giveUp = async () => {
       await this.fence(failure);
       await this.close();
     };
-    const timeoutMs = this.#context.options.writeDrainTimeoutMs + CLOSE_TIMEOUT_MS;
-    void atMost(this.#context.clock, timeoutMs, giveUp()).finally(() => this.#resolveEnded({ fenced: failure }));
+    const timeoutMs = this.#env.options.writeDrainTimeoutMs + CLOSE_TIMEOUT_MS;
+    void atMost(this.#env.clock, timeoutMs, giveUp()).finally(() => this.#resolveEnded({ fenced: failure }));
   }
 
   #heard(message: ControlMessage): void {
@@ -331,8 +330,8 @@ export class Agent {
       this.#receiver?.heartbeat(beat);
     } catch (error) {
       const { code, field } = toFailure(error);
-      this.#context.counters.add('messages_refused');
-      this.#context.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
+      this.#env.counters.add('messages_refused');
+      this.#env.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
     }
   }
 
@@ -343,7 +342,7 @@ export class Agent {
   }
 
   #describe(): Body<DescribeReply> {
-    const { options, fabric } = this.#context;
+    const { options, fabric } = this.#env;
     const arena = this.#receiver?.description();
     const staging = this.#sender?.memory.staging;
     return {
@@ -362,7 +361,7 @@ export class Agent {
   }
 
   #status({ request, limit }: Omit<OperationRequest<'status'>, 'v'>): Body<OperationReply<'status'>> {
-    const { options, clock, counters } = this.#context;
+    const { options, clock, counters } = this.#env;
     const rows = [...(this.#sender?.rows(request) ?? []), ...(this.#receiver?.rows(request) ?? [])];
     const pages = this.#receiver?.pageCounts();
     const staging = this.#sender?.memory.stagingCounts();
@@ -389,29 +388,29 @@ export class Agent {
     const pages = map === undefined ? undefined : shownPageMap(map);
     return {
       ...this.#clockReading(),
-      role: this.#context.options.role,
+      role: this.#env.options.role,
       state: this.state,
-      ...inspectActors(this.#context.actors, request),
+      ...inspectActors(this.#env.actors, request),
       ...(pages === undefined ? {} : { pages }),
     };
   }
 
   #explain(request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
     const rows = (name: string) => [...(this.#sender?.rows(name) ?? []), ...(this.#receiver?.rows(name) ?? [])];
-    const explanations = explain({ context: this.#context, store: this.#receiver?.details, rows }, request);
+    const explanations = explain({ env: this.#env, store: this.#receiver?.details, rows }, request);
     return { ...this.#clockReading(), explanations };
   }
 
   /** Who says so, and what its clock shows. */
   #clockReading(): { agent: string; epoch: string; nowMs: number } {
-    const { options, clock } = this.#context;
+    const { options, clock } = this.#env;
     return { agent: options.agent, epoch: this.epoch, nowMs: clock.now() };
   }
 
   #beat(leaving: boolean): void {
-    const { options, control, logger } = this.#context;
+    const { options, control, logger } = this.#env;
     const { agent, role, heartbeatMs } = options;
-    this.#context.presence.beat();
+    this.#env.presence.beat();
     const beat: Heartbeat = { v: PROTOCOL_VERSION, agent, epoch: this.epoch, role, heartbeatMs, leaving };
     try {
       control.publish(subjects.heartbeat(agent), JSON.stringify(beat));
@@ -422,7 +421,7 @@ export class Agent {
 
   /** Runs `work` every `intervalMs`, until the agent closes. */
   #every(intervalMs: number, work: () => void): void {
-    const { clock } = this.#context;
+    const { clock } = this.#env;
     const slot = this.#timers.length;
     const tick = () => {
       this.#timers[slot] = clock.setTimeout(tick, intervalMs);

@@ -12,7 +12,7 @@ import type { Presence } from '../peers/presence.js';
 import type { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
 
-export interface AgentContext {
+export interface AgentEnv {
   readonly options: AgentOptions;
   /** This process's epoch. */
   readonly epoch: string;

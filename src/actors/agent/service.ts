@@ -1,16 +1,15 @@
 /** Answers messages: checks them, runs a handler, replies with its result or with a typed error. */
 import type { z } from 'zod';
 import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
+import type { Body } from '../../protocol/body.js';
 import { decode, encodeError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { operationOf } from '../../protocol/subjects.js';
 import { type About, aboutMessage } from '../observing/journal.js';
-import type { AgentContext } from './agent-env.js';
+import type { AgentEnv } from './agent-env.js';
 
 /** The body of a reply, without what every reply has. */
-type Body<Reply> = Omit<Reply, 'v' | 'ok'>;
-
 export type Handlers<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>> = {
   readonly [Operation in keyof Schemas]: (
     request: z.infer<Schemas[Operation]['request']>,
@@ -22,25 +21,25 @@ const unremarkable: ReadonlySet<string> = new Set(['discover', 'describe', 'stat
 
 /** Serves every operation below `subject` (which ends in `*`). */
 export function serve<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>>(
-  context: AgentContext,
+  env: AgentEnv,
   subject: string,
   schemas: Schemas,
   handlers: Partial<Handlers<Schemas>>,
 ): ControlSubscription {
-  return context.control.subscribe(subject, (message) => {
+  return env.control.subscribe(subject, (message) => {
     const operation = operationOf(message.subject);
-    const notes = { operation, startedMs: context.clock.now(), about: {} as About };
-    void answer(context, message, notes, () => {
+    const notes = { operation, startedMs: env.clock.now(), about: {} as About };
+    void answer(env, message, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
       if (schema === undefined) {
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
       }
       const request = decode(schema.request, message.body);
       notes.about = aboutMessage(request as object);
-      context.tracer?.received(operation, notes.about, message.headers);
+      env.tracer?.received(operation, notes.about, message.headers);
       const handler = handlers[operation];
       if (handler === undefined) {
-        const { agent, role } = context.options;
+        const { agent, role } = env.options;
         throw new KvferryError('role_mismatch', `agent ${agent} is ${role}: no ${operation}`, { field: 'subject' });
       }
       return handler(request as never);
@@ -56,7 +55,7 @@ interface Notes {
 }
 
 async function answer(
-  context: AgentContext,
+  env: AgentEnv,
   message: ControlMessage,
   notes: Notes,
   handle: () => object | Promise<object>,
@@ -65,30 +64,30 @@ async function answer(
     const result = handle();
     const body = result instanceof Promise ? await result : result;
     message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
-    remember(context, notes, undefined);
+    remember(env, notes, undefined);
   } catch (error) {
-    const { code } = respondError(context, message, notes.operation, error);
-    remember(context, notes, code);
+    const { code } = respondError(env, message, notes.operation, error);
+    remember(env, notes, code);
   }
 }
 
-function remember({ journal, clock }: AgentContext, { operation, startedMs, about }: Notes, code: string | undefined) {
+function remember({ journal, clock }: AgentEnv, { operation, startedMs, about }: Notes, code: string | undefined) {
   if (!unremarkable.has(operation)) journal.message('in', operation, about, clock.now() - startedMs, code);
 }
 
 /** Says what went wrong, counts and logs it. */
-function respondError(context: AgentContext, message: ControlMessage, operation: string, error: unknown): KvferryError {
+function respondError(env: AgentEnv, message: ControlMessage, operation: string, error: unknown): KvferryError {
   const known = error instanceof KvferryError;
   const refused = known ? error : new KvferryError('internal', `${operation} failed`, { cause: error });
-  context.counters.add('messages_refused');
-  context.counters.add(`errors_${refused.code}`);
+  env.counters.add('messages_refused');
+  env.counters.add(`errors_${refused.code}`);
   const details = { operation, code: refused.code, field: refused.field, reason: refused.message };
-  if (known) context.logger.warn(details, 'message refused');
-  else context.logger.error({ ...details, err: error }, 'message failed');
+  if (known) env.logger.warn(details, 'message refused');
+  else env.logger.error({ ...details, err: error }, 'message failed');
   try {
     message.respond(encodeError(refused));
   } catch (cause) {
-    context.logger.warn({ operation, err: cause }, 'refusal could not be sent');
+    env.logger.warn({ operation, err: cause }, 'refusal could not be sent');
   }
   return refused;
 }

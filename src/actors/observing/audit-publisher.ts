@@ -5,7 +5,7 @@
 import type { AuditEvent } from '../../protocol/events.js';
 import { AUDIT_KEYS_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import type { StoreEvent } from './journal.js';
 import { publishEvent } from './publish-event.js';
 
@@ -19,14 +19,14 @@ const PAGE_BYTES = 8;
 const TEXT_MAX = 512;
 
 export class AuditPublisher {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   #steps: Step[] = [];
   #bytes = 0;
   #number = 0;
 
-  constructor(context: AgentContext) {
-    this.#context = context;
-    context.journal.onEvent((event) => {
+  constructor(env: AgentEnv) {
+    this.#env = env;
+    env.journal.onEvent((event) => {
       if (event.kind === 'store') this.#add(event);
     });
   }
@@ -34,13 +34,13 @@ export class AuditPublisher {
   /** Everything since the last time. */
   publish(): void {
     if (this.#steps.length === 0) return;
-    const { options, epoch, clock } = this.#context;
+    const { options, epoch, clock } = this.#env;
     const about = { v: PROTOCOL_VERSION, agent: options.agent, epoch, number: this.#number } as const;
     const event: AuditEvent = { ...about, nowMs: clock.now(), steps: this.#steps };
     this.#steps = [];
     this.#bytes = 0;
     this.#number += 1;
-    publishEvent(this.#context, subjects.audit(options.agent), event);
+    publishEvent(this.#env, subjects.audit(options.agent), event);
   }
 
   #add(event: StoreEvent): void {

@@ -8,11 +8,11 @@ import type { ActorRow, Explanation, HolderRow, Waiting } from '../../protocol/o
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { EntryView, HolderView, StoreView } from '../../store/view.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { aboutOf, type JournalEvent, pageOfKey } from './journal.js';
 
 export interface Explained {
-  readonly context: AgentContext;
+  readonly env: AgentEnv;
   /** Of an agent that receives. */
   readonly store: StoreView | undefined;
   /** Requests of that name, live or remembered. */
@@ -43,7 +43,7 @@ export function explain(parts: Explained, query: OperationRequest<'explain'>): E
     summary: finding.summary.slice(0, SUMMARY_MAX),
     holders: holders.slice(0, HOLDERS_SHOWN_MAX),
     holdersTotal: holders.length,
-    trail: parts.context.journal.trail(trailMax, trail),
+    trail: parts.env.journal.trail(trailMax, trail),
   }));
 }
 
@@ -57,7 +57,7 @@ function findAll(parts: Explained, { request, transfer, key, page }: OperationRe
 // --- requests -------------------------------------------------------------------------------------------------------
 
 function explainRequest(parts: Explained, request: string): Finding[] {
-  const { actors } = parts.context;
+  const { actors } = parts.env;
   const live = actors.matching(({ about }) => about.request === request).map((actor) => actor.row());
   const transfers = live.filter(({ machine }) => machine === 'transfer');
   const found = live.flatMap((row) => {
@@ -79,11 +79,11 @@ function sendingRequest(row: ActorRow, transfers: readonly ActorRow[]): Finding 
   return states === '' ? finding : { ...finding, summary: `${finding.summary} Of its batches, ${states}.` };
 }
 
-function arrivingRequest({ context, store }: Explained, row: ActorRow): Finding {
+function arrivingRequest({ env, store }: Explained, row: ActorRow): Finding {
   const id: HolderId = { request: row.request ?? '', epoch: row.epoch ?? '' };
   const name = nameOf(id);
   const finding = plainFinding(row, identityOf(row), 'receiver');
-  const nowMs = context.clock.now();
+  const nowMs = env.clock.now();
   const admission = store?.admission(name);
   if (admission !== undefined && row.waiting !== undefined) {
     const { charge, available, total, before } = admission;
@@ -120,9 +120,9 @@ function endedRequest({ request, epoch, side, end, reason, ageMs }: RequestRow):
 
 // --- transfers ------------------------------------------------------------------------------------------------------
 
-function explainTransfer({ context }: Explained, transfer: string): Finding[] {
+function explainTransfer({ env }: Explained, transfer: string): Finding[] {
   const actor = `transfer ${transfer}`;
-  const [live] = context.actors.matching((identity) => identity.actor === actor);
+  const [live] = env.actors.matching((identity) => identity.actor === actor);
   const isThis = (event: JournalEvent) => event.kind === 'state' && event.of.actor === actor;
   if (live !== undefined) {
     const row = live.row();
@@ -131,9 +131,9 @@ function explainTransfer({ context }: Explained, transfer: string): Finding[] {
       isOf(event, { request, epoch }) && (isThis(event) || aboutOf(event).batch === batch);
     return [{ ...plainFinding(row, `transfer ${transfer}`, 'sender'), about: 'transfer', name: transfer, trail }];
   }
-  const last = context.journal.last(isThis);
+  const last = env.journal.last(isThis);
   if (last?.kind !== 'state') return [];
-  const agoMs = context.clock.now() - last.atMs;
+  const agoMs = env.clock.now() - last.atMs;
   const why = last.reason === undefined ? '' : `: ${last.reason.message} (${last.reason.code})`;
   const { request, epoch, batch } = last.of.about;
   return [
@@ -147,12 +147,12 @@ function explainTransfer({ context }: Explained, transfer: string): Finding[] {
 
 // --- keys and pages -------------------------------------------------------------------------------------------------
 
-function explainKey({ context, store }: Explained, key: string): Finding[] {
+function explainKey({ env, store }: Explained, key: string): Finding[] {
   const isAbout = (event: JournalEvent) => event.kind === 'store' && pageOfKey(event, key) !== undefined;
   const entry = store?.entry(key);
-  const last = context.journal.last(isAbout);
+  const last = env.journal.last(isAbout);
   if (entry === undefined && last === undefined) return [];
-  const nowMs = context.clock.now();
+  const nowMs = env.clock.now();
   const sinceMs = last === undefined ? {} : { inStateMs: nowMs - last.atMs };
   const base = { about: 'key', name: key, side: 'receiver', ...sinceMs, trail: isAbout } as const;
   if (entry === undefined) {
@@ -161,12 +161,12 @@ function explainKey({ context, store }: Explained, key: string): Finding[] {
   return [{ ...base, ...describeEntry(entry, nowMs) }];
 }
 
-function explainPage({ context, store }: Explained, page: number): Finding[] {
+function explainPage({ env, store }: Explained, page: number): Finding[] {
   const view = store?.page(page);
   if (view === undefined) return [];
-  const nowMs = context.clock.now();
+  const nowMs = env.clock.now();
   const trail = (event: JournalEvent) => event.kind === 'store' && event.pages?.includes(page) === true;
-  const last = context.journal.last(trail);
+  const last = env.journal.last(trail);
   const { state, generation, entry, quarantine } = view;
   const base = {
     about: 'page',

@@ -1,11 +1,11 @@
 /** Publishes an event. Losing one is counted and logged; it never ends what the event is about. */
 import type { TerminalEvent } from '../../protocol/events.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { aboutMessage } from './journal.js';
 
-export function publishEvent(context: AgentContext, subject: string, event: object): void {
-  const { control, counters, logger, tracer } = context;
+export function publishEvent(env: AgentEnv, subject: string, event: object): void {
+  const { control, counters, logger, tracer } = env;
   try {
     control.publish(subject, JSON.stringify(event), tracer?.headersFor(aboutMessage(event)));
   } catch (error) {
@@ -15,7 +15,7 @@ export function publishEvent(context: AgentContext, subject: string, event: obje
 }
 
 /** Announces how a request ended. */
-export function announceEnd(context: AgentContext, event: TerminalEvent): void {
-  publishEvent(context, subjects.terminal(context.options.agent, event.end), event);
-  context.journal.message('out', `event.${event.end}`, aboutMessage(event), undefined, event.reason?.code);
+export function announceEnd(env: AgentEnv, event: TerminalEvent): void {
+  publishEvent(env, subjects.terminal(env.options.agent, event.end), event);
+  env.journal.message('out', `event.${event.end}`, aboutMessage(event), undefined, event.reason?.code);
 }

@@ -3,11 +3,11 @@ import { decodeReply } from '../../protocol/codec.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type DescribeReply, operationSchemas } from '../../protocol/operations.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 
 /** Rejects as `ControlPort.request` does, or with what the agent answered instead. */
-export async function describeAgent(context: AgentContext, agent: string, timeoutMs: number): Promise<DescribeReply> {
+export async function describeAgent(env: AgentEnv, agent: string, timeoutMs: number): Promise<DescribeReply> {
   const subject = subjects.operation(agent, 'describe');
-  const answer = await context.control.request(subject, JSON.stringify({ v: PROTOCOL_VERSION }), { timeoutMs });
+  const answer = await env.control.request(subject, JSON.stringify({ v: PROTOCOL_VERSION }), { timeoutMs });
   return decodeReply(operationSchemas.describe.reply, answer);
 }

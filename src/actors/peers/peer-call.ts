@@ -7,7 +7,7 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../protocol/peer-messages.js';
 import { type PeerNotice, type PeerOperation, subjects } from '../../protocol/subjects.js';
-import { type AgentContext, sleep } from '../agent/agent-env.js';
+import { type AgentEnv, sleep } from '../agent/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { publishEvent } from '../observing/publish-event.js';
 
@@ -36,14 +36,14 @@ export interface Insistence {
  * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
  */
 export async function callPeer<O extends PeerOperation>(
-  context: AgentContext,
+  env: AgentEnv,
   peer: Peer,
   operation: O,
   body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
   insistence: Insistence,
 ): Promise<PeerReply<O>> {
   const subject = subjects.peer(peer.agent, peer.epoch, operation);
-  const { journal, clock } = context;
+  const { journal, clock } = env;
   const startedMs = clock.now();
   let about: About = { peer: peer.agent };
   const note = (code?: string) => journal.message('out', operation, about, clock.now() - startedMs, code);
@@ -51,14 +51,14 @@ export async function callPeer<O extends PeerOperation>(
     new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
   try {
     const reply = await insist(
-      context,
+      env,
       { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
       async (left) => {
         const message = body(left.untilDeadlineMs);
         about = aboutMessage(message, peer.agent);
         const text = JSON.stringify({ v: PROTOCOL_VERSION, ...message });
-        const headers = context.tracer?.headersFor(about);
-        const answer = await context.control.request(subject, text, { timeoutMs: left.forAttemptMs, headers });
+        const headers = env.tracer?.headersFor(about);
+        const answer = await env.control.request(subject, text, { timeoutMs: left.forAttemptMs, headers });
         return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
       },
     );
@@ -75,11 +75,11 @@ export async function callPeer<O extends PeerOperation>(
  * `deadline_exceeded`.
  */
 export async function insist<T>(
-  context: AgentContext,
+  env: AgentEnv,
   { what, lost, deadlineMs, isLost }: Insistence & { readonly what: string; lost(cause?: unknown): KvferryError },
   attempt: (left: { readonly forAttemptMs: number; readonly untilDeadlineMs: number }) => Promise<T>,
 ): Promise<T> {
-  const { clock, counters, options } = context;
+  const { clock, counters, options } = env;
   for (let deaf = 0; ; ) {
     if (isLost()) throw lost();
     const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
@@ -104,11 +104,11 @@ export async function insist<T>(
 
 /** Tells `peer` something that it does not have to answer; it will ask if it misses it. */
 export function notifyPeer<O extends PeerNotice>(
-  context: AgentContext,
+  env: AgentEnv,
   peer: PeerAddress,
   operation: O,
   body: Omit<PeerRequest<O>, 'v'>,
 ): void {
-  publishEvent(context, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
-  context.journal.message('out', operation, aboutMessage(body, peer.agent));
+  publishEvent(env, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
+  env.journal.message('out', operation, aboutMessage(body, peer.agent));
 }

@@ -1,7 +1,7 @@
 /** Asks an agent directly whether it lives: its heartbeats may have been lost on the way. */
 import { isKvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import { type AgentContext, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../agent/agent-env.js';
 import { describeAgent } from './describe-agent.js';
 import type { PeerAddress } from './peer-call.js';
 
@@ -11,13 +11,13 @@ export interface ProbeListener {
 }
 
 /** No answer says nothing: the next heartbeat, or its absence, decides. */
-export async function probe(context: AgentContext, peer: PeerAddress, listener: ProbeListener): Promise<void> {
+export async function probe(env: AgentEnv, peer: PeerAddress, listener: ProbeListener): Promise<void> {
   try {
-    const { epoch } = await describeAgent(context, peer.agent, context.options.heartbeatMs);
+    const { epoch } = await describeAgent(env, peer.agent, env.options.heartbeatMs);
     if (epoch === peer.epoch) listener.heard();
     else listener.left(failureOf('stale_epoch', `it was restarted: epoch ${epoch}`));
   } catch (error) {
     if (!isKvferryError(error)) throw error;
-    context.logger.debug({ peer: peer.agent, code: error.code }, 'peer does not answer');
+    env.logger.debug({ peer: peer.agent, code: error.code }, 'peer does not answer');
   }
 }

@@ -4,12 +4,12 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
-import { type AgentContext, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../agent/agent-env.js';
 import { describeAgent } from './describe-agent.js';
 import { ReceiverPeer } from './receiver-peer.js';
 
 export class ReceiverDirectory {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #peers = new Map<string, ReceiverPeer>();
   /** Look-ups under way, so that messages that wait for the same one go on in the order in which they came. */
   readonly #lookups = new Map<string, Promise<ReceiverPeer>>();
@@ -17,8 +17,8 @@ export class ReceiverDirectory {
   #connections = 0;
   readonly #onLost: (peer: ReceiverPeer, failure: Failure) => void;
 
-  constructor(context: AgentContext, onLost: (peer: ReceiverPeer, failure: Failure) => void) {
-    this.#context = context;
+  constructor(env: AgentEnv, onLost: (peer: ReceiverPeer, failure: Failure) => void) {
+    this.#env = env;
     this.#onLost = onLost;
   }
 
@@ -54,8 +54,8 @@ export class ReceiverDirectory {
   async #lookUp(agent: string): Promise<ReceiverPeer> {
     const unknown = (cause: unknown) =>
       new KvferryError('unknown_receiver', `no agent ${agent} answers`, { field: 'receiver', cause });
-    const { attemptTimeoutMs } = this.#context.options;
-    const description = await describeAgent(this.#context, agent, attemptTimeoutMs).catch((cause: unknown) => {
+    const { attemptTimeoutMs } = this.#env.options;
+    const description = await describeAgent(this.#env, agent, attemptTimeoutMs).catch((cause: unknown) => {
       throw isKvferryError(cause, 'no_responders', 'deadline_exceeded') ? unknown(cause) : cause;
     });
     if (description.arena === undefined) {
@@ -65,7 +65,7 @@ export class ReceiverDirectory {
     }
     const { pageBytes, pages } = description.arena;
     const peer: ReceiverPeer = new ReceiverPeer(
-      this.#context,
+      this.#env,
       description,
       { pageBytes, pages },
       {

@@ -11,7 +11,7 @@ import { fromFailure, toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { Owners, tell } from '../running/owners.js';
 import { callPeer, type Peer } from './peer-call.js';
@@ -53,7 +53,7 @@ export class ReceiverPeer implements Peer {
   readonly agent: string;
   readonly epoch: string;
   readonly arena: { readonly pageBytes: number; readonly pages: number };
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #description: DescribeReply;
   readonly #actor: Actor<typeof peerMachine>;
   readonly #listener: ReceiverPeerListener;
@@ -68,26 +68,26 @@ export class ReceiverPeer implements Peer {
   #askedAfter = 0;
 
   constructor(
-    context: AgentContext,
+    env: AgentEnv,
     description: DescribeReply,
     arena: { readonly pageBytes: number; readonly pages: number },
     listener: ReceiverPeerListener,
   ) {
-    this.#context = context;
+    this.#env = env;
     this.#description = description;
     this.#listener = listener;
     this.agent = description.agent;
     this.epoch = description.epoch;
     this.arena = arena;
-    const { connectTimeoutMs } = context.options;
+    const { connectTimeoutMs } = env.options;
     const input = { agent: this.agent, epoch: this.epoch, heartbeatMs: description.heartbeatMs, connectTimeoutMs };
     this.#actor = createActor(logic, {
       id: `peer ${this.agent}/${this.epoch} (receiver)`,
       input,
-      clock: context.clock,
+      clock: env.clock,
     });
     const about = { peer: this.agent, epoch: this.epoch };
-    owners.start(this.#actor, this, { about, actors: context.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
   }
 
   get isLost(): boolean {
@@ -114,7 +114,7 @@ export class ReceiverPeer implements Peer {
 
   /** Another epoch was heard under its name: it was restarted, or an old message came late. */
   contradicted(): void {
-    probe(this.#context, this, this).catch((error: unknown) => this.#crashed(error));
+    probe(this.#env, this, this).catch((error: unknown) => this.#crashed(error));
   }
 
   left(failure: Failure): void {
@@ -137,7 +137,7 @@ export class ReceiverPeer implements Peer {
     if (this.#connection !== undefined && this.#actor.getSnapshot().matches({ open: { connection: 'connected' } })) {
       return Promise.resolve(this.#connection);
     }
-    const { clock } = this.#context;
+    const { clock } = this.#env;
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         resolve: (connection) => finish(() => resolve(connection)),
@@ -175,7 +175,7 @@ export class ReceiverPeer implements Peer {
     this.#attempt += 1;
     const attempt = this.#attempt;
     try {
-      const connection = await this.#connect(this.#context.clock.now() + this.#context.options.connectTimeoutMs);
+      const connection = await this.#connect(this.#env.clock.now() + this.#env.options.connectTimeoutMs);
       if (attempt !== this.#attempt || this.isLost) {
         await connection.fabric.close();
         return;
@@ -194,12 +194,12 @@ export class ReceiverPeer implements Peer {
   }
 
   suspect(): Promise<void> {
-    this.#askedAfter = this.#context.presence.absences;
-    return probe(this.#context, this, this);
+    this.#askedAfter = this.#env.presence.absences;
+    return probe(this.#env, this, this);
   }
 
   judgeSilence(): void {
-    const wasThere = this.#context.presence.absences === this.#askedAfter;
+    const wasThere = this.#env.presence.absences === this.#askedAfter;
     tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
   }
 
@@ -208,30 +208,30 @@ export class ReceiverPeer implements Peer {
     const why = failure?.message ?? 'no reason was given';
     this.#isAnswering = failure?.code === 'connection_failed';
     this.#lost = { code: 'receiver_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` };
-    this.#context.counters.add('receivers_lost');
-    this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'receiver lost');
+    this.#env.counters.add('receivers_lost');
+    this.#env.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'receiver lost');
     const error = fromFailure(this.#lost);
     for (const waiter of [...this.#waiters]) waiter.reject(error);
     this.#connection?.fabric.close().catch((err: unknown) => {
-      this.#context.logger.warn({ peer: this.agent, err }, 'connection did not close');
+      this.#env.logger.warn({ peer: this.agent, err }, 'connection did not close');
     });
     this.#listener.lost(this.#lost);
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ peer: this.agent, event }, 'event ignored');
+    this.#env.logger.debug({ peer: this.agent, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
   /** The machine threw: the peer counts as lost. */
   #crashed(error: unknown): void {
-    this.#context.supervisor.crashed('peer', { peer: this.agent }, error);
+    this.#env.supervisor.crashed('peer', { peer: this.agent }, error);
     this.lose(toFailure(error));
   }
 
   async #connect(deadlineMs: number): Promise<Connection> {
-    const { logger, counters, fabric, options } = this.#context;
+    const { logger, counters, fabric, options } = this.#env;
     await this.#connection?.fabric.close();
     this.#fallback = [];
     for (const provider of options.providers) {
@@ -241,19 +241,19 @@ export class ReceiverPeer implements Peer {
         const connection = this.#listener.nextConnection();
         try {
           const { grant } = await callPeer(
-            this.#context,
+            this.#env,
             this,
             'connect',
             () => ({
               agent: options.agent,
-              epoch: this.#context.epoch,
+              epoch: this.#env.epoch,
               heartbeatMs: options.heartbeatMs,
               provider,
               connection,
             }),
             { deadlineMs, isLost: () => this.isLost },
           );
-          const timeoutMs = Math.max(1, deadlineMs - this.#context.clock.now());
+          const timeoutMs = Math.max(1, deadlineMs - this.#env.clock.now());
           const opened = await fabric.connect(endpoint, grant, { timeoutMs });
           logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
           return { grant: grant.id, fabric: opened };
@@ -274,8 +274,8 @@ export class ReceiverPeer implements Peer {
       const why = this.#description.unavailable.find((row) => row.provider === provider)?.reason;
       return why ?? `agent ${this.agent} does not offer it`;
     }
-    if (this.#context.fabric.canReach(endpoint)) return undefined;
-    const own = this.#context.fabric.unavailable().find((row) => row.provider === provider)?.reason;
+    if (this.#env.fabric.canReach(endpoint)) return undefined;
+    const own = this.#env.fabric.unavailable().find((row) => row.provider === provider)?.reason;
     return own ?? 'its endpoint cannot be reached from here';
   }
 }

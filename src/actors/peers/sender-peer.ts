@@ -10,7 +10,7 @@ import { toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { Owners, tell } from '../running/owners.js';
 import { probe } from './probe.js';
@@ -40,7 +40,7 @@ const logic = owners.watched(
 export class SenderPeer {
   readonly agent: string;
   readonly epoch: string;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #listener: SenderPeerListener;
   readonly #actor: Actor<typeof peerMachine>;
   #grant: FabricGrant | undefined;
@@ -55,23 +55,23 @@ export class SenderPeer {
   #absences: number;
 
   constructor(
-    context: AgentContext,
+    env: AgentEnv,
     sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number },
     listener: SenderPeerListener,
   ) {
-    this.#context = context;
+    this.#env = env;
     this.#listener = listener;
     this.agent = sender.agent;
     this.epoch = sender.epoch;
-    this.#absences = context.presence.absencesBefore;
-    const input = { ...sender, connectTimeoutMs: context.options.connectTimeoutMs };
+    this.#absences = env.presence.absencesBefore;
+    const input = { ...sender, connectTimeoutMs: env.options.connectTimeoutMs };
     this.#actor = createActor(logic, {
       id: `peer ${sender.agent}/${sender.epoch} (sender)`,
       input,
-      clock: context.clock,
+      clock: env.clock,
     });
     const about = { peer: sender.agent, epoch: sender.epoch };
-    owners.start(this.#actor, this, { about, actors: context.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
   }
 
   /**
@@ -87,10 +87,10 @@ export class SenderPeer {
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
       this.#connection = connection;
-      this.#absences = this.#context.presence.absencesBefore;
+      this.#absences = this.#env.presence.absencesBefore;
       await this.#revoke();
       if (this.#isLost) throw new KvferryError('sender_lost', `agent ${this.agent} was held for lost`);
-      const grant = await this.#context.fabric.grant(provider);
+      const grant = await this.#env.fabric.grant(provider);
       this.#grant = grant;
       this.#listener.granted(grant.id);
       tell(this.#actor, { type: 'connection.opened' });
@@ -119,7 +119,7 @@ export class SenderPeer {
 
   /** Another epoch was heard under its name: it was restarted, or an old message came late. */
   contradicted(): void {
-    probe(this.#context, this, this).catch((error: unknown) => this.#crashed(error));
+    probe(this.#env, this, this).catch((error: unknown) => this.#crashed(error));
   }
 
   left(failure: Failure): void {
@@ -155,12 +155,12 @@ export class SenderPeer {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   suspect(): Promise<void> {
-    this.#askedAfter = this.#context.presence.absences;
-    return probe(this.#context, this, this);
+    this.#askedAfter = this.#env.presence.absences;
+    return probe(this.#env, this, this);
   }
 
   judgeSilence(): void {
-    const wasThere = this.#context.presence.absences === this.#askedAfter;
+    const wasThere = this.#env.presence.absences === this.#askedAfter;
     tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
   }
 
@@ -168,35 +168,35 @@ export class SenderPeer {
     if (this.#isLost) return;
     this.#isLost = true;
     const why = failure?.message ?? 'no reason was given';
-    this.#context.counters.add('senders_lost');
-    this.#context.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
+    this.#env.counters.add('senders_lost');
+    this.#env.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
     this.#listener.lost({ code: 'sender_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` });
     this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ peer: this.agent, event }, 'event ignored');
+    this.#env.logger.debug({ peer: this.agent, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
   /** The machine threw: the peer counts as lost. */
   #crashed(error: unknown): void {
-    this.#context.supervisor.crashed('peer', { peer: this.agent }, error);
+    this.#env.supervisor.crashed('peer', { peer: this.agent }, error);
     this.lose(toFailure(error));
   }
 
   #notRevoked(error: unknown): void {
     const log = { peer: this.agent, err: error };
-    this.#context.logger.error(log, 'remote key not revoked: its pages stay quarantined');
+    this.#env.logger.error(log, 'remote key not revoked: its pages stay quarantined');
   }
 
   async #revoke(): Promise<void> {
     const held = this.#grant;
     if (held === undefined) return;
-    await this.#context.fabric.revoke(held.id);
+    await this.#env.fabric.revoke(held.id);
     this.#grant = undefined;
     this.#listener.fenced(held.id);
-    this.#context.counters.add('grants_revoked');
+    this.#env.counters.add('grants_revoked');
   }
 }

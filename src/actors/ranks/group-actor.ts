@@ -9,7 +9,7 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { announceEnd } from '../observing/publish-event.js';
 import { callPeer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
@@ -55,22 +55,22 @@ const logic = owners.watched(
 
 export class GroupActor {
   readonly task: GroupTask;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #listener: GroupListener;
   readonly #actor: Actor<typeof groupMachine>;
   readonly #startedMs: number;
   readonly #voices = new Map<number, Voice>();
   #crashedWith: Failure | undefined;
 
-  constructor(context: AgentContext, task: GroupTask, listener: GroupListener) {
+  constructor(env: AgentEnv, task: GroupTask, listener: GroupListener) {
     this.task = task;
-    this.#context = context;
+    this.#env = env;
     this.#listener = listener;
-    this.#startedMs = context.clock.now();
+    this.#startedMs = env.clock.now();
     const { request, epoch, members, timeoutMs } = task;
     const input = { request, size: members.length, timeoutMs };
-    this.#actor = createActor(logic, { id: `group ${request}`, input, clock: context.clock });
-    const charge = { about: { request, epoch }, actors: context.actors };
+    this.#actor = createActor(logic, { id: `group ${request}`, input, clock: env.clock });
+    const charge = { about: { request, epoch }, actors: env.actors };
     owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
   }
 
@@ -101,7 +101,7 @@ export class GroupActor {
   /** The rank of the report has come before under the same epoch, or comes for the first time. */
   report({ epoch, ranks, from, state, reason, chunks, deduplicated, joined, bytes }: RankReport): void {
     const { rank } = ranks;
-    const absences = this.#context.presence.absencesBefore;
+    const absences = this.#env.presence.absencesBefore;
     const receiver = from ?? this.#voices.get(rank)?.from;
     this.#voices.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes }, absences });
     if (state === 'running') return;
@@ -129,7 +129,7 @@ export class GroupActor {
       return;
     }
     // Whoever spoke before an absence of ours may have held us for lost since, and given up.
-    const { absences } = this.#context.presence;
+    const { absences } = this.#env.presence;
     const ranks = [...this.#voices].flatMap(([rank, voice]) => (voice.absences === absences ? [] : [rank]));
     if (ranks.length > 0) tell(this.#actor, { type: 'ranks.doubted', ranks });
     tell(this.#actor, { type: 'end.certain' });
@@ -148,13 +148,13 @@ export class GroupActor {
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ request: this.task.request, event }, 'event ignored');
+    this.#env.logger.debug({ request: this.task.request, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
   async #tellRank({ epoch, from }: Voice, { end, failure }: Verdict): Promise<void> {
-    const { options, clock, logger } = this.#context;
+    const { options, clock, logger } = this.#env;
     const { request } = this.task;
     if (from === undefined) return;
     if (from.agent === options.agent) {
@@ -165,7 +165,7 @@ export class GroupActor {
     const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
     const body = failure === null ? { request, epoch, end } : { request, epoch, end, reason: failure };
     try {
-      await callPeer(this.#context, peer, 'verdict', () => body, { deadlineMs, isLost: () => false });
+      await callPeer(this.#env, peer, 'verdict', () => body, { deadlineMs, isLost: () => false });
     } catch (error) {
       // If it lives, it asks.
       logger.warn({ request, peer: from.agent, code: toFailure(error).code }, 'a rank could not be told the end');
@@ -178,7 +178,7 @@ export class GroupActor {
   }
 
   #publish(end: Verdict['end'], failure: Failure | null): void {
-    const { clock, counters, logger } = this.#context;
+    const { clock, counters, logger } = this.#env;
     const { request, members } = this.task;
     const sum = (count: 'chunks' | 'deduplicated' | 'joined' | 'bytes') =>
       [...this.#voices.values()].reduce((total, { counts }) => total + counts[count], 0);
@@ -203,7 +203,7 @@ export class GroupActor {
       ranks,
       ageMs: Math.round(clock.now() - this.#startedMs),
     };
-    announceEnd(this.#context, event);
+    announceEnd(this.#env, event);
     counters.add(`groups_${end}`);
     const log = { request, end, ...reason, ranks: members.length };
     if (end === 'ready') logger.debug(log, 'request over several ranks ended');
@@ -213,7 +213,7 @@ export class GroupActor {
   /** The machine threw: the request ends, on all its ranks. */
   #crashed(error: unknown): void {
     const { request } = this.task;
-    this.#context.supervisor.crashed('group', { request }, error);
+    this.#env.supervisor.crashed('group', { request }, error);
     if (this.#crashedWith !== undefined) return;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#crashedWith = failure;

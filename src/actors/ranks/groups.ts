@@ -3,6 +3,7 @@
  * remembered for a while: a rank that comes late gets the end as its answer.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
@@ -10,7 +11,7 @@ import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import { Tombstones } from '../../store/tombstones.js';
-import { type AgentContext, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../agent/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer } from '../peers/peer-call.js';
 import { GroupActor } from './group-actor.js';
@@ -24,7 +25,7 @@ export interface GroupsListener {
 }
 
 export class Groups {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #listener: GroupsListener;
   /** By request. The one that is there last, in the order of their beginnings. */
   readonly #groups = new Map<string, GroupActor>();
@@ -36,10 +37,10 @@ export class Groups {
   #live = 0;
   #accepting = true;
 
-  constructor(context: AgentContext, listener: GroupsListener) {
-    this.#context = context;
+  constructor(env: AgentEnv, listener: GroupsListener) {
+    this.#env = env;
     this.#listener = listener;
-    const { tombstonesMax, tombstoneMs } = context.options;
+    const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
   }
 
@@ -47,7 +48,7 @@ export class Groups {
    * One rank says how it is doing, and is told the end of the whole request if there is one. Throws `invalid_field`,
    * `agent_draining` or `too_many_requests`.
    */
-  report(report: RankReport): Omit<PeerReply<'report'>, 'v' | 'ok'> {
+  report(report: RankReport): Body<PeerReply<'report'>> {
     const { request, epoch, ranks } = report;
     const { rank, members } = ranks;
     const recorded = this.#tombstones.get({ request, epoch });
@@ -95,7 +96,7 @@ export class Groups {
 
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
-    const { tombstoneMs, tombstonesMax } = this.#context.options;
+    const { tombstoneMs, tombstonesMax } = this.#env.options;
     for (const [group, endedMs] of this.#endedMs) {
       if (this.#endedMs.size <= tombstonesMax && nowMs - endedMs < tombstoneMs) return;
       this.#endedMs.delete(group);
@@ -106,7 +107,7 @@ export class Groups {
   // ------------------------------------------------------------------------------------------------------------------
 
   #check({ ranks, request }: RankReport): void {
-    const { agent } = this.#context.options;
+    const { agent } = this.#env.options;
     const lead = ranks.members[0]?.receiver;
     if (lead !== agent) {
       const message = `request ${request} is led by agent ${lead}, not by ${agent}`;
@@ -119,7 +120,7 @@ export class Groups {
   }
 
   #start({ request, epoch, ranks, timeoutMs }: RankReport): GroupActor {
-    const { agent, requestsMax } = this.#context.options;
+    const { agent, requestsMax } = this.#env.options;
     if (!this.#accepting) throw new KvferryError('agent_draining', `agent ${agent} takes no new requests`);
     if (this.#live >= requestsMax) {
       throw new KvferryError('too_many_requests', `${this.#live} requests over several ranks are in progress`, {
@@ -127,7 +128,7 @@ export class Groups {
       });
     }
     const group = new GroupActor(
-      this.#context,
+      this.#env,
       { request, epoch, members: ranks.members, timeoutMs },
       {
         announcedBySender: (which, holder) =>
@@ -135,7 +136,7 @@ export class Groups {
         tell: (holder, verdict) => this.#listener.tell(holder, verdict),
         ended: (which) => {
           this.#live -= 1;
-          this.#endedMs.set(which, this.#context.clock.now());
+          this.#endedMs.set(which, this.#env.clock.now());
           if (which.verdict !== undefined) this.#bury(which, which.verdict);
         },
       },
@@ -147,15 +148,15 @@ export class Groups {
 
   /** Rank 0 was not heard of: did it perhaps end before it came here, or before this agent was restarted? */
   async #askSender({ task }: GroupActor): Promise<Verdict | undefined> {
-    const { clock, options, logger } = this.#context;
+    const { clock, options, logger } = this.#env;
     const { request, members } = task;
     const agent = members[0]?.sender as string;
     try {
-      const { epoch } = await describeAgent(this.#context, agent, options.attemptTimeoutMs);
+      const { epoch } = await describeAgent(this.#env, agent, options.attemptTimeoutMs);
       const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
       const peer = { agent, epoch, side: 'sender' as const };
       const insistence = { deadlineMs, isLost: () => false };
-      const { end, reason } = await callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), insistence);
+      const { end, reason } = await callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), insistence);
       return end === undefined ? undefined : { end, failure: reason ?? null };
     } catch (error) {
       logger.info({ request, peer: agent, code: toFailure(error).code }, 'the sender of rank 0 knows nothing of it');
@@ -164,11 +165,11 @@ export class Groups {
   }
 
   #bury(group: GroupActor, { end, failure }: Verdict): void {
-    const nowMs = this.#context.clock.now();
+    const nowMs = this.#env.clock.now();
     for (const holder of group.holders) this.#tombstones.add(holder, end, failure ?? undefined, nowMs);
   }
 }
 
-function answerOf({ end, failure }: Verdict): Omit<PeerReply<'report'>, 'v' | 'ok'> {
+function answerOf({ end, failure }: Verdict): Body<PeerReply<'report'>> {
   return failure === null ? { end } : { end, reason: failure };
 }

@@ -5,20 +5,21 @@
  * this rank.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, insist, type Peer } from '../peers/peer-call.js';
 import type { Verdict } from './verdict.js';
 
 /** Takes what a rank reports, and answers with the end of the whole request once there is one. */
 export interface RankReports {
-  report(report: RankReport): Omit<PeerReply<'report'>, 'v' | 'ok'>;
+  report(report: RankReport): Body<PeerReply<'report'>>;
 }
 
 export interface RankLinkTask {
@@ -41,7 +42,7 @@ export interface RankLinkListener {
 }
 
 export class RankLink {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #task: RankLinkTask;
   readonly #listener: RankLinkListener;
   readonly #onClosed: () => void;
@@ -54,9 +55,9 @@ export class RankLink {
   #isClosed = false;
 
   /** Says nothing yet. */
-  constructor(context: AgentContext, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
+  constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
     this.#onClosed = onClosed;
-    this.#context = context;
+    this.#env = env;
     this.#task = task;
     this.#listener = listener;
   }
@@ -84,12 +85,12 @@ export class RankLink {
   close(): void {
     this.#isOver = true;
     this.#isClosed = true;
-    this.#context.clock.clearTimeout(this.#timer);
+    this.#env.clock.clearTimeout(this.#timer);
     this.#onClosed();
   }
 
   #repeat(): void {
-    const { clock, options } = this.#context;
+    const { clock, options } = this.#env;
     clock.clearTimeout(this.#timer);
     this.#timer = clock.setTimeout(() => {
       if (this.#isOver && clock.now() >= this.#task.deadlineMs) {
@@ -102,7 +103,7 @@ export class RankLink {
   }
 
   async #report(): Promise<void> {
-    const { presence, clock, options, logger } = this.#context;
+    const { presence, clock, options, logger } = this.#env;
     const { request } = this.#task.holder;
     const absences = presence.absences;
     this.#asking += 1;
@@ -137,16 +138,16 @@ export class RankLink {
     this.#listener.lost(failure);
   }
 
-  async #ask(deadlineMs: number): Promise<Omit<PeerReply<'report'>, 'v' | 'ok'>> {
+  async #ask(deadlineMs: number): Promise<Body<PeerReply<'report'>>> {
     const insistence = { deadlineMs, isLost: () => this.#isClosed };
     if (this.#task.groups !== undefined) return this.#task.groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
     this.#lead ??= await this.#find(insistence);
-    return callPeer(this.#context, this.#lead, 'report', () => this.#body(), insistence);
+    return callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
   }
 
   #body(): Omit<RankReport, 'v'> {
     const { holder, ranks, from, deadlineMs } = this.#task;
-    const timeoutMs = Math.max(1, Math.floor(deadlineMs - this.#context.clock.now()));
+    const timeoutMs = Math.max(1, Math.floor(deadlineMs - this.#env.clock.now()));
     return { ...holder, ranks, from, ...this.#state, ...this.#listener.counts(), timeoutMs };
   }
 
@@ -154,8 +155,8 @@ export class RankLink {
     const agent = this.#task.ranks.members[0]?.receiver as string;
     const lost = (cause?: unknown) => new KvferryError('unknown_receiver', `no agent ${agent} answers`, { cause });
     const what = `agent ${agent} did not answer`;
-    const { epoch } = await insist(this.#context, { what, lost, ...insistence }, ({ forAttemptMs }) =>
-      describeAgent(this.#context, agent, forAttemptMs),
+    const { epoch } = await insist(this.#env, { what, lost, ...insistence }, ({ forAttemptMs }) =>
+      describeAgent(this.#env, agent, forAttemptMs),
     );
     return { agent, epoch, side: 'receiver' };
   }

@@ -1,21 +1,21 @@
 /** The lines of one side of an agent to those who lead the ranks of its requests: none outlives the agent. */
 import { type HolderId, nameOf } from '../../store/holder.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { RankLink, type RankLinkListener, type RankLinkTask } from './rank-link.js';
 
 export class RankLinks {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #links = new Map<string, RankLink>();
 
-  constructor(context: AgentContext) {
-    this.#context = context;
+  constructor(env: AgentEnv) {
+    this.#env = env;
   }
 
   /** Takes the place of the one before, if the rank had one. */
   open(task: RankLinkTask, listener: RankLinkListener): RankLink {
     const name = nameOf(task.holder);
     this.#links.get(name)?.close();
-    const link = new RankLink(this.#context, task, listener, () => {
+    const link = new RankLink(this.#env, task, listener, () => {
       if (this.#links.get(name) === link) this.#links.delete(name);
     });
     this.#links.set(name, link);

@@ -10,7 +10,7 @@ import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerReply } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { announceEnd } from '../observing/publish-event.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, notifyPeer } from '../peers/peer-call.js';
@@ -65,7 +65,7 @@ const logic = owners.watched(
 
 export class IngestActor {
   readonly task: IngestTask;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #listener: IngestListener;
   readonly #actor: Actor<typeof ingestMachine>;
   readonly #startedMs: number;
@@ -78,17 +78,17 @@ export class IngestActor {
     this.#resolveDecided = resolve;
   });
 
-  constructor(context: AgentContext, task: IngestTask, listener: IngestListener) {
+  constructor(env: AgentEnv, task: IngestTask, listener: IngestListener) {
     this.task = task;
-    this.#context = context;
+    this.#env = env;
     this.#listener = listener;
-    this.#startedMs = context.clock.now();
+    this.#startedMs = env.clock.now();
     const { holder, sender, totalChunks, timeoutMs, ranks } = task;
     const input = { ...holder, sender, totalChunks, timeoutMs, rank: ranks?.rank ?? null };
-    this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: context.clock });
+    this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: env.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
     const about = { ...holder, peer: sender };
-    const charge = { about, deadlineMs: this.deadlineMs, actors: context.actors };
+    const charge = { about, deadlineMs: this.deadlineMs, actors: env.actors };
     owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
     this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
     this.#link?.say('running');
@@ -147,14 +147,14 @@ export class IngestActor {
       return;
     }
     // Nothing is waited for when there is nothing to ask: whoever cancels gets the end as the answer.
-    const wasAway = this.#context.presence.absences !== this.task.absences;
+    const wasAway = this.#env.presence.absences !== this.task.absences;
     const announced = wasAway ? await this.announcedBySender() : undefined;
     tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
   }
 
   /** The end that the sender has announced while we were away, if it has. */
   async announcedBySender(): Promise<Verdict | undefined> {
-    const { presence, counters, logger } = this.#context;
+    const { presence, counters, logger } = this.#env;
     let certain = this.task.absences;
     if (presence.absences !== certain) counters.add('ends_confirmed');
     // An answer, or none, that came with another absence says nothing: asked again.
@@ -190,25 +190,25 @@ export class IngestActor {
 
   notifyJoined(batch: number): void {
     const { holder } = this.task;
-    notifyPeer(this.#context, this.#sender, 'joined', { request: holder.request, epoch: holder.epoch, batch });
+    notifyPeer(this.#env, this.#sender, 'joined', { request: holder.request, epoch: holder.epoch, batch });
   }
 
   reportLeasesEnded(cause: 'released' | 'expired'): void {
-    this.#context.counters.add(`leases_${cause}`);
+    this.#env.counters.add(`leases_${cause}`);
     if (cause === 'expired') {
       const { request, epoch } = this.task.holder;
-      this.#context.logger.warn({ request, epoch }, 'leases expired: nobody released or renewed them');
+      this.#env.logger.warn({ request, epoch }, 'leases expired: nobody released or renewed them');
     }
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ request: this.task.holder.request, event }, 'event ignored');
+    this.#env.logger.debug({ request: this.task.holder.request, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
   get #ageMs(): number {
-    return Math.round(this.#context.clock.now() - this.#startedMs);
+    return Math.round(this.#env.clock.now() - this.#startedMs);
   }
 
   get #sender(): { agent: string; epoch: string } {
@@ -217,18 +217,18 @@ export class IngestActor {
 
   /** Asks the sender whether it has announced an end. */
   #confirm(): Promise<PeerReply<'confirm'>> {
-    const { clock, options } = this.#context;
+    const { clock, options } = this.#env;
     const { request, epoch } = this.task.holder;
     // Without NATS there is nobody to ask and nobody to tell; with it, the sender answers, or is lost, or is not there.
     const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
     const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
     const peer = { ...this.#sender, side: 'sender' as const };
     const isLost = () => this.#listener.senderIsLost();
-    return callPeer(this.#context, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
+    return callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
   }
 
   #openLink(ranks: Ranks): RankLink {
-    const { options, epoch } = this.#context;
+    const { options, epoch } = this.#env;
     const { holder, groups, links } = this.task;
     const from = { agent: options.agent, epoch };
     const task = { holder, ranks, deadlineMs: this.deadlineMs, from, groups };
@@ -254,7 +254,7 @@ export class IngestActor {
   ): void {
     if (this.#announced) return;
     this.#announced = true;
-    const { options, logger, counters } = this.#context;
+    const { options, logger, counters } = this.#env;
     const { request, epoch } = this.task.holder;
     const reason = failure === null ? {} : { reason: failure };
     const { chunks, deduplicated, joined, bytes } = counts;
@@ -273,10 +273,10 @@ export class IngestActor {
         bytes,
         ageMs: this.#ageMs,
       };
-      announceEnd(this.#context, event);
+      announceEnd(this.#env, event);
     }
     if (!isNews) return;
-    notifyPeer(this.#context, this.#sender, 'ended', { request, epoch, end, ...reason });
+    notifyPeer(this.#env, this.#sender, 'ended', { request, epoch, end, ...reason });
     counters.add(`requests_received_${end}`);
     const log = { request, epoch, end, ...reason, chunks, deduplicated, joined, bytes };
     if (end === 'ready') logger.debug(log, 'request ended');
@@ -286,7 +286,7 @@ export class IngestActor {
   /** The machine threw: the request ends here, with a reason, and nothing else does. */
   #crashed(error: unknown): void {
     const { request } = this.task.holder;
-    this.#context.supervisor.crashed('ingest', { request }, error);
+    this.#env.supervisor.crashed('ingest', { request }, error);
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();

@@ -1,5 +1,6 @@
 /** The decode side of an agent: owns the arena through the store actor, and takes what senders bring. */
 import type { ControlStatus } from '../../ports/control.js';
+import type { Body } from '../../protocol/body.js';
 import { ReplyError, RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { expandLengths, type Failure, type PageCounts, type Ranks } from '../../protocol/fields.js';
@@ -18,7 +19,7 @@ import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
-import { type AgentContext, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../agent/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import { callPeer } from '../peers/peer-call.js';
 import { SenderPeer } from '../peers/sender-peer.js';
@@ -29,7 +30,7 @@ import { StoreActor } from './store-actor.js';
 
 /** Somebody waits for the answer to an allocation. A repeated message takes the place of the one before it. */
 interface PendingAllocation {
-  resolve(reply: Omit<AllocateReply, 'v' | 'ok'>): void;
+  resolve(reply: Body<AllocateReply>): void;
   reject(error: KvferryError): void;
 }
 
@@ -45,11 +46,9 @@ const UNCERTAIN = -1;
 /** A sender may take one `writeDrainTimeoutMs` for its writes to drain, and this many in all to say so. */
 const DRAINS_MAX = 2;
 
-type Body<T> = Omit<T, 'v' | 'ok'>;
-
 export class Receiver {
   readonly arenaPath: string;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #store: StoreActor;
   readonly #ingests = new Map<string, IngestActor>();
   readonly #senders = new Map<string, SenderPeer>();
@@ -59,19 +58,19 @@ export class Receiver {
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
-  constructor(context: AgentContext) {
-    this.#context = context;
-    const { arena, agent, leaseMs, tombstonesMax, tombstoneMs, requestsMax, retainedMax } = context.options;
-    this.arenaPath = `${arena.directory}/kvferry-${agent}-${context.epoch}-arena`;
+  constructor(env: AgentEnv) {
+    this.#env = env;
+    const { arena, agent, leaseMs, tombstonesMax, tombstoneMs, requestsMax, retainedMax } = env.options;
+    this.arenaPath = `${arena.directory}/kvferry-${agent}-${env.epoch}-arena`;
     const { pages, pageBytes } = arena;
     const limits = { leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax, retainedMax };
-    const store = new Store({ pages, pageBytes, ...limits }, (step) => context.journal.store(step));
-    this.#store = new StoreActor(store, context.clock, {
+    const store = new Store({ pages, pageBytes, ...limits }, (step) => env.journal.store(step));
+    this.#store = new StoreActor(store, env.clock, {
       onEffect: (effect) => this.#run(effect),
-      onBroken: (invariant) => context.supervisor.invariantBroken(invariant),
+      onBroken: (invariant) => env.supervisor.invariantBroken(invariant),
     });
-    this.#links = new RankLinks(context);
-    this.#groups = new Groups(context, {
+    this.#links = new RankLinks(env);
+    this.#groups = new Groups(env, {
       announcedBySender: async (holder) => this.#ingests.get(nameOf(holder))?.announcedBySender(),
       tell: (holder, verdict) => this.#ingests.get(nameOf(holder))?.told(verdict),
     });
@@ -79,8 +78,8 @@ export class Receiver {
 
   /** Rejects `arena_unavailable`, or `provider_unavailable` when there is no way to the arena at all. */
   async open(): Promise<void> {
-    const { pages, pageBytes } = this.#context.options.arena;
-    const { fabric, options } = this.#context;
+    const { pages, pageBytes } = this.#env.options.arena;
+    const { fabric, options } = this.#env;
     await fabric.createArena({ path: this.arenaPath, pages, pageBytes });
     if (fabric.endpoints().length > 0) return;
     const reasons = fabric.unavailable().map(({ provider, reason }) => `${provider}: ${reason}`);
@@ -91,7 +90,7 @@ export class Receiver {
 
   async connect(message: PeerRequest<'connect'>): Promise<Body<PeerReply<'connect'>>> {
     const { agent, epoch, heartbeatMs, provider, connection } = message;
-    const { fabric, options } = this.#context;
+    const { fabric, options } = this.#env;
     if (!fabric.endpoints().some((offered) => offered.provider === provider)) {
       throw new KvferryError('provider_unavailable', `agent ${options.agent} does not offer ${provider}`, {
         field: 'provider',
@@ -142,7 +141,7 @@ export class Receiver {
     const { request, epoch, end, reason, agent: sender, totalChunks, ranks } = message;
     const holder: HolderId = { request, epoch };
     if (this.#store.view.tombstone(holder) === undefined) {
-      const { attemptTimeoutMs: timeoutMs } = this.#context.options;
+      const { attemptTimeoutMs: timeoutMs } = this.#env.options;
       const known = this.#ingests.get(nameOf(holder));
       const ingest = known ?? this.#addIngest(holder, { sender, totalChunks, timeoutMs, ranks });
       ingest.end(end, reason);
@@ -200,7 +199,7 @@ export class Receiver {
     const { found, missing, next } = this.#store.execute(command);
     return {
       arena: this.description(),
-      leaseMs: this.#context.options.leaseMs,
+      leaseMs: this.#env.options.leaseMs,
       keys: found.map((page) => page.key),
       pages: found.map((page) => page.page),
       generations: found.map((page) => page.generation),
@@ -230,8 +229,8 @@ export class Receiver {
   // --- what may be seen ---------------------------------------------------------------------------------------------
 
   description(): { path: string; epoch: string; pageBytes: number; pages: number } {
-    const { pageBytes, pages } = this.#context.options.arena;
-    return { path: this.arenaPath, epoch: this.#context.epoch, pageBytes, pages };
+    const { pageBytes, pages } = this.#env.options.arena;
+    return { path: this.arenaPath, epoch: this.#env.epoch, pageBytes, pages };
   }
 
   /** What the store holds, and the first invariant that is broken. For checks. */
@@ -250,7 +249,7 @@ export class Receiver {
 
   /** How long the page that is quarantined longest has been so. */
   get quarantineAgeMs(): number {
-    return Math.round(this.#store.view.quarantineAgeMs(this.#context.clock.now()));
+    return Math.round(this.#store.view.quarantineAgeMs(this.#env.clock.now()));
   }
 
   /** Requests that wait for pages. */
@@ -264,7 +263,7 @@ export class Receiver {
     const ended = this.#store.view
       .remembered(request)
       .filter(({ holder }) => !this.#ingests.has(nameOf(holder)))
-      .map(({ holder, tombstone }) => endedRow(this.#context.clock, 'receiver', holder, tombstone));
+      .map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone));
     return [...live.map((ingest) => this.#row(ingest)), ...ended];
   }
 
@@ -294,7 +293,7 @@ export class Receiver {
   }
 
   sweep(): void {
-    this.#groups.sweep(this.#context.clock.now());
+    this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
     this.#store.audit();
@@ -317,7 +316,7 @@ export class Receiver {
   close(): void {
     for (const sender of this.#senders.values()) sender.stop();
     this.#links.close();
-    const closed = new KvferryError('closed', `agent ${this.#context.options.agent} has stopped`);
+    const closed = new KvferryError('closed', `agent ${this.#env.options.agent} has stopped`);
     for (const pending of this.#pending.values()) pending.reject(closed);
     this.#pending.clear();
   }
@@ -329,7 +328,7 @@ export class Receiver {
    * else would end that quarantine while the sender lives.
    */
   #fenceOverdue(): void {
-    const { clock, options, counters, logger } = this.#context;
+    const { clock, options, counters, logger } = this.#env;
     const sinceMs = clock.now() - DRAINS_MAX * options.writeDrainTimeoutMs;
     for (const grant of this.#store.view.quarantiningSince(sinceMs)) {
       counters.add('quarantines_overdue');
@@ -340,7 +339,7 @@ export class Receiver {
 
   #run(effect: StoreEffect): void {
     if (effect.type === 'pages.freed') {
-      this.#context.counters.add('pages_freed', effect.count);
+      this.#env.counters.add('pages_freed', effect.count);
       return;
     }
     this.#tell(this.#ingests.get(nameOf(effect.holder)), effect);
@@ -359,9 +358,9 @@ export class Receiver {
           }),
         );
         if (!effect.first) return;
-        this.#context.counters.add('chunks_written', pages.length);
-        this.#context.counters.add('chunks_deduplicated', alreadySent.length);
-        this.#context.counters.add('chunks_joined', joined.length);
+        this.#env.counters.add('chunks_written', pages.length);
+        this.#env.counters.add('chunks_deduplicated', alreadySent.length);
+        this.#env.counters.add('chunks_joined', joined.length);
         ingest?.send({
           type: 'batch.allocated',
           batch: effect.batch,
@@ -375,8 +374,8 @@ export class Receiver {
       }
       case 'queued': {
         const { request, epoch } = effect.holder;
-        this.#context.counters.add('batches_queued');
-        this.#context.logger.debug({ request, epoch, batch: effect.batch, charge: effect.charge }, 'waits for pages');
+        this.#env.counters.add('batches_queued');
+        this.#env.logger.debug({ request, epoch, batch: effect.batch, charge: effect.charge }, 'waits for pages');
         return;
       }
       case 'refused':
@@ -397,7 +396,7 @@ export class Receiver {
 
   /** Asks the sender of a request that had joined chunks to write them. It still has their bytes (P2). */
   async #handOver(ingest: IngestActor, effect: Extract<StoreEffect, { type: 'handed.over' }>): Promise<void> {
-    const { counters, logger } = this.#context;
+    const { counters, logger } = this.#env;
     const { holder, batch, part, grant, positions, pages, generations, from } = effect;
     const log = { request: holder.request, batch, part, chunks: positions.length, from: from?.writer.request };
     counters.add('chunks_handed_over', positions.length);
@@ -406,7 +405,7 @@ export class Receiver {
     const body = { ...holder, batch, part, grant };
     const lists = { positions: [...positions], pages: [...pages], generations: [...generations] };
     try {
-      await callPeer(this.#context, sender, 'handover', () => ({ ...body, ...lists }), {
+      await callPeer(this.#env, sender, 'handover', () => ({ ...body, ...lists }), {
         deadlineMs: ingest.deadlineMs,
         isLost: () => !this.#senders.has(holder.epoch) || this.#ingests.get(nameOf(holder)) !== ingest,
       });
@@ -434,13 +433,13 @@ export class Receiver {
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
     if (!this.#accepting) {
-      throw new KvferryError('agent_draining', `agent ${this.#context.options.agent} takes no new requests`);
+      throw new KvferryError('agent_draining', `agent ${this.#env.options.agent} takes no new requests`);
     }
   }
 
   #addSender(agent: string, epoch: string, heartbeatMs: number): SenderPeer {
     const sender = new SenderPeer(
-      this.#context,
+      this.#env,
       { agent, epoch, heartbeatMs },
       {
         granted: (grant) => this.#store.execute({ type: 'grant', grant, epoch }),
@@ -465,7 +464,7 @@ export class Receiver {
   }
 
   #leads(ranks: Ranks | undefined): boolean {
-    return ranks?.members[0]?.receiver === this.#context.options.agent;
+    return ranks?.members[0]?.receiver === this.#env.options.agent;
   }
 
   /** A sender that comes back under its old name with a new epoch has died meanwhile. */
@@ -480,9 +479,9 @@ export class Receiver {
     const name = nameOf(holder);
     const peer = this.#senders.get(holder.epoch);
     // From a sender that we do not know, or know no more, nothing is certain.
-    const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#context.presence.absencesBefore);
+    const absences = Math.min(peer?.absences ?? UNCERTAIN, this.#env.presence.absencesBefore);
     const ingest = new IngestActor(
-      this.#context,
+      this.#env,
       {
         holder,
         ...request,

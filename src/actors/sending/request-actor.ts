@@ -7,7 +7,7 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
@@ -57,7 +57,7 @@ const logic = owners.watched(
 
 export class RequestActor {
   readonly task: RequestTask;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #listener: RequestListener;
   readonly #actor: Actor<typeof requestMachine>;
   readonly #startedMs: number;
@@ -71,18 +71,18 @@ export class RequestActor {
   /** When the receiver has asked us the last time. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(context: AgentContext, task: RequestTask, listener: RequestListener) {
+  constructor(env: AgentEnv, task: RequestTask, listener: RequestListener) {
     this.task = task;
-    this.#context = context;
+    this.#env = env;
     this.#listener = listener;
-    this.#startedMs = context.clock.now();
+    this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
     const { request, peer, totalChunks, timeoutMs } = task;
-    const { inquireIntervalMs } = context.options;
-    const input = { request, epoch: context.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
-    this.#actor = createActor(logic, { id: `request ${context.epoch}/${request}`, input, clock: context.clock });
-    const about = { request, epoch: context.epoch, peer: peer.agent };
-    const charge = { about, deadlineMs: this.#deadlineMs, actors: context.actors };
+    const { inquireIntervalMs } = env.options;
+    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
+    this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
+    const about = { request, epoch: env.epoch, peer: peer.agent };
+    const charge = { about, deadlineMs: this.#deadlineMs, actors: env.actors };
     owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
   }
 
@@ -104,7 +104,7 @@ export class RequestActor {
     return this.#deadlineMs;
   }
   get ageMs(): number {
-    return this.#context.clock.now() - this.#startedMs;
+    return this.#env.clock.now() - this.#startedMs;
   }
 
   /** Takes a batch that the sender has checked. Only while `isOpen`. */
@@ -150,7 +150,7 @@ export class RequestActor {
   confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
-    this.#askedMs = this.#context.clock.now();
+    this.#askedMs = this.#env.clock.now();
     this.task.peer.heard();
     return undefined;
   }
@@ -160,7 +160,7 @@ export class RequestActor {
     const state = stateName(value);
     return {
       request: this.task.request,
-      epoch: this.#context.epoch,
+      epoch: this.#env.epoch,
       side: 'sender',
       ...(this.task.ranks === undefined ? {} : { rank: this.task.ranks.rank }),
       state,
@@ -179,7 +179,7 @@ export class RequestActor {
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
     const task = { request, totalChunks, ranks, peer, deadlineMs: this.#deadlineMs, ...batch };
-    const transfer = new TransferActor(this.#context, task, {
+    const transfer = new TransferActor(this.#env, task, {
       released: (which, positions) => this.#listener.released(this, which, positions),
       committed: (which) => {
         this.#transfers.delete(which);
@@ -204,7 +204,7 @@ export class RequestActor {
 
   async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
     const { peer } = this.task;
-    const { epoch, options } = this.#context;
+    const { epoch, options } = this.#env;
     // Without a connection the receiver was never asked for anything.
     if (!peer.wasConnected || peer.isGone || wish === null) {
       tell(this.#actor, { type: 'abort.unreachable' });
@@ -214,10 +214,10 @@ export class RequestActor {
     const { ranks } = this.task;
     const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure, ranks };
     try {
-      const reply = await callPeer(this.#context, peer, 'abort', () => body, this.#untilGone());
+      const reply = await callPeer(this.#env, peer, 'abort', () => body, this.#untilGone());
       tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
     } catch (error) {
-      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
+      this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
       tell(this.#actor, { type: 'abort.unreachable' });
     }
   }
@@ -235,27 +235,27 @@ export class RequestActor {
     }
     if (end === 'ready') return;
     try {
-      await callPeer(this.#context, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
+      await callPeer(this.#env, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
     } catch (error) {
       // The receiver keeps the pages quarantined until it fences this epoch.
-      this.#context.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
+      this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
     }
   }
 
   async inquire(): Promise<void> {
     const { request, peer } = this.task;
-    const { epoch } = this.#context;
+    const { epoch } = this.#env;
     if (!peer.wasConnected) return;
     try {
       const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
-      const reply = await callPeer(this.#context, peer, 'inquire', () => ({ request, epoch }), options);
+      const reply = await callPeer(this.#env, peer, 'inquire', () => ({ request, epoch }), options);
       if (reply.end !== undefined) this.receiverSaid(reply.end, reply.reason ?? null);
     } catch (error) {
       const failure = toFailure(error);
       // Before it settles, the receiver may just not have heard of it yet.
       const settling = this.#actor.getSnapshot().matches({ running: 'settling' });
       if (failure.code === 'unknown_request' && settling) this.receiverLost(failure);
-      else this.#context.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
+      else this.#env.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
     }
   }
 
@@ -269,7 +269,7 @@ export class RequestActor {
   }
 
   ignored(event: string): void {
-    this.#context.logger.debug({ request: this.task.request, event }, 'event ignored');
+    this.#env.logger.debug({ request: this.task.request, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ export class RequestActor {
    * much time as its heartbeats would be.
    */
   #untilGone(): { deadlineMs: number; isLost: () => boolean } {
-    const { clock, options } = this.#context;
+    const { clock, options } = this.#env;
     const { peer } = this.task;
     const silenceMs = Math.max(options.writeDrainTimeoutMs, SILENT_HEARTBEATS_MAX * options.heartbeatMs);
     const startedMs = clock.now();
@@ -294,7 +294,7 @@ export class RequestActor {
   /** The machine threw: the request ends here, with a reason, and nothing else does. */
   #crashed(error: unknown): void {
     const { request } = this.task;
-    this.#context.supervisor.crashed('request', { request }, error);
+    this.#env.supervisor.crashed('request', { request }, error);
     if (this.#over) return;
     this.#over = true;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };

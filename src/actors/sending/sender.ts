@@ -1,7 +1,8 @@
 /** The prefill side of an agent: takes `put` from engines and owns the requests that come of it. */
 import type { ControlStatus } from '../../ports/control.js';
+import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../../protocol/events.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
@@ -9,7 +10,7 @@ import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow 
 import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import { announceEnd, publishEvent } from '../observing/publish-event.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
@@ -20,7 +21,7 @@ import { SourceMemory } from './source-memory.js';
 
 export class Sender {
   readonly memory: SourceMemory;
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
   readonly #tombstones: Tombstones;
@@ -29,20 +30,20 @@ export class Sender {
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
-  constructor(context: AgentContext) {
-    this.#context = context;
-    this.memory = new SourceMemory(context);
-    this.#links = new RankLinks(context);
-    const { tombstonesMax, tombstoneMs } = context.options;
+  constructor(env: AgentEnv) {
+    this.#env = env;
+    this.memory = new SourceMemory(env);
+    this.#links = new RankLinks(env);
+    const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
-    this.#receivers = new ReceiverDirectory(context, (peer, failure) => this.#receiverLost(peer, failure));
+    this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
 
   async put(put: PutRequest): Promise<{ epoch: string }> {
     this.#refuseWhenDraining();
-    const { clock } = this.#context;
+    const { clock } = this.#env;
     const receivedMs = clock.now();
     // Looked up even for later batches, so that batches that wait for it keep their order. Everything else is decided
     // after the wait (P3).
@@ -55,22 +56,22 @@ export class Sender {
     // The time that the look-up took is the request's.
     const actor = request ?? this.#start(put, peer, put.timeoutMs - (clock.now() - receivedMs));
     actor.add({ batch: put.batch, last: put.last, chunks });
-    return { epoch: this.#context.epoch };
+    return { epoch: this.#env.epoch };
   }
 
   /** Undefined when the request is not known here. */
   cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
-    if (epoch !== undefined && epoch !== this.#context.epoch) return undefined;
+    if (epoch !== undefined && epoch !== this.#env.epoch) return undefined;
     const actor = this.#requests.get(request);
     if (actor !== undefined) {
       actor.cancel({ code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
       return {};
     }
-    const tombstone = this.#tombstones.get({ request, epoch: this.#context.epoch });
+    const tombstone = this.#tombstones.get({ request, epoch: this.#env.epoch });
     return tombstone === undefined ? undefined : { end: tombstone.end };
   }
 
-  stage({ holder, pages }: OperationRequest<'stage'>): Omit<OperationReply<'stage'>, 'v' | 'ok'> {
+  stage({ holder, pages }: OperationRequest<'stage'>): Body<OperationReply<'stage'>> {
     this.#refuseWhenDraining();
     return this.memory.stage(holder, pages);
   }
@@ -86,10 +87,10 @@ export class Sender {
   }
 
   /** The end that this agent announces itself, if it is to be so. */
-  confirm({ request }: PeerRequest<'confirm'>): Omit<PeerReply<'confirm'>, 'v' | 'ok'> {
-    if (this.#links.isWaiting({ request, epoch: this.#context.epoch })) return {};
+  confirm({ request }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
+    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) return {};
     const actor = this.#requests.get(request);
-    const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#context.epoch });
+    const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
     if (ended !== undefined) {
       return ended.reason === undefined ? { end: ended.end } : { end: ended.end, reason: ended.reason };
     }
@@ -101,7 +102,7 @@ export class Sender {
     const { request } = message;
     const actor = this.#requests.get(request);
     if (actor === undefined) {
-      const ended = this.#tombstones.get({ request, epoch: this.#context.epoch });
+      const ended = this.#tombstones.get({ request, epoch: this.#env.epoch });
       throw ended === undefined ? unknownRequest(request) : new RequestEndedError(request, ended.end, ended.reason);
     }
     await actor.handOver(message);
@@ -148,9 +149,9 @@ export class Sender {
   rows(request: string | undefined): RequestRow[] {
     const live = [...this.#requests.values()].filter((row) => request === undefined || row.task.request === request);
     if (request === undefined || live.length > 0) return live.map((actor) => actor.row());
-    const holder = { request, epoch: this.#context.epoch };
+    const holder = { request, epoch: this.#env.epoch };
     const tombstone = this.#tombstones.get(holder);
-    return tombstone === undefined ? [] : [endedRow(this.#context.clock, 'sender', holder, tombstone)];
+    return tombstone === undefined ? [] : [endedRow(this.#env.clock, 'sender', holder, tombstone)];
   }
 
   peerRows(): PeerRow[] {
@@ -161,14 +162,13 @@ export class Sender {
 
   #refuseWhenDraining(): void {
     if (this.#accepting) return;
-    const { agent } = this.#context.options;
+    const { agent } = this.#env.options;
     throw new KvferryError('agent_draining', `agent ${agent} is stopping and takes no new work`);
   }
 
   /** The request this batch belongs to, or undefined when it is the first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
-    const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
-    const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#context.epoch });
+    const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#env.epoch });
     if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason);
     const request = this.#requests.get(put.request);
     if (request !== undefined && put.batch < request.batchesIn) {
@@ -181,58 +181,58 @@ export class Sender {
       throw new KvferryError('batch_out_of_order', `batch ${next} of ${put.request} comes next`, { field: 'batch' });
     }
     if (request !== undefined) {
-      if (request.lastIn) throw invalid('batch', `the last batch of ${put.request} was ${next - 1}`);
-      if (request.task.peer.agent !== put.receiver) throw invalid('receiver', `it was ${request.task.peer.agent}`);
+      if (request.lastIn) throw invalidField('batch', `the last batch of ${put.request} was ${next - 1}`);
+      if (request.task.peer.agent !== put.receiver) throw invalidField('receiver', `it was ${request.task.peer.agent}`);
       if (request.task.totalChunks !== put.totalChunks)
-        throw invalid('totalChunks', `it was ${request.task.totalChunks}`);
-      if (JSON.stringify(request.task.ranks) !== JSON.stringify(put.ranks)) throw invalid('ranks', 'they were others');
+        throw invalidField('totalChunks', `it was ${request.task.totalChunks}`);
+      if (JSON.stringify(request.task.ranks) !== JSON.stringify(put.ranks))
+        throw invalidField('ranks', 'they were others');
       if (!request.isOpen) {
         throw new KvferryError('request_active', `request ${put.request} is being given up`, { field: 'request' });
       }
-    } else if (this.#requests.size >= this.#context.options.requestsMax) {
+    } else if (this.#requests.size >= this.#env.options.requestsMax) {
       throw new KvferryError('too_many_requests', `${this.#requests.size} requests are in progress`, {
         field: 'request',
       });
     }
     if (put.ranks !== undefined) this.#checkRanks(put.ranks, put.receiver);
-    if (put.keys.length === 0 && !put.last) throw invalid('keys', 'only the last batch may be empty');
+    if (put.keys.length === 0 && !put.last) throw invalidField('keys', 'only the last batch may be empty');
     const chunks = (request?.chunksIn ?? 0) + put.keys.length;
     if (chunks > put.totalChunks || (put.last && chunks !== put.totalChunks)) {
-      throw invalid('totalChunks', `the batches have ${chunks} chunks, not ${put.totalChunks}`);
+      throw invalidField('totalChunks', `the batches have ${chunks} chunks, not ${put.totalChunks}`);
     }
     const tooLong = put.source.findIndex((run) => run.length > peer.arena.pageBytes);
     if (tooLong >= 0) {
       const message = `${put.source[tooLong]?.length} bytes do not fit a page of ${peer.arena.pageBytes}`;
-      throw invalid(`source[${tooLong}].length`, message);
+      throw invalidField(`source[${tooLong}].length`, message);
     }
     const seen = new Set<string>();
     for (const [position, key] of put.keys.entries()) {
-      if (seen.has(key)) throw invalid(`keys[${position}]`, 'the key is in the batch twice');
+      if (seen.has(key)) throw invalidField(`keys[${position}]`, 'the key is in the batch twice');
       seen.add(key);
     }
     return request;
   }
 
   #checkRanks({ rank, members }: Ranks, receiver: string): void {
-    const { agent } = this.#context.options;
-    const invalid = (field: string, message: string) => new KvferryError('invalid_field', message, { field });
+    const { agent } = this.#env.options;
     const member = members[rank];
-    if (member === undefined) throw invalid('ranks.rank', `there are ${members.length} ranks`);
+    if (member === undefined) throw invalidField('ranks.rank', `there are ${members.length} ranks`);
     const field = `ranks.members[${rank}]`;
-    if (member.sender !== agent) throw invalid(`${field}.sender`, `this is agent ${agent}`);
-    if (member.receiver !== receiver) throw invalid(`${field}.receiver`, `the receiver is ${receiver}`);
+    if (member.sender !== agent) throw invalidField(`${field}.sender`, `this is agent ${agent}`);
+    if (member.receiver !== receiver) throw invalidField(`${field}.receiver`, `the receiver is ${receiver}`);
     const repeated = members.findIndex(
       ({ sender }, other) => members.findIndex((one) => one.sender === sender) < other,
     );
     if (repeated >= 0) {
-      throw invalid(`ranks.members[${repeated}].sender`, `${members[repeated]?.sender} has another rank already`);
+      throw invalidField(`ranks.members[${repeated}].sender`, `${members[repeated]?.sender} has another rank already`);
     }
   }
 
   #start(put: PutRequest, peer: ReceiverPeer, timeLeftMs: number): RequestActor {
     const { request, totalChunks, ranks } = put;
     const actor = new RequestActor(
-      this.#context,
+      this.#env,
       { request, peer, totalChunks, timeoutMs: Math.max(0, Math.round(timeLeftMs)), ranks },
       {
         released: (which, batch, positions) => this.#released(which, batch, positions),
@@ -241,7 +241,7 @@ export class Sender {
       },
     );
     this.#requests.set(request, actor);
-    this.#context.counters.add('requests_accepted');
+    this.#env.counters.add('requests_accepted');
     return actor;
   }
 
@@ -252,26 +252,21 @@ export class Sender {
     const event: SourceReleasedEvent = {
       v: PROTOCOL_VERSION,
       request: request.task.request,
-      epoch: this.#context.epoch,
+      epoch: this.#env.epoch,
       batch: number,
       positions: [...positions],
     };
-    publishEvent(this.#context, subjects.sourceReleased(this.#context.options.agent), event);
+    publishEvent(this.#env, subjects.sourceReleased(this.#env.options.agent), event);
   }
 
   #ended(request: RequestActor, end: End, reason: Failure | null): void {
     const name = request.task.request;
-    this.#tombstones.add(
-      { request: name, epoch: this.#context.epoch },
-      end,
-      reason ?? undefined,
-      this.#context.clock.now(),
-    );
+    this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
-    this.#context.counters.add(`requests_sent_${end}`);
+    this.#env.counters.add(`requests_sent_${end}`);
     const log = { request: name, end, reason, chunks: request.chunksIn, ageMs: Math.round(request.ageMs) };
-    if (end === 'ready') this.#context.logger.debug(log, 'request ended');
-    else this.#context.logger.warn(log, 'request ended');
+    if (end === 'ready') this.#env.logger.debug(log, 'request ended');
+    else this.#env.logger.warn(log, 'request ended');
     if (this.#requests.size === 0) this.#onIdle?.();
   }
 
@@ -286,7 +281,7 @@ export class Sender {
   }
 
   #publish(request: RequestActor, end: End, reason: Failure | null): void {
-    const { options, epoch } = this.#context;
+    const { options, epoch } = this.#env;
     const { ranks } = request.task;
     const event: TerminalEvent = {
       v: PROTOCOL_VERSION,
@@ -303,12 +298,12 @@ export class Sender {
       bytes: 0,
       ageMs: Math.round(request.ageMs),
     };
-    announceEnd(this.#context, event);
+    announceEnd(this.#env, event);
   }
 
   #reportRank(request: RequestActor, ranks: Ranks, end: End, reason: Failure | null): void {
     const { request: name } = request.task;
-    const holder = { request: name, epoch: this.#context.epoch };
+    const holder = { request: name, epoch: this.#env.epoch };
     const { deadlineMs, chunksIn: chunks } = request;
     const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
     const link = this.#links.open(task, {

@@ -2,11 +2,13 @@
  * The memory a sender reads from: segments that engines attached, and staging pages lent to them. Counts which chunks are
  * in use, so that a segment is not let go under a write and a staging page is given back exactly once.
  */
+
+import type { Body } from '../../protocol/body.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
 import { KEYS_PER_BATCH_MAX } from '../../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../../protocol/operations.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 
 interface Segment {
   readonly path: string;
@@ -22,15 +24,15 @@ export interface SourcePlace {
 }
 
 export class SourceMemory {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #segments = new Map<string, Segment>();
   readonly #staging: StagingPool;
 
-  constructor(context: AgentContext) {
-    this.#context = context;
-    const { agent, staging } = context.options;
-    this.#staging = new StagingPool(`staging-${context.epoch}`, staging.pages, staging.pageBytes);
-    this.stagingPath = `${staging.directory}/kvferry-${agent}-${context.epoch}-staging`;
+  constructor(env: AgentEnv) {
+    this.#env = env;
+    const { agent, staging } = env.options;
+    this.#staging = new StagingPool(`staging-${env.epoch}`, staging.pages, staging.pageBytes);
+    this.stagingPath = `${staging.directory}/kvferry-${agent}-${env.epoch}-staging`;
   }
 
   readonly stagingPath: string;
@@ -39,7 +41,7 @@ export class SourceMemory {
   async open(): Promise<void> {
     const { name, pages, pageBytes } = this.#staging;
     if (pages === 0) return;
-    await this.#context.fabric.createSegment(name, this.stagingPath, pages * pageBytes);
+    await this.#env.fabric.createSegment(name, this.stagingPath, pages * pageBytes);
     this.#segments.set(name, { path: this.stagingPath, bytes: pages * pageBytes, chunksInUse: 0 });
   }
 
@@ -49,13 +51,13 @@ export class SourceMemory {
   }
 
   async attach(segment: string, path: string): Promise<{ bytes: number }> {
-    const { bytes } = await this.#context.fabric.attachSegment(segment, path).catch((error: unknown) => {
+    const { bytes } = await this.#env.fabric.attachSegment(segment, path).catch((error: unknown) => {
       if (!isKvferryError(error)) throw error;
       const field = error.code === 'segment_exists' ? 'segment' : 'path';
       throw new KvferryError(error.code, error.message, { field, cause: error });
     });
     this.#segments.set(segment, { path, bytes, chunksInUse: 0 });
-    this.#context.logger.info({ segment, path, bytes }, 'segment attached');
+    this.#env.logger.info({ segment, path, bytes }, 'segment attached');
     return { bytes };
   }
 
@@ -67,11 +69,11 @@ export class SourceMemory {
       });
     }
     this.#segments.delete(segment);
-    await this.#context.fabric.detachSegment(segment);
-    this.#context.logger.info({ segment }, 'segment detached');
+    await this.#env.fabric.detachSegment(segment);
+    this.#env.logger.info({ segment }, 'segment detached');
   }
 
-  stage(holder: string, pages: number): Omit<OperationReply<'stage'>, 'v' | 'ok'> {
+  stage(holder: string, pages: number): Body<OperationReply<'stage'>> {
     const offsets = this.#staging.lend(holder, pages);
     return { segment: this.#staging.name, path: this.stagingPath, pageBytes: this.#staging.pageBytes, offsets };
   }

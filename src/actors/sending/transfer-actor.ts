@@ -6,7 +6,7 @@ import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import type { AgentContext } from '../agent/agent-env.js';
+import type { AgentEnv } from '../agent/agent-env.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
@@ -64,7 +64,7 @@ const logic = owners.watched(
 );
 
 export class TransferActor {
-  readonly #context: AgentContext;
+  readonly #env: AgentEnv;
   readonly #task: TransferTask;
   readonly #listener: TransferListener;
   readonly #actor: Actor<typeof transferMachine>;
@@ -74,21 +74,21 @@ export class TransferActor {
   /** Chunks that the fabric may be reading. */
   #reading: ReadonlySet<number> = new Set();
 
-  constructor(context: AgentContext, task: TransferTask, listener: TransferListener) {
-    this.#context = context;
+  constructor(env: AgentEnv, task: TransferTask, listener: TransferListener) {
+    this.#env = env;
     this.#task = task;
     this.#listener = listener;
     const input = {
-      transfer: `${context.epoch}/${task.request}/${task.batch}`,
+      transfer: `${env.epoch}/${task.request}/${task.batch}`,
       batch: task.batch,
       chunkCount: task.chunks.length,
       arenaPages: task.peer.arena.pages,
-      drainTimeoutMs: context.options.writeDrainTimeoutMs,
+      drainTimeoutMs: env.options.writeDrainTimeoutMs,
     };
-    this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: context.clock });
+    this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: env.clock });
     const { request, batch, deadlineMs } = task;
-    const about = { request, epoch: context.epoch, batch, peer: task.peer.agent };
-    owners.start(this.#actor, this, { about, deadlineMs, actors: context.actors }, (error) => this.#crashed(error));
+    const about = { request, epoch: env.epoch, batch, peer: task.peer.agent };
+    owners.start(this.#actor, this, { about, deadlineMs, actors: env.actors }, (error) => this.#crashed(error));
   }
 
   cancel(failure: Failure): void {
@@ -124,8 +124,8 @@ export class TransferActor {
     }
     if (this.#connections.has(part)) return;
     this.#connections.set(part, connection);
-    this.#context.counters.add('chunks_taken_over', positions.length);
-    this.#context.logger.info({ request, batch, part, chunks: positions.length }, 'takes over joined chunks');
+    this.#env.counters.add('chunks_taken_over', positions.length);
+    this.#env.logger.info({ request, batch, part, chunks: positions.length }, 'takes over joined chunks');
     const placements = positions.map((position, index) => ({
       position,
       page: pages[index] as number,
@@ -172,15 +172,15 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
-    this.#context.counters.add('bytes_written', outcome.bytes);
+    this.#env.counters.add('bytes_written', outcome.bytes);
     const { provider } = connection.fabric;
-    const about = { request, epoch: this.#context.epoch, batch };
-    this.#context.tracer?.wrote(about, { provider, chunks: items.length, bytes: outcome.bytes });
+    const about = { request, epoch: this.#env.epoch, batch };
+    this.#env.tracer?.wrote(about, { provider, chunks: items.length, bytes: outcome.bytes });
     if (outcome.status === 'delivered') {
       tell(this.#actor, { type: 'write.delivered' });
       return;
     }
-    if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#context.counters.add('writes_rejected');
+    if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#env.counters.add('writes_rejected');
     if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
       peer.broken(connection);
     tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
@@ -194,7 +194,7 @@ export class TransferActor {
     const { request, batch, chunks, peer, deadlineMs } = this.#task;
     const body = {
       request,
-      epoch: this.#context.epoch,
+      epoch: this.#env.epoch,
       batch,
       part,
       pages: placements.map(({ page }) => page),
@@ -202,7 +202,7 @@ export class TransferActor {
       lengths: compressLengths(placements.map(({ position }) => (chunks[position] as SourceChunk).length)),
     };
     try {
-      await callPeer(this.#context, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
+      await callPeer(this.#env, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
       tell(this.#actor, { type: 'commit.accepted' });
     } catch (error) {
       if (this.#hasEnded(error)) return;
@@ -233,20 +233,20 @@ export class TransferActor {
 
   ignored(event: string): void {
     const { request, batch } = this.#task;
-    this.#context.logger.debug({ request, batch, event }, 'event ignored');
+    this.#env.logger.debug({ request, batch, event }, 'event ignored');
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
   #allocate(connection: Connection): Promise<PeerReply<'allocate'>> {
     const { request, batch, last, totalChunks, ranks, chunks, peer, deadlineMs } = this.#task;
-    const { epoch } = this.#context;
+    const { epoch } = this.#env;
     const body = {
       ...{ request, epoch, grant: connection.grant, batch, last, totalChunks, ranks },
       keys: chunks.map((chunk) => chunk.key),
       lengths: compressLengths(chunks.map((chunk) => chunk.length)),
     };
-    return callPeer(this.#context, peer, 'allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
+    return callPeer(this.#env, peer, 'allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
       deadlineMs,
       isLost: () => peer.isLost || !this.#isIn('allocating'),
     });
@@ -272,7 +272,7 @@ export class TransferActor {
   /** The machine threw. What it held is given back, and a write it may have left behind counts as not drained. */
   #crashed(error: unknown): void {
     const { request, batch } = this.#task;
-    this.#context.supervisor.crashed('transfer', { request, batch }, error);
+    this.#env.supervisor.crashed('transfer', { request, batch }, error);
     this.#write?.stop();
     this.releaseSource(this.#actor.getSnapshot().context.held);
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });

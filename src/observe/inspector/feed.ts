@@ -3,6 +3,7 @@
  * clock, to which those of all agents are brought, so that they can be compared. `atMs` within `entry` is the agent's own clock.
  */
 
+import type { Body } from '../../protocol/body.js';
 import type { Fault, FaultReply } from '../../protocol/faults.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { ActorRow, Explanation, JournalEntry, MachineName } from '../../protocol/observation.js';
@@ -164,4 +165,4 @@ export interface FaultOrder {
   readonly forMs?: number;
 }
 
-export type FaultOutcome = Omit<FaultReply, 'v' | 'ok'>;
+export type FaultOutcome = Body<FaultReply>;

@@ -1,10 +1,11 @@
 /** What an agent is and has at this moment, as gauges. */
 import { Gauge, type Registry } from 'prom-client';
+import type { Body } from '../../protocol/body.js';
 import { agentState } from '../../protocol/fields.js';
 import type { PeerRow, StatusReply } from '../../protocol/operations.js';
 
 /** What `status` says, with every request. */
-export type AgentStatus = Omit<StatusReply, 'v' | 'ok'>;
+export type AgentStatus = Body<StatusReply>;
 
 const MS_PER_SECOND = 1000;
 /** A label without a value would be as good as missing. */
