@@ -6,7 +6,7 @@ import type { ClusterView } from '../../src/observe/inspector/feed.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 
-const RECORDING = join(import.meta.dirname, '../replay/recordings/writer-killed.decode-0.jsonl');
+const RECORDING = join(import.meta.dirname, '../observe/replay/recordings/writer-killed.decode-0.jsonl');
 
 /** Runs the command, asks its API for the cluster, and ends it. */
 async function inspect(...args: string[]): Promise<ClusterView> {

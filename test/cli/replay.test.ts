@@ -9,7 +9,7 @@ import { replayCommand } from '../../src/cli/replay.js';
 import { recordingFile } from '../observe/replay/support.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 
-const recordings = join(import.meta.dirname, '../replay/recordings');
+const recordings = join(import.meta.dirname, '../observe/replay/recordings');
 const decode = join(recordings, 'writer-killed.decode-0.jsonl');
 const prefill = join(recordings, 'writer-killed.prefill-1.jsonl');
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { nativeAddonFile, systemNeeds } from '../../scripts/setup/machine.mjs';
 
 export function setup() {
-  const root = path.resolve(import.meta.dirname, '..');
+  const root = path.resolve(import.meta.dirname, '../..');
   // The browser's tests are not among these.
   const lacking = systemNeeds().filter((need) => !need.present && !need.toBuild && need.onlyFor !== 'browser');
   for (const { name, purpose } of lacking) {

@@ -4,7 +4,7 @@ import { RecordingSource } from '../../../src/cli/inspect/recording-source.js';
 import type { ClusterView } from '../../../src/observe/inspector/feed.js';
 import { recordingFile } from '../../observe/replay/support.js';
 
-const RECORDINGS = join(import.meta.dirname, '../../replay/recordings');
+const RECORDINGS = join(import.meta.dirname, '../../observe/replay/recordings');
 const STARTED_MS = Date.parse('2026-01-01T00:00:00.000Z');
 /** Of the two requests: that of the writer which is killed, and the one which takes over. */
 const [WRITER, HEIR] = ['0000000000000002', '0000000000000003'];

@@ -340,7 +340,7 @@ describe('an agent', () => {
     };
     const counts = new Proxy<Record<string, number>>({}, { get: noteName });
     new AgentCounts(new Registry()).update(counts);
-    const folder = new URL('../../src/actors/', import.meta.url);
+    const folder = new URL('../../../src/actors/', import.meta.url);
     const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const sources = names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
     const named = sources.flatMap((text) =>

@@ -8,7 +8,7 @@ import { runScenario } from '../../../src/proof/simulation/world/run-scenario.js
 import { type Scenario, scenarioOf } from '../../../src/proof/simulation/world/scenario.js';
 import { defects } from './planted/defects.js';
 
-const root = path.resolve(import.meta.dirname, '../..');
+const root = path.resolve(import.meta.dirname, '../../..');
 /** Of seeds that failed, made smaller (docs/simulation.md). */
 const scenarios = path.join(import.meta.dirname, 'scenarios');
 const SEEDS = 120;
