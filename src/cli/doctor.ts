@@ -46,11 +46,11 @@ const thisHost: DoctorWorld = { system: localSystem, fabric: fabricFacts, interr
 export function doctorCommand(terminal: Terminal, world: DoctorWorld = thisHost): Command {
   const command = new Command('doctor')
     .description(
-      'Check this host, NATS and the agents for what would keep kvferry from working well, each finding with its remedy. ' +
-        'Settings as those of kvferry agent: what an agent with them would need here. Fails when there is a problem.',
+      'Check this host, NATS and the running agents, and say how to fix what is wrong. ' +
+        'Takes the same settings as kvferry agent. Exits 1 if an agent could not work.',
     )
     .option('--nats <url>', 'the same as --nats-url')
-    .option('--json', 'as one JSON array of findings')
+    .option('--json', 'print one JSON array of findings')
     .option('--probe', 'also move some pages between agents, and compare the rate with what this host can do')
     .option('--from <agent>', 'with --probe: only from this prefill agent')
     .option('--to <agent>', 'with --probe: only to this decode agent');

@@ -12,11 +12,11 @@ const explanation = `
 Only an agent that was started with --allow-faults lets it happen.
 
   kill           its process gets SIGKILL
-  stop           it gets SIGSTOP, and goes on after that time
+  stop           its process gets SIGSTOP, and continues after that time
   partition      it is cut off from NATS for that time
-  heal           what lasts ends now
+  heal           ends the faults that last
   slow-write     every write to another agent begins later
-  zombie-writer  its next write is held while it is cut off, and posted when its receiver has given it up`;
+  zombie-writer  its next write is held while the agent is cut off, and posted when its receiver has declared it dead`;
 
 interface FaultFlags {
   readonly nats?: string;
@@ -25,9 +25,9 @@ interface FaultFlags {
 
 export function faultCommand(terminal: Terminal): Command {
   return new Command('fault')
-    .description('Make a fault happen to an agent that allows it: for demonstrations and tests.')
+    .description('Inject a fault into an agent that allows it, for demonstrations and tests.')
     .argument('<agent>', 'name of the agent')
-    .addArgument(new Argument('<fault>', 'what shall happen').choices(faults))
+    .addArgument(new Argument('<fault>', 'what happens').choices(faults))
     .addOption(
       new Option('--for <time>', 'how long it lasts (default: 2s more than three heartbeats of the agent)').argParser(
         duration(1, FAULT_MS_MAX),

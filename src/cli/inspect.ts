@@ -17,7 +17,7 @@ interface InspectFlags {
   readonly stately?: string;
 }
 
-/** `ended` resolves when the inspector is to end; tests give their own. */
+/** `ended` resolves when the inspector must end; tests pass their own. */
 export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = interrupted): Command {
   return new Command('inspect')
     .description('Serve a web page that shows the whole cluster: agents, machines, requests, and their past.')
@@ -25,7 +25,7 @@ export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = 
     .addOption(
       new Option(
         '--listen <address>',
-        'where to serve it: host:port, or a port of 127.0.0.1; port 0 is any that is free',
+        'address of the page: host:port, or a port of 127.0.0.1; port 0 takes a free one',
       )
         .argParser(listenAddress)
         .default(DEFAULT_LISTEN, formatListenAddress(DEFAULT_LISTEN)),
@@ -36,8 +36,8 @@ export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = 
         'allowFaults',
       ]),
     )
-    .option('--allow-faults', 'let the page make faults happen to agents that allow it')
-    .option('--stately <url>', "also tell a relay of Stately's inspector, such as ws://localhost:8080")
+    .option('--allow-faults', 'let the page inject faults into agents that allow it')
+    .option('--stately <url>', "also report to a relay of Stately's inspector, such as ws://localhost:8080")
     .action(async (flags: InspectFlags) => {
       const inspector = flags.recording === undefined ? await inspectCluster(flags, terminal) : await open(flags);
       terminal.out(`inspector: ${inspector.url}`);

@@ -23,7 +23,7 @@ interface ReplayFlags {
 /** `keys`: those of the terminal; tests give their own. */
 export function replayCommand(terminal: Terminal, keys: () => Keys = terminalKeys): Command {
   return new Command('replay')
-    .description('Run what an agent has recorded (agent --record) through the machines again, and check every step.')
+    .description('Run the recording of an agent (agent --record) through the machines again, and check every step.')
     .argument('<file>', 'the recording')
     .addOption(
       new Option('--at <step>', 'show everything as it is after that step').argParser(numberBetween(0, STEP_MAX)),
@@ -31,7 +31,7 @@ export function replayCommand(terminal: Terminal, keys: () => Keys = terminalKey
     .option('--list', 'list the steps, one a line; ! marks where something differs, !! where a rule is broken')
     .option('--request <id>', 'list only the steps that name this request')
     .option('--step', 'step forwards and backwards, at a terminal')
-    .option('--strict', 'fail also when the agent does anything else than what was recorded')
+    .option('--strict', 'also fail when the agent does anything that differs from the recording')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (path: string, flags: ReplayFlags, command: Command) => {
       const chosen = [flags.at !== undefined, flags.step, flags.list ?? flags.request !== undefined].filter(Boolean);

@@ -31,10 +31,10 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
     new Option(flags, description).argParser(numberBetween(min, max));
   return new Command('sim')
     .description('Run whole clusters on a simulated clock, network and fabric; check every step.')
-    .addOption(number('--seeds <count>', 'how many scenarios', 1, SEEDS_MAX).default(SEEDS))
+    .addOption(number('--seeds <count>', 'number of scenarios', 1, SEEDS_MAX).default(SEEDS))
     .addOption(number('--from <seed>', 'first seed', 0, SEED_MAX).default(FIRST_SEED))
-    .addOption(number('--seed <seed>', 'only this one', 0, SEED_MAX))
-    .option('--until-failure', 'stop when one has failed')
+    .addOption(number('--seed <seed>', 'run only this seed', 0, SEED_MAX))
+    .option('--until-failure', 'stop after the first failure')
     .option('--trace', 'with --seed: print everything that happens')
     .addOption(number('--threads <count>', 'threads', 1, THREADS_MAX).default(availableParallelism()))
     .option('--json', 'print the result as one JSON object on the last line')

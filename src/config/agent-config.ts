@@ -36,26 +36,26 @@ interface Field<S extends z.ZodType = z.ZodType> {
 }
 
 const fields = {
-  role: choice(role, 'both', 'Which side this agent is: it sends (prefill), receives (decode), or both.'),
+  role: choice(role, 'both', 'Side of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
     schema: agentName,
     fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
-    explanation: 'Stable name of the agent, one for each process.',
+    explanation: 'Name of the agent, unique, and the same after a restart.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
   natsUrl: {
     schema: z.string().min(1),
     fallback: 'nats://127.0.0.1:4222',
-    explanation: 'NATS server, or several with commas between them.',
+    explanation: 'NATS server, or several, separated by commas.',
     range: 'nats://[user:password@]host:port,…',
     show: redactCredentials,
   },
-  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'How long to wait for NATS at the start.'),
+  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time limit for the first connection to NATS.'),
   provider: {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
-    explanation: 'Ways to move bytes, best first; the first that both sides have is taken.',
+    explanation: 'Providers that move bytes, best first. The first one that both agents have is used.',
     range: `auto (${AUTO_PROVIDERS.join(',')}), or of ${CHOOSABLE_PROVIDERS.join(',')}`,
     show: (value: readonly ChoosableProvider[]) => value.join(','),
   },
@@ -64,68 +64,88 @@ const fields = {
     'Address at which agents on other hosts reach this one (tcp, net, verbs).',
     'one address or name, no wildcard',
   ),
-  socketDirectory: text('/tmp', 'Where agents of the same host meet (Unix sockets).', 'a directory they all see'),
-  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Bytes posted and not yet delivered, for each connection.'),
-  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Writes are posted in pieces of at most this size.'),
-  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page; a chunk of KV cache fills one, or less.'),
+  socketDirectory: text(
+    '/tmp',
+    'Directory of the Unix sockets for agents of the same host.',
+    'a directory that they share',
+  ),
+  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Limit of bytes on their way, for each connection.'),
+  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Largest piece of a write that is posted at once.'),
+  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A page holds one chunk of KV cache.'),
   arenaPages: count(1, 1_048_576, 128, 'Pages of the arena, into which other agents write (decode, both).'),
-  arenaDirectory: text('/dev/shm', 'Where the arena and the staging memory are made.', 'a directory of a tmpfs'),
+  arenaDirectory: text('/dev/shm', 'Directory of the arena and the staging memory.', 'a directory of a tmpfs'),
   stagingPages: count(
     0,
     1_048_576,
     0,
-    'Pages lent to engines that have no memory of their own to share (prefill, both).',
+    'Pages that the agent lends to engines that have no shared memory (prefill, both).',
   ),
-  requestsMax: count(1, 100_000, 4096, 'Requests in progress at once, on either side.'),
-  leaseMs: duration(100, 3_600_000, '60s', 'How long a decode engine may hold pages without asking again.'),
+  requestsMax: count(1, 100_000, 4096, 'Limit of requests in progress, on either side.'),
+  leaseMs: duration(100, 3_600_000, '60s', 'Leases of a decode engine end after this time, unless it acquires again.'),
   retainedPages: count(
     0,
     1_048_576,
     0,
-    'Pages that may stay as cache when nobody leases them; they serve later requests, and give way to new ones (decode, both).',
+    'Pages without a lease that may stay as cache. They serve later requests, and are evicted when pages are needed (decode, both).',
   ),
   heartbeatMs: duration(
     10,
     60_000,
     '1s',
-    'How often an agent says that it lives; after nearly three of silence it is dead.',
+    'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',
   ),
-  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long connecting to another agent may take.'),
-  attemptTimeoutMs: duration(10, TIMEOUT_MS_MAX, '2s', 'When an unanswered message to another agent is repeated.'),
-  inquireIntervalMs: duration(10, TIMEOUT_MS_MAX, '2s', 'How often a sender asks how a request ended, if not told.'),
-  writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long a stopped write may take to drain.'),
-  shutdownTimeoutMs: duration(0, TIMEOUT_MS_MAX, '20s', 'How long requests may go on after SIGTERM.'),
-  sweepIntervalMs: duration(10, 60_000, '1s', 'How often expired leases and tombstones are looked for.'),
-  tombstoneMs: duration(1000, 86_400_000, '600s', 'How long the end of a request can be asked for.'),
-  tombstonesMax: count(1, 10_000_000, 100_000, 'How many ended requests are remembered at most.'),
+  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a connection to another agent.'),
+  attemptTimeoutMs: duration(
+    10,
+    TIMEOUT_MS_MAX,
+    '2s',
+    'Resend a message to another agent if it is not answered within this time.',
+  ),
+  inquireIntervalMs: duration(
+    10,
+    TIMEOUT_MS_MAX,
+    '2s',
+    'Interval at which a sender asks how a request ended, if no notice came.',
+  ),
+  writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a stopped write to drain.'),
+  shutdownTimeoutMs: duration(
+    0,
+    TIMEOUT_MS_MAX,
+    '20s',
+    'Time for requests in progress after SIGTERM. The rest is cancelled.',
+  ),
+  sweepIntervalMs: duration(10, 60_000, '1s', 'Interval of the search for expired leases and tombstones.'),
+  tombstoneMs: duration(1000, 86_400_000, '600s', 'Time for which the agent remembers how a request ended.'),
+  tombstonesMax: count(1, 10_000_000, 100_000, 'Limit of ended requests that the agent remembers.'),
   journalEntries: count(
     0,
     1_000_000,
     16_384,
-    'What an agent remembers of what has happened, for kvferry inspect and explain. About 300 bytes each.',
+    'Entries of the journal, for kvferry inspect and explain. About 300 bytes each.',
   ),
-  inspectAddress: listenAt('Where the agent serves the page of kvferry inspect, for the whole cluster.'),
+  inspectAddress: listenAt('Address at which the agent serves the page of kvferry inspect, for the whole cluster.'),
   auditIntervalMs: duration(
     0,
     60_000,
     '0s',
-    'How often to publish what has become of chunks, for whoever keeps it; 0: never (decode, both).',
+    'Interval at which the agent publishes what became of chunks. 0: never (decode, both).',
   ),
-  metricsAddress: listenAt('Where metrics for Prometheus are served, with /healthz and /readyz.'),
-  logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
+  metricsAddress: listenAt('Address at which the agent serves metrics for Prometheus, /healthz and /readyz.'),
+  logLevel: choice(z.enum(logLevels), 'info', 'Lowest level of the log lines that are written.'),
   record: {
     schema: z.string(),
     fallback: '',
-    explanation: 'Records what comes in, for kvferry replay. {epoch} in the name becomes that of the process.',
+    explanation:
+      'File that records all inputs, for kvferry replay. {epoch} in the name becomes the epoch of the process.',
     range: 'a file that does not exist yet; empty: none',
     show: String,
   },
-  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Recording ends when its file would become larger.'),
+  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Largest size of the recording. Recording ends there.'),
   traceEndpoint: {
     schema: z.literal('').or(z.url({ protocol: /^https?$/ }).refine((url) => !url.includes('@'))),
     fallback: '',
-    explanation: 'OpenTelemetry collector (OTLP over HTTP) that gets traces of requests.',
-    range: 'http://host:4318 or the like, without credentials; empty: no traces',
+    explanation: 'OpenTelemetry collector (OTLP over HTTP) that receives traces of requests.',
+    range: 'a URL such as http://host:4318, without credentials; empty: no traces',
     show: String,
   },
   traceRatio: {
@@ -139,12 +159,12 @@ const fields = {
       ])
       .pipe(z.number().min(0).max(1)),
     fallback: 1,
-    explanation: 'Part of the traces that begin at this agent which is recorded; whoever began the others has decided.',
+    explanation: 'Fraction of traces started here that are sampled. Traces started elsewhere keep their own decision.',
     range: '0 to 1',
     show: String,
   },
   allowFaults: onOff(
-    'For demonstrations: anybody who reaches NATS may kill, stop or cut off the agent (kvferry fault).',
+    'For demonstrations: every program that reaches NATS may kill, stop or cut off the agent (kvferry fault).',
   ),
 } as const satisfies Record<string, Field>;
 
@@ -180,8 +200,10 @@ export interface ConfigSources {
 
 /** What can be configured, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
-  const { explanation, range, isSwitch = false }: Field = fields[name];
-  return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
+  const { explanation, range, fallback, isSwitch = false }: Field = fields[name];
+  // One that depends on other settings has no single value to show; an empty one is explained by the range.
+  const preset = typeof fallback === 'function' || fallback === '' ? undefined : String(fallback);
+  return { name, env: envOf(name), flag: flagOf(name), explanation, range, preset, isSwitch };
 });
 
 /** Throws `invalid_configuration`, which names the field and where its value came from. */
