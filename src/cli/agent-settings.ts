@@ -7,11 +7,10 @@ export interface SettingFlags extends Partial<Record<string, string | true>> {
 }
 
 export function addSettings(command: Command): void {
-  command.option('--config <file>', 'JSON file with settings by their names, as --print-config shows them');
-  for (const { flag, env, explanation, range, preset, isSwitch } of configFields) {
+  command.option('--config <file>', 'JSON file with settings, by their names');
+  for (const { flag, env, explanation, range, isSwitch } of configFields) {
     const form = isSwitch ? `${flag} [value]` : `${flag} <value>`;
-    const shown = preset === undefined ? range : `${range}; default: ${preset}`;
-    const option = new Option(form, `${explanation} (${shown}) [${env}]`);
+    const option = new Option(form, `${explanation} (${range}) [${env}]`);
     command.addOption(isSwitch ? option.preset('true') : option);
   }
 }

@@ -200,10 +200,8 @@ export interface ConfigSources {
 
 /** What can be configured, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
-  const { explanation, range, fallback, isSwitch = false }: Field = fields[name];
-  // One that depends on other settings has no single value to show; an empty one is explained by the range.
-  const preset = typeof fallback === 'function' || fallback === '' ? undefined : String(fallback);
-  return { name, env: envOf(name), flag: flagOf(name), explanation, range, preset, isSwitch };
+  const { explanation, range, isSwitch = false }: Field = fields[name];
+  return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
 });
 
 /** Throws `invalid_configuration`, which names the field and where its value came from. */
