@@ -129,10 +129,10 @@ describe('kvferry replay', () => {
   it.each([
     [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: there is no such file [invalid_configuration]'],
     [['package.json'], 'kvferry: recording package.json: it is not a recording [invalid_configuration]'],
-    [[prefill, '--at', '99'], `kvferry: there is no step 99: the last one is ${last} [invalid_configuration]`],
+    [[prefill, '--at', '99'], `kvferry: there is no step 99; the last step is ${last} [invalid_configuration]`],
     [[prefill, '--at', 'x'], "'x' is invalid"],
     [[prefill, '--at', '1', '--list'], "error: only one of '--at', '--step' and '--list' or '--request'"],
-    [[prefill, '--step'], 'kvferry: --step needs a terminal; --list and --at do not [invalid_configuration]'],
+    [[prefill, '--step'], 'kvferry: --step needs a terminal; use --list or --at without one [invalid_configuration]'],
     [[], "error: missing required argument 'file'"],
   ])('%j is called wrongly', async (args, message) => {
     const { exitCode, stdout, stderr } = await run(...args);
