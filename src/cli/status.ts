@@ -87,7 +87,8 @@ async function askAll(client: KvferryClient, { agent, request, limit }: StatusFl
 }
 
 function notAnswering(agent: string, cause: KvferryError): KvferryError {
-  const how = cause.code === 'no_responders' ? 'is not connected to NATS' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
+  const how =
+    cause.code === 'no_responders' ? 'is not connected to NATS' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
   return new KvferryError(cause.code, `agent ${agent} ${how}`, { cause });
 }
 

@@ -219,10 +219,14 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     const result = field.schema.safeParse(raw);
     if (!result.success) {
       const shown = withCredentials.has(name) ? 'the value' : JSON.stringify(raw);
-      throw new KvferryError('invalid_configuration', `${name} (${source}): ${shown} is not valid; it must be ${range}`, {
-        field: name,
-        cause: result.error,
-      });
+      throw new KvferryError(
+        'invalid_configuration',
+        `${name} (${source}): ${shown} is not valid; it must be ${range}`,
+        {
+          field: name,
+          cause: result.error,
+        },
+      );
     }
     values[name] = result.data;
     return { name, value: field.show(result.data), source, explanation, range, env, flag };
