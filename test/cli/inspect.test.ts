@@ -43,7 +43,7 @@ describe('kvferry inspect', () => {
   it('says that a recording cannot be read', async () => {
     expect(await refused('--recording', '/nowhere.jsonl')).toEqual({
       exitCode: 2,
-      stderr: 'kvferry: recording /nowhere.jsonl: there is no such file [invalid_configuration]',
+      stderr: 'kvferry: recording /nowhere.jsonl: the file does not exist [invalid_configuration]',
     });
   });
 

@@ -41,7 +41,7 @@ describe('kvferry replay', () => {
         expect.stringMatching(/^steps: \d+ in \d+ s; end: cut off/),
         'requests sent: none has ended; received: 1 ready, 1 failed',
         'divergences: 0',
-        'skipped inputs: 0; timers that are not recorded: 0',
+        'skipped inputs: 0; timers that the recording lacks: 0',
         'violations: 0',
       ],
       stderr: '',
@@ -127,8 +127,8 @@ describe('kvferry replay', () => {
   });
 
   it.each([
-    [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: there is no such file [invalid_configuration]'],
-    [['package.json'], 'kvferry: recording package.json: it is not a recording [invalid_configuration]'],
+    [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: the file does not exist [invalid_configuration]'],
+    [['package.json'], 'kvferry: recording package.json: the file is not a recording [invalid_configuration]'],
     [[prefill, '--at', '99'], `kvferry: there is no step 99; the last step is ${last} [invalid_configuration]`],
     [[prefill, '--at', 'x'], "'x' is invalid"],
     [[prefill, '--at', '1', '--list'], "error: only one of '--at', '--step' and '--list' or '--request'"],
@@ -172,7 +172,7 @@ describe('kvferry replay --step', () => {
     const handover = steps.findIndex((line, step) => step > 12 && line.includes('handover'));
     expect(at).toEqual([help, '0', '12', `${handover}`, `${handover - 1}`]);
     expect(await press('g', ...`${last + 1}`, 'return', 'g', 'x', 'return', '/', ...'gnat', 'return', 'x')).toEqual([
-      ...[help, '0', `${last + 1} is no step`, 'x is no step', 'nothing after this has gnat', help],
+      ...[help, '0', `${last + 1} is no step`, '"x" is not a step number', 'no later step contains "gnat"', help],
     ]);
   });
 

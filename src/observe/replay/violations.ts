@@ -1,17 +1,17 @@
-/** Watches a replayed agent for what must never be, whatever came in. */
+/** Watches a replayed agent for violations: rules that no input may break. */
 import type { Agent, AgentEnd } from '../../actors/agent/agent-actor.js';
 import type { StatusReply } from '../../protocol/operations.js';
 import { operationOf, subjects } from '../../protocol/subjects.js';
 import type { Output } from '../recording/record.js';
 
-/** A rule that was broken, and where. */
+/** A broken rule and its step. */
 export interface Violation {
   readonly step: number;
   readonly rule: 'store' | 'crashed' | 'fenced' | 'one end' | 'threw';
   readonly detail: string;
 }
 
-/** Of larger arenas not every step is audited: it takes as long as the arena is large. */
+/** A larger arena is not checked after every step, because a check takes time in proportion to its pages. */
 const AUDIT_PAGES_EACH_STEP = 4096;
 
 type Watched = Pick<Agent, 'ended' | 'inspectStore'>;
@@ -25,7 +25,7 @@ export class Watch {
   #broken: string | undefined;
   #end: AgentEnd | undefined;
 
-  /** `pages`: of its arena. */
+  /** `pages`: size of the arena. */
   constructor(agent: Watched, pages: number) {
     this.#agent = agent;
     this.#auditEvery = Math.ceil(pages / AUDIT_PAGES_EACH_STEP);
@@ -34,7 +34,7 @@ export class Watch {
     });
   }
 
-  /** What this step has broken. */
+  /** The rules that this step broke. */
   look(
     step: number,
     outputs: readonly Output[],
