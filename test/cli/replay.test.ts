@@ -152,7 +152,7 @@ describe('kvferry replay --step', () => {
     return terminal.stdout.flatMap((line) => {
       const shown = /^step (\d+) of /.exec(line)?.[1];
       if (shown !== undefined) return [shown];
-      return /^(this is|nothing|n or| ?\S+ is no step)/.test(line) ? [line] : [];
+      return /^(this is|no later|n or|"\S+" is not a step)/.test(line) ? [line] : [];
     });
   }
 
@@ -172,7 +172,14 @@ describe('kvferry replay --step', () => {
     const handover = steps.findIndex((line, step) => step > 12 && line.includes('handover'));
     expect(at).toEqual([help, '0', '12', `${handover}`, `${handover - 1}`]);
     expect(await press('g', ...`${last + 1}`, 'return', 'g', 'x', 'return', '/', ...'gnat', 'return', 'x')).toEqual([
-      ...[help, '0', `${last + 1} is no step`, '"x" is not a step number', 'no later step contains "gnat"', help],
+      ...[
+        help,
+        '0',
+        `"${last + 1}" is not a step number`,
+        '"x" is not a step number',
+        'no later step contains "gnat"',
+        help,
+      ],
     ]);
   });
 
