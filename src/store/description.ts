@@ -1,6 +1,6 @@
 /** Everything the store knows, as plain data: for checks, drawings and explanations. Nothing in it is shared with the store. */
 import type { PageState } from '../../machines/page.js';
-import type { Allocation } from '../../machines/transfer.js';
+import type { Allocation } from '../protocol/allocation.js';
 import type { End } from '../protocol/subjects.js';
 
 export interface StoreDescription {

@@ -1,10 +1,10 @@
 /** What the store remembers: entries (keys in the arena), holders (who leases them), and holders' batches. */
-import type { Allocation } from '../../machines/transfer.js';
+import type { Allocation } from '../protocol/allocation.js';
 import type { Failure } from '../protocol/fields.js';
 import type { Candidate } from './admission.js';
-import type { StoreCommand } from './commands.js';
 import type { HolderId } from './holder.js';
 import type { Lessees } from './lessees.js';
+import type { StoreCommand } from './messages.js';
 
 /** Where an entry's bytes are, or will be, and who writes them there. */
 export interface Place {

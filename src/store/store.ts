@@ -10,16 +10,16 @@
  * - a page whose writer gave up while a write may land belongs to the quarantine, until drained or fenced.
  * - an entry whose writer gave up is handed over: a request that had joined it writes it anew, on another page (P2).
  */
-import type { Allocation } from '../../machines/transfer.js';
+import type { Allocation } from '../protocol/allocation.js';
 import { fromFailure, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import { Admission, type Candidate } from './admission.js';
-import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './commands.js';
 import { Contents, nobody } from './contents.js';
 import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
+import type { AcquiredPage, StoreCommand, StoreEffect, StoreReplies } from './messages.js';
 import { PageTable } from './page-table.js';
 import { Quarantine } from './quarantine.js';
 import type { Batch, Entry, Holder, Joiner, Part, Place } from './records.js';

@@ -1,6 +1,6 @@
 /** Commands that cannot be accepted: a typed error that names the field, and nothing changed. */
 import { describe, expect, test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { allocate, allocated, chunksReady, holderOf, TestStore } from './support.js';
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;

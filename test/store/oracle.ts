@@ -5,8 +5,8 @@
 import { expect } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
-import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
 import { Store, type StoreOptions } from '../../src/store/store.js';
 
 type Command<T extends StoreCommand['type']> = Extract<StoreCommand, { type: T }>;

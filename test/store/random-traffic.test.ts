@@ -5,8 +5,8 @@
  */
 import fc from 'fast-check';
 import { test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { Oracle } from './oracle.js';
 
 const SENDERS = 3;

@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { RequestEndedError } from '../../src/protocol/codec.js';
 import { type ErrorCode, isKvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
-import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
 import { Store, type StoreOptions, type StoreResult } from '../../src/store/store.js';
 
 export const defaults: StoreOptions = {

@@ -1,6 +1,6 @@
 /** What the store tells of every step a chunk takes. */
 import { expect, test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { Store } from '../../src/store/store.js';
 import type { TrailStep } from '../../src/store/trail.js';
 import { allocate, defaults, holderOf, reason } from './support.js';

@@ -14,9 +14,9 @@ import type {
   PeerRequest,
 } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { StoreEffect } from '../../store/commands.js';
 import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
+import type { StoreEffect } from '../../store/messages.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
 import { type AgentEnv, failureOf } from '../agent/agent-env.js';

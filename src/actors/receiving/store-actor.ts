@@ -4,7 +4,7 @@
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
-import type { StoreCommand, StoreEffect } from '../../store/commands.js';
+import type { StoreCommand, StoreEffect } from '../../store/messages.js';
 import type { Store, StoreResult } from '../../store/store.js';
 
 /** Auditing owners takes at most one part in this many of the time. */

@@ -2,8 +2,9 @@
  * The shipped store as an immutable value: a log of commands. A node is executed once, from the beginning, and nodes that
  * describe the same store are one node, so that a long exploration runs each command about once for each store it reaches.
  */
-import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
+
 import type { StoreDescription } from '../../../src/store/description.js';
+import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import { Store, type StoreOptions } from '../../../src/store/store.js';
 
 export interface StoreNode {
