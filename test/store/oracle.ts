@@ -7,7 +7,8 @@ import { KvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
 import type { HolderId } from '../../src/store/holder.js';
 import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
-import { Store, type StoreOptions } from '../../src/store/store.js';
+import type { StoreOptions } from '../../src/store/options.js';
+import { Store } from '../../src/store/store.js';
 
 type Command<T extends StoreCommand['type']> = Extract<StoreCommand, { type: T }>;
 type Effect<T extends StoreEffect['type']> = Extract<StoreEffect, { type: T }>;
@@ -202,7 +203,7 @@ export class Oracle {
     } catch (error) {
       if (!(error instanceof KvferryError) || error.code === 'internal') throw error;
       expect(this.#counts(), 'a refused command changes nothing').toEqual(before);
-      expect(this.#store.audit()).toBeUndefined();
+      expect(this.#store.brokenInvariant()).toBeUndefined();
       return undefined;
     }
     const told = this.#apply(command, result.reply);
@@ -553,7 +554,7 @@ export class Oracle {
   // --- what must hold after every command ---------------------------------------------------------------------------
 
   #check(): void {
-    expect(this.#store.audit()).toBeUndefined();
+    expect(this.#store.brokenInvariant()).toBeUndefined();
     const counts = this.#counts();
     const entries = [...this.#entries.values()];
     const ready = entries.filter((entry) => entry.ready).length;

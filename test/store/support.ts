@@ -1,11 +1,12 @@
-/** Shared by the store's tests: a store on a clock that the test sets, which audits itself after every command. */
+/** Shared by the store's tests: a store on a clock that the test sets, which checks its invariants after every command. */
 import { expect } from 'vitest';
 import { RequestEndedError } from '../../src/protocol/codec.js';
 import { type ErrorCode, isKvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
 import type { HolderId } from '../../src/store/holder.js';
 import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
-import { Store, type StoreOptions, type StoreResult } from '../../src/store/store.js';
+import type { StoreOptions } from '../../src/store/options.js';
+import { Store, type StoreResult } from '../../src/store/store.js';
 
 export const defaults: StoreOptions = {
   pages: 4,
@@ -110,7 +111,7 @@ export class TestStore {
     for (const epoch of ['e1', 'e2', 'e3']) this.grant(`grant-${epoch}`, epoch);
   }
 
-  /** Runs a command, and audits the store whether it was accepted or not. */
+  /** Runs a command and checks the invariants, whether the command was accepted or not. */
   run<C extends StoreCommand>(command: C): StoreResult<C> {
     try {
       const result = this.#store.execute(command, this.nowMs);
@@ -119,7 +120,7 @@ export class TestStore {
       }
       return result;
     } finally {
-      expect(this.audit(), `audit after ${JSON.stringify(command)}`).toBeUndefined();
+      expect(this.brokenInvariant(), `the invariants after ${JSON.stringify(command)}`).toBeUndefined();
     }
   }
 
@@ -203,8 +204,8 @@ export class TestStore {
     return this.#store.tombstone(holderOf(holder));
   }
 
-  audit(): string | undefined {
-    return this.#store.audit();
+  brokenInvariant(): string | undefined {
+    return this.#store.brokenInvariant();
   }
 
   /** Pages in each state, and who waits. States with no page are left out. */

@@ -235,7 +235,7 @@ export class Receiver {
 
   /** What the store holds, and the first invariant that is broken. For checks. */
   inspectStore(): StoreInspection {
-    return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
+    return { store: this.#store.view.describe(), broken: this.#store.view.brokenInvariant() };
   }
 
   /** What may be seen of the store. */
@@ -296,7 +296,7 @@ export class Receiver {
     this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
-    this.#store.audit();
+    this.#store.check();
     this.#fenceOverdue();
   }
 

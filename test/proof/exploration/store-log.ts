@@ -5,7 +5,8 @@
 
 import type { StoreDescription } from '../../../src/store/description.js';
 import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
-import { Store, type StoreOptions } from '../../../src/store/store.js';
+import type { StoreOptions } from '../../../src/store/options.js';
+import { Store } from '../../../src/store/store.js';
 
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
@@ -67,7 +68,7 @@ export class StoreLog {
     const digest = JSON.stringify([description, declines]);
     const known = this.#nodes.get(digest);
     if (known !== undefined) return known;
-    const node = { commands, description, broken: store.audit(), number: this.#nodes.size };
+    const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };
     this.#nodes.set(digest, node);
     return node;
   }
