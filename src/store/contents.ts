@@ -10,8 +10,8 @@ import type { Entry, Holder, Joiner, Place } from './records.js';
 import type { Trail } from './trail.js';
 
 /** The joiners of an entry that no request has joined: one frozen list for all entries. */
-export const nobody: Joiner[] = [];
-Object.freeze(nobody);
+export const noJoiners: Joiner[] = [];
+Object.freeze(noJoiners);
 
 export class Contents {
   readonly #pages: PageTable;
@@ -74,7 +74,7 @@ export class Contents {
   add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
     const place = this.#take(writer, grant);
     const holders = new Lessees<Holder>();
-    const entry: Entry = { key, length, place, ready: false, holders, joiners: nobody, left: undefined };
+    const entry: Entry = { key, length, place, ready: false, holders, joiners: noJoiners, left: undefined };
     this.#entries.set(key, entry);
     this.#countHeld(key, 1);
     return { entry, place };

@@ -11,7 +11,6 @@
  * - The *quarantine* owns the pages of writers that gave up while a write might land, until they are drained or fenced (P5).
  * - An entry whose writer gave up is *handed over*: a request that had joined it writes it again, to another page (P2).
  */
-
 import type { PageCounts } from '../protocol/fields.js';
 import { brokenInvariant, checkCounts, checkOwners } from './checks.js';
 import { acquire } from './commands/acquire.js';

@@ -1,4 +1,4 @@
-/** Which chunks get a page, which are joined, which are ready: decided in one step, and never ready without bytes. */
+/** One step decides which chunks get a page, which are joined and which are ready. No chunk is ready without its bytes. */
 import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, holderOf, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 

@@ -1,4 +1,4 @@
-/** Handles are (page, generation): what was handed out before is recognised and refused. */
+/** A handle is (page, generation). The store recognises and refuses handles of an earlier generation. */
 import { describe, expect, test } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { PageTable } from '../../src/store/page-table.js';

@@ -1,6 +1,7 @@
 /**
- * A slow, plain model of the store and of the senders' writes, which checks every answer of a real store. It knows what
- * the store cannot know: which bytes are in each page, and which write may still land there.
+ * A slow and simple model of the store and of the senders' writes. It checks every answer of a real store. The model is
+ * written from the promises alone and shares no code with the store, so that a fault of one is not a fault of both. It also
+ * knows what the store cannot know: which bytes are in each page, and which write may still land there.
  */
 import { expect } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
@@ -23,7 +24,7 @@ interface Place {
 interface Entry {
   readonly key: string;
   readonly length: number;
-  /** Undefined while nobody writes it. */
+  /** Undefined while the entry has no writer. */
   place: Place | undefined;
   ready: boolean;
   readonly holders: Set<string>;
@@ -33,10 +34,11 @@ interface Batch {
   readonly command: Command<'allocate'>;
   allocated: Effect<'allocated'> | undefined;
   refused: boolean;
-  /** Entries whose bytes are not here yet: written by this batch, by part, and joined. */
+  /** Entries whose bytes have not arrived and which this batch writes, by part. */
   readonly writing: Map<number, Set<Entry>>;
+  /** Entries whose bytes have not arrived and which this batch has joined. */
   readonly joining: Set<Entry>;
-  /** Joined entries that it would not write under that remote key. */
+  /** Joined entries that the request declined to write, each with the remote key of that time. */
   readonly declined: Map<Entry, string>;
 }
 
@@ -49,11 +51,11 @@ interface Holder {
   expiresAtMs: number;
   acquired: boolean;
   drained: boolean;
-  /** It was told that it cannot become ready. */
+  /** The store has refused a batch: the request cannot become ready. */
   doomed: boolean;
 }
 
-/** What a sender may write, until it has delivered everything, gave up and drained, or declined. */
+/** Pages that a sender may write, until it has delivered the bytes, has drained, or has declined. */
 interface Right {
   readonly holder: string;
   readonly batch: number;
@@ -70,17 +72,17 @@ export class Oracle {
   readonly #store: Store;
   readonly #options: StoreOptions;
   readonly #arena: (string | undefined)[];
-  /** Valid remote keys, oldest first, and whose they are. */
+  /** Valid remote keys and their owners' epochs, oldest first. */
   readonly #grants = new Map<string, string>();
   readonly #entries = new Map<string, Entry>();
-  /** Ready and held by nobody, least recently used first. */
+  /** Ready entries without a lease, least recently used first. */
   readonly #retained: Entry[] = [];
   readonly #quarantine = new Map<number, Place>();
   readonly #holders = new Map<string, Holder>();
   readonly #ends = new Map<string, { id: HolderId; end: End }>();
   readonly #rights = new Map<string, Right>();
   readonly #stopped = new Set<string>();
-  /** Requests that wait for pages, in the order of their first batch. */
+  /** Requests that wait for pages, in the order of their first batches. */
   readonly #queue = new Set<Holder>();
   #nowMs = 0;
 
@@ -94,7 +96,7 @@ export class Oracle {
     this.#nowMs += ms;
   }
 
-  /** The fabric: bytes land where the sender was told, unless its remote key was revoked. */
+  /** The fabric: bytes land in the allocated pages, unless the sender's remote key was revoked. */
   write(id: HolderId, batch: number): void {
     for (const right of this.#rightsOf(id, batch)) this.#land(right);
   }
@@ -112,8 +114,8 @@ export class Oracle {
   }
 
   /**
-   * The commits that an honest sender would send now for a batch, what it was allocated and what was handed over to it:
-   * all those bytes have been delivered.
+   * The commits that an honest sender would send now for a batch: for its allocation and for its hand-overs, once all
+   * their bytes have been delivered.
    */
   commitsOf(id: HolderId, batch: number): Command<'commit'>[] {
     const commits: Command<'commit'>[] = [];
@@ -131,7 +133,7 @@ export class Oracle {
     return commits;
   }
 
-  /** The sender's refusal of what was handed over to a batch last, if it has written nothing of it. */
+  /** The sender's refusal of the last hand-over to a batch, if the sender has written nothing of it. */
   declineOf(id: HolderId, batch: number): Command<'decline'> | undefined {
     const right = this.#rightsOf(id, batch).findLast(({ part, delivered }) => part > 0 && !delivered);
     if (right === undefined || this.#stopped.has(right.holder)) return undefined;
@@ -145,7 +147,7 @@ export class Oracle {
     );
   }
 
-  /** The sender stops all writes of a request: from now on it may say that it has drained. */
+  /** The sender stops all writes of a request: from now on it may report that they have drained. */
   stop(id: HolderId): void {
     this.#stopped.add(nameOf(id));
   }
@@ -170,7 +172,7 @@ export class Oracle {
     return this.#holders.get(nameOf(id))?.acquired === true;
   }
 
-  /** Batches that have come, and the first of them that still has bytes to commit. */
+  /** The number of batches that have arrived, and the first that still has bytes to commit. */
   batchesOf(id: HolderId): { count: number; uncommitted: number | undefined } {
     const batches = [...(this.#holders.get(nameOf(id))?.batches ?? [])];
     return { count: batches.length, uncommitted: batches.find(([, batch]) => isWriting(batch))?.[0] };
@@ -180,12 +182,12 @@ export class Oracle {
     return this.#holders.get(nameOf(id))?.state === 'arriving';
   }
 
-  /** Everybody who was ever named. */
-  everybody(): HolderId[] {
+  /** Every holder that was ever named. */
+  everyHolder(): HolderId[] {
     return [...this.#holders.values(), ...this.#ends.values()].map((known) => known.id);
   }
 
-  /** A command that nobody honest would send: it must be refused, and change nothing. */
+  /** A command that no honest sender sends: the store must refuse it and must not change. */
   refuse(command: StoreCommand): void {
     const before = this.#counts();
     expect(() => this.#store.execute(command, this.#nowMs), JSON.stringify(command)).toThrow(KvferryError);
@@ -193,7 +195,7 @@ export class Oracle {
     this.#check();
   }
 
-  /** Runs a command, compares what it does with what it must do. Undefined when it was refused. */
+  /** Runs a command and compares its results with those of the model. Undefined when the store refused it. */
   run(command: StoreCommand): { reply: unknown; effects: readonly StoreEffect[] } | undefined {
     const before = this.#counts();
     const freeBefore = this.#free();
@@ -289,7 +291,7 @@ export class Oracle {
   #applyCommit(command: Command<'commit'>): StoreEffect[] {
     const name = nameOf(command.holder);
     const batch = this.#holders.get(name)?.batches.get(command.batch);
-    if (batch === undefined) throw new Error(`accepted a commit for batch ${command.batch} of ${name}`);
+    if (batch === undefined) throw new Error(`the store accepted a commit for batch ${command.batch} of ${name}`);
     const told = new Map<
       Batch,
       { type: 'chunks.ready'; holder: HolderId; batch: number; written: number; joined: number }
@@ -423,7 +425,7 @@ export class Oracle {
     holder.leases.add(entry.key);
   }
 
-  /** The page of the entry that was used longest ago. */
+  /** Drops the least recently used retained entry. Returns its page. */
   #evict(): number | undefined {
     const oldest = this.#retained.shift();
     if (oldest !== undefined) this.#entries.delete(oldest.key);
@@ -494,7 +496,7 @@ export class Oracle {
     if (written.size > 0) batch.writing.set(0, written);
   }
 
-  /** One that had joined becomes the writer: the first that can, on a page that nobody else may write to. */
+  /** A joiner becomes the writer, on a page to which no other request may write. */
   #followHandOver(holder: Holder, batch: Batch, effect: Effect<'handed.over'>): void {
     const { part, grant, positions, pages, generations, bytes } = effect;
     const { keys, lengths } = batch.command;
@@ -502,8 +504,8 @@ export class Oracle {
     const taken = new Set<Entry>();
     for (const [index, position] of positions.entries()) {
       const entry = this.#entries.get(keys[position] as string) as Entry;
-      expect(entry.place, 'only what nobody writes is handed over').toBeUndefined();
-      expect(batch.joining.delete(entry), 'only to one that had joined').toBe(true);
+      expect(entry.place, 'only entries without a writer are handed over').toBeUndefined();
+      expect(batch.joining.delete(entry), 'only a joiner takes over').toBe(true);
       const page = pages[index] as number;
       this.#assertAvailable(page);
       entry.place = { page, generation: generations[index] as number, writer: nameOf(holder.id), grant };
@@ -521,11 +523,11 @@ export class Oracle {
     return [...this.#grants].findLast(([, owner]) => owner === epoch)?.[0];
   }
 
-  /** The page is free, or that of the entry that must make room, and no write can land there. */
+  /** The page is free, or it is the page of the entry that must make room; and no write can land there. */
   #assertAvailable(page: number): void {
-    if (this.#free() === 0) expect(this.#evict(), 'the one used longest ago makes room').toBe(page);
+    if (this.#free() === 0) expect(this.#evict(), 'the least recently used entry makes room').toBe(page);
     const owned = [...this.#entries.values()].flatMap(({ place }) => (place === undefined ? [] : [place.page]));
-    expect([...owned, ...this.#quarantine.keys()], `page ${page} is handed out twice`).not.toContain(page);
+    expect([...owned, ...this.#quarantine.keys()], `page ${page} is allocated twice`).not.toContain(page);
     for (const right of this.#rights.values()) {
       const over =
         right.delivered || right.declined || this.#stopped.has(right.holder) || !this.#grants.has(right.grant);
@@ -533,7 +535,7 @@ export class Oracle {
     }
   }
 
-  /** The sender gets its answer. It writes under the remote key it asked with last. */
+  /** The sender gets its answer. It writes under the remote key of its last message. */
   #giveRight(effect: Effect<'allocated'>, batch: Batch, command: StoreCommand): void {
     const holder = nameOf(effect.holder);
     const name = `${holder} ${effect.batch} 0`;
@@ -584,14 +586,14 @@ export class Oracle {
       };
       for (const entry of entries.filter(({ place }) => place === undefined)) {
         const heir = this.#batches().find((batch) => canWrite(batch, entry));
-        expect(heir?.command.holder, `nobody writes ${entry.key} although somebody could`).toBeUndefined();
+        expect(heir?.command.holder, `${entry.key} has no writer, but a joiner could write it`).toBeUndefined();
       }
     }
-    for (const other of others) expect(this.#charge(other), 'who needs no page does not wait').toBeGreaterThan(0);
+    for (const other of others) expect(this.#charge(other), 'a request that needs no page does not wait').toBeGreaterThan(0);
     for (const { id, end } of this.#ends.values()) expect(this.#store.tombstone(id)?.end).toBe(end);
   }
 
-  /** Everything was given back: nothing may be left but cache. */
+  /** Every request has given its pages back: only cache may be left. */
   checkEmpty(): void {
     const retained = this.#retained.length;
     const nothing = { writing: 0, quarantined: 0, reserved: 0, waiting: 0 };
@@ -658,7 +660,7 @@ function isWriting(batch: Batch): boolean {
   return [...batch.writing.values()].some((entries) => entries.size > 0);
 }
 
-/** Effects that a command must have, in contrast to those that say what the store decided. */
+/** Effects that the model predicts. The other effects report what the store has decided. */
 function isTold(effect: StoreEffect): effect is Effect<'chunks.ready' | 'leases.ended' | 'pages.freed'> {
   return !['allocated', 'queued', 'refused', 'handed.over'].includes(effect.type);
 }

@@ -1,7 +1,7 @@
 /**
- * T15 on the store alone: random commands, repeated, reordered and from several senders, against `Oracle`. A failure
- * prints seed, path and the shrunk script. To run one seed again: `KVFERRY_SEED=… KVFERRY_PATH=… npx vitest run
- * test/store/random-traffic.test.ts`. To keep it: add the printed script to `regressions`.
+ * T15 on the store alone: random commands of several senders, some repeated and some reordered, against `Oracle`. A failure
+ * prints the seed, the path and the shrunk script. To run one seed again: `KVFERRY_SEED=… KVFERRY_PATH=… npx vitest run
+ * test/store/random-traffic.test.ts`. To keep a script, add it to `regressions`.
  */
 import fc from 'fast-check';
 import { test } from 'vitest';
@@ -17,14 +17,14 @@ const KEYS = 6;
 interface Plan {
   readonly sender: number;
   readonly keys: readonly number[];
-  /** Chunks of the first batch; the rest is the second one. */
+  /** The number of chunks in the first batch. The others are in the second batch. */
   readonly cut: number;
   readonly emptyLast: boolean;
   readonly length: number;
 }
 
 type Step =
-  /** What an untroubled request would do next: its next batch, its commits, its end, acquire, release. */
+  /** What a request without faults does next: its next batch, its commits, its end, acquire, release. */
   | { readonly do: 'advance'; readonly request: number }
   | {
       readonly do: 'put' | 'write' | 'commit' | 'decline' | 'falsify';
@@ -162,7 +162,7 @@ function run(script: Script): void {
 
   for (let request = 0; request < REQUESTS; request += 1) act({ do: 'end', request, end: 'cancelled' });
   for (let request = 0; request < REQUESTS; request += 1) act({ do: 'drained', request });
-  for (const who of oracle.everybody()) oracle.run({ type: 'release', holder: who, keys: undefined });
+  for (const holder of oracle.everyHolder()) oracle.run({ type: 'release', holder, keys: undefined });
   oracle.checkEmpty();
 }
 
@@ -244,7 +244,7 @@ test('T15: under random traffic no page has two owners, nothing is lost, and rea
   });
 });
 
-/** Scripts that once failed. */
+/** Scripts that failed once. */
 const regressions: Readonly<Record<string, Script>> = {};
 
 for (const [name, once] of Object.entries(regressions)) test(`T15: ${name}`, () => run(once));

@@ -1,4 +1,4 @@
-/** The largest sizes that the limits allow: nothing is lost, and nobody pays for those who wait. */
+/** The largest sizes that the limits allow: nothing is lost, and waiting requests cost other requests no time. */
 import { expect, test, vi } from 'vitest';
 import { StoreActor } from '../../src/actors/receiving/store-actor.js';
 import { Store } from '../../src/store/store.js';

@@ -1,7 +1,7 @@
 /** `commit`: the bytes of a part have arrived, so its chunks are ready, for the writer and for all that joined (P1). */
 import { unknownRequest } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
-import { nobody } from '../contents.js';
+import { noJoiners } from '../contents.js';
 import { type HolderId, nameOf } from '../holder.js';
 import type { CommandOf, EffectOf } from '../messages.js';
 import type { Entry, Holder, Part } from '../records.js';
@@ -77,7 +77,7 @@ function makeReady(state: StoreState, writer: Holder, { batch, part }: Commit, e
     state.pages.commit(entry.place?.page ?? -1);
     entry.ready = true;
     for (const joiner of entry.joiners) progressOf(progress, joiner.holder, joiner.batch).joined += 1;
-    entry.joiners = nobody;
+    entry.joiners = noJoiners;
   }
   for (const ready of progress.values()) state.emit(ready);
 }
