@@ -589,7 +589,8 @@ export class Oracle {
         expect(heir?.command.holder, `${entry.key} has no writer, but a joiner could write it`).toBeUndefined();
       }
     }
-    for (const other of others) expect(this.#charge(other), 'a request that needs no page does not wait').toBeGreaterThan(0);
+    for (const other of others)
+      expect(this.#charge(other), 'a request that needs no page does not wait').toBeGreaterThan(0);
     for (const { id, end } of this.#ends.values()) expect(this.#store.tombstone(id)?.end).toBe(end);
   }
 
