@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { test } from 'vitest';
 import type { HolderId } from '../../src/store/holder.js';
 import type { StoreCommand } from '../../src/store/messages.js';
-import { Oracle } from './oracle.js';
+import { Oracle } from './oracle/oracle.js';
+import { commitsOf, declineOf, stop, write } from './oracle/senders.js';
 
 const SENDERS = 3;
 const REQUESTS = 10;
@@ -96,22 +97,22 @@ function run(script: Script): void {
         return;
       }
       case 'write':
-        oracle.write(requestOf(step.request), step.batch);
+        write(oracle.model, requestOf(step.request), step.batch);
         return;
       case 'commit': {
-        for (const command of oracle.commitsOf(requestOf(step.request), step.batch)) {
+        for (const command of commitsOf(oracle.model, requestOf(step.request), step.batch)) {
           const accepted = oracle.run(command) !== undefined;
           if (accepted !== oracle.isArriving(command.holder)) throw new Error('a good commit was refused');
         }
         return;
       }
       case 'decline': {
-        const command = oracle.declineOf(requestOf(step.request), step.batch);
+        const command = declineOf(oracle.model, requestOf(step.request), step.batch);
         if (command !== undefined) oracle.run(command);
         return;
       }
       case 'falsify': {
-        const [command] = oracle.commitsOf(requestOf(step.request), step.batch);
+        const [command] = commitsOf(oracle.model, requestOf(step.request), step.batch);
         if (command === undefined) return;
         const [page = 0, ...pages] = command.pages;
         const [generation = 0, ...generations] = command.generations;
@@ -136,7 +137,7 @@ function run(script: Script): void {
         return;
       }
       case 'drained':
-        oracle.stop(requestOf(step.request));
+        stop(oracle.model, requestOf(step.request));
         oracle.run({ type: 'drained', holder: requestOf(step.request) });
         return;
       case 'grant':
