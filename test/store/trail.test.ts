@@ -91,7 +91,7 @@ test('a request that waits for pages, and is admitted', () => {
   run(allocate('e1/a', ['k0']));
   const b = { holder: holderOf('e2/b'), batch: 0 };
   expect(run(allocate('e2/b', ['k1']))).toEqual([
-    { action: 'queued', ...b, keys: ['k1'], detail: 'needs 1 pages; 0 are available' },
+    { action: 'queued', ...b, keys: ['k1'], detail: 'needs 1 page; 0 are available' },
   ]);
   run(commit('e1/a', [0]));
   run(end('e1/a', 'ready'));

@@ -59,7 +59,7 @@ function wait(state: StoreState, holder: Holder, { batch, keys }: Allocate): voi
   const charge = chargeOf(holder);
   state.emit({ type: 'queued', holder: holder.id, batch, charge });
   holder.queued = true;
-  const detail = `needs ${charge} pages; ${state.contents.available} are available`;
+  const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   state.trail({ action: 'queued', holder: holder.id, batch, keys, detail });
 }
 
