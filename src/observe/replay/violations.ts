@@ -12,13 +12,13 @@ export interface Violation {
 }
 
 /** A larger arena is not checked after every step, because a check takes time in proportion to its pages. */
-const AUDIT_PAGES_EACH_STEP = 4096;
+const CHECKED_PAGES_EACH_STEP = 4096;
 
 type Watched = Pick<Agent, 'ended' | 'inspectStore'>;
 
 export class Watch {
   readonly #agent: Watched;
-  readonly #auditEvery: number;
+  readonly #checkEvery: number;
   /** Ends announced so far, by request and epoch. */
   readonly #ends = new Map<string, string>();
   #crashes = 0;
@@ -28,7 +28,7 @@ export class Watch {
   /** `pages`: size of the arena. */
   constructor(agent: Watched, pages: number) {
     this.#agent = agent;
-    this.#auditEvery = Math.ceil(pages / AUDIT_PAGES_EACH_STEP);
+    this.#checkEvery = Math.ceil(pages / CHECKED_PAGES_EACH_STEP);
     void agent.ended.then((end) => {
       this.#end = end;
     });
@@ -48,7 +48,7 @@ export class Watch {
       found.push({ step, rule: 'crashed', detail: `${crashes - this.#crashes} actors failed` });
       this.#crashes = crashes;
     }
-    if (step % this.#auditEvery === 0) {
+    if (step % this.#checkEvery === 0) {
       const broken = this.#agent.inspectStore()?.broken;
       if (broken !== undefined && broken !== this.#broken) found.push({ step, rule: 'store', detail: broken });
       this.#broken = broken;
