@@ -46,7 +46,9 @@ test('what is no recording is refused', async () => {
 test('another version of the format is refused, and named', async () => {
   const [header] = await recorded();
   const path = recordingFile(`${JSON.stringify({ ...header, format: 2 })}\n`);
-  await expect(readRecording(path)).rejects.toMatchObject(refused('the file has format 2; this version of kvferry reads format 1'));
+  await expect(readRecording(path)).rejects.toMatchObject(
+    refused('the file has format 2; this version of kvferry reads format 1'),
+  );
 });
 
 test('damage is refused, with its line', async () => {

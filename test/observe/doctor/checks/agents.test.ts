@@ -59,7 +59,10 @@ describe('agents', () => {
       'agents run different versions (0.0.9: d1; 0.1.0: p1)',
       'finish the upgrade, so that all agents run one version',
     ]);
-    expect(check(decode(older), prefill(older))[1]).toEqual(['note', 'all agents run kvferry 0.0.9; this command is 0.1.0']);
+    expect(check(decode(older), prefill(older))[1]).toEqual([
+      'note',
+      'all agents run kvferry 0.0.9; this command is 0.1.0',
+    ]);
   });
 
   it('are in other states', () => {

@@ -46,11 +46,7 @@ it('auto with an RDMA device that cannot be used is loud', () => {
 it('a provider that was asked for by name and is not available is loud', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'tcp,verbs' } })))).toEqual([
     ['ok', 'an agent with these settings offers tcp'],
-    [
-      'warning',
-      `verbs is not available: ${noDevice}`,
-      'repair it, or remove verbs from --provider',
-    ],
+    ['warning', `verbs is not available: ${noDevice}`, 'repair it, or remove verbs from --provider'],
   ]);
 });
 

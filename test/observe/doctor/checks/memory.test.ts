@@ -134,7 +134,9 @@ describe('locked memory', () => {
   });
 
   it('matters to devices only', () => {
-    expect(check('8388608')).toEqual([['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs) need more']]);
+    expect(check('8388608')).toEqual([
+      ['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs) need more'],
+    ]);
     expect(check('8388608', { ...withVerbs, flags: { provider: 'tcp' } })[0]?.[0]).toBe('ok');
   });
 

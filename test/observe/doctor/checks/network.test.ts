@@ -32,10 +32,14 @@ describe('the bind address', () => {
 
   it('leads nowhere, or elsewhere', async () => {
     expect(await check({ flags: { bindAddress: 'nowhere' } })).toEqual([
-      ['problem', 'bind address nowhere does not resolve to an address', 'set --bind-address to an address of this host'],
+      [
+        'problem',
+        'bind address nowhere does not resolve to an address',
+        'set --bind-address to an address of this host',
+      ],
     ]);
     expect(await check({ flags: { bindAddress: '10.0.0.9' } })).toEqual([
-      ['problem', "bind address 10.0.0.9 does not belong to this host", 'set --bind-address to one of 10.0.0.1'],
+      ['problem', 'bind address 10.0.0.9 does not belong to this host', 'set --bind-address to one of 10.0.0.1'],
     ]);
   });
 
