@@ -14,7 +14,7 @@ import type { Terminal } from './terminal.js';
 
 type Status = OperationReply<'status'>;
 
-/** Requests listed for each agent, unless `--limit` says otherwise. */
+/** Requests listed for each agent by default. */
 const REQUESTS_SHOWN = 20;
 const STATUS_TIMEOUT_MS = 2000;
 /** `--wait` takes no longer than this. */
@@ -56,7 +56,7 @@ export function statusCommand(terminal: Terminal): Command {
       duration(0, WAIT_MS_MAX),
     )
     .addOption(
-      new Option('--limit <rows>', 'requests shown for each agent')
+      new Option('--limit <rows>', 'most requests shown for each agent')
         .argParser(numberBetween(0, STATUS_ROWS_MAX))
         .default(REQUESTS_SHOWN),
     )
@@ -101,7 +101,7 @@ async function askOnce(servers: string, flags: StatusFlags): Promise<Answers> {
   }
 }
 
-/** The answers of the other agents are there also when one agent does not answer. */
+/** An agent that does not answer does not hide the answers of the others. */
 async function askAll(client: KvferryClient, { agent, request, limit }: StatusFlags): Promise<Answers> {
   const agents = agent.length === 0 ? (await client.discover()).map((found) => found.agent) : agent;
   const input = { limit, ...(request === undefined ? {} : { request }) };
@@ -122,7 +122,8 @@ async function askAll(client: KvferryClient, { agent, request, limit }: StatusFl
 }
 
 function notAnswering(agent: string, cause: KvferryError): KvferryError {
-  const how = cause.code === 'no_responders' ? 'is not there' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
+  const how =
+    cause.code === 'no_responders' ? 'is not connected to NATS' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
   return new KvferryError(cause.code, `agent ${agent} ${how}`, { cause });
 }
 

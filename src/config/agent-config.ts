@@ -1,10 +1,10 @@
 /**
- * The one configuration of an agent. Every value comes from, in this order: a flag, an environment variable, the file
- * named by `--config` (JSON, one object), its default; and says where it came from. Names are derived: `pageBytes` is
+ * The configuration of an agent. A value comes from the first of these that has one: a flag, an environment variable, the
+ * file of `--config` (one JSON object), the default. Each value knows its source. Names are derived: `pageBytes` is
  * `--page-bytes` and `KVFERRY_PAGE_BYTES`.
  *
- * Unknown keys of the file are refused. Unknown `KVFERRY_…` variables are not: Kubernetes sets some of its own for every
- * service that is called kvferry. An empty variable counts as not set, which is what Compose makes of a missing one.
+ * An unknown key in the file is refused. An unknown `KVFERRY_…` variable is not: Kubernetes sets such variables for every
+ * service named kvferry. An empty variable counts as not set, because Compose passes a missing variable as an empty one.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -21,7 +21,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
-/** What `auto` means: no network where none is needed, hardware before software. */
+/** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
 export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
 
 interface Field<S extends z.ZodType = z.ZodType> {
@@ -30,63 +30,68 @@ interface Field<S extends z.ZodType = z.ZodType> {
   readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
   readonly explanation: string;
   readonly range: string;
-  /** As a flag it needs no value. */
+  /** The flag needs no value. */
   readonly isSwitch?: boolean;
   show(value: z.infer<S>): string;
 }
 
 const fields = {
-  role: choice(role, 'both', 'Side of the agent: it sends (prefill), receives (decode), or does both.'),
+  role: choice(role, 'both', 'Role of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
     schema: agentName,
     fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
-    explanation: 'Name of the agent, unique, and the same after a restart.',
+    explanation: 'Stable name of the agent. Each process needs its own.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
   natsUrl: {
     schema: z.string().min(1),
     fallback: 'nats://127.0.0.1:4222',
-    explanation: 'NATS server, or several, separated by commas.',
+    explanation: 'Address of the NATS server, or of several, separated by commas.',
     range: 'nats://[user:password@]host:port,…',
     show: redactCredentials,
   },
-  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time limit for the first connection to NATS.'),
+  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time to wait for NATS when the agent starts.'),
   provider: {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
-    explanation: 'Providers that move bytes, best first. The first one that both agents have is used.',
-    range: `auto (${AUTO_PROVIDERS.join(',')}), or of ${CHOOSABLE_PROVIDERS.join(',')}`,
+    explanation: 'Providers that move the bytes, in order of preference. Two agents use the first one that both offer.',
+    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${CHOOSABLE_PROVIDERS.join(',')}`,
     show: (value: readonly ChoosableProvider[]) => value.join(','),
   },
   bindAddress: text(
     '127.0.0.1',
-    'Address at which agents on other hosts reach this one (tcp, net, verbs).',
-    'one address or name, no wildcard',
+    'Address at which agents on other hosts reach this agent (tcp, net, verbs).',
+    'one address or host name, not a wildcard',
   ),
   socketDirectory: text(
     '/tmp',
-    'Directory of the Unix sockets for agents of the same host.',
-    'a directory that they share',
+    'Directory of the Unix sockets over which agents on one host connect.',
+    'a directory that all of them can use',
   ),
-  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Limit of bytes on their way, for each connection.'),
-  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Largest piece of a write that is posted at once.'),
-  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A page holds one chunk of KV cache.'),
-  arenaPages: count(1, 1_048_576, 128, 'Pages of the arena, into which other agents write (decode, both).'),
-  arenaDirectory: text('/dev/shm', 'Directory of the arena and the staging memory.', 'a directory of a tmpfs'),
+  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Bytes that a connection may have posted and not yet delivered.'),
+  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Largest piece in which a write is posted.'),
+  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A chunk of KV cache takes one page and may be smaller.'),
+  arenaPages: count(1, 1_048_576, 128, 'Number of pages in the arena that other agents write into (decode, both).'),
+  arenaDirectory: text('/dev/shm', 'Directory for the arena and the staging memory.', 'a directory on a tmpfs'),
   stagingPages: count(
     0,
     1_048_576,
     0,
-    'Pages that the agent lends to engines that have no shared memory (prefill, both).',
+    'Pages that the agent lends to engines without shared memory of their own (prefill, both).',
   ),
-  requestsMax: count(1, 100_000, 4096, 'Limit of requests in progress, on either side.'),
-  leaseMs: duration(100, 3_600_000, '60s', 'Leases of a decode engine end after this time, unless it acquires again.'),
+  requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
+  leaseMs: duration(
+    100,
+    3_600_000,
+    '60s',
+    'Time that a decode engine may hold pages before it must acquire them again.',
+  ),
   retainedPages: count(
     0,
     1_048_576,
     0,
-    'Pages without a lease that may stay as cache. They serve later requests, and are evicted when pages are needed (decode, both).',
+    'Ready pages that stay as cache after their last lease. Later requests use them; new requests evict them (decode, both).',
   ),
   heartbeatMs: duration(
     10,
@@ -105,47 +110,42 @@ const fields = {
     10,
     TIMEOUT_MS_MAX,
     '2s',
-    'Interval at which a sender asks how a request ended, if no notice came.',
+    'How often a sender asks the receiver how a request ended, if no notice has come.',
   ),
   writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a stopped write to drain.'),
-  shutdownTimeoutMs: duration(
-    0,
-    TIMEOUT_MS_MAX,
-    '20s',
-    'Time for requests in progress after SIGTERM. The rest is cancelled.',
-  ),
-  sweepIntervalMs: duration(10, 60_000, '1s', 'Interval of the search for expired leases and tombstones.'),
-  tombstoneMs: duration(1000, 86_400_000, '600s', 'Time for which the agent remembers how a request ended.'),
-  tombstonesMax: count(1, 10_000_000, 100_000, 'Limit of ended requests that the agent remembers.'),
+  shutdownTimeoutMs: duration(0, TIMEOUT_MS_MAX, '20s', 'Time that requests in progress get to end after SIGTERM.'),
+  sweepIntervalMs: duration(10, 60_000, '1s', 'How often the agent removes expired leases and tombstones.'),
+  tombstoneMs: duration(1000, 86_400_000, '600s', 'How long an agent remembers how a request ended.'),
+  tombstonesMax: count(1, 10_000_000, 100_000, 'Most ended requests that an agent remembers.'),
   journalEntries: count(
     0,
     1_000_000,
     16_384,
-    'Entries of the journal, for kvferry inspect and explain. About 300 bytes each.',
+    'Entries in the journal of recent events, for kvferry inspect and explain. An entry takes about 300 bytes.',
   ),
-  inspectAddress: listenAt('Address at which the agent serves the page of kvferry inspect, for the whole cluster.'),
+  inspectAddress: listenAt('Address at which the agent serves the inspector page of the whole cluster.'),
   auditIntervalMs: duration(
     0,
     60_000,
     '0s',
-    'Interval at which the agent publishes what became of chunks. 0: never (decode, both).',
+    'How often the agent publishes audit events about its chunks; 0: never (decode, both).',
   ),
-  metricsAddress: listenAt('Address at which the agent serves metrics for Prometheus, /healthz and /readyz.'),
+  metricsAddress: listenAt('Address of the Prometheus metrics, /healthz and /readyz.'),
   logLevel: choice(z.enum(logLevels), 'info', 'Lowest level of the log lines that are written.'),
   record: {
     schema: z.string(),
     fallback: '',
     explanation:
-      'File that records all inputs, for kvferry replay. {epoch} in the name becomes the epoch of the process.',
-    range: 'a file that does not exist yet; empty: none',
+      'File to record all input in, for kvferry replay. {epoch} in the name becomes the epoch of the process.',
+    range: 'a file that does not exist yet; empty: no recording',
     show: String,
   },
-  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Largest size of the recording. Recording ends there.'),
+  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Largest recording. Recording ends at this size.'),
   traceEndpoint: {
     schema: z.literal('').or(z.url({ protocol: /^https?$/ }).refine((url) => !url.includes('@'))),
     fallback: '',
-    explanation: 'OpenTelemetry collector (OTLP over HTTP) that receives traces of requests.',
-    range: 'a URL such as http://host:4318, without credentials; empty: no traces',
+    explanation: 'OpenTelemetry collector (OTLP over HTTP) that receives the traces of requests.',
+    range: 'an URL such as http://host:4318, without credentials; empty: no traces',
     show: String,
   },
   traceRatio: {
@@ -163,17 +163,15 @@ const fields = {
     range: '0 to 1',
     show: String,
   },
-  allowFaults: onOff(
-    'For demonstrations: every program that reaches NATS may kill, stop or cut off the agent (kvferry fault).',
-  ),
+  allowFaults: onOff('For demonstrations only: every NATS client may kill, stop or cut off the agent (kvferry fault).'),
 } as const satisfies Record<string, Field>;
 
 export type ConfigName = keyof typeof fields;
-/** There may be credentials in them. */
+/** Fields whose values may contain credentials. */
 const withCredentials: ReadonlySet<ConfigName> = new Set(['natsUrl', 'traceEndpoint']);
 export type AgentConfig = { readonly [Name in ConfigName]: z.infer<(typeof fields)[Name]['schema']> };
 
-/** One value, explained. Credentials are not in it. */
+/** One value with its explanation, without credentials. */
 export interface ConfigEntry {
   readonly name: ConfigName;
   readonly value: string;
@@ -198,7 +196,7 @@ export interface ConfigSources {
   readonly file?: string | undefined;
 }
 
-/** What can be configured, for help texts. */
+/** Every setting, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
   const { explanation, range, isSwitch = false }: Field = fields[name];
   return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
@@ -220,11 +218,15 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     const [source, raw] = candidates.find(([, value]) => value !== undefined) ?? ['default', undefined];
     const result = field.schema.safeParse(raw);
     if (!result.success) {
-      const shown = withCredentials.has(name) ? '' : ` ${JSON.stringify(raw)} is not valid;`;
-      throw new KvferryError('invalid_configuration', `${name} (${source}):${shown} allowed is ${range}`, {
-        field: name,
-        cause: result.error,
-      });
+      const shown = withCredentials.has(name) ? 'the value' : JSON.stringify(raw);
+      throw new KvferryError(
+        'invalid_configuration',
+        `${name} (${source}): ${shown} is not valid; it must be ${range}`,
+        {
+          field: name,
+          cause: result.error,
+        },
+      );
     }
     values[name] = result.data;
     return { name, value: field.show(result.data), source, explanation, range, env, flag };
@@ -310,9 +312,9 @@ function toListenAddress(value: string, context: z.RefinementCtx): ListenAddress
   return z.NEVER;
 }
 
-/** Nowhere unless it is said otherwise. */
+/** An address to listen at. The default is none. */
 function listenAt(explanation: string) {
-  const range = 'host:port, or a port of 127.0.0.1; port 0: any; empty: none';
+  const range = 'host:port, or a port of 127.0.0.1; port 0: any free port; empty: off';
   const show = (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value));
   return { schema: z.string().transform(toListenAddress), fallback: '', explanation, range, show } as const;
 }
@@ -325,7 +327,7 @@ function text(fallback: string, explanation: string, range: string) {
   return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
 }
 
-/** Off unless it is said otherwise. */
+/** A switch. The default is off. */
 function onOff(explanation: string) {
   const schema = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]);
   return { schema, fallback: 'false', explanation, range: 'true, false', isSwitch: true, show: String } as const;
