@@ -1,5 +1,6 @@
 /** Converts between JSON text and checked messages. A message that does not fit its schema is a `KvferryError`. */
 import type { z } from 'zod';
+import { defined } from './defined.js';
 import { type ErrorCode, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
@@ -41,18 +42,15 @@ export class ReplyError extends KvferryError {
 
   constructor(reply: ErrorReply) {
     const { code, message, field, end } = reply.error;
-    super(code, message, field === undefined ? {} : { field });
+    super(code, message, defined({ field }));
     this.end = end;
   }
 }
 
 export function encodeError(error: KvferryError): string {
   const end = error instanceof ReplyError || error instanceof RequestEndedError ? error.end : undefined;
-  return JSON.stringify({
-    v: PROTOCOL_VERSION,
-    ok: false,
-    error: { ...toFailure(error), ...(end === undefined ? {} : { end }) },
-  } satisfies ErrorReply);
+  const reply: ErrorReply = { v: PROTOCOL_VERSION, ok: false, error: defined({ ...toFailure(error), end }) };
+  return JSON.stringify(reply);
 }
 
 /** The error for a message about a request that has ended. It carries the recorded end. */
@@ -75,11 +73,11 @@ export function toFailure(error: unknown): Failure {
   const code: ErrorCode = error instanceof KvferryError ? error.code : 'internal';
   const field = error instanceof KvferryError ? error.field : undefined;
   const message = shortened(error instanceof KvferryError ? error.message : String(error), REASON_LENGTH_MAX);
-  return field === undefined ? { code, message } : { code, message, field };
+  return defined({ code, message, field });
 }
 
 export function fromFailure(failure: Failure): KvferryError {
-  return new KvferryError(failure.code, failure.message, failure.field === undefined ? {} : { field: failure.field });
+  return new KvferryError(failure.code, failure.message, defined({ field: failure.field }));
 }
 
 function parseJson(body: string): unknown {
