@@ -46,12 +46,16 @@ function lineOf(source: string, offset: number): number {
   return source.slice(0, offset).split('\n').length;
 }
 
-/** Markdown with fenced and inline code, link targets and comments blanked out. Every other character keeps its offset. */
+/**
+ * Markdown without code, comments, link targets and quotes that begin with `Bad:`, which are examples of bad style. They are
+ * blanked out, so every other character keeps its offset.
+ */
 function withoutCode(markdown: string): string {
   const blank = (code: string) => code.replaceAll(/[^\n]/g, ' ');
   return markdown
     .replaceAll(/^```[\s\S]*?^```$/gm, blank)
     .replaceAll(/<!--[\s\S]*?-->/g, blank)
+    .replaceAll(/^> Bad:.*(?:\n> .*)*/gm, blank)
     .replaceAll(/`[^`\n]*`/g, (code) => `x${blank(code.slice(1))}`)
     .replaceAll(/\]\([^)]*\)/g, blank);
 }

@@ -74,6 +74,10 @@ describe('the check of words', () => {
     ]);
   });
 
+  test('a quoted example of bad style in Markdown → not found', () => {
+    expect(shown('a.md', '> Good: again\n>\n> Bad: anew,\n> anew\n\nanew\n')).toEqual(['a.md:6 anew → again']);
+  });
+
   test('code in Markdown → not found', () => {
     expect(shown('a.md', 'Use `shall` and [this](whoever.md).\n\n```sh\nanew\n```\n')).toEqual([]);
   });
