@@ -72,7 +72,8 @@ function rowsOf(schema: Schema, prefix: string, shared: AsyncApiDocument['compon
     const field = `${prefix}${name}`;
     const optional = property.default === undefined && !required.has(name) ? ', optional' : '';
     const preset = property.default === undefined ? '' : `, default ${JSON.stringify(property.default)}`;
-    const meaning = (property.description ?? property.items?.description ?? '').replaceAll('|', '\\|');
+    const shown = property.description ?? property.items?.description ?? referenced(property, shared)?.description;
+    const meaning = (shown ?? '').replaceAll('|', '\\|');
     const row = { field, type: `${typeOf(property)}${optional}${preset}`, meaning };
     const inner = property.type === 'array' ? property.items : property;
     const below = property.type === 'array' ? `${field}[].` : `${field}.`;
@@ -80,12 +81,20 @@ function rowsOf(schema: Schema, prefix: string, shared: AsyncApiDocument['compon
   });
 }
 
-function typeOf(schema: Schema): string {
+/** Name of the shared schema that a schema refers to. */
+function referenceOf(schema: Schema): string | undefined {
   const reference = schema.$ref ?? schema.allOf?.[0]?.$ref;
-  if (reference !== undefined) {
-    const name = reference.slice(reference.lastIndexOf('/') + 1);
-    return `[${name}](#${name.toLowerCase()})`;
-  }
+  return reference?.slice(reference.lastIndexOf('/') + 1);
+}
+
+function referenced(schema: Schema, shared: AsyncApiDocument['components']['schemas']): Schema | undefined {
+  const name = referenceOf(schema);
+  return name === undefined ? undefined : (shared[name] as Schema);
+}
+
+function typeOf(schema: Schema): string {
+  const reference = referenceOf(schema);
+  if (reference !== undefined) return `[${reference}](#${reference.toLowerCase()})`;
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum !== undefined) {
     return schema.enum.length > ENUM_VALUES_MAX ? 'string' : schema.enum.map((value) => `\`${value}\``).join(', ');

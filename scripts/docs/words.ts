@@ -32,4 +32,4 @@ export const habits: readonly Habit[] = [
 ];
 
 /** The longest sentence of the documentation, in words. Aim at 20. */
-export const SENTENCE_WORDS_MAX = 32;
+export const SENTENCE_WORDS_MAX = 28;

@@ -79,21 +79,23 @@ export type LengthRun = z.infer<typeof lengthRun>;
 export const rank = natural.max(RANKS_MAX - 1).describe('Number of a tensor-parallel rank, from 0.');
 
 /** The ranks of a request: which one this message is about, and which two agents serve each of them. */
-export const ranks = z.strictObject({
-  rank: rank.describe('Rank that this message is about: an index into `members`.'),
-  members: z
-    .array(
-      z.strictObject({
-        sender: agentName.describe('Prefill agent of the rank. No two ranks have the same one.'),
-        receiver: agentName.describe(
-          'Decode agent of the rank. The decode agent of rank 0 is the lead: it announces the end.',
-        ),
-      }),
-    )
-    .min(1)
-    .max(RANKS_MAX)
-    .describe('All ranks of the request, in order. Every rank sends the same list.'),
-});
+export const ranks = z
+  .strictObject({
+    rank: rank.describe('Rank that this message is about: an index into `members`.'),
+    members: z
+      .array(
+        z.strictObject({
+          sender: agentName.describe('Prefill agent of the rank. No two ranks have the same one.'),
+          receiver: agentName.describe(
+            'Decode agent of the rank. The decode agent of rank 0 is the lead: it announces the end.',
+          ),
+        }),
+      )
+      .min(1)
+      .max(RANKS_MAX)
+      .describe('All ranks of the request, in order. Every rank sends the same list.'),
+  })
+  .describe('Ranks of the request: the rank that the message is about, and the two agents of every rank.');
 export type Ranks = z.infer<typeof ranks>;
 
 export const positions = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Positions of chunks in the batch, from 0.');

@@ -145,7 +145,7 @@ const journalReply = z.strictObject({
   ok: z.literal(true),
   agent: agentName,
   epoch,
-  nowMs: z.number().describe("The agent's clock."),
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
   entries: z.array(journalEntry).describe('Entries, oldest first.'),
   next: natural.describe('Value of `from` for the next call.'),
   end: natural.describe('Number that the next new entry will have. If it equals `next`, no entries are left.'),
@@ -188,7 +188,7 @@ const inspectReply = z.strictObject({
   epoch,
   role,
   state: agentState,
-  nowMs: z.number().describe("The agent's clock."),
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
   actors: z.array(actorRow).describe('Actors: first peers and groups, then the others, oldest first.'),
   actorsTotal: natural.describe('Number of matching actors, before `actors` is applied.'),
   pages: z
@@ -242,7 +242,7 @@ const explainReply = z.strictObject({
   ok: z.literal(true),
   agent: agentName,
   epoch,
-  nowMs: z.number().describe("The agent's clock."),
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
   explanations: z
     .array(explanation)
     .max(EXPLANATIONS_MAX)

@@ -47,7 +47,10 @@ export const putRequest = z.strictObject({
   totalChunks,
   timeoutMs: timeoutMs.describe('Time limit for the whole request, taken from its first batch; ignored in later ones.'),
   keys: keys.describe('Names of the chunks, in the order of the prompt. A key may occur only once in a request.'),
-  source: z.array(sourceRun).max(KEYS_PER_BATCH_MAX).describe('Where the chunks lie, in the order of `keys`.'),
+  source: z
+    .array(sourceRun)
+    .max(KEYS_PER_BATCH_MAX)
+    .describe('Places of the chunks in source memory, in the order of `keys`.'),
   ranks: ranks
     .optional()
     .describe('Only for a request over several ranks. It is ready when all ranks are; if one rank fails, all fail.'),

@@ -118,7 +118,7 @@ const drainedRequest = z.strictObject({ v: version, request: requestId, epoch })
 const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
 const inquireReply = ok.extend({
   end: end.optional().describe('The recorded end. Absent while the request is in progress.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
 /**
@@ -167,7 +167,7 @@ const reportRequest = z.strictObject({
 export type RankReport = z.infer<typeof reportRequest>;
 const reportReply = ok.extend({
   end: end.optional().describe('End of the whole request. Absent while it is in progress.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
 /** Decode agent of rank 0 → decode agent of another rank: the whole request has ended. */
@@ -176,14 +176,14 @@ const verdictRequest = z.strictObject({
   request: requestId,
   epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
   end: end.describe('End of the whole request.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
 /** Decode → prefill, after an absence: has the prefill agent announced an end of this request? */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
   end: end.optional().describe('End that the prefill agent announced or is announcing. Absent if there is none.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
 /** Decode → prefill, no answer: every joined chunk of this batch is ready. */

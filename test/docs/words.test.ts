@@ -85,7 +85,7 @@ describe('the check of words', () => {
   test('a sentence of 40 words → found; two of 20 are not', () => {
     const words = (count: number) => `${Array.from({ length: count }, () => 'word').join(' ')}.`;
     expect(shown('a.md', `- ${words(40)}\n`)).toEqual([
-      'a.md:1 40 words: word word word word word word … → at most 32 words in a sentence',
+      'a.md:1 40 words: word word word word word word … → at most 28 words in a sentence',
     ]);
     expect(shown('a.md', `${words(20)}\n${words(20)}\n`)).toEqual([]);
   });
