@@ -12,9 +12,9 @@ import { errorReply, operationSchemas } from '../../src/protocol/operations.js';
 import { heartbeat, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { operationOf, operations, peerOperations } from '../../src/protocol/subjects.js';
 
+const guide = await readFile('docs/guide/protocol.md', 'utf8');
 const reference = await readFile('docs/reference/protocol.md', 'utf8');
-/** The guide and the reference. */
-const page = [await readFile('docs/guide/protocol.md', 'utf8'), reference].join('\n');
+const page = [guide, reference].join('\n');
 
 /** Schemas by the tag of an example: ```json put.request */
 const schemas = new Map<string, z.ZodType>([
@@ -131,5 +131,20 @@ describe('the protocol pages', () => {
     limits.FAULT_MS_MAX,
   ])('it names the limit %i', (limit) => {
     expect(reference.slice(reference.indexOf('\n## Limits\n'))).toContain(` ${limit.toLocaleString('en-US')} `);
+  });
+
+  test('every link within a page leads to a heading', () => {
+    for (const text of [guide, reference]) {
+      const anchors = new Set(
+        [...text.matchAll(/^##+ (.+)$/gm)].map(([, title]) =>
+          (title as string)
+            .toLowerCase()
+            .replaceAll(/[^a-z0-9 -]/g, '')
+            .replaceAll(' ', '-'),
+        ),
+      );
+      const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor as string);
+      expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
+    }
   });
 });

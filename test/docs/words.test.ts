@@ -19,12 +19,12 @@ function shown(path: string, source: string): string[] {
   return findingsIn(path, source).map(({ line, found, better }) => `${path}:${line} ${found} → ${better}`);
 }
 
-describe('plain English', () => {
-  test.each(ROOMS)('in %s', (room) => {
+describe('the texts of the repository', () => {
+  test.each(ROOMS)('every text in %s is plain English', (room) => {
     expect(filesOf(room).flatMap((path) => shown(path, readFileSync(path, 'utf8')))).toEqual([]);
   });
 
-  test.each(PAGES)('in %s', (path) => {
+  test.each(PAGES)('the page %s is plain English', (path) => {
     expect(shown(path, readFileSync(path, 'utf8'))).toEqual([]);
   });
 });
@@ -47,7 +47,7 @@ describe('the check of words', () => {
     ['the key is to be revoked', 'is to be revoked'],
     ['how often it says that it lives', 'says that it lives'],
     ['nothing of it is leased', 'nothing of it'],
-  ])('%s → found', (text, found) => {
+  ])('a text with "%s" → found', (text, found) => {
     expect(findingsIn('a.md', `One line.\n\n${text}\n`)[0]).toMatchObject({ path: 'a.md', line: 3, found });
   });
 
