@@ -16,6 +16,22 @@ const fencing = {
   actions: { type: 'remember', params: ({ event }: { event: { failure: Failure } }) => ({ failure: event.failure }) },
 } as const;
 
+/** What the machine asks its owner to do. */
+const effects = {
+  beginHeartbeats: effect(),
+  /** Send `agent.idle` as soon as no request is in progress. */
+  watchForIdle: effect(),
+  cancelRequests: effect(),
+  /** Revoke every remote key, end every request, answer nothing that touches a page. */
+  fence: effect(),
+  close: effect(),
+  /** Something does not close; the process shall end all the same. */
+  reportStuck: effect(),
+  reportUnexpected: effect(),
+};
+
+export type AgentEffects = typeof effects;
+
 export const agentMachine = setup({
   types: {
     input: {} as AgentInput,
@@ -33,17 +49,8 @@ export const agentMachine = setup({
       | { type: 'agent.closed' },
   },
   actions: {
-    beginHeartbeats: effect('beginHeartbeats'),
-    /** Send `agent.idle` as soon as no request is in progress. */
-    watchForIdle: effect('watchForIdle'),
-    cancelRequests: effect('cancelRequests'),
-    /** Revoke every remote key, end every request, answer nothing that touches a page. */
-    fence: effect('fence'),
-    close: effect('close'),
+    ...effects,
     remember: assign({ fenced: (_, params: { failure: Failure }) => params.failure }),
-    /** Something does not close; the process shall end all the same. */
-    reportStuck: effect('reportStuck'),
-    reportUnexpected: effect('reportUnexpected'),
   },
   delays: {
     drainTimeout: ({ context }) => context.drainTimeoutMs,

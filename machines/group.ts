@@ -45,6 +45,19 @@ const settleAsSaid = {
   params: ({ event: { end, failure } }: { event: { end: End; failure: Failure | null } }) => ({ end, failure }),
 } as const;
 
+/** What the machine asks its owner to do. */
+const effects = {
+  /** Find out whether the sender of rank 0 has announced an end, and whether what the ranks said still holds. */
+  decide: effect(),
+  /** Tell every rank how the request ended. */
+  tellRanks: effect(),
+  /** Publish the terminal event, unless it was the sender that announced the end. */
+  announce: effect(),
+  reportUnexpected: effect(),
+};
+
+export type GroupEffects = typeof effects;
+
 export const groupMachine = setup({
   types: {
     input: {} as GroupInput,
@@ -53,13 +66,7 @@ export const groupMachine = setup({
     meta: {} as StateMeta<GroupContext>,
   },
   actions: {
-    /** Find out whether the sender of rank 0 has announced an end, and whether what the ranks said still holds. */
-    decide: effect('decide'),
-    /** Tell every rank how the request ended. */
-    tellRanks: effect('tellRanks'),
-    /** Publish the terminal event, unless it was the sender that announced the end. */
-    announce: effect('announce'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countComplete: assign(({ context }, params: { rank: number }) =>
       context.complete.includes(params.rank) ? {} : { complete: [...context.complete, params.rank] },
     ),

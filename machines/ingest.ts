@@ -72,6 +72,23 @@ const endedElsewhere = [
   { target: '#ingest.ended', actions: adopt },
 ] as const;
 
+/** What the machine asks its owner to do. */
+const effects = {
+  /** Find out whether the sender has announced an end; of one rank of several, how all of them end. */
+  decide: effect(),
+  /** Tell the agent that leads the ranks that every byte is here. */
+  reportComplete: effect(),
+  /** The store keeps the end as a tombstone and, unless ready, takes back every lease. */
+  recordEnd: effect(),
+  /** Publish the terminal event, unless somebody else has or will; tell the sender, unless it was the sender. */
+  announce: effect(),
+  notifyJoined: effect<{ batch: number }>(),
+  reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>(),
+  reportUnexpected: effect(),
+};
+
+export type IngestEffects = typeof effects;
+
 export const ingestMachine = setup({
   types: {
     input: {} as IngestInput,
@@ -80,17 +97,7 @@ export const ingestMachine = setup({
     meta: {} as StateMeta<IngestContext>,
   },
   actions: {
-    /** Find out whether the sender has announced an end; of one rank of several, how all of them end. */
-    decide: effect('decide'),
-    /** Tell the agent that leads the ranks that every byte is here. */
-    reportComplete: effect('reportComplete'),
-    /** The store keeps the end as a tombstone and, unless ready, takes back every lease. */
-    recordEnd: effect('recordEnd'),
-    /** Publish the terminal event, unless somebody else has or will; tell the sender, unless it was the sender. */
-    announce: effect('announce'),
-    notifyJoined: effect<{ batch: number }>('notifyJoined'),
-    reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>('reportLeasesEnded'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countBatch: assign(
       (
         { context },

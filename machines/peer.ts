@@ -41,6 +41,20 @@ export const SILENT_HEARTBEATS_MAX = 2.75;
 /** One that was silent for the time of this many is asked: a heartbeat is late. */
 const SUSPECT_HEARTBEATS = 1.25;
 
+/** What the machine asks its owner to do. */
+const effects = {
+  openConnection: effect(),
+  reportConnected: effect(),
+  /** Ask it directly: heartbeats may have been lost. */
+  probe: effect(),
+  /** Find out whether we could have heard it. */
+  judgeSilence: effect(),
+  reportLost: effect(),
+  reportUnexpected: effect(),
+};
+
+export type PeerEffects = typeof effects;
+
 export const peerMachine = setup({
   types: {
     input: {} as PeerInput,
@@ -49,14 +63,7 @@ export const peerMachine = setup({
     meta: {} as StateMeta<PeerContext>,
   },
   actions: {
-    openConnection: effect('openConnection'),
-    reportConnected: effect('reportConnected'),
-    /** Ask it directly: heartbeats may have been lost. */
-    probe: effect('probe'),
-    /** Find out whether we could have heard it. */
-    judgeSilence: effect('judgeSilence'),
-    reportLost: effect('reportLost'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
   },
   guards: {
     isCutOff: stateIn({ open: { liveness: 'unheard' } }),

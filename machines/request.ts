@@ -49,6 +49,23 @@ export type RequestEvent =
   | { type: 'abort.acknowledged'; end: End; failure: Failure | null }
   | { type: 'abort.unreachable' };
 
+/** What the machine asks its owner to do. */
+const effects = {
+  startTransfer: effect<{ batch: number }>(),
+  /** The receiver said `ready`: transfers that wait for its word are done. */
+  settleTransfers: effect(),
+  cancelTransfers: effect<{ failure: Failure }>(),
+  sendAbort: effect(),
+  sendDrained: effect(),
+  inquire: effect(),
+  /** The receiver cannot: publish the terminal event. */
+  announce: effect(),
+  reportEnded: effect(),
+  reportUnexpected: effect(),
+};
+
+export type RequestEffects = typeof effects;
+
 export const requestMachine = setup({
   types: {
     input: {} as RequestInput,
@@ -57,17 +74,7 @@ export const requestMachine = setup({
     meta: {} as StateMeta<RequestContext>,
   },
   actions: {
-    startTransfer: effect<{ batch: number }>('startTransfer'),
-    /** The receiver said `ready`: transfers that wait for its word are done. */
-    settleTransfers: effect('settleTransfers'),
-    cancelTransfers: effect<{ failure: Failure }>('cancelTransfers'),
-    sendAbort: effect('sendAbort'),
-    sendDrained: effect('sendDrained'),
-    inquire: effect('inquire'),
-    /** The receiver cannot: publish the terminal event. */
-    announce: effect('announce'),
-    reportEnded: effect('reportEnded'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countTransferEnd: assign({
       active: ({ context }) => context.active - 1,
       drained: ({ context }, params: { drained: boolean }) => context.drained && params.drained,

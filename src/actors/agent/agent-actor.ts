@@ -3,7 +3,7 @@
  */
 import type { Logger } from 'pino';
 import { type Actor, createActor } from 'xstate';
-import { agentMachine } from '../../../machines/agent.js';
+import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
@@ -24,7 +24,7 @@ import { Counters } from '../observing/counters.js';
 import { explain } from '../observing/explain.js';
 import { inspectActors, shownPageMap } from '../observing/inspection.js';
 import { Journal } from '../observing/journal.js';
-import { LiveActors } from '../observing/live-actors.js';
+import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Presence } from '../peers/presence.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
@@ -56,20 +56,16 @@ export interface AgentEnd {
 /** For connections, remote keys, arena and NATS to close, after the last writes have drained. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-const owners = new Owners<Agent>();
-const logic = owners.watched(
-  agentMachine.provide({
-    actions: {
-      beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
-      watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
-      fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
-      cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
-      close: ({ self }) => owners.run(self, (owner) => owner.close()),
-      reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<Agent, AgentEffects>();
+const logic = owners.provide(agentMachine, {
+  beginHeartbeats: (owner) => owner.beginHeartbeats(),
+  watchForIdle: (owner) => owner.watchForIdle(),
+  fence: (owner, { context }) => owner.fence(context.fenced),
+  cancelRequests: (owner) => owner.cancelRequests(),
+  close: (owner) => owner.close(),
+  reportStuck: (owner) => owner.reportStuck(),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class Agent {
   readonly epoch: string;
@@ -99,7 +95,7 @@ export class Agent {
     const counters = new Counters();
     const journal = new Journal(clock, options.journalEntries);
     if (tracer !== undefined) journal.onEvent((event) => tracer.happened(event));
-    const actors = new LiveActors(clock, journal);
+    const actors = new ObservedActors(clock, journal);
     // Not at once: whoever found the reason is in the middle of something.
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
@@ -119,7 +115,11 @@ export class Agent {
       this.#sender?.lineChanged(status);
       this.#receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, { about: {}, actors: this.#env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: {} },
+      actors,
+      onError: (error) => this.#crashed(error),
+    });
     this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 

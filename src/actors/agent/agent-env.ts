@@ -6,7 +6,7 @@ import type { FabricPort } from '../../ports/fabric.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { Counters } from '../observing/counters.js';
 import type { Journal } from '../observing/journal.js';
-import type { LiveActors } from '../observing/live-actors.js';
+import type { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
 import type { Presence } from '../peers/presence.js';
 import type { Supervisor } from '../running/supervisor.js';
@@ -24,7 +24,7 @@ export interface AgentEnv {
   readonly presence: Presence;
   readonly supervisor: Supervisor;
   readonly journal: Journal;
-  readonly actors: LiveActors;
+  readonly actors: ObservedActors;
   readonly tracer: Tracer | undefined;
 }
 

@@ -2,7 +2,7 @@
 import { INSPECT_ACTORS_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { ActorRow } from '../../protocol/observation.js';
 import type { OperationRequest } from '../../protocol/operations.js';
-import type { LiveActors } from './live-actors.js';
+import type { ObservedActors } from './observed-actors.js';
 
 /** Rows, and the map, may take so many bytes each: together they stay below `MESSAGE_BYTES_MAX`. */
 const ROWS_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
@@ -12,7 +12,7 @@ const PAGE_MAP_BYTES_MAX = MESSAGE_BYTES_MAX / 4;
 const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'peer', 'group']);
 
 export function inspectActors(
-  actors: LiveActors,
+  actors: ObservedActors,
   { actors: limit = INSPECT_ACTORS_MAX, request, actor }: Partial<OperationRequest<'inspect'>>,
 ): { readonly actors: ActorRow[]; readonly actorsTotal: number } {
   const matching = actors.matching(

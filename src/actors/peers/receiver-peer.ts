@@ -4,7 +4,7 @@
  * logged, counted and shown.
  */
 import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../../machines/peer.js';
+import { type PeerEffects, peerMachine } from '../../../machines/peer.js';
 import type { ControlStatus } from '../../ports/control.js';
 import type { FabricConnection, FabricEndpoint, Provider } from '../../ports/fabric.js';
 import { fromFailure, toFailure } from '../../protocol/codec.js';
@@ -23,19 +23,15 @@ export interface Connection {
   readonly fabric: FabricConnection;
 }
 
-const owners = new Owners<ReceiverPeer>();
-const logic = owners.watched(
-  peerMachine.provide({
-    actions: {
-      openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
-      reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
-      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<ReceiverPeer, PeerEffects>();
+const logic = owners.provide(peerMachine, {
+  openConnection: (owner) => owner.open(),
+  reportConnected: (owner) => owner.wake(),
+  probe: (owner) => owner.suspect(),
+  judgeSilence: (owner) => owner.judgeSilence(),
+  reportLost: (owner, { context }) => owner.lose(context.failure),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export interface ReceiverPeerListener {
   /** A number for the next connection, larger than all before it in this process. */
@@ -86,8 +82,11 @@ export class ReceiverPeer implements Peer {
       input,
       clock: env.clock,
     });
-    const about = { peer: this.agent, epoch: this.epoch };
-    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { peer: this.agent, epoch: this.epoch } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
   get isLost(): boolean {

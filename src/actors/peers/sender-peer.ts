@@ -3,7 +3,7 @@
  * for a new key because its writes broke off, the old key is revoked first; only then are the pages behind it safe.
  */
 import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../../machines/peer.js';
+import { type PeerEffects, peerMachine } from '../../../machines/peer.js';
 import type { ControlStatus } from '../../ports/control.js';
 import type { FabricGrant, Provider } from '../../ports/fabric.js';
 import { toFailure } from '../../protocol/codec.js';
@@ -22,20 +22,15 @@ export interface SenderPeerListener {
   lost(failure: Failure): void;
 }
 
-const owners = new Owners<SenderPeer>();
-const logic = owners.watched(
-  peerMachine.provide({
-    actions: {
-      // The sender connects to us; `grant` says when it has.
-      openConnection: () => undefined,
-      reportConnected: () => undefined,
-      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<SenderPeer, PeerEffects>();
+const logic = owners.provide(peerMachine, {
+  openConnection: () => undefined,
+  reportConnected: () => undefined,
+  probe: (owner) => owner.suspect(),
+  judgeSilence: (owner) => owner.judgeSilence(),
+  reportLost: (owner, { context }) => owner.lose(context.failure),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class SenderPeer {
   readonly agent: string;
@@ -70,8 +65,11 @@ export class SenderPeer {
       input,
       clock: env.clock,
     });
-    const about = { peer: sender.agent, epoch: sender.epoch };
-    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { peer: sender.agent, epoch: sender.epoch } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Runs one group machine: what the ranks of one request say, what their lead decides, and the announcement of the end. */
 import { type Actor, createActor } from 'xstate';
-import { type GroupContext, groupMachine } from '../../../machines/group.js';
+import { type GroupContext, type GroupEffects, groupMachine } from '../../../machines/group.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -41,17 +41,13 @@ interface Voice {
   readonly absences: number;
 }
 
-const owners = new Owners<GroupActor>();
-const logic = owners.watched(
-  groupMachine.provide({
-    actions: {
-      decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
-      tellRanks: ({ self, context }) => owners.run(self, (owner) => owner.tellRanks(context)),
-      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<GroupActor, GroupEffects>();
+const logic = owners.provide(groupMachine, {
+  decide: (owner) => owner.decide(),
+  tellRanks: (owner, { context }) => owner.tellRanks(context),
+  announce: (owner, { context }) => owner.announce(context),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class GroupActor {
   readonly task: GroupTask;
@@ -70,8 +66,11 @@ export class GroupActor {
     const { request, epoch, members, timeoutMs } = task;
     const input = { request, size: members.length, timeoutMs };
     this.#actor = createActor(logic, { id: `group ${request}`, input, clock: env.clock });
-    const charge = { about: { request, epoch }, actors: env.actors };
-    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { request, epoch } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
   /** How the request ended, once that cannot change any more. */
