@@ -149,7 +149,7 @@ export class RequestActor {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
     this.#askedMs = this.#env.clock.now();
-    this.task.peer.heard();
+    this.task.peer.liveness.heard();
     return undefined;
   }
 

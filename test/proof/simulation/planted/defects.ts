@@ -64,7 +64,7 @@ export const defects = {
   P13: [
     {
       module: 'src/actors/peers/sender-peer.js',
-      find: 'await this.#context.fabric.revoke(held.id);',
+      find: 'await this.#env.fabric.revoke(held.id);',
       replace: '',
     },
   ],
