@@ -1,9 +1,9 @@
 /**
- * Sender side: the life of one batch. allocating → filtering → writing → committing → committed, with joining where
- * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong. When
- * that other request fails, its chunks may be handed over: then this one goes from joining to writing again.
+ * Sender side: the transfer of one batch. Its way is allocating → filtering → writing → committing → committed. It waits in
+ * joining while another request writes some of the keys. When that request fails, its chunks may be handed over, and the
+ * transfer writes again. Any failure leads to aborting → draining → aborted.
  *
- * Started and told to stop by the request machine; its effects are provided by `src/actors/sending/transfer-actor.ts`.
+ * The request machine starts and cancels transfers. `src/actors/sending/transfer-actor.ts` provides the effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -31,18 +31,18 @@ export interface TransferInput {
 
 export interface TransferContext extends TransferInput {
   readonly allocation: Allocation | null;
-  /** What is being written, or was last. */
+  /** The part that is being written, or was written last. */
   readonly current: TransferPart;
-  /** What was handed over and is still to be written. */
+  /** Parts that were handed over and are not written yet. */
   readonly handedOver: readonly TransferPart[];
-  /** Positions that another request is writing; their source bytes are kept until they are ready. */
+  /** Positions that another request writes. Their source bytes are kept until they are ready. */
   readonly joined: readonly number[];
-  /** Positions whose source memory is still ours to read. */
+  /** Positions whose source memory this transfer may still read. */
   readonly held: readonly number[];
   readonly joinResolved: boolean;
   readonly writeOutstanding: boolean;
   readonly failure: Failure | null;
-  /** No byte of this transfer can land any more. */
+  /** Whether every write of this transfer is known to have ended. */
   readonly drained: boolean;
 }
 
@@ -65,7 +65,7 @@ function positionsOf(chunkCount: number): number[] {
   return positions;
 }
 
-/** What every failure and every order to stop leads to: the first reason is kept. */
+/** Every failure and every order to stop leads to this transition. The first reason is kept. */
 const givingUp = {
   target: 'aborting',
   actions: {
@@ -74,7 +74,7 @@ const givingUp = {
   },
 } as const;
 
-/** The joined chunks' writer is gone, and this request shall write them: when it comes to that. */
+/** The writer of joined chunks is gone. This transfer writes them after its current part. */
 const handedOver = {
   actions: {
     type: 'queueHandOver',
@@ -153,7 +153,7 @@ export const transferMachine = setup({
   on: { 'transfer.*': { actions: 'reportUnexpected' } },
   states: {
     allocating: {
-      meta: { waiting: { gate: 'receiver', text: 'a connection to {peer}, and its answer to allocate' } },
+      meta: { waiting: { gate: 'receiver', text: 'a connection to {peer} and its reply to allocate' } },
       entry: 'sendAllocate',
       on: {
         'allocate.replied': {
@@ -161,10 +161,10 @@ export const transferMachine = setup({
           actions: assign({ allocation: ({ event }) => event.allocation }),
         },
         'allocate.failed': givingUp,
-        // The notice overtook the reply it belongs to.
+        // The notice overtook the reply to allocate.
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
+        // The receiver has announced the request ready: every chunk was deduplicated, and only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
       },
@@ -198,7 +198,7 @@ export const transferMachine = setup({
       ],
     },
 
-    /** The reply is sound. Bytes that are ready at the receiver can no longer be asked for. */
+    /** The reply is sound. The receiver has the bytes of ready chunks and never asks for them again. */
     filtered: {
       entry: [
         { type: 'releaseSource', params: ({ context }) => ({ positions: readyPositions(context) }) },
@@ -237,7 +237,7 @@ export const transferMachine = setup({
         },
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // Ready without these bytes: nothing waits for them any more.
+        // The receiver announced ready without these bytes: no request needs them any more.
         'transfer.settle': {
           target: 'aborting',
           actions: {
@@ -245,7 +245,7 @@ export const transferMachine = setup({
             params: ({ context }) => ({
               failure: {
                 code: 'inconsistent_reply',
-                message: `${context.transfer} was announced ready while it wrote`,
+                message: `request of transfer ${context.transfer} was announced ready during a write`,
               },
             }),
           },
@@ -255,14 +255,14 @@ export const transferMachine = setup({
     },
 
     committing: {
-      meta: { waiting: { gate: 'receiver', text: 'the answer of {peer} to commit' } },
+      meta: { waiting: { gate: 'receiver', text: 'the reply of {peer} to commit' } },
       entry: 'sendCommit',
       on: {
         'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
         'commit.failed': givingUp,
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // The receiver has announced the request ready, so it has this commit; only its reply was lost.
+        // The receiver has announced the request ready, so it has this commit. Only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
       },
@@ -272,7 +272,7 @@ export const transferMachine = setup({
       meta: {
         waiting: ({ joined }) => ({
           gate: 'writer',
-          text: `others to write chunks that this batch has joined (${joined.length} at first)`,
+          text: `other requests to write the chunks that this batch has joined (${joined.length} at first)`,
         }),
       },
       always: [
@@ -284,7 +284,7 @@ export const transferMachine = setup({
             params: ({ context }) => ({
               failure: {
                 code: 'inconsistent_reply',
-                message: `chunks handed over to ${context.transfer} are not those it had joined`,
+                message: `chunks handed over to ${context.transfer} are not chunks that it has joined`,
                 field: unsoundHandOver(context.handedOver[0] ?? { part: 0, placements: [] }, context) ?? 'positions',
               },
             }),
@@ -305,7 +305,7 @@ export const transferMachine = setup({
     },
 
     draining: {
-      meta: { waiting: { gate: 'fabric', text: 'the stopped write to end' } },
+      meta: { waiting: { gate: 'fabric', text: 'the fabric to end the stopped write' } },
       on: {
         'write.delivered': { target: 'aborted', actions: assign({ writeOutstanding: false, drained: true }) },
         'write.failed': {
@@ -313,7 +313,7 @@ export const transferMachine = setup({
           actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),
         },
       },
-      // The fabric did not say: the pages stay quarantined until the receiver revokes the remote key.
+      // The fabric reported no end: the pages stay quarantined until the receiver revokes the remote key.
       after: { drainTimeout: { target: 'aborted', actions: assign({ drained: false }) } },
     },
 

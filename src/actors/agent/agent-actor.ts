@@ -19,20 +19,22 @@ import {
 } from '../../protocol/operations.js';
 import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
+import type { AgentOptions } from '../env/agent-options.js';
+import { Presence } from '../env/presence.js';
+import { publishEvent } from '../env/publish-event.js';
+import { atMost } from '../env/timers.js';
 import { AuditPublisher } from '../observing/audit-publisher.js';
 import { Counters } from '../observing/counters.js';
-import { explain } from '../observing/explain.js';
+import { explain } from '../observing/explain/explain.js';
 import { inspectActors, shownPageMap } from '../observing/inspection.js';
 import { Journal } from '../observing/journal.js';
 import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
-import { Presence } from '../peers/presence.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Supervisor } from '../running/supervisor.js';
 import { Sender } from '../sending/sender.js';
-import { type AgentEnv, atMost, failureOf } from './agent-env.js';
-import type { AgentOptions } from './agent-options.js';
 import { serve } from './service.js';
 
 export interface AgentPorts {
@@ -107,7 +109,12 @@ export class Agent {
     };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#env);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#env);
-    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#env) : undefined;
+    this.#audit =
+      options.auditIntervalMs > 0
+        ? new AuditPublisher({ agent, epoch: this.epoch, clock, journal }, (event) =>
+            publishEvent(this.#env, subjects.audit(agent), event),
+          )
+        : undefined;
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
     const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
@@ -396,8 +403,9 @@ export class Agent {
   }
 
   #explain(request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
+    const { clock, journal, actors } = this.#env;
     const rows = (name: string) => [...(this.#sender?.rows(name) ?? []), ...(this.#receiver?.rows(name) ?? [])];
-    const explanations = explain({ env: this.#env, store: this.#receiver?.details, rows }, request);
+    const explanations = explain({ clock, journal, actors, store: this.#receiver?.details, rows }, request);
     return { ...this.#clockReading(), explanations };
   }
 

@@ -7,9 +7,10 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../protocol/peer-messages.js';
 import { type PeerNotice, type PeerOperation, subjects } from '../../protocol/subjects.js';
-import { type AgentEnv, sleep } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { publishEvent } from '../env/publish-event.js';
+import { sleep } from '../env/timers.js';
 import { type About, aboutMessage } from '../observing/journal.js';
-import { publishEvent } from '../observing/publish-event.js';
 
 /** After this many attempts without a subscriber, the peer is declared dead. */
 const NO_RESPONDERS_MAX = 3;

@@ -10,7 +10,7 @@ import { toFailure } from '../../protocol/codec.js';
 import { isKvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { Owners, tell } from '../running/owners.js';
 import { describeAgent } from './describe-agent.js';

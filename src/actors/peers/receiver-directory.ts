@@ -4,7 +4,7 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from './describe-agent.js';
 import { ReceiverPeer } from './receiver-peer.js';
 

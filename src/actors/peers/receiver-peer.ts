@@ -9,7 +9,7 @@ import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { callPeer, type Peer } from './peer-call.js';
 import { PeerLiveness } from './peer-liveness.js';
 

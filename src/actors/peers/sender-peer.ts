@@ -8,7 +8,7 @@ import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import type { Peer } from './peer-call.js';
 import { PeerLiveness } from './peer-liveness.js';
 

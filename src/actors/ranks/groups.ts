@@ -11,7 +11,7 @@ import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import { Tombstones } from '../../store/tombstones.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer } from '../peers/peer-call.js';
 import { GroupActor } from './group-actor.js';

@@ -12,7 +12,7 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, insist, type Peer } from '../peers/peer-call.js';
 import type { Verdict } from './verdict.js';

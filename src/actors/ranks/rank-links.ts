@@ -1,6 +1,6 @@
 /** The lines of one side of an agent to those who lead the ranks of its requests: none outlives the agent. */
 import { type HolderId, nameOf } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { RankLink, type RankLinkListener, type RankLinkTask } from './rank-link.js';
 
 export class RankLinks {

@@ -19,7 +19,7 @@ import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import { callPeer } from '../peers/peer-call.js';
 import { SenderPeer } from '../peers/sender-peer.js';

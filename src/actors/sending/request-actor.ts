@@ -7,7 +7,7 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';

@@ -7,7 +7,7 @@ import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
