@@ -1,12 +1,5 @@
-/** What a receiver allocates for one batch, and how a sender checks it before it writes. */
-
-/** The receiver's reply to `allocate`. Its numbers are unchecked until `unsoundField` has passed. */
-export interface Allocation {
-  readonly pages: readonly number[];
-  readonly generations: readonly number[];
-  readonly alreadySent: readonly number[];
-  readonly joined: readonly number[];
-}
+/** How a sender checks what a receiver allocates, before it writes. All numbers of a reply are unchecked until then. */
+import type { Allocation } from '../src/protocol/allocation.js';
 
 export const emptyAllocation: Allocation = { pages: [], generations: [], alreadySent: [], joined: [] };
 

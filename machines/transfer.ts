@@ -6,15 +6,9 @@
  * The request machine starts and cancels transfers. `src/actors/sending/transfer-actor.ts` provides the effects.
  */
 import { assign, setup } from 'xstate';
+import type { Allocation } from '../src/protocol/allocation.js';
 import type { Failure } from '../src/protocol/fields.js';
-import {
-  type Allocation,
-  emptyAllocation,
-  placementsOf,
-  type TransferPart,
-  unsoundField,
-  unsoundHandOver,
-} from './allocation.js';
+import { emptyAllocation, placementsOf, type TransferPart, unsoundField, unsoundHandOver } from './allocation.js';
 import { effect } from './effect.js';
 import type { StateMeta } from './waiting.js';
 

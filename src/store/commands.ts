@@ -1,5 +1,5 @@
 /** What the store can be told, what it answers, and what it asks its owner to do. Plain data. */
-import type { Allocation } from '../../machines/allocation.js';
+import type { Allocation } from '../protocol/allocation.js';
 import type { Failure } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
 import type { HolderId } from './holder.js';

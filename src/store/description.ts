@@ -1,7 +1,7 @@
 /** Everything the store knows, as plain data: for checks, drawings and explanations. Nothing in it is shared with the store. */
 
-import type { Allocation } from '../../machines/allocation.js';
 import type { PageState } from '../../machines/page.js';
+import type { Allocation } from '../protocol/allocation.js';
 import type { End } from '../protocol/subjects.js';
 
 export interface StoreDescription {

@@ -1,5 +1,5 @@
 /** What the store remembers: entries (keys in the arena), holders (who leases them), and holders' batches. */
-import type { Allocation } from '../../machines/allocation.js';
+import type { Allocation } from '../protocol/allocation.js';
 import type { Failure } from '../protocol/fields.js';
 import type { Candidate } from './admission.js';
 import type { StoreCommand } from './commands.js';

@@ -10,7 +10,7 @@
  * - a page whose writer gave up while a write may land belongs to the quarantine, until drained or fenced.
  * - an entry whose writer gave up is handed over: a request that had joined it writes it anew, on another page (P2).
  */
-import type { Allocation } from '../../machines/allocation.js';
+import type { Allocation } from '../protocol/allocation.js';
 import { fromFailure, RequestEndedError, toFailure, unknownRequest } from '../protocol/codec.js';
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';

@@ -1,5 +1,6 @@
 /** What agents say to each other, and how a trace calls it. */
-import type { Allocation, TransferPart } from '../../../machines/allocation.js';
+import type { TransferPart } from '../../../machines/allocation.js';
+import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';
 import type { End } from '../../../src/protocol/subjects.js';
 import type { StoreEffect } from '../../../src/store/commands.js';
