@@ -6,6 +6,7 @@ import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode } f
 import type { StateMeta, Waiting } from '../../../machines/waiting.js';
 import type { ClockPort } from '../../ports/clock.js';
 import { toFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import { CONTEXT_ITEMS_MAX } from '../../protocol/limits.js';
 import type { ActorRow } from '../../protocol/observation.js';
@@ -81,14 +82,16 @@ export class ObservedActor {
     const nowMs = this.#clock.now();
     const waiting = this.#waiting(snapshot);
     const endsMs = this.#endsMs(snapshot);
-    const endsInMs = endsMs === undefined ? {} : { endsInMs: endsMs - nowMs };
+    const endsInMs = endsMs === undefined ? undefined : endsMs - nowMs;
     return {
-      ...{ machine, actor, ...about },
+      machine,
+      actor,
+      ...about,
       state: stateName(snapshot.value),
       paths: pathsOf(snapshot),
       ageMs: nowMs - this.#startedMs,
       inStateMs: nowMs - this.#changedMs,
-      ...(waiting === undefined ? {} : { waiting: { ...waiting, ...endsInMs } }),
+      ...(waiting === undefined ? {} : { waiting: { ...waiting, ...defined({ endsInMs }) } }),
       context: cut(snapshot.context) as Record<string, unknown>,
     };
   }
