@@ -24,6 +24,7 @@ export interface TransferInput {
 }
 
 export interface TransferContext extends TransferInput {
+  /** What the receiver answered. All its numbers are unchecked until `filtering`. */
   readonly allocation: Allocation | null;
   /** The part that is being written, or was written last. */
   readonly current: TransferPart;

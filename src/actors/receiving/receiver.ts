@@ -14,9 +14,9 @@ import type {
   PeerRequest,
 } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { StoreEffect } from '../../store/commands.js';
 import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
+import type { StoreEffect } from '../../store/messages.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
 import { type AgentEnv, failureOf } from '../env/agent-env.js';
@@ -234,7 +234,7 @@ export class Receiver {
 
   /** What the store holds, and the first invariant that is broken. For checks. */
   inspectStore(): StoreInspection {
-    return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
+    return { store: this.#store.view.describe(), broken: this.#store.view.brokenInvariant() };
   }
 
   /** What may be seen of the store. */
@@ -295,7 +295,7 @@ export class Receiver {
     this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
-    this.#store.audit();
+    this.#store.check();
     this.#fenceOverdue();
   }
 

@@ -3,7 +3,7 @@ import type { TransferPart } from '../../../machines/allocation.js';
 import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';
 import type { End } from '../../../src/protocol/subjects.js';
-import type { StoreEffect } from '../../../src/store/commands.js';
+import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 
 type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
