@@ -21,7 +21,7 @@ const HEARTBEAT_MS = 1000;
 /** Silence after which a peer is dead: 2.75 heartbeats. */
 const SILENCE_MS = 2750;
 
-/** This agent, its view of `decode-0`, and what the listener was told. */
+/** This agent, its view of `decode-0`, and the calls of its listener. */
 class Watch {
   readonly clock = new SimulatedClock();
   readonly network = new MemoryControlNetwork(this.clock);
@@ -96,7 +96,7 @@ class Watch {
   }
 }
 
-/** What the listener is told when the peer is lost. */
+/** The call of the listener when the peer is lost. */
 function lost(cause: Failure) {
   const message = `agent decode-0 (epoch ${EPOCH}) is lost: ${cause.message}`;
   return { failure: { code: 'receiver_lost', message }, cause };

@@ -136,7 +136,7 @@ export class GroupActor {
   }
 
   async tellRanks({ end, failure }: GroupContext): Promise<void> {
-    if (end === null) throw new Error(`request ${this.task.request} has no end that its ranks could be told`);
+    if (end === null) throw new Error(`request ${this.task.request} has no end to send to its ranks`);
     await Promise.all([...this.#reports.values()].map((report) => this.#tellRank(report, { end, failure })));
     tell(this.#actor, { type: 'ranks.told' });
   }
