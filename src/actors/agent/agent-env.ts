@@ -1,15 +1,15 @@
-/** What every actor of one agent shares: who the agent is, and the ports. */
+/** What every actor of one agent shares: the agent's identity and options, its ports, and its records. */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { Counters } from '../observing/counters.js';
-import type { Journal } from '../observing/journal.js';
-import type { LiveActors } from '../observing/live-actors.js';
+import { Counters } from '../observing/counters.js';
+import { Journal } from '../observing/journal.js';
+import { LiveActors } from '../observing/live-actors.js';
 import type { Tracer } from '../observing/tracer.js';
-import type { Presence } from '../peers/presence.js';
-import type { Supervisor } from '../running/supervisor.js';
+import { Presence } from '../peers/presence.js';
+import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
 
 export interface AgentEnv {
@@ -28,12 +28,40 @@ export interface AgentEnv {
   readonly tracer: Tracer | undefined;
 }
 
+/** Makes the shared parts. `fence` ends an agent that cannot be trusted with memory any more. */
+export function makeEnv(
+  ports: Pick<AgentEnv, 'control' | 'fabric' | 'clock' | 'logger'> & Partial<Pick<AgentEnv, 'tracer'>>,
+  options: AgentOptions,
+  epoch: string,
+  fence: (failure: Failure) => void,
+): AgentEnv {
+  const { control, fabric, clock, tracer } = ports;
+  const logger = ports.logger.child({ agent: options.agent, epoch });
+  const counters = new Counters();
+  const journal = new Journal(clock, options.journalEntries);
+  if (tracer !== undefined) journal.onEvent((event) => tracer.happened(event));
+  return {
+    options,
+    epoch,
+    control,
+    fabric,
+    clock,
+    logger,
+    counters,
+    presence: new Presence(clock, control, options.heartbeatMs),
+    supervisor: new Supervisor({ clock, counters, logger }, fence),
+    journal,
+    actors: new LiveActors(clock, journal),
+    tracer,
+  };
+}
+
 /** Resolves after `delayMs` on the agent's clock. */
 export function sleep(clock: ClockPort, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.setTimeout(resolve, delayMs));
 }
 
-/** Resolves when `work` does, or after `timeoutMs`: then it goes on without us. */
+/** Resolves when `work` does, or after `timeoutMs`; late work goes on, and nothing waits for it. */
 export async function atMost(clock: ClockPort, timeoutMs: number, work: Promise<unknown>): Promise<void> {
   let timer: unknown;
   const late = new Promise<void>((resolve) => {

@@ -78,12 +78,14 @@ export class Sender {
 
   // --- messages from agents -----------------------------------------------------------------------------------------
 
-  joined({ request, batch }: PeerRequest<'joined'>): void {
+  joined({ request, batch }: PeerRequest<'joined'>): Body<PeerReply<'joined'>> {
     this.#requests.get(request)?.joinResolved(batch);
+    return {};
   }
 
-  ended({ request, end, reason }: PeerRequest<'ended'>): void {
+  ended({ request, end, reason }: PeerRequest<'ended'>): Body<PeerReply<'ended'>> {
     this.#requests.get(request)?.receiverSaid(end, reason ?? null);
+    return {};
   }
 
   /** The end that this agent announces itself, if it is to be so. */
@@ -98,7 +100,7 @@ export class Sender {
     return {};
   }
 
-  async handOver(message: PeerRequest<'handover'>): Promise<Record<string, never>> {
+  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
     const { request } = message;
     const actor = this.#requests.get(request);
     if (actor === undefined) {

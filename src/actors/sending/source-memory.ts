@@ -61,7 +61,7 @@ export class SourceMemory {
     return { bytes };
   }
 
-  async detach(segment: string): Promise<void> {
+  async detach(segment: string): Promise<Body<OperationReply<'detach'>>> {
     const known = this.#segment(segment, 'segment');
     if (segment === this.#staging.name || known.chunksInUse > 0) {
       throw new KvferryError('segment_in_use', `segment ${segment} is in use by ${known.chunksInUse} chunks`, {
@@ -71,6 +71,7 @@ export class SourceMemory {
     this.#segments.delete(segment);
     await this.#env.fabric.detachSegment(segment);
     this.#env.logger.info({ segment }, 'segment detached');
+    return {};
   }
 
   stage(holder: string, pages: number): Body<OperationReply<'stage'>> {
