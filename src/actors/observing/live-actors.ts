@@ -16,8 +16,8 @@ import { stateName } from './state-name.js';
 /** What is known of an actor besides its machine. */
 export interface ActorCharge {
   readonly about: About;
-  /** When what it is about must have ended, on the agent's clock. */
-  readonly deadlineMs?: number | undefined;
+  /** When something outside its machine will end its present state, on the agent's clock. Its own delays count too. */
+  endsMs?(): number | undefined;
 }
 
 interface MachineActor extends AnyActorRef {
@@ -26,7 +26,7 @@ interface MachineActor extends AnyActorRef {
 
 export class LiveActor {
   readonly identity: ActorIdentity;
-  readonly deadlineMs: number | undefined;
+  readonly #charge: ActorCharge;
   readonly #actor: MachineActor;
   readonly #clock: ClockPort;
   readonly #journal: Journal;
@@ -42,7 +42,7 @@ export class LiveActor {
   constructor(actor: MachineActor, charge: ActorCharge, clock: ClockPort, journal: Journal) {
     const { id: machine } = actor.logic;
     this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about: charge.about };
-    this.deadlineMs = charge.deadlineMs;
+    this.#charge = charge;
     this.#actor = actor;
     this.#clock = clock;
     this.#journal = journal;
@@ -128,7 +128,8 @@ export class LiveActor {
 
   /** The first of its deadlines. Delays after which a state only begins anew are none. */
   #endsMs(snapshot: AnyMachineSnapshot): number | undefined {
-    const deadlines = this.deadlineMs === undefined ? [] : [this.deadlineMs];
+    const outsideMs = this.#charge.endsMs?.();
+    const deadlines = outsideMs === undefined ? [] : [outsideMs];
     for (const path of pathsOf(snapshot)) {
       const node: AnyStateNode = this.#actor.logic.getStateNodeById(path);
       for (const { delay, target } of node.after) {

@@ -32,16 +32,18 @@ export function status(
 ): Body<OperationReply<'status'>> {
   const { env, sender, receiver } = parts;
   const { options, clock, counters, epoch } = env;
+  const store = receiver?.store;
+  const nowMs = clock.now();
   const rows = requestRows(parts, request);
   return defined({
     agent: options.agent,
     epoch,
     role: options.role,
     state: parts.state(),
-    uptimeMs: Math.round(clock.now() - parts.startedMs),
-    pages: receiver?.pageCounts(),
-    quarantineAgeMs: receiver?.quarantineAgeMs,
-    queued: receiver?.waiting ?? 0,
+    uptimeMs: Math.round(nowMs - parts.startedMs),
+    pages: store?.pageCounts(),
+    quarantineAgeMs: store === undefined ? undefined : Math.round(store.quarantineAgeMs(nowMs)),
+    queued: store?.waiting ?? 0,
     staging: sender?.memory.stagingCounts(),
     segments: sender?.memory.rows() ?? [],
     peers: [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])],
@@ -54,7 +56,7 @@ export function status(
 /** Answers `inspect`: the running actors and, when asked for, the state of every page. */
 export function inspect(parts: AgentParts, request: OperationRequest<'inspect'>): Body<OperationReply<'inspect'>> {
   const { env, receiver } = parts;
-  const map = request.pages ? receiver?.details.pageMap() : undefined;
+  const map = request.pages ? receiver?.store.details.pageMap() : undefined;
   return defined({
     ...clockReading(parts),
     role: env.options.role,
@@ -72,7 +74,7 @@ export function journal(parts: AgentParts, request: OperationRequest<'journal'>)
 /** Answers `explain`: why a request, transfer, key or page is in its present state. */
 export function explanations(parts: AgentParts, request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
   const rows = (name: string) => requestRows(parts, name);
-  const found = explain({ env: parts.env, store: parts.receiver?.details, rows }, request);
+  const found = explain({ env: parts.env, store: parts.receiver?.store.details, rows }, request);
   return { ...clockReading(parts), explanations: found };
 }
 

@@ -3,6 +3,7 @@ import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { type RequestContext, requestMachine } from '../../../machines/request.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
@@ -83,8 +84,7 @@ export class RequestActor {
     const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     const about = { request, epoch: env.epoch, peer: peer.agent };
-    const charge = { about, deadlineMs: this.#deadlineMs, actors: env.actors };
-    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
   }
 
   /** What the next batch is checked against. */
@@ -156,19 +156,18 @@ export class RequestActor {
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
-    const state = stateName(value);
-    return {
+    return defined({
       request: this.task.request,
       epoch: this.#env.epoch,
-      side: 'sender',
-      ...(this.task.ranks === undefined ? {} : { rank: this.task.ranks.rank }),
-      state,
+      side: 'sender' as const,
+      rank: this.task.ranks?.rank,
+      state: stateName(value),
       ageMs: Math.round(this.ageMs),
       batches: context.batches,
       chunks: context.chunks,
-      ...(context.end === null ? {} : { end: context.end }),
-      ...(context.failure === null ? {} : { reason: context.failure }),
-    };
+      end: context.end ?? undefined,
+      reason: context.failure ?? undefined,
+    });
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------

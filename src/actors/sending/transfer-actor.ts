@@ -89,7 +89,8 @@ export class TransferActor {
     this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: env.clock });
     const { request, batch, deadlineMs } = task;
     const about = { request, epoch: env.epoch, batch, peer: task.peer.agent };
-    owners.start(this.#actor, this, { about, deadlineMs, actors: env.actors }, (error) => this.#crashed(error));
+    const endsMs = () => (this.#isTaking() ? deadlineMs : undefined);
+    owners.start(this.#actor, this, { about, endsMs, actors: env.actors }, (error) => this.#crashed(error));
   }
 
   cancel(failure: Failure): void {
