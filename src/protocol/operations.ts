@@ -147,8 +147,8 @@ const requestRow = z.strictObject({
   missingRanks: z.array(rank).optional().describe('Ranks that are not complete: said by the agent that leads them.'),
   state: z.string().describe('State of its machine.'),
   ageMs: natural.describe('Time since this agent first heard of it; of an ended one, since its end.'),
-  batches: natural.describe('Batches so far.'),
-  chunks: natural.describe('Chunks of those batches.'),
+  batches: natural.optional().describe('Batches so far. Left out when the request has ended.'),
+  chunks: natural.optional().describe('Chunks of those batches. Left out when the request has ended.'),
   end: end.optional().describe('Set when it has ended.'),
   reason: failure.optional().describe('Set when it has ended and is not ready.'),
 });

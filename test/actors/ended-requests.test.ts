@@ -82,3 +82,18 @@ test('a cancel without an epoch gets the newest end that the receiver remembers'
   await made.clock.advance(1000);
   expect(await made.call('decode-0', 'cancel', { request: 'r1' })).toMatchObject({ end: 'cancelled' });
 });
+
+test('status shows the end of a request that has ended, and no counts that it does not know', async () => {
+  const made = await pair();
+  const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
+  await made.ended('r1');
+  await made.call('decode-0', 'release', { request: 'r1', epoch });
+  await made.clock.advance(1000);
+  for (const [agent, side] of [
+    ['prefill-0', 'sender'],
+    ['decode-0', 'receiver'],
+  ] as const) {
+    const { requests } = await made.call(agent, 'status', { request: 'r1' });
+    expect(requests).toEqual([{ request: 'r1', epoch, side, state: 'ended', end: 'ready', ageMs: expect.any(Number) }]);
+  }
+});
