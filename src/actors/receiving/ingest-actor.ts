@@ -187,9 +187,9 @@ export class IngestActor {
 
   announce(context: IngestContext): void {
     // The end of a request over several ranks is announced by their lead, or, when that is lost, by the sender of rank 0.
-    const isOurs = this.#link === undefined && !context.announcedElsewhere;
-    const isNews = this.#link !== undefined || !context.announcedElsewhere;
-    this.#announce(context.end ?? 'failed', context.failure, context, { isOurs, isNews });
+    const mustPublish = this.#link === undefined && !context.announcedElsewhere;
+    const mustNotify = this.#link !== undefined || !context.announcedElsewhere;
+    this.#announce(context.end ?? 'failed', context.failure, context, { mustPublish, mustNotify });
   }
 
   notifyJoined(batch: number): void {
@@ -254,12 +254,12 @@ export class IngestActor {
     });
   }
 
-  /** `isOurs`: this agent announces the end. `isNews`: the sender does not know the end yet. */
+  /** `mustPublish`: no other agent announces the end. `mustNotify`: the sender does not know the end yet. */
   #announce(
     end: End,
     failure: Failure | null,
     counts: Pick<IngestContext, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>,
-    { isOurs, isNews }: { readonly isOurs: boolean; readonly isNews: boolean },
+    { mustPublish, mustNotify }: { readonly mustPublish: boolean; readonly mustNotify: boolean },
   ): void {
     if (this.#announced) return;
     this.#announced = true;
@@ -267,7 +267,7 @@ export class IngestActor {
     const { request, epoch } = this.task.holder;
     const ended = defined({ request, epoch, end, reason: failure ?? undefined });
     const { chunks, deduplicated, joined, bytes } = counts;
-    if (isOurs) {
+    if (mustPublish) {
       announceEnd(this.#env, {
         v: PROTOCOL_VERSION,
         ...ended,
@@ -280,7 +280,7 @@ export class IngestActor {
         ageMs: this.#ageMs,
       });
     }
-    if (!isNews) return;
+    if (!mustNotify) return;
     notifyPeer(this.#env, this.#sender, 'ended', ended);
     counters.add(`requests_received_${end}`);
     const { reason } = ended;
@@ -295,8 +295,13 @@ export class IngestActor {
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();
-    const isOurs = this.#link === undefined;
-    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { isOurs, isNews: true });
+    const mustPublish = this.#link === undefined;
+    this.#announce(
+      'failed',
+      failure,
+      { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 },
+      { mustPublish, mustNotify: true },
+    );
     this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }

@@ -250,8 +250,8 @@ export class Receiver {
   }
 
   /**
-   * Gives up the arena: no engine reads and no sender writes through this agent any more, every request ends, and every
-   * remote key is revoked. Resolves when no byte can land.
+   * Gives up the arena. Every request ends, every remote key is revoked, and no engine gets pages any more. Resolves when
+   * no byte can land.
    */
   async fence(failure: Failure): Promise<void> {
     this.stopAccepting();

@@ -4,6 +4,7 @@ import type { Failure } from '../../protocol/fields.js';
 import type { StoreEffect } from '../../store/commands.js';
 import type { AgentEnv } from '../agent/agent-env.js';
 import { requestFields } from '../observing/log-fields.js';
+import { refusalLevel } from '../observing/log-level.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Allocations } from './allocations.js';
@@ -111,7 +112,7 @@ export class StoreEffects {
     } catch (error) {
       const failure = toFailure(error);
       counters.add('handovers_refused');
-      logger.warn({ ...log, code: failure.code, err: error }, 'hand-over refused');
+      logger[refusalLevel(failure.code)]({ ...log, code: failure.code, err: error }, 'hand-over refused');
       if (!(error instanceof ReplyError)) return;
       this.#parts.store.execute({ type: 'decline', holder, batch, part });
       // The store hands the chunks over again under a new remote key; a request that is being given up ends by itself.

@@ -9,6 +9,7 @@ import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../agent/agent-env.js';
+import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
@@ -251,12 +252,12 @@ export class RequestActor {
       const failure = toFailure(error);
       // Until every batch is committed, `allocate` may still be on its way to the receiver.
       const settling = this.#actor.getSnapshot().matches({ running: 'settling' });
-      if (failure.code === 'unknown_request' && settling) this.receiverLost(failure);
-      else
-        this.#env.logger.warn(
-          { request, code: failure.code, err: error },
-          'receiver did not say whether the request has ended',
-        );
+      if (failure.code === 'unknown_request' && settling) {
+        this.receiverLost(failure);
+        return;
+      }
+      const level = refusalLevel(failure.code);
+      this.#env.logger[level]({ request, code: failure.code, err: error }, 'inquire not answered');
     }
   }
 
