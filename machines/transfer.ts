@@ -6,17 +6,10 @@
  * Started and told to stop by the request machine; its effects are provided by `src/actors/sending/transfer-actor.ts`.
  */
 import { assign, setup } from 'xstate';
+import type { Allocation } from '../src/protocol/allocation.js';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
 import type { StateMeta } from './waiting.js';
-
-/** What the receiver answered to `allocate`. All numbers are unchecked until `filtering`. */
-export interface Allocation {
-  readonly pages: readonly number[];
-  readonly generations: readonly number[];
-  readonly alreadySent: readonly number[];
-  readonly joined: readonly number[];
-}
 
 /** One chunk to write: its position in the batch and the page it may be written to. */
 export interface Placement {
@@ -43,6 +36,7 @@ export interface TransferInput {
 }
 
 export interface TransferContext extends TransferInput {
+  /** What the receiver answered. All its numbers are unchecked until `filtering`. */
   readonly allocation: Allocation | null;
   /** What is being written, or was last. */
   readonly current: TransferPart;

@@ -1,5 +1,5 @@
 /** The shipped store, with senders and messages around it that take time and lose nothing. */
-import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
 import { Store } from '../../src/store/store.js';
 import type { ArenaContents, PlacedKey } from './arena-contents.js';
 import { MESSAGE_MS, type Outcome, type System } from './system.js';

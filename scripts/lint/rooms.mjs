@@ -8,7 +8,7 @@ export const ROOMS = {
   machines: { rooms: ['src/protocol'], typesOnly: true, packages: ['xstate'], why: 'machines are pure' },
   'src/protocol': { rooms: [], packages: ['zod'], why: 'it describes messages' },
   'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces' },
-  'src/store': { rooms: [...BASE, 'machines'], packages: ['xstate'], why: 'the store is pure' },
+  'src/store': { rooms: [...BASE, 'machines/page.ts'], packages: [], why: 'the store is pure' },
   'src/actors': {
     rooms: [...BASE, 'src/store', 'machines'],
     packages: ['xstate', 'pino', 'zod'],

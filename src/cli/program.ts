@@ -19,7 +19,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const program = new Command('kvferry')
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
-    .option('--verbose', 'with errors, show where they come from');
+    .option('--verbose', 'print stack traces');
   const commands = [
     agentCommand,
     demoCommand,

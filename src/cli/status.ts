@@ -1,4 +1,4 @@
-/** `kvferry status`: who is there, what they hold, and what is under way. */
+/** `kvferry status`: shows agents, their arenas, peers and requests. */
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
@@ -13,7 +13,7 @@ import type { Terminal } from './terminal.js';
 
 type Status = OperationReply<'status'>;
 
-/** Requests listed for each agent, unless `--limit` says otherwise. */
+/** Requests listed for each agent by default. */
 const REQUESTS_SHOWN = 20;
 const STATUS_TIMEOUT_MS = 2000;
 const MS_PER_S = 1000;
@@ -28,7 +28,7 @@ interface StatusFlags {
 
 interface Answers {
   readonly statuses: readonly Status[];
-  /** Why others who are there gave none. */
+  /** Why agents that exist gave no answer. */
   readonly failures: readonly KvferryError[];
 }
 
@@ -36,11 +36,11 @@ export function statusCommand(terminal: Terminal): Command {
   return new Command('status')
     .description('Show agents, their arenas, peers and requests.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
-    .option('--json', 'as one JSON array, one element for each agent')
-    .option('--agent <name>', 'only this agent')
-    .option('--request <id>', 'only this request')
+    .option('--json', 'print one JSON array with one element for each agent')
+    .option('--agent <name>', 'show only this agent')
+    .option('--request <id>', 'show only this request')
     .addOption(
-      new Option('--limit <rows>', 'requests shown for each agent')
+      new Option('--limit <rows>', 'most requests shown for each agent')
         .argParser(numberBetween(0, STATUS_ROWS_MAX))
         .default(REQUESTS_SHOWN),
     )
@@ -66,7 +66,7 @@ export function statusCommand(terminal: Terminal): Command {
     });
 }
 
-/** One agent that does not answer takes nobody else's answer away. */
+/** An agent that does not answer does not hide the answers of the others. */
 async function askAll(client: KvferryClient, { agent, request, limit }: StatusFlags): Promise<Answers> {
   const agents = agent === undefined ? (await client.discover()).map((found) => found.agent) : [agent];
   const input = { limit, ...(request === undefined ? {} : { request }) };
@@ -87,7 +87,8 @@ async function askAll(client: KvferryClient, { agent, request, limit }: StatusFl
 }
 
 function notAnswering(agent: string, cause: KvferryError): KvferryError {
-  const how = cause.code === 'no_responders' ? 'is not there' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
+  const how =
+    cause.code === 'no_responders' ? 'is not connected to NATS' : `does not answer within ${STATUS_TIMEOUT_MS} ms`;
   return new KvferryError(cause.code, `agent ${agent} ${how}`, { cause });
 }
 

@@ -118,12 +118,14 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     expect(await run('request', 'r9')).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: 'kvferry: d1: nothing is known of request r9 [unknown_request]',
+      stderr: 'kvferry: no agent knows request r9; asked: d1 [unknown_request]',
     });
   });
 
   it('refuses what cannot be explained', async () => {
-    expect((await run('agent', 'd1')).stderr).toContain('explain one of request, transfer, key, page, not agent');
-    expect((await run('page', 'first')).stderr).toContain('first is no page number');
+    expect((await run('agent', 'd1')).stderr).toContain(
+      'cannot explain "agent"; the kinds are request, transfer, key, page',
+    );
+    expect((await run('page', 'first')).stderr).toContain('is not a page number');
   });
 });

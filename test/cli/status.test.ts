@@ -145,7 +145,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect(await run('--json', '--agent', 'p9')).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: 'kvferry: agent p9 is not there [no_responders]',
+      stderr: 'kvferry: agent p9 is not connected to NATS [no_responders]',
     });
   });
 

@@ -207,7 +207,7 @@ export class Receiver {
 
   /** The whole store, with its invariants checked. The time this takes grows with the arena. */
   inspectStore(): StoreInspection {
-    return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
+    return { store: this.#store.view.describe(), broken: this.#store.view.brokenInvariant() };
   }
 
   /** The store, read-only. */
@@ -245,7 +245,7 @@ export class Receiver {
     this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
-    this.#store.audit();
+    this.#store.check();
     this.#fenceOverdue();
   }
 

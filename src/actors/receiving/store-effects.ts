@@ -1,7 +1,7 @@
 /** Carries out what follows from a command of the store: answers senders, informs requests, hands chunks over. */
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { StoreEffect } from '../../store/commands.js';
+import type { StoreEffect } from '../../store/messages.js';
 import type { AgentEnv } from '../agent/agent-env.js';
 import { requestFields } from '../observing/log-fields.js';
 import { refusalLevel } from '../observing/log-level.js';
