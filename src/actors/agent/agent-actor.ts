@@ -184,7 +184,7 @@ export class Agent {
 
   async fence(failure: Failure | null): Promise<void> {
     const reason: Failure = failure ?? { code: 'agent_fenced', message: 'no reason was given' };
-    this.#env.logger.fatal({ reason: reason.message }, 'agent fenced itself');
+    this.#env.logger.fatal({ reason: reason.message }, 'agent fences itself');
     this.#sender?.stopAccepting();
     this.#sender?.cancelAll(reason);
     await this.#receiver?.fence(reason);

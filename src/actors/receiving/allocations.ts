@@ -1,10 +1,10 @@
 /** Answers to `allocate` that the store still owes: a batch may wait for pages. */
 import type { Body } from '../../protocol/body.js';
-import type { PeerReply } from '../../protocol/peer-messages.js';
+import type { AllocateReply } from '../../protocol/peer-messages.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 
 interface Pending {
-  resolve(reply: Body<PeerReply<'allocate'>>): void;
+  resolve(reply: Body<AllocateReply>): void;
   reject(error: unknown): void;
 }
 
@@ -13,14 +13,14 @@ export class Allocations {
   readonly #pending = new Map<string, Map<number, Pending>>();
 
   /** Resolves when the batch has its pages. A repeated message replaces the one before it, which is never answered. */
-  add(holder: HolderId, batch: number): Promise<Body<PeerReply<'allocate'>>> {
+  add(holder: HolderId, batch: number): Promise<Body<AllocateReply>> {
     const name = nameOf(holder);
     const batches = this.#pending.get(name) ?? new Map<number, Pending>();
     this.#pending.set(name, batches);
     return new Promise((resolve, reject) => batches.set(batch, { resolve, reject }));
   }
 
-  settle(holder: HolderId, batch: number, reply: Body<PeerReply<'allocate'>>): void {
+  settle(holder: HolderId, batch: number, reply: Body<AllocateReply>): void {
     this.#take(holder, batch)?.resolve(reply);
   }
 
