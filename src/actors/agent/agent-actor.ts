@@ -1,7 +1,7 @@
 /** One agent: starts and stops its parts, and sends its heartbeats. */
 import type { Logger } from 'pino';
 import { type Actor, createActor } from 'xstate';
-import { agentMachine } from '../../../machines/agent.js';
+import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
@@ -9,18 +9,21 @@ import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import { subjects } from '../../protocol/subjects.js';
+import { type AgentEnv, makeEnv } from '../env/agent-env.js';
+import type { AgentOptions } from '../env/agent-options.js';
+import { publishEvent } from '../env/publish-event.js';
+import { atMost } from '../env/timers.js';
 import { AuditPublisher } from '../observing/audit-publisher.js';
 import type { Journal } from '../observing/journal.js';
-import { status } from '../observing/status.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Sender } from '../sending/sender.js';
-import { type AgentEnv, atMost, makeEnv } from './agent-env.js';
-import type { AgentOptions } from './agent-options.js';
 import type { AgentParts } from './agent-parts.js';
 import { sendHeartbeat } from './heartbeat.js';
 import { RepeatedWork } from './repeated-work.js';
+import { status } from './status.js';
 import { serveSubjects } from './subjects.js';
 
 export interface AgentPorts {
@@ -44,20 +47,16 @@ export interface AgentEnd {
 /** Time for connections, remote keys, arena and NATS to close, after the last writes have drained. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-const owners = new Owners<Agent>();
-const logic = owners.watched(
-  agentMachine.provide({
-    actions: {
-      beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
-      watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
-      fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
-      cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
-      close: ({ self }) => owners.run(self, (owner) => owner.close()),
-      reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<Agent, AgentEffects>();
+const logic = owners.provide(agentMachine, {
+  beginHeartbeats: (owner) => owner.beginHeartbeats(),
+  watchForIdle: (owner) => owner.watchForIdle(),
+  fence: (owner, { context }) => owner.fence(context.fenced),
+  cancelRequests: (owner) => owner.cancelRequests(),
+  close: (owner) => owner.close(),
+  reportStuck: (owner) => owner.reportStuck(),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class Agent {
   readonly epoch: string;
@@ -84,26 +83,26 @@ export class Agent {
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
     };
-    this.#env = makeEnv(ports, options, this.epoch, fence);
+    const env = makeEnv(ports, options, this.epoch, fence);
+    const sender = role === 'decode' ? undefined : new Sender(env);
+    const receiver = role === 'prefill' ? undefined : new Receiver(env);
+    this.#env = env;
+    this.#sender = sender;
+    this.#receiver = receiver;
+    this.#parts = { env, version, startedMs, sender, receiver, state: () => this.state };
     this.#work = new RepeatedWork(clock);
-    this.#sender = role === 'decode' ? undefined : new Sender(this.#env);
-    this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#env);
-    this.#parts = {
-      env: this.#env,
-      version,
-      startedMs,
-      sender: this.#sender,
-      receiver: this.#receiver,
-      state: () => this.state,
-    };
-    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#env) : undefined;
+    this.#audit = options.auditIntervalMs > 0 ? this.#makeAudit() : undefined;
     const input = { drainTimeoutMs: options.shutdownTimeoutMs, closeTimeoutMs: this.#closeTimeoutMs };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
     control.onStatus((status) => {
-      this.#sender?.lineChanged(status);
-      this.#receiver?.lineChanged(status);
+      sender?.lineChanged(status);
+      receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, { about: {}, actors: this.#env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: {} },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
     this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 
@@ -175,8 +174,7 @@ export class Agent {
   }
 
   cancelRequests(): void {
-    const { agent } = this.#env.options;
-    const failure: Failure = { code: 'agent_draining', message: `agent ${agent} has stopped` };
+    const failure: Failure = { code: 'agent_draining', message: `agent ${this.#env.options.agent} has stopped` };
     this.#env.logger.warn('requests in progress given up');
     this.#sender?.cancelAll(failure);
     this.#receiver?.cancelAll(failure);
@@ -195,9 +193,7 @@ export class Agent {
     const { control, fabric, clock, logger, options } = this.#env;
     try {
       // Receivers must still learn of requests that were given up just now.
-      if (this.#sender !== undefined) {
-        await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
-      }
+      if (this.#sender !== undefined) await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
       sendHeartbeat(this.#env, true);
       this.#work.stop();
       this.#audit?.publish();
@@ -223,6 +219,14 @@ export class Agent {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
+
+  #makeAudit(): AuditPublisher {
+    const { options, epoch, clock, journal } = this.#env;
+    const { agent } = options;
+    return new AuditPublisher({ agent, epoch, clock, journal }, (event) =>
+      publishEvent(this.#env, subjects.audit(agent), event),
+    );
+  }
 
   #stopped(): void {
     const { status, output } = this.#actor.getSnapshot();

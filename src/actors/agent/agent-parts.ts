@@ -1,8 +1,8 @@
 /** What one agent consists of: the sides that its role has, and what it reports about itself. */
 import type { DescribeReply } from '../../protocol/operations.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
-import type { AgentEnv } from './agent-env.js';
 
 export interface AgentParts {
   readonly env: AgentEnv;

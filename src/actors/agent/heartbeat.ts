@@ -2,7 +2,7 @@
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentEnv } from './agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 
 /** `leaving`: this heartbeat is the last one. */
 export function sendHeartbeat({ options, epoch, control, logger, presence }: AgentEnv, leaving: boolean): void {

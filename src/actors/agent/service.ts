@@ -6,9 +6,9 @@ import { decode, encodeError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { operationOf } from '../../protocol/subjects.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
-import type { AgentEnv } from './agent-env.js';
 
 /** The messages of each operation. */
 export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;

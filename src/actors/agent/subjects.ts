@@ -6,11 +6,11 @@ import { decode, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
 import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
-import { describe, explanations, inspect, journal, status } from '../observing/status.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { type Handlers, type Schemas, serve } from './service.js';
+import { describe, explanations, inspect, journal, status } from './status.js';
 
 type Handle<Part, Request, Reply> = (part: Part, request: Request) => Reply | Promise<Reply>;
 

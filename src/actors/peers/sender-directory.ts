@@ -3,7 +3,7 @@ import type { ControlStatus } from '../../ports/control.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { SenderPeer } from './sender-peer.js';
 
 export interface SenderDirectoryListener {
@@ -36,12 +36,11 @@ export class SenderDirectory {
   heartbeat(beat: Heartbeat): void {
     const peer = this.#peers.get(beat.epoch);
     if (peer === undefined) this.#noticeRestart(beat);
-    else if (beat.leaving) peer.left({ code: 'agent_draining', message: `agent ${beat.agent} has stopped` });
-    else peer.heard();
+    else peer.liveness.heartbeat(beat);
   }
 
   lineChanged(status: ControlStatus): void {
-    for (const peer of this.#peers.values()) peer.lineChanged(status);
+    for (const peer of this.#peers.values()) peer.liveness.lineChanged(status);
   }
 
   /** Revokes a remote key, whichever sender has it. */
@@ -52,7 +51,7 @@ export class SenderDirectory {
   /** Ends all senders. Resolves when every remote key is revoked. */
   async loseAll(failure: Failure): Promise<void> {
     const peers = [...this.#peers.values()];
-    for (const peer of peers) peer.left(failure);
+    for (const peer of peers) peer.liveness.left(failure);
     await Promise.all(peers.map((peer) => peer.settled));
   }
 
@@ -78,8 +77,8 @@ export class SenderDirectory {
     return peer;
   }
 
-  /** A known agent that reports a new epoch was restarted: its earlier epoch is dead. */
+  /** A known agent under a new epoch: its earlier epoch asks whether it was restarted. */
   #noticeRestart(beat: Heartbeat): void {
-    for (const peer of [...this.#peers.values()]) if (peer.agent === beat.agent) peer.contradicted();
+    for (const peer of [...this.#peers.values()]) if (peer.agent === beat.agent) peer.liveness.heartbeat(beat);
   }
 }

@@ -5,7 +5,7 @@ import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';

@@ -12,7 +12,7 @@ import type { End } from '../../protocol/subjects.js';
 import type { StoreDescription } from '../../store/description.js';
 import type { HolderId } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { SenderDirectory } from '../peers/sender-directory.js';
 import { Groups } from '../ranks/groups.js';
 import { RankLinks } from '../ranks/rank-links.js';

@@ -2,7 +2,7 @@
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { StoreEffect } from '../../store/messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { requestFields } from '../observing/log-fields.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { callPeer } from '../peers/peer-call.js';

@@ -2,9 +2,9 @@
 import type { Body } from '../../protocol/body.js';
 import { defined } from '../../protocol/defined.js';
 import type { DescribeReply, OperationReply, OperationRequest, RequestRow } from '../../protocol/operations.js';
-import type { AgentParts } from '../agent/agent-parts.js';
-import { explain } from './explain.js';
-import { inspectActors, shownPageMap } from './inspection.js';
+import { explain } from '../observing/explain/explain.js';
+import { inspectActors, shownPageMap } from '../observing/inspection.js';
+import type { AgentParts } from './agent-parts.js';
 
 /** Answers `describe`: which agent this is, and how others reach its memory. */
 export function describe(parts: AgentParts): Body<DescribeReply> {
@@ -73,8 +73,10 @@ export function journal(parts: AgentParts, request: OperationRequest<'journal'>)
 
 /** Answers `explain`: why a request, transfer, key or page is in its present state. */
 export function explanations(parts: AgentParts, request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
+  const { clock, journal, actors } = parts.env;
+  const store = parts.receiver?.store.details;
   const rows = (name: string) => requestRows(parts, name);
-  const found = explain({ env: parts.env, store: parts.receiver?.store.details, rows }, request);
+  const found = explain({ clock, journal, actors, store, rows }, request);
   return { ...clockReading(parts), explanations: found };
 }
 
