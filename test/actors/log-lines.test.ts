@@ -117,6 +117,16 @@ describe('levels', () => {
     expect(made.lines('request ended').map(({ level }) => level)).toEqual(['info', 'info']);
   });
 
+  test('a cancelled request over several ranks is information', async () => {
+    await cluster();
+    const members = [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` }));
+    await made.put('prefill-0', 'r1', ['k0'], { ranks: { rank: 0, members } });
+    await made.clock.advance(100);
+    await made.call('prefill-0', 'cancel', { request: 'r1' });
+    await made.ended('r1');
+    expect(made.lines('request over several ranks ended').map(({ level }) => level)).toEqual(['info']);
+  });
+
   test('a request that expires is a warning', async () => {
     await cluster();
     await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2, timeoutMs: 100 });
