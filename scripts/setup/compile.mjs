@@ -7,9 +7,9 @@ import { begin, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
 const isSource = (name) => /\.tsx?$/.test(name);
-/** One for what runs in Node, one for what runs in a browser. */
+/** The projects to compile: one for Node, one for the browser. */
 const PROJECTS = ['tsconfig.build.json', 'src/observe/inspector/page/tsconfig.json'];
-/** What the inspector's page consists of besides compiled code. */
+/** Files of the inspector's page that are not compiled. */
 const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);
 
 export async function compileTypeScript(root) {

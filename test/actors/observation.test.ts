@@ -217,7 +217,7 @@ describe('explain', () => {
       state: 'running.waiting',
       waiting: {
         gate: 'admission',
-        text: '7 pages of the arena (2 of 8 available, first in the queue)',
+        text: '7 pages of the arena: 2 of 8 are available, and it is first in the queue',
         endsInMs: expect.closeTo(19_000, -2),
       },
       holders: [
@@ -229,7 +229,7 @@ describe('explain', () => {
       holdersTotal: 1,
     });
     expect(explanations[0]?.summary).toMatch(
-      /^Request 0{15}3\/waits has been running\.waiting for 1\.0 s\. It waits for 7 pages of the arena \(.*\)\. It times out in 19\.0 s\.$/,
+      /^Request 0{15}3\/waits has been running\.waiting for 1\.0 s\. It waits for 7 pages of the arena: .*\. It times out in 19\.0 s\.$/,
     );
     const atSender = await made.call('prefill-1', 'explain', { request: 'waits' });
     expect(atSender.explanations[0]).toMatchObject({

@@ -47,8 +47,8 @@ function arrivingRequest({ clock, store }: Sources, row: ActorRow): Finding {
 }
 
 function describeAdmission({ charge, available, total, before }: AdmissionView): string {
-  const queue = before === 0 ? 'first in the queue' : `${before} requests before it in the queue`;
-  return `${charge} pages of the arena (${Math.max(0, available)} of ${total} available, ${queue})`;
+  const queue = before === 0 ? 'it is first in the queue' : `${before} requests are before it in the queue`;
+  return `${charge} pages of the arena: ${Math.max(0, available)} of ${total} are available, and ${queue}`;
 }
 
 function endedRequest({ request, epoch, side, end, reason, ageMs }: RequestRow): Finding {
