@@ -38,8 +38,6 @@ const decode = {
       side: 'receiver',
       state: 'ended',
       ageMs: 10,
-      batches: 0,
-      chunks: 0,
       end: 'failed',
       reason: { code: 'sender_lost', message: 'agent p2 is gone' },
     },
@@ -133,7 +131,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       [''],
       'AGENT SIDE REQUEST STATE BATCHES CHUNKS AGE REASON'.split(' '),
       ['d1', 'receiver', 'r1', 'receiving', '1', '8', '1.2s', '-'],
-      ['d1', 'receiver', 'r2', 'failed', '0', '0', '0.0s', 'sender_lost: agent p2 is gone'],
+      ['d1', 'receiver', 'r2', 'failed', '-', '-', '0.0s', 'sender_lost: agent p2 is gone'],
     ]);
   });
 
