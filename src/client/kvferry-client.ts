@@ -17,6 +17,7 @@ import { type FaultReply, type FaultRequest, faultReply } from '../protocol/faul
 import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
+import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
 import { type Operation, subjects } from '../protocol/subjects.js';
 
 /** Time for one call; long enough for an agent to register a large segment with its fabric. */
@@ -176,6 +177,11 @@ export class KvferryClient {
   /** Hears which source memory the engine of that prefill agent may use again. */
   onSourceReleased(agent: string, handler: (event: SourceReleasedEvent) => void): ControlSubscription {
     return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, handler);
+  }
+
+  /** Receives the heartbeats of one agent. Another `epoch` is another process, which knows nothing of the one before. */
+  onHeartbeat(agent: string, handler: (beat: Heartbeat) => void): ControlSubscription {
+    return this.#on(subjects.heartbeat(agent), heartbeat, handler);
   }
 
   /** Resolves when the subscriptions made so far are in force. */

@@ -1,19 +1,16 @@
 /** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
-import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { PrefillEngine } from '../../client/prefill-engine.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { poll, within } from '../../processes/within.js';
+import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';
 import { askStatuses, type Cluster } from './cluster.js';
-import { DecodeEngine } from './decode-engine.js';
-import { PrefillEngine } from './prefill-engine.js';
-import { Router } from './router.js';
-import { SourceSegment } from './source-segment.js';
+import { closeEngines, compute, consume, type Engines, openEngines, unreleased } from './engines.js';
 import { type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
-import { PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
+import { CHUNKS_PER_BATCH, PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
 
 /** Prompts that one engine has under way. */
 const PROMPTS_AT_ONCE = 8;
@@ -21,10 +18,8 @@ const PROMPTS_AT_ONCE = 8;
 export const ENGINE_SLOTS = 3 * PROMPT_CHUNKS_MAX;
 /** Time a request may take, most of which it waits for pages. */
 const REQUEST_TIMEOUT_MS = 120_000;
-/** The end of a request is announced at its deadline; this much later it counts as never announced. */
-const ANNOUNCE_GRACE_MS = 10_000;
 /** How long an agent may be away after it was killed: it is started again, and opens its fabric. */
-const RESTART_PATIENCE_MS = 15_000;
+export const RESTART_PATIENCE_MS = 15_000;
 /** The longest fault, and a start after it. */
 const BACK_TIMEOUT_MS = FAULT_MS_MAX + RESTART_PATIENCE_MS;
 /** How long agents may take to let go of everything after the last release. */
@@ -42,7 +37,7 @@ export interface LoadOptions {
 export interface LoadResult {
   readonly requests: number;
   readonly ends: Readonly<Record<End, number>>;
-  /** Requests that the agent refused, or whose end nobody announced. */
+  /** Requests that the agent refused, or whose end no agent announced. */
   readonly unended: number;
   readonly chunks: number;
   readonly deduplicated: number;
@@ -57,12 +52,6 @@ export interface LoadResult {
   readonly provider: string;
 }
 
-export interface Engines {
-  readonly prefill: readonly PrefillEngine[];
-  readonly decode: DecodeEngine;
-  readonly router: Router;
-}
-
 export async function runLoad(
   options: LoadOptions,
   cluster: Cluster,
@@ -71,7 +60,10 @@ export async function runLoad(
   teardown: Teardown,
 ): Promise<LoadResult> {
   const pagesHeldBefore = await heldPages(cluster, client);
-  const engines = await openEngines(options, cluster, client, violations, teardown);
+  const engines = await openEngines(
+    { ...options, slots: ENGINE_SLOTS, patienceMs: cluster.allowsFaults ? RESTART_PATIENCE_MS : 0 },
+    ...([cluster, client, violations, teardown] as const),
+  );
   const tally = new Tally();
   const startMs = performance.now();
   await Promise.all(
@@ -90,14 +82,12 @@ export async function runLoad(
   const seconds = (performance.now() - startMs) / 1000;
   if (cluster.allowsFaults) await allBack(cluster, client);
   for (const engine of engines.prefill) {
-    const chunks = await engine.unreleased(QUIESCENCE_TIMEOUT_MS);
+    const chunks = await unreleased(engine, QUIESCENCE_TIMEOUT_MS);
     if (chunks > 0) violations.add(`agent ${engine.agent} did not release the source of ${chunks} chunks`);
   }
   const leakedPages = await leftPages(cluster, client, pagesHeldBefore);
   const provider = await providerOf(cluster, client);
-  for (const engine of engines.prefill) await engine.close();
-  engines.router.close();
-  await engines.decode.close();
+  await closeEngines(engines);
   return {
     requests: options.prompts.length,
     ends: tally.ends,
@@ -155,30 +145,6 @@ export async function heldPages(cluster: Cluster, client: KvferryClient): Promis
   return pages.total - pages.free + pages.reserved;
 }
 
-/** Engines for the agents of a cluster, and a router. The teardown closes their memory. */
-export async function openEngines(
-  options: Pick<LoadOptions, 'run' | 'directory' | 'chunkBytes'>,
-  cluster: Cluster,
-  client: KvferryClient,
-  violations: Violations,
-  teardown: Teardown,
-): Promise<Engines> {
-  const prefill: PrefillEngine[] = [];
-  for (const [index, { agent }] of cluster.prefill.entries()) {
-    const segmentName = `${options.run}-engine-${index + 1}`;
-    const segment = await SourceSegment.create(join(options.directory, segmentName), ENGINE_SLOTS, options.chunkBytes);
-    teardown.defer(() => segment.close());
-    const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
-    const engine = new PrefillEngine({ agent, client, segment, segmentName, violations, patienceMs });
-    await engine.open();
-    prefill.push(engine);
-  }
-  const decode = new DecodeEngine({ agent: cluster.decode.agent, client, chunkBytes: options.chunkBytes });
-  const router = new Router(client, violations);
-  await client.flush();
-  return { prefill, decode, router };
-}
-
 class Tally {
   readonly ends: Record<End, number> = { ready: 0, failed: 0, cancelled: 0, expired: 0 };
   readonly putToReadyMs: number[] = [];
@@ -194,19 +160,17 @@ class Tally {
 async function runPrompt(
   prompt: Prompt,
   engine: PrefillEngine,
-  { decode, router }: Engines,
+  { decode }: Engines,
   chunkBytes: number,
   tally: Tally,
 ): Promise<void> {
   const { request, keys } = prompt;
-  const slots = await engine.compute(keys, chunkBytes);
-  const ending = router.expect(request);
+  const chunks = await compute(engine, keys, chunkBytes);
   const putAtMs = performance.now();
   try {
-    const sending = { request, keys, receiver: decode.agent, chunkBytes, timeoutMs: REQUEST_TIMEOUT_MS };
-    await engine.send(sending, slots);
-    const late = `nobody announced the end of ${request}`;
-    const { event, heardAtMs } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
+    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
+    const { event, atMs } = await outgoing.end();
     tally.chunks += event.chunks;
     tally.deduplicated += event.deduplicated;
     tally.joined += event.joined;
@@ -216,8 +180,8 @@ async function runPrompt(
       tally.problems.push(`request ${request} ${event.end}: ${event.reason?.message}`);
       return;
     }
-    tally.putToReadyMs.push(heardAtMs - putAtMs);
-    tally.mismatches.push(...(await decode.consume(event, keys)).mismatches);
+    tally.putToReadyMs.push(atMs - putAtMs);
+    tally.mismatches.push(...(await consume(decode, event, keys, chunkBytes)));
     tally.ends.ready += 1;
   } catch (error) {
     if (!(error instanceof KvferryError)) throw error;

@@ -1,0 +1,54 @@
+/** The parts of equal size into which an engine's memory is cut, one for each chunk. They are taken in order of asking. */
+import { invalidField } from '../protocol/errors.js';
+
+interface Waiter {
+  readonly count: number;
+  readonly resolve: (slots: number[]) => void;
+}
+
+export class Slots {
+  readonly total: number;
+  readonly #free: number[];
+  readonly #waiters: Waiter[] = [];
+
+  constructor(total: number) {
+    this.total = total;
+    this.#free = Array.from({ length: total }, (_, slot) => slot);
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  /** A caller waits for more slots than are free. */
+  get isShort(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /**
+   * Takes `count` slots at once, and waits until that many are free. A prompt must take all its slots in one call: two
+   * prompts that each hold half of what the other one needs would wait for ever. Rejects `invalid_field` when there are
+   * not that many slots at all.
+   */
+  async take(count: number): Promise<number[]> {
+    if (count > this.total) throw invalidField('chunks', `${count} chunks are more than the ${this.total} slots`);
+    return new Promise((resolve) => {
+      this.#waiters.push({ count, resolve });
+      this.#serve();
+    });
+  }
+
+  /** Gives slots back. Each slot must be given back once. */
+  give(slots: readonly number[]): void {
+    this.#free.push(...slots);
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
+      if (next.count > this.#free.length) return;
+      this.#waiters.shift();
+      next.resolve(this.#free.splice(0, next.count).sort((a, b) => a - b));
+    }
+  }
+}
