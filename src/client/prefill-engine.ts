@@ -101,11 +101,12 @@ export class PrefillEngine {
 
   /**
    * Copies chunks into the memory, as soon as there is a slot for each. Put all of them, or give them back with `discard`.
-   * Rejects `invalid_field` when the memory has fewer slots, and with the error of the memory.
+   * Rejects `invalid_field` when the memory has fewer slots, with the reason of the signal while it waits for slots, and with
+   * the error of the memory.
    */
-  async fill(chunks: readonly UnfilledChunk[]): Promise<SourceChunk[]> {
+  async fill(chunks: readonly UnfilledChunk[], signal?: AbortSignal): Promise<SourceChunk[]> {
     const { memory, segment, slotBytes } = this.#options;
-    const slots = await this.#slots.take(chunks.length);
+    const slots = await this.#slots.take(chunks.length, signal);
     try {
       const filled: SourceChunk[] = [];
       for (const [index, { key, bytes }] of chunks.entries()) {

@@ -28,12 +28,26 @@ export class Slots {
   /**
    * Takes `count` slots at once, and waits until that many are free. A prompt must take all its slots in one call: two
    * prompts that each hold half of what the other one needs would wait for ever. Rejects `invalid_field` when there are
-   * not that many slots at all.
+   * not that many slots at all, and with the reason of the signal.
    */
-  async take(count: number): Promise<number[]> {
+  async take(count: number, signal?: AbortSignal): Promise<number[]> {
     if (count > this.total) throw invalidField('chunks', `${count} chunks are more than the ${this.total} slots`);
-    return new Promise((resolve) => {
-      this.#waiters.push({ count, resolve });
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        count,
+        resolve: (slots) => {
+          signal?.removeEventListener('abort', abort);
+          resolve(slots);
+        },
+      };
+      const abort = () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        reject(signal?.reason);
+        this.#serve();
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiters.push(waiter);
       this.#serve();
     });
   }

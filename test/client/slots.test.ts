@@ -18,6 +18,20 @@ describe('slots', () => {
     expect(slots.isShort).toBe(false);
   });
 
+  it('are not waited for after the signal', async () => {
+    const slots = new Slots(2);
+    await slots.take(2);
+    const stop = new AbortController();
+    const large = slots.take(2, stop.signal);
+    const small = slots.take(1);
+    slots.give([1]);
+    stop.abort(new Error('enough'));
+    await expect(large).rejects.toThrow('enough');
+    expect(await small).toEqual([1]);
+    expect(slots.isShort).toBe(false);
+    await expect(slots.take(1, stop.signal)).rejects.toThrow('enough');
+  });
+
   it('that will never be there are refused', async () => {
     await expect(new Slots(4).take(5)).rejects.toMatchObject({
       code: 'invalid_field',
