@@ -1,11 +1,10 @@
 /** An engine beside a decode agent: it reads the pages of ready requests under their leases, and checks every byte. */
 import type { AcquiredChunks } from '../../../client/acquired-chunks.js';
 import type { ArenaFile } from '../../../client/arena-file.js';
-import { DecodeEngine } from '../../../client/decode-engine.js';
+import { DecodeEngine, type Holder } from '../../../client/decode-engine.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import { KvferryError } from '../../../protocol/errors.js';
 import type { TerminalEvent } from '../../../protocol/events.js';
-import type { HolderId } from '../../../store/holder.js';
 import { holdsChunk } from './chunk.js';
 import type { Ledger } from './ledger.js';
 import type { RequestPlan } from './scenario.js';
@@ -62,7 +61,7 @@ export class SimulatedDecodeEngine {
     }
   }
 
-  async #use(plan: RequestPlan, holder: HolderId, publishedMs: number): Promise<void> {
+  async #use(plan: RequestPlan, holder: Holder, publishedMs: number): Promise<void> {
     const world = this.#world;
     if (plan.use === 'never') {
       world.struck('neverReleases');
@@ -105,7 +104,7 @@ export class SimulatedDecodeEngine {
     return reading;
   }
 
-  async #release(holder: HolderId): Promise<void> {
+  async #release(holder: Holder): Promise<void> {
     await this.#world.attempt(`release ${holder.request}`, () => this.#engine.release(holder));
   }
 }
