@@ -5,20 +5,17 @@
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
-import { isKvferryError } from '../protocol/errors.js';
+import { invalidField } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
-import { attachSegment } from './attach-segment.js';
-import type { CallOptions, KvferryClient } from './kvferry-client.js';
+import { AttachedMemory } from './attached-memory.js';
+import type { KvferryClient } from './kvferry-client.js';
 import { Lendings } from './lendings.js';
 import { OutgoingRequest, type RequestPlan } from './outgoing-request.js';
-import { patiently } from './patience.js';
 import { RequestEnds } from './request-ends.js';
 import { Slots } from './slots.js';
 import type { SourceChunk, SourceMemory } from './source-memory.js';
 
 const PATIENCE_MS = 5_000;
-/** For chunks that the agent still reads when the engine closes. */
-const CLOSE_PATIENCE_MS = 5_000;
 /** Chunks of one batch: its message stays small, wherever its chunks lie. */
 const CHUNKS_PER_BATCH = 2048;
 
@@ -58,25 +55,26 @@ export class PrefillEngine {
   readonly #ends: RequestEnds;
   readonly #slots: Slots;
   readonly #lendings: Lendings;
+  readonly #attached: AttachedMemory;
   readonly #subscriptions: ControlSubscription[] = [];
-  /** The process that has the memory. */
-  #attachedTo: string | undefined;
-  #isAttaching = false;
   #isAsking = false;
 
   private constructor(options: PrefillEngineOptions) {
-    this.agent = options.agent;
+    const { client, agent, segment, memory, callTimeoutMs } = options;
+    this.agent = agent;
     this.#options = options;
     this.#clock = options.clock ?? new SystemClock();
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
-    this.#ends = options.ends ?? new RequestEnds(options.client, { clock: this.#clock });
-    this.#slots = new Slots(Math.floor(options.memory.bytes / options.slotBytes));
+    this.#ends = options.ends ?? new RequestEnds(client, { clock: this.#clock });
+    this.#slots = new Slots(Math.floor(memory.bytes / options.slotBytes));
     this.#lendings = new Lendings({
-      slotOf: ({ segment, offset }) =>
-        segment === options.segment ? Math.floor(offset / options.slotBytes) : undefined,
+      slotOf: (chunk) => (chunk.segment === segment ? Math.floor(chunk.offset / options.slotBytes) : undefined),
       giveBack: (slots) => this.#giveBack(slots),
       onReleasedTwice: options.onReleasedTwice,
     });
+    const call = callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs };
+    const patience = { clock: this.#clock, patienceMs: this.#patienceMs };
+    this.#attached = new AttachedMemory({ client, agent, segment, path: memory.path, call, ...patience });
   }
 
   /**
@@ -101,7 +99,7 @@ export class PrefillEngine {
 
   /**
    * Copies chunks into the memory, as soon as there is a slot for each. Put all of them, or give them back with `discard`.
-   * Rejects `invalid_field` when the memory has fewer slots, with the reason of the signal while it waits for slots, and with
+   * Rejects `invalid_field` when the memory has fewer slots or a chunk is longer than a slot, with the reason of the signal while it waits for slots, and with
    * the error of the memory.
    */
   async fill(chunks: readonly UnfilledChunk[], signal?: AbortSignal): Promise<SourceChunk[]> {
@@ -112,6 +110,9 @@ export class PrefillEngine {
       for (const [index, { key, bytes }] of chunks.entries()) {
         const offset = (slots[index] as number) * slotBytes;
         const content = typeof bytes === 'function' ? bytes() : bytes;
+        if (content.length > slotBytes) {
+          throw invalidField('chunks', `chunk ${key} has ${content.length} bytes, a slot has ${slotBytes}`);
+        }
         await memory.write(offset, content);
         filled.push({ key, segment, offset, length: content.length });
       }
@@ -165,32 +166,17 @@ export class PrefillEngine {
    */
   async close(): Promise<void> {
     this.#unsubscribe();
-    const { client, agent, segment } = this.#options;
-    const patience = { clock: this.#clock, patienceMs: CLOSE_PATIENCE_MS };
-    const isPassing = (error: unknown) => isKvferryError(error, 'segment_in_use');
-    try {
-      await patiently(patience, isPassing, () => client.detach(agent, { segment }, this.#call));
-    } catch (error) {
-      // The agent is gone, or was restarted and has no such memory.
-      if (!isKvferryError(error, 'segment_not_found', 'no_responders')) throw error;
-    }
+    await this.#attached.detach();
   }
 
   async #open(): Promise<void> {
     const { client, agent } = this.#options;
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
-      client.onHeartbeat(agent, ({ epoch }) => this.#agentSeen(epoch)),
+      client.onHeartbeat(agent, ({ epoch }) => void this.#agentSeen(epoch)),
     );
     await client.flush();
-    const patience = { clock: this.#clock, patienceMs: this.#patienceMs };
-    const isPassing = (error: unknown) => isKvferryError(error, 'no_responders', 'deadline_exceeded', 'disconnected');
-    await patiently(patience, isPassing, async () => {
-      // Asked first: if the agent is restarted meanwhile, its next heartbeat differs from this.
-      const { epoch } = await client.describe(agent, this.#call);
-      await this.#attach();
-      this.#attachedTo = epoch;
-    });
+    await this.#attached.attach();
   }
 
   #unsubscribe(): void {
@@ -198,32 +184,11 @@ export class PrefillEngine {
     if (this.#options.ends === undefined) this.#ends.close();
   }
 
-  #attach(): Promise<void> {
-    const { client, agent, segment, memory } = this.#options;
-    return attachSegment(client, agent, { segment, path: memory.path }, this.#call);
-  }
-
   /** A heartbeat of the agent. */
-  #agentSeen(epoch: string): void {
+  async #agentSeen(epoch: string): Promise<void> {
     this.#lendings.agentSeen(epoch);
-    if (this.#attachedTo !== undefined && this.#attachedTo !== epoch) void this.#attachAgain(epoch);
-    else if (this.#slots.isShort) void this.#askForLost(epoch);
-  }
-
-  /** The agent was restarted. When this fails, the next heartbeat is the occasion for the next attempt. */
-  async #attachAgain(epoch: string): Promise<void> {
-    if (this.#isAttaching) return;
-    this.#isAttaching = true;
-    try {
-      await this.#attach();
-      this.#attachedTo = epoch;
-    } catch (error) {
-      // The new process reads chunks of this engine: it has the memory already.
-      if (isKvferryError(error, 'segment_in_use')) this.#attachedTo = epoch;
-      else if (!isKvferryError(error)) throw error;
-    } finally {
-      this.#isAttaching = false;
-    }
+    await this.#attached.agentSeen(epoch);
+    if (this.#slots.isShort) await this.#askForLost(epoch);
   }
 
   /**
@@ -234,13 +199,8 @@ export class PrefillEngine {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const { client, agent, segment } = this.#options;
       const accepted = this.#lendings.acceptedBy(epoch);
-      const status = await client.status(agent, { limit: 0 }, this.#call);
-      const row = status.segments.find((one) => one.segment === segment);
-      if (status.epoch === epoch && row?.chunksInUse === 0) this.#lendings.takeBackAll(accepted);
-    } catch (error) {
-      if (!isKvferryError(error)) throw error;
+      if (await this.#attached.isUnread(epoch)) this.#lendings.takeBackAll(accepted);
     } finally {
       this.#isAsking = false;
     }
@@ -249,10 +209,5 @@ export class PrefillEngine {
   #giveBack(slots: readonly number[]): void {
     this.#options.onReleased?.(slots.map((slot) => slot * this.#options.slotBytes));
     this.#slots.give(slots);
-  }
-
-  get #call(): CallOptions {
-    const { callTimeoutMs } = this.#options;
-    return callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs };
   }
 }

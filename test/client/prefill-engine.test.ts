@@ -113,6 +113,16 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(4);
   });
 
+  it('does not let a chunk reach into the next slot', async () => {
+    const engine = await open();
+    const chunks = [{ key: 'a', bytes: new Uint8Array(SLOT_BYTES + 1).fill(1) }];
+    await expect(engine.fill(chunks)).rejects.toMatchObject({
+      code: 'invalid_field',
+      message: `chunk a has ${SLOT_BYTES + 1} bytes, a slot has ${SLOT_BYTES}`,
+    });
+    expect([memoryBytes[SLOT_BYTES], engine.slots.free]).toEqual([0, 4]);
+  });
+
   it('keeps memory lent whose put had no answer, through a restart that may have taken it', async () => {
     const engine = await open({ patienceMs: 0 });
     agent.answers.put = noAnswer;
