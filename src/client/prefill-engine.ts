@@ -99,8 +99,8 @@ export class PrefillEngine {
 
   /**
    * Copies chunks into the memory, as soon as there is a slot for each. Put all of them, or give them back with `discard`.
-   * Rejects `invalid_field` when the memory has fewer slots or a chunk is longer than a slot, with the reason of the signal while it waits for slots, and with
-   * the error of the memory.
+   * The signal ends the wait for slots. Rejects `invalid_field` when the memory has fewer slots or a chunk is longer than a
+   * slot, with the reason of the signal, and with the error of the memory.
    */
   async fill(chunks: readonly UnfilledChunk[], signal?: AbortSignal): Promise<SourceChunk[]> {
     const { memory, segment, slotBytes } = this.#options;
