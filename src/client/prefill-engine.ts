@@ -23,12 +23,12 @@ export interface PrefillEngineOptions {
   readonly client: KvferryClient;
   /** The prefill agent. */
   readonly agent: string;
-  /** Name of the memory at the agent. Every engine needs a name of its own. */
+  /** Name of the memory at the agent. No two engines of an agent may have the same name. */
   readonly segment: string;
   readonly memory: SourceMemory;
   /** Bytes of one slot: of the longest chunk. */
   readonly slotBytes: number;
-  /** Shared by the engines of one process. Default: one of its own. */
+  /** Shared by the engines of one process. Default: the engine makes its own. */
   readonly ends?: RequestEnds;
   /** How long the agent or an answer may be away before a call is given up; 0: no call is repeated. Default: 5 s. */
   readonly patienceMs?: number;

@@ -1,4 +1,4 @@
-/** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
+/** A small load that never ends, so that the inspector has something to show: full arenas, shared prefixes, waiting requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
@@ -13,7 +13,7 @@ import { CHUNKS_PER_BATCH, makeWorkload, type Prompt } from './workload.js';
 
 /** Prompts that one engine has under way. */
 const PROMPTS_AT_ONCE = 2;
-/** Prompts that are made at once; those of one round share prefixes. */
+/** Prompts that are made at once. Prompts of one round share prefixes. */
 const PROMPTS_PER_ROUND = 32;
 /** How long a decode engine reads a prompt's pages, and a prefill engine waits before the next prompt. */
 const READ_MS_MAX = 1500;
@@ -27,11 +27,11 @@ export interface GentleLoadOptions {
   readonly chunkBytes: number;
   /** For the engines' memory. */
   readonly directory: string;
-  /** Hears of requests that did not become ready, and why. */
+  /** Receives why requests did not become ready. */
   readonly say: (line: string) => void;
 }
 
-/** Goes on until the teardown runs; then it rejects or resolves, and nobody cares. */
+/** Runs until the teardown does. Then it rejects or resolves, and the caller ignores which. */
 export async function runGentleLoad(
   options: GentleLoadOptions,
   cluster: Cluster,
@@ -59,7 +59,7 @@ class GentleLoad {
   readonly #ending: AbortSignal;
   readonly #random: Random;
   #round = 0;
-  /** What is still to be sent, by the prefill engine that computes it. */
+  /** Prompts that are not sent yet, by the prefill engine that computes them. */
   #prompts: Prompt[][] = [];
 
   constructor(options: GentleLoadOptions, engines: Engines, violations: Violations, ending: AbortSignal) {
@@ -113,7 +113,7 @@ class GentleLoad {
     }
   }
 
-  /** Up to so long; less when it ends. */
+  /** Waits for a random time, or until the load ends. */
   async #wait(maxMs: number): Promise<void> {
     const waited = delay(this.#random.integer(0, maxMs), undefined, { signal: this.#ending });
     await waited.catch(() => undefined);

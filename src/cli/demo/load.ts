@@ -1,4 +1,4 @@
-/** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
+/** Many requests at once, from every prefill agent to one decode agent, as engines and a router make them. */
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
 import type { Teardown } from '../../processes/teardown.js';
@@ -16,13 +16,13 @@ import { CHUNKS_PER_BATCH, PROMPT_CHUNKS_MAX, type Prompt } from './workload.js'
 const PROMPTS_AT_ONCE = 8;
 /** Memory of one engine, in chunks: some of the longest prompts. */
 export const ENGINE_SLOTS = 3 * PROMPT_CHUNKS_MAX;
-/** Time a request may take, most of which it waits for pages. */
+/** Time for one request. It waits for pages most of the time. */
 const REQUEST_TIMEOUT_MS = 120_000;
 /** How long an agent may be away after it was killed: it is started again, and opens its fabric. */
 export const RESTART_PATIENCE_MS = 15_000;
 /** The longest fault, and a start after it. */
 const BACK_TIMEOUT_MS = FAULT_MS_MAX + RESTART_PATIENCE_MS;
-/** How long agents may take to let go of everything after the last release. */
+/** How long agents may take to give everything back after the last release. */
 const QUIESCENCE_TIMEOUT_MS = 10_000;
 
 export interface LoadOptions {
@@ -105,7 +105,7 @@ export async function runLoad(
   };
 }
 
-/** Waits until every agent answers again to which a fault has happened. */
+/** Waits until every agent answers, also those that a fault has hit. */
 async function allBack(cluster: Cluster, client: KvferryClient): Promise<void> {
   const answering = await poll(BACK_TIMEOUT_MS, () =>
     askStatuses(cluster, client).catch((error: unknown) => {
@@ -116,7 +116,7 @@ async function allBack(cluster: Cluster, client: KvferryClient): Promise<void> {
   if (answering === undefined) throw new KvferryError('no_responders', 'an agent has not come back after a fault');
 }
 
-/** Ways in which bytes went: one, or `mixed`. */
+/** The provider that moved the bytes; `mixed` when there were several. */
 export async function providerOf(cluster: Cluster, client: KvferryClient): Promise<string> {
   const statuses = await askStatuses(cluster, client);
   const names = new Set(cluster.prefill.map(({ agent }) => agent).concat(cluster.decode.agent));
@@ -130,7 +130,7 @@ export async function providerOf(cluster: Cluster, client: KvferryClient): Promi
   return providers.size === 1 ? provider : 'mixed';
 }
 
-/** Pages of the arena that have not become free again, after waiting for it. */
+/** Waits for pages of the arena to become free, and resolves with the number that did not. */
 export async function leftPages(cluster: Cluster, client: KvferryClient, before: number): Promise<number> {
   const settled = await poll(QUIESCENCE_TIMEOUT_MS, async () => {
     const held = await heldPages(cluster, client);

@@ -1,6 +1,6 @@
 /**
- * The quiet phase: one prefill and one decode agent, nothing else running. How fast the bytes move, against memcpy and one
- * TCP stream measured right before and after; and how long a batch takes that has next to no bytes.
+ * The quiet phase: one prefill and one decode agent, and nothing else runs. It measures how fast bytes move, compared with
+ * memcpy and one TCP stream right before and after, and how long a batch of a few bytes takes.
  */
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
@@ -13,13 +13,13 @@ import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
-/** Times that all the bytes are moved; the median counts. */
+/** How often all bytes are moved. The median counts. */
 const ROUNDS = 3;
 /** A step of chunked prefill of a large model: 8,192 tokens. */
 const CHUNKS_PER_BATCH = 32;
 /** Batches of one tiny chunk, one after the other: their time is the control path's. */
 const CONTROL_BATCHES = 200;
-/** Before those are counted: agents run for months, their first batches run code that is not compiled yet. */
+/** Not counted: the first batches of an agent run code that is not compiled yet, and agents run for months. */
 const CONTROL_WARM_UP_BATCHES = 800;
 const CONTROL_CHUNK_BYTES = 64;
 /** Bytes for each measurement of memcpy and TCP. */

@@ -1,6 +1,6 @@
 /**
- * The chunks of all prompts. A key has the same bytes for ever, so one segment that is never written again serves every
- * engine, and every page that is read can be checked against it. There are many more keys than pages: a page that was
+ * The chunks of all prompts. The bytes of a key never change, so one segment that is written once serves every engine, and
+ * every page that is read can be checked against it. There are many more keys than pages: a page that was
  * handed out without being written has, nearly always, the bytes of another key.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -51,7 +51,7 @@ export class KeyPool {
     return this.#names(new Set(shared), FAMILY_CHUNKS + ownChunks);
   }
 
-  /** Keys that nobody else is likely to have. */
+  /** Keys that other prompts are not likely to have. */
   fresh(chunks: number): string[] {
     return this.#names(new Set(), chunks);
   }
