@@ -29,10 +29,12 @@ describe.skipIf(missing !== undefined)(`audit stream${missing === undefined ? ''
       };
       const stream = { name: 'AUDIT', subjects: ['kvferry.v1.audit.*'], storage: 'memory', retention: 'limits' };
       expect(await api('STREAM.CREATE.AUDIT', stream)).not.toHaveProperty('error');
-      const decodeAgent = await cluster.agent('decode-0', 'decode', 'same-host', {
-        args: ['--audit-interval-ms', '50'],
-      });
-      await cluster.agent('prefill-0', 'prefill', 'same-host');
+      const [decodeAgent] = await Promise.all([
+        cluster.agent('decode-0', 'decode', 'same-host', {
+          args: ['--audit-interval-ms', '50'],
+        }),
+        cluster.agent('prefill-0', 'prefill', 'same-host'),
+      ]);
       await cluster.segment('prefill-0', KEYS);
       await cluster.put('prefill-0', 'r1', KEYS);
       await cluster.ended('r1');

@@ -17,8 +17,7 @@ describe.skipIf(missing !== undefined)(
       'a request that is stuck on a full arena: the gate, the deadline, the holder, and how it came to that',
       async () => {
         await using cluster = await RealCluster.start();
-        await cluster.agent('decode-0', 'decode');
-        await cluster.agent('prefill-0', 'prefill');
+        await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
         await cluster.segment('prefill-0', [...HELD, ...WANTED]);
         const { epoch } = await cluster.put('prefill-0', 'holder', HELD);
         await cluster.ended('holder');

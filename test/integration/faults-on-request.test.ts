@@ -13,9 +13,11 @@ const LONG_MS = 30_000;
 /** A writer that allows faults, another sender with the same chunks, and their receiver. */
 async function start(provider?: 'same-host' | 'tcp') {
   const cluster = await RealCluster.start();
-  await cluster.agent('decode-0', 'decode', provider, allowed);
-  const writer = await cluster.agent('prefill-0', 'prefill', provider, allowed);
-  await cluster.agent('prefill-1', 'prefill', provider);
+  const [, writer] = await Promise.all([
+    cluster.agent('decode-0', 'decode', provider, allowed),
+    cluster.agent('prefill-0', 'prefill', provider, allowed),
+    cluster.agent('prefill-1', 'prefill', provider),
+  ]);
   await cluster.segment('prefill-0', keys);
   await cluster.segment('prefill-1', keys);
   return { cluster, writer };

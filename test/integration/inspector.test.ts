@@ -17,8 +17,10 @@ async function get<T>(url: string, path: string): Promise<T> {
 describe.skipIf(missing !== undefined)(`inspector${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   test('kvferry inspect shows what happens between real agents, and makes faults happen', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    const prefill = await cluster.agent('prefill-0', 'prefill', 'same-host', { args: ['--allow-faults'] });
+    const [, prefill] = await Promise.all([
+      cluster.agent('decode-0', 'decode'),
+      cluster.agent('prefill-0', 'prefill', 'same-host', { args: ['--allow-faults'] }),
+    ]);
     await cluster.segment('prefill-0', keys);
     const program = new Program('inspect', '--nats', cluster.url, '--listen', '0', '--allow-faults');
     const url = await program.said(/^inspector: (.+)$/);

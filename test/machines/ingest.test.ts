@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000, rank: null };
@@ -342,7 +343,7 @@ describe('over every order of events', () => {
         expect(told).toHaveLength(owed.length);
         expect(told).toEqual(expect.arrayContaining(owed));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

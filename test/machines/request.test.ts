@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RequestEvent, requestMachine } from '../../machines/request.js';
 import type { End } from '../../src/protocol/subjects.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = {
@@ -357,7 +358,7 @@ describe('over every order of events', () => {
         expect(counts.get('sendAbort') ?? 0).toBeLessThanOrEqual(1);
         expect(counts.get('startTransfer') ?? 0).toBe(walk.context.batches);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -368,7 +369,7 @@ describe('over every order of events', () => {
         expect(walk.context.receiverAnnounces).toBe(heard);
         if (heard) expect(walk.context.end).toBe(recorded);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

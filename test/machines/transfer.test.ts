@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Allocation, type TransferEvent, transferMachine, unsoundField } from '../../machines/transfer.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = (chunkCount: number) => ({
@@ -184,7 +185,7 @@ describe('a reply that does not add up', () => {
           failure: { code: 'inconsistent_reply' },
         });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -359,7 +360,7 @@ describe('over every order of events', () => {
         expect(walk.isOver).toBe(true);
         expect(released.sort()).toEqual([...Array(count).keys()]);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -373,7 +374,7 @@ describe('over every order of events', () => {
         expect(walk.context.failure === null).toBe(walk.state === 'committed');
         expect(walk.effects.filter(([name]) => name === 'startWrite').length).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 });

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { test } from 'vitest';
 import type { StoreCommand } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
+import { runs } from '../support/thorough.js';
 import { Oracle } from './oracle.js';
 
 const SENDERS = 3;
@@ -238,7 +239,7 @@ const { KVFERRY_SEED, KVFERRY_PATH } = process.env;
 
 test('T15: under random traffic no page has two owners, nothing is lost, and ready means written', () => {
   fc.assert(fc.property(script, run), {
-    numRuns: 400,
+    numRuns: runs(400),
     ...(KVFERRY_SEED === undefined ? {} : { seed: Number(KVFERRY_SEED) }),
     ...(KVFERRY_PATH === undefined ? {} : { path: KVFERRY_PATH }),
   });
