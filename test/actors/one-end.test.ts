@@ -21,7 +21,7 @@ async function cluster(): Promise<Made> {
 }
 
 /** What was published about the request, all told, a long time later; and what both agents say when they are asked. */
-async function endsOf({ made }: Made, request: string) {
+async function endsOf(made: Cluster, request: string) {
   await made.clock.advance(60_000);
   const published = made.terminals.filter((event) => event.request === request);
   const asked: unknown[] = [];
@@ -33,15 +33,14 @@ async function endsOf({ made }: Made, request: string) {
 }
 
 test('P12, P14: the receiver is stopped for longer than its sender waits: the sender announces, the receiver keeps to it', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   // The last commit is under way when it is stopped: it would be ready, had it not been away.
   made.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('.commit') ? 50 : 0 });
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
   await made.freeze(decode, 10_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
@@ -49,8 +48,7 @@ test('P12, P14: the receiver is stopped for longer than its sender waits: the se
 });
 
 test('P12: the receiver is stopped for a moment only: it asks, nobody has announced anything, and it is ready', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   await made.freeze(decode, 2000);
@@ -60,24 +58,22 @@ test('P12: the receiver is stopped for a moment only: it asks, nobody has announ
 });
 
 test('P12, P14: the receiver is cut off from NATS past the deadline of its request: one event', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
   await made.cutOff(decode, 20_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
 test('P12, P14: the sender is cut off from NATS: it judges nobody, and keeps to what the receiver announced', async () => {
-  const cluster_ = await cluster();
-  const { made, prefill } = cluster_;
+  const { made, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
   await made.cutOff(prefill, 20_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({ published: [['failed', 'sender_lost']], asked: ['failed', 'failed'] });
+  expect(await endsOf(made, 'r1')).toEqual({ published: [['failed', 'sender_lost']], asked: ['failed', 'failed'] });
 });
 
 test('P12, P14: both are cut off, as when NATS restarts: the request goes on', async () => {
@@ -101,14 +97,13 @@ test('P14: three heartbeats are lost, and nothing else: asked directly, the peer
 });
 
 test('P12: no provider connects any more, but messages do: the receiver announces, nobody else', async () => {
-  const cluster_ = await cluster();
-  const { made } = cluster_;
+  const { made } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   made.fabrics.reachable = () => false;
   made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'connection_lost']],
     asked: ['failed', 'failed'],
   });
@@ -122,22 +117,20 @@ async function bothStopped({ made, decode, prefill }: Made, decodeMs: number, af
 }
 
 test('P12: messages that lay unread while the receiver was stopped begin nothing that it announces', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r0', ['k0']);
   await made.ended('r0');
   const stopped = made.freeze(decode, 10_000);
   await made.put('prefill-0', 'r1', keys, { timeoutMs: 20_000 });
   await stopped;
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
 test('P12: an answer that lay unread while the receiver was stopped again says nothing: it asks again', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   await made.freeze(decode, 2000);
@@ -149,18 +142,18 @@ test('P12: an answer that lay unread while the receiver was stopped again says n
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
   await made.clock.until(() => confirmed);
   await made.freeze(decode, 10_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
 test('P12, P14: the sender was stopped itself while its receiver was silent: it has heard nobody, and holds nobody for lost', async () => {
-  const cluster_ = await cluster();
-  await cluster_.made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
-  await cluster_.made.clock.advance(100);
-  await bothStopped(cluster_, 2500, 2000, 10_000);
-  expect((await endsOf(cluster_, 'r1')).published).toEqual([['failed', 'sender_lost']]);
+  const { made, decode, prefill } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
+  await made.clock.advance(100);
+  await bothStopped({ made, decode, prefill }, 2500, 2000, 10_000);
+  expect((await endsOf(made, 'r1')).published).toEqual([['failed', 'sender_lost']]);
 });
 
 test('P5: a sender that held us for lost says nothing about its writes: its remote key is revoked, and the pages are free', async () => {

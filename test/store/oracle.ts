@@ -1,6 +1,9 @@
 /**
  * A slow, plain model of the store and of the senders' writes, which checks every answer of a real store. It knows what
  * the store cannot know: which bytes are in each page, and which write may still land there.
+ *
+ * The model is written from the promises (S1 to S16, P1 to P18) and shares types with the store, but no code: with shared code,
+ * the store and its check would make the same mistake, and no test would see it. This is why rules stand here a second time.
  */
 import { expect } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
