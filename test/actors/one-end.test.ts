@@ -32,7 +32,7 @@ async function endsOf(made: Cluster, request: string) {
   return { published: published.map(({ end, reason }) => [end, reason?.code]), asked };
 }
 
-test('P12, P14: the receiver is stopped for longer than its sender waits: the sender announces, the receiver keeps to it', async () => {
+test("P12, P14: the receiver is stopped for long → the sender's announcement holds", async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
@@ -47,7 +47,7 @@ test('P12, P14: the receiver is stopped for longer than its sender waits: the se
   expect((await made.status('decode-0')).pages).toMatchObject({ free: 8 });
 });
 
-test('P12: the receiver is stopped for a moment only: it asks, nobody has announced anything, and it is ready', async () => {
+test('P12: the receiver is stopped for a moment → it asks, finds no end, and is ready', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
@@ -57,7 +57,7 @@ test('P12: the receiver is stopped for a moment only: it asks, nobody has announ
   expect((await made.status('decode-0')).counters).toMatchObject({ ends_confirmed: 1 });
 });
 
-test('P12, P14: the receiver is cut off from NATS past the deadline of its request: one event', async () => {
+test('P12, P14: the receiver is cut off from NATS past the deadline → one event', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
@@ -68,7 +68,7 @@ test('P12, P14: the receiver is cut off from NATS past the deadline of its reque
   });
 });
 
-test('P12, P14: the sender is cut off from NATS: it judges nobody, and keeps to what the receiver announced', async () => {
+test("P12, P14: the sender is cut off from NATS → the receiver's announcement holds", async () => {
   const { made, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
@@ -96,7 +96,7 @@ test('P14: three heartbeats are lost, and nothing else: asked directly, the peer
   expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
 });
 
-test('P12: no provider connects any more, but messages do: the receiver announces, nobody else', async () => {
+test('P12: no provider connects, but messages arrive → only the receiver announces', async () => {
   const { made } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
@@ -116,7 +116,7 @@ async function bothStopped({ made, decode, prefill }: Made, decodeMs: number, af
   await Promise.all([decodeStopped, made.freeze(prefill, prefillMs)]);
 }
 
-test('P12: messages that lay unread while the receiver was stopped begin nothing that it announces', async () => {
+test('P12: messages lay unread in a stopped receiver → they begin nothing it announces', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r0', ['k0']);
   await made.ended('r0');
@@ -129,7 +129,7 @@ test('P12: messages that lay unread while the receiver was stopped begin nothing
   });
 });
 
-test('P12: an answer that lay unread while the receiver was stopped again says nothing: it asks again', async () => {
+test('P12: a confirm reply lay unread in a stopped receiver → it asks again', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
@@ -148,7 +148,7 @@ test('P12: an answer that lay unread while the receiver was stopped again says n
   });
 });
 
-test('P12, P14: the sender was stopped itself while its receiver was silent: it has heard nobody, and holds nobody for lost', async () => {
+test('P12, P14: sender stopped while its receiver is silent → it declares no peer dead', async () => {
   const { made, decode, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
   await made.clock.advance(100);
@@ -156,7 +156,7 @@ test('P12, P14: the sender was stopped itself while its receiver was silent: it 
   expect((await endsOf(made, 'r1')).published).toEqual([['failed', 'sender_lost']]);
 });
 
-test('P5: a sender that held us for lost says nothing about its writes: its remote key is revoked, and the pages are free', async () => {
+test('P5: a sender never reports its writes → its key is revoked, its pages are free', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
@@ -176,7 +176,7 @@ test('P5: a sender that held us for lost says nothing about its writes: its remo
   expect(counters).toMatchObject({ quarantines_overdue: 1, grants_revoked: 1 });
 });
 
-test('P5: a remote key was revoked behind its sender: the next request gets a new one, and is ready', async () => {
+test('P5: a remote key is revoked unnoticed → the next request gets a new key', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 5000 });
   await made.ended('r1');
@@ -191,7 +191,7 @@ test('P5: a remote key was revoked behind its sender: the next request gets a ne
   expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
 });
 
-test('P14: a heartbeat of a dead predecessor comes late: it says nothing about the living', async () => {
+test('P14: a late heartbeat of a dead predecessor → its successor stays alive', async () => {
   const { made, decode, prefill } = await cluster();
   const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, leaving: false };
   made.kill(decode);
