@@ -43,7 +43,7 @@ test('while nothing has come yet it shows where something will be', async () => 
   await page.getByRole('status', { name: 'Loading the cluster' }).waitFor();
 });
 
-test('a server that goes away is missed, what is shown is marked as old, and it is found again by itself', async () => {
+test('the server goes away → the view is marked as old, and connects again by itself', async () => {
   const source = new FixedSource();
   source.show([decodeAgent('f50', 50)]);
   const first = await serve(source);
