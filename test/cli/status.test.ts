@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { connectNats } from '../../src/control/nats-control.js';
 import type { ControlPort } from '../../src/ports/control.js';
@@ -96,7 +96,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   }
 
-  it('says that nobody is there', async () => {
+  test('says that nobody is there', async () => {
     expect(await run()).toEqual({
       exitCode: 1,
       stdout: '',
@@ -104,7 +104,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('says that there is no NATS', async () => {
+  test('says that there is no NATS', async () => {
     const gone = await TestNatsServer.start();
     await gone[Symbol.asyncDispose]();
     expect(await run('--nats', gone.url)).toEqual({
@@ -114,7 +114,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('shows agents, peers and requests', async () => {
+  test('shows agents, peers and requests', async () => {
     await play(decode);
     await play(prefill);
     const { exitCode, stdout, stderr } = await run();
@@ -133,13 +133,13 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     ]);
   });
 
-  it('prints JSON, also of one request', async () => {
+  test('prints JSON, also of one request', async () => {
     await play(decode);
     const { stdout } = await run('--json', '--request', 'r2');
     expect(JSON.parse(stdout)).toEqual([{ ...decode, requests: [decode.requests[1]] }]);
   });
 
-  it('asks one agent', async () => {
+  test('the status of one agent can be asked for', async () => {
     await play(decode);
     await play(prefill);
     const { stdout } = await run('--json', '--agent', 'p1');
@@ -151,7 +151,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('shows the others when some do not answer, names those, and fails', async () => {
+  test('shows the others when some do not answer, names those, and fails', async () => {
     await play(decode);
     for (const agent of ['s1', 's2']) await play({ ...prefill, agent, isSilent: true });
     const { exitCode, stdout, stderr } = await run('--json');
@@ -162,7 +162,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['d1']);
   });
 
-  it('says that nobody knows a request', async () => {
+  test('says that nobody knows a request', async () => {
     await play(decode);
     const { exitCode, stderr } = await run('--request', 'r3');
     expect({ exitCode, stderr }).toEqual({
@@ -171,7 +171,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('refuses a limit that is no number', async () => {
+  test('refuses a limit that is no number', async () => {
     const { exitCode, stderr } = await run('--limit', 'few');
     expect(exitCode).toBe(2);
     expect(stderr).toContain("'few' is invalid");

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DecodeEngine } from '../../../src/cli/demo/decode-engine.js';
 import { fillPage, findMismatch } from '../../../src/cli/demo/pattern.js';
 import { PrefillEngine } from '../../../src/cli/demo/prefill-engine.js';
@@ -96,18 +96,18 @@ describe('the decode engine', () => {
     return mismatches;
   }
 
-  it('finds nothing wrong with what is right, and releases it', async () => {
+  test('finds nothing wrong with what is right, and releases it', async () => {
     grantPages(arenaOf('x', 'a', 'b'), ['a', 'b'], [1, 2]);
     expect(await consume(['a', 'b'])).toEqual([]);
     expect(agent.asked.map(({ operation }) => operation)).toEqual(['acquire', 'release']);
   });
 
-  it.each([
+  test.each([
     ['swapped pages', ['a', 'b'], [2, 1], PAGE_BYTES, [/^a: byte \d+ of page 2 is/, /^b: byte \d+ of page 1 is/]],
     ['a missing chunk', ['a'], [1], PAGE_BYTES, [/^b: missing$/]],
     ['a chunk too many', ['a', 'b', 'x'], [1, 2, 0], PAGE_BYTES, [/^x: not asked for$/]],
     ['a wrong length', ['a', 'b'], [1, 2], 64, [/^a: 64 bytes$/, /^b: 64 bytes$/]],
-  ])('sees %s', async (_, keys, pages, length, expected) => {
+  ])('the decode engine sees %s', async (_, keys, pages, length, expected) => {
     grantPages(arenaOf('x', 'a', 'b'), keys, pages, length);
     expect(await consume(['a', 'b'])).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
@@ -122,7 +122,7 @@ describe('the decode engine of a demo that allows faults', () => {
     agent.answers.release = () => ({ existed: 1, freedPages: 1 });
   };
 
-  it('reads the arena of the agent that was started again', async () => {
+  test('reads the arena of the agent that was started again', async () => {
     const page = Buffer.alloc(PAGE_BYTES);
     const engine = new DecodeEngine({ agent: 'd', client, chunkBytes: PAGE_BYTES });
     for (const [name, key] of [
@@ -139,7 +139,7 @@ describe('the decode engine of a demo that allows faults', () => {
     await engine.close();
   });
 
-  it('gives up a request whose arena is gone', async () => {
+  test('gives up a request whose arena is gone', async () => {
     const engine = new DecodeEngine({ agent: 'd', client, chunkBytes: PAGE_BYTES });
     grant(join(directory, 'none'));
     await expect(engine.consume(terminalEvent('r'), ['a'])).rejects.toMatchObject({ code: 'receiver_lost' });
@@ -162,7 +162,7 @@ describe('the prefill engine', () => {
 
   const sending = { request: 'r', receiver: 'd', chunkBytes: PAGE_BYTES, timeoutMs: 1000, chunksPerBatch: 2 };
 
-  it('hands over batches of what it computed, and says which is the last', async () => {
+  test('hands over batches of what it computed, and says which is the last', async () => {
     const keys = ['a', 'b', 'c'];
     await engine.send({ ...sending, keys }, await engine.compute(keys, PAGE_BYTES));
     const puts = agent.asked.filter(({ operation }) => operation === 'put').map(({ body }) => body as PutRequest);
@@ -174,7 +174,7 @@ describe('the prefill engine', () => {
     ]);
   });
 
-  it('fills its memory with the pattern of each key', async () => {
+  test('fills its memory with the pattern of each key', async () => {
     await engine.compute(['a', 'b'], PAGE_BYTES);
     const memory = readFileSync(segment.path);
     const scratch = Buffer.alloc(PAGE_BYTES);
@@ -182,7 +182,7 @@ describe('the prefill engine', () => {
     expect(findMismatch(memory.subarray(PAGE_BYTES, 2 * PAGE_BYTES), 'b', scratch)).toBeUndefined();
   });
 
-  it('uses memory again only when it was released, and sees a second release', async () => {
+  test('uses memory again only when it was released, and sees a second release', async () => {
     const keys = ['a', 'b', 'c', 'd'];
     await engine.send({ ...sending, keys }, await engine.compute(keys, PAGE_BYTES));
     const next = engine.compute(['e', 'f'], PAGE_BYTES);
@@ -203,7 +203,7 @@ describe('the prefill engine', () => {
     expect(await engine.unreleased(0)).toBe(2);
   });
 
-  it('takes back the memory of batches that the agent refused', async () => {
+  test('takes back the memory of batches that the agent refused', async () => {
     agent.answers.put = () => ({ ok: false, error: { code: 'unknown_receiver', message: 'no agent d answers' } });
     const keys = ['a', 'b', 'c'];
     const slots = await engine.compute(keys, PAGE_BYTES);
@@ -233,7 +233,7 @@ describe('the prefill engine of a demo that allows faults', () => {
     agent.answers.describe = () => ({ ...about, endpoints: [], unavailable: [] });
   }
 
-  it('waits for an agent that is away', () =>
+  test('waits for an agent that is away', () =>
     withEngine(async (engine) => {
       describedAs(epoch);
       const answers = [refusal('no_responders'), refusal('unknown_receiver')];
@@ -242,7 +242,7 @@ describe('the prefill engine of a demo that allows faults', () => {
       expect(agent.asked.filter(({ operation }) => operation === 'put')).toHaveLength(3);
     }));
 
-  it('gets back what an agent had that was started again, also when it waits for memory, and attaches it again', () =>
+  test('its agent restarts → memory comes back, also to a waiting put, attached again', () =>
     withEngine(async (engine) => {
       describedAs(epoch);
       await engine.send({ ...sending, keys: ['a', 'b'] }, await engine.compute(['a', 'b'], PAGE_BYTES));
@@ -259,7 +259,7 @@ describe('the prefill engine of a demo that allows faults', () => {
       expect(isAttached).toBe(true);
     }));
 
-  it('closes at an agent that was started again and does not know its memory yet', () =>
+  test('closes at an agent that was started again and does not know its memory yet', () =>
     withEngine(async (engine) => {
       await engine.send({ ...sending, keys: ['a'] }, await engine.compute(['a'], PAGE_BYTES));
       describedAs('00000000000000bb');
@@ -271,7 +271,7 @@ describe('the prefill engine of a demo that allows faults', () => {
 describe('the router', () => {
   const subject = 'kvferry.v1.event.>';
 
-  it('hears the end of a request', async () => {
+  test('hears the end of a request', async () => {
     const router = new Router(client, violations);
     const ending = router.expect('r');
     agent.emit(subject, terminalEvent('other'));
@@ -280,7 +280,7 @@ describe('the router', () => {
     expect(violations.list()).toEqual([]);
   });
 
-  it('sees a second terminal event', async () => {
+  test('sees a second terminal event', async () => {
     const router = new Router(client, violations);
     const ending = router.expect('r');
     agent.emit(subject, terminalEvent('r'));
@@ -291,7 +291,7 @@ describe('the router', () => {
 });
 
 describe('the memory of an engine', () => {
-  it('is given out in order, to the one who asked first', async () => {
+  test('is given out in order, to the one who asked first', async () => {
     const segment = await SourceSegment.create(join(directory, 'segment'), 4, PAGE_BYTES);
     const order: string[] = [];
     await segment.take(3);
@@ -305,7 +305,7 @@ describe('the memory of an engine', () => {
     await segment.close();
   });
 
-  it('is named in runs of neighbours', async () => {
+  test('is named in runs of neighbours', async () => {
     const segment = await SourceSegment.create(join(directory, 'segment'), 8, PAGE_BYTES);
     expect(segment.runs('s', [0, 1, 3, 4, 5, 7], 64)).toEqual([
       { segment: 's', offset: 0, length: 64, count: 2, stride: PAGE_BYTES },
