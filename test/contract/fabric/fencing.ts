@@ -34,7 +34,7 @@ export function describeFencing(fabrics: Fabrics): void {
       expect(await connection.write([item('s', 0, 0, 1)]).done).toMatchObject({ code: 'write_rejected' });
     });
 
-    test('a write that is in flight is cut off: nothing lands once the revocation has been answered', async () => {
+    test('a write is in flight → nothing of it lands once the revocation is answered', async () => {
       const pair = await fabrics.openPair();
       await fabrics.attach(pair.sender, 's', pattern('zombie', pageBytes * pages));
       const zombie = writeUntilItEnds(pair.connection, 's');
