@@ -18,7 +18,7 @@ function temporaryDirectory(): Disposable & { readonly path: string } {
 
 describe.skipIf(missing !== undefined)(`audit stream${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   test(
-    'a JetStream stream keeps what has become of every chunk, also after the agent is gone',
+    'an agent is gone → a JetStream stream still has the trail of its chunks',
     async () => {
       using directory = temporaryDirectory();
       await using cluster = await RealCluster.start('--jetstream', '--store_dir', directory.path);

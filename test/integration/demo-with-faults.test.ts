@@ -12,7 +12,7 @@ const WAIT_MS = 25_000;
 const TEST_TIMEOUT_MS = 60_000;
 
 test.skipIf(missing !== undefined)(
-  'an agent of the demo that was killed is started again, and moves what its engine has',
+  "an agent of the demo is killed → it starts again and moves its engine's chunks",
   async () => {
     await using nats = await TestNatsServer.start();
     const client = await connectClient({ servers: nats.url, name: 'test' });

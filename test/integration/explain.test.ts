@@ -14,7 +14,7 @@ describe.skipIf(missing !== undefined)(
   `kvferry explain${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
     test(
-      'a request that is stuck on a full arena: the gate, the deadline, the holder, and how it came to that',
+      'a full arena stops a request → explain shows gate, deadline, holder, history',
       async () => {
         await using cluster = await RealCluster.start();
         await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);

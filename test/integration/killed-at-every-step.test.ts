@@ -65,7 +65,7 @@ const unfinished = { last: false, totalChunks: CHUNKS + 1 };
 
 describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   test(
-    'T9, P14: the sender is killed at every step: its pages are back within the lease time, and the router hears of it',
+    'T9, P14: sender killed at every step → pages free in time, router notified',
     async () => {
       await using cluster = await RealCluster.start();
       await cluster.agent('decode-0', 'decode', 'same-host', { args: timing });
@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
   );
 
   test(
-    'T10, P13: the receiver is killed and restarted at every step: a typed error in time, then work under the new epoch',
+    'T10, P13: receiver restarted at every step → typed error in time, then it works',
     async () => {
       await using cluster = await RealCluster.start();
       await cluster.agent('prefill-0', 'prefill', 'same-host', { args: timing });

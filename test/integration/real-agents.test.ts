@@ -82,7 +82,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     await expect(cluster.client.status('decode-0')).rejects.toMatchObject({ code: 'no_responders' });
   });
 
-  test('P14, T9: the sender is killed: its pages are back, and the router hears of the failure', async () => {
+  test('P14, T9: the sender is killed → its pages are free, the router is notified', async () => {
     await using cluster = await RealCluster.start();
     const [, prefill] = await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
@@ -96,7 +96,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     expect(pages).toEqual({ total: 16, free: 16, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 });
   });
 
-  test('P13, T10: the receiver is killed and comes back: a typed error, then work under the new epoch', async () => {
+  test('P13, T10: the receiver is killed and restarts → a typed error, then it works', async () => {
     await using cluster = await RealCluster.start();
     const [decode] = await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
@@ -120,7 +120,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     expect(left).toEqual([]);
   });
 
-  test('a segment that shrinks under its chunks: a typed failure, and both agents live on', async () => {
+  test('a segment shrinks under its chunks → a typed failure, and both agents live on', async () => {
     await using cluster = await RealCluster.start();
     await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     const path = await cluster.segment('prefill-0', keys);

@@ -10,7 +10,7 @@ describe.skipIf(missing !== undefined)(
   () => {
     describe.each(['same-host', 'tcp'] as const)('over %s', (provider) => {
       test.skipIf(providerMissing(provider) !== undefined)(
-        'T1, P1: a request that shares a chunk which is still being written is not ready before its bytes are',
+        'T1, P1: a shared chunk is being written → the request is not ready before it',
         async () => {
           await using cluster = await RealCluster.start();
           await Promise.all([
@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined)(
       });
 
       test.skipIf(providerMissing(provider) !== undefined)(
-        'T5, P5: pages whose write is under way when it is cancelled go to nobody before it has drained',
+        'T5, P5: cancelled in its write → its pages are not handed out before it drained',
         async () => {
           await using cluster = await RealCluster.start();
           const neighbour = Array.from({ length: 8 }, (_, index) => `neighbour-${index}`);
