@@ -75,7 +75,7 @@ describe('the way of a request', () => {
     ]);
   });
 
-  test('P6: ready while a reply is under way: the transfer is told, and the request ends with it', () => {
+  test('P6: ready while a reply is under way → the transfer is notified, it ends', () => {
     const walk = start().send(added(0, true), ready);
     expect(walk.state).toBe('settled');
     expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], ['settleTransfers']]);
@@ -117,7 +117,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure, receiverAnnounces: true, drained: true, active: 0 });
   });
 
-  test('S11: a request whose batches are all committed or deduplicated is aborted at the receiver all the same', () => {
+  test('S11: all batches are committed or deduplicated → a cancel still sends an abort', () => {
     const walk = start().send(added(0, true), committed(0));
     expect(walk.state).toBe('running.settling');
     walk.take();
@@ -161,7 +161,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'expired', failure, receiverAnnounces: true });
   });
 
-  test('P12: P14: a receiver that is lost cannot announce: the sender does, with the reason', () => {
+  test('P12, P14: the receiver is lost → the sender announces the end, with the reason', () => {
     const walk = start().send(added(0), lost);
     expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(lost.failure), ['sendAbort']]);
     walk.send(unreachable, aborted(0));
@@ -169,13 +169,13 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure: lost.failure, receiverAnnounces: false });
   });
 
-  test('P12: the receiver was thought unreachable, but then said how it ended: its word holds', () => {
+  test('P12: the receiver seemed unreachable, then reports an end → that end holds', () => {
     const walk = start().send(added(0), cancel, unreachable, ready, aborted(0));
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
 
-  test('P12: a request that is ready has no reason, also when the abort that crossed it was never answered', () => {
+  test('P12: an unanswered abort crosses ready → the request is ready, without a reason', () => {
     const walk = start().send(added(0), cancel, ready, unreachable, aborted(0));
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
@@ -206,7 +206,7 @@ describe('time', () => {
     expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired, receiverAnnounces: false });
   });
 
-  test('P7: settling: the receiver is asked every inquireIntervalMs, and the deadline runs on', () => {
+  test('P7: settling → it asks the receiver again and again, and the deadline runs on', () => {
     const { actor, pass, take } = run(requestMachine, input);
     pass(9_750);
     actor.send(added(0, true));

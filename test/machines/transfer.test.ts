@@ -52,7 +52,7 @@ describe('the way of a batch', () => {
     ]);
   });
 
-  test('S5: a ready chunk is given back at once, a written one when delivered, a joined one when it is ready', () => {
+  test('S5: a chunk is given back when ready: at once, on delivery, or on the notice', () => {
     const walk = start(4).send(mixed);
     expect(walk.take()).toEqual([['sendAllocate'], ['releaseSource', { positions: [1] }], ['startWrite']]);
     walk.send(delivered);
@@ -163,7 +163,7 @@ describe('a reply that does not add up', () => {
     });
   }
 
-  test('S6: P9: whatever the reply, either it is sound, or everything is given back and nothing is written', () => {
+  test('S6, P9: any unsound reply → everything is given back, nothing is written', () => {
     const numbers = fc.array(fc.oneof(fc.integer({ min: -2, max: 6 }), fc.constant(1.5)), { maxLength: 4 });
     const allocation = fc.record({ pages: numbers, generations: numbers, alreadySent: numbers, joined: numbers });
     fc.assert(
@@ -191,7 +191,7 @@ describe('a reply that does not add up', () => {
 });
 
 describe('giving up', () => {
-  test('S11: what is given back by an abort includes the joined chunks, also when all of them were', () => {
+  test('S11: an abort gives back the joined chunks too, also when all chunks are joined', () => {
     const walk = start().send(replied({ alreadySent: [0, 1, 2], joined: [0, 1, 2] }), cancel);
 
     expect(walk.state).toBe('aborted');
@@ -208,7 +208,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ failure, drained: true });
   });
 
-  test('P5: cancelled while it writes: nothing is given back and nothing reported before the write has drained', () => {
+  test('P5: cancelled in its write → nothing is given back or reported before it drained', () => {
     const walk = start().send(replied({ pages: [1, 2, 3] }));
     walk.take();
 
@@ -222,7 +222,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ failure: otherFailure, drained: true });
   });
 
-  test('P5: P6: a write that is delivered after the cancel is drained, but commits nothing', () => {
+  test('P5, P6: a write is delivered after the cancel → it is drained, and not committed', () => {
     const walk = start().send(replied({ pages: [1, 2, 3] }), cancel, delivered);
 
     expect(walk.state).toBe('aborted');
@@ -243,7 +243,7 @@ describe('giving up', () => {
     expect(cancelled.context).toMatchObject({ failure: otherFailure, drained: false });
   });
 
-  test('P7: a write that does not say that it drained is given up after drainTimeoutMs, as not drained', () => {
+  test('P7: a write never reports its drain → it is given up after drainTimeoutMs', () => {
     const { actor, pass, take } = run(transferMachine, input(2));
     actor.send(replied({ pages: [1, 2] }));
     pass(10_000);
@@ -333,7 +333,7 @@ describe('over every order of events', () => {
 
   const orders = fc.nat(5).chain((count) => fc.tuple(fc.constant(count), fc.array(event(count), { maxLength: 12 })));
 
-  test('S5: P9: every position is given back exactly once, and not while it may be read or asked for', () => {
+  test('S5, P9: every position is given back once, and never while it may be read', () => {
     fc.assert(
       fc.property(orders, ([count, events]) => {
         const walk = start(count);
@@ -380,7 +380,7 @@ describe('over every order of events', () => {
 });
 
 describe('hand-over', () => {
-  test('P2: joined chunks that nobody writes any more are written, committed, and given back', () => {
+  test('P2: joined chunks lose their writer → they are written, committed and given back', () => {
     const walk = start(4).send(mixed, delivered, accepted);
     expect(walk.state).toBe('joining');
     walk.take();
