@@ -72,7 +72,7 @@ describe('what it asks', () => {
     expect(subjects.length).toBe(before);
   });
 
-  test('of each agent in a second: its journal five times, its status twice, its pages twice when it has some', async () => {
+  test('each agent a second: its journal five times, its status and its pages twice', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     source.watch();
@@ -180,7 +180,7 @@ describe('what it shows', () => {
     });
   });
 
-  test('what has happened before somebody looked, as far as agents remember, as soon as it is ready', async () => {
+  test('a source starts → it shows what agents remember from before, once it is ready', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     const move = async (request: string) => {
@@ -343,7 +343,7 @@ test('what an agent had forgotten before anybody looked is not missed', async ()
 });
 
 describe('agents that go', () => {
-  test('one that is silent is shown as it was last, with how long it is silent, and after a minute no more', async () => {
+  test('a silent agent is shown as it was, with its silence; after a minute no more', async () => {
     const made = clusters.create();
     const agent = await made.agent('prefill-0', 'prefill');
     const { source } = inspect(made);
@@ -405,7 +405,7 @@ describe('agents that go', () => {
   });
 });
 
-test('when more happens than can be fetched, only some requests are shown, and those are whole', async () => {
+test('more happens than can be fetched → only some requests are shown, and those whole', async () => {
   const made = clusters.create();
   const journalEntries = 16_384;
   await made.agent('decode-0', 'decode', { journalEntries });

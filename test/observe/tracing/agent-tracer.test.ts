@@ -9,7 +9,7 @@ import { keys, TracedCluster, timesOf, tracerFor } from './support.js';
 const SAMPLED = '01';
 
 describe('a request', () => {
-  test('that succeeds: one span a state, in one trace with the router, through both agents', async () => {
+  test("a request succeeds → one span a state, in the router's trace, at both agents", async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const { epoch } = await cluster.putTraced('prefill-0', 'r1', keys);
     await cluster.ended('r1');
@@ -97,7 +97,7 @@ describe('a request', () => {
     });
   });
 
-  test('of a router that does not trace begins a trace of its own; so does one whose header is damaged', async () => {
+  test('no trace of a router, or a damaged header → a request begins its own trace', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     await cluster.put('prefill-0', 'r1', ['k0']);
     await cluster.ended('r1');
