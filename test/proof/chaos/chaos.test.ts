@@ -10,7 +10,7 @@ const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
 
 describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   test(
-    'P5, P7, P12, P14, P15: killed, stopped and woken agents under load: no wrong byte, no lost page, no request without an end',
+    'P5, P7, P12, P14, P15: agents die, stop, wake under load → no promise is broken',
     async () => {
       const report = await runChaos({ durationMs: DURATION_MS, seed: 6, cancels: CANCELS }, () => undefined);
       expect(report.violations).toEqual([]);
