@@ -103,7 +103,7 @@ describe('the page table takes no step that the page machine forbids', () => {
     ['a page that does not exist', (table) => table.commit(7)],
   ];
   for (const [what, act] of forbidden) {
-    test(`P5: ${what}`, () => {
+    test(`P5: the page table refuses ${what}`, () => {
       const table = new PageTable(2);
       expect(() => act(table)).toThrow(KvferryError);
       expect(table.audit()).toBeUndefined();

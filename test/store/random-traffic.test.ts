@@ -237,7 +237,7 @@ const script: fc.Arbitrary<Script> = fc.record({
 
 const { KVFERRY_SEED, KVFERRY_PATH } = process.env;
 
-test('T15: under random traffic no page has two owners, nothing is lost, and ready means written', () => {
+test('T15: random traffic → one owner a page, nothing lost, and ready means written', () => {
   fc.assert(fc.property(script, run), {
     numRuns: runs(400),
     ...(KVFERRY_SEED === undefined ? {} : { seed: Number(KVFERRY_SEED) }),
@@ -248,4 +248,5 @@ test('T15: under random traffic no page has two owners, nothing is lost, and rea
 /** Scripts that once failed. */
 const regressions: Readonly<Record<string, Script>> = {};
 
-for (const [name, once] of Object.entries(regressions)) test(`T15: ${name}`, () => run(once));
+for (const [name, once] of Object.entries(regressions))
+  test(`T15: the script that once failed: ${name}`, () => run(once));
