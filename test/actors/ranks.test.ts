@@ -138,7 +138,7 @@ describe('ready', () => {
     expect(await ranked.recorded(names(ranked, 0, 1, 2, 3))).toEqual(eight('ready'));
   });
 
-  test('P17: whoever hears ready can acquire on every rank at that very moment', async () => {
+  test('P17: ready is announced → every rank can be acquired at that very moment', async () => {
     const ranked = await Ranked.create(3);
     const { made } = ranked;
     // Words to the ranks are slow, and the first of them are lost.
@@ -281,7 +281,7 @@ describe('one rank does not succeed', () => {
   });
 });
 
-describe('somebody dies', () => {
+describe('an agent dies', () => {
   test('P14, P17: the sender of a rank that is not complete', async () => {
     const ranked = await Ranked.create(3);
     for (const rank of [0, 2]) await ranked.put(rank);
@@ -377,7 +377,7 @@ test('P17: the group of ranks throws → the request fails on all, once, with th
   expect((await ranked.made.status('decode-0')).counters).toMatchObject({ actors_crashed: 1 });
 });
 
-describe('somebody is away', () => {
+describe('an agent is away', () => {
   test("P12, P17: the lead is stopped for long → the end that rank 0's sender announced", async () => {
     const ranked = await Ranked.create(3);
     for (const rank of [0, 1]) await ranked.put(rank);

@@ -80,7 +80,7 @@ describe('the model of upstream', () => {
     expect(play(kvferry, 3, steps).heard).toEqual({ first: 'ended', other: 'ready', third: 'ready' });
   });
 
-  test('writes to a page that went back because somebody had put the key meanwhile', () => {
+  test('writes to a page that went back because another request had put the key', () => {
     const keeper = request('keeper', 2, ['x', 'y']);
     const third = request('third', 3, ['z']);
     const { heard } = play(upstream, 2, (stage) => {

@@ -117,7 +117,7 @@ test('at 1,000 requests a second the page stays small and answers at once', asyn
   await page.getByText('1,000 requests, the newest').waitFor();
   expect(await elementsOf(page)).toBeLessThan(1200);
 
-  // Somebody points at the list: it must not run away.
+  // The pointer is over the list: the list must not run away.
   const list = page.getByRole('listbox');
   const first = list.getByRole('option').first();
   const box = await list.boundingBox();

@@ -275,7 +275,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     dropped: {},
     ways: {
       starting: ['the process, which gives up starting', { type: 'agent.drain' }],
-      running: ['the process, when it shall stop', { type: 'agent.drain' }],
+      running: ['the process, when it must stop', { type: 'agent.drain' }],
       draining: ['itself', after(agentMachine, 'drainTimeout', 'draining')],
       fencing: ['itself', after(agentMachine, 'closeTimeout', 'fencing')],
       closing: ['itself', after(agentMachine, 'closeTimeout', 'closing')],

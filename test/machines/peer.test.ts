@@ -98,7 +98,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('S16: a peer that is held for dead was silent for as long as the reason says', () => {
+  test('S16: a peer is declared dead → it was silent for as long as the reason says', () => {
     const running = connected();
     running.pass(SILENT_HEARTBEATS_MAX * 100 - 1);
     expect(running.state).toBe('open.(connected and suspect)');
@@ -106,7 +106,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('P14: each heartbeat starts the time anew, also for a suspect', () => {
+  test('P14: each heartbeat starts the time again, also for a suspect', () => {
     const running = connected();
     for (let beat = 0; beat < 50; beat += 1) {
       running.pass(124);

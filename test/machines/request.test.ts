@@ -85,7 +85,7 @@ describe('the way of a request', () => {
     expect(walk.take()).toEqual(over);
   });
 
-  test('P6: a request that is ready stays ready, whoever cancels it', () => {
+  test('P6: either side cancels a ready request → it stays ready', () => {
     const walk = start().send(added(0, true), ready);
     walk.take();
 

@@ -1,5 +1,5 @@
 /**
- * Sources that shrink while somebody reads them. The case is tried many times because it depends on where the reader is;
+ * Sources that shrink while a thread reads them. The case is tried many times because it depends on where the reader is;
  * it passes every time or something is wrong.
  */
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

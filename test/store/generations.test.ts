@@ -22,7 +22,7 @@ describe('generations', () => {
   const stale: [string, string, { pages?: number[]; generations?: number[] }][] = [
     ['an old generation', 'generations[1]', { generations: [2, 1] }],
     ['a generation to come', 'generations[0]', { generations: [3, 2] }],
-    ["somebody else's page", 'pages[1]', { pages: [1, 2] }],
+    ["another holder's page", 'pages[1]', { pages: [1, 2] }],
     ['pages in another order', 'pages[0]', { pages: [0, 1] }],
     ['a page that does not exist', 'pages[0]', { pages: [99, 0] }],
     ['too few pages', 'pages', { pages: [1], generations: [2] }],

@@ -52,7 +52,7 @@ describe('hand-over (P2)', () => {
     ]);
   });
 
-  test('P2: without a free page it waits, before anybody new is admitted', () => {
+  test('P2: without a free page it waits, before any new request is admitted', () => {
     const store = new TestStore({ pages: 1 });
     store.allocate('a', ['k0']);
     store.allocate('b', ['k0']);

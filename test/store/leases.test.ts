@@ -22,7 +22,7 @@ describe('release', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('S8: a key that somebody else holds existed, but is not taken from them', () => {
+  test('S8: another request holds the key → it existed, and is not taken away', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0']);
     store.makeReady('b', ['k1']);
@@ -70,7 +70,7 @@ describe('release', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P4: a request of another epoch with the same name is somebody else', () => {
+  test('P4: a request of another epoch with the same name is another holder', () => {
     const store = new TestStore();
     store.makeReady('e1/a', ['k']);
     store.makeReady('e2/a', ['k']);

@@ -34,7 +34,7 @@ test('gives neighbours on different engines the same prefix', () => {
   expect(first?.keys[0]).toBe(second?.keys[0]);
 });
 
-test('shares nothing when it shall not', () => {
+test('shares nothing when it must not', () => {
   const all = makeWorkload({ ...options, share: 0 }).flatMap(({ keys }) => keys);
   expect(new Set(all).size).toBe(all.length);
 });

@@ -77,7 +77,7 @@ function setUp(samples: readonly (Sample | Error)[] = [before, after]) {
 }
 
 describe('watching', () => {
-  test('draws at once, and anew after each interval', async () => {
+  test('draws at once, and again after each interval', async () => {
     const { clock, screen, keys, watching, taken } = setUp();
     expect(screen.frames.map(([, line]) => line)).toEqual(['waiting for the first answers']);
     await clock.advance(0);
@@ -119,7 +119,7 @@ describe('watching', () => {
     await watching;
   });
 
-  test('draws anew when the screen changes its size', async () => {
+  test('draws again when the screen changes its size', async () => {
     const { clock, screen, keys, watching } = setUp([after]);
     await clock.advance(0);
     screen.resize(20);

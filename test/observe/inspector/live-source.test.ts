@@ -47,7 +47,7 @@ const newest = (source: LiveSource) => source.history.cluster() as ClusterView;
 const agentsOf = (source: LiveSource) => newest(source).agents.map(({ agent, epoch }) => `${agent} ${epoch}`);
 
 describe('what it asks', () => {
-  test('nothing, until somebody looks', async () => {
+  test('no page looks → the source asks nothing', async () => {
     const made = await cluster();
     const subjects = asked(made);
     inspect(made);
@@ -331,7 +331,7 @@ describe('nothing is told twice', () => {
   });
 });
 
-test('what an agent had forgotten before anybody looked is not missed', async () => {
+test('what an agent had forgotten before the first look is not missed', async () => {
   const made = clusters.create();
   await made.agent('prefill-0', 'prefill', { journalEntries: 4 });
   for (let n = 0; n < 10; n += 1) await made.segment('prefill-0', `engine-${n}`, KEYS);
@@ -396,7 +396,7 @@ describe('agents that go', () => {
     expect(newest(source).agents.every(({ silentMs }) => silentMs === undefined)).toBe(true);
   });
 
-  test('before anybody had time to answer, it says that it is looking', async () => {
+  test('before an agent has had time to answer, it says that it is looking', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     source.watch();

@@ -84,7 +84,7 @@ describe('a request', () => {
     expect(timesOf(cluster.span('prefill-0', 'transfer.committing'))).toEqual([nowMs, nowMs]);
   });
 
-  test('announces its end with the trace, for whoever goes on from there', async () => {
+  test('announces its end with the trace, for services that go on from there', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const carried = { tracestate: 'router=1', baggage: 'tenant=7' };
     const headers = { ...cluster.begin('r1'), ...carried, other: 'not carried' };
@@ -264,7 +264,7 @@ describe('a request that fails', () => {
     });
   });
 
-  test('because somebody wanted it to end is no error', async () => {
+  test('a request that a caller ends is no error', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const writes = cluster.fabrics.holdWrites();
     await cluster.putTraced('prefill-0', 'r1', keys);

@@ -25,7 +25,7 @@ export class AgentSlot {
   epoch: string | undefined;
   /** The load may use it. */
   inService = false;
-  /** Faults keep away from it while somebody measures something at it. */
+  /** Faults leave this agent alone while it is measured. */
   shields = 0;
   /** Last time that something was done to it. */
   disturbedMs = 0;

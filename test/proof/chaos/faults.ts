@@ -173,7 +173,7 @@ export class Faults {
     try {
       if (slot.isAlive) await slot.kill();
       this.#armed.delete(slot);
-      // Not for the load: the write that is stopped shall be a large one.
+      // Not for the load: the write that is stopped must be a large one.
       if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
       const fenced = await this.#stopUnderWrite(slot, receiver);
       if (fenced) await this.#wake(slot, receiver);

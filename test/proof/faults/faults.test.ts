@@ -30,7 +30,7 @@ describe('faults of the process', () => {
 });
 
 describe('partition', () => {
-  test('the agent is heard no more, is held for lost, and comes back by itself', async () => {
+  test('the agent is silent, is declared dead, and comes back by itself', async () => {
     const cluster = await faultyCluster();
     const { epoch } = await cluster.put('prefill-0', 'r', keys);
     await cluster.ended('r');

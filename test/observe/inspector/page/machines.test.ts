@@ -40,7 +40,7 @@ describe('where a machine is in its drawing', () => {
   });
 });
 
-test('every state of every machine has a meaning for whoever looks', () => {
+test('every state of every machine has a meaning for the viewer', () => {
   const leaves = (root: State): string[] => (root.states.length === 0 ? [root.name] : root.states.flatMap(leaves));
   for (const machine of machineNames) {
     const unknown = leaves(chartOf(machines[machine]).root).filter((name) => toneOfState(machine, name) === 'work');

@@ -35,7 +35,7 @@ describe('addresses', () => {
     expect(parseRoute(hash)).toEqual(home);
   });
 
-  test('that somebody broke are read as far as they go', () => {
+  test('broken addresses are read as far as they go', () => {
     expect(parseRoute('#/requests/%zz')).toEqual({ view: 'requests', path: ['%zz'], query: {} });
     expect(momentOf(parseRoute('#/cluster?at=now'))).toBeUndefined();
     expect(momentOf(parseRoute('#/cluster?at=12.5'))).toBe(12.5);
