@@ -54,6 +54,9 @@ export default defineConfig({
         test: {
           ...common,
           name: 'system',
+          // Each starts several processes.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           include: SYSTEM,
           pool: 'forks',
           globalSetup: ['test/support/compile-programs.mjs'],

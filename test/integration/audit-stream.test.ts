@@ -8,7 +8,7 @@ import { decode } from '../../src/protocol/codec.js';
 import { auditEvent } from '../../src/protocol/events.js';
 import { missing, RealCluster } from './support.js';
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 180_000;
 const KEYS = ['a', 'b'];
 
 function temporaryDirectory(): Disposable & { readonly path: string } {

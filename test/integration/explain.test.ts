@@ -4,7 +4,7 @@ import { runProgram } from '../../src/cli/program.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 import { missing, RealCluster } from './support.js';
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 180_000;
 /** Pages of the arena of `RealCluster`'s agents. */
 const ARENA_PAGES = 16;
 const HELD = Array.from({ length: ARENA_PAGES - 2 }, (_, index) => `held-${index}`);

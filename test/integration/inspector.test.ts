@@ -5,9 +5,9 @@ import { poll } from '../../src/processes/within.js';
 import { Program } from '../support/program.js';
 import { missing, RealCluster } from './support.js';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 /** For what is shown to have come to the page. */
-const SHOWN_TIMEOUT_MS = 5000;
+const SHOWN_TIMEOUT_MS = 30_000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 
 async function get<T>(url: string, path: string): Promise<T> {

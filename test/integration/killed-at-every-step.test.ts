@@ -8,7 +8,7 @@ const LEASE_MS = 2000;
 const CHUNKS = 2;
 /** What a request may take; every error has to come before it. */
 const DEADLINE_MS = 10_000;
-const TEST_TIMEOUT_MS = 120_000;
+const TEST_TIMEOUT_MS = 180_000;
 const timing = [
   ...['--lease-ms', `${LEASE_MS}`, '--sweep-interval-ms', '100', '--arena-pages', '64'],
   ...['--attempt-timeout-ms', '500', '--inquire-interval-ms', '500', '--write-drain-timeout-ms', '1000'],

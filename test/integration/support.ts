@@ -20,7 +20,8 @@ export const PAGE_BYTES = 65_536;
 export const HEARTBEAT_MS = 200;
 /** How long an agent that must stop waits for requests that still hold pages. Most tests leave some. */
 const SHUTDOWN_MS = 100;
-const WAIT_MS = 20_000;
+/** How long a test waits for what it needs: enough for a machine that runs much else. */
+const WAIT_MS = 60_000;
 export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 const native = nativeStatus();
@@ -175,7 +176,8 @@ export class RealCluster implements AsyncDisposable {
       batch: 0,
       last: true,
       totalChunks: keys.length,
-      timeoutMs: 10_000,
+      // Longer than a loaded machine takes; a test of deadlines gives its own.
+      timeoutMs: 60_000,
       keys: [...keys],
       source,
       ...more,

@@ -3,7 +3,7 @@ import { missing, providerMissing } from '../../integration/support.js';
 import { runChaos } from './run-chaos.js';
 
 const DURATION_MS = 12_000;
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 180_000;
 const CANCELS = 20;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
