@@ -32,10 +32,20 @@ function npmCommand() {
   return found === undefined ? undefined : [found];
 }
 
+const stampFileOf = (root) => path.join(root, 'node_modules/.kvferry-lock');
+const lockDigest = (root) => digestOf(root, ['package-lock.json']);
+const isStamped = (root) => readStamp(stampFileOf(root)) === lockDigest(root);
+
+export function planNpmPackages(root) {
+  return isStamped(root) || holdsWhatIsLocked(root)
+    ? undefined
+    : 'install the npm packages of package-lock.json into node_modules';
+}
+
 export async function installNpmPackages(root) {
-  const stampFile = path.join(root, 'node_modules/.kvferry-lock');
-  const digest = digestOf(root, ['package-lock.json']);
-  if (readStamp(stampFile) === digest) return true;
+  if (isStamped(root)) return true;
+  const stampFile = stampFileOf(root);
+  const digest = lockDigest(root);
   if (holdsWhatIsLocked(root)) {
     writeStamp(stampFile, digest);
     return true;

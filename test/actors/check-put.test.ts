@@ -149,7 +149,7 @@ test.each<[string, Ranks, string, string]>([
     'ranks.members[1].sender',
     'sender prefill-0 has two ranks: every rank needs its own prefill agent',
   ],
-])('%s is refused', (_, wrong, field, message) => {
+])('a put with %s is refused', (_, wrong, field, message) => {
   expect(first({ ranks: wrong })).toEqual({ code: 'invalid_field', field, message });
 });
 
@@ -164,7 +164,7 @@ test('an empty batch that is not the last is refused', () => {
 test.each([
   ['too many chunks', { last: false, keys: ['c', 'd'] }, 4],
   ['too few chunks in the last batch', { totalChunks: 3, keys: [] }, 2],
-])('%s are refused', (_, put, chunks) => {
+])('a put with %s is refused too', (_, put, chunks) => {
   expect(second(put)).toEqual({
     code: 'invalid_field',
     field: 'totalChunks',

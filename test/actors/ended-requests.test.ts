@@ -18,7 +18,7 @@ async function endsInMs(made: Cluster, agent: string, request: string): Promise<
   return actors.map(({ waiting }) => waiting?.endsInMs);
 }
 
-test('a ready request shows the end of its leases as its deadline, not the timeout of the put', async () => {
+test('a ready request shows the end of its leases as its deadline', async () => {
   const made = await pair();
   await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 20_000 });
   await made.ended('r1');
@@ -43,7 +43,7 @@ test('an engine that renews its leases moves the deadline of a ready request', a
   expect(await endsInMs(made, 'decode-0', 'r1')).toEqual([expect.closeTo(60_000, -2)]);
 });
 
-test('a request that waits for its write to drain shows the drain timeout, not the timeout of the put', async () => {
+test('a request that waits for its write to drain shows the drain timeout', async () => {
   const made = await pair();
   const writes = made.fabrics.holdWrites();
   await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 1000 });
@@ -83,7 +83,7 @@ test('a cancel without an epoch gets the newest end that the receiver remembers'
   expect(await made.call('decode-0', 'cancel', { request: 'r1' })).toMatchObject({ end: 'cancelled' });
 });
 
-test('status shows the end of a request that has ended, and no counts that it does not know', async () => {
+test('status of an ended request shows its end, and no counts', async () => {
   const made = await pair();
   const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
   await made.ended('r1');

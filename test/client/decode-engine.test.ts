@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askEnd } from '../../src/client/ask-end.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
@@ -46,7 +46,7 @@ function found(pages: Readonly<Record<string, number>>, more: object = {}): obje
 }
 
 describe('a decode engine', () => {
-  it('reads each chunk where it lies, and releases the request', async () => {
+  test('reads each chunk where it lies, and releases the request', async () => {
     agent.answers.acquire = () => found({ a: 2, b: 0 });
     const chunks = await engine.acquire(holder);
     expect([...chunks.places]).toEqual([
@@ -61,7 +61,7 @@ describe('a decode engine', () => {
     expect(agent.bodiesOf('release')).toEqual([{ v: 1, ...holder }]);
   });
 
-  it('asks for all pages of a long request', async () => {
+  test('asks for all pages of a long request', async () => {
     const replies = [found({ a: 0 }, { next: 1 }), found({ b: 1 }, { next: 2 }), found({ c: 2 })];
     agent.answers.acquire = () => replies.shift() as object;
     await using chunks = await engine.acquire(holder);
@@ -73,7 +73,7 @@ describe('a decode engine', () => {
     ]);
   });
 
-  it('asks for many keys in parts, and says which are missing', async () => {
+  test('asks for many keys in parts, and says which are missing', async () => {
     const keys = Array.from({ length: ACQUIRE_KEYS_MAX + 1 }, (_, index) => `k${index}`);
     agent.answers.acquire = (body) => found({}, { missing: (body as { keys: string[] }).keys });
     await using chunks = await engine.acquire(holder, keys);
@@ -84,20 +84,20 @@ describe('a decode engine', () => {
     ]);
   });
 
-  it('gives up a request whose agent is restarted between two answers', async () => {
+  test('gives up a request whose agent is restarted between two answers', async () => {
     const arena = { path: join(directory, 'arena'), epoch: successor, pageBytes: PAGE_BYTES, pages: 4 };
     const replies = [found({ a: 0 }, { next: 1 }), found({ b: 1 }, { arena })];
     agent.answers.acquire = () => replies.shift() as object;
     await expect(engine.acquire(holder)).rejects.toMatchObject({ code: 'receiver_lost' });
   });
 
-  it('gives up a request whose arena is gone', async () => {
+  test('gives up a request whose arena is gone', async () => {
     const arena = { path: join(directory, 'none'), epoch, pageBytes: PAGE_BYTES, pages: 4 };
     agent.answers.acquire = () => found({ a: 0 }, { arena });
     await expect(engine.acquire(holder)).rejects.toMatchObject({ code: 'receiver_lost' });
   });
 
-  it('does not take bytes for those of a chunk when the lease was over before they were read', async () => {
+  test('rejects bytes that were read after the end of the lease', async () => {
     agent.answers.acquire = () => found({ a: 0 });
     await using chunks = await engine.acquire(holder);
     expect([chunks.leaseEndsMs, chunks.isLeased]).toEqual([1000, true]);
@@ -106,7 +106,7 @@ describe('a decode engine', () => {
     await expect(chunks.read('a')).rejects.toMatchObject({ code: 'request_ended' });
   });
 
-  it('reads nothing that was not acquired, and nothing after the release', async () => {
+  test('reads nothing that was not acquired, and nothing after the release', async () => {
     agent.answers.acquire = () => found({ a: 0 });
     const chunks = await engine.acquire(holder);
     await expect(chunks.read('b')).rejects.toMatchObject({ code: 'invalid_field', field: 'key' });
@@ -114,12 +114,12 @@ describe('a decode engine', () => {
     await expect(chunks.read('a')).rejects.toMatchObject({ code: 'request_ended' });
   });
 
-  it.each(['unknown_request', 'request_ended'])('has released what the agent answers %s for', async (code) => {
+  test.each(['unknown_request', 'request_ended'])('has released what the agent answers %s for', async (code) => {
     agent.answers.release = () => refusal(code);
     await engine.release(holder);
   });
 
-  it('does not hide that a release failed', async () => {
+  test('does not hide that a release failed', async () => {
     agent.answers.release = () => refusal('request_active');
     await expect(engine.release(holder)).rejects.toMatchObject({ code: 'request_active' });
   });
@@ -132,7 +132,7 @@ describe('asking for an end that was missed', () => {
     return askEnd(new KvferryClient(agent), asked);
   };
 
-  it.each([
+  test.each([
     ['ready', 'the decode agent', [statusOf(epoch, { requests: [requestRow(epoch, { end: 'ready' })] })]],
     [
       'cancelled',
@@ -140,11 +140,11 @@ describe('asking for an end that was missed', () => {
       [statusOf(successor), statusOf(epoch, { requests: [requestRow(epoch, { end: 'cancelled' })] })],
     ],
     ['lost', 'the restart of the prefill agent', [statusOf(successor), statusOf(successor)]],
-  ])('gives %s by %s', async (end, _, statuses) => {
+  ])('the reader gives %s by %s', async (end, _, statuses) => {
     expect(await ask(...statuses)).toBe(end);
   });
 
-  it.each([
+  test.each([
     ['the prefill agent has it', [statusOf(successor), statusOf(epoch, { requests: [requestRow(epoch)] })]],
     ['the decode agent has it', [statusOf(successor, { requests: [requestRow(epoch)] }), statusOf(successor)]],
     ['another request has its id', [statusOf(successor), statusOf(epoch, { requests: [requestRow(successor)] })]],

@@ -1,5 +1,5 @@
 /** One request on its way: what is repeated, what an answer to a repetition means, and how it ends. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { OutgoingRequest, type RequestPlan } from '../../src/client/outgoing-request.js';
 import { RequestEnds } from '../../src/client/request-ends.js';
@@ -51,7 +51,7 @@ async function settle<T>(work: Promise<T>): Promise<T | { code: string; message:
 }
 
 describe('batches', () => {
-  it('are numbered, and the one that completes the request is the last', async () => {
+  test('are numbered, and the one that completes the request is the last', async () => {
     const outgoing = begin();
     expect(outgoing.epoch).toBeUndefined();
     expect(await Promise.all([outgoing.put([chunk('a')]), outgoing.put([chunk('b')])])).toEqual([epoch, epoch]);
@@ -61,21 +61,21 @@ describe('batches', () => {
     ]);
   });
 
-  it('can leave the end to an empty one', async () => {
+  test('can leave the end to an empty one', async () => {
     const outgoing = begin();
     await outgoing.put([chunk('a'), chunk('b')], { last: false });
     await outgoing.put([]);
     expect(agent.bodiesOf('put')).toMatchObject([{ last: false }, { batch: 1, last: true, keys: [], source: [] }]);
   });
 
-  it('bring ranks and headers of the plan', async () => {
+  test('bring ranks and headers of the plan', async () => {
     const ranks = { rank: 0, members: [{ sender: 'p', receiver: 'd' }] };
     const headers = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' };
     await begin({ ranks, headers }).put([chunk('a')]);
     expect(agent.asked).toMatchObject([{ body: { ranks }, headers }]);
   });
 
-  it('are refused after one that was refused', async () => {
+  test('are refused after one that was refused', async () => {
     answer(refusal('agent_draining'));
     const outgoing = begin();
     const puts = [outgoing.put([chunk('a')]), outgoing.put([chunk('b')])].map((put) => settle(put));
@@ -85,14 +85,14 @@ describe('batches', () => {
 });
 
 describe('a put without an answer', () => {
-  it('is repeated with the same content', async () => {
+  test('is repeated with the same content', async () => {
     answer(noAnswer, { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
     const [first, second] = agent.bodiesOf('put');
     expect(second).toEqual(first);
   });
 
-  it.each([
+  test.each([
     ['duplicate_batch', {}],
     ['request_ended', { end: 'expired' }],
   ])('was accepted when its repetition is answered %s', async (code, more) => {
@@ -102,13 +102,13 @@ describe('a put without an answer', () => {
     expect(agent.bodiesOf('status')).toMatchObject([{ request: 'r' }]);
   });
 
-  it('is put again when the process that accepted it is gone', async () => {
+  test('is put again when the process that accepted it is gone', async () => {
     answer(noAnswer, refusal('duplicate_batch'), { epoch: successor });
     agent.answers.status = () => statusOf(successor);
     expect(await settle(begin().put([chunk('a')]))).toBe(successor);
   });
 
-  it('of a later batch was accepted by the process that has the request', async () => {
+  test('of a later batch was accepted by the process that has the request', async () => {
     answer({ epoch }, noAnswer, refusal('duplicate_batch'));
     const outgoing = begin();
     await outgoing.put([chunk('a')]);
@@ -116,38 +116,38 @@ describe('a put without an answer', () => {
     expect(agent.bodiesOf('status')).toEqual([]);
   });
 
-  it('of a later batch may not have been accepted when the request has ended', async () => {
+  test('of a later batch may not have been accepted when the request has ended', async () => {
     answer({ epoch }, noAnswer, refusal('request_ended', { end: 'cancelled' }));
     const outgoing = begin();
     await outgoing.put([chunk('a')]);
     expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code: 'request_ended' });
   });
 
-  it('is not repeated without patience', async () => {
+  test('is not repeated without patience', async () => {
     answer(noAnswer);
     expect(await settle(begin({}, 0).put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
   });
 });
 
 describe('an answer to the first attempt', () => {
-  it.each(['duplicate_batch', 'request_ended', 'invalid_field'])('%s is an error', async (code) => {
+  test.each(['duplicate_batch', 'request_ended', 'invalid_field'])('the answer %s is an error', async (code) => {
     answer(refusal(code));
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code });
     expect(agent.operations).toEqual(['put']);
   });
 
-  it('is waited for while an agent is away', async () => {
+  test('is waited for while an agent is away', async () => {
     answer(refusal('no_responders'), refusal('unknown_receiver'), refusal('segment_not_found'), { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
   });
 
-  it('is not waited for without limit', async () => {
+  test('a put without an answer is not waited for without limit', async () => {
     agent.answers.put = () => refusal('no_responders');
     expect(await settle(begin({}, 1000).put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
     expect(agent.bodiesOf('put')).toHaveLength(21);
   });
 
-  it('of a restarted agent to a later batch says so', async () => {
+  test('of a restarted agent to a later batch says so', async () => {
     answer({ epoch }, refusal('batch_out_of_order'));
     const outgoing = begin();
     await outgoing.put([chunk('a')]);
@@ -159,7 +159,7 @@ describe('an answer to the first attempt', () => {
 });
 
 describe('the end', () => {
-  it('is the first terminal event of the request', async () => {
+  test('is the first terminal event of the request', async () => {
     const outgoing = begin();
     await outgoing.put([chunk('a'), chunk('b')]);
     await clock.advance(30);
@@ -173,20 +173,20 @@ describe('the end', () => {
     });
   });
 
-  it('ready is what `ready` waits for', async () => {
+  test('ready is what `ready` waits for', async () => {
     const outgoing = begin();
     agent.emit(TERMINALS, terminal('r'));
     expect(await outgoing.ready()).toMatchObject({ event: { end: 'ready', epoch } });
   });
 
-  it('is not waited for without limit', async () => {
+  test('an end that does not come is not waited for without limit', async () => {
     expect(await settle(begin().end())).toEqual({
       code: 'deadline_exceeded',
       message: 'no agent announced the end of request r within 11000 ms',
     });
   });
 
-  it('is not waited for after the signal', async () => {
+  test('is not waited for after the signal', async () => {
     const stop = new AbortController();
     const waiting = begin().end({ signal: stop.signal });
     stop.abort(new Error('enough'));
@@ -194,7 +194,7 @@ describe('the end', () => {
     await expect(begin().end({ signal: stop.signal })).rejects.toThrow('enough');
   });
 
-  it('is not expected of a request that was refused', async () => {
+  test('is not expected of a request that was refused', async () => {
     answer(refusal('agent_draining'));
     const outgoing = begin();
     await expect(outgoing.put([chunk('a')])).rejects.toThrow();
@@ -206,7 +206,7 @@ describe('the end', () => {
 });
 
 describe('cancel', () => {
-  it('waits for the answer to a put, which it might overtake', async () => {
+  test('waits for the answer to a put, which it might overtake', async () => {
     const order: string[] = [];
     const outgoing = begin();
     const put = outgoing.put([chunk('a')]).then(() => order.push('put'));
@@ -216,17 +216,17 @@ describe('cancel', () => {
     expect(agent.bodiesOf('cancel')).toEqual([{ v: 1, request: 'r' }]);
   });
 
-  it('resolves with the end of a request that has ended', async () => {
+  test('resolves with the end of a request that has ended', async () => {
     agent.answers.cancel = () => ({ end: 'ready' });
     expect(await begin().cancel()).toBe('ready');
   });
 
-  it('is done when the agent does not know the request', async () => {
+  test('is done when the agent does not know the request', async () => {
     agent.answers.cancel = () => refusal('unknown_request');
     expect(await begin().cancel()).toBeUndefined();
   });
 
-  it('is repeated when no answer comes', async () => {
+  test('is repeated when no answer comes', async () => {
     const answers = [noAnswer, () => ({})];
     agent.answers.cancel = () => (answers.shift() as () => object)();
     expect(await settle(begin().cancel())).toBeUndefined();

@@ -1,5 +1,5 @@
 /** What a prefill engine does with its memory, whatever the agent answers. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { PrefillEngine, type PrefillEngineOptions } from '../../src/client/prefill-engine.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
@@ -49,7 +49,7 @@ const release = (batch: number, positions: number[], running = epoch) =>
   agent.emit('kvferry.v1.source.p', { request: 'r', epoch: running, batch, positions });
 
 describe('a prefill engine', () => {
-  it('attaches its memory, and puts what it filled in batches', async () => {
+  test('attaches its memory, and puts what it filled in batches', async () => {
     const engine = await open();
     const chunks = await engine.fill(chunksOf('a', 'b', 'c'));
     expect([memoryBytes[0], memoryBytes[SLOT_BYTES], memoryBytes[2 * SLOT_BYTES]]).toEqual([1, 2, 3]);
@@ -67,7 +67,7 @@ describe('a prefill engine', () => {
     ]);
   });
 
-  it('uses memory again only when the agent has released it', async () => {
+  test('uses memory again only when the agent has released it', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')), 2);
     const next = engine.fill(chunksOf('e', 'f'));
@@ -85,7 +85,7 @@ describe('a prefill engine', () => {
     expect(released).toEqual([SLOT_BYTES, 2 * SLOT_BYTES, 0, 3 * SLOT_BYTES]);
   });
 
-  it('takes memory back that the agent releases before it answers the put', async () => {
+  test('takes memory back that the agent releases before it answers the put', async () => {
     const engine = await open();
     agent.answers.put = () => {
       release(0, [0]);
@@ -95,7 +95,7 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(4);
   });
 
-  it('takes back the memory of batches that the agent refused, and of those behind them', async () => {
+  test('takes back the memory of refused batches and of the batches behind them', async () => {
     const engine = await open();
     agent.answers.put = () => refusal('agent_draining');
     const chunks = await engine.fill(chunksOf('a', 'b', 'c'));
@@ -104,7 +104,7 @@ describe('a prefill engine', () => {
     expect(agent.bodiesOf('put')).toHaveLength(1);
   });
 
-  it('takes memory back when a chunk cannot be filled', async () => {
+  test('takes memory back when a chunk cannot be filled', async () => {
     const engine = await open();
     const bytes = () => {
       throw new Error('the copy has failed');
@@ -113,7 +113,7 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(4);
   });
 
-  it('does not let a chunk reach into the next slot', async () => {
+  test('does not let a chunk reach into the next slot', async () => {
     const engine = await open();
     const chunks = [{ key: 'a', bytes: new Uint8Array(SLOT_BYTES + 1).fill(1) }];
     await expect(engine.fill(chunks)).rejects.toMatchObject({
@@ -123,7 +123,7 @@ describe('a prefill engine', () => {
     expect([memoryBytes[SLOT_BYTES], engine.slots.free]).toEqual([0, 4]);
   });
 
-  it('keeps memory lent whose put had no answer, through a restart that may have taken it', async () => {
+  test('keeps memory lent whose put had no answer, through one restart of the agent', async () => {
     const engine = await open({ patienceMs: 0 });
     agent.answers.put = noAnswer;
     const chunks = await engine.fill(chunksOf('a', 'b'));
@@ -135,7 +135,7 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(4);
   });
 
-  it('takes memory back whose put had no answer when the agent releases it', async () => {
+  test('takes memory back whose put had no answer when the agent releases it', async () => {
     const engine = await open({ patienceMs: 0 });
     agent.answers.put = noAnswer;
     await expect(engine.put(plan, await engine.fill(chunksOf('a', 'b')))).rejects.toThrow();
@@ -143,7 +143,7 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(4);
   });
 
-  it('does not use a request id again while memory of it is lent', async () => {
+  test('does not use a request id again while memory of it is lent', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
     await expect(engine.put(plan, await engine.fill(chunksOf('b')))).rejects.toMatchObject({
@@ -153,7 +153,7 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(3);
   });
 
-  it('asks for lost releases when a prompt waits for memory', async () => {
+  test('asks for lost releases when a prompt waits for memory', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')));
     const segment = { segment: 's', path: memory.path, bytes: memory.bytes };
@@ -173,7 +173,7 @@ describe('a prefill engine', () => {
 });
 
 describe('a prefill engine whose agent is restarted', () => {
-  it('gets back what the former process had, and attaches its memory again', async () => {
+  test('gets back what the former process had, and attaches its memory again', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
     let isAttached = false;
@@ -188,7 +188,7 @@ describe('a prefill engine whose agent is restarted', () => {
     expect([isAttached, outgoing.epoch]).toEqual([true, successor]);
   });
 
-  it('tries again with the next heartbeat when its memory could not be attached', async () => {
+  test('tries again with the next heartbeat when its memory could not be attached', async () => {
     await open();
     const answers = [noAnswer, () => ({ bytes: memory.bytes })];
     agent.answers.attach = () => (answers.shift() as () => object)();
@@ -199,7 +199,7 @@ describe('a prefill engine whose agent is restarted', () => {
     expect(agent.bodiesOf('attach')).toHaveLength(3);
   });
 
-  it('knows that the new process has its memory when that reads chunks of it', async () => {
+  test('knows that the new process has its memory when that reads chunks of it', async () => {
     await open();
     agent.answers.attach = () => refusal('segment_exists');
     agent.answers.detach = () => refusal('segment_in_use');
@@ -212,14 +212,14 @@ describe('a prefill engine whose agent is restarted', () => {
 });
 
 describe('a prefill engine that opens', () => {
-  it('takes the place of an earlier engine of its name', async () => {
+  test('takes the place of an earlier engine of its name', async () => {
     const answers = [refusal('segment_exists'), { bytes: memory.bytes }];
     agent.answers.attach = () => answers.shift() as object;
     await open();
     expect(agent.operations).toEqual(['describe', 'attach', 'detach', 'attach']);
   });
 
-  it('waits for an agent that is away', async () => {
+  test('waits for an agent that is away', async () => {
     const answers = [refusal('no_responders'), described(epoch)];
     agent.answers.describe = () => answers.shift() as object;
     const opening = open();
@@ -228,7 +228,7 @@ describe('a prefill engine that opens', () => {
     expect(agent.operations).toEqual(['describe', 'describe', 'attach']);
   });
 
-  it.each(['segment_not_found', 'segment_invalid'])('gives up at %s, and leaves nothing open', async (code) => {
+  test.each(['segment_not_found', 'segment_invalid'])('gives up at %s, and leaves nothing open', async (code) => {
     agent.answers.attach = () => refusal(code);
     await expect(open()).rejects.toMatchObject({ code });
     expect(agent.subjects).toEqual([]);
@@ -236,7 +236,7 @@ describe('a prefill engine that opens', () => {
 });
 
 describe('a prefill engine that closes', () => {
-  it('waits until the agent reads no chunk any more', async () => {
+  test('waits until the agent reads no chunk any more', async () => {
     const engine = await open();
     const answers = [refusal('segment_in_use'), {}];
     agent.answers.detach = () => answers.shift() as object;
@@ -247,13 +247,13 @@ describe('a prefill engine that closes', () => {
     expect(agent.subjects).toEqual([]);
   });
 
-  it.each(['segment_not_found', 'no_responders'])('is closed when the agent answers %s', async (code) => {
+  test.each(['segment_not_found', 'no_responders'])('is closed when the agent answers %s', async (code) => {
     const engine = await open();
     agent.answers.detach = () => refusal(code);
     await engine.close();
   });
 
-  it('rejects when the agent does not let go', async () => {
+  test('rejects when the agent does not let go', async () => {
     const engine = await open();
     agent.answers.detach = () => refusal('segment_in_use');
     const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });

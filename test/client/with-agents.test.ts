@@ -1,5 +1,5 @@
 /** The client's engines with shipped agents, on simulated ports: what real agents answer when messages are lost. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { AcquiredChunks } from '../../src/client/acquired-chunks.js';
 import { askEnd } from '../../src/client/ask-end.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
@@ -63,7 +63,7 @@ const filled = (engine: PrefillEngine) =>
 const plan = { request: 'r', receiver: 'decode-0', timeoutMs: 30_000 };
 
 describe('engines and agents', () => {
-  it('move a prompt whose put and attach were answered in vain', async () => {
+  test('move a prompt whose put and attach were answered in vain', async () => {
     await cluster.agent('decode-0', 'decode');
     const { epoch } = await cluster.agent('prefill-0', 'prefill');
     loseAnswers('attach', 1);
@@ -83,7 +83,7 @@ describe('engines and agents', () => {
     expect(segments.map(({ segment }) => segment)).not.toContain('engine');
   });
 
-  it('go on when the prefill agent was killed and started again', async () => {
+  test('go on when the prefill agent was killed and started again', async () => {
     await cluster.agent('decode-0', 'decode');
     const killed = await cluster.agent('prefill-0', 'prefill');
     const engine = await openPrefill();
@@ -100,7 +100,7 @@ describe('engines and agents', () => {
     expect(event.epoch).toBe(epoch);
   });
 
-  it('take memory back though the events that release it were lost', async () => {
+  test('take memory back though the events that release it were lost', async () => {
     await cluster.agent('decode-0', 'decode');
     await cluster.agent('prefill-0', 'prefill');
     const engine = await openPrefill();
@@ -114,7 +114,7 @@ describe('engines and agents', () => {
     await filled(engine);
   });
 
-  it('know the end of a request whose event was lost', async () => {
+  test('know the end of a request whose event was lost', async () => {
     await cluster.agent('decode-0', 'decode');
     await cluster.agent('prefill-0', 'prefill');
     const engine = await openPrefill();

@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
     expect([await program.ended(), program.lines]).toEqual([0, ['decode']]);
   });
 
-  test('an installed package has neither an install script nor sources that npm would compile', () => {
+  test('the package has no install script and no sources that npm would compile', () => {
     const { manifest, files } = installed;
     expect(Object.keys(manifest.dependencies).sort()).toEqual(['@nats-io/transport-node', 'zod']);
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../../src/cli/demo/cluster.js';
 import {
   closeEngines,
@@ -63,18 +63,18 @@ describe('the check of a decoded prompt', () => {
 
   const check = (keys: readonly string[]) => consume(new DecodeEngine({ agent: 'd', client }), event, keys, PAGE_BYTES);
 
-  it('finds nothing wrong with right bytes, and releases them', async () => {
+  test('finds nothing wrong with right bytes, and releases them', async () => {
     grantPages(arenaOf('x', 'a', 'b'), ['a', 'b'], [1, 2]);
     expect(await check(['a', 'b'])).toEqual([]);
     expect(agent.operations).toEqual(['acquire', 'release']);
   });
 
-  it.each([
+  test.each([
     ['swapped pages', ['a', 'b'], [2, 1], PAGE_BYTES, [/^a: byte \d+ of page 2 is/, /^b: byte \d+ of page 1 is/]],
     ['a missing chunk', ['a'], [1], PAGE_BYTES, [/^b: missing$/]],
     ['a chunk too many', ['a', 'b', 'x'], [1, 2, 0], PAGE_BYTES, [/^x: not asked for$/]],
     ['a wrong length', ['a', 'b'], [1, 2], 64, [/^a: 64 bytes$/, /^b: 64 bytes$/]],
-  ])('sees %s', async (_, keys, pages, length, expected) => {
+  ])('the decode engine sees %s', async (_, keys, pages, length, expected) => {
     grantPages(arenaOf('x', 'a', 'b'), keys, pages, length);
     expect(await check(['a', 'b'])).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
@@ -97,7 +97,7 @@ describe('the engines of a cluster', () => {
   });
   afterEach(() => teardown.run((error) => Promise.reject(error)));
 
-  it('fill their memory with the pattern of each key', async () => {
+  test('fill their memory with the pattern of each key', async () => {
     await compute(engine, ['a', 'b'], PAGE_BYTES);
     const memory = readFileSync(join(directory, 'run-engine-1'));
     const scratch = Buffer.alloc(PAGE_BYTES);
@@ -105,7 +105,7 @@ describe('the engines of a cluster', () => {
     expect(findMismatch(memory.subarray(PAGE_BYTES, 2 * PAGE_BYTES), 'b', scratch)).toBeUndefined();
   });
 
-  it('see a second release, and count chunks that were not released', async () => {
+  test('see a second release, and count chunks that were not released', async () => {
     const chunks = await compute(engine, ['a', 'b', 'c', 'd'], PAGE_BYTES);
     await engine.put({ request: 'r', receiver: 'd', timeoutMs: 1000 }, chunks, 2);
     const release = (batch: number, positions: number[]) =>
@@ -120,7 +120,7 @@ describe('the engines of a cluster', () => {
     expect(await unreleased(engine, 0)).toBe(0);
   });
 
-  it('see a second terminal event', async () => {
+  test('see a second terminal event', async () => {
     const end = engines.ends.expect('r');
     agent.emit(TERMINALS, terminal('r'));
     agent.emit(TERMINALS, terminal('r', 'failed'));
@@ -128,7 +128,7 @@ describe('the engines of a cluster', () => {
     expect(violations.list()).toEqual(['a second terminal event of r says failed']);
   });
 
-  it('let go of the memory when they are closed', async () => {
+  test('let go of the memory when they are closed', async () => {
     await closeEngines(engines);
     expect(agent.bodiesOf('detach')).toEqual([{ v: 1, segment: 'run-engine-1' }]);
     expect(agent.subjects).toEqual([]);

@@ -47,7 +47,7 @@ export interface State {
   readonly store: StoreNode;
   readonly senders: readonly Sender[];
   readonly ingests: readonly (IngestSnapshot | null)[];
-  /** The receiver holds that sender for lost. */
+  /** The receiver has declared that sender dead. */
   readonly lost: readonly boolean[];
   readonly messages: readonly Message[];
   /** Calls that were lost, or whose answer was: to be sent again. */
