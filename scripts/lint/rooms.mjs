@@ -7,7 +7,7 @@ const BASE = ['src/protocol', 'src/ports'];
 export const ROOMS = {
   machines: { rooms: ['src/protocol'], typesOnly: true, packages: ['xstate'], why: 'machines are pure' },
   'src/protocol': { rooms: [], packages: ['zod'], why: 'it describes messages' },
-  'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces' },
+  'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces, and classes that forward to them' },
   'src/store': { rooms: [...BASE, 'machines'], packages: ['xstate'], why: 'the store is pure' },
   'src/actors': {
     rooms: [...BASE, 'src/store', 'machines'],

@@ -83,7 +83,7 @@ describe('an order to make a fault happen', () => {
     const { settle, client } = setUp(false);
     await expect(settle(client.fault('a', { fault: 'kill' }))).rejects.toMatchObject({
       code: 'faults_not_allowed',
-      message: 'agent a was not started with --allow-faults',
+      message: 'agent a does not allow faults: start it with --allow-faults',
     });
   });
 
@@ -112,7 +112,7 @@ describe('an order to make a fault happen', () => {
     });
     await expect(settle(client.fault('a', { fault: 'kill' }))).rejects.toMatchObject({
       code: 'internal',
-      message: 'the fault failed',
+      message: 'injecting the fault failed',
     });
   });
 });
