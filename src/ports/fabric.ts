@@ -2,7 +2,7 @@
  * The fabric port: everything kvferry asks of the thing that moves bytes. One instance belongs to one agent process.
  *
  * Two implementations exist, the native addon (`src/native`) and an in-memory engine for tests and simulation
- * (`src/proof/simulation/memory-fabric.ts`); one contract suite (`test/contract/fabric-contract.ts`) runs against both.
+ * (`src/proof/simulation/memory-fabric/`); one contract suite (`test/contract/fabric-contract.ts`) runs against both.
  *
  * Sizes and offsets are bytes. Every rejection is a `KvferryError`.
  */

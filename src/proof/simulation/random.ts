@@ -1,4 +1,4 @@
-/** A small seeded generator of random numbers (mulberry32): the same seed makes the same numbers. */
+/** A small seeded generator of random numbers (mulberry32): the same seed gives the same numbers. */
 export class Random {
   #state: number;
 

@@ -1,6 +1,6 @@
 /** Makes the faults of a scenario happen: to messages, to writes, to processes and to lines. */
 import type { Envelope, Fate } from '../memory-control.js';
-import type { MemorySlice, SliceFate } from '../memory-fabric.js';
+import type { MemorySlice, SliceFate } from '../memory-fabric/slice.js';
 import { Random } from '../random.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
 import type { FaultPlan } from './scenario.js';
