@@ -26,7 +26,7 @@ const connections = new Map<Provider, FabricConnection>();
 async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof EndpointAnswers]> {
   switch (command.type) {
     case 'receive': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDir: command.socketDirectory });
+      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
       await fabric.createArena({ path: command.path, pageBytes: PAGE_BYTES, pages: command.bytes / PAGE_BYTES });
       memory = openSync(command.path, 'r');
       const offers = await Promise.all(
@@ -35,7 +35,7 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
       return { offers, unavailable: fabric.unavailable() };
     }
     case 'send': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDir: command.socketDirectory });
+      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
       memory = openSync(command.path, 'r+');
       await fabric.attachSegment(SEGMENT, command.path);
       for (const { endpoint, grant } of command.offers) {

@@ -1,6 +1,6 @@
 /** kvferry's fabric, between two processes. */
 import { fileURLToPath } from 'node:url';
-import type { NativeProvider } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import { makeEngineMemory } from '../harness/engine-memory.js';

@@ -68,7 +68,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const fabric = await openNativeFabric({
     providers: config.provider,
     bindAddress: config.bindAddress,
-    socketDir: config.socketDirectory,
+    socketDirectory: config.socketDirectory,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
   });

@@ -23,7 +23,7 @@ export interface NativeCompletion {
 
 export interface NativeEngineOptions {
   readonly bindAddress: string;
-  readonly socketDir: string;
+  readonly socketDirectory: string;
   readonly windowBytes: number;
   readonly sliceBytes: number;
   /** How long a fabric thread looks for more before it sleeps, while something is in flight. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
 import { connectClient } from '../../src/client/connect-client.js';
 import type { KvferryClient, OperationInput } from '../../src/client/kvferry-client.js';
-import { nativeStatus } from '../../src/native/native-fabric.js';
+import { nativeStatus } from '../../src/native/native-status.js';
 import { within } from '../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../src/proof/failpoints/failpoint-spec.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
