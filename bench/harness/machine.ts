@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { nativeStatus } from '../../src/native/native-status.js';
-import { natsServerEnvironment } from './nats-server.js';
+import { natsServerEnvironment } from '../../src/processes/nats-server.js';
 
 export interface Machine {
   readonly cpu: string;

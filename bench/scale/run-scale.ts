@@ -1,10 +1,10 @@
 /** The scale suite: what a batch costs, and a key takes, when there is more of everything. */
 import { fileURLToPath } from 'node:url';
+import { type ChildProcess, startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { ask } from '../harness/ask.js';
 import { interleave } from '../harness/interleave.js';
-import { type Program, startProgram } from '../harness/program.js';
 import { growthExponent, quantile, rounded, spreadOf } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import type { AgentAnswer, AgentQuestion } from './agent-process.js';
@@ -46,7 +46,7 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   const logDirectory = bench.workDirectory(teardown);
   const { batches, rounds } = sizes;
   const start = (name: string) =>
-    startProgram(
+    startChild(
       {
         name,
         command: process.execPath,
@@ -95,7 +95,7 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   return { rows: [...keys, ...pages, ...live, ...agents], notRun: [] };
 }
 
-function order<Q extends StoreQuestion>(program: Program, question: Q): Promise<StoreAnswers[Q['type']]> {
+function order<Q extends StoreQuestion>(program: ChildProcess, question: Q): Promise<StoreAnswers[Q['type']]> {
   return ask(program, question, TIMEOUT_MS);
 }
 
