@@ -1,5 +1,5 @@
 /** What one suite found: rows of figures, and what could not be measured. */
-import type { Spread } from './harness/statistics.js';
+import type { Spread } from '../src/figures/statistics.js';
 
 /** A figure's unit is the last part of its name. */
 export type Figures = Readonly<Record<string, Spread | number>>;

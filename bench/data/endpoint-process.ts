@@ -3,10 +3,10 @@
  * its parent.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { percentile, rounded } from '../../src/figures/statistics.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricPort, Provider } from '../../src/ports/fabric.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import { quantile, rounded } from '../harness/statistics.js';
 import type { WriteTimes } from './contender.js';
 import type { EndpointAnswers, EndpointCommand, EndpointReply } from './endpoint-messages.js';
 import { fillChunk } from './pattern.js';
@@ -100,8 +100,8 @@ async function write({ chunkBytes, batch, inFlight, chunks }: WriteCase, provide
   const seconds = (performance.now() - startMs) / MS_PER_S;
   return {
     seconds,
-    batchP50Us: rounded(quantile(batchesUs, 0.5)),
-    batchP99Us: rounded(quantile(batchesUs, 0.99)),
+    batchP50Us: rounded(percentile(batchesUs, 0.5)),
+    batchP99Us: rounded(percentile(batchesUs, 0.99)),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Which figures are drawn, and how they are grouped. */
-import { formatBytes } from '../../src/config/quantities.js';
+import { formatBytes } from '../../src/figures/units.js';
 import { type Bar, type BarChart, drawBarChart } from '../plots/bar-chart.js';
 import type { BenchReport } from '../report.js';
 import type { Row } from '../suite-result.js';

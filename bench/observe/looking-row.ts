@@ -1,6 +1,7 @@
 /** What looking costs: the three that were measured in turns, and what is lost of the first in the others, round by round. */
+
+import { ratios, spreadOf } from '../../src/figures/statistics.js';
 import type { Taken } from '../harness/load.js';
-import { ratios, spreadOf } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
 import type { Seen } from './watcher-process.js';
 

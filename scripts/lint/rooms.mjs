@@ -21,10 +21,11 @@ export const ROOMS = {
     why: 'it is an adapter of the fabric port',
   },
   'src/client': { rooms: [...BASE, 'src/control'], why: 'engines and routers use it without an agent' },
+  'src/figures': { rooms: [], packages: [], why: 'it is arithmetic on numbers' },
   'src/processes': { rooms: ['src/protocol'], why: 'commands, benchmarks and tests share it' },
-  'src/config': { rooms: [...BASE, 'src/actors'], why: 'it describes options' },
+  'src/config': { rooms: [...BASE, 'src/figures', 'src/actors'], why: 'it describes options' },
   'src/observe/doctor': {
-    rooms: [...BASE, 'src/client', 'src/config'],
+    rooms: [...BASE, 'src/figures', 'src/client', 'src/config'],
     why: 'it judges a host and a cluster from outside',
   },
   'src/observe/metrics': { rooms: [...BASE, 'src/actors'], why: 'it only looks at an agent' },

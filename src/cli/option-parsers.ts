@@ -1,7 +1,7 @@
 /** Values of options that are not text; commander shows the message behind the option and the value. */
 import { InvalidArgumentError } from 'commander';
 import { type ListenAddress, parseListenAddress } from '../config/listen-address.js';
-import { formatDurationMs, parseBytes, parseDurationMs } from '../config/quantities.js';
+import { formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 
 export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -15,7 +15,7 @@ import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.js';
-import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from './quantities.js';
+import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 

@@ -1,6 +1,7 @@
 /** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { type Percentiles, percentilesOf } from '../../figures/statistics.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll, within } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -11,7 +12,6 @@ import { DecodeEngine } from './decode-engine.js';
 import { PrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import { SourceSegment } from './source-segment.js';
-import { type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
 
@@ -49,7 +49,7 @@ export interface LoadResult {
   readonly joined: number;
   readonly bytesMoved: number;
   readonly seconds: number;
-  readonly putToReadyMs: Spread;
+  readonly putToReadyMs: Percentiles;
   /** Why requests did not become ready. */
   readonly problems: readonly string[];
   readonly mismatches: readonly string[];
@@ -107,7 +107,7 @@ export async function runLoad(
     joined: tally.joined,
     bytesMoved: tally.bytesMoved,
     seconds,
-    putToReadyMs: spread(tally.putToReadyMs),
+    putToReadyMs: percentilesOf(tally.putToReadyMs),
     problems: tally.problems,
     mismatches: tally.mismatches,
     leakedPages,

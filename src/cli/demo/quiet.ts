@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { median, type Percentiles, percentilesOf, rounded } from '../../figures/statistics.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { within } from '../../processes/within.js';
@@ -14,7 +15,6 @@ import { heldPages, leftPages, providerOf } from './load.js';
 import { PrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import { SourceSegment } from './source-segment.js';
-import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
@@ -47,7 +47,7 @@ export interface QuietResult {
   readonly gbps: number;
   readonly memcpyGbps: number;
   readonly tcpGbps: number;
-  readonly controlMs: Spread;
+  readonly controlMs: Percentiles;
   readonly mismatches: readonly string[];
   readonly leakedPages: number;
   readonly provider: string;
@@ -142,7 +142,7 @@ export async function runQuiet(
     gbps: rounded(median(gbps)),
     memcpyGbps: rounded(median(memcpy)),
     tcpGbps: rounded(median(tcp)),
-    controlMs: spread(controlMs),
+    controlMs: percentilesOf(controlMs),
     mismatches,
     leakedPages,
     provider,

@@ -7,7 +7,7 @@ import cliProgress from 'cli-progress';
 import { connectClient } from '../../client/connect-client.js';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { redactCredentials } from '../../config/agent-config.js';
-import { formatBytes } from '../../config/quantities.js';
+import { formatBytes } from '../../figures/units.js';
 import { startNatsServer } from '../../processes/nats-server.js';
 import { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';

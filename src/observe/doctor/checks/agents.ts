@@ -1,5 +1,5 @@
 /** Who answers, and does it fit together? */
-import { counted } from '../amounts.js';
+import { counted } from '../../../figures/units.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

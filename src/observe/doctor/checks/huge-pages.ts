@@ -1,5 +1,5 @@
 /** Huge pages: what the kernel does for shared memory, and what it keeps back. Never needed; they make registering cheaper. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { meminfo } from './memory.js';

@@ -1,5 +1,5 @@
 /** May an agent lock as much memory as a device must register? Registered pages must not move. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { limitOf } from '../limits.js';

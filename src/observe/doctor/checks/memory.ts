@@ -1,5 +1,5 @@
 /** Is there memory behind the shared memory? What is in a tmpfs counts as memory of whoever touched it first. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import { cgroupFile } from '../cgroup.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';

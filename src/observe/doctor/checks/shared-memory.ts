@@ -1,5 +1,5 @@
 /** Is there room for arena and staging memory, in a file system of the right kind? */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { memoryNeeds, missingBytes } from '../needs.js';

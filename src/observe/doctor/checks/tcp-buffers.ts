@@ -1,5 +1,5 @@
 /** How large TCP's windows may grow: rate is window by round trip. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

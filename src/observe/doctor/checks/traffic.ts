@@ -1,5 +1,5 @@
 /** What moved while the doctor looked. Too little is not a fault: perhaps nobody wanted more. */
-import { roundGbps, roundMs } from '../amounts.js';
+import { roundGbps, roundMs } from '../../../figures/units.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

@@ -1,23 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import { growthExponent, quantile, ratios, rounded, spreadOf } from '../../bench/harness/statistics.js';
+import {
+  growthExponent,
+  median,
+  percentile,
+  percentilesOf,
+  ratios,
+  rounded,
+  spreadOf,
+} from '../../src/figures/statistics.js';
 
-describe('statistics of the benchmark', () => {
+describe('statistics', () => {
   it('takes the middle, the least and the most of the rounds, whatever their order', () => {
     expect(spreadOf([3, 1, 10])).toEqual({ median: 3, min: 1, max: 10, rounds: 3 });
   });
 
-  it('interpolates a quantile between its neighbours', () => {
-    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
-    expect(quantile([4, 1, 3, 2], 0)).toBe(1);
-    expect(quantile([4, 1, 3, 2], 1)).toBe(4);
+  it('interpolates a percentile between its neighbours', () => {
+    expect(percentile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(percentile([4, 1, 3, 2], 0)).toBe(1);
+    expect(percentile([4, 1, 3, 2], 1)).toBe(4);
   });
 
   it('sorts by value, not as text', () => {
-    expect(quantile([100, 20, 3], 1)).toBe(100);
+    expect(percentile([100, 20, 3], 1)).toBe(100);
+  });
+
+  it('has one median: the middle one, or the mean of the two in the middle', () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+  });
+
+  it('gives the median and the 99th percentile, rounded, and zeros without values', () => {
+    const thousand = Array.from({ length: 1001 }, (_, index) => index + 0.12345);
+    expect(percentilesOf(thousand)).toEqual({ p50: 500.1, p99: 990.1 });
+    expect(percentilesOf([])).toEqual({ p50: 0, p99: 0 });
   });
 
   it('refuses to make a figure of nothing', () => {
     expect(() => spreadOf([])).toThrow(RangeError);
+    expect(() => median([])).toThrow(RangeError);
   });
 
   it('compares round by round, and only rounds that belong together', () => {

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../../src/config/quantities.js';
+import {
+  counted,
+  formatBytes,
+  formatDurationMs,
+  parseBytes,
+  parseDurationMs,
+  roundAge,
+  roundBytes,
+  roundCount,
+  roundGbps,
+  roundMs,
+} from '../../src/figures/units.js';
 
 describe('sizes', () => {
   it.each([
@@ -48,4 +59,26 @@ describe('times', () => {
     expect(formatDurationMs(milliseconds)).toBe(text);
     expect(parseDurationMs(text)).toBe(milliseconds);
   });
+});
+
+it.each([
+  [roundBytes(0), '0 B'],
+  [roundBytes(1023), '1023 B'],
+  [roundBytes(1536), '1.5 KiB'],
+  [roundBytes(3 * 1024 ** 4), '3 TiB'],
+  [roundBytes(5000 * 1024 ** 4), '5000 TiB'],
+  [roundMs(0.08), '80 µs'],
+  [roundMs(2.54), '2.5 ms'],
+  [roundMs(45_000), '45 s'],
+  [roundGbps(0.0123), '0.012 GB/s'],
+  [roundGbps(11.26), '11.3 GB/s'],
+  [roundCount(0), '0'],
+  [roundCount(12.34), '12.3'],
+  [roundCount(204.4), '204'],
+  [roundAge(12_340), '12.3s'],
+  [roundAge(245_000), '4m05s'],
+  [counted(1, 'agent'), '1 agent'],
+  [counted(0, 'agent'), '0 agents'],
+])('rounds for people: %s', (shown, expected) => {
+  expect(shown).toBe(expected);
 });
