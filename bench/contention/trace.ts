@@ -1,5 +1,5 @@
 /** What prefill and decode engines want, the same for every system that is tried on it. */
-import { Random } from '../../src/proof/simulation/random.js';
+import { Random } from '../../src/figures/random.js';
 
 export interface TracedRequest {
   readonly name: string;

@@ -14,7 +14,7 @@
  * It is kind where it can be: calls of different senders do not wait for each other, no message is lost, nobody dies, a
  * receiver never rolls back what a cancel drops too, and a request that was given up asks for nothing more.
  */
-import { Random } from '../../src/proof/simulation/random.js';
+import { Random } from '../../src/figures/random.js';
 import type { ArenaContents, PlacedKey } from './arena-contents.js';
 import { MESSAGE_MS, type Outcome, type System } from './system.js';
 import type { Timeline } from './timeline.js';

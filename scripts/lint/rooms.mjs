@@ -47,7 +47,7 @@ export const ROOMS = {
   'src/proof/failpoints': { rooms: BASE, why: 'it decorates ports' },
   'src/proof/faults': { rooms: [...BASE, 'src/proof/failpoints'], why: 'it decorates ports' },
   'src/proof/simulation': {
-    rooms: [...BASE, 'src/actors', 'src/store', 'src/client', 'src/config', 'machines'],
+    rooms: [...BASE, 'src/figures', 'src/actors', 'src/store', 'src/client', 'src/config', 'machines'],
     why: 'it runs real agents on ports in memory',
   },
   'src/cli': { rooms: ['src', 'machines'], why: 'it puts the parts together, and nothing imports it' },

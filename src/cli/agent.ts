@@ -12,49 +12,50 @@ import type { RunningInspector } from '../observe/inspector/server/inspector-ser
 import { type RecordedAgent, recordAgent } from '../observe/recording/record-agent.js';
 import { RecordingFile } from '../observe/recording/recording-file.js';
 import type { Tracing, TracingOptions } from '../observe/tracing/open-tracing.js';
-import { FailingControl } from '../proof/failpoints/failing-control.js';
-import { FailingFabric } from '../proof/failpoints/failing-fabric.js';
-import { failpointNames } from '../proof/failpoints/failpoint-names.js';
-import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../proof/failpoints/failpoint-spec.js';
-import { Failpoints } from '../proof/failpoints/failpoints.js';
-import { Faults } from '../proof/faults/faults.js';
-import { processHost } from '../proof/faults/process-host.js';
-import { serveFaults } from '../proof/faults/serve-faults.js';
-import { SeverableControl } from '../proof/faults/severable-control.js';
 import { fromFailure } from '../protocol/codec.js';
+import type { Failpoint } from './agent-faults.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { renderConfig } from './print-config.js';
+import { refuseFaults } from './refuse-faults.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
 const SALT_BYTES = 16;
-/** From the end of the agent to that of its process. */
+/** Longest time between the end of the agent and the end of its process. */
 const EXIT_GRACE_MS = 1000;
-
-const failpointHelp = `
-For tests only: ${FAILPOINTS_VARIABLE}=name=action[@n],… kills (kill), stops (stop), fails (fail) or delays (delay:ms) the
-agent when it reaches the step for the n-th time (default: the first). Steps: ${failpointNames.join(' ')}.`;
 
 interface AgentFlags extends SettingFlags {
   readonly printConfig?: true;
+  readonly helpFailpoints?: true;
   readonly json?: true;
 }
 
 export function agentCommand(terminal: Terminal): Command {
   const command = new Command('agent')
     .description('Run an agent beside an engine. Settings: flags, then environment, then --config, then defaults.')
-    .option('--print-config', 'show every setting and where it came from, and end')
-    .option('--json', 'with --print-config: as JSON');
+    .option('--print-config', 'print every setting with its source, and exit')
+    .option('--json', 'with --print-config: print JSON');
   addSettings(command);
-  command.addHelpText('after', failpointHelp);
+  command.option('--help-failpoints', 'list the failpoints, which are for tests, and exit');
   return command.action(async (flags: AgentFlags) => {
+    if (flags.helpFailpoints) {
+      terminal.out((await import('./agent-faults.js')).failpointHelp);
+      return;
+    }
     const config = resolveSettings(flags, terminal.env);
-    const failpoints = parseFailpoints(terminal.env[FAILPOINTS_VARIABLE] ?? '');
+    const failpoints = await armedFailpoints(terminal.env['KVFERRY_FAILPOINTS']);
     if (flags.printConfig) terminal.out(renderConfig(config.entries, { json: flags.json === true }));
     else await runAgent(config.values, failpoints);
   });
+}
+
+/** Throws `invalid_configuration`. */
+async function armedFailpoints(spec = ''): Promise<readonly Failpoint[]> {
+  if (spec === '') return [];
+  const { parseFailpoints } = await import('./agent-faults.js');
+  return parseFailpoints(spec);
 }
 
 /** Resolves when the agent has stopped. Rejects when it cannot start. */
@@ -86,14 +87,12 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tracer: tracing?.tracer,
   };
   const options = toAgentOptions(config);
-  const tested = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
-  const { ports, faults } = config.allowFaults ? withFaults(tested, options) : { ports: tested, faults: undefined };
-  serveFaults({ control, clock: real.clock, logger, agent: agentId, epoch, faults });
+  const { ports, faults } = await openFaults(real, config, failpoints, options);
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
   metrics.watch(agent, control);
   onEndRequested((reason) => {
-    logger.info({ reason }, 'agent is told to stop');
+    logger.info({ reason }, 'agent is asked to stop');
     recorded.orderStop(() => void agent.stop());
   });
   await agent.start();
@@ -101,20 +100,20 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const { fenced } = await agent.ended;
   await tracing?.close();
   faults?.heal();
-  // Whatever did not close must not keep the process.
+  // A resource that did not close must not keep the process running.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
   await inspector?.close();
   await file?.end();
   if (fenced !== null) throw fromFailure(fenced);
 }
 
-/** For people who look at the cluster; that it cannot be served is no reason for the agent to end. */
+/** Serves the inspector. If it cannot be served, the agent runs without it. */
 async function serveInspector(config: AgentConfig, logger: Logger): Promise<RunningInspector | undefined> {
   const { inspectAddress: listen, natsUrl: servers } = config;
   if (listen === undefined) return undefined;
   const { startInspectorThread } = await import('./inspect/inspector-thread.js');
   try {
-    const failed = (err: unknown) => logger.error({ err }, 'inspector has failed; the agent goes on');
+    const failed = (err: unknown) => logger.error({ err }, 'inspector failed; the agent continues without it');
     const inspector = await startInspectorThread({ servers, listen, allowFaults: false }, failed);
     logger.info({ url: inspector.url }, 'inspector is served');
     return inspector;
@@ -129,17 +128,34 @@ async function openRecording(config: AgentConfig, epoch: string, logger: Logger)
   const file = await RecordingFile.create(path, {
     bytesMax: config.recordBytesMax,
     onEndedEarly: (reason) => {
-      if (reason instanceof Error) logger.error({ path, err: reason }, 'recording has failed; the agent goes on');
-      else logger.warn({ path, reason }, 'recording has ended; the agent goes on');
+      if (reason instanceof Error)
+        logger.error({ path, err: reason }, 'recording failed; the agent continues without it');
+      else logger.warn({ path, reason }, 'recording ended; the agent continues without it');
     },
   });
-  // Also after an error that ends the process: what led to it is what one wants to see.
+  // Also ends the file after a fatal error, so that the recording shows its cause.
   process.on('exit', () => file.endNow());
   logger.info({ path }, 'recording');
   return file;
 }
 
-/** What it needs is loaded only when it is wanted. */
+/** Loads the code of failpoints and faults only for an agent that is started with them. */
+async function openFaults(
+  real: AgentPorts,
+  { allowFaults }: AgentConfig,
+  failpoints: readonly Failpoint[],
+  options: AgentOptions,
+): Promise<{ readonly ports: AgentPorts; readonly faults?: { heal(): void } }> {
+  const isTested = failpoints.length > 0;
+  if (!allowFaults) refuseFaults(real.control, options.agent, real.logger);
+  if (!isTested && !allowFaults) return { ports: real };
+  const { withFailpoints, withFaults } = await import('./agent-faults.js');
+  const tested = isTested ? withFailpoints(real, failpoints) : real;
+  if (!allowFaults) return { ports: tested };
+  return withFaults(tested, options, real.control, real.newEpoch());
+}
+
+/** Loads OpenTelemetry only for an agent that exports traces. */
 async function openTracing(
   { traceEndpoint: endpoint, traceRatio: ratio, agentId: agent, role }: AgentConfig,
   process: Pick<TracingOptions, 'epoch' | 'version' | 'clock' | 'logger'>,
@@ -164,34 +180,7 @@ function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPort
   });
 }
 
-/** For tests only: the same ports, which kill, stop, fail or delay at the steps that were named. */
-function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
-  ports.logger.warn({ failpoints: armed }, 'failpoints are armed: this agent is for tests');
-  const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
-  return {
-    ...ports,
-    control: new FailingControl(ports.control, failpoints),
-    fabric: new FailingFabric(ports.fabric, failpoints),
-  };
-}
-
-/** For demonstrations: the same ports, to which faults can be made to happen. A recording sees their effects. */
-function withFaults(ports: AgentPorts, options: AgentOptions): { readonly ports: AgentPorts; readonly faults: Faults } {
-  const { clock, control, fabric, logger } = ports;
-  const { agent, role, heartbeatMs } = options;
-  logger.warn('faults are allowed: anybody who reaches NATS can kill, stop and cut off this agent');
-  const line = new SeverableControl(control, logger);
-  const failpoints = new Failpoints([], { clock, signal });
-  const host = { clock, logger, ...processHost(logger) };
-  const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
-  return { ports: { ...ports, control: line, fabric: new FailingFabric(fabric, failpoints) }, faults };
-}
-
-function signal(name: 'SIGKILL' | 'SIGSTOP'): void {
-  process.kill(process.pid, name);
-}
-
-/** The first order to end runs `stop`; the second ends the process at once. */
+/** The first signal to end calls `stop`. The second ends the process at once. */
 function onEndRequested(stop: (reason: string) => void): void {
   let ordered = false;
   const end = (reason: string) => {
@@ -201,7 +190,7 @@ function onEndRequested(stop: (reason: string) => void): void {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  // Started by a program that keeps a channel to us, as the demo does: we do not outlive it.
+  // A parent with a channel to this process, such as the demo, is gone when the channel closes. Then the agent stops too.
   process.channel?.unref();
   process.once('disconnect', () => end('parent is gone'));
 }

@@ -10,12 +10,12 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/agent/agent-options.js';
+import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.js';
-import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -180,8 +180,9 @@ export interface ConfigSources {
 
 /** What can be configured, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
-  const { explanation, range, isSwitch = false }: Field = fields[name];
-  return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
+  const { explanation, range, fallback, isSwitch = false }: Field = fields[name];
+  const shown = typeof fallback === 'function' ? '<host>-<role>' : `${fallback}`;
+  return { name, env: envOf(name), flag: flagOf(name), explanation, range, fallback: shown, isSwitch };
 });
 
 /** Throws `invalid_configuration`, which names the field and where its value came from. */

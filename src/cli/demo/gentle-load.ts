@@ -1,9 +1,9 @@
 /** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { Random } from '../../figures/random.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { within } from '../../processes/within.js';
-import { Random } from '../../proof/simulation/random.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
 import { type Engines, openEngines } from './load.js';

@@ -3,7 +3,7 @@ import type { ControlMessage, ControlPort, ControlSubscription, RequestOptions }
 import { ForwardingControl } from '../../ports/forwarding-control.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { MessageHeaders } from '../../protocol/headers.js';
-import { messageOf } from './failpoint-names.js';
+import { messageOf } from '../../protocol/subjects.js';
 import type { Failpoints } from './failpoints.js';
 
 /** Messages that have no single receiver. */

@@ -39,14 +39,6 @@ export const failpointNames: readonly string[] = [
   'write.underway',
 ];
 
-/** The middle of a failpoint's name: `allocate`, `event`. */
-export function messageOf(subject: string): string {
-  const tokens = subject.split('.');
-  // kvferry.v1.agent.<name>.<operation>, kvferry.v1.peer.<name>.<epoch>.<operation>, kvferry.v1.event.<name>.<end>
-  const kind = tokens[2] ?? '';
-  return kind === 'agent' || kind === 'peer' ? (tokens.at(-1) ?? '') : kind;
-}
-
 function stages(step: string, names: readonly string[]): string[] {
   return names.map((name) => `${step}.${name}`);
 }

@@ -21,8 +21,7 @@ export interface FaultService {
   readonly logger: Logger;
   readonly agent: string;
   readonly epoch: string;
-  /** Undefined: the agent allows no faults, and every order is refused. */
-  readonly faults: Pick<Faults, 'strike'> | undefined;
+  readonly faults: Pick<Faults, 'strike'>;
 }
 
 export function serveFaults(service: FaultService): ControlSubscription {
@@ -46,10 +45,7 @@ async function obey(service: FaultService, message: ControlMessage): Promise<voi
   struck.afterAnswer();
 }
 
-function strike({ agent, faults, logger }: FaultService, body: string): StruckFault {
-  if (faults === undefined) {
-    throw new KvferryError('faults_not_allowed', `agent ${agent} does not allow faults: start it with --allow-faults`);
-  }
+function strike({ faults, logger }: FaultService, body: string): StruckFault {
   const { fault, forMs } = decode(faultRequest, body);
   const struck = faults.strike({ fault, forMs });
   logger.warn({ fault, forMs: struck.forMs }, 'fault injected on request');
