@@ -5,7 +5,10 @@ import type { AgentConfig } from '../config/agent-config.js';
 import type { ControlPort, ControlStatus } from '../ports/control.js';
 
 export interface ServedMetrics extends AsyncDisposable {
-  /** From now on they are those of this agent. Only before it is started. `control`: its connection to NATS, as it really is. */
+  /**
+   * From now on they are those of this agent. Only before it is started. `control`: its connection to NATS, as it
+   * really is.
+   */
   watch(agent: Agent, control: ControlPort): void;
 }
 

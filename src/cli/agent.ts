@@ -190,7 +190,8 @@ function onEndRequested(stop: (reason: string) => void): void {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  // A parent with a channel to this process, such as the demo, is gone when the channel closes. Then the agent stops too.
+  // A parent with a channel to this process, such as the demo, is gone when the channel closes. Then the agent stops
+  // too.
   process.channel?.unref();
   process.once('disconnect', () => end('parent is gone'));
 }

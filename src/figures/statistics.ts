@@ -17,8 +17,8 @@ export interface Percentiles {
 const SIGNIFICANT_DIGITS = 4;
 
 /**
- * The value below which the fraction `rank` (0 to 1) of the values lies, interpolated linearly between neighbours. Throws
- * RangeError without values.
+ * The value below which the fraction `rank` (0 to 1) of the values lies, interpolated linearly between neighbours.
+ * Throws RangeError without values.
  */
 export function percentile(values: readonly number[], rank: number): number {
   const sorted = Float64Array.from(values).sort();
@@ -55,14 +55,18 @@ export function percentilesOf(values: readonly number[]): Percentiles {
   return { p50: rounded(median(values)), p99: rounded(percentile(values, 0.99)) };
 }
 
-/** The quotients of figures that were measured in the same rounds. Throws RangeError for different numbers of rounds. */
+/**
+ * The quotients of figures that were measured in the same rounds. Throws RangeError for different numbers of rounds.
+ */
 export function ratios(values: readonly number[], baselines: readonly number[]): number[] {
   if (values.length !== baselines.length)
     throw new RangeError(`${values.length} values, ${baselines.length} baselines`);
   return values.map((value, round) => value / (baselines[round] as number));
 }
 
-/** The exponent b of the best fit cost = a · size^b: 0 is flat, 1 is linear. Throws RangeError for less than two sizes. */
+/**
+ * The exponent b of the best fit cost = a · size^b: 0 is flat, 1 is linear. Throws RangeError for less than two sizes.
+ */
 export function growthExponent(points: readonly { readonly size: number; readonly cost: number }[]): number {
   const logs = points.map(({ size, cost }) => ({ x: Math.log(size), y: Math.log(cost) }));
   const mean = (pick: (log: { x: number; y: number }) => number) =>

@@ -1,6 +1,6 @@
 /**
- * Sizes, times and rates as text. `parse…` and `format…` are exact, for settings. `round…` is for people: it keeps one or
- * two digits after the point.
+ * Sizes, times and rates as text. `parse…` and `format…` are exact, for settings. `round…` is for people: it keeps one
+ * or two digits after the point.
  */
 
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = {

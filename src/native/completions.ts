@@ -1,8 +1,8 @@
 /**
  * The calls of one engine that have begun and not completed.
  *
- * Ownership: the addon holds the engine's callback, and the callback holds this table only. If it held the fabric, a fabric
- * without users could not be collected.
+ * Ownership: the addon holds the engine's callback, and the callback holds this table only. If it held the fabric, a
+ * fabric without users could not be collected.
  */
 import type { NativeCompletion } from './native.js';
 import { toKvferryError } from './native-errors.js';

@@ -1,8 +1,9 @@
 /**
  * The fabric port on the native addon.
  *
- * The addon's threads move the bytes. This side keeps names (segments, grants, connections), checks arguments, and turns
- * completion records into promises and native errors into `KvferryError`. No byte of the KV cache passes through here.
+ * The addon's threads move the bytes. This side keeps names (segments, grants, connections), checks arguments, and
+ * turns completion records into promises and native errors into `KvferryError`. No byte of the KV cache passes through
+ * here.
  */
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';

@@ -40,7 +40,10 @@ export function nativeStatus(bindAddress: string = DEFAULT_BIND_ADDRESS): Native
   };
 }
 
-/** Every provider of libfabric, including those that kvferry does not use. Rejects `provider_unavailable` or `fabric_error`. */
+/**
+ * Every provider of libfabric, including those that kvferry does not use. Rejects `provider_unavailable` or
+ * `fabric_error`.
+ */
 export async function libfabricOffers(): Promise<readonly NativeOffer[]> {
   const loaded = loadNative();
   if ('reason' in loaded) throw new KvferryError('provider_unavailable', loaded.reason);

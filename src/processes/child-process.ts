@@ -99,7 +99,10 @@ export class ChildProcess {
     return running.has(this.process) && this.process.exitCode === null && this.process.signalCode === null;
   }
 
-  /** Rejects `internal`, with the last output, when the process ends without having been ended from here. Never resolves. */
+  /**
+   * Rejects `internal`, with the last output, when the process ends without having been ended from here. Never
+   * resolves.
+   */
   async failure(): Promise<never> {
     const how = await this.ended;
     if (this.#isExpectedToEnd) return new Promise<never>(() => undefined);
@@ -107,8 +110,8 @@ export class ChildProcess {
   }
 
   /**
-   * Resolves with the first result of `find` for a line of output, in `lines` or still to come. Rejects when the process
-   * ends before that, and with `deadline_exceeded` after `timeoutMs`.
+   * Resolves with the first result of `find` for a line of output, in `lines` or still to come. Rejects when the
+   * process ends before that, and with `deadline_exceeded` after `timeoutMs`.
    */
   async printed<T>(find: (line: string) => T | undefined, what: string, timeoutMs: number): Promise<T> {
     let listener: (line: string) => void = () => undefined;

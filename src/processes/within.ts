@@ -5,7 +5,9 @@ import { KvferryError } from '../protocol/errors.js';
 /** Default time between two looks of `poll`. */
 const POLL_INTERVAL_MS = 20;
 
-/** Resolves with `work`, or rejects `deadline_exceeded` with the message `late`, which may be made when it is needed. */
+/**
+ * Resolves with `work`, or rejects `deadline_exceeded` with the message `late`, which may be made when it is needed.
+ */
 export async function within<T>(timeoutMs: number, late: string | (() => string), work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {

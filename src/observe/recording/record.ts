@@ -1,9 +1,9 @@
 /**
- * What a recording consists of: a header, then a line for everything that came in (`in`, numbered: a step) and for everything
- * that the agent did because of it (`out`). docs/replay.md describes the file.
+ * What a recording consists of: a header, then a line for everything that came in (`in`, numbered: a step) and for
+ * everything that the agent did because of it (`out`). docs/replay.md describes the file.
  *
- * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set in
- * that step.
+ * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set
+ * in that step.
  */
 import { z } from 'zod';
 import type { AgentOptions } from '../../actors/agent/agent-options.js';
@@ -142,8 +142,8 @@ export const step = z.intersection(z.object({ step: z.int().positive(), atMs: z.
 export type Step = z.infer<typeof step>;
 
 /**
- * Why nothing follows: the agent has stopped, the file has become as large as it may, or the disk was too slow. A recording
- * that does not end like this was cut off: the process was killed, or the disk was full.
+ * Why nothing follows: the agent has stopped, the file has become as large as it may, or the disk was too slow. A
+ * recording that does not end like this was cut off: the process was killed, or the disk was full.
  */
 export const end = z.object({ end: z.enum(['stopped', 'size', 'backlog']) });
 export type RecordingEnd = z.infer<typeof end>['end'];

@@ -1,9 +1,10 @@
 /**
- * Gives everything that comes to an agent a turn of its own, and writes it down together with what the agent does in it.
+ * Gives everything that comes to an agent a turn of its own, and writes it down together with what the agent does in
+ * it.
  *
- * A turn is a macrotask: all that follows from an input, promises included, has happened before the next one is delivered.
- * So the order in the file is the order of effects. The agent's clock stands still during a turn; nothing of an agent
- * runs between turns.
+ * A turn is a macrotask: all that follows from an input, promises included, has happened before the next one is
+ * delivered. So the order in the file is the order of effects. The agent's clock stands still during a turn; nothing of
+ * an agent runs between turns.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -45,8 +46,8 @@ export class Recorder {
   }
 
   /**
-   * Something has come: `deliver` runs in a turn of its own, unless nobody wants it any more by then. What waits for its turn is
-   * no more than what came in one turn of the event loop.
+   * Something has come: `deliver` runs in a turn of its own, unless nobody wants it any more by then. What waits for
+   * its turn is no more than what came in one turn of the event loop.
    */
   arrive(input: Input, deliver: () => void, isWanted: () => boolean = () => true): void {
     this.#options.nextTurn(() => {

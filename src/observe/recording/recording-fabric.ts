@@ -16,7 +16,9 @@ import { type Recorder, toPortError } from './recorder.js';
 
 export class RecordingFabric extends ForwardingFabric {
   readonly #recorder: Recorder;
-  /** The offer that the agent sees. It is read again only when the arena is created, so it never changes within a turn. */
+  /**
+   * The offer that the agent sees. It is read again only when the arena is created, so it never changes within a turn.
+   */
   #offer: FabricOffer;
 
   constructor(fabric: FabricPort, recorder: Recorder) {

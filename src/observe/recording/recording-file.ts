@@ -1,7 +1,7 @@
 /**
- * The file of a recording: one JSON object a line, appended as they come. Never in the way of the agent: lines are kept for a
- * moment and written on another thread. A process that is killed loses what came in that moment, no more. When the file
- * has become as large as it may, when the disk is full, or too slow, recording ends, and nothing else does.
+ * The file of a recording: one JSON object a line, appended as they come. Never in the way of the agent: lines are kept
+ * for a moment and written on another thread. A process that is killed loses what came in that moment, no more. When
+ * the file has become as large as it may, when the disk is full, or too slow, recording ends, and nothing else does.
  */
 import { writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * What the agent asks during a replay. A question that was asked in the recording gets its answer when it came there. What
- * was not asked then gets the answer of surroundings in which nobody listens.
+ * What the agent asks during a replay. A question that was asked in the recording gets its answer when it came there.
+ * What was not asked then gets the answer of surroundings in which nobody listens.
  */
 import { type ErrorCode, KvferryError } from '../../protocol/errors.js';
 import type { Answer, Call, PortError } from '../recording/record.js';

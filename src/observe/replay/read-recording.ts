@@ -1,4 +1,7 @@
-/** Reads the file of a recording. A line that was cut off at its end is left out; anything else that is wrong is refused. */
+/**
+ * Reads the file of a recording. A line that was cut off at its end is left out; anything else that is wrong is
+ * refused.
+ */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';

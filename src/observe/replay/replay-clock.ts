@@ -1,6 +1,6 @@
 /**
- * The clock of a replay. A timer that was set at the same place in the recording fires when it fired there. Any other, and one
- * that was cleared then and is not cleared now, fires when it is due.
+ * The clock of a replay. A timer that was set at the same place in the recording fires when it fired there. Any other,
+ * and one that was cleared then and is not cleared now, fires when it is due.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Output } from '../recording/record.js';

@@ -1,4 +1,4 @@
-/** The control port of a replay. */
+/** The control port of a replay. It answers from the recording and sends no message. */
 import type {
   ControlMessage,
   ControlPort,
@@ -61,7 +61,7 @@ export class ReplayControl implements ControlPort {
     return this.#questions.ask('control.close', {}).answer;
   }
 
-  /** A message came in that step, to the subscription of `to`. False when there is none. */
+  /** Delivers the message that arrived in that step to the subscription of `to`. False when there is none. */
   deliver(to: string, subject: string, body: string, step: number): boolean {
     return this.hand(to, {
       subject,
@@ -70,7 +70,7 @@ export class ReplayControl implements ControlPort {
     });
   }
 
-  /** Hands a message to the subscription of `to`. False when there is none. */
+  /** Passes a message to the subscription of `to`. False when there is none. */
   hand(to: string, message: ControlMessage): boolean {
     const found = [...this.#subscriptions].find((subscription) => subscription.subject === to);
     found?.handler(message);
@@ -81,7 +81,7 @@ export class ReplayControl implements ControlPort {
     for (const listener of this.#listeners) listener(status);
   }
 
-  /** Throws what the same call threw in the recording. */
+  /** Notes the output. Throws the error of the same call in the recording, if it had one. */
   #now(output: Extract<Output, { out: 'publish' | 'respond' }>): void {
     const failed = this.#turn.recorded?.outputs.find(
       (recorded): recorded is typeof output =>

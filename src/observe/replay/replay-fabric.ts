@@ -1,4 +1,4 @@
-/** The fabric port of a replay: nothing is written anywhere. */
+/** The fabric port of a replay. It answers from the recording and moves no bytes. */
 import type {
   ArenaOptions,
   FabricConnection,
@@ -88,8 +88,8 @@ class ReplayConnection implements FabricConnection {
   readonly #name: string;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
-  /** Writes that the recording does not have. */
-  readonly #unheard = new Set<string>();
+  /** Writes that are not in the recording. */
+  readonly #unrecorded = new Set<string>();
 
   constructor(name: string, made: { provider: Provider; detail: string }, turn: ReplayTurn, questions: Questions) {
     this.provider = made.provider;
@@ -102,7 +102,7 @@ class ReplayConnection implements FabricConnection {
   write(items: readonly WriteItem[]): FabricWrite {
     const args = { connection: this.#name, items: rowsOf(items) };
     const { name: question, isRecorded, answer: done } = this.#questions.ask('write', args);
-    if (!isRecorded) this.#unheard.add(question);
+    if (!isRecorded) this.#unrecorded.add(question);
     return {
       done,
       stop: () => {
@@ -114,7 +114,7 @@ class ReplayConnection implements FabricConnection {
 
   async close(): Promise<void> {
     const lost = { status: 'failed', bytes: 0, drained: true, code: 'connection_lost', message: 'it was closed' };
-    for (const question of this.#unheard) this.#questions.answer(question, lost, undefined);
+    for (const question of this.#unrecorded) this.#questions.answer(question, lost, undefined);
     return this.#questions.ask('disconnect', { connection: this.#name }).answer;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A recording, replayed: forwards step by step, backwards by beginning anew. The same step looks the same from whichever
- * side it is reached.
+ * A recording, replayed: forwards step by step, backwards by beginning anew. The same step looks the same from
+ * whichever side it is reached.
  */
 import type { StoreInspection } from '../../actors/receiving/receiver.js';
 import type { StatusReply } from '../../protocol/operations.js';

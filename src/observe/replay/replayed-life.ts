@@ -109,8 +109,8 @@ export class ReplayedLife {
   }
 
   /**
-   * Asks the agent, as it is now, as anybody would ask; the recording knows nothing of it. Undefined when it answers no more.
-   * Throws what it answers instead.
+   * Asks the agent, as it is now, as anybody would ask; the recording knows nothing of it. Undefined when it answers no
+   * more. Throws what it answers instead.
    */
   ask<Q extends Question>(question: Q, input: Partial<OperationRequest<Q>>): OperationReply<Q> | undefined {
     const { agent } = this.#recording.header.options;

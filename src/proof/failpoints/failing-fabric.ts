@@ -1,4 +1,7 @@
-/** A fabric port with failpoints around its calls. A call that fails at one rejects `fabric_error`; a write ends with it. */
+/**
+ * A fabric port with failpoints around its calls. A call that fails at one rejects `fabric_error`; a write ends with
+ * it.
+ */
 import type {
   ArenaOptions,
   FabricConnection,

@@ -1,6 +1,7 @@
 /**
  * The names of the failpoints, derived from the protocol and the fabric port. Each request has four: two at the asking
- * side, two at the answering side. Each announcement has one per side. Each fabric call has one before and one after it.
+ * side, two at the answering side. Each announcement has one per side. Each fabric call has one before and one after
+ * it.
  */
 import { operations, peerNotices, peerOperations } from '../../protocol/subjects.js';
 

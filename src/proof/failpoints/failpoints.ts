@@ -1,7 +1,7 @@
 /**
- * Failpoints: named steps of the protocol at which a process can be killed, stopped or slowed down, or the step can fail.
- * Decorators of the ports call them, so the code that moves bytes does not depend on them. Tests arm failpoints when the
- * process starts; faults on request hold them while it runs.
+ * Failpoints: named steps of the protocol at which a process can be killed, stopped or slowed down, or the step can
+ * fail. Decorators of the ports call them, so the code that moves bytes does not depend on them. Tests arm failpoints
+ * when the process starts; faults on request hold them while it runs.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Failpoint, FailpointAction } from './failpoint-spec.js';

@@ -123,9 +123,9 @@ export class Faults {
   }
 
   /**
-   * Holds a write that is about to be posted, and cuts the line. Meanwhile the receiver declares the agent dead and revokes
-   * its remote key. Then the write is posted. The line is restored one heartbeat later, because an agent that learns of its
-   * own death would stop the write.
+   * Holds a write that is about to be posted, and cuts the line. Meanwhile the receiver declares the agent dead and
+   * revokes its remote key. Then the write is posted. The line is restored one heartbeat later, because an agent that
+   * learns of its own death would stop the write.
    */
   #holdWrite(heldMs: number): Promise<void> {
     const { line, heartbeatMs, host } = this.#options;

@@ -1,6 +1,6 @@
 /**
- * Serves fault orders. It uses its own control port, because a fault can cut the agent's port, and because the agent and
- * its recording must see only the effects of a fault.
+ * Serves fault orders. It uses its own control port, because a fault can cut the agent's port, and because the agent
+ * and its recording must see only the effects of a fault.
  */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';

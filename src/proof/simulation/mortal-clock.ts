@@ -1,6 +1,6 @@
 /**
- * The clock of one process that can be killed or stopped. No timer of a dead process fires. A timer that falls due while
- * the process is stopped fires when the process continues.
+ * The clock of one process that can be killed or stopped. No timer of a dead process fires. A timer that falls due
+ * while the process is stopped fires when the process continues.
  */
 import type { ClockPort } from '../../ports/clock.js';
 

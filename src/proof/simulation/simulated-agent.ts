@@ -27,8 +27,8 @@ export class SimulatedAgent {
   #isStopped = false;
 
   /**
-   * Makes an agent and does not start it. `clock`: the time that its process sees. `decorate` wraps its ports, for example
-   * to record them.
+   * Makes an agent and does not start it. `clock`: the time that its process sees. `decorate` wraps its ports, for
+   * example to record them.
    */
   constructor(
     { clock, network, fabrics }: SimulatedPlace,

@@ -174,7 +174,8 @@ export class MemoryConnection implements FabricConnection {
     this.#network.carry(
       carried,
       () => {
-        // While the connection is open, the fabric may read the source as late as this. Afterwards, it has read it before.
+        // While the connection is open, the fabric may read the source as late as this. Afterwards, it has read it
+        // before.
         const read = this.#lost === undefined ? (this.#read(slice) ?? bytes) : bytes;
         const accepted = this.#receiver.land(this.#grant.token, slice.targetOffset, read);
         this.#network.landed(carried, accepted);

@@ -1,9 +1,9 @@
 /**
  * The fabric in memory: one network, any number of fabrics, time from the injected clock, and no randomness.
  *
- * Files are byte arrays by path, so a test writes segments and reads arenas as engines do. `fate` decides what happens to
- * each slice of a write. A held slice lands when it is released, even if its sender has given up long before: that is the
- * late writer against which grants are revoked.
+ * Files are byte arrays by path, so a test writes segments and reads arenas as engines do. `fate` decides what happens
+ * to each slice of a write. A held slice lands when it is released, even if its sender has given up long before: that
+ * is the late writer against which grants are revoked.
  */
 import type { ClockPort } from '../../../ports/clock.js';
 import type { FabricWriteErrorCode } from '../../../ports/fabric.js';
@@ -122,7 +122,9 @@ export class MemoryFabricNetwork {
     }
   }
 
-  /** Ends a fabric as SIGKILL does: its files stay, its slices on their way can still land, and no outcome is reported. */
+  /**
+   * Ends a fabric as SIGKILL does: its files stay, its slices on their way can still land, and no outcome is reported.
+   */
   kill(name: string): void {
     for (const connection of [...this.#connections]) if (connection.from === name) connection.vanish();
     this.#fabrics.get(name)?.die();
