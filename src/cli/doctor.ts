@@ -46,14 +46,14 @@ const thisHost: DoctorWorld = { system: localSystem, fabric: fabricFacts, interr
 export function doctorCommand(terminal: Terminal, world: DoctorWorld = thisHost): Command {
   const command = new Command('doctor')
     .description(
-      'Check this host, NATS and the agents for what would keep kvferry from working well, each finding with its remedy. ' +
-        'Settings as those of kvferry agent: what an agent with them would need here. Fails when there is a problem.',
+      'Check this host, NATS and the running agents, and say how to fix what is wrong. ' +
+        'Takes the same settings as kvferry agent. Exits with 1 if an agent could not work.',
     )
-    .option('--nats <url>', 'the same as --nats-url')
-    .option('--json', 'as one JSON array of findings')
-    .option('--probe', 'also move some pages between agents, and compare the rate with what this host can do')
-    .option('--from <agent>', 'with --probe: only from this prefill agent')
-    .option('--to <agent>', 'with --probe: only to this decode agent');
+    .option('--nats <url>', 'same as --nats-url')
+    .option('--json', 'print one JSON array of findings')
+    .option('--probe', 'also move some pages between agents, and compare the rate with that of this host')
+    .option('--from <agent>', 'with --probe: move only from this prefill agent')
+    .option('--to <agent>', 'with --probe: move only to this decode agent');
   addSettings(command);
   return command.action(async ({ nats, ...flags }: DoctorFlags) => {
     if (!flags.probe && (flags.from ?? flags.to) !== undefined) {

@@ -27,12 +27,14 @@ Examples:
 
 export function explainCommand(terminal: Terminal): Command {
   return new Command('explain')
-    .description('Say why something waits: who holds it, since when, until when, and what has happened to it.')
+    .description(
+      'Explain a request, transfer, key or page: what it waits for, which requests hold it, until when, and its history.',
+    )
     .argument('<kind>', `${kinds.join(', ')}`)
     .argument('<name>', 'a request id, <epoch>/<request>/<batch>, a key, or the number of a page')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--agent <id>', 'ask only this agent')
-    .addOption(new Option('--json', 'as one JSON array, one element for each explanation'))
+    .addOption(new Option('--json', 'print one JSON array with one element per explanation'))
     .addHelpText('after', examples)
     .action(async (kind: string, name: string, flags: ExplainFlags) => {
       const query = queryOf(kind, name);

@@ -25,11 +25,11 @@ interface FaultFlags {
 
 export function faultCommand(terminal: Terminal): Command {
   return new Command('fault')
-    .description('Make a fault happen to an agent that allows it: for demonstrations and tests.')
+    .description('Inject a fault into an agent that allows it: for demonstrations and tests.')
     .argument('<agent>', 'name of the agent')
-    .addArgument(new Argument('<fault>', 'what shall happen').choices(faults))
+    .addArgument(new Argument('<fault>', 'fault to inject').choices(faults))
     .addOption(
-      new Option('--for <time>', 'how long it lasts (default: 2s more than three heartbeats of the agent)').argParser(
+      new Option('--for <time>', 'duration (default: three heartbeats of the agent and 2s)').argParser(
         duration(1, FAULT_MS_MAX),
       ),
     )

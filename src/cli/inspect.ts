@@ -20,24 +20,24 @@ interface InspectFlags {
 /** `ended` resolves when the inspector is to end; tests give their own. */
 export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = interrupted): Command {
   return new Command('inspect')
-    .description('Serve a web page that shows the whole cluster: agents, machines, requests, and their past.')
+    .description('Serve a web page that shows the whole cluster: agents, machines, requests, and their history.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .addOption(
       new Option(
         '--listen <address>',
-        'where to serve it: host:port, or a port of 127.0.0.1; port 0 is any that is free',
+        'address of the page: host:port, or a port of 127.0.0.1; port 0 is any free port',
       )
         .argParser(listenAddress)
         .default(DEFAULT_LISTEN, formatListenAddress(DEFAULT_LISTEN)),
     )
     .addOption(
-      new Option('--recording <file>', 'show what an agent has recorded (agent --record)').conflicts([
+      new Option('--recording <file>', 'show the recording of an agent (agent --record)').conflicts([
         'nats',
         'allowFaults',
       ]),
     )
-    .option('--allow-faults', 'let the page make faults happen to agents that allow it')
-    .option('--stately <url>', "also tell a relay of Stately's inspector, such as ws://localhost:8080")
+    .option('--allow-faults', 'let the page inject faults into agents that allow it')
+    .option('--stately <url>', "also send events to a relay of Stately's inspector, such as ws://localhost:8080")
     .action(async (flags: InspectFlags) => {
       const inspector = flags.recording === undefined ? await inspectCluster(flags, terminal) : await open(flags);
       terminal.out(`inspector: ${inspector.url}`);

@@ -1,4 +1,4 @@
-/** The command line: one file a command. */
+/** The command line: one file per command. */
 import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';
@@ -19,7 +19,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const program = new Command('kvferry')
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
-    .option('--verbose', 'with errors, show where they come from');
+    .option('--verbose', 'print stack traces');
   const commands = [
     agentCommand,
     demoCommand,

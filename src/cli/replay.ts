@@ -23,15 +23,13 @@ interface ReplayFlags {
 /** `keys`: those of the terminal; tests give their own. */
 export function replayCommand(terminal: Terminal, keys: () => Keys = terminalKeys): Command {
   return new Command('replay')
-    .description('Run what an agent has recorded (agent --record) through the machines again, and check every step.')
+    .description('Run the recording of an agent (agent --record) through the machines again, and check every step.')
     .argument('<file>', 'the recording')
-    .addOption(
-      new Option('--at <step>', 'show everything as it is after that step').argParser(numberBetween(0, STEP_MAX)),
-    )
-    .option('--list', 'list the steps, one a line; ! marks where something differs, !! where a rule is broken')
+    .addOption(new Option('--at <step>', 'show the whole state after that step').argParser(numberBetween(0, STEP_MAX)))
+    .option('--list', 'list the steps, one per line; ! marks a difference, !! a broken rule')
     .option('--request <id>', 'list only the steps that name this request')
-    .option('--step', 'step forwards and backwards, at a terminal')
-    .option('--strict', 'fail also when the agent does anything else than what was recorded')
+    .option('--step', 'step forwards and backwards in a terminal')
+    .option('--strict', 'also fail if the agent differs from the recording')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (path: string, flags: ReplayFlags, command: Command) => {
       const chosen = [flags.at !== undefined, flags.step, flags.list ?? flags.request !== undefined].filter(Boolean);

@@ -1,4 +1,4 @@
-/** `kvferry sim`: clusters in one process, with simulated time, network and fabric, and everything that can go wrong. */
+/** `kvferry sim`: clusters in one process, with simulated time, network, fabric and faults. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { numberBetween } from './option-parsers.js';
@@ -23,17 +23,17 @@ interface SimFlags {
   readonly json?: true;
 }
 
-/** `worker`: module that the threads run; tests give one of their own. */
+/** `worker`: the module that the threads run. Tests pass another one. */
 export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-worker.js', import.meta.url)): Command {
   const number = (flags: string, description: string, min: number, max: number) =>
     new Option(flags, description).argParser(numberBetween(min, max));
   return new Command('sim')
     .description('Run whole clusters on a simulated clock, network and fabric; check every step.')
-    .addOption(number('--seeds <count>', 'how many scenarios', 1, SEEDS_MAX).default(SEEDS))
+    .addOption(number('--seeds <count>', 'number of scenarios', 1, SEEDS_MAX).default(SEEDS))
     .addOption(number('--from <seed>', 'first seed', 0, SEED_MAX).default(FIRST_SEED))
-    .addOption(number('--seed <seed>', 'only this one', 0, SEED_MAX))
-    .option('--until-failure', 'stop when one has failed')
-    .option('--trace', 'with --seed: print everything that happens')
+    .addOption(number('--seed <seed>', 'run only this scenario', 0, SEED_MAX))
+    .option('--until-failure', 'stop after the first failure')
+    .option('--trace', 'with --seed: print every event')
     .addOption(number('--threads <count>', 'threads', 1, THREADS_MAX).default(availableParallelism()))
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (flags: SimFlags, command: Command) => {

@@ -36,11 +36,11 @@ export function statusCommand(terminal: Terminal): Command {
   return new Command('status')
     .description('Show agents, their arenas, peers and requests.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
-    .option('--json', 'as one JSON array, one element for each agent')
-    .option('--agent <name>', 'only this agent')
-    .option('--request <id>', 'only this request')
+    .option('--json', 'print one JSON array with one element per agent')
+    .option('--agent <name>', 'show only this agent')
+    .option('--request <id>', 'show only this request')
     .addOption(
-      new Option('--limit <rows>', 'requests shown for each agent')
+      new Option('--limit <rows>', 'show at most this many requests per agent')
         .argParser(numberBetween(0, STATUS_ROWS_MAX))
         .default(REQUESTS_SHOWN),
     )

@@ -51,10 +51,10 @@ export function topCommand(terminal: Terminal, world: TopWorld = thisProcess): C
   return new Command('top')
     .description('Show agents and requests, live: rates, pages, queues, and what each request waits for.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
-    .option('--once', 'print one frame and end; so it does when the output is no screen')
-    .option('--json', 'one JSON object a line, for each interval; with --once only one')
+    .option('--once', 'print one frame and exit (the default if the output is not a terminal)')
+    .option('--json', 'print one JSON object per interval, one per line; with --once only one')
     .addOption(
-      new Option('--interval <time>', 'between two looks')
+      new Option('--interval <time>', 'time between two frames')
         .argParser(duration(INTERVAL_MS_MIN, INTERVAL_MS_MAX))
         .default(DEFAULT_INTERVAL_MS, '1s'),
     )

@@ -180,7 +180,7 @@ describe('refuses', () => {
         expect.objectContaining({
           code: 'invalid_configuration',
           message:
-            'traceEndpoint (flag --trace-endpoint): allowed is http://host:4318 or the like, without credentials; empty: no traces',
+            'traceEndpoint (flag --trace-endpoint): allowed is a URL such as http://host:4318, without credentials; empty: no traces',
         }),
       );
     },
