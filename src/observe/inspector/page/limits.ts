@@ -32,7 +32,9 @@ export const FILTER_CHARACTERS_MAX = 160;
 export const FETCH_TIMEOUT_MS = 10_000;
 /** A feed that is silent for this long is dead, because the server sends the cluster twice a second. */
 export const SILENCE_MS_MAX = 5000;
-/** Delay before the page reconnects. EventSource reconnects by itself, except after an answer that it takes as final. */
+/**
+ * Delay before the page reconnects. EventSource reconnects by itself, except after an answer that it takes as final.
+ */
 export const RECONNECT_MS = 2000;
 /** A hidden tab has no frames, so it takes in new data at this interval. */
 export const HIDDEN_FLUSH_MS = 1000;

@@ -1,4 +1,6 @@
-/** The grid of an arena's map. Cells are as large as possible, so that fifty pages and four thousand are both readable. */
+/**
+ * The grid of an arena's map. Cells are as large as possible, so that fifty pages and four thousand are both readable.
+ */
 
 /** Sides of a cell in pixels, largest first, each with its gap. With the smallest cells, the map grows in height. */
 const CELLS: readonly { readonly side: number; readonly gap: number }[] = [

@@ -15,8 +15,8 @@ export interface Answer<T> {
 const nothing: Answer<never> = { value: undefined, of: undefined, error: undefined, atMs: 0 };
 
 /**
- * While the user drags a slider, questions change faster than the server answers. The page waits for the pending answer and
- * then asks the latest question, so that it always shows an answer. Without a question it asks nothing.
+ * While the user drags a slider, questions change faster than the server answers. The page waits for the pending answer
+ * and then asks the latest question, so that it always shows an answer. Without a question it asks nothing.
  *
  * A change of `again` repeats the question.
  */

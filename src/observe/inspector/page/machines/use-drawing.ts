@@ -7,7 +7,9 @@ import type { StateChange } from './use-actor.js';
 
 type Frame = RefObject<HTMLElement | null>;
 
-/** Smallest scale of a drawing that fits itself to its frame. Below it the text is not readable, so the frame scrolls. */
+/**
+ * Smallest scale of a drawing that fits itself to its frame. Below it the text is not readable, so the frame scrolls.
+ */
 const FIT_MIN = 0.62;
 
 /** Shows the drawing in the frame. `scale`: undefined fits it to the frame. */

@@ -22,8 +22,8 @@ export interface Exchange {
 }
 
 /**
- * Accuracy of the aligned clocks. A notice has no answer and is fast, so its receiver's clock may show an arrival shortly
- * before its sender's clock shows the sending.
+ * Accuracy of the aligned clocks. A notice has no answer and is fast, so its receiver's clock may show an arrival
+ * shortly before its sender's clock shows the sending.
  */
 const CLOCKS_DIFFER_MS_MAX = 50;
 

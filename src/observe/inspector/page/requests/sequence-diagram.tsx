@@ -23,7 +23,9 @@ const NOTE_PADDING = 16;
 const NOTE_OVERHANG = 48;
 const MARGIN = 6;
 
-/** The messages of a request. Time runs down with one line per step, so a busy millisecond reads like a quiet second. */
+/**
+ * The messages of a request. Time runs down with one line per step, so a busy millisecond reads like a quiet second.
+ */
 export function SequenceDiagram({ sequence: { lanes, steps, more } }: { readonly sequence: Sequence }) {
   const frame = useRef<HTMLElement>(null);
   const available = useWidth(frame);

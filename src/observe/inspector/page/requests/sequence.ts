@@ -122,7 +122,9 @@ function arrowOf(exchange: Exchange, laneOf: LaneOf, beganMs: number, hasBatches
   };
 }
 
-/** Writing has no message, because bytes go from memory to memory. It is derived from the transfer's time in `writing`. */
+/**
+ * Writing has no message, because bytes go from memory to memory. It is derived from the transfer's time in `writing`.
+ */
 function writes(
   { request, entries }: RequestDetail,
   laneOf: LaneOf,
