@@ -8,7 +8,7 @@ import {
   type NatsServer,
   natsServerEnvironment,
   startNatsServer,
-} from '../../src/cli/demo/nats-server.js';
+} from '../../src/processes/nats-server.js';
 
 /** Why tests against NATS cannot run here, or undefined when they can. */
 export const natsServerMissing =

@@ -3,7 +3,7 @@
  * is 256 tokens; its key hashes everything up to it, as engines do, so that equal prefixes have equal keys.
  */
 import { createHash } from 'node:crypto';
-import { Random } from '../../proof/simulation/random.js';
+import { Random } from '../../figures/random.js';
 
 /** 2K, 4K, 6K, 7.5K and 8K tokens. */
 const PROMPT_CHUNKS = [8, 16, 24, 30, 32] as const;

@@ -1,6 +1,6 @@
 /** What must hold after every step, whatever has happened, and what must be left of everything when all is quiet: nothing. */
 import type { StoreDescription } from '../../../store/description.js';
-import type { MemorySlice } from '../memory-fabric.js';
+import type { MemorySlice } from '../memory-fabric/slice.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
 import { holdsChunk, PAGE_BYTES } from './chunk.js';
 import type { SimulatedDecodeEngine } from './decode-engine.js';

@@ -2,8 +2,9 @@
  * What happens in one simulated world, drawn from its seed: who is there, what is asked of them, and what goes wrong. Plain
  * data, so that a scenario that shows something can be made smaller by leaving parts of it out.
  */
+
+import { Random } from '../../../figures/random.js';
 import type { Ranks } from '../../../protocol/fields.js';
-import { Random } from '../random.js';
 import { ACTIVE_MS, MENDED_MS, REQUEST_MS_MAX } from './timing.js';
 
 export interface AgentPlan {
