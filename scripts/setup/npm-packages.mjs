@@ -15,11 +15,13 @@ function holdsWhatIsLocked(root) {
   const installed = read(recordFile);
   const locked = read(path.join(root, 'package-lock.json'));
   const sameVersions = Object.entries(installed).every(([name, entry]) => locked[name]?.version === entry.version);
-  // Optional packages are the binaries for other systems: npm leaves them out.
+  // npm leaves out optional packages that are binaries for other systems. Those that package.json names are for this one.
+  const { dependencies, devDependencies, optionalDependencies } = locked[''];
+  const named = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const complete = Object.entries(locked).every(
     ([name, entry]) => name === '' || entry.optional || entry.devOptional || name in installed,
   );
-  return sameVersions && complete;
+  return sameVersions && complete && named.every((name) => `node_modules/${name}` in installed);
 }
 
 /** The npm that runs this script, else the one on the path. Another package manager may be running it. */
@@ -46,8 +48,8 @@ export async function installNpmPackages(root) {
   }
   const end = begin('installing npm packages');
   // No package's own scripts: nothing may be downloaded or built behind the lock file's back. Development packages are
-  // asked for by name, because NODE_ENV=production would leave them out.
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'];
+  // asked for by name, because NODE_ENV=production would leave them out; so are optional ones, which a setting of npm may.
+  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const result = await run(npm[0], [...npm.slice(1), ...args], { cwd: root });
   if (!result.ok) {
     end('failed');

@@ -189,7 +189,7 @@ describe.each(operations)('%s', (operation) => {
     await expect(call(client)).rejects.toMatchObject({ code: 'malformed_json' });
   });
 
-  it('passes on that nobody listens', async () => {
+  it('rejects no_responders when there is no such agent', async () => {
     await expect(call(setUp().client)).rejects.toMatchObject({ code: 'no_responders' });
   });
 });
@@ -207,7 +207,7 @@ it('orders a fault and returns what will happen', async () => {
   await expect(client.fault('a', { fault: 'kill' })).rejects.toMatchObject(error);
 });
 
-it('takes a deadline of its own for one call', async () => {
+it('takes a deadline for one call', async () => {
   const { control, client } = setUp();
   control.answers.set('kvferry.v1.agent.a.describe', JSON.stringify({ v: 1, ok: true, ...description }));
   await client.describe('a', { timeoutMs: 7 });
@@ -231,7 +231,7 @@ it('discovers agents by name and drops what is no description', async () => {
   expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field' })]);
 });
 
-it('hears terminal events of all agents and drops malformed ones', () => {
+it('receives terminal events of all agents and drops malformed ones', () => {
   const { control, client, invalid } = setUp();
   const heard: unknown[] = [];
   const subscription = client.onTerminal((event) => heard.push(event));
@@ -270,7 +270,7 @@ it('hands on the headers of terminal events', () => {
   ]);
 });
 
-it('P12: hears one terminal event of a request: the first holds', () => {
+it('P12: receives one terminal event of a request, the first', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onTerminal(({ request, end }) => heard.push([request, end]));
@@ -286,13 +286,23 @@ it('P12: hears one terminal event of a request: the first holds', () => {
   ]);
 });
 
-it('hears which source memory of one agent is free again', () => {
+it('receives which source memory of one agent is free again', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onSourceReleased('p1', (event) => heard.push(event));
   const event = { v: 1, request: 'r', epoch, batch: 0, positions: [0, 2] };
   control.emit('kvferry.v1.source.p1', event);
   expect(heard).toEqual([event]);
+});
+
+it('receives the heartbeats of one agent', () => {
+  const { control, client } = setUp();
+  const beats: unknown[] = [];
+  client.onHeartbeat('p1', (beat) => beats.push(beat));
+  const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false };
+  control.emit('kvferry.v1.heartbeat.p1', beat);
+  control.emit('kvferry.v1.heartbeat.p2', { ...beat, agent: 'p2' });
+  expect(beats).toEqual([beat]);
 });
 
 it('closes its control port', async () => {

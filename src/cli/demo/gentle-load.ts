@@ -1,26 +1,24 @@
-/** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
+/** A small load that never ends, so that the inspector has something to show: full arenas, shared prefixes, waiting requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { PrefillEngine } from '../../client/prefill-engine.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { within } from '../../processes/within.js';
 import { Random } from '../../proof/simulation/random.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
-import { type Engines, openEngines } from './load.js';
-import type { PrefillEngine } from './prefill-engine.js';
+import { compute, consume, type Engines, openEngines } from './engines.js';
+import { ENGINE_SLOTS, RESTART_PATIENCE_MS } from './load.js';
 import type { Violations } from './violations.js';
-import { makeWorkload, type Prompt } from './workload.js';
+import { CHUNKS_PER_BATCH, makeWorkload, type Prompt } from './workload.js';
 
 /** Prompts that one engine has under way. */
 const PROMPTS_AT_ONCE = 2;
-/** Prompts that are made at once; those of one round share prefixes. */
+/** Prompts that are made at once. Prompts of one round share prefixes. */
 const PROMPTS_PER_ROUND = 32;
 /** How long a decode engine reads a prompt's pages, and a prefill engine waits before the next prompt. */
 const READ_MS_MAX = 1500;
 const PAUSE_MS_MAX = 1000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** The end of a request is announced at its deadline; this much later nobody waits for it any more. */
-const ANNOUNCE_GRACE_MS = 10_000;
 
 export interface GentleLoadOptions {
   readonly run: string;
@@ -29,11 +27,11 @@ export interface GentleLoadOptions {
   readonly chunkBytes: number;
   /** For the engines' memory. */
   readonly directory: string;
-  /** Hears of requests that did not become ready, and why. */
+  /** Receives why requests did not become ready. */
   readonly say: (line: string) => void;
 }
 
-/** Goes on until the teardown runs; then it rejects or resolves, and nobody cares. */
+/** Runs until the teardown does. Then it rejects or resolves, and the caller ignores which. */
 export async function runGentleLoad(
   options: GentleLoadOptions,
   cluster: Cluster,
@@ -41,7 +39,9 @@ export async function runGentleLoad(
   violations: Violations,
   teardown: Teardown,
 ): Promise<void> {
-  const engines = await openEngines(options, cluster, client, violations, teardown);
+  const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
+  const memory = { ...options, slots: ENGINE_SLOTS, patienceMs };
+  const engines = await openEngines(memory, cluster, client, violations, teardown);
   const ending = new AbortController();
   teardown.defer(() => ending.abort());
   const load = new GentleLoad(options, engines, violations, ending.signal);
@@ -59,7 +59,7 @@ class GentleLoad {
   readonly #ending: AbortSignal;
   readonly #random: Random;
   #round = 0;
-  /** What is still to be sent, by the prefill engine that computes it. */
+  /** Prompts that are not sent yet, by the prefill engine that computes them. */
   #prompts: Prompt[][] = [];
 
   constructor(options: GentleLoadOptions, engines: Engines, violations: Violations, ending: AbortSignal) {
@@ -84,26 +84,20 @@ class GentleLoad {
   }
 
   async #move({ request, keys }: Prompt, engine: PrefillEngine): Promise<void> {
-    const { decode, router } = this.#engines;
+    const { decode } = this.#engines;
     const { chunkBytes, say } = this.#options;
-    const slots = await engine.compute(keys, chunkBytes);
-    const ending = router.expect(request);
-    try {
-      const sending = { request, keys, receiver: decode.agent, chunkBytes, timeoutMs: REQUEST_TIMEOUT_MS };
-      await engine.send(sending, slots);
-      const late = `nobody announced the end of ${request}`;
-      const { event } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
-      if (event.end !== 'ready') {
-        say(`request ${request} ${event.end}: ${event.reason?.message}`);
-        return;
-      }
-      await this.#wait(READ_MS_MAX);
-      const { mismatches } = await decode.consume(event, keys);
-      for (const mismatch of mismatches) this.#violations.add(`mismatch: ${mismatch}`);
-      for (const mismatch of mismatches) say(`mismatch: ${mismatch}`);
-    } finally {
-      router.forget(request);
+    const chunks = await compute(engine, keys, chunkBytes);
+    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
+    const { event } = await outgoing.end();
+    if (event.end !== 'ready') {
+      say(`request ${request} ${event.end}: ${event.reason?.message}`);
+      return;
     }
+    await this.#wait(READ_MS_MAX);
+    const mismatches = await consume(decode, event, keys, chunkBytes);
+    for (const mismatch of mismatches) this.#violations.add(`mismatch: ${mismatch}`);
+    for (const mismatch of mismatches) say(`mismatch: ${mismatch}`);
   }
 
   #next(engine: number): Prompt {
@@ -119,7 +113,7 @@ class GentleLoad {
     }
   }
 
-  /** Up to so long; less when it ends. */
+  /** Waits for a random time, or until the load ends. */
   async #wait(maxMs: number): Promise<void> {
     const waited = delay(this.#random.integer(0, maxMs), undefined, { signal: this.#ending });
     await waited.catch(() => undefined);

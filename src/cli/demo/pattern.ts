@@ -1,5 +1,5 @@
 /**
- * The bytes of a chunk, derived from its key: whoever knows the key can check them. Every block of 4 KiB starts with its
+ * The bytes of a chunk, derived from its key, so that a reader that has the key can check them. Every block of 4 KiB starts with its
  * number and goes on with the same bytes, unique to the key: a block at the wrong place, a page of another key, old
  * bytes and a flipped bit all show.
  */

@@ -1,4 +1,4 @@
-/** The demo from beginning to end: what is started, in which order, and that it is all gone afterwards. */
+/** The demo from beginning to end: starts everything in order, and removes everything afterwards. */
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ import { makeWorkload } from './workload.js';
 
 const SHARED_MEMORY = '/dev/shm';
 const RUN_ID_BYTES = 4;
-/** Fewer chunks say nothing about a rate. */
+/** A rate measured with fewer chunks means nothing. */
 const QUIET_CHUNKS_MIN = 16;
 
 export interface DemoOptions {
@@ -35,7 +35,7 @@ export interface DemoOptions {
   readonly provider: string;
   readonly seed: number;
   readonly quietBytes: number;
-  /** A NATS server that runs already. */
+  /** A NATS server that is running already. */
   readonly natsUrl: string | undefined;
   /** Use the agents found there instead of starting some; without a quiet phase. */
   readonly existingAgents: boolean;
@@ -45,17 +45,17 @@ export interface DemoOptions {
   readonly inspect: boolean;
 }
 
-/** Lines for people, and whether a progress bar may be drawn among them. */
+/** Where the demo prints, and whether it may draw a progress bar there. */
 export interface DemoOutput {
   say(line: string): void;
   readonly interactive: boolean;
-  /** What was found; the demo may go on after that. */
+  /** Receives the results. The demo may go on after that. */
   report(report: DemoReport): void;
 }
 
 /**
  * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
- * report until the process is told to end.
+ * report until the process gets a signal that ends it.
  */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();
@@ -74,7 +74,7 @@ export async function runDemo(options: DemoOptions, output: DemoOutput): Promise
   }
 }
 
-/** Resolves when the process is told to end, with how. */
+/** Resolves with the signal when the process gets one that ends it. */
 function interruptions(teardown: Teardown): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -92,7 +92,7 @@ class Demo {
   readonly #violations = new Violations();
   readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
   readonly #workDirectory: string;
-  /** To NATS, once it is there. */
+  /** The connection to NATS, once there is one. */
   #line: { readonly client: KvferryClient; readonly url: string } | undefined;
 
   constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
@@ -149,7 +149,7 @@ class Demo {
     this.#output.say(`Inspector: ${inspector.url}`);
   }
 
-  /** What a phase takes is given back at its end, or when the demo is ended. */
+  /** Gives back what a phase took, at its end or when the demo is interrupted. */
   async #phase<T>(work: (teardown: Teardown) => Promise<T>): Promise<T> {
     const teardown = new Teardown();
     const undo = () => teardown.run((error) => this.#output.say(`clean-up: ${String(error)}`));
@@ -246,7 +246,7 @@ class Demo {
     return result;
   }
 
-  /** A bar when somebody watches. The returned function makes it longer by one. */
+  /** A progress bar at a terminal. The returned function makes it longer by one. */
   #progress(title: string, total: number, unit: string): () => void {
     if (!this.#output.interactive) return () => undefined;
     const bar = new cliProgress.SingleBar(

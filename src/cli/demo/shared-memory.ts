@@ -6,7 +6,7 @@ import { formatBytes } from '../../config/quantities.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 
-/** Part of the room that is left to others. */
+/** Part of the free memory that is left to other programs. */
 const MARGIN = 0.05;
 
 /** Bytes that can be used below `directory`, a tmpfs: what it has room for, and memory to back it. */
@@ -15,7 +15,7 @@ export function roomBytes(directory: string): number {
   return Math.floor(Math.min(bavail * bsize, freemem()) * (1 - MARGIN));
 }
 
-/** Rejects `arena_unavailable`, and says what helps. */
+/** Throws `arena_unavailable` with the remedy. */
 export function requireRoom(directory: string, neededBytes: number): void {
   const bytes = roomBytes(directory);
   if (neededBytes <= bytes) return;
@@ -27,7 +27,7 @@ export function requireRoom(directory: string, neededBytes: number): void {
   );
 }
 
-/** A directory of our own, gone at the end with all that is in it. */
+/** Makes a directory. The teardown removes it with everything in it. */
 export function makeDirectory(parent: string, teardown: Teardown): string {
   const directory = mkdtempSync(join(parent, 'kvferry-demo-'));
   teardown.defer(() => rmSync(directory, { recursive: true, force: true }));

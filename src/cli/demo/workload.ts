@@ -1,5 +1,5 @@
 /**
- * Prompts as a router would send them: a few system prompts that many requests share, and a question of their own. A chunk
+ * Prompts as a router sends them: a few system prompts that many requests share, and a question of their own. A chunk
  * is 256 tokens; its key hashes everything up to it, as engines do, so that equal prefixes have equal keys.
  */
 import { createHash } from 'node:crypto';

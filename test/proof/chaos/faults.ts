@@ -1,9 +1,9 @@
-/** What is done to the agents while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
+/** Faults while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '../../../src/processes/within.js';
 import type { AgentSlot } from './agent-slot.js';
 import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluster.js';
-import type { Load } from './load.js';
+import { endOf, type Load } from './load.js';
 import { RECEIVER_STEPS, RECEIVER_STEPS_OF_SOME, SENDER_STEPS, SENDER_STEPS_OF_SOME } from './steps.js';
 
 /** A step that is not reached in this time: the agent is killed wherever it is. */
@@ -59,7 +59,7 @@ export class Faults {
     this.#lanes.push(this.#every(HOG_EVERY_MS, () => this.#hog()));
   }
 
-  /** From now on receivers live, so that whatever they lose adds up; and nobody is told to die at a step. */
+  /** From now on no receiver is killed, so that pages they lose add up, and no agent is killed at a step. */
   spare(): void {
     this.#sparing = true;
   }
@@ -173,7 +173,7 @@ export class Faults {
     try {
       if (slot.isAlive) await slot.kill();
       this.#armed.delete(slot);
-      // Not for the load: the write that is stopped shall be a large one.
+      // The load does not use it: the write that is stopped must be a large one.
       if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
       const fenced = await this.#stopUnderWrite(slot, receiver);
       if (fenced) await this.#wake(slot, receiver);
@@ -208,14 +208,14 @@ export class Faults {
   }
 
   async #wake(slot: AgentSlot, receiver: AgentSlot): Promise<void> {
-    const { prefill, pool, ledger, reader, client, attempt } = this.#cluster;
+    const { prefill, pool, reader, client, attempt } = this.#cluster;
     const other = prefill.find(({ inService, name }) => inService && name !== slot.name);
     const keys = pool.fresh(ZOMBIE_CHUNKS);
     const heir = other === undefined ? undefined : await this.#load.put(other, receiver, keys);
-    const ending = heir === undefined ? undefined : await ledger.ended(heir, FENCE_TIMEOUT_MS);
+    const ending = heir === undefined ? undefined : await endOf(heir, FENCE_TIMEOUT_MS);
     const reading =
       heir !== undefined && ending?.event.end === 'ready'
-        ? await attempt(() => reader.read(heir, keys, ending.heardMs))
+        ? await attempt(() => reader.read(heir, keys, ending.atMs))
         : undefined;
     this.zombies += 1;
     slot.signal('SIGCONT');
@@ -225,8 +225,8 @@ export class Faults {
     });
     this.zombieWritesRejected += rejected ?? 0;
     if (heir === undefined || reading === undefined) return;
-    reader.check(heir, reading);
-    await attempt(() => reader.release(heir));
+    await reader.check(heir, reading);
+    await attempt(() => reading.release());
   }
 
   /** Takes nearly the whole arena, and never gives it back: its leases must expire. */

@@ -1,10 +1,11 @@
 /**
- * The chunks of all prompts. A key has the same bytes for ever, so one segment that is never written again serves every
- * engine, and every page that is read can be checked against it. There are many more keys than pages: a page that was
+ * The chunks of all prompts. The bytes of a key never change, so one segment that is written once serves every engine, and
+ * every page that is read can be checked against it. There are many more keys than pages: a page that was
  * handed out without being written has, nearly always, the bytes of another key.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fillPage } from '../../../src/cli/demo/pattern.js';
+import type { SourceChunk } from '../../../src/client/source-memory.js';
 import type { Random } from '../../../src/proof/simulation/random.js';
 
 const KEYS = 1024;
@@ -50,14 +51,14 @@ export class KeyPool {
     return this.#names(new Set(shared), FAMILY_CHUNKS + ownChunks);
   }
 
-  /** Keys that nobody else is likely to have. */
+  /** Keys that other prompts are not likely to have. */
   fresh(chunks: number): string[] {
     return this.#names(new Set(), chunks);
   }
 
-  /** Where they lie, as `put` wants it. */
-  source(segment: string, keys: readonly string[]): { segment: string; offset: number; length: number }[] {
-    return keys.map((key) => ({ segment, offset: this.#number(key) * this.chunkBytes, length: this.chunkBytes }));
+  /** Where the chunks lie. */
+  chunks(segment: string, keys: readonly string[]): SourceChunk[] {
+    return keys.map((key) => ({ key, segment, offset: this.#number(key) * this.chunkBytes, length: this.chunkBytes }));
   }
 
   /** The bytes that a page with this key must have. */
@@ -72,7 +73,7 @@ export class KeyPool {
 
   #number(key: string): number {
     const number = this.#numbers.get(key);
-    if (number === undefined) throw new Error(`nobody has asked for key ${key}`);
+    if (number === undefined) throw new Error(`key ${key} is not in the pool`);
     return number;
   }
 
