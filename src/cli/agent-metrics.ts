@@ -1,11 +1,11 @@
-/** Serves the metrics of the agent that runs in this process. Nothing of it is even loaded when they are off. */
+/** Serves the metrics of the agent in this process. Loads the metrics code only when metrics are on. */
 import type { Logger } from 'pino';
 import type { Agent } from '../actors/agent/agent-actor.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import type { ControlPort, ControlStatus } from '../ports/control.js';
 
 export interface ServedMetrics extends AsyncDisposable {
-  /** From now on they are those of this agent. Only before it is started. `control`: its connection to NATS, as it really is. */
+  /** Measures this agent. Call it before the agent starts. `control` is the agent's undecorated connection to NATS. */
   watch(agent: Agent, control: ControlPort): void;
 }
 
@@ -28,7 +28,7 @@ export async function serveMetrics(config: AgentConfig, version: string, logger:
     render: () => metrics.render(agent?.overview()),
     health: () => ({ agent: agentId, state: agent?.state ?? 'starting', nats }),
   });
-  logger.info({ url: `${server.url}/metrics` }, 'metrics are served');
+  logger.info({ url: `${server.url}/metrics` }, 'metrics listening');
   return {
     watch: (watched, control) => {
       agent = watched;

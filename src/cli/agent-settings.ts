@@ -1,4 +1,4 @@
-/** The settings of an agent as options of a command, each a flag of its own, and `--config`. */
+/** The settings of an agent as options of a command: one flag for each setting, and `--config`. */
 import { type Command, Option } from 'commander';
 import { configFields, type ResolvedConfig, resolveAgentConfig } from '../config/agent-config.js';
 
@@ -7,7 +7,7 @@ export interface SettingFlags extends Partial<Record<string, string | true>> {
 }
 
 export function addSettings(command: Command): void {
-  command.option('--config <file>', 'JSON file with settings, by their names');
+  command.option('--config <file>', 'JSON file: one object whose keys are the names of settings');
   for (const { flag, env, explanation, range, isSwitch } of configFields) {
     const form = isSwitch ? `${flag} [value]` : `${flag} <value>`;
     const option = new Option(form, `${explanation} (${range}) [${env}]`);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent/agent-actor.js';
-import type { AgentOptions } from '../actors/agent/agent-options.js';
+import type { AgentOptions } from '../actors/env/agent-options.js';
 import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';
@@ -44,8 +44,10 @@ interface AgentFlags extends SettingFlags {
 
 export function agentCommand(terminal: Terminal): Command {
   const command = new Command('agent')
-    .description('Run an agent beside an engine. Settings: flags, then environment, then --config, then defaults.')
-    .option('--print-config', 'show every setting and where it came from, and end')
+    .description(
+      'Run an agent beside an engine. A setting comes from its flag, the environment, the --config file or its default.',
+    )
+    .option('--print-config', 'print every setting and its source, then exit')
     .option('--json', 'with --print-config: as JSON');
   addSettings(command);
   command.addHelpText('after', failpointHelp);
@@ -93,7 +95,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const agent = new Agent(options, recorded.ports);
   metrics.watch(agent, control);
   onEndRequested((reason) => {
-    logger.info({ reason }, 'agent is told to stop');
+    logger.info({ reason }, 'agent received the order to stop');
     recorded.orderStop(() => void agent.stop());
   });
   await agent.start();
@@ -101,25 +103,25 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const { fenced } = await agent.ended;
   await tracing?.close();
   faults?.heal();
-  // Whatever did not close must not keep the process.
+  // A part that did not close must not keep the process alive.
   setTimeout(() => process.exit(EXIT_FAILURE), EXIT_GRACE_MS).unref();
   await inspector?.close();
   await file?.end();
   if (fenced !== null) throw fromFailure(fenced);
 }
 
-/** For people who look at the cluster; that it cannot be served is no reason for the agent to end. */
+/** Serves the inspector page. The agent goes on without it when it cannot be served. */
 async function serveInspector(config: AgentConfig, logger: Logger): Promise<RunningInspector | undefined> {
   const { inspectAddress: listen, natsUrl: servers } = config;
   if (listen === undefined) return undefined;
   const { startInspectorThread } = await import('./inspect/inspector-thread.js');
   try {
-    const failed = (err: unknown) => logger.error({ err }, 'inspector has failed; the agent goes on');
+    const failed = (err: unknown) => logger.error({ err }, 'inspector failed; the agent goes on without it');
     const inspector = await startInspectorThread({ servers, listen, allowFaults: false }, failed);
-    logger.info({ url: inspector.url }, 'inspector is served');
+    logger.info({ url: inspector.url }, 'inspector listening');
     return inspector;
   } catch (err) {
-    logger.error({ err }, 'inspector is not served');
+    logger.error({ err }, 'inspector not started; the agent goes on without it');
     return undefined;
   }
 }
@@ -129,17 +131,18 @@ async function openRecording(config: AgentConfig, epoch: string, logger: Logger)
   const file = await RecordingFile.create(path, {
     bytesMax: config.recordBytesMax,
     onEndedEarly: (reason) => {
-      if (reason instanceof Error) logger.error({ path, err: reason }, 'recording has failed; the agent goes on');
-      else logger.warn({ path, reason }, 'recording has ended; the agent goes on');
+      if (reason instanceof Error)
+        logger.error({ path, err: reason }, 'recording failed; the agent goes on without it');
+      else logger.warn({ path, reason }, 'recording ended early; the agent goes on without it');
     },
   });
-  // Also after an error that ends the process: what led to it is what one wants to see.
+  // After a fatal error too: the recording shows what led to it.
   process.on('exit', () => file.endNow());
-  logger.info({ path }, 'recording');
+  logger.info({ path }, 'recording started');
   return file;
 }
 
-/** What it needs is loaded only when it is wanted. */
+/** Loads OpenTelemetry only when traces are wanted. */
 async function openTracing(
   { traceEndpoint: endpoint, traceRatio: ratio, agentId: agent, role }: AgentConfig,
   process: Pick<TracingOptions, 'epoch' | 'version' | 'clock' | 'logger'>,
@@ -164,9 +167,9 @@ function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPort
   });
 }
 
-/** For tests only: the same ports, which kill, stop, fail or delay at the steps that were named. */
+/** For tests only: ports that kill, stop, fail or delay the agent at the named steps. */
 function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
-  ports.logger.warn({ failpoints: armed }, 'failpoints are armed: this agent is for tests');
+  ports.logger.warn({ failpoints: armed }, 'failpoints are armed; use this agent for tests only');
   const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
   return {
     ...ports,
@@ -175,11 +178,11 @@ function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPo
   };
 }
 
-/** For demonstrations: the same ports, to which faults can be made to happen. A recording sees their effects. */
+/** For demonstrations: ports on which a fault can be provoked. A recording contains the effects of the fault. */
 function withFaults(ports: AgentPorts, options: AgentOptions): { readonly ports: AgentPorts; readonly faults: Faults } {
   const { clock, control, fabric, logger } = ports;
   const { agent, role, heartbeatMs } = options;
-  logger.warn('faults are allowed: anybody who reaches NATS can kill, stop and cut off this agent');
+  logger.warn('faults are allowed: every NATS client can kill, stop and cut off this agent');
   const line = new SeverableControl(control, logger);
   const failpoints = new Failpoints([], { clock, signal });
   const host = { clock, logger, ...processHost(logger) };
@@ -191,7 +194,7 @@ function signal(name: 'SIGKILL' | 'SIGSTOP'): void {
   process.kill(process.pid, name);
 }
 
-/** The first order to end runs `stop`; the second ends the process at once. */
+/** The first signal runs `stop`. The second one ends the process at once. */
 function onEndRequested(stop: (reason: string) => void): void {
   let ordered = false;
   const end = (reason: string) => {
@@ -201,14 +204,14 @@ function onEndRequested(stop: (reason: string) => void): void {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  // Started by a program that keeps a channel to us, as the demo does: we do not outlive it.
+  // A parent that keeps a channel to this process, as the demo does, ends it by ending itself.
   process.channel?.unref();
-  process.once('disconnect', () => end('parent is gone'));
+  process.once('disconnect', () => end('the parent process ended'));
 }
 
 function endOnFatalErrors(logger: pino.Logger): void {
   const end = (err: unknown, reason: string) => {
-    logger.fatal({ err, reason }, 'agent ends: fatal error');
+    logger.fatal({ err, reason }, 'fatal error; the agent exits');
     process.exit(EXIT_FAILURE);
   };
   process.on('uncaughtException', end);

@@ -1,4 +1,4 @@
-/** `kvferry demo`: real agents, a real NATS server, and a load that behaves like engines. */
+/** `kvferry demo`: starts agents and a NATS server, and moves KV cache between them as engines do. */
 import { Command, Option } from 'commander';
 import { resolveAgentConfig } from '../config/agent-config.js';
 import { formatBytes } from '../config/quantities.js';
@@ -25,42 +25,50 @@ interface DemoFlags {
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-/** An arena that cannot take the longest prompt could never admit it. */
+/** The longest prompt must fit into the arena, or it could never be admitted. */
 const ARENA_PAGES_MIN = 32;
 
 export function demoCommand(terminal: Terminal): Command {
   return new Command('demo')
-    .description('Start NATS, prefill agents and a decode agent; move KV cache between them; check every byte.')
-    .addOption(new Option('--requests <count>', 'prompts to send').argParser(numberBetween(1, 100_000)).default(64))
-    .addOption(new Option('--prefill <count>', 'prefill agents to start').argParser(numberBetween(1, 16)).default(2))
+    .description('Start NATS, prefill agents and a decode agent, move KV cache between them, and check every byte.')
+    .addOption(
+      new Option('--requests <count>', 'number of prompts to send').argParser(numberBetween(1, 100_000)).default(64),
+    )
+    .addOption(
+      new Option('--prefill <count>', 'number of prefill agents to start').argParser(numberBetween(1, 16)).default(2),
+    )
     .addOption(size('--page-bytes <size>', 'size of a page', 3 * MIB))
     .addOption(
-      new Option('--arena-pages <count>', 'pages of the arena')
+      new Option('--arena-pages <count>', 'number of pages in the arena')
         .argParser(numberBetween(ARENA_PAGES_MIN, 1_048_576))
         .default(128),
     )
-    .addOption(new Option('--share <fraction>', 'part of each prompt that is shared').argParser(fraction).default(0.75))
-    .option('--provider <name>', 'auto, same-host, tcp, net, verbs, or a list', 'auto')
+    .addOption(
+      new Option('--share <fraction>', 'fraction of each prompt that it shares with other prompts')
+        .argParser(fraction)
+        .default(0.75),
+    )
+    .option('--provider <name>', 'auto, or a list of same-host, tcp, net, verbs', 'auto')
     .option('--nats <url>', 'use this NATS server instead of starting one')
     .addOption(
-      new Option('--agents <which>', 'start own agents, or use existing ones (with --nats)')
+      new Option('--agents <which>', 'start agents, or use the ones at --nats')
         .choices(['own', 'existing'])
         .default('own'),
     )
     .addOption(
-      new Option('--seed <number>', 'the same seed makes the same load')
+      new Option('--seed <number>', 'seed of the load; equal seeds make equal loads')
         .argParser(numberBetween(0, 2 ** 31))
         .default(1),
     )
-    .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase', GIB))
-    .option('--allow-faults', 'let kvferry fault kill, stop and cut off the agents; those killed are started again')
-    .option('--inspect', 'serve the inspector (its address is printed), and go on with a gentle load until Ctrl-C')
+    .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase, which measures the rate', GIB))
+    .option('--allow-faults', 'let kvferry fault kill, stop and cut off the agents; the demo restarts killed agents')
+    .option('--inspect', 'serve the inspector, print its address, and keep a light load running until Ctrl-C')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (flags: DemoFlags, command: Command) => {
       if (flags.agents === 'existing' && flags.nats === undefined) {
         command.error("error: option '--agents existing' needs '--nats <url>'");
       }
-      // Here, because an agent that refuses its flags says so only in its log.
+      // Checked here, because an agent reports a refused flag only in its log.
       resolveAgentConfig({ flags: { provider: flags.provider, pageBytes: `${flags.pageBytes}` }, env: {} });
       const say = flags.json ? terminal.err : terminal.out;
       const show = (report: DemoReport) => {

@@ -1,4 +1,4 @@
-/** `kvferry doctor`: what on this host and between the agents would keep kvferry from working well, and what to do. */
+/** `kvferry doctor`: checks this host, NATS and the agents, and says how to fix each problem. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { connectClient } from '../client/connect-client.js';
@@ -22,7 +22,7 @@ import { type Interrupts, processInterrupts } from './interrupts.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
-/** Between the two looks at the agents' counters. */
+/** Time between the two readings of the agents' counters. */
 const WINDOW_MS = 1000;
 const NAME = 'kvferry doctor';
 
@@ -34,7 +34,7 @@ interface DoctorFlags extends SettingFlags {
   readonly to?: string;
 }
 
-/** What it runs on; tests give their own. */
+/** The host that the doctor examines. Tests pass their own. */
 export interface DoctorWorld {
   readonly system: System;
   readonly fabric: (bindAddress: string) => Promise<FabricFacts>;
@@ -46,14 +46,14 @@ const thisHost: DoctorWorld = { system: localSystem, fabric: fabricFacts, interr
 export function doctorCommand(terminal: Terminal, world: DoctorWorld = thisHost): Command {
   const command = new Command('doctor')
     .description(
-      'Check this host, NATS and the agents for what would keep kvferry from working well, each finding with its remedy. ' +
-        'Settings as those of kvferry agent: what an agent with them would need here. Fails when there is a problem.',
+      'Check this host, NATS and the running agents, and say how to fix what is wrong. ' +
+        'Takes the same settings as kvferry agent. Exits 1 if an agent could not work.',
     )
-    .option('--nats <url>', 'the same as --nats-url')
-    .option('--json', 'as one JSON array of findings')
-    .option('--probe', 'also move some pages between agents, and compare the rate with what this host can do')
-    .option('--from <agent>', 'with --probe: only from this prefill agent')
-    .option('--to <agent>', 'with --probe: only to this decode agent');
+    .option('--nats <url>', 'same as --nats-url')
+    .option('--json', 'print the findings as one JSON array')
+    .option('--probe', 'also move pages between agents, and compare the rate with what this host can do')
+    .option('--from <agent>', 'with --probe: probe only from this prefill agent')
+    .option('--to <agent>', 'with --probe: probe only to this decode agent');
   addSettings(command);
   return command.action(async ({ nats, ...flags }: DoctorFlags) => {
     if (!flags.probe && (flags.from ?? flags.to) !== undefined) {
@@ -95,7 +95,7 @@ async function examine(
       return { ...known, cluster };
     };
     if (!flags.probe) return await runChecks(await look(WINDOW_MS));
-    // First, since agents that never exchanged bytes have chosen no provider yet.
+    // The probe runs first, because agents choose a provider with their first bytes.
     const probed = await probe(await look(0), client, flags, signal, terminal);
     return [...(await runChecks(await look(WINDOW_MS))), ...probed];
   } finally {

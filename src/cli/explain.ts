@@ -1,4 +1,4 @@
-/** `kvferry explain`: who holds it, what it waits for, until when, and what has happened to it. */
+/** `kvferry explain`: why a request, transfer, key or page waits, until when, who holds it, and its recent events. */
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
@@ -27,12 +27,14 @@ Examples:
 
 export function explainCommand(terminal: Terminal): Command {
   return new Command('explain')
-    .description('Say why something waits: who holds it, since when, until when, and what has happened to it.')
+    .description(
+      'Explain why a request, transfer, key or page waits: for what, until when, who holds it, and its recent events.',
+    )
     .argument('<kind>', `${kinds.join(', ')}`)
-    .argument('<name>', 'a request id, <epoch>/<request>/<batch>, a key, or the number of a page')
+    .argument('<name>', 'a request id, <epoch>/<request>/<batch> for a transfer, a key, or a page number')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--agent <id>', 'ask only this agent')
-    .addOption(new Option('--json', 'as one JSON array, one element for each explanation'))
+    .addOption(new Option('--json', 'print the explanations as one JSON array'))
     .addHelpText('after', examples)
     .action(async (kind: string, name: string, flags: ExplainFlags) => {
       const query = queryOf(kind, name);
@@ -48,7 +50,7 @@ export function explainCommand(terminal: Terminal): Command {
         if (flags.json) terminal.out(JSON.stringify(found));
         else if (found.length > 0) terminal.out(found.map(renderExplanation).join('\n\n'));
         if (found.length === 0) {
-          throw new KvferryError('unknown_request', `${agents.join(', ')}: nothing is known of ${kind} ${name}`);
+          throw new KvferryError('unknown_request', `no agent knows ${kind} ${name}; asked: ${agents.join(', ')}`);
         }
       } finally {
         await client.close();
@@ -58,10 +60,15 @@ export function explainCommand(terminal: Terminal): Command {
 
 function queryOf(kind: string, name: string): Parameters<KvferryClient['explain']>[1] {
   if (!kinds.includes(kind as Kind)) {
-    throw new KvferryError('invalid_field', `explain one of ${kinds.join(', ')}, not ${kind}`, { field: 'kind' });
+    throw new KvferryError(
+      'invalid_field',
+      `cannot explain ${JSON.stringify(kind)}; the kinds are ${kinds.join(', ')}`,
+      { field: 'kind' },
+    );
   }
   if (kind !== 'page') return { [kind]: name };
-  if (!/^\d{1,9}$/.test(name)) throw new KvferryError('invalid_field', `${name} is no page number`, { field: 'name' });
+  if (!/^\d{1,9}$/.test(name))
+    throw new KvferryError('invalid_field', `${JSON.stringify(name)} is not a page number`, { field: 'name' });
   return { page: Number(name) };
 }
 
@@ -80,7 +87,7 @@ async function askAll(
   );
 }
 
-/** Undefined when the agent has just gone: the others may know. */
+/** Undefined when the agent has just ended. Other agents may know the answer. */
 async function ask(
   client: KvferryClient,
   agent: string,

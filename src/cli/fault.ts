@@ -1,4 +1,4 @@
-/** `kvferry fault`: makes something bad happen to an agent, to see what follows. */
+/** `kvferry fault`: provokes a fault in an agent, to show how the cluster handles it. */
 import { Argument, Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import { formatDurationMs } from '../config/quantities.js';
@@ -9,14 +9,14 @@ import { duration } from './option-parsers.js';
 import type { Terminal } from './terminal.js';
 
 const explanation = `
-Only an agent that was started with --allow-faults lets it happen.
+The agent must have been started with --allow-faults.
 
-  kill           its process gets SIGKILL
-  stop           it gets SIGSTOP, and goes on after that time
-  partition      it is cut off from NATS for that time
-  heal           what lasts ends now
-  slow-write     every write to another agent begins later
-  zombie-writer  its next write is held while it is cut off, and posted when its receiver has given it up`;
+  kill           send SIGKILL to its process
+  stop           send SIGSTOP to its process, and SIGCONT after that time
+  partition      cut it off from NATS for that time
+  heal           end every lasting fault now
+  slow-write     delay the start of every write to another agent
+  zombie-writer  cut it off, hold its next write, and post that write after the receiver has declared it dead`;
 
 interface FaultFlags {
   readonly nats?: string;
@@ -25,11 +25,11 @@ interface FaultFlags {
 
 export function faultCommand(terminal: Terminal): Command {
   return new Command('fault')
-    .description('Make a fault happen to an agent that allows it: for demonstrations and tests.')
+    .description('Provoke a fault in an agent, for demonstrations and tests.')
     .argument('<agent>', 'name of the agent')
-    .addArgument(new Argument('<fault>', 'what shall happen').choices(faults))
+    .addArgument(new Argument('<fault>', 'the fault').choices(faults))
     .addOption(
-      new Option('--for <time>', 'how long it lasts (default: 2s more than three heartbeats of the agent)').argParser(
+      new Option('--for <time>', 'duration (default: three heartbeats of the agent and 2s)').argParser(
         duration(1, FAULT_MS_MAX),
       ),
     )

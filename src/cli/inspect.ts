@@ -1,4 +1,4 @@
-/** `kvferry inspect`: serves a page that shows a cluster, or a recording. */
+/** `kvferry inspect`: serves a web page that shows a cluster or a recording. */
 import { Command, Option } from 'commander';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.js';
 import type { RunningInspector } from '../observe/inspector/server/inspector-server.js';
@@ -17,27 +17,24 @@ interface InspectFlags {
   readonly stately?: string;
 }
 
-/** `ended` resolves when the inspector is to end; tests give their own. */
+/** The inspector closes when `ended` resolves. Tests pass their own. */
 export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = interrupted): Command {
   return new Command('inspect')
-    .description('Serve a web page that shows the whole cluster: agents, machines, requests, and their past.')
+    .description('Serve a web page of the whole cluster: agents, state machines, requests, and recent history.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .addOption(
-      new Option(
-        '--listen <address>',
-        'where to serve it: host:port, or a port of 127.0.0.1; port 0 is any that is free',
-      )
+      new Option('--listen <address>', 'address of the page: host:port, or a port of 127.0.0.1; port 0: any free port')
         .argParser(listenAddress)
         .default(DEFAULT_LISTEN, formatListenAddress(DEFAULT_LISTEN)),
     )
     .addOption(
-      new Option('--recording <file>', 'show what an agent has recorded (agent --record)').conflicts([
+      new Option('--recording <file>', 'show a recording (kvferry agent --record) instead of a cluster').conflicts([
         'nats',
         'allowFaults',
       ]),
     )
-    .option('--allow-faults', 'let the page make faults happen to agents that allow it')
-    .option('--stately <url>', "also tell a relay of Stately's inspector, such as ws://localhost:8080")
+    .option('--allow-faults', 'let the page provoke faults in agents that allow them')
+    .option('--stately <url>', "also send events to a relay of Stately's inspector, such as ws://localhost:8080")
     .action(async (flags: InspectFlags) => {
       const inspector = flags.recording === undefined ? await inspectCluster(flags, terminal) : await open(flags);
       terminal.out(`inspector: ${inspector.url}`);
@@ -46,7 +43,7 @@ export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = 
     });
 }
 
-// What serves the page is loaded only here: other commands need not wait for it.
+// The page server is loaded only here, so that other commands start faster.
 
 async function inspectCluster(flags: InspectFlags, { env }: Terminal): Promise<RunningInspector> {
   const { nats, listen, allowFaults = false, stately: statelyRelay } = flags;
@@ -62,7 +59,7 @@ async function open({ recording = '', listen, stately: statelyRelay }: InspectFl
   return startInspector({ source, ...listen, statelyRelay });
 }
 
-/** Resolves when the process is told to end; a second time, and it ends at once. */
+/** Resolves at the first signal to end. The second signal ends the process at once. */
 async function interrupted(): Promise<void> {
   const { signal } = processInterrupts();
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

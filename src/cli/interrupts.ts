@@ -1,13 +1,13 @@
-/** Being told to end by a signal, for commands that have something to put in order first. */
+/** Signals to end, for commands that must clean up first. */
 import { KvferryError } from '../protocol/errors.js';
 import { EXIT_FAILURE } from './terminal.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Interrupts {
-  /** Aborted with `cancelled_by_caller` by the first signal. The second one ends the process at once. */
+  /** The first signal aborts it with `cancelled_by_caller`. The second signal ends the process at once. */
   readonly signal: AbortSignal;
-  /** Signals do again what they do otherwise. */
+  /** Restores the default effect of the signals. */
   dispose(): void;
 }
 

@@ -5,8 +5,8 @@ import type { ReadStream } from 'node:tty';
 export type Keys = AsyncIterable<string>;
 
 /**
- * The keys that are pressed at a terminal: a character, or a name such as `right`, `return` or `backspace`. Nothing is echoed.
- * Ctrl-C, the end of the input and `signal` end them.
+ * Yields each key pressed at a terminal: a character, or a name such as `right`, `return` or `backspace`. Echoes nothing.
+ * Ctrl-C, Ctrl-D, the end of the input and `signal` end it.
  */
 export async function* keysOf(input: ReadStream, signal?: AbortSignal): Keys {
   const waiting: string[] = [];
@@ -39,7 +39,7 @@ export async function* keysOf(input: ReadStream, signal?: AbortSignal): Keys {
     input.setRawMode(false);
     input.off('keypress', onKey).off('end', onEnd);
     signal?.removeEventListener('abort', onEnd);
-    // It would keep the process.
+    // An open input would keep the process alive.
     input.pause();
   }
 }

@@ -1,4 +1,4 @@
-/** `kvferry agent --print-config`: every value, where it came from and what it means. */
+/** `kvferry agent --print-config`: every setting with its value, source and meaning. */
 import type { ConfigEntry } from '../config/agent-config.js';
 import { renderTable } from './table.js';
 

@@ -1,4 +1,4 @@
-/** Text from elsewhere, made harmless for a terminal: what is no printable character is shown as `?`. */
+/** Makes text from another process safe for a terminal: a character that cannot be printed becomes `?`. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '?');
 }

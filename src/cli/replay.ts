@@ -1,4 +1,4 @@
-/** `kvferry replay FILE`: runs what an agent has recorded through the machines again. */
+/** `kvferry replay FILE`: runs a recorded agent again, step by step. */
 import { Command, Option } from 'commander';
 import { Replay } from '../observe/replay/replay.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -20,18 +20,16 @@ interface ReplayFlags {
   readonly json?: true;
 }
 
-/** `keys`: those of the terminal; tests give their own. */
+/** `keys`: the keys of the terminal. Tests pass their own. */
 export function replayCommand(terminal: Terminal, keys: () => Keys = terminalKeys): Command {
   return new Command('replay')
-    .description('Run what an agent has recorded (agent --record) through the machines again, and check every step.')
-    .argument('<file>', 'the recording')
-    .addOption(
-      new Option('--at <step>', 'show everything as it is after that step').argParser(numberBetween(0, STEP_MAX)),
-    )
-    .option('--list', 'list the steps, one a line; ! marks where something differs, !! where a rule is broken')
+    .description('Run a recorded agent (kvferry agent --record) again, and check every step.')
+    .argument('<file>', 'file of the recording')
+    .addOption(new Option('--at <step>', 'show the whole state after this step').argParser(numberBetween(0, STEP_MAX)))
+    .option('--list', 'list the steps, one on a line; ! marks a divergence, !! a violation')
     .option('--request <id>', 'list only the steps that name this request')
-    .option('--step', 'step forwards and backwards, at a terminal')
-    .option('--strict', 'fail also when the agent does anything else than what was recorded')
+    .option('--step', 'step forwards and backwards with the keys of a terminal')
+    .option('--strict', 'also fail on a divergence: the agent does not do what was recorded')
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (path: string, flags: ReplayFlags, command: Command) => {
       const chosen = [flags.at !== undefined, flags.step, flags.list ?? flags.request !== undefined].filter(Boolean);
@@ -53,7 +51,7 @@ async function showStep(
   terminal: Terminal,
 ): Promise<void> {
   if (step > replay.last) {
-    throw new KvferryError('invalid_configuration', `there is no step ${step}: the last one is ${replay.last}`, {
+    throw new KvferryError('invalid_configuration', `there is no step ${step}; the last step is ${replay.last}`, {
       field: 'at',
     });
   }
@@ -85,5 +83,7 @@ async function showAll(replay: Replay, texts: StepTexts, flags: ReplayFlags, ter
 
 function terminalKeys(): Keys {
   if (process.stdin.isTTY) return keysOf(process.stdin);
-  throw new KvferryError('invalid_configuration', '--step needs a terminal; --list and --at do not', { field: 'step' });
+  throw new KvferryError('invalid_configuration', '--step needs a terminal; use --list or --at without one', {
+    field: 'step',
+  });
 }

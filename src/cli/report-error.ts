@@ -1,11 +1,11 @@
-/** Errors as people see them: one line; with `--verbose` where they come from. */
+/** Prints an error as one line; with `--verbose` also its stack traces. */
 import { CommanderError } from 'commander';
 import { isKvferryError } from '../protocol/errors.js';
 import { EXIT_FAILURE, EXIT_USAGE, type Terminal } from './terminal.js';
 
 export function reportError(error: unknown, terminal: Terminal, verbose: boolean): void {
   if (error instanceof CommanderError) {
-    // Commander has already said what is wrong, or shown the help that was asked for.
+    // Commander has already printed the problem, or the help.
     terminal.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
     return;
   }

@@ -1,4 +1,4 @@
-/** `kvferry sim`: clusters in one process, with simulated time, network and fabric, and everything that can go wrong. */
+/** `kvferry sim`: runs clusters in one process on a simulated clock, network and fabric, with injected faults. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { runScenario } from '../proof/simulation/world/run-scenario.js';
@@ -12,7 +12,7 @@ const SEEDS = 200;
 const SEEDS_MAX = 10_000_000;
 const THREADS_MAX = 256;
 const FIRST_SEED = 1;
-/** Seeds between two lines about progress. */
+/** Seeds between two progress lines. */
 const PROGRESS_SEEDS = 100;
 
 interface SimFlags {
@@ -25,18 +25,18 @@ interface SimFlags {
   readonly json?: true;
 }
 
-/** `worker`: module that the threads run; tests give one of their own. */
+/** `worker`: the module that each thread runs. Tests pass their own. */
 export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-worker.js', import.meta.url)): Command {
   const number = (flags: string, description: string, min: number, max: number) =>
     new Option(flags, description).argParser(numberBetween(min, max));
   return new Command('sim')
-    .description('Run whole clusters on a simulated clock, network and fabric; check every step.')
-    .addOption(number('--seeds <count>', 'how many scenarios', 1, SEEDS_MAX).default(SEEDS))
+    .description('Run whole clusters on a simulated clock, network and fabric, and check every step.')
+    .addOption(number('--seeds <count>', 'number of scenarios', 1, SEEDS_MAX).default(SEEDS))
     .addOption(number('--from <seed>', 'first seed', 0, SEED_MAX).default(FIRST_SEED))
-    .addOption(number('--seed <seed>', 'only this one', 0, SEED_MAX))
-    .option('--until-failure', 'stop when one has failed')
-    .option('--trace', 'with --seed: print everything that happens')
-    .addOption(number('--threads <count>', 'threads', 1, THREADS_MAX).default(availableParallelism()))
+    .addOption(number('--seed <seed>', 'run only this seed', 0, SEED_MAX))
+    .option('--until-failure', 'stop at the first failing seed')
+    .option('--trace', 'with --seed: print every event')
+    .addOption(number('--threads <count>', 'number of threads', 1, THREADS_MAX).default(availableParallelism()))
     .option('--json', 'print the result as one JSON object on the last line')
     .action(async (flags: SimFlags, command: Command) => {
       const say = flags.json ? terminal.err : terminal.out;
@@ -75,10 +75,10 @@ function linesOf({ report, shrunk }: SeedsResult): string[] {
   return [
     ...lines,
     '',
-    `Seed ${seed}, made smaller: ${agents.length} agents, ${requests.length} requests, ${faults.length} faults`,
+    `Seed ${seed}, shrunk: ${agents.length} agents, ${requests.length} requests, ${faults.length} faults`,
     ...[...agents, ...requests, ...faults].map((part) => `  ${JSON.stringify(part)}`),
     ...trace.map((line) => `  ${line}`),
     `"${violation?.rule}": ${violation?.detail}`,
-    `The whole of it: kvferry sim --seed ${seed} --trace`,
+    `For the whole trace: kvferry sim --seed ${seed} --trace`,
   ];
 }

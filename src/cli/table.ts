@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 
-/** Columns without borders, so that it can be read, cut and searched. */
+/** Columns without borders, for `cut`, `grep` and human readers. */
 const NO_BORDERS = {
   top: '',
   'top-mid': '',

@@ -1,22 +1,27 @@
-/** What a command sees of the process it runs in. */
+/** The process around a command: output, environment and exit status. */
 export interface Terminal {
   /** Results, one line at a time. */
   out(line: string): void;
   /** Progress and problems. */
   err(line: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Width of the screen; undefined when results go to a file or another program. */
+  /** Width of the screen; undefined when stdout is not a terminal. */
   readonly columns?: number | undefined;
-  /** Exit status; commands that failed without an error to show set it. */
+  /** Exit status. A command that fails without an error message sets it. */
   exitCode: number;
 }
 
-/** A command failed. */
+/** The command failed. */
 export const EXIT_FAILURE = 1;
-/** It was called wrongly, or is configured wrongly. */
+/** A wrong option or a wrong setting. */
 export const EXIT_USAGE = 2;
 
+/** As the shell reports a program that SIGPIPE (13) has ended. */
+const EXIT_BROKEN_PIPE = 128 + 13;
+
 export function processTerminal(): Terminal {
+  endOnBrokenPipe(process.stdout);
+  endOnBrokenPipe(process.stderr);
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
@@ -31,4 +36,12 @@ export function processTerminal(): Terminal {
       process.exitCode = code;
     },
   };
+}
+
+/** The reader of our output, `head` for example, has closed it: that is no error, and the rest has no reader. */
+function endOnBrokenPipe(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT_BROKEN_PIPE);
+  });
 }

@@ -1,4 +1,4 @@
-/** `kvferry top`: agents and requests, live. */
+/** `kvferry top`: shows agents and requests, live. */
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import { redactCredentials } from '../config/agent-config.js';
@@ -8,6 +8,7 @@ import { type Interrupts, processInterrupts } from './interrupts.js';
 import { type Keys, keysOf } from './keys.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
 import { duration } from './option-parsers.js';
+import { pause } from './pause.js';
 import type { Terminal } from './terminal.js';
 import { frame } from './top/frame.js';
 import { measure } from './top/measure.js';
@@ -20,7 +21,7 @@ import { watch } from './top/watch.js';
 const DEFAULT_INTERVAL_MS = 1000;
 const INTERVAL_MS_MIN = 200;
 const INTERVAL_MS_MAX = 60_000;
-/** Of a frame that does not go to a screen. */
+/** Width of a frame that is printed to a file or pipe. */
 const PRINTED_COLUMNS = 160;
 
 interface TopFlags {
@@ -30,9 +31,9 @@ interface TopFlags {
   readonly interval: number;
 }
 
-/** What it shows itself on, and is steered by; tests give their own. */
+/** Screen, keys, clock and signals of `top`. Tests pass their own. */
 export interface TopWorld {
-  /** Undefined: the output is no screen, or nobody could press a key. The keys end with `closing`. */
+  /** Undefined when stdin or stdout is not a terminal. The keys end when `closing` is aborted. */
   readonly open: (closing: AbortSignal) => { readonly screen: Screen; readonly keys: Keys } | undefined;
   readonly clock: ClockPort;
   readonly interrupts: () => Interrupts;
@@ -49,12 +50,12 @@ const thisProcess: TopWorld = {
 
 export function topCommand(terminal: Terminal, world: TopWorld = thisProcess): Command {
   return new Command('top')
-    .description('Show agents and requests, live: rates, pages, queues, and what each request waits for.')
+    .description('Show agents and requests live: rates, pages, queues, and what each request waits for.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
-    .option('--once', 'print one frame and end; so it does when the output is no screen')
-    .option('--json', 'one JSON object a line, for each interval; with --once only one')
+    .option('--once', 'print one frame and exit (the default when stdout is not a terminal)')
+    .option('--json', 'print one JSON object on a line for each interval; with --once, only one')
     .addOption(
-      new Option('--interval <time>', 'between two looks')
+      new Option('--interval <time>', 'time between two samples')
         .argParser(duration(INTERVAL_MS_MIN, INTERVAL_MS_MAX))
         .default(DEFAULT_INTERVAL_MS, '1s'),
     )
@@ -123,19 +124,4 @@ async function printOn(
     before = after;
     if (once) return;
   }
-}
-
-/** Resolves early when `signal` is given. */
-function pause(clock: ClockPort, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimeout(resolve, delayMs);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clock.clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -1,15 +1,15 @@
 /**
- * The one configuration of an agent. Every value comes from, in this order: a flag, an environment variable, the file
- * named by `--config` (JSON, one object), its default; and says where it came from. Names are derived: `pageBytes` is
+ * The configuration of an agent. A value comes from the first of these that has one: a flag, an environment variable, the
+ * file of `--config` (one JSON object), the default. Each value knows its source. Names are derived: `pageBytes` is
  * `--page-bytes` and `KVFERRY_PAGE_BYTES`.
  *
- * Unknown keys of the file are refused. Unknown `KVFERRY_…` variables are not: Kubernetes sets some of its own for every
- * service that is called kvferry. An empty variable counts as not set, which is what Compose makes of a missing one.
+ * An unknown key in the file is refused. An unknown `KVFERRY_…` variable is not: Kubernetes sets such variables for every
+ * service named kvferry. An empty variable counts as not set, because Compose passes a missing variable as an empty one.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { AgentOptions } from '../actors/agent/agent-options.js';
+import type { AgentOptions } from '../actors/env/agent-options.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
@@ -21,7 +21,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
-/** What `auto` means: no network where none is needed, hardware before software. */
+/** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
 export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
 
 interface Field<S extends z.ZodType = z.ZodType> {
@@ -30,102 +30,122 @@ interface Field<S extends z.ZodType = z.ZodType> {
   readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
   readonly explanation: string;
   readonly range: string;
-  /** As a flag it needs no value. */
+  /** The flag needs no value. */
   readonly isSwitch?: boolean;
   show(value: z.infer<S>): string;
 }
 
 const fields = {
-  role: choice(role, 'both', 'Which side this agent is: it sends (prefill), receives (decode), or both.'),
+  role: choice(role, 'both', 'Role of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
     schema: agentName,
     fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
-    explanation: 'Stable name of the agent, one for each process.',
+    explanation: 'Stable name of the agent. Each process needs its own.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
   natsUrl: {
     schema: z.string().min(1),
     fallback: 'nats://127.0.0.1:4222',
-    explanation: 'NATS server, or several with commas between them.',
+    explanation: 'Address of the NATS server, or of several, separated by commas.',
     range: 'nats://[user:password@]host:port,…',
     show: redactCredentials,
   },
-  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'How long to wait for NATS at the start.'),
+  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time to wait for NATS when the agent starts.'),
   provider: {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
-    explanation: 'Ways to move bytes, best first; the first that both sides have is taken.',
-    range: `auto (${AUTO_PROVIDERS.join(',')}), or of ${CHOOSABLE_PROVIDERS.join(',')}`,
+    explanation: 'Providers that move the bytes, in order of preference. Two agents use the first one that both offer.',
+    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${CHOOSABLE_PROVIDERS.join(',')}`,
     show: (value: readonly ChoosableProvider[]) => value.join(','),
   },
   bindAddress: text(
     '127.0.0.1',
-    'Address at which agents on other hosts reach this one (tcp, net, verbs).',
-    'one address or name, no wildcard',
+    'Address at which agents on other hosts reach this agent (tcp, net, verbs).',
+    'one address or host name, not a wildcard',
   ),
-  socketDirectory: text('/tmp', 'Where agents of the same host meet (Unix sockets).', 'a directory they all see'),
-  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Bytes posted and not yet delivered, for each connection.'),
-  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Writes are posted in pieces of at most this size.'),
-  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page; a chunk of KV cache fills one, or less.'),
-  arenaPages: count(1, 1_048_576, 128, 'Pages of the arena, into which other agents write (decode, both).'),
-  arenaDirectory: text('/dev/shm', 'Where the arena and the staging memory are made.', 'a directory of a tmpfs'),
+  socketDirectory: text(
+    '/tmp',
+    'Directory of the Unix sockets over which agents on one host connect.',
+    'a directory that all of them can use',
+  ),
+  windowBytes: size(4096, 1024 ** 3, '16MiB', 'Bytes that a connection may have posted and not yet delivered.'),
+  sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Largest piece in which a write is posted.'),
+  pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A chunk of KV cache takes one page and may be smaller.'),
+  arenaPages: count(1, 1_048_576, 128, 'Number of pages in the arena that other agents write into (decode, both).'),
+  arenaDirectory: text('/dev/shm', 'Directory for the arena and the staging memory.', 'a directory on a tmpfs'),
   stagingPages: count(
     0,
     1_048_576,
     0,
-    'Pages lent to engines that have no memory of their own to share (prefill, both).',
+    'Pages that the agent lends to engines without shared memory of their own (prefill, both).',
   ),
-  requestsMax: count(1, 100_000, 4096, 'Requests in progress at once, on either side.'),
-  leaseMs: duration(100, 3_600_000, '60s', 'How long a decode engine may hold pages without asking again.'),
+  requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
+  leaseMs: duration(
+    100,
+    3_600_000,
+    '60s',
+    'Time that a decode engine may hold pages before it must acquire them again.',
+  ),
   retainedPages: count(
     0,
     1_048_576,
     0,
-    'Pages that may stay as cache when nobody leases them; they serve later requests, and give way to new ones (decode, both).',
+    'Ready pages that stay as cache after their last lease. Later requests use them; new requests evict them (decode, both).',
   ),
   heartbeatMs: duration(
     10,
     60_000,
     '1s',
-    'How often an agent says that it lives; after nearly three of silence it is dead.',
+    'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',
   ),
-  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long connecting to another agent may take.'),
-  attemptTimeoutMs: duration(10, TIMEOUT_MS_MAX, '2s', 'When an unanswered message to another agent is repeated.'),
-  inquireIntervalMs: duration(10, TIMEOUT_MS_MAX, '2s', 'How often a sender asks how a request ended, if not told.'),
-  writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'How long a stopped write may take to drain.'),
-  shutdownTimeoutMs: duration(0, TIMEOUT_MS_MAX, '20s', 'How long requests may go on after SIGTERM.'),
-  sweepIntervalMs: duration(10, 60_000, '1s', 'How often expired leases and tombstones are looked for.'),
-  tombstoneMs: duration(1000, 86_400_000, '600s', 'How long the end of a request can be asked for.'),
-  tombstonesMax: count(1, 10_000_000, 100_000, 'How many ended requests are remembered at most.'),
+  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a connection to another agent.'),
+  attemptTimeoutMs: duration(
+    10,
+    TIMEOUT_MS_MAX,
+    '2s',
+    'Resend a message to another agent if it is not answered within this time.',
+  ),
+  inquireIntervalMs: duration(
+    10,
+    TIMEOUT_MS_MAX,
+    '2s',
+    'How often a sender asks the receiver how a request ended, if no notice has come.',
+  ),
+  writeDrainTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a stopped write to drain.'),
+  shutdownTimeoutMs: duration(0, TIMEOUT_MS_MAX, '20s', 'Time that requests in progress get to end after SIGTERM.'),
+  sweepIntervalMs: duration(10, 60_000, '1s', 'How often the agent removes expired leases and tombstones.'),
+  tombstoneMs: duration(1000, 86_400_000, '600s', 'How long an agent remembers how a request ended.'),
+  tombstonesMax: count(1, 10_000_000, 100_000, 'Most ended requests that an agent remembers.'),
   journalEntries: count(
     0,
     1_000_000,
     16_384,
-    'What an agent remembers of what has happened, for kvferry inspect and explain. About 300 bytes each.',
+    'Entries in the journal of recent events, for kvferry inspect and explain. An entry takes about 300 bytes.',
   ),
-  inspectAddress: listenAt('Where the agent serves the page of kvferry inspect, for the whole cluster.'),
+  inspectAddress: listenAt('Address at which the agent serves the inspector page of the whole cluster.'),
   auditIntervalMs: duration(
     0,
     60_000,
     '0s',
-    'How often to publish what has become of chunks, for whoever keeps it; 0: never (decode, both).',
+    'How often the agent publishes audit events about its chunks; 0: never (decode, both).',
   ),
-  metricsAddress: listenAt('Where metrics for Prometheus are served, with /healthz and /readyz.'),
-  logLevel: choice(z.enum(logLevels), 'info', 'Least important log lines that are written.'),
+  metricsAddress: listenAt('Address of the Prometheus metrics, /healthz and /readyz.'),
+  logLevel: choice(z.enum(logLevels), 'info', 'Lowest level of the log lines that are written.'),
   record: {
     schema: z.string(),
     fallback: '',
-    explanation: 'Records what comes in, for kvferry replay. {epoch} in the name becomes that of the process.',
-    range: 'a file that does not exist yet; empty: none',
+    explanation:
+      'File to record all input in, for kvferry replay. {epoch} in the name becomes the epoch of the process.',
+    range: 'a file that does not exist yet; empty: no recording',
     show: String,
   },
-  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Recording ends when its file would become larger.'),
+  recordBytesMax: size(64 * 1024, 1024 ** 4, '256MiB', 'Largest recording. Recording ends at this size.'),
   traceEndpoint: {
     schema: z.literal('').or(z.url({ protocol: /^https?$/ }).refine((url) => !url.includes('@'))),
     fallback: '',
-    explanation: 'OpenTelemetry collector (OTLP over HTTP) that gets traces of requests.',
-    range: 'http://host:4318 or the like, without credentials; empty: no traces',
+    explanation: 'OpenTelemetry collector (OTLP over HTTP) that receives the traces of requests.',
+    range: 'an URL such as http://host:4318, without credentials; empty: no traces',
     show: String,
   },
   traceRatio: {
@@ -139,21 +159,19 @@ const fields = {
       ])
       .pipe(z.number().min(0).max(1)),
     fallback: 1,
-    explanation: 'Part of the traces that begin at this agent which is recorded; whoever began the others has decided.',
+    explanation: 'Fraction of traces started here that are sampled. Traces started elsewhere keep their own decision.',
     range: '0 to 1',
     show: String,
   },
-  allowFaults: onOff(
-    'For demonstrations: anybody who reaches NATS may kill, stop or cut off the agent (kvferry fault).',
-  ),
+  allowFaults: onOff('For demonstrations only: every NATS client may kill, stop or cut off the agent (kvferry fault).'),
 } as const satisfies Record<string, Field>;
 
 export type ConfigName = keyof typeof fields;
-/** There may be credentials in them. */
+/** Fields whose values may contain credentials. */
 const withCredentials: ReadonlySet<ConfigName> = new Set(['natsUrl', 'traceEndpoint']);
 export type AgentConfig = { readonly [Name in ConfigName]: z.infer<(typeof fields)[Name]['schema']> };
 
-/** One value, explained. Credentials are not in it. */
+/** One value with its explanation, without credentials. */
 export interface ConfigEntry {
   readonly name: ConfigName;
   readonly value: string;
@@ -178,7 +196,7 @@ export interface ConfigSources {
   readonly file?: string | undefined;
 }
 
-/** What can be configured, for help texts. */
+/** Every setting, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
   const { explanation, range, isSwitch = false }: Field = fields[name];
   return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
@@ -200,11 +218,15 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     const [source, raw] = candidates.find(([, value]) => value !== undefined) ?? ['default', undefined];
     const result = field.schema.safeParse(raw);
     if (!result.success) {
-      const shown = withCredentials.has(name) ? '' : ` ${JSON.stringify(raw)} is not valid;`;
-      throw new KvferryError('invalid_configuration', `${name} (${source}):${shown} allowed is ${range}`, {
-        field: name,
-        cause: result.error,
-      });
+      const shown = withCredentials.has(name) ? 'the value' : JSON.stringify(raw);
+      throw new KvferryError(
+        'invalid_configuration',
+        `${name} (${source}): ${shown} is not valid; it must be ${range}`,
+        {
+          field: name,
+          cause: result.error,
+        },
+      );
     }
     values[name] = result.data;
     return { name, value: field.show(result.data), source, explanation, range, env, flag };
@@ -290,9 +312,9 @@ function toListenAddress(value: string, context: z.RefinementCtx): ListenAddress
   return z.NEVER;
 }
 
-/** Nowhere unless it is said otherwise. */
+/** An address to listen at. The default is none. */
 function listenAt(explanation: string) {
-  const range = 'host:port, or a port of 127.0.0.1; port 0: any; empty: none';
+  const range = 'host:port, or a port of 127.0.0.1; port 0: any free port; empty: off';
   const show = (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value));
   return { schema: z.string().transform(toListenAddress), fallback: '', explanation, range, show } as const;
 }
@@ -305,7 +327,7 @@ function text(fallback: string, explanation: string, range: string) {
   return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
 }
 
-/** Off unless it is said otherwise. */
+/** A switch. The default is off. */
 function onOff(explanation: string) {
   const schema = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]);
   return { schema, fallback: 'false', explanation, range: 'true, false', isSwitch: true, show: String } as const;

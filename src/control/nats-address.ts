@@ -1,15 +1,15 @@
-/** NATS URLs with credentials in them, which the NATS client does not read. */
+/** NATS URLs with credentials. The NATS client does not read credentials from URLs. */
 
 export interface NatsAddress {
-  /** The URLs without credentials: safe to show. */
+  /** The URLs without credentials, safe to print. */
   readonly servers: readonly string[];
-  /** User and password, or a token; of the first URL that has some. */
+  /** User and password, or a token, of the first URL that has them. */
   readonly credentials: { readonly user: string; readonly pass: string } | { readonly token: string } | undefined;
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
-/** Reads `nats://user:password@host:port`, `nats://token@host`, `host:port`, or several with commas between them. */
+/** Reads `nats://user:password@host:port`, `nats://token@host`, `host:port`, or several of them separated by commas. */
 export function parseNatsAddress(address: string): NatsAddress {
   const servers: string[] = [];
   let credentials: NatsAddress['credentials'];

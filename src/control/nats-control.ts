@@ -1,12 +1,12 @@
 /**
- * The control port over NATS: one connection, core publish and request/reply, callback subscriptions (a message is
- * handled in the turn of the event loop in which it arrived). It reconnects for ever.
+ * The control port over NATS: one connection, core publish and request/reply, callback subscriptions. A message is handled
+ * in the turn of the event loop in which it arrives. The connection reconnects without limit.
  *
- * What an outage does:
- * - requests and flushes under way are rejected `disconnected` at once, since their answers may be lost;
- * - what is published meanwhile is kept, up to `OUTBOX_BYTES_MAX`, and sent when the connection is back: terminal
- *   events are published once, nobody would repeat them;
- * - answers to messages that had come before are dropped: whoever asked was rejected too.
+ * During an outage of NATS:
+ * - requests and flushes in progress are rejected `disconnected` at once, because their answers may be lost;
+ * - published messages are kept, up to `OUTBOX_BYTES_MAX`, and sent when the connection is back, because terminal
+ *   events are published only once;
+ * - answers to messages from before the outage are dropped, because their senders have been rejected too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -34,26 +34,26 @@ import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/h
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { parseNatsAddress } from './nats-address.js';
 
-/** Bytes of messages that are kept during an outage. */
+/** Most bytes of messages that are kept during an outage. */
 const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
-/** How long one attempt to connect may take. */
+/** Time limit for one attempt to connect. */
 const ATTEMPT_TIMEOUT_MS = 5_000;
 const RETRY_DELAY_MS = 200;
 const RETRY_JITTER_MS = 100;
-/** How often the server is asked whether it lives; two unanswered pings are an outage. */
+/** Interval of pings to the server. Two unanswered pings are an outage. */
 const PING_INTERVAL_MS = 5_000;
 const PINGS_UNANSWERED_MAX = 2;
-/** How long `close` waits for what was published to be with the server. */
+/** Time that `close` waits until the server has received all published messages. */
 const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
-/** Status of the answer that NATS gives when nobody listens. */
+/** Status of the answer of NATS to a request without a subscriber. */
 const NO_RESPONDERS_STATUS = 503;
 
 export interface NatsControlOptions {
-  /** One URL or several with commas between them; user and password, or a token, may be in it. */
+  /** One URL, or several separated by commas. A URL may contain a user and password, or a token. */
   readonly servers: string;
-  /** Shown by the server's monitoring. */
+  /** The name that the server's monitoring shows. */
   readonly name: string;
-  /** How long to try until the first connection is there. Default: one attempt at each server. */
+  /** Time to try until the first connection. Default: one attempt at each server. */
   readonly connectTimeoutMs?: number;
   readonly logger?: Logger;
 }
@@ -74,11 +74,11 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
         reconnectJitter: RETRY_JITTER_MS,
         pingInterval: PING_INTERVAL_MS,
         maxPingOut: PINGS_UNANSWERED_MAX,
-        // A server that refuses us is being reconfigured, or will be.
+        // The configuration of a server that refuses the connection may change, so retry.
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
       });
-      // Servers that could not be reached at first were dropped from the list.
+      // The NATS client dropped the servers that it could not reach at first.
       connection.setServers([...servers]);
       return new NatsControl(connection, options.logger);
     } catch (cause) {
@@ -110,9 +110,9 @@ class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
   readonly #logger: Logger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
-  /** How to end each wait that is under way. */
+  /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
-  /** Questions that are not answered yet, by the last part of the subject at which they wait. */
+  /** Unanswered requests, by the last token of their reply subject. */
   readonly #questions = new Map<string, Question>();
   readonly #inbox = createInbox();
   #asked = 0;
@@ -126,14 +126,14 @@ class NatsControl implements ControlPort {
     this.#logger = logger;
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error !== null) this.#logger?.error({ err: error }, 'answers cannot be received');
+        if (error !== null) this.#logger?.error({ err: error }, 'subscription for answers failed');
         else this.#answered(message);
       },
     });
     void this.#watch(connection.status());
   }
 
-  /** The NATS client's own `request` makes two errors with their stacks and a race of promises for every question. */
+  /** Used instead of the NATS client's `request`, which makes two errors with stacks and a promise race for each request. */
   async request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const bytes = this.#checkSize(subject, body);
     this.#checkConnected();
@@ -160,7 +160,7 @@ class NatsControl implements ControlPort {
     let nobodyListens: () => void = () => undefined;
     const subscription = this.#connection.subscribe(inbox, {
       callback: (error, message) => {
-        if (error !== null) this.#logger?.warn({ subject, err: error }, 'answers cannot be received');
+        if (error !== null) this.#logger?.warn({ subject, err: error }, 'subscription for answers failed');
         else if (isNoResponders(message)) nobodyListens();
         else answers.push(message.string());
       },
@@ -206,7 +206,7 @@ class NatsControl implements ControlPort {
     this.#checkConnected();
     await this.#wait<void>((resolve, reject) => {
       this.#connection.flush().then(resolve, (cause: unknown) => {
-        reject(new KvferryError('disconnected', 'NATS did not take what was published', { cause }));
+        reject(new KvferryError('disconnected', 'NATS did not confirm the published messages', { cause }));
       });
     });
   }
@@ -220,7 +220,7 @@ class NatsControl implements ControlPort {
     if (this.#status === 'connected') {
       const timeout = new AbortController();
       const flushed = this.#connection.flush().catch((err: unknown) => {
-        this.#logger?.warn({ err }, 'NATS may not have got the last messages');
+        this.#logger?.warn({ err }, 'NATS may not have received the last messages');
       });
       await Promise.race([flushed, delay(CLOSE_FLUSH_TIMEOUT_MS, undefined, timeout).catch(() => undefined)]);
       timeout.abort();
@@ -229,7 +229,7 @@ class NatsControl implements ControlPort {
     await this.#connection.close();
   }
 
-  /** A wait that ends early, rejected, when the connection breaks or is closed. */
+  /** Rejects `work` early when the connection breaks or is closed. */
   #wait<T>(start: (resolve: (value: T) => void, reject: (error: KvferryError) => void) => void): Promise<T> {
     let endEarly: (error: KvferryError) => void = () => undefined;
     return new Promise<T>((resolve, reject) => {
@@ -252,12 +252,12 @@ class NatsControl implements ControlPort {
     return question;
   }
 
-  /** An answer that came too late, or a second one, is for nobody. */
+  /** A late or second answer has no request and is ignored. */
   #answered(message: Msg): void {
     const question = this.#settle(message.subject.slice(message.subject.lastIndexOf('.') + 1));
     if (question === undefined) return;
     if (isNoResponders(message)) {
-      question.reject(new KvferryError('no_responders', `nobody listens on ${question.subject}`));
+      question.reject(new KvferryError('no_responders', `no subscriber on ${question.subject}`));
     } else {
       question.resolve(message.string());
     }
@@ -268,14 +268,14 @@ class NatsControl implements ControlPort {
       handler({
         subject: message.subject,
         body: message.string(),
-        // Read by those who want them.
+        // Parsed only when read.
         get headers() {
           return fromNats(message);
         },
         respond: (body) => this.#respond(message, body),
       });
     } catch (error) {
-      // Thrown here it would end the NATS client's reader without a word. It is a broken invariant: let it be seen.
+      // An error thrown here would end the NATS client's reader silently. It is a broken invariant, so it must be visible.
       queueMicrotask(() => {
         throw error;
       });
@@ -293,7 +293,7 @@ class NatsControl implements ControlPort {
     while (this.#outboxBytes > OUTBOX_BYTES_MAX) {
       const dropped = this.#outbox.shift();
       this.#outboxBytes -= dropped?.bytes ?? 0;
-      this.#logger?.warn({ subject: dropped?.subject }, 'message dropped: NATS is away and too many are waiting');
+      this.#logger?.warn({ subject: dropped?.subject }, 'message dropped: NATS is disconnected and the outbox is full');
     }
   }
 
@@ -301,7 +301,7 @@ class NatsControl implements ControlPort {
     for await (const change of changes) {
       if (change.type === 'disconnect') this.#disconnected();
       else if (change.type === 'reconnect') this.#reconnected();
-      else if (change.type === 'error') this.#logger?.warn({ err: change.error }, 'NATS reports an error');
+      else if (change.type === 'error') this.#logger?.warn({ err: change.error }, 'NATS reported an error');
     }
   }
 
@@ -345,7 +345,10 @@ class NatsControl implements ControlPort {
     const bytes = Buffer.byteLength(body);
     const bytesMax = this.#bytesMax;
     if (bytes <= bytesMax) return bytes;
-    throw new KvferryError('message_too_large', `a message of ${bytes} bytes to ${subject} is more than ${bytesMax}`);
+    throw new KvferryError(
+      'message_too_large',
+      `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}`,
+    );
   }
 }
 
@@ -353,7 +356,7 @@ function isNoResponders(message: Msg): boolean {
   return message.data.length === 0 && headersOf(message)?.code === NO_RESPONDERS_STATUS;
 }
 
-/** Undefined also when somebody has sent what cannot be read as headers. */
+/** Undefined when there are no headers, or when they cannot be parsed. */
 function headersOf(message: Msg): MsgHdrs | undefined {
   try {
     return message.headers;
@@ -365,7 +368,7 @@ function headersOf(message: Msg): MsgHdrs | undefined {
 function fromNats(message: Msg): MessageHeaders | undefined {
   const headers = headersOf(message);
   if (headers === undefined) return undefined;
-  // Names that differ only in case count as one, of which the first holds.
+  // Names that differ only in case are one name. Its first value counts.
   const entries = [...headers].map(([name, [value = '']]) => [name.toLowerCase(), value] as const);
   return Object.fromEntries(entries.reverse());
 }

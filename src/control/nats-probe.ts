@@ -1,10 +1,10 @@
-/** What a NATS server says of itself, and how far away it is. Over a connection of its own, which is closed afterwards. */
+/** The description of a NATS server and the round-trip time to it, over a separate connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
 import { parseNatsAddress } from './nats-address.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
-/** Round trips that are measured; the first ones, over a new connection, are not counted. */
+/** Number of measured round trips. The first ones on a new connection are not counted. */
 const ROUND_TRIPS = 20;
 const WARM_UP_ROUND_TRIPS = 3;
 const ROUND_TRIP_TIMEOUT_MS = 3_000;
@@ -17,11 +17,11 @@ export interface NatsServerFacts {
   readonly version: string;
   readonly payloadBytesMax: number;
   readonly roundTripsMs: readonly number[];
-  /** Undefined: it is off, or not for this user. */
+  /** Undefined when JetStream is off or not available to this user. */
   readonly jetStream: { readonly streams: number } | undefined;
 }
 
-/** Tries each server once. Rejects `disconnected` when none accepts, or it does not answer in time. */
+/** Tries each server once. Rejects `disconnected` when no server accepts, or the server does not answer in time. */
 export async function probeNats(options: {
   readonly servers: string;
   readonly name: string;
@@ -86,7 +86,7 @@ async function jetStreamOf(connection: NatsConnection): Promise<{ streams: numbe
     const { streams } = answer.json<{ streams?: number }>();
     return streams === undefined ? undefined : { streams };
   } catch (error) {
-    // Nobody listens, this user may not ask, or there is no leader: all the same to whoever does not need it.
+    // No JetStream, no permission, or no leader. kvferry does not need JetStream, so the difference does not matter.
     if (error instanceof Error) return undefined;
     throw error;
   }

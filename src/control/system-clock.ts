@@ -1,13 +1,13 @@
-/** Real time. */
+/** The clock port on the system's monotonic clock. */
 import { performance } from 'node:perf_hooks';
 import type { ClockPort } from '../ports/clock.js';
 
-/** Node fires longer timers at once. */
+/** Node fires timers with a longer delay at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Its timers keep the process alive, as timers do: whoever stops has to clear its own, and one that was forgotten shows
- * as a process that does not end.
+ * Its timers keep the process alive. Each owner must clear its timers when it stops. A forgotten timer shows as a process
+ * that does not end.
  */
 export class SystemClock implements ClockPort {
   now(): number {

@@ -1,7 +1,7 @@
 /**
- * What is in the arena: entries by key, and which of them nobody holds. An entry that is ready and has no lease left is
- * retained as cache, if that is configured, until its page is needed (least recently used first); otherwise it goes and
- * its page is free at once (S8).
+ * The contents of the arena: entries by key, and the lists of retained and orphaned entries. A ready entry without a lease
+ * is retained as cache, if that is configured, until its page is needed (least recently used first). Otherwise the entry is
+ * removed and its page is free at once (S8).
  */
 import { KvferryError } from '../protocol/errors.js';
 import { Lessees } from './lessees.js';
@@ -9,20 +9,20 @@ import type { PageTable } from './page-table.js';
 import type { Entry, Holder, Joiner, Place } from './records.js';
 import type { Trail } from './trail.js';
 
-/** Nobody has joined: one list for all entries. */
-export const nobody: Joiner[] = [];
-Object.freeze(nobody);
+/** The joiners of an entry that no request has joined: one frozen list for all entries. */
+export const noJoiners: Joiner[] = [];
+Object.freeze(noJoiners);
 
 export class Contents {
   readonly #pages: PageTable;
   readonly #retainedMax: number;
   readonly #trail: Trail;
   readonly #entries = new Map<string, Entry>();
-  /** Ready entries that nobody holds, least recently used first. */
+  /** Ready entries without a lease, least recently used first. */
   readonly #retained = new Set<Entry>();
-  /** Entries that are joined and that nobody writes, in the order in which they lost their writer. */
+  /** Entries with joiners and without a writer, in the order in which they lost their writers. */
   readonly #orphans = new Set<Entry>();
-  /** Requests that wait for admission, by the keys they will ask for. */
+  /** Requests that wait for admission, by the keys of their batches. */
   readonly #waitingFor = new Map<string, Set<Holder>>();
   #isWaitingCheaper = false;
 
@@ -44,7 +44,7 @@ export class Contents {
     return this.#orphans;
   }
 
-  /** Pages that somebody could be given: free ones, and retained ones. */
+  /** The number of pages that can be given to a request: free pages and retained pages. */
   get available(): number {
     return this.#pages.freeCount + this.#retained.size;
   }
@@ -61,7 +61,7 @@ export class Contents {
     return this.#entries.values();
   }
 
-  /** Entries that nobody holds, least recently used first. */
+  /** Ready entries without a lease, least recently used first. */
   retainedEntries(): ReadonlySet<Entry> {
     return this.#retained;
   }
@@ -70,17 +70,17 @@ export class Contents {
     return this.#retained.has(entry);
   }
 
-  /** A page for a key that is not here. The caller has made sure that one is available. */
+  /** Adds an entry for a key that is not in the arena. The caller makes sure that a page is available. */
   add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
     const place = this.#take(writer, grant);
     const holders = new Lessees<Holder>();
-    const entry: Entry = { key, length, place, ready: false, holders, joiners: nobody, left: undefined };
+    const entry: Entry = { key, length, place, ready: false, holders, joiners: noJoiners, left: undefined };
     this.#entries.set(key, entry);
     this.#countHeld(key, 1);
     return { entry, place };
   }
 
-  /** The joiner becomes the writer, on a new page. The caller has made sure that one is available. */
+  /** The joiner becomes the writer, on a new page. The caller makes sure that a page is available. */
   adopt(entry: Entry, heir: Joiner, grant: string): Place {
     const place = this.#take(heir.holder, grant);
     entry.place = place;
@@ -89,7 +89,7 @@ export class Contents {
     return place;
   }
 
-  /** Nobody writes the entry any more; its page is no longer its own. It stays while somebody has joined it. */
+  /** The entry has lost its writer and its page. It stays in the arena while a holder leases it. */
   orphan(entry: Entry): void {
     entry.place = null;
     if (entry.holders.size > 0) this.#orphans.add(entry);
@@ -102,13 +102,13 @@ export class Contents {
     this.revive(entry.key);
   }
 
-  /** If it is retained, it is not any more: somebody is about to lease it. */
+  /** A holder is about to lease this key: it is not retained any more. */
   revive(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined && this.#retained.delete(entry)) this.#countHeld(key, 1);
   }
 
-  /** It waits for the bytes that somebody else writes. */
+  /** The joiner waits for the bytes that another request writes. */
   join(entry: Entry, joiner: Joiner): void {
     if (entry.joiners.length > 0) entry.joiners.push(joiner);
     else entry.joiners = [joiner];
@@ -124,9 +124,10 @@ export class Contents {
     else if (entry.place === null) this.#remove(entry);
   }
 
-  // --- what waits for it --------------------------------------------------------------------------------------------
-
-  /** What a waiting request would be charged follows the arena, so that asking for it costs nothing (P3, P8). */
+  /**
+   * The request waits, and one of its batches has this key. From now on the request's `waitingHeld` follows the arena, so
+   * that its charge is known at any time without a lookup (P3, P8).
+   */
   waitFor(holder: Holder, key: string): void {
     const holders = this.#waitingFor.get(key);
     if (holders === undefined) this.#waitingFor.set(key, new Set([holder]));
@@ -136,7 +137,7 @@ export class Contents {
     if (entry !== undefined && !this.#retained.has(entry)) holder.waitingHeld += 1;
   }
 
-  /** Has what a waiting request asks for come to be held since this was last asked? Then it would be charged less. */
+  /** True when, since the last call, a key of a waiting request was leased: then that request's charge is lower. */
   takeWaitingCheaper(): boolean {
     const cheaper = this.#isWaitingCheaper;
     this.#isWaitingCheaper = false;
@@ -153,8 +154,6 @@ export class Contents {
     holder.waitingHeld = 0;
   }
 
-  // ------------------------------------------------------------------------------------------------------------------
-
   #take(writer: Holder, grant: string): Place {
     if (this.#pages.freeCount === 0) this.#evict();
     const { page, generation } = this.#pages.allocate();
@@ -167,18 +166,18 @@ export class Contents {
     if (this.#retained.size > this.#retainedMax) this.#evict();
   }
 
-  /** The retained entry that was used longest ago makes room. */
+  /** Frees the page of the least recently used retained entry. */
   #evict(): void {
     for (const entry of this.#retained) {
       this.#retained.delete(entry);
       this.#entries.delete(entry.key);
       const page = entry.place?.page ?? -1;
       this.#pages.free(page, 'page.released');
-      // Without a cache, it is only released.
+      // Without a cache, the page is only released, and the trail has that already.
       if (this.#retainedMax > 0) this.#trail({ action: 'evicted', keys: [entry.key], pages: [page] });
       return;
     }
-    throw new KvferryError('internal', 'a page was promised and none is available');
+    throw new KvferryError('internal', 'a page was promised, but none is available');
   }
 
   #remove(entry: Entry): void {

@@ -1,43 +1,41 @@
-/** Everything the store knows, as plain data: for checks, drawings and explanations. Nothing in it is shared with the store. */
-import type { PageState } from '../../machines/page.js';
-import type { Allocation } from '../../machines/transfer.js';
-import type { End } from '../protocol/subjects.js';
+/** Everything that the store knows, as plain data that shares nothing with the store. For checks, drawings and explanations. */
+import type { Allocation } from '../protocol/allocation.js';
+import type { PageDescription } from './page-table.js';
+import type { QuarantineDescription } from './quarantine.js';
+import type { Entry, Holder } from './records.js';
+import type { StoreState } from './state.js';
+import type { TombstoneDescription } from './tombstones.js';
 
 export interface StoreDescription {
   /** One for each page, by number. */
-  readonly pages: readonly { readonly state: PageState; readonly generation: number }[];
-  /** Free pages in the order in which they will be taken, last first. */
+  readonly pages: readonly PageDescription[];
+  /** Free pages. The store takes the last one first. */
   readonly free: readonly number[];
   readonly entries: readonly EntryDescription[];
   readonly holders: readonly HolderDescription[];
-  /** Names of the holders that wait for admission, first first. */
+  /** Names of the requests that wait for admission, in order. */
   readonly queue: readonly string[];
-  readonly quarantine: readonly {
-    readonly page: number;
-    readonly writer: string;
-    readonly grant: string;
-    readonly sinceMs: number;
-  }[];
-  /** Remote keys that are valid. */
+  readonly quarantine: readonly QuarantineDescription[];
+  /** Valid remote keys. */
   readonly grants: readonly string[];
-  /** Ends that are remembered, oldest first, by the holder's name. */
-  readonly tombstones: readonly { readonly holder: string; readonly end: End; readonly atMs: number }[];
+  /** Remembered ends, oldest first. */
+  readonly tombstones: readonly TombstoneDescription[];
 }
 
-/** One key in the arena. Holders are named as `nameOf` does: `<epoch>/<request>`. */
+/** One key in the arena. Holders have names as `nameOf` makes them: `<epoch>/<request>`. */
 export interface EntryDescription {
   readonly key: string;
   /** Bytes. */
   readonly length: number;
   readonly ready: boolean;
-  /** Nobody leases it: kept as cache until its page is needed. */
+  /** No holder leases the entry: it is cache until its page is needed. */
   readonly retained: boolean;
-  /** Null while nobody writes it. */
+  /** Null while the entry has no writer. */
   readonly place: {
     readonly page: number;
     readonly generation: number;
     readonly writer: string;
-    /** The remote key under which it is, or was, written. */
+    /** The remote key under which the writer writes, or wrote. */
     readonly grant: string;
   } | null;
   readonly holders: readonly string[];
@@ -50,20 +48,69 @@ export interface HolderDescription {
   readonly totalChunks: number;
   readonly admitted: boolean;
   readonly refused: boolean;
-  /** Pages promised to it that no batch has asked for yet. */
+  /** Pages promised to the request that none of its batches has asked for yet. */
   readonly reserved: number;
   readonly batches: readonly {
     readonly batch: number;
     readonly last: boolean;
     readonly keys: readonly string[];
     readonly grant: string;
-    /** Null while it waits for admission. */
+    /** Null while the request waits for admission. */
     readonly allocation: Allocation | null;
-    /** Of each part: what it was allocated, and what was handed over to it since. */
+    /** For each part, the allocation first and then the hand-overs: whether it is committed. */
     readonly committed: readonly boolean[];
   }[];
-  /** Keys it holds a lease on. */
+  /** Keys that the holder leases. */
   readonly leases: readonly string[];
   readonly drained: boolean;
   readonly expiresAtMs: number;
+}
+
+/** Takes time in proportion to the size of the arena. */
+export function describe(state: StoreState): StoreDescription {
+  const { contents, holders } = state;
+  return {
+    ...state.pages.describe(),
+    entries: [...contents.values()].map((entry) => describeEntry(entry, contents.isRetained(entry))),
+    holders: [...holders.values()].map(describeHolder),
+    queue: state.admission.names(),
+    quarantine: state.quarantine.describe(),
+    grants: [...state.grants.keys()],
+    tombstones: state.tombstones.describe(),
+  };
+}
+
+function describeEntry({ key, length, ready, place, holders, joiners }: Entry, retained: boolean): EntryDescription {
+  return {
+    key,
+    length,
+    ready,
+    retained,
+    place: place === null ? null : { ...place, writer: place.writer.name },
+    holders: [...holders].map(({ name }) => name),
+    joiners: joiners.map(({ holder, batch }) => ({ holder: holder.name, batch })),
+  };
+}
+
+function describeHolder(holder: Holder): HolderDescription {
+  const { name, state, totalChunks, admitted, reserved, drained, expiresAtMs } = holder;
+  return {
+    name,
+    state,
+    totalChunks,
+    admitted,
+    reserved,
+    drained,
+    refused: holder.refused !== undefined,
+    batches: [...holder.batches.values()].map(({ command, allocation, parts }) => ({
+      batch: command.batch,
+      last: command.last,
+      keys: command.keys,
+      grant: command.grant,
+      allocation,
+      committed: parts.map(({ committed }) => committed),
+    })),
+    leases: [...holder.leases.keys()],
+    expiresAtMs,
+  };
 }

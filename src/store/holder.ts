@@ -1,12 +1,12 @@
-/** Who holds leases. */
+/** The identity of a holder of leases. */
 
-/** A request, or a reader of its own. `epoch` is the sender's (or the reader's). */
+/** A request, or a reader without a request. `epoch`: that of the sender, or of the reader. */
 export interface HolderId {
   readonly request: string;
   readonly epoch: string;
 }
 
-/** One string for one holder, to index by. */
+/** The holder as one string, for maps and messages. */
 export function nameOf({ request, epoch }: HolderId): string {
   return `${epoch}/${request}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Who leases an entry: nearly always nobody or one, and there are as many of these as there are keys. So a set is made only for
- * the second.
+ * The holders that lease an entry. Every key has one of these, and nearly every key has at most one holder. So a `Set` is
+ * made only for the second holder: it saves most of the memory.
  */
 export class Lessees<Holder> {
   #only: Holder | undefined;
@@ -31,7 +31,7 @@ export class Lessees<Holder> {
     this.#all = undefined;
   }
 
-  /** In the order in which they came. */
+  /** In the order in which they took their leases. */
   *[Symbol.iterator](): IterableIterator<Holder> {
     if (this.#all !== undefined) yield* this.#all;
     else if (this.#only !== undefined) yield this.#only;

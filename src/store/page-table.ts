@@ -1,10 +1,9 @@
 /**
- * The arena's pages: state, generation, and which remote key may write to each. Says nothing about keys or requests.
- * Every step a page takes is looked up in `machines/page.ts`; a step the machine forbids throws.
+ * The pages of the arena: the state and the generation of each. The table knows nothing of keys or requests. Every step of
+ * a page is looked up in `machines/page.ts`; a step that the machine forbids throws.
  */
 import { nextPageState, type PageEvent, type PageState, pageStates } from '../../machines/page.js';
 import { KvferryError } from '../protocol/errors.js';
-import type { StoreDescription } from './description.js';
 
 const codeOf = new Map(pageStates.map((state, code) => [state, code]));
 
@@ -22,11 +21,16 @@ function nextCode(code: number, event: PageEvent): number {
   return row[code] ?? -1;
 }
 
+export interface PageDescription {
+  readonly state: PageState;
+  readonly generation: number;
+}
+
 export class PageTable {
   readonly total: number;
   readonly #states: Uint8Array;
   readonly #generations: Uint32Array;
-  /** Free pages, used as a stack: the page freed last is warm in the caches. */
+  /** A stack of free pages: the page that was freed last may still be in the processor's caches. */
   readonly #free: number[];
   readonly #counts: Record<PageState, number>;
 
@@ -57,10 +61,10 @@ export class PageTable {
     return this.#generations[page] ?? 0;
   }
 
-  /** Takes a free page for writing and gives it a new generation. The caller has made sure that one is free. */
+  /** Takes a free page for writing and gives it a new generation. The caller makes sure that a page is free. */
   allocate(): { page: number; generation: number } {
     const page = this.#free.pop();
-    if (page === undefined) throw new KvferryError('internal', 'allocation without a free page');
+    if (page === undefined) throw new KvferryError('internal', 'no page is free to allocate');
     const generation = this.generation(page) + 1;
     this.#generations[page] = generation;
     this.#step(page, 'page.allocated');
@@ -81,7 +85,7 @@ export class PageTable {
     this.#free.push(page);
   }
 
-  describe(): Pick<StoreDescription, 'pages' | 'free'> {
+  describe(): { pages: PageDescription[]; free: number[] } {
     const pages = Array.from({ length: this.total }, (_, page) => ({
       state: this.state(page),
       generation: this.generation(page),
@@ -89,18 +93,19 @@ export class PageTable {
     return { pages, free: [...this.#free] };
   }
 
-  /** Recounts everything. Returns what is wrong, or undefined. */
-  audit(): string | undefined {
+  /** Counts everything again. Returns the first difference, or undefined. */
+  brokenInvariant(): string | undefined {
     const counts: Record<PageState, number> = { free: 0, writing: 0, ready: 0, quarantined: 0 };
     for (let page = 0; page < this.total; page += 1) counts[this.state(page)] += 1;
     for (const state of pageStates) {
       if (counts[state] !== this.#counts[state]) {
-        return `${counts[state]} pages are ${state}, ${this.#counts[state]} were counted`;
+        return `${counts[state]} pages are ${state}, but the count says ${this.#counts[state]}`;
       }
     }
     if (new Set(this.#free).size !== this.#free.length) return 'a page is on the free list twice';
-    if (this.#free.length !== counts.free)
-      return `${counts.free} pages are free, the free list has ${this.#free.length}`;
+    if (this.#free.length !== counts.free) {
+      return `${counts.free} pages are free, but ${this.#free.length} are on the free list`;
+    }
     if (this.#free.some((page) => this.state(page) !== 'free')) return 'a page on the free list is not free';
     return undefined;
   }
@@ -108,7 +113,8 @@ export class PageTable {
   #step(page: number, event: PageEvent): void {
     const from = this.#states[page] ?? -1;
     const to = nextCode(from, event);
-    if (to < 0) throw new KvferryError('internal', `page ${page} is ${this.state(page)}: no ${event}`);
+    if (to < 0)
+      throw new KvferryError('internal', `page ${page} is ${this.state(page)}: it cannot take the step ${event}`);
     this.#counts[pageStates[from] as PageState] -= 1;
     this.#counts[pageStates[to] as PageState] += 1;
     this.#states[page] = to;

@@ -1,14 +1,17 @@
 /**
- * Pages that nobody owns and that a write may still reach (P5). A page leaves when its writer says that it has drained, or
- * when the remote key it was written under has been revoked. Never because time has passed.
+ * Pages without an owner that a write may still reach (P5). A page leaves when its writer reports that it has drained, or
+ * when the remote key of that write has been revoked. Time alone never frees a page.
  */
-import type { StoreDescription } from './description.js';
 
 export interface QuarantinedPage {
   /** Name of the holder that may still write to it. */
   readonly writer: string;
   readonly grant: string;
   readonly sinceMs: number;
+}
+
+export interface QuarantineDescription extends QuarantinedPage {
+  readonly page: number;
 }
 
 export class Quarantine {
@@ -19,13 +22,13 @@ export class Quarantine {
     return this.#pages.size;
   }
 
-  /** Since when the oldest page is here; undefined when none is. */
+  /** The time at which the oldest page came; undefined when the quarantine is empty. */
   get oldestSinceMs(): number | undefined {
     for (const { sinceMs } of this.#pages.values()) return sinceMs;
     return undefined;
   }
 
-  /** Remote keys that could reach a page which has been here since before then. */
+  /** Remote keys that could reach a page which came before `sinceMs`. */
   grantsSince(sinceMs: number): string[] {
     return [...new Set([...this.#pages.values()].filter((page) => page.sinceMs < sinceMs).map(({ grant }) => grant))];
   }
@@ -38,17 +41,17 @@ export class Quarantine {
     this.#pages.set(page, { writer, grant, sinceMs: nowMs });
   }
 
-  /** Takes out, and returns, the pages that only this writer could reach. */
+  /** Removes and returns the pages that only this writer could reach. */
   takeDrained(writer: string): number[] {
     return this.#take((page) => page.writer === writer);
   }
 
-  /** Takes out, and returns, the pages that only this remote key could reach. */
+  /** Removes and returns the pages that only this remote key could reach. */
   takeFenced(grant: string): number[] {
     return this.#take((page) => page.grant === grant);
   }
 
-  describe(): StoreDescription['quarantine'] {
+  describe(): QuarantineDescription[] {
     return [...this.#pages].map(([page, { writer, grant, sinceMs }]) => ({ page, writer, grant, sinceMs }));
   }
 

@@ -1,26 +1,25 @@
-/** What the store remembers: entries (keys in the arena), holders (who leases them), and holders' batches. */
-import type { Allocation } from '../../machines/transfer.js';
+/** The records of the store: entries (keys in the arena), holders (requests and readers with leases), and batches. */
+import type { Allocation } from '../protocol/allocation.js';
 import type { Failure } from '../protocol/fields.js';
-import type { Candidate } from './admission.js';
-import type { StoreCommand } from './commands.js';
 import type { HolderId } from './holder.js';
 import type { Lessees } from './lessees.js';
+import type { CommandOf } from './messages.js';
 
-/** Where an entry's bytes are, or will be, and who writes them there. */
+/** The page of an entry, and the request that writes it or has written it. */
 export interface Place {
   readonly page: number;
   readonly generation: number;
   readonly writer: Holder;
-  /** The remote key under which it is written. */
+  /** The remote key under which the writer writes. */
   readonly grant: string;
 }
 
-/** A request that waits for another's write of one of its chunks. */
+/** A request that waits for a chunk which another request writes. */
 export interface Joiner {
   readonly holder: Holder;
   readonly batch: number;
   readonly position: number;
-  /** The remote key under which it has refused to take over. */
+  /** The remote key under which the request has declined to take over. */
   declined?: string;
 }
 
@@ -28,17 +27,17 @@ export interface Entry {
   readonly key: string;
   /** Bytes. */
   readonly length: number;
-  /** Null while nobody writes it: its writer is gone, and no joiner has taken over yet. Never while `ready`. */
+  /** Null while the writer is gone and no joiner has taken over yet. Never null while `ready`. */
   place: Place | null;
   ready: boolean;
   readonly holders: Lessees<Holder>;
-  /** In the order in which they came; the first that can takes over when the writer fails. */
+  /** In the order in which they joined. When the writer fails, the first that can write takes over. */
   joiners: Joiner[];
-  /** Why the last writer is gone. */
+  /** The last writer that gave up, and why. */
   left: { readonly writer: HolderId; readonly reason: Failure | undefined } | undefined;
 }
 
-/** Pages that a holder writes together and commits together. Part 0 is what the batch was allocated, others were handed over. */
+/** Pages that a request writes together and commits together. Part 0 is the allocation, the others are hand-overs. */
 export interface Part {
   readonly positions: readonly number[];
   readonly places: readonly Place[];
@@ -46,7 +45,7 @@ export interface Part {
 }
 
 export interface Batch {
-  readonly command: Extract<StoreCommand, { type: 'allocate' }>;
+  readonly command: CommandOf<'allocate'>;
   /** Null while the request waits for admission. */
   allocation: Allocation | null;
   bytes: number;
@@ -56,26 +55,26 @@ export interface Batch {
 export interface Holder {
   readonly id: HolderId;
   readonly name: string;
-  /** A request that is arriving, one that is ready, or a reader that came with `acquire`. */
+  /** A request that is arriving, a request that is ready, or a reader that came with `acquire`. */
   state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   admitted: boolean;
-  /** It had to wait for admission. */
+  /** The request had to wait for admission. */
   queued: boolean;
-  /** Why it will never be admitted. */
+  /** Why the request will never be admitted. */
   refused: Failure | undefined;
-  /** Pages promised to it that no batch has asked for yet. */
+  /** Pages promised to the request that none of its batches has asked for yet. */
   reserved: number;
   readonly batches: Map<number, Batch>;
   chunks: number;
   highestBatch: number;
   lastBatch: number | null;
-  /** Keys of batches that wait for admission, and how many of them somebody holds now. */
+  /** Keys of the batches that wait for admission. */
   readonly waitingKeys: Set<string>;
+  /** How many of `waitingKeys` are in the arena now and leased. */
   waitingHeld: number;
-  readonly candidate: Candidate;
   readonly leases: Map<string, Entry>;
-  /** No write of it can land any more, and none will be started: what its sender says last. */
+  /** No write of this request can land any more, and its sender starts none. */
   drained: boolean;
   expiresAtMs: number;
   endedAtMs: number;

@@ -1,7 +1,6 @@
-/** Ended requests, kept for a while so that late, repeated and re-used messages get the recorded end (P6). */
+/** The ends of requests, kept for a limited time: late and repeated messages get the recorded end as their answer (P6). */
 import type { Failure } from '../protocol/fields.js';
 import type { End } from '../protocol/subjects.js';
-import type { StoreDescription } from './description.js';
 import { type HolderId, nameOf } from './holder.js';
 
 export interface Tombstone {
@@ -10,10 +9,17 @@ export interface Tombstone {
   readonly atMs: number;
 }
 
+export interface TombstoneDescription {
+  /** The holder's name. */
+  readonly holder: string;
+  readonly end: End;
+  readonly atMs: number;
+}
+
 export class Tombstones {
   readonly #max: number;
   readonly #keepMs: number;
-  /** In the order of their ends, oldest first. */
+  /** The oldest end first. */
   readonly #byName = new Map<string, { readonly holder: HolderId; readonly tombstone: Tombstone }>();
 
   /** Keeps at most `max` ends, each at most `keepMs`. */
@@ -30,16 +36,16 @@ export class Tombstones {
     return this.#byName.get(nameOf(holder))?.tombstone;
   }
 
-  /** Of whatever epoch. */
+  /** The ends of every request of that name, in any epoch. */
   ofRequest(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
     return [...this.#byName.values()].filter(({ holder }) => holder.request === request);
   }
 
-  describe(): StoreDescription['tombstones'] {
+  describe(): TombstoneDescription[] {
     return [...this.#byName].map(([holder, { tombstone }]) => ({ holder, end: tombstone.end, atMs: tombstone.atMs }));
   }
 
-  /** The first end of a request is the one that stays. */
+  /** Only the first end of a request counts. */
   add(holder: HolderId, end: End, reason: Failure | undefined, nowMs: number): void {
     const name = nameOf(holder);
     if (this.#byName.has(name)) return;

@@ -1,4 +1,7 @@
-/** What the store did with chunks and their pages, told while it does it: for those who look. Nothing depends on it. */
+/**
+ * The trail: one step for each thing that the store does with chunks and their pages, reported while the command runs.
+ * The agent's journal and its audit events are made from it. No rule of the store depends on it.
+ */
 import type { StoreAction } from '../protocol/observation.js';
 import type { HolderId } from './holder.js';
 
@@ -7,15 +10,15 @@ export interface TrailStep {
   readonly holder?: HolderId;
   readonly batch?: number;
   readonly keys: readonly string[];
-  /** Which of `keys` it is about; undefined: all. */
+  /** Positions in `keys` that the step is about. Undefined: all of them. */
   readonly positions?: readonly number[];
-  /** One for each of those. */
+  /** One page for each position. */
   readonly pages?: readonly number[];
-  /** When it is about chunks whose keys are not at hand. */
+  /** The number of chunks, when the store does not know their keys any more. */
   readonly chunks?: number;
-  /** Of what was joined: who writes it (the first of it). Of what was handed over: who should have written it. */
+  /** When chunks were joined: the writer of the first one. When they were handed over: their last writer. */
   readonly other?: HolderId | undefined;
-  /** For people. */
+  /** Explanation in words. */
   readonly detail?: string;
 }
 

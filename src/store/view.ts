@@ -1,32 +1,30 @@
-/** What may be seen of the store, besides its counts: for `inspect` and `explain`. Plain data, nothing in it is shared. */
+/** Questions that `inspect` and `explain` ask the store. The answers are plain data that share nothing with the store. */
 import type { PageState } from '../../machines/page.js';
-import type { Admission } from './admission.js';
-import type { Contents } from './contents.js';
+import { chargeOf } from './admission.js';
 import type { HolderId } from './holder.js';
-import type { PageTable } from './page-table.js';
-import type { Quarantine } from './quarantine.js';
 import type { Entry, Holder } from './records.js';
+import type { StoreState } from './state.js';
 
-/** Who holds pages, and how many. */
+/** A holder, and how much it holds. */
 export interface HolderView {
   readonly holder: HolderId;
   readonly state: Holder['state'];
-  /** Keys it holds leases on. */
+  /** The number of keys that the holder leases. */
   readonly leases: number;
-  /** Pages promised to it that it has not got yet. */
+  /** Pages promised to the request that none of its batches has asked for yet. */
   readonly reserved: number;
-  /** When its leases end; undefined while it is arriving. */
+  /** When the leases end; undefined while the request is arriving. */
   readonly expiresAtMs: number | undefined;
 }
 
-/** Why a request is not admitted. */
+/** Why a request waits for admission. */
 export interface AdmissionView {
-  /** New pages it needs. */
+  /** New pages that the request needs. */
   readonly charge: number;
-  /** Pages it could have now, without those that are promised to others. */
+  /** Available pages that are not promised to other requests. */
   readonly available: number;
   readonly total: number;
-  /** Requests that are before it. */
+  /** The number of requests that wait before this one. */
   readonly before: number;
 }
 
@@ -34,13 +32,13 @@ export interface AdmissionView {
 export interface EntryView {
   readonly key: string;
   readonly length: number;
-  /** `orphaned`: nobody writes it, and it is joined. */
+  /** `orphaned`: the entry has joiners and no writer. */
   readonly state: 'writing' | 'ready' | 'retained' | 'orphaned';
   readonly page: number | undefined;
   readonly generation: number | undefined;
-  /** Who writes it, or has written it. */
+  /** The request that writes the entry, or has written it. */
   readonly writer: HolderId | undefined;
-  /** Who has a lease on it. */
+  /** The holders that lease the entry. */
   readonly holders: readonly HolderView[];
   readonly joiners: readonly HolderId[];
 }
@@ -48,33 +46,28 @@ export interface EntryView {
 export interface PageView {
   readonly state: PageState;
   readonly generation: number;
-  /** What is in it. */
+  /** The entry that owns the page. */
   readonly entry: EntryView | undefined;
-  /** Who may still write to it, by the holder's name, and since when it is quarantined. */
+  /** For a quarantined page: the name of the request that may still write to it. */
   readonly quarantine: { readonly writer: string; readonly grant: string; readonly sinceMs: number } | undefined;
 }
 
 const letters = { free: 'f', writing: 'w', ready: 'r', quarantined: 'q' } as const satisfies Record<PageState, string>;
 const RETAINED = 'k';
 
-export interface StoreParts {
-  readonly pages: PageTable;
-  readonly contents: Contents;
-  readonly holders: ReadonlyMap<string, Holder>;
-  readonly admission: Admission;
-  readonly quarantine: Quarantine;
-}
-
 export class StoreView {
-  readonly #parts: StoreParts;
+  readonly #state: StoreState;
 
-  constructor(parts: StoreParts) {
-    this.#parts = parts;
+  constructor(state: StoreState) {
+    this.#state = state;
   }
 
-  /** The state of every page by number, in runs: `f120w3r5`, with `k` for retained ones. As dear as the arena is large. */
+  /**
+   * The state of every page by number, in runs: `f120w3r5`. `k` stands for retained pages. Takes time in proportion to the
+   * size of the arena.
+   */
   pageMap(): string {
-    const { pages, contents } = this.#parts;
+    const { pages, contents } = this.#state;
     const retained = new Set<number>();
     for (const { place } of contents.retainedEntries()) if (place !== null) retained.add(place.page);
     const runs: string[] = [];
@@ -97,31 +90,31 @@ export class StoreView {
     return runs.join('');
   }
 
-  /** Undefined when it does not wait for admission. */
+  /** Undefined when the request does not wait for admission. */
   admission(name: string): AdmissionView | undefined {
-    const { admission, contents, holders, pages } = this.#parts;
+    const { admission, contents, holders, pages } = this.#state;
     const before = admission.names().indexOf(name);
     const holder = holders.get(name);
     if (before < 0 || holder === undefined) return undefined;
     const available = contents.available - admission.reserved;
-    return { charge: holder.candidate.charge(), available, total: pages.total, before };
+    return { charge: chargeOf(holder), available, total: pages.total, before };
   }
 
   holder(name: string): HolderView | undefined {
-    const holder = this.#parts.holders.get(name);
+    const holder = this.#state.holders.get(name);
     return holder === undefined ? undefined : viewOf(holder);
   }
 
-  /** Those that hold most, most first. */
+  /** Holders of pages, the largest first. */
   largestHolders(): HolderView[] {
-    const views = [...this.#parts.holders.values()].map(viewOf);
+    const views = [...this.#state.holders.values()].map(viewOf);
     const size = ({ leases, reserved }: HolderView) => leases + reserved;
     return views.filter((view) => size(view) > 0).sort((a, b) => size(b) - size(a));
   }
 
-  /** Who writes the chunks that this one has joined. Undefined for each that nobody writes. */
+  /** The writers of the chunks that this request has joined; one undefined stands for all chunks without a writer. */
   writersFor(name: string): (HolderView | undefined)[] {
-    const holder = this.#parts.holders.get(name);
+    const holder = this.#state.holders.get(name);
     const writers = new Map<string, HolderView | undefined>();
     for (const { ready, place } of holder?.leases.values() ?? []) {
       if (ready || place?.writer === holder) continue;
@@ -131,13 +124,13 @@ export class StoreView {
   }
 
   entry(key: string): EntryView | undefined {
-    const entry = this.#parts.contents.get(key);
+    const entry = this.#state.contents.get(key);
     return entry === undefined ? undefined : this.#entryView(entry);
   }
 
-  /** Undefined when there is no such page. As dear as the arena is full. */
+  /** Undefined when there is no such page. Takes time in proportion to the number of keys. */
   page(page: number): PageView | undefined {
-    const { pages, contents, quarantine } = this.#parts;
+    const { pages, contents, quarantine } = this.#state;
     if (page >= pages.total) return undefined;
     let inside: Entry | undefined;
     for (const entry of contents.values()) {
@@ -153,7 +146,7 @@ export class StoreView {
 
   #entryView(entry: Entry): EntryView {
     const { key, length, ready, place, holders, joiners } = entry;
-    const settled = this.#parts.contents.isRetained(entry) ? 'retained' : 'ready';
+    const settled = this.#state.contents.isRetained(entry) ? 'retained' : 'ready';
     return {
       key,
       length,

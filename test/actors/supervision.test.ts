@@ -69,7 +69,7 @@ test('an invariant is broken → every request ends, no access, the process ends
   const writes = made.fabrics.holdWrites();
   await made.put('prefill-0', 'arriving', ['k1'], { first: 1 });
   await made.clock.until(() => writes.held > 0);
-  const audit = vi.spyOn(Store.prototype, 'auditCounts').mockReturnValue('2 + 2 pages are not 5');
+  const check = vi.spyOn(Store.prototype, 'checkCounts').mockReturnValue('2 + 2 pages are not 5');
 
   await made.clock.until(() => made.terminals.some(({ request }) => request === 'arriving'));
   expect(await made.ended('arriving')).toMatchObject({
@@ -81,7 +81,7 @@ test('an invariant is broken → every request ends, no access, the process ends
   expect(await made.settle(decode.ended)).toMatchObject({ fenced: { code: 'agent_fenced' } });
   // Only the remote key stood between the late bytes and the arena.
   expect(made.fabrics.revoked).toHaveLength(1);
-  audit.mockRestore();
+  check.mockRestore();
 });
 
 test('a command that finds something impossible is a lost invariant too', async () => {

@@ -58,7 +58,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
         check: 'nats',
         severity: 'problem',
         finding: `no connection to NATS at ${gone.url}: connection refused`,
-        remedy: `start a server (nats-server), or name the right one with --nats or KVFERRY_NATS_URL; asked was ${gone.url}`,
+        remedy: `start a server (nats-server), or set its address with --nats or KVFERRY_NATS_URL; tried ${gone.url}`,
       },
     ]);
     expect([...new Set(findings.map(({ group }) => group))]).toEqual([

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { inspectCommand } from '../../src/cli/inspect.js';
 import { runProgram } from '../../src/cli/program.js';
 import type { ClusterView } from '../../src/observe/inspector/feed.js';
@@ -8,13 +8,19 @@ import { RecordedTerminal } from '../support/recorded-terminal.js';
 
 const RECORDING = join(import.meta.dirname, '../observe/replay/recordings/writer-killed.decode-0.jsonl');
 
-/** Runs the command, asks its API for the cluster, and ends it. */
+/** Runs the command, asks its API for the cluster once that is known, and ends it. */
 async function inspect(...args: string[]): Promise<ClusterView> {
   const terminal = new RecordedTerminal();
   let view: unknown;
   const look = async () => {
     const [, url] = /^inspector: (http:\S+)$/.exec(terminal.stdout[0] ?? '') ?? [];
-    view = await (await fetch(new URL('/api/cluster', url))).json();
+    await vi.waitFor(
+      async () => {
+        view = await (await fetch(new URL('/api/cluster', url))).json();
+        expect((view as ClusterView).source.state).toBe('connected');
+      },
+      { timeout: 20_000 },
+    );
   };
   await inspectCommand(terminal, look).parseAsync(['--listen', '0', ...args], { from: 'user' });
   return view as ClusterView;
@@ -37,7 +43,7 @@ describe('kvferry inspect', () => {
   test('says that a recording cannot be read', async () => {
     expect(await refused('--recording', '/nowhere.jsonl')).toEqual({
       exitCode: 2,
-      stderr: 'kvferry: recording /nowhere.jsonl: there is no such file [invalid_configuration]',
+      stderr: 'kvferry: recording /nowhere.jsonl: the file does not exist [invalid_configuration]',
     });
   });
 
@@ -46,7 +52,7 @@ describe('kvferry inspect', () => {
     expect(await refused('--recording', 'x', '--allow-faults')).toMatchObject({ exitCode: 2 });
     const { exitCode, stderr } = await refused('--listen', 'here');
     expect(exitCode).toBe(2);
-    expect(stderr).toContain("'here' is invalid. It is not host:port, or a port of 127.0.0.1.");
+    expect(stderr).toContain("'here' is invalid. It must be host:port, or a port of 127.0.0.1.");
   });
 
   test('says that there is no NATS', async () => {

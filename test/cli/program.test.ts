@@ -107,7 +107,7 @@ describe('kvferry agent --print-config', () => {
   test('says in one line what is wrong, and in more with --verbose', async () => {
     const args = ['agent', '--print-config', '--heartbeat-ms', 'often'];
     const message =
-      'kvferry: heartbeatMs (flag --heartbeat-ms): "often" is not valid; allowed is 10ms to 60s [invalid_configuration]';
+      'kvferry: heartbeatMs (flag --heartbeat-ms): "often" is not valid; it must be 10ms to 60s [invalid_configuration]';
     expect(await run(args)).toEqual({ exitCode: 2, stdout: '', stderr: message });
     const { stderr } = await run([...args, '--verbose']);
     expect(stderr.split('\n')[0]).toBe(message);

@@ -41,7 +41,7 @@ describe('kvferry replay', () => {
         expect.stringMatching(/^steps: \d+ in \d+ s; end: cut off/),
         'requests sent: none has ended; received: 1 ready, 1 failed',
         'divergences: 0',
-        'skipped inputs: 0; timers that are not recorded: 0',
+        'skipped inputs: 0; timers that the recording lacks: 0',
         'violations: 0',
       ],
       stderr: '',
@@ -127,12 +127,12 @@ describe('kvferry replay', () => {
   });
 
   test.each([
-    [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: there is no such file [invalid_configuration]'],
-    [['package.json'], 'kvferry: recording package.json: it is not a recording [invalid_configuration]'],
-    [[prefill, '--at', '99'], `kvferry: there is no step 99: the last one is ${last} [invalid_configuration]`],
+    [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: the file does not exist [invalid_configuration]'],
+    [['package.json'], 'kvferry: recording package.json: the file is not a recording [invalid_configuration]'],
+    [[prefill, '--at', '99'], `kvferry: there is no step 99; the last step is ${last} [invalid_configuration]`],
     [[prefill, '--at', 'x'], "'x' is invalid"],
     [[prefill, '--at', '1', '--list'], "error: only one of '--at', '--step' and '--list' or '--request'"],
-    [[prefill, '--step'], 'kvferry: --step needs a terminal; --list and --at do not [invalid_configuration]'],
+    [[prefill, '--step'], 'kvferry: --step needs a terminal; use --list or --at without one [invalid_configuration]'],
     [[], "error: missing required argument 'file'"],
   ])('%j is called wrongly', async (args, message) => {
     const { exitCode, stdout, stderr } = await run(...args);
@@ -152,7 +152,7 @@ describe('kvferry replay --step', () => {
     return terminal.stdout.flatMap((line) => {
       const shown = /^step (\d+) of /.exec(line)?.[1];
       if (shown !== undefined) return [shown];
-      return /^(this is|nothing|n or| ?\S+ is no step)/.test(line) ? [line] : [];
+      return /^(this is|no later|n or|"\S+" is not a step)/.test(line) ? [line] : [];
     });
   }
 
@@ -172,7 +172,14 @@ describe('kvferry replay --step', () => {
     const handover = steps.findIndex((line, step) => step > 12 && line.includes('handover'));
     expect(at).toEqual([help, '0', '12', `${handover}`, `${handover - 1}`]);
     expect(await press('g', ...`${last + 1}`, 'return', 'g', 'x', 'return', '/', ...'gnat', 'return', 'x')).toEqual([
-      ...[help, '0', `${last + 1} is no step`, 'x is no step', 'nothing after this has gnat', help],
+      ...[
+        help,
+        '0',
+        `"${last + 1}" is not a step number`,
+        '"x" is not a step number',
+        'no later step contains "gnat"',
+        help,
+      ],
     ]);
   });
 

@@ -152,7 +152,7 @@ describe('refuses', () => {
         expect.objectContaining({
           code: 'invalid_configuration',
           field: name,
-          message: `${name} (${source}): ${JSON.stringify(text)} is not valid; allowed is ${range}`,
+          message: `${name} (${source}): ${JSON.stringify(text)} is not valid; it must be ${range}`,
         }),
       );
     }
@@ -180,7 +180,7 @@ describe('refuses', () => {
         expect.objectContaining({
           code: 'invalid_configuration',
           message:
-            'traceEndpoint (flag --trace-endpoint): allowed is http://host:4318 or the like, without credentials; empty: no traces',
+            'traceEndpoint (flag --trace-endpoint): the value is not valid; it must be an URL such as http://host:4318, without credentials; empty: no traces',
         }),
       );
     },

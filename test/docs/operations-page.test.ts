@@ -34,6 +34,7 @@ test('names only settings that there are', () => {
     '--once',
     '--agent',
     '--request',
+    '--wait',
     '--limit',
     '--print-config',
   ];

@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
       expect(fallback).toMatchObject({ severity: 'warning' });
       expect(fallback?.finding).toMatch(/^prefill-0 → decode-0: tcp \(libfabric .+\) is a FALLBACK; verbs: /);
       expect(of('agent-providers').map(({ finding }) => finding)).toEqual([
-        expect.stringMatching(/^prefill-0 has no verbs: libfabric /),
+        expect.stringMatching(/^prefill-0 cannot offer verbs: libfabric /),
       ]);
       expect(of('providers').map(({ severity }) => severity)).toEqual(['ok', 'warning']);
     },

@@ -1,4 +1,4 @@
-/** Who gets pages, in which order: first come first served, charged once, nobody starves, nothing else is held up. */
+/** Admission: first come, first served; shared chunks are charged once; no request starves; other work goes on. */
 import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 
@@ -219,7 +219,7 @@ describe('order and charge', () => {
 });
 
 describe('what goes on while a request waits', () => {
-  /** Request `x` waits for pages; `a` is being written, `b` has pages reserved, `c` is ready. */
+  /** Request `x` waits for pages, `a` is being written, `b` has reserved pages, `c` is ready. */
   function blocked(): TestStore {
     const store = new TestStore({ pages: 4 });
     store.allocate('a', ['k0']);

@@ -1,12 +1,12 @@
-/** Commands that cannot be accepted: a typed error that names the field, and nothing changed. */
+/** Commands that the store refuses: a typed error names the field, and the store has not changed. */
 import { describe, expect, test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { allocate, allocated, chunksReady, holderOf, TestStore } from './support.js';
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
 type Commit = Extract<StoreCommand, { type: 'commit' }>;
 
-/** Request `a` sent batch 0 of 2 with k0 and k1 of its 4 chunks; `z` is ready with key z0. */
+/** Request `a` sent batch 0 of 2, with k0 and k1 of its 4 chunks. Request `z` is ready, with key z0. */
 function arriving(): TestStore {
   const store = new TestStore({ pages: 8 });
   store.makeReady('z', ['z0']);

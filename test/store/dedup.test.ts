@@ -1,4 +1,4 @@
-/** Which chunks get a page, which are joined, which are ready: decided in one step, and never ready without bytes. */
+/** One step decides which chunks get a page, which are joined and which are ready. No chunk is ready without its bytes. */
 import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, holderOf, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 
@@ -255,7 +255,7 @@ describe('waiting for pages', () => {
         batch: 0,
         reason: {
           code: 'length_mismatch',
-          message: 'the key is in the arena with 10 bytes, not 11',
+          message: 'the key is already in the arena with 10 bytes, not 11',
           field: 'keys[0]',
         },
       },

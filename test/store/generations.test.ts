@@ -1,4 +1,4 @@
-/** Handles are (page, generation): what was handed out before is recognised and refused. */
+/** A handle is (page, generation). The store recognises and refuses handles of an earlier generation. */
 import { describe, expect, test } from 'vitest';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { PageTable } from '../../src/store/page-table.js';
@@ -106,7 +106,7 @@ describe('the page table takes no step that the page machine forbids', () => {
     test(`P5: the page table refuses ${what}`, () => {
       const table = new PageTable(2);
       expect(() => act(table)).toThrow(KvferryError);
-      expect(table.audit()).toBeUndefined();
+      expect(table.brokenInvariant()).toBeUndefined();
     });
   }
 });

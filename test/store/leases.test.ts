@@ -1,4 +1,4 @@
-/** References on keys: a set of (request, epoch, key), taken in one step with the lookup, dropped once. */
+/** Leases: a set of (request, epoch, key). A lease is taken in one step with the lookup, and dropped once. */
 import { describe, expect, test } from 'vitest';
 import { allocated, chunksReady, handedOver, leasesEnded, pagesFreed, TestStore } from './support.js';
 

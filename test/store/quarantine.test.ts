@@ -1,4 +1,4 @@
-/** Pages whose writer gave up: nobody gets them before the write has drained or can no longer land. */
+/** Pages whose writer gave up: no request gets them before the write has drained or can no longer land. */
 import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, holderOf, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 

@@ -1,14 +1,15 @@
 /**
- * T15 on the store alone: random commands, repeated, reordered and from several senders, against `Oracle`. A failure
- * prints seed, path and the shrunk script. To run one seed again: `KVFERRY_SEED=… KVFERRY_PATH=… npx vitest run
- * test/store/random-traffic.test.ts`. To keep it: add the printed script to `regressions`.
+ * T15 on the store alone: random commands of several senders, some repeated and some reordered, against `Oracle`. A failure
+ * prints the seed, the path and the shrunk script. To run one seed again: `KVFERRY_SEED=… KVFERRY_PATH=… npx vitest run
+ * test/store/random-traffic.test.ts`. To keep a script, add it to `regressions`.
  */
 import fc from 'fast-check';
 import { test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { runs } from '../support/thorough.js';
-import { Oracle } from './oracle.js';
+import { Oracle } from './oracle/oracle.js';
+import { commitsOf, declineOf, stop, write } from './oracle/senders.js';
 
 const SENDERS = 3;
 const REQUESTS = 10;
@@ -18,14 +19,14 @@ const KEYS = 6;
 interface Plan {
   readonly sender: number;
   readonly keys: readonly number[];
-  /** Chunks of the first batch; the rest is the second one. */
+  /** The number of chunks in the first batch. The others are in the second batch. */
   readonly cut: number;
   readonly emptyLast: boolean;
   readonly length: number;
 }
 
 type Step =
-  /** What an untroubled request would do next: its next batch, its commits, its end, acquire, release. */
+  /** What a request without faults does next: its next batch, its commits, its end, acquire, release. */
   | { readonly do: 'advance'; readonly request: number }
   | {
       readonly do: 'put' | 'write' | 'commit' | 'decline' | 'falsify';
@@ -97,22 +98,22 @@ function run(script: Script): void {
         return;
       }
       case 'write':
-        oracle.write(requestOf(step.request), step.batch);
+        write(oracle.model, requestOf(step.request), step.batch);
         return;
       case 'commit': {
-        for (const command of oracle.commitsOf(requestOf(step.request), step.batch)) {
+        for (const command of commitsOf(oracle.model, requestOf(step.request), step.batch)) {
           const accepted = oracle.run(command) !== undefined;
           if (accepted !== oracle.isArriving(command.holder)) throw new Error('a good commit was refused');
         }
         return;
       }
       case 'decline': {
-        const command = oracle.declineOf(requestOf(step.request), step.batch);
+        const command = declineOf(oracle.model, requestOf(step.request), step.batch);
         if (command !== undefined) oracle.run(command);
         return;
       }
       case 'falsify': {
-        const [command] = oracle.commitsOf(requestOf(step.request), step.batch);
+        const [command] = commitsOf(oracle.model, requestOf(step.request), step.batch);
         if (command === undefined) return;
         const [page = 0, ...pages] = command.pages;
         const [generation = 0, ...generations] = command.generations;
@@ -137,7 +138,7 @@ function run(script: Script): void {
         return;
       }
       case 'drained':
-        oracle.stop(requestOf(step.request));
+        stop(oracle.model, requestOf(step.request));
         oracle.run({ type: 'drained', holder: requestOf(step.request) });
         return;
       case 'grant':
@@ -163,7 +164,7 @@ function run(script: Script): void {
 
   for (let request = 0; request < REQUESTS; request += 1) act({ do: 'end', request, end: 'cancelled' });
   for (let request = 0; request < REQUESTS; request += 1) act({ do: 'drained', request });
-  for (const who of oracle.everybody()) oracle.run({ type: 'release', holder: who, keys: undefined });
+  for (const holder of oracle.everyHolder()) oracle.run({ type: 'release', holder, keys: undefined });
   oracle.checkEmpty();
 }
 
@@ -245,7 +246,7 @@ test('T15: random traffic → one owner a page, nothing lost, and ready means wr
   });
 });
 
-/** Scripts that once failed. */
+/** Scripts that failed once. */
 const regressions: Readonly<Record<string, Script>> = {};
 
 for (const [name, once] of Object.entries(regressions))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { allocated, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 
-/** Its chunks have arrived, were read, and are not leased any more. */
+/** The request's chunks have arrived and were read. Its leases are released. */
 function leave(store: TestStore, holder: string, keys: readonly string[]): void {
   store.makeReady(holder, keys);
   store.release(holder);

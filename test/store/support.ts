@@ -1,11 +1,12 @@
-/** Shared by the store's tests: a store on a clock that the test sets, which audits itself after every command. */
+/** For the tests of the store: a store on a clock that the test sets. Its invariants are checked after every command. */
 import { expect } from 'vitest';
 import { RequestEndedError } from '../../src/protocol/codec.js';
 import { type ErrorCode, isKvferryError } from '../../src/protocol/errors.js';
 import type { End } from '../../src/protocol/subjects.js';
-import type { StoreCommand, StoreEffect } from '../../src/store/commands.js';
 import type { HolderId } from '../../src/store/holder.js';
-import { Store, type StoreOptions, type StoreResult } from '../../src/store/store.js';
+import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
+import type { StoreOptions } from '../../src/store/options.js';
+import { Store, type StoreResult } from '../../src/store/store.js';
 
 export const defaults: StoreOptions = {
   pages: 4,
@@ -17,20 +18,20 @@ export const defaults: StoreOptions = {
   retainedMax: 0,
 };
 
-/** Bytes of a chunk, where a test does not care. */
+/** Bytes of a chunk in tests that do not depend on its length. */
 const CHUNK_BYTES = 10;
 
 type Allocate = Extract<StoreCommand, { type: 'allocate' }>;
 type Allocated = Extract<StoreEffect, { type: 'allocated' }>;
 type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
 
-/** A request of sender `e1`, or of the one before the slash: `e2/a`. */
+/** A request of sender `e1`, or of the sender before the slash, as in `e2/a`. */
 export function holderOf(name: string): HolderId {
   const [epoch, request] = name.includes('/') ? name.split('/', 2) : ['e1', name];
   return { request: request as string, epoch: epoch as string };
 }
 
-/** One whole request in one batch, unless the test says otherwise. */
+/** One whole request in one batch, unless `rest` differs. */
 export function allocate(holder: string, keys: readonly string[], rest: Partial<Allocate> = {}): Allocate {
   return {
     type: 'allocate',
@@ -45,7 +46,7 @@ export function allocate(holder: string, keys: readonly string[], rest: Partial<
   };
 }
 
-/** The effect that answers a batch: nothing to write and nothing deduplicated, unless the test says otherwise. */
+/** The effect that answers a batch: no page and no deduplicated chunk, unless `allocation` has them. */
 export function allocated(holder: string, allocation: Partial<Allocated['allocation']>, rest: Partial<Allocated> = {}) {
   const whole = { pages: [], generations: [], alreadySent: [], joined: [], ...allocation };
   return {
@@ -76,10 +77,10 @@ export function pagesFreed(count: number) {
   return { type: 'pages.freed', count } satisfies StoreEffect;
 }
 
-/** Who caused the failures of the tests. */
+/** The reason of every failure in these tests. */
 export const reason = { code: 'cancelled_by_caller', message: 'the test gave up' } as const;
 
-/** Keys at `positions` of a batch shall be written by `holder`, since `from` is gone. */
+/** The effect that hands keys at `positions` of a batch to `holder`, because `from` is gone. */
 export function handedOver(
   holder: string,
   from: string,
@@ -104,13 +105,13 @@ export class TestStore {
   readonly #allocations = new Map<string, Allocated>();
   nowMs = 0;
 
-  /** Senders `e1`, `e2` and `e3` have a remote key each: `grant-e1` and so on. */
+  /** Senders `e1`, `e2` and `e3` have one remote key each: `grant-e1`, `grant-e2` and `grant-e3`. */
   constructor(options: Partial<StoreOptions> = {}) {
     this.#store = new Store({ ...defaults, ...options });
     for (const epoch of ['e1', 'e2', 'e3']) this.grant(`grant-${epoch}`, epoch);
   }
 
-  /** Runs a command, and audits the store whether it was accepted or not. */
+  /** Runs a command and checks the invariants, whether the command was accepted or not. */
   run<C extends StoreCommand>(command: C): StoreResult<C> {
     try {
       const result = this.#store.execute(command, this.nowMs);
@@ -119,11 +120,11 @@ export class TestStore {
       }
       return result;
     } finally {
-      expect(this.audit(), `audit after ${JSON.stringify(command)}`).toBeUndefined();
+      expect(this.brokenInvariant(), `the invariants after ${JSON.stringify(command)}`).toBeUndefined();
     }
   }
 
-  /** The refusal of a command, which must change nothing. */
+  /** The refusal of a command. The command must not change the store. */
   refusal(command: StoreCommand): { code: ErrorCode; field: string | undefined; end?: End } {
     const before = this.state();
     try {
@@ -141,7 +142,7 @@ export class TestStore {
     return this.run(allocate(...parameters)).effects;
   }
 
-  /** The sender says that the bytes of all pages it was given for this batch have been delivered. */
+  /** The sender's commit of this batch: the bytes of all its allocated pages have been delivered. */
   commitOf(holder: string, batch = 0): Extract<StoreCommand, { type: 'commit' }> {
     const effect = this.#allocations.get(batchName(holderOf(holder), batch));
     if (effect === undefined) throw new Error(`batch ${batch} of ${holder} has no allocation`);
@@ -150,7 +151,7 @@ export class TestStore {
     return { type: 'commit', holder: holderOf(holder), batch, part: 0, pages, generations, lengths };
   }
 
-  /** As `commit`, of chunks that were handed over. */
+  /** Commits chunks that were handed over. */
   commitPart(
     holder: string,
     part: { part: number; pages: readonly number[]; generations: readonly number[] },
@@ -168,7 +169,7 @@ export class TestStore {
       .effects;
   }
 
-  /** A request that has arrived whole and was not yet asked for. */
+  /** A request that has arrived completely and was not acquired yet. */
   makeReady(holder: string, keys: readonly string[]): void {
     this.allocate(holder, keys);
     this.commit(holder);
@@ -203,11 +204,11 @@ export class TestStore {
     return this.#store.tombstone(holderOf(holder));
   }
 
-  audit(): string | undefined {
-    return this.#store.audit();
+  brokenInvariant(): string | undefined {
+    return this.#store.brokenInvariant();
   }
 
-  /** Pages in each state, and who waits. States with no page are left out. */
+  /** The number of pages in each state, and of waiting requests. Zeros are left out. */
   state(): Record<string, number> {
     const { total, ...counts } = this.#store.pageCounts();
     const { free, writing, ready, quarantined } = counts;

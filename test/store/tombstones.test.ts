@@ -1,4 +1,4 @@
-/** Requests that have ended: late, repeated and re-used messages get the recorded end as the answer. */
+/** Requests that have ended: late and repeated messages get the recorded end as their answer. */
 import { describe, expect, test } from 'vitest';
 import type { End } from '../../src/protocol/subjects.js';
 import { Tombstones } from '../../src/store/tombstones.js';

@@ -1,11 +1,11 @@
-/** What the store tells of every step a chunk takes. */
+/** The trail: the store reports every step of a chunk. */
 import { expect, test } from 'vitest';
-import type { StoreCommand } from '../../src/store/commands.js';
+import type { StoreCommand } from '../../src/store/messages.js';
 import { Store } from '../../src/store/store.js';
 import type { TrailStep } from '../../src/store/trail.js';
 import { allocate, defaults, holderOf, reason } from './support.js';
 
-/** A store, and what it tells of each command. Senders `e1` and `e2` have a remote key each. */
+/** A store that returns the trail of each command. Senders `e1` and `e2` have one remote key each. */
 function trailed(options: Partial<typeof defaults> = {}) {
   const steps: TrailStep[] = [];
   const store = new Store({ ...defaults, ...options }, (step) => steps.push(step));
@@ -91,7 +91,7 @@ test('a request that waits for pages, and is admitted', () => {
   run(allocate('e1/a', ['k0']));
   const b = { holder: holderOf('e2/b'), batch: 0 };
   expect(run(allocate('e2/b', ['k1']))).toEqual([
-    { action: 'queued', ...b, keys: ['k1'], detail: 'needs 1 pages; 0 are available' },
+    { action: 'queued', ...b, keys: ['k1'], detail: 'needs 1 page; 0 are available' },
   ]);
   run(commit('e1/a', [0]));
   run(end('e1/a', 'ready'));

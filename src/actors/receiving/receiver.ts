@@ -14,12 +14,12 @@ import type {
   PeerRequest,
 } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { StoreEffect } from '../../store/commands.js';
 import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
+import type { StoreEffect } from '../../store/messages.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import { callPeer } from '../peers/peer-call.js';
 import { SenderPeer } from '../peers/sender-peer.js';
@@ -182,13 +182,12 @@ export class Receiver {
       this.#noticeRestart(beat);
       return;
     }
-    if (beat.leaving) sender.left(failureOf('agent_draining', 'it has stopped'));
-    else sender.heard();
+    sender.liveness.heartbeat(beat);
   }
 
   /** NATS is gone, or there again. */
   lineChanged(status: ControlStatus): void {
-    for (const sender of this.#senders.values()) sender.lineChanged(status);
+    for (const sender of this.#senders.values()) sender.liveness.lineChanged(status);
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ export class Receiver {
 
   /** What the store holds, and the first invariant that is broken. For checks. */
   inspectStore(): StoreInspection {
-    return { store: this.#store.view.describe(), broken: this.#store.view.audit() };
+    return { store: this.#store.view.describe(), broken: this.#store.view.brokenInvariant() };
   }
 
   /** What may be seen of the store. */
@@ -296,7 +295,7 @@ export class Receiver {
     this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
     this.#store.execute({ type: 'expire' });
-    this.#store.audit();
+    this.#store.check();
     this.#fenceOverdue();
   }
 
@@ -309,7 +308,7 @@ export class Receiver {
     this.#store.shut();
     this.cancelAll(failure);
     const senders = [...this.#senders.values()];
-    for (const sender of senders) sender.left(failure);
+    for (const sender of senders) sender.liveness.left(failure);
     await Promise.all(senders.map((sender) => sender.settled));
   }
 
@@ -469,7 +468,7 @@ export class Receiver {
 
   /** A sender that comes back under its old name with a new epoch has died meanwhile. */
   #noticeRestart(beat: Heartbeat): void {
-    for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.contradicted();
+    for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.liveness.heartbeat(beat);
   }
 
   #addIngest(

@@ -1,29 +1,29 @@
 /**
- * The single owner of the arena's page table. Commands run one after the other; the effects of a command are handed on
- * in order, after those of the commands before it, also when an effect leads to the next command.
+ * The single owner of the store, and so of the arena's page table. Commands run one after the other. The effects of a
+ * command are passed on in order, after those of earlier commands, even when an effect leads to the next command.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
-import type { StoreCommand, StoreEffect } from '../../store/commands.js';
+import type { StoreCommand, StoreEffect } from '../../store/messages.js';
 import type { Store, StoreResult } from '../../store/store.js';
 
-/** Auditing owners takes at most one part in this many of the time. */
-const AUDIT_PAUSE_FACTOR = 100;
+/** A check of all owners is followed by a pause of this many times its own duration. */
+const OWNERS_CHECK_PAUSE_FACTOR = 100;
 
 export class StoreActor {
   readonly #store: Store;
   readonly #clock: ClockPort;
   readonly #onEffect: (effect: StoreEffect) => void;
-  /** Effects by command, in order: one command can have hundreds of thousands. */
+  /** One list of effects for each command, in order. One command can have hundreds of thousands of effects. */
   readonly #effects: (readonly StoreEffect[])[] = [];
-  /** Of the first of `effects`, the next one to hand on. */
+  /** The next effect of the first list to pass on. */
   #next = 0;
   readonly #onBroken: (invariant: string) => void;
   #dispatching = false;
   #isShut = false;
-  #nextOwnersAuditMs = 0;
+  #nextOwnersCheckMs = 0;
 
-  /** `onBroken` hears of a lost invariant, once; nothing is executed from then on. */
+  /** `onBroken` receives a broken invariant, once; from then on the actor executes nothing. */
   constructor(
     store: Store,
     clock: ClockPort,
@@ -35,15 +35,14 @@ export class StoreActor {
     this.#onBroken = listener.onBroken;
   }
 
-  /** What may be looked at without a command. */
+  /** The queries of the store: they need no command and change nothing. */
   get view(): Pick<
     Store,
     | 'pageCounts'
     | 'waiting'
     | 'tombstone'
     | 'remembered'
-    | 'auditCounts'
-    | 'audit'
+    | 'brokenInvariant'
     | 'describe'
     | 'quarantineAgeMs'
     | 'quarantiningSince'
@@ -52,7 +51,7 @@ export class StoreActor {
     return this.#store;
   }
 
-  /** Nothing is executed any more: what the store holds is not to be trusted. */
+  /** True when the actor executes nothing any more: the contents of the store cannot be trusted. */
   get isShut(): boolean {
     return this.#isShut;
   }
@@ -61,7 +60,7 @@ export class StoreActor {
     this.#isShut = true;
   }
 
-  /** Throws a `KvferryError`, having changed nothing, when the command cannot be accepted. */
+  /** Throws a `KvferryError`, and changes nothing, when the command cannot be accepted. */
   execute<C extends StoreCommand>(command: C): StoreResult<C>['reply'] {
     if (this.#isShut) throw new KvferryError('agent_fenced', 'this agent has fenced itself');
     const { reply, effects } = this.#run(command);
@@ -70,14 +69,14 @@ export class StoreActor {
     return reply;
   }
 
-  /** Looks for lost invariants: the counts each time, every page's owner when that is not too dear. */
-  audit(): void {
+  /** Checks the invariants: the counts every time, all owners only when the last such check was long enough ago. */
+  check(): void {
     if (this.#isShut) return;
     const startedMs = this.#clock.now();
-    const isDue = startedMs >= this.#nextOwnersAuditMs;
-    const broken = this.#store.auditCounts() ?? (isDue ? this.#store.auditOwners() : undefined);
+    const isDue = startedMs >= this.#nextOwnersCheckMs;
+    const broken = this.#store.checkCounts() ?? (isDue ? this.#store.checkOwners() : undefined);
     const endedMs = this.#clock.now();
-    if (isDue) this.#nextOwnersAuditMs = endedMs + (endedMs - startedMs) * AUDIT_PAUSE_FACTOR;
+    if (isDue) this.#nextOwnersCheckMs = endedMs + (endedMs - startedMs) * OWNERS_CHECK_PAUSE_FACTOR;
     if (broken !== undefined) this.#break(broken);
   }
 
@@ -85,7 +84,7 @@ export class StoreActor {
     try {
       return this.#store.execute(command, this.#clock.now());
     } catch (error) {
-      // Whatever is not a refusal has found something that cannot be.
+      // Any other error than a refusal means that the store has met a state that must never occur.
       if (error instanceof KvferryError && error.code !== 'internal') throw error;
       this.#break(`${command.type}: ${error instanceof Error ? error.message : String(error)}`);
       throw error;

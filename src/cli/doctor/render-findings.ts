@@ -1,10 +1,10 @@
-/** Findings as people read them: by group, what matters in colour, remedies below. */
+/** Findings as text: by group, with colours for severities, and remedies below. */
 import { type Finding, type Group, groups, type Severity, severities } from '../../observe/doctor/finding.js';
 import { printable } from '../printable.js';
 
 export interface RenderOptions {
   readonly colours: boolean;
-  /** Lines are broken there; undefined: never. */
+  /** Width at which lines wrap; undefined: no wrapping. */
   readonly columns?: number | undefined;
 }
 
@@ -19,13 +19,13 @@ const titles: Readonly<Record<Group, string>> = {
   throughput: 'Throughput',
 };
 const labels: Readonly<Record<Severity, string>> = { ok: 'ok', note: 'note', warning: 'WARNING', problem: 'PROBLEM' };
-/** Of "Select Graphic Rendition". */
+/** Codes of "Select Graphic Rendition". */
 const styles: Readonly<Record<Severity | 'title', number>> = { ok: 32, note: 36, warning: 33, problem: 31, title: 1 };
 
 const INDENT = '  ';
 const LABEL_WIDTH = Math.max(...Object.values(labels).map((label) => label.length)) + INDENT.length;
 const REMEDY = '→ ';
-/** A narrower screen breaks lines itself. */
+/** A narrower terminal wraps the lines itself. */
 const COLUMNS_MIN = 40;
 
 export function renderFindings(findings: readonly Finding[], options: RenderOptions): string {

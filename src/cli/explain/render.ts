@@ -2,7 +2,7 @@
 import type { Explanation, JournalEntry } from '../../protocol/observation.js';
 import { renderTable } from '../table.js';
 
-/** What one agent says. */
+/** The explanation of one agent. */
 export interface AgentExplanation extends Explanation {
   readonly agent: string;
 }

@@ -1,6 +1,6 @@
 /**
- * The inspector on a thread of its own, for processes that have something else to do: nothing of it is loaded before, and what it
- * costs, drawing the machines say, keeps nobody waiting.
+ * Runs the inspector on a separate thread, for processes with other work. The inspector is loaded only there, and expensive
+ * work such as drawing the machines does not delay the process.
  */
 import { Worker } from 'node:worker_threads';
 import type { RunningInspector } from '../../observe/inspector/server/inspector-server.js';
@@ -10,10 +10,10 @@ import type { Failure } from '../../protocol/fields.js';
 import type { LiveInspectorOptions } from './live-inspector.js';
 
 export type ThreadOptions = Omit<LiveInspectorOptions, 'logger'>;
-/** What the thread says once. */
+/** The first message of the thread. */
 export type ThreadReport = { readonly url: string } | { readonly failure: Failure };
 
-/** Rejects as `startLiveInspector` does. It does not keep the process alive. `onFailure`: it has ended by an error, later. */
+/** Rejects as `startLiveInspector` does. Does not keep the process alive. `onFailure` is called when the thread fails later. */
 export async function startInspectorThread(
   options: ThreadOptions,
   onFailure: (error: unknown) => void,
@@ -21,12 +21,12 @@ export async function startInspectorThread(
   const worker = new Worker(new URL('./inspector-worker.js', import.meta.url), { workerData: options });
   const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   let fail = onFailure;
-  // Without anybody who hears of it, an error there would end this process.
+  // Without a listener, an error in the thread would end this process.
   worker.on('error', (error) => fail(error));
   const report = await new Promise<ThreadReport>((resolve, reject) => {
     fail = reject;
     worker.once('message', resolve);
-    void gone.then(() => reject(new KvferryError('internal', 'the thread of the inspector has ended')));
+    void gone.then(() => reject(new KvferryError('internal', 'the thread of the inspector ended during its start')));
   });
   fail = onFailure;
   if ('failure' in report) {

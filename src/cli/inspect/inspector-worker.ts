@@ -1,4 +1,4 @@
-/** What `inspector-thread.ts` runs on its thread: an inspector, until it is told to close. */
+/** The code of the inspector thread: runs an inspector until the order to close. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toFailure } from '../../protocol/codec.js';
 import type { ThreadOptions, ThreadReport } from './inspector-thread.js';

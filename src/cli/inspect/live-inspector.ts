@@ -1,4 +1,4 @@
-/** An inspector of a cluster that lives, with a connection to NATS of its own. */
+/** An inspector of a live cluster, with its own connection to NATS. */
 import type { Logger } from 'pino';
 import { redactCredentials } from '../../config/agent-config.js';
 import type { ListenAddress } from '../../config/listen-address.js';
@@ -10,14 +10,14 @@ import { type RunningInspector, startInspector } from '../../observe/inspector/s
 export interface LiveInspectorOptions {
   readonly servers: string;
   readonly listen: ListenAddress;
-  /** Let the page make faults happen to agents that allow it. */
+  /** Let the page provoke faults in agents that allow them. */
   readonly allowFaults: boolean;
-  /** A relay of Stately's inspector to attach to. */
+  /** The relay of Stately's inspector to connect to. */
   readonly statelyRelay?: string | undefined;
   readonly logger?: Logger | undefined;
 }
 
-/** Rejects `disconnected` when there is no NATS, `invalid_configuration` when it cannot listen. */
+/** Rejects `disconnected` without NATS, and `invalid_configuration` when it cannot listen. */
 export async function startLiveInspector(options: LiveInspectorOptions): Promise<RunningInspector> {
   const { servers, listen, allowFaults, statelyRelay, logger } = options;
   const control = await connectNats({ servers, name: 'kvferry inspect', ...(logger === undefined ? {} : { logger }) });

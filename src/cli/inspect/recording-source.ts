@@ -1,6 +1,6 @@
 /**
- * A recording as what the inspector shows: the recorded agent is run again, step by step, and asked after each what a living
- * one would be asked. Only that agent is seen; the others by what it knew of them.
+ * A recording as a source of the inspector. The recorded agent runs again, step by step, and answers the inspector's
+ * questions after each step as a live agent does. Only this agent is visible; other agents appear as it saw them.
  */
 import { basename } from 'node:path';
 import type { ActorView, AgentView, EntryView, ExplanationView, SourceView } from '../../observe/inspector/feed.js';
@@ -19,16 +19,16 @@ import { ReplayedLife } from '../../observe/replay/replayed-life.js';
 import { isKvferryError } from '../../protocol/errors.js';
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
 
-/** How many views of the recorded time are kept. */
+/** Number of views kept over the recorded time. */
 const VIEWS = 900;
 const VIEW_INTERVAL_MS_MIN = 1;
-/** Entries and the like that are kept of a recording; the newest. */
+/** Most entries kept of a recording, newest first. */
 const HAPPENINGS_MAX = 1_000_000;
-/** Up to here the agent is run once more to be asked in the past; behind that, only what it told then is shown. */
+/** Up to this step, the agent runs again to answer questions about the past. Later, only the collected answers are shown. */
 const REVISITED_STEPS_MAX = 50_000;
-/** How long a question waits for the recording to be run. */
+/** Time that a question waits for the run of the recording. */
 const READY_TIMEOUT_MS = 2000;
-/** How often those who look are told how far it has been read. */
+/** Interval of progress notices to viewers. */
 const TELL_INTERVAL_MS = 200;
 
 export class RecordingSource implements Source {
@@ -36,7 +36,7 @@ export class RecordingSource implements Source {
   readonly #recording: Recording;
   readonly #name: string;
   readonly #life: ReplayedLife;
-  /** What to add to the agent's clock to have the time since 1970. */
+  /** The difference between the time since 1970 and the agent's clock. */
   readonly #originMs: number;
   readonly #viewIntervalMs: number;
   readonly #reading: Promise<void>;
@@ -47,10 +47,10 @@ export class RecordingSource implements Source {
   #description: DescribeReply | undefined;
   #lastView: AgentView | undefined;
   #revisited: { readonly life: ReplayedLife; step: number } | undefined;
-  /** One visit to the past at a time. */
+  /** Runs visits to the past one at a time. */
   #visit: Promise<unknown> = Promise.resolve();
 
-  /** Rejects `invalid_configuration` as `readRecording` does. What it shows grows while the recording is run. */
+  /** Rejects `invalid_configuration` as `readRecording` does. The content grows while the recording runs. */
   static async open(path: string): Promise<RecordingSource> {
     return new RecordingSource(await readRecording(path), basename(path));
   }
@@ -66,11 +66,11 @@ export class RecordingSource implements Source {
     this.history = new History({ happeningsMax: HAPPENINGS_MAX, viewIntervalMs: this.#viewIntervalMs });
     this.#life = new ReplayedLife(recording);
     this.#reading = this.#read();
-    // Reported to who waits for it.
+    // `ready` reports a failure.
     this.#reading.catch(() => undefined);
   }
 
-  /** It is read anyway. */
+  /** The recording runs with or without viewers. */
   watch(): { close(): void } {
     return { close: () => undefined };
   }
@@ -180,7 +180,7 @@ export class RecordingSource implements Source {
     this.history.addCluster({ timeMs: this.#nowMs, source, agents });
   }
 
-  /** Asks the agent as it was then; `otherwise` when that is too far to go. */
+  /** Asks the agent in its state at that time; `otherwise` when that step is too far away. */
   async #ask<T>(atMs: number | undefined, ask: (life: ReplayedLife) => T, otherwise: () => T): Promise<T> {
     if (atMs === undefined) return ask(this.#life);
     const { steps } = this.#recording;
@@ -211,7 +211,7 @@ function actorsOf(life: ReplayedLife): ActorView[] {
   }));
 }
 
-/** Undefined when the agent refuses: it has fenced itself, say. */
+/** Undefined when the agent refuses, for example because it has fenced itself. */
 function answerOf<T>(ask: () => T): T | undefined {
   try {
     return ask();

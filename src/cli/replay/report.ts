@@ -1,11 +1,11 @@
-/** What a replay has found, and where it is: as lines and as JSON. */
+/** The result and the position of a replay, as text lines and as JSON. */
 import type { Divergence } from '../../observe/replay/divergence.js';
 import type { Replay } from '../../observe/replay/replay.js';
 import { outputText, type StepTexts, shortened } from './step-text.js';
 
 const MS_PER_S = 1000;
 const SECONDS_DIGITS = 3;
-/** Of a message, where one step is shown. */
+/** Longest body that is shown for a single step. */
 const BODY_LENGTH_SHOWN = 2000;
 
 export interface ReplayReport {
@@ -26,7 +26,7 @@ export interface ReplayReport {
   readonly broken: Replay['findings']['violations'];
 }
 
-/** Of a replay that is at its end. */
+/** The report of a finished replay. */
 export function reportOf({ recording, last, findings }: Replay): ReplayReport {
   const { header, steps, end } = recording;
   const [firstDivergence] = findings.divergences;
@@ -53,7 +53,7 @@ export function reportOf({ recording, last, findings }: Replay): ReplayReport {
 const ends: Readonly<Record<string, string>> = {
   'cut off': 'cut off: the process was killed, or the disk was full',
   stopped: 'the agent has stopped',
-  size: 'the file was as large as it may become',
+  size: 'the file reached its size limit',
   backlog: 'the disk was too slow',
 };
 
@@ -65,20 +65,20 @@ export function reportLines(report: ReplayReport): string[] {
     `requests sent: ${endsText(requests.sent)}; received: ${endsText(requests.received)}`,
     `divergences: ${report.divergences}`,
     ...(firstDivergence === undefined ? [] : ['the first:', ...divergenceLines(firstDivergence)]),
-    `skipped inputs: ${report.skippedInputs}; timers that are not recorded: ${report.ownTimers}`,
+    `skipped inputs: ${report.skippedInputs}; timers that the recording lacks: ${report.ownTimers}`,
     `violations: ${report.violations}`,
     ...report.broken.map(({ step, rule, detail }) => `  step ${step} broke "${rule}": ${detail}`),
   ];
 }
 
-/** Where the replay is: the step, what followed from it, and every machine. */
+/** The current step, its outputs, and the state of every machine. */
 export function situationLines(replay: Replay, texts: StepTexts, options: { readonly machines: boolean }): string[] {
   const { recorded, outputs, divergences, violations, log, machines, changes, isSkipped } = replay.situation;
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
   return [
     `step ${recorded.step} of ${replay.last}, ${texts.timeOf(recorded)} ms after the start`,
-    `  ${texts.input(recorded, BODY_LENGTH_SHOWN)}${isSkipped ? ' (skipped: nobody waits for it)' : ''}`,
+    `  ${texts.input(recorded, BODY_LENGTH_SHOWN)}${isSkipped ? ' (skipped: the agent does not wait for it)' : ''}`,
     ...section(
       'effects',
       outputs.map((output) => shortened(outputText(output), BODY_LENGTH_SHOWN)),

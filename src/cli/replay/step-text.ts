@@ -8,11 +8,11 @@ const ELLIPSIS = '…';
 const STEP_WIDTH = 7;
 const TIME_WIDTH = 12;
 const TIME_DIGITS = 3;
-/** Of a body, in a list of steps. */
+/** Longest body in a list of steps. */
 const BODY_LENGTH_LISTED = 100;
 
 export class StepTexts {
-  /** What was asked and set, by its name. */
+  /** Questions and timers, by name. */
   readonly #named = new Map<string, Output>();
   readonly #startedMs: number;
 
@@ -24,7 +24,7 @@ export class StepTexts {
     }
   }
 
-  /** One line: number, milliseconds since the start, the input, and what kinds of things followed. */
+  /** One line: number, milliseconds since the start, the input, and the kinds of outputs. */
   listed(step: RecordedStep): string {
     const effects = counted(step.outputs.map(({ out }) => out));
     const number = String(step.step).padStart(STEP_WIDTH);
@@ -41,7 +41,7 @@ export class StepTexts {
     return shortened(this.#input(input), bodyLengthMax);
   }
 
-  /** Does the step name it: a request, an agent, a key? Also when it answers what does. */
+  /** True if the step, or the question that it answers, names this request, agent or key. */
   names({ input, outputs }: RecordedStep, id: string): boolean {
     const escaped = id.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
     return new RegExp(`(^|[^A-Za-z0-9_])${escaped}($|[^A-Za-z0-9_])`).test(this.#whole(input, outputs));

@@ -6,10 +6,10 @@ import { situationLines } from './report.js';
 import type { StepTexts } from './step-text.js';
 
 const help = 'n or → next, p or ← back, g N go to step N, / text search, m machines, q quit';
-/** Longest text that can be typed. */
+/** Longest text that a user can type. */
 const TYPED_LENGTH_MAX = 200;
 
-/** Ends with `q`, or with the keys. */
+/** Ends with `q`, or when the keys end. */
 export async function stepThrough(replay: Replay, texts: StepTexts, keys: Keys, terminal: Terminal): Promise<void> {
   const show = (machines = false) => {
     for (const line of ['', ...situationLines(replay, texts, { machines })]) terminal.out(line);
@@ -37,7 +37,12 @@ export async function stepThrough(replay: Replay, texts: StepTexts, keys: Keys, 
 
   async function follow({ what, text }: Typed): Promise<void> {
     const step = what === 'step' ? numberOf(text) : find(text);
-    if (step === undefined) terminal.out(what === 'step' ? `${text} is no step` : `nothing after this has ${text}`);
+    if (step === undefined)
+      terminal.out(
+        what === 'step'
+          ? `${JSON.stringify(text)} is not a step number`
+          : `no later step contains ${JSON.stringify(text)}`,
+      );
     else {
       await replay.goTo(step);
       show();
@@ -49,7 +54,7 @@ export async function stepThrough(replay: Replay, texts: StepTexts, keys: Keys, 
     return text.trim() !== '' && Number.isSafeInteger(step) && step >= 0 && step <= replay.last ? step : undefined;
   }
 
-  /** The next step that has the text. */
+  /** The next step that contains the text. */
   function find(text: string): number | undefined {
     const from = replay.situation.recorded.step;
     return replay.recording.steps.find((step) => step.step > from && texts.contains(step, text))?.step;
@@ -61,7 +66,7 @@ interface Typed {
   readonly text: string;
 }
 
-/** `g` and `/` are followed by text, up to Return. */
+/** Collects the text after `g` or `/`, up to Return. */
 class Typing {
   #what: Typed['what'] | undefined;
   #text = '';
@@ -70,7 +75,7 @@ class Typing {
     return this.#what !== undefined;
   }
 
-  /** What was typed, when the key has completed it. */
+  /** The text, when the key completes it. */
   press(key: string): Typed | undefined {
     if (this.#what === undefined) {
       if (key === 'g') this.#what = 'step';

@@ -1,18 +1,18 @@
-/** Runs many seeds on several threads and adds up what they found. */
+/** Runs many seeds on several threads and sums up their results. */
 import { Worker } from 'node:worker_threads';
 import type { End } from '../../protocol/subjects.js';
 import { NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
 
 export interface SeedsReport {
   readonly seeds: number;
-  /** Timers that fired and messages that arrived; everything was checked after each. */
+  /** Fired timers and delivered messages. Every rule is checked after each step. */
   readonly steps: number;
-  /** How often each kind of fault struck. */
+  /** Number of faults, by kind. */
   readonly faults: Readonly<Record<string, number>>;
-  /** Requests that were accepted. */
+  /** Accepted requests. */
   readonly requests: number;
   readonly terminal: Readonly<Record<End, number>>;
-  /** Pages that decode engines have read and checked under their leases. */
+  /** Pages that decode engines read and checked under their leases. */
   readonly pagesRead: number;
   /** Seeds that broke a rule. */
   readonly violations: number;
@@ -27,7 +27,7 @@ export interface SeedsResult {
 
 const SHARED_NUMBERS = 2;
 const MS_PER_S = 1000;
-/** Seeds that are listed; all are counted. */
+/** Most failing seeds that are listed. All are counted. */
 const FAILING_LISTED_MAX = 20;
 
 export async function runSeeds(options: {
@@ -35,7 +35,7 @@ export async function runSeeds(options: {
   readonly seeds: number;
   readonly untilFailure: boolean;
   readonly threads: number;
-  /** Module that a thread runs. */
+  /** The module that each thread runs. */
   readonly worker: URL;
   readonly onProgress: (done: number, failed: number) => void;
 }): Promise<SeedsResult> {

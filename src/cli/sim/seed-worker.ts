@@ -1,4 +1,4 @@
-/** A thread that runs seeds, one after the other, as long as there are any. */
+/** A thread that runs seeds one after the other until none is left. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runScenario } from '../../proof/simulation/world/run-scenario.js';
 import { scenarioOf } from '../../proof/simulation/world/scenario.js';

@@ -1,22 +1,24 @@
-/** Tables that fit a screen: columns that matter least are left out, the last one is cut. */
+/** Tables that fit a screen. The least important columns are left out, and the last column is cut. */
 
 export interface Column<Row> {
   readonly title: string;
-  /** The ones with the highest number are left out first. */
+  /** The columns with the highest number are left out first. */
   readonly rank: number;
   readonly align?: 'right';
-  /** It can do with less than it would like to have. */
+  /** The column may be cut when the screen is narrow. */
   readonly isFlexible?: true;
   readonly cell: (row: Row) => string;
 }
 
 const GAP = '  ';
-/** What a flexible column needs at the least. */
+/** The least width of a flexible column. */
 const FLEXIBLE_WIDTH_MIN = 16;
 
 export interface Table {
   readonly head: string;
   readonly rows: readonly string[];
+  /** Titles of the columns for which there is no room. */
+  readonly leftOut: readonly string[];
 }
 
 /** No line is longer than `width`. */
@@ -50,10 +52,11 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   return {
     head: line(sized.map(({ column }) => column.title)),
     rows: rows.map((_, row) => line(sized.map(({ cells }) => cells[row] ?? ''))),
+    leftOut: columns.filter((column) => !kept.some((each) => each.column === column)).map(({ title }) => title),
   };
 }
 
-/** Cut, with a mark, when it is longer than `width`. */
+/** Cuts text that is longer than `width`, and marks the cut. */
 export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }

@@ -1,17 +1,17 @@
-/** What is on the screen: a pure function of what was measured and what is looked at. */
+/** The lines on the screen: a pure function of the measurements and the view. */
 import type { PageCounts } from '../../protocol/fields.js';
 import { ends } from '../../protocol/subjects.js';
 import { printable } from '../printable.js';
-import { type Column, clip, table } from './columns.js';
+import { type Column, clip, type Table, table } from './columns.js';
 import type { AgentMeasure, Measure, RequestMeasure } from './measure.js';
 import { help, type Sort, type View } from './view.js';
 
 export interface FrameOptions {
-  /** Where the agents are, without credentials. */
+  /** Address of NATS, without credentials. */
   readonly address: string;
   readonly intervalMs: number;
   readonly columns: number;
-  /** Lines there are at most; undefined: as many as it takes, for a frame that is only printed. */
+  /** Most lines; undefined: no limit, for a frame that is printed to a file or pipe. */
   readonly rows?: number | undefined;
 }
 
@@ -20,7 +20,7 @@ const BYTES_PER_MB = 1e6;
 const BYTES_PER_GB = 1e9;
 const MS_PER_S = 1000;
 const S_PER_MIN = 60;
-/** With both tables shown, agents get this part of the lines at most. */
+/** Most of the lines that agents get when both tables are shown, as a fraction. */
 const AGENTS_SHARE = 0.5;
 
 const agentColumns: readonly Column<AgentMeasure>[] = [
@@ -74,11 +74,11 @@ const orders: Readonly<Record<Sort, (a: RequestMeasure, b: RequestMeasure) => nu
   state: (a, b) => compare(a.state, b.state) || b.ageMs - a.ageMs,
 };
 
-/** No line is longer than `columns`, and there are no more than `rows`. `measured` is undefined before the first answers. */
+/** At most `rows` lines of at most `columns` characters. `measured` is undefined before the first answers. */
 export function frame(measured: Measure | undefined, view: View, options: FrameOptions): string[] {
   const { columns, rows = Number.POSITIVE_INFINITY } = options;
   const lines = [...header(measured, view, options), ''];
-  // A frame that is only printed needs no keys.
+  // A printed frame has no keys.
   const footer = options.rows === undefined ? [] : [view.typing === undefined ? help : `filter: ${view.typing}_`];
   if (measured !== undefined) {
     lines.push(...body(measured, view, columns, rows - lines.length - footer.length));
@@ -91,19 +91,24 @@ export function frame(measured: Measure | undefined, view: View, options: FrameO
 function header(measured: Measure | undefined, view: View, { address, intervalMs }: FrameOptions): string[] {
   const flags = [
     ...(view.isPaused ? ['PAUSED'] : []),
-    ...(measured?.isConnected === false ? ['NATS IS AWAY'] : []),
+    ...(measured?.isConnected === false ? ['NATS IS DISCONNECTED'] : []),
     ...(view.filter === '' ? [] : [`filter: ${view.filter}`]),
     ...(view.sort === 'age' ? [] : [`sorted by ${view.sort}`]),
   ];
   const title = ['kvferry top', address, `every ${intervalMs / MS_PER_S} s`, ...flags].join('  ');
-  if (measured === undefined) return [title, 'waiting for the first answers'];
+  if (measured === undefined) return [title, 'waiting for the first answers of agents'];
   const { agents, silent, requests, writtenBytesPerS, endsPerS } = measured.totals;
   const ended = ends.map((end) => `${decimal(endsPerS[end])} ${end}`).join(', ');
   return [
     title,
-    `${agents} agents${silent === 0 ? '' : ` (${silent} silent)`}  ${requests} requests  ` +
+    `${agents} agents${silent === 0 ? '' : ` (${silent} silent)`}  ${requests} requests${rowsOf(measured)}  ` +
       `${(writtenBytesPerS / BYTES_PER_GB).toFixed(2)} GB/s  ends/s: ${ended}`,
   ];
+}
+
+/** Each agent of a request has a row for it, so there are more rows than requests. */
+function rowsOf({ requests, totals }: Measure): string {
+  return requests.length > totals.requests ? ` (${requests.length} rows)` : '';
 }
 
 function body(measured: Measure, view: View, columns: number, room: number): string[] {
@@ -115,23 +120,29 @@ function body(measured: Measure, view: View, columns: number, room: number): str
   const requestTable = table(requestColumns, requests.toSorted(orders[view.sort]), columns);
   switch (view.panel) {
     case 'agents':
-      return shown(agentTable, room, view.scroll);
+      return [...tooNarrowFor(agentTable), ...shown(agentTable, room - tooNarrowFor(agentTable).length, view.scroll)];
     case 'requests':
-      return shown(requestTable, room, view.scroll);
+      return [
+        ...tooNarrowFor(requestTable),
+        ...shown(requestTable, room - tooNarrowFor(requestTable).length, view.scroll),
+      ];
     case 'all': {
+      const notice = tooNarrowFor(agentTable, requestTable);
       const half = Math.max(2, Math.floor(room * AGENTS_SHARE));
-      const upper = shown(agentTable, half, 0);
+      const upper = [...notice, ...shown(agentTable, half - notice.length, 0)];
       return [...upper, '', ...shown(requestTable, room - upper.length - 1, view.scroll)];
     }
   }
 }
 
-/** As much of a table as there is room for, from the row that was scrolled to. */
-function shown(
-  { head, rows }: { readonly head: string; readonly rows: readonly string[] },
-  room: number,
-  scroll: number,
-): string[] {
+/** Says which columns the screen is too narrow for; no line when it shows them all. */
+function tooNarrowFor(...tables: readonly Table[]): string[] {
+  const leftOut = tables.flatMap((each) => each.leftOut);
+  return leftOut.length === 0 ? [] : [`Too narrow for: ${leftOut.join(', ')}. Widen the window, or use --json.`];
+}
+
+/** The part of a table that fits, from the row to which the user has scrolled. */
+function shown({ head, rows }: Table, room: number, scroll: number): string[] {
   const first = Math.min(scroll, Math.max(0, rows.length - 1));
   const below = rows.slice(first);
   if (below.length + 1 <= room) return [head, ...below];
@@ -152,7 +163,7 @@ function bar({ total, writing, ready, retained, quarantined }: PageCounts): stri
   let pages = 0;
   for (const [letter, count] of Object.entries(counts)) {
     pages += count;
-    // What there is of something shows, however little it is.
+    // A count above zero gets at least one letter.
     const end = Math.max(Math.round((pages / Math.max(1, total)) * BAR_WIDTH), drawn.length + (count > 0 ? 1 : 0));
     drawn = drawn.padEnd(Math.min(BAR_WIDTH, end), letter);
   }
@@ -163,7 +174,7 @@ function rate(perS: number | undefined, unit = 1): string {
   return perS === undefined ? '-' : decimal(perS / unit);
 }
 
-/** Three digits are enough to look at. */
+/** About three digits, for a human reader. */
 function decimal(value: number): string {
   return value === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }

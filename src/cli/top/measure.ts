@@ -1,4 +1,4 @@
-/** What two samples say together: rates, and what requests wait for. Printed as it is by `--json`. */
+/** Rates and waiting requests, from two samples. `--json` prints it as it is. */
 import type { Role } from '../../protocol/fields.js';
 import type { ActorRow, Waiting } from '../../protocol/observation.js';
 import type { RequestRow, StatusReply } from '../../protocol/operations.js';
@@ -7,19 +7,19 @@ import type { AgentSample, Sample } from './sample.js';
 
 const MS_PER_S = 1000;
 
-/** Rates are for each second; undefined before an agent has answered twice. */
+/** Rates are per second; undefined until an agent has answered twice. */
 export interface AgentMeasure {
   readonly agent: string;
   readonly epoch: string;
   readonly role: Role;
   readonly state: string;
   readonly silentMs?: number;
-  /** Ways that bytes take to and from it. */
+  /** Providers of its connections. */
   readonly providers: readonly string[];
-  /** One of them is not the one that was preferred, and the copy on one host is not what is missed. */
+  /** A connection uses a fallback: a preferred provider other than same-host was passed over. */
   readonly fallback: boolean;
   readonly writtenBytesPerS?: number;
-  /** Chunks that were given a page to be written to. */
+  /** Chunks that got a new page. */
   readonly receivedChunksPerS?: number;
   readonly endsPerS?: number;
   readonly errorsPerS?: number;
@@ -44,14 +44,14 @@ export interface RequestMeasure {
 export interface Measure {
   readonly isConnected: boolean;
   readonly agents: readonly AgentMeasure[];
-  /** Oldest first; each agent tells of no more than some. */
+  /** Oldest first. An agent reports a limited number. */
   readonly requests: readonly RequestMeasure[];
   readonly totals: {
     readonly agents: number;
     readonly silent: number;
     readonly requests: number;
     readonly writtenBytesPerS: number;
-    /** Counted at receivers, who decide them. */
+    /** Counted at the receivers, which decide the end. */
     readonly endsPerS: Readonly<Record<End, number>>;
   };
 }
@@ -81,7 +81,7 @@ export function measure(before: Sample | undefined, after: Sample): Measure {
   };
 }
 
-/** How fast the counters of one process grow. */
+/** Growth of the counters of one process, per second. */
 class Rates {
   readonly #before: Readonly<Record<string, number>>;
   readonly #after: Readonly<Record<string, number>>;
@@ -100,7 +100,7 @@ class Rates {
     return ((this.#after[name] ?? 0) - (this.#before[name] ?? 0)) / this.#seconds;
   }
 
-  /** Of all counters whose names begin so, together. */
+  /** The sum over all counters with this prefix. */
   ofAll(prefix: string): number | undefined {
     if (this.#seconds <= 0) return undefined;
     const names = Object.keys(this.#after).filter((name) => name.startsWith(prefix));
@@ -133,7 +133,7 @@ function measureAgent({ description, status, silentMs }: AgentSample, rates: Rat
 }
 
 function measureRequests({ status, actors, silentMs }: AgentSample): RequestMeasure[] {
-  // What a silent agent said last may be over.
+  // The last report of a silent agent may be out of date.
   if (status === undefined || silentMs !== undefined) return [];
   const { agent } = status;
   const byRequest = new Map<string, ActorRow[]>();
@@ -150,7 +150,7 @@ function measureRequests({ status, actors, silentMs }: AgentSample): RequestMeas
     });
 }
 
-/** Of a sender, that of its oldest transfer says more than that of the request, which waits for its transfers. */
+/** For a sender, the wait of its oldest transfer: the request machine itself only waits for its transfers. */
 function waitingOf(side: RequestRow['side'], actors: readonly ActorRow[]): Waiting | undefined {
   const machines = side === 'sender' ? (['transfer', 'request'] as const) : (['ingest', 'group'] as const);
   for (const machine of machines) {
@@ -162,7 +162,7 @@ function waitingOf(side: RequestRow['side'], actors: readonly ActorRow[]): Waiti
   return undefined;
 }
 
-/** A request is known at both of its agents. When they tell of all of theirs it is counted once. */
+/** Both agents of a request report it. It is counted once when every agent has reported all of its requests. */
 function countRequests(agents: readonly AgentSample[], rows: readonly RequestMeasure[]): number {
   const heard = agents.filter(({ silentMs }) => silentMs === undefined);
   const known = heard.reduce((total, { status }) => total + (status?.requestsTotal ?? 0), 0);

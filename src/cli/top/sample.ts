@@ -1,16 +1,16 @@
-/** What all agents say of themselves at one time. */
+/** The reports of all agents at one time. */
 import type { ActorRow } from '../../protocol/observation.js';
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
 
 export interface AgentSample {
   readonly description: DescribeReply;
-  /** The last one it gave. */
+  /** Its last report. */
   readonly status: StatusReply | undefined;
-  /** When that came. */
+  /** When that report came. */
   readonly statusMs: number;
-  /** Its live actors, as many as it tells; empty when it tells none. */
+  /** Its live actors, as far as it reports them. */
   readonly actors: readonly ActorRow[];
-  /** It did not answer this time, and has not for so long. */
+  /** Time since its last answer, when it did not answer this time. */
   readonly silentMs: number | undefined;
 }
 

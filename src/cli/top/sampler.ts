@@ -1,17 +1,17 @@
-/** Asks all agents how they are, again and again. Agents come, go, and sometimes do not answer; NATS too. */
+/** Asks all agents for their status. Agents may start, end or not answer, and NATS may be disconnected. */
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { isKvferryError } from '../../protocol/errors.js';
 import type { DescribeReply } from '../../protocol/operations.js';
 import type { AgentSample, Sample } from './sample.js';
 
-/** How long answers to `discover` are collected. */
+/** Time in which answers to `discover` are collected. */
 const DISCOVER_TIMEOUT_MS = 250;
 const CALL_TIMEOUT_MS = 500;
-/** Agents that are asked, at most. */
+/** Most agents that are asked. */
 const AGENTS_MAX = 1000;
-/** Requests, and actors, that each is asked for. */
+/** Most requests, and most actors, asked of each agent. */
 const ROWS_MAX = 200;
-/** An agent that has been silent for longer is not shown any more. */
+/** An agent that has been silent for longer is no longer shown. */
 const FORGET_AFTER_MS = 15_000;
 
 export class Sampler {
@@ -24,7 +24,7 @@ export class Sampler {
     this.#now = now;
   }
 
-  /** Rejects only with what is no fault of NATS or of an agent. */
+  /** Does not reject for a silent agent or a disconnected NATS. */
   async take(): Promise<Sample> {
     const found = await this.#discover();
     const answers = await Promise.all((found ?? []).map((description) => this.#ask(description)));
@@ -40,7 +40,7 @@ export class Sampler {
     return { atMs, isConnected: found !== undefined, agents };
   }
 
-  /** Undefined while NATS is away. */
+  /** Undefined while NATS is disconnected. */
   async #discover(): Promise<DescribeReply[] | undefined> {
     try {
       const found = await this.#client.discover({ timeoutMs: DISCOVER_TIMEOUT_MS });
@@ -68,7 +68,7 @@ export class Sampler {
   }
 }
 
-/** Undefined when the agent does not answer, or cannot: an older one knows no `inspect`. */
+/** Undefined when the agent does not answer, or does not know the operation: an older agent has no `inspect`. */
 async function unlessSilent<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;

@@ -1,4 +1,4 @@
-/** A screen that is drawn over and over, and left as it was found. */
+/** A screen that is redrawn, and restored at the end. */
 import type { WriteStream } from 'node:tty';
 import { createLogUpdate } from 'log-update';
 
@@ -6,16 +6,16 @@ export interface Screen {
   readonly columns: number;
   readonly rows: number;
   draw(lines: readonly string[]): void;
-  /** Calls back when its size changes. */
+  /** Calls `listener` when the size changes. */
   onResize(listener: () => void): void;
-  /** Leaves it as it was. Idempotent. */
+  /** Restores the screen. Idempotent. */
   close(): void;
 }
 
 const ENTER = '\u001B[?1049h\u001B[?25l';
 const LEAVE = '\u001B[?25h\u001B[?1049l';
 const CLEAR = '\u001B[2J\u001B[H';
-/** When the terminal does not say. */
+/** For a terminal that does not report its size. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
@@ -27,13 +27,13 @@ export class TerminalScreen implements Screen {
   #listener: () => void = () => undefined;
   #isOpen = true;
 
-  /** Takes the alternate screen, so that what was there comes back at the end. */
+  /** Uses the alternate screen, so that the previous content comes back at the end. */
   constructor(stream: WriteStream) {
     this.#stream = stream;
     this.#update = createLogUpdate(stream, { showCursor: true });
     stream.write(ENTER + CLEAR);
     stream.on('resize', this.#resized);
-    // Also when the process ends by an error that nobody has caught.
+    // After an uncaught error too.
     process.on('exit', this.#restore);
   }
 
@@ -41,7 +41,7 @@ export class TerminalScreen implements Screen {
     return this.#stream.columns || DEFAULT_COLUMNS;
   }
 
-  /** The last line stays empty: the cursor is there. */
+  /** One less than the terminal has: the cursor stands on the last line. */
   get rows(): number {
     return (this.#stream.rows || DEFAULT_ROWS) - 1;
   }
@@ -63,7 +63,7 @@ export class TerminalScreen implements Screen {
     this.#stream.write(LEAVE);
   }
 
-  /** The terminal has moved lines about; only what is drawn from nothing is right. */
+  /** The terminal has moved the lines, so the frame must be drawn on an empty screen. */
   #onResized(): void {
     this.#update.done();
     this.#stream.write(CLEAR);

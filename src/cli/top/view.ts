@@ -1,4 +1,4 @@
-/** What is looked at, and how keys change that. */
+/** The view of `top`, and how keys change it. */
 
 export const sorts = ['age', 'chunks', 'agent', 'state'] as const;
 export type Sort = (typeof sorts)[number];
@@ -9,12 +9,12 @@ export interface View {
   readonly panel: Panel;
   /** Order of the requests. */
   readonly sort: Sort;
-  /** Only agents and requests that contain it. */
+  /** Only agents and requests that contain this text are shown. */
   readonly filter: string;
-  /** A filter that is being typed. */
+  /** The filter while the user types it. */
   readonly typing: string | undefined;
   readonly isPaused: boolean;
-  /** Rows that are scrolled past. */
+  /** Number of rows above the screen. */
   readonly scroll: number;
 }
 
@@ -34,7 +34,7 @@ const SCROLL_MAX = 100_000;
 const PAGE_ROWS = 10;
 const panels: Readonly<Record<string, Panel>> = { '1': 'all', '2': 'agents', '3': 'requests' };
 
-/** The view after a key: a character, or the name of one. `quit` when there is none any more. */
+/** The view after a key press, or `quit`. */
 export function press(view: View, key: string): View | 'quit' {
   if (view.typing !== undefined) return typed(view, view.typing, key);
   const panel = panels[key];

@@ -1,6 +1,7 @@
-/** Draws what is measured, again and again, until a key or `signal` ends it. */
+/** Samples and draws, until a key or `signal` ends it. */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Keys } from '../keys.js';
+import { pause } from '../pause.js';
 import { frame } from './frame.js';
 import { type Measure, measure } from './measure.js';
 import type { Sample } from './sample.js';
@@ -17,7 +18,7 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Rejects when no sample can be taken any more. */
+/** Rejects when a sample fails. */
 export async function watch(options: WatchOptions): Promise<void> {
   const { take, screen, keys, clock, address, intervalMs, signal } = options;
   const ending = new AbortController();
@@ -51,7 +52,7 @@ export async function watch(options: WatchOptions): Promise<void> {
         sample = taken;
         draw();
       }
-      await Promise.race([pause(clock, startMs + intervalMs - clock.now(), ending.signal), ended]);
+      await pause(clock, startMs + intervalMs - clock.now(), ending.signal);
     }
   };
 
@@ -65,11 +66,4 @@ export async function watch(options: WatchOptions): Promise<void> {
     end();
     signal.removeEventListener('abort', end);
   }
-}
-
-function pause(clock: ClockPort, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimeout(resolve, Math.max(0, delayMs));
-    signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true });
-  });
 }

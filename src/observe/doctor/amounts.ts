@@ -1,4 +1,4 @@
-/** Amounts as findings say them: rounded, for people. */
+/** Rounded amounts for findings. */
 
 const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 const BYTES_PER_STEP = 1024;

@@ -1,7 +1,7 @@
-/** The network interface that an address belongs to. */
+/** The network interface of an address. */
 import type { System } from './system.js';
 
-/** Its name; `unresolved` when the host name has no address, `foreign` when no interface here has that address. */
+/** The name of the interface; `unresolved` when the host name has no address; `foreign` when no interface has the address. */
 export async function boundInterface(system: System, address: string): Promise<string | 'unresolved' | 'foreign'> {
   const resolved = await system.resolve(address);
   if (resolved.length === 0) return 'unresolved';
@@ -12,7 +12,7 @@ export function isLoopback(system: System, name: string): boolean {
   return system.addresses.some((address) => address.interface === name && address.isInternal);
 }
 
-/** Undefined for interfaces that have none: loopback, bridges, most virtual ones. */
+/** Undefined for interfaces without a speed: loopback, bridges and most virtual interfaces. */
 export function linkSpeedMbps(system: System, name: string): number | undefined {
   const speed = Number(system.read(`/sys/class/net/${name}/speed`));
   return speed > 0 ? speed : undefined;

@@ -6,16 +6,16 @@ const ROOT = '/sys/fs/cgroup';
 export interface CgroupFile {
   /** Its name in version 2. */
   readonly unified: string;
-  /** In version 1, the controller it belongs to, and its name there. */
+  /** In version 1, its controller and its name. */
   readonly controller: string;
   readonly name: string;
 }
 
-/** Undefined when there is no such file: then there is no such limit, or it cannot be seen from here. */
+/** Undefined when the file does not exist: there is no such limit, or it is not visible here. */
 export function cgroupFile(system: System, { unified, controller, name }: CgroupFile): string | undefined {
   const rows = (system.read('/proc/self/cgroup') ?? '').split('\n').map((line) => line.split(':'));
   const pathOf = (wanted: string) => rows.find(([, controllers]) => controllers?.split(',').includes(wanted))?.[2];
-  // Inside a container the path may be one of the host, which is not mounted here; the root is then its own.
+  // Inside a container the path may belong to the host and not be mounted. The root is then the container's own.
   const candidates = [
     `${ROOT}${pathOf('') ?? '/'}/${unified}`,
     `${ROOT}/${unified}`,

@@ -1,4 +1,4 @@
-/** Did the system refuse a call, with a code such as `ENOENT`? */
+/** True for a system error with a code such as `ENOENT`. */
 export function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string';
 }

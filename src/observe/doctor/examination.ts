@@ -1,20 +1,20 @@
-/** What is known when the checks begin. They only look at it, and decide. */
+/** The facts that the checks judge. Checks are pure functions of them. */
 import type { AgentConfig } from '../../config/agent-config.js';
 import type { UnavailableProvider } from '../../ports/fabric.js';
 import type { KvferryError } from '../../protocol/errors.js';
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
 import type { System } from './system.js';
 
-/** What the native addon says of itself and of libfabric. */
+/** The state of the native addon and of libfabric. */
 export interface FabricFacts {
   readonly addon: boolean;
   readonly libfabric: string | null;
-  /** Why the addon or libfabric is missing. */
+  /** The reason why the addon or libfabric is missing. */
   readonly reason?: string;
-  /** kvferry's own names. */
+  /** Providers by kvferry's names. */
   readonly providers: readonly string[];
   readonly unavailable: readonly UnavailableProvider[];
-  /** libfabric's names, and the devices that each finds. */
+  /** Providers by libfabric's names, with the devices of each. */
   readonly offers: readonly { readonly provider: string; readonly domains: readonly string[] }[];
 }
 
@@ -23,20 +23,20 @@ export interface NatsFacts {
   readonly version: string;
   readonly payloadBytesMax: number;
   readonly roundTripsMs: readonly number[];
-  /** Undefined: this user cannot reach it, or it is off. */
+  /** Undefined when JetStream is off or not available to this user. */
   readonly jetStream: { readonly streams: number } | undefined;
 }
 
-/** One agent at two times. */
+/** Two readings of one agent. */
 export interface AgentFacts {
   readonly description: DescribeReply;
   readonly before: StatusReply | undefined;
   readonly after: StatusReply | undefined;
-  /** Between the two. */
+  /** Time between the two readings. */
   readonly elapsedMs: number;
 }
 
-/** Whom `discover` found; undefined without NATS. */
+/** The agents that `discover` found; undefined without NATS. */
 export interface ClusterFacts {
   readonly agents: readonly AgentFacts[];
 }
@@ -45,7 +45,7 @@ export interface Examination {
   readonly system: System;
   /** Version of this program. */
   readonly version: string;
-  /** What an agent would be started with. */
+  /** The settings of the agent to judge. */
   readonly settings: AgentConfig;
   readonly fabric: FabricFacts;
   readonly nats: NatsFacts | KvferryError;

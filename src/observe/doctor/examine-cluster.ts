@@ -1,23 +1,23 @@
-/** Looks at all agents twice. */
+/** Reads the status of all agents twice. */
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { isKvferryError } from '../../protocol/errors.js';
 import type { StatusReply } from '../../protocol/operations.js';
 import type { AgentFacts, ClusterFacts } from './examination.js';
 
-/** Agents that are looked at, at most. */
+/** Most agents that are read. */
 const AGENTS_MAX = 1000;
 const DISCOVER_TIMEOUT_MS = 500;
 const STATUS_TIMEOUT_MS = 2_000;
 
 export interface ExamineOptions {
-  /** Between the two looks. */
+  /** Time between the two readings. */
   readonly windowMs: number;
-  /** Resolves after so many milliseconds. */
+  /** Resolves after this number of milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>;
   readonly now: () => number;
 }
 
-/** Rejects as the client does when NATS goes away; an agent that does not answer is only not known further. */
+/** Rejects as the client does when NATS disconnects. An agent that does not answer has no second reading. */
 export async function examineCluster(client: KvferryClient, options: ExamineOptions): Promise<ClusterFacts> {
   const { windowMs, pause, now } = options;
   const descriptions = (await client.discover({ timeoutMs: DISCOVER_TIMEOUT_MS })).slice(0, AGENTS_MAX);

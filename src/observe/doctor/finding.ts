@@ -1,21 +1,21 @@
-/** What `kvferry doctor` finds. */
+/** The findings of `kvferry doctor`. */
 
-/** From harmless to not. Only a `problem` makes the command fail. */
+/** From harmless to serious. Only a `problem` makes the command fail. */
 export const severities = ['ok', 'note', 'warning', 'problem'] as const;
 export type Severity = (typeof severities)[number];
 
-/** What a finding is about, in the order in which they are shown. */
+/** The subject of a finding, in the order of display. */
 export const groups = ['program', 'fabric', 'memory', 'machine', 'network', 'nats', 'agents', 'throughput'] as const;
 export type Group = (typeof groups)[number];
 
 export interface Finding {
   readonly group: Group;
-  /** Which check found it; stable, for scripts. */
+  /** The name of the check; stable, for scripts. */
   readonly check: string;
   readonly severity: Severity;
-  /** For people. */
+  /** Text for human readers. */
   readonly finding: string;
-  /** What to do about it. Every warning and every problem has one. */
+  /** What to do. Every warning and every problem has a remedy. */
   readonly remedy?: string;
 }
 

@@ -1,7 +1,7 @@
-/** Limits of this process. An agent that is started in the same way has the same. */
+/** Limits of this process. An agent started in the same way has the same limits. */
 import type { System } from './system.js';
 
-/** The soft limit of that name; infinity when there is none, undefined when it cannot be read. */
+/** The soft limit of that name; infinity without a limit; undefined when it cannot be read. */
 export function limitOf(system: System, name: string): number | undefined {
   const line = system
     .read('/proc/self/limits')

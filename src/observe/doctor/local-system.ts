@@ -46,7 +46,7 @@ export const localSystem: System = {
   },
 };
 
-/** Undefined when the system refuses, for whatever reason: files in /proc and /sys come and go with kernels and devices. */
+/** Undefined when the system refuses. Files in /proc and /sys depend on kernel and devices. */
 function unlessRefused<T>(look: () => T): T | undefined {
   try {
     return look();

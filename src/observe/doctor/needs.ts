@@ -4,7 +4,7 @@ import type { Examination } from './examination.js';
 export interface MemoryNeeds {
   readonly arenaBytes: number;
   readonly stagingBytes: number;
-  /** Of the two together, what an agent that runs here under this name has taken already. */
+  /** The part of both that a running agent of this name has already taken. */
   readonly takenBytes: number;
 }
 
@@ -22,7 +22,7 @@ export function memoryNeeds({ settings, cluster, system }: Examination): MemoryN
   };
 }
 
-/** What is still to be taken. */
+/** Memory that is still missing. */
 export function missingBytes({ arenaBytes, stagingBytes, takenBytes }: MemoryNeeds): number {
   return Math.max(0, arenaBytes + stagingBytes - takenBytes);
 }

@@ -1,4 +1,4 @@
-/** Every check, in the order in which their findings are shown. */
+/** Every check, in the order of display. */
 import { checkAddon } from './checks/addon.js';
 import { checkAgentHealth } from './checks/agent-health.js';
 import { checkAgentProviders } from './checks/agent-providers.js';

@@ -1,9 +1,9 @@
-/** All that the checks see of the machine they run on. Nothing here throws: what cannot be read is undefined, or empty. */
+/** The machine as the checks see it. No method throws: a value that cannot be read is undefined or empty. */
 
 export interface FileSystem {
   readonly totalBytes: number;
   readonly freeBytes: number;
-  /** It is in memory, so that its files can be mapped without a disk behind them. */
+  /** True for a memory file system, whose files have no disk behind them. */
   readonly isTmpfs: boolean;
 }
 
@@ -18,19 +18,19 @@ export interface System {
   readonly nodeVersion: string;
   /** Processors of the machine. */
   readonly processors: number;
-  /** Those that this process may run on. */
+  /** Processors that this process may use. */
   readonly processorsUsable: number;
   readonly addresses: readonly NetworkAddress[];
-  /** Content of a file, without the space around it. */
+  /** Content of a file, trimmed. */
   read(path: string): string | undefined;
   /** Names in a directory, sorted. */
   list(path: string): readonly string[];
-  /** Last part of what a symbolic link leads to. */
+  /** Last part of the target of a symbolic link. */
   linked(path: string): string | undefined;
   exists(path: string): boolean;
-  /** May this process read and write it? */
+  /** True if this process may read and write the path. */
   mayUse(path: string): boolean;
   fileSystem(path: string): FileSystem | undefined;
-  /** Addresses of a host name; of an address, itself. Empty when there are none. */
+  /** Addresses of a host name; for an address, the address itself. Empty when there are none. */
   resolve(host: string): Promise<readonly string[]>;
 }

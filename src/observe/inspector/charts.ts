@@ -5,7 +5,7 @@ import { machines } from './machines.js';
 
 let drawn: Promise<readonly ChartView[]> | undefined;
 
-/** Drawn once in a process, since it takes about a second of the processor. */
+/** Drawn once in each process, because the drawings take about a second of processor time. */
 export function drawCharts(): Promise<readonly ChartView[]> {
   drawn ??= draw();
   return drawn;

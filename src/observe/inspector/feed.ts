@@ -1,6 +1,6 @@
 /**
- * What the inspector's server tells its page. `timeMs`, `fromMs`, `toMs`, `atMs` are milliseconds since 1970 on the server's
- * clock, to which those of all agents are brought, so that they can be compared. `atMs` within `entry` is the agent's own clock.
+ * The data that the inspector's server sends to its page. `timeMs`, `fromMs`, `toMs` and `atMs` are milliseconds since 1970
+ * on the server's clock. The server converts the times of all agents to it. `atMs` within `entry` is on the agent's own clock.
  */
 
 import type { Body } from '../../protocol/body.js';
@@ -10,19 +10,19 @@ import type { ActorRow, Explanation, JournalEntry, MachineName } from '../../pro
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
 import type { End } from '../../protocol/subjects.js';
 
-/** Where what is shown comes from, and whether it still comes. */
+/** The source of the shown data and its connection state. */
 export interface SourceView {
   readonly kind: 'live' | 'recording';
   /** A NATS address without credentials, or the name of a file. */
   readonly name: string;
-  /** `connecting`: nobody has been asked yet; a recording is still being read. A recording that was read is `connected`. */
+  /** `connecting`: no agent has answered yet, or the recording is still being read. A complete recording is `connected`. */
   readonly state: 'connecting' | 'connected' | 'disconnected';
-  /** What of the past can be shown. */
+  /** The part of the past that can be shown. */
   readonly fromMs: number;
   readonly toMs: number;
-  /** Of so many requests one is shown; 1: all. */
+  /** One request in `oneIn` is shown; 1: all. */
   readonly oneIn: number;
-  /** Entries that were lost, because they came faster than they could be fetched. */
+  /** Entries that agents dropped before the inspector could fetch them. */
   readonly missed: number;
   readonly faultsAllowed: boolean;
 }
@@ -32,14 +32,14 @@ export interface AgentView {
   readonly agent: string;
   readonly epoch: string;
   readonly timeMs: number;
-  /** It does not answer any more; this is the last that was heard. */
+  /** The agent no longer answers. The view is its last known state. */
   readonly silentMs?: number;
   readonly description: DescribeReply;
-  /** Without its requests. */
+  /** The answer of `status` without requests. */
   readonly status: StatusReply;
-  /** As `inspect` says it, when it has an arena. */
+  /** The page map of `inspect`, when the agent has an arena. */
   readonly pages?: string;
-  /** Since the view before: bytes it has sent, chunks it has given pages to, requests that have ended here. */
+  /** Since the previous view: bytes sent, chunks that got a page, and requests that ended at this agent. */
   readonly rates: { readonly bytesPerS: number; readonly chunksPerS: number; readonly requestsPerS: number };
 }
 
@@ -52,25 +52,25 @@ export interface ClusterView {
 /** One entry of an agent's journal. */
 export interface EntryView {
   readonly agent: string;
-  /** Of the agent whose journal it is from. */
+  /** The epoch of the agent that owns the journal. */
   readonly agentEpoch: string;
   readonly timeMs: number;
   readonly entry: JournalEntry;
 }
 
-/** One request, put together from the journals of all agents. Its identity is `epoch` and `request`. */
+/** One request, assembled from the journals of all agents. Its identity is `epoch` and `request`. */
 export interface RequestView {
   readonly request: string;
-  /** The sender's. */
+  /** The sender's epoch. */
   readonly epoch: string;
   readonly sender?: string;
   readonly receiver?: string;
   readonly startedMs: number;
   readonly changedMs: number;
-  /** State of its machines, by the side that has them; gone when they have ended. */
+  /** The state of its machine on each side; absent when that machine has ended. */
   readonly states: { readonly sender?: string; readonly receiver?: string };
   readonly end?: End;
-  /** When it ended. Leases are acquired and released after that. */
+  /** Time of the end. Leases are acquired and released after it. */
   readonly endedMs?: number;
   readonly reason?: Failure;
   readonly batches: number;
@@ -86,10 +86,10 @@ export interface ActorView extends ActorRow {
   readonly agentEpoch: string;
 }
 
-/** What an agent says to a question. */
+/** The answer of an agent to `explain`. */
 export interface ExplanationView extends Explanation {
   readonly agent: string;
-  /** The agent's own clock, when it said so: that of `atMs` in `trail`. */
+  /** The agent's clock at the time of the answer. `atMs` in `trail` is on the same clock. */
   readonly nowMs: number;
 }
 
@@ -101,39 +101,39 @@ export interface ChartView {
 
 /** Sent as server-sent events of these names by `GET /api/feed`, as JSON. */
 export interface Feed {
-  /** First, and then twice a second; of a recording, while it is being read. */
+  /** Sent first, and then twice a second; for a recording, while it is being read. */
   readonly cluster: ClusterView;
-  /** What has happened since the last of these. */
+  /** Journal entries since the last `entries`. */
   readonly entries: readonly EntryView[];
-  /** Requests that have changed since the last of these, as they are now. */
+  /** The current state of the requests that have changed since the last `requests`. */
   readonly requests: readonly RequestView[];
-  /** What was left out just now, because the page reads too slowly: it should ask for what it shows anew. */
+  /** Names of events that were left out because the page reads too slowly. The page must fetch its data again. */
   readonly dropped: { readonly events: number };
 }
 
 export interface RequestDetail {
   readonly request: RequestView;
-  /** In the order of their times. */
+  /** Ordered by time. */
   readonly entries: readonly EntryView[];
 }
 
 /**
- * Answered as JSON; errors as `{ error: Failure }` with a status of 4xx or 5xx. Of lists that are longer than `limit` the newest
- * are answered.
+ * Answers are JSON. An error is `{ error: Failure }` with a status of 4xx or 5xx. A list longer than `limit` has its newest
+ * elements.
  *
- * - `GET /api/charts`: `ChartView[]`; how they look is in the style sheet `GET /drawing.css`
- * - `GET /api/cluster?atMs=`: `ClusterView`, now or then; 404 when nothing is known of that time
+ * - `GET /api/charts`: `ChartView[]`; their style sheet is `GET /drawing.css`
+ * - `GET /api/cluster?atMs=`: `ClusterView`, now or at that time; 404 when that time is unknown
  * - `GET /api/requests?text=&agent=&state=&reason=&atMs=&limit=`: `RequestView[]`, newest first. `text` is part of an id or of a
  *   key; `state` one of a machine or an end; `reason` part of a code
  * - `GET /api/requests/<epoch>/<request>?atMs=`: `RequestDetail`
- * - `GET /api/actors?agent=&machine=&request=&actor=&atMs=`: `ActorView[]`; of the past of a live cluster with an empty `context` and
+ * - `GET /api/actors?agent=&machine=&request=&actor=&atMs=`: `ActorView[]`; for the past of a live cluster with an empty `context` and
  *   without `waiting`
- * - `GET /api/entries?agent=&actor=&request=&fromMs=&toMs=&limit=`: `EntryView[]`, in the order of their times
+ * - `GET /api/entries?agent=&actor=&request=&fromMs=&toMs=&limit=`: `EntryView[]`, ordered by time
  * - `GET /api/explain?about=request|transfer|key|page&name=&agent=&atMs=`: `ExplanationView[]`; `atMs` counts only for a recording
  * - `POST /api/faults` `FaultOrder`: `FaultOutcome`; only with `--allow-faults`
  *
  * The page's own files are served from `/`; Preact's modules from `/vendor/preact/` (`dist/preact.mjs`,
- * `hooks/dist/hooks.mjs`). Nothing else may be loaded, no style may stand in an attribute or in the page itself; of scripts
+ * `hooks/dist/hooks.mjs`). The page may load nothing else, and may have no style in an attribute or in its HTML; of scripts
  * only an import map.
  */
 export const paths = {
@@ -148,7 +148,7 @@ export const paths = {
   drawingStyle: '/drawing.css',
 } as const;
 
-/** What `kvferry fault` can do to an agent that was started with `--allow-faults`: its `description` says whether it was. */
+/** A fault for an agent that was started with `--allow-faults`. The agent's `description` says whether it was. */
 export const faults = [
   'kill',
   'stop',
@@ -161,7 +161,7 @@ export const faults = [
 export interface FaultOrder {
   readonly agent: string;
   readonly fault: Fault;
-  /** How long it lasts; not set: as long as the agent thinks fit. */
+  /** Duration; the agent has a default. */
   readonly forMs?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Every machine there is, by name. */
+/** All machines, by name. */
 import type { AnyStateMachine } from 'xstate';
 import { agentMachine } from '../../../machines/agent.js';
 import { groupMachine } from '../../../machines/group.js';

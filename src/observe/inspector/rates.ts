@@ -1,4 +1,4 @@
-/** How fast an agent works, from two readings of its counters. */
+/** The rates of an agent, from two readings of its counters. */
 import type { StatusReply } from '../../protocol/operations.js';
 import type { AgentView } from './feed.js';
 
@@ -7,7 +7,7 @@ type Counters = StatusReply['counters'];
 const MS_PER_S = 1000;
 const ENDED = /^requests_(sent|received)_/;
 
-/** All 0 when there is no earlier reading. */
+/** All rates are 0 without an earlier reading. */
 export function ratesBetween(before: Counters | undefined, now: Counters, elapsedMs: number): AgentView['rates'] {
   const rate = (count: (counters: Counters) => number) =>
     before === undefined || elapsedMs <= 0 ? 0 : ((count(now) - count(before)) * MS_PER_S) / elapsedMs;

@@ -1,10 +1,10 @@
-/** Where the inspector has what it shows from: a cluster that lives, or what one agent has recorded. */
+/** The data source of the inspector: a live cluster, or the recording of one agent. */
 import { KvferryError } from '../../protocol/errors.js';
 import type { Explanation } from '../../protocol/observation.js';
 import type { ActorView, ExplanationView, FaultOrder, FaultOutcome } from './feed.js';
 import type { History } from './history/history.js';
 
-/** All that is set must match. */
+/** Every field that is set must match. */
 export interface ActorQuery {
   readonly agent?: string | undefined;
   readonly machine?: string | undefined;
@@ -30,23 +30,23 @@ export interface ExplainQuery {
 
 export interface Source {
   readonly history: History;
-  /** Somebody looks: `history` is kept up to date until this is closed. */
+  /** Keeps `history` up to date until the result is closed. */
   watch(): { close(): void };
-  /** Resolves when something can be shown, or when that takes too long. */
+  /** Resolves when there is data to show, or after a time limit. */
   ready(): Promise<void>;
-  /** Live actors as they are now, or were then. */
+  /** Live actors, now or at that time. */
   actors(query: ActorQuery, atMs?: number): Promise<ActorView[]>;
-  /** Of a cluster that lives, always now. Rejects `invalid_field` when there can be nothing of that name. */
+  /** For a live cluster, always the current answer. Rejects `invalid_field` for a name that cannot exist. */
   explain(query: ExplainQuery, atMs?: number): Promise<ExplanationView[]>;
-  /** Only where faults are allowed. Rejects with what the agent says against it. */
+  /** Only where faults are allowed. Rejects with the agent's refusal. */
   readonly fault?: ((order: FaultOrder) => Promise<FaultOutcome>) | undefined;
   close(): Promise<void>;
 }
 
-/** What to ask an agent to have something explained. Throws `invalid_field`. */
+/** The `explain` request for an object. Throws `invalid_field`. */
 export function questionOf(about: ExplainQuery['about'], name: string) {
   if (about !== 'page') return { [about]: name };
   const page = Number(name);
   if (/^\d+$/.test(name) && Number.isSafeInteger(page)) return { page };
-  throw new KvferryError('invalid_field', `${JSON.stringify(name)} is not the number of a page`, { field: 'name' });
+  throw new KvferryError('invalid_field', `${JSON.stringify(name)} is not a page number`, { field: 'name' });
 }

@@ -1,6 +1,6 @@
 /**
- * From the name of a state, as journals have it (`running.open`, `connected and alive`), back to what XState calls its value
- * and to the ids of the states in it.
+ * Converts the name of a state in a journal (`running.open`, `connected and alive`) back to XState's state value and to the
+ * ids of its states.
  */
 import type { AnyStateNode, StateValue } from 'xstate';
 import { stateName } from '../../actors/observing/state-name.js';
@@ -8,7 +8,7 @@ import { machines } from './machines.js';
 
 interface NamedState {
   readonly value: StateValue;
-  /** As `ActorRow.paths`: outer ones first. */
+  /** Like `ActorRow.paths`: outer states first. */
   readonly paths: readonly string[];
 }
 
@@ -16,7 +16,7 @@ type MachineName = keyof typeof machines;
 
 const known = new Map<MachineName, ReadonlyMap<string, NamedState>>();
 
-/** Undefined: the machine has no such state; it is one of another version. */
+/** Undefined when the machine has no such state, because the agent runs another version. */
 export function stateNamed(machine: MachineName, name: string): NamedState | undefined {
   let states = known.get(machine);
   if (states === undefined) {
@@ -28,7 +28,7 @@ export function stateNamed(machine: MachineName, name: string): NamedState | und
   return states.get(name);
 }
 
-/** Every value that the states inside this one can have. */
+/** Every value that the states inside this state can have. */
 function valuesOf(node: AnyStateNode): StateValue[] {
   const children = Object.entries(node.states);
   if (node.type === 'parallel') {

@@ -1,9 +1,9 @@
-/** What an agent counts anyway (`status` shows it), as metrics: each is read when it is asked for. */
+/** The counters of an agent, which `status` shows too, as metrics. Each is read when Prometheus scrapes. */
 import { Counter, type Registry } from 'prom-client';
 import { type ErrorCode, errorCodes } from '../../protocol/errors.js';
 import { type End, ends } from '../../protocol/subjects.js';
 
-/** The count of that name; 0 as long as nothing was counted. */
+/** The value of a counter; 0 until it first counts. */
 type Count = (name: string) => number;
 
 interface PlainRule {
@@ -19,16 +19,16 @@ interface LabelledRule {
 /** By the name of the metric. */
 const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
   kvferry_requests_accepted_total: {
-    help: 'Requests that were put at this agent and taken.',
+    help: 'Requests that this agent accepted in a put.',
     count: 'requests_accepted',
   },
   kvferry_groups_ended_total: {
-    help: 'Requests over several ranks that this agent led to their end, by end.',
+    help: 'Requests over several ranks that this agent led, by end.',
     label: 'end',
     values: fromEach<End>(ends, (end) => `groups_${end}`),
   },
   kvferry_chunks_allocated_total: {
-    help: 'Chunks that senders asked for, by what the store decided: written (it got a page), joined (another request is writing it), ready (it was here).',
+    help: 'Chunks that senders asked for, by the decision of the store: written (it got a page), joined (another request is writing it), ready (it was already in the arena).',
     label: 'outcome',
     values: {
       written: (count) => count('chunks_written'),
@@ -37,15 +37,15 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     },
   },
   kvferry_chunks_handed_over_total: {
-    help: 'Joined chunks that were given to another request to write, because their writer was gone.',
+    help: 'Joined chunks that were handed over to another request, because their writer had ended.',
     count: 'chunks_handed_over',
   },
   kvferry_chunks_taken_over_total: {
-    help: 'Joined chunks that this sender took over to write.',
+    help: 'Joined chunks that this sender took over and wrote.',
     count: 'chunks_taken_over',
   },
   kvferry_handovers_refused_total: {
-    help: 'Hand-overs that a sender did not take, or did not answer.',
+    help: 'Hand-overs that a sender refused or did not answer.',
     count: 'handovers_refused',
   },
   kvferry_batches_queued_total: {
@@ -53,54 +53,54 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     count: 'batches_queued',
   },
   kvferry_pages_freed_total: {
-    help: 'Pages of the arena that became free.',
+    help: 'Arena pages that became free.',
     count: 'pages_freed',
   },
   kvferry_written_bytes_total: {
-    help: 'Bytes that this sender wrote into arenas of others.',
+    help: 'Bytes that this sender wrote into the arenas of receivers.',
     count: 'bytes_written',
   },
   kvferry_writes_rejected_total: {
-    help: 'Writes that a receiver refused, because their remote key was revoked.',
+    help: 'Writes that a receiver rejected, because their remote key was revoked.',
     count: 'writes_rejected',
   },
   kvferry_leases_ended_total: {
-    help: 'Ready requests whose leases have ended: released by the engine, or expired.',
+    help: 'Ready requests whose leases have ended, by cause: released by the engine, or expired.',
     label: 'cause',
     values: fromEach(['released', 'expired'], (cause) => `leases_${cause}`),
   },
   kvferry_grants_revoked_total: {
-    help: 'Remote keys that were revoked, so that nothing written under them can land.',
+    help: 'Remote keys that were revoked. No write under a revoked key can land.',
     count: 'grants_revoked',
   },
   kvferry_quarantines_overdue_total: {
-    help: 'Remote keys that were revoked because no word came about writes that should have drained.',
+    help: 'Remote keys that were revoked because a drain was overdue.',
     count: 'quarantines_overdue',
   },
   kvferry_peers_lost_total: {
-    help: 'Agents that were held for lost, by what they were to this one.',
+    help: 'Peers that were declared dead, by their side: sender or receiver.',
     label: 'side',
     values: fromEach(['sender', 'receiver'], (side) => `${side}s_lost`),
   },
   kvferry_provider_fallbacks_total: {
-    help: 'Times that a preferred provider was passed over when connecting.',
+    help: 'Connections for which a preferred provider was passed over.',
     count: 'provider_fallbacks',
   },
   kvferry_messages_refused_total: {
-    help: 'Messages that were refused, heartbeats included.',
+    help: 'Messages that were refused, including heartbeats.',
     count: 'messages_refused',
   },
   kvferry_errors_total: {
-    help: 'Messages that were answered with an error, by its code.',
+    help: 'Messages that were answered with an error, by code.',
     label: 'code',
     values: fromEach<ErrorCode>(errorCodes, (code) => `errors_${code}`),
   },
   kvferry_peer_calls_repeated_total: {
-    help: 'Messages to other agents that were sent again, because no answer came.',
+    help: 'Messages to other agents that were resent, because no answer came.',
     count: 'peer_calls_repeated',
   },
   kvferry_ends_confirmed_total: {
-    help: 'Ends about which the sender was asked first, because this agent had been away.',
+    help: 'Ends that this agent confirmed with the sender before it announced them, because it had been absent.',
     count: 'ends_confirmed',
   },
   kvferry_events_lost_total: {
@@ -108,15 +108,15 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     count: 'events_lost',
   },
   kvferry_actors_crashed_total: {
-    help: 'Actors that threw; each has ended what it was about.',
+    help: 'Actors that threw an error. Each ended only its own request, batch or peer.',
     count: 'actors_crashed',
   },
   kvferry_invariants_broken_total: {
-    help: 'Invariants of the store that were found broken. The agent fences itself.',
+    help: 'Broken invariants found in the store. The agent fences itself.',
     count: 'invariants_broken',
   },
   kvferry_closes_stuck_total: {
-    help: 'Times that closing took too long and was given up.',
+    help: 'Shutdowns in which a part did not close in time.',
     count: 'closes_stuck',
   },
 };
@@ -131,7 +131,7 @@ export class AgentCounts {
     });
   }
 
-  /** Takes over what the agent has counted so far. */
+  /** Sets the metrics to the current counters of the agent. */
   update(counts: Readonly<Record<string, number>>): void {
     const count: Count = (name) => counts[name] ?? 0;
     for (const [counter, rule] of this.#counters) {
@@ -142,7 +142,7 @@ export class AgentCounts {
   }
 }
 
-/** Each value of a label has a count of its own. */
+/** One counter for each value of the label. */
 function fromEach<Value extends string>(
   values: readonly Value[],
   nameOf: (value: Value) => string,

@@ -1,6 +1,6 @@
 /**
- * The metrics of one agent. It is told what happens (the journal's events, the state of the connection to NATS), and asked for
- * the rest when somebody scrapes. It only looks: nothing that an agent does depends on it.
+ * The metrics of one agent. They follow the events of the journal and the state of the NATS connection. A scrape reads the
+ * rest from `status`. Metrics only observe: an agent behaves the same without them.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { JournalEvent } from '../../actors/observing/journal.js';
@@ -11,7 +11,7 @@ import { Lifetimes } from './lifetimes.js';
 import { type AgentStatus, PresentState } from './present-state.js';
 import { addRuntimeMetrics } from './runtime-metrics.js';
 
-/** One metric, for people. */
+/** The description of one metric, for the docs. */
 export interface MetricDescription {
   readonly name: string;
   readonly type: string;
@@ -34,10 +34,14 @@ export class AgentMetrics {
     this.#lifetimes = new Lifetimes(this.#registry);
     this.#counts = new AgentCounts(this.#registry);
     this.#state = new PresentState(this.#registry);
-    this.#connected = new Gauge({ name: 'kvferry_nats_connected', help: '1 while connected to NATS.', registers });
+    this.#connected = new Gauge({
+      name: 'kvferry_nats_connected',
+      help: '1 while the agent is connected to NATS, else 0.',
+      registers,
+    });
     this.#disconnects = new Counter({
       name: 'kvferry_nats_disconnects_total',
-      help: 'Times that the connection to NATS was lost.',
+      help: 'Lost connections to NATS.',
       registers,
     });
     addRuntimeMetrics(this.#registry, version);
@@ -48,7 +52,7 @@ export class AgentMetrics {
     return this.#registry.contentType;
   }
 
-  /** Something has happened in the agent. */
+  /** Counts an event of the journal. */
   observe(event: JournalEvent): void {
     this.#lifetimes.observe(event);
   }
@@ -58,7 +62,7 @@ export class AgentMetrics {
     if (status === 'disconnected') this.#disconnects.inc();
   }
 
-  /** Everything, in Prometheus's text format. Without a status, because there is no agent yet: what there is. */
+  /** All metrics in Prometheus's text format. `status` is undefined until the agent exists. */
   async render(status: AgentStatus | undefined): Promise<string> {
     if (status !== undefined) {
       this.#counts.update(status.counters);
@@ -68,7 +72,7 @@ export class AgentMetrics {
   }
 
   describe(): MetricDescription[] {
-    // prom-client's types leave out the labels that its metrics have.
+    // The types of prom-client do not include the labels of its metrics.
     const metrics = this.#registry.getMetricsAsArray() as unknown as readonly (Omit<MetricDescription, 'labels'> & {
       readonly labelNames: readonly string[];
     })[];

@@ -1,16 +1,16 @@
-/** How requests and their batches go, from what the journal says of their machines: how they end, and how long what took. */
+/** How requests and batches end, and how long each phase took, from the journal's events of their machines. */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { JournalEvent, MessageEvent, StateEvent } from '../../actors/observing/journal.js';
 import { operations, peerOperations } from '../../protocol/subjects.js';
 import { StateTimes, type StepTimes } from './state-times.js';
 
 const MS_PER_SECOND = 1000;
-/** From what a small batch takes on one host to the longest time that is usual for a request. */
+/** From the time of a small batch on one host to the longest usual time of a request. */
 const BUCKETS_SECONDS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ] as const;
 
-/** States of the transfer machine that take time, and what they are called here. */
+/** The transfer machine's states that take time, and the names of their phases. */
 const phases = new Map([
   ['allocating', 'allocate'],
   ['writing', 'write'],
@@ -22,10 +22,10 @@ const phases = new Map([
 const COMMITTED = 'committed';
 const READY = 'ready';
 
-/** Others that come in are refused; whoever sends them must not make labels. */
+/** Only these become labels. An unknown operation is refused, and must not create a series. */
 const known = new Set<string>([...operations, ...peerOperations, 'discover']);
 const UNKNOWN = 'unknown';
-/** Nothing went wrong. */
+/** The label of an end without a reason. */
 const NONE = 'none';
 
 export class Lifetimes {
@@ -43,50 +43,50 @@ export class Lifetimes {
     const buckets = [...BUCKETS_SECONDS];
     this.#requestsEnded = new Counter({
       name: 'kvferry_requests_ended_total',
-      help: 'Requests that have ended, by side, end, and the code of the reason (none: ready).',
+      help: 'Ended requests, by side, end and code of the reason (none: ready).',
       labelNames: ['side', 'end', 'code'],
       registers,
     });
     this.#requestTime = new Histogram({
       name: 'kvferry_request_duration_seconds',
-      help: 'Time to the end of a request, by side and end: at the sender from put (so for ready ones put to ready), at the receiver from its first allocate.',
+      help: 'Time to the end of a request, by side and end. The sender counts from put, the receiver from the first allocate.',
       labelNames: ['side', 'end'],
       buckets,
       registers,
     });
     this.#transfersEnded = new Counter({
       name: 'kvferry_transfers_ended_total',
-      help: 'Batches whose transfer has ended at this sender, by end (committed, aborted) and the code of the reason.',
+      help: 'Batches whose transfer ended at this sender, by end (committed, aborted) and code of the reason.',
       labelNames: ['end', 'code'],
       registers,
     });
     this.#phaseTime = new Histogram({
       name: 'kvferry_transfer_phase_duration_seconds',
-      help: 'Time that a batch spent at this sender, by phase: allocate (connecting and waiting for pages included), write, commit, join (another request writes its chunks), drain.',
+      help: 'Time of a batch at this sender, by phase: allocate (including the connection and the wait for pages), write, commit, join (another request writes its chunks), drain.',
       labelNames: ['phase'],
       buckets,
       registers,
     });
     this.#admissionWait = new Histogram({
       name: 'kvferry_admission_wait_duration_seconds',
-      help: 'Time from the first allocate of a request to its admission, or to its end when it was never admitted.',
+      help: 'Time from the first allocate of a request to its admission, or to its end if it was never admitted.',
       buckets,
       registers,
     });
     this.#messageTime = new Histogram({
       name: 'kvferry_message_duration_seconds',
-      help: 'Time until the answer to a message, by direction (in: this agent answered, out: it asked) and operation.',
+      help: 'Time until the answer to a message, by operation and direction (in: this agent answered; out: this agent asked).',
       labelNames: ['direction', 'operation'],
       buckets,
       registers,
     });
     this.#callErrors = new Counter({
       name: 'kvferry_peer_call_errors_total',
-      help: 'Messages to other agents that had no answer in time, or an error for an answer, by operation and code.',
+      help: 'Messages to other agents that got no answer in time, or an error as the answer, by operation and code.',
       labelNames: ['operation', 'code'],
       registers,
     });
-    // A series that begins with its first event has no rate for it.
+    // Prometheus computes no rate for the first event of a new series, so known series begin at 0.
     for (const side of ['sender', 'receiver']) {
       this.#requestsEnded.inc({ side, end: 'ready', code: NONE }, 0);
       this.#requestTime.zero({ side, end: 'ready' });
@@ -119,12 +119,12 @@ export class Lifetimes {
 
   #requestMoved(event: StateEvent, { inStateMs, ageMs }: StepTimes, side: 'sender' | 'receiver'): void {
     const { from, to, done, reason } = event;
-    // An actor that threw says no end, only why.
+    // An actor that threw an error reports a reason and no end.
     const end = event.end ?? (reason === undefined ? undefined : 'failed');
-    // It was refused, and forgotten without a word.
+    // The request was refused and left no end.
     if (done && end === undefined) return;
     if (side === 'receiver' && from === 'running.waiting') this.#admissionWait.observe(inStateMs / MS_PER_SECOND);
-    // An ingest that is ready goes on, for its leases; its request has ended.
+    // A ready ingest goes on until its leases end. Its request has ended.
     const hasEnded = side === 'sender' ? done : to === READY || (done && from !== READY);
     if (!hasEnded || end === undefined) return;
     this.#requestsEnded.inc({ side, end, code: reason?.code ?? NONE });

@@ -1,4 +1,4 @@
-/** Serves an agent's metrics over HTTP, and whether it lives and is ready, for Prometheus and for whoever runs the process. */
+/** Serves metrics, health and readiness over HTTP, for Prometheus and for the process supervisor. */
 import { type FastifyReply, fastify } from 'fastify';
 import type { ControlStatus } from '../../ports/control.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -22,14 +22,14 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Who asks is a scraper or two, and a prober. */
+/** Clients are one or two scrapers and a prober. */
 const CONNECTIONS_MAX = 64;
 const BODY_BYTES_MAX = 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
-/** A scraper that comes every minute may keep its connection. */
+/** A scraper with an interval of a minute keeps its connection. */
 const KEEP_ALIVE_MS = 90_000;
 
-/** An agent that ends what it has begun must not be killed for it. */
+/** A draining agent is healthy, so that its supervisor does not kill it. */
 const ALIVE: readonly Health['state'][] = ['starting', 'running', 'draining'];
 
 /**
@@ -64,7 +64,7 @@ export async function startMetricsServer(
     await app.close();
     const { host, port } = address;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new KvferryError('invalid_configuration', `metrics cannot be served at ${host}:${port}: ${reason}`, {
+    throw new KvferryError('invalid_configuration', `cannot serve metrics at ${host}:${port}: ${reason}`, {
       field: 'metricsAddress',
       cause,
     });

@@ -1,14 +1,14 @@
-/** What an agent is and has at this moment, as gauges. */
+/** The current state of an agent, as gauges. */
 import { Gauge, type Registry } from 'prom-client';
 import type { Body } from '../../protocol/body.js';
 import { agentState } from '../../protocol/fields.js';
 import type { PeerRow, StatusReply } from '../../protocol/operations.js';
 
-/** What `status` says, with every request. */
+/** The answer of `status`, with every request. */
 export type AgentStatus = Body<StatusReply>;
 
 const MS_PER_SECOND = 1000;
-/** A label without a value would be as good as missing. */
+/** Prometheus treats an empty label as a missing one. */
 const NONE = 'none';
 
 export class PresentState {
@@ -25,7 +25,7 @@ export class PresentState {
   readonly #peers: Gauge<'side' | 'state' | 'provider'>;
   readonly #passedOver: Gauge<'peer' | 'provider' | 'passed_over'>;
   readonly #invariantBroken: Gauge;
-  /** States that requests and peers were seen in: they are 0 from then on, and do not vanish. */
+  /** States seen so far. Their series go to 0 instead of vanishing. */
   readonly #requestStates = new Map<string, { readonly side: string; readonly state: string }>();
   readonly #peerStates = new Map<
     string,
@@ -35,45 +35,48 @@ export class PresentState {
   constructor(registry: Registry) {
     const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
       new Gauge<Label>({ name, help, labelNames, registers: [registry] });
-    this.#agentState = gauge('kvferry_agent_state', '1 for the state that the agent is in, 0 for the others.', [
+    this.#agentState = gauge('kvferry_agent_state', '1 for the current state of the agent, 0 for the others.', [
       'state',
     ]);
-    this.#uptime = gauge('kvferry_uptime_seconds', 'Time since the agent was started, on its own clock.');
+    this.#uptime = gauge('kvferry_uptime_seconds', 'Time since the start of the agent, on its own clock.');
     this.#requests = gauge(
       'kvferry_requests',
-      'Requests that are known and not over, by side and state of their machine. At the receiver those that are ready hold leases.',
+      'Requests in progress, by side and state of their machine. Ready requests at the receiver hold leases.',
       ['side', 'state'],
     );
     this.#queue = gauge('kvferry_admission_queue_requests', 'Requests that wait for pages.');
     this.#pages = gauge(
       'kvferry_arena_pages',
-      'Pages of the arena, by state: free, writing, leased, retained (ready, kept as cache), quarantined. They add up to all.',
+      'Arena pages by state: free, writing, leased, retained (ready, kept as cache), quarantined. Their sum is the size of the arena.',
       ['state'],
     );
     this.#reserved = gauge(
       'kvferry_arena_reserved_pages',
-      'Pages, free or retained, that are promised to admitted requests.',
+      'Free or retained pages that are reserved for admitted requests.',
     );
     this.#quarantineAge = gauge(
       'kvferry_quarantine_age_seconds',
-      'How long the page that is quarantined longest has been so; 0 without any.',
+      'Age of the oldest quarantined page; 0 if there is none.',
     );
-    this.#staging = gauge('kvferry_staging_pages', 'Staging pages, by state: free, lent, in_use.', ['state']);
-    this.#segments = gauge('kvferry_source_segments', 'Segments of source memory that engines have attached.');
-    this.#chunksInUse = gauge('kvferry_source_chunks_in_use', 'Chunks of source memory that are still to be read.');
+    this.#staging = gauge('kvferry_staging_pages', 'Staging pages by state: free, lent, in_use.', ['state']);
+    this.#segments = gauge('kvferry_source_segments', 'Source memory segments that engines have attached.');
+    this.#chunksInUse = gauge(
+      'kvferry_source_chunks_in_use',
+      'Source memory chunks that the agent still reads or may read.',
+    );
     this.#peers = gauge(
       'kvferry_peers',
-      'Agents that this one exchanges bytes with, by what they are to it, state, and provider (none: not connected).',
+      'Peers that exchange bytes with this agent, by side, state and provider (none: not connected).',
       ['side', 'state', 'provider'],
     );
     this.#passedOver = gauge(
       'kvferry_peer_provider_passed_over',
-      '1 for each provider that was preferred for a receiver and could not be had, beside the one in use.',
+      '1 for each provider that was preferred for a receiver and not available.',
       ['peer', 'provider', 'passed_over'],
     );
     this.#invariantBroken = gauge(
       'kvferry_invariant_broken',
-      '1 when an invariant of the store was found broken, and the agent has fenced itself.',
+      '1 after the agent found a broken invariant in its store and fenced itself.',
     );
   }
 
@@ -104,7 +107,7 @@ export class PresentState {
     for (const labels of this.#peerStates.values()) this.#peers.set(labels, 0);
     for (const labels of labelled) this.#peers.inc(labels);
     for (const { agent: peer, side, state, provider, fallback } of peers) {
-      // It is the sender that chooses. An earlier epoch of the same agent may still be known as lost.
+      // The sender chooses the provider. An earlier epoch of the receiver may still be listed as lost.
       if (side !== 'receiver' || provider === undefined || state === 'lost') continue;
       for (const row of fallback) this.#passedOver.set({ peer, provider, passed_over: providerOf(row) }, 1);
     }

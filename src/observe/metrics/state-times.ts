@@ -1,4 +1,4 @@
-/** How long actors are in their states, and live: from the events of the journal, which say when they change. */
+/** How long actors live and stay in each state, from the state changes in the journal. */
 import type { ActorIdentity, StateEvent } from '../../actors/observing/journal.js';
 
 interface ActorTimes {
@@ -7,17 +7,17 @@ interface ActorTimes {
 }
 
 export interface StepTimes {
-  /** How long it was in the state that it leaves. */
+  /** Time in the state that the actor leaves. */
   readonly inStateMs: number;
-  /** Since it was started. */
+  /** Time since the start of the actor. */
   readonly ageMs: number;
 }
 
 export class StateTimes {
-  /** Of those that have not ended. One whose end is never told is forgotten with its actor. */
+  /** Actors that have not ended. An entry without an end is dropped with its actor. */
   readonly #actors = new WeakMap<ActorIdentity, ActorTimes>();
 
-  /** Takes every event once, in order. Undefined for the start of an actor, and for one whose start was not seen. */
+  /** Takes every event once, in order. Undefined for the start of an actor, and for an actor whose start is unknown. */
   step({ of, from, atMs, done }: StateEvent): StepTimes | undefined {
     const known = this.#actors.get(of);
     if (from === undefined) {

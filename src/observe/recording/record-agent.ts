@@ -1,6 +1,6 @@
-/** Puts a recording around the ports of an agent. */
+/** Wraps the ports of an agent in a recording. */
 import type { AgentPorts } from '../../actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../actors/env/agent-options.js';
 import { FORMAT_VERSION, type Line } from './record.js';
 import { Recorder } from './recorder.js';
 import { RecordingClock } from './recording-clock.js';
@@ -11,19 +11,19 @@ import { Redaction } from './redaction.js';
 export interface RecordAgentOptions {
   readonly options: AgentOptions;
   readonly ports: AgentPorts;
-  /** Runs something in a macrotask of its own, in the order of the calls. */
+  /** Runs a callback in a separate macrotask, in the order of the calls. */
   nextTurn(run: () => void): void;
   write(line: Line): void;
-  /** Secret that tokens are hidden with. */
+  /** Secret for the redaction of tokens. */
   readonly salt: string;
-  /** Date and time, for people. */
+  /** Date and time, for human readers. */
   readonly recordedAt: string;
 }
 
 export interface RecordedAgent {
-  /** For the agent. It must be made and started in the turn in which this is made: that is step 0. */
+  /** The ports for the agent. The agent must be made and started in the same turn, which is step 0. */
   readonly ports: AgentPorts;
-  /** The order to stop comes from outside like everything else: it gets a turn of its own. */
+  /** The order to stop is an input like any other and gets its own turn. */
   orderStop(stop: () => void): void;
 }
 

@@ -1,12 +1,12 @@
 /**
- * What a recording consists of: a header, then a line for everything that came in (`in`, numbered: a step) and for everything
- * that the agent did because of it (`out`). docs/replay.md describes the file.
+ * The format of a recording: a header, then a line for each input (`in`, a numbered step) and for each output that
+ * followed from it (`out`). docs/replay.md describes the file.
  *
  * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set in
  * that step.
  */
 import { z } from 'zod';
-import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
 import { role } from '../../protocol/fields.js';
@@ -18,7 +18,7 @@ const provider = z.enum(providers);
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
 
-/** An option that is added later needs a default here, so that older recordings can be read. */
+/** A new option needs a default here, so that older recordings can be read. */
 const agentOptions: z.ZodType<AgentOptions> = z.object({
   agent: z.string(),
   role,
@@ -42,7 +42,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   faultsAllowed: z.boolean().default(false),
 });
 
-/** What the fabric offers; it changes only when the arena is made. */
+/** The endpoints of the fabric. They change only when the arena is created. */
 const fabricOffer = z.object({
   endpoints: z.array(endpoint),
   unavailable: z.array(z.object({ provider, reason: z.string() })),
@@ -52,7 +52,7 @@ export type FabricOffer = z.infer<typeof fabricOffer>;
 export const header = z.object({
   kvferry: z.literal('recording'),
   format: z.literal(FORMAT_VERSION),
-  /** Of the program that recorded. */
+  /** The version of the recorded program. */
   version: z.string(),
   recordedAt: z.string(),
   epoch: z.string(),
@@ -63,7 +63,7 @@ export const header = z.object({
 });
 export type Header = z.infer<typeof header>;
 
-/** An error of a port. Without a code it was a defect: something else than a `KvferryError`. */
+/** An error of a port. An error without a code is a defect: it was not a `KvferryError`. */
 export const portError = z.object({
   code: z.enum(errorCodes).optional(),
   message: z.string(),
@@ -71,7 +71,7 @@ export const portError = z.object({
 });
 export type PortError = z.infer<typeof portError>;
 
-/** Calls that are answered later, and what the answer must be. Those of the fabric are named as its failpoints are. */
+/** Calls whose answer comes later, and the schema of each answer. Calls of the fabric have the names of its failpoints. */
 export const answers = {
   request: z.string(),
   'request.all': z.array(z.string()),
@@ -105,7 +105,7 @@ const calls = Object.keys(answers) as [Call, ...Call[]];
 const name = z.string();
 
 const input = z.discriminatedUnion('in', [
-  /** `to`: the subject of the subscription it came to. */
+  /** `to`: the subject of the receiving subscription. */
   z.object({ in: z.literal('message'), to: z.string(), subject: z.string(), body: z.string() }),
   z.object({ in: z.literal('answer'), question: name, value: z.unknown().optional(), error: portError.optional() }),
   z.object({ in: z.literal('timer'), timer: name }),
@@ -117,11 +117,11 @@ export type Input = z.infer<typeof input>;
 
 export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('publish'), subject: z.string(), body: z.string(), error: portError.optional() }),
-  /** `message`: the step in which the message came that is answered. */
+  /** `message`: the step of the answered message. */
   z.object({ out: z.literal('respond'), message: z.number(), body: z.string(), error: portError.optional() }),
   z.object({ out: z.literal('subscribe'), subject: z.string() }),
   z.object({ out: z.literal('unsubscribe'), subject: z.string() }),
-  /** With an error the call threw, and no answer comes. */
+  /** With an error, the call threw it and gets no answer. */
   z.object({
     out: z.literal('ask'),
     question: name,
@@ -132,18 +132,18 @@ export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('write.stop'), question: name }),
   z.object({ out: z.literal('timer.set'), timer: name, delayMs: z.number() }),
   z.object({ out: z.literal('timer.clear'), timer: name }),
-  /** `canReach` was asked, which answers at once. */
+  /** The immediate answer of `canReach`. */
   z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean() }),
 ]);
 export type Output = z.infer<typeof output>;
 
-/** A step begins: what came in, and the agent's clock, which stands still while it is handled. */
+/** The start of a step: the input, and the agent's clock, which stands still during the step. */
 export const step = z.intersection(z.object({ step: z.int().positive(), atMs: z.number() }), input);
 export type Step = z.infer<typeof step>;
 
 /**
- * Why nothing follows: the agent has stopped, the file has become as large as it may, or the disk was too slow. A recording
- * that does not end like this was cut off: the process was killed, or the disk was full.
+ * The reason for the end: the agent stopped, the file reached its size limit, or the disk was too slow. A recording without
+ * this line was cut off: the process was killed, or the disk was full.
  */
 export const end = z.object({ end: z.enum(['stopped', 'size', 'backlog']) });
 export type RecordingEnd = z.infer<typeof end>['end'];

@@ -1,21 +1,21 @@
 /**
- * Gives everything that comes to an agent a turn of its own, and writes it down together with what the agent does in it.
+ * Gives each input of an agent its own turn, and records the input together with the outputs of that turn.
  *
- * A turn is a macrotask: all that follows from an input, promises included, has happened before the next one is delivered.
- * So the order in the file is the order of effects. The agent's clock stands still during a turn; nothing of an agent
- * runs between turns.
+ * A turn is a macrotask. Everything that follows from an input, including promises, happens before the next input is
+ * delivered. So the order in the file is the order of effects. The agent's clock stands still during a turn, and no code
+ * of the agent runs between turns.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Call, Input, Line, Output, PortError } from './record.js';
 import type { Redaction } from './redaction.js';
 
-/** Times are recorded to the microsecond; the rest is noise that makes files longer. */
+/** Times are recorded to the microsecond. More digits would only make files longer. */
 const PARTS_PER_MS = 1000;
 
 export interface RecorderOptions {
   readonly clock: ClockPort;
-  /** Runs something in a macrotask of its own, in the order of the calls. */
+  /** Runs a callback in a separate macrotask, in the order of the calls. */
   nextTurn(run: () => void): void;
   write(line: Line): void;
   readonly redaction: Redaction;
@@ -34,7 +34,7 @@ export class Recorder {
     this.#nowMs = inMicroseconds(options.clock.now());
   }
 
-  /** When the turn began. */
+  /** The agent's clock in this turn. */
   get nowMs(): number {
     return this.#nowMs;
   }
@@ -45,8 +45,8 @@ export class Recorder {
   }
 
   /**
-   * Something has come: `deliver` runs in a turn of its own, unless nobody wants it any more by then. What waits for its turn is
-   * no more than what came in one turn of the event loop.
+   * Takes an input: `deliver` runs in its own turn, unless the input is no longer wanted by then. At most the inputs of one turn
+   * of the event loop wait.
    */
   arrive(input: Input, deliver: () => void, isWanted: () => boolean = () => true): void {
     this.#options.nextTurn(() => {
@@ -59,26 +59,26 @@ export class Recorder {
     });
   }
 
-  /** The agent has done something. */
+  /** Records an output of the agent. */
   note(output: Output): void {
     this.#options.write(output);
   }
 
-  /** For a question or a timer. */
+  /** A name for a question or a timer. */
   nextName(): string {
     const name = `${this.#step}.${this.#named}`;
     this.#named += 1;
     return name;
   }
 
-  /** The agent asks for something: `work` is begun now, its result comes in a turn of its own. */
+  /** Records a question of the agent: `work` starts now, and its result comes in its own turn. */
   async ask<T>(call: Call, args: Record<string, unknown>, work: Work<T>): Promise<T> {
     const question = this.nextName();
     this.note({ out: 'ask', question, call, with: args });
     return this.answerTo(question, work);
   }
 
-  /** The result of `work` comes as the answer to `question`. `record` says what of it is written down. */
+  /** Delivers the result of `work` as the answer to `question`. `record` returns the part that is recorded. */
   answerTo<T>(question: string, { begin, record }: Work<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       begin().then(
@@ -89,7 +89,7 @@ export class Recorder {
     });
   }
 
-  /** Runs a call that returns at once, and writes down what it was, and what it threw. */
+  /** Runs a call that returns at once, and records the call and its error. */
   now(output: Output, call: () => void): void {
     try {
       call();
@@ -103,7 +103,7 @@ export class Recorder {
 
 export interface Work<T> {
   begin(): Promise<T>;
-  /** Default: nothing. */
+  /** Default: records nothing. */
   record?(result: T): unknown;
 }
 

@@ -1,11 +1,11 @@
-/** A clock port that is recorded. It stands still during a turn. */
+/** A recorded clock port. The clock stands still during a turn. */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Recorder } from './recorder.js';
 
 export class RecordingClock implements ClockPort {
   readonly #clock: ClockPort;
   readonly #recorder: Recorder;
-  /** Timers that have neither fired nor been cleared: the handle below, by name. */
+  /** Pending timers: the handle of the inner clock, by name. */
   readonly #pending = new Map<string, unknown>();
 
   constructor(clock: ClockPort, recorder: Recorder) {
@@ -25,7 +25,7 @@ export class RecordingClock implements ClockPort {
         this.#pending.delete(timer);
         callback();
       };
-      // It may be cleared until its turn comes.
+      // The agent may still clear the timer before its turn.
       this.#recorder.arrive({ in: 'timer', timer }, fire, () => this.#pending.has(timer));
     };
     this.#pending.set(timer, this.#clock.setTimeout(due, delayMs));

@@ -1,25 +1,25 @@
 /**
- * The file of a recording: one JSON object a line, appended as they come. Never in the way of the agent: lines are kept for a
- * moment and written on another thread. A process that is killed loses what came in that moment, no more. When the file
- * has become as large as it may, when the disk is full, or too slow, recording ends, and nothing else does.
+ * The file of a recording: one JSON object a line, in order of arrival. It does not slow the agent down: lines are buffered
+ * for a moment and written on another thread. A killed process loses only the buffered lines. Recording ends, and the agent
+ * goes on, when the file reaches its size limit, or when the disk is full or too slow.
  */
 import { writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Line, RecordingEnd } from './record.js';
 
-/** Only for whom the agent runs as. */
+/** Only the user of the agent may read the file. */
 const MODE = 0o600;
-/** How long a line is kept at most before it is handed to the system. */
+/** Longest time that a line stays in the buffer. */
 const KEEP_MS = 20;
-/** Bytes that may wait for the disk. */
+/** Most bytes that wait for the disk. */
 const BACKLOG_BYTES_MAX = 32 * 1024 * 1024;
-/** Room for the last line, which says why it is the last. */
+/** Room for the last line, which gives the reason for the end. */
 const LAST_LINE_BYTES = 64;
 
 export interface RecordingFileOptions {
   readonly bytesMax: number;
-  /** Recording has ended before the agent: hears of it once. */
+  /** Called once if recording ends before the agent. */
   onEndedEarly(reason: 'size' | 'backlog' | Error): void;
 }
 
@@ -28,29 +28,29 @@ export class RecordingFile {
   readonly #options: RecordingFileOptions;
   #lines: string[] = [];
   #waitingBytes = 0;
-  /** Bytes taken on, written or not. */
+  /** Bytes accepted so far, written or buffered. */
   #bytes = 0;
-  /** What is being written now, and where in the file it begins. */
+  /** The write in progress and its place in the file. */
   #underWay = Buffer.alloc(0);
   #position = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #isOpen = true;
 
-  /** `file`: empty, and its own from now on. */
+  /** `file`: empty; the recording owns it from now on. */
   constructor(file: FileHandle, options: RecordingFileOptions) {
     this.#file = file;
     this.#options = options;
   }
 
-  /** Rejects `invalid_configuration` when the file exists (it may be of an incident) or cannot be made. */
+  /** Rejects `invalid_configuration` when the file exists, since it may record an incident, or cannot be created. */
   static async create(path: string, options: RecordingFileOptions): Promise<RecordingFile> {
     try {
       return new RecordingFile(await open(path, 'wx', MODE), options);
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
       const why = code === 'EEXIST' ? 'it exists already' : String(code);
-      throw new KvferryError('invalid_configuration', `recording ${path} cannot be made: ${why}`, {
+      throw new KvferryError('invalid_configuration', `cannot create recording ${path}: ${why}`, {
         field: 'record',
         cause,
       });
@@ -66,7 +66,7 @@ export class RecordingFile {
     else this.#take(text, bytes);
   }
 
-  /** The agent has stopped. Resolves when everything is with the system. */
+  /** Call it when the agent has stopped. Resolves when the system has all lines. */
   async end(): Promise<void> {
     this.#last('stopped');
     clearTimeout(this.#timer);
@@ -75,7 +75,7 @@ export class RecordingFile {
     await this.#file.close();
   }
 
-  /** Writes what is left before it returns: the process ends now. */
+  /** Writes the buffered lines before it returns, because the process exits. */
   endNow(): void {
     this.#isOpen = false;
     const rest = Buffer.concat([this.#underWay, Buffer.from(this.#lines.join(''))]);
@@ -95,7 +95,7 @@ export class RecordingFile {
     }, KEEP_MS).unref();
   }
 
-  /** Takes no more lines. */
+  /** Accepts no more lines. */
   #last(end: RecordingEnd): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -108,7 +108,7 @@ export class RecordingFile {
     this.#options.onEndedEarly(reason);
   }
 
-  /** One at a time; what comes meanwhile is written after it. */
+  /** One write at a time. Lines that come meanwhile are written after it. */
   #flush(): Promise<void> {
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined;

@@ -1,6 +1,6 @@
 /**
- * Takes the tokens of remote keys out of what is recorded. The same token becomes the same text each time, so that a
- * recording can be followed, and replayed, without knowing any.
+ * Replaces the tokens of remote keys in a recording. Equal tokens get equal replacements, so that the recording can be read
+ * and replayed without the tokens.
  */
 import { createHash } from 'node:crypto';
 
@@ -11,7 +11,7 @@ const TOKEN_FIELD = /("token"\s*:\s*)("(?:[^"\\]|\\.)*")/g;
 export class Redaction {
   readonly #salt: string;
 
-  /** `salt`: known to nobody else, or short tokens could be guessed. */
+  /** `salt`: a secret; without it short tokens could be guessed. */
   constructor(salt: string) {
     this.#salt = salt;
   }
@@ -31,7 +31,7 @@ export class Redaction {
     try {
       return JSON.stringify(this.token(JSON.parse(quoted) as string));
     } catch {
-      // Not JSON: nobody can use it as a token, but it may be one that was damaged.
+      // Not JSON: it may contain a damaged token.
       return JSON.stringify(this.token(quoted));
     }
   }

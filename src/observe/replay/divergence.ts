@@ -1,12 +1,12 @@
-/** How what an agent did in a replayed step differs from what it did when it was recorded. */
+/** The differences between the outputs of a replayed step and its recorded outputs. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Output } from '../recording/record.js';
 import { saidBy } from './message-body.js';
 
 /**
- * - `missing`: it does not come any more. `new`: it did not come then.
- * - `different`: the same kind of thing, with other contents.
- * - `order`: the same things in another order; shown is the first that comes at another place.
+ * - `missing`: the replay lacks a recorded output. `new`: the replay has an output that was not recorded.
+ * - `different`: an output of the same kind has other contents.
+ * - `order`: the outputs are the same in another order. The first output at another place is shown.
  */
 export interface Divergence {
   readonly step: number;
@@ -42,13 +42,13 @@ function meaningOf(output: Output): unknown {
   return output;
 }
 
-/** Takes the first that fits out of the list. */
+/** Removes and returns the first matching element. */
 function remove(outputs: Output[], fits: (output: Output) => boolean): Output | undefined {
   const index = outputs.findIndex(fits);
   return index < 0 ? undefined : outputs.splice(index, 1)[0];
 }
 
-/** What must be the same for two outputs to be versions of one. */
+/** Two outputs with the same identity are versions of one output. */
 function headingOf(output: Output): string {
   switch (output.out) {
     case 'publish':

@@ -1,12 +1,12 @@
-/** What of a recording's future a replay must know: how its questions will be named, and what is answered at once. */
+/** What a replay must know in advance from its recording: the names of its questions, and the immediate answers. */
 import type { Call, PortError } from '../recording/record.js';
 import { saidBy, sortedText } from './message-body.js';
 import type { Recording } from './recording.js';
 
-/** A question as it was asked in the recording. */
+/** A question in the recording. */
 export interface RecordedQuestion {
   readonly question: string;
-  /** It was refused at once. */
+  /** The port refused the question at once. */
   readonly threw: PortError | undefined;
 }
 
@@ -23,12 +23,12 @@ export class Foresight {
     }
   }
 
-  /** The question was asked once more: how it was named. Undefined when it was not asked that often. */
+  /** The recorded name of the next question of this kind. Undefined when the recording has no more of them. */
   asked(call: Call, args: Record<string, unknown>): RecordedQuestion | undefined {
     return this.#questions.get(signatureOf(call, args))?.shift();
   }
 
-  /** What `canReach` answered then, or the last time that it was asked about that endpoint. */
+  /** The recorded answer of `canReach`, or its last answer for that endpoint. */
   reachable(endpoint: object): boolean {
     const answers = this.#reachable.get(JSON.stringify(endpoint)) ?? [];
     const [answer = false] = answers;
@@ -37,7 +37,7 @@ export class Foresight {
   }
 }
 
-/** Which of two questions are the same: what is asked, not how much time is left for the answer. */
+/** Identifies equal questions: by their content, without the time left for the answer. */
 function signatureOf(call: Call, args: Record<string, unknown>): string {
   const { timeoutMs: _, body, ...rest } = args;
   const said = saidBy(body);

@@ -1,4 +1,4 @@
-/** The state of every machine of an agent, as its `status` tells it: one line each, by name. */
+/** The state of every machine of an agent, from its `status`: one line each, by name. */
 import type { StatusReply } from '../../protocol/operations.js';
 
 export type MachineStates = ReadonlyMap<string, string>;
@@ -19,7 +19,7 @@ export function machineStates(status: StatusReply): MachineStates {
   return states;
 }
 
-/** `pages: 8 free → 6 free, 2 writing`, one line for each that is not as it was. */
+/** The changed states, one line each: `pages: 8 free → 6 free, 2 writing`. */
 export function changesBetween(before: MachineStates, after: MachineStates): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names].flatMap((name) => {

@@ -1,6 +1,6 @@
-/** Bodies of messages as what they say: in which order their fields are written says nothing. */
+/** Bodies of messages in a form in which the order of fields does not matter. */
 
-/** What is not JSON is itself. */
+/** A body that is not JSON stays as it is. */
 export function saidBy(body: unknown): unknown {
   if (typeof body !== 'string') return body;
   try {
@@ -10,7 +10,7 @@ export function saidBy(body: unknown): unknown {
   }
 }
 
-/** One text for all that say the same. */
+/** One text for all bodies with the same content. */
 export function sortedText(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)

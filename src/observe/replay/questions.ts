@@ -1,6 +1,6 @@
 /**
- * What the agent asks during a replay. A question that was asked in the recording gets its answer when it came there. What
- * was not asked then gets the answer of surroundings in which nobody listens.
+ * The questions of the agent during a replay. A recorded question gets its recorded answer at the recorded time. A question
+ * that was not recorded gets the answer of a world without listeners.
  */
 import { type ErrorCode, KvferryError } from '../../protocol/errors.js';
 import type { Answer, Call, PortError } from '../recording/record.js';
@@ -15,7 +15,7 @@ interface Asked {
 
 export interface Question<C extends Call> {
   readonly name: string;
-  /** Does the recording have it? */
+  /** True if the recording has this question. */
   readonly isRecorded: boolean;
   readonly answer: Promise<Answer<C>>;
 }
@@ -33,7 +33,7 @@ export class Questions {
     this.#foresight = foresight;
   }
 
-  /** Throws what was thrown at once when it was recorded. */
+  /** Throws the recorded error of a question that was refused at once. */
   ask<C extends Call>(call: C, args: Record<string, unknown>): Question<C> {
     const recorded = this.#foresight.asked(call, args);
     const name = recorded?.question ?? this.#unheardName();
@@ -48,7 +48,7 @@ export class Questions {
     return { name, isRecorded: recorded !== undefined, answer: answer as Promise<Answer<C>> };
   }
 
-  /** It was answered in the recording. False when it is not asked now. */
+  /** Delivers the recorded answer. False when the replayed agent has not asked. */
   answer(name: string, value: unknown, error: PortError | undefined): boolean {
     const asked = this.#open.get(name);
     if (asked === undefined) return false;
@@ -74,7 +74,7 @@ export class Questions {
         this.#clock.later(() => refuse('connection_failed'), timeoutMs ?? 0);
         return;
       case 'write':
-        // Under way until it is stopped, or its connection closes.
+        // In progress until it is stopped or its connection closes.
         return;
       case 'arena':
       case 'grant':
@@ -100,7 +100,7 @@ export class Questions {
 }
 
 export function toError({ code, message, field }: PortError): Error {
-  // Its name is in the message.
+  // The message names the question.
   if (code === undefined) return Object.assign(new Error(message), { name: '' });
   return new KvferryError(code, message, field === undefined ? {} : { field });
 }

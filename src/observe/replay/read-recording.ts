@@ -1,4 +1,4 @@
-/** Reads the file of a recording. A line that was cut off at its end is left out; anything else that is wrong is refused. */
+/** Reads the file of a recording. Ignores an incomplete last line and refuses any other damage. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import type { RecordedStep, Recording } from './recording.js';
 
 const line = z.union([step, output, end]);
 
-/** Rejects `invalid_configuration`: no such file, not a recording, of another format version, or damaged in line n. */
+/** Rejects `invalid_configuration`: no such file, not a recording, another format version, or damage in a line. */
 export async function readRecording(path: string): Promise<Recording> {
   const reader = new Reader(path);
   const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
@@ -17,7 +17,7 @@ export async function readRecording(path: string): Promise<Recording> {
   } catch (cause) {
     if (cause instanceof KvferryError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    throw refusal(path, code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`, cause);
+    throw refusal(path, code === 'ENOENT' ? 'the file does not exist' : `the file cannot be read (${code})`, cause);
   }
   return reader.recording();
 }
@@ -27,12 +27,12 @@ type MutableStep = RecordedStep & { readonly outputs: unknown[] };
 class Reader {
   readonly #path: string;
   readonly #steps: MutableStep[] = [];
-  /** What was asked for, by the name of the question. */
+  /** The call of each question, by the name of the question. */
   readonly #calls = new Map<string, Call>();
   #header: Recording['header'] | undefined;
   #end: Recording['end'];
   #number = 0;
-  /** A line that is not JSON: it must be the last one. */
+  /** A line that is not JSON. It must be the last line. */
   #broken: number | undefined;
 
   constructor(path: string) {
@@ -42,7 +42,7 @@ class Reader {
   read(text: string): void {
     this.#number += 1;
     if (this.#broken !== undefined) {
-      if (this.#header === undefined) throw refusal(this.#path, 'it is not a recording');
+      if (this.#header === undefined) throw refusal(this.#path, 'the file is not a recording');
       throw this.#damaged(this.#broken, 'it is not JSON');
     }
     const value = parse(text);
@@ -52,15 +52,18 @@ class Reader {
   }
 
   recording(): Recording {
-    if (this.#header === undefined) throw refusal(this.#path, 'it is not a recording');
+    if (this.#header === undefined) throw refusal(this.#path, 'the file is not a recording');
     return { header: this.#header, steps: this.#steps, end: this.#end };
   }
 
   #begin(value: unknown): void {
     const { kvferry, format } = Object(value) as { kvferry?: unknown; format?: unknown };
-    if (kvferry !== 'recording') throw refusal(this.#path, 'it is not a recording');
+    if (kvferry !== 'recording') throw refusal(this.#path, 'the file is not a recording');
     if (format !== FORMAT_VERSION) {
-      throw refusal(this.#path, `it has format ${String(format)}; this program reads format ${FORMAT_VERSION}`);
+      throw refusal(
+        this.#path,
+        `the file has format ${String(format)}; this version of kvferry reads format ${FORMAT_VERSION}`,
+      );
     }
     this.#header = this.#checked(header, value);
     this.#steps.push({ step: 0, atMs: this.#header.atMs, input: undefined, outputs: [] });
@@ -68,7 +71,7 @@ class Reader {
 
   #add(value: unknown): void {
     const added = this.#checked(line, value);
-    if (this.#end !== undefined) throw this.#damaged(this.#number, 'something follows the end');
+    if (this.#end !== undefined) throw this.#damaged(this.#number, 'a line follows the end');
     if ('end' in added) this.#end = added.end;
     else if ('out' in added) {
       this.#steps.at(-1)?.outputs.push(added);
@@ -77,7 +80,7 @@ class Reader {
       if (added.step !== this.#steps.length) throw this.#damaged(this.#number, `step ${this.#steps.length} is missing`);
       if (added.in === 'answer' && added.error === undefined) {
         const call = this.#calls.get(added.question);
-        if (call === undefined) throw this.#damaged(this.#number, `nobody asked ${added.question}`);
+        if (call === undefined) throw this.#damaged(this.#number, `question ${added.question} was never asked`);
         this.#checked(answers[call], added.value);
       }
       this.#steps.push({ step: added.step, atMs: added.atMs, input: added, outputs: [] });
@@ -87,7 +90,7 @@ class Reader {
   #checked<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
     const result = schema.safeParse(value);
     if (result.success) return result.data;
-    throw this.#damaged(this.#number, 'it is not what a recording consists of', result.error);
+    throw this.#damaged(this.#number, 'the line is not part of the format', result.error);
   }
 
   #damaged(number: number, why: string, cause?: unknown): KvferryError {

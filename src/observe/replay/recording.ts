@@ -1,7 +1,7 @@
-/** A recording that was read. */
+/** A recording in memory. */
 import type { Header, Output, RecordingEnd, Step } from '../recording/record.js';
 
-/** What came in, and what the agent did because of it. Step 0, the start, has no input. */
+/** An input, and the outputs that followed from it. Step 0, the start, has no input. */
 export interface RecordedStep {
   readonly step: number;
   readonly atMs: number;
@@ -12,6 +12,6 @@ export interface RecordedStep {
 export interface Recording {
   readonly header: Header;
   readonly steps: readonly RecordedStep[];
-  /** Undefined: it was cut off. The outputs of its last step may not be complete then. */
+  /** Undefined when the recording was cut off. The outputs of its last step may then be incomplete. */
   readonly end: RecordingEnd | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The clock of a replay. A timer that was set at the same place in the recording fires when it fired there. Any other, and one
- * that was cleared then and is not cleared now, fires when it is due.
+ * The clock of a replay. A timer that the recording has too fires at its recorded time. A timer that the recording lacks, or
+ * that was cleared in the recording only, fires when it is due.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Output } from '../recording/record.js';
@@ -9,18 +9,18 @@ import type { ReplayTurn } from './replay-turn.js';
 interface Timer {
   readonly dueMs: number;
   readonly callback: () => void;
-  /** The recording does not say when it fires. */
+  /** The recording has no time at which the timer fires. */
   isOwn: boolean;
 }
 
-/** More timers than this, one after the other, without any step of the recording between them: they would never end. */
+/** Most timers in a row without a recorded step between them. More would never end. */
 const OWN_TIMERS_MAX = 1_000_000;
 
 export class ReplayClock implements ClockPort {
   readonly #turn: ReplayTurn;
-  /** In the order in which they were set. */
+  /** Timers in the order in which the agent set them. */
   readonly #timers = new Map<string, Timer>();
-  /** Recorded timers that the agent has set. */
+  /** Recorded timers that the replayed agent has set. */
   readonly #taken = new Set<string>();
   #own = 0;
 
@@ -49,12 +49,12 @@ export class ReplayClock implements ClockPort {
     if (this.#timers.delete(timer)) this.#turn.note({ out: 'timer.clear', timer });
   }
 
-  /** Used by the replay itself: nobody recorded it, and nobody hears of it. */
+  /** A timer of the replay itself, which is not recorded or reported. */
   later(callback: () => void, delayMs: number): void {
     this.#timers.set(this.#ownName(), { dueMs: this.#dueIn(delayMs), callback, isOwn: true });
   }
 
-  /** It fired in the recording. False when it is not set now. */
+  /** Fires a recorded timer. False when the replayed agent has not set it. */
   fire(timer: string): boolean {
     const found = this.#timers.get(timer);
     if (found === undefined) return false;
@@ -63,13 +63,13 @@ export class ReplayClock implements ClockPort {
     return true;
   }
 
-  /** It was cleared in the recording. If it is still set, it is on its own from now on. */
+  /** The recording cleared this timer. If the replayed agent has not, the timer fires when it is due. */
   release(timer: string): void {
     const found = this.#timers.get(timer);
     if (found !== undefined) found.isOwn = true;
   }
 
-  /** Runs what the recording does not have and is due before `untilMs`, the earliest first; `settle` after each. */
+  /** Runs the timers that the recording lacks and that are due before `untilMs`, earliest first, with `settle` after each. */
   async runOwn(untilMs: number, settle: () => Promise<void>): Promise<number> {
     let ran = 0;
     for (let next = this.#nextOwn(untilMs); next !== undefined; next = this.#nextOwn(untilMs)) {

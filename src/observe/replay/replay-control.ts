@@ -61,7 +61,7 @@ export class ReplayControl implements ControlPort {
     return this.#questions.ask('control.close', {}).answer;
   }
 
-  /** A message came in that step, to the subscription of `to`. False when there is none. */
+  /** Delivers the message of a step to the subscription of `to`. False when there is none. */
   deliver(to: string, subject: string, body: string, step: number): boolean {
     return this.hand(to, {
       subject,
@@ -70,7 +70,7 @@ export class ReplayControl implements ControlPort {
     });
   }
 
-  /** Hands a message to the subscription of `to`. False when there is none. */
+  /** Passes a message to the subscription of `to`. False when there is none. */
   hand(to: string, message: ControlMessage): boolean {
     const found = [...this.#subscriptions].find((subscription) => subscription.subject === to);
     found?.handler(message);
@@ -81,7 +81,7 @@ export class ReplayControl implements ControlPort {
     for (const listener of this.#listeners) listener(status);
   }
 
-  /** Throws what the same call threw in the recording. */
+  /** Throws the recorded error of the same call. */
   #now(output: Extract<Output, { out: 'publish' | 'respond' }>): void {
     const failed = this.#turn.recorded?.outputs.find(
       (recorded): recorded is typeof output =>

@@ -1,4 +1,4 @@
-/** The fabric port of a replay: nothing is written anywhere. */
+/** The fabric port of a replay. It moves no bytes. */
 import type {
   ArenaOptions,
   FabricConnection,
@@ -88,7 +88,7 @@ class ReplayConnection implements FabricConnection {
   readonly #name: string;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
-  /** Writes that the recording does not have. */
+  /** Writes that the recording lacks. */
   readonly #unheard = new Set<string>();
 
   constructor(name: string, made: { provider: Provider; detail: string }, turn: ReplayTurn, questions: Questions) {
@@ -113,7 +113,13 @@ class ReplayConnection implements FabricConnection {
   }
 
   async close(): Promise<void> {
-    const lost = { status: 'failed', bytes: 0, drained: true, code: 'connection_lost', message: 'it was closed' };
+    const lost = {
+      status: 'failed',
+      bytes: 0,
+      drained: true,
+      code: 'connection_lost',
+      message: 'the connection was closed',
+    };
     for (const question of this.#unheard) this.#questions.answer(question, lost, undefined);
     return this.#questions.ask('disconnect', { connection: this.#name }).answer;
   }

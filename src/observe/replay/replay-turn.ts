@@ -1,9 +1,9 @@
-/** What goes on in a replay now. Shared by the ports that the agent sees. */
+/** The current turn of a replay, shared by the ports of the agent. */
 import type { Output } from '../recording/record.js';
 import type { RecordedStep } from './recording.js';
 
 export class ReplayTurn {
-  /** The step that is being replayed. Undefined while something happens that the recording does not have. */
+  /** The step in replay. Undefined during an event that the recording lacks. */
   recorded: RecordedStep | undefined;
   nowMs: number;
   readonly #outputs: Output[] = [];
@@ -16,7 +16,7 @@ export class ReplayTurn {
     this.#outputs.push(output);
   }
 
-  /** What the agent has done since this was last asked. */
+  /** Returns and clears the outputs since the last call. */
   takeOutputs(): Output[] {
     return this.#outputs.splice(0);
   }

@@ -1,6 +1,6 @@
 /**
- * A recording, replayed: forwards step by step, backwards by beginning anew. The same step looks the same from whichever
- * side it is reached.
+ * Replays a recording forwards step by step, and backwards by a new run from the start. A step looks the same from either
+ * direction.
  */
 import type { StoreInspection } from '../../actors/receiving/receiver.js';
 import type { StatusReply } from '../../protocol/operations.js';
@@ -12,27 +12,27 @@ import type { Recording } from './recording.js';
 import { ReplayedLife, type ReplayedStep } from './replayed-life.js';
 import type { Violation } from './violations.js';
 
-/** What is kept of each; all are counted. */
+/** Most divergences and violations that are kept. All are counted. */
 const KEPT_MAX = 100;
 
-/** Where a replay is: after a step. */
+/** The state of a replay after a step. */
 export interface Situation extends ReplayedStep {
   readonly machines: MachineStates;
-  /** What is not as it was before the step. */
+  /** What the step changed. */
   readonly changes: readonly string[];
 }
 
-/** Of all steps so far. */
+/** Totals over all steps so far. */
 export interface Findings {
   readonly divergences: readonly Divergence[];
   readonly divergencesTotal: number;
   readonly violations: readonly Violation[];
   readonly violationsTotal: number;
-  /** Inputs that nobody waited for. */
+  /** Inputs that the replayed agent did not wait for. */
   readonly skipped: number;
-  /** Timers that fired and that the recording does not have. */
+  /** Timers that fired and that the recording lacks. */
   readonly ownTimers: number;
-  /** Requests that have ended, by how they did. */
+  /** Ended requests, by end. */
   readonly requests: { readonly sent: Ends; readonly received: Ends };
 }
 
@@ -48,7 +48,7 @@ export class Replay {
   #violationsTotal = 0;
   #skipped = 0;
   #ownTimers = 0;
-  /** As the agent last told them. */
+  /** The machine states that the agent last reported. */
   #counters: StatusReply['counters'] = {};
 
   constructor(recording: Recording) {
@@ -56,14 +56,14 @@ export class Replay {
     this.#life = new ReplayedLife(recording);
   }
 
-  /** At step 0, the start. Rejects `invalid_configuration` as `readRecording` does. */
+  /** Starts at step 0. Rejects `invalid_configuration` as `readRecording` does. */
   static async open(path: string): Promise<Replay> {
     const replay = new Replay(await readRecording(path));
     await replay.stepForward();
     return replay;
   }
 
-  /** The last step there is. */
+  /** The number of the last step. */
   get last(): number {
     return this.recording.steps.length - 1;
   }
@@ -88,7 +88,7 @@ export class Replay {
     };
   }
 
-  /** The store as it is now, if the agent receives. */
+  /** The current store of an agent that receives. */
   inspectStore(): StoreInspection | undefined {
     return this.#life.inspectStore();
   }
@@ -98,7 +98,7 @@ export class Replay {
     const step = await this.#life.next();
     if (step === undefined) return false;
     const before = this.#situation?.machines ?? new Map();
-    // An agent that has stopped answers nothing: its machines are gone.
+    // A stopped agent does not answer: its machines are gone.
     const machines = step.status === undefined ? new Map<string, string>() : machineStates(step.status);
     this.#situation = { ...step, machines, changes: changesBetween(before, machines) };
     this.#keep(step);
@@ -113,7 +113,7 @@ export class Replay {
     return true;
   }
 
-  /** To the situation after that step, or after the last one. */
+  /** Goes to the state after that step, or after the last step. */
   async goTo(step: number): Promise<void> {
     if (step < this.situation.recorded.step) this.#beginAnew();
     while ((this.#situation?.recorded.step ?? -1) < step && (await this.stepForward()));

@@ -1,4 +1,4 @@
-/** One life of the shipped agent, fed from a recording, step by step. It cannot go back: begin another one. */
+/** One run of the shipped agent on a recording, step by step. To go back, start another run. */
 import { pino } from 'pino';
 import { Agent } from '../../actors/agent/agent-actor.js';
 import type { StoreInspection } from '../../actors/receiving/receiver.js';
@@ -22,27 +22,27 @@ import { ReplayFabric } from './replay-fabric.js';
 import { ReplayTurn } from './replay-turn.js';
 import { type Violation, Watch } from './violations.js';
 
-/** What happened in one step of a replay. */
+/** The result of one replayed step. */
 export interface ReplayedStep {
   readonly recorded: RecordedStep;
-  /** What the agent did. */
+  /** The outputs of the agent. */
   readonly outputs: readonly Output[];
-  /** Nobody waited for the input: it answers what was not asked, or is of a timer that is not set. */
+  /** The agent did not wait for the input: it had not asked that question, or had not set that timer. */
   readonly isSkipped: boolean;
-  /** Timers that fired before it and that the recording does not have. */
+  /** Timers that fired before the step and that the recording lacks. */
   readonly ownTimers: number;
   readonly divergences: readonly Divergence[];
   readonly violations: readonly Violation[];
-  /** What the agent logged, a JSON object a line. */
+  /** The log of the agent, one JSON object a line. */
   readonly log: readonly string[];
-  /** The agent's `status` after it, as long as it answers. */
+  /** The agent's `status` after the step, as long as the agent answers. */
   readonly status: StatusReply | undefined;
 }
 
-/** What a replayed agent remembers of what has happened, when it remembered nothing as it was recorded. */
+/** Journal entries of a replayed agent whose recorded setting was 0. */
 const JOURNAL_ENTRIES = 16_384;
 
-/** What may be asked of it without changing it. */
+/** Operations that only read. */
 type Question = Extract<Operation, 'describe' | 'status' | 'inspect' | 'journal' | 'explain'>;
 
 export class ReplayedLife {
@@ -84,7 +84,7 @@ export class ReplayedLife {
     this.#watch = new Watch(this.#agent, options.role === 'prefill' ? 0 : options.arena.pages);
   }
 
-  /** Replays the next step and all that follows from it. Undefined when there is none. */
+  /** Replays the next step and everything that follows from it. Undefined after the last step. */
   async next(): Promise<ReplayedStep | undefined> {
     const recorded = this.#recording.steps[this.#next];
     if (recorded === undefined) return undefined;
@@ -109,8 +109,8 @@ export class ReplayedLife {
   }
 
   /**
-   * Asks the agent, as it is now, as anybody would ask; the recording knows nothing of it. Undefined when it answers no more.
-   * Throws what it answers instead.
+   * Asks the agent in its current state, as any client can. The recording is not affected. Undefined when the agent no longer
+   * answers. Throws the error of an error reply.
    */
   ask<Q extends Question>(question: Q, input: Partial<OperationRequest<Q>>): OperationReply<Q> | undefined {
     const { agent } = this.#recording.header.options;
@@ -126,7 +126,7 @@ export class ReplayedLife {
       : (decodeReply(operationSchemas[question].reply, answer) as OperationReply<Q>);
   }
 
-  /** False when nobody waits for the input. */
+  /** False when the agent does not wait for the input. */
   #deliver({ step, input }: RecordedStep): boolean {
     try {
       return input === undefined ? this.#start() : this.#hand(step, input);
@@ -137,7 +137,7 @@ export class ReplayedLife {
   }
 
   #start(): true {
-    // That it could not start was logged by whoever started it; here it is in what follows.
+    // In the recording, the caller logged the failed start. Here the log of the run shows it.
     this.#agent.start().catch((error: unknown) => this.#log.push(JSON.stringify({ msg: `did not start: ${error}` })));
     return true;
   }
@@ -162,13 +162,13 @@ export class ReplayedLife {
   #compare(recorded: RecordedStep, outputs: readonly Output[]): Divergence[] {
     const found = compareOutputs(recorded.step, recorded.outputs, outputs);
     const isLast = recorded.step === this.#recording.steps.length - 1;
-    // What followed from the last input may not have been written any more.
+    // The outputs of the last input may be missing in the file.
     if (isLast && this.#recording.end !== 'stopped') return found.filter(({ kind }) => kind !== 'new');
     return found;
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until every promise that can settle has settled. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,40 +1,40 @@
-/** Watches a replayed agent for what must never be, whatever came in. */
+/** Watches a replayed agent for violations: rules that no input may break. */
 import type { Agent, AgentEnd } from '../../actors/agent/agent-actor.js';
 import type { StatusReply } from '../../protocol/operations.js';
 import { operationOf, subjects } from '../../protocol/subjects.js';
 import type { Output } from '../recording/record.js';
 
-/** A rule that was broken, and where. */
+/** A broken rule and its step. */
 export interface Violation {
   readonly step: number;
   readonly rule: 'store' | 'crashed' | 'fenced' | 'one end' | 'threw';
   readonly detail: string;
 }
 
-/** Of larger arenas not every step is audited: it takes as long as the arena is large. */
-const AUDIT_PAGES_EACH_STEP = 4096;
+/** A larger arena is not checked after every step, because a check takes time in proportion to its pages. */
+const CHECKED_PAGES_EACH_STEP = 4096;
 
 type Watched = Pick<Agent, 'ended' | 'inspectStore'>;
 
 export class Watch {
   readonly #agent: Watched;
-  readonly #auditEvery: number;
+  readonly #checkEvery: number;
   /** Ends announced so far, by request and epoch. */
   readonly #ends = new Map<string, string>();
   #crashes = 0;
   #broken: string | undefined;
   #end: AgentEnd | undefined;
 
-  /** `pages`: of its arena. */
+  /** `pages`: size of the arena. */
   constructor(agent: Watched, pages: number) {
     this.#agent = agent;
-    this.#auditEvery = Math.ceil(pages / AUDIT_PAGES_EACH_STEP);
+    this.#checkEvery = Math.ceil(pages / CHECKED_PAGES_EACH_STEP);
     void agent.ended.then((end) => {
       this.#end = end;
     });
   }
 
-  /** What this step has broken. */
+  /** The rules that this step broke. */
   look(
     step: number,
     outputs: readonly Output[],
@@ -48,7 +48,7 @@ export class Watch {
       found.push({ step, rule: 'crashed', detail: `${crashes - this.#crashes} actors failed` });
       this.#crashes = crashes;
     }
-    if (step % this.#auditEvery === 0) {
+    if (step % this.#checkEvery === 0) {
       const broken = this.#agent.inspectStore()?.broken;
       if (broken !== undefined && broken !== this.#broken) found.push({ step, rule: 'store', detail: broken });
       this.#broken = broken;

@@ -1,9 +1,9 @@
 /**
- * Traces of requests, made of an agent's journal: a span for each request and transfer on the side that sends, for each ingest
- * and group on the side that receives, and below it one for each state that its machine was in. Messages and what the store
- * did with chunks are events of these spans. docs/tracing.md describes them.
+ * Makes traces of requests from an agent's journal. Each request and transfer at the sender, and each ingest and group at the
+ * receiver, is a span, with a child span for each state of its machine. Messages and steps of the store are events of
+ * these spans. docs/tracing.md describes them.
  *
- * A request continues the trace that came with `put`; everything that is said about it afterwards carries the trace on.
+ * A request continues the trace that came with `put`. Every later message about the request carries the trace on.
  */
 import {
   type Attributes,
@@ -37,11 +37,11 @@ import type { Provider } from '../../ports/fabric.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { MessageHeaders } from '../../protocol/headers.js';
 
-/** Machines whose actors have spans. Agents and peers live too long for one, and pages have no actors. */
+/** Machines whose actors get spans. Agents and peers live too long for a span, and pages have no actors. */
 const tracedMachines = ['transfer', 'request', 'ingest', 'group'] as const;
 type TracedMachine = (typeof tracedMachines)[number];
 
-/** The machine that a message may start, and whose span continues the trace that came with it. */
+/** The machine that each message may start. The span of its actor continues the trace of the message. */
 const startedBy: Readonly<Partial<Record<string, TracedMachine>>> = {
   put: 'request',
   allocate: 'ingest',
@@ -49,9 +49,9 @@ const startedBy: Readonly<Partial<Record<string, TracedMachine>>> = {
   report: 'group',
 };
 
-/** Traces that came with messages that are being handled; more than these are begun anew. */
+/** Most traces of messages that are being handled. Beyond this limit, a span starts a new trace. */
 const INCOMING_MAX = 10_000;
-/** Ended requests about which something may still be said. */
+/** Most ended requests that later messages may still refer to. */
 const ENDED_MAX = 1000;
 
 const MS_PER_S = 1000;
@@ -61,21 +61,21 @@ const NS_PER_MS = 1e6;
 interface ActorSpans {
   readonly span: Span;
   readonly context: Context;
-  /** By which others continue from here. */
+  /** The context that other spans continue. */
   readonly headers: MessageHeaders;
   state: Span | undefined;
-  /** A state has been marked as that in which things went wrong. */
+  /** The state in which the failure happened has been marked. */
   hasFailed: boolean;
   bytes: number;
   chunks: number;
 }
 
 export interface AgentTracerOptions {
-  /** Makes the spans, and decides which are recorded. */
+  /** Makes the spans and decides which are sampled. */
   readonly spans: SpanMaker;
   /** Of the agent. */
   readonly epoch: string;
-  /** What is to be added to the agent's clock for the time of day. */
+  /** The difference between the time of day and the agent's clock. */
   readonly wallOffsetMs: number;
 }
 
@@ -83,11 +83,11 @@ export class AgentTracer implements Tracer {
   readonly #spans: SpanMaker;
   readonly #epoch: string;
   readonly #wallOffsetMs: number;
-  /** By name of the actor that they may start. */
+  /** The key is the name of the actor that the message may start. */
   readonly #incoming = new Map<string, Context>();
-  /** Of actors that live, by name. */
+  /** Spans of live actors, by name. */
   readonly #live = new Map<string, ActorSpans>();
-  /** Of requests that have ended, oldest first. */
+  /** Spans of ended requests, oldest first. */
   readonly #ended = new Map<string, ActorSpans>();
 
   constructor({ spans, epoch, wallOffsetMs }: AgentTracerOptions) {
@@ -138,7 +138,7 @@ export class AgentTracer implements Tracer {
     });
   }
 
-  /** Ends the spans of what has not ended: the agent has stopped. */
+  /** Ends all open spans, because the agent has stopped. */
   close(): void {
     for (const { state, span } of this.#live.values()) {
       state?.end();
@@ -176,7 +176,7 @@ export class AgentTracer implements Tracer {
     const parent = this.#parentOf(machine, name, about);
     const isMessage = machine !== 'transfer';
     const attributes = { ...attributesOf(about), ...(isMessage ? { [ATTR_MESSAGING_SYSTEM]: 'nats' } : {}) };
-    // They go on when whoever sent the message has been answered.
+    // The actor goes on after the message has been answered.
     const kind = isMessage ? SpanKind.CONSUMER : SpanKind.INTERNAL;
     const span = this.#spans.startSpan(machine, { kind, startTime, attributes }, parent);
     const context = trace.setSpan(parent, span);
@@ -191,7 +191,7 @@ export class AgentTracer implements Tracer {
   #parentOf(machine: TracedMachine, name: string, about: About): Context {
     const incoming = this.#incoming.get(name);
     if (incoming !== undefined) return incoming;
-    // The ingest of rank 0 may report without a message: its group is in the same agent.
+    // The ingest of rank 0 reports without a message: its group is in the same agent.
     const outer = machine === 'transfer' ? 'request' : machine === 'group' ? 'ingest' : undefined;
     const parent = outer === undefined ? undefined : this.#live.get(this.#nameOf(outer, about));
     return parent?.context ?? ROOT_CONTEXT;
@@ -220,12 +220,12 @@ export class AgentTracer implements Tracer {
     }
   }
 
-  /** Also when it has ended lately. */
+  /** The span of a live or recently ended actor. */
   #known(name: string): ActorSpans | undefined {
     return this.#live.get(name) ?? this.#ended.get(name);
   }
 
-  /** The first span that is about the same: that of a batch before that of its request. */
+  /** The most specific span: the span of the batch, else the span of its request. */
   #spanAbout(about: About): Span | undefined {
     if (about.request === undefined) return undefined;
     for (const machine of tracedMachines) {
@@ -240,7 +240,7 @@ export class AgentTracer implements Tracer {
     return machine === 'transfer' ? `${name}/${batch}` : name;
   }
 
-  /** Not as a number: those before 1998 would be taken for something else. */
+  /** A date, because OpenTelemetry reads a small number as a time since the start of the process. */
   #timeOf(atMs: number): HrTime {
     const wallMs = atMs + this.#wallOffsetMs;
     const seconds = Math.floor(wallMs / MS_PER_S);
@@ -248,7 +248,7 @@ export class AgentTracer implements Tracer {
   }
 }
 
-/** What somebody wanted to end is no error. */
+/** A request that a caller cancelled is no error. */
 function fail(span: Span, { code, message }: Failure): void {
   span.setAttribute(ATTR_ERROR_TYPE, code);
   if (code !== 'cancelled_by_caller') span.setStatus({ code: SpanStatusCode.ERROR, message: `${code}: ${message}` });
@@ -263,7 +263,7 @@ function attributesOf({ request, epoch, batch, peer }: About): Attributes {
   };
 }
 
-/** Adds the newest; the oldest make room. */
+/** Adds an entry and drops the oldest ones beyond the limit. */
 function put<Value>(map: Map<string, Value>, name: string, value: Value, sizeMax: number): void {
   map.delete(name);
   map.set(name, value);

@@ -1,4 +1,4 @@
-/** OpenTelemetry for one agent: which traces are sampled, who the agent is in them, and the collector they go to. */
+/** OpenTelemetry for one agent: the sampling of traces, the agent's identity in them, and the collector. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { propagation, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -17,15 +17,15 @@ import type { Role } from '../../protocol/fields.js';
 import { AgentTracer } from './agent-tracer.js';
 import { SpanQueue } from './span-queue.js';
 
-/** One batch, with all attempts to send it. */
+/** Time limit for one batch, including all attempts to send it. */
 const SEND_TIMEOUT_MS = 2000;
-/** For what still waits when the agent has stopped. It is sent at once, so by then nothing is left that keeps the process. */
+/** Time limit for the last spans after the agent has stopped. They are sent at once, so that nothing keeps the process alive. */
 const CLOSE_TIMEOUT_MS = 2500;
 
 export interface TracingOptions {
-  /** Of a collector that takes OTLP over HTTP: `http://host:4318`, to which `/v1/traces` is added. */
+  /** The URL of a collector that accepts OTLP over HTTP: `http://host:4318`. `/v1/traces` is appended. */
   readonly endpoint: string;
-  /** Part of those traces that begin here which is recorded; of others their beginner decides. */
+  /** Fraction of traces started here that are sampled. Traces started elsewhere keep their own decision. */
   readonly ratio: number;
   readonly agent: string;
   readonly epoch: string;
@@ -37,11 +37,11 @@ export interface TracingOptions {
 
 export interface Tracing {
   readonly tracer: AgentTracer;
-  /** Sends what waits. Takes 2.5 s at most, and never rejects. Idempotent. */
+  /** Sends the waiting spans. Takes 2.5 s at most and never rejects. Idempotent. */
   close(): Promise<void>;
 }
 
-/** `exporter`: for tests; default: the one that `endpoint` asks for. */
+/** `exporter`: for tests. The default exports to `endpoint`. */
 export function openTracing(options: TracingOptions, exporter: SpanExporter = exporterTo(options.endpoint)): Tracing {
   const { ratio, agent, epoch, role, version, clock, logger } = options;
   const queue = new SpanQueue(exporter, logger);
@@ -53,12 +53,12 @@ export function openTracing(options: TracingOptions, exporter: SpanExporter = ex
     'kvferry.agent.role': role,
   });
   const provider = new NodeTracerProvider({
-    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override these attributes.
     resource: ours.merge(detectResources({ detectors: [envDetector] })),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
     spanProcessors: [queue],
   });
-  // For the propagator. Nothing here depends on an active span, whose upkeep would cost every promise something.
+  // For the propagator. No code here needs an active span, whose context would make every promise slower.
   provider.register({ contextManager: null });
   const tracer = new AgentTracer({
     spans: provider.getTracer('kvferry', version),
@@ -70,7 +70,7 @@ export function openTracing(options: TracingOptions, exporter: SpanExporter = ex
   const close = async () => {
     tracer.close();
     const late = delay(CLOSE_TIMEOUT_MS, undefined, { ref: false });
-    // What is lost then has been said.
+    // The queue has already logged the lost spans.
     const flushed = provider.shutdown().catch(() => undefined);
     await Promise.race([flushed, late]);
     trace.disable();

@@ -1,6 +1,6 @@
 /**
- * Where spans wait until they are exported: bounded, in batches. Spans that do not reach the collector are lost; that is
- * counted and logged, once a minute at most, and disturbs nobody.
+ * The bounded queue of spans that wait for export in batches. Spans that do not reach the collector are lost. The queue
+ * counts and logs lost spans, once a minute at most. The agent is not affected.
  */
 import {
   BatchSpanProcessor,
@@ -10,15 +10,15 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import type { Logger } from 'pino';
 
-/** Spans that wait at most; about 1.5 kB each. What comes then is lost. */
+/** Most spans that wait, about 1.5 kB each. Further spans are lost. */
 export const SPANS_WAITING_MAX = 8192;
 const SPANS_PER_BATCH_MAX = 512;
-/** A batch that is not full is exported after this. */
+/** A partial batch is exported after this time. */
 const BATCH_DELAY_MS = 1000;
-/** After this the next batch goes, whatever became of the one before. */
+/** The next batch is sent after this time, even if the one before has no result. */
 const EXPORT_TIMEOUT_MS = 10_000;
 const COMPLAINT_INTERVAL_MS = 60_000;
-/** `ExportResultCode.SUCCESS` of a package that is not imported for this alone. */
+/** `ExportResultCode.SUCCESS`; its package is not imported for one constant. */
 const EXPORT_SUCCEEDED = 0;
 
 export class SpanQueue implements SpanProcessor {
@@ -49,18 +49,18 @@ export class SpanQueue implements SpanProcessor {
     });
   }
 
-  /** `waiting`: for their export, or for what becomes of it. */
+  /** `waiting`: spans that wait for their export or for its result. */
   get counts(): { readonly exported: number; readonly lost: number; readonly waiting: number } {
     return { exported: this.#exported, lost: this.#lost, waiting: this.#waiting };
   }
 
   onStart(): void {
-    // Only spans that have ended are exported.
+    // Only ended spans are exported.
   }
 
   onEnd(span: ReadableSpan): void {
     if (this.#waiting >= SPANS_WAITING_MAX) {
-      this.#lose(1, 'they come faster than they can be exported');
+      this.#lose(1, 'the queue is full');
       return;
     }
     this.#waiting += 1;
@@ -86,6 +86,6 @@ export class SpanQueue implements SpanProcessor {
     const nowMs = performance.now();
     if (nowMs < this.#nextComplaintMs) return;
     this.#nextComplaintMs = nowMs + COMPLAINT_INTERVAL_MS;
-    this.#logger.warn({ reason, lost: this.#lost }, 'spans are lost: the trace collector does not get them');
+    this.#logger.warn({ reason, lost: this.#lost }, 'spans lost: they did not reach the trace collector');
   }
 }

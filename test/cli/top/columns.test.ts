@@ -21,6 +21,7 @@ describe('a table', () => {
     expect(table(columns, rows, 100)).toEqual({
       head: 'NAME     COUNT  TEXT',
       rows: ['first        1  a text that is rather long, longer than others', 'b      1234567  short'],
+      leftOut: [],
     });
   });
 
@@ -28,6 +29,7 @@ describe('a table', () => {
     expect(table(columns, rows, 40)).toEqual({
       head: 'NAME     COUNT  TEXT',
       rows: ['first        1  a text that is rather l…', 'b      1234567  short'],
+      leftOut: [],
     });
   });
 
@@ -35,8 +37,9 @@ describe('a table', () => {
     expect(table(columns, rows, 30)).toEqual({
       head: 'NAME   TEXT',
       rows: ['first  a text that is rather …', 'b      short'],
+      leftOut: ['COUNT'],
     });
-    expect(table(columns, rows, 10)).toEqual({ head: 'NAME', rows: ['first', 'b'] });
+    expect(table(columns, rows, 10)).toEqual({ head: 'NAME', rows: ['first', 'b'], leftOut: ['COUNT', 'TEXT'] });
   });
 
   test('is never wider than the screen', () => {
@@ -47,7 +50,7 @@ describe('a table', () => {
   });
 
   test('without rows has a head', () => {
-    expect(table(columns, [], 80)).toEqual({ head: 'NAME  COUNT  TEXT', rows: [] });
+    expect(table(columns, [], 80)).toEqual({ head: 'NAME  COUNT  TEXT', rows: [], leftOut: [] });
   });
 });
 

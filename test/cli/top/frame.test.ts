@@ -13,7 +13,7 @@ function shown(view: Partial<View> = {}, more: Partial<FrameOptions> = {}, what 
 }
 
 const title = 'kvferry top  nats://n1:4222  every 1 s';
-const totals = '2 agents  2 requests  2.50 GB/s  ends/s: 4.0 ready, 1.0 failed, 0 cancelled, 0 expired';
+const totals = '2 agents  2 requests (3 rows)  2.50 GB/s  ends/s: 4.0 ready, 1.0 failed, 0 cancelled, 0 expired';
 const agentLines = [
   'AGENT  ROLE     STATE    PROVIDER      OUT MB/s  IN CHUNKS/s  ENDS/s  PAGES                 FREE  QUEUE  QUARANTINE  ERRORS/s',
   'd1     decode   running  -                    -          100     5.0  [wwrkkkkq........]  64/128      3  8 for 2.3s       1.0',
@@ -79,7 +79,7 @@ describe('a frame', () => {
   test('says that it stands still, and that NATS is away', () => {
     const away = measure(before, sample(3000, [], false));
     expect(shown({ isPaused: true }, {}, away)).toEqual([
-      `${title}  PAUSED  NATS IS AWAY`,
+      `${title}  PAUSED  NATS IS DISCONNECTED`,
       '0 agents  0 requests  0.00 GB/s  ends/s: 0 ready, 0 failed, 0 cancelled, 0 expired',
       '',
       'no agent answers; start one with: kvferry agent',
@@ -89,7 +89,7 @@ describe('a frame', () => {
   test('before the first answers says so', () => {
     expect(frame(undefined, firstView, { ...options, rows: 10 })).toEqual([
       title,
-      'waiting for the first answers',
+      'waiting for the first answers of agents',
       '',
       keys,
     ]);
@@ -128,8 +128,9 @@ describe('on a narrow screen', () => {
   test('columns that matter less are left out, and lines cut', () => {
     expect(shown({}, { columns: 50, rows: 40 })).toEqual([
       title,
-      '2 agents  2 requests  2.50 GB/s  ends/s: 4.0 read…',
+      '2 agents  2 requests (3 rows)  2.50 GB/s  ends/s:…',
       '',
+      'Too narrow for: ROLE, PROVIDER, IN CHUNKS/s, ENDS…',
       'AGENT  STATE    OUT MB/s    FREE  QUEUE',
       'd1     running         -  64/128      3',
       'p1     running      2500       -      -',

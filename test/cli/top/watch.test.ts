@@ -79,7 +79,7 @@ function setUp(samples: readonly (Sample | Error)[] = [before, after]) {
 describe('watching', () => {
   test('draws at once, and again after each interval', async () => {
     const { clock, screen, keys, watching, taken } = setUp();
-    expect(screen.frames.map(([, line]) => line)).toEqual(['waiting for the first answers']);
+    expect(screen.frames.map(([, line]) => line)).toEqual(['waiting for the first answers of agents']);
     await clock.advance(0);
     expect(screen.last[1]).toBe('2 agents  0 requests  0.00 GB/s  ends/s: 0 ready, 0 failed, 0 cancelled, 0 expired');
     await clock.advance(INTERVAL_MS - 1);
@@ -87,7 +87,7 @@ describe('watching', () => {
     await clock.advance(1);
     expect(taken()).toBe(2);
     expect(screen.last[1]).toBe(
-      '2 agents  2 requests  2.50 GB/s  ends/s: 4.0 ready, 1.0 failed, 0 cancelled, 0 expired',
+      '2 agents  2 requests (3 rows)  2.50 GB/s  ends/s: 4.0 ready, 1.0 failed, 0 cancelled, 0 expired',
     );
     keys.press('q');
     await watching;
@@ -155,7 +155,7 @@ describe('watching', () => {
   test('shows that NATS is away', async () => {
     const { clock, screen, keys, watching } = setUp([before, sample(2000, [], false)]);
     await clock.advance(INTERVAL_MS);
-    expect(screen.last[0]).toBe('kvferry top  nats://n1  every 1 s  NATS IS AWAY');
+    expect(screen.last[0]).toBe('kvferry top  nats://n1  every 1 s  NATS IS DISCONNECTED');
     keys.press('q');
     await watching;
   });

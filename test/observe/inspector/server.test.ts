@@ -40,7 +40,7 @@ describe('the API', () => {
     expect(await get(inspector, '/api/cluster')).toEqual(cluster(3000));
     expect(await get(inspector, '/api/cluster?atMs=2500')).toEqual(cluster(2000));
     expect(await get(inspector, '/api/cluster?atMs=1')).toEqual({
-      error: { code: 'invalid_field', message: 'nothing is known of that time', field: 'atMs' },
+      error: { code: 'invalid_field', message: 'that time is not in the history', field: 'atMs' },
     });
   });
 
@@ -68,7 +68,7 @@ describe('the API', () => {
     const unknown = await ask(inspector, `/api/requests/${SENDER_EPOCH}/r9`);
     expect([unknown.status, JSON.parse(unknown.text)]).toEqual([
       404,
-      { error: { code: 'unknown_request', message: 'nothing is known of request r9' } },
+      { error: { code: 'unknown_request', message: 'request r9 is not in the history' } },
     ]);
   });
 

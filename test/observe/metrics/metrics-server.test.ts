@@ -66,7 +66,7 @@ describe('the server of metrics', () => {
     await expect(again).rejects.toMatchObject({
       code: 'invalid_configuration',
       field: 'metricsAddress',
-      message: expect.stringContaining(`metrics cannot be served at 127.0.0.1:${port}: `),
+      message: expect.stringContaining(`cannot serve metrics at 127.0.0.1:${port}: `),
     });
   });
 

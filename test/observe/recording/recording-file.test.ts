@@ -52,7 +52,7 @@ test('a file that exists is left alone', async () => {
   await file.end();
   await expect(RecordingFile.create(path, options)).rejects.toMatchObject({
     code: 'invalid_configuration',
-    message: `recording ${path} cannot be made: it exists already`,
+    message: `cannot create recording ${path}: it exists already`,
   });
   expect(linesOf(path)).toHaveLength(2);
   const nowhere = join(path, 'below');

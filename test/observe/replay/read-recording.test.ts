@@ -36,17 +36,19 @@ test('a recording is cut off anywhere → it is read up to there, and replays th
 
 test('what is no recording is refused', async () => {
   const path = temporaryDirectory();
-  await expect(readRecording(`${path}/none.jsonl`)).rejects.toMatchObject(refused('there is no such file'));
-  await expect(readRecording(path)).rejects.toMatchObject(refused('it cannot be read (EISDIR)'));
+  await expect(readRecording(`${path}/none.jsonl`)).rejects.toMatchObject(refused('the file does not exist'));
+  await expect(readRecording(path)).rejects.toMatchObject(refused('the file cannot be read (EISDIR)'));
   for (const text of ['', '\n', 'garbage', 'garbage\nmore', '{"a":1}', '[]\n[]', '\0\x01\x02\xff', '{"kvferry":"rec']) {
-    await expect(readRecording(recordingFile(text))).rejects.toMatchObject(refused('it is not a recording'));
+    await expect(readRecording(recordingFile(text))).rejects.toMatchObject(refused('the file is not a recording'));
   }
 });
 
 test('another version of the format is refused, and named', async () => {
   const [header] = await recorded();
   const path = recordingFile(`${JSON.stringify({ ...header, format: 2 })}\n`);
-  await expect(readRecording(path)).rejects.toMatchObject(refused('it has format 2; this program reads format 1'));
+  await expect(readRecording(path)).rejects.toMatchObject(
+    refused('the file has format 2; this version of kvferry reads format 1'),
+  );
 });
 
 test('damage is refused, with its line', async () => {
@@ -60,20 +62,20 @@ test('damage is refused, with its line', async () => {
   const damaged = (why: string, at = step) => refused(`line ${at + 1} is damaged: ${why}`);
   await expect(readRecording(with_('{"step":'))).rejects.toMatchObject(damaged('it is not JSON'));
   await expect(readRecording(with_({ step: 1, in: 'rumour', atMs: 0 }))).rejects.toMatchObject(
-    damaged('it is not what a recording consists of'),
+    damaged('the line is not part of the format'),
   );
   const answer = lines[step] as Extract<Line, { in: 'answer' }>;
   await expect(readRecording(with_({ ...answer, value: 7 }))).rejects.toMatchObject(
-    damaged('it is not what a recording consists of'),
+    damaged('the line is not part of the format'),
   );
   await expect(readRecording(with_({ ...answer, question: '99.0' }))).rejects.toMatchObject(
-    damaged('nobody asked 99.0'),
+    damaged('question 99.0 was never asked'),
   );
   await expect(readRecording(with_({ ...answer, step: 7 }))).rejects.toMatchObject(damaged('step 1 is missing'));
   await expect(readRecording(with_({ end: 'stopped' }))).rejects.toMatchObject(
-    damaged('something follows the end', step + 1),
+    damaged('a line follows the end', step + 1),
   );
   await expect(readRecording(with_({ kvferry: 'recording', format: 1 }, 0))).rejects.toMatchObject(
-    damaged('it is not what a recording consists of', 0),
+    damaged('the line is not part of the format', 0),
   );
 });

@@ -41,11 +41,11 @@ test('a store that has lost an invariant, once, where it was lost', async () => 
   const sound = await replayed(path);
   expect(sound.findings.violations).toEqual([]);
   // As if a commit lost a page.
-  const audit = vi.spyOn(Store.prototype, 'audit').mockImplementation(function (this: Store) {
+  const check = vi.spyOn(Store.prototype, 'brokenInvariant').mockImplementation(function (this: Store) {
     return this.pageCounts().ready > 0 ? '2 + 2 pages are not 5' : undefined;
   });
   const { replay, findings } = await replayed(path);
-  audit.mockRestore();
+  check.mockRestore();
   expect(findings.violations).toEqual([{ step: expect.any(Number), rule: 'store', detail: '2 + 2 pages are not 5' }]);
   const step = replay.recording.steps[findings.violations[0]?.step ?? 0];
   expect(step?.input).toMatchObject({ in: 'message', subject: expect.stringMatching(/\.commit$/) });

@@ -80,7 +80,7 @@ test('a collector that refuses: what is lost is counted and said once', async ()
   await collector.until(({ answered }) => answered.length >= 2);
   await tracing.close();
   const warnings = log.filter(({ level }) => level === 40);
-  expect(warnings).toEqual([expect.objectContaining({ msg: 'spans are lost: the trace collector does not get them' })]);
+  expect(warnings).toEqual([expect.objectContaining({ msg: 'spans lost: they did not reach the trace collector' })]);
   expect(log.at(-1)).toMatchObject({ msg: 'tracing has ended', exported: 0, lost: 1200, waiting: 0 });
 });
 

@@ -17,9 +17,9 @@ test('spans that come while too many wait are lost, which is counted and said on
   expect(log).toEqual([
     {
       level: 40,
-      reason: 'they come faster than they can be exported',
+      reason: 'the queue is full',
       lost: 1,
-      msg: 'spans are lost: the trace collector does not get them',
+      msg: 'spans lost: they did not reach the trace collector',
     },
   ]);
 });

@@ -1,5 +1,6 @@
 /** Visits every situation that can be reached, nearest first, and checks each. */
-import type { Store, StoreOptions } from '../../../src/store/store.js';
+import type { StoreOptions } from '../../../src/store/options.js';
+import type { Store } from '../../../src/store/store.js';
 import type { Configuration } from './configuration.js';
 import { Digests } from './digests.js';
 import { initialState } from './initial-state.js';

@@ -1,8 +1,9 @@
 /** What agents say to each other, and how a trace calls it. */
-import type { Allocation, TransferPart } from '../../../machines/transfer.js';
+import type { TransferPart } from '../../../machines/allocation.js';
+import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';
 import type { End } from '../../../src/protocol/subjects.js';
-import type { StoreEffect } from '../../../src/store/commands.js';
+import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 
 type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;

@@ -1,6 +1,7 @@
 /** Stores with the defects of upstream (`P1` and so on, as in the table of promises), made from the shipped one. */
-import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
-import { Store, type StoreOptions, type StoreResult } from '../../../src/store/store.js';
+import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
+import type { StoreOptions } from '../../../src/store/options.js';
+import { Store, type StoreResult } from '../../../src/store/store.js';
 
 /** P1: a page that was given out counts as there, as if its bytes had arrived. */
 class AllocatedIsReady extends Store {

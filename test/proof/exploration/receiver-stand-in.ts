@@ -1,5 +1,5 @@
 /** Does what `receiver.ts` and `ingest-actor.ts` do, and carries the store's effects to whom they are about. */
-import type { StoreEffect } from '../../../src/store/commands.js';
+import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 import { answerOf, broken, cancelled } from './failures.js';
 import type { Answer, Call } from './message.js';

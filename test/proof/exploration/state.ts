@@ -1,8 +1,9 @@
 /** One situation of the whole: two senders, one receiver, the messages and bytes between them. Never changed, only replaced. */
 import type { SnapshotFrom } from 'xstate';
+import type { TransferPart } from '../../../machines/allocation.js';
 import type { ingestMachine } from '../../../machines/ingest.js';
 import type { requestMachine } from '../../../machines/request.js';
-import type { TransferPart, transferMachine } from '../../../machines/transfer.js';
+import type { transferMachine } from '../../../machines/transfer.js';
 import type { Budget } from './configuration.js';
 import type { Call, Message } from './message.js';
 import type { StoreNode } from './store-log.js';

@@ -2,9 +2,11 @@
  * The shipped store as an immutable value: a log of commands. A node is executed once, from the beginning, and nodes that
  * describe the same store are one node, so that a long exploration runs each command about once for each store it reaches.
  */
-import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
+
 import type { StoreDescription } from '../../../src/store/description.js';
-import { Store, type StoreOptions } from '../../../src/store/store.js';
+import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
+import type { StoreOptions } from '../../../src/store/options.js';
+import { Store } from '../../../src/store/store.js';
 
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
@@ -66,7 +68,7 @@ export class StoreLog {
     const digest = JSON.stringify([description, declines]);
     const known = this.#nodes.get(digest);
     if (known !== undefined) return known;
-    const node = { commands, description, broken: store.audit(), number: this.#nodes.size };
+    const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };
     this.#nodes.set(digest, node);
     return node;
   }

@@ -8,8 +8,8 @@ import { requestMachine } from '../../../machines/request.js';
 import { transferMachine } from '../../../machines/transfer.js';
 import { KvferryError } from '../../../src/protocol/errors.js';
 import type { End } from '../../../src/protocol/subjects.js';
-import type { StoreCommand, StoreEffect } from '../../../src/store/commands.js';
 import { nameOf } from '../../../src/store/holder.js';
+import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import type { Answer, Call, Message } from './message.js';
 import {

@@ -1,4 +1,4 @@
-/** Does the native addon load? Without it no byte moves. */
+/** Checks that the native addon loads. Without it no bytes move. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

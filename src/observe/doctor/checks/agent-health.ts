@@ -1,4 +1,4 @@
-/** What agents have counted and hold that somebody should look at. */
+/** Counters and quarantined pages of agents that an operator should look at. */
 
 import type { StatusReply } from '../../../protocol/operations.js';
 import { counted, roundMs } from '../amounts.js';
@@ -6,40 +6,40 @@ import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('agents', 'agent-health');
-/** Overdue quarantines are fenced after twice the time that writes have to drain, which is 10 s unless it was set otherwise. */
+/** An agent fences overdue quarantines after twice `writeDrainTimeoutMs`, whose default is 10 s. */
 const QUARANTINE_AGE_MS_MAX = 60_000;
 
-/** Counters that stay zero when all is well. */
+/** Counters that are zero in a healthy agent. */
 const alarms: Readonly<Record<string, { severity: 'warning' | 'problem'; what: string; remedy: string }>> = {
   invariants_broken: {
     severity: 'problem',
-    what: 'has lost an invariant of its store',
-    remedy: 'it fences itself and ends; keep its log and its recording, and report them',
+    what: 'found a broken invariant in its store',
+    remedy: 'the agent fences itself and exits; keep its log and its recording, and report them',
   },
   actors_crashed: {
     severity: 'warning',
-    what: 'had actors that threw; each ended its own request',
-    remedy: 'the log names each with its error; please report it',
+    what: 'had actors that threw an error; each ended only its own request',
+    remedy: 'the log names each actor and its error; please report them',
   },
   closes_stuck: {
     severity: 'warning',
-    what: 'could not close something in time',
-    remedy: 'its log names it; restart the agent when its memory is needed',
+    what: 'could not close one of its parts in time',
+    remedy: 'the log names the part; restart the agent to free its memory',
   },
   quarantines_overdue: {
     severity: 'warning',
-    what: 'had to revoke remote keys because writers did not say that they had drained',
-    remedy: 'look for prefill agents that are stopped or overloaded; pages were not lost',
+    what: 'revoked remote keys because writers did not report that they had drained',
+    remedy: 'look for stopped or overloaded prefill agents; no pages were lost',
   },
   events_lost: {
     severity: 'warning',
     what: 'could not publish events',
-    remedy: 'was NATS away for long? Routers that missed an end learn it from status',
+    remedy: 'check whether NATS was disconnected; routers that missed an event can ask status',
   },
   writes_rejected: {
     severity: 'warning',
-    what: 'had writes refused by a receiver',
-    remedy: 'normal after a receiver fenced it; otherwise look at the log of both',
+    what: 'had writes that a receiver rejected',
+    remedy: 'normal after a receiver fenced this agent; otherwise read the logs of both agents',
   },
 };
 
@@ -47,7 +47,7 @@ export function checkAgentHealth({ cluster }: Examination): Finding[] {
   return (cluster?.agents ?? []).flatMap(({ after }) => {
     if (after === undefined) return [];
     const findings = [...countedAlarms(after), ...checkPages(after)];
-    return findings.length > 0 ? findings : [found.ok(`${after.agent} has nothing to complain of`)];
+    return findings.length > 0 ? findings : [found.ok(`${after.agent} has no error counts and no overdue pages`)];
   });
 }
 
@@ -64,16 +64,16 @@ function checkPages({ agent, pages, quarantineAgeMs = 0, queued }: StatusReply):
   if (quarantineAgeMs > QUARANTINE_AGE_MS_MAX) {
     findings.push(
       found.warning(
-        `${agent} has pages in quarantine for ${roundMs(quarantineAgeMs)}`,
-        `their writer gave up and has not drained: is its agent stopped? kvferry explain shows who`,
+        `${agent} has had pages in quarantine for ${roundMs(quarantineAgeMs)}`,
+        `the writer has not drained; check whether its agent is stopped (kvferry explain names the writer)`,
       ),
     );
   }
   if (pages !== undefined && queued > 0 && pages.free + pages.retained - pages.reserved <= 0) {
     findings.push(
       found.warning(
-        `${agent} has no page left, and ${counted(queued, 'request')} ${queued === 1 ? 'waits' : 'wait'} for some`,
-        'release what decode engines have read, take more --arena-pages, or send it less',
+        `${agent} has no free page, and ${counted(queued, 'request')} ${queued === 1 ? 'waits' : 'wait'} for pages`,
+        'release pages sooner after the decode engine has read them, raise --arena-pages, or send this agent less',
       ),
     );
   }

@@ -1,4 +1,4 @@
-/** Who answers, and does it fit together? */
+/** The agents that answer, their roles, names, versions and states. */
 import { counted } from '../amounts.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -17,12 +17,12 @@ export function checkAgents({ cluster, version }: Examination): Finding[] {
 function roles(agents: readonly AgentFacts[]): Finding[] {
   const count = (...wanted: string[]) => agents.filter(({ description }) => wanted.includes(description.role)).length;
   const text = `${counted(agents.length, 'agent')}: ${count('prefill')} prefill, ${count('decode')} decode, ${count('both')} both`;
-  if (count('prefill', 'both') === 0) return [found.note(text, 'nobody sends: start a prefill agent')];
-  if (count('decode', 'both') === 0) return [found.note(text, 'nobody receives: start a decode agent')];
+  if (count('prefill', 'both') === 0) return [found.note(text, 'no agent sends; start a prefill agent')];
+  if (count('decode', 'both') === 0) return [found.note(text, 'no agent receives; start a decode agent')];
   return [found.ok(text)];
 }
 
-/** Two processes that answer to one name answer each other's messages. */
+/** Two processes with one name answer each other's messages. */
 function twins(agents: readonly AgentFacts[]): Finding[] {
   const epochs = new Map<string, string[]>();
   for (const { description } of agents) {
@@ -33,7 +33,7 @@ function twins(agents: readonly AgentFacts[]): Finding[] {
     .map(([agent, processes]) =>
       found.problem(
         `${processes.length} processes answer as ${agent} (epochs ${processes.join(', ')})`,
-        'give each its own --agent-id, and stop the ones that should not be there',
+        'stop the unwanted processes, or give each its own --agent-id',
       ),
     );
 }
@@ -45,14 +45,14 @@ function checkVersions(agents: readonly AgentFacts[], own: string): Finding[] {
   }
   const [first] = byVersion.keys();
   if (byVersion.size === 1) {
-    if (first === own) return [versions.ok(`all run kvferry ${own}`)];
-    return [versions.note(`all run kvferry ${first}; this is ${own}`)];
+    if (first === own) return [versions.ok(`all agents run kvferry ${own}`)];
+    return [versions.note(`all agents run kvferry ${first}; this command is ${own}`)];
   }
   const list = [...byVersion].map(([each, names]) => `${each}: ${names.join(', ')}`).join('; ');
   return [
     versions.warning(
       `agents run different versions (${list})`,
-      'let one version run everywhere, once an upgrade is done',
+      'finish the upgrade, so that all agents run one version',
     ),
   ];
 }
@@ -61,13 +61,13 @@ function checkState({ description: { agent, role, state }, after }: AgentFacts):
   if (after === undefined) {
     return [
       states.warning(
-        `${agent} answered once and then not any more`,
-        'is its process stopped, or its host overloaded? Its log says what it did last',
+        `${agent} answered the first question and not the second`,
+        'check whether its process is stopped or its host overloaded, and read its log',
       ),
     ];
   }
   const text = `${agent} (${role}) is ${state}`;
   if (state === 'running') return [states.ok(text)];
   if (state === 'starting' || state === 'draining') return [states.note(text)];
-  return [states.problem(text, 'its log says why; start it again')];
+  return [states.problem(text, 'read its log for the reason, then restart it')];
 }

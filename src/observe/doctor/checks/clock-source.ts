@@ -1,4 +1,4 @@
-/** How dear it is to ask for the time. Agents do it for every message; the slow clocks take a microsecond and a lock. */
+/** How expensive it is to read the time. Agents read it for every message. A slow clock takes a microsecond and a lock. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
@@ -16,6 +16,6 @@ export function checkClockSource({ system }: Examination): Finding[] {
   const remedy =
     others.length > 0
       ? `choose ${others[0]} (echo ${others[0]} > ${DIRECTORY}/current_clocksource, and clocksource=${others[0]} at boot)`
-      : 'the kernel found no faster one: dmesg | grep -i clocksource says why, often a firmware or hypervisor setting';
+      : 'the kernel found no faster clock; dmesg | grep -i clocksource gives the reason, often a firmware or hypervisor setting';
   return [found.warning(`the clock source is ${current}, which is slow to read`, remedy)];
 }

@@ -1,4 +1,4 @@
-/** Huge pages: what the kernel does for shared memory, and what it keeps back. Never needed; they make registering cheaper. */
+/** Huge pages: the kernel's setting for shared memory, and the reserved pages. They are optional and make registration cheaper. */
 import { roundBytes } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -13,14 +13,14 @@ export function checkHugePages({ system }: Examination): Finding[] {
   const reserved = (meminfo(system, 'HugePages_Total') ?? 0) * (meminfo(system, 'Hugepagesize') ?? 0);
   const findings = [
     chosen === undefined
-      ? found.note('transparent huge pages of shared memory: the kernel has none')
+      ? found.note('the kernel has no transparent huge pages for shared memory')
       : found.ok(`transparent huge pages of shared memory: ${chosen}; kvferry works with any setting`),
   ];
   if (reserved > 0) {
     findings.push(
       found.note(
-        `${roundBytes(reserved)} are reserved as huge pages; arenas lie in a tmpfs and do not use them`,
-        'reserve fewer (sysctl vm.nr_hugepages) if nothing else on this machine wants them',
+        `${roundBytes(reserved)} are reserved as huge pages; arenas are in a tmpfs and do not use them`,
+        'reserve fewer (sysctl vm.nr_hugepages) if no other program on this machine needs them',
       ),
     );
   }

@@ -1,4 +1,4 @@
-/** Which libfabric is there, and what it offers. Without it only agents of the same host can exchange bytes. */
+/** The installed libfabric and its providers. Without libfabric only agents on one host can exchange bytes. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
@@ -10,10 +10,10 @@ export function checkLibfabric({ fabric, settings }: Examination): Finding[] {
   if (fabric.libfabric === null) {
     const reason = fabric.reason ?? 'there is no libfabric';
     const isWanted = settings.provider.some((provider) => OTHER_HOSTS.includes(provider));
-    if (!isWanted) return [found.note(`${reason}; only agents of the same host are reached`)];
+    if (!isWanted) return [found.note(`${reason}; only agents on this host can be reached`)];
     return [
       found.warning(
-        `${reason}: agents on other hosts cannot be reached`,
+        `${reason}; agents on other hosts cannot be reached`,
         'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
       ),
     ];
@@ -21,5 +21,5 @@ export function checkLibfabric({ fabric, settings }: Examination): Finding[] {
   const usable = fabric.offers
     .filter(({ domains, provider }) => domains.length > 0 && !provider.includes(';'))
     .map(({ provider, domains }) => `${provider} (${domains.join(', ')})`);
-  return [found.ok(`libfabric ${fabric.libfabric} offers ${usable.join(', ') || 'nothing here'}`)];
+  return [found.ok(`libfabric ${fabric.libfabric} offers ${usable.join(', ') || 'no provider here'}`)];
 }

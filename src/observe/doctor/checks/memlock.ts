@@ -1,4 +1,4 @@
-/** May an agent lock as much memory as a device must register? Registered pages must not move. */
+/** Checks the limit of locked memory. A device registers memory, and registered memory must be locked. */
 import { roundBytes } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -6,7 +6,7 @@ import { limitOf } from '../limits.js';
 import { memoryNeeds } from '../needs.js';
 
 const found = new Findings('memory', 'memlock');
-/** `CAP_IPC_LOCK`: whoever has it may lock without limit. */
+/** `CAP_IPC_LOCK`: a process with it may lock memory without limit. */
 const IPC_LOCK_BIT = 14n;
 
 export function checkMemlock(examination: Examination): Finding[] {
@@ -15,9 +15,9 @@ export function checkMemlock(examination: Examination): Finding[] {
   if (limit === undefined) return [found.note('the limit of locked memory cannot be read')];
   const shown = limit === Number.POSITIVE_INFINITY ? 'unlimited' : roundBytes(limit);
   const isUnlimited = limit === Number.POSITIVE_INFINITY || mayLockAll(system.read('/proc/self/status') ?? '');
-  if (isUnlimited) return [found.ok('memory may be locked without limit')];
+  if (isUnlimited) return [found.ok('locked memory is not limited')];
   if (!settings.provider.includes('verbs') || !fabric.providers.includes('verbs')) {
-    return [found.ok(`${shown} may be locked; only RDMA devices (verbs) need more`)];
+    return [found.ok(`the limit of locked memory is ${shown}; only RDMA devices (verbs) need more`)];
   }
   const { arenaBytes, stagingBytes } = memoryNeeds(examination);
   const remedy =
@@ -25,14 +25,12 @@ export function checkMemlock(examination: Examination): Finding[] {
   if (limit < arenaBytes + stagingBytes) {
     return [
       found.problem(
-        `${shown} may be locked; arena and staging memory are ${roundBytes(arenaBytes + stagingBytes)}, which verbs registers`,
+        `the limit of locked memory is ${shown}; verbs registers ${roundBytes(arenaBytes + stagingBytes)} of arena and staging memory`,
         remedy,
       ),
     ];
   }
-  return [
-    found.warning(`${shown} may be locked; the memory that engines attach is registered too, and counts`, remedy),
-  ];
+  return [found.warning(`the limit of locked memory is ${shown}; the memory that engines attach counts too`, remedy)];
 }
 
 function mayLockAll(status: string): boolean {

@@ -1,4 +1,4 @@
-/** Is there memory behind the shared memory? What is in a tmpfs counts as memory of whoever touched it first. */
+/** Checks that the machine has memory for the arena. Pages of a tmpfs count for the process that touched them first. */
 import { roundBytes } from '../amounts.js';
 import { cgroupFile } from '../cgroup.js';
 import type { Examination } from '../examination.js';
@@ -8,7 +8,7 @@ import type { System } from '../system.js';
 
 const found = new Findings('memory', 'memory');
 const BYTES_PER_KB = 1024;
-/** Version 1 of cgroups says "no limit" by a number larger than any machine. */
+/** Version 1 of cgroups expresses "no limit" as a number larger than any machine. */
 const CGROUP_NO_LIMIT = 2 ** 60;
 
 export function checkMemory(examination: Examination): Finding[] {
@@ -21,8 +21,8 @@ export function checkMemory(examination: Examination): Finding[] {
   if (limit !== undefined && limit < missing) {
     findings.push(
       found.problem(
-        `the cgroup may use ${roundBytes(limit)} and arena and staging memory need ${roundBytes(missing)}: the agent is killed when they fill`,
-        'raise the memory limit of the container, or take fewer --arena-pages',
+        `the cgroup is limited to ${roundBytes(limit)}, and arena and staging memory need ${roundBytes(missing)}; the kernel will kill the agent`,
+        'raise the memory limit of the container, or lower --arena-pages',
       ),
     );
   }
@@ -30,16 +30,16 @@ export function checkMemory(examination: Examination): Finding[] {
     findings.push(
       found.problem(
         `${roundBytes(availableBytes)} of memory are available; arena and staging memory need ${roundBytes(missing)}`,
-        'take fewer --arena-pages, or give the machine more memory',
+        'lower --arena-pages, or give the machine more memory',
       ),
     );
   }
   if (findings.length > 0) return findings;
-  const limited = limit === undefined ? '' : `, the cgroup may use ${roundBytes(limit)}`;
+  const limited = limit === undefined ? '' : `, and the cgroup is limited to ${roundBytes(limit)}`;
   return [found.ok(`${roundBytes(availableBytes)} of memory are available${limited}`)];
 }
 
-/** Bytes that /proc/meminfo gives for a name. */
+/** The value of a name in /proc/meminfo, in bytes. */
 export function meminfo(system: System, name: string): number | undefined {
   const line = system
     .read('/proc/meminfo')

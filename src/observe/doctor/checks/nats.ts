@@ -1,4 +1,4 @@
-/** NATS: is it there, does it take our messages, and how far away is it? */
+/** Checks that NATS is reachable, accepts our message size, and is near. */
 import { redactCredentials } from '../../../config/agent-config.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { MESSAGE_BYTES_MAX } from '../../../protocol/limits.js';
@@ -10,7 +10,7 @@ const reached = new Findings('nats', 'nats');
 const payload = new Findings('nats', 'nats-payload');
 const roundTrip = new Findings('nats', 'nats-round-trip');
 const jetStream = new Findings('nats', 'jetstream');
-/** An agent passes several messages for each batch. */
+/** Agents exchange several messages for each batch. */
 const ROUND_TRIP_MS_MAX = 5;
 
 export function checkNats({ nats, settings }: Examination): Finding[] {
@@ -21,8 +21,8 @@ export function checkNats({ nats, settings }: Examination): Finding[] {
       reached.problem(
         nats.message,
         isRefused
-          ? 'put user and password, or a token, into the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)'
-          : `start a server (nats-server), or name the right one with --nats or KVFERRY_NATS_URL; asked was ${address}`,
+          ? 'add a user and password, or a token, to the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)'
+          : `start a server (nats-server), or set its address with --nats or KVFERRY_NATS_URL; tried ${address}`,
       ),
     ];
   }
@@ -31,19 +31,19 @@ export function checkNats({ nats, settings }: Examination): Finding[] {
   return [
     reached.ok(`nats-server ${nats.version} (${nats.server}) at ${address}`),
     nats.payloadBytesMax >= MESSAGE_BYTES_MAX
-      ? payload.ok(`messages may have ${roundBytes(nats.payloadBytesMax)}`)
+      ? payload.ok(`the largest message is ${roundBytes(nats.payloadBytesMax)}`)
       : payload.problem(
-          `messages may have only ${roundBytes(nats.payloadBytesMax)}: large batches are refused`,
-          'max_payload: 1MB in the configuration of the server',
+          `the largest message is only ${roundBytes(nats.payloadBytesMax)}; NATS refuses large batches`,
+          'set max_payload: 1MB in the configuration of the server',
         ),
     medianMs <= ROUND_TRIP_MS_MAX
       ? roundTrip.ok(trips)
       : roundTrip.warning(
-          `${trips}: every batch waits for several`,
-          'run a NATS server nearer to the agents, in the same network; look for an overloaded server or host',
+          `${trips}; every batch waits for several round trips`,
+          'run a NATS server in the network of the agents; look for an overloaded server or host',
         ),
     nats.jetStream === undefined
-      ? jetStream.ok('JetStream is off, or not for this user; kvferry does not need it')
+      ? jetStream.ok('JetStream is off, or not available to this user; kvferry does not need it')
       : jetStream.ok(`JetStream is on (${nats.jetStream.streams} streams); kvferry does not need it`),
   ];
 }

@@ -1,4 +1,4 @@
-/** Is this Node new enough? Older ones lack what the program and its libraries use. */
+/** Checks the version of Node. The program and its libraries need a recent one. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

@@ -1,4 +1,4 @@
-/** How bytes travel between agents, and where that is not the way that was preferred. */
+/** The provider of each connection, and each connection that uses a fallback. */
 import type { PeerRow } from '../../../protocol/operations.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -27,13 +27,13 @@ function checkPeer(
   if (peer.state === 'lost' && receiver.isRunning) {
     return [
       found.problem(
-        `${pair}: lost, although ${peer.agent} runs${reasons(peer)}`,
-        'no byte can go there: compare --provider and --bind-address of both, and what lies between them (firewalls)',
+        `${pair}: the connection is lost, although ${peer.agent} runs${reasons(peer)}`,
+        'no bytes can move on this connection; compare --provider and --bind-address of both agents, and check firewalls',
       ),
     ];
   }
   if (peer.state === 'lost') {
-    return [found.note(`${pair}: that process (epoch ${peer.epoch}) is gone${reasons(peer)}`)];
+    return [found.note(`${pair}: the process with epoch ${peer.epoch} has ended${reasons(peer)}`)];
   }
   if (peer.provider === undefined) return [found.note(`${pair}: not connected (${peer.state})${reasons(peer)}`)];
   const way = `${pair}: ${peer.provider} (${peer.detail ?? peer.provider})`;
@@ -48,13 +48,13 @@ function checkPeer(
     ];
   }
   if (passedOver.length > 0) {
-    const text = `${way}, not the copy on one host (${passedOver.map(({ row }) => row).join('; ')})`;
-    // Whether the sender is here too cannot be seen; agents of two hosts have no choice.
+    const text = `${way} instead of same-host (${passedOver.map(({ row }) => row).join('; ')})`;
+    // The doctor cannot see whether the sender runs on this host. Agents on two hosts cannot use same-host.
     if (!receiver.isHere) return [found.ok(text)];
     return [
       found.note(
         text,
-        'if both are on this host, let them share --socket-directory (in containers: a volume) and the arena directory',
+        'if both agents run on this host, let them share --socket-directory and --arena-directory (in containers: volumes)',
       ),
     ];
   }

@@ -1,4 +1,4 @@
-/** How many processors there are for the event loop and the threads that move bytes. */
+/** The processors for the event loop and the threads that move bytes. */
 import { counted } from '../amounts.js';
 import { cgroupFile } from '../cgroup.js';
 import type { Examination } from '../examination.js';
@@ -6,7 +6,7 @@ import { type Finding, Findings } from '../finding.js';
 import type { System } from '../system.js';
 
 const found = new Findings('machine', 'processors');
-/** The event loop, a fabric thread, a thread that copies, and the engine. Fabric threads spin only where there are as many. */
+/** One each for the event loop, a fabric thread, a copy thread and the engine. Fabric threads spin only with this many. */
 const PROCESSORS_WANTED = 4;
 const PROCESSORS_NEEDED = 2;
 
@@ -19,18 +19,18 @@ export function checkProcessors({ system }: Examination): Finding[] {
   if (usable < PROCESSORS_NEEDED) {
     return [
       found.warning(
-        `${text}: whoever copies stops the event loop, heartbeats come late and peers are held for lost`,
+        `${text}; the copy thread starves the event loop, heartbeats come late, and peers declare the agent dead`,
         `give the agent at least ${PROCESSORS_NEEDED} (docker run --cpus, Kubernetes: resources.limits.cpu, taskset)`,
       ),
     ];
   }
   if (usable < PROCESSORS_WANTED) {
-    return [found.note(`${text}: with ${PROCESSORS_WANTED}, threads that move bytes do not wait for each other`)];
+    return [found.note(`${text}; with ${PROCESSORS_WANTED}, threads that move bytes do not wait for each other`)];
   }
   return [found.ok(text)];
 }
 
-/** Processors that the cgroup's time is worth. */
+/** The CPU quota of the cgroup, in processors. */
 function quotaOf(system: System): number | undefined {
   const file = (unified: string, name: string) => cgroupFile(system, { unified, controller: 'cpu', name });
   // Version 2: `150000 100000` or `max 100000`.

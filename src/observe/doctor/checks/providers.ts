@@ -1,4 +1,4 @@
-/** Can an agent with these settings move bytes, and by the ways that were asked for? */
+/** Checks that an agent with these settings can move bytes with the configured providers. */
 import { AUTO_PROVIDERS } from '../../../config/agent-config.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -14,13 +14,13 @@ export function checkProviders({ fabric, settings, system }: Examination): Findi
     .filter((provider) => !offered.includes(provider))
     .map((provider) => {
       const reason = fabric.unavailable.find((row) => row.provider === provider)?.reason ?? 'no reason is known';
-      return { provider, text: `${provider} cannot be had: ${reason}` };
+      return { provider, text: `${provider} is not available: ${reason}` };
     });
   if (offered.length === 0) {
     return [
       found.problem(
-        `no byte can move: ${missing.map(({ text }) => text).join('; ')}`,
-        'ask for another one, such as --provider auto, or repair what is missing',
+        `no provider is available: ${missing.map(({ text }) => text).join('; ')}`,
+        'choose another provider, such as --provider auto, or repair these',
       ),
     ];
   }
@@ -28,12 +28,12 @@ export function checkProviders({ fabric, settings, system }: Examination): Findi
   return [
     found.ok(`an agent with these settings offers ${offered.join(', ')}`),
     ...missing.map(({ provider, text }) => {
-      // `auto` takes verbs where there is a device; that there is none is no surprise.
+      // `auto` uses verbs only where there is a device, so a missing device is normal.
       if (isAuto && infinibandDevices(system).length === 0) return found.note(text);
       const next = offered.filter((other) => wanted.indexOf(other) > wanted.indexOf(provider));
       return found.warning(
         next.length > 0 ? `${text}. Agents FALL BACK to ${next.join(', ')}` : text,
-        `repair it, or leave ${provider} out of --provider when it is not wanted`,
+        `repair it, or remove ${provider} from --provider`,
       );
     }),
   ];

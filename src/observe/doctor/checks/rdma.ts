@@ -1,4 +1,4 @@
-/** RDMA devices: are they there, are they up, may this process use them, and does libfabric? */
+/** Checks that RDMA devices are up, that this process may use them, and that libfabric offers them. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import type { System } from '../system.js';
@@ -26,7 +26,7 @@ export function checkRdma(examination: Examination): Finding[] {
     ...unused('efa', efa, fabric.offers),
     ...unused('cxi', slingshot, fabric.offers),
   ];
-  return findings.length > 0 ? findings : [found.ok('no RDMA device; between hosts bytes travel by TCP')];
+  return findings.length > 0 ? findings : [found.ok('no RDMA device; bytes between hosts move by TCP')];
 }
 
 function portsOf(system: System, device: string): Finding[] {
@@ -40,19 +40,19 @@ function portsOf(system: System, device: string): Finding[] {
     if (state === 'ACTIVE') return found.ok(text);
     const remedy =
       layer === 'InfiniBand'
-        ? 'check the cable, and that a subnet manager runs (opensm); ibstat shows the port'
-        : 'bring its interface up (ip link set DEV up); rdma link show tells how it is';
+        ? 'check the cable and the subnet manager (opensm); ibstat shows the port'
+        : 'bring its interface up (ip link set DEV up); rdma link show prints its state';
     return found.warning(`${text}; it is ${state}`, remedy);
   });
 }
 
 function verbsUse({ system, fabric, settings }: Examination, devices: readonly string[]): Finding[] {
   const names = devices.join(', ');
-  if (fabric.providers.includes('verbs')) return [found.ok(`verbs can be had on ${names}`)];
+  if (fabric.providers.includes('verbs')) return [found.ok(`verbs is available on ${names}`)];
   const files = system.list(DEVICE_FILES).filter((name) => name.startsWith('uverbs'));
   const refused = files.filter((name) => !system.mayUse(`${DEVICE_FILES}/${name}`));
   const reason = fabric.unavailable.find(({ provider }) => provider === 'verbs')?.reason ?? 'no reason is known';
-  const text = `there is ${names}, and verbs cannot be had: ${reason}`;
+  const text = `${names} exists, but verbs is not available: ${reason}`;
   if (files.length === 0) {
     return [
       found.warning(
@@ -65,7 +65,7 @@ function verbsUse({ system, fabric, settings }: Examination, devices: readonly s
   if (refused.length > 0) {
     return [
       found.warning(
-        `${text}. This process may not use ${refused.join(', ')}`,
+        `${text}. This process has no access to ${refused.join(', ')}`,
         `give the user of the agent access to ${DEVICE_FILES} (a group and a udev rule)`,
       ),
     ];
@@ -98,7 +98,7 @@ function unused(name: string, devices: readonly string[], offers: Examination['f
   if (devices.length === 0) return [];
   const isOffered = offers.some(({ provider, domains }) => provider.startsWith(name) && domains.length > 0);
   const libfabric = isOffered ? `libfabric offers ${name}` : `libfabric does not offer ${name} here`;
-  return [found.note(`there is ${devices.join(', ')}; ${libfabric}. kvferry has no ${name} provider yet and uses TCP`)];
+  return [found.note(`${devices.join(', ')} exists; ${libfabric}. kvferry has no ${name} provider yet and uses TCP`)];
 }
 
 function driverOf(system: System, device: string): string | undefined {

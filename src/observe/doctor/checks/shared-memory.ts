@@ -1,4 +1,4 @@
-/** Is there room for arena and staging memory, in a file system of the right kind? */
+/** Checks that arena and staging memory have room in a memory file system. */
 import { roundBytes } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -11,10 +11,15 @@ export function checkSharedMemory(examination: Examination): Finding[] {
   const directory = settings.arenaDirectory;
   const fileSystem = system.fileSystem(directory);
   if (fileSystem === undefined) {
-    return [found.problem(`${directory} is not there`, 'make it, or choose another one with --arena-directory')];
+    return [
+      found.problem(
+        `directory ${directory} does not exist`,
+        'create it, or choose another directory with --arena-directory',
+      ),
+    ];
   }
   if (!system.mayUse(directory)) {
-    return [found.problem(`this process may not write to ${directory}`, 'run the agent as a user who may')];
+    return [found.problem(`this process may not write to ${directory}`, 'run the agent as a user with write access')];
   }
   const { totalBytes, freeBytes, isTmpfs } = fileSystem;
   const needs = memoryNeeds(examination);
@@ -29,7 +34,7 @@ export function checkSharedMemory(examination: Examination): Finding[] {
       found.problem(
         `${room}; ${wanted}`,
         'make it larger (docker run --shm-size, Kubernetes: an emptyDir with medium Memory, mount -o remount,size=…), ' +
-          'or take fewer --arena-pages or --staging-pages',
+          'or lower --arena-pages or --staging-pages',
       ),
     );
   } else findings.push(found.ok(`${room}; ${wanted}`));
@@ -37,7 +42,7 @@ export function checkSharedMemory(examination: Examination): Finding[] {
     findings.push(
       found.warning(
         `${directory} is not a memory file system: its pages are written to a disk`,
-        'choose a tmpfs with --arena-directory, normally /dev/shm',
+        'choose a tmpfs with --arena-directory, usually /dev/shm',
       ),
     );
   }

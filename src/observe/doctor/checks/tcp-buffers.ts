@@ -1,10 +1,10 @@
-/** How large TCP's windows may grow: rate is window by round trip. */
+/** The largest TCP window. The rate of a stream is its window divided by the round trip. */
 import { roundBytes } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('network', 'tcp-buffers');
-/** The kernel's own default for what is sent: 10 Gb/s at 3 ms. */
+/** The kernel's default for sending: 10 Gb/s at a round trip of 3 ms. */
 const BYTES_WANTED = 4 * 1024 ** 2;
 
 export function checkTcpBuffers({ system, settings }: Examination): Finding[] {
@@ -25,7 +25,7 @@ export function checkTcpBuffers({ system, settings }: Examination): Finding[] {
   ];
 }
 
-/** Of `4096 131072 6291456` the last. */
+/** The last number of a line such as `4096 131072 6291456`. */
 function maximum(triple: string | undefined): number | undefined {
   const bytes = Number(triple?.split(/\s+/)[2]);
   return bytes > 0 ? bytes : undefined;

@@ -1,4 +1,4 @@
-/** What moved while the doctor looked. Too little is not a fault: perhaps nobody wanted more. */
+/** The rate between two readings. A low rate is not a fault: engines may not have sent more. */
 import { roundGbps, roundMs } from '../amounts.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -18,7 +18,7 @@ export function checkTraffic({ cluster }: Examination): Finding[] {
       bytes === 0
         ? `${after.agent} wrote nothing within ${roundMs(elapsedMs)}`
         : `${after.agent} wrote ${roundGbps(gbps)} to ${receiversOf(agent)} within ${roundMs(elapsedMs)}`;
-    return [bytes === 0 ? found.note(`${text}; --probe measures what it could`) : found.ok(text)];
+    return [bytes === 0 ? found.note(`${text}; --probe measures what is possible`) : found.ok(text)];
   });
 }
 

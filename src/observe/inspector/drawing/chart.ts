@@ -1,44 +1,44 @@
-/** Reads a machine definition and says, as plain data, what there is to draw. Nothing here knows of coordinates. */
+/** Converts a machine definition into plain data to draw, without coordinates. */
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 
-/** `effect`: done by an actor. `change`: only changes what the machine remembers. */
+/** `effect`: an action of an actor. `change`: only changes the machine's context. */
 export interface ChartAction {
   readonly kind: 'effect' | 'change';
   readonly text: string;
 }
 
-/** What makes a transition happen: an event, a delay, or nothing but its guard. */
+/** The trigger of a transition: an event, a delay, or only its guard. */
 export interface ChartTrigger {
   readonly kind: 'event' | 'after' | 'always';
   readonly text: string;
 }
 
-/** One way to get somewhere: any of these triggers, under this guard, doing that. */
+/** One transition: any of these triggers, under this guard, with these actions. */
 export interface ChartRow {
   readonly triggers: readonly ChartTrigger[];
   readonly guard: string | undefined;
   readonly actions: readonly ChartAction[];
-  /** Name of a state inside this one, when it leads there: said in words, an arrow would cross the text. */
+  /** Name of the target inside this state. It is written as text, because an arrow would cross the text. */
   readonly inside: string | undefined;
 }
 
 export interface ChartState {
   readonly id: string;
   readonly name: string;
-  /** `region`: one of the states inside a `parallel` one, which are entered and left together. */
+  /** `region`: a state inside a `parallel` state. Regions are entered and left together. */
   readonly kind: 'atomic' | 'compound' | 'parallel' | 'region' | 'final';
   readonly entry: readonly ChartAction[];
   readonly exit: readonly ChartAction[];
-  /** Events that are handled here without leaving the state. */
+  /** Events that the state handles without being left. */
   readonly handled: readonly ChartRow[];
-  /** Events that are expected here and change nothing. */
+  /** Events that the state expects and ignores. */
   readonly ignored: readonly string[];
-  /** Id of the child that is entered first. */
+  /** Id of the initial child. */
   readonly initial: string | undefined;
   readonly states: readonly ChartState[];
 }
 
-/** All ways that lead from one state to another. */
+/** All transitions from one state to another. */
 export interface ChartEdge {
   readonly source: string;
   readonly target: string;
@@ -60,7 +60,7 @@ interface TransitionView {
   readonly reenter: boolean;
 }
 
-/** What there is to draw of a machine. */
+/** The drawable parts of a machine. */
 export function chartOf(machine: AnyStateMachine): Chart {
   const edges = new Map<string, ChartEdge>();
   const root = readState(machine.root, machine, edges);
@@ -106,7 +106,7 @@ function readState(node: AnyStateNode, machine: AnyStateMachine, edges: Map<stri
   };
 }
 
-/** Rows that do the same under the same guard become one with several triggers. */
+/** Rows with equal actions and guard become one row with several triggers. */
 function addRow(rows: readonly ChartRow[], row: ChartRow): readonly ChartRow[] {
   const sameAs = (other: ChartRow) =>
     other.guard === row.guard &&
@@ -153,7 +153,7 @@ function readAction(action: unknown, machine: AnyStateMachine): readonly ChartAc
     return [{ kind, text: name }];
   }
   switch (typeOf(action)) {
-    // How XState starts and stops the timers of `after`; the transitions themselves say it better.
+    // XState's timer actions for `after` are left out: the transitions show the delay.
     case 'xstate.raise':
     case 'xstate.cancel':
       return [];

@@ -1,4 +1,4 @@
-/** Gives every state, arrow and label of a chart its place. Deterministic: no clock, no random numbers, no fonts. */
+/** Places every state, arrow and label of a chart. Deterministic: no clock, no random numbers, no fonts. */
 import ElkModule, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
 import type { Chart, ChartEdge, ChartState } from './chart.js';
 import {
@@ -32,7 +32,7 @@ export interface PlacedState {
 export interface PlacedEdge {
   readonly edge: ChartEdge;
   readonly points: readonly Point[];
-  /** A state that is entered first has an arrow without a label. */
+  /** The arrow to an initial state has no label. */
   readonly label: { readonly box: Box; readonly lines: readonly TextLine[] } | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface Placement {
   /** Outer states before the states inside them. */
   readonly states: readonly PlacedState[];
   readonly edges: readonly PlacedEdge[];
-  /** Centres of the dots that mark where a state begins. */
+  /** Centres of the dots that mark initial states. */
   readonly initials: readonly Point[];
 }
 
@@ -51,7 +51,7 @@ export const INITIAL_SIZE = 12;
 const LABEL_PADDING = 4;
 const STATE_GAP = 28;
 const MARGIN = 16;
-/** Room for the legend below it. */
+/** Height of the legend below the chart. */
 const MACHINE_WIDTH_MIN = 340;
 const STATE_WIDTH_MIN = 90;
 const GROUP_PADDING = 20;
@@ -77,11 +77,11 @@ const COMMON_OPTIONS = {
 
 export async function layOut(chart: Chart): Promise<Placement> {
   const { placed, widen } = await arrange(chart, new Map());
-  // A frame is as wide as what lies in it; where its own text needs more, it is laid out again with wider margins.
+  // A frame is as wide as its children. If its own text needs more, the layout runs again with wider margins.
   return widen.size === 0 ? placed : (await arrange(chart, widen)).placed;
 }
 
-/** `widen` says, by state, how many pixels the text of a frame lacks. */
+/** `widen`: missing pixels for the text of each frame, by state. */
 async function arrange(
   chart: Chart,
   widening: ReadonlyMap<string, number>,
@@ -135,7 +135,7 @@ interface StateText {
   readonly state: ChartState;
   readonly depth: number;
   readonly lines: readonly TextLine[];
-  /** What the title and the lines need. */
+  /** Size of the title and the lines. */
   readonly width: number;
 }
 
@@ -170,7 +170,7 @@ export function headerHeight(depth: number, lines: number): number {
   return lines === 0 ? title : title + lines * LINE_HEIGHT + 10;
 }
 
-/** Arrows are laid out in the order of the definition, also those that lead back: so the first state is on top. */
+/** Arrows keep the order of the definition, including those that lead back, so that the first state is on top. */
 function toElkEdge(edge: ChartEdge, index: number, isBack: (edge: ChartEdge) => boolean): ElkExtendedEdge {
   const lines = edge.rows.flatMap(linesOfRow);
   const width = Math.ceil(Math.max(0, ...lines.map((line) => line.width))) + 2 * LABEL_PADDING;

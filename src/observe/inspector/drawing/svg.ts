@@ -1,6 +1,6 @@
 /**
- * A placed chart as SVG text. Colours follow the viewer's light or dark setting. States are marked with their id
- * (`data-state`), arrows and what stands on them with those of the states they lead from and to (`data-source`, `data-target`).
+ * Renders a placed chart as SVG text. Colours follow the viewer's light or dark setting. A state has its id in `data-state`.
+ * An arrow and its label have the ids of both states in `data-source` and `data-target`.
  */
 import type { Chart, ChartEdge, ChartState } from './chart.js';
 import { type Box, headerHeight, INITIAL_SIZE, PADDING, type Placement, type Point } from './layout.js';
@@ -20,7 +20,7 @@ const LABEL_PADDING = 4;
 const BASELINE = 10;
 const LEGEND_HEIGHT = 48;
 
-/** What a colour is for, and how it looks in light and in dark. */
+/** The purpose of a colour, and its light and dark value. */
 const COLOURS: readonly (readonly [name: string, light: string, dark: string])[] = [
   ['paper', '#ffffff', '#0d1117'],
   ['group', '#f5f7fa', '#151b23'],
@@ -60,34 +60,34 @@ const RULES = `
     .plate { fill: var(--group);  }
     .initial, .head { fill: var(--line); }`;
 
-/** Of a drawing that is a file of its own. */
+/** Style of a complete SVG file. */
 const FILE_STYLE = `
     svg { ${coloursOf(([, light]) => light).join('\n      ')} }
     @media (prefers-color-scheme: dark) {
       svg { ${coloursOf(([, , dark]) => dark).join('\n        ')} }
     }${RULES}`;
 
-/** Of drawings in a page: a style sheet. Colours follow the page's `color-scheme`; the page may set others. */
+/** Style sheet for drawings in a page. Colours follow the page's `color-scheme`, and the page may override them. */
 export const PAGE_STYLE = `.machine-drawing {
     ${coloursOf(([, light, dark]) => `light-dark(${light}, ${dark})`).join('\n    ')}${RULES}
 }
 `;
 
-/** The drawing as a file of its own, which brings its style along. */
+/** The drawing as a complete file with its style. */
 export function paintFile(chart: Chart, placement: Placement): string {
   return paint(chart, placement, { svg: '', id: '', style: `\n  <style>${FILE_STYLE}\n  </style>` });
 }
 
-/** The drawing as a part of a page that has `PAGE_STYLE`, beside other drawings. */
+/** The drawing as one of several in a page with `PAGE_STYLE`. */
 export function paintInPage(chart: Chart, placement: Placement): string {
   return paint(chart, placement, { svg: ' class="machine-drawing"', id: `${chart.name}-`, style: '' });
 }
 
-/** How a drawing is put into what surrounds it. */
+/** How a drawing is embedded. */
 interface Frame {
   /** Further attributes of the outermost element. */
   readonly svg: string;
-  /** What its ids begin with. */
+  /** Prefix of its ids. */
   readonly id: string;
   readonly style: string;
 }
@@ -160,7 +160,7 @@ function paintLabel(edge: ChartEdge, box: Box, lines: readonly TextLine[]): stri
   return `<g${endsOf(edge)}><title>${escaped(describeEdge(edge))}</title>${rectangle('plate', box, 4)}${body}</g>`;
 }
 
-/** Where an arrow begins and ends. One that shows where a state begins, comes from no state. */
+/** Both ends of an arrow. The arrow to an initial state has no source. */
 function endsOf({ source, target, rows }: ChartEdge): string {
   return rows.length === 0 ? '' : ` data-source="${escaped(source)}" data-target="${escaped(target)}"`;
 }
@@ -179,7 +179,7 @@ function paintLines(lines: readonly TextLine[], x: number, y: number): string[] 
   );
 }
 
-/** What the parts of a label mean. */
+/** The legend: the meaning of the parts of a label. */
 const LEGEND: readonly (readonly [TextStyle, string])[] = [
   ['event', 'event'],
   ['guard', '[only if]'],
@@ -198,7 +198,7 @@ function paintLegend(x: number, y: number, head: string): string {
   }
   left = x;
   for (const [style, label, edgeStyle] of [
-    ['word', 'when something happens', 'edge'],
+    ['word', 'on an event', 'edge'],
     ['word', 'at once', 'edge always-edge'],
   ] as const) {
     parts.push(
@@ -250,7 +250,7 @@ function describe(chart: Chart): string {
   return `Begins in ${beginningsOf(chart.root).map(name).join(' and ')}. ${edges.join(' ')}`;
 }
 
-/** Ids of the states that are entered first, outer ones left out. */
+/** Ids of the initial states, without outer states. */
 function beginningsOf(state: ChartState): string[] {
   const entered = state.states.filter(({ id }) => state.kind === 'parallel' || id === state.initial);
   return entered.length === 0 ? [state.id] : entered.flatMap(beginningsOf);
@@ -266,7 +266,7 @@ function describeEdge({ rows }: ChartEdge): string {
   return rows.map(sentenceOfRow).join('; ');
 }
 
-/** As CSS variables, some a line. */
+/** CSS variables, several on a line. */
 function coloursOf(value: (colour: (typeof COLOURS)[number]) => string): string[] {
   const all = COLOURS.map((colour) => `--${colour[0]}: ${value(colour)};`);
   return Array.from({ length: Math.ceil(all.length / COLOURS_PER_LINE) }, (_, line) =>

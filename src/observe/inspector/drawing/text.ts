@@ -1,7 +1,7 @@
 /**
- * Text as the drawings need it: broken into lines of known width. Widths come from a fixed table (Arial and its
- * metric twins), so that the same machine gives the same drawing everywhere; the drawing tells the viewer's program
- * the width of each piece, so that another font changes the look a little and the layout not at all.
+ * Breaks text into lines of known width. Widths come from a fixed table for Arial and fonts with its metrics, so that the
+ * same machine gives the same drawing on every system. The drawing states the width of each piece, so another font
+ * changes the look slightly and the layout not at all.
  */
 import type { ChartAction, ChartRow, ChartState, ChartTrigger } from './chart.js';
 
@@ -20,13 +20,13 @@ export interface TextLine {
   readonly width: number;
 }
 
-/** Font size of everything but titles. */
+/** Font size of all text except titles. */
 export const FONT_SIZE = 12;
 export const TITLE_SIZE = 14;
 export const MACHINE_TITLE_SIZE = 18;
 export const LINE_HEIGHT = 17;
 
-/** Pixels after which a list of actions goes on in the next line. */
+/** Width in pixels at which a list of actions wraps. */
 const WRAP_WIDTH = 220;
 const INDENT = 10;
 const BOLD_FACTOR = 1.07;
@@ -52,12 +52,12 @@ export function textWidth(text: string, fontSize: number, bold = false): number 
   return Math.ceil((thousandths * fontSize * (bold ? BOLD_FACTOR : 1)) / 100) / 10;
 }
 
-/** What stands on an arrow. */
+/** The label of an arrow. */
 export function linesOfRow(row: ChartRow): TextLine[] {
   return [...linesOfTriggers(row).map((line) => line.build()), ...wrapPieces('/', INDENT, piecesOf(row.actions))];
 }
 
-/** What a state does when it is entered or left, and what it handles without being left. */
+/** The entry and exit actions of a state, and the events it handles without being left. */
 export function linesOfState(state: ChartState): TextLine[] {
   const ignored = state.ignored.map((event) => ({ style: 'event' as const, text: event }));
   return [
@@ -68,7 +68,7 @@ export function linesOfState(state: ChartState): TextLine[] {
   ];
 }
 
-/** As on an arrow, but in one line where it fits. */
+/** Like the label of an arrow, but on one line where it fits. */
 function linesOfHandled(row: ChartRow): TextLine[] {
   const [only, ...others] = linesOfTriggers(row);
   const actions = wrapPieces('/', INDENT, piecesOf(row.actions));
@@ -97,7 +97,7 @@ function linesOfTriggers({ triggers, guard, inside }: ChartRow): LineBuilder[] {
   });
 }
 
-/** The same as one sentence, for those who cannot see the drawing. */
+/** The label as one sentence, for screen readers. */
 export function sentenceOfRow({ triggers, guard, actions, inside }: ChartRow): string {
   const when = triggers.map(nameOfTrigger).join(' or ');
   const condition = guard === undefined ? '' : ` [${guard}]`;
@@ -119,7 +119,7 @@ function piecesOf(actions: readonly ChartAction[]): StyledText[] {
   return actions.map(({ kind, text }) => ({ style: kind, text }));
 }
 
-/** `lead` and then the pieces, with commas, over as many lines as it takes. */
+/** `lead` and the pieces, separated by commas, over as many lines as needed. */
 function wrapPieces(lead: string, indent: number, pieces: readonly StyledText[]): TextLine[] {
   if (pieces.length === 0) return [];
   const lines: TextLine[] = [];

@@ -1,10 +1,10 @@
-/** Which actors there are, and in which state, put together from journals. */
+/** The actors and their states, assembled from journals. */
 import { isSampled } from '../../../protocol/sampling.js';
 import type { ActorView, EntryView } from '../feed.js';
 import { stateNamed } from '../state-values.js';
 import type { Happening } from './happening.js';
 
-/** The oldest make room: the end of some may have been missed. */
+/** Most actors. The oldest are dropped, since the end of some may have been missed. */
 const ACTORS_MAX = 20_000;
 
 type Identity = Omit<ActorView, 'paths' | 'ageMs' | 'inStateMs' | 'waiting' | 'context'>;
@@ -42,7 +42,7 @@ export class ActorStates {
     }
   }
 
-  /** Those that had come into their present state by `timeMs`; without `context`, which no journal has. */
+  /** Actors that had entered their current state by `timeMs`. They have no `context`, which journals do not record. */
   rows(timeMs: number): ActorView[] {
     return [...this.#actors.values()].flatMap(({ startedMs, changedMs, ...identity }) => {
       if (changedMs > timeMs) return [];

@@ -1,6 +1,6 @@
 /**
- * What is known of a cluster, now and for a while back: bounded, in memory. The past is not kept as it was, but put together
- * from what has happened since: what is too old to be kept is first brought into what everything begins with.
+ * The known state of a cluster, now and in the recent past: bounded, in memory. It keeps a ring of events and a snapshot of
+ * the state before the oldest event. An event that leaves the ring is first applied to the snapshot.
  */
 import type { ActorView, ClusterView, EntryView, RequestView } from '../feed.js';
 import { ActorStates } from './actor-states.js';
@@ -8,15 +8,15 @@ import type { Happening } from './happening.js';
 import { epochOf, RequestBook, type RequestQuery } from './request-book.js';
 import { Ring } from './ring.js';
 
-/** A quarter of an hour of views, of a cluster that is not large. */
+/** Most views: a quarter of an hour for a small cluster. */
 const VIEWS_MAX = 900;
-/** Agents in all views together. */
+/** Most agents in all views together. */
 const AGENT_VIEWS_MAX = 20_000;
-/** Between two views that are kept. */
+/** Time between two stored views. */
 const VIEW_INTERVAL_MS = 1000;
 const HAPPENINGS_MAX = 100_000;
 
-/** Hears of what is new. */
+/** Receives new data. */
 export interface HistoryListener {
   cluster?(view: ClusterView): void;
   entries?(entries: readonly EntryView[]): void;
@@ -27,7 +27,7 @@ export interface EntryQuery {
   readonly agent?: string | undefined;
   readonly actor?: string | undefined;
   readonly request?: string | undefined;
-  /** Of the request. */
+  /** The epoch of the request. */
   readonly epoch?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
@@ -53,24 +53,24 @@ export class History {
   readonly #viewIntervalMs: number;
   readonly #views = new Ring<ClusterView>(VIEWS_MAX);
   readonly #listeners = new Set<HistoryListener>();
-  /** Before the first of `#happenings`, and after the last. */
+  /** The state before the first of `#happenings`, and after the last. */
   readonly #before = new Situation();
   readonly #now = new Situation();
   #newest: ClusterView | undefined;
 
-  /** `viewIntervalMs`: between two views that are kept. */
+  /** `viewIntervalMs`: time between two stored views. */
   constructor(options: { readonly happeningsMax?: number; readonly viewIntervalMs?: number } = {}) {
     this.#happenings = new Ring(options.happeningsMax ?? HAPPENINGS_MAX);
     this.#viewIntervalMs = options.viewIntervalMs ?? VIEW_INTERVAL_MS;
   }
 
-  /** From when on something can be shown. */
+  /** The earliest time that can be shown. */
   get fromMs(): number | undefined {
     const times = [this.#happenings.first?.timeMs, this.#views.first?.timeMs].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Returns how to stop it. */
+  /** Returns a function that ends the subscription. */
   listen(listener: HistoryListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -89,7 +89,7 @@ export class History {
     }
   }
 
-  /** From now on one request in so many is followed. */
+  /** Follows one request in `oneIn` from now on. */
   sampled(oneIn: number, timeMs: number): void {
     this.#add({ kind: 'sampled', timeMs, oneIn });
   }
@@ -98,7 +98,7 @@ export class History {
     this.#add({ kind: 'gone', timeMs, agent, agentEpoch });
   }
 
-  /** Actors that an agent was found with. */
+  /** Adds the live actors of an agent. */
   found(rows: readonly ActorView[], timeMs: number): void {
     if (rows.length > 0) this.#add({ kind: 'found', timeMs, rows });
   }
@@ -110,7 +110,7 @@ export class History {
     for (const listener of this.#listeners) listener.cluster?.(view);
   }
 
-  /** As it was at that time; undefined when that is too long ago, or nothing was seen yet. */
+  /** The cluster at that time; undefined for a time before the history. */
   cluster(atMs?: number): ClusterView | undefined {
     if (atMs === undefined || (this.#newest !== undefined && this.#newest.timeMs <= atMs)) return this.#newest;
     let found: ClusterView | undefined;
@@ -129,12 +129,12 @@ export class History {
     return this.#at(atMs).requests.find(epoch, request);
   }
 
-  /** As far as journals tell; without their contexts. */
+  /** Actors as far as journals record them, without their contexts. */
   actors(atMs: number): ActorView[] {
     return this.#at(atMs).actors.rows(atMs);
   }
 
-  /** The newest `limit` that match, in the order of their times. */
+  /** The newest `limit` matching entries, ordered by time. */
   entries({ agent, actor, request, epoch, fromMs, toMs }: EntryQuery, limit: number): EntryView[] {
     const found: EntryView[] = [];
     for (const happening of this.#happenings) {
@@ -160,7 +160,7 @@ export class History {
 
   #keep(view: ClusterView): void {
     this.#views.push(view);
-    // A large cluster has a shorter past.
+    // The history of a large cluster is shorter.
     const viewsMax = Math.max(1, Math.floor(AGENT_VIEWS_MAX / Math.max(1, view.agents.length)));
     this.#views.limit(viewsMax);
   }
@@ -173,7 +173,7 @@ export class History {
       if (happening.timeMs <= atMs) situation.apply(happening);
       else if (happening.kind === 'found') foundLater.push(happening);
     }
-    // Who had come into its state before, was in it then.
+    // An actor that entered its state earlier was in it at that time.
     for (const happening of foundLater) situation.apply(happening);
     return situation;
   }

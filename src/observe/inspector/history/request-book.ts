@@ -1,17 +1,17 @@
-/** What is known of each request, put together from the journals of all agents that have to do with it. */
+/** The known state of each request, assembled from the journals of all its agents. */
 import type { MessageEntry, StateEntry, StoreEntry } from '../../../protocol/observation.js';
 import { isSampled } from '../../../protocol/sampling.js';
 import { ends } from '../../../protocol/subjects.js';
 import type { EntryView, RequestView } from '../feed.js';
 import type { Happening } from './happening.js';
 
-/** Those that were heard of first make room. */
+/** Most requests. The oldest are dropped. */
 const REQUESTS_MAX = 5000;
-/** Keys by which a request can be found. */
+/** Most keys by which a request can be found. */
 const KEYS_PER_REQUEST_MAX = 64;
 
 type Side = keyof RequestView['states'];
-/** It grows as entries come. */
+/** A request under construction from entries. */
 type Known = { -readonly [Field in keyof RequestView]: RequestView[Field] };
 
 interface BookedRequest {
@@ -19,14 +19,14 @@ interface BookedRequest {
   readonly keys: readonly string[];
 }
 
-/** All that is set must match. */
+/** Every field that is set must match. */
 export interface RequestQuery {
-  /** Part of an id or of a key. */
+  /** Part of an id or a key. */
   readonly text?: string | undefined;
   readonly agent?: string | undefined;
-  /** Of one of its machines, or its end. */
+  /** State of one of its machines, or its end. */
   readonly state?: string | undefined;
-  /** Part of the code of its reason. */
+  /** Part of the code of the reason. */
   readonly reason?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export class RequestBook {
     return new RequestBook(copies);
   }
 
-  /** Returns the request that has changed. */
+  /** Returns the changed request. */
   apply(happening: Happening): RequestView | undefined {
     switch (happening.kind) {
       case 'entry':
@@ -99,7 +99,7 @@ export class RequestBook {
     return view;
   }
 
-  /** A request is what a machine was started for: readers that only lease pages have none. */
+  /** Only a started machine makes a request. Readers that only lease pages have no machine. */
   #begun(entryView: EntryView): BookedRequest | undefined {
     const { timeMs, entry } = entryView;
     if (entry.kind !== 'state' || entry.request === undefined) return undefined;
@@ -145,7 +145,7 @@ function readState(view: Known, agent: string, entry: StateEntry): void {
   if (isOfRequest && done && reason !== undefined) view.reason ??= reason;
 }
 
-/** The end is announced once, by whoever has the word. */
+/** The agent that decides announces the end once. */
 function readMessage(view: Known, { operation, direction }: MessageEntry, timeMs: number): void {
   const end = ends.find((each) => operation === `event.${each}`);
   if (direction !== 'out' || end === undefined) return;
@@ -181,7 +181,7 @@ function readStore(view: Known, { action, chunks, detail }: StoreEntry, timeMs: 
   }
 }
 
-/** Only a message to the sender itself does without its epoch. */
+/** Only a message to the sender itself has no epoch. */
 export function epochOf({ agentEpoch, entry }: EntryView): string {
   return entry.epoch ?? agentEpoch;
 }

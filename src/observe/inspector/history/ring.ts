@@ -1,4 +1,4 @@
-/** The newest of what came, oldest first. */
+/** A ring of the newest items, oldest first. */
 export class Ring<T> {
   readonly #max: number;
   /** Item number n is at n modulo `#max`. */
@@ -18,7 +18,7 @@ export class Ring<T> {
     return this.#end === 0 ? undefined : this.#items[(this.#end - 1) % this.#max];
   }
 
-  /** Returns the item that had to make room. */
+  /** Returns the dropped item. */
   push(item: T): T | undefined {
     const dropped = this.#end - this.#first === this.#max ? this.first : undefined;
     if (dropped !== undefined) this.#first += 1;

@@ -1,6 +1,6 @@
 /**
- * How much to add to an agent's clock to have ours. A question and its answer bound it: the answer's time lies between them.
- * The shorter the round trip, the closer; only the last few count, since clocks drift.
+ * The difference between this clock and an agent's clock. The agent reads its clock between a request and its answer, which
+ * bounds the difference. A short round trip gives a tight bound. Only the last few count, because clocks drift.
  */
 
 const SAMPLES_MAX = 32;
@@ -14,7 +14,7 @@ export class ClockOffset {
   readonly #samples: Sample[] = [];
   #offsetMs: number | undefined;
 
-  /** `agentMs` is what the agent's clock said between the two times of ours. */
+  /** `agentMs`: the agent's clock at a time between the two times of this clock. */
   add(askedMs: number, agentMs: number, answeredMs: number): void {
     const roundTripMs = answeredMs - askedMs;
     this.#samples.push({ offsetMs: askedMs + roundTripMs / 2 - agentMs, roundTripMs });
@@ -23,7 +23,7 @@ export class ClockOffset {
     this.#offsetMs = best.offsetMs;
   }
 
-  /** A time of the agent's clock, on ours. */
+  /** Converts a time of the agent's clock to this clock. */
   toOurs(agentMs: number): number {
     return agentMs + (this.#offsetMs ?? 0);
   }

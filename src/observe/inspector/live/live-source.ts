@@ -1,6 +1,6 @@
 /**
- * A cluster that lives, asked over NATS. Agents are asked only while somebody looks, and for a little longer: so nothing is
- * asked of them, and nothing costs them anything, when no page is open.
+ * A live cluster, asked over NATS. Agents are asked only while a page is open and for a short time after. Without a page the
+ * inspector costs them nothing.
  */
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import type { ClockPort } from '../../../ports/clock.js';
@@ -16,27 +16,27 @@ import { WatchedAgent } from './watched-agent.js';
 const DISCOVER_INTERVAL_MS = 2000;
 const LOOK_INTERVAL_MS = 500;
 const READ_INTERVAL_MS = 200;
-/** A page that is loaded anew loses nothing. */
+/** Long enough to reload a page without a gap. */
 const LINGER_MS = 10_000;
 const CALL_TIMEOUT_MS = 1000;
-/** Who is silent for so long is not shown any more. */
+/** An agent that has been silent for longer is no longer shown. */
 const FORGET_AFTER_MS = 60_000;
 const AGENTS_MAX = 512;
-/** Of what agents remember when somebody begins to look, so many entries are fetched: of one, and of all together. */
+/** Most past entries fetched when the first page opens: of one agent, and of all agents together. */
 const BACKLOG_PER_AGENT_MAX = 5000;
 const BACKLOG_MAX = 40_000;
-/** How long the first look may take. */
+/** Time limit for the first reading. */
 const READY_TIMEOUT_MS = 1500;
 
 export interface LiveSourceOptions {
-  /** Of its own; closed with the source. */
+  /** A separate connection, which the source closes. */
   readonly control: ControlPort;
   readonly clock: ClockPort;
-  /** What to add to the time of `clock` to have that since 1970. */
+  /** The difference between the time since 1970 and `clock`. */
   readonly originMs: number;
-  /** To show: without credentials. */
+  /** The address to show, without credentials. */
   readonly name: string;
-  /** Whoever looks may make faults happen to agents that allow it. */
+  /** A viewer may provoke faults in agents that allow them. */
   readonly allowFaults: boolean;
 }
 
@@ -56,11 +56,11 @@ export class LiveSource implements Source {
   #isClosed = false;
   #isDiscovering = false;
   #isBehind = false;
-  /** Where journals of agents were read to that are not watched any more: they may be heard again. */
+  /** Positions in the journals of agents that are no longer watched, in case they answer again. */
   readonly #readTo = new Map<string, number>();
-  /** Missed by those. */
+  /** Entries that were missed at those agents. */
   #missedBefore = 0;
-  /** Of the present watch: that everybody was asked once. */
+  /** Resolves when the current watch has asked every agent once. */
   #firstRound: Promise<void> = Promise.resolve();
 
   constructor(options: LiveSourceOptions) {
@@ -129,12 +129,13 @@ export class LiveSource implements Source {
     return outcome;
   }
 
-  /** Asks one agent, or all that answer; what others say against it does not matter then. */
+  /** Asks one agent, or all. With all, errors of single agents are ignored. */
   async #askEach<T>(name: string | undefined, ask: (agent: WatchedAgent) => Promise<T[]>): Promise<T[]> {
     const asked = [...this.#agents.values()].filter((agent) =>
       name === undefined ? !agent.isSilent : agent.name === name,
     );
-    if (name !== undefined && asked.length === 0) throw new KvferryError('no_responders', `there is no agent ${name}`);
+    if (name !== undefined && asked.length === 0)
+      throw new KvferryError('no_responders', `no agent named ${name} answers`);
     const answers = asked.map(async (agent) => {
       try {
         return await ask(agent);
@@ -165,7 +166,7 @@ export class LiveSource implements Source {
     for (const agent of this.#agents.values()) agent.pause();
   }
 
-  /** So that there is something to show as soon as can be. */
+  /** Gets first data as soon as possible. */
   async #askOnce(): Promise<void> {
     await this.#discover();
     const asked = [...this.#agents.values()].map(async (agent) => {
@@ -184,7 +185,7 @@ export class LiveSource implements Source {
       for (const description of found.slice(0, AGENTS_MAX)) this.#meet(description);
       this.#hasDiscovered = true;
     } catch (error) {
-      // NATS is away: it shows.
+      // NATS is disconnected, which the page shows.
       if (!isKvferryError(error)) throw error;
     } finally {
       this.#isDiscovering = false;
@@ -271,7 +272,7 @@ export class LiveSource implements Source {
     };
   }
 
-  /** At once, and then again and again. */
+  /** Runs `work` at once and then periodically. */
   #every(intervalMs: number, work: () => void): void {
     const { clock } = this.#options;
     const slot = this.#timers.length;

@@ -1,16 +1,16 @@
 /**
- * How many requests are looked at, so that looking costs little: of one in `oneIn`, always a power of two, all entries are
- * fetched. Raised at once, lowered with patience.
+ * Samples requests, so that inspection stays cheap: all entries of one request in `oneIn` are fetched. `oneIn` is a power of
+ * two. It rises at once and falls slowly.
  */
 
-/** Entries fetched in a second, of all agents together. */
+/** Entries fetched per second, of all agents together. */
 const ENTRIES_PER_S_MAX = 3000;
-/** Below this for some seconds, twice as many requests can be looked at. */
+/** Below this rate for some seconds, twice as many requests are sampled. */
 const ENTRIES_PER_S_LOW = 1000;
 const LOW_SECONDS = 5;
 const ONE_IN_MAX = 65_536;
 const SECOND_MS = 1000;
-/** What was decided must show before more is. */
+/** Time for a decision to take effect before the next one. */
 const PAUSE_MS = 400;
 
 export class Sampling {
@@ -28,12 +28,12 @@ export class Sampling {
     return this.#oneIn;
   }
 
-  /** So many entries were fetched that are new. */
+  /** Counts new entries. */
   fetched(entries: number): void {
     this.#entries += entries;
   }
 
-  /** Called several times a second; `isBehind`: entries come faster than they are fetched. Answers whether `oneIn` was raised. */
+  /** Call it several times a second. `isBehind`: entries come faster than they are fetched. Returns true if `oneIn` rose. */
   decide(nowMs: number, isBehind: boolean): boolean {
     const isTooMuch = this.#entries > ENTRIES_PER_S_MAX;
     if (nowMs >= this.#secondEndsMs) this.#endSecond(nowMs);
@@ -45,7 +45,7 @@ export class Sampling {
     return true;
   }
 
-  /** A second begins. */
+  /** Starts a new second. */
   #begin(nowMs: number): void {
     this.#entries = 0;
     this.#secondEndsMs = nowMs + SECOND_MS;

@@ -1,4 +1,4 @@
-/** One agent, one epoch, as it is asked again and again. It is never asked while it owes an answer to the same question. */
+/** One epoch of an agent, polled periodically. A question is not repeated before its answer. */
 import type { KvferryClient } from '../../../client/kvferry-client.js';
 import type { ClockPort } from '../../../ports/clock.js';
 import { isKvferryError } from '../../../protocol/errors.js';
@@ -9,22 +9,22 @@ import { ratesBetween } from '../rates.js';
 import { ClockOffset } from './clock-offset.js';
 
 const CALL_TIMEOUT_MS = 1000;
-/** Some unanswered questions are no silence yet. */
+/** Unanswered questions after which the agent counts as silent. */
 const SILENT_AFTER_MS = 1500;
 
 export interface WatchedAgentPorts {
   readonly client: KvferryClient;
   readonly clock: ClockPort;
-  /** What to add to the time of `clock` to have that since 1970. */
+  /** The difference between the time since 1970 and `clock`. */
   readonly originMs: number;
 }
 
-/** What a reading of the journal brought. */
+/** The result of reading the journal. */
 export interface Reading {
   readonly entries: readonly EntryView[];
-  /** They are from before it was asked first, or since a pause. */
+  /** The entries are older than the first question, or come from a pause. */
   readonly isBacklog: boolean;
-  /** Entries come faster than they are fetched. */
+  /** True when entries come faster than they are fetched. */
   readonly isBehind: boolean;
 }
 
@@ -46,23 +46,23 @@ export class WatchedAgent {
   readonly #ports: WatchedAgentPorts;
   readonly #offset = new ClockOffset();
   readonly #underWay = new Set<Question>();
-  /** Questions that an agent of an older version does not know. */
+  /** Operations that an older agent does not know. */
   readonly #notUnderstood = new Set<Question>();
   #look: Look | undefined;
   #heardMs: number;
-  /** Number of the next entry to fetch; undefined: find out where to begin. */
+  /** Number of the next entry to fetch; undefined until the start is known. */
   #next: number | undefined;
-  /** The same, from before a pause; undefined: it was never read. */
+  /** The same from before a pause; undefined if the journal was never read. */
   #readTo: number | undefined;
-  /** How many entries lay before us after the last reading. */
+  /** Number of unread entries after the last reading. */
   #ahead = 0;
-  /** Has it been read to its end? */
+  /** True once the journal has been read to its end. */
   #hasCaughtUp = false;
   #missed = 0;
-  /** Time of the last entry: theirs is the order in which they are numbered, also when the offset was corrected. */
+  /** Time of the last entry. Times never decrease within a journal, even after a correction of the offset. */
   #lastEntryMs = Number.NEGATIVE_INFINITY;
 
-  /** `readTo`: where its journal was read to, if that is known. */
+  /** `readTo`: the known position in its journal, if any. */
   constructor(description: DescribeReply, ports: WatchedAgentPorts, readTo?: number) {
     this.description = description;
     this.#ports = ports;
@@ -78,17 +78,17 @@ export class WatchedAgent {
     return this.description.epoch;
   }
 
-  /** Entries that had made room before they could be fetched. */
+  /** Entries that the agent dropped before they were fetched. */
   get missed(): number {
     return this.#missed;
   }
 
-  /** Is it known where its journal is? */
+  /** True once the position in the journal is known. */
   get hasBegun(): boolean {
     return this.#next !== undefined;
   }
 
-  /** Where its journal was read to. */
+  /** The position in its journal. */
   get readTo(): number | undefined {
     return this.#next ?? this.#readTo;
   }
@@ -101,7 +101,7 @@ export class WatchedAgent {
     return this.silentMs > SILENT_AFTER_MS;
   }
 
-  /** Undefined until it has said how it is. */
+  /** Undefined until the first answer. */
   get view(): AgentView | undefined {
     if (this.#look === undefined) return undefined;
     const { timeMs, status, pages, rates } = this.#look;
@@ -112,7 +112,7 @@ export class WatchedAgent {
     };
   }
 
-  /** Asks how it is. False when another process answers under its name. */
+  /** Asks for its status. False when another process answers under its name. */
   async look(): Promise<boolean> {
     const hasPages = this.description.arena !== undefined;
     const [status, inspected] = await Promise.all([
@@ -131,7 +131,7 @@ export class WatchedAgent {
     return true;
   }
 
-  /** Fetches entries that are new. */
+  /** Fetches new entries. */
   async read(oneIn: number): Promise<Reading> {
     if (this.#next === undefined) return nothing;
     const from = this.#next;
@@ -140,7 +140,7 @@ export class WatchedAgent {
       const answer = await this.#ports.client.journal(this.name, { from, oneIn }, options);
       return { ...answer, askedMs };
     });
-    // After a pause, it is begun anew.
+    // After a pause, `begin` runs again.
     if (reply === undefined || this.#next !== from || !this.#heard(reply)) return nothing;
     this.#offset.add(reply.askedMs, reply.nowMs, this.#nowMs);
     this.#next = reply.next;
@@ -154,8 +154,8 @@ export class WatchedAgent {
   }
 
   /**
-   * Finds out where its journal is, and whom it has. From then on `read` reads, at most `backlogMax` entries of what has happened
-   * before: from where it was before a pause, or, when that is more, later (`skipped`).
+   * Finds the position in the journal and the live actors. `read` then reads at most `backlogMax` past entries. It starts at the
+   * position before a pause, or later if there are more entries (`skipped`).
    */
   async begin(
     backlogMax: number,
@@ -180,13 +180,13 @@ export class WatchedAgent {
     return { actors: this.shownActors(found.inspected.actors), skipped };
   }
 
-  /** Nobody looks. */
+  /** No page is open. */
   pause(): void {
     this.#readTo = this.readTo;
     this.#next = undefined;
   }
 
-  /** Somebody looks again: that it was not heard meanwhile is no silence. Before it is read, `begin` anew. */
+  /** A page is open again. The pause does not count as silence. Call `begin` again before `read`. */
   resume(): void {
     this.#heardMs = this.#nowMs;
   }
@@ -200,14 +200,14 @@ export class WatchedAgent {
     return { agent: this.name, agentEpoch: this.epoch, timeMs: this.#lastEntryMs, entry };
   }
 
-  /** Is the answer from this epoch? */
+  /** True if the answer is from this epoch. */
   #heard({ epoch }: { readonly epoch: string }): boolean {
     if (epoch !== this.epoch) return false;
     this.#heardMs = this.#nowMs;
     return true;
   }
 
-  /** Undefined when the question is still open, or was not answered. */
+  /** Undefined while the question is open, and when it got no answer. */
   async #ask<T>(question: Question, ask: (options: { timeoutMs: number }) => Promise<T>): Promise<T | undefined> {
     if (this.#underWay.has(question) || this.#notUnderstood.has(question)) return undefined;
     this.#underWay.add(question);
@@ -216,7 +216,7 @@ export class WatchedAgent {
     } catch (error) {
       if (!isKvferryError(error)) throw error;
       if (error.code === 'unknown_operation') this.#notUnderstood.add(question);
-      // Otherwise it is asked again; that it is silent shows.
+      // The next poll asks again. The page shows the silence.
       return undefined;
     } finally {
       this.#underWay.delete(question);

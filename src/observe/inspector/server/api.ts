@@ -50,7 +50,7 @@ const requestPath = z.strictObject({ epoch: z.string(), request: z.string() });
 export function serveApi(app: FastifyInstance, source: Source, charts: Promise<readonly ChartView[]>): void {
   const { history } = source;
 
-  /** Who asks, looks. */
+  /** A request counts as a viewer. */
   const looking = async <T>(answer: () => T | Promise<T>): Promise<T> => {
     const watch = source.watch();
     try {
@@ -67,7 +67,7 @@ export function serveApi(app: FastifyInstance, source: Source, charts: Promise<r
     looking((): ClusterView => {
       const view = history.cluster(checked(clusterQuery, query).atMs);
       if (view !== undefined) return view;
-      throw new NotFound('invalid_field', 'nothing is known of that time', 'atMs');
+      throw new NotFound('invalid_field', 'that time is not in the history', 'atMs');
     }),
   );
 
@@ -83,7 +83,7 @@ export function serveApi(app: FastifyInstance, source: Source, charts: Promise<r
       const { epoch, request: id } = checked(requestPath, params);
       const { atMs } = checked(clusterQuery, query);
       const request = history.request(epoch, id, atMs);
-      if (request === undefined) throw new NotFound('unknown_request', `nothing is known of request ${id}`);
+      if (request === undefined) throw new NotFound('unknown_request', `request ${id} is not in the history`);
       return { request, entries: history.entries({ epoch, request: id, toMs: atMs }, ENTRIES_MAX) };
     }),
   );
@@ -118,7 +118,7 @@ export function serveApi(app: FastifyInstance, source: Source, charts: Promise<r
   });
 }
 
-/** There is no such thing, rather than that the question makes no sense. */
+/** The named object does not exist; the request itself is valid. */
 export class NotFound extends KvferryError {
   constructor(code: 'invalid_field' | 'unknown_request', message: string, field?: string) {
     super(code, message, field === undefined ? {} : { field });

@@ -1,11 +1,11 @@
-/** The feed to every open page, as server-sent events. A page that reads too slowly misses some, and is told so. */
+/** The feed to every open page, as server-sent events. A page that reads too slowly misses events and gets a notice. */
 import type { ServerResponse } from 'node:http';
 import type { Feed } from '../feed.js';
 import type { Source } from '../source.js';
 
-/** Pages at once. */
+/** Most pages at once. */
 const STREAMS_MAX = 64;
-/** What may lie in memory for one page. */
+/** Most bytes buffered for one page. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 interface Stream {
@@ -27,7 +27,7 @@ export class FeedStreams {
     });
   }
 
-  /** False when there are too many already. */
+  /** False at the limit of pages. */
   open(response: ServerResponse, headers: Readonly<Record<string, string>>): boolean {
     if (this.#streams.size >= STREAMS_MAX) return false;
     const stream = { response, dropped: 0 };
@@ -39,7 +39,7 @@ export class FeedStreams {
     });
     response.writeHead(200, { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     const known = this.#source.history.cluster();
-    // Something at once, so that the browser knows that it is connected.
+    // The first bytes tell the browser that it is connected.
     response.write(known === undefined ? ':\n\n' : eventText('cluster', known));
     return true;
   }

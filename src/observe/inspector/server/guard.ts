@@ -1,25 +1,25 @@
 /**
- * Who may talk to the inspector. It knows everything about a cluster, and asks nobody for a password: so by default it listens
- * where only programs of this machine reach it, and makes sure that no web page which somebody happens to look at talks to it.
+ * Decides which requests the inspector accepts. The inspector shows everything about a cluster and has no password. So by
+ * default it listens only for programs on this machine, and refuses requests from other web sites.
  */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
 /**
- * May a request name this host? A page from elsewhere whose name was made to point here (DNS rebinding) names its own. Addresses
- * cannot be made to point anywhere; of names, those that were chosen here are allowed.
+ * True for an allowed Host header. After DNS rebinding, another site's page names its own host. An address cannot be
+ * rebound. Of the names, only the configured ones are allowed.
  */
 export function isAllowedHost(host: string | undefined, listenHost: string): boolean {
   const name = nameOf(host);
   return name !== undefined && (isIP(name) !== 0 || ['localhost', hostname(), listenHost].includes(name));
 }
 
-/** Does it come from the inspector's own page, or from no page at all? */
+/** True for a request from the inspector's page, or from no page. */
 export function isSameOrigin(origin: string | undefined, host: string | undefined): boolean {
   return origin === undefined || origin === `http://${host}`;
 }
 
-/** As `isSameOrigin`, or from a page that a program of this machine serves. */
+/** True as `isSameOrigin`, and for a page served by a program on this machine. */
 export function isNearOrigin(origin: string | undefined, host: string | undefined): boolean {
   if (isSameOrigin(origin, host)) return true;
   const name = URL.canParse(origin ?? '') ? new URL(origin ?? '').hostname : '';

@@ -1,4 +1,4 @@
-/** The inspector: a page, what it is fed with, and an API, over HTTP. */
+/** The HTTP server of the inspector: its page, feed and API. */
 import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Logger } from 'pino';
@@ -14,7 +14,7 @@ import { isAllowedHost, isNearOrigin, isSameOrigin } from './guard.js';
 import { contentSecurityPolicy, PAGE_FOLDER, servePage } from './page-files.js';
 
 const BODY_BYTES_MAX = 4096;
-/** Characters of a part of an address: of a request's id, say. */
+/** Longest part of a URL path, such as a request id, in characters. */
 const PARAMETER_MAX = 512;
 const HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -23,15 +23,15 @@ const HEADERS = {
 };
 
 export interface InspectorOptions {
-  /** Closed with the inspector. */
+  /** The inspector closes it. */
   readonly source: Source;
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly port: number;
   readonly logger?: Logger | undefined;
-  /** A relay of Stately's inspector to attach to. */
+  /** The relay of Stately's inspector to connect to. */
   readonly statelyRelay?: string | undefined;
-  /** Where the built page is; for tests. */
+  /** Folder of the compiled page; for tests. */
   readonly pageFolder?: string;
 }
 
@@ -96,11 +96,19 @@ async function inspectorApp({
     reply.headers(headers);
     const { host: named, origin } = request.headers;
     if (!isAllowedHost(named, host)) {
-      const failure = { code: 'invalid_field', message: `the inspector is not called ${named}`, field: 'host' };
+      const failure = {
+        code: 'invalid_field',
+        message: `the inspector does not answer to host ${named}; open it by its address or by localhost`,
+        field: 'host',
+      };
       return reply.code(403).send({ error: failure });
     }
     if (!isSameOrigin(origin, named) && request.method !== 'GET' && request.method !== 'HEAD') {
-      const failure = { code: 'invalid_field', message: `orders from ${origin} are not taken`, field: 'origin' };
+      const failure = {
+        code: 'invalid_field',
+        message: `requests from ${origin} must not change anything`,
+        field: 'origin',
+      };
       return reply.code(403).send({ error: failure });
     }
     return undefined;
@@ -109,19 +117,19 @@ async function inspectorApp({
     const { statusCode } = error as { statusCode?: number };
     const known = isKvferryError(error);
     if (!known && (statusCode === undefined || statusCode >= 500)) {
-      logger?.error({ err: error, url: request.url }, 'inspector could not answer');
+      logger?.error({ err: error, url: request.url }, 'inspector failed to answer a request');
     }
     return reply.code(known ? statusOf(error) : (statusCode ?? 500)).send({ error: toFailure(error) });
   });
   app.setNotFoundHandler((request, reply) => {
-    return reply.code(404).send({ error: { code: 'unknown_operation', message: `there is no ${request.url}` } });
+    return reply.code(404).send({ error: { code: 'unknown_operation', message: `${request.url} does not exist` } });
   });
   app.get(paths.feed, (_, reply) => {
     reply.hijack();
     if (!streams.open(reply.raw, headers)) reply.raw.writeHead(503, headers).end();
   });
   const charts = drawCharts();
-  // Reported to who asks for them.
+  // A failure is reported to the client that asks for the charts.
   charts.catch(() => undefined);
   serveApi(app, source, charts);
   await servePage(app, pageFolder);
@@ -133,7 +141,7 @@ function statusOf(error: KvferryError): number {
   return STATUS[error.code] ?? 502;
 }
 
-/** Others are what an agent answered, or that it did not. */
+/** Other codes are errors of an agent, or a missing answer. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   invalid_field: 400,
   faults_not_allowed: 403,

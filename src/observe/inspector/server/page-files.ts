@@ -1,4 +1,4 @@
-/** What the page consists of: its own files, and Preact's modules. Nothing comes from anywhere else. */
+/** The files of the page: its own files and Preact's modules. It loads nothing else. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -11,7 +11,7 @@ import { paths } from '../feed.js';
 export const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
 const PREACT_FOLDER = dirname(fileURLToPath(import.meta.resolve('preact/package.json')));
 
-/** `folder`: that of the page, as built. */
+/** `folder`: the folder of the compiled page. */
 export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
   await app.register(fastifyStatic, { root: folder });
   await app.register(fastifyStatic, {
@@ -21,7 +21,7 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
     index: false,
     allowedPath: (path) => path.endsWith('.mjs'),
   });
-  // The page shares it with the server, one folder up.
+  // The page shares this module with the server, one folder up.
   app.get('/feed.js', (_, reply) => reply.sendFile('feed.js', dirname(folder)));
   app.get(paths.drawingStyle, (_, reply) => reply.type('text/css').send(PAGE_STYLE));
 }
@@ -47,7 +47,7 @@ function pageIn(folder: string): string {
     return readFileSync(`${folder}/index.html`, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    // Not built: the API works all the same.
+    // The page is not compiled. The API works without it.
     return '';
   }
 }

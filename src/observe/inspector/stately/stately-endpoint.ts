@@ -1,6 +1,6 @@
 /**
- * Where tools that speak the protocol of Stately's inspector attach: each gets every actor that runs, and then what happens to
- * them. Stately's own page attaches to a relay (`createInspectorServer` of `@statelyai/inspect`), to which we connect.
+ * The endpoint for tools that use the protocol of Stately's inspector. A tool receives every live actor, then their events.
+ * Stately's own page connects to a relay (`createInspectorServer` of `@statelyai/inspect`), and this endpoint connects to it.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -13,16 +13,16 @@ import { actorEvent, eventsOf } from './stately-events.js';
 export const STATELY_PATH = '/stately';
 
 const TOOLS_MAX = 16;
-/** What may lie in memory for one tool; what comes then is left out for it. */
+/** Most bytes buffered for one tool. Further events are dropped for that tool. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
-/** Tools have nothing to say to us. */
+/** Largest message from a tool. The endpoint ignores messages from tools. */
 const MESSAGE_BYTES_MAX = 4096;
 const RECONNECT_DELAY_MS = 2000;
 
 export class StatelyEndpoint {
   readonly #source: Source;
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX });
-  /** Those that know who is there. */
+  /** Tools that have received the list of actors. */
   readonly #tools = new Set<WebSocket>();
   readonly #stop: () => void;
   #relay: WebSocket | undefined;
@@ -38,7 +38,7 @@ export class StatelyEndpoint {
     });
   }
 
-  /** A tool asks to attach. */
+  /** Accepts a connection from a tool. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#server.clients.size >= TOOLS_MAX) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n');
@@ -47,7 +47,7 @@ export class StatelyEndpoint {
     this.#server.handleUpgrade(request, socket, head, (tool) => this.#attach(tool));
   }
 
-  /** Attaches to a relay, and again whenever it has been away. */
+  /** Connects to a relay, and reconnects after each disconnection. */
   connect(url: string): void {
     const relay = new WebSocket(url, { maxPayload: MESSAGE_BYTES_MAX });
     this.#relay = relay;
@@ -55,7 +55,7 @@ export class StatelyEndpoint {
     relay.once('close', () => {
       if (!this.#isClosed) this.#reconnecting = setTimeout(() => this.connect(url), RECONNECT_DELAY_MS);
     });
-    // It is followed by `close`.
+    // `close` follows an error.
     relay.on('error', () => undefined);
   }
 
@@ -78,7 +78,7 @@ export class StatelyEndpoint {
     void this.#introduce(tool);
   }
 
-  /** First who is there, then what happens. */
+  /** Sends the list of actors first, then events. */
   async #introduce(tool: WebSocket): Promise<void> {
     await this.#source.ready();
     const timeMs = this.#source.history.cluster()?.timeMs ?? 0;

@@ -1,20 +1,20 @@
-/** What has happened to actors, in the words of Stately's inspector (`@statelyai/inspect`). */
+/** Converts journal entries to the events of Stately's inspector (`@statelyai/inspect`). */
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import type { ActorView, EntryView } from '../feed.js';
 import { machines } from '../machines.js';
 import { stateNamed } from '../state-values.js';
 
-/** Of the package whose events these are. */
+/** Version of `@statelyai/inspect` whose events these are. */
 const PROTOCOL_VERSION = '0.7.2';
 
 type Identity = Pick<ActorView, 'agent' | 'agentEpoch' | 'machine' | 'actor' | 'request' | 'epoch'>;
 
-/** An actor that runs already. */
+/** The event of an actor that is already running. */
 export function actorEvent(row: ActorView, timeMs: number): StatelyInspectionEvent {
   return registration(row, snapshotOf(row.machine, row.state, false, row.context), timeMs);
 }
 
-/** What an entry says of an actor: that it was started, or the event that it got and the state it is in since. */
+/** The events of an entry: the start of an actor, or its event and its new state. */
 export function eventsOf({ agent, agentEpoch, timeMs, entry }: EntryView): StatelyInspectionEvent[] {
   if (entry.kind !== 'state') return [];
   const identity = { agent, agentEpoch, ...entry };
@@ -43,7 +43,7 @@ function baseOf(identity: Identity, timeMs: number) {
   const sessionId = sessionOf(identity, identity.actor);
   return {
     sessionId,
-    // An agent's own machine stands for all that runs in its process.
+    // The agent's machine is the root of all actors in its process.
     rootId: sessionOf(identity, `agent ${identity.agent}`),
     id: `${sessionId} ${timeMs}`,
     createdAt: `${Math.round(timeMs)}`,
@@ -74,7 +74,7 @@ function snapshotOf(machine: ActorView['machine'], state: string, done: boolean,
 
 const definitions = new Map<string, string>();
 
-/** The machine itself, as JSON: functions by their names. */
+/** The machine definition as JSON, with functions as names. */
 function definitionOf(machine: ActorView['machine']): string {
   const known = definitions.get(machine);
   if (known !== undefined) return known;

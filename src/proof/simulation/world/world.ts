@@ -2,7 +2,7 @@
  * A whole cluster in one process: shipped agents on simulated ports, and the names of everything in it. What is asked of
  * the agents, what goes wrong and what must hold are in the files beside this one.
  */
-import type { AgentOptions } from '../../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../../actors/env/agent-options.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { type MemoryControl, MemoryControlNetwork } from '../memory-control.js';

@@ -14,7 +14,7 @@ describe('agents', () => {
   test('run, in one version', () => {
     expect(check(decode(), prefill())).toEqual([
       ['ok', '2 agents: 1 prefill, 1 decode, 0 both'],
-      ['ok', 'all run kvferry 0.1.0'],
+      ['ok', 'all agents run kvferry 0.1.0'],
       ['ok', 'd1 (decode) is running'],
       ['ok', 'p1 (prefill) is running'],
     ]);
@@ -34,12 +34,12 @@ describe('agents', () => {
     expect(check(prefill())[0]).toEqual([
       'note',
       '1 agent: 1 prefill, 0 decode, 0 both',
-      'nobody receives: start a decode agent',
+      'no agent receives; start a decode agent',
     ]);
     expect(check(decode())[0]).toEqual([
       'note',
       '1 agent: 0 prefill, 1 decode, 0 both',
-      'nobody sends: start a prefill agent',
+      'no agent sends; start a prefill agent',
     ]);
   });
 
@@ -48,7 +48,7 @@ describe('agents', () => {
     expect(check(decode(), second, prefill())[1]).toEqual([
       'problem',
       '2 processes answer as d1 (epochs 00000000000000dd, 00000000000000ee)',
-      'give each its own --agent-id, and stop the ones that should not be there',
+      'stop the unwanted processes, or give each its own --agent-id',
     ]);
   });
 
@@ -57,9 +57,12 @@ describe('agents', () => {
     expect(check(decode(older), prefill())[1]).toEqual([
       'warning',
       'agents run different versions (0.0.9: d1; 0.1.0: p1)',
-      'let one version run everywhere, once an upgrade is done',
+      'finish the upgrade, so that all agents run one version',
     ]);
-    expect(check(decode(older), prefill(older))[1]).toEqual(['note', 'all run kvferry 0.0.9; this is 0.1.0']);
+    expect(check(decode(older), prefill(older))[1]).toEqual([
+      'note',
+      'all agents run kvferry 0.0.9; this command is 0.1.0',
+    ]);
   });
 
   test('are in other states', () => {
@@ -68,12 +71,12 @@ describe('agents', () => {
     expect(states(decode({ description: { state: 'fencing' } }))).toEqual([
       'problem',
       'd1 (decode) is fencing',
-      'its log says why; start it again',
+      'read its log for the reason, then restart it',
     ]);
     expect(states(decode({ status: 'silent' }))).toEqual([
       'warning',
-      'd1 answered once and then not any more',
-      'is its process stopped, or its host overloaded? Its log says what it did last',
+      'd1 answered the first question and not the second',
+      'check whether its process is stopped or its host overloaded, and read its log',
     ]);
   });
 });
@@ -82,7 +85,7 @@ describe('their health', () => {
   const check = (agent: AgentFacts) => brief(checkAgentHealth(examination({ agents: [agent] })));
 
   test('an agent without trouble → ok', () => {
-    expect(check(decode())).toEqual([['ok', 'd1 has nothing to complain of']]);
+    expect(check(decode())).toEqual([['ok', 'd1 has no error counts and no overdue pages']]);
     expect(check(decode({ status: 'silent' }))).toEqual([]);
   });
 
@@ -92,13 +95,13 @@ describe('their health', () => {
     ).toEqual([
       [
         'problem',
-        'd1 has lost an invariant of its store (invariants_broken: 1)',
-        'it fences itself and ends; keep its log and its recording, and report them',
+        'd1 found a broken invariant in its store (invariants_broken: 1)',
+        'the agent fences itself and exits; keep its log and its recording, and report them',
       ],
       [
         'warning',
-        'd1 had actors that threw; each ended its own request (actors_crashed: 2)',
-        'the log names each with its error; please report it',
+        'd1 had actors that threw an error; each ended only its own request (actors_crashed: 2)',
+        'the log names each actor and its error; please report them',
       ],
     ]);
   });
@@ -107,8 +110,8 @@ describe('their health', () => {
     expect(check(decode({ status: { quarantineAgeMs: 75_000 } }))).toEqual([
       [
         'warning',
-        'd1 has pages in quarantine for 75 s',
-        'their writer gave up and has not drained: is its agent stopped? kvferry explain shows who',
+        'd1 has had pages in quarantine for 75 s',
+        'the writer has not drained; check whether its agent is stopped (kvferry explain names the writer)',
       ],
     ]);
   });
@@ -118,8 +121,8 @@ describe('their health', () => {
     expect(check(decode({ status: { pages, queued: 3 } }))).toEqual([
       [
         'warning',
-        'd1 has no page left, and 3 requests wait for some',
-        'release what decode engines have read, take more --arena-pages, or send it less',
+        'd1 has no free page, and 3 requests wait for pages',
+        'release pages sooner after the decode engine has read them, raise --arena-pages, or send this agent less',
       ],
     ]);
     expect(check(decode({ status: { pages, queued: 0 } }))[0]?.[0]).toBe('ok');
@@ -129,7 +132,7 @@ describe('their health', () => {
 
 test('providers that agents cannot have are noted', () => {
   const agents = [decode({ description: { unavailable: [{ provider: 'verbs', reason: 'no device' }] } }), prefill()];
-  expect(brief(checkAgentProviders(examination({ agents })))).toEqual([['note', 'd1 has no verbs: no device']]);
+  expect(brief(checkAgentProviders(examination({ agents })))).toEqual([['note', 'd1 cannot offer verbs: no device']]);
 });
 
 describe('the way between two agents', () => {
@@ -156,7 +159,7 @@ describe('the way between two agents', () => {
 
   test('leads to another host, as meant', () => {
     expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] })).toEqual([
-      ['ok', 'p1 → d1: tcp (libfabric net 1.17), not the copy on one host (same-host: cannot be reached)'],
+      ['ok', 'p1 → d1: tcp (libfabric net 1.17) instead of same-host (same-host: cannot be reached)'],
     ]);
   });
 
@@ -164,8 +167,8 @@ describe('the way between two agents', () => {
     expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] }, here)).toEqual([
       [
         'note',
-        'p1 → d1: tcp (libfabric net 1.17), not the copy on one host (same-host: cannot be reached)',
-        'if both are on this host, let them share --socket-directory (in containers: a volume) and the arena directory',
+        'p1 → d1: tcp (libfabric net 1.17) instead of same-host (same-host: cannot be reached)',
+        'if both agents run on this host, let them share --socket-directory and --arena-directory (in containers: volumes)',
       ],
     ]);
   });
@@ -174,15 +177,15 @@ describe('the way between two agents', () => {
     expect(check({ state: 'lost', provider: undefined, fallback: ['tcp: timed out'] })).toEqual([
       [
         'problem',
-        'p1 → d1: lost, although d1 runs; tcp: timed out',
-        'no byte can go there: compare --provider and --bind-address of both, and what lies between them (firewalls)',
+        'p1 → d1: the connection is lost, although d1 runs; tcp: timed out',
+        'no bytes can move on this connection; compare --provider and --bind-address of both agents, and check firewalls',
       ],
     ]);
   });
 
   test('led to a process that is gone', () => {
     expect(check({ state: 'lost', epoch: '00000000000000ee' })).toEqual([
-      ['note', 'p1 → d1: that process (epoch 00000000000000ee) is gone'],
+      ['note', 'p1 → d1: the process with epoch 00000000000000ee has ended'],
     ]);
   });
 
@@ -209,7 +212,7 @@ describe('traffic', () => {
 
   test('no bytes were written meanwhile → a note', () => {
     expect(check(prefill({ before, status: before }))).toEqual([
-      ['note', 'p1 wrote nothing within 1 s; --probe measures what it could'],
+      ['note', 'p1 wrote nothing within 1 s; --probe measures what is possible'],
     ]);
   });
 

@@ -16,19 +16,19 @@ test('without libfabric no other host can be reached: judged by whether one is n
   expect(brief(checkLibfabric(examination(spoilt)))).toEqual([
     [
       'warning',
-      'libfabric cannot be loaded: agents on other hosts cannot be reached',
+      'libfabric cannot be loaded; agents on other hosts cannot be reached',
       'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
     ],
   ]);
   expect(brief(checkLibfabric(examination({ ...spoilt, flags: { provider: 'same-host' } })))).toEqual([
-    ['note', 'libfabric cannot be loaded; only agents of the same host are reached'],
+    ['note', 'libfabric cannot be loaded; only agents on this host can be reached'],
   ]);
 });
 
 test('auto without an RDMA device takes TCP, as meant', () => {
   expect(brief(checkProviders(examination()))).toEqual([
     ['ok', 'an agent with these settings offers same-host, tcp'],
-    ['note', `verbs cannot be had: ${noDevice}`],
+    ['note', `verbs is not available: ${noDevice}`],
   ]);
 });
 
@@ -37,20 +37,16 @@ test('auto with an RDMA device that cannot be used is loud', () => {
     ['ok', 'an agent with these settings offers same-host, tcp'],
     [
       'warning',
-      `verbs cannot be had: ${noDevice}. Agents FALL BACK to tcp`,
-      'repair it, or leave verbs out of --provider when it is not wanted',
+      `verbs is not available: ${noDevice}. Agents FALL BACK to tcp`,
+      'repair it, or remove verbs from --provider',
     ],
   ]);
 });
 
-test('a provider that was asked for by name and cannot be had is loud', () => {
+test('a provider that was asked for by name and is not available is loud', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'tcp,verbs' } })))).toEqual([
     ['ok', 'an agent with these settings offers tcp'],
-    [
-      'warning',
-      `verbs cannot be had: ${noDevice}`,
-      'repair it, or leave verbs out of --provider when it is not wanted',
-    ],
+    ['warning', `verbs is not available: ${noDevice}`, 'repair it, or remove verbs from --provider'],
   ]);
 });
 
@@ -58,8 +54,8 @@ test('an agent without any provider could not move a byte', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'verbs' } })))).toEqual([
     [
       'problem',
-      `no byte can move: verbs cannot be had: ${noDevice}`,
-      'ask for another one, such as --provider auto, or repair what is missing',
+      `no provider is available: verbs is not available: ${noDevice}`,
+      'choose another provider, such as --provider auto, or repair these',
     ],
   ]);
 });
@@ -70,12 +66,12 @@ test('without the addon nothing is said of libfabric and providers', () => {
 });
 
 test('agents of one host need a directory to meet in', () => {
-  expect(brief(checkSocketDirectory(examination()))).toEqual([['ok', 'agents of this host meet in /tmp']]);
+  expect(brief(checkSocketDirectory(examination()))).toEqual([['ok', 'agents on this host connect in /tmp']]);
   expect(brief(checkSocketDirectory(examination({ machine: { refused: ['/tmp'] } })))).toEqual([
     [
       'warning',
-      'this process cannot write to /tmp: the same-host path cannot be had',
-      'choose a directory that all agents of this host see, with --socket-directory',
+      'this process cannot write to /tmp, so same-host is not available',
+      'choose a directory that all agents on this host can use with --socket-directory',
     ],
   ]);
   expect(checkSocketDirectory(examination({ flags: { provider: 'tcp' } }))).toEqual([]);

@@ -13,7 +13,7 @@ describe('processors', () => {
 
   test('few processors → a warning', () => {
     expect(check({ processors: 8, processorsUsable: 2 })).toEqual([
-      ['note', '8 processors, 2 usable: with 4, threads that move bytes do not wait for each other'],
+      ['note', '8 processors, 2 usable; with 4, threads that move bytes do not wait for each other'],
     ]);
   });
 
@@ -35,7 +35,7 @@ describe('processors', () => {
     expect(check(machine)).toEqual([
       [
         'warning',
-        `${text}: whoever copies stops the event loop, heartbeats come late and peers are held for lost`,
+        `${text}; the copy thread starves the event loop, heartbeats come late, and peers declare the agent dead`,
         'give the agent at least 2 (docker run --cpus, Kubernetes: resources.limits.cpu, taskset)',
       ],
     ]);
@@ -80,7 +80,7 @@ describe('the clock source', () => {
 
   test('is slow, and there is none', () => {
     expect(check('acpi_pm', 'hpet acpi_pm')[0]?.[2]).toBe(
-      'the kernel found no faster one: dmesg | grep -i clocksource says why, often a firmware or hypervisor setting',
+      'the kernel found no faster clock; dmesg | grep -i clocksource gives the reason, often a firmware or hypervisor setting',
     );
   });
 });
@@ -92,15 +92,15 @@ describe('open files', () => {
     );
 
   test.each([
-    ['unlimited', [['ok', 'files may be opened without limit']]],
-    ['4096', [['ok', '4096 files may be open']]],
+    ['unlimited', [['ok', 'open files are not limited']]],
+    ['4096', [['ok', 'the limit of open files is 4096']]],
     [
       '1024',
       [
         [
           'warning',
-          'only 1024 files may be open; every peer and every segment needs some',
-          'allow 4096 or more: LimitNOFILE= (systemd), --ulimit nofile= (docker), ulimit -n',
+          'the limit of open files is only 1024; every peer and every segment needs some',
+          'raise it to 4096 or more: LimitNOFILE= (systemd), --ulimit nofile= (docker), ulimit -n',
         ],
       ],
     ],

@@ -29,7 +29,7 @@ describe('shared memory', () => {
         'problem',
         `/dev/shm has 64 MiB, 64 MiB free; ${need}`,
         'make it larger (docker run --shm-size, Kubernetes: an emptyDir with medium Memory, mount -o remount,size=…), ' +
-          'or take fewer --arena-pages or --staging-pages',
+          'or lower --arena-pages or --staging-pages',
       ],
     ]);
   });
@@ -52,15 +52,15 @@ describe('shared memory', () => {
 
   test('is not there, not writable, or a disk', () => {
     expect(check({ machine: { fileSystems: {} } })).toEqual([
-      ['problem', '/dev/shm is not there', 'make it, or choose another one with --arena-directory'],
+      ['problem', 'directory /dev/shm does not exist', 'create it, or choose another directory with --arena-directory'],
     ]);
     expect(check({ machine: { refused: ['/dev/shm'] } })).toEqual([
-      ['problem', 'this process may not write to /dev/shm', 'run the agent as a user who may'],
+      ['problem', 'this process may not write to /dev/shm', 'run the agent as a user with write access'],
     ]);
     expect(check({ machine: { fileSystems: withRoom(8 * GIB, false) } })[1]).toEqual([
       'warning',
       '/dev/shm is not a memory file system: its pages are written to a disk',
-      'choose a tmpfs with --arena-directory, normally /dev/shm',
+      'choose a tmpfs with --arena-directory, usually /dev/shm',
     ]);
   });
 });
@@ -78,15 +78,15 @@ describe('memory', () => {
       [
         'problem',
         '100 MiB of memory are available; arena and staging memory need 384 MiB',
-        'take fewer --arena-pages, or give the machine more memory',
+        'lower --arena-pages, or give the machine more memory',
       ],
     ]);
   });
 
   const killed = [
     'problem',
-    'the cgroup may use 256 MiB and arena and staging memory need 384 MiB: the agent is killed when they fill',
-    'raise the memory limit of the container, or take fewer --arena-pages',
+    'the cgroup is limited to 256 MiB, and arena and staging memory need 384 MiB; the kernel will kill the agent',
+    'raise the memory limit of the container, or lower --arena-pages',
   ];
 
   test.each([
@@ -125,30 +125,30 @@ describe('locked memory', () => {
     'raise it: LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), memlock in /etc/security/limits.conf';
 
   test('locked memory has no limit → ok', () => {
-    expect(check('unlimited', withVerbs)).toEqual([['ok', 'memory may be locked without limit']]);
+    expect(check('unlimited', withVerbs)).toEqual([['ok', 'locked memory is not limited']]);
   });
 
   test('is not limited for those who may lock all', () => {
     const files = { '/proc/self/status': 'CapEff:\t0000000000004000' };
-    expect(check('65536', { ...withVerbs, machine: { files } })).toEqual([
-      ['ok', 'memory may be locked without limit'],
-    ]);
+    expect(check('65536', { ...withVerbs, machine: { files } })).toEqual([['ok', 'locked memory is not limited']]);
   });
 
   test('matters to devices only', () => {
-    expect(check('8388608')).toEqual([['ok', '8 MiB may be locked; only RDMA devices (verbs) need more']]);
+    expect(check('8388608')).toEqual([
+      ['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs) need more'],
+    ]);
     expect(check('8388608', { ...withVerbs, flags: { provider: 'tcp' } })[0]?.[0]).toBe('ok');
   });
 
   test('is less than a device must register', () => {
     expect(check('8388608', withVerbs)).toEqual([
-      ['problem', '8 MiB may be locked; arena and staging memory are 384 MiB, which verbs registers', remedy],
+      ['problem', 'the limit of locked memory is 8 MiB; verbs registers 384 MiB of arena and staging memory', remedy],
     ]);
   });
 
   test('is enough for the arena, perhaps not for what engines attach', () => {
     expect(check(`${512 * MIB}`, withVerbs)).toEqual([
-      ['warning', '512 MiB may be locked; the memory that engines attach is registered too, and counts', remedy],
+      ['warning', 'the limit of locked memory is 512 MiB; the memory that engines attach counts too', remedy],
     ]);
   });
 
@@ -166,7 +166,7 @@ describe('huge pages', () => {
   test('are as the kernel gives them', () => {
     expect(check()).toEqual([advise]);
     expect(check({ '/sys/kernel/mm/transparent_hugepage/shmem_enabled': '' })).toEqual([
-      ['note', 'transparent huge pages of shared memory: the kernel has none'],
+      ['note', 'the kernel has no transparent huge pages for shared memory'],
     ]);
   });
 
@@ -175,8 +175,8 @@ describe('huge pages', () => {
       advise,
       [
         'note',
-        '2 GiB are reserved as huge pages; arenas lie in a tmpfs and do not use them',
-        'reserve fewer (sysctl vm.nr_hugepages) if nothing else on this machine wants them',
+        '2 GiB are reserved as huge pages; arenas are in a tmpfs and do not use them',
+        'reserve fewer (sysctl vm.nr_hugepages) if no other program on this machine needs them',
       ],
     ]);
   });

@@ -6,9 +6,9 @@ import { brief, examination, nats } from '../support.js';
 
 const healthy = [
   ['ok', 'nats-server 2.12.0 (n1) at nats://***@n1:4222'],
-  ['ok', 'messages may have 1 MiB'],
+  ['ok', 'the largest message is 1 MiB'],
   ['ok', 'a round trip takes 200 µs (median of 3, longest 300 µs)'],
-  ['ok', 'JetStream is off, or not for this user; kvferry does not need it'],
+  ['ok', 'JetStream is off, or not available to this user; kvferry does not need it'],
 ];
 
 function check(spoilt: Examination['nats']) {
@@ -31,7 +31,7 @@ test('no server answers → a problem', () => {
     [
       'problem',
       'no connection to NATS at n1:4222: connection refused',
-      'start a server (nats-server), or name the right one with --nats or KVFERRY_NATS_URL; asked was nats://***@n1:4222',
+      'start a server (nats-server), or set its address with --nats or KVFERRY_NATS_URL; tried nats://***@n1:4222',
     ],
   ]);
 });
@@ -41,7 +41,7 @@ test('the server does not know this user → a problem', () => {
     [
       'problem',
       'no connection to NATS at n1:4222: Authorization Violation',
-      'put user and password, or a token, into the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)',
+      'add a user and password, or a token, to the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)',
     ],
   ]);
 });
@@ -49,15 +49,15 @@ test('the server does not know this user → a problem', () => {
 test('the server takes only small messages → a problem', () => {
   expect(check({ ...nats, payloadBytesMax: 512 * 1024 })[1]).toEqual([
     'problem',
-    'messages may have only 512 KiB: large batches are refused',
-    'max_payload: 1MB in the configuration of the server',
+    'the largest message is only 512 KiB; NATS refuses large batches',
+    'set max_payload: 1MB in the configuration of the server',
   ]);
 });
 
 test('a slow answer of NATS → a warning', () => {
   expect(check({ ...nats, roundTripsMs: [4, 12, 30] })[2]).toEqual([
     'warning',
-    'a round trip takes 12 ms (median of 3, longest 30 ms): every batch waits for several',
-    'run a NATS server nearer to the agents, in the same network; look for an overloaded server or host',
+    'a round trip takes 12 ms (median of 3, longest 30 ms); every batch waits for several round trips',
+    'run a NATS server in the network of the agents; look for an overloaded server or host',
   ]);
 });

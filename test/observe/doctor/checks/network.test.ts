@@ -20,8 +20,8 @@ describe('the bind address', () => {
     expect(await check({ flags: { bindAddress: '127.0.0.1' } })).toEqual([
       [
         'note',
-        'bind address 127.0.0.1 is on lo (MTU 65536): agents on other hosts cannot reach this one',
-        'with agents on other hosts, set --bind-address to an address that they can reach',
+        'bind address 127.0.0.1 is on lo (MTU 65536); agents on other hosts cannot reach it',
+        'if agents run on other hosts, set --bind-address to an address that they can reach',
       ],
     ]);
   });
@@ -32,10 +32,14 @@ describe('the bind address', () => {
 
   test('leads nowhere, or elsewhere', async () => {
     expect(await check({ flags: { bindAddress: 'nowhere' } })).toEqual([
-      ['problem', 'bind address nowhere has no address', 'set --bind-address to an address of this host'],
+      [
+        'problem',
+        'bind address nowhere does not resolve to an address',
+        'set --bind-address to an address of this host',
+      ],
     ]);
     expect(await check({ flags: { bindAddress: '10.0.0.9' } })).toEqual([
-      ['problem', "bind address 10.0.0.9 is not one of this host's", 'set --bind-address to one of 10.0.0.1'],
+      ['problem', 'bind address 10.0.0.9 does not belong to this host', 'set --bind-address to one of 10.0.0.1'],
     ]);
   });
 
@@ -44,7 +48,7 @@ describe('the bind address', () => {
       [
         'problem',
         'bind address 10.0.0.1 is on eth0, MTU 9000, 25 Gb/s; it is down',
-        'check the cable and ip link set eth0 up',
+        'check the cable, then run: ip link set eth0 up',
       ],
     ]);
   });
@@ -54,7 +58,7 @@ describe('the bind address', () => {
       [
         'note',
         'bind address 10.0.0.1 is on eth0, MTU 1500, 25 Gb/s',
-        'jumbo frames save processor time at this speed (ip link set eth0 mtu 9000), if every switch and peer has them',
+        'at this speed jumbo frames save processor time (ip link set eth0 mtu 9000); every switch and peer must support them',
       ],
     ]);
     expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1500', '/sys/class/net/eth0/speed': '1000' }))).toEqual([
@@ -66,8 +70,8 @@ describe('the bind address', () => {
     expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1450', '/sys/class/net/eth0/speed': '-1' }))).toEqual([
       [
         'warning',
-        'bind address 10.0.0.1 is on eth0, MTU 1450: small packets cost throughput',
-        'tunnels and overlays do that; use the host network',
+        'bind address 10.0.0.1 is on eth0, MTU 1450; small packets reduce throughput',
+        'tunnels and overlays reduce the MTU; use the host network',
       ],
     ]);
   });

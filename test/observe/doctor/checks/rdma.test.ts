@@ -20,17 +20,17 @@ function check(machine: Machine, offers = fabric.offers, providers = fabric.prov
 }
 
 test('most machines have no RDMA device', () => {
-  expect(brief(checkRdma(examination()))).toEqual([['ok', 'no RDMA device; between hosts bytes travel by TCP']]);
+  expect(brief(checkRdma(examination()))).toEqual([['ok', 'no RDMA device; bytes between hosts move by TCP']]);
 });
 
 test('a device that is up and can be had', () => {
   const files = { ...port, ...deviceFiles };
-  expect(check({ files }, [verbsOffer], ['verbs'])).toEqual([up, ['ok', 'verbs can be had on mlx5_0']]);
+  expect(check({ files }, [verbsOffer], ['verbs'])).toEqual([up, ['ok', 'verbs is available on mlx5_0']]);
 });
 
 test.each([
-  ['Ethernet', 'bring its interface up (ip link set DEV up); rdma link show tells how it is'],
-  ['InfiniBand', 'check the cable, and that a subnet manager runs (opensm); ibstat shows the port'],
+  ['Ethernet', 'bring its interface up (ip link set DEV up); rdma link show prints its state'],
+  ['InfiniBand', 'check the cable and the subnet manager (opensm); ibstat shows the port'],
 ])('a port of %s that is down', (layer, remedy) => {
   const files = { ...port, ...deviceFiles, [`${PORT}/state`]: '1: DOWN', [`${PORT}/link_layer`]: layer };
   expect(check({ files }, [verbsOffer], ['verbs'])[0]).toEqual([
@@ -40,8 +40,8 @@ test.each([
   ]);
 });
 
-describe('a device that cannot be had has the first cause named', () => {
-  const text = `there is mlx5_0, and verbs cannot be had: ${reason}`;
+describe('a device that is not available has the first cause named', () => {
+  const text = `mlx5_0 exists, but verbs is not available: ${reason}`;
 
   test('no device files', () => {
     expect(check({ files: port })[1]).toEqual([
@@ -56,7 +56,7 @@ describe('a device that cannot be had has the first cause named', () => {
     const files = { ...port, ...deviceFiles };
     expect(check({ files, refused: ['/dev/infiniband/uverbs0'] })[1]).toEqual([
       'warning',
-      `${text}. This process may not use uverbs0`,
+      `${text}. This process has no access to uverbs0`,
       'give the user of the agent access to /dev/infiniband (a group and a udev rule)',
     ]);
   });
@@ -90,7 +90,7 @@ test('devices of kinds that kvferry has no provider for are said to be unused', 
   const files = { '/sys/class/infiniband/rdmap0/ports/1/state': '4: ACTIVE', '/sys/class/cxi/cxi0/': '' };
   const efa = { '/sys/class/infiniband/rdmap0/device/driver': 'efa' };
   expect(check({ files, links: efa }, [{ provider: 'efa', domains: ['rdmap0-rdm'] }])).toEqual([
-    ['note', 'there is rdmap0; libfabric offers efa. kvferry has no efa provider yet and uses TCP'],
-    ['note', 'there is cxi0; libfabric does not offer cxi here. kvferry has no cxi provider yet and uses TCP'],
+    ['note', 'rdmap0 exists; libfabric offers efa. kvferry has no efa provider yet and uses TCP'],
+    ['note', 'cxi0 exists; libfabric does not offer cxi here. kvferry has no cxi provider yet and uses TCP'],
   ]);
 });

@@ -13,13 +13,13 @@ export interface Change {
 export const defects = {
   /** A key that exists counts as ready, also when its page is still being written. */
   P1: [
-    { module: 'src/store/store.js', find: 'if (!known.ready) {', replace: 'if (false) {' },
-    { module: 'src/store/store.js', find: '.every((entry) => entry.ready)', replace: '.every(() => true)' },
+    { module: 'src/store/commands/place.js', find: 'if (!known.ready) {', replace: 'if (false) {' },
+    { module: 'src/store/commands/end.js', find: '.every((entry) => entry.ready)', replace: '.every(() => true)' },
   ],
   /** The writer is gone, and the requests that joined it keep a page that is never written. */
   P2: [
     {
-      module: 'src/store/store.js',
+      module: 'src/store/commands/end.js',
       find: 'if (ready || place?.writer !== holder)',
       replace: 'if (ready || place?.writer !== holder || entry.holders.size > 1)',
     },
@@ -33,22 +33,22 @@ export const defects = {
         "if (this.#store.view.tombstone(holder) !== undefined) this.#store.execute({ type: 'end', holder, end, reason });\n        else {",
     },
     {
-      module: 'src/store/store.js',
-      find: 'this.#tombstones.add(id, end, reason, this.#nowMs);',
-      replace: `this.planted ??= new Map();
-        for (const entry of this.planted.get(name) ?? []) {
+      module: 'src/store/commands/end.js',
+      find: 'state.tombstones.add(id, end, reason, state.nowMs);',
+      replace: `state.planted ??= new Map();
+        for (const entry of state.planted.get(name) ?? []) {
             const [other] = entry.holders;
-            if (other !== undefined) this.#contents.unlease(other, entry);
+            if (other !== undefined) state.contents.unlease(other, entry);
         }
-        this.planted.set(name, holder === undefined ? [] : [...holder.leases.values()]);
-        this.#tombstones.add(id, end, reason, this.#nowMs);`,
+        state.planted.set(name, holder === undefined ? [] : [...holder.leases.values()]);
+        state.tombstones.add(id, end, reason, state.nowMs);`,
     },
   ],
   /** A cancel frees pages while their write is under way. */
   P5: [
     {
-      module: 'src/store/store.js',
-      find: 'const isUnsafe = this.#grants.has(grant) && !writer.drained;',
+      module: 'src/store/commands/end.js',
+      find: 'const isUnsafe = state.grants.has(grant) && !writer.drained;',
       replace: 'const isUnsafe = false;',
     },
   ],
@@ -64,7 +64,7 @@ export const defects = {
   P13: [
     {
       module: 'src/actors/peers/sender-peer.js',
-      find: 'await this.#context.fabric.revoke(held.id);',
+      find: 'await this.#env.fabric.revoke(held.id);',
       replace: '',
     },
   ],

@@ -1,0 +1,82 @@
+/** `end`: a request ends, once. A request that ends `ready` keeps its leases; any other end takes everything back. */
+import { KvferryError } from '../../protocol/errors.js';
+import type { Failure } from '../../protocol/fields.js';
+import { nameOf } from '../holder.js';
+import type { CommandOf } from '../messages.js';
+import type { Entry, Holder, Place } from '../records.js';
+import type { StoreState } from '../state.js';
+
+export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
+  const { holder: id, end, reason } = command;
+  const name = nameOf(id);
+  const holder = state.holders.get(name);
+  // A ready request stays ready, however late another end arrives.
+  if (holder !== undefined && holder.state !== 'arriving') return;
+  if (holder !== undefined && end === 'ready' && !isComplete(holder)) {
+    throw new KvferryError('internal', `request ${name} is not complete: it cannot be ready`);
+  }
+  state.tombstones.add(id, end, reason, state.nowMs);
+  reportEnd(state, command, holder);
+  if (holder === undefined) return;
+  state.admission.settle(holder.reserved);
+  holder.reserved = 0;
+  if (end === 'ready') keepLeases(state, holder);
+  else takeBack(state, holder, reason);
+}
+
+/** True when every batch, and every byte of it, has arrived. */
+function isComplete(holder: Holder): boolean {
+  if (holder.lastBatch === null || holder.batches.size !== holder.lastBatch + 1 || !holder.admitted) return false;
+  return holder.leases.size === holder.chunks && [...holder.leases.values()].every((entry) => entry.ready);
+}
+
+function reportEnd(state: StoreState, { holder: id, end, reason }: CommandOf<'end'>, holder: Holder | undefined): void {
+  const keys = end === 'ready' ? [] : [...(holder?.leases.keys() ?? [])];
+  const detail = reason === undefined ? end : `${end}: ${reason.message}`;
+  state.trail({ action: 'ended', holder: id, keys, chunks: holder?.leases.size ?? 0, detail });
+}
+
+function keepLeases(state: StoreState, holder: Holder): void {
+  holder.state = 'ready';
+  holder.endedAtMs = state.nowMs;
+  holder.expiresAtMs = state.nowMs + state.options.leaseMs;
+  holder.batches.clear();
+  if (holder.leases.size === 0) state.dropHolder(holder, 'released');
+}
+
+function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
+  state.admission.withdraw(holder);
+  state.contents.stopWaiting(holder);
+  state.holders.delete(holder.name);
+  const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
+  for (const entry of holder.leases.values()) {
+    const { key, ready, place } = entry;
+    if (ready || place?.writer !== holder) state.contents.unlease(holder, entry);
+    else if (abandon(state, entry, place, reason) === 'quarantined') {
+      quarantined.keys.push(key);
+      quarantined.pages.push(place.page);
+    }
+  }
+  if (quarantined.keys.length > 0) state.trail({ action: 'quarantined', holder: holder.id, ...quarantined });
+}
+
+/** The writer of an unfinished entry is gone: its page is made safe (P5), and a joiner may take over (P2). */
+function abandon(
+  state: StoreState,
+  entry: Entry,
+  { page, writer, grant }: Place,
+  reason: Failure | undefined,
+): 'quarantined' | 'free' {
+  const isUnsafe = state.grants.has(grant) && !writer.drained;
+  if (isUnsafe) {
+    state.pages.quarantine(page);
+    state.quarantine.add(page, writer.name, grant, state.nowMs);
+  } else {
+    state.pages.free(page, 'page.abandoned');
+  }
+  writer.leases.delete(entry.key);
+  entry.holders.delete(writer);
+  entry.left = { writer: writer.id, reason };
+  state.contents.orphan(entry);
+  return isUnsafe ? 'quarantined' : 'free';
+}

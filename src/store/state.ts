@@ -1,0 +1,120 @@
+/**
+ * What the store remembers between commands, and the small steps that several commands share. Only `Store` creates one.
+ * The functions in `commands/` change it, one command at a time.
+ */
+import { RequestEndedError } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
+import type { PageCounts } from '../protocol/fields.js';
+import { Admission } from './admission.js';
+import { Contents } from './contents.js';
+import { type HolderId, nameOf } from './holder.js';
+import type { StoreEffect } from './messages.js';
+import type { StoreOptions } from './options.js';
+import { PageTable } from './page-table.js';
+import { Quarantine } from './quarantine.js';
+import type { Holder } from './records.js';
+import { type Tombstone, Tombstones } from './tombstones.js';
+import type { Trail } from './trail.js';
+
+export class StoreState {
+  readonly options: StoreOptions;
+  readonly trail: Trail;
+  readonly pages: PageTable;
+  readonly contents: Contents;
+  /** Requests and readers that hold leases or wait, by name. */
+  readonly holders = new Map<string, Holder>();
+  readonly admission = new Admission();
+  readonly tombstones: Tombstones;
+  readonly quarantine = new Quarantine();
+  /** Valid remote keys and the sender's epoch that each was made for, oldest first. */
+  readonly grants = new Map<string, string>();
+  /** The time of the running command. */
+  nowMs = 0;
+  #effects: StoreEffect[] = [];
+
+  constructor(options: StoreOptions, trail: Trail) {
+    this.options = options;
+    this.trail = trail;
+    this.pages = new PageTable(options.pages);
+    this.contents = new Contents(this.pages, options.retainedMax, trail);
+    this.tombstones = new Tombstones({ max: options.tombstonesMax, keepMs: options.tombstoneMs });
+  }
+
+  /** Begins a command at time `nowMs`. Returns the list that will have its effects. */
+  begin(nowMs: number): readonly StoreEffect[] {
+    this.nowMs = nowMs;
+    this.#effects = [];
+    return this.#effects;
+  }
+
+  emit(effect: StoreEffect): void {
+    this.#effects.push(effect);
+  }
+
+  /** Pages by state; `free + writing + ready + quarantined = total`. */
+  pageCounts(): PageCounts {
+    const { pages, contents, admission } = this;
+    return {
+      total: pages.total,
+      free: pages.count('free'),
+      writing: pages.count('writing'),
+      ready: pages.count('ready'),
+      quarantined: pages.count('quarantined'),
+      reserved: admission.reserved,
+      retained: contents.retained,
+    };
+  }
+
+  /** How a request ended: remembered for a limited time, but always while a ready request holds pages. */
+  tombstone(id: HolderId): Tombstone | undefined {
+    const holder = this.holders.get(nameOf(id));
+    const remembered = this.tombstones.get(id);
+    if (holder?.state !== 'ready') return remembered;
+    return remembered ?? { end: 'ready', reason: undefined, atMs: holder.endedAtMs };
+  }
+
+  /** Throws when the request has ended. */
+  refuseEnded(id: HolderId): void {
+    const tombstone = this.tombstone(id);
+    if (tombstone !== undefined) throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
+  }
+
+  /** Throws when there are as many holders as allowed. */
+  refuseMoreHolders(): void {
+    const { size } = this.holders;
+    if (size < this.options.holdersMax) return;
+    const message = `${size} requests and readers are active: no more are allowed`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
+  }
+
+  addHolder(id: HolderId, state: Holder['state'], totalChunks: number): Holder {
+    const holder: Holder = {
+      id,
+      name: nameOf(id),
+      state,
+      totalChunks,
+      admitted: false,
+      queued: false,
+      refused: undefined,
+      reserved: 0,
+      batches: new Map(),
+      chunks: 0,
+      highestBatch: 0,
+      lastBatch: null,
+      waitingKeys: new Set(),
+      waitingHeld: 0,
+      leases: new Map(),
+      drained: false,
+      expiresAtMs: this.nowMs + this.options.leaseMs,
+      endedAtMs: this.nowMs,
+    };
+    this.holders.set(holder.name, holder);
+    return holder;
+  }
+
+  /** The holder has no lease left. */
+  dropHolder(holder: Holder, cause: 'released' | 'expired'): void {
+    this.holders.delete(holder.name);
+    this.emit({ type: 'leases.ended', holder: holder.id, cause });
+  }
+}

@@ -1,0 +1,55 @@
+/** The senders around the store: which bytes they write, and which messages honest senders send. */
+import { expect } from 'vitest';
+import type { HolderId } from '../../../src/store/holder.js';
+import type { CommandOf } from '../../../src/store/messages.js';
+import { type Model, nameOf, type Right } from './model.js';
+
+/** The fabric: bytes land in the allocated pages, unless the sender's remote key was revoked. */
+export function write(model: Model, id: HolderId, batch: number): void {
+  for (const right of model.rightsOf(id, batch)) land(model, right);
+}
+
+function land(model: Model, right: Right): void {
+  if (right.delivered || model.stopped.has(right.holder) || !model.grants.has(right.grant)) return;
+  for (const [index, page] of right.pages.entries()) {
+    const entry = [...model.entries.values()].find(({ place }) => place?.page === page);
+    const owner = entry?.place ?? model.quarantine.get(page);
+    expect(owner?.writer, `a late write of ${right.holder} lands in page ${page}`).toBe(right.holder);
+    expect(owner?.generation).toBe(right.generations[index]);
+    expect(entry?.ready ?? false).toBe(false);
+    model.arena[page] = right.contents[index];
+  }
+}
+
+/**
+ * The commits that an honest sender would send now for a batch: for its allocation and for its hand-overs, once all
+ * their bytes have been delivered.
+ */
+export function commitsOf(model: Model, id: HolderId, batch: number): CommandOf<'commit'>[] {
+  const commits: CommandOf<'commit'>[] = [];
+  for (const right of model.rightsOf(id, batch)) {
+    if (model.stopped.has(right.holder)) continue;
+    if (!right.delivered) {
+      if (!model.grants.has(right.grant)) continue;
+      land(model, right);
+      right.delivered = true;
+    }
+    const { part, pages, generations } = right;
+    const lengths = right.contents.map((content) => Number(content.split(' ')[1]));
+    commits.push({ type: 'commit', holder: id, batch, part, pages, generations, lengths });
+  }
+  return commits;
+}
+
+/** The sender's refusal of the last hand-over to a batch, if the sender has written nothing of it. */
+export function declineOf(model: Model, id: HolderId, batch: number): CommandOf<'decline'> | undefined {
+  const right = model.rightsOf(id, batch).findLast(({ part, delivered }) => part > 0 && !delivered);
+  if (right === undefined || model.stopped.has(right.holder)) return undefined;
+  right.declined = true;
+  return { type: 'decline', holder: id, batch, part: right.part };
+}
+
+/** The sender stops all writes of a request: from now on it may report that they have drained. */
+export function stop(model: Model, id: HolderId): void {
+  model.stopped.add(nameOf(id));
+}
