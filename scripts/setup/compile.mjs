@@ -1,4 +1,4 @@
-// TypeScript to dist/, when a source has changed; and beside it the files that the compiler does not carry over.
+// Compiles TypeScript to dist/ when a source has changed. Then copies the files that the compiler does not copy.
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,9 +7,9 @@ import { begin, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
 const isSource = (name) => /\.tsx?$/.test(name);
-/** One for what runs in Node, one for what runs in a browser. */
+/** One project for the code that runs in Node, and one for the code that runs in a browser. */
 const PROJECTS = ['tsconfig.build.json', 'src/observe/inspector/page/tsconfig.json'];
-/** What the inspector's page consists of besides compiled code. */
+/** Files of the inspector's page that are not compiled. */
 const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);
 
 export async function compileTypeScript(root) {
@@ -22,7 +22,7 @@ export async function compileTypeScript(root) {
   if (stamp === digest) return true;
 
   const end = begin('compiling TypeScript');
-  // The compiler never removes what it once wrote: a deleted module would go on being importable.
+  // The compiler never removes its old output. Without this, a deleted module could still be imported.
   const present = new Set([...sources, ...assets]);
   if (before.some((name) => !present.has(name))) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -33,7 +33,7 @@ export async function compileTypeScript(root) {
   if (!result.ok) {
     end('failed');
     showDetails(result.output);
-    // Some of it may have been written; what, is needed to clear away next time.
+    // The compiler may have written part of its output. The next run needs this list of sources to remove old output.
     writeStamp(stampFile, ['unfinished', ...present].join('\n'));
     return false;
   }
