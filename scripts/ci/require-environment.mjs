@@ -10,6 +10,8 @@ const lacking = systemNeeds()
   .map((need) => need.name);
 if (!existsSync(nativeAddonFile(root))) lacking.push('the native addon');
 if (lacking.length > 0) {
-  console.error(`missing on this machine, so that tests were skipped: ${lacking.join(', ')}; run npm run setup -- --tests --browser`);
+  console.error(
+    `missing on this machine, so that tests were skipped: ${lacking.join(', ')}; run npm run setup -- --tests --browser`,
+  );
   process.exitCode = 1;
 }
