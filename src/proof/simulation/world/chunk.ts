@@ -1,4 +1,4 @@
-/** The bytes of a chunk in the simulation: derived from its key, so that whoever finds them can tell whose they are. */
+/** The bytes of a simulated chunk. They are derived from its key, so a check can tell which key the bytes in a page belong to. */
 export const PAGE_BYTES = 16;
 
 const SHORT_BYTES = 9;
@@ -10,21 +10,21 @@ const MIXER = 2246822519;
 
 const known = new Map<string, Uint8Array>();
 
-/** Every key has one length and one content; some do not fill their page. */
+/** The chunk of a key. The same key always has the same length and bytes. Some chunks do not fill their page. */
 export function chunkOf(key: string): Uint8Array {
   const chunk = known.get(key) ?? make(key);
   known.set(key, chunk);
   return chunk;
 }
 
-/** Are these, at `offset` of `memory`, the bytes of that key? */
+/** True if the chunk of `key` is at `offset` of `memory`. */
 export function holdsChunk(memory: Uint8Array, offset: number, key: string): boolean {
   const chunk = chunkOf(key);
   for (let index = 0; index < chunk.length; index += 1) if (memory[offset + index] !== chunk[index]) return false;
   return true;
 }
 
-/** What an engine does with memory it was given back. */
+/** Overwrites a page, as an engine does when its agent returns source memory. */
 export function overwrite(memory: Uint8Array, offset: number): void {
   memory.fill(OVERWRITTEN, offset, offset + PAGE_BYTES);
 }

@@ -10,7 +10,7 @@ import type { Scenario } from './scenario.js';
 import { QUIET_MS } from './timing.js';
 import { type Violation, World } from './world.js';
 
-/** For the last questions, after everything is quiet. */
+/** Time for the final status requests, once the world is quiet. */
 const ANSWERS_MS = 1000;
 
 export interface ScenarioResult {
