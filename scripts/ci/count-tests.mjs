@@ -1,9 +1,9 @@
-// Prints `N passed, N failed[, N skipped]` from the JSON report of vitest.
+// Prints `N passed, N failed[, N skipped]` from the JSON that vitest's reporter wrote.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-// A test file that vitest could not load reports no tests. It counts as one failure.
+// A file that could not even be loaded has no tests to count as failed.
 const unloadable = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
 const failed = report.numFailedTests + unloadable.length;
 const skipped = report.numPendingTests + report.numTodoTests;

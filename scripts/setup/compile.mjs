@@ -7,7 +7,7 @@ import { begin, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
 const isSource = (name) => /\.tsx?$/.test(name);
-/** One project for the code that runs in Node, and one for the code that runs in a browser. */
+/** The projects to compile: one for Node, one for the browser. */
 const PROJECTS = ['tsconfig.build.json', 'src/observe/inspector/page/tsconfig.json'];
 /** Files of the inspector's page that are not compiled. */
 const isAsset = (name) => /\.(html|css|js|mjs|svg|png|ico|woff2)$/.test(name);

@@ -18,7 +18,7 @@ function address(root) {
   return process.platform === 'linux' ? `\0${name}` : path.join(os.tmpdir(), `${name}.sock`);
 }
 
-/** Takes the lock. Resolves to undefined when another set-up holds it. */
+/** The held lock, or undefined if another process has it. */
 function tryLock(at) {
   return new Promise((resolve, reject) => {
     const server = net.createServer();

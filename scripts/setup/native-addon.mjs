@@ -25,7 +25,9 @@ export async function buildNativeAddon(root) {
 
   const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
   if (missing.length > 0) {
-    say(`the native addon was not built, missing: ${missing.map((need) => need.name).join(', ')}; ${WITHOUT_IT}`);
+    say(
+      `the native addon was not built, because ${missing.map((need) => need.name).join(', ')} is missing: ${WITHOUT_IT}`,
+    );
     return false;
   }
 
@@ -44,7 +46,7 @@ export async function buildNativeAddon(root) {
   if (!result.ok) {
     end('failed');
     showDetails(result.output);
-    say(`the native addon was not built; ${WITHOUT_IT}`);
+    say(`the native addon was not built: ${WITHOUT_IT}`);
     return false;
   }
   writeStamp(stampFile, digest);
