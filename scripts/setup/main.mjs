@@ -16,7 +16,7 @@ import { installNpmPackages } from './npm-packages.mjs';
 import { say } from './report.mjs';
 import { installSystemPackages } from './system-packages.mjs';
 
-/** A step resolves to true when its result exists. Nothing works without the result of a `required` step. */
+/** Each step resolves to true when what it provides is there afterwards. `required`: nothing works without it. */
 const STEPS = {
   system: { run: installSystemPackages, required: false },
   packages: { run: installNpmPackages, required: true },
@@ -26,7 +26,7 @@ const STEPS = {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const words = process.argv.slice(2);
-/** Extra needs beyond those of the demo: `tests`, `browser`. */
+/** What is wanted beyond what every command needs: `tests`, `browser`. */
 const also = words.filter((word) => word.startsWith('--')).map((word) => word.slice(2));
 const asked = words.filter((word) => !word.startsWith('--'));
 

@@ -25,9 +25,8 @@ export async function buildNativeAddon(root) {
 
   const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
   if (missing.length > 0) {
-    say(
-      `the native addon was not built, because ${missing.map((need) => need.name).join(', ')} is missing: ${WITHOUT_IT}`,
-    );
+    const names = missing.map((need) => need.name).join(', ');
+    say(`the native addon was not built, because this machine has no ${names}: ${WITHOUT_IT}`);
     return false;
   }
 

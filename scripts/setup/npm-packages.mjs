@@ -15,7 +15,7 @@ function holdsWhatIsLocked(root) {
   const installed = read(recordFile);
   const locked = read(path.join(root, 'package-lock.json'));
   const sameVersions = Object.entries(installed).every(([name, entry]) => locked[name]?.version === entry.version);
-  // Optional packages are binaries for one platform each. npm installs only those for this platform.
+  // Optional packages are the binaries for other systems: npm leaves them out.
   const complete = Object.entries(locked).every(
     ([name, entry]) => name === '' || entry.optional || entry.devOptional || name in installed,
   );
@@ -45,8 +45,8 @@ export async function installNpmPackages(root) {
     return false;
   }
   const end = begin('installing npm packages');
-  // Install scripts of packages could download or build things that the lock file does not cover, so npm must ignore them.
-  // `--include=dev` is necessary because NODE_ENV=production would leave out development packages.
+  // No package's own scripts: nothing may be downloaded or built behind the lock file's back. Development packages are
+  // asked for by name, because NODE_ENV=production would leave them out.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'];
   const result = await run(npm[0], [...npm.slice(1), ...args], { cwd: root });
   if (!result.ok) {

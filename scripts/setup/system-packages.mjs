@@ -46,7 +46,7 @@ function sayMissing(missing) {
 const installCommand = (packages) =>
   `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 
-/** `also` names what to install for beyond the demo. The names are those of `onlyFor` in `systemNeeds`. */
+/** `also`: for what more than the demo (`onlyFor` of `systemNeeds`). */
 export async function installSystemPackages(root, { also }) {
   const findMissing = () =>
     systemNeeds().filter((need) => !need.present && (need.onlyFor === undefined || also.includes(need.onlyFor)));
