@@ -1,4 +1,4 @@
-// Compiles TypeScript to dist/ when a source has changed. Then copies the files that the compiler does not copy.
+// TypeScript to dist/, when a source has changed; and beside it the files that the compiler does not carry over.
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';

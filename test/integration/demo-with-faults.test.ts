@@ -39,7 +39,7 @@ test.skipIf(missing !== undefined)(
       await client.fault(agent, { fault: 'kill' });
       const successor = await find(killed);
       await within(WAIT_MS, 'nothing was moved by the successor', readyOf(successor?.epoch ?? ''));
-      expect(lines).toContain(`agent ${agent} was killed; it is started again`);
+      expect(lines).toContain(`agent ${agent} was killed; restarting it`);
     } finally {
       demo.kill('SIGTERM');
       await exited;

@@ -1,4 +1,4 @@
-/** Some requests all the time, so that there is something to look at: arenas fill, prefixes are shared, requests wait. */
+/** A light, endless load for the inspector to show: arenas fill, requests share prefixes, and some requests wait. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { Teardown } from '../../processes/teardown.js';
@@ -11,11 +11,11 @@ import type { PrefillEngine } from './prefill-engine.js';
 import type { Violations } from './violations.js';
 import { makeWorkload, type Prompt } from './workload.js';
 
-/** Prompts that one engine has under way. */
+/** Prompts in progress at one engine. */
 const PROMPTS_AT_ONCE = 2;
-/** Prompts that are made at once; those of one round share prefixes. */
+/** Prompts in one round. Prompts of the same round share prefixes. */
 const PROMPTS_PER_ROUND = 32;
-/** How long a decode engine reads a prompt's pages, and a prefill engine waits before the next prompt. */
+/** Longest time that a decode engine reads a prompt's pages, and longest pause of a prefill engine between prompts. */
 const READ_MS_MAX = 1500;
 const PAUSE_MS_MAX = 1000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -27,13 +27,13 @@ export interface GentleLoadOptions {
   readonly seed: number;
   readonly share: number;
   readonly chunkBytes: number;
-  /** For the engines' memory. */
+  /** Directory for the source segments of the engines. */
   readonly directory: string;
-  /** Hears of requests that did not become ready, and why. */
+  /** Receives a line for each request that did not become ready, with the reason. */
   readonly say: (line: string) => void;
 }
 
-/** Goes on until the teardown runs; then it rejects or resolves, and nobody cares. */
+/** Runs until the teardown runs. The promise then settles; callers must ignore how. */
 export async function runGentleLoad(
   options: GentleLoadOptions,
   cluster: Cluster,
@@ -59,7 +59,7 @@ class GentleLoad {
   readonly #ending: AbortSignal;
   readonly #random: Random;
   #round = 0;
-  /** What is still to be sent, by the prefill engine that computes it. */
+  /** Prompts not yet sent, by the index of their prefill engine. */
   #prompts: Prompt[][] = [];
 
   constructor(options: GentleLoadOptions, engines: Engines, violations: Violations, ending: AbortSignal) {
@@ -119,7 +119,7 @@ class GentleLoad {
     }
   }
 
-  /** Up to so long; less when it ends. */
+  /** Waits for a random time up to `maxMs`, or until the load ends. */
   async #wait(maxMs: number): Promise<void> {
     const waited = delay(this.#random.integer(0, maxMs), undefined, { signal: this.#ending });
     await waited.catch(() => undefined);

@@ -1,4 +1,4 @@
-/** The demo from beginning to end: what is started, in which order, and that it is all gone afterwards. */
+/** Runs the whole demo: starts NATS, agents and engines in order, and removes everything at the end. */
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ import { makeWorkload } from './workload.js';
 
 const SHARED_MEMORY = '/dev/shm';
 const RUN_ID_BYTES = 4;
-/** Fewer chunks say nothing about a rate. */
+/** Fewest chunks from which the quiet phase can measure a rate. */
 const QUIET_CHUNKS_MIN = 16;
 
 export interface DemoOptions {
@@ -35,27 +35,27 @@ export interface DemoOptions {
   readonly provider: string;
   readonly seed: number;
   readonly quietBytes: number;
-  /** A NATS server that runs already. */
+  /** URL of a running NATS server. If undefined, the demo starts one. */
   readonly natsUrl: string | undefined;
-  /** Use the agents found there instead of starting some; without a quiet phase. */
+  /** Use the agents at `natsUrl` instead of starting agents. There is then no quiet phase. */
   readonly existingAgents: boolean;
-  /** The agents let faults happen to them; its own are started again when they were killed. */
+  /** Agents accept requests for faults. The demo restarts its own agents after they are killed. */
   readonly allowFaults: boolean;
-  /** Serve the inspector, and go on with a gentle load after the report. */
+  /** Serve the inspector, and run a light load after the report. */
   readonly inspect: boolean;
 }
 
-/** Lines for people, and whether a progress bar may be drawn among them. */
+/** The output of the demo. It may draw a progress bar only if `interactive` is true. */
 export interface DemoOutput {
   say(line: string): void;
   readonly interactive: boolean;
-  /** What was found; the demo may go on after that. */
+  /** Receives the report. With `inspect` the demo continues after that. */
   report(report: DemoReport): void;
 }
 
 /**
- * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
- * report until the process is told to end.
+ * Runs the demo and resolves to its report, even if the report is not good. Rejects when the demo could not finish. With
+ * `inspect` it continues after the report until the process receives SIGINT, SIGTERM or SIGHUP.
  */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();
@@ -74,7 +74,7 @@ export async function runDemo(options: DemoOptions, output: DemoOutput): Promise
   }
 }
 
-/** Resolves when the process is told to end, with how. */
+/** Resolves to the first signal that asks the process to end. */
 function interruptions(teardown: Teardown): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -92,7 +92,7 @@ class Demo {
   readonly #violations = new Violations();
   readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
   readonly #workDirectory: string;
-  /** To NATS, once it is there. */
+  /** The connection to NATS. Undefined until `run` has connected. */
   #line: { readonly client: KvferryClient; readonly url: string } | undefined;
 
   constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
@@ -119,12 +119,12 @@ class Demo {
     return makeReport(load, quiet, this.#violations.list(), { seed, faultsAllowed: this.#options.allowFaults });
   }
 
-  /** A gentle load until the demo is ended. Rejects when an agent ends by itself. */
+  /** Runs a light load until the demo is interrupted. Rejects when an agent exits unexpectedly. */
   async goOn(): Promise<void> {
     if (this.#line === undefined) throw new Error('the demo has not been run');
     const { client, url: natsUrl } = this.#line;
     const { prefillAgents, arenaPages, allowFaults, existingAgents, seed, share } = this.#options;
-    this.#output.say('The inspector stays, with a gentle load to look at. Ctrl-C ends it.');
+    this.#output.say('The inspector and a light load keep running. Press Ctrl-C to stop.');
     const run = `${this.#run}-go-on`;
     const say = (line: string) => this.#output.say(line);
     await this.#phase(async (teardown) => {
@@ -143,13 +143,13 @@ class Demo {
   async #inspect(servers: string): Promise<void> {
     const { allowFaults } = this.#options;
     const listen = { host: '127.0.0.1', port: 0 };
-    const failed = (error: unknown) => this.#output.say(`the inspector has failed: ${String(error)}`);
+    const failed = (error: unknown) => this.#output.say(`the inspector failed: ${String(error)}`);
     const inspector = await startInspectorThread({ servers, listen, allowFaults }, failed);
     this.#teardown.defer(() => inspector.close());
     this.#output.say(`Inspector: ${inspector.url}`);
   }
 
-  /** What a phase takes is given back at its end, or when the demo is ended. */
+  /** Runs one phase. Its teardown runs at the end of the phase, or when the demo is interrupted. */
   async #phase<T>(work: (teardown: Teardown) => Promise<T>): Promise<T> {
     const teardown = new Teardown();
     const undo = () => teardown.run((error) => this.#output.say(`clean-up: ${String(error)}`));
@@ -162,7 +162,7 @@ class Demo {
   async #startNats(): Promise<string> {
     const server = await startNatsServer({ directory: this.#workDirectory }).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message.trim() : String(cause);
-      throw new KvferryError('disconnected', `${reason}; install nats-server, or name a running one with --nats`, {
+      throw new KvferryError('disconnected', `${reason}; install nats-server, or set --nats to a running server`, {
         cause,
       });
     });
@@ -213,7 +213,7 @@ class Demo {
     const { quietBytes, pageBytes, seed } = this.#options;
     requireRoom(SHARED_MEMORY, quietRoomBytes(QUIET_CHUNKS_MIN, pageBytes));
     const chunks = quietChunks(quietBytes, pageBytes, roomBytes(SHARED_MEMORY));
-    const scaled = chunks * pageBytes < quietBytes ? `, which is what ${SHARED_MEMORY} has room for` : '';
+    const scaled = chunks * pageBytes < quietBytes ? ` (as many as fit into ${SHARED_MEMORY})` : '';
     this.#output.say(
       `Quiet phase: ${chunks} distinct chunks of ${formatBytes(pageBytes)}${scaled}; 1 prefill → 1 decode`,
     );
@@ -226,7 +226,7 @@ class Demo {
     });
   }
 
-  /** Starts agents, lets `work` use them, and stops them. Rejects when one of them ends meanwhile. */
+  /** Starts agents, runs `work` with them, and stops them. Rejects when an agent exits before `work` is done. */
   async #withAgents<T>(
     shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl' | 'allowFaults'>,
     client: KvferryClient,
@@ -242,11 +242,12 @@ class Demo {
     const cluster = await startCluster(options, client, teardown);
     const result = await Promise.race([work(cluster, directory), cluster.failure()]);
     for (const agent of await cluster.stop()) this.#violations.add(agent);
-    for (const file of readdirSync(arenaDirectory)) this.#violations.add(`an agent left ${file} in shared memory`);
+    for (const file of readdirSync(arenaDirectory))
+      this.#violations.add(`an agent left the file ${file} in shared memory`);
     return result;
   }
 
-  /** A bar when somebody watches. The returned function makes it longer by one. */
+  /** Shows a progress bar if the output is interactive. Each call of the returned function advances it by one. */
   #progress(title: string, total: number, unit: string): () => void {
     if (!this.#output.interactive) return () => undefined;
     const bar = new cliProgress.SingleBar(

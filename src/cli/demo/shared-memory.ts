@@ -1,4 +1,4 @@
-/** Room in shared memory, and the demo's own directory there. */
+/** Checks the free space in shared memory, and creates the demo's directories. */
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
@@ -6,28 +6,28 @@ import { formatBytes } from '../../config/quantities.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 
-/** Part of the room that is left to others. */
+/** Fraction of the free space that the demo leaves to other processes. */
 const MARGIN = 0.05;
 
-/** Bytes that can be used below `directory`, a tmpfs: what it has room for, and memory to back it. */
+/** Usable bytes in `directory`, a tmpfs: the smaller of its free space and the free memory of the machine. */
 export function roomBytes(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return Math.floor(Math.min(bavail * bsize, freemem()) * (1 - MARGIN));
 }
 
-/** Rejects `arena_unavailable`, and says what helps. */
+/** Throws `arena_unavailable`, with the remedy, if `directory` has less than `neededBytes`. */
 export function requireRoom(directory: string, neededBytes: number): void {
   const bytes = roomBytes(directory);
   if (neededBytes <= bytes) return;
   const needed = formatBytes(Math.ceil(neededBytes / MIB) * MIB);
   throw new KvferryError(
     'arena_unavailable',
-    `the demo needs ${needed} in ${directory}, there is room for ${formatBytes(Math.floor(bytes / MIB) * MIB)}: ` +
-      'give it more (docker run --shm-size), or take --arena-pages or --page-bytes smaller',
+    `the demo needs ${needed} in ${directory}, which has room for ${formatBytes(Math.floor(bytes / MIB) * MIB)}; ` +
+      'enlarge it (docker run --shm-size), or use smaller --arena-pages or --page-bytes',
   );
 }
 
-/** A directory of our own, gone at the end with all that is in it. */
+/** Creates a directory. The teardown removes it with its content. */
 export function makeDirectory(parent: string, teardown: Teardown): string {
   const directory = mkdtempSync(join(parent, 'kvferry-demo-'));
   teardown.defer(() => rmSync(directory, { recursive: true, force: true }));

@@ -100,7 +100,7 @@ export class Checks {
     }
   }
 
-  /** The leases of keys and of requests agree. A ready request leases only ready keys, and a request that ended otherwise none. */
+  /** The leases of keys and of requests agree. A ready request leases only ready keys. A request that ended otherwise has none. */
   #checkLeases({ address }: SimulatedAgent, { entries, holders, tombstones }: StoreDescription): void {
     const byKey = new Map(entries.map((entry) => [entry.key, entry]));
     const dead = new Set(tombstones.filter(({ end }) => end !== 'ready').map(({ holder }) => holder));

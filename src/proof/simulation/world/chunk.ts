@@ -1,4 +1,4 @@
-/** The bytes of a simulated chunk. They are derived from its key, so a check can tell which key the bytes in a page belong to. */
+/** The bytes of a simulated chunk. They are derived from its key, so a check can compare the bytes in a page with a key. */
 export const PAGE_BYTES = 16;
 
 const SHORT_BYTES = 9;
