@@ -1,18 +1,18 @@
 /**
- * The control port: messages between agents, engines and routers. Bodies are JSON text; what they mean is
- * `src/protocol`. The real one is NATS (`src/control/nats-control.ts`).
+ * The control port: messages between agents, engines and routers. Bodies are JSON text in the format of `src/protocol`. The
+ * adapter for NATS is `src/control/nats-control.ts`.
  *
- * Delivery is not trusted: a message can be lost, repeated or late. Whoever sends one that matters gives it a deadline
- * and an identity that makes repeating it harmless.
+ * The port does not guarantee delivery: a message can be lost, repeated or late. A sender must therefore give an important
+ * message a deadline, and an identity that makes a repetition harmless.
  */
 import type { MessageHeaders } from '../protocol/headers.js';
 
 export interface ControlMessage {
   readonly subject: string;
   readonly body: string;
-  /** Of a name that came more than once, the first. */
+  /** Headers by name. If a name occurs more than once, its first value. */
   readonly headers?: MessageHeaders | undefined;
-  /** Answers the message. Does nothing when the sender asked for no answer. */
+  /** Answers the message. Does nothing if the sender does not expect an answer. */
   respond(body: string): void;
 }
 
@@ -24,24 +24,24 @@ export type ControlStatus = 'connected' | 'disconnected';
 
 export interface RequestOptions {
   readonly timeoutMs: number;
-  /** Go with the message if they can: `sendableHeaders` says which do. */
+  /** Headers to send with the message. `sendableHeaders` selects those that can be sent. */
   readonly headers?: MessageHeaders | undefined;
 }
 
 export interface ControlPort {
   /**
-   * Asks and waits for one answer. Rejects `no_responders` (nobody listens on that subject: the addressee is gone),
-   * `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
+   * Sends a request and resolves to the first answer. Rejects `no_responders` (the subject has no subscriber, because the
+   * addressee is gone), `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
    */
   request(subject: string, body: string, options: RequestOptions): Promise<string>;
-  /** Asks everyone who listens and collects the answers that come within `timeoutMs`. */
+  /** Sends a request to all subscribers, and resolves to the answers that arrive within `timeoutMs`. */
   requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]>;
-  /** Fire and forget; headers as with `request`. Throws `message_too_large` or `closed`. */
+  /** Sends a message without waiting for delivery. Headers are as in `request`. Throws `message_too_large` or `closed`. */
   publish(subject: string, body: string, headers?: MessageHeaders): void;
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription;
   onStatus(listener: (status: ControlStatus) => void): void;
-  /** Resolves when everything published and subscribed so far is known to the server. */
+  /** Resolves when the server has received all messages and subscriptions so far. */
   flush(): Promise<void>;
-  /** Sends what is queued, then closes. Idempotent. */
+  /** Sends all queued messages, then closes. Idempotent. */
   close(): Promise<void>;
 }

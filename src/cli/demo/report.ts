@@ -1,4 +1,4 @@
-/** The result of the demo: JSON for programs, a table for people. */
+/** What the demo found: as JSON for programs, as a table for people. */
 import { formatBytes } from '../../config/quantities.js';
 import { renderTable } from '../table.js';
 import type { LoadResult } from './load.js';
