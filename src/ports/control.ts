@@ -1,18 +1,18 @@
 /**
- * The control port: messages between agents, engines and routers. Bodies are JSON text in the format of `src/protocol`. The
- * adapter for NATS is `src/control/nats-control.ts`.
+ * The control port: messages between agents, engines and routers. Bodies are JSON text; what they mean is
+ * `src/protocol`. The real one is NATS (`src/control/nats-control.ts`).
  *
- * The port does not guarantee delivery: a message can be lost, repeated or late. A sender must therefore give an important
- * message a deadline, and an identity that makes a repetition harmless.
+ * Delivery is not trusted: a message can be lost, repeated or late. Whoever sends one that matters gives it a deadline
+ * and an identity that makes repeating it harmless.
  */
 import type { MessageHeaders } from '../protocol/headers.js';
 
 export interface ControlMessage {
   readonly subject: string;
   readonly body: string;
-  /** Headers by name. If a name occurs more than once, its first value. */
+  /** Of a name that came more than once, the first. */
   readonly headers?: MessageHeaders | undefined;
-  /** Answers the message. Does nothing if the sender does not expect an answer. */
+  /** Answers the message. Does nothing when the sender asked for no answer. */
   respond(body: string): void;
 }
 
@@ -24,24 +24,24 @@ export type ControlStatus = 'connected' | 'disconnected';
 
 export interface RequestOptions {
   readonly timeoutMs: number;
-  /** Headers to send with the message. `sendableHeaders` selects those that can be sent. */
+  /** Go with the message if they can: `sendableHeaders` says which do. */
   readonly headers?: MessageHeaders | undefined;
 }
 
 export interface ControlPort {
   /**
-   * Sends a request and resolves to the first answer. Rejects `no_responders` (the subject has no subscriber, because the
-   * addressee is gone), `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
+   * Asks and waits for one answer. Rejects `no_responders` (nobody listens on that subject: the addressee is gone),
+   * `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
    */
   request(subject: string, body: string, options: RequestOptions): Promise<string>;
-  /** Sends a request to all subscribers, and resolves to the answers that arrive within `timeoutMs`. */
+  /** Asks everyone who listens and collects the answers that come within `timeoutMs`. */
   requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]>;
-  /** Sends a message without waiting for delivery. Headers are as in `request`. Throws `message_too_large` or `closed`. */
+  /** Fire and forget; headers as with `request`. Throws `message_too_large` or `closed`. */
   publish(subject: string, body: string, headers?: MessageHeaders): void;
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription;
   onStatus(listener: (status: ControlStatus) => void): void;
-  /** Resolves when the server has received all messages and subscriptions so far. */
+  /** Resolves when everything published and subscribed so far is known to the server. */
   flush(): Promise<void>;
-  /** Sends all queued messages, then closes. Idempotent. */
+  /** Sends what is queued, then closes. Idempotent. */
   close(): Promise<void>;
 }
