@@ -1,4 +1,4 @@
-/** A command of the built program, as people run it. */
+/** Runs a command of the built program in its own process, as users do. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -27,7 +27,7 @@ export class Program {
     onTestFinished(() => void this.process.kill('SIGKILL'));
   }
 
-  /** Resolves with what `pattern` has in its first group, in the first line that it matches. */
+  /** Waits for a line that matches `pattern`. Resolves to the first group of the match. */
   async said(pattern: RegExp): Promise<string> {
     const find = async () => {
       for (;;) {
@@ -38,11 +38,15 @@ export class Program {
         });
       }
     };
-    return within(START_TIMEOUT_MS, `it never said ${pattern}:\n${this.#lines.join('\n')}`, find());
+    return within(
+      START_TIMEOUT_MS,
+      `the program printed no line that matches ${pattern}:\n${this.#lines.join('\n')}`,
+      find(),
+    );
   }
 
   end(signal: NodeJS.Signals): Promise<unknown> {
     this.process.kill(signal);
-    return within(START_TIMEOUT_MS, 'it did not end', this.#exit);
+    return within(START_TIMEOUT_MS, 'the program did not exit', this.#exit);
   }
 }
