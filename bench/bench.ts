@@ -1,4 +1,4 @@
-/** What every suite is given: how much to do, where, and whom to tell. */
+/** What every suite receives: the amount of work, directories, and where to report. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export class Bench {
   readonly quick: boolean;
   readonly versions: Versions;
   readonly progress: Progress;
-  /** A memory file system. */
+  /** A file system in memory. */
   readonly sharedMemory = '/dev/shm';
   readonly #say: (line: string) => void;
   #wrongChunks = 0;
@@ -32,17 +32,17 @@ export class Bench {
     this.#say = say;
   }
 
-  /** For logs and sockets. */
+  /** Makes a directory for logs and sockets. */
   workDirectory(teardown: Teardown): string {
     return makeDirectory(tmpdir(), teardown);
   }
 
-  /** For sources and arenas. */
+  /** Makes a directory for sources and arenas. */
   sharedDirectory(teardown: Teardown): string {
     return makeDirectory(this.sharedMemory, teardown);
   }
 
-  /** Never the same twice: bytes and keys of an earlier round cannot pass for those of this one. */
+  /** A new number at every call, so that bytes and keys of an earlier round differ from those of this one. */
   nextSeed(): number {
     this.#seed += 1;
     return this.#seed;
@@ -52,7 +52,7 @@ export class Bench {
     return this.#wrongChunks;
   }
 
-  /** Wrong bytes are not a slow result, they are none: the benchmark goes on and fails at its end. */
+  /** Counts chunks with wrong bytes. The benchmark continues and fails at its end. */
   countWrong(what: string, chunks: number): void {
     if (chunks > 0) this.#say(`WRONG BYTES in ${chunks} chunks: ${what}`);
     this.#wrongChunks += chunks;

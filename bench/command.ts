@@ -19,25 +19,27 @@ interface RawFlags {
   readonly output?: string;
 }
 
-/** Without further ado, these: the others take much longer to install. */
+/** Peers of a bare `--peers`. The others take much longer to install. */
 const PEERS_BY_DEFAULT: readonly PeerName[] = ['nixl', 'mooncake'];
 
-/** `run` is given what was asked for, and the command by which it can be asked for again. */
+/** `run` receives the flags, and the command that repeats the run. */
 export function benchCommand(run: (flags: BenchFlags, command: string) => Promise<void>): Command {
   const command = new Command('bench')
-    .description('Measure kvferry on this machine, in turns with what it is to be compared with.')
+    .description('Measure kvferry on this machine, in alternation with baselines and peers.')
     .option('--quick', 'fewer cases and shorter rounds: less than 3 minutes')
-    .addOption(new Option('--suite <names>', `only these of ${suiteNames.join(',')}`).argParser(listOf(suiteNames)))
+    .addOption(
+      new Option('--suite <names>', `run only these suites, of ${suiteNames.join(',')}`).argParser(listOf(suiteNames)),
+    )
     .addOption(
       new Option(
         '--peers [names]',
-        `also ${peerNames.join(', ')}; alone, it means ${PEERS_BY_DEFAULT.join(',')}`,
+        `also measure these peers, of ${peerNames.join(',')}; without names: ${PEERS_BY_DEFAULT.join(',')}`,
       ).argParser(listOf(peerNames)),
     )
-    .option('--output <file>', 'write the result there, as JSON')
+    .option('--output <file>', 'write the result to this file, as JSON')
     .option('--json', 'print the result as one JSON object on the last line');
   return command.action(async ({ quick, suite, peers, json, output }: RawFlags) => {
-    // Peers take part in the data suite only.
+    // Only the data suite has peers.
     const byDefault = peers === undefined ? suiteNames : (['data'] as const);
     const flags = {
       quick: quick === true,

@@ -1,4 +1,4 @@
-/** `npm run bench`: how fast it is, and beside each figure what it is to be compared with. */
+/** `npm run bench`: measures kvferry, and baselines and peers beside it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,6 @@ await benchCommand(async ({ json, output, ...options }, command) => {
   .parseAsync()
   .catch((error: unknown) => {
     say(`bench: ${error instanceof Error ? error.message : String(error)}`);
-    // Everything is gone; what was interrupted must not go on.
+    // All processes and files are removed. An interrupted suite must not continue.
     process.exit(EXIT_FAILURE);
   });

@@ -1,11 +1,11 @@
-/** A report as tables of text, for people who watch it run. */
+/** Renders a report as text tables for the terminal. */
 import Table from 'cli-table3';
 import { formatBytes } from '../src/config/quantities.js';
 import type { Spread } from './harness/statistics.js';
 import type { BenchReport } from './report.js';
 import type { Row } from './suite-result.js';
 
-/** One table for each kind of case; columns are what the rows have. */
+/** One table for each kind of case. Its columns are the parameters and figures of its rows. */
 export function renderRows({ suites, targets }: BenchReport): string[] {
   const lines = Object.entries(suites).flatMap(([suite, { rows, notRun }]) => [
     ...tablesOf(rows).flatMap(([table, of]) => [`\n${suite}: ${table}`, renderTable(of)]),
@@ -17,7 +17,7 @@ export function renderRows({ suites, targets }: BenchReport): string[] {
   return [...lines, '', ...held];
 }
 
-/** Rows by their table, in the order in which they came. */
+/** Rows by table, in their original order. */
 export function tablesOf(rows: readonly Row[]): (readonly [table: string, rows: readonly Row[]])[] {
   const names = [...new Set(rows.map(({ table }) => table))];
   return names.map((name) => [name, rows.filter(({ table }) => table === name)] as const);
@@ -36,12 +36,12 @@ function renderTable(rows: readonly Row[]): string {
   return table.toString();
 }
 
-/** Sizes as people write them. */
+/** Formats sizes with a unit, such as 4MiB. */
 export function formatParameter(name: string, value: string | number | undefined): string {
   return name.endsWith('Bytes') ? formatBytes(Number(value)) : `${value ?? ''}`;
 }
 
-/** The median, and in brackets the least and the most. */
+/** The median, with the smallest and largest value in brackets. */
 export function formatFigure(figure: Spread | number | undefined): string {
   if (figure === undefined) return '';
   return typeof figure === 'number' ? `${figure}` : `${figure.median} (${figure.min} – ${figure.max})`;

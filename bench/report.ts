@@ -1,4 +1,4 @@
-/** What the benchmark found: plain data, stored as JSON, from which tables and plots are made. */
+/** The result of the benchmark: plain data, stored as JSON. Tables and plots are made from it. */
 import type { Machine, Versions } from './harness/machine.js';
 import type { SuiteResult } from './suite-result.js';
 import type { Target } from './targets.js';
@@ -11,6 +11,6 @@ export interface BenchReport {
   readonly seconds: number;
   readonly suites: Readonly<Record<string, SuiteResult>>;
   readonly targets: readonly Target[];
-  /** Chunks whose bytes were not, at the receiver, what had been sent. */
+  /** Chunks that had wrong bytes at the receiver. */
   readonly wrongChunks: number;
 }

@@ -1,4 +1,4 @@
-/** All of it: the suites one after the other, each with its processes and files gone before the next begins. */
+/** Runs the suites one after the other. Each suite removes its processes and files before the next one begins. */
 import { join } from 'node:path';
 import { Teardown } from '../src/processes/teardown.js';
 import { KvferryError } from '../src/protocol/errors.js';
@@ -19,14 +19,14 @@ const MS_PER_S = 1000;
 export interface RunOptions {
   readonly quick: boolean;
   readonly suites: readonly SuiteName[];
-  /** How it was called, for whoever wants to repeat it. */
+  /** The command that repeats the run. */
   readonly command: string;
   readonly peers: readonly PeerName[];
-  /** Of the checkout. */
+  /** Root of the repository. */
   readonly root: string;
 }
 
-/** Rejects when it could not be run to its end. */
+/** Rejects if the run could not be completed. */
 export async function runBench(options: RunOptions, say: (line: string) => void): Promise<BenchReport> {
   const teardown = new Teardown();
   const interrupted = interruption(teardown);
@@ -71,7 +71,7 @@ async function runAlone(
   return result;
 }
 
-/** Rejects when the process is told to end. */
+/** Rejects when the process receives a signal to end. */
 function interruption(teardown: Teardown): Promise<never> {
   return new Promise((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -1,3 +1,3 @@
-/** The parts of the benchmark, in the order in which they run. */
+/** The suites of the benchmark, in the order in which they run. */
 export const suiteNames = ['data', 'control', 'contention', 'scale', 'recovery', 'observe'] as const;
 export type SuiteName = (typeof suiteNames)[number];

@@ -1,18 +1,18 @@
-/** What one suite found: rows of figures, and what could not be measured. */
+/** The result of one suite: rows of figures, and cases that could not be measured. */
 import type { Spread } from './harness/statistics.js';
 
-/** A figure's unit is the last part of its name. */
+/** Figures by name. The last part of a name is the unit. */
 export type Figures = Readonly<Record<string, Spread | number>>;
 
-/** One case: what was varied, and what came of it, with its baselines beside it. */
+/** One case: its parameters, and its figures with their baselines. */
 export interface Row {
-  /** Which table of its suite it belongs to. */
+  /** Table of the suite that the row belongs to. */
   readonly table: string;
   readonly parameters: Readonly<Record<string, string | number>>;
   readonly figures: Figures;
 }
 
-/** Something that should have been measured and could not be. */
+/** A case that could not be measured. */
 export interface NotRun {
   readonly what: string;
   readonly reason: string;
@@ -23,8 +23,8 @@ export interface SuiteResult {
   readonly notRun: readonly NotRun[];
 }
 
-/** A figure's median, or the figure itself; undefined when the row does not have it. */
-export function medianOf(row: Row, figure: string): number | undefined {
-  const value = row.figures[figure];
+/** The median of a figure, or the figure itself if it is a number. Undefined if the row does not have it. */
+export function medianOf({ figures }: Pick<Row, 'figures'>, figure: string): number | undefined {
+  const value = figures[figure];
   return typeof value === 'object' ? value.median : value;
 }

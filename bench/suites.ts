@@ -1,4 +1,4 @@
-/** What each part of the benchmark is. */
+/** The suites of the benchmark, by name. */
 
 import type { Teardown } from '../src/processes/teardown.js';
 import type { Bench } from './bench.js';

@@ -1,6 +1,6 @@
 /**
- * What the figures are held against. A target is what the project aims at; a limit has slack for machines that are busy,
- * and is what the benchmark fails at. Both are quotients of things measured side by side wherever that is possible.
+ * Aims of the benchmark. A target is a goal of the project. A limit has slack for busy machines, and the benchmark fails
+ * beyond it. Where possible, both are quotients of two figures that were measured in alternation.
  */
 
 import type { SuiteName } from './suite-names.js';
@@ -16,10 +16,10 @@ interface Aim {
   readonly table: string;
   readonly figure: string;
   readonly where: (parameters: Row['parameters']) => boolean;
-  /** Of several rows, the worst counts. */
+  /** Whether more or less is better. The worst row counts. */
   readonly better: 'more' | 'less';
   readonly target: number;
-  /** Undefined: it is no matter of regressions. */
+  /** Undefined if the aim does not guard against regressions. */
   readonly limit?: number;
 }
 
@@ -81,7 +81,11 @@ const aims: readonly Aim[] = [
     where: ({ trackedKeys }) => Number(trackedKeys) >= 1_000_000,
   },
   {
-    ...{ suite: 'scale', table: 'growth', name: 'dearest over cheapest key, 1,000 to 1,000,000 tracked' },
+    ...{
+      suite: 'scale',
+      table: 'growth',
+      name: 'cost of the most over the least expensive key, 1,000 to 1,000,000 tracked',
+    },
     ...{ figure: 'dearestOverCheapest', better: 'less', target: 2, limit: 6 },
     where: ({ of }) => of === 'store: tracked keys',
   },
@@ -96,11 +100,11 @@ const aims: readonly Aim[] = [
     }),
   ),
   {
-    ...{ suite: 'observe', table: 'looking', name: 'throughput lost while somebody looks, %' },
+    ...{ suite: 'observe', table: 'looking', name: 'throughput lost while an inspector is open, %' },
     ...{ figure: 'watchedLostPercent', better: 'less', target: 5, limit: 50, where: always },
   },
   {
-    ...{ suite: 'observe', table: 'looking', name: 'throughput lost when nobody looks, %' },
+    ...{ suite: 'observe', table: 'looking', name: 'throughput lost to the journal alone, %' },
     ...{ figure: 'unwatchedLostPercent', better: 'less', target: 1, limit: 40, where: always },
   },
   {
@@ -113,19 +117,19 @@ const aims: readonly Aim[] = [
   },
 ];
 
-/** How one aim was met. */
+/** The result for one aim. */
 export interface Target {
   readonly name: string;
-  /** The worst of the rows it is about. */
+  /** Value of the worst row. */
   readonly value: number;
   readonly target: number;
-  /** Null: it is no matter of regressions. */
+  /** Null if the aim does not guard against regressions. */
   readonly limit: number | null;
   readonly met: boolean;
   readonly withinLimit: boolean;
 }
 
-/** Aims whose rows were not measured are left out. */
+/** Judges every aim whose rows were measured. */
 export function judge(suites: Readonly<Partial<Record<SuiteName, SuiteResult>>>): Target[] {
   return aims.flatMap(({ name, suite, table, figure, where, better, target, limit = null }) => {
     const rows = suites[suite]?.rows.filter((row) => row.table === table && where(row.parameters)) ?? [];

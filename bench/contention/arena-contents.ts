@@ -1,4 +1,4 @@
-/** What the pages really hold. Nobody is asked for it but readers, and nobody prevents a write: that is the systems' task. */
+/** The true contents of the pages. Only readers see them. Nothing here prevents a write: that is the task of the systems. */
 import type { Timeline } from './timeline.js';
 
 /** 32 MiB at 10 GB/s, rounded. */
@@ -17,7 +17,7 @@ export class ArenaContents {
     this.#timeline = timeline;
   }
 
-  /** A write that was started goes on to its end: page by page the old bytes go, and the new ones are there. */
+  /** Writes page by page. A write that has started runs to its end. A page holds nothing while it is written. */
   write(places: readonly PlacedKey[], done: () => void): void {
     const [first, ...rest] = places;
     if (first === undefined) {

@@ -1,10 +1,10 @@
-/** The shipped store, with senders and messages around it that take time and lose nothing. */
+/** The shipped store, with simulated senders and messages. Messages take time and are never lost. */
 import type { StoreCommand, StoreEffect } from '../../src/store/messages.js';
 import { Store } from '../../src/store/store.js';
 import type { ArenaContents, PlacedKey } from './arena-contents.js';
 import { MESSAGE_MS, type Outcome, type System } from './system.js';
 import type { Timeline } from './timeline.js';
-import { SENDERS, type TracedRequest } from './trace.js';
+import { SENDERS, type WorkloadRequest } from './workload.js';
 
 const HOLDERS_MAX = 100_000;
 const LEASE_MS = 3_600_000;
@@ -12,11 +12,11 @@ const LEASE_MS = 3_600_000;
 type BatchEffect = Exclude<StoreEffect, { type: 'pages.freed' | 'leases.ended' | 'queued' }>;
 
 interface Arriving {
-  readonly request: TracedRequest;
+  readonly request: WorkloadRequest;
   readonly outcome: Outcome;
   readonly chunks: number;
   ready: number;
-  /** Writes that its sender has begun. */
+  /** Writes of the sender that are under way. */
   writes: number;
   over: boolean;
 }
@@ -43,14 +43,14 @@ export class KvferrySystem implements System {
     return this.#store.pageCounts().free;
   }
 
-  put(request: TracedRequest, batch: number, outcome: Outcome): void {
+  put(request: WorkloadRequest, batch: number, outcome: Outcome): void {
     const chunks = request.batches.flat().length;
     if (batch === 0) {
       this.#arriving.set(request.name, { request, outcome, chunks, ready: 0, writes: 0, over: false });
     }
     const keys = request.batches[batch] ?? [];
     this.#message(() => {
-      // Who has given it up sends no more of it.
+      // A sender that gave the request up sends no more of it.
       if (this.#arriving.get(request.name)?.over !== false) return;
       const part = { batch, last: batch === request.batches.length - 1, totalChunks: chunks };
       const lengths = keys.map(() => 1);
@@ -65,7 +65,7 @@ export class KvferrySystem implements System {
     });
   }
 
-  abort(request: TracedRequest): void {
+  abort(request: WorkloadRequest): void {
     const arriving = this.#arriving.get(request.name);
     if (arriving === undefined || arriving.over) return;
     arriving.over = true;
@@ -77,7 +77,7 @@ export class KvferrySystem implements System {
     });
   }
 
-  release(request: TracedRequest): void {
+  release(request: WorkloadRequest): void {
     this.#arriving.delete(request.name);
     this.#execute({ type: 'release', holder: holderOf(request), keys: undefined });
   }
@@ -118,7 +118,7 @@ export class KvferrySystem implements System {
     }
   }
 
-  /** The sender is told the pages, writes them, and commits. */
+  /** The sender receives the pages, writes them, and commits. */
   #write(
     arriving: Arriving,
     batch: number,
@@ -145,7 +145,7 @@ export class KvferrySystem implements System {
     });
   }
 
-  /** A sender that has given up says when no write of it can land any more. */
+  /** A sender that gave up reports when none of its writes can land any more. */
   #drainedWhenQuiet(arriving: Arriving): void {
     if (!arriving.over || arriving.writes > 0) return;
     this.#message(() => this.#execute({ type: 'drained', holder: holderOf(arriving.request) }));
@@ -174,7 +174,7 @@ export class KvferrySystem implements System {
   }
 }
 
-function holderOf({ name, sender }: TracedRequest) {
+function holderOf({ name, sender }: WorkloadRequest) {
   return { request: name, epoch: epochOf(sender) };
 }
 

@@ -1,18 +1,18 @@
-/** The contention suite: the same trace on the shipped store and on a model of upstream's rules, in simulated time. */
+/** The contention suite: the same workload on the shipped store and on a model of upstream's rules, in simulated time. */
 
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { rounded } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import { KvferrySystem } from './kvferry-system.js';
-import { runTrace, type TraceResult } from './run-trace.js';
-import { makeTrace, pagesWanted } from './trace.js';
+import { runWorkload, type WorkloadResult } from './run-workload.js';
 import { UpstreamModel } from './upstream-model.js';
+import { makeWorkload, pagesWanted } from './workload.js';
 
 const AT_ONCE = 16;
 /**
- * How full the arena is, in percent, when requests need not wait, and how large it is for that. At 100 % it is always full:
- * the requests want half as much again as there is.
+ * How full the arena is when no request waits, in percent, and its size for that. At 100 % the arena is always full: the
+ * requests need 1.5 times its pages.
  */
 const OCCUPANCIES = [
   { percent: 50, pagesOfWanted: 2 },
@@ -32,10 +32,10 @@ export async function runContention(bench: Bench, _teardown: Teardown): Promise<
     for (const { percent: occupancyPercent, pagesOfWanted } of OCCUPANCIES) {
       for (const abortedPercent of ABORTED_PERCENT) {
         bench.progress.step(`${occupancyPercent} % occupied, ${abortedPercent} % aborted`);
-        const trace = makeTrace({ seed: SEED, requests, batches, aborted: abortedPercent / 100 });
+        const workload = makeWorkload({ seed: SEED, requests, batches, aborted: abortedPercent / 100 });
         const size = { pages: Math.round(pagesWanted(AT_ONCE) * pagesOfWanted), atOnce: AT_ONCE };
-        const ours = runTrace(trace, size, (...parts) => new KvferrySystem(...parts));
-        const upstream = runTrace(trace, size, (...parts) => new UpstreamModel(...parts));
+        const ours = runWorkload(workload, size, (...parts) => new KvferrySystem(...parts));
+        const upstream = runWorkload(workload, size, (...parts) => new UpstreamModel(...parts));
         rows.push({
           table: 'goodput',
           parameters: { batches, occupancyPercent, abortedPercent, pages: size.pages },
@@ -48,7 +48,7 @@ export async function runContention(bench: Bench, _teardown: Teardown): Promise<
   return { rows, notRun: [] };
 }
 
-function figuresOf(name: string, { goodPerS, wrong, lost, lostPages, occupied }: TraceResult) {
+function figuresOf(name: string, { goodPerS, wrong, lost, lostPages, occupied }: WorkloadResult) {
   return {
     [`${name}GoodPerS`]: rounded(goodPerS),
     [`${name}Wrong`]: wrong,

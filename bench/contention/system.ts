@@ -1,24 +1,24 @@
-/** Two agents and what is between them, seen by the engines: what a trace is run on. */
+/** Two agents and their network as the engines see them. A workload runs on a system. */
 import type { PlacedKey } from './arena-contents.js';
-import type { TracedRequest } from './trace.js';
+import type { WorkloadRequest } from './workload.js';
 
 export interface Outcome {
-  /** The receiver says that it is all there, and where. Undefined in place of a page that it does not find. */
+  /** The receiver reports the places of all keys. Undefined for a key that it does not find. */
   ready(places: readonly (PlacedKey | undefined)[]): void;
-  /** The router is told that it will not become ready. */
+  /** The router receives an end other than ready. */
   ended(): void;
 }
 
 export interface System {
-  /** One step of prefill is done: its bytes can be moved. */
-  put(request: TracedRequest, batch: number, outcome: Outcome): void;
+  /** One step of prefill is done, so its bytes can be moved. */
+  put(request: WorkloadRequest, batch: number, outcome: Outcome): void;
   /** The router or the sender's engine gives the request up. */
-  abort(request: TracedRequest): void;
-  /** The decode engine has read it. */
-  release(request: TracedRequest): void;
-  /** Pages that could be handed out now. */
+  abort(request: WorkloadRequest): void;
+  /** The decode engine has read the request. */
+  release(request: WorkloadRequest): void;
+  /** Pages that are free now. */
   readonly freePages: number;
 }
 
-/** One message from one agent to another. */
+/** Time of one message from one agent to another. */
 export const MESSAGE_MS = 0.5;

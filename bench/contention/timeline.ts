@@ -1,4 +1,4 @@
-/** Simulated time: what is planned happens in order, and nothing takes time but waiting. */
+/** Simulated time: planned steps happen in order, and only waiting takes time. */
 interface Planned {
   readonly atMs: number;
   readonly happen: () => void;
@@ -6,7 +6,7 @@ interface Planned {
 
 export class Timeline {
   #nowMs = 0;
-  /** The next one is last; of those due at the same time, the one that was planned first. */
+  /** Planned steps, the next one last. Steps of the same time happen in the order in which they were planned. */
   readonly #planned: Planned[] = [];
 
   get nowMs(): number {
@@ -25,7 +25,7 @@ export class Timeline {
     this.#planned.splice(low, 0, { atMs, happen });
   }
 
-  /** Until nothing is planned any more. */
+  /** Runs until no step is planned. */
   run(): void {
     for (let next = this.#planned.pop(); next !== undefined; next = this.#planned.pop()) {
       this.#nowMs = next.atMs;

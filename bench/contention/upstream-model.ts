@@ -1,24 +1,24 @@
 /**
- * The rules by which LMCache's asynchronous prefill/decode backend allocates, deduplicates and gives back, in as little code
- * as they can be written down:
+ * The rules by which LMCache's asynchronous prefill/decode backend allocates, deduplicates and frees pages, in as little
+ * code as possible:
  *
  * - A key that has a page counts as sent, whether or not its bytes are there. References are counted for each key.
- * - Admission charges every chunk of a request, also those that are there, gives the charge back before the pages are
- *   taken, and has no order.
- * - The look-up comes before the wait for memory. A key that somebody else has put meanwhile keeps its page; the late page goes
- *   back, but its index is in the answer, and is written to.
- * - A receiver serves one call of a sender at a time, and a call waits for memory without limit: a cancel waits behind it.
- * - A cancel drops the references at once, also while the write is running.
- * - The sender tells the router when its own writes are done. Nobody tells it of a failure.
+ * - Admission charges every chunk of a request, including those that are already there. It gives the charge back before the
+ *   pages are taken. It has no order.
+ * - The look-up comes before the wait for memory. If another request has put the key meanwhile, the key keeps its page. The
+ *   late page is freed, but its index is in the answer, and the sender writes to it.
+ * - A receiver serves one call of a sender at a time. A call waits for memory without limit, and a cancel waits behind it.
+ * - A cancel drops the references at once, even during the write.
+ * - The sender notifies the router when its own writes are done. The router receives no failures.
  *
- * It is kind where it can be: calls of different senders do not wait for each other, no message is lost, nobody dies, a
- * receiver never rolls back what a cancel drops too, and a request that was given up asks for nothing more.
+ * The model is generous. Calls of different senders do not wait for each other. No message is lost, and no process dies. A
+ * receiver never rolls back what a cancel also drops. A request that was given up sends no more calls.
  */
 import { Random } from '../../src/proof/simulation/random.js';
 import type { ArenaContents, PlacedKey } from './arena-contents.js';
 import { MESSAGE_MS, type Outcome, type System } from './system.js';
 import type { Timeline } from './timeline.js';
-import type { TracedRequest } from './trace.js';
+import type { WorkloadRequest } from './workload.js';
 
 interface Entry {
   readonly page: number;
@@ -26,18 +26,18 @@ interface Entry {
 }
 
 interface Sending {
-  readonly request: TracedRequest;
+  readonly request: WorkloadRequest;
   readonly outcome: Outcome;
-  /** What a cancel will name. */
+  /** Keys that a cancel will name. */
   readonly tracked: string[];
-  /** Steps of prefill that are done, and batches that have their pages: one is asked for after the other. */
+  /** Steps of prefill that are done. The sender requests pages for one batch after the other. */
   batchesPut: number;
   batchesPlaced: number;
   batchesWritten: number;
   aborted: boolean;
 }
 
-/** Served one after the other; `done` lets the next one begin. */
+/** A call to a receiver. Calls of one sender run one after the other; `done` starts the next. */
 type Call = (done: () => void) => void;
 
 const SEED = 1;
@@ -50,7 +50,7 @@ export class UpstreamModel implements System {
   readonly #sending = new Map<string, Sending>();
   readonly #calls = new Map<number, Call[]>();
   readonly #random = new Random(SEED);
-  /** Whoever waits for memory: each tries, and answers whether it got what it needs. */
+  /** Attempts of the requests that wait for memory. Each returns whether it got its pages. */
   #waiting: (() => boolean)[] = [];
   #charged = 0;
 
@@ -64,7 +64,7 @@ export class UpstreamModel implements System {
     return this.#free.length;
   }
 
-  put(request: TracedRequest, batch: number, outcome: Outcome): void {
+  put(request: WorkloadRequest, batch: number, outcome: Outcome): void {
     const known = this.#sending.get(request.name);
     if (known !== undefined) {
       known.batchesPut += 1;
@@ -85,7 +85,7 @@ export class UpstreamModel implements System {
     });
   }
 
-  abort(request: TracedRequest): void {
+  abort(request: WorkloadRequest): void {
     const sending = this.#sending.get(request.name);
     if (sending === undefined || sending.aborted) return;
     sending.aborted = true;
@@ -95,7 +95,7 @@ export class UpstreamModel implements System {
     });
   }
 
-  release(request: TracedRequest): void {
+  release(request: WorkloadRequest): void {
     const sending = this.#sending.get(request.name);
     if (sending !== undefined) this.#drop(sending.tracked.splice(0));
   }
@@ -171,7 +171,7 @@ export class UpstreamModel implements System {
     if (this.#free.length > before) this.#wake();
   }
 
-  /** Now, or at some wake-up: there is no order among those who wait. */
+  /** Runs the attempt now, or at a later wake-up. Waiting requests have no order. */
   #whenPossible(attempt: () => boolean): void {
     if (!attempt()) this.#waiting.push(attempt);
   }

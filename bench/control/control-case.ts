@@ -2,7 +2,7 @@
 
 export interface ControlCase {
   readonly keys: number;
-  /** Part of the keys, 0 to 1, that are in the arena already. */
+  /** Fraction of the keys, 0 to 1, that are already in the arena. */
   readonly shared: number;
   readonly atOnce: number;
   readonly senders: number;
@@ -20,10 +20,10 @@ const SHARED = [0, 0.5, 0.95] as const;
 const AT_ONCE = [1, 8, 32, 256] as const;
 const SENDERS = [1, 4, 16] as const;
 
-/** A step of chunked prefill of 8,192 tokens, nothing shared, one after the other. */
+/** A step of chunked prefill of 8,192 tokens: no shared keys, one request after the other. */
 const BASE: ControlCase = { keys: 32, shared: 0, atOnce: 1, senders: 1 };
 
-/** Every combination. Ordered by senders: agents are started once for each number of them. */
+/** Every combination. Ordered by senders, because agents are started once for each number of senders. */
 export const fullControl: ControlScale = {
   cases: SENDERS.flatMap((senders) =>
     KEYS.flatMap((keys) =>
@@ -35,7 +35,7 @@ export const fullControl: ControlScale = {
   warmUpMs: 10_000,
 };
 
-/** One thing varied at a time. */
+/** Cases that vary one parameter at a time. */
 export const quickControl: ControlScale = {
   cases: [
     BASE,

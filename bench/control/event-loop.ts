@@ -1,4 +1,4 @@
-/** How long the largest batch there is blocks the event loops of both agents. */
+/** Measures for how long the largest possible batch blocks the event loops of both agents. */
 import { KEYS_PER_BATCH_MAX } from '../../src/protocol/limits.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
@@ -18,7 +18,7 @@ export async function measureEventLoop(cluster: Cluster, requests: Requests): Pr
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
     const keys = freshKeys(KEYS_PER_BATCH_MAX);
     await Promise.all([prefill, decode].map((agent) => agent.probe({ collect: true, watchLoop: true })));
-    // The first answer still has the collection in it.
+    // The first answer includes the garbage collection.
     await Promise.all([prefill, decode].map((agent) => agent.probe()));
     const startMs = performance.now();
     const event = await requests.move(prefill.name, { keys, source });

@@ -1,4 +1,4 @@
-/** What an agent's memory grows by, for each key it keeps and for each request that is under way. */
+/** Measures the memory of an agent for each key that it keeps, and for each request in progress. */
 
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
@@ -23,7 +23,7 @@ export async function measureMemory(quick: boolean, cluster: Cluster, requests: 
   ];
 }
 
-/** Ready, leased, never released until it has been measured. */
+/** Makes ready requests and releases them only after the measurement. */
 async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests): Promise<Row> {
   const count = keys / KEYS_PER_REQUEST;
   const sender = cluster.prefill[0]?.name ?? '';
@@ -41,7 +41,7 @@ async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests)
   };
 }
 
-/** The first of two batches is there, the second one does not come until it has been measured. */
+/** Puts the first of two batches of each request. The second follows only after the measurement. */
 async function perLiveRequest(count: number, cluster: Cluster, requests: Requests): Promise<Row> {
   const [prefill] = cluster.prefill as [BenchAgent];
   const source = requests.source(LIVE_KEYS, CHUNK_BYTES);

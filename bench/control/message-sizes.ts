@@ -1,4 +1,4 @@
-/** How large the messages of one request are, so that bare round trips can be made of the same size. */
+/** Sizes of the messages of one request, for bare round trips with the same sizes. */
 import type { z } from 'zod';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import type { operationSchemas } from '../../src/protocol/operations.js';
@@ -11,7 +11,7 @@ export interface RoundTripSizes {
   readonly replyBytes: number;
 }
 
-/** Of the three questions that must be answered before a request is ready: put, allocate, commit. */
+/** Sizes of the three messages that are answered before a request is ready: put, allocate, commit. */
 export function messageSizes({ keys: count, shared }: Pick<ControlCase, 'keys' | 'shared'>): RoundTripSizes[] {
   const keys = freshKeys(count);
   const fresh = count - Math.floor(count * shared);
@@ -20,7 +20,7 @@ export function messageSizes({ keys: count, shared }: Pick<ControlCase, 'keys' |
   const epoch = '0123456789abcdef';
   const name = { request: 'bench-12345', epoch };
   const one = { length: 1, count };
-  // Page numbers and generations of a store that has been in use for a while.
+  // Page numbers and generations as in a store that has been in use for some time.
   const pages = Array.from({ length: fresh }, (_, index) => 1000 + index);
   const generations = pages.map(() => 100);
   const alreadySent = Array.from({ length: count - fresh }, (_, index) => index);

@@ -1,4 +1,4 @@
-/** Answers every question on `bench.echo.<bytes>` with so many bytes: nothing but NATS. Ends with its parent. */
+/** Answers every request on `bench.echo.<bytes>` with that many bytes. Ends with its parent. */
 import { connectNats } from '../../src/control/nats-control.js';
 import { operationOf } from '../../src/protocol/subjects.js';
 

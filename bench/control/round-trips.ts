@@ -1,4 +1,4 @@
-/** Bare round trips over the same NATS server, to a process that does nothing else than answer. */
+/** Bare round trips over the same NATS server, to a process that only answers. */
 import { fileURLToPath } from 'node:url';
 import type { ControlPort } from '../../src/ports/control.js';
 import type { Teardown } from '../../src/processes/teardown.js';
@@ -27,7 +27,7 @@ export async function startEcho({ natsUrl }: Cluster, logDirectory: string, tear
   await ask(program, {}, TIMEOUT_MS);
 }
 
-/** Milliseconds that each repetition takes to make all these round trips, one after the other. */
+/** Milliseconds of each repetition, which makes all these round trips one after the other. */
 export function measureRoundTrips(
   control: ControlPort,
   sizes: readonly RoundTripSizes[],

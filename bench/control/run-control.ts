@@ -1,6 +1,6 @@
 /**
- * The control suite: everything but the bytes. Chunks of one byte, so that what takes time is messages and decisions; bare
- * NATS round trips of the same sizes in turns with them.
+ * The control suite: everything but the bytes. Chunks have one byte, so messages and decisions take the time. Bare NATS round
+ * trips of the same sizes run in alternation.
  */
 
 import { Teardown } from '../../src/processes/teardown.js';
@@ -22,7 +22,7 @@ import { measureRoundTrips, startEcho } from './round-trips.js';
 const PAGE_BYTES = 4096;
 const ARENA_PAGES = 262_144;
 const SOURCE_BYTES = 65_536;
-/** Nothing expires, and no heartbeat is missed, while the machine is busy with measuring. */
+/** Long enough that no lease expires and no heartbeat is missed on the busy machine. */
 const SETTINGS = ['--lease-ms', '3600s', '--heartbeat-ms', '5s', '--requests-max', '100000'];
 
 export async function runControl(bench: Bench, teardown: Teardown): Promise<SuiteResult> {
@@ -59,7 +59,7 @@ async function runWithSenders(
   const requests = new Requests(cluster);
   await requests.attach(directory, SOURCE_BYTES);
   const rows: Row[] = [];
-  // Agents run for months: their first requests run code that is not compiled yet.
+  // The first requests of an agent run code that is not compiled yet. Agents run for months.
   await runLoad({ keys: 32, sharedKeys: [], atOnce: 8, durationMs: scale.warmUpMs }, cluster, requests);
   for (const one of cases) {
     bench.progress.step(`${one.keys} keys, ${one.shared} shared, ${one.atOnce} at once, ${one.senders} senders`);
@@ -110,7 +110,7 @@ function rowOf(one: ControlCase, requests: readonly Taken[], roundTrips: readonl
       threeRoundTripsP99Ms: rounded(quantile(allRoundTrips, 0.99)),
       roundTripsToReady: spreadOf(ratios(p50s(requests), oneTrip)),
       cpuPerKeyUs: spreadOf(requests.map(({ cpuUs, timesMs }) => cpuUs / timesMs.length / one.keys)),
-      // What one processor could do for the decode agent, if it did nothing else.
+      // The rate of a decode agent with a processor of its own.
       decodeBatchesPerCpuS: spreadOf(cpuPerS),
       measuredBatches: all.length,
     },

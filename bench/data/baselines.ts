@@ -1,4 +1,4 @@
-/** How fast this machine moves the same number of bytes without anybody's library. */
+/** Measures how fast this machine moves the same number of bytes without a transfer library. */
 import { measureMemcpy, measureTcpStream } from '../../src/native/baseline.js';
 import type { NotRun } from '../suite-result.js';
 import type { Contender } from './contender.js';
@@ -6,14 +6,14 @@ import { measureIperf3 } from './iperf3.js';
 import type { WriteCase } from './write-case.js';
 
 export interface Baseline {
-  /** Begins the names of its figures. */
+  /** Prefix of the names of its figures. */
   readonly name: string;
   readonly path: Contender['path'];
   /** GB/s (10^9 bytes). */
   measure(one: WriteCase): Promise<number>;
 }
 
-/** `programs`: those of the baselines that are programs of others, if they are installed. */
+/** `programs`: baselines that are separate programs, if they are installed. */
 export function findBaselines(
   directory: string,
   programs: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** What the benchmark and its two endpoint processes say to each other. */
+/** Messages between the benchmark and its two endpoint processes. */
 
 import type { NativeProvider } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant, UnavailableProvider } from '../../src/ports/fabric.js';

@@ -1,5 +1,5 @@
 /**
- * One side of the fabric in a process of its own: it does what its parent says, one thing after the other, and ends with
+ * One side of the fabric in a separate process. It executes the commands of its parent one after the other, and ends with
  * its parent.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
@@ -18,7 +18,7 @@ const PAGE_BYTES = 4096;
 const US_PER_MS = 1000;
 const MS_PER_S = 1000;
 
-/** The memory of this side: the source of the one, the arena of the other. */
+/** The memory of this side: a source or an arena. */
 let memory: number;
 let fabric: FabricPort;
 const connections = new Map<Provider, FabricConnection>();

@@ -1,4 +1,4 @@
-/** One stream of iperf3 over loopback: its server and its client, for one measurement each. */
+/** One stream of iperf3 over loopback, with a server and a client for each measurement. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ interface Result {
   readonly end: { readonly sum_received: { readonly bits_per_second: number } };
 }
 
-/** GB/s, as the receiving side counts them. */
+/** GB/s as counted by the receiving side. */
 export async function measureIperf3(bytes: number): Promise<number> {
   const port = `${await freePort()}`;
   const server = spawn('iperf3', ['--server', '--one-off', '--forceflush', '--bind', '127.0.0.1', '--port', port], {

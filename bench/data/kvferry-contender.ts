@@ -11,7 +11,7 @@ import type { EndpointAnswers, EndpointCommand } from './endpoint-messages.js';
 
 const PROGRAM = fileURLToPath(new URL('endpoint-process.js', import.meta.url));
 const PROVIDERS = ['same-host', 'tcp', 'verbs'] as const satisfies readonly NativeProvider[];
-/** Longer than any round can take. */
+/** Longer than any round. */
 const COMMAND_TIMEOUT_MS = 120_000;
 
 export async function startKvferry(

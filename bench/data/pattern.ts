@@ -1,7 +1,7 @@
 /**
- * The bytes of one chunk in one round: whoever knows both numbers can check them. Every block of 4 KiB begins with its
- * number and goes on with the same bytes, unique to round and chunk. So bytes of an earlier round, a chunk at the wrong
- * place and a block at the wrong place all show.
+ * The bytes of one chunk in one round. They follow from these two numbers, so a receiver can check them. Every block of 4 KiB
+ * begins with its number and continues with bytes that are unique to round and chunk. A check therefore detects bytes of an
+ * earlier round, a chunk at the wrong place, and a block at the wrong place.
  */
 import { createHash } from 'node:crypto';
 

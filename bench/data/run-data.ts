@@ -1,6 +1,6 @@
 /**
- * The data suite: chunks from the memory of one process into that of another, every byte verified at the receiver after
- * the clock has stopped; baselines and peers in turns with it.
+ * The data suite: chunks travel from the memory of one process to the memory of another. The receiver verifies every byte
+ * after the clock has stopped. Baselines and peers run in alternation.
  */
 import { formatBytes } from '../../src/config/quantities.js';
 import type { Teardown } from '../../src/processes/teardown.js';
@@ -17,14 +17,14 @@ import { measureThroughAgents } from './through-agents.js';
 import { type DataScale, fullData, peersData, quickData, type WriteCase, writeCases } from './write-case.js';
 
 const GIB = 1024 ** 3;
-/** Of a source or an arena. */
+/** Size of a source or an arena. */
 const FULL_ROOM_BYTES = GIB;
 const QUICK_ROOM_BYTES = GIB / 4;
 /** kvferry, memcpy and five pairs of peers have a source and a target each. */
 const ROOM_PARTS = 14;
 const BYTES_PER_GB = 1e9;
 
-/** Starts peers that write the same chunks; each has `bytes` bytes on either side. */
+/** Starts peers that write the same chunks. Each has `bytes` bytes on both sides. */
 export type StartPeers = (
   options: { readonly bytes: number; readonly logDirectory: string },
   teardown: Teardown,
@@ -111,7 +111,7 @@ function scaleOf(bench: Bench, withPeers: boolean): DataScale {
   return { ...scale, roomBytes: Math.min(wanted, Math.floor(roomBytes(bench.sharedMemory) / ROOM_PARTS)) };
 }
 
-/** On a device, verbs is to be held against ib_write_bw. */
+/** On an RDMA device, verbs must be compared with ib_write_bw. */
 function perftest(paths: readonly string[]): SuiteResult['notRun'] {
   const reason = paths.includes('verbs')
     ? 'run it by hand on the device: it needs two hosts or a loop-back cable to say something'

@@ -1,6 +1,6 @@
 /**
- * The same bytes through whole agents: put, announced ready, and only then verified in the arena and released. What is
- * timed is what an engine waits for, with keys, messages and decisions.
+ * The same bytes through whole agents: put, announced as ready, then verified in the arena and released. The time is what an
+ * engine waits for, with keys, messages and decisions.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,13 +25,13 @@ const KEYS_PER_REQUEST = 16;
 const BYTES_PER_GB = 1e9;
 const MS_PER_S = 1000;
 const IDLE_MS = 2000;
-/** The garbage and the timers that the load has left are done with by then. */
+/** Time until the garbage and the timers of the load are gone. */
 const SETTLING_MS = 2000;
 
 interface ThroughAgentsScale {
   readonly chunkBytes: readonly number[];
   readonly inFlight: readonly number[];
-  /** Of one round, or one request for each that is in flight. */
+  /** Requests of one round, at least one for each in flight. */
   readonly roundBytes: number;
   readonly rounds: number;
 }
@@ -127,7 +127,7 @@ async function measure(
   return rows;
 }
 
-/** CPU time of agents that are connected and have nothing to do. */
+/** CPU time of agents that are connected and idle. */
 async function measureIdle({ prefill, decode }: Cluster, parameters: Row['parameters']): Promise<Row> {
   const agents = [...prefill, decode];
   await delay(SETTLING_MS);

@@ -1,4 +1,4 @@
-/** The cases of the data suite: how large, how many together, how many of those at once. */
+/** The cases of the data suite: size of a chunk, chunks of a batch, batches in flight. */
 import type { NotRun } from '../suite-result.js';
 
 const KIB = 1024;
@@ -6,11 +6,11 @@ const MIB = 1024 ** 2;
 
 export interface WriteCase {
   readonly chunkBytes: number;
-  /** Chunks that are handed over together and complete together. */
+  /** Chunks of a batch, which is handed over as one and completes as one. */
   readonly batch: number;
   /** Batches under way at once. */
   readonly inFlight: number;
-  /** Chunks of one round; each is written once. */
+  /** Chunks of one round. Each is written once. */
   readonly chunks: number;
 }
 
@@ -18,9 +18,9 @@ export interface DataScale {
   readonly chunkBytes: readonly number[];
   readonly batches: readonly number[];
   readonly inFlight: readonly number[];
-  /** Bytes of one round, or as many as are in flight. */
+  /** Bytes of one round, at least those in flight. */
   readonly roundBytes: number;
-  /** What source and arena have room for. */
+  /** Size of a source and of an arena. */
   readonly roomBytes: number;
   readonly rounds: number;
   readonly warmUpRounds: number;
@@ -35,7 +35,7 @@ export const fullData: Omit<DataScale, 'roomBytes'> = {
   warmUpRounds: 1,
 };
 
-/** Each peer fills and compares every byte in a program of its own, some of them slowly: smaller rounds. */
+/** Smaller rounds with peers, because each fills and compares every byte itself, some of them slowly. */
 export const peersData: Omit<DataScale, 'roomBytes'> = { ...fullData, roundBytes: 128 * MIB, rounds: 3 };
 
 export const quickData: Omit<DataScale, 'roomBytes'> = {
@@ -47,7 +47,7 @@ export const quickData: Omit<DataScale, 'roomBytes'> = {
   warmUpRounds: 1,
 };
 
-/** Chunks in flight must not share memory: a case that needs more than there is room for is not run. */
+/** Chunks in flight must not share memory, so a case that needs more memory is not run. */
 export function writeCases(scale: DataScale): { readonly cases: readonly WriteCase[]; readonly notRun: NotRun[] } {
   const { chunkBytes: sizes, batches, inFlight: depths, roundBytes, roomBytes } = scale;
   const all = sizes.flatMap((chunkBytes) =>

@@ -1,20 +1,26 @@
-/** Writes docs/benchmarks.md and its plots from bench/results. Run from the root of the repository: `npm run bench:docs`. */
+/** Writes docs/benchmarks.md, docs/benchmarks/full.md and their plots from bench/results: `npm run bench:docs`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { writeGenerated } from '../../scripts/docs/output.js';
 import type { BenchReport } from '../report.js';
-import { renderPage, type StoredReport } from './page.js';
+import { fullPage } from './full-page.js';
 import { plotsOf } from './plots.js';
+import type { StoredReport } from './stored-report.js';
+import { summaryPage } from './summary-page.js';
 
-/** Those that are there are shown, in this order. */
-const RESULTS = ['full', 'quick', 'peers'] as const;
+/** The reports that exist are shown, in this order. */
+const NAMES = ['full', 'quick', 'peers'] as const;
 
-const stored = RESULTS.flatMap((name): StoredReport[] => {
+const reports = NAMES.flatMap((name): StoredReport[] => {
   const path = `bench/results/${name}.json`;
   if (!existsSync(path)) return [];
   const report = JSON.parse(readFileSync(path, 'utf8')) as BenchReport;
-  return [{ path, report, plots: plotsOf(report), plotFolder: `benchmarks/${name}` }];
+  return [{ name, report, plots: plotsOf(report) }];
 });
-const plots = stored.flatMap((one) =>
-  one.plots.map(({ name, svg }) => ({ path: `docs/${one.plotFolder}/${name}.svg`, text: svg })),
+const plots = reports.flatMap(({ name, plots: drawn }) =>
+  drawn.map((plot) => ({ path: `docs/benchmarks/${name}/${plot.name}.svg`, text: plot.svg })),
 );
-await writeGenerated([{ path: 'docs/benchmarks.md', text: renderPage(stored) }, ...plots], process.argv);
+const pages = [
+  { path: 'docs/benchmarks.md', text: summaryPage(reports) },
+  { path: 'docs/benchmarks/full.md', text: fullPage(reports) },
+];
+await writeGenerated([...pages, ...plots], process.argv);

@@ -1,11 +1,11 @@
-/** Which figures are drawn, and how they are grouped. */
+/** The plots of the benchmarks pages: which figures they show, and how these are grouped. */
 import { formatBytes } from '../../src/config/quantities.js';
 import { type Bar, type BarChart, drawBarChart } from '../plots/bar-chart.js';
 import type { BenchReport } from '../report.js';
 import type { Row } from '../suite-result.js';
 
 export interface Plot {
-  /** Of the file, without its ending. */
+  /** Name of the file, without its ending. */
   readonly name: string;
   readonly title: string;
   readonly svg: string;
@@ -16,10 +16,10 @@ const PATHS = {
   tcp: { title: 'TCP over loopback', baseline: 'tcpStream', baselineName: 'one raw stream' },
 } as const;
 const PEERS = { nixl: 'NIXL', mooncake: 'Mooncake', lmcache: 'LMCache' } as const;
-/** A step of chunked prefill, or nearly so. */
+/** Chunks of a batch: about one step of chunked prefill. */
 const BATCH = 16;
 
-/** Plots whose rows were not measured are left out. */
+/** Makes every plot whose rows were measured. */
 export function plotsOf(report: BenchReport): Plot[] {
   const charts: [string, BarChart | undefined][] = [
     ...Object.entries(PATHS).map(([path, names]): [string, BarChart | undefined] => [

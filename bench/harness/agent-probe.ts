@@ -1,19 +1,19 @@
-/** Loaded into the process of an agent before its program: answers what that process has used, over the channel. */
+/** Loaded into the process of an agent before its program. Reports the resources that the process has used, over the channel. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 
 export interface ProbeQuestion {
-  /** Collect garbage first, so that memory is what is in use. */
+  /** Whether to collect garbage first, so that only memory in use counts. */
   readonly collect?: boolean;
-  /** From now on, watch how long the event loop is blocked. It costs a little, so it is not always on. */
+  /** Whether to measure from now on for how long the event loop is blocked. Off by default, because it costs a little. */
   readonly watchLoop?: boolean;
 }
 
 export interface AgentProbe {
-  /** CPU time of all its threads so far. */
+  /** CPU time of all threads so far. */
   readonly cpuUs: number;
-  /** Memory in use: JavaScript's heap, and what JavaScript holds outside of it. */
+  /** Memory in use: JavaScript's heap, and memory that JavaScript objects hold outside of it. */
   readonly heapBytes: number;
-  /** The longest time between two turns of the event loop since the last answer; 0 when nobody watches. */
+  /** The longest time between two turns of the event loop since the last answer. 0 if it is not measured. */
   readonly loopMaxMs: number;
 }
 

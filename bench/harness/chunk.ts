@@ -1,2 +1,2 @@
-/** Of chunks whose bytes do not matter: what travels is next to nothing. */
+/** Size of chunks whose bytes do not matter, so that almost nothing travels. */
 export const CHUNK_BYTES = 1;

@@ -1,4 +1,4 @@
-/** A TCP port of the loopback interface that nobody uses at this moment. */
+/** A TCP port of the loopback interface that is free now. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 

@@ -1,12 +1,12 @@
 /**
- * Measures several things in turns (A B C, A B C, …), so that what changes on the machine meanwhile hits all of them alike.
+ * Measures several cases in alternation (A B C, A B C, …), so that a change on the machine affects all of them alike.
  */
 export interface Turn<T> {
   readonly name: string;
   readonly take: (round: number) => Promise<T>;
 }
 
-/** What each turn gave, by round. The first `warmUpRounds` are taken and not kept. */
+/** The result of each case, by round. The first `warmUpRounds` rounds are measured and dropped. */
 export async function interleave<T>(
   turns: readonly Turn<T>[],
   { rounds, warmUpRounds }: { readonly rounds: number; readonly warmUpRounds: number },

@@ -1,4 +1,4 @@
-/** The machine and the versions a result belongs to. */
+/** The machine and the program versions of a result. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
@@ -12,7 +12,7 @@ export interface Machine {
   readonly system: string;
 }
 
-/** By name of the program; a program that is not there is left out. */
+/** Versions by name of the program. A program that is not installed is left out. */
 export type Versions = Readonly<Record<string, string>>;
 
 export function describeMachine(): Machine {

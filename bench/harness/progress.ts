@@ -1,11 +1,11 @@
-/** A bar for each suite when somebody watches, else a line when it begins. */
+/** Progress of the suites: a bar on a terminal, otherwise a line when a suite begins. */
 import cliProgress from 'cli-progress';
 import type { Teardown } from '../../src/processes/teardown.js';
 
 export interface Progress {
-  /** A suite begins, which will take so many steps. */
+  /** A suite begins. It has this many steps. */
   begin(suite: string, steps: number): void;
-  /** One of them is done; `what` comes next. */
+  /** One step is done. `what` is the next one. */
   step(what: string): void;
   end(): void;
 }

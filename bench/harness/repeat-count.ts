@@ -1,6 +1,6 @@
-/** Does something so many times, so many of them at once. */
+/** Repeats some work a number of times, several of them at once. */
 
-/** The results come in the order in which they were there. */
+/** Results in the order of completion. */
 export async function repeatCount<T>(
   { atOnce, count }: { readonly atOnce: number; readonly count: number },
   work: (index: number) => Promise<T>,

@@ -1,10 +1,10 @@
-/** Does something again and again for a while, so many times at once. */
+/** Repeats some work for a time, several of them at once. */
 
 const MS_PER_S = 1000;
 
 /**
- * Nothing is begun after `durationMs`, but everything that can be at once is begun at least once. `work` answers how long
- * it took.
+ * Starts no work after `durationMs`, but starts each of the concurrent ones at least once. `work` resolves with the time that it
+ * took.
  */
 export async function repeat(
   { atOnce, durationMs }: { readonly atOnce: number; readonly durationMs: number },

@@ -1,8 +1,8 @@
-/** Bytes that can be used below `directory`, a tmpfs: what it has room for, and memory to back it. */
+/** Bytes that can be used below `directory`, a tmpfs: limited by its free space and by the free memory. */
 import { statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 
-/** Part of the room that is left to others. */
+/** Fraction that is left to other programs. */
 const MARGIN = 0.1;
 
 export function roomBytes(directory: string): number {

@@ -1,4 +1,4 @@
-/** What looking costs: the three that were measured in turns, and what is lost of the first in the others, round by round. */
+/** The cost of observation: the three measured cases, and the loss of the other two against the first, round by round. */
 import type { Taken } from '../harness/load.js';
 import { ratios, spreadOf } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
@@ -6,13 +6,13 @@ import type { Seen } from './watcher-process.js';
 
 const PERCENT = 100;
 
-/** As many rounds of each. */
+/** Measurements of the three cases, with equally many rounds. */
 export interface Looks {
-  /** Of agents that remember nothing. */
+  /** Agents without a journal. */
   readonly blind: readonly Taken[];
-  /** Of agents that remember. */
+  /** Agents with a journal. */
   readonly unwatched: readonly Taken[];
-  /** Of these, while somebody looks; what he has seen, in how many seconds. */
+  /** Agents with a journal while a watcher polls them; the entries that it received, and in how many seconds. */
   readonly watched: readonly (Taken & { readonly seen: Seen; readonly seenS: number })[];
 }
 
@@ -45,7 +45,7 @@ function batchesPerS(taken: readonly Taken[]): number[] {
   return taken.map(({ timesMs, seconds }) => timesMs.length / seconds);
 }
 
-/** Of all agents, for one batch. */
+/** CPU time of all agents for one batch. */
 function cpuUs(taken: readonly Taken[]): number[] {
   return taken.map(({ timesMs, cpuUs: used }) => used / timesMs.length);
 }

@@ -1,6 +1,6 @@
 /**
- * The observe suite: what it costs to remember what has happened, and to be looked at. The same load on agents that remember
- * nothing, that remember, and that remember while somebody looks, in turns.
+ * The observe suite: the cost of the journal and of an open inspector. The same load runs in alternation on agents without a
+ * journal, on agents with one, and on agents with one that a client polls.
  */
 
 import { Teardown } from '../../src/processes/teardown.js';
@@ -17,20 +17,20 @@ const PAGE_BYTES = 4096;
 const ARENA_PAGES = 16_384;
 const SOURCE_BYTES = 65_536;
 const KEYS = 32;
-/** Some thousand transfers a second on two processors. */
+/** Enough for several thousand transfers a second on two processors. */
 const AT_ONCE = 16;
-/** Nothing expires, and no heartbeat is missed, while the machine is busy with measuring. */
+/** Long enough that no lease expires and no heartbeat is missed on the busy machine. */
 const SETTINGS = ['--lease-ms', '3600s', '--heartbeat-ms', '5s'];
 const MS_PER_S = 1000;
 const NOTHING_SEEN = { seen: { entries: 0, oneIn: 1 }, seenS: 1 };
 
 interface ObserveScale {
-  /** Processes differ from each other for all of their lives: so often, others are started. */
+  /** How often new processes are started. Two processes of one program can differ for as long as they live. */
   readonly lives: number;
   readonly rounds: number;
   readonly roundMs: number;
   readonly warmUpMs: number;
-  /** Until whoever begins to look has found out how much there is to see. */
+  /** Time for the watcher to adapt its sampling to the load. */
   readonly settleMs: number;
 }
 
@@ -111,7 +111,7 @@ async function start(
   await requests.attach(directory, SOURCE_BYTES);
   const load = (durationMs: number) =>
     runLoad({ keys: KEYS, sharedKeys: [], atOnce: AT_ONCE, durationMs }, cluster, requests);
-  // Agents run for months: their first requests run code that is not compiled yet.
+  // The first requests of an agent run code that is not compiled yet. Agents run for months.
   await load(warmUpMs);
   return { cluster, load };
 }

@@ -1,6 +1,6 @@
 /**
- * Looks at a cluster as the inspector does while a page is open. Told to look and to look away; answers what it has seen. A look
- * has a connection of its own: when it is over, nobody is asked anything any more.
+ * Polls a cluster as the inspector does while a page is open. Its parent starts and stops the polling and receives the counts.
+ * Each period has its own connection, so that no request is sent after it.
  */
 import { connectNats } from '../../src/control/nats-control.js';
 import { SystemClock } from '../../src/control/system-clock.js';
@@ -10,10 +10,10 @@ export interface WatcherQuestion {
   readonly look: boolean;
 }
 
-/** Since it began to look. */
+/** Counts since the polling began. */
 export interface Seen {
   readonly entries: number;
-  /** Of so many requests it has seen one, at the end. */
+  /** Sampling at the end: one request in this many. */
   readonly oneIn: number;
 }
 

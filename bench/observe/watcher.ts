@@ -1,4 +1,4 @@
-/** Somebody who looks at a cluster, in a process of its own. */
+/** A process that polls a cluster as an open inspector page does. */
 import { fileURLToPath } from 'node:url';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
@@ -16,7 +16,7 @@ export class Watcher {
     this.#program = program;
   }
 
-  /** It looks away until it is told to look. */
+  /** Starts the process. It does not poll yet. */
   static async start({ natsUrl }: Cluster, logDirectory: string, teardown: Teardown): Promise<Watcher> {
     const program = startProgram(
       {
@@ -38,7 +38,7 @@ export class Watcher {
     await this.#tell({ look: true });
   }
 
-  /** What it has seen since it began to look. */
+  /** Counts since the polling began. */
   lookAway(): Promise<Seen> {
     return this.#tell({ look: false });
   }

@@ -1,4 +1,4 @@
-/** The peers as contenders of the data suite. What does not run here is reported with its reason. */
+/** The peers as contenders of the data suite. A peer that does not run here is reported with its reason. */
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -17,12 +17,12 @@ interface Setting {
   readonly peer: PeerName;
   readonly path: 'same-host' | 'tcp';
   readonly environment: Readonly<Record<string, string>>;
-  /** It is made for chunks of one size: for another it is started anew. */
+  /** The peer works with one chunk size. For another size it is started again. */
   readonly isChunkFixed?: true;
 }
 
 const UCX_TCP = { UCX_TLS: 'tcp', UCX_NET_DEVICES: 'lo' };
-/** Without the second, UCX takes TCP on one host too: NIXL asks it to notice when a peer dies. */
+/** Without `UCX_MM_ERROR_HANDLING`, UCX uses TCP on one host too, because NIXL requires it to detect dead peers. */
 const UCX_SAME_HOST = { UCX_TLS: 'posix,sysv,cma,self', UCX_MM_ERROR_HANDLING: 'y' };
 
 const LMCACHE = { NIXL_LOG_LEVEL: 'ERROR', LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' };
@@ -35,7 +35,7 @@ const settings: readonly Setting[] = [
   { peer: 'lmcache', path: 'same-host', environment: { ...UCX_SAME_HOST, ...LMCACHE }, isChunkFixed: true },
 ];
 
-/** What some cannot do at all. */
+/** Cases that a peer does not support. */
 const never: readonly (NotRun & { readonly peer: PeerName })[] = [
   {
     peer: 'mooncake',
@@ -99,7 +99,7 @@ async function startPeer(setting: Setting, options: PeerOptions, teardown: Teard
 }
 
 const ANY_CHUNK_BYTES = 0;
-/** To find out whether it runs at all. */
+/** Bytes for the test that the peer runs at all. */
 const FIRST_CHUNK_BYTES = 65_536;
 
 /** The two processes of a peer. */
@@ -125,7 +125,7 @@ class PeerPair {
     return this.#both().receiver;
   }
 
-  /** For chunks of that size; does nothing if they are running for it already. */
+  /** Starts the processes for chunks of that size, unless they already run for it. */
   async start(chunkBytes: number): Promise<void> {
     if (this.#running?.chunkBytes === chunkBytes) return;
     if (this.#running !== undefined) {
@@ -165,7 +165,7 @@ class PeerPair {
   }
 }
 
-/** Speaks lines of JSON with a Python process. One question at a time. */
+/** Exchanges lines of JSON with a Python process, one question at a time. */
 class PeerEndpoint {
   readonly program: Program;
   readonly #lines: Interface;

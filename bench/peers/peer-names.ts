@@ -1,3 +1,3 @@
-/** The systems that write the same chunks in the same run. */
+/** Systems that write the same chunks in the same run. */
 export const peerNames = ['nixl', 'mooncake', 'lmcache'] as const;
 export type PeerName = (typeof peerNames)[number];

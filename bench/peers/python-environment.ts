@@ -1,7 +1,7 @@
 /**
- * A Python environment for each peer, under build/, made when it is first needed. Only wheels are installed, of the
- * versions in the peer's list, and none of what they name as dependencies: that is gigabytes of CUDA, which moving host
- * memory does not need. What a peer cannot do without is in a second list.
+ * A Python environment for each peer, under build/, made when it is first needed. It installs only wheels, with the versions
+ * in the peer's list, and not their dependencies: gigabytes of CUDA that moving host memory does not need. A second list has
+ * the dependencies that a peer does need.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,10 +12,10 @@ import { KvferryError } from '../../src/protocol/errors.js';
 import type { PeerName } from './peer-names.js';
 
 const INSTALL_TIMEOUT_MS = 900_000;
-/** Of what an installation prints, this much of the end is shown when it fails. */
+/** Characters from the end of its output that are shown if an installation fails. */
 const TAIL_CHARACTERS = 400;
 
-/** The interpreter of the peer's environment. Rejects `internal`, with the reason, when it cannot be made. */
+/** Path of the interpreter in the peer's environment. Rejects with `internal` and the reason if it cannot be made. */
 export async function pythonOf(
   peer: PeerName,
   folders: { readonly build: string; readonly sources: string },

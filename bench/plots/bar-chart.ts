@@ -2,20 +2,20 @@
 
 export interface Bar {
   readonly value: number;
-  /** Least and most of the rounds; without them, one number is all there is. */
+  /** Smallest and largest value of the rounds. Absent for a single value. */
   readonly min?: number;
   readonly max?: number;
 }
 
 export interface BarGroup {
   readonly label: string;
-  /** One for each series; undefined where it was not measured. */
+  /** One bar for each series. Undefined if it was not measured. */
   readonly bars: readonly (Bar | undefined)[];
 }
 
 export interface BarChart {
   readonly title: string;
-  /** Of the axis. */
+  /** Unit of the axis. */
   readonly unit: string;
   readonly series: readonly string[];
   readonly groups: readonly BarGroup[];
@@ -26,11 +26,11 @@ const PLOT = { left: 64, right: 16, top: 76, bottom: 44, height: 240 };
 const HEIGHT = PLOT.top + PLOT.height + PLOT.bottom;
 const GROUP_PADDING = 0.16;
 const LEGEND_BOX = 11;
-/** Of a letter of the legend, on the average. */
+/** Average width of a letter of the legend. */
 const LETTER_WIDTH = 7;
 const TICKS_WANTED = 5;
 
-/** Distinguishable for people who do not see all colours, on white and on near-black. */
+/** Colours that colour-blind people can distinguish, on white and on near-black. */
 const STYLE = `
     svg { --paper: #ffffff; --text: #1f2328; --grid: #d8dee4; --spread: #57606a;
       --s0: #0b66c3; --s1: #9aa5b1; --s2: #d9730d; --s3: #2a9d62; --s4: #8a4fbf; --s5: #b5830b; }
@@ -67,7 +67,7 @@ export function drawBarChart({ title, unit, series, groups }: BarChart): string 
   ].join('\n');
 }
 
-/** 1, 2 or 5 times a power of ten, so that there are about five of them. */
+/** Distance of the grid lines: 1, 2 or 5 times a power of ten, for about five lines. */
 export function tickStep(max: number): number {
   if (max <= 0) return 1;
   const rough = max / TICKS_WANTED;
@@ -133,7 +133,7 @@ function attributes(values: Readonly<Record<string, number>>): string {
     .join(' ');
 }
 
-/** Three digits at most. */
+/** The number with at most three digits. */
 export function shortNumber(value: number): string {
   return `${Number(value.toPrecision(3))}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The recovery suite: real agents, killed (SIGKILL) with a request under way. How long until somebody says that it failed,
- * until nothing of the dead is held any more, and until the next request is ready.
+ * The recovery suite: real agents, killed (SIGKILL) while a request is under way. Measures the time until an agent announces
+ * the failure, until the pages of the dead agent are free, and until the next request is ready.
  */
 
 import { Teardown } from '../../src/processes/teardown.js';
@@ -18,7 +18,7 @@ const PAGE_BYTES = 4096;
 const ARENA_PAGES = 1024;
 const KEYS = 32;
 const RECLAIM_TIMEOUT_MS = 60_000;
-/** Between two looks; what is found is at most this late. */
+/** Polling interval, and the largest error of a figure. */
 const LOOK_MS = 2;
 
 interface RecoveryScale {
@@ -26,18 +26,18 @@ interface RecoveryScale {
   readonly rounds: number;
 }
 
-/** The second is the default. */
+/** The second one is the default of agents. */
 const full: RecoveryScale = { heartbeatsMs: [200, 1000], rounds: 5 };
 const quick: RecoveryScale = { heartbeatsMs: [200], rounds: 2 };
 
 interface Times {
-  /** From the kill to the announcement that the request has failed. */
+  /** Time from the kill to the announcement of the failure. */
   readonly detectMs: number;
-  /** To every page free again; only where a sender died. */
+  /** Time from the kill until every page is free. Only for a killed sender. */
   readonly reclaimMs?: number;
-  /** From the start of the next process under that name to its first request that is ready. */
+  /** Time from the start of the next process of that name to its first request that is ready. */
   readonly restartMs: number;
-  /** The part of that after it serves: finding each other, connecting, moving. */
+  /** The part of `restartMs` after the process serves: discovery, connection, transfer. */
   readonly reconnectMs: number;
 }
 
@@ -80,7 +80,7 @@ async function killOnce(
   const { client, decode } = cluster;
   const [prefill] = cluster.prefill as [BenchAgent];
   const agent = killed === 'sender' ? prefill : decode;
-  // They know each other and are connected, as in the middle of their lives.
+  // The agents are connected, as they are most of the time.
   await requests.release(await move(requests, prefill));
   const request = requests.nextName();
   const ending = requests.ending(request);

@@ -1,9 +1,9 @@
-/** Measures one agent in a process of its own. Answers one question, and ends. */
+/** Measures one agent in a separate process, which answers one question and ends. */
 import { freshKeys } from '../harness/keys.js';
 import { LoneAgent } from './lone-agent.js';
 
 export interface AgentQuestion {
-  /** An agent for each of these numbers of senders. */
+  /** Numbers of senders. Each is measured on its own agent. */
   readonly senders: readonly number[];
   readonly keysPerBatch: number;
   readonly batches: number;
@@ -11,13 +11,13 @@ export interface AgentQuestion {
 }
 
 export interface AgentAnswer {
-  /** Of a batch, by number of senders and round. */
+  /** Time of a batch, by number of senders and round. */
   readonly batchUs: readonly (readonly number[])[];
 }
 
 const PAGES = 4096;
 const US_PER_MS = 1000;
-/** The code of an agent that has run for a while is compiled. */
+/** Batches before the measurement, which compile the code. */
 const WARM_UP_ROUNDS = 2;
 
 process.on('message', async ({ senders, keysPerBatch, batches, rounds }: AgentQuestion) => {

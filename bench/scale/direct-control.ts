@@ -1,11 +1,11 @@
-/** A control port without a network: what an agent is told is handed to it, and what it answers is handed back. */
+/** A control port without a network. It passes messages straight to an agent and its answers straight back. */
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 
 export class DirectControl implements ControlPort {
   readonly #handlers = new Map<string, (message: ControlMessage) => void>();
 
-  /** Tells whoever has subscribed to that pattern; resolves with the answer. */
+  /** Passes a message to the subscriber of that pattern. Resolves with the answer. */
   deliver(pattern: string, subject: string, body: string): Promise<string> {
     const handler = this.#handlers.get(pattern);
     if (handler === undefined) throw new KvferryError('no_responders', `nobody listens on ${pattern}`);
@@ -26,15 +26,15 @@ export class DirectControl implements ControlPort {
   }
 
   publish(): void {
-    // Nobody listens.
+    // There are no subscribers.
   }
 
   onStatus(): void {
-    // It never changes.
+    // The status never changes.
   }
 
   async flush(): Promise<void> {
-    // Nothing is under way.
+    // No message is under way.
   }
 
   async close(): Promise<void> {

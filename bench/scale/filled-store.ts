@@ -1,4 +1,4 @@
-/** The shipped store with something in it already, and batches that pass through it. */
+/** The shipped store with contents, and batches that pass through it. */
 import { Store } from '../../src/store/store.js';
 import { freshKeys } from '../harness/keys.js';
 
@@ -9,9 +9,9 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 export interface Filling {
   readonly pages: number;
-  /** Ready and leased, in requests of 256. */
+  /** Keys that are ready and leased, in requests of 256. */
   readonly trackedKeys: number;
-  /** Requests that have one of two batches, of one key. */
+  /** Requests in progress. Each has the first of its two batches, with one key. */
   readonly liveRequests: number;
 }
 
@@ -31,7 +31,7 @@ export class FilledStore {
     for (let live = 0; live < liveRequests; live += 1) this.#begin(receivedKeys(1), 2);
   }
 
-  /** One request of one batch, from its allocation to the release of its pages. */
+  /** Runs one request of one batch, from its allocation to the release of its pages. */
   batch(keys: readonly string[]): void {
     const holder = this.#arrive(keys);
     this.#store.execute({ type: 'release', holder, keys: undefined }, 0);
@@ -57,7 +57,7 @@ export class FilledStore {
   }
 }
 
-/** Keys as they come: out of a message, with nothing else that refers to them. */
+/** Keys as they come out of a message: no other object refers to them. */
 export function receivedKeys(count: number): string[] {
   return JSON.parse(JSON.stringify(freshKeys(count))) as string[];
 }

@@ -1,6 +1,6 @@
 /**
- * One decode agent, the shipped one, without a network: its senders are told apart only by their epochs. What is left is what
- * an agent itself takes for a batch: reading messages, machines, store, writing answers.
+ * One shipped decode agent without a network. Its senders differ only in their epochs. What remains is the cost of the agent
+ * itself for a batch: reading messages, machines, store, writing answers.
  */
 import { pino } from 'pino';
 import { Agent } from '../../src/actors/agent/agent-actor.js';
@@ -15,7 +15,7 @@ import { DirectControl } from './direct-control.js';
 const NAME = 'bench-decode';
 const EPOCH = '00000000000000ff';
 const EPOCH_DIGITS = 16;
-/** Longer than any measurement: nobody is held for lost, nothing expires. */
+/** Longer than any measurement: no peer is declared dead, and no lease expires. */
 const LONG_MS = 600_000;
 
 export class LoneAgent {
@@ -44,7 +44,7 @@ export class LoneAgent {
     );
   }
 
-  /** Starts it, and connects so many senders. */
+  /** Starts the agent and connects `senders` senders. */
   static async start(pages: number, senders: number): Promise<LoneAgent> {
     const lone = new LoneAgent(pages);
     await lone.#agent.start();
@@ -52,7 +52,7 @@ export class LoneAgent {
     return lone;
   }
 
-  /** One request of one batch, from its allocation to the release of its pages. */
+  /** Runs one request of one batch, from its allocation to the release of its pages. */
   async batch(keys: readonly string[], sender: number): Promise<void> {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };

@@ -1,4 +1,4 @@
-/** The scale suite: what a batch costs, and a key takes, when there is more of everything. */
+/** The scale suite: the cost of a batch and the memory of a key as the numbers grow. */
 import { fileURLToPath } from 'node:url';
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
@@ -14,9 +14,9 @@ import type { StoreAnswers, StoreQuestion } from './store-process.js';
 const KEYS_PER_BATCH = 32;
 const TIMEOUT_MS = 300_000;
 const US_PER_S = 1e6;
-/** They compile the code. */
+/** Batches before the measurement, which compile the code. */
 const WARM_UP_ROUNDS = 2;
-/** In every store: room for the batches that pass through. */
+/** Free pages of every store, for the batches that pass through. */
 const SPARE_PAGES = 1024;
 
 /** Less than this is noise of the garbage collector. */
@@ -99,7 +99,7 @@ function order<Q extends StoreQuestion>(program: Program, question: Q): Promise<
   return ask(program, question, TIMEOUT_MS);
 }
 
-/** A row for each size, and one that says how the cost grows from the first to the last. */
+/** A row for each size, and one with the growth of the cost from the first to the last. */
 function rowsOf(
   table: string,
   what: string,

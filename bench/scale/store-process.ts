@@ -1,4 +1,4 @@
-/** One store in a process of its own, whose heap nothing else is on. Answers what it is asked, and ends with its parent. */
+/** One store in a separate process, alone on its heap. Answers questions, and ends with its parent. */
 import { FilledStore, type Filling, receivedKeys } from './filled-store.js';
 
 export type StoreQuestion =
@@ -6,9 +6,9 @@ export type StoreQuestion =
   | { readonly type: 'measure'; readonly keysPerBatch: number; readonly batches: number };
 
 export interface StoreAnswers {
-  /** What the filled store takes. */
+  /** Heap of the filled store. */
   readonly fill: { readonly heapBytes: number };
-  /** Of a batch, on the average. */
+  /** Average time of a batch. */
   readonly measure: { readonly batchUs: number };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The tables of docs/protocol.md: what each message's fields are, read from its schema. They stand between
- * `<!-- fields NAME -->` and `<!-- end -->`, where NAME is a schema of the AsyncAPI document; the rest of the page is
+ * The tables of docs/reference/protocol.md: the fields of each message, read from its schema. A table stands between
+ * `<!-- fields NAME -->` and `<!-- end -->`, where NAME is a schema of the AsyncAPI document. The rest of the page is
  * written by hand.
  */
 import { type AsyncApiDocument, asyncApiDocument } from '../../src/protocol/asyncapi.js';
@@ -26,7 +26,7 @@ interface Schema {
 
 const BLOCK = /<!-- fields (\w+) -->\n[\s\S]*?<!-- end -->/g;
 
-/** What a string is called when it has one of these patterns; docs/protocol.md explains the words. */
+/** Names of string types, by pattern. The page explains them under "Conventions". */
 const KINDS: Readonly<Record<string, string>> = {
   '^[A-Za-z0-9_-]+$': 'name',
   '^[0-9a-f]{16}$': 'epoch',
@@ -35,28 +35,27 @@ const KINDS: Readonly<Record<string, string>> = {
   '^\\/.*': 'absolute path',
 };
 
-/** More values than this are not listed in a table. */
+/** A table does not list the values of an enum that has more of them. */
 const ENUM_VALUES_MAX = 6;
 
-/** Names of the schemas whose tables stand in `page`. */
+/** Names of the schemas that have a table in `page`. */
 export function tablesIn(page: string): string[] {
   return [...page.matchAll(BLOCK)].map(([, name]) => name as string);
 }
 
-/** `page` with its tables as the schemas say they are. */
+/** Returns `page` with its tables filled from the schemas. */
 export function fillTables(page: string): string {
   const { components } = asyncApiDocument();
   return page.replaceAll(BLOCK, (_, name: string) => {
     const schema = components.schemas[name];
-    if (schema === undefined)
-      throw new Error(`docs/protocol.md asks for the fields of ${name}: there is no such schema`);
+    if (schema === undefined) throw new Error(`the page has a table for ${name}, but no schema has that name`);
     return `<!-- fields ${name} -->\n${tableOf(schema as Schema, components.schemas)}\n<!-- end -->`;
   });
 }
 
 function tableOf(schema: Schema, shared: AsyncApiDocument['components']['schemas']): string {
   const rows = rowsOf(schema, '', shared).filter(({ field }) => field !== 'v' && field !== 'ok');
-  if (rows.length === 0) return 'Nothing but `v`, and in an answer `ok`.';
+  if (rows.length === 0) return 'No fields except `v` and, in an answer, `ok`.';
   const lines = rows.map(({ field, type, meaning }) => `| \`${field}\` | ${type} | ${meaning} |`);
   return ['| field | type | meaning |', '|---|---|---|', ...lines].join('\n');
 }
@@ -73,7 +72,8 @@ function rowsOf(schema: Schema, prefix: string, shared: AsyncApiDocument['compon
     const field = `${prefix}${name}`;
     const optional = property.default === undefined && !required.has(name) ? ', optional' : '';
     const preset = property.default === undefined ? '' : `, default ${JSON.stringify(property.default)}`;
-    const meaning = (property.description ?? property.items?.description ?? '').replaceAll('|', '\\|');
+    const shown = property.description ?? property.items?.description ?? referenced(property, shared)?.description;
+    const meaning = (shown ?? '').replaceAll('|', '\\|');
     const row = { field, type: `${typeOf(property)}${optional}${preset}`, meaning };
     const inner = property.type === 'array' ? property.items : property;
     const below = property.type === 'array' ? `${field}[].` : `${field}.`;
@@ -81,12 +81,20 @@ function rowsOf(schema: Schema, prefix: string, shared: AsyncApiDocument['compon
   });
 }
 
-function typeOf(schema: Schema): string {
+/** Name of the shared schema that a schema refers to. */
+function referenceOf(schema: Schema): string | undefined {
   const reference = schema.$ref ?? schema.allOf?.[0]?.$ref;
-  if (reference !== undefined) {
-    const name = reference.slice(reference.lastIndexOf('/') + 1);
-    return `[${name}](#${name.toLowerCase()})`;
-  }
+  return reference?.slice(reference.lastIndexOf('/') + 1);
+}
+
+function referenced(schema: Schema, shared: AsyncApiDocument['components']['schemas']): Schema | undefined {
+  const name = referenceOf(schema);
+  return name === undefined ? undefined : (shared[name] as Schema);
+}
+
+function typeOf(schema: Schema): string {
+  const reference = referenceOf(schema);
+  if (reference !== undefined) return `[${reference}](#${reference.toLowerCase()})`;
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum !== undefined) {
     return schema.enum.length > ENUM_VALUES_MAX ? 'string' : schema.enum.map((value) => `\`${value}\``).join(', ');
@@ -102,9 +110,9 @@ function typeOf(schema: Schema): string {
       return `list of ${plural(typeOf(schema.items ?? {}))}${most}`;
     }
     case 'object':
-      return schema.properties === undefined ? 'object, name to integer' : 'object';
+      return isCounts(schema) ? 'object, name to integer' : 'object';
     default:
-      return schema.type ?? 'any';
+      return schema.type ?? 'object';
   }
 }
 
@@ -113,7 +121,11 @@ function rangeOf({ minimum, maximum }: Schema): string {
   return minimum === undefined || minimum === 0 ? '' : `, from ${minimum}`;
 }
 
-/** `integer, from 1` → `integers, from 1`; a link stays as it is. */
+function isCounts({ additionalProperties }: Schema): boolean {
+  return typeof additionalProperties === 'object' && additionalProperties.type === 'integer';
+}
+
+/** `integer, from 1` → `integers, from 1`. A link stays as it is. */
 function plural(type: string): string {
   return type.replace(/^[a-z ]+/, (noun) => `${noun}s`);
 }

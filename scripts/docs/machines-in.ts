@@ -1,4 +1,4 @@
-/** The machines of a folder, by module name: each module that exports one `…Machine`. */
+/** The machines of a folder, by module name. A module has a machine if it exports a `…Machine`. */
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';

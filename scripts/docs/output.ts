@@ -1,20 +1,20 @@
-/** Writes generated files, or with `--check` only says which of them would change. */
+/** Writes generated files. With `--check` it only reports which of them would change. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface GeneratedFile {
-  /** Relative to the root of the repository. */
+  /** Path relative to the root of the repository. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Exit status 1 when `--check` is among the arguments and a file differs from what is generated. */
+/** Sets exit status 1 if `--check` is among the arguments and a file differs from the generated text. */
 export async function writeGenerated(files: readonly GeneratedFile[], args: readonly string[]): Promise<void> {
   const check = args.includes('--check');
   for (const { path, text } of files) {
     if ((await readIfThere(path)) === text) continue;
     if (check) {
-      console.error(`${path} is out of date: npm run docs`);
+      console.error(`${path} is out of date; update it with: npm run docs`);
       process.exitCode = 1;
     } else {
       await mkdir(dirname(path), { recursive: true });

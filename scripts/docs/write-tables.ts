@@ -1,12 +1,21 @@
-/** Fills the tables of docs/protocol.md from the schemas, and those of docs/metrics.md from the registry: `npm run docs`. */
+/**
+ * Writes the generated parts of the documentation: `npm run docs`. The tables of docs/reference/protocol.md come from the
+ * schemas, those of docs/metrics.md from the registry, and docs/guarantees.md from its texts and the names of the tests.
+ */
 import { readFile } from 'node:fs/promises';
 import { fillTables } from './field-tables.js';
+import { guaranteesPage } from './guarantees-page.js';
 import { fillMetricTables } from './metric-tables.js';
 import { type GeneratedFile, writeGenerated } from './output.js';
+import { testsByNumber } from './tests-by-number.js';
 
 async function filled(path: string, fill: (page: string) => string): Promise<GeneratedFile> {
   return { path, text: fill(await readFile(path, 'utf8')) };
 }
 
-const pages = [filled('docs/protocol.md', fillTables), filled('docs/metrics.md', fillMetricTables)];
-await writeGenerated(await Promise.all(pages), process.argv);
+const pages = [
+  await filled('docs/reference/protocol.md', fillTables),
+  await filled('docs/metrics.md', fillMetricTables),
+  { path: 'docs/guarantees.md', text: guaranteesPage(testsByNumber('test')) },
+];
+await writeGenerated(pages, process.argv);

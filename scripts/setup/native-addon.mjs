@@ -25,8 +25,9 @@ export async function buildNativeAddon(root) {
 
   const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
   if (missing.length > 0) {
-    const names = missing.map((need) => need.name).join(', ');
-    say(`the native addon was not built, because this machine has no ${names}: ${WITHOUT_IT}`);
+    say(
+      `the native addon was not built, because ${missing.map((need) => need.name).join(', ')} is missing: ${WITHOUT_IT}`,
+    );
     return false;
   }
 

@@ -1,6 +1,6 @@
 /**
- * The protocol as an AsyncAPI 3 document, made from the schemas and subjects: what the code checks is what the document
- * says. It is written from the view of an agent: it receives operations and sends events.
+ * The protocol as an AsyncAPI 3 document, made from the schemas and subjects that the agents check messages with. The
+ * document takes the view of an agent, which receives operations and sends events.
  */
 import { z } from 'zod';
 import { auditEvent, sourceReleasedEvent, terminalEvent } from './events.js';
@@ -35,62 +35,63 @@ export interface AsyncApiDocument {
   };
 }
 
-/** Parts that several messages share; everything else is written out where it is used. */
+/** Schemas that several messages share. Every other schema is written out where it is used. */
 const sharedSchemas = { failure, arena, endpoint, pageCounts, sourceRun, lengthRun, ranks } as const;
 
 const operationSummaries: Record<Operation, string> = {
-  put: 'Move a batch of chunks to a decode agent. The answer says that it was accepted; the end comes as an event.',
-  cancel: 'End a request, at either of its two agents. Cancelling again changes nothing.',
-  acquire: 'Look keys up and lease their pages, in one step. Acquiring again renews the leases.',
-  release: 'Give leases back. A page is free when its last lease is gone.',
-  status: 'What the agent does at this moment: requests, peers, segments, pages, counters.',
-  describe: 'What the agent is: its role, its epoch, its arena, and how it can be reached.',
-  attach: 'Make a file of the engine known as source memory.',
-  detach: 'Let a source segment go.',
-  stage: "Borrow pages of the agent's own source memory.",
-  unstage: 'Give borrowed pages back that were not named in a put.',
-  inspect: 'Its live actors, with state, deadline and what they wait for, and the map of its pages.',
-  journal: 'What has happened at it, as far as it remembers: changes of state, messages, what became of chunks.',
-  explain: 'Who holds a request, transfer, key or page, since when, what it waits for, and what has happened to it.',
+  put: 'Moves a batch of chunks to a decode agent. The answer confirms that the batch is accepted. The end is an event.',
+  cancel: 'Ends a request, at either of its two agents. A second cancel changes nothing.',
+  acquire: 'Looks keys up and leases their pages, in one step. A second acquire renews the leases.',
+  release: 'Ends leases. A page is free when its last lease has ended.',
+  status: 'Returns the current requests, peers, segments, pages and counters of the agent.',
+  describe: 'Returns the role, epoch and arena of the agent, and how other agents can reach it.',
+  attach: 'Registers a file of the engine as source memory.',
+  detach: 'Removes a source segment.',
+  stage: "Lends pages of the agent's own source memory to an engine.",
+  unstage: 'Gives lent pages back that were not named in a put.',
+  inspect:
+    'Returns the live actors of the agent, with state, deadline and what they wait for, and the states of its pages.',
+  journal: 'Returns past state changes, messages and steps of the store, as far as the agent keeps them.',
+  explain: 'Explains a request, transfer, key or page: its state, what it waits for, what holds it, and its history.',
 };
 
 const peerSummaries: Record<PeerOperation, string> = {
-  connect: 'Prefill to decode: asks for a remote key, the right to write into the arena until it is revoked.',
-  allocate: 'Prefill to decode: asks for pages for one batch. Answered when the request is admitted.',
-  commit: 'Prefill to decode: the bytes of these pages have been delivered.',
+  connect: 'Prefill to decode: requests a remote key, the right to write into the arena until it is revoked.',
+  allocate: 'Prefill to decode: requests pages for one batch. Answered when the request is admitted.',
+  commit: 'Prefill to decode: the bytes of these pages are delivered.',
   abort: 'Prefill to decode: gives a request up. Answered with the recorded end, which may be an earlier one.',
   drained: 'Prefill to decode: no write of this request can land any more.',
-  inquire: 'Prefill to decode: asks how a request ended. No `end` in the answer: it has not.',
+  inquire: 'Prefill to decode: asks how a request ended. Without `end` in the answer, it is in progress.',
   handover:
-    'Decode to prefill: the writer of joined chunks is gone; asks this request, which has their bytes, to write them.',
+    'Decode to prefill: the writer of joined chunks failed, so this request, which has their bytes, writes them.',
   confirm: 'Decode to prefill, after an absence: has the prefill agent announced an end of this request?',
-  report: 'To the decode agent of rank 0, which leads a request over several ranks: how another rank is doing.',
-  verdict: 'From the decode agent of rank 0 to that of another rank: the whole request has ended.',
-  joined: 'Decode to prefill, not answered: every joined chunk of this batch is ready.',
-  ended: 'Decode to prefill, not answered: the request has ended and was announced.',
+  report: 'To the decode agent of rank 0, the lead of a request over several ranks: the progress of another rank.',
+  verdict: 'From the decode agent of rank 0 to the decode agent of another rank: the whole request has ended.',
+  joined: 'Decode to prefill, no answer: every joined chunk of this batch is ready.',
+  ended: 'Decode to prefill, no answer: the request has ended and its end is announced.',
 };
 
-/** Of messages about a request. They are no part of the body, and nothing depends on them. */
+/** Headers of messages about a request. They are not part of the body, and no decision depends on them. */
 const traceHeaders: JsonObject = {
   type: 'object',
-  description: 'NATS headers, all optional: the trace that the message belongs to, as W3C Trace Context has it.',
+  description: 'Optional NATS headers that name the trace of the message, as in W3C Trace Context.',
   properties: {
-    traceparent: { type: 'string', description: 'Trace, span, and whether they are recorded.' },
-    tracestate: { type: 'string', description: 'What tracing systems add to that.' },
-    baggage: { type: 'string', description: 'What the parties of a trace tell each other; agents only pass it on.' },
+    traceparent: { type: 'string', description: 'Trace id, span id and sampling decision.' },
+    tracestate: { type: 'string', description: 'Vendor data of the tracing system.' },
+    baggage: { type: 'string', description: 'Baggage of the trace. Agents pass it on unchanged.' },
   },
 };
 
-/** Peer messages that nobody answers: if one is lost, `inquire` finds out. */
+/** Peer messages without an answer. If one is lost, the prefill agent finds out with `inquire`. */
 const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(peerNotices);
 
 const parameters = {
-  agent: { description: 'Stable name of the agent.' },
-  epoch: { description: 'Epoch of the agent that shall receive the message: 16 hexadecimal digits.' },
+  agent: { description: 'Name of the agent. It stays the same over restarts.' },
+  epoch: { description: 'Epoch of the addressee: 16 hexadecimal digits.' },
   end: { description: 'How the request ended.', enum: ends },
 } as const satisfies Record<string, JsonObject>;
 
-/** The whole document. Pure: the same schemas give the same document. */
+/** Builds the whole document. Pure: the same schemas give the same document. */
 export function asyncApiDocument(): AsyncApiDocument {
   const draft = new Draft();
   for (const operation of operations) {
@@ -103,13 +104,13 @@ export function asyncApiDocument(): AsyncApiDocument {
   }
   draft.request('discover', {
     address: subjects.discover,
-    summary: 'Ask every agent at once what it is. Each one answers by itself, as to describe.',
+    summary: 'Asks all agents at once. Every agent answers, with the reply of describe.',
     tag: 'engines and routers',
     ...operationSchemas.describe,
   });
   draft.request('fault', {
     address: subjects.fault('{agent}'),
-    summary: 'For demonstrations and tests: kill, stop, cut off or slow down an agent that allows it.',
+    summary: 'For demonstrations and tests: kills, stops, disconnects or slows down an agent that allows it.',
     tag: 'demonstrations and tests',
     request: faultRequest,
     reply: faultReply,
@@ -126,25 +127,27 @@ export function asyncApiDocument(): AsyncApiDocument {
   }
   draft.event('terminal', {
     address: subjects.terminal('{agent}', '{end}' as (typeof ends)[number]),
-    summary: 'A request has ended. Published exactly once for every accepted request.',
+    summary:
+      'A request has ended. Published once for every accepted request; docs/guide/protocol.md lists the exceptions.',
     tag: 'events',
     payload: terminalEvent,
   });
   draft.event('sourceReleased', {
     address: subjects.sourceReleased('{agent}'),
-    summary: 'The engine may use the source memory of these chunks again. Each chunk is named exactly once.',
+    summary:
+      'The engine may use the source memory of these chunks again. The agent names each chunk in one event only.',
     tag: 'events',
     payload: sourceReleasedEvent,
   });
   draft.event('audit', {
     address: subjects.audit('{agent}'),
-    summary: 'What has become of chunks, step by step. Only of agents that were told to publish it.',
+    summary: 'The steps of chunks in the store. Published by agents that were started with --audit-interval-ms.',
     tag: 'events',
     payload: auditEvent,
   });
   draft.event('heartbeat', {
     address: subjects.heartbeat('{agent}'),
-    summary: 'The agent lives. The last one, when it stops, says leaving.',
+    summary: 'The agent is alive. In the last heartbeat of a stopping agent, `leaving` is true.',
     tag: 'between agents',
     payload: heartbeat,
   });
@@ -166,7 +169,7 @@ interface EventParts {
   readonly payload: z.ZodType;
 }
 
-/** Collects the parts of the document under their names. */
+/** Collects the parts of the document by name. */
 class Draft {
   readonly #channels: Record<string, JsonObject> = {};
   readonly #operations: Record<string, JsonObject> = {};
@@ -176,7 +179,7 @@ class Draft {
   constructor() {
     for (const [name, schema] of Object.entries(sharedSchemas)) this.#schemas[name] = jsonSchemaOf(schema, 'input');
     this.#schemas['traceHeaders'] = traceHeaders;
-    this.#message('errorReply', 'The message was refused; nothing was changed by it.', errorReply, 'output');
+    this.#message('errorReply', 'The agent refused the message. The message changed nothing.', errorReply, 'output');
   }
 
   request(name: string, { address, summary, tag, request, reply }: RequestParts): void {
@@ -190,10 +193,7 @@ class Draft {
       return;
     }
     this.#message(`${name}Reply`, `Answer to ${name}.`, reply, 'output');
-    this.#channel(`${name}Answer`, null, `Where the answer to ${name} goes: the reply subject of the request.`, [
-      `${name}Reply`,
-      'errorReply',
-    ]);
+    this.#channel(`${name}Answer`, null, `The reply subject of the ${name} request.`, [`${name}Reply`, 'errorReply']);
     const answer = {
       channel: reference(`channels/${name}Answer`),
       messages: [`${name}Reply`, 'errorReply'].map((id) => reference(`channels/${name}Answer/messages/${id}`)),
@@ -222,9 +222,9 @@ class Draft {
         version: `${PROTOCOL_VERSION}.0.0`,
         description: [
           'Messages of kvferry, which moves LLM KV cache from prefill to decode servers. Bodies are JSON text in UTF-8',
-          `over NATS, at most ${MESSAGE_BYTES_MAX} bytes; a batch has at most ${KEYS_PER_BATCH_MAX} keys. Fields that are`,
-          'not listed are refused. The bytes of the KV cache do not travel here: they go by RDMA from memory to memory.',
-          'What the messages mean, with examples: docs/protocol.md.',
+          `over NATS, at most ${MESSAGE_BYTES_MAX} bytes. A batch has at most ${KEYS_PER_BATCH_MAX} keys. Agents refuse`,
+          'fields that are not listed. The bytes of the KV cache do not travel through NATS: they go from memory to memory.',
+          'Meaning and examples of all messages: docs/reference/protocol.md.',
         ].join(' '),
         license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
       },
@@ -262,7 +262,7 @@ function reference(path: string): JsonObject {
   return { $ref: `#/${path}` };
 }
 
-/** JSON Schema of a zod schema. Requests are described as sent (defaults may be left out), all else as received. */
+/** JSON Schema of a zod schema. Requests are described as sent (defaults may be omitted), all others as received. */
 function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   const names = new Map<unknown, string>(Object.entries(sharedSchemas).map(([name, shared]) => [shared, name]));
   names.delete(schema);
@@ -270,7 +270,7 @@ function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
     target: 'draft-7',
     io,
     override: ({ zodSchema, jsonSchema, path }) => {
-      // A bound that only says "an exact integer" tells a reader nothing.
+      // The bound that zod adds to every integer means nothing to a reader.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       const name = names.get(zodSchema);
       if (name === undefined || path.length === 0) return;
@@ -282,7 +282,7 @@ function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   return tidy(rest as JsonObject) as JsonObject;
 }
 
-/** `{ allOf: [{ $ref }] }`, as described shared parts come, says no more than the reference. */
+/** Replaces `{ allOf: [{ $ref }] }`, which zod writes for a shared schema with a description, by the reference. */
 function tidy(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map(tidy);

@@ -1,2 +1,2 @@
-/** What a message says, without the fields that every message has. */
+/** A message without the fields that every message has. */
 export type Body<Message> = Omit<Message, 'v' | 'ok'>;

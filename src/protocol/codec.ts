@@ -1,5 +1,6 @@
-/** JSON text ↔ checked messages. What does not fit becomes a `KvferryError` that names the field. */
+/** Converts between JSON text and checked messages. A message that does not fit its schema is a `KvferryError`. */
 import type { z } from 'zod';
+import { defined } from './defined.js';
 import { type ErrorCode, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
@@ -8,8 +9,8 @@ import { errorReply } from './operations.js';
 import type { End } from './subjects.js';
 
 /**
- * Longest text about an error, in characters. What a message brings (the name of an unknown field, say) must not make the
- * answer too long to be sent: then there would be none.
+ * Longest texts in an error reply, in characters. The name of an unknown field, for example, comes from the message. It
+ * must not make the reply larger than a NATS message, because then the caller would get no answer.
  */
 const FIELD_LENGTH_MAX = 200;
 const REASON_LENGTH_MAX = 500;
@@ -19,39 +20,40 @@ export function decode<S extends z.ZodType>(schema: S, body: string): z.infer<S>
   const value = parseJson(body);
   const version = (value as { v?: unknown } | null)?.v;
   if (typeof version === 'number' && version !== PROTOCOL_VERSION) {
-    throw new KvferryError('unsupported_version', `version ${version} is not ${PROTOCOL_VERSION}`, { field: 'v' });
+    throw new KvferryError(
+      'unsupported_version',
+      `protocol version ${version} is not supported: this program speaks version ${PROTOCOL_VERSION}`,
+      { field: 'v' },
+    );
   }
   return check(schema, value);
 }
 
-/** Parses a reply: the checked body, or throws the error the other side answered with. */
+/** Parses a reply and returns its checked body. Throws a `ReplyError` if the other side answered with an error. */
 export function decodeReply<S extends z.ZodType>(schema: S, body: string): z.infer<S> {
   const value = parseJson(body);
   if ((value as { ok?: unknown } | null)?.ok === false) throw new ReplyError(check(errorReply, value));
   return check(schema, value);
 }
 
-/** An error that the other side answered with. `end` is the recorded end when the code is `request_ended`. */
+/** An error reply of the other side. `end` is the recorded end if the code is `request_ended`. */
 export class ReplyError extends KvferryError {
   readonly end: End | undefined;
 
   constructor(reply: ErrorReply) {
     const { code, message, field, end } = reply.error;
-    super(code, message, field === undefined ? {} : { field });
+    super(code, message, defined({ field }));
     this.end = end;
   }
 }
 
 export function encodeError(error: KvferryError): string {
   const end = error instanceof ReplyError || error instanceof RequestEndedError ? error.end : undefined;
-  return JSON.stringify({
-    v: PROTOCOL_VERSION,
-    ok: false,
-    error: { ...toFailure(error), ...(end === undefined ? {} : { end }) },
-  } satisfies ErrorReply);
+  const reply: ErrorReply = { v: PROTOCOL_VERSION, ok: false, error: defined({ ...toFailure(error), end }) };
+  return JSON.stringify(reply);
 }
 
-/** Refuses a message about a request that has ended, and says how it ended. */
+/** The error for a message about a request that has ended. It carries the recorded end. */
 export class RequestEndedError extends KvferryError {
   readonly end: End;
 
@@ -62,7 +64,7 @@ export class RequestEndedError extends KvferryError {
   }
 }
 
-/** Refuses a message about a request that is not known, or not remembered. */
+/** The error for a message about a request that the agent does not know, or has forgotten. */
 export function unknownRequest(request: string): KvferryError {
   return new KvferryError('unknown_request', `request ${request} is not known here`, { field: 'request' });
 }
@@ -71,16 +73,19 @@ export function toFailure(error: unknown): Failure {
   const code: ErrorCode = error instanceof KvferryError ? error.code : 'internal';
   const field = error instanceof KvferryError ? error.field : undefined;
   const message = shortened(error instanceof KvferryError ? error.message : String(error), REASON_LENGTH_MAX);
-  return field === undefined ? { code, message } : { code, message, field };
+  return defined({ code, message, field });
 }
 
 export function fromFailure(failure: Failure): KvferryError {
-  return new KvferryError(failure.code, failure.message, failure.field === undefined ? {} : { field: failure.field });
+  return new KvferryError(failure.code, failure.message, defined({ field: failure.field }));
 }
 
 function parseJson(body: string): unknown {
   if (body.length > MESSAGE_BYTES_MAX) {
-    throw new KvferryError('message_too_large', `${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
+    throw new KvferryError(
+      'message_too_large',
+      `the message has ${body.length} bytes; the limit is ${MESSAGE_BYTES_MAX}`,
+    );
   }
   try {
     return JSON.parse(body);

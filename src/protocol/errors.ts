@@ -1,15 +1,16 @@
 /**
- * The one error class of kvferry. What callers branch on is `code`; `message` names the object; `field` names the
- * offending field of a message; `cause` keeps what was underneath. Codes are part of the protocol (docs/protocol.md).
+ * The only error class of kvferry. Callers decide by `code`. `message` names the object and, where there is one, the
+ * remedy. `field` names the field of a message that caused the error. `cause` keeps the underlying error.
+ * The codes are part of the protocol (docs/reference/protocol.md).
  */
 export const errorCodes = [
-  // a message that cannot be accepted
+  // the message itself
   'malformed_json',
   'message_too_large',
   'unsupported_version',
   'unknown_operation',
   'invalid_field',
-  // put, cancel and the requests they are about
+  // requests
   'unknown_receiver',
   'unknown_request',
   'duplicate_batch',
@@ -29,7 +30,7 @@ export const errorCodes = [
   'segment_in_use',
   'staging_exhausted',
   'staging_not_lent',
-  // agent to agent
+  // between agents
   'stale_epoch',
   'stale_grant',
   'stale_handle',
@@ -70,12 +71,12 @@ export class KvferryError extends Error {
   }
 }
 
-/** Is this a `KvferryError`, and if codes are given, one of those? */
+/** Whether `error` is a `KvferryError`. If codes are given, its code must be one of them. */
 export function isKvferryError(error: unknown, ...codes: ErrorCode[]): error is KvferryError {
   return error instanceof KvferryError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** A message whose `field` cannot be accepted. */
+/** The error for a message in which the agent cannot accept `field`. */
 export function invalidField(field: string, message: string): KvferryError {
   return new KvferryError('invalid_field', message, { field });
 }

@@ -1,4 +1,4 @@
-/** What agents publish for whoever listens. */
+/** Events that agents publish. NATS delivers them to the current subscribers and does not store them. */
 import { z } from 'zod';
 import { agentName, batch, end, epoch, failure, keys, pages, positions, rank, requestId, version } from './fields.js';
 import { AUDIT_KEYS_MAX } from './limits.js';
@@ -6,66 +6,69 @@ import { storeActions } from './observation.js';
 
 const natural = z.int().min(0);
 
-/** Published exactly once for every accepted request. Times in milliseconds, sizes in bytes. */
+/**
+ * The end of a request. Published once for every accepted request, apart from the exceptions that docs/guide/protocol.md
+ * lists. Times in milliseconds, sizes in bytes.
+ */
 export const terminalEvent = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe("The sender's epoch; with several ranks, that of the first of `ranks`."),
+  epoch: epoch.describe('Epoch of the prefill agent. With several ranks: the epoch of the first entry of `ranks`.'),
   end,
-  reason: failure.optional().describe('Always set unless `end` is ready.'),
+  reason: failure.optional().describe('Present unless `end` is `ready`.'),
   sender: agentName.describe('The prefill agent.'),
   receiver: agentName.describe('The decode agent.'),
-  chunks: natural.describe('Chunks of the request.'),
-  deduplicated: natural.describe('Of those, chunks that needed no write.'),
-  joined: natural.describe('Of those, chunks that another request was writing.'),
+  chunks: natural.describe('Number of chunks in the request.'),
+  deduplicated: natural.describe('Number of those chunks that were not written for this request.'),
+  joined: natural.describe('Number of the `deduplicated` chunks that another request was writing at that time.'),
   bytes: natural.describe('Bytes written for this request.'),
   ranks: z
     .array(
       z.strictObject({
         rank,
         sender: agentName,
-        epoch: epoch.describe("That rank's sender's epoch."),
+        epoch: epoch.describe('Epoch of the prefill agent of this rank.'),
         receiver: agentName,
       }),
     )
     .optional()
-    .describe('Only of a request over several ranks: those that the announcing agent has heard of.'),
-  ageMs: natural.describe('Time since the announcing agent first heard of the request.'),
+    .describe('Present if the request has several ranks: the ranks that the announcing agent knows.'),
+  ageMs: natural.describe('Time since the announcing agent received its first message about the request.'),
 });
 export type TerminalEvent = z.infer<typeof terminalEvent>;
 
-/** The engine may overwrite the source memory of these chunks. Each chunk is named exactly once. */
+/** The engine may overwrite the source memory of these chunks. The agent names each chunk in one event only. */
 export const sourceReleasedEvent = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe("The sender's epoch."),
+  epoch: epoch.describe('Epoch of the prefill agent.'),
   batch,
   positions,
 });
 export type SourceReleasedEvent = z.infer<typeof sourceReleasedEvent>;
 
-/** What has become of chunks since the event before: every step, with every key, for whoever keeps them. */
+/** The steps of chunks in the store since the previous audit event, with all keys. Meant to be archived. */
 export const auditEvent = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
-  number: natural.describe('Counts these events from 0; one that is missing was lost.'),
-  nowMs: z.number().describe("The agent's clock."),
+  number: natural.describe('Number of the event, from 0. A gap means that an event was lost.'),
+  nowMs: z.number().describe("Time on the agent's clock when it published the event."),
   steps: z
     .array(
       z.strictObject({
-        atMs: z.number().describe("When, on the agent's clock."),
-        action: z.enum(storeActions).describe('As in `journal`.'),
+        atMs: z.number().describe("Time of the step on the agent's clock."),
+        action: z.enum(storeActions).describe('Action of the store, as in `journal`.'),
         request: requestId.optional(),
-        epoch: epoch.optional().describe("The sender's epoch."),
+        epoch: epoch.optional().describe('Epoch of the prefill agent.'),
         batch: batch.optional(),
-        chunks: natural.describe('Chunks it is about.'),
-        keys: keys.describe('Their keys, as far as they are known.'),
-        pages: pages.optional().describe('Their pages, in the same order.'),
-        detail: z.string().optional().describe('For people.'),
+        chunks: natural.describe('Number of chunks.'),
+        keys: keys.describe('Keys of these chunks, as far as they are known.'),
+        pages: pages.optional().describe('Pages of these chunks, in the same order.'),
+        detail: z.string().optional().describe('Text for people.'),
       }),
     )
     .max(AUDIT_KEYS_MAX)
-    .describe('Oldest first. One about very many chunks comes in several parts.'),
+    .describe('Steps, oldest first. A step with more keys than fit is split into several.'),
 });
 export type AuditEvent = z.infer<typeof auditEvent>;

@@ -1,7 +1,4 @@
-/**
- * Faults on request, for demonstrations and tests: what an agent that was started with `--allow-faults` lets be done to
- * itself, so that people can watch what follows.
- */
+/** Fault orders, for demonstrations and tests. Only an agent that was started with `--allow-faults` accepts them. */
 import { z } from 'zod';
 import { agentName, epoch, version } from './fields.js';
 import { FAULT_MS_MAX } from './limits.js';
@@ -13,10 +10,10 @@ const durationMs = z.int().min(1).max(FAULT_MS_MAX);
 
 export const faultRequest = z.strictObject({
   v: version,
-  fault: z.enum(faults).describe('What shall happen.'),
+  fault: z.enum(faults).describe('The fault to inject.'),
   forMs: durationMs
     .optional()
-    .describe('How long it lasts. Default: 2 s more than three heartbeats. `kill` and `heal` do not look at it.'),
+    .describe('Duration of the fault. Default: three heartbeat intervals and 2 s. Ignored by `kill` and `heal`.'),
 });
 export type FaultRequest = z.infer<typeof faultRequest>;
 
@@ -24,7 +21,7 @@ export const faultReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   agent: agentName,
-  epoch: epoch.describe('Epoch of the process to which it happens.'),
-  forMs: durationMs.optional().describe('How long it will last. Not set for `kill` and `heal`.'),
+  epoch: epoch.describe('Epoch of the process that the fault hits.'),
+  forMs: durationMs.optional().describe('Duration of the fault. Absent for `kill` and `heal`.'),
 });
 export type FaultReply = z.infer<typeof faultReply>;

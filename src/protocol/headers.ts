@@ -1,10 +1,10 @@
 /**
- * Headers of a message: what goes with it beside its body, by lower-case name. They say which trace a message belongs to
- * (docs/tracing.md). Nothing that an agent does depends on them.
+ * NATS headers of a message, by lower-case name. They name the trace that the message belongs to (docs/tracing.md).
+ * No decision of an agent depends on them.
  */
 export type MessageHeaders = Readonly<Record<string, string>>;
 
-/** What NATS writes around the headers, and around each of them. */
+/** Bytes that NATS adds to the headers as a whole, and to each of them. */
 const FRAME_BYTES = 'NATS/1.0\r\n\r\n'.length;
 const LINE_BYTES = ': \r\n'.length;
 
@@ -12,8 +12,8 @@ const NAME = /^[!-9;-~]+$/;
 const LINE_END = /[\r\n]/;
 
 /**
- * Those headers that can go with a message, in lower case; undefined when there are none. A name or value that NATS cannot
- * carry is left out; of a message that has no room for its headers (`roomBytes`), all are.
+ * The headers that a message can carry, with names in lower case; undefined if there are none. Drops every header whose
+ * name or value NATS cannot carry. Drops all headers if they do not fit into `roomBytes`.
  */
 export function sendableHeaders(headers: MessageHeaders | undefined, roomBytes: number): MessageHeaders | undefined {
   if (headers === undefined) return undefined;
@@ -22,7 +22,7 @@ export function sendableHeaders(headers: MessageHeaders | undefined, roomBytes: 
   return sendable.length === 0 || headerBytes(lowered) > roomBytes ? undefined : lowered;
 }
 
-/** What the headers add to the size of a message. */
+/** Bytes that the headers add to a message. */
 export function headerBytes(headers: MessageHeaders | undefined): number {
   if (headers === undefined) return 0;
   const lines = Object.entries(headers).map(

@@ -1,19 +1,19 @@
-/** Bounds of every message. Sizes are bytes of UTF-8, times milliseconds. */
+/** Limits of messages. Sizes are bytes of UTF-8, times are milliseconds. */
 
 export const PROTOCOL_VERSION = 1;
 
-/** NATS's default `max_payload`; no message of ours may be larger. */
+/** The default `max_payload` of NATS. No kvferry message may be larger. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 /** Keys in one batch. With `KEY_BYTES_MAX` a full batch stays below `MESSAGE_BYTES_MAX` (a test sends one). */
 export const KEYS_PER_BATCH_MAX = 8192;
 export const KEY_BYTES_MAX = 112;
 
-/** Chunks of one request over all its batches. */
+/** Chunks of one request, over all its batches. */
 export const CHUNKS_PER_REQUEST_MAX = 65_536;
 export const BATCHES_PER_REQUEST_MAX = 4096;
 
-/** How often chunks of one batch may be handed over to its request. */
+/** Hand-overs of chunks of one batch. */
 export const PARTS_PER_BATCH_MAX = 8192;
 
 export const REQUEST_ID_BYTES_MAX = 128;
@@ -23,30 +23,32 @@ export const PATH_BYTES_MAX = 4096;
 /** Tensor-parallel ranks of one request. */
 export const RANKS_MAX = 64;
 
-/** Longest time any request may ask for. */
+/** Largest `timeoutMs` of a request. */
 export const TIMEOUT_MS_MAX = 600_000;
 
-/** Longest time a fault on request may last. */
+/** Longest duration of a fault. */
 export const FAULT_MS_MAX = 60_000;
 
-/** Entries a `status` reply lists at most. */
+/** Requests that one `status` reply lists. */
 export const STATUS_ROWS_MAX = 500;
 
-/** Keys one `acquire` answers for at most: its reply stays below `MESSAGE_BYTES_MAX`. */
+/** Keys in one `acquire` and in its reply, which therefore stays below `MESSAGE_BYTES_MAX`. */
 export const ACQUIRE_KEYS_MAX = 4096;
 
-/** Staging pages one `stage` call may ask for. */
+/** Staging pages that one `stage` lends. */
 export const STAGING_PAGES_PER_CALL_MAX = 8192;
 
-/** Rows one `inspect` lists at most; items of a list in the context of an actor that it shows. */
+/** Actors that one `inspect` lists. */
 export const INSPECT_ACTORS_MAX = 200;
+/** Items that `inspect` shows of a list in an actor's context. */
 export const CONTEXT_ITEMS_MAX = 16;
-/** Entries one `journal` reply has at most, and keys that one of them shows. */
+/** Entries in one `journal` reply. */
 export const JOURNAL_ENTRIES_PER_CALL_MAX = 1000;
+/** Keys that one journal entry shows. */
 export const KEYS_SHOWN_MAX = 8;
-/** Keys of one step of an `audit` event; and steps of one event. */
+/** Keys in one step of an `audit` event, and steps in one event. */
 export const AUDIT_KEYS_MAX = 4096;
-/** What one `explain` reply has at most. */
+/** Parts of one `explain` reply. */
 export const EXPLANATIONS_MAX = 16;
 export const HOLDERS_SHOWN_MAX = 16;
 export const TRAIL_ENTRIES_MAX = 100;

@@ -1,6 +1,6 @@
 /**
- * What an agent shows of itself: its live actors and pages (`inspect`), what has happened (`journal`), and why something
- * waits (`explain`). All of it is for people and tools; nothing that moves bytes depends on it.
+ * Read-only operations for people and tools: the live actors and pages of an agent (`inspect`), its past (`journal`), and
+ * why a request, transfer, key or page waits (`explain`). No transfer depends on them.
  */
 import { z } from 'zod';
 import { agentName, agentState, batch, epoch, failure, key, requestId, role, version } from './fields.js';
@@ -16,9 +16,9 @@ import {
 const natural = z.int().min(0);
 
 export const machineNames = ['agent', 'peer', 'request', 'transfer', 'ingest', 'group'] as const;
-/** The machines of which actors run (machines/README.md). Pages have a machine and no actors. */
+/** State machines that run as actors (machines/README.md). Pages have a state machine, but no actors. */
 export type MachineName = (typeof machineNames)[number];
-const machine = z.enum(machineNames);
+const machine = z.enum(machineNames).describe('State machine of the actor.');
 
 export const gates = [
   'receiver',
@@ -31,29 +31,29 @@ export const gates = [
   'peer',
   'clock',
 ] as const;
-/** Whom or what something waits for. */
+/** What an actor waits for. */
 export type Gate = (typeof gates)[number];
 
-/** What an actor is about. Which fields are set depends on its machine. */
+/** The object of an actor. Its machine decides which fields are present. */
 const about = {
   request: requestId.optional(),
-  epoch: epoch.optional().describe("The sender's epoch; of a peer, that of the other agent."),
+  epoch: epoch.optional().describe('Epoch of the prefill agent. For a peer: epoch of the other agent.'),
   batch: batch.optional(),
-  peer: agentName.optional().describe('The other agent.'),
+  peer: agentName.optional().describe('Name of the other agent.'),
 };
 
-const actorName = z.string().max(512).describe('`<machine> <identity>`, unique in the agent.');
+const actorName = z.string().max(512).describe('Name of the actor: `<machine> <identity>`. Unique in the agent.');
 const stateName = z
   .string()
   .max(256)
-  .describe('`writing`, `running.open`, or `connected and alive` of several at once.');
-const atMs = z.number().describe("When, on this agent's own clock; compare with `nowMs`.");
+  .describe('State: `writing`, `running.open`, or, in a parallel state, `connected and alive`.');
+const atMs = z.number().describe("Time of the entry on this agent's clock, comparable with `nowMs`.");
 
-const chunks = natural.describe('Chunks it is about.');
-const keysShown = z.array(key).max(KEYS_SHOWN_MAX).describe('The first of their keys.');
-const pagesShown = z.array(natural).max(KEYS_SHOWN_MAX).describe('Their pages, in the order of `keys`.');
+const chunks = natural.describe('Number of chunks.');
+const keysShown = z.array(key).max(KEYS_SHOWN_MAX).describe('The first keys of these chunks.');
+const pagesShown = z.array(natural).max(KEYS_SHOWN_MAX).describe('Pages of these chunks, in the order of `keys`.');
 
-/** A machine changed its state. */
+/** Journal entry: an actor changed its state. */
 const stateEntry = z.strictObject({
   n: natural.describe('Number of the entry.'),
   atMs,
@@ -61,14 +61,14 @@ const stateEntry = z.strictObject({
   machine,
   actor: actorName,
   ...about,
-  event: z.string().max(128).describe('What made it change; empty when the actor was started.'),
-  from: stateName.optional().describe('Not set when the actor was started.'),
+  event: z.string().max(128).describe('Event that caused the change. Empty when the actor was started.'),
+  from: stateName.optional().describe('State before. Absent when the actor was started.'),
   to: stateName,
-  done: z.boolean().describe('It has ended.'),
-  reason: failure.optional().describe('What went wrong with it, if anything has.'),
+  done: z.boolean().describe('Whether the actor has ended.'),
+  reason: failure.optional().describe('Failure of the actor, if there was one.'),
 });
 
-/** A message was sent and answered, or came in and was answered. Its time is that of the answer. */
+/** Journal entry: a message was sent or received. Its time is the time of the answer. */
 const messageEntry = z.strictObject({
   n: natural,
   atMs,
@@ -76,8 +76,8 @@ const messageEntry = z.strictObject({
   direction: z.enum(['in', 'out']),
   operation: z.string().max(64),
   ...about,
-  tookMs: z.number().optional().describe('Time until the answer; not set for notices, which have none.'),
-  code: z.string().max(64).optional().describe('Error code of the answer, when it was an error.'),
+  tookMs: z.number().optional().describe('Time until the answer. Absent for messages without an answer.'),
+  code: z.string().max(64).optional().describe('Error code of the answer, if it was an error.'),
 });
 
 export const storeActions = [
@@ -100,7 +100,7 @@ export const storeActions = [
 ] as const;
 export type StoreAction = (typeof storeActions)[number];
 
-/** The store did something with chunks and their pages: the audit trail. */
+/** Journal entry: the store changed the state of chunks and pages. */
 const storeEntry = z.strictObject({
   n: natural,
   atMs,
@@ -110,7 +110,7 @@ const storeEntry = z.strictObject({
   chunks,
   keys: keysShown,
   pages: pagesShown.optional(),
-  detail: z.string().max(512).optional().describe('For people.'),
+  detail: z.string().max(512).optional().describe('Text for people.'),
 });
 
 export const journalEntry = z.discriminatedUnion('kind', [stateEntry, messageEntry, storeEntry]);
@@ -121,16 +121,23 @@ export type StoreEntry = z.infer<typeof storeEntry>;
 
 const journalRequest = z.strictObject({
   v: version,
-  from: natural.optional().describe('Number of the first entry wanted; default: the oldest that is kept.'),
-  limit: z.int().min(1).max(JOURNAL_ENTRIES_PER_CALL_MAX).default(JOURNAL_ENTRIES_PER_CALL_MAX),
-  request: requestId.optional().describe('Only entries about this request.'),
+  from: natural
+    .optional()
+    .describe('Number of the first entry to return. Default: the oldest entry that the agent keeps.'),
+  limit: z
+    .int()
+    .min(1)
+    .max(JOURNAL_ENTRIES_PER_CALL_MAX)
+    .default(JOURNAL_ENTRIES_PER_CALL_MAX)
+    .describe('Maximum number of entries.'),
+  request: requestId.optional().describe('Returns only entries about this request.'),
   oneIn: z
     .int()
     .min(1)
     .max(65_536)
     .default(1)
     .describe(
-      'Only entries about one request in so many (chosen by its id, the same at every agent), and those about none.',
+      'Returns entries about one request in this many, and all entries about no request. Every agent selects the same requests.',
     ),
 });
 const journalReply = z.strictObject({
@@ -138,17 +145,17 @@ const journalReply = z.strictObject({
   ok: z.literal(true),
   agent: agentName,
   epoch,
-  nowMs: z.number().describe("The agent's clock."),
-  entries: z.array(journalEntry),
-  next: natural.describe('Go on from here.'),
-  end: natural.describe('Number that the next entry will have: when it is `next`, nothing is left to read.'),
-  missed: natural.describe('Entries from `from` on that are not kept any more.'),
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
+  entries: z.array(journalEntry).describe('Entries, oldest first.'),
+  next: natural.describe('Value of `from` for the next call.'),
+  end: natural.describe('Number that the next new entry will have. If it equals `next`, no entries are left.'),
+  missed: natural.describe('Number of entries after `from` that the agent no longer keeps.'),
 });
 
 const waiting = z.strictObject({
-  gate: z.enum(gates),
-  text: z.string().max(512).describe('For people: what it waits for.'),
-  endsInMs: z.number().optional().describe('When it ends otherwise: time until the deadline.'),
+  gate: z.enum(gates).describe('Kind of thing that the actor waits for.'),
+  text: z.string().max(512).describe('Text for people: what the actor waits for.'),
+  endsInMs: z.number().optional().describe('Time until the deadline, after which the wait ends.'),
 });
 export type Waiting = z.infer<typeof waiting>;
 
@@ -157,20 +164,22 @@ const actorRow = z.strictObject({
   actor: actorName,
   ...about,
   state: stateName,
-  paths: z.array(z.string().max(256)).describe('Ids of the states it is in: `transfer.writing`, as in the drawings.'),
-  ageMs: z.number().describe('Since it was started.'),
-  inStateMs: z.number().describe('Since it came into this state.'),
-  waiting: waiting.optional(),
-  context: z.record(z.string(), z.unknown()).describe('What the machine remembers; long lists are cut.'),
+  paths: z
+    .array(z.string().max(256))
+    .describe('Ids of its current states as in the drawings, for example `transfer.writing`.'),
+  ageMs: z.number().describe('Time since the actor was started.'),
+  inStateMs: z.number().describe('Time since the actor entered this state.'),
+  waiting: waiting.optional().describe('Present if the actor waits for something.'),
+  context: z.record(z.string(), z.unknown()).describe('Context of the state machine. Long lists are cut.'),
 });
 export type ActorRow = z.infer<typeof actorRow>;
 
 const inspectRequest = z.strictObject({
   v: version,
-  actors: z.int().min(0).max(INSPECT_ACTORS_MAX).default(INSPECT_ACTORS_MAX).describe('Rows wanted at most.'),
-  request: requestId.optional().describe('Only actors of this request.'),
-  actor: actorName.optional().describe('Only this one.'),
-  pages: z.boolean().default(false).describe('Also the map of the pages.'),
+  actors: z.int().min(0).max(INSPECT_ACTORS_MAX).default(INSPECT_ACTORS_MAX).describe('Maximum number of actors.'),
+  request: requestId.optional().describe('Returns only actors of this request.'),
+  actor: actorName.optional().describe('Returns only this actor.'),
+  pages: z.boolean().default(false).describe('Whether to return the state of every page.'),
 });
 const inspectReply = z.strictObject({
   v: version,
@@ -179,49 +188,52 @@ const inspectReply = z.strictObject({
   epoch,
   role,
   state: agentState,
-  nowMs: z.number().describe("The agent's clock."),
-  actors: z.array(actorRow).describe('Those of peers and groups first, then the oldest first.'),
-  actorsTotal: natural,
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
+  actors: z.array(actorRow).describe('Actors: first peers and groups, then the others, oldest first.'),
+  actorsTotal: natural.describe('Number of matching actors, before `actors` is applied.'),
   pages: z
     .string()
     .optional()
     .describe(
-      'State of every page by number, in runs: `f` free, `w` writing, `r` ready, `k` retained, `q` quarantined, each followed by how many, as `f120w3r5`.',
+      'State of every page in page order, as runs: `f` free, `w` writing, `r` ready, `k` retained, `q` quarantined, each followed by a count. Example: `f120w3r5`.',
     ),
 });
 
 const explainRequest = z.strictObject({
   v: version,
-  request: requestId.optional(),
-  transfer: actorName.optional().describe('`<epoch>/<request>/<batch>`.'),
-  key: key.optional(),
-  page: natural.optional(),
+  request: requestId.optional().describe('Request to explain.'),
+  transfer: actorName.optional().describe('Transfer to explain: `<epoch>/<request>/<batch>`.'),
+  key: key.optional().describe('Key to explain.'),
+  page: natural.optional().describe('Page number to explain.'),
 });
 
 const holder = z.strictObject({
   request: requestId,
   epoch,
-  holds: z.string().max(256).describe('For people: what it holds, since when.'),
-  pages: natural.describe('Pages that it keeps.'),
-  endsInMs: z.number().optional().describe('When it must let go.'),
+  holds: z.string().max(256).describe('Text for people: what the request holds, and since when.'),
+  pages: natural.describe('Number of pages that the request keeps.'),
+  endsInMs: z.number().optional().describe('Time until the request must release them.'),
 });
 export type HolderRow = z.infer<typeof holder>;
 
-/** One thing, as one agent sees it. */
+/** One request, transfer, key or page, as one side of one agent sees it. */
 const explanation = z.strictObject({
-  about: z.enum(['request', 'transfer', 'key', 'page']),
-  name: z.string().max(512),
-  side: z.enum(['sender', 'receiver']),
+  about: z.enum(['request', 'transfer', 'key', 'page']).describe('Kind of object that is explained.'),
+  name: z.string().max(512).describe('Name of the object.'),
+  side: z.enum(['sender', 'receiver']).describe('Side of the agent that explains.'),
   state: stateName,
-  inStateMs: z.number().optional().describe('How long it has been so, if that is known.'),
-  summary: z.string().max(2048).describe('For people: the whole in a sentence or two.'),
-  waiting: waiting.optional(),
-  holders: z.array(holder).max(HOLDERS_SHOWN_MAX).describe('Who holds it, or what it waits for.'),
-  holdersTotal: natural,
+  inStateMs: z.number().optional().describe('Time in this state, if it is known.'),
+  summary: z.string().max(2048).describe('Text for people: a summary in one or two sentences.'),
+  waiting: waiting.optional().describe('Present if the object waits for something.'),
+  holders: z
+    .array(holder)
+    .max(HOLDERS_SHOWN_MAX)
+    .describe('Requests that hold the object, or that hold the pages it waits for.'),
+  holdersTotal: natural.describe('Number of such requests, including those that are not listed.'),
   trail: z
     .array(journalEntry)
     .max(TRAIL_ENTRIES_MAX)
-    .describe('What has happened to it, oldest first, as far as it is remembered.'),
+    .describe('Journal entries about the object, oldest first, as far as the agent keeps them.'),
 });
 export type Explanation = z.infer<typeof explanation>;
 
@@ -230,8 +242,11 @@ const explainReply = z.strictObject({
   ok: z.literal(true),
   agent: agentName,
   epoch,
-  nowMs: z.number().describe("The agent's clock."),
-  explanations: z.array(explanation).max(EXPLANATIONS_MAX).describe('Empty: this agent knows nothing of it.'),
+  nowMs: z.number().describe("Time on the agent's clock when it answered."),
+  explanations: z
+    .array(explanation)
+    .max(EXPLANATIONS_MAX)
+    .describe('Explanations. Empty if the agent does not know the object.'),
 });
 
 export const observationSchemas = {

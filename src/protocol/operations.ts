@@ -1,4 +1,4 @@
-/** What engines and routers say to an agent, and its answers (docs/protocol.md). */
+/** Messages that engines and routers send to an agent, and its answers (docs/reference/protocol.md). */
 import { z } from 'zod';
 import {
   agentName,
@@ -41,69 +41,86 @@ const natural = z.int().min(0);
 export const putRequest = z.strictObject({
   v: version,
   request: requestId,
-  receiver: agentName.describe('The decode agent that shall get the bytes.'),
+  receiver: agentName.describe('The decode agent that receives the bytes.'),
   batch,
-  last: z.boolean().describe('No further batch follows.'),
+  last: z.boolean().describe('Whether this is the last batch of the request.'),
   totalChunks,
-  timeoutMs: timeoutMs.describe('Time for the whole request. That of its first batch holds.'),
-  keys: keys.describe('Names of the chunks, in the order of the prompt.'),
-  source: z.array(sourceRun).max(KEYS_PER_BATCH_MAX).describe('Where the chunks lie, in the order of `keys`.'),
-  ranks: ranks.optional().describe('Only of a request over several ranks: ready when all are, and one fails all.'),
+  timeoutMs: timeoutMs.describe('Time limit for the whole request, taken from its first batch; ignored in later ones.'),
+  keys: keys.describe('Names of the chunks, in the order of the prompt. A key may occur only once in a request.'),
+  source: z
+    .array(sourceRun)
+    .max(KEYS_PER_BATCH_MAX)
+    .describe('Places of the chunks in source memory, in the order of `keys`.'),
+  ranks: ranks
+    .optional()
+    .describe('Only for a request over several ranks. It is ready when all ranks are; if one rank fails, all fail.'),
 });
 export type PutRequest = z.infer<typeof putRequest>;
 
 const putReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  epoch: epoch.describe('Epoch of the prefill agent; with `request` the identity of the request.'),
+  epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
 });
 
 const cancelRequest = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.optional().describe("The sender's epoch; only needed at a decode agent when request ids repeat."),
+  epoch: epoch
+    .optional()
+    .describe(
+      'Epoch of the prefill agent. Needed only at a decode agent, when the same request id was used more than once.',
+    ),
 });
 const cancelReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  end: end.optional().describe('Set when the request had already ended; the recorded end holds.'),
+  end: end.optional().describe('Present when the request had already ended: the recorded end, which stays.'),
 });
 
 const acquireRequest = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe('As in the terminal event; a reader of its own brings any epoch of its own.'),
+  epoch: epoch.describe('The epoch from the terminal event. A stand-alone reader chooses any 16 hex digits.'),
   keys: z
     .array(key)
     .max(ACQUIRE_KEYS_MAX)
     .optional()
-    .describe('Keys to look up. Default: those of the request, as many as one reply holds.'),
-  from: natural.default(0).describe('Without `keys`: how many keys of the request to skip.'),
+    .describe('Keys to look up. Default: all keys of the request, up to the number that fits one reply.'),
+  from: natural.default(0).describe('Without `keys`: number of keys of the request to skip.'),
 });
 const acquireReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  arena: arena.describe('Where the pages lie.'),
-  leaseMs: natural.describe('The leases end after this unless acquired again or released.'),
-  keys: keys.describe('Keys that were found; the next three lists have an entry for each.'),
+  arena: arena.describe('The memory that holds the pages.'),
+  leaseMs: natural.describe(
+    'The leases expire after this time, unless they are renewed by another `acquire` or released.',
+  ),
+  keys: keys.describe('Keys that were found. The next three lists have one entry for each of them.'),
   pages,
   generations,
-  lengths: z.array(natural).describe('Bytes of each chunk.'),
-  missing: z.array(key).describe('Keys that are not here, or not ready: recompute them.'),
-  next: natural.optional().describe('The request has more keys: acquire again with this as `from`.'),
+  lengths: z.array(natural).describe('Size of each chunk in bytes.'),
+  missing: z
+    .array(key)
+    .describe('Keys that are not in the arena, or not ready yet. The engine must compute these chunks itself.'),
+  next: natural
+    .optional()
+    .describe('Present when the request has more keys: send `acquire` again with this value as `from`.'),
 });
 
 const releaseRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch,
-  keys: keys.optional().describe('Default: every lease of the request.'),
+  keys: keys.optional().describe('Keys whose leases end. Default: all leases of the request.'),
 });
 const releaseReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  existed: natural.describe('Keys that were in the arena, of those named, or of all that it held.'),
-  freedPages: natural.describe('Pages that have no lease left, and can be given to others.'),
+  existed: natural.describe(
+    'With `keys`: how many of them are in the arena, whether or not this request leased them. Without: how many leases ended.',
+  ),
+  freedPages: natural.describe('Pages whose last lease ended. They can be used for other chunks.'),
 });
 
 const describeRequest = z.strictObject({ v: version });
@@ -114,60 +131,68 @@ export const describeReply = z.strictObject({
   epoch,
   role,
   state: agentState,
-  version: z.string().describe('Version of the program.'),
-  heartbeatMs: natural.describe('How often it says that it lives.'),
-  faultsAllowed: z.literal(true).optional().describe('Anybody may kill, stop or cut it off: see `fault`.'),
-  endpoints: z.array(endpoint).describe('How the arena can be reached, best first. Empty without an arena.'),
+  version: z.string().describe('Version of the agent program.'),
+  heartbeatMs: natural.describe('Heartbeat interval in milliseconds.'),
+  faultsAllowed: z
+    .literal(true)
+    .optional()
+    .describe('Present when the agent accepts `fault`: any client may kill, stop or disconnect it.'),
+  endpoints: z.array(endpoint).describe('Ways to reach the arena, best first. Empty if the agent has no arena.'),
   unavailable: z
-    .array(z.strictObject({ provider, reason: z.string().describe('Why it cannot be had.') }))
-    .describe('Ways that were asked for in the configuration and cannot be had.'),
-  arena: arena.optional().describe('Only of agents that receive.'),
+    .array(z.strictObject({ provider, reason: z.string().describe('Why the provider is not available.') }))
+    .describe('Providers that are configured but not available on this host.'),
+  arena: arena.optional().describe('Present if the agent receives.'),
   staging: z
     .strictObject({
       segment: segmentName,
-      path: z.string().describe('File that a local engine maps to fill staging pages.'),
-      pageBytes: natural.describe('Bytes of a staging page.'),
-      pages: natural.describe('All staging pages, lent or not.'),
+      path: z.string().describe('File that an engine on the same host maps to fill staging pages.'),
+      pageBytes: natural.describe('Size of a staging page in bytes.'),
+      pages: natural.describe('Number of staging pages, lent or not.'),
     })
     .optional()
-    .describe('Only of agents that lend staging pages.'),
+    .describe('Present if the agent lends staging pages.'),
 });
 export type DescribeReply = z.infer<typeof describeReply>;
 
 const statusRequest = z.strictObject({
   v: version,
-  request: requestId.optional().describe('Only this request.'),
-  limit: natural.max(STATUS_ROWS_MAX).default(STATUS_ROWS_MAX).describe('Rows of `requests` at most.'),
+  request: requestId.optional().describe('Lists only this request.'),
+  limit: natural.max(STATUS_ROWS_MAX).default(STATUS_ROWS_MAX).describe('Maximum number of rows in `requests`.'),
 });
 const requestRow = z.strictObject({
   request: requestId,
-  epoch: epoch.describe("The sender's epoch."),
-  side: z.enum(['sender', 'receiver']).describe('Which side of the request this agent is.'),
-  rank: rank.optional().describe('Which rank of the request, when it has several.'),
-  missingRanks: z.array(rank).optional().describe('Ranks that are not complete: said by the agent that leads them.'),
-  state: z.string().describe('State of its machine.'),
-  ageMs: natural.describe('Time since this agent first heard of it; of an ended one, since its end.'),
-  batches: natural.describe('Batches so far.'),
-  chunks: natural.describe('Chunks of those batches.'),
-  end: end.optional().describe('Set when it has ended.'),
-  reason: failure.optional().describe('Set when it has ended and is not ready.'),
+  epoch: epoch.describe('Epoch of the prefill agent.'),
+  side: z.enum(['sender', 'receiver']).describe('Side of the request that this agent is on.'),
+  rank: rank.optional().describe('Rank of the request that this agent serves, if the request has several.'),
+  missingRanks: z
+    .array(rank)
+    .optional()
+    .describe('Ranks that are not complete yet. Only the agent that leads the ranks reports this.'),
+  state: z.string().describe('State of its state machine.'),
+  ageMs: natural.describe(
+    'Time since this agent first received a message about it or, if it has ended, since its end.',
+  ),
+  batches: natural.describe('Number of batches so far.'),
+  chunks: natural.describe('Number of chunks in those batches.'),
+  end: end.optional().describe('Present when the request has ended.'),
+  reason: failure.optional().describe('Present when the request has ended and `end` is not `ready`.'),
 });
 export type RequestRow = z.infer<typeof requestRow>;
 const peerRow = z.strictObject({
   agent: agentName,
   epoch: epoch.describe('Epoch of that agent.'),
-  side: z.enum(['sender', 'receiver']).describe('What that agent is to this one.'),
-  state: z.string().describe('State of its machine: of its connection, and whether it lives; or `lost`.'),
-  provider: provider.optional().describe('How bytes travel, once it is connected.'),
-  detail: z.string().optional().describe('What that provider really is, for people.'),
-  fallback: z.array(z.string()).describe('Providers that were preferred and why they were not taken.'),
+  side: z.enum(['sender', 'receiver']).describe('Whether that agent sends to this one or receives from it.'),
+  state: z.string().describe('State of the connection and of the liveness check, or `lost`.'),
+  provider: provider.optional().describe('How bytes travel. Present once the agents are connected.'),
+  detail: z.string().optional().describe('Details of the provider, for people.'),
+  fallback: z.array(z.string()).describe('Providers that were tried before, each with the reason why it was not used.'),
 });
 export type PeerRow = z.infer<typeof peerRow>;
 const segmentRow = z.strictObject({
   segment: segmentName,
-  path: z.string().describe('Its file.'),
-  bytes: natural.describe('Its size.'),
-  chunksInUse: natural.describe('Chunks that are still to be read.'),
+  path: z.string().describe('Path of its file.'),
+  bytes: natural.describe('Size of the segment in bytes.'),
+  chunksInUse: natural.describe('Chunks that the agent may still read.'),
 });
 const statusReply = z.strictObject({
   v: version,
@@ -175,37 +200,46 @@ const statusReply = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  state: z.string().describe('As in `describe`.'),
+  state: z.string().describe('State of the agent, as in `describe`.'),
   uptimeMs: natural.describe('Time since the process started.'),
-  pages: pageCounts.optional().describe('Pages of the arena, by state. Only of agents that receive.'),
-  quarantineAgeMs: natural.optional().describe('How long the oldest quarantined page has been so; 0 without any.'),
-  queued: natural.describe('Requests that wait for pages.'),
+  pages: pageCounts.optional().describe('Pages of the arena, by state. Present if the agent receives.'),
+  quarantineAgeMs: natural
+    .optional()
+    .describe('Time since the oldest quarantined page was quarantined. 0 if there is none.'),
+  queued: natural.describe('Number of requests that wait for pages.'),
   staging: z
     .strictObject({
       total: natural.describe('All staging pages.'),
-      free: natural.describe('Not lent.'),
-      lent: natural.describe('With an engine that fills them.'),
-      inUse: natural.describe('Named in a put; their bytes are still needed.'),
+      free: natural.describe('Pages that are not lent.'),
+      lent: natural.describe('Pages lent to an engine that fills them.'),
+      inUse: natural.describe('Pages named in a put whose bytes are still needed.'),
     })
     .optional()
-    .describe('Only of agents that lend staging pages.'),
-  segments: z.array(segmentRow).describe('Attached source memory.'),
-  peers: z.array(peerRow).describe('Agents that this one exchanges bytes with.'),
-  requests: z.array(requestRow).describe('Requests in progress; of a named one that has ended, its end.'),
-  requestsTotal: natural.describe('Requests known, before `limit`.'),
-  counters: z.record(z.string(), natural).describe('Named counts since the process started. They only grow.'),
+    .describe('Present if the agent lends staging pages.'),
+  segments: z.array(segmentRow).describe('Attached source segments.'),
+  peers: z.array(peerRow).describe('Agents that this one sends to or receives from.'),
+  requests: z
+    .array(requestRow)
+    .describe('Requests in progress. If `request` is named and has ended, its row has `end`.'),
+  requestsTotal: natural.describe('Number of matching requests, before `limit` is applied.'),
+  counters: z.record(z.string(), natural).describe('Named counters. They start at 0 with the process and only grow.'),
 });
 export type StatusReply = z.infer<typeof statusReply>;
 
 const attachRequest = z.strictObject({
   v: version,
   segment: segmentName,
-  path: z.string().min(1).max(PATH_BYTES_MAX).startsWith('/').describe('Absolute path of a file, e.g. in /dev/shm.'),
+  path: z
+    .string()
+    .min(1)
+    .max(PATH_BYTES_MAX)
+    .startsWith('/')
+    .describe('Absolute path of the file, for example in /dev/shm.'),
 });
 const attachReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  bytes: natural.describe('Size of the segment.'),
+  bytes: natural.describe('Size of the segment in bytes.'),
 });
 
 const detachRequest = z.strictObject({ v: version, segment: segmentName });
@@ -214,15 +248,19 @@ const detachReply = z.strictObject({ v: version, ok: z.literal(true) });
 const stageRequest = z.strictObject({
   v: version,
   holder: holderName,
-  pages: z.int().min(1).max(STAGING_PAGES_PER_CALL_MAX).describe('How many; all of them or none.'),
+  pages: z
+    .int()
+    .min(1)
+    .max(STAGING_PAGES_PER_CALL_MAX)
+    .describe('Number of pages. The agent lends all of them or none.'),
 });
 const stageReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  segment: segmentName.describe('To be named in `put.source`.'),
-  path: z.string().describe('File to map and fill.'),
-  pageBytes: natural.describe('Bytes of a staging page.'),
-  offsets: z.array(natural).describe('Where each lent page starts.'),
+  segment: segmentName.describe('Name to use in `put.source`.'),
+  path: z.string().describe('File that the engine maps and fills.'),
+  pageBytes: natural.describe('Size of a staging page in bytes.'),
+  offsets: z.array(natural).describe('Offset of each lent page in the file, in bytes.'),
 });
 
 const unstageRequest = z.strictObject({
@@ -232,19 +270,19 @@ const unstageRequest = z.strictObject({
     .array(natural)
     .max(STAGING_PAGES_PER_CALL_MAX)
     .optional()
-    .describe('Default: all that the holder was lent.'),
+    .describe('Offsets of the pages to give back. Default: all pages lent to this holder.'),
 });
 const unstageReply = z.strictObject({
   v: version,
   ok: z.literal(true),
-  returned: natural.describe('Pages given back.'),
+  returned: natural.describe('Number of pages given back.'),
 });
 
 export const errorReply = z.strictObject({
   v: version,
   ok: z.literal(false),
   error: failure
-    .extend({ end: end.optional().describe('With `request_ended`: the recorded end.') })
+    .extend({ end: end.optional().describe('Present with `request_ended`: the recorded end.') })
     .describe('Why the message was refused.'),
 });
 export type ErrorReply = z.infer<typeof errorReply>;

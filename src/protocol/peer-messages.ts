@@ -1,6 +1,6 @@
 /**
- * What agents say to each other. `epoch` is always the sender's (the prefill agent's); the receiver's epoch is in the
- * subject. Every message can be repeated without harm: (epoch, request, batch) is its identity.
+ * Messages between agents. `epoch` is always the epoch of the prefill agent. The epoch of the addressee is in the subject.
+ * Every message can be repeated without harm: (epoch, request, batch) identifies it.
  */
 import { z } from 'zod';
 import {
@@ -26,19 +26,23 @@ import { KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
-const grantId = z.string().min(1).max(64).describe('A remote key: the right to write into the arena, until revoked.');
+const grantId = z
+  .string()
+  .min(1)
+  .max(64)
+  .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
 const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 
-/** prefill → decode: a remote key for a new connection, please. The key of the connection before is revoked first. */
+/** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
-  heartbeatMs: natural.describe('How often the sender says that it lives.'),
-  provider: provider.describe('The way the sender has chosen, of those the receiver offers.'),
+  heartbeatMs: natural.describe('Heartbeat interval of the prefill agent, in milliseconds.'),
+  provider: provider.describe('Provider that the prefill agent chose among those that the decode agent offers.'),
   connection: natural.describe(
-    'Number of the connection: the sender counts those it opens, whether they come about or not.',
+    'Number of the connection. The prefill agent counts its attempts to connect, including those that fail.',
   ),
 });
 const connectReply = ok.extend({
@@ -46,150 +50,152 @@ const connectReply = ok.extend({
     .strictObject({
       id: grantId,
       provider,
-      token: z.string().describe('Secret that the fabric presents with every write. Never logged.'),
-      arenaBytes: natural.describe('Size of the arena.'),
+      token: z.string().describe('Secret that the fabric sends with every write. Never logged.'),
+      arenaBytes: natural.describe('Size of the arena in bytes.'),
     })
-    .describe('The right to write into the arena.'),
+    .describe('The remote key.'),
 });
 
-/** prefill → decode: pages for a batch. Answered when the request is admitted. */
+/** Prefill → decode: requests pages for a batch. Answered when the request is admitted. */
 const allocateRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch,
   grant: grantId,
   batch,
-  last: z.boolean().describe('No further batch follows.'),
+  last: z.boolean().describe('Whether this is the last batch of the request.'),
   totalChunks,
   timeoutMs,
-  keys,
+  keys: keys.describe('Names of the chunks, in the order of the prompt.'),
   lengths: lengths.describe('Lengths of the chunks, in the order of `keys`.'),
-  ranks: ranks.optional().describe('As in the put.'),
+  ranks: ranks.optional().describe('Ranks of the request, as in the put.'),
 });
 export type AllocateRequest = z.infer<typeof allocateRequest>;
 const allocateReply = ok.extend({
-  pages: pages.describe('A page for every new key, in the order of the request.'),
+  pages: pages.describe('One page for every key that must be written, in the order of `keys`.'),
   generations,
-  alreadySent: positions.describe('Keys that are here or on their way: nothing to write.'),
-  joined: positions.describe('Of those, the ones another request is still writing.'),
+  alreadySent: positions.describe(
+    'Positions of keys that must not be written: they are ready, or another request is writing them.',
+  ),
+  joined: positions.describe('The positions in `alreadySent` whose chunks another request is still writing.'),
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
 
 const part = natural.max(PARTS_PER_BATCH_MAX);
 
-/** prefill → decode: the bytes of these pages have been delivered. */
+/** Prefill → decode: the bytes of these pages are delivered. */
 const commitRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch,
   batch,
-  part: part.describe('0: the pages of the allocation. Others: those of the hand-over with that number.'),
-  pages: pages.describe('As they were allocated.'),
+  part: part.describe('0 for the pages of the allocation, otherwise the number of the hand-over.'),
+  pages: pages.describe('Pages that were written, in the order of the allocation or hand-over.'),
   generations,
-  lengths: lengths.describe('Bytes that were written to each page.'),
+  lengths: lengths.describe('Number of bytes written to each page.'),
 });
 
-/** prefill → decode: give this request up. Answered with the recorded end, which may be an earlier one. */
+/** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
   v: version,
-  agent: agentName.describe("The sender's name: the request may be unknown to the receiver."),
+  agent: agentName.describe('Name of the prefill agent. The decode agent may not know the request.'),
   request: requestId,
   epoch,
   totalChunks,
-  end: z.enum(['failed', 'cancelled', 'expired']).describe('What shall be recorded, unless it has ended already.'),
-  reason: failure.describe('Why it is given up.'),
-  ranks: ranks.optional().describe('As in the put.'),
+  end: z.enum(['failed', 'cancelled', 'expired']).describe('End to record, unless the request has already ended.'),
+  reason: failure.describe('Why the prefill agent gives the request up.'),
+  ranks: ranks.optional().describe('Ranks of the request, as in the put.'),
 });
 const abortReply = ok.extend({
-  reason: failure.optional().describe('Why, unless it is ready.'),
+  reason: failure.optional().describe('Present unless `end` is `ready`.'),
   end: end.describe('The recorded end.'),
 });
 
-/** prefill → decode: no write of this request can land any more. */
+/** Prefill → decode: no write of this request can land any more. */
 const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
 
-/** prefill → decode: how did it end? */
+/** Prefill → decode: asks how a request ended. */
 const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
 const inquireReply = ok.extend({
-  end: end.optional().describe('The recorded end; without it, it has not ended.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  end: end.optional().describe('The recorded end. Absent while the request is in progress.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
 /**
- * decode → prefill: whoever was writing these joined chunks is gone; this request shall write them. Refused with
- * `stale_grant` when the sender has another remote key by now: then it is asked again under that one.
+ * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers
+ * `stale_grant` if it has a newer remote key. The decode agent then repeats the message with that key.
  */
 const handoverRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch,
   batch,
-  part: part.min(1).describe('Number of this hand-over within the batch.'),
-  grant: grantId.describe('The remote key under which it shall write.'),
-  positions: positions.describe('Chunks of the batch, all of them joined before.'),
-  pages: pages.describe('A page for each of them, in that order.'),
+  part: part.min(1).describe('Number of this hand-over within the batch, from 1.'),
+  grant: grantId.describe('Remote key for the write.'),
+  positions: positions.describe('Positions of the chunks in the batch. The request had joined all of them.'),
+  pages: pages.describe('One page for each position, in the same order.'),
   generations,
 });
 
 /**
- * Agent of one rank → decode agent of rank 0, which leads: how this rank is doing. Said when that changes, and again and
- * again until the answer has the end of the whole request.
+ * Agent of one rank → decode agent of rank 0, the lead: the progress of this rank. Sent at every change, and repeated
+ * until the answer has the end of the whole request.
  */
 const reportRequest = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe("The epoch of this rank's sender."),
+  epoch: epoch.describe('Epoch of the prefill agent of this rank.'),
   ranks,
   from: z
     .strictObject({ agent: agentName, epoch })
     .optional()
     .describe(
-      "This rank's receiver, which shall be told the end. Without it, its sender reports, since that one is gone.",
+      'Decode agent of this rank, to which the lead sends the end. Absent when that agent is lost and the prefill agent reports.',
     ),
   state: z
     .enum(['running', 'complete', 'failed', 'cancelled', 'expired'])
     .describe(
-      '`complete`: every byte is here, and it will only end as the lead says. The last three: so it wants to end.',
+      'State of the rank. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
     ),
-  reason: failure.optional().describe('Always set with the last three.'),
-  chunks: natural.describe('Chunks of this rank so far.'),
-  deduplicated: natural.describe('Of those, chunks that needed no write.'),
-  joined: natural.describe('Of those, chunks that another request was writing.'),
+  reason: failure.optional().describe('Present if `state` is `failed`, `cancelled` or `expired`.'),
+  chunks: natural.describe('Number of chunks of this rank so far.'),
+  deduplicated: natural.describe('Number of those chunks that were not written for this request.'),
+  joined: natural.describe('Number of the `deduplicated` chunks that another request was writing.'),
   bytes: natural.describe('Bytes written for this rank.'),
-  timeoutMs: timeoutMs.describe("What is left of the rank's time, in milliseconds from the arrival."),
+  timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;
 const reportReply = ok.extend({
-  end: end.optional().describe('The end of the whole request; without it, it has not ended.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  end: end.optional().describe('End of the whole request. Absent while it is in progress.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** decode agent of rank 0 → receiver of another rank: the whole request has ended. */
+/** Decode agent of rank 0 → decode agent of another rank: the whole request has ended. */
 const verdictRequest = z.strictObject({
   v: version,
   request: requestId,
-  epoch: epoch.describe("The epoch of that rank's sender."),
-  end: end.describe('How the whole request ended.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
+  end: end.describe('End of the whole request.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** decode → prefill: I was away; have you announced the end of this request? */
+/** Decode → prefill, after an absence: has the prefill agent announced an end of this request? */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
-  end: end.optional().describe('The end that the prefill agent announces; without it, none.'),
-  reason: failure.optional().describe('Always set with an end other than ready.'),
+  end: end.optional().describe('End that the prefill agent announced or is announcing. Absent if there is none.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** decode → prefill, unanswered: every joined chunk of this batch is ready. */
+/** Decode → prefill, no answer: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
 
-/** decode → prefill, unanswered: the request has ended and was announced. */
+/** Decode → prefill, no answer: the request has ended and its end is announced. */
 const endedNotice = z.strictObject({
   v: version,
   request: requestId,
   epoch,
   end,
-  reason: failure.optional().describe('Always set unless `end` is ready.'),
+  reason: failure.optional().describe('Present unless `end` is `ready`.'),
 });
 
 export const peerSchemas = {
@@ -210,13 +216,13 @@ export const peerSchemas = {
 export type PeerRequest<O extends PeerOperation> = z.infer<(typeof peerSchemas)[O]['request']>;
 export type PeerReply<O extends PeerOperation> = z.infer<(typeof peerSchemas)[O]['reply']>;
 
-/** Published by every agent each `heartbeatMs`; the last one, when it stops, says `leaving`. */
+/** Published by every agent every `heartbeatMs`. In the last one, which a stopping agent publishes, `leaving` is true. */
 export const heartbeat = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
   role,
-  heartbeatMs: natural.describe('When the next one is due.'),
-  leaving: z.boolean().describe('This is the last one: it stops.'),
+  heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
+  leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

@@ -1,9 +1,9 @@
-/** Which requests are shown when not all can be: the same at every agent, so that those that are shown are whole. */
+/** Sampling of requests. Every agent selects the same requests, so a selected request is visible at both of its agents. */
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-/** Is this one of the requests that are looked at, of one in `oneIn`? Those of twice `oneIn` are among those of `oneIn`. */
+/** Whether `request` is among the selected ones, one in `oneIn`. The selection for 2 × `oneIn` is a subset of it. */
 export function isSampled(request: string, oneIn: number): boolean {
   return oneIn <= 1 || hashOf(request) % oneIn === 0;
 }

@@ -1,13 +1,13 @@
 /**
- * Every NATS subject of kvferry. Two kinds of address: a *name* (`agent.<id>`), for engines and routers, who do not care
- * which process answers, and an *epoch* (`peer.<id>.<epoch>`), between agents: a message for a process that has died
- * finds no listener and fails at once instead of reaching its successor.
+ * Every NATS subject of kvferry. Engines and routers address an agent by name (`agent.<name>`), whichever process serves
+ * that name. Agents address each other by name and epoch (`peer.<name>.<epoch>`). A message to a process that has died
+ * has no subscriber. It fails at once and cannot reach the next process of that name.
  */
 import { PROTOCOL_VERSION } from './limits.js';
 
 const root = `kvferry.v${PROTOCOL_VERSION}`;
 
-/** What engines and routers may ask an agent for. */
+/** Operations that engines and routers request from an agent. */
 export const operations = [
   'put',
   'cancel',
@@ -25,7 +25,7 @@ export const operations = [
 ] as const;
 export type Operation = (typeof operations)[number];
 
-/** What agents ask each other for. */
+/** Operations that agents request from each other. */
 export const peerOperations = [
   'connect',
   'allocate',
@@ -42,7 +42,7 @@ export const peerOperations = [
 ] as const;
 export type PeerOperation = (typeof peerOperations)[number];
 
-/** Of these, the ones nobody answers: who misses one asks (`inquire`). */
+/** Peer operations that have no answer. An agent that misses one finds out with `inquire`. */
 export const peerNotices = ['joined', 'ended'] as const satisfies readonly PeerOperation[];
 export type PeerNotice = (typeof peerNotices)[number];
 
@@ -53,27 +53,27 @@ export type End = (typeof ends)[number];
 export const subjects = {
   /** Public operations of one agent, by name. */
   operation: (agent: string, operation: Operation) => `${root}.agent.${agent}.${operation}`,
-  /** What an agent subscribes to for its public operations; catches unknown ones too. */
+  /** Subscription of an agent for its public operations. It also receives unknown operations, to refuse them. */
   operations: (agent: string) => `${root}.agent.${agent}.*`,
-  /** Messages between agents, by name and epoch. */
+  /** Messages between agents, by name and epoch of the addressee. */
   peer: (agent: string, epoch: string, operation: PeerOperation) => `${root}.peer.${agent}.${epoch}.${operation}`,
   peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
-  /** Every agent answers with what `describe` says. */
+  /** Every agent answers, with the reply of `describe`. */
   discover: `${root}.discover`,
-  /** Faults on request. Not an operation of the agent: it knows nothing of what is done to it. */
+  /** Fault orders. The process serves them outside the agent, so an agent that is cut off still receives them. */
   fault: (agent: string) => `${root}.fault.${agent}`,
   heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,
   heartbeats: `${root}.heartbeat.*`,
-  /** The one terminal event of a request, published by the agent that announces it. */
+  /** Terminal event of a request, published by the agent that announces its end. */
   terminal: (agent: string, end: End) => `${root}.event.${agent}.${end}`,
   terminals: `${root}.event.>`,
-  /** What has become of chunks, when that is published. */
+  /** Audit events of an agent that publishes them. */
   audit: (agent: string) => `${root}.audit.${agent}`,
-  /** Source memory that its engine may use again. */
+  /** Source memory that the engine may use again. */
   sourceReleased: (agent: string) => `${root}.source.${agent}`,
 } as const;
 
-/** The last token of a subject: the operation it names. */
+/** The operation that a subject names: its last token. */
 export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ArenaContents } from '../../bench/contention/arena-contents.js';
 import { KvferrySystem } from '../../bench/contention/kvferry-system.js';
-import { runTrace } from '../../bench/contention/run-trace.js';
+import { runWorkload } from '../../bench/contention/run-workload.js';
 import type { Outcome, System } from '../../bench/contention/system.js';
 import { Timeline } from '../../bench/contention/timeline.js';
-import { makeTrace, type TracedRequest } from '../../bench/contention/trace.js';
 import { UpstreamModel } from '../../bench/contention/upstream-model.js';
+import { makeWorkload, type WorkloadRequest } from '../../bench/contention/workload.js';
 
 type MakeSystem = (pages: number, timeline: Timeline, contents: ArenaContents) => System;
 const kvferry: MakeSystem = (...parts) => new KvferrySystem(...parts);
 const upstream: MakeSystem = (...parts) => new UpstreamModel(...parts);
 
-function request(name: string, sender: number, ...batches: string[][]): TracedRequest {
+function request(name: string, sender: number, ...batches: string[][]): WorkloadRequest {
   return { name, sender, batches, holdMs: 0, abortAfterMs: undefined };
 }
 
@@ -33,7 +33,7 @@ class Stage {
     this.system = makeSystem(pages, this.timeline, this.#contents);
   }
 
-  put(atMs: number, one: TracedRequest, batch = 0): void {
+  put(atMs: number, one: WorkloadRequest, batch = 0): void {
     const outcome: Outcome = {
       ready: (places) => {
         const right = places.every((place) => place !== undefined && this.#contents.holds(place));
@@ -46,7 +46,7 @@ class Stage {
     this.timeline.after(atMs, () => this.system.put(one, batch, outcome));
   }
 
-  abort(atMs: number, one: TracedRequest): void {
+  abort(atMs: number, one: WorkloadRequest): void {
     this.timeline.after(atMs, () => this.system.abort(one));
   }
 }
@@ -109,22 +109,22 @@ describe('the model of upstream', () => {
   });
 });
 
-describe('the same trace on both', () => {
-  const trace = makeTrace({ seed: 3, requests: 300, batches: 1, aborted: 0.05 });
+describe('the same workload on both', () => {
+  const workload = makeWorkload({ seed: 3, requests: 300, batches: 1, aborted: 0.05 });
   const size = { pages: 149, atOnce: 16 };
 
   it('is the same for the same seed', () => {
-    expect(makeTrace({ seed: 3, requests: 300, batches: 1, aborted: 0.05 })).toEqual(trace);
+    expect(makeWorkload({ seed: 3, requests: 300, batches: 1, aborted: 0.05 })).toEqual(workload);
   });
 
   it('ends every request with the right bytes, and gives every page back, with the shipped store', () => {
-    const { goodPerS, wrong, aborted, lost, lostPages } = runTrace(trace, size, kvferry);
+    const { goodPerS, wrong, aborted, lost, lostPages } = runWorkload(workload, size, kvferry);
     expect({ wrong, lost, lostPages }).toEqual({ wrong: 0, lost: 0, lostPages: 0 });
     expect(goodPerS).toBeGreaterThan(0);
     expect(aborted).toBeGreaterThan(0);
   });
 
   it('gives wrong bytes with the rules of upstream', () => {
-    expect(runTrace(trace, size, upstream).wrong).toBeGreaterThan(0);
+    expect(runWorkload(workload, size, upstream).wrong).toBeGreaterThan(0);
   });
 });

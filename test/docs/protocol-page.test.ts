@@ -12,7 +12,9 @@ import { errorReply, operationSchemas } from '../../src/protocol/operations.js';
 import { heartbeat, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { operationOf, operations, peerOperations } from '../../src/protocol/subjects.js';
 
-const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+const guide = await readFile('docs/guide/protocol.md', 'utf8');
+const reference = await readFile('docs/reference/protocol.md', 'utf8');
+const page = [guide, reference].join('\n');
 
 /** Schemas by the tag of an example: ```json put.request */
 const schemas = new Map<string, z.ZodType>([
@@ -42,17 +44,17 @@ const commands = fenced
   .flatMap(({ text }) => [...text.matchAll(/nats req (?:--\S+ )*(kvferry\S+)[\s\\]+'([^']*)'/g)])
   .map(([, subject, body]) => ({ subject: subject as string, body: body as string }));
 
-/** The text of a section, without its subsections' headings being special. */
+/** The text of a section of the reference, up to the next heading. */
 function section(title: string): string {
-  const start = page.indexOf(`\n### ${title}\n`);
-  if (start < 0) throw new Error(`docs/protocol.md has no section ${title}`);
-  const end = page.slice(start + 1).search(/\n##+ /);
-  return end < 0 ? page.slice(start) : page.slice(start, start + 1 + end);
+  const start = reference.indexOf(`\n### ${title}\n`);
+  if (start < 0) throw new Error(`docs/reference/protocol.md has no section ${title}`);
+  const end = reference.slice(start + 1).search(/\n##+ /);
+  return end < 0 ? reference.slice(start) : reference.slice(start, start + 1 + end);
 }
 
-describe('docs/protocol.md', () => {
+describe('the protocol pages', () => {
   test('its tables are those of the schemas', () => {
-    expect(fillTables(page) === page, 'run `npm run docs`').toBe(true);
+    expect(fillTables(reference) === reference, 'run `npm run docs`').toBe(true);
   });
 
   test('it has a table for every message and every shared part', () => {
@@ -61,7 +63,7 @@ describe('docs/protocol.md', () => {
     const expected = Object.keys(asyncApiDocument().components.schemas).filter(
       (name) => !sameAsDescribe.includes(name),
     );
-    expect(tablesIn(page).sort()).toEqual(expected.filter((name) => !notAnswered.includes(name)).sort());
+    expect(tablesIn(reference).sort()).toEqual(expected.filter((name) => !notAnswered.includes(name)).sort());
   });
 
   test.each(examples.map(({ tag, text }, index) => [tag ?? `untagged example ${index}`, text]))(
@@ -99,7 +101,7 @@ describe('docs/protocol.md', () => {
   });
 
   test('it lists no error code that does not exist', () => {
-    const table = page.slice(page.indexOf('\n## Errors\n'), page.indexOf('\n## Limits\n'));
+    const table = reference.slice(reference.indexOf('\n## Errors\n'), reference.indexOf('\n## Limits\n'));
     const listed = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
     expect(listed.toSorted()).toEqual(errorCodes.toSorted());
   });
@@ -128,19 +130,21 @@ describe('docs/protocol.md', () => {
     limits.ACQUIRE_KEYS_MAX,
     limits.FAULT_MS_MAX,
   ])('it names the limit %i', (limit) => {
-    expect(page.slice(page.indexOf('\n## Limits\n'))).toContain(` ${limit.toLocaleString('en-US')} `);
+    expect(reference.slice(reference.indexOf('\n## Limits\n'))).toContain(` ${limit.toLocaleString('en-US')} `);
   });
 
-  test('every link within the page leads somewhere', () => {
-    const anchors = new Set(
-      [...page.matchAll(/^##+ (.+)$/gm)].map(([, title]) =>
-        (title as string)
-          .toLowerCase()
-          .replaceAll(/[^a-z0-9 -]/g, '')
-          .replaceAll(' ', '-'),
-      ),
-    );
-    const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor as string);
-    expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
+  test('every link within a page leads to a heading', () => {
+    for (const text of [guide, reference]) {
+      const anchors = new Set(
+        [...text.matchAll(/^##+ (.+)$/gm)].map(([, title]) =>
+          (title as string)
+            .toLowerCase()
+            .replaceAll(/[^a-z0-9 -]/g, '')
+            .replaceAll(' ', '-'),
+        ),
+      );
+      const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor as string);
+      expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
+    }
   });
 });

@@ -67,7 +67,7 @@ describe('a full batch fits into one message', () => {
     expect(decode(operationSchemas.put.request, JSON.stringify(message))).toEqual(message);
   });
 
-  test('put with its keys in many pieces: what docs/protocol.md says fits', () => {
+  test('a put with its keys in as many pieces as the protocol reference allows', () => {
     const spare = MESSAGE_BYTES_MAX - bytesOf(put(longKeys(KEYS_PER_BATCH_MAX), []));
     expect(spare).toBeGreaterThan(90_000);
     const shortest = bytesOf({ segment: 'a', offset: 0, length: 1 }) + 1;

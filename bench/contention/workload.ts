@@ -1,22 +1,22 @@
-/** What prefill and decode engines want, the same for every system that is tried on it. */
+/** The workload of the contention suite: the requests of prefill and decode engines, the same for every system. */
 import { Random } from '../../src/proof/simulation/random.js';
 
-export interface TracedRequest {
+export interface WorkloadRequest {
   readonly name: string;
   readonly sender: number;
-  /** Steps of chunked prefill, in order; together the keys of the prompt. */
+  /** Steps of chunked prefill, in order. Together they have the keys of the prompt. */
   readonly batches: readonly (readonly string[])[];
-  /** How long the decode engine keeps it. */
+  /** Time for which the decode engine keeps the request. */
   readonly holdMs: number;
-  /** When somebody gives it up, from its start on. */
+  /** Time from its start until its engine gives it up, if it does. */
   readonly abortAfterMs: number | undefined;
 }
 
-export interface TraceOptions {
+export interface WorkloadOptions {
   readonly seed: number;
   readonly requests: number;
   readonly batches: number;
-  /** Part of the requests, 0 to 1. */
+  /** Fraction of the requests, 0 to 1. */
   readonly aborted: number;
 }
 
@@ -26,15 +26,15 @@ const SHARED_KEYS = 24;
 const OWN_KEYS = 8;
 
 const HOLD_MS = { from: 50, to: 350 };
-/** Most of them while bytes travel. */
+/** Short, so that most aborts happen while bytes travel. */
 const ABORT_WITHIN_MS = 40;
 
-/** Pages that so many requests at once take when none of them waits. */
+/** Pages that `atOnce` requests take if none of them waits. */
 export function pagesWanted(atOnce: number): number {
   return Math.min(atOnce, PREFIXES) * SHARED_KEYS + atOnce * OWN_KEYS;
 }
 
-export function makeTrace({ seed, requests, batches, aborted }: TraceOptions): TracedRequest[] {
+export function makeWorkload({ seed, requests, batches, aborted }: WorkloadOptions): WorkloadRequest[] {
   const random = new Random(seed);
   return Array.from({ length: requests }, (_, index) => {
     const prefix = random.integer(0, PREFIXES - 1);

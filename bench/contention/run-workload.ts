@@ -1,37 +1,37 @@
-/** Runs a trace on a system: so many requests at once, the next one when one of them is over. */
+/** Runs a workload on a system. It keeps a number of requests under way and starts the next when one is over. */
 import { ArenaContents } from './arena-contents.js';
 import type { System } from './system.js';
 import { Timeline } from './timeline.js';
-import type { TracedRequest } from './trace.js';
+import type { WorkloadRequest } from './workload.js';
 
-/** Between two steps of chunked prefill. */
+/** Time between two steps of chunked prefill. */
 const STEP_MS = 20;
-/** When the router takes a request for lost. */
+/** Time after which the router counts a request as lost. */
 const LOST_AFTER_MS = 5_000;
-/** How often the pages in use are counted. */
+/** Interval at which the pages in use are counted. */
 const SAMPLE_MS = 25;
 const MS_PER_S = 1000;
 
-export interface TraceResult {
-  /** Requests a second whose every byte was right when it was read. */
+export interface WorkloadResult {
+  /** Requests a second of which every byte was right when it was read. */
   readonly goodPerS: number;
-  /** Ready, and a page was missing or had other bytes. */
+  /** Requests that were ready although a page was missing or had other bytes. */
   readonly wrong: number;
-  /** Aborted, and the router was told, or nobody needed to be. */
+  /** Requests that were aborted, and whose router or engine knows it. */
   readonly aborted: number;
-  /** Neither ready nor ended within 5 s. */
+  /** Requests that were neither ready nor ended within 5 s. */
   readonly lost: number;
-  /** Pages that are still taken when all is over. */
+  /** Pages that are still in use at the end. */
   readonly lostPages: number;
-  /** Part of the arena in use, 0 to 1, on the average. */
+  /** Average fraction of the arena in use, 0 to 1. */
   readonly occupied: number;
 }
 
-export function runTrace(
-  trace: readonly TracedRequest[],
+export function runWorkload(
+  workload: readonly WorkloadRequest[],
   { pages, atOnce }: { readonly pages: number; readonly atOnce: number },
   makeSystem: (pages: number, timeline: Timeline, contents: ArenaContents) => System,
-): TraceResult {
+): WorkloadResult {
   const timeline = new Timeline();
   const contents = new ArenaContents(timeline);
   const system = makeSystem(pages, timeline, contents);
@@ -41,7 +41,7 @@ export function runTrace(
   let over = 0;
   let endMs = 0;
   const next = () => {
-    const request = trace[begun];
+    const request = workload[begun];
     begun += 1;
     if (request === undefined) return;
     let isOver = false;
@@ -57,7 +57,7 @@ export function runTrace(
       ready: (places: readonly (Parameters<ArenaContents['holds']>[0] | undefined)[]) => {
         const right = () => places.every((place) => place !== undefined && contents.holds(place));
         const atFirst = right();
-        // Whoever reads it reads all the time until it gives it back.
+        // The decode engine reads during the whole time from ready to release.
         timeline.after(request.holdMs, () => {
           const good = atFirst && right();
           system.release(request);
@@ -75,7 +75,7 @@ export function runTrace(
       timeline.after(request.abortAfterMs, () => {
         if (isOver) return;
         system.abort(request);
-        // Whoever gave it up knows: it is not lost.
+        // The engine gave the request up itself, so it is not lost.
         timeline.after(STEP_MS, () => finish('aborted'));
       });
     }
@@ -88,7 +88,7 @@ export function runTrace(
   for (let lane = 0; lane < atOnce; lane += 1) next();
   const sample = () => {
     samples.push(1 - system.freePages / pages);
-    if (over < trace.length) timeline.after(SAMPLE_MS, sample);
+    if (over < workload.length) timeline.after(SAMPLE_MS, sample);
   };
   sample();
   timeline.run();

@@ -1,0 +1,329 @@
+/**
+ * The texts of docs/guarantees.md. Tests and comments cite the numbers. A new number joins here with the change that makes
+ * it true and with a test that carries the number in its name.
+ */
+
+/** A promise that holds for every input, in every order of messages and failures. */
+export interface Guarantee {
+  readonly number: string;
+  readonly promise: string;
+  /** What goes wrong without it. */
+  readonly why: string;
+  /** Files that keep the promise, relative to the root of the repository. */
+  readonly keptBy: readonly string[];
+}
+
+/** A situation that the tests produce, and what must hold in it. */
+export interface Scenario {
+  readonly number: string;
+  readonly situation: string;
+  readonly result: string;
+}
+
+/** The rules of one transfer. */
+export const transferGuarantees: readonly Guarantee[] = [
+  {
+    number: 'S1',
+    promise: 'The decode agent looks up every key before it allocates pages, and a known key gets no page.',
+    why: 'Otherwise a shared prefix would occupy one page for each request.',
+    keptBy: ['src/store/commands/place.ts'],
+  },
+  {
+    number: 'S2',
+    promise:
+      'A reply to `allocate` has the new pages in request order and the positions already sent, which add up to the keys.',
+    why: 'Otherwise the sender could not tell which page belongs to which chunk.',
+    keptBy: ['src/store/commands/place.ts'],
+  },
+  {
+    number: 'S3',
+    promise: 'Lookup and lease are one step, and a request gets exactly one lease for each key it shares.',
+    why: 'Otherwise another request could free the page between the two steps.',
+    keptBy: ['src/store/contents.ts'],
+  },
+  {
+    number: 'S4',
+    promise: 'The sender writes only chunks that were not deduplicated, each to its own page.',
+    why: 'Otherwise a write would overwrite a page that other requests read.',
+    keptBy: ['machines/transfer.ts'],
+  },
+  {
+    number: 'S5',
+    promise:
+      'The agent gives the source memory of each chunk back exactly once, when its bytes can no longer be needed.',
+    why: 'A missing release leaks memory of the engine; an early one lets the engine overwrite bytes that are still read.',
+    keptBy: ['machines/transfer.ts', 'src/actors/sending/source-memory.ts'],
+  },
+  {
+    number: 'S6',
+    promise: 'A message or reply whose positions or counts are wrong writes nothing, and the error names the field.',
+    why: 'Otherwise a wrong reply would send bytes to wrong pages.',
+    keptBy: ['machines/transfer.ts', 'src/store/commands/check-allocate.ts'],
+  },
+  {
+    number: 'S7',
+    promise:
+      'A key keeps its first writer; a second request for it never replaces the entry or frees a page that can still be written.',
+    why: 'Otherwise a write under way would land in a page that has a new owner.',
+    keptBy: ['src/store/commands/place.ts'],
+  },
+  {
+    number: 'S8',
+    promise: 'A release drops the lease of one request, and the page is free only when no lease is left.',
+    why: 'Otherwise the end of one request would take the page from the others.',
+    keptBy: ['src/store/commands/release.ts', 'src/store/contents.ts'],
+  },
+  {
+    number: 'S9',
+    promise: 'Requests that wait for pages are checked again only when a page has become free.',
+    why: 'Otherwise a waiting request would be admitted without memory for it.',
+    keptBy: ['src/store/admission.ts'],
+  },
+  {
+    number: 'S10',
+    promise: 'A key that a live request leases stays readable after another request released it.',
+    why: 'Otherwise a decode engine would read a page that holds another chunk.',
+    keptBy: ['src/store/contents.ts'],
+  },
+  {
+    number: 'S11',
+    promise:
+      'Before it sends a message, the sender records all chunks that an abort must undo, including deduplicated ones.',
+    why: 'Otherwise an abort would leave leases at the receiver.',
+    keptBy: ['machines/transfer.ts', 'machines/request.ts'],
+  },
+  {
+    number: 'S12',
+    promise: 'When a request fails, the receiver also ends the leases on its deduplicated chunks.',
+    why: 'Otherwise shared pages would never become free.',
+    keptBy: ['src/store/commands/end.ts'],
+  },
+  {
+    number: 'S13',
+    promise: 'Deduplicated chunks count as complete once their bytes are in the arena.',
+    why: 'Otherwise a request with shared chunks would never become ready.',
+    keptBy: ['machines/ingest.ts'],
+  },
+  {
+    number: 'S14',
+    promise: 'A batch whose chunks are all deduplicated moves no bytes and completes.',
+    why: 'Otherwise it would wait for a write that does not exist.',
+    keptBy: ['machines/transfer.ts', 'machines/ingest.ts'],
+  },
+  {
+    number: 'S15',
+    promise:
+      'One refused chunk ends the whole request: all source memory is given back and earlier batches are cancelled.',
+    why: 'Otherwise the request would be incomplete for ever and keep its pages.',
+    keptBy: ['machines/request.ts'],
+  },
+  {
+    number: 'S16',
+    promise: 'Log lines and replies report the count that an operation acted on, not the count that is left.',
+    why: 'Otherwise a person who looks for a leak is misled.',
+    keptBy: ['src/store/commands/release.ts'],
+  },
+];
+
+/** The rules for races, failures and restarts. */
+export const failureGuarantees: readonly Guarantee[] = [
+  {
+    number: 'P1',
+    promise: 'A chunk is ready only after its bytes are committed; a request that joined its writer waits for that.',
+    why: 'Otherwise a decoder would read a page that is half written.',
+    keptBy: ['machines/page.ts', 'machines/ingest.ts'],
+  },
+  {
+    number: 'P2',
+    promise:
+      'If a writer fails, a joined request writes the chunk instead; if none can, the joined requests fail with the reason.',
+    why: 'Otherwise they would wait for ever, or become ready without bytes.',
+    keptBy: ['src/store/commands/hand-over.ts', 'machines/transfer.ts'],
+  },
+  {
+    number: 'P3',
+    promise: 'No decision is made before a wait and used after it: every lookup is repeated after the wait.',
+    why: 'Otherwise a page that was freed during the wait would be written.',
+    keptBy: ['src/store/admission.ts', 'src/actors/sending/sender.ts'],
+  },
+  {
+    number: 'P4',
+    promise: 'A cancel or release that arrives again, in any order and from any side, changes nothing.',
+    why: 'Otherwise one lease would be dropped twice and a page would be freed twice.',
+    keptBy: ['src/store/commands/release.ts', 'src/store/contents.ts'],
+  },
+  {
+    number: 'P5',
+    promise:
+      'A page whose write may still land is quarantined until the write has drained or its remote key is revoked.',
+    why: 'Otherwise a late write would destroy the bytes of the next owner.',
+    keptBy: ['src/store/quarantine.ts', 'machines/page.ts'],
+  },
+  {
+    number: 'P6',
+    promise: 'A request that has ended stays ended: late and repeated messages get the recorded end as their answer.',
+    why: 'Otherwise a late batch would start a dead request again.',
+    keptBy: ['src/store/tombstones.ts', 'machines/ingest.ts'],
+  },
+  {
+    number: 'P7',
+    promise: 'Every wait has a deadline, and other messages are served while a request waits.',
+    why: 'Otherwise a cancel that would free memory would queue behind the request that waits for memory.',
+    keptBy: ['machines/request.ts', 'machines/ingest.ts', 'src/store/admission.ts'],
+  },
+  {
+    number: 'P8',
+    promise: 'Requests are admitted whole, in order of arrival, and are charged once for their new pages only.',
+    why: 'Otherwise large requests would starve, or two requests would each hold half of the pages.',
+    keptBy: ['src/store/admission.ts'],
+  },
+  {
+    number: 'P9',
+    promise: 'What must be undone is recorded before the message that causes it is sent.',
+    why: 'Otherwise a malformed reply would leave pages or leases behind.',
+    keptBy: ['machines/transfer.ts', 'machines/request.ts'],
+  },
+  {
+    number: 'P10',
+    promise: 'A missing key is an ordinary answer (`missing`), not an error.',
+    why: 'The engine computes the chunk again; an exception would stop it.',
+    keptBy: ['src/store/commands/acquire.ts'],
+  },
+  {
+    number: 'P11',
+    promise: 'The lookup of a decode engine leases what it finds in the same step.',
+    why: 'Otherwise another request could free the page before the engine reads it.',
+    keptBy: ['src/store/commands/acquire.ts'],
+  },
+  {
+    number: 'P12',
+    promise:
+      'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
+    why: 'Otherwise a router would wait for ever, or act on two different ends.',
+    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/presence.ts'],
+  },
+  {
+    number: 'P13',
+    promise: 'A page handle is (page, generation, epoch), and a stale handle is refused with a typed error.',
+    why: 'Otherwise a restarted receiver would accept a write for a page of its predecessor.',
+    keptBy: ['src/store/page-table.ts', 'src/protocol/subjects.ts'],
+  },
+  {
+    number: 'P14',
+    promise:
+      'An agent that dies is detected by its peers: its pages are freed, and requests to it fail with a typed error.',
+    why: 'Otherwise its pages would be lost and its partners would hang.',
+    keptBy: ['machines/peer.ts', 'src/actors/peers/sender-peer.ts', 'src/actors/peers/receiver-peer.ts'],
+  },
+  {
+    number: 'P15',
+    promise: 'Leases that are not renewed expire, and a request can be released without being read.',
+    why: 'Otherwise pages of a prompt that the decoder did not need would be lost.',
+    keptBy: ['src/store/commands/expire.ts', 'src/store/commands/release.ts'],
+  },
+  {
+    number: 'P16',
+    promise: 'An empty last batch completes its request.',
+    why: 'Otherwise a prompt that ends on the boundary of a batch would never become ready.',
+    keptBy: ['machines/ingest.ts', 'machines/request.ts'],
+  },
+  {
+    number: 'P17',
+    promise: 'A request over several ranks is ready when all ranks are; if one fails, all end, with one event.',
+    why: 'Otherwise the ranks that succeeded would keep their pages and the router would wait for the rest.',
+    keptBy: ['machines/group.ts', 'src/actors/ranks/groups.ts', 'src/actors/ranks/rank-link.ts'],
+  },
+  {
+    number: 'P18',
+    promise: 'Tests run the shipped code and replace only its ports: network, memory writes and clock.',
+    why: 'Otherwise the tests would check a copy instead of the program.',
+    keptBy: ['src/ports'],
+  },
+];
+
+/** Situations that the tests produce. */
+export const scenarios: readonly Scenario[] = [
+  {
+    number: 'T1',
+    situation: 'Request B shares a chunk with request A, whose write is held for a second.',
+    result: 'B is not ready before the bytes of A are committed, and reads correct bytes.',
+  },
+  {
+    number: 'T2',
+    situation: 'As in T1, but A aborts, or its process is killed during the write.',
+    result: 'B writes the chunk itself and completes, or fails with the reason; it is never ready without bytes.',
+  },
+  {
+    number: 'T3',
+    situation: 'The arena is full, two requests wait for the same new key, and one page becomes free.',
+    result: 'One request uses the page, the other shares it, and the number of free pages is right.',
+  },
+  {
+    number: 'T4',
+    situation: 'The receiver rolls a request back, and cancel messages arrive once or several times, in any order.',
+    result: 'Every lease is released once, and other requests are not affected.',
+  },
+  {
+    number: 'T5',
+    situation: 'A request is cancelled during its write.',
+    result: 'Its page is not reused before the write has drained or is fenced, and neighbouring pages are unchanged.',
+  },
+  {
+    number: 'T6',
+    situation: 'A batch completes or arrives after its request was cancelled.',
+    result: 'There is no ready event and no new admission; the answer is the recorded end.',
+  },
+  {
+    number: 'T7',
+    situation: 'A request waits for admission.',
+    result:
+      'The agent serves allocate, cancel and commit of other requests, and the waiting request meets its deadline.',
+  },
+  {
+    number: 'T8',
+    situation: 'Eight requests share a prefix of 24 chunks in an arena of 32 pages.',
+    result: 'The prefix is charged once, a large request is not starved, and a repeated first batch changes nothing.',
+  },
+  {
+    number: 'T9',
+    situation: 'The sender is killed with SIGKILL at every step of the protocol.',
+    result: 'All its pages and reservations are free within the lease time, and the router receives the failure.',
+  },
+  {
+    number: 'T10',
+    situation: 'The receiver is killed and restarted at every step of the protocol.',
+    result: 'The sender reports a typed error before the deadline; stale handles are refused; new requests work.',
+  },
+  {
+    number: 'T11',
+    situation: 'The decode engine asks for a key that is not in the arena.',
+    result: 'The answer lists the key as missing.',
+  },
+  {
+    number: 'T12',
+    situation: 'The decode engine never reads: 10,000 requests are released without acquire.',
+    result: 'The number of free pages does not drift.',
+  },
+  {
+    number: 'T13',
+    situation: 'A request has four ranks, and the third fails.',
+    result: 'The request ends on all four, with one failure event.',
+  },
+  {
+    number: 'T14',
+    situation: 'The last batch is empty, every chunk is deduplicated, or the prompt ends exactly on a chunk boundary.',
+    result: 'There is exactly one ready event.',
+  },
+  {
+    number: 'T15',
+    situation:
+      'Random traffic with failed writes, cancels, lost, repeated and reordered messages, crashes and restarts.',
+    result:
+      'At every step the pages add up and no page has two owners; at the end every accepted request has exactly one end.',
+  },
+  {
+    number: 'T16',
+    situation: 'Every page carries a pattern made from its key and request, at full memory pressure.',
+    result: 'No byte differs, however long the test runs.',
+  },
+];
