@@ -1,4 +1,4 @@
-/** Real agents, each in its own process, with a real nats-server, real shared memory and the native fabric. */
+/** Real agents: processes of their own, a real nats-server, real shared memory, the native fabric. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 
 export const PAGE_BYTES = 65_536;
 export const HEARTBEAT_MS = 200;
-/** Time that an agent gives to requests in progress when it stops. */
+/** Time for what is still held when an agent is told to stop. */
 const SHUTDOWN_MS = 2000;
 const WAIT_MS = 20_000;
 export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
@@ -40,7 +40,7 @@ export class AgentProcess {
   readonly name: string;
   readonly #process: ChildProcess;
   readonly #exit: Promise<number | string>;
-  /** All log lines of the process. */
+  /** What it logged, a line each. */
   readonly log: string[] = [];
   #heard: () => void = () => undefined;
 

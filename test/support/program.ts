@@ -1,4 +1,4 @@
-/** Runs a command of the built program in its own process, as users do. */
+/** A command of the built program, as people run it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -27,7 +27,7 @@ export class Program {
     onTestFinished(() => void this.process.kill('SIGKILL'));
   }
 
-  /** Waits for a line that matches `pattern`. Resolves to the first group of the match. */
+  /** Resolves with what `pattern` has in its first group, in the first line that it matches. */
   async said(pattern: RegExp): Promise<string> {
     const find = async () => {
       for (;;) {
@@ -38,15 +38,11 @@ export class Program {
         });
       }
     };
-    return within(
-      START_TIMEOUT_MS,
-      `the program printed no line that matches ${pattern}:\n${this.#lines.join('\n')}`,
-      find(),
-    );
+    return within(START_TIMEOUT_MS, `it never said ${pattern}:\n${this.#lines.join('\n')}`, find());
   }
 
   end(signal: NodeJS.Signals): Promise<unknown> {
     this.process.kill(signal);
-    return within(START_TIMEOUT_MS, 'the program did not exit', this.#exit);
+    return within(START_TIMEOUT_MS, 'it did not end', this.#exit);
   }
 }
