@@ -73,7 +73,7 @@ const connected = {
   fallback: ['same-host: cannot be reached', 'verbs: no device'],
 } as const;
 
-/** The second status is two seconds later than the first. */
+/** Two samples, two seconds apart. */
 export const before = sample(1000, [
   agent(d1, 1000, { counters: { chunks_written: 100, requests_received_ready: 12, errors_unknown_request: 1 } }),
   agent(p1, 1000, { counters: { bytes_written: 1e9, requests_sent_ready: 10 } }),

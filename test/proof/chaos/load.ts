@@ -1,4 +1,4 @@
-/** Engines that never rest: prompts with shared prefixes, some of them cancelled, left unfinished or never released. */
+/** A constant load: prompts with shared prefixes. Some are cancelled, left unfinished, or never released. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isKvferryError } from '../../../src/protocol/errors.js';
 import type { AgentSlot } from './agent-slot.js';
@@ -7,11 +7,11 @@ import type { Accepted, Ending } from './ledger.js';
 
 const WORKERS = 10;
 const REQUEST_TIMEOUT_MS = 4000;
-/** Of a request whose last batch never comes. */
+/** Timeout of a request whose last batch never comes. */
 const UNFINISHED_TIMEOUT_MS = 800;
-/** How long after its deadline a request may be announced. */
+/** Longest time from the deadline of a request to the announcement of its end. */
 const ANNOUNCE_GRACE_MS = 3000;
-/** A dead agent has been noticed by then. */
+/** Time within which peers detect a dead agent. */
 const NOTICE_MS = HEARTBEAT_MS * 4;
 const OWN_CHUNKS_MAX = 6;
 const CANCEL_WITHIN_MS = 30;
@@ -40,7 +40,7 @@ export class Load {
     for (let worker = 0; worker < WORKERS; worker += 1) this.#workers.push(this.#work());
   }
 
-  /** Rejects when something failed that is not an agent's typed error. */
+  /** Rejects after an error that is not a typed error of an agent. */
   failure(): Promise<unknown> {
     return Promise.all(this.#workers);
   }
@@ -50,7 +50,7 @@ export class Load {
     await Promise.all(this.#workers);
   }
 
-  /** Hands over a prompt. Undefined when its first batch was not accepted. */
+  /** Puts a prompt. Resolves to undefined if its first batch is not accepted. */
   async put(
     sender: AgentSlot,
     receiver: AgentSlot,
@@ -76,7 +76,7 @@ export class Load {
     const whole = firstChunks === keys.length && finish;
     const reply = await batch(0, 0, firstChunks, whole);
     if (reply === undefined) return undefined;
-    // It was accepted before now.
+    // The agent accepted the request before now, so its own deadline is not later than this one.
     const deadlineMs = performance.now() + timeoutMs;
     const entry = {
       request,
@@ -127,7 +127,7 @@ export class Load {
     await this.#try(() => reader.release(entry));
   }
 
-  /** Waits as a router does: when the sender's process is gone, only as long as a receiver takes to notice. */
+  /** Waits for the end as a router does. If the process of the sender is gone, waits only until a receiver detects it. */
   async #ending(entry: Accepted, timeoutMs: number): Promise<Ending | undefined> {
     const { ledger } = this.#cluster;
     const sender = this.#cluster.slot(entry.sender);
