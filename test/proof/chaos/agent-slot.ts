@@ -25,7 +25,7 @@ export class AgentSlot {
   epoch: string | undefined;
   /** True if the load may use this agent. */
   inService = false;
-  /** Number of measurements at this agent. Faults leave the agent alone unless it is 0. */
+  /** Faults leave this agent alone while it is measured. */
   shields = 0;
   /** Time of the last start, signal or exit. */
   disturbedMs = 0;

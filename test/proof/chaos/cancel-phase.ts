@@ -1,6 +1,6 @@
 /**
- * Measures the time from a cancel to free pages when no write is outstanding. The first batch of a request is committed, and its
- * last batch never comes. The engine cancels the request, alternately at the receiver and at the sender. The measurement
+ * Measures the time from a cancel to free pages when no write is outstanding. The first batch of a request is committed, and
+ * its last batch never comes. The engine cancels the request, alternately at the receiver and at the sender. The measurement
  * starts when the cancel is sent. It ends with the first `status` answer of the receiver in which every page is free. The
  * status is requested after the answer to the cancel (receiver) or after the terminal event (sender), not by polling.
  */

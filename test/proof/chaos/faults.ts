@@ -11,7 +11,7 @@ const STEP_TIMEOUT_MS = { always: 1500, sometimes: 3000 };
 /** Fraction of the kills at a random time instead of at a step. */
 const RANDOM_KILLS = 0.2;
 const RANDOM_LIFE_MS = 1200;
-/** After a long time its peers have detected the death by themselves. After a short time its successor's heartbeat reveals it. */
+/** After `long`, peers have detected the death by themselves. After `short`, the heartbeat of the next process reveals it. */
 const AWAY_MS = { short: 0, long: HEARTBEAT_MS * 4 };
 const STOPS = 0.15;
 const STOPPED_MS_MAX = 1500;
@@ -173,7 +173,7 @@ export class Faults {
     try {
       if (slot.isAlive) await slot.kill();
       this.#armed.delete(slot);
-      // The load must not use this sender, because the stopped write must be a large one.
+      // Not for the load: the write that is stopped must be a large one.
       if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
       const fenced = await this.#stopUnderWrite(slot, receiver);
       if (fenced) await this.#wake(slot, receiver);

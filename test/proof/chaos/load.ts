@@ -76,7 +76,7 @@ export class Load {
     const whole = firstChunks === keys.length && finish;
     const reply = await batch(0, 0, firstChunks, whole);
     if (reply === undefined) return undefined;
-    // The agent accepted the request before now, so its own deadline is not later than this one.
+    // It was accepted before now.
     const deadlineMs = performance.now() + timeoutMs;
     const entry = {
       request,
@@ -127,7 +127,7 @@ export class Load {
     await this.#try(() => reader.release(entry));
   }
 
-  /** Waits for the end as a router does. If the process of the sender is gone, waits only until a receiver detects it. */
+  /** Waits as a router does: when the sender's process is gone, only as long as a receiver takes to notice. */
   async #ending(entry: Accepted, timeoutMs: number): Promise<Ending | undefined> {
     const { ledger } = this.#cluster;
     const sender = this.#cluster.slot(entry.sender);

@@ -1,4 +1,4 @@
-/** Measured times in milliseconds. */
+/** Times in milliseconds, as they were measured. */
 import { rounded } from '../../../src/cli/demo/statistics.js';
 
 export interface Summary {
