@@ -1,4 +1,4 @@
-/** The messages between agents, and their names in a trace. */
+/** What agents say to each other, and how a trace calls it. */
 import type { TransferPart } from '../../../machines/transfer.js';
 import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';

@@ -1,4 +1,4 @@
-/** Stand-in for `request-actor.ts` and `transfer-actor.ts`. It also answers hand-overs, as a prefill agent does. */
+/** Does what `request-actor.ts` and `transfer-actor.ts` do, and what a prefill agent answers to a hand-over. */
 import type { TransferPart } from '../../../machines/transfer.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';

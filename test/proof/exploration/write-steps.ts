@@ -1,4 +1,4 @@
-/** The steps of a write: its chunks land in any order, it is delivered or fails, and some chunks land late. */
+/** What can happen to a write: its chunks land in any order, it is delivered, it fails, and some of it lands late. */
 import type { Placement } from '../../../machines/transfer.js';
 import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';
