@@ -1,8 +1,10 @@
-// TypeScript to dist/, when a source has changed; and beside it the files that the compiler does not carry over.
+// TypeScript to dist/, when a source has changed, and beside it the files that the compiler does not copy. The compiled
+// program becomes a command of this checkout.
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { digestOf, listFiles, readStamp, writeStamp } from './digest.mjs';
+import { linkCommands } from './link-command.mjs';
 import { begin, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
@@ -19,7 +21,10 @@ export async function compileTypeScript(root) {
   const settings = ['tsconfig.json', ...PROJECTS, 'package-lock.json'];
   const digest = digestOf(root, [...settings, ...sources, ...assets]);
   const [stamp, ...before] = (readStamp(stampFile) ?? '').split('\n');
-  if (stamp === digest) return true;
+  if (stamp === digest) {
+    linkCommands(root);
+    return true;
+  }
 
   const end = begin('compiling TypeScript');
   // The compiler never removes its old output. Without this, a deleted module could still be imported.
@@ -38,6 +43,7 @@ export async function compileTypeScript(root) {
     return false;
   }
   for (const name of assets) cpSync(path.join(root, name), path.join(root, 'dist', name));
+  linkCommands(root);
   writeStamp(stampFile, [digest, ...present].join('\n'));
   end();
   return true;

@@ -14,8 +14,8 @@ import type { Terminal } from './terminal.js';
 import { topCommand } from './top.js';
 import { packageVersion } from './version.js';
 
-/** Runs one command. Never rejects; the exit status is in `terminal.exitCode`. */
-export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
+/** Every command with its options. It throws commander's errors, and never ends the process. */
+export function kvferryProgram(terminal: Terminal): Command {
   const program = new Command('kvferry')
     .description('Moves LLM KV cache from prefill to decode servers.')
     .version(packageVersion())
@@ -41,6 +41,12 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
       writeErr: (text) => terminal.err(text.trimEnd()),
     });
   }
+  return program;
+}
+
+/** Runs one command. Never rejects; the exit status is in `terminal.exitCode`. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
+  const program = kvferryProgram(terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {

@@ -1,4 +1,5 @@
-/** `kvferry status`: shows agents, their arenas, peers and requests. */
+/** `kvferry status`: agents, their arenas and peers, and the requests in progress. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
@@ -7,7 +8,7 @@ import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
-import { numberBetween } from './option-parsers.js';
+import { duration, numberBetween } from './option-parsers.js';
 import { renderTable } from './table.js';
 import type { Terminal } from './terminal.js';
 
@@ -16,19 +17,25 @@ type Status = OperationReply<'status'>;
 /** Requests listed for each agent by default. */
 const REQUESTS_SHOWN = 20;
 const STATUS_TIMEOUT_MS = 2000;
+/** `--wait` takes no longer than this. */
+const WAIT_MS_MAX = 600_000;
+/** Between two attempts of `--wait`. */
+const ATTEMPT_INTERVAL_MS = 200;
 const MS_PER_S = 1000;
 
 interface StatusFlags {
   readonly nats?: string;
   readonly json?: true;
-  readonly agent?: string;
+  /** Names; none means every agent. */
+  readonly agent: readonly string[];
+  readonly wait?: number;
   readonly request?: string;
   readonly limit: number;
 }
 
 interface Answers {
   readonly statuses: readonly Status[];
-  /** Why agents that exist gave no answer. */
+  /** One for each agent that did not answer. */
   readonly failures: readonly KvferryError[];
 }
 
@@ -37,8 +44,17 @@ export function statusCommand(terminal: Terminal): Command {
     .description('Show agents, their arenas, peers and requests.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--json', 'print one JSON array with one element for each agent')
-    .option('--agent <name>', 'show only this agent')
+    .addOption(
+      new Option('--agent <name>', 'show only this agent; repeat it for several')
+        .argParser((name, names: readonly string[]) => [...names, name])
+        .default([], 'every agent'),
+    )
     .option('--request <id>', 'show only this request')
+    .option(
+      '--wait <time>',
+      'try again for so long until NATS and every named agent (without --agent: one agent) answer',
+      duration(0, WAIT_MS_MAX),
+    )
     .addOption(
       new Option('--limit <rows>', 'most requests shown for each agent')
         .argParser(numberBetween(0, STATUS_ROWS_MAX))
@@ -46,29 +62,48 @@ export function statusCommand(terminal: Terminal): Command {
     )
     .action(async (flags: StatusFlags) => {
       const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
-      const client = await connectClient({ servers, name: 'kvferry status' });
-      try {
-        const { statuses, failures } = await askAll(client, flags);
-        const [failure] = failures;
-        if (statuses.length === 0 && failure === undefined) {
-          const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
-          throw new KvferryError('no_responders', message);
-        }
-        if (statuses.length > 0) terminal.out(flags.json ? JSON.stringify(statuses) : renderStatuses(statuses));
-        for (const each of failures.slice(1)) terminal.err(`kvferry: ${each.message} [${each.code}]`);
-        if (failure !== undefined) throw failure;
-        if (flags.request !== undefined && statuses.every(({ requests }) => requests.length === 0)) {
-          throw new KvferryError('unknown_request', `no agent knows request ${flags.request}`);
-        }
-      } finally {
-        await client.close();
+      const { statuses, failures } = await askUntilAnswered(servers, flags);
+      const [failure] = failures;
+      if (statuses.length > 0) terminal.out(flags.json ? JSON.stringify(statuses) : renderStatuses(statuses));
+      for (const each of failures.slice(1)) terminal.err(`kvferry: ${each.message} [${each.code}]`);
+      if (failure !== undefined) throw failure;
+      if (flags.request !== undefined && statuses.every(({ requests }) => requests.length === 0)) {
+        throw new KvferryError('unknown_request', `no agent knows request ${flags.request}`);
       }
     });
 }
 
+/** Asks once, or with `--wait` until there is no failure or the time is over. */
+async function askUntilAnswered(servers: string, flags: StatusFlags): Promise<Answers> {
+  const endMs = performance.now() + (flags.wait ?? 0);
+  for (;;) {
+    const answers = await askOnce(servers, flags);
+    if (answers.failures.length === 0 || performance.now() >= endMs) return answers;
+    await pause(ATTEMPT_INTERVAL_MS);
+  }
+}
+
+/** Has a failure also when NATS cannot be reached, or no agent answers. */
+async function askOnce(servers: string, flags: StatusFlags): Promise<Answers> {
+  try {
+    const client = await connectClient({ servers, name: 'kvferry status' });
+    try {
+      const answers = await askAll(client, flags);
+      if (answers.statuses.length > 0 || answers.failures.length > 0) return answers;
+      const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
+      return { statuses: [], failures: [new KvferryError('no_responders', message)] };
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    if (isKvferryError(error, 'disconnected')) return { statuses: [], failures: [error] };
+    throw error;
+  }
+}
+
 /** An agent that does not answer does not hide the answers of the others. */
 async function askAll(client: KvferryClient, { agent, request, limit }: StatusFlags): Promise<Answers> {
-  const agents = agent === undefined ? (await client.discover()).map((found) => found.agent) : [agent];
+  const agents = agent.length === 0 ? (await client.discover()).map((found) => found.agent) : agent;
   const input = { limit, ...(request === undefined ? {} : { request }) };
   const answers = await Promise.all(
     agents.map(async (name) => {

@@ -72,7 +72,10 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
   afterAll(() => server[Symbol.asyncDispose]());
 
   /** Answers as an agent would, with a fixed status. */
-  async function play(status: (typeof decode | typeof prefill) & { isSilent?: boolean }): Promise<void> {
+  async function play(
+    status: (typeof decode | typeof prefill) & { isSilent?: boolean },
+    onAsked: () => void = () => undefined,
+  ): Promise<void> {
     const control = await connectNats({ servers: server.url, name: status.agent });
     agents.push(control);
     const { agent, role, state, v, ok } = status;
@@ -81,6 +84,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       message.respond(JSON.stringify({ ...description, unavailable: [] })),
     );
     control.subscribe(subjects.operation(agent, 'status'), (message) => {
+      onAsked();
       if (status.isSilent) return;
       const { request } = JSON.parse(message.body) as { request?: string };
       const requests = status.requests.filter((row) => request === undefined || row.request === request);
@@ -149,6 +153,39 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       stdout: '',
       stderr: 'kvferry: agent p9 is not connected to NATS [no_responders]',
     });
+  });
+
+  it('asks several agents by name', async () => {
+    await play(decode);
+    await play(prefill);
+    const { stdout } = await run('--json', '--agent', 'p1', '--agent', 'd1');
+    expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['p1', 'd1']);
+  });
+
+  it('waits until a named agent answers', async () => {
+    const askedAgain = new Promise<void>((resolve) => {
+      let asked = 0;
+      void play(decode, () => {
+        asked += 1;
+        if (asked === 2) resolve();
+      });
+    });
+    const waiting = run('--json', '--agent', 'd1', '--agent', 'p1', '--wait', '60s');
+    await askedAgain;
+    await play(prefill);
+    const { exitCode, stdout, stderr } = await waiting;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['d1', 'p1']);
+  });
+
+  it('waits until NATS answers', async () => {
+    await server.interrupt();
+    const waiting = run('--wait', '1ms');
+    expect((await waiting).stderr).toContain('connection refused [disconnected]');
+    const waitingLonger = run('--json', '--agent', 'd1', '--wait', '60s');
+    await server.restore();
+    await play(decode);
+    expect((await waitingLonger).exitCode).toBe(0);
   });
 
   it('shows the others when some do not answer, names those, and fails', async () => {

@@ -34,6 +34,7 @@ it('names only settings that there are', () => {
     '--once',
     '--agent',
     '--request',
+    '--wait',
     '--limit',
     '--print-config',
   ];

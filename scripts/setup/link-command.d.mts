@@ -1,0 +1,1 @@
+export function linkCommands(root: string): void;
