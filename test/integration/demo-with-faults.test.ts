@@ -1,4 +1,4 @@
-/** The demo as people watch it: an agent is killed, comes back under its name, and the load goes on. */
+/** The demo with faults: an agent is killed and restarted under its name, and the load continues. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

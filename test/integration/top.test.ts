@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
       ['r1', 'prefill-0', 'sender', 'running.open', '4'],
       ['r1', 'decode-0', 'receiver', 'running.receiving', '4'],
     ]);
-    // What a request waits for is told by its own machine.
+    // The machine of a request reports what the request waits for.
     expect(rows.slice(8).map((row) => row[6]?.split(':')[0])).toEqual(['engine', 'sender']);
     await cluster.client.cancel('prefill-0', { request: 'r1' });
     await cluster.ended('r1');
