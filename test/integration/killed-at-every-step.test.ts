@@ -60,7 +60,7 @@ async function attempt<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Options of a request whose last batch never comes. */
+/** Its first batch is there, its last one never comes. */
 const unfinished = { last: false, totalChunks: CHUNKS + 1 };
 
 describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
@@ -160,7 +160,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
           expect(acquired.keys.toSorted()).toEqual(keysOf(step));
           expect(cluster.wrongPages(acquired)).toEqual([]);
           expect(acquired.arena.epoch).not.toBe(deadEpoch);
-          // The pages belong to the dead process. Its subject has no subscriber, and its successor does not know these pages.
+          // A handle of the process that died: nobody listens there, and its successor knows no such pages.
           const commit = {
             v: 1,
             request: step,

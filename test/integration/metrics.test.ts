@@ -1,4 +1,4 @@
-/** Scrapes real agents, and checks that they have every metric and label that the dashboard and the alert rules use. */
+/** Real agents are scraped: what Prometheus gets, and whether everything is there that dashboard and alert rules ask for. */
 import { describe, expect, test } from 'vitest';
 import { alertExpressions, dashboardExpressions } from '../support/deployed.js';
 import { parseSamples, promtool, promtoolMissing, type Sample, valuesOf } from '../support/prometheus-text.js';
@@ -25,7 +25,7 @@ async function busyCluster(): Promise<{ cluster: RealCluster; decode: AgentProce
   const cluster = await RealCluster.start();
   const decode = await cluster.agent('decode-0', 'decode', 'same-host', { args: serving });
   const prefill = await cluster.agent('prefill-0', 'prefill', 'same-host', {
-    // decode-0 does not offer verbs.
+    // Which decode-0 does not offer.
     args: [...serving, '--provider', 'verbs,same-host', '--staging-pages', '4'],
   });
   await cluster.segment('prefill-0', keys);

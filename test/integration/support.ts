@@ -75,13 +75,13 @@ export class AgentProcess {
     await within(WAIT_MS, `${this.name} never logged ${text}:\n${this.log.join('\n')}`, Promise.race([find(), ended]));
   }
 
-  /** Sends a signal and waits for the exit. Resolves to the exit status, or to the name of the signal that ended the process. */
+  /** Sends a signal and waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
     this.#process.kill(signal);
     return await within(WAIT_MS, `${this.name} did not end`, this.#exit);
   }
 
-  /** Waits for the exit. Resolves to the exit status, or to the name of the signal that ended the process. */
+  /** Waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   get ended(): Promise<number | string> {
     return within(WAIT_MS, `${this.name} did not end by itself`, this.#exit);
   }

@@ -17,7 +17,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
     await cluster.agent('decode-0', 'decode');
     await cluster.agent('prefill-0', 'prefill');
     await cluster.segment('prefill-0', keys);
-    // More is to come, so that it stays.
+    // The request stays in progress, because its last batch does not come.
     await cluster.put('prefill-0', 'r1', keys, { last: false, totalChunks: 8 });
     await cluster.statusWhen('decode-0', ({ pages }) => pages?.ready === keys.length);
     const { stdout, stderr, exitCode } = await top(cluster.url, '--once');

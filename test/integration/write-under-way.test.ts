@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined)(
           const cancelled = Array.from({ length: 8 }, (_, index) => `cancelled-${index}`);
           const heir = Array.from({ length: 8 }, (_, index) => `heir-${index}`);
           await cluster.agent('decode-0', 'decode', provider);
-          // The bytes land in the arena, but the sender reports the end of the write a second later.
+          // The receiver sees the bytes land, and is told for a second nothing of their end.
           await cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.done=delay:${HELD_MS}` });
           await cluster.agent('prefill-1', 'prefill', provider);
           await cluster.segment('prefill-0', cancelled);
