@@ -39,12 +39,12 @@ export function faultAtRest(state: State): string | undefined {
     const { request: name } = requestOf(sender);
     if (request === null) {
       // The receiver cannot announce the end of a request that never reached it.
-      if (state.ingests[sender] !== null && ends.length !== 1) return `the sender of ${name} died, and nobody was told`;
+      if (state.ingests[sender] !== null && ends.length !== 1) return `the sender of ${name} died, but no end was announced`;
       continue;
     }
     if (request.context.batches === 0) return `${name} was never put`;
     if (request.status !== 'done') return `${name} stays ${JSON.stringify(request.value)} for ever`;
-    if (ends.length !== 1) return `${name} has ended, and nobody was told`;
+    if (ends.length !== 1) return `${name} has ended, but no end was announced`;
     if (ends[0]?.startsWith(`${request.context.end} `) !== true) {
       return `${name} was announced ${ends[0]}, its sender says ${request.context.end}`;
     }
