@@ -1,26 +1,42 @@
-/** The life of one agent process. Effects are provided by `src/actors/agent/agent-actor.ts`. */
+/** The life of one agent process. `src/actors/agent/agent-actor.ts` provides its effects. */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import { effect } from './effect.js';
 
 export interface AgentInput {
-  /** How long requests in progress may go on after the order to stop. */
+  /** How long requests in progress may continue after the order to stop. */
   readonly drainTimeoutMs: number;
   /** How long closing may take. */
   readonly closeTimeoutMs: number;
 }
 
-/** It does not trust itself any more. */
+/** The agent has lost trust in its own state. */
 const fencing = {
   target: 'fencing',
   actions: { type: 'remember', params: ({ event }: { event: { failure: Failure } }) => ({ failure: event.failure }) },
 } as const;
 
+/** What the machine asks its owner to do. */
+const effects = {
+  beginHeartbeats: effect(),
+  /** Sends `agent.idle` as soon as no request is in progress. */
+  watchForIdle: effect(),
+  cancelRequests: effect(),
+  /** Revokes every remote key, ends every request, and refuses every message that touches a page. */
+  fence: effect(),
+  close: effect(),
+  /** A part does not close in time. The process ends without it. */
+  reportStuck: effect(),
+  reportUnexpected: effect(),
+};
+
+export type AgentEffects = typeof effects;
+
 export const agentMachine = setup({
   types: {
     input: {} as AgentInput,
     context: {} as AgentInput & {
-      /** Why it does not trust itself any more. */
+      /** Why the agent has fenced itself, if it has. */
       readonly fenced: Failure | null;
     },
     output: {} as { readonly fenced: Failure | null },
@@ -33,17 +49,8 @@ export const agentMachine = setup({
       | { type: 'agent.closed' },
   },
   actions: {
-    beginHeartbeats: effect('beginHeartbeats'),
-    /** Send `agent.idle` as soon as no request is in progress. */
-    watchForIdle: effect('watchForIdle'),
-    cancelRequests: effect('cancelRequests'),
-    /** Revoke every remote key, end every request, answer nothing that touches a page. */
-    fence: effect('fence'),
-    close: effect('close'),
+    ...effects,
     remember: assign({ fenced: (_, params: { failure: Failure }) => params.failure }),
-    /** Something does not close; the process shall end all the same. */
-    reportStuck: effect('reportStuck'),
-    reportUnexpected: effect('reportUnexpected'),
   },
   delays: {
     drainTimeout: ({ context }) => context.drainTimeoutMs,
@@ -58,13 +65,13 @@ export const agentMachine = setup({
   states: {
     starting: { on: { 'agent.started': 'running', 'agent.drain': 'closing', 'agent.fence': fencing } },
     running: { entry: 'beginHeartbeats', on: { 'agent.drain': 'draining', 'agent.fence': fencing } },
-    /** No new requests; those in progress may end. */
+    /** The agent takes no new requests. Requests in progress may end. */
     draining: {
       entry: 'watchForIdle',
       on: { 'agent.idle': 'closing', 'agent.drain': {}, 'agent.fence': fencing },
       after: { drainTimeout: { target: 'closing', actions: 'cancelRequests' } },
     },
-    /** A broken invariant, or too much that fails: rather no answer than a wrong one. */
+    /** An invariant is broken, or too many actors fail. The agent gives no answer rather than a wrong one. */
     fencing: {
       entry: 'fence',
       on: { 'agent.fenced': 'closing', 'agent.fence': {}, 'agent.drain': {}, 'agent.idle': {} },

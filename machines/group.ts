@@ -1,7 +1,7 @@
 /**
- * One request over several ranks, at the decode agent of rank 0, which leads it: ready when every rank is, and ended on
- * all by the first that is not (P17). It alone decides and announces the end; the ranks' own ingests report to it and
- * keep to its word. Effects are provided by `src/actors/ranks/group-actor.ts`.
+ * One request over several ranks, at the receiver of rank 0, which leads the ranks. The request is ready when every rank is
+ * complete. The first rank that fails ends it on all ranks (P17). Only this machine decides and announces the end. The ingests
+ * of the ranks report to it and follow its decision. `src/actors/ranks/group-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -17,7 +17,7 @@ export interface GroupInput {
 }
 
 export interface GroupContext extends GroupInput {
-  /** Ranks that have every byte, and wait for the word. */
+  /** Ranks that have every byte and wait for the decision. */
   readonly complete: readonly number[];
   readonly end: End | null;
   readonly failure: Failure | null;
@@ -27,23 +27,36 @@ export interface GroupContext extends GroupInput {
 
 export type GroupEvent =
   | { type: 'rank.completed'; rank: number }
-  /** It wants to end like this, or has. */
+  /** The rank wants to end like this, or has ended like this. */
   | { type: 'rank.failed'; rank: number; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
   | { type: 'group.end'; end: 'failed' | 'cancelled'; failure: Failure }
-  /** What these have said may be out of date: they are to say it again. */
+  /** The reports of these ranks may be out of date: they must report again. */
   | { type: 'ranks.doubted'; ranks: readonly number[] }
-  /** Every rank that can be reached has the word. */
+  /** Every rank that can be reached knows the end. */
   | { type: 'ranks.told' }
-  /** Nobody else has announced an end. */
+  /** The sender of rank 0 has announced no end. */
   | { type: 'end.certain' }
-  /** The sender of rank 0 held us for lost, and has announced this end. */
+  /** The sender of rank 0 had declared this agent dead, and has announced this end. */
   | { type: 'end.announced'; end: End; failure: Failure | null };
 
-/** The end that the event brings. */
-const settleAsSaid = {
+/** Records the end that the event carries. */
+const settleAsReported = {
   type: 'settle',
   params: ({ event: { end, failure } }: { event: { end: End; failure: Failure | null } }) => ({ end, failure }),
 } as const;
+
+/** What the machine asks its owner to do. */
+const effects = {
+  /** Finds out whether the sender of rank 0 has announced an end, and whether the reports of the ranks still hold. */
+  decide: effect(),
+  /** Sends every rank the end of the request. */
+  tellRanks: effect(),
+  /** Publishes the terminal event, unless the sender has announced the end. */
+  announce: effect(),
+  reportUnexpected: effect(),
+};
+
+export type GroupEffects = typeof effects;
 
 export const groupMachine = setup({
   types: {
@@ -53,13 +66,7 @@ export const groupMachine = setup({
     meta: {} as StateMeta<GroupContext>,
   },
   actions: {
-    /** Find out whether the sender of rank 0 has announced an end, and whether what the ranks said still holds. */
-    decide: effect('decide'),
-    /** Tell every rank how the request ended. */
-    tellRanks: effect('tellRanks'),
-    /** Publish the terminal event, unless it was the sender that announced the end. */
-    announce: effect('announce'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countComplete: assign(({ context }, params: { rank: number }) =>
       context.complete.includes(params.rank) ? {} : { complete: [...context.complete, params.rank] },
     ),
@@ -84,7 +91,7 @@ export const groupMachine = setup({
   initial: 'open',
   on: { 'group.*': { actions: 'reportUnexpected' } },
   states: {
-    /** Nobody has been told an end. */
+    /** No rank knows an end yet. */
     open: {
       initial: 'collecting',
       after: {
@@ -94,7 +101,7 @@ export const groupMachine = setup({
         ],
       },
       states: {
-        /** Some rank is not complete. */
+        /** At least one rank is not complete. */
         collecting: {
           meta: {
             waiting: ({ complete, size }) => ({
@@ -106,11 +113,11 @@ export const groupMachine = setup({
             'rank.completed': { actions: { type: 'countComplete', params: ({ event }) => ({ rank: event.rank }) } },
             'rank.failed': {
               target: 'deciding',
-              actions: settleAsSaid,
+              actions: settleAsReported,
             },
             'group.end': {
               target: 'deciding',
-              actions: settleAsSaid,
+              actions: settleAsReported,
             },
           },
           always: {
@@ -119,17 +126,17 @@ export const groupMachine = setup({
             actions: { type: 'settle', params: { end: 'ready', failure: null } },
           },
         },
-        /** How it ends here is known. Has somebody else announced another end; do the ranks still say so? */
+        /** The end is known here. It stands unless the sender has announced another, or a rank must report again. */
         deciding: {
           entry: 'decide',
           meta: {
-            waiting: { gate: 'sender', text: 'the word of the sender of rank 0 whether it has announced an end' },
+            waiting: { gate: 'sender', text: 'the sender of rank 0 to report whether it has announced an end' },
           },
           on: {
             'end.certain': [{ guard: 'isReady', target: '#group.telling' }, { target: '#group.ended' }],
             'end.announced': {
               target: '#group.ended',
-              actions: [settleAsSaid, assign({ announcedBySender: true })],
+              actions: [settleAsReported, assign({ announcedBySender: true })],
             },
             'ranks.doubted': {
               guard: 'isReady',
@@ -141,12 +148,12 @@ export const groupMachine = setup({
             },
             'rank.failed': {
               guard: 'isReady',
-              actions: settleAsSaid,
+              actions: settleAsReported,
             },
             'group.end': [
               {
                 guard: 'isReady',
-                actions: settleAsSaid,
+                actions: settleAsReported,
               },
               { actions: 'reportUnexpected' },
             ],
@@ -155,13 +162,13 @@ export const groupMachine = setup({
       },
     },
 
-    /** Ready: every rank shall serve its pages before anybody hears of it. */
+    /** Ready: every rank must serve its pages before the end is announced. */
     telling: {
       entry: 'tellRanks',
       on: { 'ranks.told': 'ready' },
     },
     ready: { type: 'final', entry: 'announce' },
-    /** It is announced at once, since whoever waits for it has nothing else to wait for. */
+    /** The end is announced at once: the router that waits for it needs nothing from the ranks. */
     ended: { type: 'final', entry: ['announce', 'tellRanks'] },
   },
 });

@@ -1,9 +1,8 @@
 /**
- * Receiver side: what arrives for one request. It counts chunks and decides, alone, how the request ends; the store
- * keeps the pages. Only when this agent may have been held for lost meanwhile, it first asks the sender whether that one
- * has announced an end already (P12). When it is one rank of several, the agent that leads them decides: a rank that has
- * every byte waits for its word, and one that wants to end asks for it (P17). Effects are provided by
- * `src/actors/receiving/ingest-actor.ts`.
+ * Receiver side: what arrives for one request. The machine counts chunks and alone decides how the request ends. The store
+ * keeps the pages. If the sender may have declared this agent dead meanwhile, the machine first asks whether the sender has
+ * announced an end (P12). For one rank of several, the agent that leads the ranks decides: a rank that has every byte, or that
+ * wants to end, waits for that decision (P17). `src/actors/receiving/ingest-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -18,18 +17,18 @@ export interface IngestInput {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Which rank of the request this is, when it has several. */
+  /** The rank, when the request has several. */
   readonly rank: number | null;
 }
 
 export interface IngestContext extends IngestInput {
   readonly batches: number;
-  /** Number of the batch that was marked last. */
+  /** Number of the batch that was marked as the last. */
   readonly lastBatch: number | null;
   readonly chunks: number;
-  /** Chunks whose bytes are not here yet. */
+  /** Chunks whose bytes have not arrived. */
   readonly pending: number;
-  /** Of those, by batch, the ones that another request is writing. */
+  /** How many of the pending chunks another request writes, by batch. */
   readonly joinsPending: Readonly<Record<number, number>>;
   readonly deduplicated: number;
   readonly joined: number;
@@ -37,7 +36,7 @@ export interface IngestContext extends IngestInput {
   readonly bytes: number;
   readonly end: End | null;
   readonly failure: Failure | null;
-  /** Somebody else has announced the end: the sender, or the agent that leads the ranks. */
+  /** The sender, or the agent that leads the ranks, has announced the end. */
   readonly announcedElsewhere: boolean;
 }
 
@@ -53,24 +52,41 @@ export type IngestEvent =
       bytes: number;
     }
   | { type: 'chunks.ready'; batch: number; written: number; joined: number }
-  /** Of a batch's joined chunks, some are written by this request after all. */
+  /** This request now writes some of the chunks that it had joined. */
   | { type: 'chunks.handed-over'; chunks: number; bytes: number }
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
-  /** Nobody else has announced an end. */
+  /** No other agent has announced an end. */
   | { type: 'end.certain' }
-  /** The sender held us for lost and has announced this end, or it is the word of the agent that leads the ranks. */
+  /** The sender had declared this agent dead and has announced this end; or the agent that leads the ranks has decided it. */
   | { type: 'end.announced'; end: End; failure: Failure | null }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
 
-/** Somebody else has said how it ends. */
+/** Takes the end that another agent has announced. */
 const adopt = {
   type: 'adoptEnd',
   params: ({ event }: { event: { end: End; failure: Failure | null } }) => event,
 } as const;
 const endedElsewhere = [
-  { guard: 'saidReady', target: '#ingest.ready', actions: adopt },
+  { guard: 'isAnnouncedReady', target: '#ingest.ready', actions: adopt },
   { target: '#ingest.ended', actions: adopt },
 ] as const;
+
+/** What the machine asks its owner to do. */
+const effects = {
+  /** Finds out whether the sender has announced an end; for one rank of several, how all ranks end. */
+  decide: effect(),
+  /** Reports to the agent that leads the ranks that every byte has arrived. */
+  reportComplete: effect(),
+  /** The store keeps the end as a tombstone. Unless the end is ready, it takes back every lease. */
+  recordEnd: effect(),
+  /** Publishes the terminal event unless another agent does, and notifies the sender unless the sender has announced the end. */
+  announce: effect(),
+  notifyJoined: effect<{ batch: number }>(),
+  reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>(),
+  reportUnexpected: effect(),
+};
+
+export type IngestEffects = typeof effects;
 
 export const ingestMachine = setup({
   types: {
@@ -80,17 +96,7 @@ export const ingestMachine = setup({
     meta: {} as StateMeta<IngestContext>,
   },
   actions: {
-    /** Find out whether the sender has announced an end; of one rank of several, how all of them end. */
-    decide: effect('decide'),
-    /** Tell the agent that leads the ranks that every byte is here. */
-    reportComplete: effect('reportComplete'),
-    /** The store keeps the end as a tombstone and, unless ready, takes back every lease. */
-    recordEnd: effect('recordEnd'),
-    /** Publish the terminal event, unless somebody else has or will; tell the sender, unless it was the sender. */
-    announce: effect('announce'),
-    notifyJoined: effect<{ batch: number }>('notifyJoined'),
-    reportLeasesEnded: effect<{ cause: 'released' | 'expired' }>('reportLeasesEnded'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countBatch: assign(
       (
         { context },
@@ -112,12 +118,12 @@ export const ingestMachine = setup({
       joined: context.joined - params.chunks,
       bytes: context.bytes + params.bytes,
     })),
-    /** Ready is believed only of what is complete: whatever anybody says, nothing is read that is not there. */
+    /** An announced `ready` counts only when every byte has arrived. Otherwise an engine would read pages without bytes. */
     adoptEnd: assign(({ context }, params: { end: End; failure: Failure | null }) => {
       if (params.end !== 'ready' || isComplete(context)) {
         return { end: params.end, failure: params.failure, announcedElsewhere: true };
       }
-      const message = `request ${context.request} was said to be ready, and is not complete`;
+      const message = `request ${context.request} was announced ready before all its bytes had arrived`;
       return {
         end: 'failed' as const,
         failure: { code: 'inconsistent_reply' as const, message },
@@ -136,7 +142,8 @@ export const ingestMachine = setup({
     complete: ({ context }) => isComplete(context),
     completeOfRanks: ({ context }) => context.rank !== null && isComplete(context),
     isReady: ({ context }) => context.end === 'ready',
-    saidReady: ({ context, event }) => event.type === 'end.announced' && event.end === 'ready' && isComplete(context),
+    isAnnouncedReady: ({ context, event }) =>
+      event.type === 'end.announced' && event.end === 'ready' && isComplete(context),
     resolvesJoins: ({ context, event }) =>
       event.type === 'chunks.ready' && event.joined > 0 && context.joinsPending[event.batch] === event.joined,
   },
@@ -182,9 +189,9 @@ export const ingestMachine = setup({
         },
       },
       states: {
-        /** Not admitted: the request waits for pages. */
+        /** Not admitted yet: the request waits for pages. */
         waiting: {
-          meta: { waiting: { gate: 'admission', text: 'pages for its chunks' } },
+          meta: { waiting: { gate: 'admission', text: 'free pages for its chunks' } },
           on: {
             'batch.allocated': {
               target: 'receiving',
@@ -213,22 +220,22 @@ export const ingestMachine = setup({
             { guard: 'complete', target: '#ingest.deciding', actions: assign({ end: 'ready' }) },
           ],
         },
-        /** Every byte is here; the other ranks may not be so far. */
+        /** Every byte has arrived, but other ranks may not be complete. */
         gathering: {
           entry: 'reportComplete',
-          meta: { waiting: { gate: 'ranks', text: 'the other ranks, until they are complete too' } },
+          meta: { waiting: { gate: 'ranks', text: 'the other ranks to be complete' } },
         },
       },
     },
 
-    /** How it ends here is known; has somebody else announced another end? */
+    /** The end is known here. It stands unless another agent has announced a different one. */
     deciding: {
       entry: 'decide',
       meta: {
         waiting: ({ rank }) =>
           rank === null
-            ? { gate: 'sender', text: 'the word of {peer} whether it has announced an end' }
-            : { gate: 'ranks', text: 'the word of the agent that leads the ranks' },
+            ? { gate: 'sender', text: '{peer} to report whether it has announced an end' }
+            : { gate: 'ranks', text: 'the decision of the agent that leads the ranks' },
       },
       on: {
         'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
@@ -236,7 +243,7 @@ export const ingestMachine = setup({
       },
     },
 
-    /** Every byte is here. The request's leases keep its pages until they are released or expire. */
+    /** Every byte has arrived. The leases of the request keep its pages until they are released or expire. */
     ready: {
       entry: ['recordEnd', 'announce'],
       meta: { waiting: { gate: 'engine', text: 'the engine to read its pages and release them' } },
@@ -253,13 +260,13 @@ export const ingestMachine = setup({
   },
 });
 
-/** While chunks arrive. */
+/** What a request waits for while its chunks arrive. */
 function whatIsMissing({ pending, joinsPending, batches, lastBatch }: IngestContext): Waiting {
   const joined = Object.values(joinsPending).reduce((sum, chunks) => sum + chunks, 0);
   if (pending > joined) return { gate: 'sender', text: `{peer} to write ${pending - joined} chunks` };
   if (joined > 0) return { gate: 'writer', text: `other requests to write ${joined} chunks that it has joined` };
   const last = lastBatch === null ? '' : ` of ${lastBatch + 1}`;
-  return { gate: 'sender', text: `{peer} to send more: ${batches} batches${last} are in` };
+  return { gate: 'sender', text: `{peer} to send more batches: ${batches}${last} have arrived` };
 }
 
 function isComplete({ lastBatch, batches, pending }: IngestContext): boolean {

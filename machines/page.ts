@@ -1,6 +1,6 @@
 /**
- * The life of one page of the arena. There are thousands of them, so no actor runs per page: the store asks
- * `nextPageState`, a table read off this machine, which therefore stays the only place that says what a page may do.
+ * The life of one page of the arena. An arena has thousands of pages, so no actor runs for each. The store asks
+ * `nextPageState`, a table that is read from this machine. The machine stays the only place that says what a page may do.
  */
 import { setup } from 'xstate';
 
@@ -23,18 +23,18 @@ export const pageMachine = setup({
     writing: {
       on: {
         'page.committed': 'ready',
-        // Its writer gave up, and the remote key it would have used is already revoked: nothing can land.
+        // The writer gave up after its remote key was revoked: no write can land.
         'page.abandoned': 'free',
-        // Its writer gave up, but a write may be under way.
+        // The writer gave up, but its write may be under way.
         'page.quarantined': 'quarantined',
       },
     },
     ready: { on: { 'page.released': 'free' } },
     quarantined: {
       on: {
-        // The writer says that no write can land any more.
+        // The writer reports that all its writes have ended.
         'page.drained': 'free',
-        // The remote key is revoked: no write can land, whatever the writer says.
+        // The remote key is revoked: no write can land, even if the writer reports nothing.
         'page.fenced': 'free',
       },
     },
@@ -53,7 +53,7 @@ const table = new Map<string, PageState>(
   ),
 );
 
-/** The state that follows, or undefined where the machine forbids the event. */
+/** The state after `event`, or undefined when the machine forbids the event in that state. */
 export function nextPageState(state: PageState, event: PageEvent): PageState | undefined {
   return table.get(`${state} ${event}`);
 }

@@ -1,8 +1,7 @@
 /**
- * What an agent knows of another one: whether it lives, and whether bytes can go there. The same machine serves both
- * directions: towards a receiver (which must grant a remote key first) and for a sender (which was granted one).
- * Liveness is decided here, by heartbeats; a fabric error only makes it faster. Effects: `src/actors/peers/receiver-peer.ts` and
- * `src/actors/peers/sender-peer.ts`.
+ * What an agent knows about one epoch of another agent: whether it is alive, and whether it is connected. One machine serves
+ * both directions: towards a receiver, which must grant a remote key first, and for a sender, which asks for one. Heartbeats
+ * decide liveness. A fabric error only leads to an earlier verdict. `src/actors/peers/peer-liveness.ts` provides its effects.
  */
 import { assign, setup, stateIn } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -25,21 +24,35 @@ export type PeerEvent =
   | { type: 'connection.failed'; failure: Failure }
   | { type: 'connection.broken' }
   | { type: 'peer.heard' }
-  /** We are cut off from NATS, and hear nobody; or not any more. */
+  /** This agent has lost its connection to NATS, and so hears no peer; or the connection is back. */
   | { type: 'line.down' }
   | { type: 'line.up' }
-  /** It has said nothing while we were there; or we were stopped meanwhile, and could not hear it. */
+  /** The peer was silent while this agent could hear it; or this agent was absent and could not. */
   | { type: 'silence.certain' }
   | { type: 'silence.own' }
   | { type: 'peer.left'; failure: Failure };
 
 /**
- * A peer that was silent for the time of this many heartbeats is held for dead. A little less than three, so that its
- * requests have ended, and everybody knows, before the third is over.
+ * A peer that was silent for this many heartbeat intervals is declared dead. The value is a little below three, so that its
+ * requests have ended and are announced before the third interval is over.
  */
 export const SILENT_HEARTBEATS_MAX = 2.75;
-/** One that was silent for the time of this many is asked: a heartbeat is late. */
+/** A peer that was silent for this many intervals is asked directly. */
 const SUSPECT_HEARTBEATS = 1.25;
+
+/** What the machine asks its owner to do. */
+const effects = {
+  openConnection: effect(),
+  reportConnected: effect(),
+  /** Asks the peer directly, because its heartbeats may have been lost. */
+  probe: effect(),
+  /** Finds out whether this agent could have heard the peer. Sends `silence.certain` or `silence.own`. */
+  judgeSilence: effect(),
+  reportLost: effect(),
+  reportUnexpected: effect(),
+};
+
+export type PeerEffects = typeof effects;
 
 export const peerMachine = setup({
   types: {
@@ -49,14 +62,7 @@ export const peerMachine = setup({
     meta: {} as StateMeta<PeerContext>,
   },
   actions: {
-    openConnection: effect('openConnection'),
-    reportConnected: effect('reportConnected'),
-    /** Ask it directly: heartbeats may have been lost. */
-    probe: effect('probe'),
-    /** Find out whether we could have heard it. */
-    judgeSilence: effect('judgeSilence'),
-    reportLost: effect('reportLost'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
   },
   guards: {
     isCutOff: stateIn({ open: { liveness: 'unheard' } }),
@@ -72,7 +78,7 @@ export const peerMachine = setup({
   initial: 'open',
   on: { 'peer.*': { actions: 'reportUnexpected' } },
   states: {
-    /** Whether it lives is one question, whether bytes can go there another: it may die while we connect. */
+    /** Liveness and connection are two questions: a peer may die while it is being connected to. */
     open: {
       type: 'parallel',
       on: { 'peer.left': { target: 'lost', actions: assign({ failure: ({ event }) => event.failure }) } },
@@ -81,7 +87,7 @@ export const peerMachine = setup({
           initial: 'connecting',
           states: {
             connecting: {
-              meta: { waiting: { gate: 'peer', text: 'a connection with {peer}' } },
+              meta: { waiting: { gate: 'peer', text: 'a connection to {peer}' } },
               entry: 'openConnection',
               on: {
                 'connection.opened': 'connected',
@@ -103,14 +109,14 @@ export const peerMachine = setup({
                 },
               },
             },
-            /** We were cut off from NATS while connecting: again, once it is back. */
+            /** This agent lost NATS while it was connecting. It connects again when NATS is back. */
             interrupted: {
-              meta: { waiting: { gate: 'peer', text: 'NATS to be back' } },
+              meta: { waiting: { gate: 'peer', text: 'its connection to NATS to return' } },
               on: { 'line.up': 'connecting', 'connection.opened': 'connected' },
             },
             connected: {
               entry: 'reportConnected',
-              // Its writes broke off, and may still land: a new remote key, for which the receiver revokes the old one.
+              // Writes broke off and may still land. A new connection makes the receiver revoke the old remote key.
               on: { 'connection.broken': [{ guard: 'isCutOff', target: 'interrupted' }, { target: 'connecting' }] },
             },
           },
@@ -122,11 +128,11 @@ export const peerMachine = setup({
           states: {
             alive: { after: { suspectAfter: 'suspect' } },
             suspect: {
-              meta: { waiting: { gate: 'peer', text: 'a sign of life of {peer}: its heartbeat is late' } },
+              meta: { waiting: { gate: 'peer', text: 'a heartbeat of {peer}, which is late' } },
               entry: 'probe',
               after: { lostAfter: 'silent' },
             },
-            /** Nothing was heard of it. Were we there to hear it? */
+            /** The peer was silent for too long, unless this agent was absent. */
             silent: {
               entry: 'judgeSilence',
               on: {
@@ -142,11 +148,11 @@ export const peerMachine = setup({
                 },
               },
             },
-            /** It is we who hear nothing: silence says nothing about the peer. */
+            /** This agent has lost NATS, so silence proves nothing about the peer. */
             unheard: {
               on: {
                 'line.up': 'alive',
-                // It was on its way before; silence begins only now.
+                // The message was on its way before the line went down. The silence begins only now.
                 'peer.heard': {},
               },
             },
@@ -155,7 +161,7 @@ export const peerMachine = setup({
       },
     },
 
-    /** This epoch of the peer is over. If it comes back it is another peer. */
+    /** This epoch of the peer is over. An agent that comes back is another peer. */
     lost: { type: 'final', entry: 'reportLost' },
   },
 });

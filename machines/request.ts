@@ -1,9 +1,9 @@
 /**
- * Sender side: one prompt on its way to one receiver. It starts a transfer for every batch and ends when the receiver
- * has said how the request ended, or cannot be asked any more. One refused chunk ends the whole request (S15).
+ * Sender side: one request on its way to one receiver. The machine starts a transfer for every batch. It ends when the
+ * receiver has reported how the request ended, or can no longer be asked. One refused chunk ends the whole request (S15).
  *
- * Who announces the end: the receiver, as soon as it knows of the request; the sender only when the receiver cannot be
- * reached. Effects are provided by `src/actors/sending/request-actor.ts`.
+ * The receiver announces the end if it has ever received a message about the request. The sender announces it only when
+ * the receiver cannot be reached. `src/actors/sending/request-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -16,9 +16,9 @@ export interface RequestInput {
   readonly epoch: string;
   readonly receiver: string;
   readonly totalChunks: number;
-  /** Time the request may take from its first batch on. */
+  /** Time limit of the request, from its first batch on. */
   readonly timeoutMs: number;
-  /** How often a settling request asks the receiver, in case its notice was lost. */
+  /** How often the machine asks the receiver for the end, in case a notice was lost. */
   readonly inquireIntervalMs: number;
 }
 
@@ -30,12 +30,12 @@ export interface RequestContext extends RequestInput {
   readonly active: number;
   /** Every write of this request is known to have ended. */
   readonly drained: boolean;
-  /** What we ask the receiver to record when we give up. */
+  /** The end that the sender asks the receiver to record when it gives up. */
   readonly wish: { readonly end: 'failed' | 'cancelled' | 'expired'; readonly failure: Failure } | null;
-  /** How it ended. Set once; the receiver's word where it could be had. */
+  /** How the request ended. The first report of the receiver replaces the sender's own verdict. */
   readonly end: End | null;
   readonly failure: Failure | null;
-  /** The receiver recorded the end, and announces it. */
+  /** The receiver has recorded the end and announces it. */
   readonly receiverAnnounces: boolean;
 }
 
@@ -49,6 +49,23 @@ export type RequestEvent =
   | { type: 'abort.acknowledged'; end: End; failure: Failure | null }
   | { type: 'abort.unreachable' };
 
+/** What the machine asks its owner to do. */
+const effects = {
+  startTransfer: effect<{ batch: number }>(),
+  /** The receiver reports `ready`: transfers that wait for a reply are done. */
+  settleTransfers: effect(),
+  cancelTransfers: effect<{ failure: Failure }>(),
+  sendAbort: effect(),
+  sendDrained: effect(),
+  inquire: effect(),
+  /** Publishes the terminal event, unless the receiver announces the end. */
+  announce: effect(),
+  reportEnded: effect(),
+  reportUnexpected: effect(),
+};
+
+export type RequestEffects = typeof effects;
+
 export const requestMachine = setup({
   types: {
     input: {} as RequestInput,
@@ -57,17 +74,7 @@ export const requestMachine = setup({
     meta: {} as StateMeta<RequestContext>,
   },
   actions: {
-    startTransfer: effect<{ batch: number }>('startTransfer'),
-    /** The receiver said `ready`: transfers that wait for its word are done. */
-    settleTransfers: effect('settleTransfers'),
-    cancelTransfers: effect<{ failure: Failure }>('cancelTransfers'),
-    sendAbort: effect('sendAbort'),
-    sendDrained: effect('sendDrained'),
-    inquire: effect('inquire'),
-    /** The receiver cannot: publish the terminal event. */
-    announce: effect('announce'),
-    reportEnded: effect('reportEnded'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     countTransferEnd: assign({
       active: ({ context }) => context.active - 1,
       drained: ({ context }, params: { drained: boolean }) => context.drained && params.drained,
@@ -76,7 +83,7 @@ export const requestMachine = setup({
       wish: ({ context }, params: { end: 'failed' | 'cancelled' | 'expired'; failure: Failure }) =>
         context.wish ?? params,
     }),
-    /** The receiver's first word holds, also over our own. */
+    /** The first report of the receiver holds, even against the sender's own verdict. */
     recordVerdict: assign(({ context }, params: { end: End; failure: Failure | null }) => {
       if (context.receiverAnnounces) return {};
       const failure = params.end === 'ready' ? null : (params.failure ?? context.failure);
@@ -160,7 +167,7 @@ export const requestMachine = setup({
         },
       },
       states: {
-        /** Batches come in and are moved. */
+        /** Batches come in, and their transfers run. */
         open: {
           meta: {
             waiting: ({ lastIn, active, batches }) =>
@@ -183,7 +190,7 @@ export const requestMachine = setup({
             'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
           },
           always: { guard: 'everythingCommitted', target: 'settling' },
-          // A batch may wait for others' bytes, and the notices that they have come may be lost.
+          // A batch may wait for the bytes of other requests, and the notice of their arrival may be lost.
           after: {
             inquireInterval: [
               { guard: 'everythingPut', target: 'open', reenter: true, actions: 'inquire' },
@@ -191,17 +198,17 @@ export const requestMachine = setup({
             ],
           },
         },
-        /** All bytes are committed; the receiver has the word. */
+        /** All bytes are committed. The receiver decides the end. */
         settling: {
-          meta: { waiting: { gate: 'receiver', text: 'the word of {peer} that every chunk is ready' } },
+          meta: { waiting: { gate: 'receiver', text: '{peer} to report that every chunk is ready' } },
           after: { inquireInterval: { target: 'settling', reenter: true, actions: 'inquire' } },
         },
       },
     },
 
-    /** Ready, but a transfer may still wait for a reply that was overtaken. */
+    /** The request is ready, but a transfer may still wait for a reply that the end has overtaken. */
     settled: {
-      meta: { waiting: { gate: 'receiver', text: 'answers of {peer} that were overtaken' } },
+      meta: { waiting: { gate: 'receiver', text: 'late replies of {peer} to its transfers' } },
       entry: 'settleTransfers',
       on: {
         'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
@@ -212,7 +219,7 @@ export const requestMachine = setup({
       always: { guard: 'verdictAndDrained', target: 'ended' },
     },
 
-    /** Waits for two things: the receiver's word, and the end of every write. */
+    /** Waits for two things: the receiver's report of the end, and the end of every write. */
     aborting: {
       initial: 'deciding',
       entry: {
@@ -246,7 +253,7 @@ export const requestMachine = setup({
         deciding: { always: [{ guard: 'verdictUnknown', target: 'asking' }, { target: 'draining' }] },
         asking: {
           entry: 'sendAbort',
-          meta: { waiting: { gate: 'receiver', text: 'the word of {peer} how the request ended' } },
+          meta: { waiting: { gate: 'receiver', text: '{peer} to report how the request ended' } },
         },
         draining: { meta: { waiting: { gate: 'fabric', text: 'its writes to end' } } },
       },

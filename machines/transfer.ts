@@ -1,28 +1,16 @@
 /**
- * Sender side: the life of one batch. allocating → filtering → writing → committing → committed, with joining where
- * another request is still writing some of the keys, and aborting → draining → aborted when anything goes wrong. When
- * that other request fails, its chunks may be handed over: then this one goes from joining to writing again.
+ * Sender side: the transfer of one batch. Its way is allocating → filtering → writing → committing → committed. It waits in
+ * joining while another request writes some of the keys. When that request fails, its chunks may be handed over, and the
+ * transfer writes again. Any failure leads to aborting → draining → aborted.
  *
- * Started and told to stop by the request machine; its effects are provided by `src/actors/sending/transfer-actor.ts`.
+ * The request machine starts and cancels transfers. `src/actors/sending/transfer-actor.ts` provides the effects.
  */
 import { assign, setup } from 'xstate';
 import type { Allocation } from '../src/protocol/allocation.js';
 import type { Failure } from '../src/protocol/fields.js';
+import { emptyAllocation, placementsOf, type TransferPart, unsoundField, unsoundHandOver } from './allocation.js';
 import { effect } from './effect.js';
 import type { StateMeta } from './waiting.js';
-
-/** One chunk to write: its position in the batch and the page it may be written to. */
-export interface Placement {
-  readonly position: number;
-  readonly page: number;
-  readonly generation: number;
-}
-
-/** Chunks that are written and committed together. Part 0 is what was allocated, others were handed over. */
-export interface TransferPart {
-  readonly part: number;
-  readonly placements: readonly Placement[];
-}
 
 export interface TransferInput {
   /** Identity of the transfer: `<epoch>/<request>/<batch>`. */
@@ -38,18 +26,18 @@ export interface TransferInput {
 export interface TransferContext extends TransferInput {
   /** What the receiver answered. All its numbers are unchecked until `filtering`. */
   readonly allocation: Allocation | null;
-  /** What is being written, or was last. */
+  /** The part that is being written, or was written last. */
   readonly current: TransferPart;
-  /** What was handed over and is still to be written. */
+  /** Parts that were handed over and are not written yet. */
   readonly handedOver: readonly TransferPart[];
-  /** Positions that another request is writing; their source bytes are kept until they are ready. */
+  /** Positions that another request writes. Their source bytes are kept until they are ready. */
   readonly joined: readonly number[];
-  /** Positions whose source memory is still ours to read. */
+  /** Positions whose source memory this transfer may still read. */
   readonly held: readonly number[];
   readonly joinResolved: boolean;
   readonly writeOutstanding: boolean;
   readonly failure: Failure | null;
-  /** No byte of this transfer can land any more. */
+  /** Whether every write of this transfer is known to have ended. */
   readonly drained: boolean;
 }
 
@@ -65,56 +53,14 @@ export type TransferEvent =
   | { type: 'transfer.cancel'; failure: Failure }
   | { type: 'transfer.settle' };
 
-/** The field that makes an allocation unusable, or undefined (S6: a list is never zipped with one that does not fit). */
-export function unsoundField(allocation: Allocation, chunkCount: number, arenaPages: number): string | undefined {
-  const { pages, generations, alreadySent, joined } = allocation;
-  const isPosition = (value: number) => Number.isInteger(value) && value >= 0 && value < chunkCount;
-  if (!alreadySent.every(isPosition) || new Set(alreadySent).size !== alreadySent.length) return 'alreadySent';
-  if (pages.length + alreadySent.length !== chunkCount) return 'pages';
-  const isGeneration = (value: number) => Number.isInteger(value) && value >= 0;
-  if (generations.length !== pages.length || !generations.every(isGeneration)) return 'generations';
-  const isPage = (value: number) => Number.isInteger(value) && value >= 0 && value < arenaPages;
-  if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
-  const sent = new Set(alreadySent);
-  if (!joined.every((position) => sent.has(position)) || new Set(joined).size !== joined.length) return 'joined';
-  return undefined;
-}
-
-/** The field that makes a hand-over unusable, or undefined: only chunks that were joined and are still held can be taken over. */
-function unsoundHandOver(
-  { placements }: TransferPart,
-  { joined, held, arenaPages }: Pick<TransferContext, 'joined' | 'held' | 'arenaPages'>,
-): string | undefined {
-  const positions = placements.map((placement) => placement.position);
-  const isOurs = (position: number) => joined.includes(position) && held.includes(position);
-  if (!positions.every(isOurs) || new Set(positions).size !== positions.length) return 'positions';
-  const pages = placements.map((placement) => placement.page);
-  const isPage = (value: number) => Number.isInteger(value) && value >= 0 && value < arenaPages;
-  if (!pages.every(isPage) || new Set(pages).size !== pages.length) return 'pages';
-  return undefined;
-}
-
-/** 0 to `chunkCount` - 1. Many and often: written out, it takes a tenth of the time. */
+/** 0 to `chunkCount` - 1. A loop takes a tenth of the time of `Array.from`, and every transfer starts with this list. */
 function positionsOf(chunkCount: number): number[] {
   const positions: number[] = [];
   for (let position = 0; position < chunkCount; position += 1) positions.push(position);
   return positions;
 }
 
-/** Drops the deduplicated positions and pairs each remaining one, in order, with its page (S4). */
-function placementsOf(allocation: Allocation, chunkCount: number): Placement[] {
-  const deduplicated = new Set(allocation.alreadySent);
-  const placements: Placement[] = [];
-  for (let position = 0; position < chunkCount; position += 1) {
-    if (deduplicated.has(position)) continue;
-    const index = placements.length;
-    const page = allocation.pages[index] as number;
-    placements.push({ position, page, generation: allocation.generations[index] as number });
-  }
-  return placements;
-}
-
-/** What every failure and every order to stop leads to: the first reason is kept. */
+/** Every failure and every order to stop leads to this transition. The first reason is kept. */
 const givingUp = {
   target: 'aborting',
   actions: {
@@ -123,7 +69,7 @@ const givingUp = {
   },
 } as const;
 
-/** The joined chunks' writer is gone, and this request shall write them: when it comes to that. */
+/** The writer of joined chunks is gone. This transfer writes them after its current part. */
 const handedOver = {
   actions: {
     type: 'queueHandOver',
@@ -131,7 +77,20 @@ const handedOver = {
   },
 } as const;
 
-const emptyAllocation: Allocation = { pages: [], generations: [], alreadySent: [], joined: [] };
+/** What the machine asks its owner to do. */
+const effects = {
+  sendAllocate: effect(),
+  startWrite: effect(),
+  stopWrite: effect(),
+  sendCommit: effect(),
+  /** Returns source memory, once per position (S5). */
+  releaseSource: effect<{ positions: readonly number[] }>(),
+  reportCommitted: effect(),
+  reportAborted: effect(),
+  reportUnexpected: effect(),
+};
+
+export type TransferEffects = typeof effects;
 
 export const transferMachine = setup({
   types: {
@@ -141,15 +100,7 @@ export const transferMachine = setup({
     meta: {} as StateMeta<TransferContext>,
   },
   actions: {
-    sendAllocate: effect('sendAllocate'),
-    startWrite: effect('startWrite'),
-    stopWrite: effect('stopWrite'),
-    sendCommit: effect('sendCommit'),
-    /** Source memory is given back: once per position (S5). */
-    releaseSource: effect<{ positions: readonly number[] }>('releaseSource'),
-    reportCommitted: effect('reportCommitted'),
-    reportAborted: effect('reportAborted'),
-    reportUnexpected: effect('reportUnexpected'),
+    ...effects,
     queueHandOver: assign({
       handedOver: ({ context }, params: { part: TransferPart }) => [...context.handedOver, params.part],
     }),
@@ -197,7 +148,7 @@ export const transferMachine = setup({
   on: { 'transfer.*': { actions: 'reportUnexpected' } },
   states: {
     allocating: {
-      meta: { waiting: { gate: 'receiver', text: 'a connection to {peer}, and its answer to allocate' } },
+      meta: { waiting: { gate: 'receiver', text: 'a connection to {peer} and its reply to allocate' } },
       entry: 'sendAllocate',
       on: {
         'allocate.replied': {
@@ -205,10 +156,10 @@ export const transferMachine = setup({
           actions: assign({ allocation: ({ event }) => event.allocation }),
         },
         'allocate.failed': givingUp,
-        // The notice overtook the reply it belongs to.
+        // The notice overtook the reply to allocate.
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // The receiver has announced the request ready: everything was deduplicated and only its reply was lost.
+        // The receiver has announced the request ready: every chunk was deduplicated, and only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
       },
@@ -242,7 +193,7 @@ export const transferMachine = setup({
       ],
     },
 
-    /** The reply is sound. Bytes that are ready at the receiver can no longer be asked for. */
+    /** The reply is sound. The receiver has the bytes of ready chunks and never asks for them again. */
     filtered: {
       entry: [
         { type: 'releaseSource', params: ({ context }) => ({ positions: readyPositions(context) }) },
@@ -281,7 +232,7 @@ export const transferMachine = setup({
         },
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // Ready without these bytes: nothing waits for them any more.
+        // The receiver announced ready without these bytes: no request needs them any more.
         'transfer.settle': {
           target: 'aborting',
           actions: {
@@ -289,7 +240,7 @@ export const transferMachine = setup({
             params: ({ context }) => ({
               failure: {
                 code: 'inconsistent_reply',
-                message: `${context.transfer} was announced ready while it wrote`,
+                message: `request of transfer ${context.transfer} was announced ready during a write`,
               },
             }),
           },
@@ -299,14 +250,14 @@ export const transferMachine = setup({
     },
 
     committing: {
-      meta: { waiting: { gate: 'receiver', text: 'the answer of {peer} to commit' } },
+      meta: { waiting: { gate: 'receiver', text: 'the reply of {peer} to commit' } },
       entry: 'sendCommit',
       on: {
         'commit.accepted': [{ guard: 'hasUnresolvedJoins', target: 'joining' }, { target: 'committed' }],
         'commit.failed': givingUp,
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
-        // The receiver has announced the request ready, so it has this commit; only its reply was lost.
+        // The receiver has announced the request ready, so it has this commit. Only its reply was lost.
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
       },
@@ -316,7 +267,7 @@ export const transferMachine = setup({
       meta: {
         waiting: ({ joined }) => ({
           gate: 'writer',
-          text: `others to write chunks that this batch has joined (${joined.length} at first)`,
+          text: `other requests to write the chunks that this batch has joined (${joined.length} at first)`,
         }),
       },
       always: [
@@ -328,7 +279,7 @@ export const transferMachine = setup({
             params: ({ context }) => ({
               failure: {
                 code: 'inconsistent_reply',
-                message: `chunks handed over to ${context.transfer} are not those it had joined`,
+                message: `chunks handed over to ${context.transfer} are not chunks that it has joined`,
                 field: unsoundHandOver(context.handedOver[0] ?? { part: 0, placements: [] }, context) ?? 'positions',
               },
             }),
@@ -349,7 +300,7 @@ export const transferMachine = setup({
     },
 
     draining: {
-      meta: { waiting: { gate: 'fabric', text: 'the stopped write to end' } },
+      meta: { waiting: { gate: 'fabric', text: 'the fabric to end the stopped write' } },
       on: {
         'write.delivered': { target: 'aborted', actions: assign({ writeOutstanding: false, drained: true }) },
         'write.failed': {
@@ -357,7 +308,7 @@ export const transferMachine = setup({
           actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),
         },
       },
-      // The fabric did not say: the pages stay quarantined until the receiver revokes the remote key.
+      // The fabric reported no end: the pages stay quarantined until the receiver revokes the remote key.
       after: { drainTimeout: { target: 'aborted', actions: assign({ drained: false }) } },
     },
 

@@ -1,12 +1,12 @@
 /**
- * What a state waits for: named in each machine, in the `meta` of its states, and shown by `inspect` and `explain`. A state
- * without it waits for nothing.
+ * What a state waits for. A machine names it in the `meta` of its states, and `inspect` and `explain` show it. A state without
+ * it waits for nothing.
  */
 import type { Gate } from '../src/protocol/observation.js';
 
 export interface Waiting {
   readonly gate: Gate;
-  /** For people. `{peer}` stands for the name of the other agent. */
+  /** For people: it completes the sentence “It waits for …”. `{peer}` stands for the name of the other agent. */
   readonly text: string;
 }
 

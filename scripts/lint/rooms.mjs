@@ -5,13 +5,30 @@
 /** The rooms that the core and its adapters share: the messages, and the interfaces to the outside world. */
 const BASE = ['src/protocol', 'src/ports'];
 
+/** A part of the agent, in `src/actors`. `below`: the parts that it may import. No part imports one above it. */
+function partOfAgent(packages, ...below) {
+  return {
+    rooms: [...BASE, 'src/store', 'machines', ...below.map((part) => `src/actors/${part}`)],
+    packages,
+    why: 'actors reach the world through ports only, and a part of the agent imports the parts below it',
+  };
+}
+
 export const ROOMS = {
   machines: { rooms: ['src/protocol'], typesOnly: true, packages: ['xstate'], why: 'machines are pure' },
   'src/protocol': { rooms: [], packages: ['zod'], why: 'it describes messages' },
   'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces' },
   'src/store': { rooms: [...BASE, 'machines/page.ts'], packages: [], why: 'the store is pure' },
-  'src/actors': {
-    rooms: [...BASE, 'src/store', 'machines'],
+  'src/actors': { rooms: [], packages: [], why: 'every part of the agent has a line of its own below' },
+  'src/actors/observing': partOfAgent(['xstate']),
+  'src/actors/running': partOfAgent(['xstate', 'pino'], 'observing'),
+  'src/actors/env': partOfAgent(['pino'], 'observing', 'running'),
+  'src/actors/peers': partOfAgent(['xstate'], 'observing', 'running', 'env'),
+  'src/actors/ranks': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers'),
+  'src/actors/sending': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),
+  'src/actors/receiving': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),
+  'src/actors/agent': {
+    rooms: [...BASE, 'src/store', 'machines', 'src/actors'],
     packages: ['xstate', 'pino', 'zod'],
     why: 'actors reach the world through ports only',
   },

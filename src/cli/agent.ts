@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent/agent-actor.js';
-import type { AgentOptions } from '../actors/agent/agent-options.js';
+import type { AgentOptions } from '../actors/env/agent-options.js';
 import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
 import { connectNats } from '../control/nats-control.js';
 import { SystemClock } from '../control/system-clock.js';

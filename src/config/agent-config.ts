@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { AgentOptions } from '../actors/agent/agent-options.js';
+import type { AgentOptions } from '../actors/env/agent-options.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';

@@ -217,7 +217,7 @@ describe('explain', () => {
       state: 'running.waiting',
       waiting: {
         gate: 'admission',
-        text: '7 pages of the arena: 2 of 8 can be had, it is the first in the queue',
+        text: '7 pages of the arena: 2 of 8 are available, and it is first in the queue',
         endsInMs: expect.closeTo(19_000, -2),
       },
       holders: [
@@ -229,13 +229,13 @@ describe('explain', () => {
       holdersTotal: 1,
     });
     expect(explanations[0]?.summary).toMatch(
-      /^Request 0{15}3\/waits is running\.waiting for 1\.0 s: it waits for 7 pages of the arena: .* It ends otherwise in 19\.0 s\.$/,
+      /^Request 0{15}3\/waits has been running\.waiting for 1\.0 s\. It waits for 7 pages of the arena: .*\. It times out in 19\.0 s\.$/,
     );
     const atSender = await made.call('prefill-1', 'explain', { request: 'waits' });
     expect(atSender.explanations[0]).toMatchObject({
       side: 'sender',
       state: 'running.open',
-      waiting: { gate: 'receiver', text: 'a connection to decode-0, and its answer to allocate' },
+      waiting: { gate: 'receiver', text: 'a connection to decode-0 and its reply to allocate' },
       summary: expect.stringContaining('batch 0 is allocating'),
     });
   });
@@ -283,7 +283,7 @@ describe('explain', () => {
     expect(held.explanations).toMatchObject([
       {
         ...{ about: 'key', name: 'k1', state: 'ready', holders: [{ request: 'r1', epoch, pages: 2 }] },
-        summary: `Key k1 (64 bytes, page 1) is ready, written by ${epoch}/r1; 1 lease it.`,
+        summary: `Key k1 (64 bytes, page 1) is ready, written by request ${epoch}/r1. Holders with a lease: 1.`,
       },
     ]);
     await made.call('decode-0', 'release', { request: 'r1', epoch });
@@ -318,7 +318,7 @@ describe('explain', () => {
     const key = await made.call('decode-0', 'explain', { key: 'k0' });
     expect(key.explanations).toMatchObject([
       {
-        ...{ state: 'writing', waiting: { gate: 'sender', text: `${writer.epoch}/writer to write it` } },
+        ...{ state: 'writing', waiting: { gate: 'sender', text: `request ${writer.epoch}/writer to write it` } },
         holders: [{ request: 'writer' }, { request: 'joiner' }],
       },
     ]);

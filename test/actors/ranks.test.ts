@@ -1,7 +1,7 @@
 /** P17: a request over several ranks is ready when all are, and ends on all when one does not succeed, once. */
 import { describe, expect, test, vi } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../src/actors/agent/agent-options.js';
+import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import { GroupActor } from '../../src/actors/ranks/group-actor.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { type Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';

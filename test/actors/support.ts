@@ -1,7 +1,7 @@
 /** A cluster in one process: the shipped actors, machines and store on a simulated network, fabric and clock. */
 import { afterEach } from 'vitest';
 import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../src/actors/agent/agent-options.js';
+import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
 import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';

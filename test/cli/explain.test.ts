@@ -14,7 +14,7 @@ const waits: Explanation = {
   side: 'receiver',
   state: 'running.waiting',
   inStateMs: 1000,
-  summary: `Request ${epoch}/r1 is running.waiting for 1.0 s: it waits for 7 pages.`,
+  summary: `Request ${epoch}/r1 has been running.waiting for 1.0 s. It waits for 7 pages.`,
   waiting: { gate: 'admission', text: '7 pages', endsInMs: 19_000 },
   holders: [{ request: 'r0', epoch, holds: 'ready, not released: 6 chunks leased', pages: 6, endsInMs: 59_000 }],
   holdersTotal: 3,
@@ -85,7 +85,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     expect(asked).toEqual([{ v: 1, request: 'r1' }]);
     expect(stdout.split('\n').map((line) => line.trim().split(/ {2,}/))).toEqual([
       [`request ${epoch}/r1 at d1 (receiver): running.waiting`],
-      [`Request ${epoch}/r1 is running.waiting for 1.0 s: it waits for 7 pages.`],
+      [`Request ${epoch}/r1 has been running.waiting for 1.0 s. It waits for 7 pages.`],
       ['gate: admission'],
       ['deadline: in 19.000 s'],
       ['holders (1 of 3):'],

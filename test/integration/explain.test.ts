@@ -33,7 +33,7 @@ describe.skipIf(missing !== undefined)(
         while (!text.includes('gate: admission')) text = (await explain('request', 'stuck')).stdout;
         const [, ...lines] = text.slice(text.indexOf(`request ${epoch}/stuck at decode-0`)).split('\n');
         expect(lines[0]).toMatch(
-          /it waits for 3 pages of the arena: 2 of 16 can be had, it is the first in the queue\. It ends otherwise in [45]\d\.\d s\.$/,
+          /It waits for 3 pages of the arena: 2 of 16 are available, and it is first in the queue\. It times out in [45]\d\.\d s\.$/,
         );
         expect(lines[1]).toBe('  gate: admission');
         expect(lines[2]).toMatch(/^ {2}deadline: in [45]\d\.\d{3} s$/);

@@ -1,7 +1,8 @@
 /** One batch on its way: what is written, what is given back and when, and that it always ends. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type TransferEvent, transferMachine, unsoundField } from '../../machines/transfer.js';
+import { unsoundField } from '../../machines/allocation.js';
+import { type TransferEvent, transferMachine } from '../../machines/transfer.js';
 import type { Allocation } from '../../src/protocol/allocation.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 

@@ -38,7 +38,15 @@ describe('rooms', () => {
 
   test('a package that is not listed is refused', () => {
     expect(check({ 'src/actors/agent/a.ts': "import { readFileSync } from 'node:fs';" })).toEqual([
-      'src/actors/agent/a.ts: src/actors must not import node:fs (actors reach the world through ports only)',
+      'src/actors/agent/a.ts: src/actors/agent must not import node:fs (actors reach the world through ports only)',
+    ]);
+  });
+
+  test('a part of the agent may import the parts below it, and no part above it', () => {
+    const files = (room: string, other: string) => ({ [`src/actors/${room}/a.ts`]: `import '../${other}/b.js';` });
+    expect(check(files('peers', 'env'))).toEqual([]);
+    expect(check(files('env', 'peers'))).toEqual([
+      'src/actors/env/a.ts: src/actors/env must not import src/actors/peers/b.ts (actors reach the world through ports only, and a part of the agent imports the parts below it)',
     ]);
   });
 

@@ -3,7 +3,7 @@
  */
 import type { Logger } from 'pino';
 import { type Actor, createActor } from 'xstate';
-import { agentMachine } from '../../../machines/agent.js';
+import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
@@ -19,20 +19,22 @@ import {
 } from '../../protocol/operations.js';
 import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
+import type { AgentOptions } from '../env/agent-options.js';
+import { Presence } from '../env/presence.js';
+import { publishEvent } from '../env/publish-event.js';
+import { atMost } from '../env/timers.js';
 import { AuditPublisher } from '../observing/audit-publisher.js';
 import { Counters } from '../observing/counters.js';
-import { explain } from '../observing/explain.js';
+import { explain } from '../observing/explain/explain.js';
 import { inspectActors, shownPageMap } from '../observing/inspection.js';
 import { Journal } from '../observing/journal.js';
-import { LiveActors } from '../observing/live-actors.js';
+import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
-import { Presence } from '../peers/presence.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Supervisor } from '../running/supervisor.js';
 import { Sender } from '../sending/sender.js';
-import { type AgentEnv, atMost, failureOf } from './agent-env.js';
-import type { AgentOptions } from './agent-options.js';
 import { serve } from './service.js';
 
 export interface AgentPorts {
@@ -56,20 +58,16 @@ export interface AgentEnd {
 /** For connections, remote keys, arena and NATS to close, after the last writes have drained. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-const owners = new Owners<Agent>();
-const logic = owners.watched(
-  agentMachine.provide({
-    actions: {
-      beginHeartbeats: ({ self }) => owners.run(self, (owner) => owner.beginHeartbeats()),
-      watchForIdle: ({ self }) => owners.run(self, (owner) => owner.watchForIdle()),
-      fence: ({ self, context }) => owners.run(self, (owner) => owner.fence(context.fenced)),
-      cancelRequests: ({ self }) => owners.run(self, (owner) => owner.cancelRequests()),
-      close: ({ self }) => owners.run(self, (owner) => owner.close()),
-      reportStuck: ({ self }) => owners.run(self, (owner) => owner.reportStuck()),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<Agent, AgentEffects>();
+const logic = owners.provide(agentMachine, {
+  beginHeartbeats: (owner) => owner.beginHeartbeats(),
+  watchForIdle: (owner) => owner.watchForIdle(),
+  fence: (owner, { context }) => owner.fence(context.fenced),
+  cancelRequests: (owner) => owner.cancelRequests(),
+  close: (owner) => owner.close(),
+  reportStuck: (owner) => owner.reportStuck(),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class Agent {
   readonly epoch: string;
@@ -99,7 +97,7 @@ export class Agent {
     const counters = new Counters();
     const journal = new Journal(clock, options.journalEntries);
     if (tracer !== undefined) journal.onEvent((event) => tracer.happened(event));
-    const actors = new LiveActors(clock, journal);
+    const actors = new ObservedActors(clock, journal);
     // Not at once: whoever found the reason is in the middle of something.
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
@@ -111,7 +109,12 @@ export class Agent {
     };
     this.#sender = role === 'decode' ? undefined : new Sender(this.#env);
     this.#receiver = role === 'prefill' ? undefined : new Receiver(this.#env);
-    this.#audit = options.auditIntervalMs > 0 ? new AuditPublisher(this.#env) : undefined;
+    this.#audit =
+      options.auditIntervalMs > 0
+        ? new AuditPublisher({ agent, epoch: this.epoch, clock, journal }, (event) =>
+            publishEvent(this.#env, subjects.audit(agent), event),
+          )
+        : undefined;
     const { shutdownTimeoutMs, writeDrainTimeoutMs } = options;
     const input = { drainTimeoutMs: shutdownTimeoutMs, closeTimeoutMs: writeDrainTimeoutMs + CLOSE_TIMEOUT_MS };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
@@ -119,7 +122,11 @@ export class Agent {
       this.#sender?.lineChanged(status);
       this.#receiver?.lineChanged(status);
     });
-    owners.start(this.#actor, this, { about: {}, actors: this.#env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: {} },
+      actors,
+      onError: (error) => this.#crashed(error),
+    });
     this.#actor.subscribe({ complete: () => this.#stopped() });
   }
 
@@ -396,8 +403,9 @@ export class Agent {
   }
 
   #explain(request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
+    const { clock, journal, actors } = this.#env;
     const rows = (name: string) => [...(this.#sender?.rows(name) ?? []), ...(this.#receiver?.rows(name) ?? [])];
-    const explanations = explain({ env: this.#env, store: this.#receiver?.details, rows }, request);
+    const explanations = explain({ clock, journal, actors, store: this.#receiver?.details, rows }, request);
     return { ...this.#clockReading(), explanations };
   }
 

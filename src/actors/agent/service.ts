@@ -6,8 +6,8 @@ import { decode, encodeError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { operationOf } from '../../protocol/subjects.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
-import type { AgentEnv } from './agent-env.js';
 
 /** The body of a reply, without what every reply has. */
 export type Handlers<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>> = {

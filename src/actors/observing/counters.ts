@@ -1,4 +1,4 @@
-/** Named counts of one agent, shown by `status`. They only grow. */
+/** The named counters of one agent, as `status` shows them. They only grow. */
 export class Counters {
   readonly #counts = new Map<string, number>();
 

@@ -1,8 +1,9 @@
 /**
- * What has happened in this agent: every change of a machine's state, every message, and what became of chunks in the
- * store. Bounded, in memory, always on; the oldest entries make room. It only looks: nothing that an agent does depends on it.
+ * The journal of an agent: every change of a machine's state, every message, and every step of the store with chunks. It is
+ * bounded, in memory and always on. The oldest entries make room for new ones. No decision of the agent depends on it.
  */
 import type { ClockPort } from '../../ports/clock.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
@@ -10,16 +11,16 @@ import { isSampled } from '../../protocol/sampling.js';
 import type { End } from '../../protocol/subjects.js';
 import type { TrailStep } from '../../store/trail.js';
 
-/** What something is about, as far as that is known. */
+/** What an actor, a message or a step of the store is about, as far as that is known. */
 export interface About {
   readonly request?: string | undefined;
-  /** The sender's epoch; of a peer, that of the other agent. */
+  /** Epoch of the sender. For a peer: epoch of the other agent. */
   readonly epoch?: string | undefined;
   readonly batch?: number | undefined;
   readonly peer?: string | undefined;
 }
 
-/** Who an actor is. */
+/** The identity of an actor. */
 export interface ActorIdentity {
   readonly machine: MachineName;
   readonly actor: string;
@@ -35,7 +36,7 @@ export interface StateEvent {
   readonly from: string | undefined;
   readonly to: string;
   readonly done: boolean;
-  /** How what it is about ends, once its machine knows. */
+  /** How the actor's task ends, once its machine has decided. */
   readonly end: End | undefined;
   readonly reason: Failure | undefined;
 }
@@ -58,18 +59,18 @@ export interface StoreEvent {
   readonly action: StoreAction;
   readonly about: About;
   readonly keys: readonly string[];
-  /** Which of `keys` it is about; undefined: all. */
+  /** The positions in `keys` that the step is about. Undefined: all of them. */
   readonly positions?: readonly number[] | undefined;
-  /** One for each of those. */
+  /** The page of each of these positions. */
   readonly pages?: readonly number[] | undefined;
-  /** When it is about chunks whose keys are not at hand. */
+  /** The number of chunks, when their keys are not known. */
   readonly chunks?: number | undefined;
-  /** Of what was joined: who writes it (the first of it). Of what was handed over: who should have written it. */
+  /** For joined chunks: the request that writes the first of them. For handed-over chunks: the request that failed to. */
   readonly other?: About | undefined;
   readonly detail?: string | undefined;
 }
 
-/** Keys and pages are shared with those who acted on them, and are not to be changed. */
+/** Keys and pages are shared with the code that recorded them. They must not be changed. */
 export type JournalEvent = StateEvent | MessageEvent | StoreEvent;
 
 export interface JournalQuery {
@@ -86,53 +87,53 @@ export interface JournalPart {
   readonly missed: number;
 }
 
-/** Keys that all entries together may hold, for each entry that the journal may have. */
+/** All entries together hold at most this many keys for each entry that the journal may have. */
 const KEYS_PER_ENTRY_MAX = 8;
-/** A reply is not begun anew above this: with what one more entry can take it stays below `MESSAGE_BYTES_MAX`. */
+/** A reply takes no further entry above this size. With the entry that exceeds it, it stays below `MESSAGE_BYTES_MAX`. */
 const REPLY_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
-/** What an entry takes as JSON, besides its keys, pages and texts. */
+/** What an entry takes as JSON, without its keys, pages and texts. */
 const ENTRY_BYTES = 400;
 const PAGE_BYTES = 8;
 const TEXT_MAX = 512;
-/** Who calls may name any operation. */
+/** A caller may name any operation, so the journal cuts long names. */
 const OPERATION_MAX = 64;
 
 export class Journal {
   readonly #clock: ClockPort;
   readonly #entriesMax: number;
-  /** The entry of number n is at n modulo `#entriesMax`. */
+  /** Entry number n lies at n modulo `#entriesMax`. */
   readonly #entries: JournalEvent[] = [];
   readonly #listeners = new Set<(event: JournalEvent) => void>();
   #first = 0;
   #end = 0;
   #keys = 0;
 
-  /** `entriesMax` 0: it remembers nothing, and only tells its listeners. */
+  /** With `entriesMax` 0 the journal keeps no entry and only calls its listeners. */
   constructor(clock: ClockPort, entriesMax: number) {
     this.#clock = clock;
     this.#entriesMax = entriesMax;
   }
 
-  /** Nobody wants to know. */
+  /** Whether entries would go nowhere: none is kept, and there is no listener. */
   get isIdle(): boolean {
     return this.#entriesMax === 0 && this.#listeners.size === 0;
   }
 
-  /** A machine came into a state. */
+  /** Records that a machine entered a state. */
   state(of: ActorIdentity, change: Pick<StateEvent, 'event' | 'from' | 'to' | 'done' | 'end' | 'reason'>): void {
     if (this.isIdle) return;
     const { event, from, to, done, end, reason } = change;
     this.#record({ atMs: this.#clock.now(), kind: 'state', of, event, from, to, done, end, reason });
   }
 
-  /** A message was answered, or sent that has no answer. `operation` is cut when somebody made it too long. */
+  /** Records a message that was answered, or a notice that was sent. A long `operation` is cut. */
   message(direction: 'in' | 'out', operation: string, about: About, tookMs?: number, code?: string): void {
     if (this.isIdle) return;
     const named = operation.length > OPERATION_MAX ? operation.slice(0, OPERATION_MAX) : operation;
     this.#record({ atMs: this.#clock.now(), kind: 'message', direction, operation: named, about, tookMs, code });
   }
 
-  /** The store did something with chunks. */
+  /** Records a step of the store. */
   store(step: TrailStep): void {
     if (this.isIdle) return;
     const { action, holder, batch, keys, positions, pages, chunks, other, detail } = step;
@@ -141,13 +142,13 @@ export class Journal {
     this.#record({ atMs, kind: 'store', action, about, keys, positions, pages, chunks, other, detail });
   }
 
-  /** `listener` hears of everything from now on, at once: it must be quick, and must not throw. Returns how to stop it. */
+  /** Calls `listener` with every new entry, at once. It must be quick and must not throw. Returns a function that stops this. */
   onEvent(listener: (event: JournalEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** What is remembered, from number `from` on. */
+  /** The entries that the journal still has, from number `from` on. */
   read({ from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1 }: JournalQuery): JournalPart {
     const entries: JournalEntry[] = [];
     let bytes = 0;
@@ -207,7 +208,7 @@ export class Journal {
   }
 }
 
-/** What a message is about, as far as it says so. */
+/** What a message is about, read from its fields. */
 export function aboutMessage(message: object, peer?: string): About {
   const { request, epoch, batch } = message as About;
   return { request, epoch, batch, peer };
@@ -217,7 +218,7 @@ export function aboutOf(event: JournalEvent): About {
   return event.kind === 'state' ? event.of.about : event.about;
 }
 
-/** Is the store's event about that key, and if so about which page? */
+/** The page of `key` in the event, if the event is about that key. */
 export function pageOfKey(event: StoreEvent, key: string): { readonly page: number | undefined } | undefined {
   const position = event.keys.indexOf(key);
   if (position < 0) return undefined;
@@ -225,40 +226,26 @@ export function pageOfKey(event: StoreEvent, key: string): { readonly page: numb
   return index < 0 ? undefined : { page: event.pages?.[index] };
 }
 
-/** As a reply shows it. */
+/** The entry as a reply shows it. */
 function shown(event: JournalEvent, n: number): JournalEntry {
   const { atMs } = event;
   switch (event.kind) {
     case 'state': {
       const { machine, actor, about } = event.of;
       const { event: cause, from, to, done, reason } = event;
-      const why = reason === undefined ? {} : { reason };
-      const before = from === undefined ? {} : { from };
-      return { n, atMs, kind: 'state', machine, actor, ...about, event: cause, ...before, to, done, ...why };
+      return { n, atMs, kind: 'state', machine, actor, ...about, event: cause, to, done, ...defined({ from, reason }) };
     }
     case 'message': {
       const { direction, operation, about, tookMs, code } = event;
-      const took = tookMs === undefined ? {} : { tookMs };
-      return {
-        n,
-        atMs,
-        kind: 'message',
-        direction,
-        operation,
-        ...about,
-        ...took,
-        ...(code === undefined ? {} : { code }),
-      };
+      return { n, atMs, kind: 'message', direction, operation, ...about, ...defined({ tookMs, code }) };
     }
     case 'store': {
-      const { action, about, keys, positions, pages, detail } = event;
+      const { action, about, keys, positions } = event;
       const chunks = event.chunks ?? positions?.length ?? keys.length;
       const first = positions === undefined ? keys.slice(0, KEYS_SHOWN_MAX) : keysAt(keys, positions);
-      return {
-        ...{ n, atMs, kind: 'store', action, ...about, chunks, keys: first },
-        ...(pages === undefined ? {} : { pages: pages.slice(0, KEYS_SHOWN_MAX) }),
-        ...(detail === undefined ? {} : { detail: detail.slice(0, TEXT_MAX) }),
-      };
+      const pages = event.pages?.slice(0, KEYS_SHOWN_MAX);
+      const detail = event.detail?.slice(0, TEXT_MAX);
+      return { n, atMs, kind: 'store', action, ...about, chunks, keys: first, ...defined({ pages, detail }) };
     }
   }
 }

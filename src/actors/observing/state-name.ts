@@ -1,6 +1,6 @@
 /**
- * A machine's state as `status` shows it: `running.open`; of several at once `connected and alive`, without the name of the
- * state around them.
+ * The state of a machine as `status` shows it, such as `running.open`. Parallel states are joined, without the name of the
+ * state around them: `connected and alive`.
  */
 export function stateName(value: string | object): string {
   if (typeof value === 'string') return value;

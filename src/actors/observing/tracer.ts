@@ -1,18 +1,18 @@
 /**
- * Who follows requests through this agent, if anybody does: `src/observe/tracing` makes OpenTelemetry traces of them. It only looks: an
- * agent does the same with and without it.
+ * Follows requests through this agent. `src/observe/tracing` makes OpenTelemetry traces of them. No decision of an agent
+ * depends on its tracer.
  */
 import type { Provider } from '../../ports/fabric.js';
 import type { MessageHeaders } from '../../protocol/headers.js';
 import type { About, JournalEvent } from './journal.js';
 
 export interface Tracer {
-  /** Hears of everything that goes into the journal. */
+  /** Called with every entry of the journal. */
   happened(event: JournalEvent): void;
-  /** A message has come. Said before it is handled; that it was handled is in the journal. */
+  /** Called when a message has come, before the agent handles it. The journal records that it was handled. */
   received(operation: string, about: About, headers: MessageHeaders | undefined): void;
-  /** What goes with a message about a request, so that whoever gets it can continue the trace. Undefined: nothing. */
+  /** The headers with which the addressee of a message can continue the trace, if there are any. */
   headersFor(about: About): MessageHeaders | undefined;
-  /** The fabric has done with a write of a transfer. */
+  /** Called when the fabric has ended a write of a transfer. */
   wrote(about: About, write: { readonly provider: Provider; readonly chunks: number; readonly bytes: number }): void;
 }

@@ -1,11 +1,11 @@
-/** Asks an agent by its name who it is. */
+/** Asks an agent, by its name, to describe itself. */
 import { decodeReply } from '../../protocol/codec.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type DescribeReply, operationSchemas } from '../../protocol/operations.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 
-/** Rejects as `ControlPort.request` does, or with what the agent answered instead. */
+/** Rejects as `ControlPort.request` does, or with the error that the agent answered. */
 export async function describeAgent(env: AgentEnv, agent: string, timeoutMs: number): Promise<DescribeReply> {
   const subject = subjects.operation(agent, 'describe');
   const answer = await env.control.request(subject, JSON.stringify({ v: PROTOCOL_VERSION }), { timeoutMs });

@@ -1,39 +1,41 @@
 /**
- * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until it is answered or its
- * deadline has passed; the receiver recognises repetitions.
+ * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until the peer answers it or its
+ * deadline passes. The peer recognises repetitions.
  */
 import { decodeReply, toFailure } from '../../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../protocol/peer-messages.js';
 import { type PeerNotice, type PeerOperation, subjects } from '../../protocol/subjects.js';
-import { type AgentEnv, sleep } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { publishEvent } from '../env/publish-event.js';
+import { sleep } from '../env/timers.js';
 import { type About, aboutMessage } from '../observing/journal.js';
-import { publishEvent } from '../observing/publish-event.js';
 
-/** Nobody listens: tried this often, a fraction of a heartbeat apart, before the peer is held for dead. */
+/** After this many attempts without a subscriber, the peer is declared dead. */
 const NO_RESPONDERS_MAX = 3;
-const NO_RESPONDERS_PAUSE_FRACTION = 0.25;
+/** Pause between two such attempts, in heartbeats. */
+const NO_RESPONDERS_PAUSE_HEARTBEATS = 0.25;
 
 export interface PeerAddress {
   readonly agent: string;
   readonly epoch: string;
 }
 
-/** A peer that can be asked; `side` is what it is to us. */
+/** A peer and its role towards this agent. */
 export interface Peer extends PeerAddress {
   readonly side: 'receiver' | 'sender';
 }
 
 export interface Insistence {
   readonly deadlineMs: number;
-  /** Asked before every attempt. */
+  /** Checked before every attempt. */
   isLost(): boolean;
 }
 
 /**
- * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the peer's
- * typed error, with `receiver_lost` or `sender_lost` when nobody listens there any more, or `deadline_exceeded`.
+ * Asks `peer` and returns its answer. `body` is built for every attempt, with the time left. Rejects with the typed error of
+ * the peer, with `receiver_lost` or `sender_lost` when the peer is gone, or with `deadline_exceeded`.
  */
 export async function callPeer<O extends PeerOperation>(
   env: AgentEnv,
@@ -71,7 +73,7 @@ export async function callPeer<O extends PeerOperation>(
 }
 
 /**
- * Asks again until there is an answer. Rejects with what was answered instead, with `lost` when nobody listens, or
+ * Asks again until an answer comes. Rejects with the typed error of the answer, with `lost` when the peer is gone, or with
  * `deadline_exceeded`.
  */
 export async function insist<T>(
@@ -96,13 +98,13 @@ export async function insist<T>(
       }
       counters.add('peer_calls_repeated');
       if (!isKvferryError(error, 'deadline_exceeded')) {
-        await sleep(clock, options.heartbeatMs * NO_RESPONDERS_PAUSE_FRACTION);
+        await sleep(clock, options.heartbeatMs * NO_RESPONDERS_PAUSE_HEARTBEATS);
       }
     }
   }
 }
 
-/** Tells `peer` something that it does not have to answer; it will ask if it misses it. */
+/** Sends `peer` a notice that it need not answer. A peer that misses the notice asks for it. */
 export function notifyPeer<O extends PeerNotice>(
   env: AgentEnv,
   peer: PeerAddress,

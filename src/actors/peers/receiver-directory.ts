@@ -1,19 +1,19 @@
-/** The receivers a sender knows, by name. An agent that comes back with another epoch is another peer. */
+/** The receivers that a sender knows, by name. An agent that comes back with another epoch is another peer. */
 import type { ControlStatus } from '../../ports/control.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from './describe-agent.js';
 import { ReceiverPeer } from './receiver-peer.js';
 
 export class ReceiverDirectory {
   readonly #env: AgentEnv;
   readonly #peers = new Map<string, ReceiverPeer>();
-  /** Look-ups under way, so that messages that wait for the same one go on in the order in which they came. */
+  /** Look-ups under way. Requests that wait for the same receiver continue in the order in which they came. */
   readonly #lookups = new Map<string, Promise<ReceiverPeer>>();
-  /** Connections asked for, of all receivers. */
+  /** How many connections this agent has asked for, of all receivers together. */
   #connections = 0;
   readonly #onLost: (peer: ReceiverPeer, failure: Failure) => void;
 
@@ -32,15 +32,11 @@ export class ReceiverDirectory {
   }
 
   heartbeat(beat: Heartbeat): void {
-    const peer = this.#peers.get(beat.agent);
-    if (peer === undefined) return;
-    if (beat.epoch !== peer.epoch) peer.contradicted();
-    else if (beat.leaving) peer.left(failureOf('agent_draining', 'it has stopped'));
-    else peer.heard();
+    this.#peers.get(beat.agent)?.liveness.heartbeat(beat);
   }
 
   lineChanged(status: ControlStatus): void {
-    for (const peer of this.#peers.values()) peer.lineChanged(status);
+    for (const peer of this.#peers.values()) peer.liveness.lineChanged(status);
   }
 
   rows(): PeerRow[] {
@@ -53,13 +49,16 @@ export class ReceiverDirectory {
 
   async #lookUp(agent: string): Promise<ReceiverPeer> {
     const unknown = (cause: unknown) =>
-      new KvferryError('unknown_receiver', `no agent ${agent} answers`, { field: 'receiver', cause });
+      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, {
+        field: 'receiver',
+        cause,
+      });
     const { attemptTimeoutMs } = this.#env.options;
     const description = await describeAgent(this.#env, agent, attemptTimeoutMs).catch((cause: unknown) => {
       throw isKvferryError(cause, 'no_responders', 'deadline_exceeded') ? unknown(cause) : cause;
     });
     if (description.arena === undefined) {
-      throw new KvferryError('role_mismatch', `agent ${agent} is ${description.role}: it has no arena`, {
+      throw new KvferryError('role_mismatch', `agent ${agent} has role ${description.role} and no arena`, {
         field: 'receiver',
       });
     }

@@ -1,41 +1,23 @@
 /**
- * A sender's view of one receiver epoch: is it alive, and the connection bytes go through. It chooses the provider: the
- * first of ours that the receiver offers, that we can reach, and that really connects. Every one passed over is
- * logged, counted and shown.
+ * A sender's view of one receiver epoch: whether it is alive, and the connection that carries the bytes. It takes the first
+ * provider of its options that the receiver offers, that can reach the receiver, and that connects. Every provider that
+ * fails is logged, counted, and listed in `status` as a fallback.
  */
-import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../../machines/peer.js';
-import type { ControlStatus } from '../../ports/control.js';
 import type { FabricConnection, FabricEndpoint, Provider } from '../../ports/fabric.js';
 import { fromFailure, toFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
-import type { AgentEnv } from '../agent/agent-env.js';
-import { stateName } from '../observing/state-name.js';
-import { Owners, tell } from '../running/owners.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { callPeer, type Peer } from './peer-call.js';
-import { probe } from './probe.js';
+import { PeerLiveness } from './peer-liveness.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
 export interface Connection {
   readonly grant: string;
   readonly fabric: FabricConnection;
 }
-
-const owners = new Owners<ReceiverPeer>();
-const logic = owners.watched(
-  peerMachine.provide({
-    actions: {
-      openConnection: ({ self }) => owners.run(self, (owner) => owner.open()),
-      reportConnected: ({ self }) => owners.run(self, (owner) => owner.wake()),
-      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
 
 export interface ReceiverPeerListener {
   /** A number for the next connection, larger than all before it in this process. */
@@ -52,20 +34,17 @@ export class ReceiverPeer implements Peer {
   readonly side = 'receiver';
   readonly agent: string;
   readonly epoch: string;
+  readonly liveness: PeerLiveness;
   readonly arena: { readonly pageBytes: number; readonly pages: number };
   readonly #env: AgentEnv;
   readonly #description: DescribeReply;
-  readonly #actor: Actor<typeof peerMachine>;
   readonly #listener: ReceiverPeerListener;
   readonly #waiters = new Set<Waiter>();
   #connection: Connection | undefined;
-  #lost: Failure | undefined;
-  /** It is lost because no provider connects; messages may reach it. */
+  /** The peer is lost only because no provider connects. It still answers messages. */
   #isAnswering = false;
   #fallback: string[] = [];
   #attempt = 0;
-  /** Our absences when it was asked whether it lives. */
-  #askedAfter = 0;
 
   constructor(
     env: AgentEnv,
@@ -79,64 +58,42 @@ export class ReceiverPeer implements Peer {
     this.agent = description.agent;
     this.epoch = description.epoch;
     this.arena = arena;
-    const { connectTimeoutMs } = env.options;
-    const input = { agent: this.agent, epoch: this.epoch, heartbeatMs: description.heartbeatMs, connectTimeoutMs };
-    this.#actor = createActor(logic, {
-      id: `peer ${this.agent}/${this.epoch} (receiver)`,
-      input,
-      clock: env.clock,
+    this.liveness = new PeerLiveness(env, this, description.heartbeatMs, {
+      openConnection: () => this.#open(),
+      connected: () => this.#wake(),
+      lost: (failure, cause) => this.#lose(failure, cause),
     });
-    const about = { peer: this.agent, epoch: this.epoch };
-    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
+    this.liveness.start();
   }
 
   get isLost(): boolean {
-    return this.#lost !== undefined;
+    return this.liveness.lost !== undefined;
   }
 
-  /** Lost for good: it has died, left, or says nothing. Not so when only no connection comes about. */
+  /** The receiver has died, left or fallen silent. False while it only cannot be connected to. */
   get isGone(): boolean {
-    return this.#lost !== undefined && !this.#isAnswering;
+    return this.isLost && !this.#isAnswering;
   }
 
-  /** Has the receiver ever granted us anything, so that it may know of our requests? */
+  /** Whether the receiver ever granted a remote key, and so may know of this agent's requests. */
   get wasConnected(): boolean {
     return this.#connection !== undefined;
   }
 
-  heard(): void {
-    tell(this.#actor, { type: 'peer.heard' });
-  }
-
-  lineChanged(status: ControlStatus): void {
-    tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
-  }
-
-  /** Another epoch was heard under its name: it was restarted, or an old message came late. */
-  contradicted(): void {
-    probe(this.#env, this, this).catch((error: unknown) => this.#crashed(error));
-  }
-
-  left(failure: Failure): void {
-    tell(this.#actor, { type: 'peer.left', failure });
-  }
-
-  /** The connection `broken` cannot be used, or may still deliver: connect anew, so that the receiver fences it. */
+  /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */
   broken(broken: Connection): void {
-    if (this.#connection === broken) tell(this.#actor, { type: 'connection.broken' });
+    if (this.#connection === broken) this.breakConnection();
   }
 
-  /** Whatever connection there is must be fenced and replaced. */
+  /** Replaces the current connection, so that the receiver fences it. */
   breakConnection(): void {
-    tell(this.#actor, { type: 'connection.broken' });
+    this.liveness.connection({ type: 'connection.broken' });
   }
 
-  /** The connection, once there is one. Rejects when the peer is lost or the deadline passes. */
+  /** The connection, as soon as it is open. Rejects `receiver_lost`, or `deadline_exceeded` after `deadlineMs`. */
   connected(deadlineMs: number): Promise<Connection> {
-    if (this.#lost !== undefined) return Promise.reject(fromFailure(this.#lost));
-    if (this.#connection !== undefined && this.#actor.getSnapshot().matches({ open: { connection: 'connected' } })) {
-      return Promise.resolve(this.#connection);
-    }
+    if (this.liveness.lost !== undefined) return Promise.reject(fromFailure(this.liveness.lost));
+    if (this.#connection !== undefined && this.liveness.isConnected) return Promise.resolve(this.#connection);
     const { clock } = this.#env;
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -149,7 +106,7 @@ export class ReceiverPeer implements Peer {
         settle();
       };
       const timer = clock.setTimeout(
-        () => waiter.reject(new KvferryError('deadline_exceeded', `no connection to agent ${this.agent} in time`)),
+        () => waiter.reject(new KvferryError('deadline_exceeded', `agent ${this.agent} was not connected in time`)),
         Math.max(0, deadlineMs - clock.now()),
       );
       this.#waiters.add(waiter);
@@ -158,20 +115,19 @@ export class ReceiverPeer implements Peer {
 
   row(): PeerRow {
     const { agent, epoch } = this;
-    const connection = this.#connection?.fabric;
-    const state = stateName(this.#actor.getSnapshot().value);
-    const via = connection === undefined ? {} : { provider: connection.provider, detail: connection.detail };
-    return { agent, epoch, side: 'receiver', state, ...via, fallback: this.#fallback };
+    const { state } = this.liveness;
+    const { provider, detail } = this.#connection?.fabric ?? {};
+    return { agent, epoch, side: 'receiver', state, ...defined({ provider, detail }), fallback: this.#fallback };
   }
 
   async close(): Promise<void> {
-    this.#actor.stop();
+    this.liveness.stop();
     await this.#connection?.fabric.close();
   }
 
-  // --- effects of the machine ---------------------------------------------------------------------------------------
+  // ------------------------------------------------------------------------------------------------------------------
 
-  async open(): Promise<void> {
+  async #open(): Promise<void> {
     this.#attempt += 1;
     const attempt = this.#attempt;
     try {
@@ -181,101 +137,74 @@ export class ReceiverPeer implements Peer {
         return;
       }
       this.#connection = connection;
-      tell(this.#actor, { type: 'connection.opened' });
+      this.liveness.connection({ type: 'connection.opened' });
     } catch (error) {
-      if (attempt === this.#attempt) tell(this.#actor, { type: 'connection.failed', failure: toFailure(error) });
+      if (attempt !== this.#attempt) return;
+      this.liveness.connection({ type: 'connection.failed', failure: toFailure(error) });
     }
   }
 
-  wake(): void {
+  #wake(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
     for (const waiter of [...this.#waiters]) waiter.resolve(connection);
   }
 
-  suspect(): Promise<void> {
-    this.#askedAfter = this.#env.presence.absences;
-    return probe(this.#env, this, this);
-  }
-
-  judgeSilence(): void {
-    const wasThere = this.#env.presence.absences === this.#askedAfter;
-    tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
-  }
-
-  lose(failure: Failure | null): void {
-    if (this.#lost !== undefined) return;
-    const why = failure?.message ?? 'no reason was given';
-    this.#isAnswering = failure?.code === 'connection_failed';
-    this.#lost = { code: 'receiver_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` };
-    this.#env.counters.add('receivers_lost');
-    this.#env.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'receiver lost');
-    const error = fromFailure(this.#lost);
+  #lose(failure: Failure, cause: Failure): void {
+    this.#isAnswering = cause.code === 'connection_failed';
+    const error = fromFailure(failure);
     for (const waiter of [...this.#waiters]) waiter.reject(error);
     this.#connection?.fabric.close().catch((err: unknown) => {
       this.#env.logger.warn({ peer: this.agent, err }, 'connection did not close');
     });
-    this.#listener.lost(this.#lost);
+    this.#listener.lost(failure);
   }
 
-  ignored(event: string): void {
-    this.#env.logger.debug({ peer: this.agent, event }, 'event ignored');
-  }
-
-  // ------------------------------------------------------------------------------------------------------------------
-
-  /** The machine threw: the peer counts as lost. */
-  #crashed(error: unknown): void {
-    this.#env.supervisor.crashed('peer', { peer: this.agent }, error);
-    this.lose(toFailure(error));
-  }
-
+  /** Tries the providers in order. Rejects `connection_failed`, with the reason of each, when none connects. */
   async #connect(deadlineMs: number): Promise<Connection> {
-    const { logger, counters, fabric, options } = this.#env;
+    const { logger, counters, options } = this.#env;
     await this.#connection?.fabric.close();
     this.#fallback = [];
     for (const provider of options.providers) {
-      const endpoint = this.#description.endpoints.find((offered) => offered.provider === provider);
-      let reason = this.#unusable(provider, endpoint);
-      if (reason === undefined && endpoint !== undefined) {
-        const connection = this.#listener.nextConnection();
-        try {
-          const { grant } = await callPeer(
-            this.#env,
-            this,
-            'connect',
-            () => ({
-              agent: options.agent,
-              epoch: this.#env.epoch,
-              heartbeatMs: options.heartbeatMs,
-              provider,
-              connection,
-            }),
-            { deadlineMs, isLost: () => this.isLost },
-          );
-          const timeoutMs = Math.max(1, deadlineMs - this.#env.clock.now());
-          const opened = await fabric.connect(endpoint, grant, { timeoutMs });
-          logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
-          return { grant: grant.id, fabric: opened };
-        } catch (error) {
-          reason = toFailure(error).message;
-        }
+      try {
+        return await this.#connectBy(provider, this.#endpointOf(provider), deadlineMs);
+      } catch (error) {
+        const reason = toFailure(error).message;
+        this.#fallback.push(`${provider}: ${reason}`);
+        counters.add('provider_fallbacks');
+        logger.warn({ peer: this.agent, provider, reason }, 'provider does not connect, trying the next');
       }
-      this.#fallback.push(`${provider}: ${reason}`);
-      counters.add('provider_fallbacks');
-      logger.warn({ peer: this.agent, provider, reason }, 'provider passed over');
     }
     const reasons = this.#fallback.join('; ');
-    throw new KvferryError('connection_failed', `no provider connects to agent ${this.agent}: ${reasons}`);
+    const message = `cannot connect to agent ${this.agent}: every provider failed: ${reasons}`;
+    throw new KvferryError('connection_failed', message);
   }
 
-  #unusable(provider: Provider, endpoint: FabricEndpoint | undefined): string | undefined {
+  async #connectBy(provider: Provider, endpoint: FabricEndpoint, deadlineMs: number): Promise<Connection> {
+    const { clock, epoch, fabric, logger, options } = this.#env;
+    const connection = this.#listener.nextConnection();
+    const body = { agent: options.agent, epoch, heartbeatMs: options.heartbeatMs, provider, connection };
+    const insistence = { deadlineMs, isLost: () => this.isLost };
+    const { grant } = await callPeer(this.#env, this, 'connect', () => body, insistence);
+    const timeoutMs = Math.max(1, deadlineMs - clock.now());
+    const opened = await fabric.connect(endpoint, grant, { timeoutMs });
+    logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
+    return { grant: grant.id, fabric: opened };
+  }
+
+  /** The receiver's endpoint of `provider`. Throws `provider_unavailable`, with the reason, when either side lacks it. */
+  #endpointOf(provider: Provider): FabricEndpoint {
+    const { fabric } = this.#env;
+    const reasonIn = (rows: DescribeReply['unavailable']) => rows.find((row) => row.provider === provider)?.reason;
+    const endpoint = this.#description.endpoints.find((offered) => offered.provider === provider);
     if (endpoint === undefined) {
-      const why = this.#description.unavailable.find((row) => row.provider === provider)?.reason;
-      return why ?? `agent ${this.agent} does not offer it`;
+      const reason = reasonIn(this.#description.unavailable);
+      throw new KvferryError('provider_unavailable', reason ?? `agent ${this.agent} does not offer this provider`);
     }
-    if (this.#env.fabric.canReach(endpoint)) return undefined;
-    const own = this.#env.fabric.unavailable().find((row) => row.provider === provider)?.reason;
-    return own ?? 'its endpoint cannot be reached from here';
+    if (!fabric.canReach(endpoint)) {
+      const reason = reasonIn([...fabric.unavailable()]);
+      throw new KvferryError('provider_unavailable', reason ?? 'this agent cannot reach the endpoint');
+    }
+    return endpoint;
   }
 }

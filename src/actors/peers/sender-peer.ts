@@ -1,57 +1,37 @@
 /**
- * A receiver's view of one sender epoch: is it alive, and the remote key it was granted. When the sender is lost, or asks
- * for a new key because its writes broke off, the old key is revoked first; only then are the pages behind it safe.
+ * A receiver's view of one sender epoch: whether it is alive, and the remote key that it was granted. When the sender is
+ * lost, or asks for a new key because its writes broke off, the old key is revoked first. Only then are its pages safe.
  */
-import { type Actor, createActor } from 'xstate';
-import { peerMachine } from '../../../machines/peer.js';
-import type { ControlStatus } from '../../ports/control.js';
 import type { FabricGrant, Provider } from '../../ports/fabric.js';
-import { toFailure } from '../../protocol/codec.js';
+import { fromFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
-import type { AgentEnv } from '../agent/agent-env.js';
-import { stateName } from '../observing/state-name.js';
-import { Owners, tell } from '../running/owners.js';
-import { probe } from './probe.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import type { Peer } from './peer-call.js';
+import { PeerLiveness } from './peer-liveness.js';
 
 export interface SenderPeerListener {
   granted(grant: string): void;
-  /** Nothing written under this key lands any more. */
+  /** The key is revoked: a write that uses it changes no page. */
   fenced(grant: string): void;
   lost(failure: Failure): void;
 }
 
-const owners = new Owners<SenderPeer>();
-const logic = owners.watched(
-  peerMachine.provide({
-    actions: {
-      // The sender connects to us; `grant` says when it has.
-      openConnection: () => undefined,
-      reportConnected: () => undefined,
-      probe: ({ self }) => owners.run(self, (owner) => owner.suspect()),
-      judgeSilence: ({ self }) => owners.run(self, (owner) => owner.judgeSilence()),
-      reportLost: ({ self, context }) => owners.run(self, (owner) => owner.lose(context.failure)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
-
-export class SenderPeer {
+export class SenderPeer implements Peer {
+  readonly side = 'sender';
   readonly agent: string;
   readonly epoch: string;
+  readonly liveness: PeerLiveness;
   readonly #env: AgentEnv;
   readonly #listener: SenderPeerListener;
-  readonly #actor: Actor<typeof peerMachine>;
   #grant: FabricGrant | undefined;
-  /** The latest connection that was asked for. */
+  /** Number of the latest connection that the sender has asked for. */
   #connection = 0;
-  /** Grants and revocations, one after the other. */
+  /** Grants and revocations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  #isLost = false;
-  /** Our absences when it was asked whether it lives. */
-  #askedAfter = 0;
-  /** Our absences up to which the sender has not held us for lost. */
+  /** Absences of this agent when the sender last proved that it had not declared this agent dead. */
   #absences: number;
 
   constructor(
@@ -64,43 +44,47 @@ export class SenderPeer {
     this.agent = sender.agent;
     this.epoch = sender.epoch;
     this.#absences = env.presence.absencesBefore;
-    const input = { ...sender, connectTimeoutMs: env.options.connectTimeoutMs };
-    this.#actor = createActor(logic, {
-      id: `peer ${sender.agent}/${sender.epoch} (sender)`,
-      input,
-      clock: env.clock,
+    this.liveness = new PeerLiveness(env, this, sender.heartbeatMs, {
+      // The sender connects to this agent: `grant` reports that it has.
+      openConnection: () => undefined,
+      connected: () => undefined,
+      lost: (failure) => this.#lose(failure),
     });
-    const about = { peer: sender.agent, epoch: sender.epoch };
-    owners.start(this.#actor, this, { about, actors: env.actors }, (error) => this.#crashed(error));
+    this.liveness.start();
   }
 
   /**
-   * The sender's remote key for its connection of that number. Asking again gives the same one; a later connection takes
-   * the place of the one before. Rejects `stale_grant` when the message is older than the connection there is.
+   * The sender's remote key for its connection of this number. The same number gives the same key. A higher number
+   * revokes the key before it. Rejects `stale_grant` when the sender has opened a later connection meanwhile, and
+   * `sender_lost`.
    */
   grant(provider: Provider, connection: number): Promise<FabricGrant> {
     const granted = this.#queue.then(async () => {
       if (connection < this.#connection) {
-        throw new KvferryError('stale_grant', `agent ${this.agent} has opened connection ${this.#connection} since`, {
-          field: 'connection',
-        });
+        throw new KvferryError(
+          'stale_grant',
+          `connection ${connection} of agent ${this.agent} was replaced by connection ${this.#connection}`,
+          {
+            field: 'connection',
+          },
+        );
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
       this.#connection = connection;
       this.#absences = this.#env.presence.absencesBefore;
       await this.#revoke();
-      if (this.#isLost) throw new KvferryError('sender_lost', `agent ${this.agent} was held for lost`);
+      if (this.liveness.lost !== undefined) throw fromFailure(this.liveness.lost);
       const grant = await this.#env.fabric.grant(provider);
       this.#grant = grant;
       this.#listener.granted(grant.id);
-      tell(this.#actor, { type: 'connection.opened' });
+      this.liveness.connection({ type: 'connection.opened' });
       return grant;
     });
     this.#queue = granted.catch(() => undefined);
     return granted;
   }
 
-  /** Revokes that remote key, if it is the one it has. The sender notices when it next writes or allocates, and connects anew. */
+  /** Revokes `grant` if the sender still has it. The sender notices at its next write or allocation, and connects again. */
   fence(grant: string): void {
     this.#queue = this.#queue
       .then(async () => {
@@ -109,86 +93,44 @@ export class SenderPeer {
       .catch((error: unknown) => this.#notRevoked(error));
   }
 
-  heard(): void {
-    tell(this.#actor, { type: 'peer.heard' });
-  }
-
-  lineChanged(status: ControlStatus): void {
-    tell(this.#actor, { type: status === 'connected' ? 'line.up' : 'line.down' });
-  }
-
-  /** Another epoch was heard under its name: it was restarted, or an old message came late. */
-  contradicted(): void {
-    probe(this.#env, this, this).catch((error: unknown) => this.#crashed(error));
-  }
-
-  left(failure: Failure): void {
-    tell(this.#actor, { type: 'peer.left', failure });
-  }
-
-  /** What it begins now is certain as long as there are no more absences than these (P12). */
+  /**
+   * Absences of this agent when the sender last proved that it had not declared this agent dead. If there are more now, this
+   * agent must ask the sender before it announces an end (P12).
+   */
   get absences(): number {
     return this.#absences;
   }
 
-  /** It has answered a question that was asked after so many absences, and goes on. */
+  /** The sender has answered a question that was asked after so many absences of this agent. */
   proven(absences: number): void {
     this.#absences = Math.max(this.#absences, absences);
   }
 
   row(): PeerRow {
     const { agent, epoch } = this;
-    const state = stateName(this.#actor.getSnapshot().value);
-    const via = this.#grant === undefined ? {} : { provider: this.#grant.provider };
-    return { agent, epoch, side: 'sender', state, ...via, fallback: [] };
+    const { state } = this.liveness;
+    return { agent, epoch, side: 'sender', state, ...defined({ provider: this.#grant?.provider }), fallback: [] };
   }
 
-  /** Resolves when the remote key is revoked, if it is to be. */
+  /** Resolves when every revocation that was asked for is done. */
   get settled(): Promise<unknown> {
     return this.#queue;
   }
 
   stop(): void {
-    this.#actor.stop();
-  }
-
-  // --- effects of the machine ---------------------------------------------------------------------------------------
-
-  suspect(): Promise<void> {
-    this.#askedAfter = this.#env.presence.absences;
-    return probe(this.#env, this, this);
-  }
-
-  judgeSilence(): void {
-    const wasThere = this.#env.presence.absences === this.#askedAfter;
-    tell(this.#actor, { type: wasThere ? 'silence.certain' : 'silence.own' });
-  }
-
-  lose(failure: Failure | null): void {
-    if (this.#isLost) return;
-    this.#isLost = true;
-    const why = failure?.message ?? 'no reason was given';
-    this.#env.counters.add('senders_lost');
-    this.#env.logger.warn({ peer: this.agent, peerEpoch: this.epoch, reason: why }, 'sender lost');
-    this.#listener.lost({ code: 'sender_lost', message: `agent ${this.agent} (epoch ${this.epoch}) is lost: ${why}` });
-    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
-  }
-
-  ignored(event: string): void {
-    this.#env.logger.debug({ peer: this.agent, event }, 'event ignored');
+    this.liveness.stop();
   }
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  /** The machine threw: the peer counts as lost. */
-  #crashed(error: unknown): void {
-    this.#env.supervisor.crashed('peer', { peer: this.agent }, error);
-    this.lose(toFailure(error));
+  #lose(failure: Failure): void {
+    this.#listener.lost(failure);
+    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
   }
 
   #notRevoked(error: unknown): void {
     const log = { peer: this.agent, err: error };
-    this.#env.logger.error(log, 'remote key not revoked: its pages stay quarantined');
+    this.#env.logger.error(log, 'remote key not revoked, its pages stay quarantined');
   }
 
   async #revoke(): Promise<void> {

@@ -1,57 +1,54 @@
-/** Runs one group machine: what the ranks of one request say, what their lead decides, and the announcement of the end. */
+/** Runs one group machine: it takes the reports of the ranks of one request, decides its end, and announces it. */
 import { type Actor, createActor } from 'xstate';
-import { type GroupContext, groupMachine } from '../../../machines/group.js';
+import { type GroupContext, type GroupEffects, groupMachine } from '../../../machines/group.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { toFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { TerminalEvent } from '../../protocol/events.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
-import { announceEnd } from '../observing/publish-event.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { announceEnd } from '../env/publish-event.js';
 import { callPeer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
 export interface GroupTask {
   readonly request: string;
-  /** That of the rank that was heard of first. */
+  /** Epoch of the rank that reported first. */
   readonly epoch: string;
   readonly members: Ranks['members'];
   readonly timeoutMs: number;
 }
 
 export interface GroupListener {
-  /** An end that the sender of rank 0 has announced, if it has; `undefined` for `holder`: rank 0 was never heard of. */
+  /** The end that the sender of rank 0 has announced, if any. `holder` is undefined when rank 0 has never reported. */
   announcedBySender(group: GroupActor, holder: HolderId | undefined): Promise<Verdict | undefined>;
-  /** Tell a rank whose receiver is this agent. */
+  /** Sends the verdict to a rank whose receiver is this agent. */
   tell(holder: HolderId, verdict: Verdict): void;
   ended(group: GroupActor): void;
 }
 
-/** What a rank has said last. */
-interface Voice {
+/** The last report of a rank. */
+interface LastReport {
   readonly epoch: string;
-  /** Who is told the end of it. */
+  /** The receiver to which the verdict goes. */
   readonly from: RankReport['from'];
   readonly counts: Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
-  /** It was heard after so many of our absences. */
+  /** Absences of this agent before the report. */
   readonly absences: number;
 }
 
-const owners = new Owners<GroupActor>();
-const logic = owners.watched(
-  groupMachine.provide({
-    actions: {
-      decide: ({ self }) => owners.run(self, (owner) => owner.decide()),
-      tellRanks: ({ self, context }) => owners.run(self, (owner) => owner.tellRanks(context)),
-      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<GroupActor, GroupEffects>();
+const logic = owners.provide(groupMachine, {
+  decide: (owner) => owner.decide(),
+  tellRanks: (owner, { context }) => owner.tellRanks(context),
+  announce: (owner, { context }) => owner.announce(context),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class GroupActor {
   readonly task: GroupTask;
@@ -59,7 +56,7 @@ export class GroupActor {
   readonly #listener: GroupListener;
   readonly #actor: Actor<typeof groupMachine>;
   readonly #startedMs: number;
-  readonly #voices = new Map<number, Voice>();
+  readonly #reports = new Map<number, LastReport>();
   #crashedWith: Failure | undefined;
 
   constructor(env: AgentEnv, task: GroupTask, listener: GroupListener) {
@@ -70,11 +67,14 @@ export class GroupActor {
     const { request, epoch, members, timeoutMs } = task;
     const input = { request, size: members.length, timeoutMs };
     this.#actor = createActor(logic, { id: `group ${request}`, input, clock: env.clock });
-    const charge = { about: { request, epoch }, actors: env.actors };
-    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { request, epoch } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
-  /** How the request ended, once that cannot change any more. */
+  /** How the request ended, once the end is final. */
   get verdict(): Verdict | undefined {
     if (this.#crashedWith !== undefined) return { end: 'failed', failure: this.#crashedWith };
     const { value, context } = this.#actor.getSnapshot();
@@ -82,28 +82,28 @@ export class GroupActor {
     return { end: context.end, failure: context.failure };
   }
 
-  /** Ranks that are not complete. */
+  /** Ranks that are not complete yet. */
   get missing(): number[] {
     const { complete } = this.#actor.getSnapshot().context;
     return this.task.members.map((_, rank) => rank).filter((rank) => !complete.includes(rank));
   }
 
-  /** The epoch under which a rank has come. */
+  /** Epoch of the sender under which a rank has reported. */
   epochOf(rank: number): string | undefined {
-    return this.#voices.get(rank)?.epoch;
+    return this.#reports.get(rank)?.epoch;
   }
 
-  /** Those ranks that have come. */
+  /** The ranks that have reported. */
   get holders(): HolderId[] {
-    return [...this.#voices.values()].map(({ epoch }) => ({ request: this.task.request, epoch }));
+    return [...this.#reports.values()].map(({ epoch }) => ({ request: this.task.request, epoch }));
   }
 
-  /** The rank of the report has come before under the same epoch, or comes for the first time. */
+  /** Takes a report. Its rank has reported before under the same epoch, or reports for the first time. */
   report({ epoch, ranks, from, state, reason, chunks, deduplicated, joined, bytes }: RankReport): void {
     const { rank } = ranks;
     const absences = this.#env.presence.absencesBefore;
-    const receiver = from ?? this.#voices.get(rank)?.from;
-    this.#voices.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes }, absences });
+    const receiver = from ?? this.#reports.get(rank)?.from;
+    this.#reports.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes }, absences });
     if (state === 'running') return;
     if (state === 'complete') {
       tell(this.#actor, { type: 'rank.completed', rank });
@@ -128,16 +128,16 @@ export class GroupActor {
       tell(this.#actor, { type: 'end.announced', ...announced });
       return;
     }
-    // Whoever spoke before an absence of ours may have held us for lost since, and given up.
+    // A rank that reported before an absence of this agent may have declared it dead since, and given up.
     const { absences } = this.#env.presence;
-    const ranks = [...this.#voices].flatMap(([rank, voice]) => (voice.absences === absences ? [] : [rank]));
+    const ranks = [...this.#reports].flatMap(([rank, report]) => (report.absences === absences ? [] : [rank]));
     if (ranks.length > 0) tell(this.#actor, { type: 'ranks.doubted', ranks });
     tell(this.#actor, { type: 'end.certain' });
   }
 
   async tellRanks({ end, failure }: GroupContext): Promise<void> {
-    if (end === null) throw new Error(`the ranks of ${this.task.request} are told an end that there is not`);
-    await Promise.all([...this.#voices.values()].map((voice) => this.#tellRank(voice, { end, failure })));
+    if (end === null) throw new Error(`request ${this.task.request} has no end to send to its ranks`);
+    await Promise.all([...this.#reports.values()].map((report) => this.#tellRank(report, { end, failure })));
     tell(this.#actor, { type: 'ranks.told' });
   }
 
@@ -153,7 +153,7 @@ export class GroupActor {
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  async #tellRank({ epoch, from }: Voice, { end, failure }: Verdict): Promise<void> {
+  async #tellRank({ epoch, from }: LastReport, { end, failure }: Verdict): Promise<void> {
     const { options, clock, logger } = this.#env;
     const { request } = this.task;
     if (from === undefined) return;
@@ -163,12 +163,15 @@ export class GroupActor {
     }
     const peer = { ...from, side: 'receiver' as const };
     const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const body = failure === null ? { request, epoch, end } : { request, epoch, end, reason: failure };
+    const body = { request, epoch, end, ...defined({ reason: failure ?? undefined }) };
     try {
       await callPeer(this.#env, peer, 'verdict', () => body, { deadlineMs, isLost: () => false });
     } catch (error) {
-      // If it lives, it asks.
-      logger.warn({ request, peer: from.agent, code: toFailure(error).code }, 'a rank could not be told the end');
+      // A rank that is alive asks for the verdict.
+      logger.warn(
+        { request, peer: from.agent, code: toFailure(error).code },
+        'verdict did not reach a rank, it will ask',
+      );
     }
   }
 
@@ -181,13 +184,13 @@ export class GroupActor {
     const { clock, counters, logger } = this.#env;
     const { request, members } = this.task;
     const sum = (count: 'chunks' | 'deduplicated' | 'joined' | 'bytes') =>
-      [...this.#voices.values()].reduce((total, { counts }) => total + counts[count], 0);
-    const ranks = [...this.#voices]
+      [...this.#reports.values()].reduce((total, { counts }) => total + counts[count], 0);
+    const ranks = [...this.#reports]
       .sort(([a], [b]) => a - b)
       .map(([rank, { epoch }]) => ({ rank, epoch, ...(members[rank] as Ranks['members'][number]) }));
     const [first] = ranks;
-    if (first === undefined) throw new KvferryError('internal', `no rank of request ${request} was ever heard of`);
-    const reason = failure === null ? {} : { reason: failure };
+    if (first === undefined) throw new KvferryError('internal', `no rank of request ${request} has ever reported`);
+    const reason = defined({ reason: failure ?? undefined });
     const event: TerminalEvent = {
       v: PROTOCOL_VERSION,
       request,
@@ -210,7 +213,7 @@ export class GroupActor {
     else logger.warn(log, 'request over several ranks ended');
   }
 
-  /** The machine threw: the request ends, on all its ranks. */
+  /** The machine threw: the request ends on all its ranks. */
   #crashed(error: unknown): void {
     const { request } = this.task;
     this.#env.supervisor.crashed('group', { request }, error);
@@ -218,7 +221,7 @@ export class GroupActor {
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#crashedWith = failure;
     this.#publish('failed', failure);
-    for (const voice of this.#voices.values()) void this.#tellRank(voice, { end: 'failed', failure });
+    for (const report of this.#reports.values()) void this.#tellRank(report, { end: 'failed', failure });
     this.#listener.ended(this);
   }
 }

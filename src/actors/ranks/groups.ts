@@ -1,39 +1,40 @@
 /**
- * Requests over several ranks that this agent leads, since it is the receiver of their rank 0 (P17). Ended ones are
- * remembered for a while: a rank that comes late gets the end as its answer.
+ * The requests over several ranks that this agent leads as the receiver of their rank 0 (P17). An ended request is
+ * remembered for a while: a rank that reports late gets its end as the answer.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { defined } from '../../protocol/defined.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import { Tombstones } from '../../store/tombstones.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer } from '../peers/peer-call.js';
 import { GroupActor } from './group-actor.js';
 import type { Verdict } from './verdict.js';
 
 export interface GroupsListener {
-  /** The ingest of rank 0 finds out whether its sender has announced an end. */
+  /** Asks the ingest of rank 0 whether its sender has announced an end. */
   announcedBySender(holder: HolderId): Promise<Verdict | undefined>;
-  /** A rank whose receiver is this agent is told. */
+  /** Sends the verdict to a rank whose receiver is this agent. */
   tell(holder: HolderId, verdict: Verdict): void;
 }
 
 export class Groups {
   readonly #env: AgentEnv;
   readonly #listener: GroupsListener;
-  /** By request. The one that is there last, in the order of their beginnings. */
+  /** The latest group of each request. */
   readonly #groups = new Map<string, GroupActor>();
-  /** When they ended. */
+  /** When each ended group ended, oldest first. */
   readonly #endedMs = new Map<GroupActor, number>();
-  /** Ends of ranks, by their epochs: what comes of an earlier attempt gets the end of that one. */
+  /** Ends by rank and epoch: a late message of an earlier attempt gets the end of that attempt. */
   readonly #tombstones: Tombstones;
-  /** Groups that have not ended. */
+  /** How many groups have not ended. */
   #live = 0;
   #accepting = true;
 
@@ -45,7 +46,7 @@ export class Groups {
   }
 
   /**
-   * One rank says how it is doing, and is told the end of the whole request if there is one. Throws `invalid_field`,
+   * Takes the report of one rank. The answer carries the end of the whole request if there is one. Throws `invalid_field`,
    * `agent_draining` or `too_many_requests`.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
@@ -57,12 +58,12 @@ export class Groups {
     let group = this.#groups.get(request);
     if (group !== undefined && group.verdict === undefined && (group.epochOf(rank) ?? epoch) !== epoch) {
       const message = `rank ${rank} of request ${request} came again under epoch ${epoch}: its sender was restarted`;
-      group.end('failed', failureOf('sender_lost', message));
+      group.end('failed', { code: 'sender_lost', message });
     }
-    // What had another epoch is another attempt.
+    // Another epoch means another attempt at the request.
     if (group === undefined || (group.epochOf(rank) ?? epoch) !== epoch) group = this.#start(report);
     else if (JSON.stringify(group.task.members) !== JSON.stringify(members)) {
-      throw new KvferryError('invalid_field', `request ${request} has other ranks`, { field: 'ranks.members' });
+      throw invalidField('ranks.members', `the members of request ${request} differ from those of its first report`);
     }
     group.report(report);
     const { verdict } = group;
@@ -71,16 +72,16 @@ export class Groups {
     return answerOf(verdict);
   }
 
-  /** Undefined when no such request is led here. */
+  /** Cancels a request. Undefined when this agent leads no such request. */
   cancel(request: string): { end?: End } | undefined {
     const group = this.#groups.get(request);
     if (group === undefined) return undefined;
     if (group.verdict !== undefined) return { end: group.verdict.end };
-    group.end('cancelled', failureOf('cancelled_by_caller', `request ${request} was cancelled`));
+    group.end('cancelled', { code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
     return {};
   }
 
-  /** Ranks that are not complete; undefined when no such request is led here, or when it has ended. */
+  /** Ranks that are not complete. Undefined when this agent leads no such request, or when the request has ended. */
   missing(request: string): number[] | undefined {
     const group = this.#groups.get(request);
     return group?.verdict === undefined ? group?.missing : undefined;
@@ -111,11 +112,13 @@ export class Groups {
     const lead = ranks.members[0]?.receiver;
     if (lead !== agent) {
       const message = `request ${request} is led by agent ${lead}, not by ${agent}`;
-      throw new KvferryError('invalid_field', message, { field: 'ranks.members[0].receiver' });
+      throw invalidField('ranks.members[0].receiver', message);
     }
     if (ranks.rank >= ranks.members.length) {
-      const message = `request ${request} has ${ranks.members.length} ranks`;
-      throw new KvferryError('invalid_field', message, { field: 'ranks.rank' });
+      throw invalidField(
+        'ranks.rank',
+        `request ${request} has no rank ${ranks.rank}, only ${ranks.members.length} ranks`,
+      );
     }
   }
 
@@ -146,7 +149,10 @@ export class Groups {
     return group;
   }
 
-  /** Rank 0 was not heard of: did it perhaps end before it came here, or before this agent was restarted? */
+  /**
+   * Asks the sender of rank 0, which has never reported, whether it has announced an end. Rank 0 may have ended before its
+   * first report, or before this agent was restarted.
+   */
   async #askSender({ task }: GroupActor): Promise<Verdict | undefined> {
     const { clock, options, logger } = this.#env;
     const { request, members } = task;
@@ -159,7 +165,10 @@ export class Groups {
       const { end, reason } = await callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), insistence);
       return end === undefined ? undefined : { end, failure: reason ?? null };
     } catch (error) {
-      logger.info({ request, peer: agent, code: toFailure(error).code }, 'the sender of rank 0 knows nothing of it');
+      logger.info(
+        { request, peer: agent, code: toFailure(error).code },
+        'the sender of rank 0 reports no end of the request',
+      );
       return undefined;
     }
   }
@@ -171,5 +180,5 @@ export class Groups {
 }
 
 function answerOf({ end, failure }: Verdict): Body<PeerReply<'report'>> {
-  return failure === null ? { end } : { end, reason: failure };
+  return { end, ...defined({ reason: failure ?? undefined }) };
 }

@@ -1,8 +1,8 @@
 /**
- * One rank's line to the agent that leads the ranks of its request (P17): says how this rank is doing, again and again, until
- * it has the word about the whole request. A message that is lost is made up for by the next one. A lead that does not answer
- * is given up, and told so all the same for as long as the request may take: it may only be away, and must not wait for
- * this rank.
+ * The link of one rank to the agent that leads the ranks of its request (P17). It reports the state of the rank again and
+ * again, until the lead answers with the verdict about the whole request. The next report replaces one that is lost. A lead
+ * that does not answer is given up. The link still reports to it until the deadline of the request: the lead may only be
+ * away, and must not wait for this rank.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import type { Body } from '../../protocol/body.js';
@@ -12,12 +12,12 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, insist, type Peer } from '../peers/peer-call.js';
 import type { Verdict } from './verdict.js';
 
-/** Takes what a rank reports, and answers with the end of the whole request once there is one. */
+/** Takes the report of a rank. The answer carries the end of the whole request once there is one. */
 export interface RankReports {
   report(report: RankReport): Body<PeerReply<'report'>>;
 }
@@ -27,17 +27,17 @@ export interface RankLinkTask {
   readonly ranks: Ranks;
   /** When the rank must have ended, on the agent's clock. */
   readonly deadlineMs: number;
-  /** This rank's receiver, when it is not the sender that reports. */
+  /** The receiver of this rank. Undefined when the sender reports. */
   readonly from: RankReport['from'];
-  /** When this agent leads the ranks itself: whom it says it to. */
+  /** Where the rank reports when this agent leads the ranks itself. */
   readonly groups: RankReports | undefined;
 }
 
 export interface RankLinkListener {
   counts(): Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
-  /** The word about the whole request. The last that is heard of the link. */
+  /** The end of the whole request. The last call of the link. */
   verdict(verdict: Verdict): void;
-  /** The lead is gone or wants nothing of it: its word is not waited for. The last that is heard of the link. */
+  /** The lead is gone, or refuses the rank: there will be no verdict. The last call of the link. */
   lost(failure: Failure): void;
 }
 
@@ -50,11 +50,11 @@ export class RankLink {
   #lead: Peer | undefined;
   #timer: unknown;
   #asking = 0;
-  /** The word is there, or is not waited for any more. */
+  /** The verdict has come, or the lead was given up. */
   #isOver = false;
   #isClosed = false;
 
-  /** Says nothing yet. */
+  /** The link sends nothing before the first `say`. */
   constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
     this.#onClosed = onClosed;
     this.#env = env;
@@ -66,7 +66,7 @@ export class RankLink {
     return this.#isOver;
   }
 
-  /** Reports this at once, and then repeatedly. */
+  /** Reports this state at once, and then repeatedly. */
   say(state: RankReport['state'], reason?: Failure): void {
     if (this.#isOver) return;
     this.#state = reason === undefined ? { state } : { state, reason };
@@ -74,14 +74,14 @@ export class RankLink {
     this.#repeat();
   }
 
-  /** The lead has sent its word. */
+  /** The lead has sent the verdict. */
   told(verdict: Verdict): void {
     if (this.#isOver) return;
     this.close();
     this.#listener.verdict(verdict);
   }
 
-  /** Nothing more is said or heard. */
+  /** Stops the link: no more reports, no more calls of the listener. */
   close(): void {
     this.#isOver = true;
     this.#isClosed = true;
@@ -113,9 +113,12 @@ export class RankLink {
       if (this.#isOver) this.close();
       else this.told({ end, failure: reason ?? null });
     } catch (error) {
-      // Silence in our own absence says nothing about the lead.
+      // Silence during an absence of this agent proves nothing about the lead.
       if (this.#isOver || (isKvferryError(error, 'deadline_exceeded') && presence.absences !== absences)) return;
-      logger.warn({ request, code: toFailure(error).code, err: error }, 'no word from the agent that leads the ranks');
+      logger.warn(
+        { request, code: toFailure(error).code, err: error },
+        'the agent that leads the ranks does not take the report',
+      );
       this.#giveUp(error);
     } finally {
       this.#asking -= 1;
@@ -128,7 +131,7 @@ export class RankLink {
     const lead = `agent ${ranks.members[0]?.receiver}, which leads the ranks of request ${holder.request}`;
     const isRefusal = error instanceof ReplyError || groups !== undefined;
     const failure: Failure = isRefusal
-      ? { code, message: `${lead}, refuses it: ${message}` }
+      ? { code, message: `${lead}, refuses this rank: ${message}` }
       : { code: 'receiver_lost', message: `${lead}, is gone: ${message}` };
     if (isRefusal) this.close();
     this.#isOver = true;
@@ -153,7 +156,8 @@ export class RankLink {
 
   async #find(insistence: { deadlineMs: number; isLost: () => boolean }): Promise<Peer> {
     const agent = this.#task.ranks.members[0]?.receiver as string;
-    const lost = (cause?: unknown) => new KvferryError('unknown_receiver', `no agent ${agent} answers`, { cause });
+    const lost = (cause?: unknown) =>
+      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, { cause });
     const what = `agent ${agent} did not answer`;
     const { epoch } = await insist(this.#env, { what, lost, ...insistence }, ({ forAttemptMs }) =>
       describeAgent(this.#env, agent, forAttemptMs),

@@ -1,6 +1,6 @@
-/** The lines of one side of an agent to those who lead the ranks of its requests: none outlives the agent. */
+/** The links of one side of an agent to the leads of its requests. No link outlives the agent. */
 import { type HolderId, nameOf } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { RankLink, type RankLinkListener, type RankLinkTask } from './rank-link.js';
 
 export class RankLinks {
@@ -11,7 +11,7 @@ export class RankLinks {
     this.#env = env;
   }
 
-  /** Takes the place of the one before, if the rank had one. */
+  /** Opens the link of a rank. It replaces an earlier link of the same rank. */
   open(task: RankLinkTask, listener: RankLinkListener): RankLink {
     const name = nameOf(task.holder);
     this.#links.get(name)?.close();
@@ -22,7 +22,7 @@ export class RankLinks {
     return link;
   }
 
-  /** Is the word about that rank's request still waited for? */
+  /** Whether the rank still waits for the verdict about its request. */
   isWaiting(holder: HolderId): boolean {
     return this.#links.get(nameOf(holder))?.isOver === false;
   }

@@ -1,6 +1,6 @@
 /** Runs one ingest machine: what arrives for one request, and the announcement of its end. */
 import { type Actor, createActor } from 'xstate';
-import { type IngestContext, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
+import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { TerminalEvent } from '../../protocol/events.js';
@@ -10,8 +10,8 @@ import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerReply } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
-import type { AgentEnv } from '../agent/agent-env.js';
-import { announceEnd } from '../observing/publish-event.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { announceEnd } from '../env/publish-event.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, notifyPeer } from '../peers/peer-call.js';
 import type { Groups } from '../ranks/groups.js';
@@ -48,20 +48,16 @@ export interface IngestListener {
   gone(ingest: IngestActor): void;
 }
 
-const owners = new Owners<IngestActor>();
-const logic = owners.watched(
-  ingestMachine.provide({
-    actions: {
-      decide: ({ self, context }) => owners.run(self, (owner) => owner.decide(context)),
-      reportComplete: ({ self }) => owners.run(self, (owner) => owner.reportComplete()),
-      recordEnd: ({ self, context }) => owners.run(self, (owner) => owner.recordEnd(context)),
-      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-      notifyJoined: ({ self }, { batch }) => owners.run(self, (owner) => owner.notifyJoined(batch)),
-      reportLeasesEnded: ({ self }, { cause }) => owners.run(self, (owner) => owner.reportLeasesEnded(cause)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<IngestActor, IngestEffects>();
+const logic = owners.provide(ingestMachine, {
+  decide: (owner, { context }) => owner.decide(context),
+  reportComplete: (owner) => owner.reportComplete(),
+  recordEnd: (owner, { context }) => owner.recordEnd(context),
+  announce: (owner, { context }) => owner.announce(context),
+  notifyJoined: (owner, _, { batch }) => owner.notifyJoined(batch),
+  reportLeasesEnded: (owner, _, { cause }) => owner.reportLeasesEnded(cause),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class IngestActor {
   readonly task: IngestTask;
@@ -87,9 +83,11 @@ export class IngestActor {
     const input = { ...holder, sender, totalChunks, timeoutMs, rank: ranks?.rank ?? null };
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: env.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
-    const about = { ...holder, peer: sender };
-    const charge = { about, deadlineMs: this.deadlineMs, actors: env.actors };
-    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { ...holder, peer: sender }, deadlineMs: this.deadlineMs },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
     this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
     this.#link?.say('running');
   }

@@ -19,7 +19,7 @@ import { type HolderId, nameOf } from '../../store/holder.js';
 import type { StoreEffect } from '../../store/messages.js';
 import { Store } from '../../store/store.js';
 import type { StoreView } from '../../store/view.js';
-import { type AgentEnv, failureOf } from '../agent/agent-env.js';
+import { type AgentEnv, failureOf } from '../env/agent-env.js';
 import { endedRow } from '../observing/ended-row.js';
 import { callPeer } from '../peers/peer-call.js';
 import { SenderPeer } from '../peers/sender-peer.js';
@@ -182,13 +182,12 @@ export class Receiver {
       this.#noticeRestart(beat);
       return;
     }
-    if (beat.leaving) sender.left(failureOf('agent_draining', 'it has stopped'));
-    else sender.heard();
+    sender.liveness.heartbeat(beat);
   }
 
   /** NATS is gone, or there again. */
   lineChanged(status: ControlStatus): void {
-    for (const sender of this.#senders.values()) sender.lineChanged(status);
+    for (const sender of this.#senders.values()) sender.liveness.lineChanged(status);
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
@@ -309,7 +308,7 @@ export class Receiver {
     this.#store.shut();
     this.cancelAll(failure);
     const senders = [...this.#senders.values()];
-    for (const sender of senders) sender.left(failure);
+    for (const sender of senders) sender.liveness.left(failure);
     await Promise.all(senders.map((sender) => sender.settled));
   }
 
@@ -469,7 +468,7 @@ export class Receiver {
 
   /** A sender that comes back under its old name with a new epoch has died meanwhile. */
   #noticeRestart(beat: Heartbeat): void {
-    for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.contradicted();
+    for (const sender of [...this.#senders.values()]) if (sender.agent === beat.agent) sender.liveness.heartbeat(beat);
   }
 
   #addIngest(

@@ -1,78 +1,128 @@
 /**
- * Runs machines for their owners. A machine's effects are provided once for all actors of a kind (providing them anew for
- * each would build the machine anew each time); here an effect finds the owner of the actor that asks for it.
+ * Runs machines for their owners. A machine only names its effects. Its owner, the object that starts its actor, performs
+ * them. `Owners` binds the effects of a machine once for all owners of a class, because a new binding copies the machine.
  *
- * Effects run when the step that asked for them is complete, in the order in which they were asked for: an effect sees the
- * state it belongs to, and whatever it sends, to its own machine or another, comes after.
+ * An effect runs when the step that asked for it is complete, after the effects that were asked for before. It sees the state
+ * that the step has reached. What it sends, to its own machine or to another, comes after that step.
  */
-import type { Actor, AnyActorRef, AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
-import type { ActorCharge, LiveActor, LiveActors } from '../observing/live-actors.js';
+import type {
+  Actor,
+  AnyActorRef,
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  ContextFrom,
+  EventFromLogic,
+  EventObject,
+} from 'xstate';
+import type { ActorTask, ObservedActor } from '../observing/observed-actor.js';
+import type { ObservedActors } from '../observing/observed-actors.js';
 
-/** What a machine asks its owner to do. It may go on after it returned; that too fails the actor when it fails. */
-type Effect<Owner> = (owner: Owner) => void | Promise<void>;
-
-interface Charge<Owner> {
-  readonly effects: Effect<Owner>[];
-  readonly live: LiveActor;
+/** The step that asked for an effect. */
+interface Step<Machine extends AnyStateMachine> {
+  readonly context: ContextFrom<Machine>;
+  readonly event: EventFromLogic<Machine>;
 }
 
-export class Owners<Owner extends object> {
-  readonly #charges = new WeakMap<AnyActorRef, Charge<Owner>>();
+/** The effects of a machine, by name, as `effect()` of machines/effect.ts declares them. */
+type DeclaredEffects = Readonly<Record<string, (_: unknown, params: never) => void>>;
 
-  /** The same machine; whoever looks at its actors is told what each event changes. */
-  watched<Machine extends AnyStateMachine>(machine: Machine): Machine {
-    const transition = machine.transition.bind(machine);
-    machine.transition = (snapshot: AnyMachineSnapshot, event: EventObject, scope) => {
-      const next = transition(snapshot, event, scope);
-      this.#charges.get(scope.self)?.live.moved(snapshot, event.type, next);
-      return next;
-    };
-    return machine;
+type ActionName<Machine extends AnyStateMachine> = keyof NonNullable<Parameters<Machine['provide']>[0]['actions']>;
+
+/** One function for each effect. When it returns a promise and that rejects, the actor fails. */
+export type ProvidedEffects<Owner, Effects extends DeclaredEffects, Machine extends AnyStateMachine> = {
+  readonly [Name in keyof Effects]: Name extends ActionName<Machine>
+    ? (owner: Owner, step: Step<Machine>, params: Parameters<Effects[Name]>[1]) => void | Promise<void>
+    : never;
+};
+
+type AnyStep = Step<AnyStateMachine>;
+type AnyEffect<Owner> = (owner: Owner, step: AnyStep, params: unknown) => void | Promise<void>;
+
+/** An actor that runs, and the effects that its current step has asked for. */
+interface Run<Owner> {
+  readonly effects: ((owner: Owner) => void | Promise<void>)[];
+  readonly observed: ObservedActor;
+}
+
+/** What an actor is started with. */
+export interface ActorStart {
+  readonly task: ActorTask;
+  /** The actor is listed there for as long as it runs. */
+  readonly actors: ObservedActors;
+  /** Called when the machine or one of its effects throws. The actor has stopped by then. */
+  onError(error: unknown): void;
+}
+
+export class Owners<Owner extends object, Effects extends DeclaredEffects> {
+  readonly #runs = new WeakMap<AnyActorRef, Run<Owner>>();
+
+  /** The machine with all its effects bound to the owners of its actors. */
+  provide<Machine extends AnyStateMachine>(
+    machine: Machine,
+    effects: ProvidedEffects<Owner, Effects, Machine>,
+  ): Machine {
+    const bound = Object.entries(effects as Record<string, AnyEffect<Owner>>).map(([name, effect]) => {
+      const action = ({ self, context, event }: AnyStep & { readonly self: AnyActorRef }, params: unknown) => {
+        this.#runOf(self).effects.push((owner) => effect(owner, { context, event }, params));
+      };
+      return [name, action];
+    });
+    const actions = Object.fromEntries(bound);
+    return this.#observed(machine.provide({ actions } as Parameters<Machine['provide']>[0]) as Machine);
   }
 
   /**
-   * Starts a machine's actor as a root of its own. An error inside it or in one of its effects stops it, is reported to
-   * `onError`, and goes no further: it ends what the machine was about, never its neighbours.
+   * Starts the actor of a machine that `provide` returned. An error in the machine or in one of its effects stops this actor
+   * and goes to `onError`. It ends the task of this actor, and no other.
    */
   start<Machine extends AnyStateMachine>(
     actor: Actor<Machine>,
     owner: Owner,
-    { actors, ...about }: ActorCharge & { readonly actors: LiveActors },
-    onError: (error: unknown) => void,
+    { task, actors, onError }: ActorStart,
   ): void {
-    const live = actors.add(actor, about);
-    const charge: Charge<Owner> = { effects: [], live };
-    this.#charges.set(actor, charge);
+    const observed = actors.add(actor, task);
+    const run: Run<Owner> = { effects: [], observed };
+    this.#runs.set(actor, run);
     const fail = (error: unknown) => {
-      actors.remove(live);
-      live.failed(error);
-      charge.effects.length = 0;
+      actors.remove(observed);
+      observed.failed(error);
+      run.effects.length = 0;
       actor.stop();
       onError(error);
     };
     const perform = () => {
       try {
-        for (let effect = charge.effects.shift(); effect !== undefined; effect = charge.effects.shift()) {
+        for (let effect = run.effects.shift(); effect !== undefined; effect = run.effects.shift()) {
           effect(owner)?.catch(fail);
         }
       } catch (error) {
         fail(error);
       }
     };
-    actor.subscribe({ next: perform, error: fail, complete: () => actors.remove(live) });
-    live.started();
+    actor.subscribe({ next: perform, error: fail, complete: () => actors.remove(observed) });
+    observed.started();
     actor.start();
   }
 
-  /** Called by a machine's action: runs `effect` when the step is complete. */
-  run(actor: AnyActorRef, effect: Effect<Owner>): void {
-    const charge = this.#charges.get(actor);
-    if (charge === undefined) throw new Error(`actor ${actor.id} has no owner`);
-    charge.effects.push(effect);
+  /** Reports every change of state of the machine's actors to `ObservedActor`. */
+  #observed<Machine extends AnyStateMachine>(machine: Machine): Machine {
+    const transition = machine.transition.bind(machine);
+    machine.transition = (snapshot: AnyMachineSnapshot, event: EventObject, scope) => {
+      const next = transition(snapshot, event, scope);
+      this.#runs.get(scope.self)?.observed.moved(snapshot, event.type, next);
+      return next;
+    };
+    return machine;
+  }
+
+  #runOf(actor: AnyActorRef): Run<Owner> {
+    const run = this.#runs.get(actor);
+    if (run === undefined) throw new Error(`actor ${actor.id} has no owner: start it with Owners.start`);
+    return run;
   }
 }
 
-/** Sends `event`, unless the actor has ended: what comes after the end, a reply that was overtaken say, is of no interest. */
+/** Sends `event` unless the actor has ended. An event that comes after the end, such as a late reply, is dropped. */
 export function tell<Event>(
   actor: { getSnapshot(): { readonly status: string }; send(event: Event): void },
   event: Event,

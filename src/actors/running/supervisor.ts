@@ -1,8 +1,8 @@
 /**
- * What becomes of an agent when its parts fail. An actor that throws ends what it was about, with a reason, and nothing
- * else; it is never restarted, since what it had decided is lost: requests are put again by their router, a peer is connected
- * to anew when it is needed. An agent whose actors keep failing, or whose store has lost an invariant, cannot be trusted
- * with memory: it fences itself.
+ * Decides what a failure inside the agent means. An actor that throws ends its own task, with a reason, and no other. It is
+ * never restarted, because its decisions are lost: the router puts the request again, and the next request connects to the
+ * peer again. An agent whose actors keep failing, or whose store has lost an invariant, cannot be trusted with memory. It
+ * fences itself.
  */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
@@ -10,7 +10,7 @@ import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { Counters } from '../observing/counters.js';
 
-/** More crashes than this within the window are not about single requests any more. */
+/** More crashes than this within the window mean that the agent itself is broken. */
 export const CRASHES_MAX = 20;
 const CRASH_WINDOW_MS = 60_000;
 
@@ -19,7 +19,7 @@ export class Supervisor {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #fence: (failure: Failure) => void;
-  /** When actors crashed, within the window. */
+  /** Times of the crashes within the window. */
   #crashesMs: number[] = [];
 
   constructor(
@@ -32,7 +32,7 @@ export class Supervisor {
     this.#fence = fence;
   }
 
-  /** An actor threw. Its owner ends what it was about. */
+  /** Reports that an actor threw. Its owner ends the task. `about` goes into the log line. */
   crashed(actor: 'request' | 'transfer' | 'ingest' | 'group' | 'peer', about: object, error: unknown): void {
     this.#counters.add('actors_crashed');
     this.#logger.error({ actor, ...about, err: error }, 'actor failed');
@@ -43,7 +43,7 @@ export class Supervisor {
     this.#fence({ code: 'agent_fenced', message });
   }
 
-  /** The store has lost an invariant. */
+  /** Reports that the store has lost an invariant. */
   invariantBroken(invariant: string): void {
     this.#counters.add('invariants_broken');
     this.#logger.fatal({ invariant }, 'the store has lost an invariant');

@@ -1,13 +1,13 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import { type RequestContext, requestMachine } from '../../../machines/request.js';
+import { type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
@@ -38,22 +38,18 @@ export interface Batch {
   readonly chunks: readonly SourceChunk[];
 }
 
-const owners = new Owners<RequestActor>();
-const logic = owners.watched(
-  requestMachine.provide({
-    actions: {
-      startTransfer: ({ self }, { batch }) => owners.run(self, (owner) => owner.startTransfer(batch)),
-      settleTransfers: ({ self }) => owners.run(self, (owner) => owner.settleTransfers()),
-      cancelTransfers: ({ self }, { failure }) => owners.run(self, (owner) => owner.cancelTransfers(failure)),
-      sendAbort: ({ self, context }) => owners.run(self, (owner) => owner.sendAbort(context)),
-      sendDrained: ({ self, context }) => owners.run(self, (owner) => owner.sendDrained(context)),
-      inquire: ({ self }) => owners.run(self, (owner) => owner.inquire()),
-      announce: ({ self, context }) => owners.run(self, (owner) => owner.announce(context)),
-      reportEnded: ({ self, context }) => owners.run(self, (owner) => owner.reportEnded(context)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<RequestActor, RequestEffects>();
+const logic = owners.provide(requestMachine, {
+  startTransfer: (owner, _, { batch }) => owner.startTransfer(batch),
+  settleTransfers: (owner) => owner.settleTransfers(),
+  cancelTransfers: (owner, _, { failure }) => owner.cancelTransfers(failure),
+  sendAbort: (owner, { context }) => owner.sendAbort(context),
+  sendDrained: (owner, { context }) => owner.sendDrained(context),
+  inquire: (owner) => owner.inquire(),
+  announce: (owner, { context }) => owner.announce(context),
+  reportEnded: (owner, { context }) => owner.reportEnded(context),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class RequestActor {
   readonly task: RequestTask;
@@ -81,9 +77,11 @@ export class RequestActor {
     const { inquireIntervalMs } = env.options;
     const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
-    const about = { request, epoch: env.epoch, peer: peer.agent };
-    const charge = { about, deadlineMs: this.#deadlineMs, actors: env.actors };
-    owners.start(this.#actor, this, charge, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { request, epoch: env.epoch, peer: peer.agent }, deadlineMs: this.#deadlineMs },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
   get batchesIn(): number {
@@ -151,7 +149,7 @@ export class RequestActor {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
     this.#askedMs = this.#env.clock.now();
-    this.task.peer.heard();
+    this.task.peer.liveness.heard();
     return undefined;
   }
 

@@ -10,9 +10,9 @@ import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow 
 import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { announceEnd, publishEvent } from '../env/publish-event.js';
 import { endedRow } from '../observing/ended-row.js';
-import { announceEnd, publishEvent } from '../observing/publish-event.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { RankLinks } from '../ranks/rank-links.js';

@@ -8,7 +8,7 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
 import { KEYS_PER_BATCH_MAX } from '../../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../../protocol/operations.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 
 interface Segment {
   readonly path: string;

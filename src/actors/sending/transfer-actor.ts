@@ -1,12 +1,13 @@
 /** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
 import { type Actor, createActor } from 'xstate';
-import { type TransferPart, transferMachine } from '../../../machines/transfer.js';
+import type { TransferPart } from '../../../machines/allocation.js';
+import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import type { AgentEnv } from '../agent/agent-env.js';
+import type { AgentEnv } from '../env/agent-env.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
@@ -46,22 +47,17 @@ export interface TransferListener {
  */
 const ALLOCATE_ATTEMPTS_MAX = 2;
 
-const owners = new Owners<TransferActor>();
-const logic = owners.watched(
-  transferMachine.provide({
-    actions: {
-      sendAllocate: ({ self }) => owners.run(self, (owner) => owner.sendAllocate()),
-      startWrite: ({ self, context }) => owners.run(self, (owner) => owner.startWrite(context.current)),
-      stopWrite: ({ self }) => owners.run(self, (owner) => owner.stopWrite()),
-      sendCommit: ({ self, context }) => owners.run(self, (owner) => owner.sendCommit(context.current)),
-      releaseSource: ({ self }, { positions }) => owners.run(self, (owner) => owner.releaseSource(positions)),
-      reportCommitted: ({ self }) => owners.run(self, (owner) => owner.reportCommitted()),
-      reportAborted: ({ self, context }) =>
-        owners.run(self, (owner) => owner.reportAborted(context.failure, context.drained)),
-      reportUnexpected: ({ self, event }) => owners.run(self, (owner) => owner.ignored(event.type)),
-    },
-  }),
-);
+const owners = new Owners<TransferActor, TransferEffects>();
+const logic = owners.provide(transferMachine, {
+  sendAllocate: (owner) => owner.sendAllocate(),
+  startWrite: (owner, { context }) => owner.startWrite(context.current),
+  stopWrite: (owner) => owner.stopWrite(),
+  sendCommit: (owner, { context }) => owner.sendCommit(context.current),
+  releaseSource: (owner, _, { positions }) => owner.releaseSource(positions),
+  reportCommitted: (owner) => owner.reportCommitted(),
+  reportAborted: (owner, { context }) => owner.reportAborted(context.failure, context.drained),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class TransferActor {
   readonly #env: AgentEnv;
@@ -87,8 +83,11 @@ export class TransferActor {
     };
     this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: env.clock });
     const { request, batch, deadlineMs } = task;
-    const about = { request, epoch: env.epoch, batch, peer: task.peer.agent };
-    owners.start(this.#actor, this, { about, deadlineMs, actors: env.actors }, (error) => this.#crashed(error));
+    owners.start(this.#actor, this, {
+      task: { about: { request, epoch: env.epoch, batch, peer: task.peer.agent }, deadlineMs },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
   cancel(failure: Failure): void {
@@ -150,7 +149,7 @@ export class TransferActor {
       } catch (error) {
         if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
         const failure = toFailure(error);
-        if (failure.code === 'receiver_lost') peer.left(failure);
+        if (failure.code === 'receiver_lost') peer.liveness.left(failure);
         const connection = this.#connections.get(0);
         if (failure.code !== 'stale_grant' || connection === undefined || attempt >= ALLOCATE_ATTEMPTS_MAX) {
           tell(this.#actor, { type: 'allocate.failed', failure });
@@ -207,7 +206,7 @@ export class TransferActor {
     } catch (error) {
       if (this.#hasEnded(error)) return;
       const failure = toFailure(error);
-      if (failure.code === 'receiver_lost') peer.left(failure);
+      if (failure.code === 'receiver_lost') peer.liveness.left(failure);
       tell(this.#actor, { type: 'commit.failed', failure });
     }
   }

@@ -1,6 +1,6 @@
 /** Wraps the ports of an agent in a recording. */
 import type { AgentPorts } from '../../actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../actors/env/agent-options.js';
 import { FORMAT_VERSION, type Line } from './record.js';
 import { Recorder } from './recorder.js';
 import { RecordingClock } from './recording-clock.js';

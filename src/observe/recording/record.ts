@@ -6,7 +6,7 @@
  * that step.
  */
 import { z } from 'zod';
-import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
 import { role } from '../../protocol/fields.js';

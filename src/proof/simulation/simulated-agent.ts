@@ -1,7 +1,7 @@
 /** One life of one shipped agent on simulated ports: what can be done to its process from outside. */
 import { pino } from 'pino';
 import { Agent, type AgentPorts } from '../../actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { MemoryControl, MemoryControlNetwork } from './memory-control.js';
 import type { MemoryFabric, MemoryFabricNetwork } from './memory-fabric.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../../src/actors/agent/agent-options.js';
+import type { AgentOptions } from '../../../src/actors/env/agent-options.js';
 import type { Line } from '../../../src/observe/recording/record.js';
 import { type RecordedAgent, recordAgent } from '../../../src/observe/recording/record-agent.js';
 import { type Findings, Replay } from '../../../src/observe/replay/replay.js';

@@ -9,7 +9,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../../src/actors/agent/agent-options.js';
+import type { AgentOptions } from '../../../src/actors/env/agent-options.js';
 import { KvferryClient, type OperationInput } from '../../../src/client/kvferry-client.js';
 import { AgentTracer } from '../../../src/observe/tracing/agent-tracer.js';
 import type { TerminalEvent } from '../../../src/protocol/events.js';

@@ -1,5 +1,5 @@
 /** What agents say to each other, and how a trace calls it. */
-import type { TransferPart } from '../../../machines/transfer.js';
+import type { TransferPart } from '../../../machines/allocation.js';
 import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';
 import type { End } from '../../../src/protocol/subjects.js';

@@ -1,5 +1,5 @@
 /** Does what `request-actor.ts` and `transfer-actor.ts` do, and what a prefill agent answers to a hand-over. */
-import type { TransferPart } from '../../../machines/transfer.js';
+import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
 import { broken, failureOf } from './failures.js';

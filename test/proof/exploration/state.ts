@@ -1,8 +1,9 @@
 /** The state of the whole system: the senders, the receiver, and the messages and bytes between them. It is immutable. */
 import type { SnapshotFrom } from 'xstate';
+import type { TransferPart } from '../../../machines/allocation.js';
 import type { ingestMachine } from '../../../machines/ingest.js';
 import type { requestMachine } from '../../../machines/request.js';
-import type { TransferPart, transferMachine } from '../../../machines/transfer.js';
+import type { transferMachine } from '../../../machines/transfer.js';
 import type { Budget } from './configuration.js';
 import type { Call, Message } from './message.js';
 import type { StoreNode } from './store-log.js';

@@ -1,5 +1,5 @@
 /** What can happen to a write: its chunks land in any order, it is delivered, it fails, and some of it lands late. */
-import type { Placement } from '../../../machines/transfer.js';
+import type { Placement } from '../../../machines/allocation.js';
 import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';
 import { requestOf } from './configuration.js';

@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
-import type { AgentOptions } from '../../../src/actors/agent/agent-options.js';
+import type { AgentOptions } from '../../../src/actors/env/agent-options.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import { FailingFabric } from '../../../src/proof/failpoints/failing-fabric.js';
 import { Failpoints } from '../../../src/proof/failpoints/failpoints.js';

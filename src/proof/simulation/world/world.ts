@@ -2,7 +2,7 @@
  * A whole cluster in one process: the shipped agents on simulated ports. The files beside this one contain the requests
  * (`scenario.ts`), the faults (`fault-injector.ts`) and the rules (`checks.ts`, `ledger.ts`).
  */
-import type { AgentOptions } from '../../../actors/agent/agent-options.js';
+import type { AgentOptions } from '../../../actors/env/agent-options.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { type MemoryControl, MemoryControlNetwork } from '../memory-control.js';

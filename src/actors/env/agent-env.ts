@@ -1,4 +1,4 @@
-/** What every actor of one agent shares: who the agent is, and the ports. */
+/** What all parts of one agent share: its options, its epoch, its ports, and the parts that observe it. */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort } from '../../ports/control.js';
@@ -6,15 +6,15 @@ import type { FabricPort } from '../../ports/fabric.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { Counters } from '../observing/counters.js';
 import type { Journal } from '../observing/journal.js';
-import type { LiveActors } from '../observing/live-actors.js';
+import type { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
-import type { Presence } from '../peers/presence.js';
 import type { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
+import type { Presence } from './presence.js';
 
 export interface AgentEnv {
   readonly options: AgentOptions;
-  /** This process's epoch. */
+  /** Epoch of this process: 16 hexadecimal digits, new at every start. */
   readonly epoch: string;
   readonly control: ControlPort;
   readonly fabric: FabricPort;
@@ -24,23 +24,8 @@ export interface AgentEnv {
   readonly presence: Presence;
   readonly supervisor: Supervisor;
   readonly journal: Journal;
-  readonly actors: LiveActors;
+  readonly actors: ObservedActors;
   readonly tracer: Tracer | undefined;
-}
-
-/** Resolves after `delayMs` on the agent's clock. */
-export function sleep(clock: ClockPort, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.setTimeout(resolve, delayMs));
-}
-
-/** Resolves when `work` does, or after `timeoutMs`: then it goes on without us. */
-export async function atMost(clock: ClockPort, timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: unknown;
-  const late = new Promise<void>((resolve) => {
-    timer = clock.setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([work, late]);
-  clock.clearTimeout(timer);
 }
 
 export function failureOf(code: Failure['code'], message: string): Failure {

@@ -1,11 +1,12 @@
 /**
- * The actors that run, and where each of them is: for those who look. Changes of state go to the journal; what is in force
- * can be asked for.
+ * One actor as an observer sees it. Each change of its state goes to the journal. `row` tells its current state, what that
+ * state waits for, and its deadline.
  */
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 import type { StateMeta, Waiting } from '../../../machines/waiting.js';
 import type { ClockPort } from '../../ports/clock.js';
 import { toFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import { CONTEXT_ITEMS_MAX } from '../../protocol/limits.js';
 import type { ActorRow } from '../../protocol/observation.js';
@@ -13,36 +14,36 @@ import type { End } from '../../protocol/subjects.js';
 import type { About, ActorIdentity, Journal } from './journal.js';
 import { stateName } from './state-name.js';
 
-/** What is known of an actor besides its machine. */
-export interface ActorCharge {
+/** What an actor works on. */
+export interface ActorTask {
   readonly about: About;
-  /** When what it is about must have ended, on the agent's clock. */
+  /** When the task must have ended, on the agent's clock. */
   readonly deadlineMs?: number | undefined;
 }
 
-interface MachineActor extends AnyActorRef {
+export interface MachineActor extends AnyActorRef {
   readonly logic: AnyStateMachine;
 }
 
-export class LiveActor {
+export class ObservedActor {
   readonly identity: ActorIdentity;
   readonly deadlineMs: number | undefined;
   readonly #actor: MachineActor;
   readonly #clock: ClockPort;
   readonly #journal: Journal;
   readonly #startedMs: number;
-  /** When it came into the state that it is in; into the one around that; and, of several at once, into each, by their ids. */
+  /** Entry times: of the current state, of the state around it, and, in a parallel state, of each region by its id. */
   #changedMs: number;
   #outer: { readonly name: string; readonly sinceMs: number } | undefined;
   #sinceMs: Map<string, number> | undefined;
   #done = false;
-  /** Its state, by name. */
+  /** Name of the current state. */
   #state = '';
 
-  constructor(actor: MachineActor, charge: ActorCharge, clock: ClockPort, journal: Journal) {
+  constructor(actor: MachineActor, { about, deadlineMs }: ActorTask, clock: ClockPort, journal: Journal) {
     const { id: machine } = actor.logic;
-    this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about: charge.about };
-    this.deadlineMs = charge.deadlineMs;
+    this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about };
+    this.deadlineMs = deadlineMs;
     this.#actor = actor;
     this.#clock = clock;
     this.#journal = journal;
@@ -50,14 +51,14 @@ export class LiveActor {
     this.#changedMs = this.#startedMs;
   }
 
-  /** It is about to be started: its effects may already bring it on. */
+  /** Call this just before the actor starts, because the effects of its first state may already send it events. */
   started(): void {
     const snapshot = this.#snapshot;
     this.#state = stateName(snapshot.value);
     this.#note(undefined, '', this.#state, snapshot);
   }
 
-  /** Its machine has handled an event. */
+  /** The machine has handled `event`. */
   moved(before: AnyMachineSnapshot, event: string, after: AnyMachineSnapshot): void {
     if (this.#done || (before.value === after.value && before.status === after.status)) return;
     const from = this.#state;
@@ -65,7 +66,7 @@ export class LiveActor {
     if (from !== this.#state || after.status !== 'active') this.#note(from, event, this.#state, after);
   }
 
-  /** Its actor threw, and does not run any more. */
+  /** The actor threw and has stopped. */
   failed(error: unknown): void {
     if (this.#done) return;
     this.#done = true;
@@ -74,21 +75,23 @@ export class LiveActor {
     this.#journal.state(this.identity, { event: 'failed', from: state, to: state, ...end });
   }
 
-  /** Newest state, deadline and what it waits for. */
+  /** The actor as `inspect` shows it: state, deadline, what it waits for, and its context with long lists cut. */
   row(): ActorRow {
     const { machine, actor, about } = this.identity;
     const snapshot = this.#snapshot;
     const nowMs = this.#clock.now();
     const waiting = this.#waiting(snapshot);
     const endsMs = this.#endsMs(snapshot);
-    const endsInMs = endsMs === undefined ? {} : { endsInMs: endsMs - nowMs };
+    const endsInMs = endsMs === undefined ? undefined : endsMs - nowMs;
     return {
-      ...{ machine, actor, ...about },
+      machine,
+      actor,
+      ...about,
       state: stateName(snapshot.value),
       paths: pathsOf(snapshot),
       ageMs: nowMs - this.#startedMs,
       inStateMs: nowMs - this.#changedMs,
-      ...(waiting === undefined ? {} : { waiting: { ...waiting, ...endsInMs } }),
+      ...(waiting === undefined ? {} : { waiting: { ...waiting, ...defined({ endsInMs }) } }),
       context: cut(snapshot.context) as Record<string, unknown>,
     };
   }
@@ -115,7 +118,7 @@ export class LiveActor {
     this.#sinceMs = new Map(pathsOf(after).map((path) => [path, this.#sinceMs?.get(path) ?? nowMs]));
   }
 
-  /** What the innermost of its states that says so waits for. */
+  /** What the actor waits for: the innermost current state that has a `waiting` decides. */
   #waiting(snapshot: AnyMachineSnapshot): Waiting | undefined {
     const metas = snapshot.getMeta() as Readonly<Record<string, StateMeta<unknown> | undefined>>;
     const ids = pathsOf(snapshot).filter((path) => metas[path] !== undefined);
@@ -126,7 +129,7 @@ export class LiveActor {
     return { gate, text: text.replaceAll('{peer}', this.identity.about.peer ?? 'the other agent') };
   }
 
-  /** The first of its deadlines. Delays after which a state only begins anew are none. */
+  /** The earliest deadline. A delay after which the state only starts again is no deadline. */
   #endsMs(snapshot: AnyMachineSnapshot): number | undefined {
     const deadlines = this.deadlineMs === undefined ? [] : [this.deadlineMs];
     for (const path of pathsOf(snapshot)) {
@@ -148,33 +151,7 @@ export class LiveActor {
   }
 }
 
-export class LiveActors {
-  readonly #clock: ClockPort;
-  readonly #journal: Journal;
-  readonly #actors = new Set<LiveActor>();
-
-  constructor(clock: ClockPort, journal: Journal) {
-    this.#clock = clock;
-    this.#journal = journal;
-  }
-
-  add(actor: MachineActor, charge: ActorCharge): LiveActor {
-    const live = new LiveActor(actor, charge, this.#clock, this.#journal);
-    this.#actors.add(live);
-    return live;
-  }
-
-  remove(live: LiveActor): void {
-    this.#actors.delete(live);
-  }
-
-  /** Those that match, oldest first. */
-  matching(matches: (identity: ActorIdentity) => boolean): LiveActor[] {
-    return [...this.#actors].filter(({ identity }) => matches(identity));
-  }
-}
-
-/** Ids of all states that it is in, outer ones first: `transfer.writing`. */
+/** Ids of all current states, outer states first: `transfer.writing`. */
 function pathsOf({ machine, value }: AnyMachineSnapshot): string[] {
   const paths: string[] = [];
   const collect = (inside: string, states: string | object) => {
@@ -191,7 +168,7 @@ function pathsOf({ machine, value }: AnyMachineSnapshot): string[] {
   return paths;
 }
 
-/** The same, with long lists cut. */
+/** The same value with long lists and large objects cut. */
 function cut(value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value.slice(0, CONTEXT_ITEMS_MAX).map(cut);

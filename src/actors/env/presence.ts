@@ -1,12 +1,13 @@
 /**
- * Could others have held this agent for lost? Not while it says that it lives, in time, and is connected to NATS. After an
- * absence (the process was stopped, the machine was overloaded, NATS was not there) it must ask before it announces the end of
- * a request that it had before: its peer may have announced one (P12).
+ * Counts the absences of this agent: times in which peers could have declared it dead. There is none while its heartbeats
+ * are in time and it is connected to NATS. An absence begins when the process is stopped, the machine is overloaded, or NATS
+ * is away. After one, the agent must ask before it announces the end of an older request: its peer may have announced one
+ * (P12).
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort } from '../../ports/control.js';
 
-/** A heartbeat that is later than this many intervals counts as an absence; others wait for nearly three. */
+/** A heartbeat that is later than this many intervals counts as an absence. Peers wait for 2.75 intervals. */
 const LATE_HEARTBEATS_MAX = 1.5;
 
 export class Presence {
@@ -25,21 +26,21 @@ export class Presence {
     });
   }
 
-  /** A heartbeat is being sent. */
+  /** Call this for every heartbeat that the agent sends. */
   beat(): void {
     this.#noticeDelay();
     this.#lastBeatMs = this.#clock.now();
   }
 
-  /** Absences so far. Who remembers the number learns later whether there was one since. */
+  /** Absences so far. A caller that remembers the number can later tell whether there was another. */
   get absences(): number {
     this.#noticeDelay();
     return this.#absences;
   }
 
   /**
-   * Absences before a message that is being read was sent, at the least: what is read soon after an absence may have lain there
-   * since before it.
+   * Absences before the message that is being read now was sent, at least. A message that is read soon after an absence may
+   * have been waiting since before it.
    */
   get absencesBefore(): number {
     const absences = this.absences;

@@ -1,8 +1,8 @@
-/** Publishes an event. Losing one is counted and logged; it never ends what the event is about. */
+/** Publishes an event. A lost event is counted and logged. It never ends the request that it is about. */
 import type { TerminalEvent } from '../../protocol/events.js';
 import { subjects } from '../../protocol/subjects.js';
-import type { AgentEnv } from '../agent/agent-env.js';
-import { aboutMessage } from './journal.js';
+import { aboutMessage } from '../observing/journal.js';
+import type { AgentEnv } from './agent-env.js';
 
 export function publishEvent(env: AgentEnv, subject: string, event: object): void {
   const { control, counters, logger, tracer } = env;
@@ -14,7 +14,7 @@ export function publishEvent(env: AgentEnv, subject: string, event: object): voi
   }
 }
 
-/** Announces how a request ended. */
+/** Publishes the terminal event of a request. */
 export function announceEnd(env: AgentEnv, event: TerminalEvent): void {
   publishEvent(env, subjects.terminal(env.options.agent, event.end), event);
   env.journal.message('out', `event.${event.end}`, aboutMessage(event), undefined, event.reason?.code);

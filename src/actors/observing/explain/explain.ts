@@ -1,0 +1,34 @@
+/** Answers `explain`: why a request, transfer, key or page waits, who holds it, until when, and what happened to it. */
+import { invalidField } from '../../../protocol/errors.js';
+import { EXPLANATIONS_MAX, HOLDERS_SHOWN_MAX, TRAIL_ENTRIES_MAX } from '../../../protocol/limits.js';
+import type { Explanation } from '../../../protocol/observation.js';
+import type { OperationRequest } from '../../../protocol/operations.js';
+import { explainKey, explainPage } from './explain-page.js';
+import { explainRequest } from './explain-request.js';
+import { explainTransfer } from './explain-transfer.js';
+import type { Finding, Sources } from './finding.js';
+
+/** `Explanation.summary` takes no more characters. */
+const SUMMARY_MAX = 2048;
+
+/** Throws `invalid_field` unless the query names exactly one of request, transfer, key and page. */
+export function explain(sources: Sources, query: OperationRequest<'explain'>): Explanation[] {
+  const findings = findAll(sources, query).slice(0, EXPLANATIONS_MAX);
+  const trailMax = Math.floor(TRAIL_ENTRIES_MAX / Math.max(1, findings.length));
+  return findings.map(({ holders = [], isInTrail, ...finding }) => ({
+    ...finding,
+    summary: finding.summary.slice(0, SUMMARY_MAX),
+    holders: holders.slice(0, HOLDERS_SHOWN_MAX),
+    holdersTotal: holders.length,
+    trail: sources.journal.trail(trailMax, isInTrail),
+  }));
+}
+
+function findAll(sources: Sources, { request, transfer, key, page }: OperationRequest<'explain'>): Finding[] {
+  const named = [request, transfer, key, page].filter((name) => name !== undefined);
+  if (named.length !== 1) throw invalidField('request', 'name exactly one of request, transfer, key and page');
+  if (request !== undefined) return explainRequest(sources, request);
+  if (transfer !== undefined) return explainTransfer(sources, transfer);
+  if (key !== undefined) return explainKey(sources, key);
+  return page === undefined ? [] : explainPage(sources, page);
+}
