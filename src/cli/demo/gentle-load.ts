@@ -1,4 +1,4 @@
-/** A light, endless load for the inspector to show: arenas fill, requests share prefixes, and some requests wait. */
+/** A small load that never ends, so that the inspector has something to show: full arenas, shared prefixes, waiting requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { Teardown } from '../../processes/teardown.js';
@@ -13,7 +13,7 @@ import { makeWorkload, type Prompt } from './workload.js';
 
 /** Prompts in progress at one engine. */
 const PROMPTS_AT_ONCE = 2;
-/** Prompts in one round. Prompts of the same round share prefixes. */
+/** Prompts that are made at once. Prompts of one round share prefixes. */
 const PROMPTS_PER_ROUND = 32;
 /** Longest time that a decode engine reads a prompt's pages, and longest pause of a prefill engine between prompts. */
 const READ_MS_MAX = 1500;
@@ -29,11 +29,11 @@ export interface GentleLoadOptions {
   readonly chunkBytes: number;
   /** Directory for the source segments of the engines. */
   readonly directory: string;
-  /** Receives a line for each request that did not become ready, with the reason. */
+  /** Receives why requests did not become ready. */
   readonly say: (line: string) => void;
 }
 
-/** Runs until the teardown runs. The promise then settles; callers must ignore how. */
+/** Runs until the teardown does. Then it rejects or resolves, and the caller ignores which. */
 export async function runGentleLoad(
   options: GentleLoadOptions,
   cluster: Cluster,
@@ -59,7 +59,7 @@ class GentleLoad {
   readonly #ending: AbortSignal;
   readonly #random: Random;
   #round = 0;
-  /** Prompts not yet sent, by the index of their prefill engine. */
+  /** Prompts that are not sent yet, by the prefill engine that computes them. */
   #prompts: Prompt[][] = [];
 
   constructor(options: GentleLoadOptions, engines: Engines, violations: Violations, ending: AbortSignal) {
@@ -119,7 +119,7 @@ class GentleLoad {
     }
   }
 
-  /** Waits for a random time up to `maxMs`, or until the load ends. */
+  /** Waits for a random time, or until the load ends. */
   async #wait(maxMs: number): Promise<void> {
     const waited = delay(this.#random.integer(0, maxMs), undefined, { signal: this.#ending });
     await waited.catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * The quiet phase of the demo: one prefill agent and one decode agent without other load. It measures the transfer rate, and
- * the latency of batches with almost no bytes. Before and after each round it measures memcpy and one TCP stream, to compare.
+ * The quiet phase: one prefill and one decode agent, and nothing else runs. It measures how fast bytes move, compared with
+ * memcpy and one TCP stream right before and after, and how long a batch of a few bytes takes.
  */
 import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
@@ -18,13 +18,13 @@ import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
-/** Number of times that the phase moves all bytes. The result is the median. */
+/** How often all bytes are moved. The median counts. */
 const ROUNDS = 3;
 /** Chunks in one step of chunked prefill of a large model, which is 8,192 tokens. */
 const CHUNKS_PER_BATCH = 32;
 /** Batches with one tiny chunk, sent one after another. Their latency is that of the control path. */
 const CONTROL_BATCHES = 200;
-/** Batches before the measured ones. They warm up the agents, whose code is not yet compiled at first. */
+/** Not counted: the first batches of an agent run code that is not compiled yet, and agents run for months. */
 const CONTROL_WARM_UP_BATCHES = 800;
 const CONTROL_CHUNK_BYTES = 64;
 /** Limit of the bytes in one measurement of memcpy or TCP. */

@@ -1,4 +1,4 @@
-/** Runs the whole demo: starts NATS, agents and engines in order, and removes everything at the end. */
+/** The demo from beginning to end: starts everything in order, and removes everything afterwards. */
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ import { makeWorkload } from './workload.js';
 
 const SHARED_MEMORY = '/dev/shm';
 const RUN_ID_BYTES = 4;
-/** Fewest chunks from which the quiet phase can measure a rate. */
+/** A rate measured with fewer chunks means nothing. */
 const QUIET_CHUNKS_MIN = 16;
 
 export interface DemoOptions {
@@ -35,7 +35,7 @@ export interface DemoOptions {
   readonly provider: string;
   readonly seed: number;
   readonly quietBytes: number;
-  /** URL of a running NATS server. If undefined, the demo starts one. */
+  /** A NATS server that is running already. */
   readonly natsUrl: string | undefined;
   /** Use the agents at `natsUrl` instead of starting agents. There is then no quiet phase. */
   readonly existingAgents: boolean;
@@ -45,17 +45,17 @@ export interface DemoOptions {
   readonly inspect: boolean;
 }
 
-/** The output of the demo. It may draw a progress bar only if `interactive` is true. */
+/** Where the demo prints, and whether it may draw a progress bar there. */
 export interface DemoOutput {
   say(line: string): void;
   readonly interactive: boolean;
-  /** Receives the report. With `inspect` the demo continues after that. */
+  /** Receives the results. The demo may go on after that. */
   report(report: DemoReport): void;
 }
 
 /**
- * Runs the demo and resolves to its report, even if the report is not good. Rejects when the demo could not finish. With
- * `inspect` it continues after the report until the process receives SIGINT, SIGTERM or SIGHUP.
+ * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
+ * report until the process gets a signal that ends it.
  */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();
@@ -74,7 +74,7 @@ export async function runDemo(options: DemoOptions, output: DemoOutput): Promise
   }
 }
 
-/** Resolves to the first signal that asks the process to end. */
+/** Resolves with the signal when the process gets one that ends it. */
 function interruptions(teardown: Teardown): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -92,7 +92,7 @@ class Demo {
   readonly #violations = new Violations();
   readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
   readonly #workDirectory: string;
-  /** The connection to NATS. Undefined until `run` has connected. */
+  /** The connection to NATS, once there is one. */
   #line: { readonly client: KvferryClient; readonly url: string } | undefined;
 
   constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
@@ -149,7 +149,7 @@ class Demo {
     this.#output.say(`Inspector: ${inspector.url}`);
   }
 
-  /** Runs one phase. Its teardown runs at the end of the phase, or when the demo is interrupted. */
+  /** Gives back what a phase took, at its end or when the demo is interrupted. */
   async #phase<T>(work: (teardown: Teardown) => Promise<T>): Promise<T> {
     const teardown = new Teardown();
     const undo = () => teardown.run((error) => this.#output.say(`clean-up: ${String(error)}`));
@@ -247,7 +247,7 @@ class Demo {
     return result;
   }
 
-  /** Shows a progress bar if the output is interactive. Each call of the returned function advances it by one. */
+  /** A progress bar at a terminal. The returned function makes it longer by one. */
   #progress(title: string, total: number, unit: string): () => void {
     if (!this.#output.interactive) return () => undefined;
     const bar = new cliProgress.SingleBar(

@@ -6,7 +6,7 @@ import { formatBytes } from '../../config/quantities.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 
-/** Fraction of the free space that the demo leaves to other processes. */
+/** Part of the free memory that is left to other programs. */
 const MARGIN = 0.05;
 
 /** Usable bytes in `directory`, a tmpfs: the smaller of its free space and the free memory of the machine. */
@@ -15,7 +15,7 @@ export function roomBytes(directory: string): number {
   return Math.floor(Math.min(bavail * bsize, freemem()) * (1 - MARGIN));
 }
 
-/** Throws `arena_unavailable`, with the remedy, if `directory` has less than `neededBytes`. */
+/** Throws `arena_unavailable` with the remedy. */
 export function requireRoom(directory: string, neededBytes: number): void {
   const bytes = roomBytes(directory);
   if (neededBytes <= bytes) return;
@@ -27,7 +27,7 @@ export function requireRoom(directory: string, neededBytes: number): void {
   );
 }
 
-/** Creates a directory. The teardown removes it with its content. */
+/** Makes a directory. The teardown removes it with everything in it. */
 export function makeDirectory(parent: string, teardown: Teardown): string {
   const directory = mkdtempSync(join(parent, 'kvferry-demo-'));
   teardown.defer(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** Injects faults while the load runs, in parallel lanes: one for each agent, one for NATS, and one that fills arenas. */
+/** Faults while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '../../../src/processes/within.js';
 import type { AgentSlot } from './agent-slot.js';
@@ -59,7 +59,7 @@ export class Faults {
     this.#lanes.push(this.#every(HOG_EVERY_MS, () => this.#hog()));
   }
 
-  /** From now on no receiver is killed, so that all its leaks add up. No agent is armed to die at a step. */
+  /** From now on no receiver is killed, so that pages they lose add up, and no agent is killed at a step. */
   spare(): void {
     this.#sparing = true;
   }
@@ -173,7 +173,7 @@ export class Faults {
     try {
       if (slot.isAlive) await slot.kill();
       this.#armed.delete(slot);
-      // Not for the load: the write that is stopped must be a large one.
+      // The load does not use it: the write that is stopped must be a large one.
       if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
       const fenced = await this.#stopUnderWrite(slot, receiver);
       if (fenced) await this.#wake(slot, receiver);

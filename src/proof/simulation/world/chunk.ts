@@ -1,4 +1,4 @@
-/** The bytes of a simulated chunk. They are derived from its key, so a check can compare the bytes in a page with a key. */
+/** The bytes of a chunk in the simulation, derived from its key, so that a check can tell which key they belong to. */
 export const PAGE_BYTES = 16;
 
 const SHORT_BYTES = 9;
@@ -24,7 +24,7 @@ export function holdsChunk(memory: Uint8Array, offset: number, key: string): boo
   return true;
 }
 
-/** Overwrites a page, as an engine does when its agent returns source memory. */
+/** What an engine does with memory that came back to it. */
 export function overwrite(memory: Uint8Array, offset: number): void {
   memory.fill(OVERWRITTEN, offset, offset + PAGE_BYTES);
 }

@@ -60,7 +60,7 @@ export const defects = {
       replace: 'return undefined;',
     },
   ],
-  /** Remote keys have no generation: after a sender was fenced or has connected again, its old key still works. */
+  /** Remote keys have no generation: the key of a sender that was fenced, or has connected again, still works. */
   P13: [
     {
       module: 'src/actors/peers/sender-peer.js',
