@@ -25,7 +25,7 @@ export class AgentSlot {
   epoch: string | undefined;
   /** True if the load may use this agent. */
   inService = false;
-  /** Faults leave this agent alone while it is measured. */
+  /** Faults keep away from it while somebody measures something at it. */
   shields = 0;
   /** Time of the last start, signal or exit. */
   disturbedMs = 0;
