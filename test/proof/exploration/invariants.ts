@@ -39,7 +39,8 @@ export function faultAtRest(state: State): string | undefined {
     const { request: name } = requestOf(sender);
     if (request === null) {
       // The receiver cannot announce the end of a request that never reached it.
-      if (state.ingests[sender] !== null && ends.length !== 1) return `the sender of ${name} died, no end was announced`;
+      const isKnown = state.ingests[sender] !== null;
+      if (isKnown && ends.length !== 1) return `the sender of ${name} died, but no end was announced`;
       continue;
     }
     if (request.context.batches === 0) return `${name} was never put`;
