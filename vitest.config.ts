@@ -1,20 +1,67 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** Tests that load the native addon or start a program. Each file has a process, because the addon belongs to a process. */
+const PROCESS = [
+  'test/cli/demo/{child,supervised-child}.test.ts',
+  'test/contract/**/*.test.ts',
+  'test/control/nats-*.test.ts',
+  'test/native/**/*.test.ts',
+];
+
+/** Tests that start agents, end processes, or take many seconds: `npm run test:system`. */
+const SYSTEM = [
+  'test/integration/**/*.test.ts',
+  'test/native/{idle,lifetime,shrinking-*}.test.ts',
+  'test/proof/chaos/**/*.test.ts',
+  'test/proof/simulation/planted.test.ts',
+];
+
+/** Tests that need a browser: `npm run test:browser`. */
+const BROWSER = ['test/browser/**'];
+
+/** Of every project. */
+const common = {
+  // Generous, because a loaded machine is slow; a test that waits for a condition ends as soon as it holds.
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  teardownTimeout: 10_000,
+  // A test passes the first time or it has found something.
+  retry: 0,
+  restoreMocks: true,
+  unstubEnvs: true,
+} as const;
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // They need a browser: `npm run test:browser`.
-    exclude: ['test/browser/**'],
     globalSetup: ['test/support/environment.mjs'],
-    // A process for each file: the native addon belongs to a process, and its tests end processes.
-    pool: 'forks',
-    // Generous, because a loaded machine is slow; a test that waits for a condition ends as soon as it holds.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    teardownTimeout: 10_000,
-    // A test passes the first time or it has found something.
-    retry: 0,
-    restoreMocks: true,
-    unstubEnvs: true,
+    // Every core. The default leaves one out, which is half of a machine with two.
+    maxWorkers: availableParallelism(),
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...BROWSER, ...PROCESS, ...SYSTEM],
+          pool: 'threads',
+          // These tests own nothing global, so the files that a thread runs can share its modules.
+          isolate: false,
+        },
+      },
+      { test: { ...common, name: 'process', include: PROCESS, exclude: SYSTEM, pool: 'forks' } },
+      {
+        test: {
+          ...common,
+          name: 'system',
+          // Each starts several processes.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          include: SYSTEM,
+          pool: 'forks',
+          globalSetup: ['test/support/compile-programs.mjs'],
+        },
+      },
+    ],
   },
 });

@@ -13,15 +13,14 @@ const WARM_UP_ROUNDS = 5;
 export async function measureEventLoop(cluster: Cluster, requests: Requests): Promise<Row[]> {
   const [prefill] = cluster.prefill as [BenchAgent];
   const { decode } = cluster;
-  const source = requests.source(KEYS_PER_BATCH_MAX, CHUNK_BYTES);
   const blocked = { prefill: [] as number[], decode: [] as number[], readyMs: [] as number[] };
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
-    const keys = freshKeys(KEYS_PER_BATCH_MAX);
+    const chunks = requests.chunks(freshKeys(KEYS_PER_BATCH_MAX), CHUNK_BYTES);
     await Promise.all([prefill, decode].map((agent) => agent.probe({ collect: true, watchLoop: true })));
     // The first answer includes the garbage collection.
     await Promise.all([prefill, decode].map((agent) => agent.probe()));
     const startMs = performance.now();
-    const event = await requests.move(prefill.name, { keys, source });
+    const event = await requests.move(prefill.name, chunks);
     const readyMs = performance.now() - startMs;
     const [atPrefill, atDecode] = await Promise.all([prefill.probe(), decode.probe()]);
     await requests.release(event);

@@ -27,10 +27,9 @@ export async function measureMemory(quick: boolean, cluster: Cluster, requests: 
 async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests): Promise<Row> {
   const count = keys / KEYS_PER_REQUEST;
   const sender = cluster.prefill[0]?.name ?? '';
-  const source = requests.source(KEYS_PER_REQUEST, CHUNK_BYTES);
   const before = await heapBytes(cluster.decode);
   const events = await repeatCount({ atOnce: LANES, count }, () =>
-    requests.move(sender, { keys: freshKeys(KEYS_PER_REQUEST), source }),
+    requests.move(sender, requests.chunks(freshKeys(KEYS_PER_REQUEST), CHUNK_BYTES)),
   );
   const after = await heapBytes(cluster.decode);
   for (const event of events) await requests.release(event);
@@ -44,19 +43,16 @@ async function perTrackedKey(keys: number, cluster: Cluster, requests: Requests)
 /** Puts the first of two batches of each request. The second follows only after the measurement. */
 async function perLiveRequest(count: number, cluster: Cluster, requests: Requests): Promise<Row> {
   const [prefill] = cluster.prefill as [BenchAgent];
-  const source = requests.source(LIVE_KEYS, CHUNK_BYTES);
   const before = { decode: await heapBytes(cluster.decode), prefill: await heapBytes(prefill) };
-  const totalChunks = LIVE_KEYS;
   const live = await repeatCount({ atOnce: LANES, count }, async () => {
-    const request = requests.nextName();
-    const ending = requests.ending(request);
-    await requests.put(prefill.name, request, { keys: freshKeys(LIVE_KEYS), source, last: false, totalChunks });
-    return { request, ending };
+    const outgoing = requests.begin(prefill.name, LIVE_KEYS);
+    await outgoing.put(requests.chunks(freshKeys(LIVE_KEYS), CHUNK_BYTES), { last: false });
+    return outgoing;
   });
   const after = { decode: await heapBytes(cluster.decode), prefill: await heapBytes(prefill) };
-  for (const { request, ending } of live) {
-    await requests.put(prefill.name, request, { keys: [], source: [], number: 1, totalChunks });
-    await requests.release(await ending);
+  for (const outgoing of live) {
+    await outgoing.put([]);
+    await requests.release(await requests.end(outgoing));
   }
   return {
     table: 'memory per live request',

@@ -74,8 +74,8 @@ async function runWithSenders(
 async function measure(one: ControlCase, scale: ControlScale, cluster: Cluster, requests: Requests): Promise<Row> {
   const sharedKeys = freshKeys(Math.floor(one.keys * one.shared));
   const sender = cluster.prefill[0]?.name ?? '';
-  const source = requests.source(sharedKeys.length, CHUNK_BYTES);
-  const anchor = sharedKeys.length > 0 ? await requests.move(sender, { keys: sharedKeys, source }) : undefined;
+  const shared = requests.chunks(sharedKeys, CHUNK_BYTES);
+  const anchor = sharedKeys.length > 0 ? await requests.move(sender, shared) : undefined;
   const sizes = messageSizes(one);
   const pace = { atOnce: one.atOnce, durationMs: scale.roundMs };
   const taken = await interleave<Taken>(

@@ -2,8 +2,9 @@
  * The same bytes through whole agents: put, announced as ready, then verified in the arena and released. The time is what an
  * engine waits for, with keys, messages and decisions.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SharedFile } from '../../src/client/shared-file.js';
+import type { SourceChunk } from '../../src/client/source-memory.js';
 import { formatBytes } from '../../src/config/quantities.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
@@ -88,8 +89,8 @@ async function measure(
   const memory = { bytes: chunks * chunkBytes, logDirectory: workDirectory };
   const sourcePath = await makeEngineMemory(memory, teardown);
   for (const { name } of cluster.prefill) await requests.attachAt(name, sourcePath);
-  const source = openSync(sourcePath, 'r+');
-  teardown.defer(() => closeSync(source));
+  const source = await SharedFile.open(sourcePath);
+  teardown.defer(() => source.close());
   const rows: Row[] = [];
   for (const inFlight of scale.inFlight) {
     const taken = await interleave(
@@ -98,9 +99,9 @@ async function measure(
           name: 'kvferry',
           take: async () => {
             const round = bench.nextSeed();
-            fill(source, chunks, chunkBytes, round);
+            await fill(source, chunks, chunkBytes, round);
             const { seconds, events } = await moveAll(cluster, requests, { chunks, chunkBytes, inFlight });
-            bench.countWrong(`through agents, ${path}`, await verifyAll(cluster, requests, events, chunkBytes, round));
+            bench.countWrong(`through agents, ${path}`, await verifyAll(requests, events, chunkBytes, round));
             return (chunks * chunkBytes) / BYTES_PER_GB / seconds;
           },
         },
@@ -142,19 +143,17 @@ async function measureIdle({ prefill, decode }: Cluster, parameters: Row['parame
   };
 }
 
-function fill(source: number, chunks: number, chunkBytes: number, round: number): void {
+async function fill(source: SharedFile, chunks: number, chunkBytes: number, round: number): Promise<void> {
   const chunk = Buffer.allocUnsafe(chunkBytes);
   for (let number = 0; number < chunks; number += 1) {
     fillChunk(chunk, round, number);
-    writeSync(source, chunk, 0, chunkBytes, number * chunkBytes);
+    await source.write(number * chunkBytes, chunk);
   }
 }
 
 interface Moved {
   readonly event: TerminalEvent;
-  readonly keys: readonly string[];
-  /** Number of its first chunk. */
-  readonly first: number;
+  readonly chunks: readonly SourceChunk[];
 }
 
 async function moveAll(
@@ -164,20 +163,18 @@ async function moveAll(
 ): Promise<{ readonly seconds: number; readonly events: readonly Moved[] }> {
   const sender = cluster.prefill[0]?.name ?? '';
   const batches = Array.from({ length: chunks / KEYS_PER_REQUEST }, (_, index) => {
-    const first = index * KEYS_PER_REQUEST;
-    const source = requests.source(KEYS_PER_REQUEST, chunkBytes, first);
-    return { first, keys: freshKeys(KEYS_PER_REQUEST), source };
+    return requests.chunks(freshKeys(KEYS_PER_REQUEST), chunkBytes, index * KEYS_PER_REQUEST);
   });
   const startMs = performance.now();
   const events = await repeatCount({ atOnce: inFlight, count: batches.length }, async (index): Promise<Moved> => {
-    const { first, keys, source } = batches[index] as (typeof batches)[number];
-    return { event: await requests.move(sender, { keys, source }), keys, first };
+    const batch = batches[index] as SourceChunk[];
+    return { event: await requests.move(sender, batch), chunks: batch };
   });
   return { seconds: (performance.now() - startMs) / MS_PER_S, events };
 }
 
+/** Chunks that are missing or have other bytes than their source. Releases the requests. */
 async function verifyAll(
-  cluster: Cluster,
   requests: Requests,
   moved: readonly Moved[],
   chunkBytes: number,
@@ -186,19 +183,13 @@ async function verifyAll(
   const actual = Buffer.allocUnsafe(chunkBytes);
   const expected = Buffer.allocUnsafe(chunkBytes);
   let wrong = 0;
-  for (const { event, keys, first } of moved) {
-    const { request, epoch } = event;
-    const found = await cluster.client.acquire(cluster.decode.name, { request, epoch });
-    const pages = new Map(found.keys.map((key, index) => [key, found.pages[index]]));
-    const arena = openSync(found.arena.path, 'r');
-    for (const [index, key] of keys.entries()) {
-      const page = pages.get(key);
-      fillChunk(expected, round, first + index);
-      if (page !== undefined) readSync(arena, actual, 0, chunkBytes, page * found.arena.pageBytes);
-      if (page === undefined || !actual.equals(expected)) wrong += 1;
+  for (const { event, chunks } of moved) {
+    await using found = await requests.acquire(event);
+    for (const { key, offset } of chunks) {
+      fillChunk(expected, round, offset / chunkBytes);
+      if (found.places.has(key)) await found.read(key, actual);
+      if (!found.places.has(key) || !actual.equals(expected)) wrong += 1;
     }
-    closeSync(arena);
-    await requests.release(event);
   }
   return wrong;
 }

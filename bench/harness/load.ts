@@ -30,14 +30,14 @@ export async function runLoad(
 ): Promise<Taken> {
   const agents = [cluster.decode, ...cluster.prefill];
   const before = await Promise.all(agents.map((agent) => agent.probe()));
-  const source = requests.source(count, CHUNK_BYTES);
   let turn = 0;
   const ran = await repeat({ atOnce, durationMs }, async () => {
     turn += 1;
     const keys = [...sharedKeys, ...freshKeys(count - sharedKeys.length)];
+    const chunks = requests.chunks(keys, CHUNK_BYTES);
     const sender = cluster.prefill[turn % cluster.prefill.length]?.name ?? '';
     const startMs = performance.now();
-    const event = await requests.move(sender, { keys, source });
+    const event = await requests.move(sender, chunks);
     const elapsedMs = performance.now() - startMs;
     await requests.release(event);
     return elapsedMs;

@@ -1,88 +1,82 @@
 /** Requests as engines and a router make them: put, wait for the announcement of the end, release. */
-import { writeFileSync } from 'node:fs';
-import { within } from '../../src/processes/within.js';
-import { KvferryError } from '../../src/protocol/errors.js';
+import type { AcquiredChunks } from '../../src/client/acquired-chunks.js';
+import { attachSegment } from '../../src/client/attach-segment.js';
+import { DecodeEngine } from '../../src/client/decode-engine.js';
+import { OutgoingRequest } from '../../src/client/outgoing-request.js';
+import { RequestEnds } from '../../src/client/request-ends.js';
+import { SharedFile } from '../../src/client/shared-file.js';
+import type { SourceChunk } from '../../src/client/source-memory.js';
+import { SystemClock } from '../../src/control/system-clock.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
-import type { SourceRun } from '../../src/protocol/fields.js';
 import type { Cluster } from './cluster.js';
 
 const TIMEOUT_MS = 60_000;
 const SEGMENT = 'bench';
 
-export interface Batch {
-  readonly keys: readonly string[];
-  readonly source: readonly SourceRun[];
-  /** Default: a request of this one batch. */
-  readonly number?: number;
-  readonly last?: boolean;
-  readonly totalChunks?: number;
-}
-
+/** The bytes of the source do not change while a suite runs, so its requests share them. */
 export class Requests {
   readonly #cluster: Cluster;
-  readonly #waiting = new Map<string, (event: TerminalEvent) => void>();
+  readonly #ends: RequestEnds;
+  readonly #decode: DecodeEngine;
+  readonly #clock = new SystemClock();
   #count = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    cluster.client.onTerminal((event) => {
-      this.#waiting.get(event.request)?.(event);
-      this.#waiting.delete(event.request);
-    });
+    this.#ends = new RequestEnds(cluster.client);
+    this.#decode = new DecodeEngine({ client: cluster.client, agent: cluster.decode.name });
   }
 
   /** Makes a source file of `bytes` bytes and attaches it at every prefill agent. Its path. */
   async attach(directory: string, bytes: number): Promise<string> {
-    const path = `${directory}/source`;
-    writeFileSync(path, new Uint8Array(bytes), { flag: 'wx' });
-    await Promise.all(this.#cluster.prefill.map(({ name }) => this.attachAt(name, path)));
-    return path;
+    const file = await SharedFile.create(`${directory}/source`, bytes);
+    await file.write(0, new Uint8Array(bytes));
+    await file.close();
+    await Promise.all(this.#cluster.prefill.map(({ name }) => this.attachAt(name, file.path)));
+    return file.path;
   }
 
   async attachAt(agent: string, path: string): Promise<void> {
-    await this.#cluster.client.attach(agent, { segment: SEGMENT, path });
+    await attachSegment(this.#cluster.client, agent, { segment: SEGMENT, path });
   }
 
-  /** `count` chunks that lie one after the other from chunk `first` of the source on. */
-  source(count: number, chunkBytes: number, first = 0): SourceRun[] {
-    return count === 0 ? [] : [{ segment: SEGMENT, offset: first * chunkBytes, length: chunkBytes, count }];
+  /** Chunks that lie one after the other from chunk `first` of the source on. */
+  chunks(keys: readonly string[], chunkBytes: number, first = 0): SourceChunk[] {
+    return keys.map((key, index) => ({
+      ...{ key, segment: SEGMENT, length: chunkBytes },
+      offset: (first + index) * chunkBytes,
+    }));
   }
 
-  nextName(): string {
+  /** Expects the end of a new request from now on. */
+  begin(sender: string, totalChunks: number): OutgoingRequest {
     this.#count += 1;
-    return `bench-${this.#count}`;
-  }
-
-  /** Resolves when the request has ended, however. To be called before it is put. */
-  ending(request: string): Promise<TerminalEvent> {
-    const ended = new Promise<TerminalEvent>((resolve) => {
-      this.#waiting.set(request, resolve);
-    });
-    return within(TIMEOUT_MS, `nobody announced the end of ${request}`, ended);
-  }
-
-  async put(sender: string, request: string, batch: Batch): Promise<void> {
-    const { keys, source, number = 0, last = true, totalChunks = keys.length } = batch;
+    const request = `bench-${this.#count}`;
     const receiver = this.#cluster.decode.name;
-    await this.#cluster.client.put(sender, {
-      ...{ request, receiver, batch: number, last, totalChunks, timeoutMs: TIMEOUT_MS },
-      keys: [...keys],
-      source: [...source],
-    });
+    const { client } = this.#cluster;
+    return new OutgoingRequest(
+      { request, receiver, totalChunks, timeoutMs: TIMEOUT_MS },
+      { client, agent: sender, ends: this.#ends, clock: this.#clock, patienceMs: 0 },
+    );
   }
 
-  /** Puts it and waits until it is ready. Rejects when it ends in another way. */
-  async move(sender: string, batch: Batch): Promise<TerminalEvent> {
-    const request = this.nextName();
-    const ending = this.ending(request);
-    await this.put(sender, request, batch);
-    const event = await ending;
-    if (event.end === 'ready') return event;
-    const { code = 'internal', message = '' } = event.reason ?? {};
-    throw new KvferryError(code, `request ${request} ended ${event.end}: ${message}`);
+  /** Resolves when the request has ended, however. */
+  async end(outgoing: OutgoingRequest): Promise<TerminalEvent> {
+    return (await outgoing.end({ timeoutMs: TIMEOUT_MS })).event;
   }
 
-  async release({ request, epoch }: TerminalEvent): Promise<void> {
-    await this.#cluster.client.release(this.#cluster.decode.name, { request, epoch });
+  /** Puts one batch and waits until it is ready. Rejects when it ends in another way. */
+  async move(sender: string, chunks: readonly SourceChunk[]): Promise<TerminalEvent> {
+    const outgoing = this.begin(sender, chunks.length);
+    await outgoing.put(chunks);
+    return (await outgoing.ready({ timeoutMs: TIMEOUT_MS })).event;
+  }
+
+  acquire(event: TerminalEvent): Promise<AcquiredChunks> {
+    return this.#decode.acquire(event);
+  }
+
+  release(event: TerminalEvent): Promise<void> {
+    return this.#decode.release(event);
   }
 }

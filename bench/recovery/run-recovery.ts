@@ -82,15 +82,9 @@ async function killOnce(
   const agent = killed === 'sender' ? prefill : decode;
   // The agents are connected, as they are most of the time.
   await requests.release(await move(requests, prefill));
-  const request = requests.nextName();
-  const ending = requests.ending(request);
-  const first = {
-    keys: freshKeys(KEYS),
-    source: requests.source(KEYS, CHUNK_BYTES),
-    last: false,
-    totalChunks: KEYS * 2,
-  };
-  await requests.put(prefill.name, request, first);
+  const outgoing = requests.begin(prefill.name, KEYS * 2);
+  const ending = requests.end(outgoing);
+  await outgoing.put(requests.chunks(freshKeys(KEYS), CHUNK_BYTES));
   if (killed === 'sender') await pages('ready', KEYS, cluster);
   const killedMs = performance.now();
   await agent.kill();
@@ -113,7 +107,7 @@ async function killOnce(
 }
 
 function move(requests: Requests, { name }: BenchAgent) {
-  return requests.move(name, { keys: freshKeys(KEYS), source: requests.source(KEYS, CHUNK_BYTES) });
+  return requests.move(name, requests.chunks(freshKeys(KEYS), CHUNK_BYTES));
 }
 
 async function freeAgain(cluster: Cluster, sinceMs: number): Promise<number> {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { complaints, readIn } from './check-rooms.mjs';
+import { complaintsAboutTests } from './test-names.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
@@ -12,6 +13,7 @@ const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclu
 const removed = new Set(execFileSync('git', ['ls-files', '--deleted'], { cwd: root, encoding: 'utf8' }).split('\n'));
 const files = listed.split('\n').filter((file) => file !== '' && !removed.has(file));
 
-const found = complaints(files, readIn(root));
+const read = readIn(root);
+const found = [...complaints(files, read), ...complaintsAboutTests(files, read)];
 for (const complaint of found) console.error(complaint);
 process.exitCode = found.length > 0 ? 1 : 0;

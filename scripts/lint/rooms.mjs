@@ -4,6 +4,9 @@
 
 /** The rooms that the core and its adapters share: the messages, and the interfaces to the outside world. */
 const BASE = ['src/protocol', 'src/ports'];
+/** What engines are made of, wherever they are: they reach agents by messages and shared memory only. */
+const ENGINE = [...BASE, 'src/client'];
+const ENGINE_WHY = 'an engine knows agents by their protocol only';
 
 /** A part of the agent, in `src/actors`. `below`: the parts that it may import. No part imports one above it. */
 function partOfAgent(packages, ...below) {
@@ -32,13 +35,21 @@ export const ROOMS = {
     packages: ['xstate', 'pino', 'zod'],
     why: 'actors reach the world through ports only',
   },
-  'src/control': { rooms: BASE, why: 'it is an adapter of the control port' },
+  'src/control': {
+    rooms: BASE,
+    packages: ['@nats-io/transport-node', 'node:perf_hooks', 'node:timers/promises'],
+    why: 'it is an adapter of the control port, and clients load it',
+  },
   'src/native': {
     rooms: BASE,
     packages: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:process', 'node:url'],
     why: 'it is an adapter of the fabric port',
   },
-  'src/client': { rooms: [...BASE, 'src/control'], why: 'engines and routers use it without an agent' },
+  'src/client': {
+    rooms: [...BASE, 'src/control'],
+    packages: ['node:fs/promises', 'zod'],
+    why: 'engines and routers install and use it without an agent',
+  },
   'src/processes': { rooms: ['src/protocol'], why: 'commands, benchmarks and tests share it' },
   'src/config': { rooms: [...BASE, 'src/actors'], why: 'it describes options' },
   'src/observe/doctor': {
@@ -64,9 +75,18 @@ export const ROOMS = {
   'src/proof/failpoints': { rooms: BASE, why: 'it decorates ports' },
   'src/proof/faults': { rooms: [...BASE, 'src/proof/failpoints'], why: 'it decorates ports' },
   'src/proof/simulation': {
-    rooms: [...BASE, 'src/actors', 'src/store', 'src/client', 'src/config', 'machines'],
+    rooms: [...BASE, 'src/actors', 'src/store', 'src/client', 'src/config', 'src/proof/simulation', 'machines'],
     why: 'it runs real agents on ports in memory',
   },
+  'src/proof/simulation/world/prefill-engine.ts': {
+    rooms: [...ENGINE, 'src/proof/simulation/world'],
+    why: ENGINE_WHY,
+  },
+  'src/proof/simulation/world/decode-engine.ts': {
+    rooms: [...ENGINE, 'src/proof/simulation/world'],
+    why: ENGINE_WHY,
+  },
+  'src/cli/demo/engines.ts': { rooms: [...ENGINE, 'src/processes', 'src/cli/demo'], why: ENGINE_WHY },
   'src/cli': { rooms: ['src', 'machines'], why: 'it puts the parts together, and nothing imports it' },
   bench: { rooms: ['src', 'machines', 'scripts/docs', '!src/cli'], why: 'it measures the program from outside' },
 };

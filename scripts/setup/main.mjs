@@ -11,17 +11,20 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { compileTypeScript } from './compile.mjs';
 import { withLock } from './lock.mjs';
-import { buildNativeAddon } from './native-addon.mjs';
-import { installNpmPackages } from './npm-packages.mjs';
+import { buildNativeAddon, planNativeAddon } from './native-addon.mjs';
+import { installNpmPackages, planNpmPackages } from './npm-packages.mjs';
 import { say } from './report.mjs';
-import { installSystemPackages } from './system-packages.mjs';
+import { installSystemPackages, planSystemPackages } from './system-packages.mjs';
 
-/** Each step resolves to true when what it provides is there afterwards. `required`: nothing works without it. */
+/**
+ * `plan` resolves to what the step is about to install, or undefined when there is nothing to do. `run` resolves to true when
+ * what the step provides is there afterwards. `required`: nothing works without it.
+ */
 const STEPS = {
-  system: { run: installSystemPackages, required: false },
-  packages: { run: installNpmPackages, required: true },
-  native: { run: buildNativeAddon, required: false },
-  build: { run: compileTypeScript, required: true },
+  system: { plan: planSystemPackages, run: installSystemPackages, required: false },
+  packages: { plan: planNpmPackages, run: installNpmPackages, required: true },
+  native: { plan: planNativeAddon, run: buildNativeAddon, required: false },
+  build: { plan: () => undefined, run: compileTypeScript, required: true },
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -46,14 +49,22 @@ async function main() {
     return 2;
   }
   if (!requireNodeVersion()) return 1;
+  const steps = Object.entries(STEPS).filter(([name]) => asked.length === 0 || asked.includes(name));
   return withLock(root, async () => {
-    for (const [name, step] of Object.entries(STEPS)) {
-      if (asked.length > 0 && !asked.includes(name)) continue;
+    await announce(steps.map(([, step]) => step));
+    for (const [, step] of steps) {
       const ready = await step.run(root, { also });
       if (!ready && (step.required || asked.length > 0)) return 1;
     }
     return 0;
   });
+}
+
+/** Says what will change on this machine, before anything does. */
+async function announce(steps) {
+  const plans = await Promise.all(steps.map((step) => step.plan(root, { also })));
+  const some = plans.filter((plan) => plan !== undefined);
+  if (some.length > 0) say(`about to ${some.join('; ')}`);
 }
 
 process.exitCode = await main();

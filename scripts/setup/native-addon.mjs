@@ -18,10 +18,20 @@ function currentDigest(root) {
   );
 }
 
+const stampFileOf = (root) => path.join(root, 'build/.kvferry-native');
+
+function isBuilt(root) {
+  return existsSync(nativeAddonFile(root)) && readStamp(stampFileOf(root)) === currentDigest(root);
+}
+
+export function planNativeAddon(root) {
+  // The digest needs the npm packages. A machine without them has no addon that is up to date.
+  const hasPackages = existsSync(path.join(root, 'node_modules/node-addon-api/package.json'));
+  return hasPackages && isBuilt(root) ? undefined : 'compile the native addon into build';
+}
+
 export async function buildNativeAddon(root) {
-  const stampFile = path.join(root, 'build/.kvferry-native');
-  const digest = currentDigest(root);
-  if (existsSync(nativeAddonFile(root)) && readStamp(stampFile) === digest) return true;
+  if (isBuilt(root)) return true;
 
   const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
   if (missing.length > 0) {
@@ -49,7 +59,7 @@ export async function buildNativeAddon(root) {
     say(`the native addon was not built: ${WITHOUT_IT}`);
     return false;
   }
-  writeStamp(stampFile, digest);
+  writeStamp(stampFileOf(root), currentDigest(root));
   end();
   return true;
 }

@@ -15,11 +15,13 @@ function holdsWhatIsLocked(root) {
   const installed = read(recordFile);
   const locked = read(path.join(root, 'package-lock.json'));
   const sameVersions = Object.entries(installed).every(([name, entry]) => locked[name]?.version === entry.version);
-  // Optional packages are the binaries for other systems: npm leaves them out.
+  // npm leaves out optional packages that are binaries for other systems. Those that package.json names are for this one.
+  const { dependencies, devDependencies, optionalDependencies } = locked[''];
+  const named = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const complete = Object.entries(locked).every(
     ([name, entry]) => name === '' || entry.optional || entry.devOptional || name in installed,
   );
-  return sameVersions && complete;
+  return sameVersions && complete && named.every((name) => `node_modules/${name}` in installed);
 }
 
 /** The npm that runs this script. If another package manager runs it, the npm on the path. */
@@ -30,10 +32,20 @@ function npmCommand() {
   return found === undefined ? undefined : [found];
 }
 
+const stampFileOf = (root) => path.join(root, 'node_modules/.kvferry-lock');
+const lockDigest = (root) => digestOf(root, ['package-lock.json']);
+const isStamped = (root) => readStamp(stampFileOf(root)) === lockDigest(root);
+
+export function planNpmPackages(root) {
+  return isStamped(root) || holdsWhatIsLocked(root)
+    ? undefined
+    : 'install the npm packages of package-lock.json into node_modules';
+}
+
 export async function installNpmPackages(root) {
-  const stampFile = path.join(root, 'node_modules/.kvferry-lock');
-  const digest = digestOf(root, ['package-lock.json']);
-  if (readStamp(stampFile) === digest) return true;
+  if (isStamped(root)) return true;
+  const stampFile = stampFileOf(root);
+  const digest = lockDigest(root);
   if (holdsWhatIsLocked(root)) {
     writeStamp(stampFile, digest);
     return true;
@@ -46,8 +58,8 @@ export async function installNpmPackages(root) {
   }
   const end = begin('installing npm packages');
   // No package's own scripts: nothing may be downloaded or built behind the lock file's back. Development packages are
-  // asked for by name, because NODE_ENV=production would leave them out.
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'];
+  // asked for by name, because NODE_ENV=production would leave them out; so are optional ones, which a setting of npm may.
+  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const result = await run(npm[0], [...npm.slice(1), ...args], { cwd: root });
   if (!result.ok) {
     end('failed');

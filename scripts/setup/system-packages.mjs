@@ -43,14 +43,34 @@ function sayMissing(missing) {
   for (const need of missing) say(`missing: ${need.name}, for ${need.purpose}`);
 }
 
-const installCommand = (packages) =>
-  `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+const installCommand = (packages) => `apt-get update && apt-get install -y --no-install-recommends ${packages}`;
 
-/** `also`: for what more than the demo (`onlyFor` of `systemNeeds`). */
+const debianNames = (needs) => needs.map((need) => need.debian).join(' ');
+
+/** What this machine lacks of what every command needs, and of what is only for one that `also` names. */
+function findMissing(also) {
+  return systemNeeds().filter((need) => !need.present && (need.onlyFor === undefined || also.includes(need.onlyFor)));
+}
+
+const stampFileOf = (root) => path.join(root, 'build/.kvferry-system-packages');
+
+/** As `privilege`; undefined also when an attempt to install the same packages has just failed. */
+async function privilegeToInstall(root, missing) {
+  if (missing.length === 0 || !isDebian()) return undefined;
+  const [triedPackages, triedAt] = (readStamp(stampFileOf(root)) ?? '').split('\n');
+  const triedLately = triedPackages === debianNames(missing) && Date.now() - Number(triedAt) < RETRY_AFTER_MS;
+  return triedLately ? undefined : privilege();
+}
+
+export async function planSystemPackages(root, { also }) {
+  const missing = findMissing(also);
+  const prefix = await privilegeToInstall(root, missing);
+  if (prefix === undefined) return undefined;
+  return `install the Debian packages ${debianNames(missing)} (apt-get, as root)`;
+}
+
 export async function installSystemPackages(root, { also }) {
-  const findMissing = () =>
-    systemNeeds().filter((need) => !need.present && (need.onlyFor === undefined || also.includes(need.onlyFor)));
-  const missing = findMissing();
+  const missing = findMissing(also);
   if (missing.length === 0) return true;
   if (!isDebian()) {
     sayMissing(missing);
@@ -58,17 +78,18 @@ export async function installSystemPackages(root, { also }) {
     return false;
   }
 
-  const packages = missing.map((need) => need.debian);
-  const stampFile = path.join(root, 'build/.kvferry-system-packages');
-  const [triedPackages, triedAt] = (readStamp(stampFile) ?? '').split('\n');
-  const triedLately = triedPackages === packages.join(' ') && Date.now() - Number(triedAt) < RETRY_AFTER_MS;
-  const prefix = triedLately ? undefined : await privilege();
+  const prefix = await privilegeToInstall(root, missing);
   if (prefix === undefined) {
     sayMissing(missing);
-    say(`to install it, run as root: ${installCommand(packages)}`);
+    say(`to install it, run as root: ${installCommand(debianNames(missing))}`);
     return false;
   }
 
+  return installPackages(root, prefix, missing, also);
+}
+
+async function installPackages(root, prefix, missing, also) {
+  const packages = missing.map((need) => need.debian);
   const end = begin(`installing Debian packages ${packages.join(' ')}`);
   // A package source that cannot be reached does not stop the installation. Its error is shown if the installation fails.
   const update = await aptGet(prefix, ['update', '-o', 'APT::Update::Error-Mode=any']);
@@ -85,7 +106,7 @@ export async function installSystemPackages(root, { also }) {
     missing.flatMap((need) => need.service ?? []),
   );
 
-  const left = findMissing();
+  const left = findMissing(also);
   if (left.length === 0) {
     end();
     return true;
@@ -93,7 +114,7 @@ export async function installSystemPackages(root, { also }) {
   end('failed');
   showDetails(update.ok ? install.output : update.output + install.output);
   sayMissing(left);
-  say(`to install it, run as root: ${installCommand(left.map((need) => need.debian))}`);
-  writeStamp(stampFile, `${left.map((need) => need.debian).join(' ')}\n${Date.now()}`);
+  say(`to install it, run as root: ${installCommand(debianNames(left))}`);
+  writeStamp(stampFileOf(root), `${debianNames(left)}\n${Date.now()}`);
   return false;
 }

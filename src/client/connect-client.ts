@@ -1,4 +1,4 @@
-/** A client with a connection of its own. */
+/** Connects to NATS and makes a client. */
 import { connectNats, type NatsControlOptions } from '../control/nats-control.js';
 import { KvferryClient } from './kvferry-client.js';
 

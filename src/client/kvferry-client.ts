@@ -1,8 +1,8 @@
 /**
- * What engines and routers in TypeScript use to talk to agents. It checks every reply and event against the protocol,
+ * The messages of engines and routers, one method for each. The client checks every reply and event against the protocol,
  * turns error replies into `ReplyError`, and gives every call a deadline. Calls reject with a `KvferryError`:
  * `no_responders` when there is no such agent, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`, or
- * what the agent answered (docs/protocol.md).
+ * the code that the agent answered (docs/protocol.md). `PrefillEngine` and `DecodeEngine` send these messages for an engine.
  */
 import type { z } from 'zod';
 import type { ControlPort, ControlSubscription } from '../ports/control.js';
@@ -17,23 +17,25 @@ import { type FaultReply, type FaultRequest, faultReply } from '../protocol/faul
 import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
+import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
 import { type Operation, subjects } from '../protocol/subjects.js';
 
 /** Time for one call; long enough for an agent to register a large segment with its fabric. */
 const CALL_TIMEOUT_MS = 10_000;
 /** How long `discover` collects answers. */
 const DISCOVER_TIMEOUT_MS = 250;
-/** Requests whose terminal event was heard, so that a second one can be told. */
+/** Requests whose terminal event is remembered, so that a second one is recognised. */
 const TERMINALS_REMEMBERED_MAX = 100_000;
 
 /** The fields of a message, without its version. */
 export type OperationInput<O extends Operation> = Omit<z.input<(typeof operationSchemas)[O]['request']>, 'v'>;
 
 export interface CallOptions {
+  /** Time for the answer. Milliseconds. */
   readonly timeoutMs?: number;
   /**
-   * Go with the message: `traceparent` and its like, as OpenTelemetry's `propagation.inject` writes them, by which the agents
-   * continue a trace (docs/tracing.md).
+   * Sent with the message: `traceparent` and other headers that OpenTelemetry's `propagation.inject` writes. With them the
+   * agents continue a trace (docs/tracing.md).
    */
   readonly headers?: MessageHeaders;
 }
@@ -47,8 +49,8 @@ export class KvferryClient {
   readonly #onInvalid: (error: unknown, body: string) => void;
 
   /**
-   * `timeoutMs` is for calls that bring none. `onInvalid` hears of events and announcements that do not fit the
-   * protocol; they are dropped.
+   * `timeoutMs` is the time for the answer to a call that does not bring its own. `onInvalid` receives events and
+   * announcements that do not fit the protocol; they are dropped.
    */
   constructor(
     control: ControlPort,
@@ -59,12 +61,15 @@ export class KvferryClient {
     this.#onInvalid = options.onInvalid ?? (() => undefined);
   }
 
-  /** Hands a batch of chunks to a prefill agent. Resolves when it is accepted, not when it has arrived. */
+  /**
+   * Hands a batch of chunks to a prefill agent. Resolves when the agent has accepted it; its bytes arrive later. When no
+   * answer comes, the agent may accept the batch all the same, and later.
+   */
   put(agent: string, input: OperationInput<'put'>, options?: CallOptions): Promise<OperationReply<'put'>> {
     return this.#call(agent, 'put', input, options);
   }
 
-  /** Gives a request up, at its prefill or decode agent. */
+  /** Gives a request up, at its prefill or decode agent. It may overtake a `put` whose answer is not here yet. */
   cancel(agent: string, input: OperationInput<'cancel'>, options?: CallOptions): Promise<OperationReply<'cancel'>> {
     return this.#call(agent, 'cancel', input, options);
   }
@@ -109,7 +114,7 @@ export class KvferryClient {
     return this.#call(agent, 'unstage', input, options);
   }
 
-  /** Its live actors, and the map of its pages. */
+  /** The live actors of an agent, and the map of its pages. */
   inspect(
     agent: string,
     input: OperationInput<'inspect'> = {},
@@ -148,34 +153,39 @@ export class KvferryClient {
   }
 
   /**
-   * Hears the one terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
-   * other may announce another one: the first holds, and the handler hears no second (of the last 100,000 requests);
-   * `onRepeated` does. `headers` say which trace the request belongs to, for OpenTelemetry's `propagation.extract`; there are
-   * none from agents that do not trace.
+   * Receives the terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
+   * other agent may announce another end. The first event counts: the handler receives no second one (of the last 100,000
+   * requests), `onRepeated` does. `headers` name the trace of the request, for OpenTelemetry's `propagation.extract`. Agents
+   * that do not trace send none.
    */
   onTerminal(
     handler: (event: TerminalEvent, headers: MessageHeaders) => void,
     onRepeated: (event: TerminalEvent) => void = () => undefined,
   ): ControlSubscription {
-    const heard = new Set<string>();
+    const seen = new Set<string>();
     return this.#on(subjects.terminals, terminalEvent, (event, headers) => {
       const identity = `${event.epoch}/${event.request}`;
-      if (heard.has(identity)) {
+      if (seen.has(identity)) {
         onRepeated(event);
         return;
       }
-      heard.add(identity);
-      for (const oldest of heard) {
-        if (heard.size <= TERMINALS_REMEMBERED_MAX) break;
-        heard.delete(oldest);
+      seen.add(identity);
+      for (const oldest of seen) {
+        if (seen.size <= TERMINALS_REMEMBERED_MAX) break;
+        seen.delete(oldest);
       }
       handler(event, headers);
     });
   }
 
-  /** Hears which source memory the engine of that prefill agent may use again. */
+  /** Receives which source memory the engine of that prefill agent may use again. May come before the answer to its `put`. */
   onSourceReleased(agent: string, handler: (event: SourceReleasedEvent) => void): ControlSubscription {
     return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, handler);
+  }
+
+  /** Receives the heartbeats of one agent. Another `epoch` is another process, which knows nothing of the one before. */
+  onHeartbeat(agent: string, handler: (beat: Heartbeat) => void): ControlSubscription {
+    return this.#on(subjects.heartbeat(agent), heartbeat, handler);
   }
 
   /** Resolves when the subscriptions made so far are in force. */

@@ -21,7 +21,6 @@ import {
   headers as natsHeaders,
   type Status,
 } from '@nats-io/transport-node';
-import type { Logger } from 'pino';
 import type {
   ControlMessage,
   ControlPort,
@@ -48,6 +47,13 @@ const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
 /** Status of the answer of NATS to a request without a subscriber. */
 const NO_RESPONDERS_STATUS = 503;
 
+/** Where the connection reports outages and lost messages. A logger of pino is one. */
+export interface ControlLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
 export interface NatsControlOptions {
   /** One URL, or several separated by commas. A URL may contain a user and password, or a token. */
   readonly servers: string;
@@ -55,7 +61,7 @@ export interface NatsControlOptions {
   readonly name: string;
   /** Time to try until the first connection. Default: one attempt at each server. */
   readonly connectTimeoutMs?: number;
-  readonly logger?: Logger;
+  readonly logger?: ControlLogger;
 }
 
 /** Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`. */
@@ -108,7 +114,7 @@ interface Outgoing {
 
 class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
-  readonly #logger: Logger | undefined;
+  readonly #logger: ControlLogger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
@@ -121,7 +127,7 @@ class NatsControl implements ControlPort {
   #status: ControlStatus = 'connected';
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, logger: Logger | undefined) {
+  constructor(connection: NatsConnection, logger: ControlLogger | undefined) {
     this.#connection = connection;
     this.#logger = logger;
     connection.subscribe(`${this.#inbox}.*`, {
@@ -308,7 +314,7 @@ class NatsControl implements ControlPort {
   #disconnected(): void {
     if (this.#closing !== undefined) return;
     this.#status = 'disconnected';
-    this.#logger?.warn('NATS is away');
+    this.#logger?.warn({}, 'NATS is away');
     this.#endWaits(disconnected());
     this.#report();
   }
@@ -316,7 +322,7 @@ class NatsControl implements ControlPort {
   #reconnected(): void {
     if (this.#closing !== undefined) return;
     this.#status = 'connected';
-    this.#logger?.info('NATS is back');
+    this.#logger?.info({}, 'NATS is back');
     for (const { subject, body, headers } of this.#outbox.splice(0)) {
       this.#connection.publish(subject, body, toNats(headers));
     }

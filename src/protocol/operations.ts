@@ -172,8 +172,8 @@ const requestRow = z.strictObject({
   ageMs: natural.describe(
     'Time since this agent first received a message about it or, if it has ended, since its end.',
   ),
-  batches: natural.describe('Number of batches so far.'),
-  chunks: natural.describe('Number of chunks in those batches.'),
+  batches: natural.optional().describe('Number of batches so far. Left out when the request has ended.'),
+  chunks: natural.optional().describe('Number of chunks in those batches. Left out when the request has ended.'),
   end: end.optional().describe('Present when the request has ended.'),
   reason: failure.optional().describe('Present when the request has ended and `end` is not `ready`.'),
 });

@@ -223,7 +223,7 @@ describe('messages between agents are refused', () => {
     ],
     ['inquire', 'an unknown request', { v: 1, request: 'x', epoch: prefillEpoch }, 'unknown_request', 'request'],
     ['put', 'an operation agents do not have', {}, 'unknown_operation', 'subject'],
-  ])('%s: %s', async (operation, _, body, code, field) => {
+  ])('%s with %s is refused', async (operation, _, body, code, field) => {
     const cluster = await halfway();
     const before = await cluster.status('decode-0');
     const subject = subjects.peer('decode-0', decodeEpoch, operation as 'commit');

@@ -15,7 +15,7 @@ async function pair(): Promise<Cluster> {
 }
 
 describe('cancel', () => {
-  test('P5, T5: the page of a cancelled write is not handed out before the write has drained', async () => {
+  test('P5, T5: a write is cancelled → its page is not handed out before it has drained', async () => {
     const made = await pair();
     const writes = made.fabrics.holdWrites();
     await made.put('prefill-0', 'r1', ['k0', 'k1']);
@@ -45,7 +45,7 @@ describe('cancel', () => {
     expect((await made.status('decode-0')).pages).toEqual(empty);
   });
 
-  test('P6, T6: what arrives for a request that has ended gets the recorded end, and nothing comes back to life', async () => {
+  test('P6, T6: a message for a request that has ended → its recorded end, nothing more', async () => {
     const made = await pair();
     const writes = made.fabrics.holdWrites();
     const { epoch } = await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
@@ -88,7 +88,7 @@ describe('cancel', () => {
   });
 });
 
-test('P7: the time of a request runs from the arrival of its first batch, also while its receiver is looked up', async () => {
+test("P7: the deadline counts from the first batch, also during the receiver's look-up", async () => {
   const made = await pair();
   made.network.fate = ({ subject }) => ({
     copies: subject.endsWith('.connect') ? 0 : 1,
@@ -102,7 +102,7 @@ test('P7: the time of a request runs from the arrival of its first batch, also w
 });
 
 describe('a write that fails', () => {
-  test('S15: one refused chunk ends the whole request: earlier batches go, all source memory comes back', async () => {
+  test('S15: one refused chunk → the whole request ends, all source memory comes back', async () => {
     const made = await pair();
     const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
     await made.clock.advance(1000);
@@ -119,7 +119,7 @@ describe('a write that fails', () => {
     expect(made.released.every((event) => event.epoch === epoch)).toBe(true);
   });
 
-  test('P5: after a broken connection the pages are free only when the remote key was revoked', async () => {
+  test('P5: a connection breaks → its pages are free only when the remote key is revoked', async () => {
     const made = await pair();
     let reconnects = 0;
     await made.put('prefill-0', 'r0', ['k1'], { first: 1 });
@@ -141,7 +141,7 @@ describe('a write that fails', () => {
     expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
   });
 
-  test('P5: also when the receiver was held for lost before it could be asked for another remote key', async () => {
+  test('P5: the receiver was declared dead → its pages wait for the revoked key too', async () => {
     const made = await pair();
     const { epoch } = await made.put('prefill-0', 'r0', ['k1'], { first: 1 });
     await made.ended('r0');
@@ -193,7 +193,7 @@ describe('messages that get lost', () => {
     expect(await made.status('prefill-0')).toMatchObject({ requestsTotal: 0, counters: { requests_sent_ready: 1 } });
   });
 
-  test('P7, P12: the notices that others wrote the joined chunks are lost: the sender asks', async () => {
+  test('P7, P12: notices about joined chunks are lost → the sender asks', async () => {
     const made = await pair();
     await made.agent('prefill-1', 'prefill');
     await made.segment('prefill-1', 'engine', ['k0', 'k1', 'k2', 'k3']);
@@ -223,7 +223,7 @@ describe('messages that get lost', () => {
 });
 
 describe('deadlines', () => {
-  test('P7, T7: a request that waits for pages meets its deadline, and the others are served meanwhile', async () => {
+  test('P7, T7: a request waits for pages until its deadline → the others are served', async () => {
     const made = await pair();
     const { epoch } = await made.put('prefill-0', 'holder', ['k0', 'k1'], { last: false, totalChunks: 8 });
     await made.clock.advance(100);
@@ -297,7 +297,7 @@ describe('P9: an answer that cannot be true', () => {
 });
 
 describe('P13, P14: epochs', () => {
-  test('a sender that is gone: its pages are back after three heartbeats, and the router hears of it', async () => {
+  test('a sender is gone → after three heartbeats a terminal event and free pages', async () => {
     const made = await pair();
     const writes = made.fabrics.holdWrites();
     await made.put('prefill-0', 'r1', ['k0', 'k1']);
@@ -311,7 +311,7 @@ describe('P13, P14: epochs', () => {
     writes.release();
   });
 
-  test('a receiver that is gone: a typed error before the deadline, announced by the sender', async () => {
+  test('a receiver is gone → its sender announces a typed error before the deadline', async () => {
     const made = await pair();
     const writes = made.fabrics.holdWrites();
     await made.put('prefill-0', 'r1', ['k0', 'k1']);
@@ -346,7 +346,7 @@ describe('stopping', () => {
   });
 });
 
-test('S5, P5: source memory is not given back while the fabric may read it, however long the write takes to drain', async () => {
+test('S5, P5: a write drains slowly → source memory is not given back before', async () => {
   const made = clusters.create();
   const decode = await made.agent('decode-0', 'decode');
   await made.agent('prefill-0', 'prefill', { writeDrainTimeoutMs: 500 });

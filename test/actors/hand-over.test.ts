@@ -36,7 +36,7 @@ async function nothingIsLeft(made: Cluster, total = 8): Promise<void> {
   }
 }
 
-test('P2, T2: the writer is cancelled in the middle of its write: who had joined writes, and is ready', async () => {
+test('P2, T2: the writer is cancelled in its write → the joined request takes over', async () => {
   const made = await cluster();
   const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'a', ['k0', 'k1']);
@@ -91,7 +91,7 @@ test('P2: from one to the next: the second writer fails too, the third takes its
   await nothingIsLeft(made);
 });
 
-test('P2, P5: without a free page the hand-over waits until the quarantined one is safe', async () => {
+test('P2, P5: no free page → the hand-over waits until the quarantined page is safe', async () => {
   const made = await cluster(2);
   const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'a', ['k0', 'k1']);
@@ -109,7 +109,7 @@ test('P2, P5: without a free page the hand-over waits until the quarantined one 
   await nothingIsLeft(made, 2);
 });
 
-test('P2: the hand-over overtakes the answer to allocate, and is lost at first: nothing happens twice', async () => {
+test('P2: a hand-over is lost, then overtakes the reply → nothing happens twice', async () => {
   const made = await cluster();
   const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'a', ['k0', 'k1']);
@@ -131,7 +131,7 @@ test('P2: the hand-over overtakes the answer to allocate, and is lost at first: 
   await nothingIsLeft(made);
 });
 
-test('P2: the joined request has another remote key by now: it is asked again under that one', async () => {
+test('P2: the joined request has a new remote key → it is asked again under that key', async () => {
   const made = await cluster();
   const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'a', ['k0']);
@@ -151,7 +151,7 @@ test('P2: the joined request has another remote key by now: it is asked again un
   await nothingIsLeft(made);
 });
 
-test('P2: nobody takes over: the joined request fails with the reason, and is never ready', async () => {
+test('P2: no request takes over → the joined request fails with the reason', async () => {
   const made = await cluster();
   const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'a', ['k0']);

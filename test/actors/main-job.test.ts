@@ -43,7 +43,7 @@ describe('one request', () => {
     expect((await made.status('decode-0')).pages).toEqual(empty);
   });
 
-  test('S5: source memory is given back once per chunk, as soon as its bytes are delivered', async () => {
+  test('S5: a chunk is delivered → its source memory is given back at once, and once', async () => {
     const made = await cluster();
     const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
     await made.ended('r1');
@@ -124,7 +124,7 @@ describe('shared prefixes', () => {
     expect((await made.status('decode-0')).pages).toEqual(empty);
   });
 
-  test('P1, T1: a request that joined a held write is not ready before that write is committed', async () => {
+  test('P1, T1: a joined write is held → the request is not ready before its commit', async () => {
     const made = await cluster();
     const writes = made.fabrics.holdWrites();
     const a = await made.put('prefill-0', 'a', ['k0', 'k1']);

@@ -49,7 +49,7 @@ describe('journal', () => {
     ]);
   });
 
-  test('has the whole life of a request, in order, at its receiver, with what became of its chunks', async () => {
+  test('has the whole life of a request and its chunks, in order, at its receiver', async () => {
     const made = await cluster();
     const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
     await made.ended('r1');
@@ -150,7 +150,7 @@ describe('journal', () => {
 });
 
 describe('inspect', () => {
-  test('shows a transfer: its state, what it waits for, until when, and what it remembers', async () => {
+  test('shows a transfer: state, context, what it waits for, and until when', async () => {
     const made = await cluster();
     await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2, timeoutMs: 10_000 });
     await made.clock.advance(1000);

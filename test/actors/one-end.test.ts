@@ -21,7 +21,7 @@ async function cluster(): Promise<Made> {
 }
 
 /** What was published about the request, all told, a long time later; and what both agents say when they are asked. */
-async function endsOf({ made }: Made, request: string) {
+async function endsOf(made: Cluster, request: string) {
   await made.clock.advance(60_000);
   const published = made.terminals.filter((event) => event.request === request);
   const asked: unknown[] = [];
@@ -32,25 +32,23 @@ async function endsOf({ made }: Made, request: string) {
   return { published: published.map(({ end, reason }) => [end, reason?.code]), asked };
 }
 
-test('P12, P14: the receiver is stopped for longer than its sender waits: the sender announces, the receiver keeps to it', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+test("P12, P14: the receiver is stopped for long → the sender's announcement holds", async () => {
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   // The last commit is under way when it is stopped: it would be ready, had it not been away.
   made.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('.commit') ? 50 : 0 });
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
   await made.freeze(decode, 10_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
   expect((await made.status('decode-0')).pages).toMatchObject({ free: 8 });
 });
 
-test('P12: the receiver is stopped for a moment only: it asks, nobody has announced anything, and it is ready', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+test('P12: the receiver is stopped for a moment → it asks, finds no end, and is ready', async () => {
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   await made.freeze(decode, 2000);
@@ -59,25 +57,23 @@ test('P12: the receiver is stopped for a moment only: it asks, nobody has announ
   expect((await made.status('decode-0')).counters).toMatchObject({ ends_confirmed: 1 });
 });
 
-test('P12, P14: the receiver is cut off from NATS past the deadline of its request: one event', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+test('P12, P14: the receiver is cut off from NATS past the deadline → one event', async () => {
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
   await made.cutOff(decode, 20_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
-test('P12, P14: the sender is cut off from NATS: it judges nobody, and keeps to what the receiver announced', async () => {
-  const cluster_ = await cluster();
-  const { made, prefill } = cluster_;
+test("P12, P14: the sender is cut off from NATS → the receiver's announcement holds", async () => {
+  const { made, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
   await made.cutOff(prefill, 20_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({ published: [['failed', 'sender_lost']], asked: ['failed', 'failed'] });
+  expect(await endsOf(made, 'r1')).toEqual({ published: [['failed', 'sender_lost']], asked: ['failed', 'failed'] });
 });
 
 test('P12, P14: both are cut off, as when NATS restarts: the request goes on', async () => {
@@ -100,15 +96,14 @@ test('P14: three heartbeats are lost, and nothing else: asked directly, the peer
   expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
 });
 
-test('P12: no provider connects any more, but messages do: the receiver announces, nobody else', async () => {
-  const cluster_ = await cluster();
-  const { made } = cluster_;
+test('P12: no provider connects, but messages arrive → only the receiver announces', async () => {
+  const { made } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   made.fabrics.reachable = () => false;
   made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'connection_lost']],
     asked: ['failed', 'failed'],
   });
@@ -121,23 +116,21 @@ async function bothStopped({ made, decode, prefill }: Made, decodeMs: number, af
   await Promise.all([decodeStopped, made.freeze(prefill, prefillMs)]);
 }
 
-test('P12: messages that lay unread while the receiver was stopped begin nothing that it announces', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+test('P12: messages lay unread in a stopped receiver → they begin nothing it announces', async () => {
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r0', ['k0']);
   await made.ended('r0');
   const stopped = made.freeze(decode, 10_000);
   await made.put('prefill-0', 'r1', keys, { timeoutMs: 20_000 });
   await stopped;
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
-test('P12: an answer that lay unread while the receiver was stopped again says nothing: it asks again', async () => {
-  const cluster_ = await cluster();
-  const { made, decode } = cluster_;
+test('P12: a confirm reply lay unread in a stopped receiver → it asks again', async () => {
+  const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
   await made.freeze(decode, 2000);
@@ -149,21 +142,21 @@ test('P12: an answer that lay unread while the receiver was stopped again says n
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
   await made.clock.until(() => confirmed);
   await made.freeze(decode, 10_000);
-  expect(await endsOf(cluster_, 'r1')).toEqual({
+  expect(await endsOf(made, 'r1')).toEqual({
     published: [['failed', 'receiver_lost']],
     asked: ['failed', 'failed'],
   });
 });
 
-test('P12, P14: the sender was stopped itself while its receiver was silent: it has heard nobody, and holds nobody for lost', async () => {
-  const cluster_ = await cluster();
-  await cluster_.made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
-  await cluster_.made.clock.advance(100);
-  await bothStopped(cluster_, 2500, 2000, 10_000);
-  expect((await endsOf(cluster_, 'r1')).published).toEqual([['failed', 'sender_lost']]);
+test('P12, P14: sender stopped while its receiver is silent → it declares no peer dead', async () => {
+  const { made, decode, prefill } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
+  await made.clock.advance(100);
+  await bothStopped({ made, decode, prefill }, 2500, 2000, 10_000);
+  expect((await endsOf(made, 'r1')).published).toEqual([['failed', 'sender_lost']]);
 });
 
-test('P5: a sender that held us for lost says nothing about its writes: its remote key is revoked, and the pages are free', async () => {
+test('P5: a sender never reports its writes → its key is revoked, its pages are free', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 5000 });
   await made.clock.advance(100);
@@ -183,7 +176,7 @@ test('P5: a sender that held us for lost says nothing about its writes: its remo
   expect(counters).toMatchObject({ quarantines_overdue: 1, grants_revoked: 1 });
 });
 
-test('P5: a remote key was revoked behind its sender: the next request gets a new one, and is ready', async () => {
+test('P5: a remote key is revoked unnoticed → the next request gets a new key', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 5000 });
   await made.ended('r1');
@@ -198,7 +191,7 @@ test('P5: a remote key was revoked behind its sender: the next request gets a ne
   expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
 });
 
-test('P14: a heartbeat of a dead predecessor comes late: it says nothing about the living', async () => {
+test('P14: a late heartbeat of a dead predecessor → its successor stays alive', async () => {
   const { made, decode, prefill } = await cluster();
   const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, leaving: false };
   made.kill(decode);

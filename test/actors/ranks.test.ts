@@ -138,7 +138,7 @@ describe('ready', () => {
     expect(await ranked.recorded(names(ranked, 0, 1, 2, 3))).toEqual(eight('ready'));
   });
 
-  test('P17: whoever hears ready can acquire on every rank at that very moment', async () => {
+  test('P17: ready is announced → every rank can be acquired at that very moment', async () => {
     const ranked = await Ranked.create(3);
     const { made } = ranked;
     // Words to the ranks are slow, and the first of them are lost.
@@ -194,7 +194,7 @@ describe('ready', () => {
 });
 
 describe('one rank does not succeed', () => {
-  test('T13, P17: of four ranks the third fails: the request ends on all four, with one event', async () => {
+  test('T13, P17: one of four ranks fails → the request ends on all, with one event', async () => {
     const ranked = await Ranked.create(4);
     const { made } = ranked;
     for (const rank of [0, 1, 3]) await ranked.put(rank);
@@ -227,7 +227,7 @@ describe('one rank does not succeed', () => {
     expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(four('cancelled'));
   });
 
-  test('P17: cancelled at the lead before its own rank has come; that one gets the end as its answer', async () => {
+  test('P17: cancelled at the lead before its own rank comes → that rank gets the end', async () => {
     const ranked = await Ranked.create(2);
     await ranked.put(1);
     await ranked.made.clock.advance(100);
@@ -281,7 +281,7 @@ describe('one rank does not succeed', () => {
   });
 });
 
-describe('somebody dies', () => {
+describe('an agent dies', () => {
   test('P14, P17: the sender of a rank that is not complete', async () => {
     const ranked = await Ranked.create(3);
     for (const rank of [0, 2]) await ranked.put(rank);
@@ -320,7 +320,7 @@ describe('somebody dies', () => {
     },
   );
 
-  test('P12, P17: the lead is restarted, and a rank comes to it that the dead one never heard of: one event', async () => {
+  test('P12, P17: a rank comes to a restarted lead that does not know it → one event', async () => {
     const ranked = await Ranked.create(2);
     await ranked.putFirst(0);
     await ranked.made.clock.advance(100);
@@ -332,7 +332,7 @@ describe('somebody dies', () => {
     expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
   });
 
-  test('P14, P17: the sender of a rank is restarted and puts it again: that does not complete what has failed', async () => {
+  test('P14, P17: the sender of a failed rank restarts and puts again → it stays failed', async () => {
     const ranked = await Ranked.create(2);
     await ranked.put(0);
     await ranked.putFirst(1);
@@ -349,7 +349,7 @@ describe('somebody dies', () => {
   });
 });
 
-test('P17: every sender is restarted and puts its rank again: another attempt, under the same id', async () => {
+test('P17: all senders restart and put again → another attempt under the same id', async () => {
   const ranked = await Ranked.create(2);
   const { made } = ranked;
   await ranked.putFirst(0);
@@ -364,7 +364,7 @@ test('P17: every sender is restarted and puts its rank again: another attempt, u
   expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'sender_lost'], ['ready']]);
 });
 
-test('P17: what leads the ranks throws: the request fails on all of them, once, with the reason', async () => {
+test('P17: the group of ranks throws → the request fails on all, once, with the reason', async () => {
   const ranked = await Ranked.create(3);
   const broken = vi.spyOn(GroupActor.prototype, 'tellRanks').mockImplementationOnce(() => {
     throw new TypeError('a bug');
@@ -377,8 +377,8 @@ test('P17: what leads the ranks throws: the request fails on all of them, once, 
   expect((await ranked.made.status('decode-0')).counters).toMatchObject({ actors_crashed: 1 });
 });
 
-describe('somebody is away', () => {
-  test('P12, P17: the lead is stopped for longer than the others wait: the sender of rank 0 announces, and the lead keeps to it', async () => {
+describe('an agent is away', () => {
+  test("P12, P17: the lead is stopped for long → the end that rank 0's sender announced", async () => {
     const ranked = await Ranked.create(3);
     for (const rank of [0, 1]) await ranked.put(rank);
     await ranked.putFirst(2);
@@ -390,7 +390,7 @@ describe('somebody is away', () => {
     expect(await ranked.freePages(receivers(ranked, 0, 1, 2))).toEqual([TOTAL, TOTAL, TOTAL]);
   });
 
-  test('P12, P17: the lead is stopped for a moment: it hears every rank again, and then it is ready', async () => {
+  test('P12, P17: the lead is stopped for a moment → every rank reports again, ready', async () => {
     const ranked = await Ranked.create(3);
     for (const rank of [0, 1]) await ranked.put(rank);
     await ranked.putFirst(2);
@@ -401,7 +401,7 @@ describe('somebody is away', () => {
     expect(await ranked.recorded(names(ranked, 0, 1, 2))).toEqual([...four('ready'), 'ready', 'ready']);
   });
 
-  test('P12, P17: a complete rank is cut off while the others end: it learns the end when it is back', async () => {
+  test('P12, P17: a complete rank is cut off while the others end → it learns the end', async () => {
     const ranked = await Ranked.create(2);
     await ranked.put(1);
     await ranked.putFirst(0);

@@ -20,7 +20,7 @@ function breakWrites(made: Cluster, times: number): void {
   for (let time = 0; time < times; time += 1) made.fabrics.throwOnNextWrite(new TypeError('a bug'));
 }
 
-test('an actor that throws ends its own request with the reason, and takes nothing else down', async () => {
+test('an actor throws → only its own request fails, with the reason', async () => {
   const { made } = await cluster();
   breakWrites(made, 1);
   await made.put('prefill-0', 'broken', ['k0']);
@@ -49,7 +49,7 @@ test('an actor that throws has ended, says the journal, once and with the reason
   ]);
 });
 
-test('actors that keep failing are not about single requests: the agent fences itself, with the reason', async () => {
+test('actors keep failing → the agent fences itself, with the reason', async () => {
   const { made, prefill } = await cluster();
   breakWrites(made, CRASHES_MAX + 1);
   for (let index = 0; index <= CRASHES_MAX; index += 1) {
@@ -62,7 +62,7 @@ test('actors that keep failing are not about single requests: the agent fences i
   expect((await made.status('decode-0')).peers).toEqual([]);
 });
 
-test('a lost invariant: every request ends with the reason, nothing can be read or written, the process ends', async () => {
+test('an invariant is broken → every request ends, no access, the process ends', async () => {
   const { made, decode } = await cluster();
   const ready = await made.put('prefill-0', 'ready', ['k0']);
   await made.ended('ready');

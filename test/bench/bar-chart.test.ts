@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { drawBarChart, shortNumber, tickStep } from '../../bench/plots/bar-chart.js';
 
 const chart = {
@@ -25,29 +25,29 @@ function isBalanced(svg: string): boolean {
 describe('bar charts', () => {
   const svg = drawBarChart(chart);
 
-  it('draws what was measured, and nothing where nothing was', () => {
+  test('draws what was measured, and nothing where nothing was', () => {
     expect(svg.match(/class="value"/g)).toHaveLength(3);
     expect(svg.match(/class="spread"/g)).toHaveLength(1);
   });
 
-  it('draws bars as high as their values', () => {
+  test('draws bars as high as their values', () => {
     const heights = [...svg.matchAll(/height="([\d.]+)" class="s[01]"/g)]
       .map(([, height]) => Number(height))
       .filter((height) => height !== 11);
     expect(heights).toEqual([120, 240, 192]);
   });
 
-  it('follows light and dark, and is well-formed', () => {
+  test('follows light and dark, and is well-formed', () => {
     expect(svg).toContain('prefers-color-scheme: dark');
     expect(svg).toContain('a &lt; b');
     expect(isBalanced(svg)).toBe(true);
   });
 
-  it('has about five ticks, at numbers that people like', () => {
+  test('has about five ticks, at numbers that people like', () => {
     expect([0, 1, 9, 12, 430, 0.03].map(tickStep)).toEqual([1, 0.2, 2, 5, 100, 0.01]);
   });
 
-  it('shows three digits', () => {
+  test('shows three digits', () => {
     expect([12.345, 0.012345, 1234].map(shortNumber)).toEqual(['12.3', '0.0123', '1230']);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type BenchFlags, benchCommand } from '../../bench/command.js';
 
 async function parse(...args: string[]): Promise<BenchFlags> {
@@ -12,7 +12,7 @@ async function parse(...args: string[]): Promise<BenchFlags> {
 }
 
 describe('npm run bench', () => {
-  it('measures everything but peers', async () => {
+  test('measures everything but peers', async () => {
     expect(await parse()).toEqual({
       quick: false,
       suites: ['data', 'control', 'contention', 'scale', 'recovery', 'observe'],
@@ -22,17 +22,17 @@ describe('npm run bench', () => {
     });
   });
 
-  it('with --peers measures what peers take part in, and those that are quickly installed', async () => {
+  test('--peers measures the suites that have peers, with those quickly installed', async () => {
     const { suites, peers } = await parse('--peers', '--json');
     expect({ suites, peers }).toEqual({ suites: ['data'], peers: ['nixl', 'mooncake'] });
   });
 
-  it('takes lists of suites and of peers', async () => {
+  test('takes lists of suites and of peers', async () => {
     const { suites, peers } = await parse('--suite', 'scale,data', '--peers', 'lmcache');
     expect({ suites, peers }).toEqual({ suites: ['scale', 'data'], peers: ['lmcache'] });
   });
 
-  it('refuses a suite that there is not', async () => {
+  test('refuses a suite that there is not', async () => {
     await expect(parse('--suite', 'data,speed')).rejects.toThrow('speed is not one of data, control');
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ArenaContents } from '../../bench/contention/arena-contents.js';
 import { KvferrySystem } from '../../bench/contention/kvferry-system.js';
 import { runWorkload } from '../../bench/contention/run-workload.js';
@@ -55,11 +55,11 @@ describe('the model of upstream', () => {
   const first = request('first', 0, ['a', 'b']);
   const second = request('second', 1, ['a', 'b']);
 
-  it('moves what nobody disputes', () => {
+  test('moves what nobody disputes', () => {
     expect(play(upstream, 2, (stage) => stage.put(0, first)).heard).toEqual({ first: 'ready' });
   });
 
-  it('reports a request ready on a page that another one is still writing', () => {
+  test('reports a request ready on a page that another one is still writing', () => {
     const steps = (stage: Stage) => {
       stage.put(0, first);
       stage.put(1, second);
@@ -68,7 +68,7 @@ describe('the model of upstream', () => {
     expect(play(kvferry, 4, steps).heard).toEqual({ first: 'ready', second: 'ready' });
   });
 
-  it('frees pages of a cancelled request while they are written, and the write lands in those of another', () => {
+  test("a cancel frees pages under a write → with upstream's rules it lands in another's", () => {
     const longer = request('first', 0, ['a', 'b', 'e']);
     const steps = (stage: Stage) => {
       stage.put(0, longer);
@@ -80,7 +80,7 @@ describe('the model of upstream', () => {
     expect(play(kvferry, 3, steps).heard).toEqual({ first: 'ended', other: 'ready', third: 'ready' });
   });
 
-  it('writes to a page that went back because somebody had put the key meanwhile', () => {
+  test('writes to a page that went back because another request had put the key', () => {
     const keeper = request('keeper', 2, ['x', 'y']);
     const third = request('third', 3, ['z']);
     const { heard } = play(upstream, 2, (stage) => {
@@ -94,7 +94,7 @@ describe('the model of upstream', () => {
     expect(Object.values(heard)).toContain('ready with wrong bytes');
   });
 
-  it('keeps a cancel waiting behind the allocation that waits for what it would free', () => {
+  test('keeps a cancel waiting behind the allocation that waits for what it would free', () => {
     const holder = request('holder', 0, ['a'], ['b']);
     const steps = (stage: Stage) => {
       stage.put(0, holder);
@@ -113,18 +113,18 @@ describe('the same workload on both', () => {
   const workload = makeWorkload({ seed: 3, requests: 300, batches: 1, aborted: 0.05 });
   const size = { pages: 149, atOnce: 16 };
 
-  it('is the same for the same seed', () => {
+  test('is the same for the same seed', () => {
     expect(makeWorkload({ seed: 3, requests: 300, batches: 1, aborted: 0.05 })).toEqual(workload);
   });
 
-  it('ends every request with the right bytes, and gives every page back, with the shipped store', () => {
+  test('the shipped store ends every request with the right bytes, and frees every page', () => {
     const { goodPerS, wrong, aborted, lost, lostPages } = runWorkload(workload, size, kvferry);
     expect({ wrong, lost, lostPages }).toEqual({ wrong: 0, lost: 0, lostPages: 0 });
     expect(goodPerS).toBeGreaterThan(0);
     expect(aborted).toBeGreaterThan(0);
   });
 
-  it('gives wrong bytes with the rules of upstream', () => {
+  test('gives wrong bytes with the rules of upstream', () => {
     expect(runWorkload(workload, size, upstream).wrong).toBeGreaterThan(0);
   });
 });

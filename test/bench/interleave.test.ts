@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { interleave } from '../../bench/harness/interleave.js';
 
-it('takes turns, and does not keep the rounds that warm up', async () => {
+test('takes turns, and does not keep the rounds that warm up', async () => {
   const order: string[] = [];
   const turn = (name: string) => ({
     name,

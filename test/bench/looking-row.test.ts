@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Taken } from '../../bench/harness/load.js';
 import { lookingRow } from '../../bench/observe/looking-row.js';
 
@@ -8,7 +8,7 @@ function taken(batches: number, cpuUsPerBatch: number): Taken {
 
 const always = (value: number) => ({ median: value, min: value, max: value, rounds: 2 });
 
-it('says what looking costs against agents that remember nothing, round by round', () => {
+test('says what looking costs against agents that remember nothing, round by round', () => {
   const seen = { entries: 600, oneIn: 4 };
   const row = lookingRow(
     { keys: 32 },

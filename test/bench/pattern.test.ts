@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { fillChunk } from '../../bench/data/pattern.js';
 
 const BLOCK_BYTES = 4096;
@@ -9,7 +9,7 @@ function chunk(round: number, number: number): Buffer {
   return bytes;
 }
 
-it('gives each round, each chunk and each block bytes of its own', () => {
+test('gives each round, each chunk and each block bytes of its own', () => {
   expect(chunk(1, 1).equals(chunk(1, 1))).toBe(true);
   expect(chunk(1, 1).equals(chunk(2, 1))).toBe(false);
   expect(chunk(1, 1).equals(chunk(1, 2))).toBe(false);

@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { repeat } from '../../bench/harness/repeat.js';
 
-it('begins everything that can be at once, and nothing after the time is over', async () => {
+test('begins everything that can be at once, and nothing after the time is over', async () => {
   let begun = 0;
   const { timesMs } = await repeat({ atOnce: 3, durationMs: 0 }, async () => {
     begun += 1;

@@ -1,36 +1,36 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { growthExponent, quantile, ratios, rounded, spreadOf } from '../../bench/harness/statistics.js';
 
 describe('statistics of the benchmark', () => {
-  it('takes the middle, the least and the most of the rounds, whatever their order', () => {
+  test('takes the middle, the least and the most of the rounds, whatever their order', () => {
     expect(spreadOf([3, 1, 10])).toEqual({ median: 3, min: 1, max: 10, rounds: 3 });
   });
 
-  it('interpolates a quantile between its neighbours', () => {
+  test('interpolates a quantile between its neighbours', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
     expect(quantile([4, 1, 3, 2], 0)).toBe(1);
     expect(quantile([4, 1, 3, 2], 1)).toBe(4);
   });
 
-  it('sorts by value, not as text', () => {
+  test('sorts by value, not as text', () => {
     expect(quantile([100, 20, 3], 1)).toBe(100);
   });
 
-  it('refuses to make a figure of nothing', () => {
+  test('refuses to make a figure of nothing', () => {
     expect(() => spreadOf([])).toThrow(RangeError);
   });
 
-  it('compares round by round, and only rounds that belong together', () => {
+  test('compares round by round, and only rounds that belong together', () => {
     expect(ratios([2, 9], [1, 3])).toEqual([2, 3]);
     expect(() => ratios([1], [1, 2])).toThrow(RangeError);
   });
 
-  it('keeps four digits', () => {
+  test('keeps four digits', () => {
     expect(rounded(123_456)).toBe(123_500);
     expect(rounded(0.00123456)).toBe(0.001235);
   });
 
-  it('tells flat from linear growth', () => {
+  test('tells flat from linear growth', () => {
     const points = (cost: (size: number) => number) => [10, 100, 1000].map((size) => ({ size, cost: cost(size) }));
     expect(growthExponent(points(() => 7))).toBe(0);
     expect(growthExponent(points((size) => 3 * size))).toBe(1);

@@ -32,21 +32,21 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     };
     const name = (view: string) => `${view}-${theme}${size === 'wide' ? '' : '-narrow'}`;
 
-    test('cluster', async () => {
+    test('picture of the cluster view', async () => {
       const page = await open('cluster', (opened) => opened.getByText('Arena of decode-0').waitFor());
       tableau.tellPastAgain();
       await page.locator('.sparkline polyline').first().waitFor({ state: 'attached' });
       await picture(page, name('cluster'));
     });
 
-    test('machines', async () => {
+    test('picture of the machines view', async () => {
       const page = await open(`machines?request=${tableau.requests.stuck}`, (opened) => rows(opened).first().waitFor());
       await rows(page).filter({ hasText: 'transfer' }).first().click();
       await page.locator('.chart-frame .lit').first().waitFor();
       await picture(page, name('machines'));
     });
 
-    test('requests', async () => {
+    test('picture of the requests view', async () => {
       const page = await open(`requests?text=${tableau.requests.handedOver}`, (opened) =>
         rows(opened).first().waitFor(),
       );
@@ -61,7 +61,7 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
       await picture(page, name('sequence'));
     });
 
-    test('explain', async () => {
+    test('picture of the explain view', async () => {
       const page = await open(`explain?about=request&name=${tableau.requests.queued}`, (opened) =>
         opened.getByRole('article').first().waitFor(),
       );

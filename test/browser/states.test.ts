@@ -43,7 +43,7 @@ test('while nothing has come yet it shows where something will be', async () => 
   await page.getByRole('status', { name: 'Loading the cluster' }).waitFor();
 });
 
-test('a server that goes away is missed, what is shown is marked as old, and it is found again by itself', async () => {
+test('the server goes away → the view is marked as old, and connects again by itself', async () => {
   const source = new FixedSource();
   source.show([decodeAgent('f50', 50)]);
   const first = await serve(source);
@@ -117,7 +117,7 @@ test('at 1,000 requests a second the page stays small and answers at once', asyn
   await page.getByText('1,000 requests, the newest').waitFor();
   expect(await elementsOf(page)).toBeLessThan(1200);
 
-  // Somebody points at the list: it must not run away.
+  // The pointer is over the list: the list must not run away.
   const list = page.getByRole('listbox');
   const first = list.getByRole('option').first();
   const box = await list.boundingBox();

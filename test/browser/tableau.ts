@@ -34,7 +34,7 @@ export async function makeTableau(): Promise<Tableau> {
   const shown = new ShownCluster();
   await shown.start();
   const source = shown.source();
-  // Somebody looks all the time.
+  // A page looks all the time.
   source.watch();
   await shown.run(24_000);
   const lost = await loseSender(shown);

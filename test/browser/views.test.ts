@@ -27,7 +27,7 @@ const rows = (page: Page) => page.getByRole('listbox').getByRole('option');
 const hash = (page: Page) => new URL(page.url()).hash;
 
 describe('cluster', () => {
-  test('shows the agents, who is silent, the links between them and the pages of each arena', async () => {
+  test('shows the agents, which are silent, their links and the pages of each arena', async () => {
     const page = await open('cluster');
     for (const name of ['decode-0', 'decode-1', 'prefill-0', 'prefill-1', 'prefill-2']) {
       await page.getByRole('article', { name: `Agent ${name}` }).waitFor();
@@ -49,7 +49,7 @@ describe('cluster', () => {
 });
 
 describe('machines', () => {
-  test('an actor is drawn where it is, with what it waits for, until when, its context and its last entries', async () => {
+  test('an actor is drawn in its state, with wait, deadline, context and last entries', async () => {
     const page = await open(`machines?request=${tableau.requests.stuck}`);
     await rows(page).filter({ hasText: 'transfer' }).click();
     await page.locator('.chart-frame [data-state="transfer.writing"].lit').waitFor();
@@ -60,7 +60,7 @@ describe('machines', () => {
     await page.getByRole('region', { name: 'Last entries' }).getByText('writing').first().waitFor();
   });
 
-  test('the list is filtered by what is typed, and by agent and machine; the address says so', async () => {
+  test('text, agent and machine filter the list, and are in the address', async () => {
     const page = await open('machines');
     await rows(page).first().waitFor();
     await page.keyboard.press('/');
@@ -254,7 +254,7 @@ describe('the frame', () => {
     expect(await paper()).toBe(dark);
   });
 
-  test('the first Tab reaches the way past the header, and everything that can be pressed has a name', async () => {
+  test('the first Tab reaches the skip link, and every control has a name', async () => {
     const page = await open('cluster');
     await page.getByRole('article').first().waitFor();
     await page.keyboard.press('Tab');
@@ -303,7 +303,7 @@ describe('the frame', () => {
 });
 
 // Last: it changes the cluster.
-test('what happens is seen as it happens: the arrow that is taken, the new state, the end', async () => {
+test('a live machine shows the arrow that is taken, the new state and the end', async () => {
   const page = await open(`machines?request=${tableau.requests.stuck}`);
   await rows(page).filter({ hasText: 'transfer' }).click();
   await page.locator('[data-state="transfer.writing"].lit').waitFor();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DoctorWorld, doctorCommand } from '../../src/cli/doctor.js';
 import { runProgram } from '../../src/cli/program.js';
 import type { Finding } from '../../src/observe/doctor/finding.js';
@@ -31,7 +31,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
-  it('succeeds when it finds nothing worse than a warning', async () => {
+  test('succeeds when it finds nothing worse than a warning', async () => {
     const { exitCode, stdout } = await run(['--json', '--nats', server.url, '--provider', 'verbs,tcp']);
     const findings = JSON.parse(stdout) as Finding[];
     expect(exitCode).toBe(0);
@@ -48,7 +48,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
     ]);
   });
 
-  it('fails without NATS, and still checks this host', async () => {
+  test('fails without NATS, and still checks this host', async () => {
     const { exitCode, stdout } = await run(['--json'], { env: { KVFERRY_NATS_URL: gone.url } });
     expect(exitCode).toBe(1);
     const findings = JSON.parse(stdout) as Finding[];
@@ -71,7 +71,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
     ]);
   });
 
-  it('every warning and problem has a remedy', async () => {
+  test('every warning and problem has a remedy', async () => {
     const args = ['--json', '--provider', 'verbs', '--bind-address', 'nowhere', '--arena-directory', '/nowhere'];
     const { stdout } = await run(args, { env: { KVFERRY_NATS_URL: gone.url } });
     const bad = (JSON.parse(stdout) as Finding[]).filter(({ severity }) => severity !== 'ok' && severity !== 'note');
@@ -79,7 +79,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
     expect(bad.filter(({ remedy }) => remedy === undefined)).toEqual([]);
   });
 
-  it('uses colours on a screen, unless NO_COLOR is set', async () => {
+  test('uses colours on a screen, unless NO_COLOR is set', async () => {
     const env = { KVFERRY_NATS_URL: gone.url };
     expect((await run([], { env })).stdout).not.toContain('\u001B[');
     expect((await run([], { env, columns: 80 })).stdout).toContain('\u001B[31mPROBLEM\u001B[0m');
@@ -87,7 +87,7 @@ describe.skipIf(natsServerMissing)(`kvferry doctor ${natsServerMissing ?? ''}`, 
   });
 });
 
-it.each([
+test.each([
   [['--from', 'p1'], "options '--from' and '--to' need '--probe'"],
   [['--provider', 'pigeon'], 'provider (flag --provider): "pigeon" is not valid'],
 ])('%j is called wrongly', async (args, message) => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { connectNats } from '../../src/control/nats-control.js';
 import type { ControlPort } from '../../src/ports/control.js';
@@ -77,7 +77,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   }
 
-  it('names the gate, the deadline and the holder, and tells what happened', async () => {
+  test('names the gate, the deadline and the holder, and tells what happened', async () => {
     const asked = await play('d1', [waits]);
     await play('d2', []);
     const { exitCode, stdout, stderr } = await run('request', 'r1');
@@ -99,7 +99,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     ]);
   });
 
-  it.each([
+  test.each([
     ['transfer', `${epoch}/r1/0`, { transfer: `${epoch}/r1/0` }],
     ['key', 'k1', { key: 'k1' }],
     ['page', '12', { page: 12 }],
@@ -113,7 +113,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     expect(others).toEqual([]);
   });
 
-  it('says that nobody knows it', async () => {
+  test('says that nobody knows it', async () => {
     await play('d1', []);
     expect(await run('request', 'r9')).toEqual({
       exitCode: 1,
@@ -122,7 +122,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     });
   });
 
-  it('refuses what cannot be explained', async () => {
+  test('refuses what cannot be explained', async () => {
     expect((await run('agent', 'd1')).stderr).toContain(
       'cannot explain "agent"; the kinds are request, transfer, key, page',
     );

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { inspectCommand } from '../../src/cli/inspect.js';
 import { runProgram } from '../../src/cli/program.js';
 import type { ClusterView } from '../../src/observe/inspector/feed.js';
@@ -33,21 +33,21 @@ async function refused(...args: string[]) {
 }
 
 describe('kvferry inspect', () => {
-  it('--recording: shows what an agent has recorded', async () => {
+  test('--recording: shows what an agent has recorded', async () => {
     expect(await inspect('--recording', RECORDING)).toMatchObject({
       source: { kind: 'recording', name: 'writer-killed.decode-0.jsonl', state: 'connected' },
       agents: [{ agent: 'decode-0' }],
     });
   });
 
-  it('says that a recording cannot be read', async () => {
+  test('says that a recording cannot be read', async () => {
     expect(await refused('--recording', '/nowhere.jsonl')).toEqual({
       exitCode: 2,
       stderr: 'kvferry: recording /nowhere.jsonl: the file does not exist [invalid_configuration]',
     });
   });
 
-  it('refuses what makes no sense together, and addresses that are none', async () => {
+  test('refuses what makes no sense together, and addresses that are none', async () => {
     expect(await refused('--recording', 'x', '--nats', 'nats://y')).toMatchObject({ exitCode: 2 });
     expect(await refused('--recording', 'x', '--allow-faults')).toMatchObject({ exitCode: 2 });
     const { exitCode, stderr } = await refused('--listen', 'here');
@@ -55,14 +55,14 @@ describe('kvferry inspect', () => {
     expect(stderr).toContain("'here' is invalid. It must be host:port, or a port of 127.0.0.1.");
   });
 
-  it('says that there is no NATS', async () => {
+  test('says that there is no NATS', async () => {
     const { exitCode, stderr } = await refused('--nats', 'nats://user:secret@127.0.0.1:1');
     expect(exitCode).toBe(1);
     expect(stderr).toContain('[disconnected]');
     expect(stderr).not.toContain('secret');
   });
 
-  it.skipIf(natsServerMissing)('shows a cluster, without the credentials of its NATS server', async () => {
+  test.skipIf(natsServerMissing)('shows a cluster, without the credentials of its NATS server', async () => {
     await using server = await TestNatsServer.start('--user', 'u', '--pass', 'secret');
     const view = await inspect('--nats', server.url.replace('//', '//u:secret@'));
     expect(view).toMatchObject({ source: { kind: 'live', name: server.url.replace('//', '//***@') }, agents: [] });

@@ -1,10 +1,10 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { processInterrupts } from '../../src/cli/interrupts.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const listeners = () => SIGNALS.map((name) => process.listenerCount(name));
 
-it('a signal ends the command in order, and afterwards signals do what they did before', () => {
+test('a signal ends the command in order; later signals act as before it', () => {
   const before = listeners();
   const interrupts = processInterrupts();
   expect(interrupts.signal.aborted).toBe(false);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { packageVersion } from '../../src/cli/version.js';
 import { configFields } from '../../src/config/agent-config.js';
@@ -23,19 +23,19 @@ function configFile(content: string): string {
 }
 
 describe('kvferry', () => {
-  it('knows its version', async () => {
+  test('knows its version', async () => {
     expect(await run(['--version'])).toEqual({ exitCode: 0, stdout: packageVersion(), stderr: '' });
     expect(packageVersion()).toMatch(/^\d+\.\d+\.\d+/);
   });
 
-  it('helps', async () => {
+  test('--help lists the commands', async () => {
     const { exitCode, stdout } = await run(['--help']);
     expect(exitCode).toBe(0);
     for (const command of ['agent', 'demo', 'status', 'top', 'doctor', 'sim', 'replay', 'fault'])
       expect(stdout).toContain(`  ${command} `);
   });
 
-  it.each([
+  test.each([
     [['fly'], "error: unknown command 'fly'"],
     [['agent', '--page-size', '1'], "error: unknown option '--page-size'"],
     [['agent', '--role'], "error: option '--role <value>' argument missing"],
@@ -59,7 +59,7 @@ describe('kvferry', () => {
 });
 
 describe('kvferry agent --print-config', () => {
-  it('lists every setting with its value, source and meaning', async () => {
+  test('lists every setting with its value, source and meaning', async () => {
     const path = configFile('{ "pageBytes": "64KiB", "arenaPages": 16 }');
     const args = ['agent', '--print-config', '--config', path, '--role', 'decode', '--agent-id', 'd1'];
     const { exitCode, stdout, stderr } = await run(args, {
@@ -78,7 +78,7 @@ describe('kvferry agent --print-config', () => {
     expect(row('leaseMs')).toEqual(['60s', 'default']);
   });
 
-  it.each([
+  test.each([
     [[], 'false', 'default'],
     [['--allow-faults'], 'true', 'flag --allow-faults'],
     [['--allow-faults', 'false'], 'false', 'flag --allow-faults'],
@@ -89,7 +89,7 @@ describe('kvferry agent --print-config', () => {
     expect(entries.find(({ name }) => name === 'allowFaults')).toMatchObject({ value, source });
   });
 
-  it('prints the same as JSON', async () => {
+  test('prints the same as JSON', async () => {
     const { stdout } = await run(['agent', '--print-config', '--json'], { KVFERRY_PROVIDER: 'tcp' });
     const entries = JSON.parse(stdout) as { name: string }[];
     expect(entries.map(({ name }) => name)).toEqual(configFields.map(({ name }) => name));
@@ -104,7 +104,7 @@ describe('kvferry agent --print-config', () => {
     });
   });
 
-  it('says in one line what is wrong, and in more with --verbose', async () => {
+  test('says in one line what is wrong, and in more with --verbose', async () => {
     const args = ['agent', '--print-config', '--heartbeat-ms', 'often'];
     const message =
       'kvferry: heartbeatMs (flag --heartbeat-ms): "often" is not valid; it must be 10ms to 60s [invalid_configuration]';

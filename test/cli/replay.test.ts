@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { ReadStream } from 'node:tty';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Keys, keysOf } from '../../src/cli/keys.js';
 import { runProgram } from '../../src/cli/program.js';
 import { replayCommand } from '../../src/cli/replay.js';
@@ -33,7 +33,7 @@ function diverging(): string {
 }
 
 describe('kvferry replay', () => {
-  it('says what it has replayed and what it found', async () => {
+  test('says what it has replayed and what it found', async () => {
     expect(await run(decode)).toEqual({
       exitCode: 0,
       stdout: [
@@ -48,7 +48,7 @@ describe('kvferry replay', () => {
     });
   });
 
-  it('--json: the same as one object on the last line', async () => {
+  test('--json: the same as one object on the last line', async () => {
     const { exitCode, stdout, stderr } = await run(decode, '--json');
     expect({ exitCode, lines: stdout.length }).toEqual({ exitCode: 0, lines: 1 });
     expect(stderr).toContain('divergences: 0');
@@ -70,7 +70,7 @@ describe('kvferry replay', () => {
     });
   });
 
-  it('shows the first divergence in full, and fails for it with --strict only', async () => {
+  test('shows the first divergence in full, and fails for it with --strict only', async () => {
     const path = diverging();
     const { exitCode, stdout } = await run(path);
     expect(exitCode).toBe(0);
@@ -86,7 +86,7 @@ describe('kvferry replay', () => {
     expect((await run(decode, '--strict')).exitCode).toBe(0);
   });
 
-  it('--list: a line for every step; what differs is marked', async () => {
+  test('--list: a line for every step; what differs is marked', async () => {
     const { stdout } = await run(diverging(), '--list');
     const steps = stdout.filter(isStep);
     expect(steps.map((line) => Number(line.slice(0, 7)))).toEqual(steps.map((_, index) => index));
@@ -94,7 +94,7 @@ describe('kvferry replay', () => {
     expect(steps.filter((line) => line.endsWith(' !'))).toHaveLength(1);
   });
 
-  it('--request: only the steps that name it', async () => {
+  test('--request: only the steps that name it', async () => {
     const { stdout } = await run(prefill, '--request', 'b');
     const steps = stdout.filter(isStep);
     expect(steps.length).toBeGreaterThan(5);
@@ -104,7 +104,7 @@ describe('kvferry replay', () => {
     expect(none.stdout.filter((line) => /^ +\d+ /.test(line))).toEqual([]);
   });
 
-  it('--at: the input, what followed, and every machine', async () => {
+  test('--at: the input, what followed, and every machine', async () => {
     const { exitCode, stdout } = await run(prefill, '--at', '9');
     expect(exitCode).toBe(0);
     expect(stdout.slice(0, 2)).toEqual([
@@ -126,7 +126,7 @@ describe('kvferry replay', () => {
     });
   });
 
-  it.each([
+  test.each([
     [['nowhere.jsonl'], 'kvferry: recording nowhere.jsonl: the file does not exist [invalid_configuration]'],
     [['package.json'], 'kvferry: recording package.json: the file is not a recording [invalid_configuration]'],
     [[prefill, '--at', '99'], `kvferry: there is no step 99; the last step is ${last} [invalid_configuration]`],
@@ -158,7 +158,7 @@ describe('kvferry replay --step', () => {
 
   const help = 'n or → next, p or ← back, g N go to step N, / text search, m machines, q quit';
 
-  it('goes forwards and backwards, with letters and arrows, and says where it ends', async () => {
+  test('goes forwards and backwards, with letters and arrows, and says where it ends', async () => {
     expect(await press('n', 'right', 'right', 'p', 'left', 'left', 'left', 'n', 'q', 'n')).toEqual([
       ...[help, '0', '1', '2', '3', '2', '1', '0', 'this is the start', '1'],
     ]);
@@ -167,7 +167,7 @@ describe('kvferry replay --step', () => {
     ]);
   });
 
-  it('goes to a step, and to the next that has a text', async () => {
+  test('goes to a step, and to the next that has a text', async () => {
     const at = await press('g', '1', '9', 'backspace', '2', 'return', '/', ...'handover', 'return', 'g', 'escape', 'p');
     const handover = steps.findIndex((line, step) => step > 12 && line.includes('handover'));
     expect(at).toEqual([help, '0', '12', `${handover}`, `${handover - 1}`]);
@@ -183,7 +183,7 @@ describe('kvferry replay --step', () => {
     ]);
   });
 
-  it('shows what changed', async () => {
+  test('shows what changed', async () => {
     const terminal = new RecordedTerminal();
     async function* pressed(): Keys {
       yield* ['g', '8', 'return', 'n'];
@@ -194,7 +194,7 @@ describe('kvferry replay --step', () => {
     );
   });
 
-  it('reads keys from a terminal until Ctrl-C, and leaves it as it was', async () => {
+  test('reads keys from a terminal until Ctrl-C, and leaves it as it was', async () => {
     const raw: boolean[] = [];
     const stdin = Object.assign(new PassThrough(), { setRawMode: (isRaw: boolean) => raw.push(isRaw) });
     const keys = keysOf(stdin as unknown as ReadStream);

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { connectNats } from '../../src/control/nats-control.js';
 import type { ControlPort } from '../../src/ports/control.js';
@@ -38,8 +38,6 @@ const decode = {
       side: 'receiver',
       state: 'ended',
       ageMs: 10,
-      batches: 0,
-      chunks: 0,
       end: 'failed',
       reason: { code: 'sender_lost', message: 'agent p2 is gone' },
     },
@@ -100,7 +98,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     return { exitCode, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   }
 
-  it('says that nobody is there', async () => {
+  test('says that nobody is there', async () => {
     expect(await run()).toEqual({
       exitCode: 1,
       stdout: '',
@@ -108,7 +106,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('says that there is no NATS', async () => {
+  test('says that there is no NATS', async () => {
     const gone = await TestNatsServer.start();
     await gone[Symbol.asyncDispose]();
     expect(await run('--nats', gone.url)).toEqual({
@@ -118,7 +116,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('shows agents, peers and requests', async () => {
+  test('shows agents, peers and requests', async () => {
     await play(decode);
     await play(prefill);
     const { exitCode, stdout, stderr } = await run();
@@ -133,17 +131,17 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       [''],
       'AGENT SIDE REQUEST STATE BATCHES CHUNKS AGE REASON'.split(' '),
       ['d1', 'receiver', 'r1', 'receiving', '1', '8', '1.2s', '-'],
-      ['d1', 'receiver', 'r2', 'failed', '0', '0', '0.0s', 'sender_lost: agent p2 is gone'],
+      ['d1', 'receiver', 'r2', 'failed', '-', '-', '0.0s', 'sender_lost: agent p2 is gone'],
     ]);
   });
 
-  it('prints JSON, also of one request', async () => {
+  test('prints JSON, also of one request', async () => {
     await play(decode);
     const { stdout } = await run('--json', '--request', 'r2');
     expect(JSON.parse(stdout)).toEqual([{ ...decode, requests: [decode.requests[1]] }]);
   });
 
-  it('asks one agent', async () => {
+  test('the status of one agent can be asked for', async () => {
     await play(decode);
     await play(prefill);
     const { stdout } = await run('--json', '--agent', 'p1');
@@ -155,14 +153,14 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('asks several agents by name', async () => {
+  test('asks several agents by name', async () => {
     await play(decode);
     await play(prefill);
     const { stdout } = await run('--json', '--agent', 'p1', '--agent', 'd1');
     expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['p1', 'd1']);
   });
 
-  it('waits until a named agent answers', async () => {
+  test('waits until a named agent answers', async () => {
     const askedAgain = new Promise<void>((resolve) => {
       let asked = 0;
       void play(decode, () => {
@@ -178,7 +176,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['d1', 'p1']);
   });
 
-  it('waits until NATS answers', async () => {
+  test('waits until NATS answers', async () => {
     await server.interrupt();
     const waiting = run('--wait', '1ms');
     expect((await waiting).stderr).toContain('connection refused [disconnected]');
@@ -188,7 +186,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect((await waitingLonger).exitCode).toBe(0);
   });
 
-  it('shows the others when some do not answer, names those, and fails', async () => {
+  test('shows the others when some do not answer, names those, and fails', async () => {
     await play(decode);
     for (const agent of ['s1', 's2']) await play({ ...prefill, agent, isSilent: true });
     const { exitCode, stdout, stderr } = await run('--json');
@@ -199,7 +197,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect((JSON.parse(stdout) as { agent: string }[]).map(({ agent }) => agent)).toEqual(['d1']);
   });
 
-  it('says that nobody knows a request', async () => {
+  test('says that nobody knows a request', async () => {
     await play(decode);
     const { exitCode, stderr } = await run('--request', 'r3');
     expect({ exitCode, stderr }).toEqual({
@@ -208,7 +206,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     });
   });
 
-  it('refuses a limit that is no number', async () => {
+  test('refuses a limit that is no number', async () => {
     const { exitCode, stderr } = await run('--limit', 'few');
     expect(exitCode).toBe(2);
     expect(stderr).toContain("'few' is invalid");

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import type { ControlMessage, ControlPort, RequestOptions } from '../../src/ports/control.js';
 import { ReplyError } from '../../src/protocol/codec.js';
@@ -165,14 +165,14 @@ describe.each(operations)('%s', (operation) => {
   const subject = `kvferry.v1.agent.a.${operation}`;
   const reply = { v: 1, ok: true, ...answer };
 
-  it('asks the agent and returns its reply', async () => {
+  test('asks the agent and returns its reply', async () => {
     const { control, client } = setUp();
     control.answers.set(subject, JSON.stringify(reply));
     expect(await call(client)).toEqual(reply);
     expect(control.asked).toEqual([{ subject, body: { v: 1, ...sent }, timeoutMs: 1234 }]);
   });
 
-  it('throws the error the agent answered with', async () => {
+  test('throws the error the agent answered with', async () => {
     const { control, client } = setUp();
     const error = { code: 'request_ended', message: 'request r has ended: ready', field: 'request', end: 'ready' };
     control.answers.set(subject, JSON.stringify({ v: 1, ok: false, error }));
@@ -181,7 +181,7 @@ describe.each(operations)('%s', (operation) => {
     expect(failure).toMatchObject(error);
   });
 
-  it('refuses a reply that does not fit', async () => {
+  test('refuses a reply that does not fit', async () => {
     const { control, client } = setUp();
     control.answers.set(subject, JSON.stringify({ ...reply, surprise: 1 }));
     await expect(call(client)).rejects.toMatchObject({ code: 'invalid_field', field: 'surprise' });
@@ -189,12 +189,12 @@ describe.each(operations)('%s', (operation) => {
     await expect(call(client)).rejects.toMatchObject({ code: 'malformed_json' });
   });
 
-  it('passes on that nobody listens', async () => {
+  test('rejects no_responders when there is no such agent', async () => {
     await expect(call(setUp().client)).rejects.toMatchObject({ code: 'no_responders' });
   });
 });
 
-it('orders a fault and returns what will happen', async () => {
+test('orders a fault and returns what will happen', async () => {
   const { control, client } = setUp();
   const reply = { v: 1, ok: true, agent: 'a', epoch, forMs: 300 };
   control.answers.set('kvferry.v1.fault.a', JSON.stringify(reply));
@@ -207,14 +207,14 @@ it('orders a fault and returns what will happen', async () => {
   await expect(client.fault('a', { fault: 'kill' })).rejects.toMatchObject(error);
 });
 
-it('takes a deadline of its own for one call', async () => {
+test('takes a deadline for one call', async () => {
   const { control, client } = setUp();
   control.answers.set('kvferry.v1.agent.a.describe', JSON.stringify({ v: 1, ok: true, ...description }));
   await client.describe('a', { timeoutMs: 7 });
   expect(control.asked[0]?.timeoutMs).toBe(7);
 });
 
-it('sends the headers of a call', async () => {
+test('sends the headers of a call', async () => {
   const { control, client } = setUp();
   control.answers.set('kvferry.v1.agent.a.cancel', JSON.stringify({ v: 1, ok: true }));
   await client.cancel('a', { request: 'r' }, { headers: { traceparent: 'x' } });
@@ -222,7 +222,7 @@ it('sends the headers of a call', async () => {
   expect(control.asked.map(({ headers }) => headers)).toEqual([{ traceparent: 'x' }, undefined]);
 });
 
-it('discovers agents by name and drops what is no description', async () => {
+test('discovers agents by name and drops what is no description', async () => {
   const { control, client, invalid } = setUp();
   const announce = (agent: string) => JSON.stringify({ v: 1, ok: true, ...description, agent });
   control.announcements.push(announce('p2'), '{}', announce('d1'));
@@ -231,7 +231,7 @@ it('discovers agents by name and drops what is no description', async () => {
   expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field' })]);
 });
 
-it('hears terminal events of all agents and drops malformed ones', () => {
+test('receives terminal events of all agents and drops malformed ones', () => {
   const { control, client, invalid } = setUp();
   const heard: unknown[] = [];
   const subscription = client.onTerminal((event) => heard.push(event));
@@ -256,7 +256,7 @@ it('hears terminal events of all agents and drops malformed ones', () => {
   expect(control.handlers.size).toBe(0);
 });
 
-it('hands on the headers of terminal events', () => {
+test('hands on the headers of terminal events', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onTerminal(({ request }, headers) => heard.push([request, headers]));
@@ -270,7 +270,7 @@ it('hands on the headers of terminal events', () => {
   ]);
 });
 
-it('P12: hears one terminal event of a request: the first holds', () => {
+test('P12: receives one terminal event of a request, the first', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onTerminal(({ request, end }) => heard.push([request, end]));
@@ -286,7 +286,7 @@ it('P12: hears one terminal event of a request: the first holds', () => {
   ]);
 });
 
-it('hears which source memory of one agent is free again', () => {
+test('receives which source memory of one agent is free again', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onSourceReleased('p1', (event) => heard.push(event));
@@ -295,7 +295,17 @@ it('hears which source memory of one agent is free again', () => {
   expect(heard).toEqual([event]);
 });
 
-it('closes its control port', async () => {
+test('receives the heartbeats of one agent', () => {
+  const { control, client } = setUp();
+  const beats: unknown[] = [];
+  client.onHeartbeat('p1', (beat) => beats.push(beat));
+  const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false };
+  control.emit('kvferry.v1.heartbeat.p1', beat);
+  control.emit('kvferry.v1.heartbeat.p2', { ...beat, agent: 'p2' });
+  expect(beats).toEqual([beat]);
+});
+
+test('closes its control port', async () => {
   const { control, client } = setUp();
   await client.close();
   expect(control.closed).toBe(true);

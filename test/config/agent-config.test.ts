@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type ConfigName,
   configFields,
@@ -70,11 +70,11 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
 describe.each(configFields)('$name', ({ name, env, flag }) => {
   const [text, value] = samples[name];
 
-  it('has a valid default', () => {
+  test('has a valid default', () => {
     expect(entry(name, {}).source).toBe('default');
   });
 
-  it('comes from the file, the environment or a flag, the last one wins', () => {
+  test('comes from the file, the environment or a flag, the last one wins', () => {
     const path = file({ [name]: text });
     expect(entry(name, { file: path })).toEqual({ value, source: `file ${path}` });
     const bad = file({ [name]: 'overridden' });
@@ -85,34 +85,34 @@ describe.each(configFields)('$name', ({ name, env, flag }) => {
     });
   });
 
-  it('takes an empty variable for none', () => {
+  test('takes an empty variable for none', () => {
     expect(entry(name, { env: { [env]: '' } }).source).toBe('default');
   });
 });
 
-it('derives the names of flags and variables', () => {
+test('derives the names of flags and variables', () => {
   expect(configFields.find(({ name }) => name === 'pageBytes')).toMatchObject({
     env: 'KVFERRY_PAGE_BYTES',
     flag: '--page-bytes',
   });
 });
 
-it('takes numbers in the file', () => {
+test('takes numbers in the file', () => {
   const path = file({ pageBytes: 65_536, heartbeatMs: 200, arenaPages: 16 });
   const { values } = resolveAgentConfig({ flags: {}, env: {}, file: path });
   expect([values.pageBytes, values.heartbeatMs, values.arenaPages]).toEqual([65_536, 200, 16]);
 });
 
-it('names the agent after its host and role', () => {
+test('names the agent after its host and role', () => {
   expect(String(entry('agentId', { flags: { role: 'prefill' } }).value)).toMatch(/^[A-Za-z0-9_-]+-prefill$/);
 });
 
-it('knows what auto means', () => {
+test('knows what auto means', () => {
   expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'tcp']);
 });
 
 describe('refuses', () => {
-  it.each<[ConfigName, string]>([
+  test.each<[ConfigName, string]>([
     ['role', 'router'],
     ['agentId', 'two words'],
     ['agentId', 'a.b'],
@@ -158,7 +158,7 @@ describe('refuses', () => {
     }
   });
 
-  it.each<[string, unknown, string, string]>([
+  test.each<[string, unknown, string, string]>([
     ['a number out of range', { arenaPages: 0 }, 'arenaPages', 'arenaPages'],
     ['a fraction', { arenaPages: 1.5 }, 'arenaPages', 'arenaPages'],
     ['a wrong type', { agentId: 7 }, 'agentId', 'agentId'],
@@ -167,13 +167,13 @@ describe('refuses', () => {
     ['a key of every object', { constructor: 1 }, 'constructor', 'has an unknown key "constructor"'],
     ['a list', [], 'config', 'is not a JSON object'],
     ['no JSON', '{', 'config', 'is not JSON'],
-  ])('%s in the file', (_, content, field, message) => {
+  ])('%s in the file is refused', (_, content, field, message) => {
     expect(() => resolveAgentConfig({ flags: {}, env: {}, file: file(content) })).toThrow(
       expect.objectContaining({ code: 'invalid_configuration', field, message: expect.stringContaining(message) }),
     );
   });
 
-  it.each(['collector:4318', 'grpc://collector:4317', 'http://ann:s3cret@collector'])(
+  test.each(['collector:4318', 'grpc://collector:4317', 'http://ann:s3cret@collector'])(
     'traceEndpoint %s, without showing it',
     (url) => {
       expect(() => entry('traceEndpoint', { flags: { traceEndpoint: url } })).toThrow(
@@ -186,19 +186,19 @@ describe('refuses', () => {
     },
   );
 
-  it('a file that is not there', () => {
+  test('a file that is not there', () => {
     expect(() => resolveAgentConfig({ flags: {}, env: {}, file: join(directory, 'none.json') })).toThrow(
       expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('cannot be read') }),
     );
   });
 });
 
-it('ignores variables that are not ours', () => {
+test('ignores variables that are not ours', () => {
   expect(() => resolveAgentConfig({ flags: {}, env: { KVFERRY_SERVICE_HOST: '10.0.0.1' } })).not.toThrow();
 });
 
 describe('credentials', () => {
-  it.each([
+  test.each([
     ['nats://host:4222', 'nats://host:4222'],
     ['nats://ann:pass@host:4222', 'nats://***@host:4222'],
     ['t0ken@host', '***@host'],
@@ -207,14 +207,14 @@ describe('credentials', () => {
     ['nats://a:p/ss@host', 'nats://***@host'],
   ])('are taken out of %s', (url, redacted) => expect(redactCredentials(url)).toBe(redacted));
 
-  it('are used and not shown', () => {
+  test('are used and not shown', () => {
     const { values, entries } = resolveAgentConfig({ flags: { natsUrl: 'nats://ann:pass@host' }, env: {} });
     expect(values.natsUrl).toBe('nats://ann:pass@host');
     expect(JSON.stringify(entries)).not.toContain('pass@');
   });
 });
 
-it('becomes the options of an agent', () => {
+test('becomes the options of an agent', () => {
   const flags = Object.fromEntries(Object.entries(samples).map(([name, [text]]) => [name, text]));
   expect(toAgentOptions(resolveAgentConfig({ flags, env: {} }).values)).toEqual({
     agent: 'decode-7',

@@ -1,22 +1,28 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { formatListenAddress, parseListenAddress } from '../../src/config/listen-address.js';
 
 describe('an address to listen at', () => {
-  it.each([
+  test.each([
     ['9464', '127.0.0.1', 9464, '127.0.0.1:9464'],
     [':9464', '127.0.0.1', 9464, '127.0.0.1:9464'],
     ['0.0.0.0:0', '0.0.0.0', 0, '0.0.0.0:0'],
     ['decode-0.kvferry.svc:65535', 'decode-0.kvferry.svc', 65_535, 'decode-0.kvferry.svc:65535'],
     ['[::1]:9464', '::1', 9464, '[::1]:9464'],
-  ])('%s is read', (text, host, port, shown) => {
+  ])('the address %s is read', (text, host, port, shown) => {
     expect(parseListenAddress(text)).toEqual({ host, port });
     expect(formatListenAddress({ host, port })).toBe(shown);
   });
 
-  it.each(['localhost', 'localhost:', 'a b:1', '::1:9464', '127.0.0.1:65536', 'host:-1', 'http://host:1', '[host]:1'])(
-    '%s is refused',
-    (text) => {
-      expect(parseListenAddress(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    'localhost',
+    'localhost:',
+    'a b:1',
+    '::1:9464',
+    '127.0.0.1:65536',
+    'host:-1',
+    'http://host:1',
+    '[host]:1',
+  ])('the address %s is refused', (text) => {
+    expect(parseListenAddress(text)).toBeUndefined();
+  });
 });

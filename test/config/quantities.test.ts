@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../../src/config/quantities.js';
 
 describe('sizes', () => {
-  it.each([
+  test.each([
     ['4096', 4096],
     ['4096B', 4096],
     ['64KiB', 65_536],
@@ -10,41 +10,42 @@ describe('sizes', () => {
     ['15.75MiB', 16_515_072],
     ['1.5GiB', 1_610_612_736],
     [' 1TiB ', 1_099_511_627_776],
-  ])('reads %s', (text, bytes) => expect(parseBytes(text)).toBe(bytes));
+  ])('a size of %s is read', (text, bytes) => expect(parseBytes(text)).toBe(bytes));
 
-  it.each(['', 'KiB', '-1', '1e3', '3MB', '3mib', '0.3B', '1 2', 'toString', '9999999999TiB'])('refuses "%s"', (text) =>
-    expect(parseBytes(text)).toBeUndefined(),
+  test.each(['', 'KiB', '-1', '1e3', '3MB', '3mib', '0.3B', '1 2', 'toString', '9999999999TiB'])(
+    'a size of "%s" is refused',
+    (text) => expect(parseBytes(text)).toBeUndefined(),
   );
 
-  it.each([
+  test.each([
     [0, '0B'],
     [1000, '1000B'],
     [65_536, '64KiB'],
     [16_515_072, '16128KiB'],
     [3_145_728, '3MiB'],
-  ])('writes %d so that it is read back', (bytes, text) => {
+  ])('a size of %d bytes is read back as written', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
     expect(parseBytes(text)).toBe(bytes);
   });
 });
 
 describe('times', () => {
-  it.each([
+  test.each([
     ['250', 250],
     ['250ms', 250],
     ['2s', 2000],
     ['0.5 s', 500],
-  ])('reads %s', (text, milliseconds) => expect(parseDurationMs(text)).toBe(milliseconds));
+  ])('a time of %s is read', (text, milliseconds) => expect(parseDurationMs(text)).toBe(milliseconds));
 
-  it.each(['', 's', '2m', '2min', '-1s', '0.0001s'])('refuses "%s"', (text) =>
+  test.each(['', 's', '2m', '2min', '-1s', '0.0001s'])('a time of "%s" is refused', (text) =>
     expect(parseDurationMs(text)).toBeUndefined(),
   );
 
-  it.each([
+  test.each([
     [0, '0ms'],
     [1500, '1500ms'],
     [60_000, '60s'],
-  ])('writes %d so that it is read back', (milliseconds, text) => {
+  ])('a time of %d ms is read back as written', (milliseconds, text) => {
     expect(formatDurationMs(milliseconds)).toBe(text);
     expect(parseDurationMs(text)).toBe(milliseconds);
   });

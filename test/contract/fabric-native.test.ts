@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/native-fabric.js';
 import { describeFabric } from './fabric-contract.js';
 import { nativeHarness, whyNot } from './native-harness.js';
@@ -10,6 +10,6 @@ for (const provider of tested) {
   if (reason === undefined) {
     describeFabric(provider, () => nativeHarness(provider));
   } else {
-    describe(`fabric: ${provider}`, () => it.skipIf(true)(`cannot run here: ${reason}`, () => undefined));
+    describe(`fabric: ${provider}`, () => test.skipIf(true)(`cannot run here: ${reason}`, () => undefined));
   }
 }

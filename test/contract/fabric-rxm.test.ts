@@ -2,7 +2,7 @@
  * libfabric's `tcp;ofi_rxm`, the last resort for `tcp`: the layer that `verbs` needs too. libfabric reads the variable
  * when it is loaded, and each test file has a process of its own.
  */
-import { describe, it } from 'vitest';
+import { describe, test } from 'vitest';
 import { describeFabric } from './fabric-contract.js';
 import { nativeHarness, whyNot } from './native-harness.js';
 
@@ -12,5 +12,5 @@ const reason = whyNot('tcp');
 if (reason === undefined) {
   describeFabric('tcp;ofi_rxm', () => nativeHarness('tcp'));
 } else {
-  describe('fabric: tcp;ofi_rxm', () => it.skipIf(true)(`cannot run here: ${reason}`, () => undefined));
+  describe('fabric: tcp;ofi_rxm', () => test.skipIf(true)(`cannot run here: ${reason}`, () => undefined));
 }

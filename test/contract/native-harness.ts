@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type NativeProvider, nativeStatus, openNativeFabric } from '../../src/native/native-fabric.js';
-import type { FabricHarness } from './fabric-contract.js';
+import type { FabricHarness } from './fabric/fabric-harness.js';
 import type { Region } from './pattern.js';
 
 /** Why the provider cannot be tested here, or undefined. */

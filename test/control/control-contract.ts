@@ -1,6 +1,6 @@
 /** What every control port does. Runs on NATS and on the in-memory network. */
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ControlMessage, ControlPort, ControlStatus } from '../../src/ports/control.js';
 import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 
@@ -47,14 +47,14 @@ export function describeControl(name: string, harness: ControlHarness): void {
       return [await connect(), await connect()];
     }
 
-    it('answers a request with what the subscriber responds', async () => {
+    test('answers a request with what the subscriber responds', async () => {
       const [asker, answerer] = await pair();
       answerer.subscribe('t.echo', (message) => message.respond(`${message.subject} ${message.body}`));
       await answerer.flush();
       expect(await asker.request('t.echo', 'ünï', { timeoutMs: ANSWER_TIMEOUT_MS })).toBe('t.echo ünï');
     });
 
-    it('delivers to wildcard subscribers with the real subject', async () => {
+    test('delivers to wildcard subscribers with the real subject', async () => {
       const [asker, answerer] = await pair();
       answerer.subscribe('t.*', (message) => message.respond(`one ${message.subject}`));
       answerer.subscribe('u.>', (message) => message.respond(`rest ${message.subject}`));
@@ -87,7 +87,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
         return seen;
       }
 
-      it('come with what is asked and published with some', async () => {
+      test('come with what is asked and published with some', async () => {
         const asked: Promise<string>[] = [];
         const seen = await received((port) => {
           asked.push(port.request('t.headers', '', { timeoutMs: ANSWER_TIMEOUT_MS, headers }));
@@ -99,7 +99,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
         expect(seen).toEqual([headers, headers, undefined, undefined]);
       });
 
-      it('have names in lower case; what cannot be carried is left out', async () => {
+      test('have names in lower case; what cannot be carried is left out', async () => {
         const odd = { 'Trace-Parent': 'x', 'a name': 'x', 'a:b': 'x', '': 'x', broken: 'a\r\nb: c' };
         const seen = await received((port) => {
           port.publish('t.headers', '', odd);
@@ -108,7 +108,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
         expect(seen).toEqual([{ 'trace-parent': 'x' }, undefined]);
       });
 
-      it('stay behind when the message has no room for them', async () => {
+      test('stay behind when the message has no room for them', async () => {
         const added = 'NATS/1.0\r\ntraceparent: x\r\n\r\n'.length;
         const seen = await received((port) => {
           port.publish('t.headers', LARGE_BODY.slice(0, MESSAGE_BYTES_MAX - added), { traceparent: 'x' });
@@ -118,7 +118,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       });
     });
 
-    it('correlates many requests at once, answered in reverse', async () => {
+    test('correlates many requests at once, answered in reverse', async () => {
       const [asker, answerer] = await pair();
       const held: ControlMessage[] = [];
       const count = 100;
@@ -132,7 +132,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(await Promise.all(answers)).toEqual(bodies);
     });
 
-    it('rejects no_responders when nobody listens', async () => {
+    test('rejects no_responders when nobody listens', async () => {
       const port = await connect();
       await expect(port.request('t.nobody', '', { timeoutMs: ANSWER_TIMEOUT_MS })).rejects.toMatchObject({
         name: 'KvferryError',
@@ -141,7 +141,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       });
     });
 
-    it('rejects deadline_exceeded when nobody answers', async () => {
+    test('rejects deadline_exceeded when nobody answers', async () => {
       const [asker, answerer] = await pair();
       answerer.subscribe('t.silent', () => undefined);
       await answerer.flush();
@@ -150,7 +150,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       });
     });
 
-    it('drops an answer that comes after the deadline', async () => {
+    test('drops an answer that comes after the deadline', async () => {
       const [asker, answerer] = await pair();
       let late: ControlMessage | undefined;
       answerer.subscribe('t.late', (message) => {
@@ -165,7 +165,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(await asker.request('t.late', '', { timeoutMs: ANSWER_TIMEOUT_MS })).toBe('second');
     });
 
-    it('collects the answers of everyone who listens', async () => {
+    test('collects the answers of everyone who listens', async () => {
       const [asker, first] = await pair();
       const second = await connect();
       first.subscribe('t.all', (message) => message.respond('first'));
@@ -175,12 +175,12 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(answers.toSorted()).toEqual(['first', 'second']);
     });
 
-    it('collects nothing when nobody listens', async () => {
+    test('collects nothing when nobody listens', async () => {
       const port = await connect();
       expect(await port.requestAll('t.nobody', '', { timeoutMs: ANSWER_TIMEOUT_MS })).toEqual([]);
     });
 
-    it('publishes to every subscriber in order, also to itself', async () => {
+    test('publishes to every subscriber in order, also to itself', async () => {
       const [publisher, other] = await pair();
       const seen = { publisher: [] as string[], other: [] as string[] };
       const done = Promise.all(
@@ -205,7 +205,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(seen).toEqual({ publisher: ['1', '2', '3'], other: ['1', '2', '3'] });
     });
 
-    it('ignores an answer nobody asked for', async () => {
+    test('ignores an answer nobody asked for', async () => {
       const [publisher, subscriber] = await pair();
       const handled = new Promise<void>((resolve) => {
         subscriber.subscribe('t.event', (message) => {
@@ -218,7 +218,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       await handled;
     });
 
-    it('delivers nothing after a subscription was closed', async () => {
+    test('delivers nothing after a subscription was closed', async () => {
       const [publisher, subscriber] = await pair();
       const seen: string[] = [];
       const subscription = subscriber.subscribe('t.event', (message) => seen.push(message.body));
@@ -234,7 +234,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(seen).toEqual([]);
     });
 
-    it('refuses messages that are too large, asked, published or answered', async () => {
+    test('refuses messages that are too large, asked, published or answered', async () => {
       const [asker, answerer] = await pair();
       const refused: unknown[] = [];
       answerer.subscribe('t.large', (message) => {
@@ -255,7 +255,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(refused).toEqual([expect.objectContaining(tooLarge)]);
     });
 
-    it('carries a message of exactly the largest size', async () => {
+    test('carries a message of exactly the largest size', async () => {
       const [asker, answerer] = await pair();
       answerer.subscribe('t.largest', (message) => message.respond(message.body));
       await answerer.flush();
@@ -263,7 +263,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect((await asker.request('t.largest', body, { timeoutMs: ANSWER_TIMEOUT_MS })) === body).toBe(true);
     });
 
-    it('sends what was published before it closes', async () => {
+    test('sends what was published before it closes', async () => {
       const [publisher, subscriber] = await pair();
       const last = new Promise<string>((resolve) => {
         subscriber.subscribe('t.last', (message) => resolve(message.body));
@@ -274,7 +274,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(await last).toBe('words');
     });
 
-    it('rejects closed after close, which can be repeated', async () => {
+    test('rejects closed after close, which can be repeated', async () => {
       const [asker, answerer] = await pair();
       answerer.subscribe('t.silent', () => undefined);
       await answerer.flush();
@@ -295,7 +295,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
     const beginOutage = () => (network as BreakableNetwork).beginOutage();
     const endOutage = () => (network as BreakableNetwork).endOutage();
 
-    it('survives an outage: says so, rejects, keeps what is published, goes on', async () => {
+    test('survives an outage: says so, rejects, keeps what is published, goes on', async () => {
       const [asker, answerer] = await pair();
       const statuses: ControlStatus[] = [];
       const changed = nextStatuses(asker, statuses);
@@ -334,7 +334,7 @@ export function describeControl(name: string, harness: ControlHarness): void {
       });
     });
 
-    it('closes during an outage', async () => {
+    test('closes during an outage', async () => {
       const port = await connect();
       const changed = nextStatuses(port, []);
       await beginOutage();

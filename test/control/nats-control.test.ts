@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { connectNats } from '../../src/control/nats-control.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 import { describeControl } from './control-contract.js';
@@ -18,7 +18,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
   });
 
   describe('connectNats', () => {
-    it('rejects disconnected when no server is there', async () => {
+    test('rejects disconnected when no server is there', async () => {
       const server = await TestNatsServer.start();
       await server[Symbol.asyncDispose]();
       await expect(connectNats({ servers: server.url, name: 'test' })).rejects.toMatchObject({
@@ -28,7 +28,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       });
     });
 
-    it('waits for a server that comes later', async () => {
+    test('waits for a server that comes later', async () => {
       await using server = await TestNatsServer.start();
       await server.interrupt();
       const connecting = connectNats({ servers: server.url, name: 'test', connectTimeoutMs: 10_000 });
@@ -36,7 +36,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       await (await connecting).close();
     });
 
-    it('takes user and password from the URL, and never shows them', async () => {
+    test('takes user and password from the URL, and never shows them', async () => {
       await using server = await TestNatsServer.start('--user', 'ferry', '--pass', 's3cret');
       const host = server.url.slice('nats://'.length);
       const control = await connectNats({ servers: `nats://ferry:s3cret@${host}`, name: 'test' });
@@ -48,7 +48,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       );
     });
 
-    it('takes a token from the URL', async () => {
+    test('takes a token from the URL', async () => {
       await using server = await TestNatsServer.start('--auth', 't0ken');
       const control = await connectNats({
         servers: `nats://t0ken@${server.url.slice('nats://'.length)}`,
@@ -58,7 +58,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       await control.close();
     });
 
-    it('uses another server of the list when the first one is away', async () => {
+    test('uses another server of the list when the first one is away', async () => {
       await using server = await TestNatsServer.start();
       const gone = await TestNatsServer.start();
       await gone[Symbol.asyncDispose]();

@@ -8,7 +8,7 @@ describe.skipIf(promtoolMissing !== undefined)('what Prometheus is given', () =>
   test.each([
     ['its configuration', ['check', 'config', deployed('prometheus/prometheus.yml')]],
     ['the alert rules', ['check', 'rules', '--lint=all', '--lint-fatal', deployed('prometheus/alerts.yml')]],
-  ])('%s is valid', (_, args) => {
+  ])('promtool finds that %s is valid', (_, args) => {
     const { status, output } = promtool(args);
     expect(status, output).toBe(0);
   });

@@ -22,7 +22,7 @@ describe('docs/asyncapi.json', () => {
       parsed = await new Parser().parse(JSON.stringify(document));
     });
 
-    test('it is valid', () => {
+    test('the AsyncAPI parser finds the document valid', () => {
       expect(parsed.diagnostics.filter(({ severity }) => severity === DIAGNOSTIC_ERROR)).toEqual([]);
       expect(parsed.document?.version()).toBe('3.0.0');
     });
@@ -75,7 +75,7 @@ describe('docs/asyncapi.json', () => {
     );
   });
 
-  test('optional fields and defaults of requests may be left out, and unknown fields may not be there', () => {
+  test('optional fields may be left out of requests, unknown fields are refused', () => {
     expect(document.components.schemas['statusRequest']).toMatchObject({
       required: ['v'],
       additionalProperties: false,

@@ -115,7 +115,7 @@ describe('what a drawing shows', () => {
     expect(await drawMachine(after)).not.toBe(await drawMachine(before));
   });
 
-  test('states that are entered together are regions of one frame, each with its own beginning', async () => {
+  test('parallel states are regions of one frame, each with its own initial state', async () => {
     const region = { initial: 'x', states: { x: { on: { go: 'y' } }, y: {} } };
     const both = createMachine({ id: 'p', type: 'parallel', states: { left: region, right: region } });
     const chart = chartOf(both);

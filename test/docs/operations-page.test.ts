@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { help } from '../../src/cli/top/view.js';
 import { configFields } from '../../src/config/agent-config.js';
 import { judgeProbe } from '../../src/observe/doctor/probe/judge.js';
@@ -11,7 +11,7 @@ const page = readFileSync('docs/operations.md', 'utf8');
 const firstCells = page.split('\n').flatMap((line) => /^\| (.+?) \|/.exec(line)?.[1] ?? []);
 const named = firstCells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
 
-it('explains every check of the doctor', async () => {
+test('explains every check of the doctor', async () => {
   const unavailable = [{ provider: 'verbs', reason: 'no device' }] as const;
   const agents = [decode({ description: { unavailable: [...unavailable] } }), prefill()];
   const findings = [
@@ -23,7 +23,7 @@ it('explains every check of the doctor', async () => {
   expect(checks.filter((check) => !named.includes(check))).toEqual([]);
 });
 
-it('names only settings that there are', () => {
+test('names only settings that there are', () => {
   const settings = new Set(configFields.map(({ flag }) => flag));
   const others = [
     '--nats',
@@ -43,7 +43,7 @@ it('names only settings that there are', () => {
   expect(flags.filter((flag) => !settings.has(flag) && ![...others, ...docker].includes(flag))).toEqual([]);
 });
 
-it('explains the keys of top', () => {
+test('explains the keys of top', () => {
   const keys = help.split(/ {2,}/).map((each) => each.split(' ')[0] as string);
   expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual(['↑↓']);
 });

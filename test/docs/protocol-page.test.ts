@@ -87,7 +87,7 @@ describe('the protocol pages', () => {
     },
   );
 
-  test('every answer and event that has fields has an example, and every command is found', () => {
+  test('every reply and event with fields has an example, every command is in the page', () => {
     const tags = new Set(examples.map(({ tag }) => tag));
     const shown = new Set([...tags, ...commands.map(({ subject }) => `${operationOf(subject)}.request`)]);
     const missing = [...operations, ...peerOperations].filter((name) => !shown.has(`${name}.request`));

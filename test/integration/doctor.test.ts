@@ -53,8 +53,10 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
       'probes a pair of agents, checks the bytes, and leaves nothing behind',
       async () => {
         await using cluster = await RealCluster.start();
-        await cluster.agent('decode-0', 'decode', provider);
-        await cluster.agent('prefill-0', 'prefill', provider);
+        await Promise.all([
+          cluster.agent('decode-0', 'decode', provider),
+          cluster.agent('prefill-0', 'prefill', provider),
+        ]);
         const { of } = await doctor(cluster, ['--probe', '--provider', provider]);
         expect(of('agent-states').map(({ severity, finding }) => [severity, finding])).toEqual([
           ['ok', 'decode-0 (decode) is running'],
@@ -77,8 +79,10 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
     'is loud about a fallback, and says why',
     async () => {
       await using cluster = await RealCluster.start();
-      await cluster.agent('decode-0', 'decode', 'tcp');
-      await cluster.agent('prefill-0', 'prefill', 'tcp', { args: ['--provider', 'verbs,tcp'] });
+      await Promise.all([
+        cluster.agent('decode-0', 'decode', 'tcp'),
+        cluster.agent('prefill-0', 'prefill', 'tcp', { args: ['--provider', 'verbs,tcp'] }),
+      ]);
       const { of } = await doctor(cluster, ['--probe', '--provider', 'verbs,tcp']);
       const [fallback] = of('peers');
       expect(fallback).toMatchObject({ severity: 'warning' });
@@ -92,8 +96,10 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
 
   test('takes everything back when it is interrupted in the middle of a transfer', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill', 'same-host', { failpoints: 'allocate.sending=delay:3000' });
+    await Promise.all([
+      cluster.agent('decode-0', 'decode'),
+      cluster.agent('prefill-0', 'prefill', 'same-host', { failpoints: 'allocate.sending=delay:3000' }),
+    ]);
     const interrupt = new AbortController();
     const run = doctor(cluster, ['--probe'], interrupt.signal);
     const ended = expect(run).rejects.toMatchObject({ code: 'cancelled_by_caller', message: 'enough' });
@@ -106,8 +112,10 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
 
   test('says why a probe has failed, and takes everything back', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill', 'same-host', { failpoints: 'write.starting=fail' });
+    await Promise.all([
+      cluster.agent('decode-0', 'decode'),
+      cluster.agent('prefill-0', 'prefill', 'same-host', { failpoints: 'write.starting=fail' }),
+    ]);
     const { of, exitCode } = await doctor(cluster, ['--probe']);
     expect(of('probe').map(({ severity }) => severity)).toEqual(['problem']);
     expect(of('probe')[0]?.finding).toMatch(/^prefill-0 → decode-0: the probe failed: /);
@@ -117,8 +125,7 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
 
   test('probes only the agents that were chosen', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     const { of } = await doctor(cluster, ['--probe', '--from', 'prefill-9']);
     expect(of('probe').map(({ finding }) => finding)).toEqual(['no pair of running agents to probe']);
   });

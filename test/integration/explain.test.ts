@@ -4,7 +4,7 @@ import { runProgram } from '../../src/cli/program.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 import { missing, RealCluster } from './support.js';
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 180_000;
 /** Pages of the arena of `RealCluster`'s agents. */
 const ARENA_PAGES = 16;
 const HELD = Array.from({ length: ARENA_PAGES - 2 }, (_, index) => `held-${index}`);
@@ -14,11 +14,10 @@ describe.skipIf(missing !== undefined)(
   `kvferry explain${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
     test(
-      'a request that is stuck on a full arena: the gate, the deadline, the holder, and how it came to that',
+      'a full arena stops a request → explain shows gate, deadline, holder, history',
       async () => {
         await using cluster = await RealCluster.start();
-        await cluster.agent('decode-0', 'decode');
-        await cluster.agent('prefill-0', 'prefill');
+        await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
         await cluster.segment('prefill-0', [...HELD, ...WANTED]);
         const { epoch } = await cluster.put('prefill-0', 'holder', HELD);
         await cluster.ended('holder');

@@ -13,9 +13,11 @@ const LONG_MS = 30_000;
 /** Starts a writer that allows faults, another sender with the same chunks, and their receiver. */
 async function start(provider?: 'same-host' | 'tcp') {
   const cluster = await RealCluster.start();
-  await cluster.agent('decode-0', 'decode', provider, allowed);
-  const writer = await cluster.agent('prefill-0', 'prefill', provider, allowed);
-  await cluster.agent('prefill-1', 'prefill', provider);
+  const [, writer] = await Promise.all([
+    cluster.agent('decode-0', 'decode', provider, allowed),
+    cluster.agent('prefill-0', 'prefill', provider, allowed),
+    cluster.agent('prefill-1', 'prefill', provider),
+  ]);
   await cluster.segment('prefill-0', keys);
   await cluster.segment('prefill-1', keys);
   return { cluster, writer };
@@ -46,7 +48,7 @@ function processState(pid: number): string | undefined {
 describe.skipIf(missing !== undefined)(
   `faults on request${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    test('a writer is killed while another request has joined its chunks: who had joined takes over, and is ready', async () => {
+    test('a writer is killed → the request that joined its chunks takes over, is ready', async () => {
       const { cluster, writer } = await start();
       await using _ = cluster;
       // The fault holds the write of `a`, so that `b` can join it.
@@ -64,7 +66,7 @@ describe.skipIf(missing !== undefined)(
     test
       .skipIf(providerMissing('same-host') !== undefined || providerMissing('tcp') !== undefined)
       .each(['same-host', 'tcp'] as const)(
-      'over %s, the late write of a zombie is rejected, and the pages have the bytes of its heir',
+      "over %s: a zombie writes late → it is rejected, the pages have its heir's bytes",
       async (provider) => {
         const { cluster } = await start(provider);
         await using _ = cluster;
@@ -114,7 +116,7 @@ describe.skipIf(missing !== undefined)(
       expect(await cluster.ended('r')).toMatchObject({ end: 'ready' });
     });
 
-    test('an agent that allows no faults says so, and lives on; one that does is told apart', async () => {
+    test('faults are not allowed → the order is refused; describe shows who allows them', async () => {
       const { cluster } = await start();
       await using _ = cluster;
       await expect(cluster.client.fault('prefill-1', { fault: 'kill' })).rejects.toMatchObject({

@@ -5,9 +5,9 @@ import { poll } from '../../src/processes/within.js';
 import { Program } from '../support/program.js';
 import { missing, RealCluster } from './support.js';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 /** For what is shown to have come to the page. */
-const SHOWN_TIMEOUT_MS = 5000;
+const SHOWN_TIMEOUT_MS = 30_000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 
 async function get<T>(url: string, path: string): Promise<T> {
@@ -17,8 +17,10 @@ async function get<T>(url: string, path: string): Promise<T> {
 describe.skipIf(missing !== undefined)(`inspector${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   test('kvferry inspect shows what happens between real agents, and makes faults happen', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    const prefill = await cluster.agent('prefill-0', 'prefill', 'same-host', { args: ['--allow-faults'] });
+    const [, prefill] = await Promise.all([
+      cluster.agent('decode-0', 'decode'),
+      cluster.agent('prefill-0', 'prefill', 'same-host', { args: ['--allow-faults'] }),
+    ]);
     await cluster.segment('prefill-0', keys);
     const program = new Program('inspect', '--nats', cluster.url, '--listen', '0', '--allow-faults');
     const url = await program.said(/^inspector: (.+)$/);

@@ -13,7 +13,7 @@ const PAGES_VERIFIED_MIN = 500;
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
 
 describe.skipIf(why !== undefined)(`memory pressure${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
-  test('T16: engines that want more than the arenas have read no wrong byte, and nothing is lost', async () => {
+  test('T16: engines want more than the arenas have → no wrong byte, nothing lost', async () => {
     const teardown = new Teardown();
     try {
       const cluster = await ChaosCluster.start({ seed: 16, logDirectory: undefined }, teardown);

@@ -51,7 +51,7 @@ test('the code that README.md shows is in the example, line by line', () => {
 });
 
 describe.skipIf(why)(`README.md ${why ?? ''}`, () => {
-  test('its agents start when the block is pasted, and its example prints what the page says', async () => {
+  test('the pasted block starts its agents, and the example prints what the page says', async () => {
     const port = await freePort();
     const agents = block('sh', '## Running agents')
       .replace('npm run setup\n', '')

@@ -15,9 +15,11 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
       'a request arrives once, intact, and is found; a second one shares it',
       async () => {
         await using cluster = await RealCluster.start();
-        await cluster.agent('decode-0', 'decode', provider);
-        await cluster.agent('prefill-0', 'prefill', provider);
-        await cluster.agent('prefill-1', 'prefill', provider);
+        await Promise.all([
+          cluster.agent('decode-0', 'decode', provider),
+          cluster.agent('prefill-0', 'prefill', provider),
+          cluster.agent('prefill-1', 'prefill', provider),
+        ]);
         await cluster.segment('prefill-0', keys);
         await cluster.segment('prefill-1', keys);
         const first = await cluster.put('prefill-0', 'r1', keys);
@@ -41,8 +43,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
 
   test('any NATS client can watch terminal events and ask for the status', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     const plain = await connect({ servers: cluster.url });
     const events = plain.subscribe('kvferry.v1.event.>', { max: 1 });
@@ -61,8 +62,10 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
 
   test('SIGTERM: the agent lets its requests end, leaves, and removes its arena', async () => {
     await using cluster = await RealCluster.start();
-    const decode = await cluster.agent('decode-0', 'decode');
-    const prefill = await cluster.agent('prefill-0', 'prefill');
+    const [decode, prefill] = await Promise.all([
+      cluster.agent('decode-0', 'decode', 'same-host', { args: ['--shutdown-timeout-ms', '20000'] }),
+      cluster.agent('prefill-0', 'prefill'),
+    ]);
     await cluster.segment('prefill-0', keys);
     const { epoch } = await cluster.put('prefill-0', 'r1', keys);
     await cluster.ended('r1');
@@ -79,10 +82,9 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     await expect(cluster.client.status('decode-0')).rejects.toMatchObject({ code: 'no_responders' });
   });
 
-  test('P14, T9: the sender is killed: its pages are back, and the router hears of the failure', async () => {
+  test('P14, T9: the sender is killed → its pages are free, the router is notified', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    const prefill = await cluster.agent('prefill-0', 'prefill');
+    const [, prefill] = await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     await cluster.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
     await cluster.statusWhen('decode-0', ({ pages }) => pages?.ready === 2);
@@ -94,10 +96,9 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     expect(pages).toEqual({ total: 16, free: 16, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 });
   });
 
-  test('P13, T10: the receiver is killed and comes back: a typed error, then work under the new epoch', async () => {
+  test('P13, T10: the receiver is killed and restarts → a typed error, then it works', async () => {
     await using cluster = await RealCluster.start();
-    const decode = await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    const [decode] = await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     const { arena } = await cluster.client.describe('decode-0');
     await cluster.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
@@ -119,10 +120,9 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     expect(left).toEqual([]);
   });
 
-  test('a segment that shrinks under its chunks: a typed failure, and both agents live on', async () => {
+  test('a segment shrinks under its chunks → a typed failure, and both agents live on', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     const path = await cluster.segment('prefill-0', keys);
     shrink(path, PAGE_BYTES);
     await cluster.put('prefill-0', 'r1', keys);
@@ -135,8 +135,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
 
   test('P14: NATS restarts: the agents come back, and a request in progress goes on', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     const common = { totalChunks: 2, timeoutMs: 60_000 };
     const { epoch } = await cluster.put('prefill-0', 'r1', ['k0'], { ...common, last: false });

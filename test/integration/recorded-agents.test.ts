@@ -33,8 +33,10 @@ describe.skipIf(missing !== undefined)(
         const files = directory();
         const fileOf = (name: string) => join(files, `${name}.jsonl`);
         const recorded = (name: string) => ['--record', fileOf(name)];
-        const decode = await cluster.agent('decode-0', 'decode', 'same-host', { args: recorded('decode-0') });
-        const prefill = await cluster.agent('prefill-0', 'prefill', 'same-host', { args: recorded('prefill-0') });
+        const [decode, prefill] = await Promise.all([
+          cluster.agent('decode-0', 'decode', 'same-host', { args: recorded('decode-0') }),
+          cluster.agent('prefill-0', 'prefill', 'same-host', { args: recorded('prefill-0') }),
+        ]);
         await cluster.segment('prefill-0', keys);
         for (const request of ['r1', 'r2', 'r3']) {
           const { epoch } = await cluster.put('prefill-0', request, keys);
@@ -63,8 +65,10 @@ describe.skipIf(missing !== undefined)(
     test('told to stop: the recording is whole', async () => {
       await using cluster = await RealCluster.start();
       const path = join(directory(), 'decode-{epoch}.jsonl');
-      const decode = await cluster.agent('decode-0', 'decode', undefined, { args: ['--record', path] });
-      await cluster.agent('prefill-0', 'prefill');
+      const [decode] = await Promise.all([
+        cluster.agent('decode-0', 'decode', undefined, { args: ['--record', path] }),
+        cluster.agent('prefill-0', 'prefill'),
+      ]);
       const { epoch: own } = await cluster.client.describe('decode-0');
       await cluster.segment('prefill-0', keys);
       const { epoch } = await cluster.put('prefill-0', 'r1', keys);
@@ -82,8 +86,10 @@ describe.skipIf(missing !== undefined)(
       await using cluster = await RealCluster.start();
       const path = join(directory(), 'decode.jsonl');
       const args = ['--record', path, '--record-bytes-max', '64KiB'];
-      const decode = await cluster.agent('decode-0', 'decode', undefined, { args });
-      await cluster.agent('prefill-0', 'prefill');
+      const [decode] = await Promise.all([
+        cluster.agent('decode-0', 'decode', undefined, { args }),
+        cluster.agent('prefill-0', 'prefill'),
+      ]);
       await cluster.segment('prefill-0', keys);
       for (let count = 0; !decode.log.some((line) => line.includes('recording has ended')); count += 1) {
         const { epoch } = await cluster.put('prefill-0', `r${count}`, keys);

@@ -14,8 +14,7 @@ async function top(url: string, ...args: string[]) {
 describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
   test('--once prints one frame: agents, and a request with what it waits for', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     // The request stays in progress, because its last batch does not come.
     await cluster.put('prefill-0', 'r1', keys, { last: false, totalChunks: 8 });
@@ -43,8 +42,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
 
   test('--json prints what was measured as one line', async () => {
     await using cluster = await RealCluster.start();
-    await cluster.agent('decode-0', 'decode');
-    await cluster.agent('prefill-0', 'prefill');
+    await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     const put = await cluster.put('prefill-0', 'r1', keys);
     await cluster.ended('r1');

@@ -6,7 +6,7 @@ import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { type CollectedSpan, OtlpCollector } from '../support/otlp-collector.js';
 import { missing, PAGE_BYTES, RealCluster } from './support.js';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const keys = ['k0', 'k1'];
 const TRACE = 'a'.repeat(32);
 const ROUTER_SPAN = 'b'.repeat(16);
@@ -14,8 +14,10 @@ const ROUTER_SPAN = 'b'.repeat(16);
 async function tracedCluster(endpoint: string): Promise<RealCluster> {
   const cluster = await RealCluster.start();
   const args = ['--trace-endpoint', endpoint];
-  await cluster.agent('decode-0', 'decode', undefined, { args });
-  await cluster.agent('prefill-0', 'prefill', undefined, { args });
+  await Promise.all([
+    cluster.agent('decode-0', 'decode', undefined, { args }),
+    cluster.agent('prefill-0', 'prefill', undefined, { args }),
+  ]);
   await cluster.segment('prefill-0', keys);
   return cluster;
 }

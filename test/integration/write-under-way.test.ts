@@ -10,12 +10,14 @@ describe.skipIf(missing !== undefined)(
   () => {
     describe.each(['same-host', 'tcp'] as const)('over %s', (provider) => {
       test.skipIf(providerMissing(provider) !== undefined)(
-        'T1, P1: a request that shares a chunk which is still being written is not ready before its bytes are',
+        'T1, P1: a shared chunk is being written → the request is not ready before it',
         async () => {
           await using cluster = await RealCluster.start();
-          await cluster.agent('decode-0', 'decode', provider);
-          await cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.starting=delay:${HELD_MS}` });
-          await cluster.agent('prefill-1', 'prefill', provider);
+          await Promise.all([
+            cluster.agent('decode-0', 'decode', provider),
+            cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.starting=delay:${HELD_MS}` }),
+            cluster.agent('prefill-1', 'prefill', provider),
+          ]);
           await cluster.segment('prefill-0', keys);
           await cluster.segment('prefill-1', keys);
           const putMs = performance.now();
@@ -43,9 +45,11 @@ describe.skipIf(missing !== undefined)(
         ['is killed in the middle of it', 'write.underway=stop'],
       ])('T2, P2: the writer of a shared chunk %s: who had joined writes it', async (what, failpoints) => {
         await using cluster = await RealCluster.start();
-        await cluster.agent('decode-0', 'decode', provider);
-        const writer = await cluster.agent('prefill-0', 'prefill', provider, { failpoints });
-        await cluster.agent('prefill-1', 'prefill', provider);
+        const [, writer] = await Promise.all([
+          cluster.agent('decode-0', 'decode', provider),
+          cluster.agent('prefill-0', 'prefill', provider, { failpoints }),
+          cluster.agent('prefill-1', 'prefill', provider),
+        ]);
         await cluster.segment('prefill-0', keys);
         await cluster.segment('prefill-1', keys);
         await cluster.put('prefill-0', 'a', keys);
@@ -67,16 +71,18 @@ describe.skipIf(missing !== undefined)(
       });
 
       test.skipIf(providerMissing(provider) !== undefined)(
-        'T5, P5: pages whose write is under way when it is cancelled go to nobody before it has drained',
+        'T5, P5: cancelled in its write → its pages are not handed out before it drained',
         async () => {
           await using cluster = await RealCluster.start();
           const neighbour = Array.from({ length: 8 }, (_, index) => `neighbour-${index}`);
           const cancelled = Array.from({ length: 8 }, (_, index) => `cancelled-${index}`);
           const heir = Array.from({ length: 8 }, (_, index) => `heir-${index}`);
-          await cluster.agent('decode-0', 'decode', provider);
-          // The receiver sees the bytes land, and is told for a second nothing of their end.
-          await cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.done=delay:${HELD_MS}` });
-          await cluster.agent('prefill-1', 'prefill', provider);
+          await Promise.all([
+            cluster.agent('decode-0', 'decode', provider),
+            // The receiver sees the bytes land, and is told for a second nothing of their end.
+            cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.done=delay:${HELD_MS}` }),
+            cluster.agent('prefill-1', 'prefill', provider),
+          ]);
           await cluster.segment('prefill-0', cancelled);
           await cluster.segment('prefill-1', [...neighbour, ...heir]);
           const { epoch } = await cluster.put('prefill-1', 'neighbour', neighbour);

@@ -275,7 +275,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     dropped: {},
     ways: {
       starting: ['the process, which gives up starting', { type: 'agent.drain' }],
-      running: ['the process, when it shall stop', { type: 'agent.drain' }],
+      running: ['the process, when it must stop', { type: 'agent.drain' }],
       draining: ['itself', after(agentMachine, 'drainTimeout', 'draining')],
       fencing: ['itself', after(agentMachine, 'closeTimeout', 'fencing')],
       closing: ['itself', after(agentMachine, 'closeTimeout', 'closing')],
@@ -365,7 +365,7 @@ describe.each(Object.entries(subjects))('%s', (name, subject) => {
   const live = situations.filter((snapshot) => snapshot.status === 'active');
   const states = [...new Set(live.map(({ value }) => stateOf(value)))].sort();
 
-  test('a command of its own that it does not know, or not now, is reported and changes nothing', () => {
+  test('an unknown or untimely command is reported and changes nothing', () => {
     for (const snapshot of live) {
       const [next, actions] = transition(machine, snapshot, { type: `${name}.nonsense` });
       expect(nameOf(next)).toBe(nameOf(snapshot));

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000, rank: null };
@@ -73,7 +74,7 @@ describe('ready', () => {
     expect(walk.context).toMatchObject({ chunks: 4, deduplicated: 3, bytes: 10 });
   });
 
-  test('S14: T14: a request that is wholly deduplicated is ready at once, and moved no byte', () => {
+  test('S14, T14: a wholly deduplicated request is ready at once, and moved no byte', () => {
     const walk = start().send(allocated(0, true, { ready: 4 }));
     expect(walk.state).toBe('ready');
     expect(walk.effects).toEqual(ended);
@@ -145,7 +146,7 @@ describe('the end', () => {
     expect(effects).toEqual(ended);
   });
 
-  test('P6: a request that is ready cannot be ended in another way: that is reported, and changes nothing', () => {
+  test('P6: another end for a ready request is reported and changes nothing', () => {
     const walk = start().send(allocated(0, true, { ready: 4 }));
     walk.take();
 
@@ -272,7 +273,7 @@ describe('time', () => {
     expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired });
   });
 
-  test('P7: a request that is ready has no deadline of its own: the lease time of the store ends it', () => {
+  test('P7: a ready request has no deadline; the lease time of the store ends it', () => {
     const { actor, pass, take } = run(ingestMachine, input, present);
     actor.send(allocated(0, true, { ready: 4 }));
     take();
@@ -296,7 +297,7 @@ describe('over every order of events', () => {
     endsAt: fc.option(fc.nat(20)),
   });
 
-  test('P12: P1: S13: it ends once; ready only with every chunk here; each batch is told of its joins once', () => {
+  test('P12, P1, S13: it ends once, ready only with every chunk; joins are reported once', () => {
     fc.assert(
       fc.property(story, ({ batches, order, endsAt }) => {
         const walk = start();
@@ -342,7 +343,7 @@ describe('over every order of events', () => {
         expect(told).toHaveLength(owed.length);
         expect(told).toEqual(expect.arrayContaining(owed));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

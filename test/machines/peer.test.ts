@@ -44,7 +44,7 @@ describe('connecting', () => {
     });
   });
 
-  test('P5: a connection that broke is opened anew, which is when the receiver revokes the old key', () => {
+  test('P5: a connection breaks → it opens again, and the receiver revokes the old key', () => {
     const walk = new Walk(peerMachine, input).send(opened, broken);
     expect(walk.state).toBe('open.(connecting and alive)');
     expect(walk.take()).toEqual([['openConnection'], ['reportConnected'], ['openConnection']]);
@@ -64,7 +64,7 @@ describe('alive or not', () => {
     return running;
   }
 
-  test('P14: P7: a peer that is silent is suspected, then lost, and the reason counts the heartbeats', () => {
+  test('P14, P7: a silent peer is suspected, then lost; the reason counts the heartbeats', () => {
     const running = connected();
     running.pass(124);
     expect(running.state).toBe('open.(connected and alive)');
@@ -85,7 +85,7 @@ describe('alive or not', () => {
     });
   });
 
-  test('P12: P14: who was stopped meanwhile has heard nobody, and judges nobody: it asks again', () => {
+  test('P12, P14: the agent itself was stopped → it declares no peer dead and asks again', () => {
     const answers = { judgeSilence: { type: 'silence.own' } as PeerEvent };
     const running = connected(answers);
     running.pass(300);
@@ -98,7 +98,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('S16: a peer that is held for dead was silent for as long as the reason says', () => {
+  test('S16: a peer is declared dead → it was silent for as long as the reason says', () => {
     const running = connected();
     running.pass(SILENT_HEARTBEATS_MAX * 100 - 1);
     expect(running.state).toBe('open.(connected and suspect)');
@@ -106,7 +106,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('P14: each heartbeat starts the time anew, also for a suspect', () => {
+  test('P14: each heartbeat starts the time again, also for a suspect', () => {
     const running = connected();
     for (let beat = 0; beat < 50; beat += 1) {
       running.pass(124);
@@ -122,7 +122,7 @@ describe('alive or not', () => {
     expect(running.take()).toEqual([['probe']]);
   });
 
-  test('P14: P7: a peer that dies while a connection to it is being opened is lost no later than any other', () => {
+  test('P14, P7: a peer dies while its connection opens → it is lost as early as others', () => {
     const running = run(peerMachine, { ...input, connectTimeoutMs: 10_000 }, present);
     running.pass(274);
     expect(running.state).toBe('open.(connecting and suspect)');
@@ -142,7 +142,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('P14: a connection that breaks while NATS is away is opened anew once it is back, not before', () => {
+  test('P14: a connection breaks while NATS is away → it opens again when NATS is back', () => {
     const running = connected();
     running.actor.send({ type: 'line.down' });
     running.actor.send(broken);
@@ -154,7 +154,7 @@ describe('alive or not', () => {
     expect(running.take()).toEqual([['openConnection']]);
   });
 
-  test('P14: who is cut off from NATS judges nobody: silence counts again from when it is back', () => {
+  test('P14: cut off from NATS → silence counts from when NATS is back', () => {
     const running = connected();
     running.pass(250);
     running.actor.send({ type: 'line.down' });
@@ -170,7 +170,7 @@ describe('alive or not', () => {
     expect(running.state).toBe('lost');
   });
 
-  test('P14: cut off while connecting: it connects anew once NATS is back, however long that takes', () => {
+  test('P14: cut off while connecting → it connects again when NATS is back, even late', () => {
     const running = run(peerMachine, input);
     running.actor.send({ type: 'line.down' });
     running.pass(10_000);
@@ -186,7 +186,7 @@ describe('alive or not', () => {
     expect(walk.state).toBe('open.(connected and unheard)');
   });
 
-  test('P14: a peer that says that it leaves is lost at once, once, and does not come back', () => {
+  test('P14: a peer announces that it leaves → it is lost at once, once, for good', () => {
     for (const before of [[], [opened]]) {
       const walk = new Walk(peerMachine, input).send(...before);
       walk.take();

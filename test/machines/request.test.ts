@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RequestEvent, requestMachine } from '../../machines/request.js';
 import type { End } from '../../src/protocol/subjects.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = {
@@ -74,7 +75,7 @@ describe('the way of a request', () => {
     ]);
   });
 
-  test('P6: ready while a reply is under way: the transfer is told, and the request ends with it', () => {
+  test('P6: ready while a reply is under way → the transfer is notified, it ends', () => {
     const walk = start().send(added(0, true), ready);
     expect(walk.state).toBe('settled');
     expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], ['settleTransfers']]);
@@ -84,7 +85,7 @@ describe('the way of a request', () => {
     expect(walk.take()).toEqual(over);
   });
 
-  test('P6: a request that is ready stays ready, whoever cancels it', () => {
+  test('P6: either side cancels a ready request → it stays ready', () => {
     const walk = start().send(added(0, true), ready);
     walk.take();
 
@@ -116,7 +117,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure, receiverAnnounces: true, drained: true, active: 0 });
   });
 
-  test('S11: a request whose batches are all committed or deduplicated is aborted at the receiver all the same', () => {
+  test('S11: all batches are committed or deduplicated → a cancel still sends an abort', () => {
     const walk = start().send(added(0, true), committed(0));
     expect(walk.state).toBe('running.settling');
     walk.take();
@@ -160,7 +161,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'expired', failure, receiverAnnounces: true });
   });
 
-  test('P12: P14: a receiver that is lost cannot announce: the sender does, with the reason', () => {
+  test('P12, P14: the receiver is lost → the sender announces the end, with the reason', () => {
     const walk = start().send(added(0), lost);
     expect(walk.take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(lost.failure), ['sendAbort']]);
     walk.send(unreachable, aborted(0));
@@ -168,13 +169,13 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure: lost.failure, receiverAnnounces: false });
   });
 
-  test('P12: the receiver was thought unreachable, but then said how it ended: its word holds', () => {
+  test('P12: the receiver seemed unreachable, then reports an end → that end holds', () => {
     const walk = start().send(added(0), cancel, unreachable, ready, aborted(0));
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
 
-  test('P12: a request that is ready has no reason, also when the abort that crossed it was never answered', () => {
+  test('P12: an unanswered abort crosses ready → the request is ready, without a reason', () => {
     const walk = start().send(added(0), cancel, ready, unreachable, aborted(0));
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
@@ -205,7 +206,7 @@ describe('time', () => {
     expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired, receiverAnnounces: false });
   });
 
-  test('P7: settling: the receiver is asked every inquireIntervalMs, and the deadline runs on', () => {
+  test('P7: settling → it asks the receiver again and again, and the deadline runs on', () => {
     const { actor, pass, take } = run(requestMachine, input);
     pass(9_750);
     actor.send(added(0, true));
@@ -357,7 +358,7 @@ describe('over every order of events', () => {
         expect(counts.get('sendAbort') ?? 0).toBeLessThanOrEqual(1);
         expect(counts.get('startTransfer') ?? 0).toBe(walk.context.batches);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -368,7 +369,7 @@ describe('over every order of events', () => {
         expect(walk.context.receiverAnnounces).toBe(heard);
         if (heard) expect(walk.context.end).toBe(recorded);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { unsoundField } from '../../machines/allocation.js';
 import { type TransferEvent, transferMachine } from '../../machines/transfer.js';
 import type { Allocation } from '../../src/protocol/allocation.js';
+import { runs } from '../support/thorough.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = (chunkCount: number) => ({
@@ -53,7 +54,7 @@ describe('the way of a batch', () => {
     ]);
   });
 
-  test('S5: a ready chunk is given back at once, a written one when delivered, a joined one when it is ready', () => {
+  test('S5: a chunk is given back when ready: at once, on delivery, or on the notice', () => {
     const walk = start(4).send(mixed);
     expect(walk.take()).toEqual([['sendAllocate'], ['releaseSource', { positions: [1] }], ['startWrite']]);
     walk.send(delivered);
@@ -164,7 +165,7 @@ describe('a reply that does not add up', () => {
     });
   }
 
-  test('S6: P9: whatever the reply, either it is sound, or everything is given back and nothing is written', () => {
+  test('S6, P9: any unsound reply → everything is given back, nothing is written', () => {
     const numbers = fc.array(fc.oneof(fc.integer({ min: -2, max: 6 }), fc.constant(1.5)), { maxLength: 4 });
     const allocation = fc.record({ pages: numbers, generations: numbers, alreadySent: numbers, joined: numbers });
     fc.assert(
@@ -186,13 +187,13 @@ describe('a reply that does not add up', () => {
           failure: { code: 'inconsistent_reply' },
         });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
 
 describe('giving up', () => {
-  test('S11: what is given back by an abort includes the joined chunks, also when all of them were', () => {
+  test('S11: an abort gives back the joined chunks too, also when all chunks are joined', () => {
     const walk = start().send(replied({ alreadySent: [0, 1, 2], joined: [0, 1, 2] }), cancel);
 
     expect(walk.state).toBe('aborted');
@@ -209,7 +210,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ failure, drained: true });
   });
 
-  test('P5: cancelled while it writes: nothing is given back and nothing reported before the write has drained', () => {
+  test('P5: cancelled in its write → nothing is given back or reported before it drained', () => {
     const walk = start().send(replied({ pages: [1, 2, 3] }));
     walk.take();
 
@@ -223,7 +224,7 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ failure: otherFailure, drained: true });
   });
 
-  test('P5: P6: a write that is delivered after the cancel is drained, but commits nothing', () => {
+  test('P5, P6: a write is delivered after the cancel → it is drained, and not committed', () => {
     const walk = start().send(replied({ pages: [1, 2, 3] }), cancel, delivered);
 
     expect(walk.state).toBe('aborted');
@@ -244,7 +245,7 @@ describe('giving up', () => {
     expect(cancelled.context).toMatchObject({ failure: otherFailure, drained: false });
   });
 
-  test('P7: a write that does not say that it drained is given up after drainTimeoutMs, as not drained', () => {
+  test('P7: a write never reports its drain → it is given up after drainTimeoutMs', () => {
     const { actor, pass, take } = run(transferMachine, input(2));
     actor.send(replied({ pages: [1, 2] }));
     pass(10_000);
@@ -334,7 +335,7 @@ describe('over every order of events', () => {
 
   const orders = fc.nat(5).chain((count) => fc.tuple(fc.constant(count), fc.array(event(count), { maxLength: 12 })));
 
-  test('S5: P9: every position is given back exactly once, and not while it may be read or asked for', () => {
+  test('S5, P9: every position is given back once, and never while it may be read', () => {
     fc.assert(
       fc.property(orders, ([count, events]) => {
         const walk = start(count);
@@ -361,7 +362,7 @@ describe('over every order of events', () => {
         expect(walk.isOver).toBe(true);
         expect(released.sort()).toEqual([...Array(count).keys()]);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -375,13 +376,13 @@ describe('over every order of events', () => {
         expect(walk.context.failure === null).toBe(walk.state === 'committed');
         expect(walk.effects.filter(([name]) => name === 'startWrite').length).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 });
 
 describe('hand-over', () => {
-  test('P2: joined chunks that nobody writes any more are written, committed, and given back', () => {
+  test('P2: joined chunks lose their writer → they are written, committed and given back', () => {
     const walk = start(4).send(mixed, delivered, accepted);
     expect(walk.state).toBe('joining');
     walk.take();

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
@@ -16,7 +16,7 @@ const MICROSECONDS = 1000;
 describe.each(['tcp', 'same-host'] as const)('%s', (provider) => {
   const reason = whyNot(provider);
 
-  it.skipIf(reason !== undefined)('sleeps after a write has ended', async () => {
+  test.skipIf(reason !== undefined)('a fabric whose write has ended uses no processor time', async () => {
     const directory = mkdtempSync('/dev/shm/kvferry-test-');
     const [receiver, sender] = [
       await openNativeFabric({ providers: [provider] }),

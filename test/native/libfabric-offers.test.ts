@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { libfabricOffers, nativeStatus } from '../../src/native/native-fabric.js';
 
 const { libfabric } = nativeStatus();
 
 describe.skipIf(libfabric === null)('what libfabric offers', () => {
-  it('has the providers it was built with, sorted, each once, with their devices', async () => {
+  test('has the providers it was built with, sorted, each once, with their devices', async () => {
     const offers = await libfabricOffers();
     const names = offers.map(({ provider }) => provider);
     expect(names).toEqual([...new Set(names)].sort());
@@ -13,7 +13,7 @@ describe.skipIf(libfabric === null)('what libfabric offers', () => {
 });
 
 describe.skipIf(libfabric !== null)('what a missing libfabric offers', () => {
-  it('is an error with the reason', async () => {
+  test('is an error with the reason', async () => {
     await expect(libfabricOffers()).rejects.toMatchObject({ code: 'provider_unavailable' });
   });
 });

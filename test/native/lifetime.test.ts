@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
 import type {
   FabricConnection,
@@ -82,7 +82,7 @@ for (const provider of tested) {
       return readdirSync(directory).filter((name) => name !== 'segment');
     }
 
-    it('leaves nothing behind at process.exit with a write in flight', async () => {
+    test('leaves nothing behind at process.exit with a write in flight', async () => {
       const child = start('open-everything.mjs', ['exit']);
       expect(await child.line()).toEqual(delivered);
       expect(await child.ended).toEqual(endedWell);
@@ -90,7 +90,7 @@ for (const provider of tested) {
       expect(leftBehind()).toEqual([]);
     });
 
-    it('leaves nothing behind when an exception ends the process', async () => {
+    test('leaves nothing behind when an exception ends the process', async () => {
       const child = start('open-everything.mjs', ['throw']);
       expect(await child.line()).toEqual(delivered);
       expect(await child.ended).toEqual({ code: 1, signal: null });
@@ -98,21 +98,21 @@ for (const provider of tested) {
       expect(leftBehind()).toEqual([]);
     });
 
-    it('does not keep a process alive when nothing is in flight', async () => {
+    test('does not keep a process alive when nothing is in flight', async () => {
       const child = start('open-everything.mjs', ['forget']);
       expect(await child.line()).toEqual(delivered);
       expect(await child.ended).toEqual(endedWell);
       expect(leftBehind()).toEqual([]);
     });
 
-    it('keeps a process alive until a write has ended', async () => {
+    test('keeps a process alive until a write has ended', async () => {
       const child = start('open-everything.mjs', ['collect']);
       expect(await child.line()).toEqual(delivered);
       expect(await child.ended).toEqual(endedWell);
       expect(child.stderr).toBe('');
     });
 
-    it('works in worker threads, which may be terminated in the middle of a write', async () => {
+    test('works in worker threads, which may be terminated in the middle of a write', async () => {
       const child = start('workers.mjs');
       expect(await child.line()).toEqual(Array(4).fill(delivered));
       expect(await child.ended).toEqual(endedWell);
@@ -121,7 +121,7 @@ for (const provider of tested) {
       expect(arenas.filter((path) => existsSync(path))).toEqual([]);
     });
 
-    it('is collected when it is forgotten, with everything it holds', async () => {
+    test('is collected when it is forgotten, with everything it holds', async () => {
       const gc = exposedGc();
       mkdirSync(join(directory, 'forgotten'));
       await forgetFabric(provider, join(directory, 'forgotten'));
@@ -131,7 +131,7 @@ for (const provider of tested) {
       }
     });
 
-    it('a receiver that is killed during a write is noticed by its sender', async () => {
+    test('a receiver that is killed during a write is noticed by its sender', async () => {
       const sender = await openSender();
       const receiver = start('receive.mjs');
       const { endpoint, grant } = await receiver.line<Offer>();
@@ -146,7 +146,7 @@ for (const provider of tested) {
       });
     });
 
-    it('a sender that is killed during a write leaves its receiver as it was', async () => {
+    test('a sender that is killed during a write leaves its receiver as it was', async () => {
       const receiver = await open();
       const arena = join(directory, 'arena');
       await receiver.createArena({ path: arena, pageBytes: MiB, pages: 1 });
@@ -167,7 +167,7 @@ for (const provider of tested) {
       expect(Buffer.compare(readFileSync(arena), expected)).toBe(0);
     });
 
-    it('a sender that was frozen while its grant was revoked lands nothing when it wakes', async () => {
+    test('a sender that was frozen while its grant was revoked lands nothing when it wakes', async () => {
       const receiver = await open();
       const arena = join(directory, 'arena');
       await receiver.createArena({ path: arena, pageBytes: largeBytes, pages: 1 });
@@ -186,7 +186,7 @@ for (const provider of tested) {
       expect(Buffer.compare(readFileSync(arena), pattern('canary', largeBytes))).toBe(0);
     });
 
-    it('what a killed receiver left in the socket directory is swept by the next', async () => {
+    test('what a killed receiver left in the socket directory is swept by the next', async () => {
       const receiver = start('receive.mjs');
       await receiver.line<Offer>();
       const sockets = () => readdirSync(directory).filter((file) => file.endsWith('.sock'));

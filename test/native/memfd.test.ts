@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
@@ -27,7 +27,7 @@ for (const provider of tested) {
   const reason = whyNot(provider) ?? (hasPython ? undefined : 'no python3');
   const name = reason === undefined ? `memfd: ${provider}` : `memfd: ${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {
-    it.each(['sealed', 'unsealed'])('%s, is delivered', async (kind) => {
+    test.each(['sealed', 'unsealed'])('%s, is delivered', async (kind) => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const child = spawn('python3', ['-c', engine, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
       const options = { providers: [provider], socketDir: directory };

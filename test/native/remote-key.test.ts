@@ -1,7 +1,7 @@
 /** The fence itself: libfabric must refuse a write whose remote key or range was made up, whatever our own checks say. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant, FabricPort } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
@@ -41,7 +41,7 @@ describe.skipIf(reason !== undefined)(
       return { ...grant, token: fields.join(':') };
     }
 
-    it('the key of a revoked grant opens nothing, by way of a live one either', async () => {
+    test('the key of a revoked grant opens nothing, by way of a live one either', async () => {
       const endpoint = receiver.endpoints()[0] as FabricEndpoint;
       const revoked = await receiver.grant('tcp');
       const key = revoked.token.split(':')[keyField] as string;
@@ -52,7 +52,7 @@ describe.skipIf(reason !== undefined)(
       expect(Buffer.compare(readFileSync(join(directory, 'arena')), new Uint8Array(4 * pageBytes))).toBe(0);
     });
 
-    it.each([
+    test.each([
       ['key', keyField, 'badbadbadbad'],
       ['key of 0', keyField, '0'],
       ['address beyond the arena', baseField, '40000'],

@@ -1,7 +1,7 @@
 /** Engines can write to the arena's file, and so can truncate it by mistake. */
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
@@ -14,7 +14,7 @@ for (const provider of ['same-host', 'tcp'] as const satisfies NativeProvider[])
   const reason = whyNot(provider);
   const name = reason === undefined ? `the arena shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {
-    it('writes fail, and nobody crashes', async () => {
+    test('writes fail, and nobody crashes', async () => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const options = { providers: [provider], socketDir: directory };
       const receiver = await openNativeFabric(options);

@@ -1,10 +1,10 @@
 /**
- * Sources that shrink while somebody reads them. The case is tried many times because it depends on where the reader is;
+ * Sources that shrink while a thread reads them. The case is tried many times because it depends on where the reader is;
  * it passes every time or something is wrong.
  */
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
@@ -19,7 +19,7 @@ for (const provider of tested) {
   const reason = whyNot(provider);
   const name = reason === undefined ? `a source shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {
-    it('in the middle of being read: the write fails, the connection stays', async () => {
+    test('in the middle of being read: the write fails, the connection stays', async () => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       // Large slices: most of the time one is being read.
       const options = { providers: [provider], socketDir: directory, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };

@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Teardown } from '../../src/processes/teardown.js';
 
 describe('teardown', () => {
-  it('undoes what was made last first, also when a step fails', async () => {
+  test('undoes what was made last first, also when a step fails', async () => {
     const teardown = new Teardown();
     const seen: unknown[] = [];
     teardown.defer(() => void seen.push('first'));
@@ -14,7 +14,7 @@ describe('teardown', () => {
     expect(seen).toEqual(['third', 'second', 'first']);
   });
 
-  it('undoes at once what is made after the end', async () => {
+  test('undoes at once what is made after the end', async () => {
     const teardown = new Teardown();
     await teardown.run(() => undefined);
     const undone = new Promise<string>((resolve) => teardown.defer(() => resolve('undone')));

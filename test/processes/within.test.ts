@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { poll, within } from '../../src/processes/within.js';
 
 describe('waiting', () => {
-  it('ends with the work, or late', async () => {
+  test('ends with the work, or late', async () => {
     expect(await within(10_000, 'late', Promise.resolve(1))).toBe(1);
     await expect(within(1, 'nobody came', new Promise(() => undefined))).rejects.toMatchObject({
       code: 'deadline_exceeded',
@@ -10,7 +10,7 @@ describe('waiting', () => {
     });
   });
 
-  it('asks until there is an answer, or it is late', async () => {
+  test('asks until there is an answer, or it is late', async () => {
     let asked = 0;
     const look = async () => (++asked === 3 ? 'third' : undefined);
     expect(await poll(10_000, look)).toBe('third');

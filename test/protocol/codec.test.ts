@@ -373,7 +373,7 @@ describe('bounds', () => {
     ['heartbeat', 'a role that does not exist', { role: 'router' }, 'role'],
     ['heartbeat', 'an agent with a dot', { agent: 'a.b' }, 'agent'],
     ['sourceReleased', 'a negative position', { positions: [0, -1] }, 'positions[1]'],
-  ])('%s: %s', (name, _, change, field) => {
+  ])('message %s with %s is refused', (name, _, change, field) => {
     expect(refuse(name, { ...right[name], ...(change as Message) })).toEqual({ code: 'invalid_field', field });
   });
 

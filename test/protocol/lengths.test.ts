@@ -38,7 +38,7 @@ describe('lengths as runs', () => {
     );
   });
 
-  test('examples', () => {
+  test('examples of lengths as runs', () => {
     expect(compressLengths([])).toEqual([]);
     expect(compressLengths([5])).toEqual([{ length: 5, count: 1 }]);
     expect(compressLengths([5, 5, 3, 5])).toEqual([

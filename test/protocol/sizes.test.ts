@@ -61,7 +61,7 @@ function put(keys: readonly string[], source: PutRequest['source']): PutRequest 
 const widestRun = { segment: NAME, offset: OFFSET, length: PAGE_BYTES, count: 1, stride: PAGE_BYTES };
 
 describe('a full batch fits into one message', () => {
-  test(`put with ${KEYS_PER_BATCH_MAX} keys of ${KEY_BYTES_MAX} bytes, lying at equal distances`, () => {
+  test('put with the most and longest keys, lying at equal distances', () => {
     const message = put(longKeys(KEYS_PER_BATCH_MAX), [{ ...widestRun, count: KEYS_PER_BATCH_MAX }]);
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decode(operationSchemas.put.request, JSON.stringify(message))).toEqual(message);
@@ -135,7 +135,7 @@ describe('a full batch fits into one message', () => {
     expect(decode(peerSchemas.commit.request, JSON.stringify(message))).toEqual(message);
   });
 
-  test('release', () => {
+  test('a full release fits into one message', () => {
     const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: longKeys(KEYS_PER_BATCH_MAX) };
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decode(operationSchemas.release.request, JSON.stringify(message))).toEqual(message);

@@ -7,7 +7,7 @@ import { ends, operationOf, operations, peerOperations, subjects } from '../../s
 const agents = ['a', 'b'];
 const epochs = ['0000000000000001', '0000000000000002'];
 
-/** Every subject that somebody publishes on, for two agents with two epochs each. */
+/** Every subject that is published on, for two agents with two epochs each. */
 const concrete = [
   subjects.discover,
   ...agents.flatMap((agent) => [
@@ -20,7 +20,7 @@ const concrete = [
   ]),
 ];
 
-/** Subjects with wildcards, and what each shall catch. */
+/** Subjects with wildcards, and what each must catch. */
 const subscriptions: readonly (readonly [string, readonly string[]])[] = [
   [subjects.operations('a'), operations.map((operation) => subjects.operation('a', operation))],
   [subjects.peers('a', '0000000000000001'), peerOperations.map((name) => subjects.peer('a', '0000000000000001', name))],
@@ -46,7 +46,7 @@ describe('subjects', () => {
     }
   });
 
-  test.each(subscriptions)('%s catches what it shall and nothing else', (pattern, caught) => {
+  test.each(subscriptions)('%s catches what it must and nothing else', (pattern, caught) => {
     expect(concrete.filter((subject) => matches(pattern, subject))).toEqual(caught);
   });
 

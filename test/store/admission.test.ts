@@ -54,7 +54,7 @@ describe('waking those who wait', () => {
     expect(store.state()).toEqual({ quarantined: 1, writing: 1 });
   });
 
-  test('P8: when the first in the queue gives up, the next one does not go on waiting for its pages', () => {
+  test('P8: the first in the queue gives up → the next one does not wait for its pages', () => {
     const store = new TestStore({ pages: 4 });
     store.makeReady('a', ['k0', 'k1']);
     expect(store.allocate('large', names('l', 4))).toEqual([queued('large', 4)]);
@@ -66,7 +66,7 @@ describe('waking those who wait', () => {
 });
 
 describe('order and charge', () => {
-  test('P8: first come, first served: a small request does not pass a large one that waits', () => {
+  test('P8: first come, first served: no small request passes a large one that waits', () => {
     const store = new TestStore({ pages: 4 });
     store.makeReady('a', ['k0', 'k1']);
     store.makeReady('b', ['k2']);
@@ -93,7 +93,7 @@ describe('order and charge', () => {
     expect(store.state()).toEqual({ ready: 2, waiting: 1 });
   });
 
-  test('P8: T8: eight requests with 24 chunks in common fit 32 pages: the prefix is charged once', () => {
+  test('P8, T8: eight requests share 24 chunks → they fit 32 pages: a prefix counts once', () => {
     const store = new TestStore({ pages: 32 });
     const prefix = names('p', 24);
     const first = store.allocate('r0', prefix, { last: false, totalChunks: 25 });
@@ -230,7 +230,7 @@ describe('what goes on while a request waits', () => {
     return store;
   }
 
-  test('P7: T7: further batches of an admitted request are answered while another request waits', () => {
+  test('P7, T7: a request waits → further batches of an admitted one are answered', () => {
     const store = blocked();
     expect(store.allocate('b', ['k3'], { batch: 1, totalChunks: 2 })).toEqual([
       allocated('b', { pages: [3], generations: [1] }, { batch: 1 }),
@@ -245,7 +245,7 @@ describe('what goes on while a request waits', () => {
     expect(store.state()).toEqual({ free: 1, writing: 1, ready: 2, reserved: 1, waiting: 1 });
   });
 
-  test('P7: T7: acquire and release are served while another request waits, and let it in', () => {
+  test('P7, T7: a request waits → acquire and release are served, and let it in', () => {
     const store = blocked();
     store.end('b', 'cancelled');
     expect(store.acquire('c').reply.found).toEqual([{ key: 'k2', page: 2, generation: 1, length: 10 }]);
@@ -257,7 +257,7 @@ describe('what goes on while a request waits', () => {
     expect(store.state()).toEqual({ writing: 3, quarantined: 1 });
   });
 
-  test('P7: T7: cancel is served while the allocation that waits for its memory is queued', () => {
+  test('P7, T7: an allocation is queued → a cancel that frees its memory is served', () => {
     const store = blocked();
     expect(store.end('a', 'cancelled')).toEqual([]);
     expect(store.drained('a')).toEqual([pagesFreed(1)]);

@@ -65,7 +65,7 @@ describe('allocate', () => {
     ],
   ];
   for (const [what, change, refusal] of cases) {
-    test(`S6: ${what} is refused, names the field and changes nothing`, () => {
+    test(`S6: allocate with ${what} is refused by its field and changes nothing`, () => {
       const store = arriving();
 
       expect(store.refusal({ ...batch1, ...change })).toEqual(refusal);
@@ -134,7 +134,7 @@ describe('commit', () => {
     ['a request of another epoch', { holder: holderOf('e2/a') }, { code: 'unknown_request', field: 'request' }],
   ];
   for (const [what, change, refusal] of cases) {
-    test(`S6: ${what} is refused, names the field and changes nothing`, () => {
+    test(`S6: commit with ${what} is refused by its field and changes nothing`, () => {
       const store = arriving();
 
       expect(store.refusal({ ...store.commitOf('a'), ...change })).toEqual(refusal);

@@ -16,7 +16,7 @@ describe('write, join or ready', () => {
     expect(store.state()).toEqual({ free: 1, writing: 1, ready: 2 });
   });
 
-  test('S2: new pages come in request order, and with alreadySent they add up to the keys', () => {
+  test('S2: new pages come in request order; with alreadySent they add up to the keys', () => {
     const store = new TestStore({ pages: 6 });
     store.makeReady('a', ['k3', 'k1']);
 
@@ -37,7 +37,7 @@ describe('write, join or ready', () => {
     });
   });
 
-  test('S3: lookup and lease are one step: what was found cannot be taken away afterwards', () => {
+  test('S3: lookup and lease are one step: no found chunk can be taken away afterwards', () => {
     const store = new TestStore();
     store.makeReady('a', ['k']);
 
@@ -66,7 +66,7 @@ describe('write, join or ready', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('S7: the first writer of a key wins; the newcomer gets no page and cannot write there', () => {
+  test('S7: a key has a writer → the newcomer gets no page and cannot write there', () => {
     const store = new TestStore();
     expect(store.allocate('a', ['k'])).toEqual([allocated('a', { pages: [0], generations: [1] })]);
 
@@ -118,7 +118,7 @@ describe('write, join or ready', () => {
     expect(store.state()).toEqual({ free: 5, ready: 3 });
   });
 
-  test('S14: a fully deduplicated batch has nothing to write and completes without a commit', () => {
+  test('S14: a fully deduplicated batch writes nothing and completes without a commit', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0', 'k1']);
 
@@ -134,7 +134,7 @@ describe('write, join or ready', () => {
 });
 
 describe('ready means that the bytes are here', () => {
-  test('P1: a key that is being written is joined, not ready, until its bytes are committed', () => {
+  test('P1: a key is being written → it is joined, not ready, until its commit', () => {
     const store = new TestStore();
     store.allocate('a', ['k0', 'k1']);
 
@@ -179,7 +179,7 @@ describe('ready means that the bytes are here', () => {
     expect(store.state()).toEqual({ ready: 1, waiting: 1 });
   });
 
-  test('P1: P2: a request that had joined a writer that failed cannot end ready without the bytes', () => {
+  test('P1, P2: the joined writer fails → the request cannot end ready without the bytes', () => {
     const store = new TestStore();
     store.allocate('a', ['k0']);
     store.allocate('b', ['k0', 'k1']);
@@ -193,7 +193,7 @@ describe('ready means that the bytes are here', () => {
 });
 
 describe('waiting for pages', () => {
-  test('P3: T3: two requests wait for one key in a full arena; one page is used, the other request joins', () => {
+  test('P3, T3: two requests wait for a key in a full arena → one page, the other joins', () => {
     const store = new TestStore({ pages: 1 });
     store.makeReady('a', ['k0']);
     expect(store.allocate('b', ['k1'])).toEqual([queued('b', 1)]);
@@ -218,7 +218,7 @@ describe('waiting for pages', () => {
     expect(store.state()).toEqual({ free: 1 });
   });
 
-  test('P3: a key that was here when a request queued, and is gone when it is admitted, gets a page', () => {
+  test('P3: a key is gone when its queued request is admitted → it gets a page', () => {
     const store = new TestStore({ pages: 2 });
     store.makeReady('a', ['k0']);
     store.makeReady('b', ['k1']);
@@ -234,7 +234,7 @@ describe('waiting for pages', () => {
     expect(store.state()).toEqual({ writing: 2 });
   });
 
-  test('P3: a batch whose key came in with another length while it waited is refused, and nothing is promised to it', () => {
+  test('P3: a key comes with another length while a batch waits → the batch is refused', () => {
     const store = new TestStore({ pages: 2 });
     store.makeReady('a', ['k0']);
     store.makeReady('b', ['k1']);
@@ -270,7 +270,7 @@ describe('waiting for pages', () => {
 });
 
 describe('refused while waiting', () => {
-  test('P3: S15: a later batch that gets a waiting request refused is not said to be queued', () => {
+  test('P3, S15: a later batch gets a waiting request refused → no queued effect for it', () => {
     const store = new TestStore({ pages: 6 });
     store.makeReady('a', ['k0', 'k1']);
     store.allocate('e', ['k2'], { last: false, totalChunks: 4 });
@@ -284,7 +284,7 @@ describe('refused while waiting', () => {
 });
 
 describe('requests with little or nothing to move', () => {
-  test('P16: T14: an empty last batch completes a request whose prompt ends on a chunk boundary', () => {
+  test('P16, T14: the prompt ends on a chunk boundary → an empty last batch completes it', () => {
     const store = new TestStore();
     store.allocate('a', ['k0'], { last: false });
     store.commit('a', 0);
@@ -299,7 +299,7 @@ describe('requests with little or nothing to move', () => {
     });
   });
 
-  test('P16: T14: a request without any key completes at once, also in a full arena in which others wait', () => {
+  test('P16, T14: a request without a key completes at once, also when others wait', () => {
     const store = new TestStore({ pages: 1 });
     store.makeReady('a', ['k0']);
     store.allocate('b', ['k1']);
@@ -311,7 +311,7 @@ describe('requests with little or nothing to move', () => {
     expect(store.state()).toEqual({ ready: 1, waiting: 1 });
   });
 
-  test('P16: T14: a request that is deduplicated whole, over batches, is complete without a write', () => {
+  test('P16, T14: all batches are deduplicated → the request is complete without a write', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0', 'k1']);
 

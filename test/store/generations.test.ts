@@ -22,7 +22,7 @@ describe('generations', () => {
   const stale: [string, string, { pages?: number[]; generations?: number[] }][] = [
     ['an old generation', 'generations[1]', { generations: [2, 1] }],
     ['a generation to come', 'generations[0]', { generations: [3, 2] }],
-    ["somebody else's page", 'pages[1]', { pages: [1, 2] }],
+    ["another holder's page", 'pages[1]', { pages: [1, 2] }],
     ['pages in another order', 'pages[0]', { pages: [0, 1] }],
     ['a page that does not exist', 'pages[0]', { pages: [99, 0] }],
     ['too few pages', 'pages', { pages: [1], generations: [2] }],
@@ -103,7 +103,7 @@ describe('the page table takes no step that the page machine forbids', () => {
     ['a page that does not exist', (table) => table.commit(7)],
   ];
   for (const [what, act] of forbidden) {
-    test(`P5: ${what}`, () => {
+    test(`P5: the page table refuses ${what}`, () => {
       const table = new PageTable(2);
       expect(() => act(table)).toThrow(KvferryError);
       expect(table.brokenInvariant()).toBeUndefined();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, handedOver, holderOf, pagesFreed, TestStore } from './support.js';
 
 describe('hand-over (P2)', () => {
-  test('P2: the first who joined writes what the writer leaves, in a page of its own; the others wait for it', () => {
+  test('P2: a writer leaves → the first joined request writes in its page, others wait', () => {
     const store = new TestStore({ pages: 8 });
     store.allocate('a', ['k0', 'k1']);
     store.allocate('b', ['k0', 'k1']);
@@ -52,7 +52,7 @@ describe('hand-over (P2)', () => {
     ]);
   });
 
-  test('P2: without a free page it waits, before anybody new is admitted', () => {
+  test('P2: without a free page it waits, before any new request is admitted', () => {
     const store = new TestStore({ pages: 1 });
     store.allocate('a', ['k0']);
     store.allocate('b', ['k0']);
@@ -77,7 +77,7 @@ describe('hand-over (P2)', () => {
     expect(store.allocate('c', ['k0'])).toEqual([allocated('c', { pages: [0], generations: [2] })]);
   });
 
-  test('P2: declined: the page comes back at once, the next one is asked, and the same one only under a new key', () => {
+  test('P2: a hand-over is declined → the page is free, the next request is asked', () => {
     const store = new TestStore();
     store.allocate('e1/a', ['k0']);
     store.allocate('e2/b', ['k0']);

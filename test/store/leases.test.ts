@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { allocated, chunksReady, handedOver, leasesEnded, pagesFreed, TestStore } from './support.js';
 
 describe('release', () => {
-  test('S8: remove drops one reference; the page is freed when none is left, and it says that the key existed', () => {
+  test('S8: remove drops one reference and reports that the key existed; the last frees', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0', 'k1']);
     store.makeReady('b', ['k1']);
@@ -22,7 +22,7 @@ describe('release', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('S8: a key that somebody else holds existed, but is not taken from them', () => {
+  test('S8: another request holds the key → it existed, and is not taken away', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0']);
     store.makeReady('b', ['k1']);
@@ -32,7 +32,7 @@ describe('release', () => {
     expect(store.acquire('a').reply.found).toEqual([{ key: 'k0', page: 0, generation: 1, length: 10 }]);
   });
 
-  test('S10: a key that another live request references stays readable after somebody else removed it', () => {
+  test('S10: one request removes a key → it stays readable for the others that hold it', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0', 'k1']);
     store.allocate('e2/b', ['k1', 'k2']);
@@ -70,7 +70,7 @@ describe('release', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P4: a request of another epoch with the same name is somebody else', () => {
+  test('P4: a request of another epoch with the same name is another holder', () => {
     const store = new TestStore();
     store.makeReady('e1/a', ['k']);
     store.makeReady('e2/a', ['k']);
@@ -110,7 +110,7 @@ describe('T4: roll-back and cancel, in any order and number', () => {
   ];
 
   for (const order of orders) {
-    test(`P4: T4: ${order.join(', ')}: each key is released once, other requests are untouched`, () => {
+    test(`P4, T4: ${order.join(', ')} → each key is released once`, () => {
       const store = new TestStore({ pages: 6 });
       store.makeReady('a', ['k0']);
       store.allocate('c', ['k1']);
@@ -154,7 +154,7 @@ describe('acquire', () => {
     expect(store.state()).toEqual({ free: 3, writing: 1 });
   });
 
-  test('P11: lookup takes a lease in the same step: the page stays when its request releases it', () => {
+  test('P11: lookup takes a lease in the same step → the page outlives its request', () => {
     const store = new TestStore();
     store.makeReady('a', ['k']);
 
@@ -242,7 +242,7 @@ describe('leases that nobody uses', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P15: T12: 10,000 requests released without retrieve leave no page, reservation or holder behind', () => {
+  test('P15, T12: 10,000 requests are released unread → no page or holder is left', () => {
     const store = new TestStore({ pages: 4, holdersMax: 3 });
     store.makeReady('warm', ['shared']);
 
@@ -263,7 +263,7 @@ describe('leases that nobody uses', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P4: T4: the roll-back of a writer and of those who joined, in any order, frees each page once', () => {
+  test('P4, T4: writer and joined roll back in any order → each page is freed once', () => {
     const store = new TestStore();
     store.allocate('a', ['k0', 'k1']);
     store.allocate('b', ['k0', 'k1']);

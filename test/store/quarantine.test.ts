@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { allocate, allocated, chunksReady, holderOf, leasesEnded, pagesFreed, queued, TestStore } from './support.js';
 
 describe('a write may be under way', () => {
-  test('P5: T5: cancel during a write: the page is not handed out before the write has drained', () => {
+  test('P5, T5: cancel during a write → the page is not handed out before it drained', () => {
     const store = new TestStore({ pages: 2 });
     store.allocate('a', ['k0', 'k1']);
     expect(store.end('a', 'cancelled')).toEqual([]);
@@ -14,7 +14,7 @@ describe('a write may be under way', () => {
     expect(store.state()).toEqual({ free: 1, writing: 1 });
   });
 
-  test('P5: T5: a page that nobody says is drained is handed out when the remote key has been revoked', () => {
+  test('P5, T5: no drain is reported → the page is handed out when the key is revoked', () => {
     const store = new TestStore({ pages: 1 });
     store.allocate('a', ['k0']);
     store.end('a', 'failed');
@@ -41,7 +41,7 @@ describe('a write may be under way', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P5: the pages of a sender whose remote key was revoked before it gave up are free at once', () => {
+  test('P5: the key was revoked before the sender gave up → its pages are free at once', () => {
     const store = new TestStore();
     store.allocate('a', ['k0']);
 
@@ -51,7 +51,7 @@ describe('a write may be under way', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P5: only what may still be written is quarantined: committed chunks of the request are free at once', () => {
+  test('P5: only pages that may still be written are quarantined; the others are free', () => {
     const store = new TestStore();
     store.allocate('a', ['k0', 'k1'], { last: false, totalChunks: 3 });
     store.allocate('a', ['k2'], { batch: 1, totalChunks: 3 });
@@ -72,7 +72,7 @@ describe('a write may be under way', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P5: a repeated batch under another remote key is refused: its pages belong to the first one', () => {
+  test('P5: a repeated batch under another remote key is refused', () => {
     const store = new TestStore();
     store.allocate('a', ['k0']);
     store.fence('grant-e1');
@@ -98,7 +98,7 @@ describe('a write may be under way', () => {
 });
 
 describe('whatever the reply, giving up releases everything', () => {
-  test('P9: T5: a sender that could not use the reply gives up: pages, leases and reservations come back', () => {
+  test('P9, T5: a sender cannot use the reply → pages, leases and reservations come back', () => {
     const store = new TestStore({ pages: 6 });
     store.makeReady('a', ['k0']);
     store.allocate('e2/w', ['k1']);
@@ -115,7 +115,7 @@ describe('whatever the reply, giving up releases everything', () => {
     expect(store.state()).toEqual({ free: 6 });
   });
 
-  test('P9: giving up a request that waits for pages takes back its place and all its batches', () => {
+  test('P9: a waiting request is given up → its place and all its batches are taken back', () => {
     const store = new TestStore({ pages: 1 });
     store.makeReady('a', ['k0']);
     store.allocate('b', ['k1'], { last: true, batch: 0 });
@@ -136,7 +136,7 @@ describe('whatever the reply, giving up releases everything', () => {
   });
 });
 
-test('T5: pages that may be written and pages that are handed out never overlap, over many cancels', () => {
+test('T5: many cancels → no page is handed out that may still be written', () => {
   const store = new TestStore({ pages: 3 });
   const mayBeWritten = new Set<number>();
 

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { test } from 'vitest';
 import type { HolderId } from '../../src/store/holder.js';
 import type { StoreCommand } from '../../src/store/messages.js';
+import { runs } from '../support/thorough.js';
 import { Oracle } from './oracle/oracle.js';
 import { commitsOf, declineOf, stop, write } from './oracle/senders.js';
 
@@ -237,9 +238,9 @@ const script: fc.Arbitrary<Script> = fc.record({
 
 const { KVFERRY_SEED, KVFERRY_PATH } = process.env;
 
-test('T15: under random traffic no page has two owners, nothing is lost, and ready means written', () => {
+test('T15: random traffic → one owner a page, nothing lost, and ready means written', () => {
   fc.assert(fc.property(script, run), {
-    numRuns: 400,
+    numRuns: runs(400),
     ...(KVFERRY_SEED === undefined ? {} : { seed: Number(KVFERRY_SEED) }),
     ...(KVFERRY_PATH === undefined ? {} : { path: KVFERRY_PATH }),
   });
@@ -248,4 +249,5 @@ test('T15: under random traffic no page has two owners, nothing is lost, and rea
 /** Scripts that failed once. */
 const regressions: Readonly<Record<string, Script>> = {};
 
-for (const [name, once] of Object.entries(regressions)) test(`T15: ${name}`, () => run(once));
+for (const [name, once] of Object.entries(regressions))
+  test(`T15: the script that once failed: ${name}`, () => run(once));

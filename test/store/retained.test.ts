@@ -41,7 +41,7 @@ describe('retained pages', () => {
     expect(store.acquire('reader', ['k0', 'k1', 'k2']).reply.missing).toEqual(['k1']);
   });
 
-  test('they give way to new chunks, the one used longest ago first, never to what the same batch finds', () => {
+  test('retained pages give way to new chunks, least recently used first', () => {
     const store = new TestStore({ pages: 3, retainedMax: 3 });
     leave(store, 'a', ['k0', 'k1', 'k2']);
 
@@ -73,7 +73,7 @@ describe('retained pages', () => {
     expect(store.drained('b')).toMatchObject([pagesFreed(2), { type: 'allocated', allocation: { alreadySent: [] } }]);
   });
 
-  test('P8: a reader that leases a retained page lets those pass who need nothing more than it', () => {
+  test('P8: a reader leases a retained page → requests that need only that page pass', () => {
     const store = new TestStore({ pages: 2, retainedMax: 2 });
     leave(store, 'a', ['k0']);
     store.allocate('b', ['x']);

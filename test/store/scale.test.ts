@@ -6,7 +6,7 @@ import { allocate, defaults, holderOf, queued } from './support.js';
 
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
-test('P2: of a thousand requests that joined one writer, one after the other takes over', () => {
+test('P2: a thousand requests joined one writer → one after the other takes over', () => {
   let writer = 'writer';
   const store = new Store({ ...defaults, pages: 400, holdersMax: 2000 });
   const clock = { now: () => 0, setTimeout: () => undefined, clearTimeout: () => undefined };
@@ -36,7 +36,7 @@ test('P2: of a thousand requests that joined one writer, one after the other tak
   expect(store.pageCounts()).toMatchObject({ free: 400, writing: 0, quarantined: 0 });
 });
 
-test('P7: T7: a batch of an admitted request costs no look-up of the keys that others wait for', () => {
+test('P7, T7: a batch of an admitted request looks up no key that others wait for', () => {
   const store = new Store({ ...defaults, pages: 400, holdersMax: 1000 });
   store.execute({ type: 'grant', grant: 'grant-e1', epoch: 'e1' }, 0);
   store.execute(allocate('running', names('first-', 200), { last: false, totalChunks: 202 }), 0);

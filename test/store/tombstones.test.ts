@@ -7,7 +7,7 @@ import { allocate, allocated, holderOf, leasesEnded, pagesFreed, reason, TestSto
 describe('after the end', () => {
   const ends: End[] = ['failed', 'cancelled', 'expired'];
   for (const end of ends) {
-    test(`P6: T6: a batch that completes or arrives after its request was ${end} changes nothing`, () => {
+    test(`P6, T6: a batch completes or arrives after its request was ${end} → no change`, () => {
       const store = new TestStore();
       store.allocate('a', ['k0'], { last: false, totalChunks: 2 });
       const commit = store.commitOf('a');
@@ -24,7 +24,7 @@ describe('after the end', () => {
     });
   }
 
-  test('P6: messages for a request that is ready are answered with ready, and its bytes stay', () => {
+  test('P6: messages for a ready request are answered with ready, and its bytes stay', () => {
     const store = new TestStore();
     store.allocate('a', ['k0']);
     const commit = store.commitOf('a');
@@ -66,7 +66,7 @@ describe('after the end', () => {
     expect(store.state()).toEqual({ free: 3, writing: 1 });
   });
 
-  test('P6: a request that was released and is asked for again was ready; keys it names may still be here', () => {
+  test('P6: a released request is asked for again → it was ready; its keys may be here', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0', 'k1']);
     store.makeReady('b', ['k1']);
@@ -119,7 +119,7 @@ describe('bounded and timed', () => {
     expect(tombstones.size).toBe(2);
   });
 
-  test('P6: a ready request stays ready when its tombstone is forgotten and a late abort arrives', () => {
+  test('P6: a tombstone is forgotten and a late abort arrives → the request stays ready', () => {
     const store = new TestStore({ tombstonesMax: 1 });
     store.makeReady('a', ['k0']);
     store.end('b', 'cancelled');
@@ -132,7 +132,7 @@ describe('bounded and timed', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
-  test('P6: a ready request whose tombstone is forgotten answers a late batch as ended, not as new', () => {
+  test('P6: a tombstone is forgotten → a late batch of the ready request has ended', () => {
     const store = new TestStore({ tombstonesMax: 1 });
     store.makeReady('a', ['k0']);
     store.end('b', 'cancelled');

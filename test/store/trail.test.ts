@@ -63,7 +63,7 @@ test('chunks that are here, that another writes, and that are new are told apart
   ]);
 });
 
-test('a writer that fails: what it gave up, what is quarantined, who takes over, and when the pages are safe', () => {
+test('a writer fails → the trail has what it gave up, quarantine, heir and safe pages', () => {
   const { run } = trailed({ pages: 4 });
   run(allocate('e1/a', ['k0', 'k1']));
   run(allocate('e2/b', ['k1']));

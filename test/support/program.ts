@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import { within } from '../../src/processes/within.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 export class Program {
   readonly process: ChildProcess;

@@ -1,4 +1,4 @@
-/** Answers messages: checks them, runs a handler, replies with its result or with a typed error. */
+/** Answers messages: checks each one, runs its handler, and replies with the result or with a typed error. */
 import type { z } from 'zod';
 import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
@@ -8,23 +8,27 @@ import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { operationOf } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
+import { refusalLevel } from '../observing/log-level.js';
 
-/** The body of a reply, without what every reply has. */
-export type Handlers<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>> = {
-  readonly [Operation in keyof Schemas]: (
-    request: z.infer<Schemas[Operation]['request']>,
-  ) => Body<z.infer<Schemas[Operation]['reply']>> | Promise<Body<z.infer<Schemas[Operation]['reply']>>>;
+/** The messages of each operation. */
+export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;
+
+/** Each handler returns the body of its reply. */
+export type Handlers<S extends Schemas> = {
+  readonly [Operation in keyof S]: (
+    request: z.infer<S[Operation]['request']>,
+  ) => Body<z.infer<S[Operation]['reply']>> | Promise<Body<z.infer<S[Operation]['reply']>>>;
 };
 
-/** Looking at an agent is nothing that happens to it. */
-const unremarkable: ReadonlySet<string> = new Set(['discover', 'describe', 'status', 'inspect', 'journal', 'explain']);
+/** Operations that only read. They are not entered in the journal. */
+const readOnly: ReadonlySet<string> = new Set(['discover', 'describe', 'status', 'inspect', 'journal', 'explain']);
 
-/** Serves every operation below `subject` (which ends in `*`). */
-export function serve<Schemas extends Record<string, { request: z.ZodType; reply: z.ZodType }>>(
+/** Serves every operation below `subject` (which ends in `*`). An operation without a handler is refused. */
+export function serve<S extends Schemas>(
   env: AgentEnv,
   subject: string,
-  schemas: Schemas,
-  handlers: Partial<Handlers<Schemas>>,
+  schemas: S,
+  handlers: Partial<Handlers<S>>,
 ): ControlSubscription {
   return env.control.subscribe(subject, (message) => {
     const operation = operationOf(message.subject);
@@ -40,14 +44,15 @@ export function serve<Schemas extends Record<string, { request: z.ZodType; reply
       const handler = handlers[operation];
       if (handler === undefined) {
         const { agent, role } = env.options;
-        throw new KvferryError('role_mismatch', `agent ${agent} is ${role}: no ${operation}`, { field: 'subject' });
+        const message = `agent ${agent} has role ${role} and does not serve ${operation}`;
+        throw new KvferryError('role_mismatch', message, { field: 'subject' });
       }
       return handler(request as never);
     });
   });
 }
 
-/** What is to be remembered of a message. */
+/** What the journal keeps of a message. */
 interface Notes {
   readonly operation: string;
   readonly startedMs: number;
@@ -66,28 +71,28 @@ async function answer(
     message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
     remember(env, notes, undefined);
   } catch (error) {
-    const { code } = respondError(env, message, notes.operation, error);
+    const { code } = refuse(env, message, notes.operation, error);
     remember(env, notes, code);
   }
 }
 
 function remember({ journal, clock }: AgentEnv, { operation, startedMs, about }: Notes, code: string | undefined) {
-  if (!unremarkable.has(operation)) journal.message('in', operation, about, clock.now() - startedMs, code);
+  if (!readOnly.has(operation)) journal.message('in', operation, about, clock.now() - startedMs, code);
 }
 
-/** Says what went wrong, counts and logs it. */
-function respondError(env: AgentEnv, message: ControlMessage, operation: string, error: unknown): KvferryError {
+/** Counts and logs a refusal, and replies with it. */
+function refuse(env: AgentEnv, message: ControlMessage, operation: string, error: unknown): KvferryError {
   const known = error instanceof KvferryError;
   const refused = known ? error : new KvferryError('internal', `${operation} failed`, { cause: error });
   env.counters.add('messages_refused');
   env.counters.add(`errors_${refused.code}`);
   const details = { operation, code: refused.code, field: refused.field, reason: refused.message };
-  if (known) env.logger.warn(details, 'message refused');
+  if (known) env.logger[refusalLevel(refused.code)](details, 'message refused');
   else env.logger.error({ ...details, err: error }, 'message failed');
   try {
     message.respond(encodeError(refused));
-  } catch (cause) {
-    env.logger.warn({ operation, err: cause }, 'refusal could not be sent');
+  } catch (sendError) {
+    env.logger.warn({ operation, err: sendError }, 'refusal not sent');
   }
   return refused;
 }

@@ -4,13 +4,13 @@ import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { Counters } from '../observing/counters.js';
-import type { Journal } from '../observing/journal.js';
-import type { ObservedActors } from '../observing/observed-actors.js';
+import { Counters } from '../observing/counters.js';
+import { Journal } from '../observing/journal.js';
+import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
-import type { Supervisor } from '../running/supervisor.js';
+import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
-import type { Presence } from './presence.js';
+import { Presence } from './presence.js';
 
 export interface AgentEnv {
   readonly options: AgentOptions;
@@ -28,6 +28,30 @@ export interface AgentEnv {
   readonly tracer: Tracer | undefined;
 }
 
-export function failureOf(code: Failure['code'], message: string): Failure {
-  return { code, message };
+/** Makes the shared parts. `fence` ends an agent that cannot be trusted with memory any more. */
+export function makeEnv(
+  ports: Pick<AgentEnv, 'control' | 'fabric' | 'clock' | 'logger'> & Partial<Pick<AgentEnv, 'tracer'>>,
+  options: AgentOptions,
+  epoch: string,
+  fence: (failure: Failure) => void,
+): AgentEnv {
+  const { control, fabric, clock, tracer } = ports;
+  const logger = ports.logger.child({ agent: options.agent, epoch });
+  const counters = new Counters();
+  const journal = new Journal(clock, options.journalEntries);
+  if (tracer !== undefined) journal.onEvent((event) => tracer.happened(event));
+  return {
+    options,
+    epoch,
+    control,
+    fabric,
+    clock,
+    logger,
+    counters,
+    presence: new Presence(clock, control, options.heartbeatMs),
+    supervisor: new Supervisor({ clock, counters, logger }, fence),
+    journal,
+    actors: new ObservedActors(clock, journal),
+    tracer,
+  };
 }

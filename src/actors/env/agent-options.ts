@@ -1,4 +1,4 @@
-/** Everything an agent can be told. Sizes in bytes, times in milliseconds. `src/config` fills it and explains each value. */
+/** Settings of one agent. Sizes are in bytes, times in milliseconds. `src/config` reads them and explains each one. */
 
 import type { Provider } from '../../ports/fabric.js';
 import type { Role } from '../../protocol/fields.js';
@@ -7,7 +7,7 @@ export interface AgentOptions {
   /** Stable name of the agent. */
   readonly agent: string;
   readonly role: Role;
-  /** Ways to move bytes, best first. The first that both sides have is taken. */
+  /** Ways to move bytes, best first. Two agents use the first one that both have. */
   readonly providers: readonly Provider[];
   /** The receiver's memory; ignored for the role `prefill`. */
   readonly arena: { readonly directory: string; readonly pages: number; readonly pageBytes: number };
@@ -15,28 +15,28 @@ export interface AgentOptions {
   readonly staging: { readonly directory: string; readonly pages: number; readonly pageBytes: number };
   readonly heartbeatMs: number;
   readonly connectTimeoutMs: number;
-  /** One attempt of a message to another agent; it is repeated until its deadline. */
+  /** Time limit of one attempt to send a message to another agent. The agent repeats the message until its deadline. */
   readonly attemptTimeoutMs: number;
-  /** How often a sender asks how a request ended, when it was not told. */
+  /** How often a sender asks the receiver how a request ended, in case the notice was lost. */
   readonly inquireIntervalMs: number;
   /** How long a stopped write may take to drain. */
   readonly writeDrainTimeoutMs: number;
-  /** How long requests in progress may go on after the order to stop. */
+  /** How long requests in progress may go on after an operator stops the agent. */
   readonly shutdownTimeoutMs: number;
-  /** How long a decode engine may hold pages without asking again. */
+  /** How long a decode engine may hold pages before it must renew its lease. */
   readonly leaseMs: number;
-  /** Ready pages of the arena that may stay as cache when nobody leases them. */
+  /** How many ready pages without a lease the arena may keep as cache. */
   readonly retainedMax: number;
-  /** How often expired leases and tombstones are looked for. */
+  /** How often the agent removes expired leases and tombstones. */
   readonly sweepIntervalMs: number;
   readonly tombstoneMs: number;
   readonly tombstonesMax: number;
-  /** Requests in progress on either side, at once. */
+  /** Most requests in progress at once, on each side. */
   readonly requestsMax: number;
-  /** Entries that the journal keeps; 0: none. */
+  /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
-  /** How often the steps of chunks are published; 0: never. */
+  /** How often the agent publishes the steps of its chunks; 0: never. */
   readonly auditIntervalMs: number;
-  /** Others may make faults happen to it. It only says so; what happens is none of its business. */
+  /** Operators may order faults at this agent. The agent only reports the setting; `src/proof/faults` executes the orders. */
   readonly faultsAllowed: boolean;
 }

@@ -1,5 +1,6 @@
-/** What `status` says of a request that has ended and is only remembered. */
+/** The row of `status` for a request that has ended, of which the agent remembers only the end. */
 import type { ClockPort } from '../../ports/clock.js';
+import { defined } from '../../protocol/defined.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { HolderId } from '../../store/holder.js';
 import type { Tombstone } from '../../store/tombstones.js';
@@ -10,7 +11,5 @@ export function endedRow(
   { request, epoch }: HolderId,
   { end, reason, atMs }: Tombstone,
 ): RequestRow {
-  const ageMs = Math.round(clock.now() - atMs);
-  const row: RequestRow = { request, epoch, side, state: 'ended', ageMs, batches: 0, chunks: 0, end };
-  return reason === undefined ? row : { ...row, reason };
+  return defined({ request, epoch, side, state: 'ended', ageMs: Math.round(clock.now() - atMs), end, reason });
 }

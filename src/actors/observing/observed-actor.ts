@@ -17,8 +17,8 @@ import { stateName } from './state-name.js';
 /** What an actor works on. */
 export interface ActorTask {
   readonly about: About;
-  /** When the task must have ended, on the agent's clock. */
-  readonly deadlineMs?: number | undefined;
+  /** When something outside the machine will end the present state, on the agent's clock. The machine's delays count too. */
+  endsMs?(): number | undefined;
 }
 
 export interface MachineActor extends AnyActorRef {
@@ -27,7 +27,7 @@ export interface MachineActor extends AnyActorRef {
 
 export class ObservedActor {
   readonly identity: ActorIdentity;
-  readonly deadlineMs: number | undefined;
+  readonly #task: ActorTask;
   readonly #actor: MachineActor;
   readonly #clock: ClockPort;
   readonly #journal: Journal;
@@ -40,10 +40,10 @@ export class ObservedActor {
   /** Name of the current state. */
   #state = '';
 
-  constructor(actor: MachineActor, { about, deadlineMs }: ActorTask, clock: ClockPort, journal: Journal) {
+  constructor(actor: MachineActor, task: ActorTask, clock: ClockPort, journal: Journal) {
     const { id: machine } = actor.logic;
-    this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about };
-    this.deadlineMs = deadlineMs;
+    this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about: task.about };
+    this.#task = task;
     this.#actor = actor;
     this.#clock = clock;
     this.#journal = journal;
@@ -131,7 +131,8 @@ export class ObservedActor {
 
   /** The earliest deadline. A delay after which the state only starts again is no deadline. */
   #endsMs(snapshot: AnyMachineSnapshot): number | undefined {
-    const deadlines = this.deadlineMs === undefined ? [] : [this.deadlineMs];
+    const outsideMs = this.#task.endsMs?.();
+    const deadlines = outsideMs === undefined ? [] : [outsideMs];
     for (const path of pathsOf(snapshot)) {
       const node: AnyStateNode = this.#actor.logic.getStateNodeById(path);
       for (const { delay, target } of node.after) {

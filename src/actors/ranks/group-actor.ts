@@ -12,6 +12,7 @@ import type { RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { announceEnd } from '../env/publish-event.js';
+import { endLevel } from '../observing/log-level.js';
 import { callPeer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
@@ -209,8 +210,7 @@ export class GroupActor {
     announceEnd(this.#env, event);
     counters.add(`groups_${end}`);
     const log = { request, end, ...reason, ranks: members.length };
-    if (end === 'ready') logger.debug(log, 'request over several ranks ended');
-    else logger.warn(log, 'request over several ranks ended');
+    logger[endLevel(end, failure?.code)](log, 'request over several ranks ended');
   }
 
   /** The machine threw: the request ends on all its ranks. */

@@ -1,9 +1,9 @@
-/** Runs one ingest machine: what arrives for one request, and the announcement of its end. */
+/** Runs one ingest machine: the arrival of one request, and the announcement of its end. */
 import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { toFailure } from '../../protocol/codec.js';
-import type { TerminalEvent } from '../../protocol/events.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RequestRow } from '../../protocol/operations.js';
@@ -12,6 +12,8 @@ import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { announceEnd } from '../env/publish-event.js';
+import { requestFields } from '../observing/log-fields.js';
+import { endLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, notifyPeer } from '../peers/peer-call.js';
 import type { Groups } from '../ranks/groups.js';
@@ -26,25 +28,27 @@ export interface IngestTask {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Our absences up to which the sender cannot have announced an end of it. */
+  /** Absences of this agent up to which the sender cannot have announced an end. */
   readonly absences: number;
-  /** Which rank it is, when the request has several. */
+  /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
   readonly links: RankLinks;
-  /** When this agent leads the ranks itself. */
+  /** Undefined unless this agent leads the ranks. */
   readonly groups: Groups | undefined;
 }
 
 export interface IngestListener {
-  /** Do heartbeats tell whether the sender lives? */
+  /** Whether the heartbeats of the sender are watched. */
   senderIsWatched(): boolean;
-  /** Nobody can ask the sender any more. */
+  /** Whether the sender is lost and cannot be asked any more. */
   senderIsLost(): boolean;
-  /** The sender has announced nothing, after so many absences. */
+  /** The sender had announced no end after that many absences of this agent. */
   senderProven(absences: number): void;
-  /** The store shall record how it ended. */
+  /** When the leases of the request expire, on the agent's clock; undefined when it has none. */
+  leaseEndsMs(): number | undefined;
+  /** The store must record this end. */
   ended(ingest: IngestActor, end: End, reason: Failure | null): void;
-  /** Nothing is left of it. */
+  /** The request has ended, and its leases too. */
   gone(ingest: IngestActor): void;
 }
 
@@ -65,11 +69,11 @@ export class IngestActor {
   readonly #listener: IngestListener;
   readonly #actor: Actor<typeof ingestMachine>;
   readonly #startedMs: number;
-  /** To the agent that leads the ranks, when the request has several. */
+  /** The link to the agent that leads the ranks; undefined when the request has only one rank. */
   readonly #link: RankLink | undefined;
   #announced = false;
   #resolveDecided: () => void = () => undefined;
-  /** Resolves when the end is recorded. */
+  /** Resolves when the store has recorded the end. */
   readonly decided = new Promise<void>((resolve) => {
     this.#resolveDecided = resolve;
   });
@@ -84,7 +88,7 @@ export class IngestActor {
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: env.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
     owners.start(this.#actor, this, {
-      task: { about: { ...holder, peer: sender }, deadlineMs: this.deadlineMs },
+      task: { about: { ...holder, peer: sender }, endsMs: () => this.#leaseEndsMs },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });
@@ -100,17 +104,17 @@ export class IngestActor {
     this.send({ type: 'ingest.end', end, failure });
   }
 
-  /** The agent that leads the ranks has said how the whole request ended. */
+  /** The agent that leads the ranks reports how the whole request ended. */
   told(verdict: Verdict): void {
     this.#link?.told(verdict);
   }
 
-  /** When it must have ended, on the agent's clock. */
+  /** When the request expires unless it is ready, on the agent's clock. */
   get deadlineMs(): number {
     return this.#startedMs + this.task.timeoutMs;
   }
 
-  /** Forgets it without a word: it was refused before anything of it was accepted. */
+  /** Forgets the request without an announcement: its first batch was refused. */
   discard(): void {
     this.#link?.close();
     this.#actor.stop();
@@ -118,22 +122,22 @@ export class IngestActor {
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
-    const state = stateName(value);
     const { request, epoch, batches, chunks, failure, rank } = context;
-    // While it asks, the end may still turn out to be another one.
-    const end = value === 'deciding' ? null : context.end;
-    return {
+    // While it decides, the end may still become another one.
+    const end = (value === 'deciding' ? null : context.end) ?? undefined;
+    return defined({
       request,
       epoch,
-      side: 'receiver',
-      ...(rank === null ? {} : { rank }),
-      state,
+      side: 'receiver' as const,
+      rank: rank ?? undefined,
+      missingRanks: this.task.groups?.missing(request),
+      state: stateName(value),
       ageMs: this.#ageMs,
       batches,
       chunks,
-      ...(end === null ? {} : { end }),
-      ...(end === null || failure === null ? {} : { reason: failure }),
-    };
+      end,
+      reason: end === undefined ? undefined : (failure ?? undefined),
+    });
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
@@ -144,18 +148,18 @@ export class IngestActor {
       else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure ?? undefined);
       return;
     }
-    // Nothing is waited for when there is nothing to ask: whoever cancels gets the end as the answer.
+    // Without a question there is no wait: the caller of `cancel` gets the end as the answer.
     const wasAway = this.#env.presence.absences !== this.task.absences;
     const announced = wasAway ? await this.announcedBySender() : undefined;
     tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
   }
 
-  /** The end that the sender has announced while we were away, if it has. */
+  /** The end that the sender announced while this agent was absent; undefined when there is none. */
   async announcedBySender(): Promise<Verdict | undefined> {
     const { presence, counters, logger } = this.#env;
     let certain = this.task.absences;
     if (presence.absences !== certain) counters.add('ends_confirmed');
-    // An answer, or none, that came with another absence says nothing: asked again.
+    // Another absence during the question makes the answer worthless: ask again.
     while (presence.absences !== certain) {
       certain = presence.absences;
       try {
@@ -163,8 +167,8 @@ export class IngestActor {
         if (end !== undefined) return { end, failure: reason ?? null };
         this.#listener.senderProven(certain);
       } catch (error) {
-        const { request, epoch } = this.task.holder;
-        logger.info({ request, epoch, code: toFailure(error).code }, 'sender could not confirm the end');
+        const { code } = toFailure(error);
+        logger.info({ ...requestFields(this.task.holder), code }, 'sender did not confirm the end');
       }
     }
     return undefined;
@@ -180,10 +184,10 @@ export class IngestActor {
   }
 
   announce(context: IngestContext): void {
-    // Of several ranks the lead announces the end of all, or, when it is lost, the sender of rank 0 does.
-    const isOurs = this.#link === undefined && !context.announcedElsewhere;
-    const isNews = this.#link !== undefined || !context.announcedElsewhere;
-    this.#announce(context.end ?? 'failed', context.failure, context, { isOurs, isNews });
+    // The end of a request over several ranks is announced by their lead, or, when that is lost, by the sender of rank 0.
+    const mustPublish = this.#link === undefined && !context.announcedElsewhere;
+    const mustNotify = this.#link !== undefined || !context.announcedElsewhere;
+    this.#announce(context.end ?? 'failed', context.failure, context, { mustPublish, mustNotify });
   }
 
   notifyJoined(batch: number): void {
@@ -194,8 +198,8 @@ export class IngestActor {
   reportLeasesEnded(cause: 'released' | 'expired'): void {
     this.#env.counters.add(`leases_${cause}`);
     if (cause === 'expired') {
-      const { request, epoch } = this.task.holder;
-      this.#env.logger.warn({ request, epoch }, 'leases expired: nobody released or renewed them');
+      const message = 'leases expired: the decode engine neither released nor renewed them';
+      this.#env.logger.warn(requestFields(this.task.holder), message);
     }
   }
 
@@ -209,6 +213,11 @@ export class IngestActor {
     return Math.round(this.#env.clock.now() - this.#startedMs);
   }
 
+  /** Only the leases end a request that is ready. Before, the delays of its machine do. */
+  get #leaseEndsMs(): number | undefined {
+    return this.#actor.getSnapshot().matches('ready') ? this.#listener.leaseEndsMs() : undefined;
+  }
+
   get #sender(): { agent: string; epoch: string } {
     return { agent: this.task.sender, epoch: this.task.holder.epoch };
   }
@@ -217,7 +226,7 @@ export class IngestActor {
   #confirm(): Promise<PeerReply<'confirm'>> {
     const { clock, options } = this.#env;
     const { request, epoch } = this.task.holder;
-    // Without NATS there is nobody to ask and nobody to tell; with it, the sender answers, or is lost, or is not there.
+    // A watched sender answers or is lost in the end. One that is not watched gets as long as its heartbeats would.
     const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
     const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
     const peer = { ...this.#sender, side: 'sender' as const };
@@ -243,26 +252,23 @@ export class IngestActor {
     });
   }
 
-  /** `isOurs`: nobody else announces it. `isNews`: its sender does not know it yet. */
+  /** `mustPublish`: no other agent announces the end. `mustNotify`: the sender does not know the end yet. */
   #announce(
     end: End,
     failure: Failure | null,
     counts: Pick<IngestContext, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>,
-    { isOurs, isNews }: { readonly isOurs: boolean; readonly isNews: boolean },
+    { mustPublish, mustNotify }: { readonly mustPublish: boolean; readonly mustNotify: boolean },
   ): void {
     if (this.#announced) return;
     this.#announced = true;
     const { options, logger, counters } = this.#env;
     const { request, epoch } = this.task.holder;
-    const reason = failure === null ? {} : { reason: failure };
+    const ended = defined({ request, epoch, end, reason: failure ?? undefined });
     const { chunks, deduplicated, joined, bytes } = counts;
-    if (isOurs) {
-      const event: TerminalEvent = {
+    if (mustPublish) {
+      announceEnd(this.#env, {
         v: PROTOCOL_VERSION,
-        request,
-        epoch,
-        end,
-        ...reason,
+        ...ended,
         sender: this.task.sender,
         receiver: options.agent,
         chunks,
@@ -270,26 +276,30 @@ export class IngestActor {
         joined,
         bytes,
         ageMs: this.#ageMs,
-      };
-      announceEnd(this.#env, event);
+      });
     }
-    if (!isNews) return;
-    notifyPeer(this.#env, this.#sender, 'ended', { request, epoch, end, ...reason });
+    if (!mustNotify) return;
+    notifyPeer(this.#env, this.#sender, 'ended', ended);
     counters.add(`requests_received_${end}`);
-    const log = { request, epoch, end, ...reason, chunks, deduplicated, joined, bytes };
-    if (end === 'ready') logger.debug(log, 'request ended');
-    else logger.warn(log, 'request ended');
+    const { reason } = ended;
+    const log = { ...requestFields(this.task.holder), end, reason, chunks, deduplicated, joined, bytes };
+    logger[endLevel(end, reason?.code)](log, 'request ended');
   }
 
-  /** The machine threw: the request ends here, with a reason, and nothing else does. */
+  /** The machine threw. Only this request ends, as failed. */
   #crashed(error: unknown): void {
     const { request } = this.task.holder;
     this.#env.supervisor.crashed('ingest', { request }, error);
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();
-    const isOurs = this.#link === undefined;
-    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { isOurs, isNews: true });
+    const mustPublish = this.#link === undefined;
+    this.#announce(
+      'failed',
+      failure,
+      { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 },
+      { mustPublish, mustNotify: true },
+    );
     this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }

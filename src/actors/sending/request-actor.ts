@@ -3,30 +3,33 @@ import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
+import type { PutSoFar } from './check-put.js';
+import type { SourceMemory } from './source-memory.js';
 import { type SourceChunk, TransferActor } from './transfer-actor.js';
 
 export interface RequestTask {
   readonly request: string;
   readonly peer: ReceiverPeer;
+  readonly memory: SourceMemory;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Which rank it is, when the request has several. */
+  /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
 }
 
 export interface RequestListener {
-  /** The source memory of these positions is not read any more. */
-  released(request: RequestActor, batch: number, positions: readonly number[]): void;
-  /** Over: every write has ended, the end is known. */
+  /** Every write has ended, and the end is known. */
   ended(request: RequestActor, end: End, reason: Failure | null): void;
   /** The receiver cannot announce the end. */
   announce(request: RequestActor, end: End, reason: Failure | null): void;
@@ -64,7 +67,7 @@ export class RequestActor {
   #chunks = 0;
   #lastIn = false;
   #over = false;
-  /** When the receiver has asked us the last time. */
+  /** When the receiver last asked for an end, on the agent's clock. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(env: AgentEnv, task: RequestTask, listener: RequestListener) {
@@ -78,43 +81,41 @@ export class RequestActor {
     const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
-      task: { about: { request, epoch: env.epoch, peer: peer.agent }, deadlineMs: this.#deadlineMs },
+      task: { about: { request, epoch: env.epoch, peer: peer.agent } },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });
   }
 
-  get batchesIn(): number {
-    return this.#batches.size;
+  /** What the next batch is checked against. */
+  get soFar(): PutSoFar {
+    const { peer, totalChunks, ranks } = this.task;
+    return {
+      receiver: peer.agent,
+      totalChunks,
+      ranks,
+      batches: this.#batches.size,
+      chunks: this.#chunks,
+      lastIn: this.#lastIn,
+      isOpen: !this.#lastIn && this.#actor.getSnapshot().matches({ running: 'open' }),
+    };
   }
-  get chunksIn(): number {
-    return this.#chunks;
-  }
-  /** Will it take another batch? */
-  get isOpen(): boolean {
-    return !this.#lastIn && this.#actor.getSnapshot().matches({ running: 'open' });
-  }
-  get lastIn(): boolean {
-    return this.#lastIn;
-  }
-  /** When it must have ended, on the agent's clock. */
+
+  /** When the request expires, on the agent's clock. */
   get deadlineMs(): number {
     return this.#deadlineMs;
   }
+
   get ageMs(): number {
     return this.#env.clock.now() - this.#startedMs;
   }
 
-  /** Takes a batch that the sender has checked. Only while `isOpen`. */
+  /** Takes a batch that `checkPut` has accepted. */
   add(batch: Batch): void {
     this.#batches.set(batch.batch, batch);
     this.#chunks += batch.chunks.length;
     this.#lastIn = batch.last;
     tell(this.#actor, { type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
-  }
-
-  batch(batch: number): Batch | undefined {
-    return this.#batches.get(batch);
   }
 
   cancel(failure: Failure): void {
@@ -125,8 +126,8 @@ export class RequestActor {
     tell(this.#actor, { type: 'receiver.lost', failure });
   }
 
-  /** The receiver says how the request ended. */
-  receiverSaid(end: End, failure: Failure | null): void {
+  /** The receiver has recorded this end. */
+  receiverReported(end: End, failure: Failure | null): void {
     tell(this.#actor, { type: 'request.ended', end, failure });
   }
 
@@ -134,7 +135,7 @@ export class RequestActor {
     this.#transfers.get(batch)?.joinResolved();
   }
 
-  /** Rejects `unknown_request` when the batch waits for nothing; else as `TransferActor.handOver`. */
+  /** Rejects `unknown_request` when the transfer of the batch has ended; otherwise as `TransferActor.handOver`. */
   async handOver(message: PeerRequest<'handover'>): Promise<void> {
     const transfer = this.#transfers.get(message.batch);
     if (transfer === undefined) throw unknownRequest(this.task.request);
@@ -142,8 +143,8 @@ export class RequestActor {
   }
 
   /**
-   * The receiver asks for the end that was announced here and not by itself, before it announces one. If there is none, it is
-   * the receiver that announces: it lives.
+   * Before it announces an end, the receiver asks for the end that this side has announced. Undefined when there is none:
+   * then the receiver announces. Its question shows that it lives.
    */
   confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
@@ -155,30 +156,28 @@ export class RequestActor {
 
   row(): RequestRow {
     const { value, context } = this.#actor.getSnapshot();
-    const state = stateName(value);
-    return {
+    return defined({
       request: this.task.request,
       epoch: this.#env.epoch,
-      side: 'sender',
-      ...(this.task.ranks === undefined ? {} : { rank: this.task.ranks.rank }),
-      state,
+      side: 'sender' as const,
+      rank: this.task.ranks?.rank,
+      state: stateName(value),
       ageMs: Math.round(this.ageMs),
       batches: context.batches,
       chunks: context.chunks,
-      ...(context.end === null ? {} : { end: context.end }),
-      ...(context.failure === null ? {} : { reason: context.failure }),
-    };
+      end: context.end ?? undefined,
+      reason: context.failure ?? undefined,
+    });
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   startTransfer(number: number): void {
-    const { request, peer, totalChunks, ranks } = this.task;
+    const { request, peer, memory, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const task = { request, totalChunks, ranks, peer, deadlineMs: this.#deadlineMs, ...batch };
+    const task = { request, totalChunks, ranks, peer, memory, deadlineMs: this.#deadlineMs, ...batch };
     const transfer = new TransferActor(this.#env, task, {
-      released: (which, positions) => this.#listener.released(this, which, positions),
       committed: (which) => {
         this.#transfers.delete(which);
         tell(this.#actor, { type: 'transfer.committed', batch: which });
@@ -187,7 +186,7 @@ export class RequestActor {
         this.#transfers.delete(which);
         tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained });
       },
-      ended: (error) => this.receiverSaid(error.end as End, toFailure(error)),
+      ended: (error) => this.receiverReported(error.end as End, toFailure(error)),
     });
     this.#transfers.set(number, transfer);
   }
@@ -203,7 +202,7 @@ export class RequestActor {
   async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
     const { peer } = this.task;
     const { epoch, options } = this.#env;
-    // Without a connection the receiver was never asked for anything.
+    // Without a connection the receiver has never received anything about the request.
     if (!peer.wasConnected || peer.isGone || wish === null) {
       tell(this.#actor, { type: 'abort.unreachable' });
       return;
@@ -221,8 +220,8 @@ export class RequestActor {
   }
 
   /**
-   * Frees the receiver's quarantine: either no write can land any more, or the connection is given up, and the receiver
-   * revokes its remote key when we connect again.
+   * Lets the receiver free its quarantined pages. When no write can land any more, the sender reports that. Otherwise it
+   * gives the connection up, and the receiver revokes the remote key when the sender connects again.
    */
   async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
     const { peer } = this.task;
@@ -235,7 +234,7 @@ export class RequestActor {
     try {
       await callPeer(this.#env, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
     } catch (error) {
-      // The receiver keeps the pages quarantined until it fences this epoch.
+      // The receiver keeps the pages in quarantine until it fences this epoch.
       this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
     }
   }
@@ -247,13 +246,17 @@ export class RequestActor {
     try {
       const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
       const reply = await callPeer(this.#env, peer, 'inquire', () => ({ request, epoch }), options);
-      if (reply.end !== undefined) this.receiverSaid(reply.end, reply.reason ?? null);
+      if (reply.end !== undefined) this.receiverReported(reply.end, reply.reason ?? null);
     } catch (error) {
       const failure = toFailure(error);
-      // Before it settles, the receiver may just not have heard of it yet.
+      // Until every batch is committed, `allocate` may still be on its way to the receiver.
       const settling = this.#actor.getSnapshot().matches({ running: 'settling' });
-      if (failure.code === 'unknown_request' && settling) this.receiverLost(failure);
-      else this.#env.logger.warn({ request, code: failure.code, err: error }, 'receiver could not be asked');
+      if (failure.code === 'unknown_request' && settling) {
+        this.receiverLost(failure);
+        return;
+      }
+      const level = refusalLevel(failure.code);
+      this.#env.logger[level]({ request, code: failure.code, err: error }, 'inquire not answered');
     }
   }
 
@@ -273,9 +276,9 @@ export class RequestActor {
   // ------------------------------------------------------------------------------------------------------------------
 
   /**
-   * What the receiver must learn is said until it answers or is gone: its heartbeats decide that, so this ends. When they
-   * are not listened to any more, because nothing connects to it or it was held for lost and has asked us since, it is given as
-   * much time as its heartbeats would be.
+   * The sender repeats what the receiver must learn until the receiver answers or is lost. The receiver's heartbeats decide
+   * that, so this ends. They are not watched when no provider connects, or when the receiver asked after it was declared
+   * dead. Then the receiver gets as much time as its heartbeats would give it.
    */
   #untilGone(): { deadlineMs: number; isLost: () => boolean } {
     const { clock, options } = this.#env;
@@ -289,7 +292,7 @@ export class RequestActor {
     return { deadlineMs: Number.POSITIVE_INFINITY, isLost };
   }
 
-  /** The machine threw: the request ends here, with a reason, and nothing else does. */
+  /** The machine threw. Only this request ends, as failed. */
   #crashed(error: unknown): void {
     const { request } = this.task;
     this.#env.supervisor.crashed('request', { request }, error);

@@ -1,10 +1,9 @@
 /**
- * The memory a sender reads from: segments that engines attached, and staging pages lent to them. Counts which chunks are
- * in use, so that a segment is not let go under a write and a staging page is given back exactly once.
+ * The memory that a sender reads: segments that engines attached, and staging pages that the agent lends to engines. It
+ * counts the chunks in use, so that no segment is detached during a write and every staging page is returned exactly once.
  */
-
 import type { Body } from '../../protocol/body.js';
-import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import { invalidField, isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
 import { KEYS_PER_BATCH_MAX } from '../../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../../protocol/operations.js';
@@ -16,7 +15,7 @@ interface Segment {
   chunksInUse: number;
 }
 
-/** One chunk's place. */
+/** The place of one chunk. */
 export interface SourcePlace {
   readonly segment: string;
   readonly offset: number;
@@ -61,16 +60,19 @@ export class SourceMemory {
     return { bytes };
   }
 
-  async detach(segment: string): Promise<void> {
+  async detach(segment: string): Promise<Body<OperationReply<'detach'>>> {
     const known = this.#segment(segment, 'segment');
-    if (segment === this.#staging.name || known.chunksInUse > 0) {
-      throw new KvferryError('segment_in_use', `segment ${segment} is in use by ${known.chunksInUse} chunks`, {
-        field: 'segment',
-      });
+    const isStaging = segment === this.#staging.name;
+    if (isStaging || known.chunksInUse > 0) {
+      const message = isStaging
+        ? `segment ${segment} holds the agent's staging pages and stays attached`
+        : `segment ${segment} is in use by ${known.chunksInUse} chunks: wait until they are released`;
+      throw new KvferryError('segment_in_use', message, { field: 'segment' });
     }
     this.#segments.delete(segment);
     await this.#env.fabric.detachSegment(segment);
     this.#env.logger.info({ segment }, 'segment detached');
+    return {};
   }
 
   stage(holder: string, pages: number): Body<OperationReply<'stage'>> {
@@ -83,8 +85,8 @@ export class SourceMemory {
   }
 
   /**
-   * Where the chunks of a `put` lie, checked against the segments. Throws `segment_not_found`, `invalid_field` or
-   * `staging_not_lent`; changes nothing.
+   * The places of the chunks of a `put`, checked against the segments. Throws `segment_not_found`, `invalid_field` or
+   * `staging_not_lent`. Changes nothing.
    */
   places(source: readonly SourceRun[], count: number): SourcePlace[] {
     const places: SourcePlace[] = [];
@@ -93,8 +95,8 @@ export class SourceMemory {
       const stride = run.stride ?? run.length;
       const end = run.offset + (run.count - 1) * stride + run.length;
       if (end > segment.bytes) {
-        const message = `bytes up to ${end} of segment ${run.segment}, which has ${segment.bytes}`;
-        throw new KvferryError('invalid_field', message, { field: `source[${index}]` });
+        const message = `the run ends at byte ${end}, but segment ${run.segment} has ${segment.bytes} bytes`;
+        throw invalidField(`source[${index}]`, message);
       }
       if (places.length + run.count > KEYS_PER_BATCH_MAX) break;
       for (let chunk = 0; chunk < run.count; chunk += 1) {
@@ -104,18 +106,16 @@ export class SourceMemory {
       }
     }
     if (places.length !== count) {
-      throw new KvferryError('invalid_field', `source names ${places.length} chunks for ${count} keys`, {
-        field: 'source',
-      });
+      throw invalidField('source', `source names ${places.length} chunks for ${count} keys`);
     }
     const staged = places.filter((place) => place.segment === this.#staging.name).map((place) => place.offset);
     if (new Set(staged).size !== staged.length) {
-      throw new KvferryError('invalid_field', 'a staging page is named twice', { field: 'source' });
+      throw invalidField('source', 'source names a staging page twice');
     }
     return places;
   }
 
-  /** The chunks are ours to read until `release`. */
+  /** The agent may read these chunks until `release`. */
   use(places: readonly SourcePlace[]): void {
     for (const { segment, offset } of places) {
       this.#segment(segment, 'segment').chunksInUse += 1;
@@ -123,7 +123,7 @@ export class SourceMemory {
     }
   }
 
-  /** They are not read any more. Once for each place given to `use`. */
+  /** The agent does not read these chunks any more. Call it once for each place given to `use`. */
   release(places: readonly SourcePlace[]): void {
     for (const { segment, offset } of places) {
       this.#segment(segment, 'segment').chunksInUse -= 1;
@@ -132,12 +132,7 @@ export class SourceMemory {
   }
 
   rows(): StatusReply['segments'] {
-    return [...this.#segments].map(([segment, { path, bytes, chunksInUse }]) => ({
-      segment,
-      path,
-      bytes,
-      chunksInUse,
-    }));
+    return [...this.#segments].map(([segment, state]) => ({ segment, ...state }));
   }
 
   stagingCounts(): StatusReply['staging'] {
@@ -153,9 +148,9 @@ export class SourceMemory {
 }
 
 /**
- * Pages of the agent's own memory, lent to engines. A page is free, lent (the engine fills it), or in use (a `put` named
- * it; it becomes free when its bytes are not needed any more). Time alone never takes a lent page back: an engine that
- * is only slow would then write into another's chunk.
+ * Pages of the agent's own memory that it lends to engines. A page is free, lent (the engine fills it), or in use (from
+ * the `put` that names it until its bytes are sent). A lent page never times out: a slow engine would then write into
+ * the chunk of another one.
  */
 class StagingPool {
   readonly name: string;
@@ -174,7 +169,7 @@ class StagingPool {
 
   lend(holder: string, count: number): number[] {
     if (count > this.#free.length) {
-      const message = `${count} staging pages asked for, ${this.#free.length} of ${this.pages} are free`;
+      const message = `${count} staging pages requested, but only ${this.#free.length} of ${this.pages} are free`;
       throw new KvferryError('staging_exhausted', message, { field: 'pages' });
     }
     const offsets = this.#free.splice(-count).reverse();
@@ -200,10 +195,14 @@ class StagingPool {
 
   checkLent({ offset, length }: SourcePlace, field: string): void {
     if (!this.#lent.has(offset)) {
-      throw new KvferryError('staging_not_lent', `no staging page at ${offset} is lent`, { field });
+      throw new KvferryError(
+        'staging_not_lent',
+        `the staging page at ${offset} is not lent: request it with stage first`,
+        { field },
+      );
     }
     if (length > this.pageBytes) {
-      throw new KvferryError('invalid_field', `${length} bytes do not fit a staging page`, { field });
+      throw invalidField(field, `${length} bytes do not fit a staging page of ${this.pageBytes} bytes`);
     }
   }
 

@@ -1,23 +1,25 @@
-/** Runs one transfer machine: its messages to the receiver, its write, and the source memory it gives back. */
+/** Runs one transfer machine: messages to the receiver, the write, and the release of source memory. */
 import { type Actor, createActor } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
+import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
+import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import { subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { publishEvent } from '../env/publish-event.js';
 import { callPeer } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
+import type { SourceMemory, SourcePlace } from './source-memory.js';
 
-/** One chunk of the batch: where its bytes lie on this side. */
-export interface SourceChunk {
+/** One chunk of the batch, and the place of its bytes at the sender. */
+export interface SourceChunk extends SourcePlace {
   readonly key: string;
-  readonly segment: string;
-  readonly offset: number;
-  readonly length: number;
 }
 
 export interface TransferTask {
@@ -28,22 +30,21 @@ export interface TransferTask {
   readonly ranks: Ranks | undefined;
   readonly chunks: readonly SourceChunk[];
   readonly peer: ReceiverPeer;
-  /** When the request must have ended, on the agent's clock. */
+  readonly memory: SourceMemory;
+  /** When the request expires, on the agent's clock. */
   readonly deadlineMs: number;
 }
 
 export interface TransferListener {
-  /** The source memory of these positions is not read any more. */
-  released(batch: number, positions: readonly number[]): void;
   committed(batch: number): void;
   aborted(batch: number, failure: Failure, drained: boolean): void;
-  /** The receiver answered that the request has already ended, and how. */
+  /** The receiver answered that the request has already ended; `error.end` is that end. */
   ended(error: ReplyError): void;
 }
 
 /**
- * A remote key may have been revoked behind the sender's back. Then the receiver has not looked at the batch, and it is asked
- * again under a new one. Refused once more, its pages were given out under the one before, and cannot be had.
+ * The receiver may have revoked the remote key without the sender's knowledge. It then refuses the batch unseen, and the
+ * sender asks again under a new key. A second refusal means that the batch got pages under the old key: they are lost.
  */
 const ALLOCATE_ATTEMPTS_MAX = 2;
 
@@ -64,7 +65,7 @@ export class TransferActor {
   readonly #task: TransferTask;
   readonly #listener: TransferListener;
   readonly #actor: Actor<typeof transferMachine>;
-  /** By part: the connection whose remote key its pages were given out for. */
+  /** By part: the connection under whose remote key the receiver allocated the pages. */
   readonly #connections = new Map<number, Connection>();
   #write: FabricWrite | undefined;
   /** Chunks that the fabric may be reading. */
@@ -83,8 +84,9 @@ export class TransferActor {
     };
     this.#actor = createActor(logic, { id: `transfer ${input.transfer}`, input, clock: env.clock });
     const { request, batch, deadlineMs } = task;
+    const endsMs = () => (this.#isTaking() ? deadlineMs : undefined);
     owners.start(this.#actor, this, {
-      task: { about: { request, epoch: env.epoch, batch, peer: task.peer.agent }, deadlineMs },
+      task: { about: { request, epoch: env.epoch, batch, peer: task.peer.agent }, endsMs },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });
@@ -99,24 +101,28 @@ export class TransferActor {
     tell(this.#actor, { type: 'transfer.settle' });
   }
 
-  /** Every chunk this batch had joined is ready. */
+  /** Every chunk that this batch had joined is ready. */
   joinResolved(): void {
     tell(this.#actor, { type: 'join.resolved' });
   }
 
   /**
-   * Takes over chunks whose writer is gone. Repeating it is harmless. Rejects `stale_grant` when the pages were given out
-   * for another remote key than the one there is, `request_active` when the transfer is being given up.
+   * Takes over chunks whose writer is lost. Idempotent. Rejects `stale_grant` when the pages belong to another remote key
+   * than that of the present connection, and `request_active` when the transfer is being given up.
    */
   async handOver({ part, grant, positions, pages, generations }: PeerRequest<'handover'>): Promise<void> {
     const { peer, deadlineMs, request, batch } = this.#task;
     if (this.#connections.has(part)) return;
     if (pages.length !== positions.length || generations.length !== positions.length) {
-      throw new KvferryError('invalid_field', 'as many pages and generations as positions', { field: 'pages' });
+      throw invalidField('pages', 'pages and generations must have the same length as positions');
     }
     const connection = await peer.connected(deadlineMs);
     if (connection.grant !== grant) {
-      throw new KvferryError('stale_grant', `grant ${grant} is not that of the connection`, { field: 'grant' });
+      throw new KvferryError(
+        'stale_grant',
+        `grant ${grant} differs from that of the connection (${connection.grant})`,
+        { field: 'grant' },
+      );
     }
     if (!this.#isTaking()) {
       throw new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
@@ -124,7 +130,7 @@ export class TransferActor {
     if (this.#connections.has(part)) return;
     this.#connections.set(part, connection);
     this.#env.counters.add('chunks_taken_over', positions.length);
-    this.#env.logger.info({ request, batch, part, chunks: positions.length }, 'takes over joined chunks');
+    this.#env.logger.info({ request, batch, part, chunks: positions.length }, 'joined chunks taken over');
     const placements = positions.map((position, index) => ({
       position,
       page: pages[index] as number,
@@ -140,7 +146,7 @@ export class TransferActor {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const connection = await peer.connected(deadlineMs);
-        // Cancelled meanwhile: the receiver has not heard of this batch, and shall not.
+        // The transfer was cancelled in between. The receiver does not know the batch, and must not get it any more.
         if (!this.#isIn('allocating')) return;
         this.#connections.set(0, connection);
         const { pages, generations, alreadySent, joined } = await this.#allocate(connection);
@@ -212,13 +218,10 @@ export class TransferActor {
   }
 
   releaseSource(positions: readonly number[]): void {
-    const release = (which: readonly number[]) => {
-      if (which.length > 0) this.#listener.released(this.#task.batch, which);
-    };
     const read = positions.filter((position) => this.#reading.has(position));
-    release(positions.filter((position) => !this.#reading.has(position)));
+    this.#release(positions.filter((position) => !this.#reading.has(position)));
     // A write that does not drain ends with its connection, which is given up for it.
-    if (read.length > 0) void this.#write?.done.then(() => release(read));
+    if (read.length > 0) void this.#write?.done.then(() => this.#release(read));
   }
 
   reportCommitted(): void {
@@ -237,11 +240,27 @@ export class TransferActor {
 
   // ------------------------------------------------------------------------------------------------------------------
 
+  /** Gives source memory back, and reports it to the engine. */
+  #release(positions: readonly number[]): void {
+    if (positions.length === 0) return;
+    const { request, batch, chunks, memory } = this.#task;
+    const { epoch, options } = this.#env;
+    memory.release(positions.map((position) => chunks[position] as SourceChunk));
+    const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
+    publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
+  }
+
   #allocate(connection: Connection): Promise<PeerReply<'allocate'>> {
     const { request, batch, last, totalChunks, ranks, chunks, peer, deadlineMs } = this.#task;
     const { epoch } = this.#env;
     const body = {
-      ...{ request, epoch, grant: connection.grant, batch, last, totalChunks, ranks },
+      request,
+      epoch,
+      grant: connection.grant,
+      batch,
+      last,
+      totalChunks,
+      ranks,
       keys: chunks.map((chunk) => chunk.key),
       lengths: compressLengths(chunks.map((chunk) => chunk.length)),
     };
@@ -255,20 +274,20 @@ export class TransferActor {
     return this.#actor.getSnapshot().matches(state);
   }
 
-  /** Would what is handed over to it still be written? */
+  /** Whether the transfer would still write chunks that are handed over to it. */
   #isTaking(): boolean {
     const taking = ['allocating', 'writing', 'committing', 'joining'] as const;
     return taking.some((state) => this.#actor.getSnapshot().matches(state));
   }
 
-  /** Did the receiver answer that the request has ended? Then that is the news, not this message's failure. */
+  /** Whether the receiver answered that the request has ended. That end counts, not the failure of this message. */
   #hasEnded(error: unknown): boolean {
     if (!(error instanceof ReplyError) || error.code !== 'request_ended' || error.end === undefined) return false;
     this.#listener.ended(error);
     return true;
   }
 
-  /** The machine threw. What it held is given back, and a write it may have left behind counts as not drained. */
+  /** The machine threw. Releases the source memory; a write that may still run counts as not drained. */
   #crashed(error: unknown): void {
     const { request, batch } = this.#task;
     this.#env.supervisor.crashed('transfer', { request, batch }, error);

@@ -1,15 +1,15 @@
 /** A small load that never ends, so that the inspector has something to show: full arenas, shared prefixes, waiting requests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { PrefillEngine } from '../../client/prefill-engine.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { within } from '../../processes/within.js';
 import { Random } from '../../proof/simulation/random.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
-import { type Engines, openEngines } from './load.js';
-import type { PrefillEngine } from './prefill-engine.js';
+import { compute, consume, type Engines, openEngines } from './engines.js';
+import { ENGINE_SLOTS, RESTART_PATIENCE_MS } from './load.js';
 import type { Violations } from './violations.js';
-import { makeWorkload, type Prompt } from './workload.js';
+import { CHUNKS_PER_BATCH, makeWorkload, type Prompt } from './workload.js';
 
 /** Prompts in progress at one engine. */
 const PROMPTS_AT_ONCE = 2;
@@ -19,8 +19,6 @@ const PROMPTS_PER_ROUND = 32;
 const READ_MS_MAX = 1500;
 const PAUSE_MS_MAX = 1000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** The end of a request is announced at its deadline; this much later nobody waits for it any more. */
-const ANNOUNCE_GRACE_MS = 10_000;
 
 export interface GentleLoadOptions {
   readonly run: string;
@@ -41,7 +39,9 @@ export async function runGentleLoad(
   violations: Violations,
   teardown: Teardown,
 ): Promise<void> {
-  const engines = await openEngines(options, cluster, client, violations, teardown);
+  const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
+  const memory = { ...options, slots: ENGINE_SLOTS, patienceMs };
+  const engines = await openEngines(memory, cluster, client, violations, teardown);
   const ending = new AbortController();
   teardown.defer(() => ending.abort());
   const load = new GentleLoad(options, engines, violations, ending.signal);
@@ -84,26 +84,20 @@ class GentleLoad {
   }
 
   async #move({ request, keys }: Prompt, engine: PrefillEngine): Promise<void> {
-    const { decode, router } = this.#engines;
+    const { decode } = this.#engines;
     const { chunkBytes, say } = this.#options;
-    const slots = await engine.compute(keys, chunkBytes);
-    const ending = router.expect(request);
-    try {
-      const sending = { request, keys, receiver: decode.agent, chunkBytes, timeoutMs: REQUEST_TIMEOUT_MS };
-      await engine.send(sending, slots);
-      const late = `nobody announced the end of ${request}`;
-      const { event } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
-      if (event.end !== 'ready') {
-        say(`request ${request} ${event.end}: ${event.reason?.message}`);
-        return;
-      }
-      await this.#wait(READ_MS_MAX);
-      const { mismatches } = await decode.consume(event, keys);
-      for (const mismatch of mismatches) this.#violations.add(`mismatch: ${mismatch}`);
-      for (const mismatch of mismatches) say(`mismatch: ${mismatch}`);
-    } finally {
-      router.forget(request);
+    const chunks = await compute(engine, keys, chunkBytes);
+    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
+    const { event } = await outgoing.end();
+    if (event.end !== 'ready') {
+      say(`request ${request} ${event.end}: ${event.reason?.message}`);
+      return;
     }
+    await this.#wait(READ_MS_MAX);
+    const mismatches = await consume(decode, event, keys, chunkBytes);
+    for (const mismatch of mismatches) this.#violations.add(`mismatch: ${mismatch}`);
+    for (const mismatch of mismatches) say(`mismatch: ${mismatch}`);
   }
 
   #next(engine: number): Prompt {

@@ -1,33 +1,28 @@
-/** Many requests at once, from every prefill agent to one decode agent, as engines and a router would make them. */
-import { join } from 'node:path';
+/** Many requests at once, from every prefill agent to one decode agent, as engines and a router make them. */
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import type { PrefillEngine } from '../../client/prefill-engine.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { poll, within } from '../../processes/within.js';
+import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';
 import { askStatuses, type Cluster } from './cluster.js';
-import { DecodeEngine } from './decode-engine.js';
-import { PrefillEngine } from './prefill-engine.js';
-import { Router } from './router.js';
-import { SourceSegment } from './source-segment.js';
+import { closeEngines, compute, consume, type Engines, openEngines, unreleased } from './engines.js';
 import { type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
-import { PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
+import { CHUNKS_PER_BATCH, PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
 
 /** Prompts that one engine has under way. */
 const PROMPTS_AT_ONCE = 8;
 /** Memory of one engine, in chunks: some of the longest prompts. */
 export const ENGINE_SLOTS = 3 * PROMPT_CHUNKS_MAX;
-/** Time a request may take, most of which it waits for pages. */
+/** Time for one request. It waits for pages most of the time. */
 const REQUEST_TIMEOUT_MS = 120_000;
-/** The end of a request is announced at its deadline; this much later it counts as never announced. */
-const ANNOUNCE_GRACE_MS = 10_000;
 /** How long an agent may be away after it was killed: it is started again, and opens its fabric. */
-const RESTART_PATIENCE_MS = 15_000;
+export const RESTART_PATIENCE_MS = 15_000;
 /** The longest fault, and a start after it. */
 const BACK_TIMEOUT_MS = FAULT_MS_MAX + RESTART_PATIENCE_MS;
-/** How long agents may take to let go of everything after the last release. */
+/** How long agents may take to give everything back after the last release. */
 const QUIESCENCE_TIMEOUT_MS = 10_000;
 
 export interface LoadOptions {
@@ -42,7 +37,7 @@ export interface LoadOptions {
 export interface LoadResult {
   readonly requests: number;
   readonly ends: Readonly<Record<End, number>>;
-  /** Requests that the agent refused, or whose end nobody announced. */
+  /** Requests that the agent refused, or whose end no agent announced. */
   readonly unended: number;
   readonly chunks: number;
   readonly deduplicated: number;
@@ -57,12 +52,6 @@ export interface LoadResult {
   readonly provider: string;
 }
 
-export interface Engines {
-  readonly prefill: readonly PrefillEngine[];
-  readonly decode: DecodeEngine;
-  readonly router: Router;
-}
-
 export async function runLoad(
   options: LoadOptions,
   cluster: Cluster,
@@ -71,7 +60,10 @@ export async function runLoad(
   teardown: Teardown,
 ): Promise<LoadResult> {
   const pagesHeldBefore = await heldPages(cluster, client);
-  const engines = await openEngines(options, cluster, client, violations, teardown);
+  const engines = await openEngines(
+    { ...options, slots: ENGINE_SLOTS, patienceMs: cluster.allowsFaults ? RESTART_PATIENCE_MS : 0 },
+    ...([cluster, client, violations, teardown] as const),
+  );
   const tally = new Tally();
   const startMs = performance.now();
   await Promise.all(
@@ -90,14 +82,12 @@ export async function runLoad(
   const seconds = (performance.now() - startMs) / 1000;
   if (cluster.allowsFaults) await allBack(cluster, client);
   for (const engine of engines.prefill) {
-    const chunks = await engine.unreleased(QUIESCENCE_TIMEOUT_MS);
+    const chunks = await unreleased(engine, QUIESCENCE_TIMEOUT_MS);
     if (chunks > 0) violations.add(`agent ${engine.agent} did not release the source of ${chunks} chunks`);
   }
   const leakedPages = await leftPages(cluster, client, pagesHeldBefore);
   const provider = await providerOf(cluster, client);
-  for (const engine of engines.prefill) await engine.close();
-  engines.router.close();
-  await engines.decode.close();
+  await closeEngines(engines);
   return {
     requests: options.prompts.length,
     ends: tally.ends,
@@ -115,7 +105,7 @@ export async function runLoad(
   };
 }
 
-/** Waits until every agent answers again to which a fault has happened. */
+/** Waits until every agent answers, also those that a fault has hit. */
 async function allBack(cluster: Cluster, client: KvferryClient): Promise<void> {
   const answering = await poll(BACK_TIMEOUT_MS, () =>
     askStatuses(cluster, client).catch((error: unknown) => {
@@ -126,7 +116,7 @@ async function allBack(cluster: Cluster, client: KvferryClient): Promise<void> {
   if (answering === undefined) throw new KvferryError('no_responders', 'an agent has not come back after a fault');
 }
 
-/** Ways in which bytes went: one, or `mixed`. */
+/** The provider that moved the bytes; `mixed` when there were several. */
 export async function providerOf(cluster: Cluster, client: KvferryClient): Promise<string> {
   const statuses = await askStatuses(cluster, client);
   const names = new Set(cluster.prefill.map(({ agent }) => agent).concat(cluster.decode.agent));
@@ -140,7 +130,7 @@ export async function providerOf(cluster: Cluster, client: KvferryClient): Promi
   return providers.size === 1 ? provider : 'mixed';
 }
 
-/** Pages of the arena that have not become free again, after waiting for it. */
+/** Waits for pages of the arena to become free, and resolves with the number that did not. */
 export async function leftPages(cluster: Cluster, client: KvferryClient, before: number): Promise<number> {
   const settled = await poll(QUIESCENCE_TIMEOUT_MS, async () => {
     const held = await heldPages(cluster, client);
@@ -153,30 +143,6 @@ export async function heldPages(cluster: Cluster, client: KvferryClient): Promis
   const { pages } = await client.status(cluster.decode.agent, { limit: 0 });
   if (pages === undefined) throw new KvferryError('role_mismatch', `agent ${cluster.decode.agent} has no arena`);
   return pages.total - pages.free + pages.reserved;
-}
-
-/** Engines for the agents of a cluster, and a router. The teardown closes their memory. */
-export async function openEngines(
-  options: Pick<LoadOptions, 'run' | 'directory' | 'chunkBytes'>,
-  cluster: Cluster,
-  client: KvferryClient,
-  violations: Violations,
-  teardown: Teardown,
-): Promise<Engines> {
-  const prefill: PrefillEngine[] = [];
-  for (const [index, { agent }] of cluster.prefill.entries()) {
-    const segmentName = `${options.run}-engine-${index + 1}`;
-    const segment = await SourceSegment.create(join(options.directory, segmentName), ENGINE_SLOTS, options.chunkBytes);
-    teardown.defer(() => segment.close());
-    const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
-    const engine = new PrefillEngine({ agent, client, segment, segmentName, violations, patienceMs });
-    await engine.open();
-    prefill.push(engine);
-  }
-  const decode = new DecodeEngine({ agent: cluster.decode.agent, client, chunkBytes: options.chunkBytes });
-  const router = new Router(client, violations);
-  await client.flush();
-  return { prefill, decode, router };
 }
 
 class Tally {
@@ -194,19 +160,17 @@ class Tally {
 async function runPrompt(
   prompt: Prompt,
   engine: PrefillEngine,
-  { decode, router }: Engines,
+  { decode }: Engines,
   chunkBytes: number,
   tally: Tally,
 ): Promise<void> {
   const { request, keys } = prompt;
-  const slots = await engine.compute(keys, chunkBytes);
-  const ending = router.expect(request);
+  const chunks = await compute(engine, keys, chunkBytes);
   const putAtMs = performance.now();
   try {
-    const sending = { request, keys, receiver: decode.agent, chunkBytes, timeoutMs: REQUEST_TIMEOUT_MS };
-    await engine.send(sending, slots);
-    const late = `nobody announced the end of ${request}`;
-    const { event, heardAtMs } = await within(REQUEST_TIMEOUT_MS + ANNOUNCE_GRACE_MS, late, ending);
+    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
+    const { event, atMs } = await outgoing.end();
     tally.chunks += event.chunks;
     tally.deduplicated += event.deduplicated;
     tally.joined += event.joined;
@@ -216,8 +180,8 @@ async function runPrompt(
       tally.problems.push(`request ${request} ${event.end}: ${event.reason?.message}`);
       return;
     }
-    tally.putToReadyMs.push(heardAtMs - putAtMs);
-    tally.mismatches.push(...(await decode.consume(event, keys)).mismatches);
+    tally.putToReadyMs.push(atMs - putAtMs);
+    tally.mismatches.push(...(await consume(decode, event, keys, chunkBytes)));
     tally.ends.ready += 1;
   } catch (error) {
     if (!(error instanceof KvferryError)) throw error;

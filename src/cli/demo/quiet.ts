@@ -2,18 +2,13 @@
  * The quiet phase: one prefill and one decode agent, and nothing else runs. It measures how fast bytes move, compared with
  * memcpy and one TCP stream right before and after, and how long a batch of a few bytes takes.
  */
-import { join } from 'node:path';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { within } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
-import { DecodeEngine } from './decode-engine.js';
+import { closeEngines, compute, consume, openEngines } from './engines.js';
 import { heldPages, leftPages, providerOf } from './load.js';
-import { PrefillEngine } from './prefill-engine.js';
-import { Router } from './router.js';
-import { SourceSegment } from './source-segment.js';
 import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
@@ -78,34 +73,23 @@ export async function runQuiet(
   teardown: Teardown,
 ): Promise<QuietResult> {
   const { run, seed, chunks, chunkBytes, directory, onStep } = options;
-  const agent = cluster.prefill[0]?.agent;
-  if (agent === undefined) throw new KvferryError('internal', 'the quiet phase has no prefill agent');
   const pagesHeldBefore = await heldPages(cluster, client);
-  const segmentName = `${run}-engine-quiet`;
-  const segment = await SourceSegment.create(join(directory, segmentName), chunks, chunkBytes);
-  teardown.defer(() => segment.close());
-  const engine = new PrefillEngine({ agent, client, segment, segmentName, violations });
-  await engine.open();
-  const decode = new DecodeEngine({ agent: cluster.decode.agent, client, chunkBytes });
-  const router = new Router(client, violations);
-  await client.flush();
+  const memory = { run, directory, chunkBytes, slots: chunks, patienceMs: 0 };
+  const engines = await openEngines(memory, cluster, client, violations, teardown);
+  const { prefill, decode } = engines;
+  const [engine] = prefill;
+  if (engine === undefined) throw new KvferryError('internal', 'the quiet phase has no prefill agent');
   const mismatches: string[] = [];
 
   /** Moves one request, which must become ready. Resolves to the milliseconds from its first put to its end. */
   const move = async (request: string, keys: readonly string[], bytes: number): Promise<number> => {
-    const slots = await engine.compute(keys, bytes);
-    const ending = router.expect(request);
+    const filled = await compute(engine, keys, bytes);
     const putAtMs = performance.now();
-    const timeoutMs = REQUEST_TIMEOUT_MS;
-    const sending = { request, keys, receiver: decode.agent, chunkBytes: bytes, timeoutMs };
-    await engine.send({ ...sending, chunksPerBatch: CHUNKS_PER_BATCH }, slots);
-    const { event, heardAtMs } = await within(timeoutMs, `nobody announced the end of ${request}`, ending);
-    if (event.end !== 'ready') {
-      const { code = 'internal', message = event.end } = event.reason ?? {};
-      throw new KvferryError(code, `request ${request} of the quiet phase did not become ready: ${message}`);
-    }
-    mismatches.push(...(await decode.consume(event, keys, bytes)).mismatches);
-    return heardAtMs - putAtMs;
+    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const outgoing = await engine.put(plan, filled, CHUNKS_PER_BATCH);
+    const { event, atMs } = await outgoing.ready({ timeoutMs: REQUEST_TIMEOUT_MS });
+    mismatches.push(...(await consume(decode, event, keys, bytes)));
+    return atMs - putAtMs;
   };
 
   const gbps: number[] = [];
@@ -134,9 +118,7 @@ export async function runQuiet(
   onStep();
   const leakedPages = await leftPages(cluster, client, pagesHeldBefore);
   const provider = await providerOf(cluster, client);
-  await engine.close();
-  router.close();
-  await decode.close();
+  await closeEngines(engines);
   return {
     bytes,
     gbps: rounded(median(gbps)),

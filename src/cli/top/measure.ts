@@ -143,7 +143,7 @@ function measureRequests({ status, actors, silentMs }: AgentSample): RequestMeas
   }
   return status.requests
     .filter(({ end }) => end === undefined)
-    .map(({ request, epoch, side, state, ageMs, batches, chunks }) => {
+    .map(({ request, epoch, side, state, ageMs, batches = 0, chunks = 0 }) => {
       const waiting = waitingOf(side, byRequest.get(`${epoch}/${request}`) ?? []);
       const row = { agent, request, epoch, side, state, ageMs, batches, chunks };
       return waiting === undefined ? row : { ...row, waiting };

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Child, ENDED_WELL } from '../../../src/cli/demo/child.js';
 
 let directory: string;
@@ -30,19 +30,19 @@ async function start(script: string, channel = false): Promise<Child> {
 }
 
 describe('a child process', () => {
-  it('ends when it is told to', async () => {
+  test('ends when it is told to', async () => {
     const child = await start("process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)");
     expect(await child.stop()).toBe(ENDED_WELL);
     expect(await child.stop()).toBe(ENDED_WELL);
   });
 
-  it('is killed when it does not listen', async () => {
+  test('is killed when it does not listen', async () => {
     const child = await start("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)");
     await child.abandon();
     expect(await child.stop()).toBe('ended with SIGKILL');
   });
 
-  it('fails with the end of its log when it ends by itself', async () => {
+  test('fails with the end of its log when it ends by itself', async () => {
     const child = await start("console.error('out of luck'); process.exitCode = 3");
     await expect(child.failure()).rejects.toMatchObject({
       code: 'internal',
@@ -51,7 +51,7 @@ describe('a child process', () => {
     expect(readFileSync(join(directory, 'log'), 'utf8')).toContain('ready');
   });
 
-  it('fails when there is no such program', async () => {
+  test('fails when there is no such program', async () => {
     const child = new Child({
       name: 'nothing',
       command: join(directory, 'none'),
@@ -63,7 +63,7 @@ describe('a child process', () => {
     });
   });
 
-  it('sees through its channel that its parent is gone', async () => {
+  test('sees through its channel that its parent is gone', async () => {
     const script = `
       const { spawn } = require('node:child_process');
       const child = spawn(process.execPath, ['-e', "process.channel.unref(); setInterval(() => {}, 1000);" +

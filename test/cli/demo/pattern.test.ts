@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fillPage, findMismatch } from '../../../src/cli/demo/pattern.js';
 
 const PAGE_BYTES = 3 * 4096;
@@ -11,24 +11,24 @@ function pageOf(key: string, bytes = PAGE_BYTES): Buffer {
 }
 
 describe('the pattern of a page', () => {
-  it('is the same for the same key', () => {
+  test('is the same for the same key', () => {
     expect(findMismatch(pageOf('a'), 'a', scratch)).toBeUndefined();
     expect(pageOf('a').equals(pageOf('a'))).toBe(true);
   });
 
-  it('differs between keys from the first bytes after the stamp on', () => {
+  test('differs between keys from the first bytes after the stamp on', () => {
     expect(pageOf('a').equals(pageOf('b'))).toBe(false);
     expect(findMismatch(pageOf('b'), 'a', scratch)?.offset).toBeLessThan(8);
   });
 
-  it.each([0, 3, 4, 4095, 4096, 8191, PAGE_BYTES - 1])('shows a flipped byte at %d', (offset) => {
+  test.each([0, 3, 4, 4095, 4096, 8191, PAGE_BYTES - 1])('shows a flipped byte at %d', (offset) => {
     const page = pageOf('a');
     const expected = page.readUInt8(offset);
     page.writeUInt8(expected ^ 1, offset);
     expect(findMismatch(page, 'a', scratch)).toEqual({ offset, expected, actual: expected ^ 1 });
   });
 
-  it('shows blocks in the wrong order', () => {
+  test('shows blocks in the wrong order', () => {
     const page = pageOf('a');
     const [first, second, third] = [0, 1, 2].map((block) =>
       Buffer.from(page.subarray(block * 4096, (block + 1) * 4096)),
@@ -37,7 +37,7 @@ describe('the pattern of a page', () => {
     expect(findMismatch(swapped, 'a', scratch)).toEqual({ offset: 4096, expected: 1, actual: 2 });
   });
 
-  it('shows swapped pages', () => {
+  test('shows swapped pages', () => {
     const pages = new Map([
       ['a', pageOf('b')],
       ['b', pageOf('a')],
@@ -45,11 +45,11 @@ describe('the pattern of a page', () => {
     for (const [key, page] of pages) expect(findMismatch(page, key, scratch)).toBeDefined();
   });
 
-  it('shows a page that was never written', () => {
+  test('shows a page that was never written', () => {
     expect(findMismatch(Buffer.alloc(PAGE_BYTES), 'a', scratch)).toBeDefined();
   });
 
-  it.each([1, 3, 64, 4096, 5000, 8195])('works for %d bytes', (bytes) => {
+  test.each([1, 3, 64, 4096, 5000, 8195])('works for %d bytes', (bytes) => {
     const page = pageOf('a', bytes);
     expect(findMismatch(page, 'a', scratch)).toBeUndefined();
     page.writeUInt8(page.readUInt8(bytes - 1) ^ 0x80, bytes - 1);

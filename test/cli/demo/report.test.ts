@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { LoadResult } from '../../../src/cli/demo/load.js';
 import { type QuietResult, quietChunks, quietRoomBytes } from '../../../src/cli/demo/quiet.js';
 import { isGood, makeReport, renderReport } from '../../../src/cli/demo/report.js';
@@ -32,7 +32,7 @@ const quiet: QuietResult = {
 
 const unspoilt = { seed: 1, faultsAllowed: false };
 
-it('has every figure that programs expect', () => {
+test('has every figure that programs expect', () => {
   expect(makeReport(load, quiet, [], unspoilt)).toEqual({
     requests: 64,
     ready: 64,
@@ -59,14 +59,14 @@ it('has every figure that programs expect', () => {
   });
 });
 
-it('has no rates without a quiet phase', () => {
+test('has no rates without a quiet phase', () => {
   const report = makeReport(load, undefined, [], unspoilt);
   expect(report).toMatchObject({ gbps: null, memcpyGbps: null, tcpGbps: null, quietBytes: null, controlMs: null });
   expect(renderReport(report)).not.toContain('memcpy');
 });
 
 describe('what is not good', () => {
-  it.each<[string, Partial<LoadResult>, Partial<QuietResult>, string[], object]>([
+  test.each<[string, Partial<LoadResult>, Partial<QuietResult>, string[], object]>([
     ['a failed request', { ends: { ...load.ends, ready: 63, failed: 1 } }, {}, [], { failed: 1 }],
     ['a request that never ended', { ends: { ...load.ends, ready: 63 }, unended: 1 }, {}, [], { failed: 1 }],
     ['an expired request', { ends: { ...load.ends, ready: 63, expired: 1 } }, {}, [], { expired: 1 }],
@@ -74,7 +74,7 @@ describe('what is not good', () => {
     ['a mismatch in the quiet phase', {}, { mismatches: ['a'] }, [], { mismatches: 1 }],
     ['a leaked page', { leakedPages: 2 }, { leakedPages: 1 }, [], { leakedPages: 3 }],
     ['a broken promise', {}, {}, ['a second terminal event'], { violations: ['a second terminal event'] }],
-  ])('%s', (_, loadPart, quietPart, violations, expected) => {
+  ])('%s is not good, and is reported', (_, loadPart, quietPart, violations, expected) => {
     const report = makeReport({ ...load, ...loadPart }, { ...quiet, ...quietPart }, violations, unspoilt);
     expect(report).toMatchObject(expected);
     expect(isGood(report)).toBe(false);
@@ -85,7 +85,7 @@ describe('what is not good', () => {
 describe('where people could make agents fail', () => {
   const spoilt = { seed: 1, faultsAllowed: true };
 
-  it('a request that failed is no defect', () => {
+  test('a request that failed is no defect', () => {
     const ends = { ...load.ends, ready: 63, failed: 1 };
     const report = makeReport({ ...load, ends, leakedPages: 2 }, quiet, [], spoilt);
     expect(isGood(report)).toBe(true);
@@ -93,17 +93,17 @@ describe('where people could make agents fail', () => {
     expect(renderReport(makeReport(load, quiet, [], spoilt))).toContain('Every byte arrived');
   });
 
-  it('a wrong byte and a broken promise still are', () => {
+  test('a wrong byte and a broken promise still are', () => {
     expect(isGood(makeReport({ ...load, mismatches: ['a'] }, quiet, [], spoilt))).toBe(false);
     expect(isGood(makeReport(load, quiet, ['a second terminal event'], spoilt))).toBe(false);
   });
 });
 
-it('names a provider only when there was one', () => {
+test('names a provider only when there was one', () => {
   expect(makeReport(load, { ...quiet, provider: 'tcp' }, [], unspoilt).provider).toBe('mixed');
 });
 
-it('is readable', () => {
+test('the report of the demo is readable', () => {
   const text = renderReport(makeReport(load, quiet, [], unspoilt));
   expect(text.split('\n').map((line) => line.trimEnd().split(/ {2,}/))).toEqual(
     expect.arrayContaining([
@@ -119,12 +119,12 @@ it('is readable', () => {
 });
 
 describe('the quiet phase', () => {
-  it.each([
+  test.each([
     ['all when there is room', 1024 * MIB, 3 * MIB, 8192 * MIB, 342],
     ['what fits beside the two files of memcpy', 1024 * MIB, 4 * MIB, 1536 * MIB + 1024 * MIB, 192],
     ['a quarter of a small room', 1024 * MIB, 4 * MIB, 400 * MIB, 25],
     ['nothing without room', 1024 * MIB, 4 * MIB, 0, 0],
-  ])('moves %s', (_, wanted, chunkBytes, room, chunks) => {
+  ])('the quiet phase moves %s', (_, wanted, chunkBytes, room, chunks) => {
     expect(quietChunks(wanted, chunkBytes, room)).toBe(chunks);
     expect(quietRoomBytes(chunks, chunkBytes)).toBeLessThanOrEqual(room);
   });

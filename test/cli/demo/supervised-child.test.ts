@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Child } from '../../../src/cli/demo/child.js';
 import { SupervisedChild } from '../../../src/cli/demo/supervised-child.js';
 
@@ -49,7 +49,7 @@ function supervised(script: string, awayMs = 0) {
   return { child, kills: () => kills, started, killed };
 }
 
-it('starts another process when one was killed, under the same name', async () => {
+test('starts another process when one was killed, under the same name', async () => {
   const { child, kills, started } = supervised(LIVES);
   const first = await started(1);
   process.kill(first, 'SIGKILL');
@@ -58,7 +58,7 @@ it('starts another process when one was killed, under the same name', async () =
   expect(await child.stop()).toBe('ended with exit status 0');
 });
 
-it('starts none when it is told to stop while none is there', async () => {
+test('starts none when it is told to stop while none is there', async () => {
   const { child, kills, started, killed } = supervised(LIVES, 60_000);
   process.kill(await started(1), 'SIGKILL');
   await killed();
@@ -66,7 +66,7 @@ it('starts none when it is told to stop while none is there', async () => {
   expect(kills()).toBe(1);
 });
 
-it('fails when the process ends by itself', async () => {
+test('fails when the process ends by itself', async () => {
   const { child, kills } = supervised('process.exitCode = 3');
   await expect(child.failure()).rejects.toMatchObject({
     code: 'internal',

@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { Violations } from '../../../src/cli/demo/violations.js';
 
-it('what was listed does not change when more is seen', () => {
+test('what was listed does not change when more is seen', () => {
   const violations = new Violations();
   violations.add('one');
   const listed = violations.list();

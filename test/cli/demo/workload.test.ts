@@ -1,17 +1,17 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { chainOfKeys, makeWorkload } from '../../../src/cli/demo/workload.js';
 import { key } from '../../../src/protocol/fields.js';
 
 const options = { run: 'run', seed: 7, requests: 64, engines: 2, share: 0.75 };
 
-it('is the same for the same seed, with other requests in another run', () => {
+test('is the same for the same seed, with other requests in another run', () => {
   const again = makeWorkload({ ...options, run: 'other' });
   expect(again.map(({ keys }) => keys)).toEqual(makeWorkload(options).map(({ keys }) => keys));
   expect(again[3]?.request).toBe('other-3');
   expect(makeWorkload({ ...options, seed: 8 })).not.toEqual(makeWorkload(options));
 });
 
-it('has 8 to 32 chunks a prompt, three quarters of them from four system prompts', () => {
+test('has 8 to 32 chunks a prompt, three quarters of them from four system prompts', () => {
   const prompts = makeWorkload(options);
   const heads = new Map<string, string>();
   for (const { keys } of prompts) {
@@ -28,18 +28,18 @@ it('has 8 to 32 chunks a prompt, three quarters of them from four system prompts
   expect(new Set(all).size).toBe(own + 4 * 24);
 });
 
-it('gives neighbours on different engines the same prefix', () => {
+test('gives neighbours on different engines the same prefix', () => {
   const [first, second] = makeWorkload(options);
   expect([first?.engine, second?.engine]).toEqual([0, 1]);
   expect(first?.keys[0]).toBe(second?.keys[0]);
 });
 
-it('shares nothing when it shall not', () => {
+test('shares nothing when it must not', () => {
   const all = makeWorkload({ ...options, share: 0 }).flatMap(({ keys }) => keys);
   expect(new Set(all).size).toBe(all.length);
 });
 
-it('makes keys of the usual length that the protocol takes', () => {
+test('makes keys of the usual length that the protocol takes', () => {
   for (const each of chainOfKeys('text', 3)) {
     expect(key.safeParse(each).success).toBe(true);
     expect(each.length).toBeGreaterThanOrEqual(60);

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { renderFindings } from '../../../src/cli/doctor/render-findings.js';
 import type { Finding } from '../../../src/observe/doctor/finding.js';
 
@@ -15,7 +15,7 @@ const findings: readonly Finding[] = [
   },
 ];
 
-it('groups findings in a fixed order, aligned, with remedies below, and counts them', () => {
+test('groups findings in a fixed order, aligned, with remedies below, and counts them', () => {
   expect(renderFindings(findings, { colours: false }).split('\n')).toEqual([
     'Program',
     '  ok       the addon loads',
@@ -33,7 +33,7 @@ it('groups findings in a fixed order, aligned, with remedies below, and counts t
   ]);
 });
 
-it('breaks lines at the width of the screen, but not on a very narrow one', () => {
+test('breaks lines at the width of the screen, but not on a very narrow one', () => {
   const long: Finding = {
     group: 'nats',
     check: 'nats',
@@ -53,7 +53,7 @@ it('breaks lines at the width of the screen, but not on a very narrow one', () =
   expect(renderFindings([long], { colours: false, columns: 20 }).split('\n')).toHaveLength(5);
 });
 
-it('colours what matters, and no text from elsewhere', () => {
+test('colours what matters, and no text from elsewhere', () => {
   expect(renderFindings(findings.slice(0, 1), { colours: true }).split('\n')).toEqual([
     '\u001B[1mNATS\u001B[0m',
     '  \u001B[31mPROBLEM\u001B[0m  no NATS',

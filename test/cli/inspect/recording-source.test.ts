@@ -44,7 +44,7 @@ describe('a recording', () => {
     );
   });
 
-  test('can be asked at any time what it asks of its actors, with all that they knew, forwards and backwards', async () => {
+  test('a recording answers inspect at any step, forwards and backwards', async () => {
     const source = await open();
     const ingestOf = async (atMs: number) => {
       const rows = await source.actors({ request: 'a', machine: 'ingest' }, STARTED_MS + atMs);

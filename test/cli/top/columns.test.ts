@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Column, clip, table } from '../../../src/cli/top/columns.js';
 
 interface Row {
@@ -17,7 +17,7 @@ const rows: readonly Row[] = [
 ];
 
 describe('a table', () => {
-  it('is as wide as its contents, where there is room', () => {
+  test('is as wide as its contents, where there is room', () => {
     expect(table(columns, rows, 100)).toEqual({
       head: 'NAME     COUNT  TEXT',
       rows: ['first        1  a text that is rather long, longer than others', 'b      1234567  short'],
@@ -25,7 +25,7 @@ describe('a table', () => {
     });
   });
 
-  it('cuts what is flexible first', () => {
+  test('cuts what is flexible first', () => {
     expect(table(columns, rows, 40)).toEqual({
       head: 'NAME     COUNT  TEXT',
       rows: ['first        1  a text that is rather l…', 'b      1234567  short'],
@@ -33,7 +33,7 @@ describe('a table', () => {
     });
   });
 
-  it('leaves out columns by their rank', () => {
+  test('leaves out columns by their rank', () => {
     expect(table(columns, rows, 30)).toEqual({
       head: 'NAME   TEXT',
       rows: ['first  a text that is rather …', 'b      short'],
@@ -42,18 +42,18 @@ describe('a table', () => {
     expect(table(columns, rows, 10)).toEqual({ head: 'NAME', rows: ['first', 'b'], leftOut: ['COUNT', 'TEXT'] });
   });
 
-  it('is never wider than the screen', () => {
+  test('is never wider than the screen', () => {
     for (let width = 1; width < 80; width += 1) {
       const { head, rows: lines } = table(columns, rows, width);
       expect(Math.max(...[head, ...lines].map((line) => line.length))).toBeLessThanOrEqual(width);
     }
   });
 
-  it('without rows has a head', () => {
+  test('without rows has a head', () => {
     expect(table(columns, [], 80)).toEqual({ head: 'NAME  COUNT  TEXT', rows: [], leftOut: [] });
   });
 });
 
-it('text is cut with a mark', () => {
+test('text is cut with a mark', () => {
   expect([clip('text', 4), clip('text', 3), clip('text', 1), clip('text', 0)]).toEqual(['text', 'te…', '…', '…']);
 });

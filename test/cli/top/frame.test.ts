@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type FrameOptions, frame } from '../../../src/cli/top/frame.js';
 import { measure } from '../../../src/cli/top/measure.js';
 import { firstView, type View } from '../../../src/cli/top/view.js';
@@ -27,20 +27,20 @@ const requestLines = [
 ];
 
 describe('a frame', () => {
-  it('that is printed shows everything', () => {
+  test('that is printed shows everything', () => {
     expect(shown()).toEqual([title, totals, '', ...agentLines, '', ...requestLines]);
   });
 
-  it('on a screen ends with the keys', () => {
+  test('on a screen ends with the keys', () => {
     expect(shown({}, { rows: 40 })).toEqual([title, totals, '', ...agentLines, '', ...requestLines, keys]);
   });
 
-  it('shows only agents, or only requests', () => {
+  test('shows only agents, or only requests', () => {
     expect(shown({ panel: 'agents' })).toEqual([title, totals, '', ...agentLines]);
     expect(shown({ panel: 'requests' })).toEqual([title, totals, '', ...requestLines]);
   });
 
-  it('sorts requests, oldest first among equals', () => {
+  test('sorts requests, oldest first among equals', () => {
     const [head, r1, r2, r2AtReceiver] = requestLines;
     expect(shown({ panel: 'requests', sort: 'chunks' })).toEqual([
       `${title}  sorted by chunks`,
@@ -52,7 +52,7 @@ describe('a frame', () => {
     expect(shown({ panel: 'requests', sort: 'state' }).slice(3)).toEqual([head, r1, r2, r2AtReceiver]);
   });
 
-  it('filters both', () => {
+  test('a filter applies to agents and requests', () => {
     expect(shown({ filter: 'r1' })).toEqual([
       `${title}  filter: r1`,
       totals,
@@ -64,7 +64,7 @@ describe('a frame', () => {
     ]);
   });
 
-  it('filters by what is seen', () => {
+  test('filters by what is seen', () => {
     const found = (filter: string) =>
       shown({ filter, panel: 'requests' })
         .slice(4)
@@ -72,11 +72,11 @@ describe('a frame', () => {
     expect(['admission', 'receiver', 'batches', 'batchesTotal'].map(found)).toEqual([['r2'], ['r2'], ['r2'], []]);
   });
 
-  it('shows a filter that is being typed in the place of the keys', () => {
+  test('shows a filter that is being typed in the place of the keys', () => {
     expect(shown({ typing: 'r', filter: '' }, { rows: 40 }).at(-1)).toBe('filter: r_');
   });
 
-  it('says that it stands still, and that NATS is away', () => {
+  test('says that it stands still, and that NATS is away', () => {
     const away = measure(before, sample(3000, [], false));
     expect(shown({ isPaused: true }, {}, away)).toEqual([
       `${title}  PAUSED  NATS IS DISCONNECTED`,
@@ -86,7 +86,7 @@ describe('a frame', () => {
     ]);
   });
 
-  it('before the first answers says so', () => {
+  test('before the first answers says so', () => {
     expect(frame(undefined, firstView, { ...options, rows: 10 })).toEqual([
       title,
       'waiting for the first answers of agents',
@@ -95,7 +95,7 @@ describe('a frame', () => {
     ]);
   });
 
-  it('shows an agent that is silent with its last words', () => {
+  test('shows an agent that is silent with its last words', () => {
     const [decode, prefill] = after.agents;
     const silent = measure(before, sample(3000, [{ ...decode!, silentMs: 2100 }, prefill!]));
     const lines = shown({ panel: 'agents' }, {}, silent);
@@ -107,13 +107,13 @@ describe('a frame', () => {
     );
   });
 
-  it('shows what there is little of in the bar', () => {
+  test('shows what there is little of in the bar', () => {
     const pages = { total: 1000, free: 997, writing: 1, ready: 1, retained: 0, quarantined: 1, reserved: 0 };
     const [, line] = shown({ panel: 'agents' }, {}, measure(undefined, sample(0, [agent(d1, 0, { pages })]))).slice(3);
     expect(line).toContain('[wrq.............]');
   });
 
-  it('cannot be changed by what agents say', () => {
+  test('cannot be changed by what agents say', () => {
     const row = requestRow('r1', { state: 'a\u001B[2Jb\nc' });
     const [, line] = shown(
       { panel: 'requests' },
@@ -125,7 +125,7 @@ describe('a frame', () => {
 });
 
 describe('on a narrow screen', () => {
-  it('columns that matter less are left out, and lines cut', () => {
+  test('columns that matter less are left out, and lines cut', () => {
     expect(shown({}, { columns: 50, rows: 40 })).toEqual([
       title,
       '2 agents  2 requests (3 rows)  2.50 GB/s  ends/s:…',
@@ -143,7 +143,7 @@ describe('on a narrow screen', () => {
     ]);
   });
 
-  it('no line is longer and no frame higher than the screen, whatever its size', () => {
+  test('no line is longer and no frame higher than the screen, whatever its size', () => {
     for (const panel of ['all', 'agents', 'requests'] as const) {
       for (let columns = 1; columns <= 160; columns += 7) {
         for (let rows = 1; rows <= 14; rows += 1) {
@@ -166,11 +166,11 @@ describe('on a low screen', () => {
   const requestsOf = (lines: readonly string[]) =>
     lines.filter((line) => /^(r\d+|…)/.test(line)).map((line) => line.split(/ {2,}/)[0]);
 
-  it('rows are cut, with how many there are', () => {
+  test('rows are cut, with how many there are', () => {
     expect(requestsOf(shown({ panel: 'requests' }, { rows: 10 }, many))).toEqual(['r0', 'r1', 'r2', 'r3', '… 16 more']);
   });
 
-  it('rows are scrolled, to the last one', () => {
+  test('rows are scrolled, to the last one', () => {
     expect(requestsOf(shown({ panel: 'requests', scroll: 3 }, { rows: 10 }, many))).toEqual([
       ...['r3', 'r4', 'r5', 'r6'],
       '… 13 more',

@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { measure } from '../../../src/cli/top/measure.js';
 import { after, agent, before, DECODE_EPOCH, d1, PREFILL_EPOCH, p1, pages, requestRow, sample } from './support.js';
 
 describe('what two samples say', () => {
-  it('has rates, requests with what they wait for, and totals', () => {
+  test('has rates, requests with what they wait for, and totals', () => {
     expect(measure(before, after)).toEqual({
       isConnected: true,
       agents: [
@@ -63,7 +63,7 @@ describe('what two samples say', () => {
     });
   });
 
-  it('has no rates at first, nor of a process that is another one', () => {
+  test('has no rates at first, nor of a process that is another one', () => {
     const restarted = sample(1000, [agent({ ...p1, epoch: '00000000000000bb' }, 1000)]);
     for (const earlier of [undefined, restarted]) {
       const { agents, totals } = measure(earlier, after);
@@ -77,7 +77,7 @@ describe('what two samples say', () => {
     }
   });
 
-  it('has neither rates nor requests of an agent that is silent', () => {
+  test('has neither rates nor requests of an agent that is silent', () => {
     const [decode, prefill] = after.agents;
     const silent = sample(3000, [decode!, { ...prefill!, silentMs: 2000 }]);
     const { agents, requests, totals } = measure(before, silent);
@@ -87,7 +87,7 @@ describe('what two samples say', () => {
     expect([totals.silent, totals.requests]).toEqual([1, 1]);
   });
 
-  it('counts requests where they are sent, when agents do not tell of all', () => {
+  test('counts requests where they are sent, when agents do not tell of all', () => {
     const many = sample(3000, [
       agent(d1, 3000, { requests: [requestRow('r1', { side: 'receiver' })], requestsTotal: 700 }),
       agent(p1, 3000, { requests: [requestRow('r1')], requestsTotal: 800 }),
@@ -95,7 +95,7 @@ describe('what two samples say', () => {
     expect(measure(undefined, many).totals.requests).toBe(800);
   });
 
-  it('leaves out requests that have ended', () => {
+  test('leaves out requests that have ended', () => {
     const ended = sample(3000, [agent(p1, 3000, { requests: [requestRow('r1', { end: 'ready' })] })]);
     expect(measure(undefined, ended).requests).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Sampler } from '../../../src/cli/top/sampler.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { ControlSubscription } from '../../../src/ports/control.js';
@@ -52,7 +52,7 @@ class Cluster {
 }
 
 describe('samples', () => {
-  it('are of all who answer, by name', async () => {
+  test('are of all who answer, by name', async () => {
     const cluster = new Cluster();
     cluster.start(p1);
     cluster.start(d1);
@@ -65,13 +65,13 @@ describe('samples', () => {
     });
   });
 
-  it('have no actors of an agent that cannot tell', async () => {
+  test('have no actors of an agent that cannot tell', async () => {
     const cluster = new Cluster();
     cluster.start(d1, { inspect: false });
     expect((await cluster.take()).agents).toEqual([['d1', undefined, 0]]);
   });
 
-  it('have an agent that comes, and one that goes for a while', async () => {
+  test('have an agent that comes, and one that goes for a while', async () => {
     const cluster = new Cluster();
     const end = cluster.start(d1);
     await cluster.take();
@@ -86,7 +86,7 @@ describe('samples', () => {
     expect((await cluster.take()).agents).toEqual([['p1', undefined, 1]]);
   });
 
-  it('go on when an agent does not answer, and say since when', async () => {
+  test('go on when an agent does not answer, and say since when', async () => {
     const cluster = new Cluster();
     const end = cluster.start(d1);
     await cluster.take();
@@ -97,13 +97,13 @@ describe('samples', () => {
     expect((await cluster.take()).agents).toEqual([['d1', 2 * period + CALL_MS, 0]]);
   });
 
-  it('have an agent that has never answered', async () => {
+  test('have an agent that has never answered', async () => {
     const cluster = new Cluster();
     cluster.start(d1, { answers: false });
     expect((await cluster.take()).agents).toEqual([['d1', 0, 0]]);
   });
 
-  it('go on while NATS is away, and when it is back', async () => {
+  test('go on while NATS is away, and when it is back', async () => {
     const cluster = new Cluster();
     cluster.start(d1);
     await cluster.take();

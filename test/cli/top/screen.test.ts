@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { WriteStream } from 'node:tty';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TerminalScreen } from '../../../src/cli/top/screen.js';
 
 /** A terminal of 10 lines of 40 characters that remembers what was written to it. */
@@ -30,7 +30,7 @@ function open() {
 }
 
 describe('a screen', () => {
-  it('takes the alternate screen without its cursor, and gives both back', () => {
+  test('takes the alternate screen without its cursor, and gives both back', () => {
     const { terminal, screen, exits } = open();
     expect(terminal.take()).toBe('\u001B[?1049h\u001B[?25l\u001B[2J\u001B[H');
     screen.close();
@@ -39,7 +39,7 @@ describe('a screen', () => {
     expect([terminal.listenerCount('resize'), process.listenerCount('exit')]).toEqual([0, exits]);
   });
 
-  it('is given back when the process ends otherwise', () => {
+  test('is given back when the process ends otherwise', () => {
     const { terminal, exits } = open();
     terminal.take();
     // What it has asked to be told of; that of a real end would end the test too.
@@ -48,7 +48,7 @@ describe('a screen', () => {
     expect(process.listenerCount('exit')).toBe(exits);
   });
 
-  it('draws, and draws nothing once it is closed', () => {
+  test('draws, and draws nothing once it is closed', () => {
     const { terminal, screen } = open();
     terminal.take();
     screen.draw(['one', 'two']);
@@ -59,7 +59,7 @@ describe('a screen', () => {
     expect(terminal.take()).toBe('');
   });
 
-  it('starts from nothing when its size has changed, and says so', () => {
+  test('starts from nothing when its size has changed, and says so', () => {
     const { terminal, screen } = open();
     screen.draw(['one']);
     let resized = 0;
@@ -76,7 +76,7 @@ describe('a screen', () => {
     screen.close();
   });
 
-  it('has a usual size when the terminal says none', () => {
+  test('has a usual size when the terminal says none', () => {
     const { terminal, screen } = open();
     terminal.columns = 0;
     terminal.rows = 0;

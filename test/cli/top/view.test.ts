@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { firstView, press, type View } from '../../../src/cli/top/view.js';
 
 /** The view after those keys. */
@@ -7,51 +7,51 @@ function pressed(...keys: readonly string[]): View | 'quit' {
 }
 
 describe('keys', () => {
-  it('quit', () => {
+  test('the key q ends the command', () => {
     expect(pressed('q')).toBe('quit');
   });
 
-  it('pause, and go on', () => {
+  test('pause, and go on', () => {
     expect(pressed('p')).toEqual({ ...firstView, isPaused: true });
     expect(pressed('p', ' ')).toEqual(firstView);
   });
 
-  it('choose what is shown, from its start', () => {
+  test('choose what is shown, from its start', () => {
     expect(pressed('down', '2')).toEqual({ ...firstView, panel: 'agents' });
     expect(pressed('3')).toEqual({ ...firstView, panel: 'requests' });
     expect(pressed('3', '1')).toEqual(firstView);
   });
 
-  it('change the order, round and round', () => {
+  test('change the order, round and round', () => {
     expect(
       [['s'], ['s', 's'], ['s', 's', 's'], ['s', 's', 's', 's']].map((keys) => (pressed(...keys) as View).sort),
     ).toEqual(['chunks', 'agent', 'state', 'age']);
   });
 
-  it('scroll, not above the start', () => {
+  test('scroll, not above the start', () => {
     expect(pressed('down', 'j', 'pagedown', 'up')).toEqual({ ...firstView, scroll: 11 });
     expect(pressed('down', 'k', 'up', 'pageup')).toEqual(firstView);
     expect(pressed('pagedown', 'home')).toEqual(firstView);
   });
 
-  it('that mean nothing change nothing', () => {
+  test('that mean nothing change nothing', () => {
     expect(pressed('x', 'left', '')).toEqual(firstView);
   });
 });
 
 describe('a filter', () => {
-  it('is typed, corrected and taken; meanwhile keys mean themselves', () => {
+  test('is typed, corrected and taken; meanwhile keys mean themselves', () => {
     expect(pressed('f', 'r', 'q', 'left', '1', 'backspace')).toEqual({ ...firstView, typing: 'rq' });
     expect(pressed('/', 'r', 'q', 'return')).toEqual({ ...firstView, filter: 'rq' });
   });
 
-  it('is typed further, given up, or removed', () => {
+  test('is typed further, given up, or removed', () => {
     expect(pressed('f', 'a', 'return', 'f', 'b', 'return')).toEqual({ ...firstView, filter: 'ab' });
     expect(pressed('f', 'a', 'return', 'f', 'b', 'escape')).toEqual({ ...firstView, filter: 'a' });
     expect(pressed('f', 'a', 'return', 'escape')).toEqual(firstView);
   });
 
-  it('is limited', () => {
+  test('a filter has at most 64 characters', () => {
     const typed = pressed('f', ...Array<string>(100).fill('a')) as View;
     expect(typed.typing).toHaveLength(64);
   });

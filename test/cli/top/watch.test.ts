@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Keys } from '../../../src/cli/keys.js';
 import type { Sample } from '../../../src/cli/top/sample.js';
 import type { Screen } from '../../../src/cli/top/screen.js';
@@ -77,7 +77,7 @@ function setUp(samples: readonly (Sample | Error)[] = [before, after]) {
 }
 
 describe('watching', () => {
-  it('draws at once, and anew after each interval', async () => {
+  test('draws at once, and again after each interval', async () => {
     const { clock, screen, keys, watching, taken } = setUp();
     expect(screen.frames.map(([, line]) => line)).toEqual(['waiting for the first answers of agents']);
     await clock.advance(0);
@@ -93,7 +93,7 @@ describe('watching', () => {
     await watching;
   });
 
-  it('follows keys without waiting', async () => {
+  test('follows keys without waiting', async () => {
     const { clock, screen, keys, watching } = setUp([after]);
     await clock.advance(0);
     keys.press('2');
@@ -106,7 +106,7 @@ describe('watching', () => {
     await watching;
   });
 
-  it('asks nobody while it is paused', async () => {
+  test('asks nobody while it is paused', async () => {
     const { clock, screen, keys, watching, taken } = setUp();
     await clock.advance(0);
     keys.press('p');
@@ -119,7 +119,7 @@ describe('watching', () => {
     await watching;
   });
 
-  it('draws anew when the screen changes its size', async () => {
+  test('draws again when the screen changes its size', async () => {
     const { clock, screen, keys, watching } = setUp([after]);
     await clock.advance(0);
     screen.resize(20);
@@ -128,7 +128,7 @@ describe('watching', () => {
     await watching;
   });
 
-  it('ends with a signal, and with its keys', async () => {
+  test('ends with a signal, and with its keys', async () => {
     const signalled = setUp();
     signalled.stop.abort();
     await signalled.watching;
@@ -137,7 +137,7 @@ describe('watching', () => {
     await closed.watching;
   });
 
-  it('draws nothing after its end', async () => {
+  test('draws nothing after its end', async () => {
     const { clock, screen, stop, watching } = setUp();
     await clock.advance(0);
     stop.abort();
@@ -147,12 +147,12 @@ describe('watching', () => {
     expect(screen.frames).toHaveLength(length);
   });
 
-  it('ends when no sample can be taken', async () => {
+  test('ends when no sample can be taken', async () => {
     const { watching } = setUp([new Error('broken')]);
     await expect(watching).rejects.toThrow('broken');
   });
 
-  it('shows that NATS is away', async () => {
+  test('shows that NATS is away', async () => {
     const { clock, screen, keys, watching } = setUp([before, sample(2000, [], false)]);
     await clock.advance(INTERVAL_MS);
     expect(screen.last[0]).toBe('kvferry top  nats://n1  every 1 s  NATS IS DISCONNECTED');

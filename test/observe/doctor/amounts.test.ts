@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { counted, median, roundBytes, roundGbps, roundMs } from '../../../src/observe/doctor/amounts.js';
 
-it.each([
+test.each([
   [roundBytes(0), '0 B'],
   [roundBytes(1023), '1023 B'],
   [roundBytes(1536), '1.5 KiB'],
@@ -16,6 +16,6 @@ it.each([
   [counted(0, 'agent'), '0 agents'],
   [median([3, 1, 2]), 2],
   [median([]), 0],
-])('%s', (shown, expected) => {
+])('an amount is shown as %s', (shown, expected) => {
   expect(shown).toBe(expected);
 });

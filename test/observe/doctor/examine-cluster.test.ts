@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import { examineCluster } from '../../../src/observe/doctor/examine-cluster.js';
 import { MemoryControlNetwork } from '../../../src/proof/simulation/memory-control.js';
@@ -10,7 +10,7 @@ const DISCOVER_MS = 500;
 const STATUS_MS = 2000;
 const WINDOW_MS = 1000;
 
-it('looks at every agent twice, and goes on without one that falls silent', async () => {
+test('looks at every agent twice, and goes on without one that falls silent', async () => {
   const clock = new SimulatedClock();
   const network = new MemoryControlNetwork(clock);
   const [healthy, silent] = [prefill(), decode()];
@@ -39,7 +39,7 @@ it('looks at every agent twice, and goes on without one that falls silent', asyn
   expect(agents[1]?.elapsedMs).toBe(STATUS_MS + WINDOW_MS);
 });
 
-it('finds nobody, and does not wait for them', async () => {
+test('finds nobody, and does not wait for them', async () => {
   const clock = new SimulatedClock();
   const client = new KvferryClient(new MemoryControlNetwork(clock).connect('doctor'));
   const pause = () => Promise.reject(new Error('it waits'));

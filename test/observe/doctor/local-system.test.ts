@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { localSystem } from '../../../src/observe/doctor/local-system.js';
 
 let directory: string;
@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-it('reads files, directories and links', () => {
+test('reads files, directories and links', () => {
   expect(localSystem.read(join(directory, 'b'))).toBe('text');
   expect(localSystem.list(directory)).toEqual(['a', 'b', 'driver']);
   expect(localSystem.linked(join(directory, 'driver'))).toBe('mlx5_core');
@@ -21,7 +21,7 @@ it('reads files, directories and links', () => {
   expect(localSystem.exists(join(directory, 'a'))).toBe(true);
 });
 
-it('does not throw for what cannot be read', () => {
+test('does not throw for what cannot be read', () => {
   const missing = join(directory, 'missing');
   expect([localSystem.read(missing), localSystem.read(directory), localSystem.linked(missing)]).toEqual([
     undefined,
@@ -33,7 +33,7 @@ it('does not throw for what cannot be read', () => {
   expect(localSystem.fileSystem(missing)).toBe(undefined);
 });
 
-it('knows room, processors and addresses', async () => {
+test('knows room, processors and addresses', async () => {
   const room = localSystem.fileSystem(directory);
   expect(room?.totalBytes).toBeGreaterThan(0);
   expect(room?.freeBytes).toBeLessThanOrEqual(room?.totalBytes ?? 0);
@@ -48,7 +48,7 @@ it('knows room, processors and addresses', async () => {
   expect(await localSystem.resolve('no such host')).toEqual([]);
 });
 
-it('knows a memory file system', () => {
+test('knows a memory file system', () => {
   const sharedMemory = localSystem.fileSystem('/dev/shm');
   if (sharedMemory !== undefined) expect(sharedMemory.isTmpfs).toBe(true);
   expect(localSystem.fileSystem('/proc')?.isTmpfs).toBe(false);

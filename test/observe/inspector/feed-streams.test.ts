@@ -40,7 +40,7 @@ async function* eventsOf(response: IncomingMessage): AsyncGenerator<readonly [st
   }
 }
 
-test('a page first gets the cluster as it is, and then everything that is new; each page the same', async () => {
+test('every page first gets the cluster as it is, then everything that is new', async () => {
   const source = new FixedSource();
   source.history.addCluster(cluster(1000));
   const inspector = await start(source);

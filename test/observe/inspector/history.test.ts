@@ -93,7 +93,7 @@ describe('requests', () => {
     expect(history.requests({}, 10)).toEqual([]);
   });
 
-  test('are found by a part of their id or of a key, by agent, state, end and reason; newest first', () => {
+  test('are found by part of id or key, agent, state, end or reason; newest first', () => {
     const history = new History();
     history.addEntries([
       ...life,
@@ -172,7 +172,7 @@ describe('actors', () => {
     expect(history.request(SENDER_EPOCH, 'r1')).toMatchObject({ states: {} });
   });
 
-  test('that an agent was found with again, after too much had happened to follow it, are there', () => {
+  test('an agent is found again after a gap in its journal → its actors are there', () => {
     const history = new History();
     const row = {
       agent: 'd',
@@ -220,7 +220,7 @@ describe('views of the cluster', () => {
   });
 });
 
-test('entries are found by agent, actor, request and time; the newest, in the order of their times', () => {
+test('entries are found by agent, actor, request and time: the newest, in time order', () => {
   const history = new History();
   history.addEntries([...life].reverse());
   const times = (query: object, limit = 100) => history.entries(query, limit).map(({ timeMs }) => timeMs);

@@ -47,7 +47,7 @@ const newest = (source: LiveSource) => source.history.cluster() as ClusterView;
 const agentsOf = (source: LiveSource) => newest(source).agents.map(({ agent, epoch }) => `${agent} ${epoch}`);
 
 describe('what it asks', () => {
-  test('nothing, until somebody looks', async () => {
+  test('no page looks → the source asks nothing', async () => {
     const made = await cluster();
     const subjects = asked(made);
     inspect(made);
@@ -72,7 +72,7 @@ describe('what it asks', () => {
     expect(subjects.length).toBe(before);
   });
 
-  test('of each agent in a second: its journal five times, its status twice, its pages twice when it has some', async () => {
+  test('each agent a second: its journal five times, its status and its pages twice', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     source.watch();
@@ -180,7 +180,7 @@ describe('what it shows', () => {
     });
   });
 
-  test('what has happened before somebody looked, as far as agents remember, as soon as it is ready', async () => {
+  test('a source starts → it shows what agents remember from before, once it is ready', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     const move = async (request: string) => {
@@ -331,7 +331,7 @@ describe('nothing is told twice', () => {
   });
 });
 
-test('what an agent had forgotten before anybody looked is not missed', async () => {
+test('what an agent had forgotten before the first look is not missed', async () => {
   const made = clusters.create();
   await made.agent('prefill-0', 'prefill', { journalEntries: 4 });
   for (let n = 0; n < 10; n += 1) await made.segment('prefill-0', `engine-${n}`, KEYS);
@@ -343,7 +343,7 @@ test('what an agent had forgotten before anybody looked is not missed', async ()
 });
 
 describe('agents that go', () => {
-  test('one that is silent is shown as it was last, with how long it is silent, and after a minute no more', async () => {
+  test('a silent agent is shown as it was, with its silence; after a minute no more', async () => {
     const made = clusters.create();
     const agent = await made.agent('prefill-0', 'prefill');
     const { source } = inspect(made);
@@ -396,7 +396,7 @@ describe('agents that go', () => {
     expect(newest(source).agents.every(({ silentMs }) => silentMs === undefined)).toBe(true);
   });
 
-  test('before anybody had time to answer, it says that it is looking', async () => {
+  test('before an agent has had time to answer, it says that it is looking', async () => {
     const made = await cluster();
     const { source } = inspect(made);
     source.watch();
@@ -405,7 +405,7 @@ describe('agents that go', () => {
   });
 });
 
-test('when more happens than can be fetched, only some requests are shown, and those are whole', async () => {
+test('more happens than can be fetched → only some requests are shown, and those whole', async () => {
   const made = clusters.create();
   const journalEntries = 16_384;
   await made.agent('decode-0', 'decode', { journalEntries });

@@ -103,7 +103,7 @@ describe('the API', () => {
     ['/api/entries?fromMs=soon', 'fromMs'],
     ['/api/actors?machine=page', 'machine'],
     ['/api/explain?about=request', 'name'],
-  ])('refuses %s', async (path, field) => {
+  ])('the API refuses %s', async (path, field) => {
     const { status, text } = await ask(await start(new FixedSource()), path);
     expect([status, JSON.parse(text)]).toMatchObject([400, { error: { code: 'invalid_field', field } }]);
   });
@@ -177,7 +177,7 @@ describe('faults', () => {
 });
 
 describe('who may ask', () => {
-  test('only who knows it by an address or a name of this machine: no page whose name was made to point here', async () => {
+  test('a Host that is no address or name of this machine is refused (DNS rebinding)', async () => {
     const inspector = await start(new FixedSource());
     const { port } = new URL(inspector.url);
     const status = async (host: string) => (await ask(inspector, '/api/requests', { headers: { host } })).status;
@@ -189,7 +189,7 @@ describe('who may ask', () => {
     expect(await status('127.0.0.1.elsewhere.example')).toBe(403);
   });
 
-  test('a page may load and run nothing that does not come from here, and be part of no other', async () => {
+  test("a page may load and run only what comes from here, and be in no other's frame", async () => {
     const inspector = await start(new FixedSource());
     const { headers } = await ask(inspector, '/');
     const hash = createHash('sha256').update('{"imports":{}}').digest('base64');

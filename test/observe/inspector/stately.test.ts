@@ -84,7 +84,7 @@ describe("Stately's inspector", () => {
     ]);
   });
 
-  test('hears of actors that are started, of their events, of states of several at once, and of their ends', async () => {
+  test('is sent actors that start, their events, parallel states, and their ends', async () => {
     const source = sourceWith(request);
     const received = receive(await start(source));
     await received.next();

@@ -153,7 +153,7 @@ describe('times', () => {
     expect(valuesOf(samples, 'kvferry_batches_queued_total')).toEqual({ '': 1 });
   });
 
-  test('of messages are kept by direction and operation, and errors by code; unknown operations make no labels', async () => {
+  test('times of messages have labels for direction and operation, known ones only', async () => {
     const { made, decode, prefill } = await watchedCluster();
     await made.put('prefill-0', 'r', ['k0']);
     await made.ended('r');

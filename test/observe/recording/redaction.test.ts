@@ -4,7 +4,7 @@ import { Redaction } from '../../../src/observe/recording/redaction.js';
 
 const redaction = new Redaction('salt');
 
-test('the same token becomes the same text, in messages as elsewhere; another salt makes another one', () => {
+test('a token becomes the same text everywhere, with another salt another text', () => {
   const token = 'secret "quoted" \\ ü';
   const hidden = redaction.token(token);
   expect(hidden).toMatch(/^redacted-[0-9a-f]{16}$/);

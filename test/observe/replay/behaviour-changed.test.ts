@@ -41,7 +41,7 @@ test('an output that comes different is found at its step', async () => {
   expect(findings.divergences).toEqual([{ step, kind: 'different', recorded: { ...line, body }, replayed: line }]);
 });
 
-test('an output that does not come any more, and one that is new, are found at their steps', async () => {
+test('a missing output and a new one are found at their steps', async () => {
   const lines = await recorded('decode-0');
   const { index, line, step } = findOutput(lines, 'publish', ({ subject }) => subject.endsWith('.ready'));
   const extra: Output = { out: 'publish', subject: 'kvferry.v1.event.decode-0.failed', body: '{}' };

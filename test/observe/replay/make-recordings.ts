@@ -1,4 +1,4 @@
-/** Makes the recordings in test/observe/replay/recordings anew, from simulated agents: `npm run recordings`. */
+/** Makes the recordings in test/observe/replay/recordings again, from simulated agents: `npm run recordings`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { RecordedCluster, textOf } from './support.js';
 

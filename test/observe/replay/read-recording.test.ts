@@ -16,7 +16,7 @@ async function recorded(): Promise<Line[]> {
 
 const refused = (message: string) => ({ code: 'invalid_configuration', message: expect.stringContaining(message) });
 
-test('a file that was cut off anywhere is read up to there, and replays without any difference', async () => {
+test('a recording is cut off anywhere → it is read up to there, and replays the same', async () => {
   const text = textOf(await recorded());
   const header = text.indexOf('\n') + 1;
   const cuts = 60;

@@ -105,7 +105,7 @@ test('NATS is away for a while, and an agent is stopped for a while', async () =
   await expectTheSame(cluster, { [end]: 1 });
 });
 
-test('leases expire', async () => {
+test('leases expire: the recording replays without any difference', async () => {
   const cluster = await clusterOf({ leaseMs: 2000 });
   const a = await cluster.put('prefill-0', 'a', keys);
   await cluster.ended('a');

@@ -9,7 +9,7 @@ import { keys, TracedCluster, timesOf, tracerFor } from './support.js';
 const SAMPLED = '01';
 
 describe('a request', () => {
-  test('that succeeds: one span a state, in one trace with the router, through both agents', async () => {
+  test("a request succeeds → one span a state, in the router's trace, at both agents", async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const { epoch } = await cluster.putTraced('prefill-0', 'r1', keys);
     await cluster.ended('r1');
@@ -84,7 +84,7 @@ describe('a request', () => {
     expect(timesOf(cluster.span('prefill-0', 'transfer.committing'))).toEqual([nowMs, nowMs]);
   });
 
-  test('announces its end with the trace, for whoever goes on from there', async () => {
+  test('announces its end with the trace, for services that go on from there', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const carried = { tracestate: 'router=1', baggage: 'tenant=7' };
     const headers = { ...cluster.begin('r1'), ...carried, other: 'not carried' };
@@ -97,7 +97,7 @@ describe('a request', () => {
     });
   });
 
-  test('of a router that does not trace begins a trace of its own; so does one whose header is damaged', async () => {
+  test('no trace of a router, or a damaged header → a request begins its own trace', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     await cluster.put('prefill-0', 'r1', ['k0']);
     await cluster.ended('r1');
@@ -264,7 +264,7 @@ describe('a request that fails', () => {
     });
   });
 
-  test('because somebody wanted it to end is no error', async () => {
+  test('a request that a caller ends is no error', async () => {
     const cluster = await TracedCluster.of('decode-0', 'prefill-0');
     const writes = cluster.fabrics.holdWrites();
     await cluster.putTraced('prefill-0', 'r1', keys);

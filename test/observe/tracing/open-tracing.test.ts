@@ -51,7 +51,7 @@ test('spans reach the collector, with who made them', async () => {
   expect(log.slice(1)).toEqual([{ level: 30, exported: 2, lost: 0, waiting: 0, msg: 'tracing has ended' }]);
 });
 
-test('the endpoint may have a path of its own; the environment has names, and what the collector wants to see', async () => {
+test('the endpoint may have a path; the environment gives names and headers', async () => {
   vi.stubEnv('OTEL_SERVICE_NAME', 'ferries');
   vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'k8s.pod.name=prefill-0-x');
   vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20t0ken');

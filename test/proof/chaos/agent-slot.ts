@@ -25,7 +25,7 @@ export class AgentSlot {
   epoch: string | undefined;
   /** True if the load may use this agent. */
   inService = false;
-  /** Faults keep away from it while somebody measures something at it. */
+  /** No fault hits it while a measurement uses it. */
   shields = 0;
   /** Time of the last start, signal or exit. */
   disturbedMs = 0;
@@ -94,7 +94,7 @@ export class AgentSlot {
     if (this.isAlive) this.#child?.kill(name);
   }
 
-  /** Is it stopped, by a signal of its own or of ours? */
+  /** Is it stopped, by its own signal or by one from outside? */
   get isStopped(): boolean {
     const path = `/proc/${this.#child?.pid}/stat`;
     if (!this.isAlive || !existsSync(path)) return false;

@@ -1,17 +1,10 @@
 /** Behaves like decode engines: acquires, reads every byte in the arena, checks it, releases. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import type { AcquiredChunks } from '../../../src/client/acquired-chunks.js';
+import { DecodeEngine } from '../../../src/client/decode-engine.js';
 import type { KvferryClient } from '../../../src/client/kvferry-client.js';
-import type { OperationReply } from '../../../src/protocol/operations.js';
+import { isKvferryError } from '../../../src/protocol/errors.js';
 import type { KeyPool } from './key-pool.js';
 import type { Accepted } from './ledger.js';
-
-type Acquired = OperationReply<'acquire'>;
-
-export interface Reading {
-  readonly acquired: Acquired;
-  /** When the lease that covers it may have ended at the earliest. */
-  readonly leaseEndsMs: number;
-}
 
 export class ArenaReader {
   pagesVerified = 0;
@@ -21,58 +14,55 @@ export class ArenaReader {
   readonly #client: KvferryClient;
   readonly #pool: KeyPool;
   readonly #callTimeoutMs: number;
-  readonly #page: Buffer;
 
   constructor(client: KvferryClient, pool: KeyPool, callTimeoutMs: number) {
     this.#client = client;
     this.#pool = pool;
     this.#callTimeoutMs = callTimeoutMs;
-    this.#page = Buffer.alloc(pool.chunkBytes);
   }
 
-  /** Takes the pages of a ready request and checks them. Undefined when another process answers by now. */
-  async read(entry: Accepted, keys: readonly string[], readyMs: number): Promise<Reading | undefined> {
-    const { request, epoch, receiver, receiverEpoch } = entry;
+  /**
+   * Acquires the pages of a ready request and checks them. The caller releases them. Undefined when another process answers
+   * by now.
+   */
+  async read(entry: Accepted, keys: readonly string[], readyMs: number): Promise<AcquiredChunks | undefined> {
+    const { request, receiver, receiverEpoch } = entry;
     const askedMs = performance.now();
-    const acquired = await this.#client.acquire(receiver, { request, epoch }, { timeoutMs: this.#callTimeoutMs });
-    if (acquired.arena.epoch !== receiverEpoch) return undefined;
-    const found = new Set(acquired.keys);
-    const lacking = keys.filter((key) => !found.has(key));
-    // Its leases run from the end of the request on; after that it may be gone.
-    if (lacking.length > 0 && performance.now() < readyMs + acquired.leaseMs) {
+    const engine = new DecodeEngine({ client: this.#client, agent: receiver, callTimeoutMs: this.#callTimeoutMs });
+    const found = await engine.acquire(entry);
+    if (found.arena.epoch !== receiverEpoch) {
+      await found.close();
+      return undefined;
+    }
+    const lacking = keys.filter((key) => !found.places.has(key));
+    const leaseMs = found.leaseEndsMs - askedMs;
+    // The first leases run from the end of the request on; after that the request may be gone.
+    if (lacking.length > 0 && performance.now() < readyMs + leaseMs) {
       this.missing.push(`${request}: ${lacking.length} of ${keys.length} chunks are missing at ${receiver}`);
     }
-    const reading = { acquired, leaseEndsMs: askedMs + acquired.leaseMs };
-    this.check(entry, reading);
-    return reading;
+    await this.check(entry, found);
+    return found;
   }
 
-  /** Looks at the pages again: nobody may have written there meanwhile. */
-  check({ request, receiver }: Accepted, { acquired, leaseEndsMs }: Reading): void {
-    const { arena, keys, pages } = acquired;
-    let file: number;
+  /** Compares the pages again: no agent may have written there meanwhile. */
+  async check({ request, receiver }: Accepted, found: AcquiredChunks): Promise<void> {
+    for (const [key, { page }] of found.places) {
+      const bytes = await this.#readUnderLease(found, key);
+      if (bytes === undefined) return;
+      this.pagesVerified += 1;
+      if (!this.#pool.expected(key).equals(bytes)) {
+        this.wrong.push(`${request}: page ${page} of ${receiver}, key ${key}`);
+      }
+    }
+  }
+
+  /** Undefined when the lease was over: bytes that were read later prove nothing. */
+  async #readUnderLease(found: AcquiredChunks, key: string): Promise<Uint8Array | undefined> {
     try {
-      file = openSync(arena.path, 'r');
+      return await found.read(key);
     } catch (error) {
-      // The agent died, and its successor has swept the arena.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      if (isKvferryError(error, 'request_ended')) return undefined;
       throw error;
     }
-    const wrong: string[] = [];
-    for (const [index, key] of keys.entries()) {
-      const page = pages[index] as number;
-      readSync(file, this.#page, 0, this.#page.length, page * arena.pageBytes);
-      if (!this.#page.equals(this.#pool.expected(key)))
-        wrong.push(`${request}: page ${page} of ${receiver}, key ${key}`);
-    }
-    closeSync(file);
-    // What was read after the lease had ended proves nothing.
-    if (performance.now() > leaseEndsMs) return;
-    this.pagesVerified += keys.length;
-    this.wrong.push(...wrong);
-  }
-
-  async release({ request, epoch, receiver }: Accepted): Promise<void> {
-    await this.#client.release(receiver, { request, epoch }, { timeoutMs: this.#callTimeoutMs });
   }
 }

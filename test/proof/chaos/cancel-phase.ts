@@ -27,7 +27,7 @@ export async function measureCancels(cluster: ChaosCluster, load: Load, count: n
 }
 
 async function cancelOnce(
-  { client, pool, ledger }: ChaosCluster,
+  { client, pool }: ChaosCluster,
   load: Load,
   sender: AgentSlot,
   receiver: AgentSlot,
@@ -48,7 +48,7 @@ async function cancelOnce(
   const { request, epoch } = entry;
   const sentMs = performance.now();
   await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
-  if (!atReceiver) await ledger.ended(entry, END_TIMEOUT_MS);
+  if (!atReceiver) await entry.outgoing.end({ timeoutMs: END_TIMEOUT_MS });
   await pagesWhen('free', ARENA_PAGES);
   return performance.now() - sentMs;
 }

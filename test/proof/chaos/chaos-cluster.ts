@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { attachSegment } from '../../../src/client/attach-segment.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
+import { RequestEnds } from '../../../src/client/request-ends.js';
 import { connectNats } from '../../../src/control/nats-control.js';
 import type { ControlPort } from '../../../src/ports/control.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
@@ -59,6 +61,7 @@ export class ChaosCluster {
   readonly prefill: readonly AgentSlot[];
   readonly decode: readonly AgentSlot[];
   readonly client: KvferryClient;
+  readonly ends: RequestEnds;
   readonly pool: KeyPool;
   readonly reader: ArenaReader;
   readonly #nats: TestNatsServer;
@@ -80,6 +83,7 @@ export class ChaosCluster {
     this.random = random;
     this.pool = pool;
     this.client = new KvferryClient(control);
+    this.ends = new RequestEnds(this.client);
     this.reader = new ArenaReader(this.client, pool, CALL_TIMEOUT_MS);
     this.ledger = new Ledger((entry, ending) => this.#ended(entry, ending));
     const slot = (name: string, role: 'prefill' | 'decode', provider: string, retainedPages = 0) =>
@@ -146,11 +150,9 @@ export class ChaosCluster {
     const segment = { segment: SEGMENT, path: this.pool.path };
     for (const untilMs = performance.now() + ATTACH_TIMEOUT_MS; slot.isAlive; ) {
       try {
-        await this.client.attach(slot.name, segment, { timeoutMs: CALL_TIMEOUT_MS });
+        await attachSegment(this.client, slot.name, segment, { timeoutMs: CALL_TIMEOUT_MS });
         return true;
       } catch (error) {
-        // Attached before, and the answer was lost.
-        if (isKvferryError(error, 'segment_exists')) return true;
         if (!isKvferryError(error) || performance.now() > untilMs) throw error;
         await delay(POLL_MS);
       }

@@ -3,14 +3,14 @@ import { missing, providerMissing } from '../../integration/support.js';
 import { runChaos } from './run-chaos.js';
 
 const DURATION_MS = 12_000;
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 180_000;
 const CANCELS = 20;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
 
 describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   test(
-    'P5, P7, P12, P14, P15: killed, stopped and woken agents under load: no wrong byte, no lost page, no request without an end',
+    'P5, P7, P12, P14, P15: agents die, stop, wake under load → no promise is broken',
     async () => {
       const report = await runChaos({ durationMs: DURATION_MS, seed: 6, cancels: CANCELS }, () => undefined);
       expect(report.violations).toEqual([]);

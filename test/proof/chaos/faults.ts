@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '../../../src/processes/within.js';
 import type { AgentSlot } from './agent-slot.js';
 import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluster.js';
-import type { Load } from './load.js';
+import { endOf, type Load } from './load.js';
 import { RECEIVER_STEPS, RECEIVER_STEPS_OF_SOME, SENDER_STEPS, SENDER_STEPS_OF_SOME } from './steps.js';
 
 /** If an agent does not reach its step within this time, it is killed at once. */
@@ -208,14 +208,14 @@ export class Faults {
   }
 
   async #wake(slot: AgentSlot, receiver: AgentSlot): Promise<void> {
-    const { prefill, pool, ledger, reader, client, attempt } = this.#cluster;
+    const { prefill, pool, reader, client, attempt } = this.#cluster;
     const other = prefill.find(({ inService, name }) => inService && name !== slot.name);
     const keys = pool.fresh(ZOMBIE_CHUNKS);
     const heir = other === undefined ? undefined : await this.#load.put(other, receiver, keys);
-    const ending = heir === undefined ? undefined : await ledger.ended(heir, FENCE_TIMEOUT_MS);
+    const ending = heir === undefined ? undefined : await endOf(heir, FENCE_TIMEOUT_MS);
     const reading =
       heir !== undefined && ending?.event.end === 'ready'
-        ? await attempt(() => reader.read(heir, keys, ending.heardMs))
+        ? await attempt(() => reader.read(heir, keys, ending.atMs))
         : undefined;
     this.zombies += 1;
     slot.signal('SIGCONT');
@@ -225,8 +225,8 @@ export class Faults {
     });
     this.zombieWritesRejected += rejected ?? 0;
     if (heir === undefined || reading === undefined) return;
-    reader.check(heir, reading);
-    await attempt(() => reader.release(heir));
+    await reader.check(heir, reading);
+    await attempt(() => reading.release());
   }
 
   /** Fills nearly the whole arena and never releases it, so its leases must expire. */

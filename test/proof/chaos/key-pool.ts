@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fillPage } from '../../../src/cli/demo/pattern.js';
+import type { SourceChunk } from '../../../src/client/source-memory.js';
 import type { Random } from '../../../src/proof/simulation/random.js';
 
 const KEYS = 1024;
@@ -55,9 +56,9 @@ export class KeyPool {
     return this.#names(new Set(), chunks);
   }
 
-  /** Where they lie, as `put` wants it. */
-  source(segment: string, keys: readonly string[]): { segment: string; offset: number; length: number }[] {
-    return keys.map((key) => ({ segment, offset: this.#number(key) * this.chunkBytes, length: this.chunkBytes }));
+  /** Where the chunks lie. */
+  chunks(segment: string, keys: readonly string[]): SourceChunk[] {
+    return keys.map((key) => ({ key, segment, offset: this.#number(key) * this.chunkBytes, length: this.chunkBytes }));
   }
 
   /** The bytes that a page with this key must have. */
@@ -72,7 +73,7 @@ export class KeyPool {
 
   #number(key: string): number {
     const number = this.#numbers.get(key);
-    if (number === undefined) throw new Error(`nobody has asked for key ${key}`);
+    if (number === undefined) throw new Error(`key ${key} is not in the pool`);
     return number;
   }
 

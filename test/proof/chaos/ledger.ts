@@ -1,4 +1,4 @@
-/** What a router knows: requests that were accepted, and every word about their end. */
+/** What a router receives: requests that were accepted, and every announcement of their ends. */
 import type { TerminalEvent } from '../../../src/protocol/events.js';
 
 export interface Accepted {
@@ -20,7 +20,6 @@ export interface Ending {
 export class Ledger {
   readonly #accepted = new Map<string, Accepted>();
   readonly #endings = new Map<string, Ending>();
-  readonly #waiting = new Map<string, (ending: Ending) => void>();
   readonly #onEnding: (entry: Accepted, ending: Ending) => void;
   /** Number of second announcements, by both ends with their codes. */
   readonly announcedTwice: Record<string, number> = {};
@@ -47,30 +46,11 @@ export class Ledger {
     }
     const ending: Ending = { event, heardMs: performance.now() };
     this.#endings.set(name, ending);
-    this.#waiting.get(name)?.(ending);
-    this.#waiting.delete(name);
     const entry = this.#accepted.get(name);
     if (entry !== undefined) this.#onEnding(entry, ending);
   }
 
-  /** How it ended, or undefined when nobody has said so in time. */
-  async ended(entry: Accepted, timeoutMs: number): Promise<Ending | undefined> {
-    const name = nameOf(entry);
-    const known = this.#endings.get(name);
-    if (known !== undefined) return known;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(name);
-        resolve(undefined);
-      }, timeoutMs);
-      this.#waiting.set(name, (ending) => {
-        clearTimeout(timer);
-        resolve(ending);
-      });
-    });
-  }
-
-  /** Accepted, and nobody has said how they ended. */
+  /** Accepted, and no end was announced. */
   open(): Accepted[] {
     return [...this.#accepted.values()].filter((entry) => !this.#endings.has(nameOf(entry)));
   }

@@ -1,9 +1,12 @@
 /** A constant load: prompts with shared prefixes. Some are cancelled, left unfinished, or never released. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { OutgoingRequest } from '../../../src/client/outgoing-request.js';
+import type { RequestEnd } from '../../../src/client/request-ends.js';
+import { SystemClock } from '../../../src/control/system-clock.js';
 import { isKvferryError } from '../../../src/protocol/errors.js';
 import type { AgentSlot } from './agent-slot.js';
 import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS, SEGMENT } from './chaos-cluster.js';
-import type { Accepted, Ending } from './ledger.js';
+import type { Accepted } from './ledger.js';
 
 const WORKERS = 10;
 const REQUEST_TIMEOUT_MS = 4000;
@@ -22,12 +25,18 @@ const CANCELLED = 0.12;
 const UNFINISHED = 0.04;
 const NEVER_RELEASED = 0.06;
 
+/** A request that was accepted, and its way. */
+export interface Moving extends Accepted {
+  readonly outgoing: OutgoingRequest;
+}
+
 export class Load {
   /** Calls that agents refused or did not answer, by code. */
   readonly refusals: Record<string, number> = {};
   cancels = 0;
   neverReleased = 0;
   readonly #cluster: ChaosCluster;
+  readonly #clock = new SystemClock();
   readonly #workers: Promise<void>[] = [];
   #next = 0;
   #over = false;
@@ -56,38 +65,34 @@ export class Load {
     receiver: AgentSlot,
     keys: readonly string[],
     options: { readonly timeoutMs?: number; readonly firstChunks?: number; readonly finish?: boolean } = {},
-  ): Promise<Accepted | undefined> {
+  ): Promise<Moving | undefined> {
     const { timeoutMs = REQUEST_TIMEOUT_MS, firstChunks = keys.length, finish = true } = options;
-    const { client, pool, ledger } = this.#cluster;
+    const { client, ends, pool, ledger } = this.#cluster;
     this.#next += 1;
     const request = `chaos-${this.#next}`;
     const receiverEpoch = receiver.epoch;
-    const batch = (number: number, from: number, to: number, last: boolean) => {
-      const part = keys.slice(from, to);
-      const common = { request, receiver: receiver.name, totalChunks: keys.length, timeoutMs };
-      return this.#try(() =>
-        client.put(
-          sender.name,
-          { ...common, batch: number, last, keys: part, source: pool.source(SEGMENT, part) },
-          { timeoutMs: CALL_TIMEOUT_MS },
-        ),
-      );
-    };
+    const outgoing = new OutgoingRequest(
+      { request, receiver: receiver.name, totalChunks: keys.length, timeoutMs },
+      { client, agent: sender.name, ends, clock: this.#clock, patienceMs: 0, callTimeoutMs: CALL_TIMEOUT_MS },
+    );
+    const batch = (from: number, to: number, last: boolean) =>
+      this.#try(() => outgoing.put(pool.chunks(SEGMENT, keys.slice(from, to)), { last }));
     const whole = firstChunks === keys.length && finish;
-    const reply = await batch(0, 0, firstChunks, whole);
-    if (reply === undefined) return undefined;
+    const epoch = await batch(0, firstChunks, whole);
+    if (epoch === undefined) return undefined;
     // It was accepted before now.
     const deadlineMs = performance.now() + timeoutMs;
     const entry = {
       request,
-      epoch: reply.epoch,
+      epoch,
       sender: sender.name,
       receiver: receiver.name,
       receiverEpoch,
       deadlineMs,
+      outgoing,
     };
     ledger.accept(entry);
-    if (!whole && finish) await batch(1, firstChunks, keys.length, true);
+    if (!whole && finish) await batch(firstChunks, keys.length, true);
     return entry;
   }
 
@@ -120,20 +125,19 @@ export class Load {
       this.neverReleased += 1;
       return;
     }
-    const reading = await this.#try(() => reader.read(entry, keys, ending.heardMs));
+    const reading = await this.#try(() => reader.read(entry, keys, ending.atMs));
     if (reading === undefined) return;
     await delay(random.next() * HOLD_MS_MAX);
-    reader.check(entry, reading);
-    await this.#try(() => reader.release(entry));
+    await reader.check(entry, reading);
+    await this.#try(() => reading.release());
   }
 
   /** Waits as a router does: when the sender's process is gone, only as long as a receiver takes to notice. */
-  async #ending(entry: Accepted, timeoutMs: number): Promise<Ending | undefined> {
-    const { ledger } = this.#cluster;
+  async #ending(entry: Moving, timeoutMs: number): Promise<RequestEnd | undefined> {
     const sender = this.#cluster.slot(entry.sender);
     const untilMs = performance.now() + timeoutMs;
     for (let wasGone = false; ; ) {
-      const ending = await ledger.ended(entry, NOTICE_MS);
+      const ending = await endOf(entry, NOTICE_MS);
       if (ending !== undefined || wasGone || performance.now() > untilMs) return ending;
       wasGone = sender.epoch !== entry.epoch;
     }
@@ -154,5 +158,15 @@ export class Load {
       this.refusals[error.code] = (this.refusals[error.code] ?? 0) + 1;
       return undefined;
     }
+  }
+}
+
+/** How it ended, or undefined when no agent has announced it in time. */
+export async function endOf({ outgoing }: Moving, timeoutMs: number): Promise<RequestEnd | undefined> {
+  try {
+    return await outgoing.end({ timeoutMs });
+  } catch (error) {
+    if (isKvferryError(error, 'deadline_exceeded')) return undefined;
+    throw error;
   }
 }

@@ -1,12 +1,12 @@
 /** Runs chaos: faults under load, then a quiet phase, then a check for leaks and requests without an end. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { askEnd } from '../../../src/client/ask-end.js';
 import { Teardown } from '../../../src/processes/teardown.js';
 import { poll } from '../../../src/processes/within.js';
 import { KvferryError } from '../../../src/protocol/errors.js';
 import { measureCancels } from './cancel-phase.js';
 import { CALL_TIMEOUT_MS, ChaosCluster, HEARTBEAT_MS, LEASE_MS } from './chaos-cluster.js';
 import { Faults } from './faults.js';
-import type { Accepted } from './ledger.js';
 import { Load } from './load.js';
 import { Samples, type Summary } from './samples.js';
 
@@ -174,21 +174,17 @@ async function holdings({ slots, client }: ChaosCluster) {
   return { pages, sourceChunks, words };
 }
 
-/** Every accepted request whose end we did not hear: who knows it? */
+/** Asks the agents about every accepted request whose end was not received. */
 async function askForEnds(cluster: ChaosCluster) {
   const { ledger, client } = cluster;
   const withoutEnd: string[] = [];
   let askedFor = 0;
   let endedByEpoch = 0;
-  const knows = async (agent: string, { request, epoch }: Accepted) => {
-    const { requests } = await client.status(agent, { request }, { timeoutMs: CALL_TIMEOUT_MS });
-    return requests.filter((row) => row.epoch === epoch);
-  };
   for (const entry of ledger.open()) {
-    const rows = [...(await knows(entry.receiver, entry)), ...(await knows(entry.sender, entry))];
-    if (rows.some(({ end }) => end !== undefined)) askedFor += 1;
-    else if (rows.length === 0 && cluster.slot(entry.sender).epoch !== entry.epoch) endedByEpoch += 1;
-    else withoutEnd.push(`${entry.request} (${entry.sender} to ${entry.receiver}) has no end: ${JSON.stringify(rows)}`);
+    const end = await askEnd(client, entry, { timeoutMs: CALL_TIMEOUT_MS });
+    if (end === 'lost') endedByEpoch += 1;
+    else if (end !== undefined) askedFor += 1;
+    else withoutEnd.push(`${entry.request} (${entry.sender} to ${entry.receiver}) is in progress and does not end`);
   }
   return { withoutEnd, askedFor, endedByEpoch };
 }

@@ -5,7 +5,7 @@ type Shape = Omit<Configuration, 'budget'>;
 
 const NOTHING: Budget = { loss: 0, duplicate: 0, crash: 0, cancel: 0, timeout: 0, fabric: 0 };
 
-/** Both requests have the same prompt: whoever comes second joins. */
+/** Both requests have the same prompt: the second one joins. */
 const SHARED: Shape = { pages: 2, batches: [[['x', 'y']], [['x', 'y']]] };
 
 /** Both requests have the same chunks in opposite orders. */

@@ -21,21 +21,21 @@ test('what is left unfinished says so', () => {
 
 /** What must be found, and the steps to it. */
 describe('finds what upstream got wrong', () => {
-  test('P1: a page that was given out counts as there', () => {
+  test('P1: a page that was given out counts as ready', () => {
     expect(found('no-fault', 'allocatedIsReady')).toEqual({
       what: 'x is ready, and its page has nothing',
       trace: ['batch 0 of r0 is put', 'allocate r0/0 arrives'],
     });
   });
 
-  test('P1: a chunk that somebody still writes is answered as there', () => {
+  test('P1: a chunk that another request still writes is answered as ready', () => {
     expect(found('no-fault', 'joinedIsReady')).toEqual({
       what: 'end: request e1/r1 is not complete: it cannot be ready',
       trace: ['batch 0 of r0 is put', 'batch 0 of r1 is put', 'allocate r0/0 arrives', 'allocate r1/0 arrives'],
     });
   });
 
-  test('P2: nobody writes what a failed writer has left', () => {
+  test('P2: no request writes what a failed writer has left', () => {
     const { what, trace } = found('crash-crash', 'nobodyTakesOver');
     expect(what).toBe('page 0 is writing for ever');
     expect(trace).toContain('the sender of r0 is killed');

@@ -71,7 +71,7 @@ function missed(turn: Turn, message: Message): void {
   else if (!state.unnoticed.includes(message.sender)) state.unnoticed = [...state.unnoticed, message.sender].sort();
 }
 
-/** Does whoever made this call still wait for the answer? */
+/** Does the caller still wait for the answer? */
 function isAwaited(state: State, call: Call): boolean {
   const { request, transfers } = state.senders[call.sender] as Sender;
   switch (call.op) {

@@ -18,7 +18,7 @@ class AllocatedIsReady extends Store {
   }
 }
 
-/** P1: a chunk that somebody is still writing is answered as there. */
+/** P1: a chunk that another request is still writing is answered as ready. */
 class JoinedIsReady extends Store {
   override execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
     const { reply, effects } = super.execute(command, nowMs);
@@ -31,7 +31,7 @@ function withoutJoined(effect: StoreEffect): StoreEffect {
   return { ...effect, allocation: { ...effect.allocation, joined: [] } };
 }
 
-/** P2: whoever joined a writer that has failed keeps the page, and nobody is asked to write it. */
+/** P2: a request that joined a failed writer keeps the page, and no request is asked to write it. */
 class NobodyTakesOver extends Store {
   override execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
     const { reply, effects } = super.execute(command, nowMs);

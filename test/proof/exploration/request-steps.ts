@@ -11,7 +11,7 @@ export function addRequestSteps(steps: Steps, { batches }: Configuration, sender
   if (its.request === null) addLossOfSender(steps, sender, its.connection);
   else if (its.request.status === 'active') addSenderSteps(steps, sender, its.request, batches[sender] ?? []);
   const { request } = requestOf(sender);
-  if (its.reconnects) steps.add(`the sender of ${request} connects anew`, (turn) => reconnect(turn, sender));
+  if (its.reconnects) steps.add(`the sender of ${request} connects again`, (turn) => reconnect(turn, sender));
   for (const [batch, transfer] of Object.entries(its.transfers)) {
     if (transfer.value !== 'draining') continue;
     steps.strike('timeout', sender, `batch ${batch} of ${request} does not drain in time`, (turn) =>

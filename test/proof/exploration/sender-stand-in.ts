@@ -149,7 +149,7 @@ export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: '
   return { code: 'ok' };
 }
 
-/** It connects anew: there is another remote key, and the old one is revoked. */
+/** The sender connects again: it gets another remote key, and the old one is revoked. */
 export function reconnect(turn: Turn, sender: number): void {
   const { connection } = turn.sender(sender);
   turn.setSender(sender, { connection: connection + 1, reconnects: false });

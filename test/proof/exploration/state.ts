@@ -47,7 +47,7 @@ export interface State {
   readonly store: StoreNode;
   readonly senders: readonly Sender[];
   readonly ingests: readonly (IngestSnapshot | null)[];
-  /** The receiver holds that sender for lost. */
+  /** The receiver has declared that sender dead. */
   readonly lost: readonly boolean[];
   readonly messages: readonly Message[];
   /** Calls to send again, because the call or its answer was lost. */

@@ -163,7 +163,7 @@ describe('failpoints around the fabric port', () => {
     expect(arena()).toBe(7);
   });
 
-  test('a write waits for whatever is put in its way while the agent runs, until that is taken away', async () => {
+  test('a gate is put before a write at run time → it waits until the gate is taken away', async () => {
     const { clock, connect, items, failpoints } = await fabric('');
     const connection = await connect();
     const waits: string[] = [];

@@ -27,7 +27,7 @@ describe('what failpoints are told', () => {
     'write.starting=delay:60001',
     'nothing.sending=kill',
     'commit=kill',
-  ])('%s is refused', (spec) => {
+  ])('the specification %s is refused', (spec) => {
     expect(() => parseFailpoints(`grant.done=kill,${spec}`)).toThrow(
       expect.objectContaining({ code: 'invalid_configuration', field: 'KVFERRY_FAILPOINTS' }),
     );

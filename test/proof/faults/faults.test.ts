@@ -8,7 +8,7 @@ import { faultyCluster, heartbeatsOf, keys } from './support.js';
 const DEFAULT_MS = 5000;
 
 describe('faults of the process', () => {
-  test('kill', async () => {
+  test('the fault kill ends the process with SIGKILL', async () => {
     const cluster = await faultyCluster();
     const { epoch } = await cluster.call('decode-0', 'describe', {});
     expect(await cluster.fault('decode-0', 'kill')).toEqual({ v: 1, ok: true, agent: 'decode-0', epoch });
@@ -30,7 +30,7 @@ describe('faults of the process', () => {
 });
 
 describe('partition', () => {
-  test('the agent is heard no more, is held for lost, and comes back by itself', async () => {
+  test('the agent is silent, is declared dead, and comes back by itself', async () => {
     const cluster = await faultyCluster();
     const { epoch } = await cluster.put('prefill-0', 'r', keys);
     await cluster.ended('r');
@@ -90,7 +90,7 @@ describe('slow-write', () => {
 });
 
 describe('zombie-writer', () => {
-  test('a write that comes when its receiver has given it up is rejected, and who had joined has the right bytes', async () => {
+  test('a write comes after its receiver gave it up → rejected, and the bytes are right', async () => {
     const cluster = await faultyCluster();
     expect(await cluster.fault('prefill-0', 'zombie-writer')).toMatchObject({ forMs: DEFAULT_MS });
     await cluster.put('prefill-0', 'a', ['k0', 'k1']);

@@ -100,7 +100,7 @@ describe('an order to make a fault happen', () => {
     [{ fault: 'stop', forMs: 1.5 }, 'invalid_field', 'forMs'],
     [{ fault: 'stop', surprise: 1 }, 'invalid_field', 'surprise'],
     [{ v: 2, fault: 'stop' }, 'unsupported_version', 'v'],
-  ])('%j is refused', async (body, code, field) => {
+  ])('the order %j is refused', async (body, code, field) => {
     const { events, order } = setUp(true);
     await expect(order({ v: 1, ...body })).rejects.toMatchObject({ code, field });
     expect(events).toEqual([]);

@@ -89,7 +89,7 @@ describe('a line that is cut', () => {
     expect(statuses).toEqual(['disconnected', 'connected', 'disconnected']);
   });
 
-  test('keeps so many bytes of what is published, the latest, and refuses a message that no network would take', async () => {
+  test('keeps the latest bytes that are published, refuses a message that is too large', async () => {
     const { clock, line, peer } = setUp();
     const heard: string[] = [];
     peer.subscribe('t.event', ({ body }) => void heard.push(body.trimEnd()));

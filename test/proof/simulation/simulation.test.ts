@@ -1,23 +1,18 @@
-/** T15: random traffic with every kind of failure, on the shipped code; and proof that the checks see what is wrong. */
-import { execFileSync, spawnSync } from 'node:child_process';
+/** T15: random traffic with every kind of failure, on the shipped code. `npm run sim` runs more of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import type { SeedsReport } from '../../../src/cli/sim/run-seeds.js';
+import { expect, test } from 'vitest';
 import { runScenario } from '../../../src/proof/simulation/world/run-scenario.js';
 import { type Scenario, scenarioOf } from '../../../src/proof/simulation/world/scenario.js';
-import { defects } from './planted/defects.js';
 
-const root = path.resolve(import.meta.dirname, '../../..');
-/** Of seeds that failed, made smaller (docs/simulation.md). */
+/** Scenarios of seeds that failed, made smaller (docs/simulation.md). */
 const scenarios = path.join(import.meta.dirname, 'scenarios');
-const SEEDS = 120;
-/** The defect that shows least shows in one of some hundred scenarios. */
-const PLANTED_SEEDS = 500;
+/** The first 27 seeds have every kind of fault. */
+const SEEDS = 40;
 const TEST_TIMEOUT_MS = 180_000;
 
 test(
-  'T15, P12: nothing is broken at any step, and every accepted request has exactly one end',
+  'T15, P12: random faults → no rule is broken, every accepted request ends once',
   async () => {
     const faults: Record<string, number> = {};
     let requests = 0;
@@ -71,32 +66,4 @@ test('one seed is one story: it is replayed to the letter, message by message', 
   const [first, second] = stories;
   expect(first?.trace.length).toBeGreaterThan(500);
   expect(second).toEqual(first);
-});
-
-describe('defects of upstream, planted in the shipped code, are found', () => {
-  beforeAll(() => {
-    execFileSync('npx', ['tsc', '-p', 'test/tsconfig.json'], { cwd: root, stdio: 'inherit' });
-  }, TEST_TIMEOUT_MS);
-
-  for (const defect of Object.keys(defects)) {
-    test(
-      `${defect} planted`,
-      () => {
-        const main = ['dist/test/proof/simulation/main.js', '--planted', defect];
-        const flags = ['--seeds', `${PLANTED_SEEDS}`, '--until-failure', '--json'];
-        const { status, stdout, stderr } = spawnSync(process.execPath, [...main, ...flags], {
-          cwd: root,
-          encoding: 'utf8',
-        });
-        expect(status).toBe(1);
-        const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SeedsReport;
-        expect(report.violations).toBeGreaterThan(0);
-        // The seed that shows it, made small enough to be read.
-        const [, seed, requests] = /Seed (\d+), made smaller: \d+ agents, (\d+) requests/.exec(stderr) ?? [];
-        expect(scenarioOf(Number(seed)).requests.length).toBeGreaterThan(Number(requests));
-        expect(stderr).toContain(`kvferry sim --seed ${seed} --trace`);
-      },
-      TEST_TIMEOUT_MS,
-    );
-  }
 });

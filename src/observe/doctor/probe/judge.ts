@@ -53,6 +53,6 @@ export function pairsLeft(left: number): Finding {
   return found.note(`${left} more pairs were not probed`, 'choose with --from and --to');
 }
 
-export function nobodyToProbe(): Finding {
+export function noPairToProbe(): Finding {
   return found.note('no pair of running agents to probe');
 }

@@ -1,4 +1,4 @@
-/** Between whom a probe moves bytes, and how many: little enough that nobody else notices. */
+/** Between which agents a probe moves bytes, and how many: so few that other requests do not notice. */
 import type { DescribeReply } from '../../../protocol/operations.js';
 import type { AgentFacts } from '../examination.js';
 

@@ -5,7 +5,7 @@ import { isKvferryError } from '../../../protocol/errors.js';
 import type { Examination } from '../examination.js';
 import type { Finding } from '../finding.js';
 import { type Baselines, type ExpectedRate, expectedRate } from './expected-rate.js';
-import { failedProbe, judgeProbe, nobodyToProbe, pairsLeft, tooFewPages } from './judge.js';
+import { failedProbe, judgeProbe, noPairToProbe, pairsLeft, tooFewPages } from './judge.js';
 import { type ProbePair, planProbes } from './plan.js';
 import { probePair } from './probe-pair.js';
 
@@ -45,7 +45,7 @@ export async function runProbes(
       findings.push(failedProbe(name, toFailure(error).message));
     }
   }
-  if (pairs.length === 0) findings.push(nobodyToProbe());
+  if (pairs.length === 0) findings.push(noPairToProbe());
   if (left > 0) findings.push(pairsLeft(left));
   return findings;
 

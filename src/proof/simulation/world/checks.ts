@@ -3,18 +3,18 @@ import type { StoreDescription } from '../../../store/description.js';
 import type { MemorySlice } from '../memory-fabric.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
 import { holdsChunk, PAGE_BYTES } from './chunk.js';
-import type { DecodeEngine } from './decode-engine.js';
+import type { SimulatedDecodeEngine } from './decode-engine.js';
 import type { Ledger } from './ledger.js';
 import type { World } from './world.js';
 
 export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
-  readonly #engines: readonly DecodeEngine[];
+  readonly #engines: readonly SimulatedDecodeEngine[];
   /** Where somebody waits for pages. */
   readonly #full = new Set<string>();
 
-  constructor(world: World, ledger: Ledger, engines: readonly DecodeEngine[]) {
+  constructor(world: World, ledger: Ledger, engines: readonly SimulatedDecodeEngine[]) {
     this.#world = world;
     this.#ledger = ledger;
     this.#engines = engines;

@@ -1,8 +1,10 @@
-/** What decodes beside a decode agent: it reads the pages of ready requests under their leases, and checks every byte. */
+/** An engine beside a decode agent: it reads the pages of ready requests under their leases, and checks every byte. */
+import type { AcquiredChunks } from '../../../client/acquired-chunks.js';
+import type { ArenaFile } from '../../../client/arena-file.js';
+import { DecodeEngine, type Holder } from '../../../client/decode-engine.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
+import { KvferryError } from '../../../protocol/errors.js';
 import type { TerminalEvent } from '../../../protocol/events.js';
-import type { OperationReply } from '../../../protocol/operations.js';
-import type { HolderId } from '../../../store/holder.js';
 import { holdsChunk } from './chunk.js';
 import type { Ledger } from './ledger.js';
 import type { RequestPlan } from './scenario.js';
@@ -18,10 +20,10 @@ interface Reading {
   untilMs: number;
 }
 
-export class DecodeEngine {
+export class SimulatedDecodeEngine {
   readonly #world: World;
   readonly #agent: string;
-  readonly #client: KvferryClient;
+  readonly #engine: DecodeEngine;
   readonly #readings = new Set<Reading>();
   /** Pages that were read and checked. */
   pagesRead = 0;
@@ -29,10 +31,11 @@ export class DecodeEngine {
   constructor(world: World, ledger: Ledger, agent: string) {
     this.#world = world;
     this.#agent = agent;
-    this.#client = new KvferryClient(world.network.connect(`engine-${agent}`), { timeoutMs: CALL_MS });
+    const client = new KvferryClient(world.network.connect(`engine-${agent}`), { timeoutMs: CALL_MS });
+    this.#engine = new DecodeEngine({ client, agent, clock: world.clock, openArena: (path) => openArena(world, path) });
     const publishedMs = new Map<TerminalEvent['request'], number>();
     ledger.onPublished(({ request }, atMs) => publishedMs.set(request, publishedMs.get(request) ?? atMs));
-    this.#client.onTerminal((event) => {
+    client.onTerminal((event) => {
       if (event.end !== 'ready') return;
       for (const { sender, receiver, epoch } of event.ranks ?? [event]) {
         const plan = world.scenario.requests.find((one) => one.request === event.request && one.sender === sender);
@@ -58,7 +61,7 @@ export class DecodeEngine {
     }
   }
 
-  async #use(plan: RequestPlan, holder: HolderId, publishedMs: number): Promise<void> {
+  async #use(plan: RequestPlan, holder: Holder, publishedMs: number): Promise<void> {
     const world = this.#world;
     if (plan.use === 'never') {
       world.struck('neverReleases');
@@ -69,34 +72,31 @@ export class DecodeEngine {
       return;
     }
     const epochThen = world.slot(this.#agent).life?.epoch;
-    const { request, epoch } = holder;
     const askedMs = world.now;
-    const call = () => this.#client.acquire(this.#agent, { request, epoch });
-    const acquired = await world.attempt(`acquire ${request}`, call);
-    if (acquired === undefined || acquired.arena.epoch !== epochThen) return;
+    const found = await world.attempt(`acquire ${plan.request}`, () => this.#engine.acquire(holder));
+    if (found === undefined || found.arena.epoch !== epochThen) return;
     const leaseMs = LEASE_MS / world.slot(this.#agent).rate;
-    this.#checkComplete(plan, acquired, world.now < publishedMs + leaseMs);
-    const reading = this.#read(plan, acquired, askedMs + leaseMs);
+    this.#checkComplete(plan, found, world.now < publishedMs + leaseMs);
+    const reading = this.#read(plan, found, askedMs + leaseMs);
     if (reading === undefined) return;
     await world.sleep(plan.holdMs);
-    // Whoever has asked for the release must not read any more.
+    // An engine that has asked for the release must not read any more.
     this.#readings.delete(reading);
     await this.#release(holder);
   }
 
-  #checkComplete(plan: RequestPlan, { keys, missing }: OperationReply<'acquire'>, leased: boolean): void {
+  #checkComplete(plan: RequestPlan, { places, missing }: AcquiredChunks, leased: boolean): void {
     const all = plan.batches.flat();
-    const found = new Set(keys);
-    const lost = all.filter((key) => !found.has(key));
+    const lost = all.filter((key) => !places.has(key));
     if (leased && lost.length > 0) {
       this.#world.violate('ready with its bytes', `${plan.request} is ready without ${lost} (missing: ${missing})`);
     }
   }
 
-  #read(plan: RequestPlan, { arena, keys, pages }: OperationReply<'acquire'>, untilMs: number): Reading | undefined {
+  #read(plan: RequestPlan, { arena, places }: AcquiredChunks, untilMs: number): Reading | undefined {
     const life = this.#world.slot(this.#agent).life;
     if (life === undefined || life.epoch !== arena.epoch) return undefined;
-    const offsets = new Map(keys.map((key, index) => [key, (pages[index] as number) * arena.pageBytes]));
+    const offsets = new Map([...places].map(([key, { offset }]) => [key, offset]));
     const reading = { request: plan.request, address: life.address, path: arena.path, offsets, untilMs };
     this.#readings.add(reading);
     this.pagesRead += offsets.size;
@@ -104,7 +104,17 @@ export class DecodeEngine {
     return reading;
   }
 
-  async #release({ request, epoch }: HolderId): Promise<void> {
-    await this.#world.attempt(`release ${request}`, () => this.#client.release(this.#agent, { request, epoch }));
+  async #release(holder: Holder): Promise<void> {
+    await this.#world.attempt(`release ${holder.request}`, () => this.#engine.release(holder));
   }
+}
+
+/** Arenas are in the world's file system, and pages are looked at where they lie. */
+async function openArena({ fabrics }: World, path: string): Promise<ArenaFile> {
+  const memory = fabrics.files.get(path);
+  if (memory === undefined) throw new KvferryError('receiver_lost', `there is no arena ${path}`);
+  return {
+    read: async (into, offset) => into.set(memory.subarray(offset, offset + into.length)),
+    close: async () => undefined,
+  };
 }

@@ -1,164 +1,119 @@
-/** What computes prompts beside a prefill agent: its chunks lie in memory of its own or in pages that the agent lends. */
+/** An engine that computes prompts beside a prefill agent: its chunks lie in its own memory or in pages that the agent lends. */
 import { KvferryClient } from '../../../client/kvferry-client.js';
-import type { SourceReleasedEvent } from '../../../protocol/events.js';
+import type { OutgoingRequest } from '../../../client/outgoing-request.js';
+import { PrefillEngine } from '../../../client/prefill-engine.js';
+import type { RequestEnds } from '../../../client/request-ends.js';
+import type { SourceChunk, SourceMemory } from '../../../client/source-memory.js';
 import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
 import type { FaultInjector } from './fault-injector.js';
 import type { Ledger } from './ledger.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS } from './timing.js';
-import type { Slot, World } from './world.js';
+import type { World } from './world.js';
 
 const SEGMENT = 'engine';
 const CHUNKS = 256;
-const ATTACH_AGAIN_MS = 200;
+const OPEN_AGAIN_MS = 200;
 
-/** Where the chunks of one batch lie. */
-interface Place {
-  readonly segment: string;
-  readonly memory: Uint8Array;
-  readonly offsets: readonly number[];
-}
-
-export class PrefillEngine {
+export class SimulatedPrefillEngine {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #injector: FaultInjector;
   readonly #agent: string;
   readonly #client: KvferryClient;
-  readonly #path: string;
-  readonly #free: number[];
-  /** Own memory that the agent may be reading, by request and batch. */
-  readonly #lent = new Map<string, readonly number[]>();
-  #attachedTo: string | undefined;
+  readonly #ends: RequestEnds;
+  readonly #memory: SourceMemory;
+  /** Undefined until its memory is attached for the first time. */
+  #engine: PrefillEngine | undefined;
 
-  constructor(world: World, ledger: Ledger, injector: FaultInjector, agent: string) {
+  constructor(world: World, ledger: Ledger, injector: FaultInjector, ends: RequestEnds, agent: string) {
     this.#world = world;
     this.#ledger = ledger;
     this.#injector = injector;
     this.#agent = agent;
-    this.#path = `/engine/${agent}`;
-    world.fabrics.files.set(this.#path, new Uint8Array(CHUNKS * PAGE_BYTES));
-    this.#free = Array.from({ length: CHUNKS }, (_, chunk) => chunk * PAGE_BYTES);
+    this.#ends = ends;
+    this.#memory = memoryOf(world, `/engine/${agent}`);
     this.#client = new KvferryClient(world.network.connect(`engine-${agent}`), { timeoutMs: CALL_MS });
-    this.#client.onSourceReleased(agent, (event) => this.#released(event));
+    let isOpening = false;
     world.onStarted((slot) => {
-      if (slot.plan.name === agent) void this.#attach(slot);
+      if (slot.plan.name !== agent || isOpening) return;
+      isOpening = true;
+      void this.#open();
     });
     for (const plan of world.scenario.requests) {
       if (plan.sender === agent) world.at(plan.atMs, () => void this.#put(plan));
     }
   }
 
-  async #attach(slot: Slot): Promise<void> {
-    const { life } = slot;
-    while (life !== undefined && slot.life === life) {
-      const attached = await this.#world.attempt('attach', () =>
-        this.#client.attach(this.#agent, { segment: SEGMENT, path: this.#path }),
+  async #open(): Promise<void> {
+    while (this.#engine === undefined) {
+      this.#engine = await this.#world.attempt('open', () =>
+        PrefillEngine.open({
+          ...{ client: this.#client, agent: this.#agent, ends: this.#ends, clock: this.#world.clock },
+          ...{ segment: SEGMENT, memory: this.#memory, slotBytes: PAGE_BYTES },
+          // A put that is sent again after a restart is another request (docs/protocol.md): each plan is put once.
+          patienceMs: 0,
+          onReleased: (offsets) => this.#reuse(offsets),
+        }),
       );
-      if (attached !== undefined) {
-        this.#attachedTo = life.epoch;
-        return;
-      }
-      // The answer may have been lost: then it is attached.
-      const status = await this.#world.attempt('status', () => this.#client.status(this.#agent));
-      if (status?.segments.some(({ segment }) => segment === SEGMENT)) {
-        this.#attachedTo = status.epoch;
-        return;
-      }
-      await this.#world.sleep(ATTACH_AGAIN_MS);
+      if (this.#engine === undefined) await this.#world.sleep(OPEN_AGAIN_MS);
     }
   }
 
   async #put(plan: RequestPlan): Promise<void> {
     const world = this.#world;
-    let epoch: string | undefined;
-    for (const [batch, keys] of plan.batches.entries()) {
-      const last = batch === plan.batches.length - 1;
+    const { request, sender, receiver, timeoutMs, ranks, batches } = plan;
+    const outgoing = this.#engine?.begin({ request, receiver, totalChunks: batches.flat().length, timeoutMs, ranks });
+    if (outgoing === undefined) return;
+    for (const [batch, keys] of batches.entries()) {
+      const last = batch === batches.length - 1;
       if (last && plan.unfinished) return;
       if (batch > 0) await world.sleep(plan.pauseMs);
-      const place = await this.#place(plan, keys);
-      if (place === undefined) return;
+      const chunks = await this.#fill(plan, keys);
+      if (chunks === undefined) return;
       if (batch === 0) this.#cancelLater(plan);
-      const reply = await this.#putBatch(plan, batch, place);
-      if (reply === undefined) return;
-      epoch = reply.epoch;
-      const deadlineMs = world.now + plan.timeoutMs / world.slot(this.#agent).rate;
-      const { request, sender, receiver } = plan;
+      const epoch = await world.attempt(`put ${request}/${batch}`, () => outgoing.put(chunks, { last }));
+      if (epoch === undefined) return;
+      const deadlineMs = world.now + timeoutMs / world.slot(this.#agent).rate;
       this.#ledger.accept({ request, part: { sender, receiver, epoch }, deadlineMs });
     }
-    if (plan.late && epoch !== undefined) this.#putLate(plan, epoch);
-  }
-
-  async #putBatch(plan: RequestPlan, batch: number, place: Place): Promise<{ readonly epoch: string } | undefined> {
-    const keys = plan.batches[batch] ?? [];
-    const source = keys.map((key, index) => ({
-      segment: place.segment,
-      offset: place.offsets[index] as number,
-      length: chunkOf(key).length,
-    }));
-    const { request, receiver, timeoutMs, ranks } = plan;
-    const last = batch >= plan.batches.length - 1;
-    const totalChunks = plan.batches.flat().length;
-    return this.#world.attempt(`put ${request}/${batch}`, () =>
-      this.#client.put(this.#agent, {
-        request,
-        receiver,
-        batch,
-        last,
-        totalChunks,
-        timeoutMs,
-        keys: [...keys],
-        source,
-        ranks,
-      }),
-    );
+    if (plan.late) this.#putLate(plan, outgoing);
   }
 
   /** A batch that comes when the end is known (P6). */
-  #putLate(plan: RequestPlan, epoch: string): void {
+  #putLate({ request, receiver, batches, timeoutMs, ranks }: RequestPlan, { epoch }: OutgoingRequest): void {
+    const late = { request, receiver, batch: batches.length, last: true, totalChunks: batches.flat().length };
     this.#ledger.onPublished((event) => {
       const epochs = event.ranks?.map((rank) => rank.epoch) ?? [event.epoch];
-      if (event.request !== plan.request || !epochs.includes(epoch)) return;
-      const place = { segment: SEGMENT, memory: new Uint8Array(), offsets: [] };
-      void this.#putBatch(plan, plan.batches.length, place);
+      if (event.request !== request || !epochs.some((one) => one === epoch)) return;
+      void this.#world.attempt(`put ${request}/${late.batch}`, () =>
+        this.#client.put(this.#agent, { ...late, timeoutMs, keys: [], source: [], ranks }),
+      );
     });
   }
 
-  async #place(plan: RequestPlan, keys: readonly string[]): Promise<Place | undefined> {
-    const place = plan.staged && keys.length > 0 ? await this.#stage(plan, keys.length) : this.#ownPlace(plan, keys);
-    for (const [index, key] of keys.entries()) place?.memory.set(chunkOf(key), place.offsets[index]);
-    return place;
+  async #fill(plan: RequestPlan, keys: readonly string[]): Promise<readonly SourceChunk[] | undefined> {
+    if (plan.staged && keys.length > 0) return this.#stage(plan, keys);
+    return this.#engine?.fill(keys.map((key) => ({ key, bytes: chunkOf(key) })));
   }
 
-  #ownPlace(plan: RequestPlan, keys: readonly string[]): Place | undefined {
-    if (this.#attachedTo !== this.#world.slot(this.#agent).life?.epoch || this.#free.length < keys.length)
-      return undefined;
-    const offsets = this.#free.splice(0, keys.length);
-    const batch = plan.batches.indexOf(keys);
-    this.#lent.set(`${this.#attachedTo}/${plan.request}/${batch}`, offsets);
-    return { segment: SEGMENT, memory: this.#memory(this.#path), offsets };
-  }
-
-  async #stage({ request }: RequestPlan, pages: number): Promise<Place | undefined> {
-    const call = () => this.#client.stage(this.#agent, { holder: request, pages });
+  async #stage({ request }: RequestPlan, keys: readonly string[]): Promise<readonly SourceChunk[] | undefined> {
+    const call = () => this.#client.stage(this.#agent, { holder: request, pages: keys.length });
     const reply = await this.#world.attempt(`stage for ${request}`, call);
     if (reply === undefined) return undefined;
-    return { segment: reply.segment, memory: this.#memory(reply.path), offsets: reply.offsets };
-  }
-
-  #memory(path: string): Uint8Array {
-    return this.#world.fabrics.files.get(path) ?? new Uint8Array(CHUNKS * PAGE_BYTES);
+    const { segment, path, offsets } = reply;
+    return keys.map((key, index) => {
+      const bytes = chunkOf(key);
+      const offset = offsets[index] as number;
+      this.#world.fabrics.files.get(path)?.set(bytes, offset);
+      return { key, segment, offset, length: bytes.length };
+    });
   }
 
   /** What is given back is used for something else at once. */
-  #released(event: SourceReleasedEvent): void {
-    const offsets = this.#lent.get(`${event.epoch}/${event.request}/${event.batch}`) ?? [];
-    for (const position of event.positions) {
-      const offset = offsets[position];
-      if (offset === undefined) continue;
-      overwrite(this.#memory(this.#path), offset);
-      this.#free.push(offset);
-    }
+  #reuse(offsets: readonly number[]): void {
+    const bytes = this.#world.fabrics.files.get(this.#memory.path);
+    if (bytes !== undefined) for (const offset of offsets) overwrite(bytes, offset);
   }
 
   #cancelLater({ request, sender, receiver, cancel }: RequestPlan): void {
@@ -174,4 +129,11 @@ export class PrefillEngine {
       this.#world.at(this.#world.now, () => void this.#world.attempt(`cancel ${request} at ${agent}`, call));
     });
   }
+}
+
+/** Source memory in the world's file system. */
+function memoryOf({ fabrics }: World, path: string): SourceMemory {
+  const bytes = new Uint8Array(CHUNKS * PAGE_BYTES);
+  fabrics.files.set(path, bytes);
+  return { path, bytes: bytes.length, write: (offset, chunk) => bytes.set(chunk, offset) };
 }

@@ -1,6 +1,6 @@
-/** A router as the protocol's page describes it: it hears of ends, and asks for those it did not hear of. It can crash. */
+/** A router as the protocol's page describes it: it receives ends, and asks for those it did not receive. It can crash. */
+import { askEnd } from '../../../client/ask-end.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
-import type { RequestRow } from '../../../protocol/operations.js';
 import type { MemoryControl } from '../memory-control.js';
 import type { Accepted, Ledger } from './ledger.js';
 import { CALL_MS } from './timing.js';
@@ -57,24 +57,18 @@ export class Router {
     this.#asking.add(accepted.name);
     const client = new KvferryClient(control, { timeoutMs: CALL_MS });
     const { request } = accepted;
-    const status = (agent: string) =>
-      this.#world.attempt(`status of ${request}`, () => client.status(agent, { request }));
-    let gone = true;
-    for (const { sender, receiver, epoch } of accepted.parts) {
-      const mine = (rows: readonly RequestRow[] | undefined) => rows?.find((row) => row.epoch === epoch);
-      const atReceiver = await status(receiver);
-      const atSender = await status(sender);
-      const rows = [mine(atReceiver?.requests), mine(atSender?.requests)];
-      const known = rows.find((row) => row?.end !== undefined);
-      if (known?.end !== undefined && this.#control === control) {
-        this.#ledger.settle({ request, epoch }, known.end, 'an answer');
+    let lost = 0;
+    for (const part of accepted.parts) {
+      const call = () => askEnd(client, { request, ...part });
+      const end = await this.#world.attempt(`asking for the end of ${request}`, call);
+      if (end === 'lost') lost += 1;
+      else if (end !== undefined && this.#control === control) {
+        this.#ledger.settle({ request, epoch: part.epoch }, end, 'an answer');
       }
-      // Its sender is another one by now, and the receiver has never heard of it, or is another one too.
-      gone &&= atReceiver !== undefined && atSender !== undefined && atSender.epoch !== epoch && rows[0] === undefined;
     }
     this.#asking.delete(accepted.name);
     const [first] = accepted.parts;
-    if (gone && first !== undefined && this.#control === control) {
+    if (lost === accepted.parts.length && first !== undefined && this.#control === control) {
       this.#ledger.settle({ request, epoch: first.epoch }, 'failed', 'its epoch');
     }
   }

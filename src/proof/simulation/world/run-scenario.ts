@@ -1,10 +1,11 @@
 /** Runs one scenario from its beginning until nothing is left of it, and checks it at every step. */
+import { RequestEnds } from '../../../client/request-ends.js';
 import type { End } from '../../../protocol/subjects.js';
 import { Checks } from './checks.js';
-import { DecodeEngine } from './decode-engine.js';
+import { SimulatedDecodeEngine } from './decode-engine.js';
 import { FaultInjector } from './fault-injector.js';
 import { Ledger } from './ledger.js';
-import { PrefillEngine } from './prefill-engine.js';
+import { SimulatedPrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import type { Scenario } from './scenario.js';
 import { QUIET_MS } from './timing.js';
@@ -32,10 +33,11 @@ export async function runScenario(
   const world = new World(scenario, options);
   const injector = new FaultInjector(world);
   const ledger = new Ledger(world);
-  const decodeEngines: DecodeEngine[] = [];
+  const decodeEngines: SimulatedDecodeEngine[] = [];
+  const ends = new RequestEnds(world.observer, { clock: world.clock });
   for (const { name, role } of scenario.agents) {
-    if (role === 'prefill') new PrefillEngine(world, ledger, injector, name);
-    else decodeEngines.push(new DecodeEngine(world, ledger, name));
+    if (role === 'prefill') new SimulatedPrefillEngine(world, ledger, injector, ends, name);
+    else decodeEngines.push(new SimulatedDecodeEngine(world, ledger, name));
   }
   new Router(world, ledger);
   const checks = new Checks(world, ledger, decodeEngines);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkAgentHealth } from '../../../../src/observe/doctor/checks/agent-health.js';
 import { checkAgentProviders } from '../../../../src/observe/doctor/checks/agent-providers.js';
 import { checkAgents } from '../../../../src/observe/doctor/checks/agents.js';
@@ -11,7 +11,7 @@ import { brief, decode, examination, type Machine, peer, prefill } from '../supp
 describe('agents', () => {
   const check = (...agents: readonly AgentFacts[]) => brief(checkAgents(examination({ agents })));
 
-  it('run, in one version', () => {
+  test('run, in one version', () => {
     expect(check(decode(), prefill())).toEqual([
       ['ok', '2 agents: 1 prefill, 1 decode, 0 both'],
       ['ok', 'all agents run kvferry 0.1.0'],
@@ -20,17 +20,17 @@ describe('agents', () => {
     ]);
   });
 
-  it('are not asked without NATS', () => {
+  test('are not asked without NATS', () => {
     const blind = examination({ agents: 'unknown' });
     const checks = [checkAgents, checkAgentHealth, checkAgentProviders, checkPeers, checkTraffic];
     expect(checks.flatMap((check) => check(blind))).toEqual([]);
   });
 
-  it('are none', () => {
+  test('no agent answers → a note', () => {
     expect(check()).toEqual([['note', 'no agent answers', 'start one with: kvferry agent']]);
   });
 
-  it('only send, or only receive', () => {
+  test('only send, or only receive', () => {
     expect(check(prefill())[0]).toEqual([
       'note',
       '1 agent: 1 prefill, 0 decode, 0 both',
@@ -43,7 +43,7 @@ describe('agents', () => {
     ]);
   });
 
-  it('share a name', () => {
+  test('two agents share a name → a problem', () => {
     const second = decode({ description: { epoch: '00000000000000ee' } });
     expect(check(decode(), second, prefill())[1]).toEqual([
       'problem',
@@ -52,7 +52,7 @@ describe('agents', () => {
     ]);
   });
 
-  it('differ in their version', () => {
+  test('differ in their version', () => {
     const older = { description: { version: '0.0.9' } };
     expect(check(decode(older), prefill())[1]).toEqual([
       'warning',
@@ -65,7 +65,7 @@ describe('agents', () => {
     ]);
   });
 
-  it('are in other states', () => {
+  test('are in other states', () => {
     const states = (agent: AgentFacts) => check(agent, prefill())[2];
     expect(states(decode({ description: { state: 'draining' } }))).toEqual(['note', 'd1 (decode) is draining']);
     expect(states(decode({ description: { state: 'fencing' } }))).toEqual([
@@ -84,12 +84,12 @@ describe('agents', () => {
 describe('their health', () => {
   const check = (agent: AgentFacts) => brief(checkAgentHealth(examination({ agents: [agent] })));
 
-  it('is good', () => {
+  test('no counter and no page → ok', () => {
     expect(check(decode())).toEqual([['ok', 'd1 has no error counts and no overdue pages']]);
     expect(check(decode({ status: 'silent' }))).toEqual([]);
   });
 
-  it('is told by counters', () => {
+  test('is told by counters', () => {
     expect(
       check(decode({ status: { counters: { invariants_broken: 1, actors_crashed: 2, pages_freed: 9 } } })),
     ).toEqual([
@@ -106,7 +106,7 @@ describe('their health', () => {
     ]);
   });
 
-  it('is told by pages that are held back', () => {
+  test('is told by pages that are held back', () => {
     expect(check(decode({ status: { quarantineAgeMs: 75_000 } }))).toEqual([
       [
         'warning',
@@ -116,7 +116,7 @@ describe('their health', () => {
     ]);
   });
 
-  it('is told by an arena that is full while others wait', () => {
+  test('is told by an arena that is full while others wait', () => {
     const pages = { total: 128, free: 4, writing: 60, ready: 64, quarantined: 0, reserved: 4, retained: 0 };
     expect(check(decode({ status: { pages, queued: 3 } }))).toEqual([
       [
@@ -130,7 +130,7 @@ describe('their health', () => {
   });
 });
 
-it('providers that agents cannot have are noted', () => {
+test('providers that agents cannot have are noted', () => {
   const agents = [decode({ description: { unavailable: [{ provider: 'verbs', reason: 'no device' }] } }), prefill()];
   expect(brief(checkAgentProviders(examination({ agents })))).toEqual([['note', 'd1 cannot offer verbs: no device']]);
 });
@@ -143,11 +143,11 @@ describe('the way between two agents', () => {
   const tcp = { provider: 'tcp', detail: 'libfabric net 1.17' } as const;
   const here = { files: { '/dev/shm/kvferry-d1-arena': '' } };
 
-  it('is the best one', () => {
+  test('is the best one', () => {
     expect(check({})).toEqual([['ok', 'p1 → d1: same-host (same host, copied by the receiver)']]);
   });
 
-  it('is a fallback: loud, with the reason', () => {
+  test('is a fallback: loud, with the reason', () => {
     expect(check({ ...tcp, fallback: ['same-host: cannot be reached', 'verbs: no device: none'] })).toEqual([
       [
         'warning',
@@ -157,13 +157,13 @@ describe('the way between two agents', () => {
     ]);
   });
 
-  it('leads to another host, as meant', () => {
+  test('leads to another host, as meant', () => {
     expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] })).toEqual([
       ['ok', 'p1 → d1: tcp (libfabric net 1.17) instead of same-host (same-host: cannot be reached)'],
     ]);
   });
 
-  it('leads through TCP to an agent of this host', () => {
+  test('leads through TCP to an agent of this host', () => {
     expect(check({ ...tcp, fallback: ['same-host: cannot be reached'] }, here)).toEqual([
       [
         'note',
@@ -173,7 +173,7 @@ describe('the way between two agents', () => {
     ]);
   });
 
-  it('is not there, although both run', () => {
+  test('is not there, although both run', () => {
     expect(check({ state: 'lost', provider: undefined, fallback: ['tcp: timed out'] })).toEqual([
       [
         'problem',
@@ -183,19 +183,19 @@ describe('the way between two agents', () => {
     ]);
   });
 
-  it('led to a process that is gone', () => {
+  test('led to a process that is gone', () => {
     expect(check({ state: 'lost', epoch: '00000000000000ee' })).toEqual([
       ['note', 'p1 → d1: the process with epoch 00000000000000ee has ended'],
     ]);
   });
 
-  it('is being opened', () => {
+  test('is being opened', () => {
     expect(check({ state: 'connecting and alive', provider: undefined })).toEqual([
       ['note', 'p1 → d1: not connected (connecting and alive)'],
     ]);
   });
 
-  it('is told by the sender alone', () => {
+  test('is told by the sender alone', () => {
     expect(check({ side: 'sender', fallback: ['verbs: none'] })).toEqual([]);
   });
 });
@@ -204,19 +204,19 @@ describe('traffic', () => {
   const check = (agent: AgentFacts) => brief(checkTraffic(examination({ agents: [agent, decode()] })));
   const before = { counters: { bytes_written: 1e9 } };
 
-  it('is what was written meanwhile', () => {
+  test('is what was written meanwhile', () => {
     expect(check(prefill({ before, status: { counters: { bytes_written: 3.5e9 } } }))).toEqual([
       ['ok', 'p1 wrote 2.5 GB/s to d1 (same-host) within 1 s'],
     ]);
   });
 
-  it('is nothing', () => {
+  test('no bytes were written meanwhile → a note', () => {
     expect(check(prefill({ before, status: before }))).toEqual([
       ['note', 'p1 wrote nothing within 1 s; --probe measures what is possible'],
     ]);
   });
 
-  it('cannot be told when the process is another one, or silent', () => {
+  test('cannot be told when the process is another one, or silent', () => {
     expect(check(prefill({ before: { ...before, epoch: '00000000000000ee' } }))).toEqual([]);
     expect(check(prefill({ status: 'silent' }))).toEqual([]);
   });

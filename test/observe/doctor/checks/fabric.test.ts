@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkLibfabric } from '../../../../src/observe/doctor/checks/libfabric.js';
 import { checkProviders } from '../../../../src/observe/doctor/checks/providers.js';
 import { checkSocketDirectory } from '../../../../src/observe/doctor/checks/socket-directory.js';
@@ -7,11 +7,11 @@ import { brief, examination, fabric } from '../support.js';
 const device = { files: { '/sys/class/infiniband/mlx5_0/ports/1/state': '4: ACTIVE' } };
 const noDevice = fabric.unavailable[0]?.reason;
 
-it('libfabric shows what it can be used for, without its layers', () => {
+test('libfabric shows what it can be used for, without its layers', () => {
   expect(brief(checkLibfabric(examination()))).toEqual([['ok', 'libfabric 1.17 offers tcp (eth0, lo)']]);
 });
 
-it('without libfabric other hosts cannot be reached, which matters when they should be', () => {
+test('without libfabric no other host can be reached: judged by whether one is needed', () => {
   const spoilt = { fabric: { libfabric: null, reason: 'libfabric cannot be loaded', offers: [] } };
   expect(brief(checkLibfabric(examination(spoilt)))).toEqual([
     [
@@ -25,14 +25,14 @@ it('without libfabric other hosts cannot be reached, which matters when they sho
   ]);
 });
 
-it('auto without an RDMA device takes TCP, as meant', () => {
+test('auto without an RDMA device takes TCP, as meant', () => {
   expect(brief(checkProviders(examination()))).toEqual([
     ['ok', 'an agent with these settings offers same-host, tcp'],
     ['note', `verbs is not available: ${noDevice}`],
   ]);
 });
 
-it('auto with an RDMA device that cannot be used is loud', () => {
+test('auto with an RDMA device that cannot be used is loud', () => {
   expect(brief(checkProviders(examination({ machine: device })))).toEqual([
     ['ok', 'an agent with these settings offers same-host, tcp'],
     [
@@ -43,14 +43,14 @@ it('auto with an RDMA device that cannot be used is loud', () => {
   ]);
 });
 
-it('a provider that was asked for by name and is not available is loud', () => {
+test('a provider that was asked for by name and is not available is loud', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'tcp,verbs' } })))).toEqual([
     ['ok', 'an agent with these settings offers tcp'],
     ['warning', `verbs is not available: ${noDevice}`, 'repair it, or remove verbs from --provider'],
   ]);
 });
 
-it('an agent without any provider could not move a byte', () => {
+test('an agent without any provider could not move a byte', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'verbs' } })))).toEqual([
     [
       'problem',
@@ -60,12 +60,12 @@ it('an agent without any provider could not move a byte', () => {
   ]);
 });
 
-it('without the addon nothing is said of libfabric and providers', () => {
+test('without the addon nothing is said of libfabric and providers', () => {
   const missing = examination({ fabric: { addon: false } });
   expect([...checkLibfabric(missing), ...checkProviders(missing)]).toEqual([]);
 });
 
-it('agents of one host need a directory to meet in', () => {
+test('agents of one host need a directory to meet in', () => {
   expect(brief(checkSocketDirectory(examination()))).toEqual([['ok', 'agents on this host connect in /tmp']]);
   expect(brief(checkSocketDirectory(examination({ machine: { refused: ['/tmp'] } })))).toEqual([
     [

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkClockSource } from '../../../../src/observe/doctor/checks/clock-source.js';
 import { checkOpenFiles } from '../../../../src/observe/doctor/checks/open-files.js';
 import { checkProcessors } from '../../../../src/observe/doctor/checks/processors.js';
@@ -7,17 +7,17 @@ import { brief, examination, limits, type Machine } from '../support.js';
 describe('processors', () => {
   const check = (machine: Machine) => brief(checkProcessors(examination({ machine })));
 
-  it('are many', () => {
+  test('many processors → ok', () => {
     expect(check({ processors: 8 })).toEqual([['ok', '8 processors, 8 usable']]);
   });
 
-  it('are few', () => {
+  test('few processors → a warning', () => {
     expect(check({ processors: 8, processorsUsable: 2 })).toEqual([
       ['note', '8 processors, 2 usable; with 4, threads that move bytes do not wait for each other'],
     ]);
   });
 
-  it.each([
+  test.each([
     ['one', { processors: 1 }, '1 processor, 1 usable'],
     [
       'time for one and a half (version 2)',
@@ -41,7 +41,7 @@ describe('processors', () => {
     ]);
   });
 
-  it.each([{ '/sys/fs/cgroup/cpu.max': 'max 100000' }, { '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1' }])(
+  test.each([{ '/sys/fs/cgroup/cpu.max': 'max 100000' }, { '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1' }])(
     'are not limited: %j',
     (files) => {
       expect(check({ files })).toEqual([['ok', '8 processors, 8 usable']]);
@@ -62,13 +62,13 @@ describe('the clock source', () => {
       ),
     );
 
-  it('is fast', () => {
+  test('a fast clock source → ok', () => {
     expect(check('kvm-clock', 'kvm-clock hpet')).toEqual([
       ['ok', 'the clock source is kvm-clock; agents never compare their clocks'],
     ]);
   });
 
-  it('is slow, and there is a faster one', () => {
+  test('is slow, and there is a faster one', () => {
     expect(check('hpet', 'tsc hpet acpi_pm')).toEqual([
       [
         'warning',
@@ -78,7 +78,7 @@ describe('the clock source', () => {
     ]);
   });
 
-  it('is slow, and there is none', () => {
+  test('is slow, and there is none', () => {
     expect(check('acpi_pm', 'hpet acpi_pm')[0]?.[2]).toBe(
       'the kernel found no faster clock; dmesg | grep -i clocksource gives the reason, often a firmware or hypervisor setting',
     );
@@ -91,7 +91,7 @@ describe('open files', () => {
       checkOpenFiles(examination({ machine: { files: { '/proc/self/limits': limits({ memlock: '0', files }) } } })),
     );
 
-  it.each([
+  test.each([
     ['unlimited', [['ok', 'open files are not limited']]],
     ['4096', [['ok', 'the limit of open files is 4096']]],
     [
@@ -104,7 +104,7 @@ describe('open files', () => {
         ],
       ],
     ],
-  ])('%s', (limit, expected) => {
+  ])('a limit of %s open files is judged', (limit, expected) => {
     expect(check(limit)).toEqual(expected);
   });
 });

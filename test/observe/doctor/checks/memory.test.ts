@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkHugePages } from '../../../../src/observe/doctor/checks/huge-pages.js';
 import { checkMemlock } from '../../../../src/observe/doctor/checks/memlock.js';
 import { checkMemory } from '../../../../src/observe/doctor/checks/memory.js';
@@ -13,16 +13,16 @@ describe('shared memory', () => {
     '/dev/shm': { totalBytes: 16 * GIB, freeBytes, isTmpfs },
   });
 
-  it('has room', () => {
+  test('shared memory has room → ok', () => {
     expect(check()).toEqual([['ok', `/dev/shm has 16 GiB, 8 GiB free; ${need}`]]);
   });
 
-  it('is exactly large enough, or a byte too small', () => {
+  test('is exactly large enough, or a byte too small', () => {
     expect(check({ machine: { fileSystems: withRoom(384 * MIB) } })[0]?.[0]).toBe('ok');
     expect(check({ machine: { fileSystems: withRoom(384 * MIB - 1) } })[0]?.[0]).toBe('problem');
   });
 
-  it('is too small: Docker gives 64 MiB', () => {
+  test('is too small: Docker gives 64 MiB', () => {
     const fileSystems = { '/dev/shm': { totalBytes: 64 * MIB, freeBytes: 64 * MIB, isTmpfs: true } };
     expect(check({ machine: { fileSystems } })).toEqual([
       [
@@ -34,7 +34,7 @@ describe('shared memory', () => {
     ]);
   });
 
-  it('does not count twice what the running agent has', () => {
+  test('does not count twice what the running agent has', () => {
     const files = { '/dev/shm/kvferry-d1-arena': '' };
     expect(check({ machine: { fileSystems: withRoom(0), files } })).toEqual([
       ['ok', `/dev/shm has 16 GiB, 0 B free; ${need}, of which the running agent has 384 MiB`],
@@ -42,7 +42,7 @@ describe('shared memory', () => {
     expect(check({ machine: { fileSystems: withRoom(0), files }, flags: { agentId: 'd2' } })[0]?.[0]).toBe('problem');
   });
 
-  it('is needed for staging pages by those who send, and for an arena by those who receive', () => {
+  test('senders need shared memory for staging pages, receivers for the arena', () => {
     const flags = { role: 'prefill', stagingPages: '2', pageBytes: '1MiB' };
     expect(check({ flags })[0]?.[1]).toContain('need 0 B of arena and 2 MiB of staging memory');
     expect(check({ flags: { ...flags, role: 'both', arenaPages: '4' } })[0]?.[1]).toContain(
@@ -50,7 +50,7 @@ describe('shared memory', () => {
     );
   });
 
-  it('is not there, not writable, or a disk', () => {
+  test('is not there, not writable, or a disk', () => {
     expect(check({ machine: { fileSystems: {} } })).toEqual([
       ['problem', 'directory /dev/shm does not exist', 'create it, or choose another directory with --arena-directory'],
     ]);
@@ -69,11 +69,11 @@ describe('memory', () => {
   const check = (files: Readonly<Record<string, string>> = {}) =>
     brief(checkMemory(examination({ machine: { files } })));
 
-  it('is there', () => {
+  test('enough memory is available → ok', () => {
     expect(check()).toEqual([['ok', '32 GiB of memory are available']]);
   });
 
-  it('is short', () => {
+  test('too little memory is available → a problem', () => {
     expect(check({ '/proc/meminfo': 'MemAvailable: 102400 kB' })).toEqual([
       [
         'problem',
@@ -89,7 +89,7 @@ describe('memory', () => {
     'raise the memory limit of the container, or lower --arena-pages',
   ];
 
-  it.each([
+  test.each([
     ['version 2', { '/proc/self/cgroup': '0::/pod/c1', '/sys/fs/cgroup/pod/c1/memory.max': `${256 * MIB}` }],
     ['version 2, in a container', { '/proc/self/cgroup': '0::/pod/c1', '/sys/fs/cgroup/memory.max': `${256 * MIB}` }],
     [
@@ -103,14 +103,14 @@ describe('memory', () => {
     expect(check(files)).toEqual([killed]);
   });
 
-  it.each([
+  test.each([
     ['max', { '/sys/fs/cgroup/memory.max': 'max' }],
     ['a number that means none', { '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712' }],
   ])('is not limited by %s', (_, files) => {
     expect(check(files)).toEqual([['ok', '32 GiB of memory are available']]);
   });
 
-  it('cannot be seen', () => {
+  test('memory cannot be read → nothing is judged', () => {
     expect(check({ '/proc/meminfo': '' })).toEqual([['note', 'the available memory cannot be read']]);
   });
 });
@@ -124,35 +124,35 @@ describe('locked memory', () => {
   const remedy =
     'raise it: LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), memlock in /etc/security/limits.conf';
 
-  it('is not limited', () => {
+  test('memory without a limit → ok', () => {
     expect(check('unlimited', withVerbs)).toEqual([['ok', 'locked memory is not limited']]);
   });
 
-  it('is not limited for those who may lock all', () => {
+  test('is not limited for those who may lock all', () => {
     const files = { '/proc/self/status': 'CapEff:\t0000000000004000' };
     expect(check('65536', { ...withVerbs, machine: { files } })).toEqual([['ok', 'locked memory is not limited']]);
   });
 
-  it('matters to devices only', () => {
+  test('matters to devices only', () => {
     expect(check('8388608')).toEqual([
       ['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs) need more'],
     ]);
     expect(check('8388608', { ...withVerbs, flags: { provider: 'tcp' } })[0]?.[0]).toBe('ok');
   });
 
-  it('is less than a device must register', () => {
+  test('is less than a device must register', () => {
     expect(check('8388608', withVerbs)).toEqual([
       ['problem', 'the limit of locked memory is 8 MiB; verbs registers 384 MiB of arena and staging memory', remedy],
     ]);
   });
 
-  it('is enough for the arena, perhaps not for what engines attach', () => {
+  test('is enough for the arena, perhaps not for what engines attach', () => {
     expect(check(`${512 * MIB}`, withVerbs)).toEqual([
       ['warning', 'the limit of locked memory is 512 MiB; the memory that engines attach counts too', remedy],
     ]);
   });
 
-  it('cannot be seen', () => {
+  test('the limit of locked memory cannot be read → nothing is judged', () => {
     const files = { '/proc/self/limits': '' };
     expect(check('1', { machine: { files } })).toEqual([['note', 'the limit of locked memory cannot be read']]);
   });
@@ -163,14 +163,14 @@ describe('huge pages', () => {
     brief(checkHugePages(examination({ machine: { files } })));
   const advise = ['ok', 'transparent huge pages of shared memory: advise; kvferry works with any setting'];
 
-  it('are as the kernel gives them', () => {
+  test('are as the kernel gives them', () => {
     expect(check()).toEqual([advise]);
     expect(check({ '/sys/kernel/mm/transparent_hugepage/shmem_enabled': '' })).toEqual([
       ['note', 'the kernel has no transparent huge pages for shared memory'],
     ]);
   });
 
-  it('that are reserved are not used', () => {
+  test('that are reserved are not used', () => {
     expect(check({ '/proc/meminfo': 'HugePages_Total:    1024\nHugepagesize:       2048 kB' })).toEqual([
       advise,
       [

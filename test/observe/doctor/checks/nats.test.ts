@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkNats } from '../../../../src/observe/doctor/checks/nats.js';
 import type { Examination } from '../../../../src/observe/doctor/examination.js';
 import { KvferryError } from '../../../../src/protocol/errors.js';
@@ -15,18 +15,18 @@ function check(spoilt: Examination['nats']) {
   return brief(checkNats(examination({ nats: spoilt, flags: { natsUrl: 'nats://user:secret@n1:4222' } })));
 }
 
-it('is there, and near', () => {
+test('NATS answers quickly → ok', () => {
   expect(check(nats)).toEqual(healthy);
 });
 
-it('has JetStream', () => {
+test('a server with JetStream → the finding says so', () => {
   expect(check({ ...nats, jetStream: { streams: 2 } })[3]).toEqual([
     'ok',
     'JetStream is on (2 streams); kvferry does not need it',
   ]);
 });
 
-it('is not there', () => {
+test('no server answers → a problem', () => {
   expect(check(new KvferryError('disconnected', 'no connection to NATS at n1:4222: connection refused'))).toEqual([
     [
       'problem',
@@ -36,7 +36,7 @@ it('is not there', () => {
   ]);
 });
 
-it('does not know this user', () => {
+test('the server does not know this user → a problem', () => {
   expect(check(new KvferryError('disconnected', 'no connection to NATS at n1:4222: Authorization Violation'))).toEqual([
     [
       'problem',
@@ -46,7 +46,7 @@ it('does not know this user', () => {
   ]);
 });
 
-it('takes only small messages', () => {
+test('the server takes only small messages → a problem', () => {
   expect(check({ ...nats, payloadBytesMax: 512 * 1024 })[1]).toEqual([
     'problem',
     'the largest message is only 512 KiB; NATS refuses large batches',
@@ -54,7 +54,7 @@ it('takes only small messages', () => {
   ]);
 });
 
-it('is far away', () => {
+test('a slow answer of NATS → a warning', () => {
   expect(check({ ...nats, roundTripsMs: [4, 12, 30] })[2]).toEqual([
     'warning',
     'a round trip takes 12 ms (median of 3, longest 30 ms); every batch waits for several round trips',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkBindAddress } from '../../../../src/observe/doctor/checks/bind-address.js';
 import { checkTcpBuffers } from '../../../../src/observe/doctor/checks/tcp-buffers.js';
 import { brief, examination, type Spoilt } from '../support.js';
@@ -7,16 +7,16 @@ describe('the bind address', () => {
   const check = async (spoilt: Spoilt = {}) => brief(await checkBindAddress(examination(spoilt)));
   const withFiles = (files: Readonly<Record<string, string>>) => ({ machine: { files } });
 
-  it('is on a fast link', async () => {
+  test('is on a fast link', async () => {
     expect(await check()).toEqual([['ok', 'bind address 10.0.0.1 is on eth0, MTU 9000, 25 Gb/s']]);
   });
 
-  it('is a name that leads to this host', async () => {
+  test('is a name that leads to this host', async () => {
     const spoilt = { flags: { bindAddress: 'decode-0' }, machine: { hosts: { 'decode-0': ['10.0.0.1'] } } };
     expect(await check(spoilt)).toEqual([['ok', 'bind address decode-0 is on eth0, MTU 9000, 25 Gb/s']]);
   });
 
-  it('on loopback serves one host', async () => {
+  test('on loopback serves one host', async () => {
     expect(await check({ flags: { bindAddress: '127.0.0.1' } })).toEqual([
       [
         'note',
@@ -26,11 +26,11 @@ describe('the bind address', () => {
     ]);
   });
 
-  it('does not matter on one host', async () => {
+  test('does not matter on one host', async () => {
     expect(await check({ flags: { provider: 'same-host', bindAddress: 'nowhere' } })).toEqual([]);
   });
 
-  it('leads nowhere, or elsewhere', async () => {
+  test('leads nowhere, or elsewhere', async () => {
     expect(await check({ flags: { bindAddress: 'nowhere' } })).toEqual([
       [
         'problem',
@@ -43,7 +43,7 @@ describe('the bind address', () => {
     ]);
   });
 
-  it('is on a link that is down', async () => {
+  test('is on a link that is down', async () => {
     expect(await check(withFiles({ '/sys/class/net/eth0/operstate': 'down' }))).toEqual([
       [
         'problem',
@@ -53,7 +53,7 @@ describe('the bind address', () => {
     ]);
   });
 
-  it('could have jumbo frames, where it is fast', async () => {
+  test('could have jumbo frames, where it is fast', async () => {
     expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1500' }))).toEqual([
       [
         'note',
@@ -66,7 +66,7 @@ describe('the bind address', () => {
     ]);
   });
 
-  it('is in a tunnel, of unknown speed', async () => {
+  test('is in a tunnel, of unknown speed', async () => {
     expect(await check(withFiles({ '/sys/class/net/eth0/mtu': '1450', '/sys/class/net/eth0/speed': '-1' }))).toEqual([
       [
         'warning',
@@ -81,13 +81,13 @@ describe("TCP's buffers", () => {
   const check = (read: string, spoilt: Spoilt = {}) =>
     brief(checkTcpBuffers(examination({ ...spoilt, machine: { files: { '/proc/sys/net/ipv4/tcp_rmem': read } } })));
 
-  it('are large', () => {
+  test("TCP's buffers are large → ok", () => {
     expect(check('4096 131072 6291456')).toEqual([
       ['ok', 'TCP buffers grow to 6 MiB to receive and 16 MiB to send, congestion control cubic'],
     ]);
   });
 
-  it('are small', () => {
+  test("TCP's buffers are small → a warning", () => {
     expect(check('4096 87380 2097152')).toEqual([
       [
         'warning',
@@ -97,7 +97,7 @@ describe("TCP's buffers", () => {
     ]);
   });
 
-  it('cannot be seen, or do not matter', () => {
+  test('cannot be seen, or do not matter', () => {
     expect(check('')).toEqual([['note', "TCP's buffer sizes cannot be read"]]);
     expect(check('', { flags: { provider: 'same-host' } })).toEqual([]);
   });

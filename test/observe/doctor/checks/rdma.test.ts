@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkRdma } from '../../../../src/observe/doctor/checks/rdma.js';
 import { brief, examination, fabric, type Machine } from '../support.js';
 
@@ -19,16 +19,16 @@ function check(machine: Machine, offers = fabric.offers, providers = fabric.prov
   return brief(checkRdma(examination({ machine: { links, ...machine }, fabric: { offers, providers } })));
 }
 
-it('most machines have no RDMA device', () => {
+test('most machines have no RDMA device', () => {
   expect(brief(checkRdma(examination()))).toEqual([['ok', 'no RDMA device; bytes between hosts move by TCP']]);
 });
 
-it('a device that is up and can be had', () => {
+test('a device that is up and can be had', () => {
   const files = { ...port, ...deviceFiles };
   expect(check({ files }, [verbsOffer], ['verbs'])).toEqual([up, ['ok', 'verbs is available on mlx5_0']]);
 });
 
-it.each([
+test.each([
   ['Ethernet', 'bring its interface up (ip link set DEV up); rdma link show prints its state'],
   ['InfiniBand', 'check the cable and the subnet manager (opensm); ibstat shows the port'],
 ])('a port of %s that is down', (layer, remedy) => {
@@ -43,7 +43,7 @@ it.each([
 describe('a device that is not available has the first cause named', () => {
   const text = `mlx5_0 exists, but verbs is not available: ${reason}`;
 
-  it('no device files', () => {
+  test('no device files', () => {
     expect(check({ files: port })[1]).toEqual([
       'warning',
       `${text}. /dev/infiniband has no device files`,
@@ -52,7 +52,7 @@ describe('a device that is not available has the first cause named', () => {
     ]);
   });
 
-  it('no right to use them', () => {
+  test('no right to use them', () => {
     const files = { ...port, ...deviceFiles };
     expect(check({ files, refused: ['/dev/infiniband/uverbs0'] })[1]).toEqual([
       'warning',
@@ -61,7 +61,7 @@ describe('a device that is not available has the first cause named', () => {
     ]);
   });
 
-  it('no connection manager', () => {
+  test('no connection manager', () => {
     expect(check({ files: { ...port, '/dev/infiniband/uverbs0': '' } })[1]).toEqual([
       'warning',
       `${text}. There is no /dev/infiniband/rdma_cm`,
@@ -69,7 +69,7 @@ describe('a device that is not available has the first cause named', () => {
     ]);
   });
 
-  it('no driver for libfabric', () => {
+  test('no driver for libfabric', () => {
     expect(check({ files: { ...port, ...deviceFiles } })[1]).toEqual([
       'warning',
       `${text}. libfabric's verbs provider finds no device`,
@@ -77,7 +77,7 @@ describe('a device that is not available has the first cause named', () => {
     ]);
   });
 
-  it('a bind address that is not on the device', () => {
+  test('a bind address that is not on the device', () => {
     expect(check({ files: { ...port, ...deviceFiles, ...interfaces } }, [verbsOffer])[1]).toEqual([
       'warning',
       `${text}. The bind address is 10.0.0.1`,
@@ -86,7 +86,7 @@ describe('a device that is not available has the first cause named', () => {
   });
 });
 
-it('devices of kinds that kvferry has no provider for are said to be unused', () => {
+test('devices of kinds that kvferry has no provider for are said to be unused', () => {
   const files = { '/sys/class/infiniband/rdmap0/ports/1/state': '4: ACTIVE', '/sys/class/cxi/cxi0/': '' };
   const efa = { '/sys/class/infiniband/rdmap0/device/driver': 'efa' };
   expect(check({ files, links: efa }, [{ provider: 'efa', domains: ['rdmap0-rdm'] }])).toEqual([

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Baselines, expectedRate, type ProbedWay } from '../../../../src/observe/doctor/probe/expected-rate.js';
 import { failedProbe, judgeProbe } from '../../../../src/observe/doctor/probe/judge.js';
 import { PROBE_PAIRS_MAX, planProbes } from '../../../../src/observe/doctor/probe/plan.js';
@@ -14,7 +14,7 @@ describe('what is probed', () => {
   });
   const pagesOf = (spoilt: SpoiltAgent) => plan(spoilt).pairs.map(({ pages }) => pages);
 
-  it('goes from those who send to those who receive', () => {
+  test('goes from those who send to those who receive', () => {
     const { pairs, left } = plan();
     expect(pairs.map(({ sender, receiver, pages }) => [sender.agent, receiver.agent, pages])).toEqual([
       ['p1', 'd1', 16],
@@ -22,14 +22,14 @@ describe('what is probed', () => {
     expect(left).toBe(0);
   });
 
-  it('takes a small part of the pages that are free and promised to nobody', () => {
+  test('takes a small part of the pages that are free and promised to nobody', () => {
     expect(pagesOf(free(64))).toEqual([8]);
     expect(pagesOf(free(64, 32))).toEqual([4]);
     expect(pagesOf(free(7))).toEqual([0]);
     expect(pagesOf(free(10, 64))).toEqual([0]);
   });
 
-  it('takes no more than 64 MiB, or one page that is larger', () => {
+  test('takes no more than 64 MiB, or one page that is larger', () => {
     const withPages = (pageBytes: number) => ({
       ...free(4096),
       description: { arena: { path: '/dev/shm/a', epoch: '00000000000000dd', pageBytes, pages: 4096 } },
@@ -39,19 +39,19 @@ describe('what is probed', () => {
     expect(pagesOf(withPages(4096))).toEqual([512]);
   });
 
-  it('leaves out agents that do not run', () => {
+  test('leaves out agents that do not run', () => {
     expect(plan({ status: 'silent' }).pairs).toEqual([]);
     expect(plan({ status: { state: 'draining' } }).pairs).toEqual([]);
   });
 
-  it('can be chosen', () => {
+  test('the pairs to probe can be chosen', () => {
     const agents = [decode(), prefill()];
     expect(planProbes(agents, { from: 'p1', to: 'd1' }).pairs).toHaveLength(1);
     expect(planProbes(agents, { from: 'p2' }).pairs).toEqual([]);
     expect(planProbes(agents, { to: 'd2' }).pairs).toEqual([]);
   });
 
-  it('is limited', () => {
+  test('the number of probed pairs has a limit', () => {
     const receivers = Array.from({ length: PROBE_PAIRS_MAX + 3 }, (_, n) =>
       decode({ description: { agent: `d${n}` } }),
     );
@@ -60,11 +60,11 @@ describe('what is probed', () => {
   });
 });
 
-it.each([
+test.each([
   ['leaves out what the messages cost', laterPagesRate(17e6, 1e6, 6, 4), 8],
   ['of one page is that of all', laterPagesRate(1e6, 1e6, 4, 4), 0.25],
   ['is that of all when many pages took no longer than one', laterPagesRate(2e6, 1e6, 4, 5), 0.5],
-])('the rate %s', (_, rate, expected) => {
+])('the rate of later pages %s', (_, rate, expected) => {
   expect(rate).toBe(expected);
 });
 
@@ -91,13 +91,13 @@ describe('the expected rate', () => {
   const expected = (spoilt: Partial<ProbedWay>, spoiltMachine: Machine = {}) =>
     expectedRate({ ...way, ...spoilt }, machine(spoiltMachine), baselines);
 
-  it('on one host is the best of three measurements of memcpy, with as many bytes', async () => {
+  test('on one host is the best of three measurements of memcpy, with as many bytes', async () => {
     measured.splice(0);
     expect(await expected({})).toEqual({ gbps: 9, what: 'one thread that copies memory here' });
     expect(measured).toEqual(Array(3).fill(`memcpy ${48 * MIB} ${3 * MIB}`));
   });
 
-  it('of TCP within the host is that of one stream, with enough bytes', async () => {
+  test('of TCP within the host is that of one stream, with enough bytes', async () => {
     measured.splice(0);
     expect(await expected({ provider: 'tcp', bytes: MIB })).toEqual({
       gbps: 3,
@@ -106,14 +106,14 @@ describe('the expected rate', () => {
     expect(measured).toEqual(Array(3).fill(`tcp ${16 * MIB}`));
   });
 
-  it('of TCP to another host is the speed of the interface', async () => {
+  test('of TCP to another host is the speed of the interface', async () => {
     const speed = await expected({ provider: 'tcp', isReceiverHere: false });
     expect(speed).toEqual({ gbps: 3.125, what: 'the speed of eth0' });
     const files = { '/sys/class/net/eth0/speed': '-1' };
     expect(await expected({ provider: 'tcp', isReceiverHere: false }, { files })).toBe(undefined);
   });
 
-  it('of verbs is the rate of the fastest port', async () => {
+  test('of verbs is the rate of the fastest port', async () => {
     const files = {
       '/sys/class/infiniband/mlx5_0/ports/1/rate': '100 Gb/sec (4X EDR)',
       '/sys/class/infiniband/mlx5_1/ports/1/rate': '400 Gb/sec (4X NDR)',
@@ -141,12 +141,12 @@ describe('what a probe says', () => {
   const text =
     'p1 → d1: 9 GB/s over same-host (copied), every byte as sent; 48 MiB a round, one page alone takes 1.2 ms';
 
-  it('that it is as fast as it can be', () => {
+  test('that it is as fast as it can be', () => {
     expect(judge({}, 10)).toEqual(['ok', `${text}; expected about 10 GB/s (memcpy)`]);
     expect(judge({}, 18)?.[0]).toBe('ok');
   });
 
-  it('that it is slow, and what to look at', () => {
+  test('that it is slow, and what to look at', () => {
     expect(judge({}, 20)).toEqual([
       'warning',
       `${text}; expected about 20 GB/s (memcpy): SLOW`,
@@ -160,12 +160,12 @@ describe('what a probe says', () => {
     );
   });
 
-  it('that the messages, not the bytes, take the time', () => {
+  test('that the messages, not the bytes, take the time', () => {
     expect(judge({ gbps: 4, laterPagesGbps: 10 }, 20)?.[0]).toBe('ok');
     expect(judge({ gbps: 4, laterPagesGbps: 9.9 }, 20)?.[0]).toBe('warning');
   });
 
-  it('that little data tells little', () => {
+  test('that little data tells little', () => {
     expect(judge({ bytes: MIB, differing: undefined }, 20)).toEqual([
       'note',
       'p1 → d1: 9 GB/s over same-host (copied); 1 MiB a round, one page alone takes 1.2 ms; ' +
@@ -173,11 +173,11 @@ describe('what a probe says', () => {
     ]);
   });
 
-  it('that nothing is known to compare it with', () => {
+  test('that nothing is known to compare it with', () => {
     expect(judge({})).toEqual(['ok', `${text}; what to expect of this way is not known`]);
   });
 
-  it('that bytes were wrong', () => {
+  test('that bytes were wrong', () => {
     expect(judge({ differing: 2 }, 10)).toEqual([
       'problem',
       'p1 → d1: 2 pages arrived with WRONG BYTES over same-host (copied)',
@@ -185,7 +185,7 @@ describe('what a probe says', () => {
     ]);
   });
 
-  it('that it failed, or that it has to be asked for elsewhere', () => {
+  test('that it failed, or that it has to be asked for elsewhere', () => {
     expect(brief([failedProbe('p1 → d1', 'agent d1 is lost')])[0]).toEqual([
       'problem',
       'p1 → d1: the probe failed: agent d1 is lost',

@@ -31,7 +31,7 @@ describe('pages', () => {
     expect(grid.columns * (grid.rows - 1)).toBeLessThan(pages);
   });
 
-  test('few are drawn large, many small, and so many that even small ones do not fit grow downwards', () => {
+  test('few pages are drawn large, many small, and too many grow downwards', () => {
     expect(layOutPages(50, 680)).toMatchObject({ side: 24, columns: 20, rows: 3 });
     expect(layOutPages(4000, 680)).toMatchObject({ side: 6, columns: 90, rows: 45 });
     expect(layOutPages(100_000, 680)).toMatchObject({ side: 4 });
@@ -66,7 +66,7 @@ describe('pages', () => {
 });
 
 describe('links', () => {
-  test('are one for what both ends say, with the graver state, and the throughput of a sender that has no other', () => {
+  test("two ends make one link, with the graver state and the sender's throughput", () => {
     const agents = [
       agent('prefill-0', 'prefill', [peer('decode-0', 'receiver', { detail: 'over eth0' })], 500),
       agent('decode-0', 'decode', [peer('prefill-0', 'sender', { state: 'connected and suspect' })]),

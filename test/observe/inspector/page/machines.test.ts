@@ -29,7 +29,7 @@ describe('where a machine is in its drawing', () => {
     ],
     ['peer', 'lost', ['peer.lost']],
     ['peer', 'nowhere', []],
-  ] as const)('%s in %s', (machine, name, ids) => {
+  ] as const)('the state of %s in %s is found in its drawing', (machine, name, ids) => {
     expect(idsOfState(machine, name, idsOf(machine))).toEqual(ids);
   });
 
@@ -40,7 +40,7 @@ describe('where a machine is in its drawing', () => {
   });
 });
 
-test('every state of every machine has a meaning for whoever looks', () => {
+test('every state of every machine has a meaning for the viewer', () => {
   const leaves = (root: State): string[] => (root.states.length === 0 ? [root.name] : root.states.flatMap(leaves));
   for (const machine of machineNames) {
     const unknown = leaves(chartOf(machines[machine]).root).filter((name) => toneOfState(machine, name) === 'work');
@@ -72,7 +72,7 @@ test('actors are found by every word that is seen of them', () => {
   expect(['r2', 'writing decode'].map((text) => matches(actor, text))).toEqual([false, false]);
 });
 
-test('entries that were asked for and heard are there once, in the order of their times', () => {
+test('entries that were fetched and pushed are there once, in time order', () => {
   const [a, b, c] = [
     state('p', 1, 'request', 'running.open'),
     stored('p', 3, 'joined', 1),

@@ -35,7 +35,7 @@ describe('addresses', () => {
     expect(parseRoute(hash)).toEqual(home);
   });
 
-  test('that somebody broke are read as far as they go', () => {
+  test('broken addresses are read as far as they go', () => {
     expect(parseRoute('#/requests/%zz')).toEqual({ view: 'requests', path: ['%zz'], query: {} });
     expect(momentOf(parseRoute('#/cluster?at=now'))).toBeUndefined();
     expect(momentOf(parseRoute('#/cluster?at=12.5'))).toBe(12.5);
@@ -53,7 +53,7 @@ describe('numbers', () => {
     [11_520_000, '3 h 12 m'],
     [187_200_000, '2 d 04 h'],
     [-20, '−20 ms'],
-  ])('%f ms are %s', (ms, text) => {
+  ])('%f ms are shown as %s', (ms, text) => {
     expect(duration(ms)).toBe(text);
   });
 
@@ -96,7 +96,7 @@ describe('the feed', () => {
   });
   const taking = (...clusters: ClusterView[]) => ({ clusters, requests: new Map(), entries: [] });
 
-  test('that came while nothing was drawn is all in the throughput, and the last of it is shown', () => {
+  test('counts that came between two frames are all in the throughput; the last is shown', () => {
     const state = takeIn(nothingHeard, taking(cluster(1), cluster(2), cluster(3)), 77);
     expect(state.cluster?.timeMs).toBe(3);
     expect(state.heardAtMs).toBe(77);

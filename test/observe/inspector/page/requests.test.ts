@@ -22,7 +22,7 @@ test('the same id of another sender is another request', () => {
   expect(mergeRequests([row('a', 1)], [other], 10)).toEqual([other, row('a', 1)]);
 });
 
-test('a list that is held keeps its rows and their places, with what has become of them, and counts what is newer', () => {
+test('a held list keeps its rows in place, updates them, and counts what is newer', () => {
   const before = [row('b', 2), row('a', 1)];
   const held = before.map(keyOfRequest);
   const now = mergeRequests(before, [row('c', 3), row('d', 4), row('a', 1, 8)], 10);

@@ -24,7 +24,7 @@ const line = (step: Step) =>
     ? `${step.afterMs}: ${step.lane} ${step.text}`
     : `${step.afterMs}: ${step.from}>${step.to} ${step.text} ${step.took ?? ''}`.trim();
 
-test('steps stand in their order: who said what to whom, what the store did, bytes, and the end', () => {
+test("steps are in order: messages with both ends, the store's steps, bytes, the end", () => {
   const { lanes, steps, more } = layOutSequence({ request: ended, entries: life });
   expect(lanes).toEqual(['engine, router', 'p', 'd']);
   expect(steps.map(line)).toEqual([

@@ -11,12 +11,12 @@ export interface Change {
 }
 
 export const defects = {
-  /** The key exists, so it counts as there: a page that is still being written is answered as ready. */
+  /** A key that exists counts as ready, also when its page is still being written. */
   P1: [
     { module: 'src/store/commands/place.js', find: 'if (!known.ready) {', replace: 'if (false) {' },
     { module: 'src/store/commands/end.js', find: '.every((entry) => entry.ready)', replace: '.every(() => true)' },
   ],
-  /** The writer is gone, its joiners keep a page that nobody will ever write. */
+  /** The writer is gone, and the requests that joined it keep a page that is never written. */
   P2: [
     {
       module: 'src/store/commands/end.js',
@@ -52,7 +52,7 @@ export const defects = {
       replace: 'const isUnsafe = false;',
     },
   ],
-  /** No tombstones: what comes after the end begins again. */
+  /** Without tombstones, a message that comes after the end of its request starts the request again. */
   P6: [
     {
       module: 'src/store/tombstones.js',
@@ -68,7 +68,7 @@ export const defects = {
       replace: '',
     },
   ],
-  /** Every rank ends for itself, whatever becomes of the others. */
+  /** Every rank ends alone, whatever happens to the others. */
   P17: [
     {
       module: 'machines/ingest.js',

@@ -1,0 +1,103 @@
+/** Which part of an agent serves which subject. An agent whose role lacks that part refuses the operation. */
+import type { z } from 'zod';
+import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
+import type { Body } from '../../protocol/body.js';
+import { decode, toFailure, unknownRequest } from '../../protocol/codec.js';
+import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
+import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
+import { type End, subjects } from '../../protocol/subjects.js';
+import type { Receiver } from '../receiving/receiver.js';
+import type { Sender } from '../sending/sender.js';
+import type { AgentParts } from './agent-parts.js';
+import { type Handlers, type Schemas, serve } from './service.js';
+import { describe, explanations, inspect, journal, status } from './status.js';
+
+type Handle<Part, Request, Reply> = (part: Part, request: Request) => Reply | Promise<Reply>;
+
+/** One line of a table: the part that serves an operation, and how. */
+type Served<Request, Reply> =
+  | { readonly by: 'agent'; readonly handle: Handle<AgentParts, Request, Reply> }
+  | { readonly by: 'sender'; readonly handle: Handle<Sender, Request, Reply> }
+  | { readonly by: 'receiver'; readonly handle: Handle<Receiver, Request, Reply> };
+
+type Table<S extends Schemas> = {
+  readonly [Operation in keyof S]: Served<z.infer<S[Operation]['request']>, Body<z.infer<S[Operation]['reply']>>>;
+};
+
+/** From engines, routers and operators. */
+const operations: Table<typeof operationSchemas> = {
+  describe: { by: 'agent', handle: describe },
+  status: { by: 'agent', handle: status },
+  inspect: { by: 'agent', handle: inspect },
+  journal: { by: 'agent', handle: journal },
+  explain: { by: 'agent', handle: explanations },
+  cancel: { by: 'agent', handle: cancel },
+  put: { by: 'sender', handle: (sender, request) => sender.put(request) },
+  attach: { by: 'sender', handle: ({ memory }, { segment, path }) => memory.attach(segment, path) },
+  detach: { by: 'sender', handle: ({ memory }, { segment }) => memory.detach(segment) },
+  stage: { by: 'sender', handle: (sender, request) => sender.stage(request) },
+  unstage: {
+    by: 'sender',
+    handle: ({ memory }, { holder, offsets }) => ({ returned: memory.unstage(holder, offsets) }),
+  },
+  acquire: { by: 'receiver', handle: (receiver, request) => receiver.acquire(request) },
+  release: { by: 'receiver', handle: (receiver, request) => receiver.release(request) },
+};
+
+/** From other agents. */
+const peerMessages: Table<typeof peerSchemas> = {
+  confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
+  handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
+  joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
+  ended: { by: 'sender', handle: (sender, notice) => sender.ended(notice) },
+  connect: { by: 'receiver', handle: (receiver, request) => receiver.connect(request) },
+  allocate: { by: 'receiver', handle: (receiver, request) => receiver.allocate(request) },
+  commit: { by: 'receiver', handle: (receiver, request) => receiver.commit(request) },
+  abort: { by: 'receiver', handle: (receiver, request) => receiver.abort(request) },
+  drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
+  inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
+  report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
+  verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
+};
+
+/** Subscribes to every subject of the agent. The caller closes the subscriptions. */
+export function serveSubjects(parts: AgentParts): ControlSubscription[] {
+  const { env } = parts;
+  const { agent } = env.options;
+  return [
+    serve(env, subjects.operations(agent), operationSchemas, handlersOf(operations, parts)),
+    serve(env, subjects.peers(agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts)),
+    serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
+    env.control.subscribe(subjects.heartbeats, (message) => receiveHeartbeat(parts, message)),
+  ];
+}
+
+/** The handlers of the parts that this agent has. */
+function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Partial<Handlers<S>> {
+  const servers = { agent: parts, sender: parts.sender, receiver: parts.receiver };
+  const handlers: [string, (request: never) => unknown][] = [];
+  for (const [operation, { by, handle }] of Object.entries<Served<never, object>>(table)) {
+    const server = servers[by];
+    if (server !== undefined) handlers.push([operation, (request) => handle(server as never, request)]);
+  }
+  return Object.fromEntries(handlers) as Partial<Handlers<S>>;
+}
+
+/** An agent with both sides may send a request, receive it, or lead its ranks. */
+function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): { end?: End } {
+  const answer = sender?.cancel(request) ?? receiver?.cancel(request);
+  if (answer !== undefined) return answer;
+  throw unknownRequest(request.request);
+}
+
+function receiveHeartbeat({ env, sender, receiver }: AgentParts, message: ControlMessage): void {
+  try {
+    const beat: Heartbeat = decode(heartbeat, message.body);
+    sender?.heartbeat(beat);
+    receiver?.heartbeat(beat);
+  } catch (error) {
+    const { code, field } = toFailure(error);
+    env.counters.add('messages_refused');
+    env.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
+  }
+}

@@ -1,0 +1,84 @@
+/** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
+import type { ControlStatus } from '../../ports/control.js';
+import type { Failure } from '../../protocol/fields.js';
+import type { PeerRow } from '../../protocol/operations.js';
+import type { Heartbeat } from '../../protocol/peer-messages.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { SenderPeer } from './sender-peer.js';
+
+export interface SenderDirectoryListener {
+  granted(grant: string, epoch: string): void;
+  /** Nothing written under this key lands any more. */
+  fenced(grant: string): void;
+  lost(epoch: string, failure: Failure): void;
+}
+
+export class SenderDirectory {
+  readonly #env: AgentEnv;
+  readonly #listener: SenderDirectoryListener;
+  readonly #peers = new Map<string, SenderPeer>();
+
+  constructor(env: AgentEnv, listener: SenderDirectoryListener) {
+    this.#env = env;
+    this.#listener = listener;
+  }
+
+  /** Undefined when no such sender has connected, or when it is lost. */
+  get(epoch: string): SenderPeer | undefined {
+    return this.#peers.get(epoch);
+  }
+
+  /** The sender that wants to connect; adds it when it is new. */
+  connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
+    return this.#peers.get(sender.epoch) ?? this.#add(sender);
+  }
+
+  heartbeat(beat: Heartbeat): void {
+    const peer = this.#peers.get(beat.epoch);
+    if (peer === undefined) this.#noticeRestart(beat);
+    else peer.liveness.heartbeat(beat);
+  }
+
+  lineChanged(status: ControlStatus): void {
+    for (const peer of this.#peers.values()) peer.liveness.lineChanged(status);
+  }
+
+  /** Revokes a remote key, whichever sender has it. */
+  fence(grant: string): void {
+    for (const peer of this.#peers.values()) peer.fence(grant);
+  }
+
+  /** Ends all senders. Resolves when every remote key is revoked. */
+  async loseAll(failure: Failure): Promise<void> {
+    const peers = [...this.#peers.values()];
+    for (const peer of peers) peer.liveness.left(failure);
+    await Promise.all(peers.map((peer) => peer.settled));
+  }
+
+  rows(): PeerRow[] {
+    return [...this.#peers.values()].map((peer) => peer.row());
+  }
+
+  close(): void {
+    for (const peer of this.#peers.values()) peer.stop();
+  }
+
+  #add(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
+    const { epoch } = sender;
+    const peer = new SenderPeer(this.#env, sender, {
+      granted: (grant) => this.#listener.granted(grant, epoch),
+      fenced: (grant) => this.#listener.fenced(grant),
+      lost: (failure) => {
+        this.#peers.delete(epoch);
+        this.#listener.lost(epoch, failure);
+      },
+    });
+    this.#peers.set(epoch, peer);
+    return peer;
+  }
+
+  /** A known agent under a new epoch: its earlier epoch asks whether it was restarted. */
+  #noticeRestart(beat: Heartbeat): void {
+    for (const peer of [...this.#peers.values()]) if (peer.agent === beat.agent) peer.liveness.heartbeat(beat);
+  }
+}

@@ -1,0 +1,130 @@
+/** The requests that arrive at a receiver: one ingest for each, from its first message until its pages are released. */
+import { RequestEndedError } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
+import type { Failure } from '../../protocol/fields.js';
+import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
+import type { End } from '../../protocol/subjects.js';
+import { type HolderId, nameOf } from '../../store/holder.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import { endedRow } from '../observing/ended-row.js';
+import type { SenderDirectory } from '../peers/sender-directory.js';
+import type { Groups } from '../ranks/groups.js';
+import type { RankLinks } from '../ranks/rank-links.js';
+import type { Allocations } from './allocations.js';
+import { IngestActor, type IngestTask } from './ingest-actor.js';
+import type { StoreActor } from './store-actor.js';
+
+export interface IngestsParts {
+  readonly store: StoreActor;
+  readonly senders: SenderDirectory;
+  readonly allocations: Allocations;
+  readonly groups: Groups;
+  readonly links: RankLinks;
+}
+
+/** Smaller than any number of absences: the sender may have announced an end. */
+const UNCERTAIN = -1;
+
+export class Ingests {
+  readonly #env: AgentEnv;
+  readonly #parts: IngestsParts;
+  readonly #byName = new Map<string, IngestActor>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(env: AgentEnv, parts: IngestsParts) {
+    this.#env = env;
+    this.#parts = parts;
+  }
+
+  get(holder: HolderId): IngestActor | undefined {
+    return this.#byName.get(nameOf(holder));
+  }
+
+  add(holder: HolderId, request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>): IngestActor {
+    const { store, senders, allocations, groups, links } = this.#parts;
+    const { presence, options } = this.#env;
+    const name = nameOf(holder);
+    const peer = senders.get(holder.epoch);
+    // A sender without a connection may have announced an end.
+    const absences = Math.min(peer?.absences ?? UNCERTAIN, presence.absencesBefore);
+    const leads = request.ranks?.members[0]?.receiver === options.agent;
+    const task = { holder, ...request, absences, links, groups: leads ? groups : undefined };
+    const ingest = new IngestActor(this.#env, task, {
+      senderIsWatched: () => peer !== undefined,
+      senderIsLost: () => peer !== undefined && senders.get(holder.epoch) !== peer,
+      senderProven: (absences) => peer?.proven(absences),
+      leaseEndsMs: () => store.view.details.holder(name)?.expiresAtMs,
+      ended: (_, end, reason) => {
+        if (!store.isShut) store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
+        if (end === 'ready') return;
+        allocations.refuseAll(holder, new RequestEndedError(holder.request, end, reason ?? undefined));
+      },
+      gone: (which) => {
+        if (this.#byName.get(name) === which) this.#byName.delete(name);
+        if (this.#byName.size === 0) this.#onIdle?.();
+      },
+    });
+    this.#byName.set(name, ingest);
+    return ingest;
+  }
+
+  /** Forgets a request whose first batch was refused. */
+  discard(ingest: IngestActor): void {
+    this.#byName.delete(nameOf(ingest.task.holder));
+    ingest.discard();
+  }
+
+  /**
+   * Cancels the requests of that id: the one of that epoch, or, without an epoch, those of all senders. The answer has
+   * the end when it is recorded. Undefined when there is neither such a request nor its end.
+   */
+  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+    const meant = this.#named(request).filter(({ task }) => epoch === undefined || task.holder.epoch === epoch);
+    const failure: Failure = { code: 'cancelled_by_caller', message: `request ${request} was cancelled` };
+    for (const ingest of meant) ingest.end('cancelled', failure);
+    const holders = epoch === undefined ? meant.map(({ task }) => task.holder) : [{ request, epoch }];
+    const ends = holders.map((holder) => this.#parts.store.view.tombstone(holder)?.end);
+    const end = ends.find((recorded) => recorded !== undefined);
+    return end === undefined && meant.length === 0 ? undefined : defined({ end });
+  }
+
+  /** The newest end of a request of that id that the store remembers. */
+  lastEnd(request: string): { end: End } | undefined {
+    const last = this.#parts.store.view.remembered(request).at(-1);
+    return last === undefined ? undefined : { end: last.tombstone.end };
+  }
+
+  endAll(failure: Failure): void {
+    for (const ingest of [...this.#byName.values()]) ingest.end('failed', failure);
+  }
+
+  /** Ends every request of a sender that is lost. */
+  senderLost(epoch: string, failure: Failure): void {
+    for (const ingest of [...this.#byName.values()]) {
+      if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
+    }
+  }
+
+  /** Resolves when nothing arrives and no request holds leases. */
+  idle(): Promise<void> {
+    if (this.#byName.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  /** Requests of that id, live or ended; without an id all live ones. */
+  rows(request: string | undefined): RequestRow[] {
+    if (request === undefined) return [...this.#byName.values()].map((ingest) => ingest.row());
+    const ended = this.#parts.store.view.remembered(request).filter(({ holder }) => this.get(holder) === undefined);
+    return [
+      ...this.#named(request).map((ingest) => ingest.row()),
+      ...ended.map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone)),
+    ];
+  }
+
+  /** Requests of that id, whatever the epochs of their senders. */
+  #named(request: string): IngestActor[] {
+    return [...this.#byName.values()].filter(({ task }) => task.holder.request === request);
+  }
+}

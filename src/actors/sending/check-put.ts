@@ -1,0 +1,113 @@
+/** Checks one batch of a `put` against the batches before it. Changes nothing; throws the refusal. */
+import { invalidField, KvferryError } from '../../protocol/errors.js';
+import type { Ranks } from '../../protocol/fields.js';
+import type { PutRequest } from '../../protocol/operations.js';
+
+/** What came of the request with its earlier batches. */
+export interface PutSoFar {
+  readonly receiver: string;
+  readonly totalChunks: number;
+  readonly ranks: Ranks | undefined;
+  readonly batches: number;
+  readonly chunks: number;
+  /** The last batch is in. */
+  readonly lastIn: boolean;
+  /** The request takes another batch. */
+  readonly isOpen: boolean;
+}
+
+export interface PutSurroundings {
+  /** Name of the agent that the `put` was sent to. */
+  readonly agent: string;
+  /** Bytes of one page of the receiver. */
+  readonly pageBytes: number;
+  /** Undefined: this is the first batch of the request. */
+  readonly before: PutSoFar | undefined;
+  /** Requests in progress, and how many the agent takes at most. */
+  readonly requests: number;
+  readonly requestsMax: number;
+}
+
+/**
+ * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `too_many_requests`, or `invalid_field` with the name
+ * of the field.
+ */
+export function checkPut(put: PutRequest, { agent, pageBytes, before, requests, requestsMax }: PutSurroundings): void {
+  checkOrder(put, before?.batches ?? 0);
+  if (before !== undefined) checkSame(put, before);
+  else if (requests >= requestsMax) {
+    const message = `agent ${agent} has ${requests} requests in progress and takes no more`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
+  }
+  if (put.ranks !== undefined) checkRanks(put.ranks, agent, put.receiver);
+  checkChunks(put, before?.chunks ?? 0, pageBytes);
+}
+
+function checkOrder({ batch, request }: PutRequest, next: number): void {
+  if (batch < next) {
+    const message = `batch ${batch} of request ${request} was already put`;
+    throw new KvferryError('duplicate_batch', message, { field: 'batch' });
+  }
+  if (batch > next) {
+    const message = `batch ${batch} of request ${request} came before batch ${next}`;
+    throw new KvferryError('batch_out_of_order', message, { field: 'batch' });
+  }
+}
+
+/** What every batch repeats must be as in batch 0. */
+function checkSame({ request, receiver, totalChunks, ranks }: PutRequest, before: PutSoFar): void {
+  if (before.lastIn) throw invalidField('batch', `batch ${before.batches - 1} of request ${request} was the last one`);
+  if (before.receiver !== receiver) {
+    throw invalidField('receiver', `receiver ${receiver} differs from that of batch 0 (${before.receiver})`);
+  }
+  if (before.totalChunks !== totalChunks) {
+    throw invalidField(
+      'totalChunks',
+      `totalChunks ${totalChunks} differs from that of batch 0 (${before.totalChunks})`,
+    );
+  }
+  if (JSON.stringify(before.ranks) !== JSON.stringify(ranks)) {
+    throw invalidField('ranks', 'ranks differ from those of batch 0');
+  }
+  if (!before.isOpen) {
+    throw new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
+  }
+}
+
+function checkRanks({ rank, members }: Ranks, agent: string, receiver: string): void {
+  const member = members[rank];
+  if (member === undefined)
+    throw invalidField('ranks.rank', `rank ${rank} does not exist: members names ${members.length}`);
+  const field = `ranks.members[${rank}]`;
+  if (member.sender !== agent) {
+    throw invalidField(`${field}.sender`, `sender ${member.sender} of rank ${rank} differs from this agent (${agent})`);
+  }
+  if (member.receiver !== receiver) {
+    const message = `receiver ${member.receiver} of rank ${rank} differs from that of the put (${receiver})`;
+    throw invalidField(`${field}.receiver`, message);
+  }
+  const senders = members.map(({ sender }) => sender);
+  const repeated = senders.findIndex((sender, other) => senders.indexOf(sender) < other);
+  if (repeated >= 0) {
+    const message = `sender ${senders[repeated]} has two ranks: every rank needs its own prefill agent`;
+    throw invalidField(`ranks.members[${repeated}].sender`, message);
+  }
+}
+
+function checkChunks({ keys, last, totalChunks, source }: PutRequest, chunksBefore: number, pageBytes: number): void {
+  if (keys.length === 0 && !last) throw invalidField('keys', 'only the last batch may be empty');
+  const chunks = chunksBefore + keys.length;
+  if (chunks > totalChunks || (last && chunks !== totalChunks)) {
+    throw invalidField('totalChunks', `the batches have ${chunks} chunks, not ${totalChunks}`);
+  }
+  for (const [index, { length }] of source.entries()) {
+    if (length <= pageBytes) continue;
+    const message = `chunks of ${length} bytes do not fit a page of ${pageBytes} bytes`;
+    throw invalidField(`source[${index}].length`, message);
+  }
+  const seen = new Set<string>();
+  for (const [position, key] of keys.entries()) {
+    if (seen.has(key)) throw invalidField(`keys[${position}]`, `key ${key} is in the batch twice`);
+    seen.add(key);
+  }
+}

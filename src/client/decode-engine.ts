@@ -1,0 +1,97 @@
+/** The engine's side of a decode agent: acquires what has arrived, reads it in the arena, and releases it. */
+import { SystemClock } from '../control/system-clock.js';
+import type { ClockPort } from '../ports/clock.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
+import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
+import type { OperationReply } from '../protocol/operations.js';
+import { type Acquired, AcquiredChunks, type ArenaPlace } from './acquired-chunks.js';
+import { type OpenArena, openArena } from './arena-file.js';
+import type { CallOptions, KvferryClient } from './kvferry-client.js';
+
+/** Whose leases they are: `request` and `epoch` of the terminal event, or a name and 16 hexadecimal digits of a reader. */
+export interface Holder {
+  readonly request: string;
+  readonly epoch: string;
+}
+
+export interface DecodeEngineOptions {
+  readonly client: KvferryClient;
+  /** The decode agent. */
+  readonly agent: string;
+  /** Time for one answer. Default: that of the client. Milliseconds. */
+  readonly callTimeoutMs?: number;
+  readonly clock?: ClockPort;
+  readonly openArena?: OpenArena;
+}
+
+type AcquireReply = OperationReply<'acquire'>;
+
+export class DecodeEngine {
+  readonly agent: string;
+  readonly #client: KvferryClient;
+  readonly #clock: ClockPort;
+  readonly #openArena: OpenArena;
+  readonly #call: CallOptions;
+
+  constructor({ client, agent, callTimeoutMs, clock, openArena: open = openArena }: DecodeEngineOptions) {
+    this.agent = agent;
+    this.#client = client;
+    this.#clock = clock ?? new SystemClock();
+    this.#openArena = open;
+    this.#call = callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs };
+  }
+
+  /**
+   * Looks chunks up and leases them: all chunks of the request, or those of `keys`. Look a chunk up by its key: the order of
+   * the reply need not be that of the prompt. Rejects `request_active` before the request has ended, `request_ended` when it
+   * was not ready or its leases are over, `receiver_lost` when the agent is restarted meanwhile or its arena cannot be opened,
+   * and as the client does.
+   */
+  async acquire({ request, epoch }: Holder, keys?: readonly string[]): Promise<AcquiredChunks> {
+    const askedMs = this.#clock.now();
+    const replies: AcquireReply[] = [];
+    const ask = async (part: { readonly keys?: string[]; readonly from?: number }) => {
+      const reply = await this.#client.acquire(this.agent, { request, epoch, ...part }, this.#call);
+      replies.push(reply);
+      return reply;
+    };
+    if (keys === undefined) {
+      for (let from: number | undefined = 0; from !== undefined; ) from = (await ask(from === 0 ? {} : { from })).next;
+    } else {
+      for (let from = 0; from < keys.length; from += ACQUIRE_KEYS_MAX) {
+        await ask({ keys: keys.slice(from, from + ACQUIRE_KEYS_MAX) });
+      }
+    }
+    const acquired = joined(replies, askedMs);
+    const file = await this.#openArena(acquired.arena.path);
+    return new AcquiredChunks(acquired, file, this.#clock, () => this.release({ request, epoch }));
+  }
+
+  /** Gives all leases of the holder back, read or not. Resolves too when there is nothing left to give back. */
+  async release({ request, epoch }: Holder): Promise<void> {
+    try {
+      await this.#client.release(this.agent, { request, epoch }, this.#call);
+    } catch (error) {
+      if (!isKvferryError(error, 'unknown_request', 'request_ended')) throw error;
+    }
+  }
+}
+
+/** The replies to one question, as one. The leases of the first one end first. */
+function joined(replies: readonly AcquireReply[], askedMs: number): Acquired {
+  const [first] = replies;
+  if (first === undefined) throw new KvferryError('invalid_field', 'no key was named', { field: 'keys' });
+  const { arena, leaseMs } = first;
+  if (replies.some((reply) => reply.arena.epoch !== arena.epoch)) {
+    throw new KvferryError('receiver_lost', `the agent of arena ${arena.path} was restarted`);
+  }
+  const places = new Map<string, ArenaPlace>();
+  for (const { keys, pages, lengths } of replies) {
+    for (const [index, key] of keys.entries()) {
+      const page = pages[index] as number;
+      places.set(key, { page, offset: page * arena.pageBytes, length: lengths[index] as number });
+    }
+  }
+  const missing = replies.flatMap((reply) => reply.missing);
+  return { arena, places, missing, leaseEndsMs: askedMs + leaseMs };
+}

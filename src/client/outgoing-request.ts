@@ -1,0 +1,151 @@
+/** One request on its way out of a prefill agent: numbers the batches, repeats them safely, knows the epoch and the end. */
+
+import { defined } from '../protocol/defined.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
+import type { Ranks } from '../protocol/fields.js';
+import type { MessageHeaders } from '../protocol/headers.js';
+import type { End } from '../protocol/subjects.js';
+import type { Lendings } from './lendings.js';
+import { isAnswerLost, patiently } from './patience.js';
+import { type PutTarget, putBatch } from './put-batch.js';
+import type { RequestEnd, RequestEnds } from './request-ends.js';
+import type { SourceChunk } from './source-memory.js';
+import { sourceRuns } from './source-runs.js';
+import { type WaitOptions, waitFor } from './wait-for.js';
+
+/** A request is announced at its deadline; this much later its event counts as lost. */
+const ANNOUNCE_GRACE_MS = 10_000;
+
+export interface RequestPlan {
+  /** The router's name for the prompt. Use a name once. */
+  readonly request: string;
+  /** The decode agent. */
+  readonly receiver: string;
+  /** Chunks of all batches together. */
+  readonly totalChunks: number;
+  /** Time for the whole request, from the arrival of its first batch. Milliseconds. */
+  readonly timeoutMs: number;
+  /** Only of a request over several tensor-parallel ranks. */
+  readonly ranks?: Ranks | undefined;
+  /** Go with every batch: the trace that the request belongs to. */
+  readonly headers?: MessageHeaders | undefined;
+}
+
+export interface OutgoingRequestOptions extends Omit<PutTarget, 'call'> {
+  readonly ends: RequestEnds;
+  /** Of memory that is used again. Without it the caller answers for the chunks' bytes. */
+  readonly lendings?: Lendings;
+  /** Time for one answer. Default: that of the client. Milliseconds. */
+  readonly callTimeoutMs?: number | undefined;
+}
+
+export class OutgoingRequest {
+  readonly plan: RequestPlan;
+  readonly #options: OutgoingRequestOptions;
+  readonly #end: Promise<RequestEnd>;
+  #epoch: string | undefined;
+  #batches = 0;
+  #chunks = 0;
+  /** The batch that is being put, if any, and those before it. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: unknown;
+
+  /** Expects the terminal event from now on. Sends nothing. */
+  constructor(plan: RequestPlan, options: OutgoingRequestOptions) {
+    this.plan = plan;
+    this.#options = options;
+    this.#end = options.ends.expect(plan.request);
+  }
+
+  /** The process that has accepted the request; undefined before the first batch is accepted. */
+  get epoch(): string | undefined {
+    return this.#epoch;
+  }
+
+  /**
+   * Hands over the next batch, at most 8,192 chunks; resolves with the epoch when the agent has accepted it. The batch that
+   * completes `totalChunks` is the last one unless `last` says otherwise. The agent may read the chunks from this call on.
+   *
+   * A lost answer is repeated for as long as the engine's patience. Rejects with the agent's error (`unknown_receiver`,
+   * `request_ended`, …), with `sender_lost` when the agent was restarted between two batches, or as the client does. After a
+   * rejection the request takes no further batch.
+   */
+  async put(chunks: readonly SourceChunk[], { last }: { readonly last?: boolean } = {}): Promise<string> {
+    const turn = this.#turn.then(() => this.#put(chunks, last));
+    this.#turn = turn.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+    return turn;
+  }
+
+  /**
+   * Gives the request up, after the answer to a batch that is being put: a `cancel` may overtake it. Resolves with the end
+   * if the request had ended, and with undefined when the agent acts on it or does not know the request. The terminal event
+   * says what came of it.
+   */
+  async cancel(): Promise<End | undefined> {
+    await this.#turn;
+    const { client, agent } = this.#options;
+    const { request } = this.plan;
+    try {
+      return (await patiently(this.#options, isAnswerLost, () => client.cancel(agent, { request }, this.#call))).end;
+    } catch (error) {
+      if (isKvferryError(error, 'unknown_request')) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when the request has ended, however. Rejects `deadline_exceeded` when no terminal event came (default: 10 s
+   * after the request's own time): ask with `askEnd` then.
+   */
+  end({ timeoutMs, signal }: WaitOptions = {}): Promise<RequestEnd> {
+    const { request } = this.plan;
+    const limitMs = timeoutMs ?? this.plan.timeoutMs + ANNOUNCE_GRACE_MS;
+    const late = `no agent announced the end of request ${request} within ${limitMs} ms`;
+    return waitFor(this.#end, late, this.#options.clock, { timeoutMs: limitMs, signal });
+  }
+
+  /** Resolves with the terminal event `ready`. Rejects with the reason of any other end, and as `end` does. */
+  async ready(options: WaitOptions = {}): Promise<RequestEnd> {
+    const end = await this.end(options);
+    if (end.event.end === 'ready') return end;
+    const { code = 'internal', message = 'no reason was given' } = end.event.reason ?? {};
+    throw new KvferryError(code, `request ${this.plan.request} ended ${end.event.end}: ${message}`);
+  }
+
+  async #put(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
+    const { lendings, ends } = this.#options;
+    if (this.#failure !== undefined) {
+      lendings?.discard(chunks);
+      throw this.#failure;
+    }
+    const { request, receiver, totalChunks, timeoutMs, ranks } = this.plan;
+    const batch = this.#batches;
+    const last = lastGiven ?? this.#chunks + chunks.length === totalChunks;
+    lendings?.lend(request, batch, chunks);
+    const message = {
+      ...{ request, receiver, batch, last, totalChunks, timeoutMs },
+      keys: chunks.map(({ key }) => key),
+      source: sourceRuns(chunks),
+      ...defined({ ranks }),
+    };
+    const result = await putBatch({ ...this.#options, call: this.#call }, message, this.#epoch);
+    if (result.accepted) {
+      lendings?.accepted(request, batch, result.epoch);
+      this.#epoch = result.epoch;
+      this.#batches += 1;
+      this.#chunks += chunks.length;
+      return result.epoch;
+    }
+    if (result.inDoubt) lendings?.givenUp(request, batch);
+    else lendings?.refused(request, batch);
+    // Nothing of the request has begun, so nothing of it will end.
+    if (batch === 0 && !result.inDoubt) ends.forget(request);
+    throw result.error;
+  }
+
+  get #call() {
+    return defined({ timeoutMs: this.#options.callTimeoutMs, headers: this.plan.headers });
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * How requests end, for routers and engines: one result for each request, the first terminal event. NATS does not keep
+ * events: subscribe before the request is put, and ask (`askEnd`) when no event comes.
+ */
+import { SystemClock } from '../control/system-clock.js';
+import type { ClockPort } from '../ports/clock.js';
+import type { ControlSubscription } from '../ports/control.js';
+import type { TerminalEvent } from '../protocol/events.js';
+import type { KvferryClient } from './kvferry-client.js';
+
+export interface RequestEnd {
+  readonly event: TerminalEvent;
+  /** When the event was received, by the clock of this process, in milliseconds. */
+  readonly atMs: number;
+}
+
+interface Expected {
+  readonly end: Promise<RequestEnd>;
+  readonly resolve: (end: RequestEnd) => void;
+}
+
+export interface RequestEndsOptions {
+  readonly clock?: ClockPort;
+  /** Receives further events of a request that has ended. They do not count. */
+  readonly onRepeated?: (event: TerminalEvent) => void;
+}
+
+export class RequestEnds {
+  readonly #clock: ClockPort;
+  readonly #subscription: ControlSubscription;
+  readonly #expected = new Map<string, Expected>();
+
+  /** Subscribes. The subscription is in force when `client.flush()` has resolved. */
+  constructor(client: KvferryClient, options: RequestEndsOptions = {}) {
+    this.#clock = options.clock ?? new SystemClock();
+    this.#subscription = client.onTerminal((event) => this.#ended(event), options.onRepeated);
+  }
+
+  /** Resolves when the request ends, and never rejects. Call it before the first `put` of the request. */
+  expect(request: string): Promise<RequestEnd> {
+    const known = this.#expected.get(request);
+    if (known !== undefined) return known.end;
+    let resolveEnd: Expected['resolve'] = () => undefined;
+    const end = new Promise<RequestEnd>((resolve) => {
+      resolveEnd = resolve;
+    });
+    this.#expected.set(request, { end, resolve: resolveEnd });
+    return end;
+  }
+
+  /** The request will not end, or its end is not of interest any more. */
+  forget(request: string): void {
+    this.#expected.delete(request);
+  }
+
+  /** Ends the subscription. Requests that are expected have no end then. */
+  close(): void {
+    this.#subscription.close();
+    this.#expected.clear();
+  }
+
+  #ended(event: TerminalEvent): void {
+    const expected = this.#expected.get(event.request);
+    if (expected === undefined) return;
+    this.#expected.delete(event.request);
+    expected.resolve({ event, atMs: this.#clock.now() });
+  }
+}

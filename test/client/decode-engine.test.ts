@@ -1,0 +1,154 @@
+/** A decode engine: every page of the reply, the arena's bytes, and never a byte after the lease. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askEnd } from '../../src/client/ask-end.js';
+import { DecodeEngine } from '../../src/client/decode-engine.js';
+import { KvferryClient } from '../../src/client/kvferry-client.js';
+import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import { ACQUIRE_KEYS_MAX } from '../../src/protocol/limits.js';
+import { epoch, refusal, requestRow, ScriptedAgent, statusOf, successor } from './scripted-agent.js';
+
+const PAGE_BYTES = 16;
+const holder = { request: 'r', epoch };
+
+let directory: string;
+let agent: ScriptedAgent;
+let clock: SimulatedClock;
+let engine: DecodeEngine;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'kvferry-decode-'));
+  writeFileSync(
+    join(directory, 'arena'),
+    Buffer.concat([0, 1, 2, 3].map((page) => Buffer.alloc(PAGE_BYTES, page + 1))),
+  );
+  agent = new ScriptedAgent();
+  clock = new SimulatedClock();
+  engine = new DecodeEngine({ client: new KvferryClient(agent), agent: 'd', clock });
+  agent.answers.release = () => ({ existed: 1, freedPages: 1 });
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function found(pages: Readonly<Record<string, number>>, more: object = {}): object {
+  const keys = Object.keys(pages);
+  return {
+    arena: { path: join(directory, 'arena'), epoch, pageBytes: PAGE_BYTES, pages: 4 },
+    leaseMs: 1000,
+    keys,
+    pages: Object.values(pages),
+    generations: keys.map(() => 1),
+    lengths: keys.map(() => PAGE_BYTES - 4),
+    missing: [],
+    ...more,
+  };
+}
+
+describe('a decode engine', () => {
+  test('reads each chunk where it lies, and releases the request', async () => {
+    agent.answers.acquire = () => found({ a: 2, b: 0 });
+    const chunks = await engine.acquire(holder);
+    expect([...chunks.places]).toEqual([
+      ['a', { page: 2, offset: 2 * PAGE_BYTES, length: PAGE_BYTES - 4 }],
+      ['b', { page: 0, offset: 0, length: PAGE_BYTES - 4 }],
+    ]);
+    expect(await chunks.read('a')).toEqual(new Uint8Array(PAGE_BYTES - 4).fill(3));
+    const page = new Uint8Array(PAGE_BYTES);
+    expect(await chunks.read('b', page)).toEqual(page.subarray(0, PAGE_BYTES - 4));
+    expect([page[0], page[PAGE_BYTES - 1]]).toEqual([1, 0]);
+    await chunks.release();
+    expect(agent.bodiesOf('release')).toEqual([{ v: 1, ...holder }]);
+  });
+
+  test('asks for all pages of a long request', async () => {
+    const replies = [found({ a: 0 }, { next: 1 }), found({ b: 1 }, { next: 2 }), found({ c: 2 })];
+    agent.answers.acquire = () => replies.shift() as object;
+    await using chunks = await engine.acquire(holder);
+    expect([...chunks.places.keys()]).toEqual(['a', 'b', 'c']);
+    expect(agent.bodiesOf('acquire')).toEqual([
+      { v: 1, ...holder },
+      { v: 1, ...holder, from: 1 },
+      { v: 1, ...holder, from: 2 },
+    ]);
+  });
+
+  test('asks for many keys in parts, and says which are missing', async () => {
+    const keys = Array.from({ length: ACQUIRE_KEYS_MAX + 1 }, (_, index) => `k${index}`);
+    agent.answers.acquire = (body) => found({}, { missing: (body as { keys: string[] }).keys });
+    await using chunks = await engine.acquire(holder, keys);
+    expect(chunks.missing).toEqual(keys);
+    expect(agent.bodiesOf('acquire').map((body) => (body as { keys: string[] }).keys.length)).toEqual([
+      ACQUIRE_KEYS_MAX,
+      1,
+    ]);
+  });
+
+  test('gives up a request whose agent is restarted between two answers', async () => {
+    const arena = { path: join(directory, 'arena'), epoch: successor, pageBytes: PAGE_BYTES, pages: 4 };
+    const replies = [found({ a: 0 }, { next: 1 }), found({ b: 1 }, { arena })];
+    agent.answers.acquire = () => replies.shift() as object;
+    await expect(engine.acquire(holder)).rejects.toMatchObject({ code: 'receiver_lost' });
+  });
+
+  test('gives up a request whose arena is gone', async () => {
+    const arena = { path: join(directory, 'none'), epoch, pageBytes: PAGE_BYTES, pages: 4 };
+    agent.answers.acquire = () => found({ a: 0 }, { arena });
+    await expect(engine.acquire(holder)).rejects.toMatchObject({ code: 'receiver_lost' });
+  });
+
+  test('rejects bytes that were read after the end of the lease', async () => {
+    agent.answers.acquire = () => found({ a: 0 });
+    await using chunks = await engine.acquire(holder);
+    expect([chunks.leaseEndsMs, chunks.isLeased]).toEqual([1000, true]);
+    await clock.advance(1000);
+    expect(chunks.isLeased).toBe(false);
+    await expect(chunks.read('a')).rejects.toMatchObject({ code: 'request_ended' });
+  });
+
+  test('reads nothing that was not acquired, and nothing after the release', async () => {
+    agent.answers.acquire = () => found({ a: 0 });
+    const chunks = await engine.acquire(holder);
+    await expect(chunks.read('b')).rejects.toMatchObject({ code: 'invalid_field', field: 'key' });
+    await chunks.release();
+    await expect(chunks.read('a')).rejects.toMatchObject({ code: 'request_ended' });
+  });
+
+  test.each(['unknown_request', 'request_ended'])('has released what the agent answers %s for', async (code) => {
+    agent.answers.release = () => refusal(code);
+    await engine.release(holder);
+  });
+
+  test('does not hide that a release failed', async () => {
+    agent.answers.release = () => refusal('request_active');
+    await expect(engine.release(holder)).rejects.toMatchObject({ code: 'request_active' });
+  });
+});
+
+describe('asking for an end that was missed', () => {
+  const asked = { request: 'r', epoch, sender: 'p', receiver: 'd' };
+  const ask = (...statuses: object[]) => {
+    agent.answers.status = () => statuses.shift() as object;
+    return askEnd(new KvferryClient(agent), asked);
+  };
+
+  test.each([
+    ['ready', 'the decode agent', [statusOf(epoch, { requests: [requestRow(epoch, { end: 'ready' })] })]],
+    [
+      'cancelled',
+      'the prefill agent',
+      [statusOf(successor), statusOf(epoch, { requests: [requestRow(epoch, { end: 'cancelled' })] })],
+    ],
+    ['lost', 'the restart of the prefill agent', [statusOf(successor), statusOf(successor)]],
+  ])('the reader gives %s by %s', async (end, _, statuses) => {
+    expect(await ask(...statuses)).toBe(end);
+  });
+
+  test.each([
+    ['the prefill agent has it', [statusOf(successor), statusOf(epoch, { requests: [requestRow(epoch)] })]],
+    ['the decode agent has it', [statusOf(successor, { requests: [requestRow(epoch)] }), statusOf(successor)]],
+    ['another request has its id', [statusOf(successor), statusOf(epoch, { requests: [requestRow(successor)] })]],
+  ])('gives no end while %s', async (_, statuses) => {
+    expect(await ask(...statuses)).toBeUndefined();
+  });
+});

@@ -1,0 +1,235 @@
+/** One request on its way: what is repeated, what an answer to a repetition means, and how it ends. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { KvferryClient } from '../../src/client/kvferry-client.js';
+import { OutgoingRequest, type RequestPlan } from '../../src/client/outgoing-request.js';
+import { RequestEnds } from '../../src/client/request-ends.js';
+import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import {
+  epoch,
+  noAnswer,
+  refusal,
+  requestRow,
+  ScriptedAgent,
+  statusOf,
+  successor,
+  TERMINALS,
+  terminal,
+} from './scripted-agent.js';
+
+const plan: RequestPlan = { request: 'r', receiver: 'd', totalChunks: 2, timeoutMs: 1000 };
+const chunk = (key: string) => ({ key, segment: 's', offset: 0, length: 64 });
+
+let agent: ScriptedAgent;
+let clock: SimulatedClock;
+let ends: RequestEnds;
+
+beforeEach(() => {
+  agent = new ScriptedAgent();
+  clock = new SimulatedClock();
+  agent.answers.put = () => ({ epoch });
+});
+
+function begin(more: Partial<RequestPlan> = {}, patienceMs = 5000): OutgoingRequest {
+  const client = new KvferryClient(agent);
+  ends = new RequestEnds(client, { clock });
+  return new OutgoingRequest({ ...plan, ...more }, { client, agent: 'p', ends, clock, patienceMs });
+}
+
+/** Answers to `put`, one after the other. */
+function answer(...answers: (object | (() => object))[]): void {
+  agent.answers.put = () => {
+    const next = answers.shift() as object | (() => object);
+    return typeof next === 'function' ? next() : next;
+  };
+}
+
+/** What `work` comes to when time goes on. */
+async function settle<T>(work: Promise<T>): Promise<T | { code: string; message: string }> {
+  const settled = work.catch(({ code, message }: { code: string; message: string }) => ({ code, message }));
+  await clock.advance(20_000);
+  return settled;
+}
+
+describe('batches', () => {
+  test('are numbered, and the one that completes the request is the last', async () => {
+    const outgoing = begin();
+    expect(outgoing.epoch).toBeUndefined();
+    expect(await Promise.all([outgoing.put([chunk('a')]), outgoing.put([chunk('b')])])).toEqual([epoch, epoch]);
+    expect(agent.bodiesOf('put').map((body) => body as { batch: number; last: boolean })).toMatchObject([
+      { batch: 0, last: false, keys: ['a'] },
+      { batch: 1, last: true, keys: ['b'] },
+    ]);
+  });
+
+  test('can leave the end to an empty one', async () => {
+    const outgoing = begin();
+    await outgoing.put([chunk('a'), chunk('b')], { last: false });
+    await outgoing.put([]);
+    expect(agent.bodiesOf('put')).toMatchObject([{ last: false }, { batch: 1, last: true, keys: [], source: [] }]);
+  });
+
+  test('bring ranks and headers of the plan', async () => {
+    const ranks = { rank: 0, members: [{ sender: 'p', receiver: 'd' }] };
+    const headers = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' };
+    await begin({ ranks, headers }).put([chunk('a')]);
+    expect(agent.asked).toMatchObject([{ body: { ranks }, headers }]);
+  });
+
+  test('are refused after one that was refused', async () => {
+    answer(refusal('agent_draining'));
+    const outgoing = begin();
+    const puts = [outgoing.put([chunk('a')]), outgoing.put([chunk('b')])].map((put) => settle(put));
+    expect(await Promise.all(puts)).toMatchObject([{ code: 'agent_draining' }, { code: 'agent_draining' }]);
+    expect(agent.bodiesOf('put')).toHaveLength(1);
+  });
+});
+
+describe('a put without an answer', () => {
+  test('is repeated with the same content', async () => {
+    answer(noAnswer, { epoch });
+    expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
+    const [first, second] = agent.bodiesOf('put');
+    expect(second).toEqual(first);
+  });
+
+  test.each([
+    ['duplicate_batch', {}],
+    ['request_ended', { end: 'expired' }],
+  ])('was accepted when its repetition is answered %s', async (code, more) => {
+    answer(noAnswer, refusal(code, more));
+    agent.answers.status = () => statusOf(successor, { requests: [requestRow(epoch)] });
+    expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
+    expect(agent.bodiesOf('status')).toMatchObject([{ request: 'r' }]);
+  });
+
+  test('is put again when the process that accepted it is gone', async () => {
+    answer(noAnswer, refusal('duplicate_batch'), { epoch: successor });
+    agent.answers.status = () => statusOf(successor);
+    expect(await settle(begin().put([chunk('a')]))).toBe(successor);
+  });
+
+  test('of a later batch was accepted by the process that has the request', async () => {
+    answer({ epoch }, noAnswer, refusal('duplicate_batch'));
+    const outgoing = begin();
+    await outgoing.put([chunk('a')]);
+    expect(await settle(outgoing.put([chunk('b')]))).toBe(epoch);
+    expect(agent.bodiesOf('status')).toEqual([]);
+  });
+
+  test('of a later batch may not have been accepted when the request has ended', async () => {
+    answer({ epoch }, noAnswer, refusal('request_ended', { end: 'cancelled' }));
+    const outgoing = begin();
+    await outgoing.put([chunk('a')]);
+    expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code: 'request_ended' });
+  });
+
+  test('is not repeated without patience', async () => {
+    answer(noAnswer);
+    expect(await settle(begin({}, 0).put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
+  });
+});
+
+describe('an answer to the first attempt', () => {
+  test.each(['duplicate_batch', 'request_ended', 'invalid_field'])('the answer %s is an error', async (code) => {
+    answer(refusal(code));
+    expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code });
+    expect(agent.operations).toEqual(['put']);
+  });
+
+  test('is waited for while an agent is away', async () => {
+    answer(refusal('no_responders'), refusal('unknown_receiver'), refusal('segment_not_found'), { epoch });
+    expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
+  });
+
+  test('a put without an answer is not waited for without limit', async () => {
+    agent.answers.put = () => refusal('no_responders');
+    expect(await settle(begin({}, 1000).put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
+    expect(agent.bodiesOf('put')).toHaveLength(21);
+  });
+
+  test('of a restarted agent to a later batch says so', async () => {
+    answer({ epoch }, refusal('batch_out_of_order'));
+    const outgoing = begin();
+    await outgoing.put([chunk('a')]);
+    expect(await settle(outgoing.put([chunk('b')]))).toEqual({
+      code: 'sender_lost',
+      message: 'agent p was restarted and does not know request r: put the request again with another id',
+    });
+  });
+});
+
+describe('the end', () => {
+  test('is the first terminal event of the request', async () => {
+    const outgoing = begin();
+    await outgoing.put([chunk('a'), chunk('b')]);
+    await clock.advance(30);
+    agent.emit(TERMINALS, terminal('other'));
+    agent.emit(TERMINALS, terminal('r', 'expired', { reason: { code: 'deadline_exceeded', message: 'late' } }));
+    agent.emit(TERMINALS, terminal('r', 'failed'));
+    expect(await outgoing.end()).toMatchObject({ event: { end: 'expired' }, atMs: 30 });
+    await expect(outgoing.ready()).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      message: 'request r ended expired: late',
+    });
+  });
+
+  test('ready is what `ready` waits for', async () => {
+    const outgoing = begin();
+    agent.emit(TERMINALS, terminal('r'));
+    expect(await outgoing.ready()).toMatchObject({ event: { end: 'ready', epoch } });
+  });
+
+  test('an end that does not come is not waited for without limit', async () => {
+    expect(await settle(begin().end())).toEqual({
+      code: 'deadline_exceeded',
+      message: 'no agent announced the end of request r within 11000 ms',
+    });
+  });
+
+  test('is not waited for after the signal', async () => {
+    const stop = new AbortController();
+    const waiting = begin().end({ signal: stop.signal });
+    stop.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await expect(begin().end({ signal: stop.signal })).rejects.toThrow('enough');
+  });
+
+  test('is not expected of a request that was refused', async () => {
+    answer(refusal('agent_draining'));
+    const outgoing = begin();
+    await expect(outgoing.put([chunk('a')])).rejects.toThrow();
+    const again = ends.expect('r');
+    agent.emit(TERMINALS, terminal('r'));
+    expect(await again).toMatchObject({ event: { request: 'r' } });
+    expect(await settle(outgoing.end())).toMatchObject({ code: 'deadline_exceeded' });
+  });
+});
+
+describe('cancel', () => {
+  test('waits for the answer to a put, which it might overtake', async () => {
+    const order: string[] = [];
+    const outgoing = begin();
+    const put = outgoing.put([chunk('a')]).then(() => order.push('put'));
+    const cancelled = outgoing.cancel().then((end) => order.push(`cancelled ${end}`));
+    await Promise.all([put, cancelled]);
+    expect(order).toEqual(['put', 'cancelled undefined']);
+    expect(agent.bodiesOf('cancel')).toEqual([{ v: 1, request: 'r' }]);
+  });
+
+  test('resolves with the end of a request that has ended', async () => {
+    agent.answers.cancel = () => ({ end: 'ready' });
+    expect(await begin().cancel()).toBe('ready');
+  });
+
+  test('is done when the agent does not know the request', async () => {
+    agent.answers.cancel = () => refusal('unknown_request');
+    expect(await begin().cancel()).toBeUndefined();
+  });
+
+  test('is repeated when no answer comes', async () => {
+    const answers = [noAnswer, () => ({})];
+    agent.answers.cancel = () => (answers.shift() as () => object)();
+    expect(await settle(begin().cancel())).toBeUndefined();
+    expect(agent.bodiesOf('cancel')).toHaveLength(2);
+  });
+});

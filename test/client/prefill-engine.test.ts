@@ -1,0 +1,263 @@
+/** What a prefill engine does with its memory, whatever the agent answers. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { KvferryClient } from '../../src/client/kvferry-client.js';
+import { PrefillEngine, type PrefillEngineOptions } from '../../src/client/prefill-engine.js';
+import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import { described, epoch, noAnswer, refusal, ScriptedAgent, statusOf, successor } from './scripted-agent.js';
+
+const SLOT_BYTES = 16;
+const memoryBytes = new Uint8Array(4 * SLOT_BYTES);
+const memory = {
+  path: '/dev/shm/memory',
+  bytes: memoryBytes.length,
+  write: (offset: number, bytes: Uint8Array) => memoryBytes.set(bytes, offset),
+};
+const plan = { request: 'r', receiver: 'd', timeoutMs: 1000 };
+
+let agent: ScriptedAgent;
+let clock: SimulatedClock;
+let releasedTwice: string[];
+let released: number[];
+
+beforeEach(() => {
+  agent = new ScriptedAgent();
+  clock = new SimulatedClock();
+  releasedTwice = [];
+  released = [];
+  memoryBytes.fill(0);
+  agent.answers.describe = () => described(epoch);
+  agent.answers.attach = () => ({ bytes: memory.bytes });
+  agent.answers.put = () => ({ epoch });
+  agent.answers.status = () => statusOf(epoch);
+});
+
+function open(options: Partial<PrefillEngineOptions> = {}): Promise<PrefillEngine> {
+  return PrefillEngine.open({
+    ...{ client: new KvferryClient(agent), agent: 'p', segment: 's', memory, slotBytes: SLOT_BYTES, clock },
+    onReleasedTwice: ({ request, batch }, position) => releasedTwice.push(`${request} ${batch} ${position}`),
+    onReleased: (offsets) => released.push(...offsets),
+    ...options,
+  });
+}
+
+/** Chunks whose bytes are the number of the chunk. */
+function chunksOf(...keys: string[]) {
+  return keys.map((key, index) => ({ key, bytes: new Uint8Array(SLOT_BYTES).fill(index + 1) }));
+}
+
+const release = (batch: number, positions: number[], running = epoch) =>
+  agent.emit('kvferry.v1.source.p', { request: 'r', epoch: running, batch, positions });
+
+describe('a prefill engine', () => {
+  test('attaches its memory, and puts what it filled in batches', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b', 'c'));
+    expect([memoryBytes[0], memoryBytes[SLOT_BYTES], memoryBytes[2 * SLOT_BYTES]]).toEqual([1, 2, 3]);
+    const outgoing = await engine.put(plan, chunks, 2);
+    expect(outgoing.epoch).toBe(epoch);
+    const common = { v: 1, ...plan, totalChunks: 3 };
+    const run = { segment: 's', length: SLOT_BYTES };
+    expect(agent.bodiesOf('attach')).toEqual([{ v: 1, segment: 's', path: memory.path }]);
+    expect(agent.bodiesOf('put')).toEqual([
+      {
+        ...{ ...common, batch: 0, last: false, keys: ['a', 'b'] },
+        source: [{ ...run, offset: 0, count: 2, stride: SLOT_BYTES }],
+      },
+      { ...common, batch: 1, last: true, keys: ['c'], source: [{ ...run, offset: 2 * SLOT_BYTES, count: 1 }] },
+    ]);
+  });
+
+  test('uses memory again only when the agent has released it', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')), 2);
+    const next = engine.fill(chunksOf('e', 'f'));
+    expect(engine.slots).toEqual({ total: 4, free: 0 });
+    release(0, [1]);
+    expect(engine.slots.free).toBe(1);
+    release(1, [0]);
+    expect((await next).map(({ offset }) => offset)).toEqual([SLOT_BYTES, 2 * SLOT_BYTES]);
+    expect(releasedTwice).toEqual([]);
+    release(0, [0, 1]);
+    expect(releasedTwice).toEqual(['r 0 1']);
+    release(1, [1]);
+    agent.emit('kvferry.v1.source.p', { request: 'another', epoch, batch: 0, positions: [0] });
+    expect(engine.slots.free).toBe(2);
+    expect(released).toEqual([SLOT_BYTES, 2 * SLOT_BYTES, 0, 3 * SLOT_BYTES]);
+  });
+
+  test('takes memory back that the agent releases before it answers the put', async () => {
+    const engine = await open();
+    agent.answers.put = () => {
+      release(0, [0]);
+      return { epoch };
+    };
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('takes back the memory of refused batches and of the batches behind them', async () => {
+    const engine = await open();
+    agent.answers.put = () => refusal('agent_draining');
+    const chunks = await engine.fill(chunksOf('a', 'b', 'c'));
+    await expect(engine.put(plan, chunks, 1)).rejects.toMatchObject({ code: 'agent_draining' });
+    expect(engine.slots.free).toBe(4);
+    expect(agent.bodiesOf('put')).toHaveLength(1);
+  });
+
+  test('takes memory back when a chunk cannot be filled', async () => {
+    const engine = await open();
+    const bytes = () => {
+      throw new Error('the copy has failed');
+    };
+    await expect(engine.fill([...chunksOf('a'), { key: 'b', bytes }])).rejects.toThrow('the copy has failed');
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('does not let a chunk reach into the next slot', async () => {
+    const engine = await open();
+    const chunks = [{ key: 'a', bytes: new Uint8Array(SLOT_BYTES + 1).fill(1) }];
+    await expect(engine.fill(chunks)).rejects.toMatchObject({
+      code: 'invalid_field',
+      message: `chunk a has ${SLOT_BYTES + 1} bytes, a slot has ${SLOT_BYTES}`,
+    });
+    expect([memoryBytes[SLOT_BYTES], engine.slots.free]).toEqual([0, 4]);
+  });
+
+  test('keeps memory lent whose put had no answer, through one restart of the agent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    agent.answers.put = noAnswer;
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(engine.slots.free).toBe(2);
+    agent.emitHeartbeat('p', successor);
+    expect(engine.slots.free).toBe(2);
+    agent.emitHeartbeat('p', '00000000000000cc');
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('takes memory back whose put had no answer when the agent releases it', async () => {
+    const engine = await open({ patienceMs: 0 });
+    agent.answers.put = noAnswer;
+    await expect(engine.put(plan, await engine.fill(chunksOf('a', 'b')))).rejects.toThrow();
+    release(0, [0, 1]);
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('does not use a request id again while memory of it is lent', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    await expect(engine.put(plan, await engine.fill(chunksOf('b')))).rejects.toMatchObject({
+      code: 'duplicate_batch',
+      message: 'source memory of batch 0 of request r is still lent',
+    });
+    expect(engine.slots.free).toBe(3);
+  });
+
+  test('asks for lost releases when a prompt waits for memory', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')));
+    const segment = { segment: 's', path: memory.path, bytes: memory.bytes };
+    agent.answers.status = () => statusOf(epoch, { segments: [{ ...segment, chunksInUse: 1 }] });
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(0);
+    expect(agent.bodiesOf('status')).toEqual([]);
+    const next = engine.fill(chunksOf('e'));
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(0);
+    expect([agent.bodiesOf('status').length, engine.slots.free]).toEqual([1, 0]);
+    agent.answers.status = () => statusOf(epoch, { segments: [{ ...segment, chunksInUse: 0 }] });
+    agent.emitHeartbeat('p', epoch);
+    await next;
+    expect(engine.slots.free).toBe(3);
+  });
+});
+
+describe('a prefill engine whose agent is restarted', () => {
+  test('gets back what the former process had, and attaches its memory again', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    let isAttached = false;
+    agent.answers.attach = () => {
+      isAttached = true;
+      return { bytes: memory.bytes };
+    };
+    agent.answers.put = () => (isAttached ? { epoch: successor } : refusal('segment_not_found'));
+    const next = engine.fill(chunksOf('c', 'd', 'e', 'f'));
+    agent.emitHeartbeat('p', successor);
+    const outgoing = await engine.put({ ...plan, request: 'next' }, await next);
+    expect([isAttached, outgoing.epoch]).toEqual([true, successor]);
+  });
+
+  test('tries again with the next heartbeat when its memory could not be attached', async () => {
+    await open();
+    const answers = [noAnswer, () => ({ bytes: memory.bytes })];
+    agent.answers.attach = () => (answers.shift() as () => object)();
+    for (let beat = 0; beat < 3; beat += 1) {
+      agent.emitHeartbeat('p', successor);
+      await clock.advance(0);
+    }
+    expect(agent.bodiesOf('attach')).toHaveLength(3);
+  });
+
+  test('knows that the new process has its memory when that reads chunks of it', async () => {
+    await open();
+    agent.answers.attach = () => refusal('segment_exists');
+    agent.answers.detach = () => refusal('segment_in_use');
+    for (let beat = 0; beat < 2; beat += 1) {
+      agent.emitHeartbeat('p', successor);
+      await clock.advance(0);
+    }
+    expect(agent.bodiesOf('attach')).toHaveLength(2);
+  });
+});
+
+describe('a prefill engine that opens', () => {
+  test('takes the place of an earlier engine of its name', async () => {
+    const answers = [refusal('segment_exists'), { bytes: memory.bytes }];
+    agent.answers.attach = () => answers.shift() as object;
+    await open();
+    expect(agent.operations).toEqual(['describe', 'attach', 'detach', 'attach']);
+  });
+
+  test('waits for an agent that is away', async () => {
+    const answers = [refusal('no_responders'), described(epoch)];
+    agent.answers.describe = () => answers.shift() as object;
+    const opening = open();
+    await clock.advance(100);
+    await opening;
+    expect(agent.operations).toEqual(['describe', 'describe', 'attach']);
+  });
+
+  test.each(['segment_not_found', 'segment_invalid'])('gives up at %s, and leaves nothing open', async (code) => {
+    agent.answers.attach = () => refusal(code);
+    await expect(open()).rejects.toMatchObject({ code });
+    expect(agent.subjects).toEqual([]);
+  });
+});
+
+describe('a prefill engine that closes', () => {
+  test('waits until the agent reads no chunk any more', async () => {
+    const engine = await open();
+    const answers = [refusal('segment_in_use'), {}];
+    agent.answers.detach = () => answers.shift() as object;
+    const closing = engine.close();
+    await clock.advance(100);
+    await closing;
+    expect(agent.bodiesOf('detach')).toHaveLength(2);
+    expect(agent.subjects).toEqual([]);
+  });
+
+  test.each(['segment_not_found', 'no_responders'])('is closed when the agent answers %s', async (code) => {
+    const engine = await open();
+    agent.answers.detach = () => refusal(code);
+    await engine.close();
+  });
+
+  test('rejects when the agent does not let go', async () => {
+    const engine = await open();
+    agent.answers.detach = () => refusal('segment_in_use');
+    const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(6000);
+    await closing;
+  });
+});

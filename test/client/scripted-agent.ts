@@ -1,0 +1,97 @@
+/** Agents as a test wants them: each operation is answered from a table, and the test publishes the events. */
+import type { ControlMessage, ControlPort, RequestOptions } from '../../src/ports/control.js';
+import { KvferryError } from '../../src/protocol/errors.js';
+import type { MessageHeaders } from '../../src/protocol/headers.js';
+import { operationOf } from '../../src/protocol/subjects.js';
+
+export const epoch = '00000000000000aa';
+export const successor = '00000000000000bb';
+
+export interface Asked {
+  readonly operation: string;
+  readonly body: object;
+  readonly headers?: MessageHeaders | undefined;
+}
+
+export class ScriptedAgent implements ControlPort {
+  readonly asked: Asked[] = [];
+  /** By operation. What an answer throws, the call rejects with. */
+  readonly answers: Record<string, (body: object) => object> = {};
+  readonly #handlers = new Map<string, Set<(message: ControlMessage) => void>>();
+
+  async request(subject: string, text: string, { headers }: RequestOptions): Promise<string> {
+    const operation = operationOf(subject);
+    const body = JSON.parse(text) as object;
+    this.asked.push({ operation, body, headers });
+    return JSON.stringify({ v: 1, ok: true, ...this.answers[operation]?.(body) });
+  }
+
+  /** Bodies of one operation, in order. */
+  bodiesOf(operation: string): object[] {
+    return this.asked.filter((one) => one.operation === operation).map(({ body }) => body);
+  }
+
+  get operations(): string[] {
+    return this.asked.map(({ operation }) => operation);
+  }
+
+  emit(subject: string, body: object): void {
+    for (const handler of this.#handlers.get(subject) ?? []) {
+      handler({ subject, body: JSON.stringify({ v: 1, ...body }), respond: () => undefined });
+    }
+  }
+
+  emitHeartbeat(agent: string, running: string): void {
+    const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, leaving: false };
+    this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
+  }
+
+  subscribe(subject: string, handler: (message: ControlMessage) => void) {
+    const handlers = this.#handlers.get(subject) ?? new Set();
+    this.#handlers.set(subject, handlers.add(handler));
+    return { close: () => handlers.delete(handler) };
+  }
+
+  /** Subjects that are subscribed to. */
+  get subjects(): string[] {
+    return [...this.#handlers].filter(([, handlers]) => handlers.size > 0).map(([subject]) => subject);
+  }
+
+  requestAll = async () => [];
+  publish = () => undefined;
+  onStatus = () => undefined;
+  flush = async () => undefined;
+  close = async () => undefined;
+}
+
+/** An error reply. */
+export function refusal(code: string, more: object = {}): object {
+  return { ok: false, error: { code, message: code, ...more } };
+}
+
+/** No answer comes. */
+export function noAnswer(): never {
+  throw new KvferryError('deadline_exceeded', 'no answer');
+}
+
+export function described(running: string, agent = 'p'): object {
+  const about = { agent, epoch: running, role: 'prefill', state: 'running', version: '1', heartbeatMs: 1000 };
+  return { ...about, endpoints: [], unavailable: [] };
+}
+
+export function statusOf(running: string, more: object = {}): object {
+  const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
+  return { ...about, segments: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
+}
+
+export function requestRow(running: string, more: object = {}): object {
+  const row = { request: 'r', epoch: running, side: 'sender', state: 'running', ageMs: 1, batches: 1, chunks: 1 };
+  return { ...row, ...more };
+}
+
+export function terminal(request: string, end = 'ready', more: object = {}): object {
+  const counts = { chunks: 2, deduplicated: 0, joined: 0, bytes: 0, ageMs: 1 };
+  return { request, epoch, end, sender: 'p', receiver: 'd', ...counts, ...more };
+}
+
+export const TERMINALS = 'kvferry.v1.event.>';

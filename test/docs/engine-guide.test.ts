@@ -1,0 +1,135 @@
+/** The programs on docs/guide/engine.md run, on a package that was installed without its optional dependencies. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { within } from '../../src/processes/within.js';
+import { missing, PAGE_BYTES, RealCluster } from '../integration/support.js';
+import { PackedPackage } from '../support/packed-package.js';
+
+const page = readFileSync(new URL('../../docs/guide/engine.md', import.meta.url), 'utf8');
+const WAIT_MS = 20_000;
+const SET_UP_TIMEOUT_MS = 60_000;
+/** File of the page's engine. The test gives it a name of its own. */
+const PAGE_MEMORY = '/dev/shm/engine-0';
+
+function programOf(name: string): string {
+  const [, text] = new RegExp(`\`\`\`ts ${name}\n(.*?)\`\`\``, 's').exec(page) ?? [];
+  if (text === undefined) throw new Error(`docs/guide/engine.md has no program ${name}`);
+  return text;
+}
+
+/** A program that runs, and what it prints. */
+class Running {
+  readonly lines: string[] = [];
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown[]>;
+  #printed: () => void = () => undefined;
+
+  constructor(file: string) {
+    this.#process = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#exit = once(this.#process, 'exit');
+    if (this.#process.stdout === null) throw new Error('the program has no output');
+    createInterface({ input: this.#process.stdout }).on('line', (line) => {
+      this.lines.push(line);
+      this.#printed();
+    });
+  }
+
+  async hasPrinted(line: string): Promise<void> {
+    while (!this.lines.includes(line)) {
+      const printed = new Promise<void>((resolve) => {
+        this.#printed = resolve;
+      });
+      await within(WAIT_MS, `the program never printed ${line}`, printed);
+    }
+  }
+
+  async ended(): Promise<unknown> {
+    const [status] = await within(WAIT_MS, 'the program did not end', this.#exit);
+    return status;
+  }
+}
+
+describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, () => {
+  let installed: PackedPackage;
+  beforeAll(() => {
+    installed = new PackedPackage();
+  }, SET_UP_TIMEOUT_MS);
+  afterAll(() => installed[Symbol.dispose]());
+
+  /** Writes a program of the page, with the names that this test has. */
+  function write(name: string, url: string, memory: string): string {
+    const text = programOf(name).replaceAll('nats://127.0.0.1:4222', url).replaceAll(PAGE_MEMORY, memory);
+    const file = join(installed.directory, name.replace('.ts', '.mts'));
+    writeFileSync(file, text);
+    installed.checkTypes(file);
+    // It has no type annotations, so it is JavaScript too.
+    const program = file.replace('.mts', '.mjs');
+    writeFileSync(program, text);
+    return program;
+  }
+
+  test(
+    'its two programs move a prompt from a prefill engine to a decode engine',
+    async () => {
+      await using cluster = await RealCluster.start();
+      await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
+      const memory = `/dev/shm/kvferry-guide-${process.pid}`;
+      const [decodeFile, prefillFile] = ['decode.ts', 'prefill.ts'].map((name) => write(name, cluster.url, memory));
+      try {
+        const decode = new Running(decodeFile as string);
+        await decode.hasPrinted('waiting for prompt-1');
+        const prefill = new Running(prefillFile as string);
+        expect([await prefill.ended(), await decode.ended()]).toEqual([0, 0]);
+        expect(prefill.lines).toEqual([`prompt-1 is ready: 2 chunks, ${2 * PAGE_BYTES} bytes moved`]);
+        expect(decode.lines).toEqual([
+          'waiting for prompt-1',
+          `llama@1@0@5f0c@bf16: ${PAGE_BYTES} bytes, the first one is 1`,
+          `llama@1@0@a41b@bf16: ${PAGE_BYTES} bytes, the first one is 2`,
+        ]);
+        expect(existsSync(memory)).toBe(false);
+        const { pages } = await cluster.statusWhen('decode-0', (status) => status.pages?.free === status.pages?.total);
+        expect(pages?.total).toBe(16);
+      } finally {
+        rmSync(memory, { force: true });
+      }
+    },
+    SET_UP_TIMEOUT_MS,
+  );
+
+  test('the protocol can be imported alone, and describes an agent', async () => {
+    await using cluster = await RealCluster.start();
+    await cluster.agent('decode-0', 'decode');
+    const file = join(installed.directory, 'describe.mjs');
+    writeFileSync(
+      file,
+      `import { connect } from '@nats-io/transport-node';
+      import { decodeReply, operationSchemas, subjects } from 'kvferry/protocol';
+      const nats = await connect({ servers: '${cluster.url}' });
+      const answer = await nats.request(subjects.operation('decode-0', 'describe'), JSON.stringify({ v: 1 }));
+      console.log(decodeReply(operationSchemas.describe.reply, answer.string()).role);
+      await nats.close();`,
+    );
+    const program = new Running(file);
+    expect([await program.ended(), program.lines]).toEqual([0, ['decode']]);
+  });
+
+  test('the package has no install script and no sources that npm would compile', () => {
+    const { manifest, files } = installed;
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(['@nats-io/transport-node', 'zod']);
+    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
+    expect(manifest.gypfile).toBe(false);
+    // So the programs above have loaded none of these.
+    const others = Object.keys(manifest.optionalDependencies);
+    expect(others).toEqual(expect.arrayContaining(['commander', 'elkjs', 'fastify', 'pino', 'preact', 'xstate']));
+    expect(others.filter((name) => existsSync(join(installed.directory, 'node_modules', name)))).toEqual([]);
+    expect(files.filter((name) => /binding\.gyp|\.(node|cc|h|map)$|^(src|test|bench)\//.test(name))).toEqual([]);
+    for (const entry of ['client', 'protocol']) {
+      expect(files).toContain(`dist/src/${entry}/index.js`);
+      expect(files).toContain(`dist/src/${entry}/index.d.ts`);
+    }
+  });
+});

@@ -1,0 +1,49 @@
+/** Explores several configurations at once. Each is explored by one thread, so its counts do not depend on the others. */
+import { Worker } from 'node:worker_threads';
+import { configurations } from './configurations.js';
+import type { Exploration } from './explorer.js';
+
+export interface Explored extends Exploration {
+  /** Of the configuration. */
+  readonly name: string;
+  readonly seconds: number;
+}
+
+/** What every thread is given. */
+export interface ExploreWork {
+  /** Shared by all threads: how many of `names` are taken. */
+  readonly taken: Int32Array;
+  readonly names: readonly string[];
+  /** A configuration is left when it has so many states. */
+  readonly statesMax: number | undefined;
+}
+
+/** Resolves with what was found, in the order of `names`; `onExplored` is called with each as soon as it is complete. */
+export async function exploreAll(
+  names: readonly string[],
+  options: { readonly threads: number; readonly statesMax: number | undefined },
+  onExplored: (explored: Explored) => void,
+): Promise<readonly Explored[]> {
+  const taken = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const largestFirst = names.toSorted((one, other) => faultsAndBatches(other) - faultsAndBatches(one));
+  const work: ExploreWork = { taken, names: largestFirst, statesMax: options.statesMax };
+  const all: Explored[] = [];
+  const thread = () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker(new URL('./explore-worker.js', import.meta.url), { workerData: work });
+      worker.on('message', (explored: Explored) => {
+        all.push(explored);
+        onExplored(explored);
+      });
+      worker.on('error', reject);
+      worker.on('exit', () => resolve());
+    });
+  await Promise.all(Array.from({ length: Math.min(options.threads, names.length) }, thread));
+  return all.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
+}
+
+/** The number of states grows with it. A large configuration that is begun last would keep one thread alone at work. */
+function faultsAndBatches(name: string): number {
+  const { budget, batches } = configurations[name] ?? { budget: {}, batches: [] };
+  return Object.values(budget).reduce((sum, count) => sum + count, 0) + batches.flat().length;
+}
