@@ -17,8 +17,8 @@ import { say } from './report.mjs';
 import { installSystemPackages, planSystemPackages } from './system-packages.mjs';
 
 /**
- * `plan` resolves to what the step is about to install, or undefined when there is nothing to do. `run` resolves to true when
- * what the step provides is there afterwards. `required`: nothing works without it.
+ * `plan` resolves to what the step will install, or to undefined if nothing is to do. `run` resolves to true if the result of
+ * the step exists. Nothing works without the result of a `required` step.
  */
 const STEPS = {
   system: { plan: planSystemPackages, run: installSystemPackages, required: false },

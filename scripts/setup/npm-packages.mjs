@@ -57,8 +57,8 @@ export async function installNpmPackages(root) {
     return false;
   }
   const end = begin('installing npm packages');
-  // No package's own scripts: nothing may be downloaded or built behind the lock file's back. Development packages are
-  // asked for by name, because NODE_ENV=production would leave them out; so are optional ones, which a setting of npm may.
+  // Install scripts of packages could download or build things that the lock file does not cover, so npm must ignore them.
+  // The flags `--include` are necessary because NODE_ENV=production, or a setting of npm, would leave out these packages.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const result = await run(npm[0], [...npm.slice(1), ...args], { cwd: root });
   if (!result.ok) {

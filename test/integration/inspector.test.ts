@@ -6,7 +6,7 @@ import { Program } from '../support/program.js';
 import { missing, RealCluster } from './support.js';
 
 const START_TIMEOUT_MS = 60_000;
-/** For what is shown to have come to the page. */
+/** Longest time until data reaches the page. */
 const SHOWN_TIMEOUT_MS = 30_000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 

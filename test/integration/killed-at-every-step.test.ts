@@ -71,7 +71,7 @@ async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>
   return results;
 }
 
-/** Its first batch is there, its last one never comes. */
+/** Options of a request whose last batch never comes. */
 const unfinished = { last: false, totalChunks: CHUNKS + 1 };
 
 describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {

@@ -1,4 +1,4 @@
-/** Real agents are scraped: what Prometheus gets, and whether everything is there that dashboard and alert rules ask for. */
+/** Scrapes real agents, and checks that they have every metric and label that the dashboard and the alert rules use. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alertExpressions, dashboardExpressions } from '../support/deployed.js';
 import { parseSamples, promtool, promtoolMissing, type Sample, valuesOf } from '../support/prometheus-text.js';
@@ -26,7 +26,7 @@ async function busyCluster(): Promise<{ cluster: RealCluster; decode: AgentProce
   const [decode, prefill] = await Promise.all([
     cluster.agent('decode-0', 'decode', 'same-host', { args: serving }),
     cluster.agent('prefill-0', 'prefill', 'same-host', {
-      // Which decode-0 does not offer.
+      // decode-0 does not offer verbs.
       args: [...serving, '--provider', 'verbs,same-host', '--staging-pages', '4'],
     }),
   ]);

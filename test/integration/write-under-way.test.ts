@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(
           const heir = Array.from({ length: 8 }, (_, index) => `heir-${index}`);
           await Promise.all([
             cluster.agent('decode-0', 'decode', provider),
-            // The receiver sees the bytes land, and is told for a second nothing of their end.
+            // The bytes land in the arena, but the sender reports the end of the write a second later.
             cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.done=delay:${HELD_MS}` }),
             cluster.agent('prefill-1', 'prefill', provider),
           ]);

@@ -1,7 +1,7 @@
 /**
- * The bytes of a chunk, derived from its key, so that a reader that has the key can check them. Every block of 4 KiB starts with its
- * number and goes on with the same bytes, unique to the key: a block at the wrong place, a page of another key, old
- * bytes and a flipped bit all show.
+ * Derives the bytes of a chunk from its key, so that a reader that has the key can check them. Every block of 4 KiB starts
+ * with its number. The rest of the block is the same in all blocks, and unique to the key. A check therefore detects a block
+ * at the wrong place, a page of another key, old bytes, and a flipped bit.
  */
 import { createHash } from 'node:crypto';
 

@@ -13,13 +13,13 @@ import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
-/** How often all bytes are moved. The median counts. */
+/** Number of times that the phase moves all bytes. The result is the median. */
 const ROUNDS = 3;
 /** Chunks in one step of chunked prefill of a large model, which is 8,192 tokens. */
 const CHUNKS_PER_BATCH = 32;
 /** Batches with one tiny chunk, sent one after another. Their latency is that of the control path. */
 const CONTROL_BATCHES = 200;
-/** Not counted: the first batches of an agent run code that is not compiled yet, and agents run for months. */
+/** Batches before the measured ones. They warm up the agents, whose code is not yet compiled at first. */
 const CONTROL_WARM_UP_BATCHES = 800;
 const CONTROL_CHUNK_BYTES = 64;
 /** Limit of the bytes in one measurement of memcpy or TCP. */

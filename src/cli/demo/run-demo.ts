@@ -23,7 +23,7 @@ import { makeWorkload } from './workload.js';
 
 const SHARED_MEMORY = '/dev/shm';
 const RUN_ID_BYTES = 4;
-/** A rate measured with fewer chunks means nothing. */
+/** Fewest chunks from which the quiet phase can measure a rate. */
 const QUIET_CHUNKS_MIN = 16;
 
 export interface DemoOptions {
@@ -54,8 +54,8 @@ export interface DemoOutput {
 }
 
 /**
- * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
- * report until the process gets a signal that ends it.
+ * Runs the demo and resolves to its report, even if the report is not good. Rejects when the demo could not finish. With
+ * `inspect` it continues after the report until the process receives SIGINT, SIGTERM or SIGHUP.
  */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();

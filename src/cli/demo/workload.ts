@@ -1,6 +1,6 @@
 /**
- * Prompts as a router sends them: a few system prompts that many requests share, and a question of their own. A chunk
- * is 256 tokens; its key hashes everything up to it, as engines do, so that equal prefixes have equal keys.
+ * Makes prompts as a router sends them: many requests share a few system prompts, and each has its own question. A chunk has
+ * 256 tokens. Its key is a hash of the whole prompt up to its end, as in real engines, so equal prefixes have equal keys.
  */
 import { createHash } from 'node:crypto';
 import { Random } from '../../proof/simulation/random.js';

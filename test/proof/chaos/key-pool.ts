@@ -1,7 +1,7 @@
 /**
  * The chunks of all prompts. The bytes of a key never change, so one segment that is written once serves every engine, and
- * every page that is read can be checked against it. There are many more keys than pages: a page that was
- * handed out without being written has, nearly always, the bytes of another key.
+ * every page that is read can be checked against it. There are many more keys than pages. A page that becomes ready without a
+ * write therefore almost always has the bytes of another key.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fillPage } from '../../../src/cli/demo/pattern.js';

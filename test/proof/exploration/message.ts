@@ -1,4 +1,4 @@
-/** What agents say to each other, and how a trace calls it. */
+/** The messages between agents, and their names in a trace. */
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';

@@ -1,4 +1,4 @@
-/** Does what `request-actor.ts` and `transfer-actor.ts` do, and what a prefill agent answers to a hand-over. */
+/** Stand-in for `request-actor.ts` and `transfer-actor.ts`. It also answers hand-overs, as a prefill agent does. */
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';

@@ -1,4 +1,4 @@
-/** What can happen to a write: its chunks land in any order, it is delivered, it fails, and some of it lands late. */
+/** The steps of a write: its chunks land in any order, it is delivered or fails, and some chunks land late. */
 import type { Placement } from '../../../machines/allocation.js';
 import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';

@@ -11,7 +11,7 @@ export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #engines: readonly SimulatedDecodeEngine[];
-  /** Where somebody waits for pages. */
+  /** Agents whose admission queue is not empty. */
   readonly #full = new Set<string>();
 
   constructor(world: World, ledger: Ledger, engines: readonly SimulatedDecodeEngine[]) {
@@ -100,7 +100,7 @@ export class Checks {
     }
   }
 
-  /** The leases of keys and of requests agree. A ready request leases only ready keys. A request that ended otherwise has none. */
+  /** The leases of keys and of requests agree. A ready request leases only ready keys. Every other ended request has none. */
   #checkLeases({ address }: SimulatedAgent, { entries, holders, tombstones }: StoreDescription): void {
     const byKey = new Map(entries.map((entry) => [entry.key, entry]));
     const dead = new Set(tombstones.filter(({ end }) => end !== 'ready').map(({ holder }) => holder));

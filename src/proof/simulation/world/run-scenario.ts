@@ -1,4 +1,4 @@
-/** Runs one scenario from its beginning until nothing is left of it, and checks it at every step. */
+/** Runs one scenario until nothing in it is in progress, and checks the rules after every step. */
 import { RequestEnds } from '../../../client/request-ends.js';
 import type { End } from '../../../protocol/subjects.js';
 import { Checks } from './checks.js';
