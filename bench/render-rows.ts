@@ -1,7 +1,7 @@
 /** Renders a report as text tables for the terminal. */
 import Table from 'cli-table3';
-import { formatBytes } from '../src/config/quantities.js';
-import type { Spread } from './harness/statistics.js';
+import type { Spread } from '../src/figures/statistics.js';
+import { formatBytes } from '../src/figures/units.js';
 import type { BenchReport } from './report.js';
 import type { Row } from './suite-result.js';
 

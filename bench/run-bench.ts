@@ -1,11 +1,11 @@
 /** Runs the suites one after the other. Each suite removes its processes and files before the next one begins. */
 import { join } from 'node:path';
+import { rounded } from '../src/figures/statistics.js';
 import { Teardown } from '../src/processes/teardown.js';
 import { KvferryError } from '../src/protocol/errors.js';
 import { Bench } from './bench.js';
 import { describeMachine, findVersions } from './harness/machine.js';
 import { createProgress } from './harness/progress.js';
-import { rounded } from './harness/statistics.js';
 import { startPeers } from './peers/peer-contenders.js';
 import type { PeerName } from './peers/peer-names.js';
 import type { BenchReport } from './report.js';

@@ -1,5 +1,5 @@
 /** The result of one suite: rows of figures, and cases that could not be measured. */
-import type { Spread } from './harness/statistics.js';
+import type { Spread } from '../src/figures/statistics.js';
 
 /** Figures by name. The last part of a name is the unit. */
 export type Figures = Readonly<Record<string, Spread | number>>;

@@ -1,8 +1,8 @@
 /** The contention suite: the same workload on the shipped store and on a model of upstream's rules, in simulated time. */
 
+import { rounded } from '../../src/figures/statistics.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
-import { rounded } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import { KvferrySystem } from './kvferry-system.js';
 import { runWorkload, type WorkloadResult } from './run-workload.js';

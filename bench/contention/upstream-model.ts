@@ -14,7 +14,7 @@
  * The model is generous. Calls of different senders do not wait for each other. No message is lost, and no process dies. A
  * receiver never rolls back what a cancel also drops. A request that was given up sends no more calls.
  */
-import { Random } from '../../src/proof/simulation/random.js';
+import { Random } from '../../src/figures/random.js';
 import type { ArenaContents, PlacedKey } from './arena-contents.js';
 import { MESSAGE_MS, type Outcome, type System } from './system.js';
 import type { Timeline } from './timeline.js';

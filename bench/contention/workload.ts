@@ -1,5 +1,5 @@
 /** The workload of the contention suite: the requests of prefill and decode engines, the same for every system. */
-import { Random } from '../../src/proof/simulation/random.js';
+import { Random } from '../../src/figures/random.js';
 
 export interface WorkloadRequest {
   readonly name: string;

@@ -1,10 +1,10 @@
 /** Measures for how long the largest possible batch blocks the event loops of both agents. */
+import { spreadOf } from '../../src/figures/statistics.js';
 import { KEYS_PER_BATCH_MAX } from '../../src/protocol/limits.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import type { Requests } from '../harness/requests.js';
-import { spreadOf } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
 
 const ROUNDS = 10;

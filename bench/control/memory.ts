@@ -1,11 +1,11 @@
 /** Measures the memory of an agent for each key that it keeps, and for each request in progress. */
 
+import { rounded } from '../../src/figures/statistics.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
 import type { BenchAgent, Cluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import type { Requests } from '../harness/requests.js';
-import { rounded } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
 
 const KEYS_PER_REQUEST = 512;

@@ -1,10 +1,10 @@
 /** Bare round trips over the same NATS server, to a process that only answers. */
 import { fileURLToPath } from 'node:url';
 import type { ControlPort } from '../../src/ports/control.js';
+import { startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
-import { startProgram } from '../harness/program.js';
 import { repeat } from '../harness/repeat.js';
 import type { RoundTripSizes } from './message-sizes.js';
 
@@ -13,7 +13,7 @@ const TIMEOUT_MS = 10_000;
 
 /** Starts the process that answers. */
 export async function startEcho({ natsUrl }: Cluster, logDirectory: string, teardown: Teardown): Promise<void> {
-  const program = startProgram(
+  const program = startChild(
     {
       name: 'echo',
       command: process.execPath,

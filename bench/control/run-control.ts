@@ -3,6 +3,7 @@
  * trips of the same sizes run in alternation.
  */
 
+import { percentile, ratios, rounded, spreadOf } from '../../src/figures/statistics.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { CHUNK_BYTES } from '../harness/chunk.js';
@@ -11,7 +12,6 @@ import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
 import { runLoad, type Taken } from '../harness/load.js';
 import { Requests } from '../harness/requests.js';
-import { quantile, ratios, rounded, spreadOf } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import { type ControlCase, type ControlScale, fullControl, quickControl } from './control-case.js';
 import { measureEventLoop } from './event-loop.js';
@@ -95,7 +95,7 @@ async function measure(one: ControlCase, scale: ControlScale, cluster: Cluster, 
 function rowOf(one: ControlCase, requests: readonly Taken[], roundTrips: readonly Taken[]): Row {
   const all = requests.flatMap(({ timesMs }) => timesMs);
   const allRoundTrips = roundTrips.flatMap(({ timesMs }) => timesMs);
-  const p50s = (rounds: readonly Taken[]) => rounds.map(({ timesMs }) => quantile(timesMs, 0.5));
+  const p50s = (rounds: readonly Taken[]) => rounds.map(({ timesMs }) => percentile(timesMs, 0.5));
   const oneTrip = p50s(roundTrips).map((threeMs) => threeMs / 3);
   const cpuPerS = requests.map(({ decodeCpuUs, timesMs }) => 1e6 / (decodeCpuUs / timesMs.length));
   return {
@@ -104,10 +104,10 @@ function rowOf(one: ControlCase, requests: readonly Taken[], roundTrips: readonl
     figures: {
       batchesPerS: spreadOf(requests.map(({ timesMs, seconds }) => timesMs.length / seconds)),
       readyP50Ms: spreadOf(p50s(requests)),
-      readyP99Ms: rounded(quantile(all, 0.99)),
-      readyP999Ms: rounded(quantile(all, 0.999)),
+      readyP99Ms: rounded(percentile(all, 0.99)),
+      readyP999Ms: rounded(percentile(all, 0.999)),
       threeRoundTripsP50Ms: spreadOf(p50s(roundTrips)),
-      threeRoundTripsP99Ms: rounded(quantile(allRoundTrips, 0.99)),
+      threeRoundTripsP99Ms: rounded(percentile(allRoundTrips, 0.99)),
       roundTripsToReady: spreadOf(ratios(p50s(requests), oneTrip)),
       cpuPerKeyUs: spreadOf(requests.map(({ cpuUs, timesMs }) => cpuUs / timesMs.length / one.keys)),
       // The rate of a decode agent with a processor of its own.

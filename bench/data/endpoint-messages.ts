@@ -1,6 +1,6 @@
 /** Messages between the benchmark and its two endpoint processes. */
 
-import type { NativeProvider } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import type { FabricEndpoint, FabricGrant, UnavailableProvider } from '../../src/ports/fabric.js';
 import type { WriteTimes } from './contender.js';
 import type { WriteCase } from './write-case.js';

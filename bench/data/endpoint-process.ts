@@ -3,10 +3,10 @@
  * its parent.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { percentile, rounded } from '../../src/figures/statistics.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricPort, Provider } from '../../src/ports/fabric.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import { quantile, rounded } from '../harness/statistics.js';
 import type { WriteTimes } from './contender.js';
 import type { EndpointAnswers, EndpointCommand, EndpointReply } from './endpoint-messages.js';
 import { fillChunk } from './pattern.js';
@@ -26,7 +26,7 @@ const connections = new Map<Provider, FabricConnection>();
 async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof EndpointAnswers]> {
   switch (command.type) {
     case 'receive': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDir: command.socketDirectory });
+      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
       await fabric.createArena({ path: command.path, pageBytes: PAGE_BYTES, pages: command.bytes / PAGE_BYTES });
       memory = openSync(command.path, 'r');
       const offers = await Promise.all(
@@ -35,7 +35,7 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
       return { offers, unavailable: fabric.unavailable() };
     }
     case 'send': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDir: command.socketDirectory });
+      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
       memory = openSync(command.path, 'r+');
       await fabric.attachSegment(SEGMENT, command.path);
       for (const { endpoint, grant } of command.offers) {
@@ -100,8 +100,8 @@ async function write({ chunkBytes, batch, inFlight, chunks }: WriteCase, provide
   const seconds = (performance.now() - startMs) / MS_PER_S;
   return {
     seconds,
-    batchP50Us: rounded(quantile(batchesUs, 0.5)),
-    batchP99Us: rounded(quantile(batchesUs, 0.99)),
+    batchP50Us: rounded(percentile(batchesUs, 0.5)),
+    batchP99Us: rounded(percentile(batchesUs, 0.99)),
   };
 }
 

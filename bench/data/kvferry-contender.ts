@@ -1,10 +1,10 @@
 /** kvferry's fabric, between two processes. */
 import { fileURLToPath } from 'node:url';
-import type { NativeProvider } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { type ChildProcess, startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import { makeEngineMemory } from '../harness/engine-memory.js';
-import { type Program, startProgram } from '../harness/program.js';
 import type { NotRun } from '../suite-result.js';
 import type { Contender } from './contender.js';
 import type { EndpointAnswers, EndpointCommand } from './endpoint-messages.js';
@@ -20,7 +20,7 @@ export async function startKvferry(
 ): Promise<{ readonly contenders: readonly Contender[]; readonly notRun: readonly NotRun[] }> {
   const { directory, logDirectory, bytes } = options;
   const start = (name: string) =>
-    startProgram(
+    startChild(
       {
         name,
         command: process.execPath,
@@ -38,7 +38,7 @@ export async function startKvferry(
   const source = await makeEngineMemory({ bytes, logDirectory }, teardown);
   await order(sender, { type: 'send', path: source, offers, ...shared });
   const signal = (name: NodeJS.Signals) => {
-    for (const program of [receiver, sender]) program.process.kill(name);
+    for (const program of [receiver, sender]) program.signal(name);
   };
   const contenders = offers.flatMap(({ endpoint }): Contender[] => {
     const provider = PROVIDERS.find((known) => known === endpoint.provider);
@@ -61,6 +61,6 @@ export async function startKvferry(
   };
 }
 
-function order<C extends EndpointCommand>(program: Program, command: C): Promise<EndpointAnswers[C['type']]> {
+function order<C extends EndpointCommand>(program: ChildProcess, command: C): Promise<EndpointAnswers[C['type']]> {
   return ask(program, command, COMMAND_TIMEOUT_MS);
 }

@@ -2,12 +2,13 @@
  * The data suite: chunks travel from the memory of one process to the memory of another. The receiver verifies every byte
  * after the clock has stopped. Baselines and peers run in alternation.
  */
-import { formatBytes } from '../../src/config/quantities.js';
+
+import { ratios, type Spread, spreadOf } from '../../src/figures/statistics.js';
+import { formatBytes } from '../../src/figures/units.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { interleave, type Turn } from '../harness/interleave.js';
 import { roomBytes } from '../harness/room.js';
-import { ratios, type Spread, spreadOf } from '../harness/statistics.js';
 import { peerNames } from '../peers/peer-names.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import { findBaselines } from './baselines.js';

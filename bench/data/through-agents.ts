@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SharedFile } from '../../src/client/shared-file.js';
 import type { SourceChunk } from '../../src/client/source-memory.js';
-import { formatBytes } from '../../src/config/quantities.js';
+import { ratios, rounded, spreadOf } from '../../src/figures/statistics.js';
+import { formatBytes } from '../../src/figures/units.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
@@ -15,7 +16,6 @@ import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
 import { Requests } from '../harness/requests.js';
-import { ratios, rounded, spreadOf } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
 import type { Baseline } from './baselines.js';
 import { fillChunk } from './pattern.js';

@@ -1,5 +1,5 @@
 /** docs/benchmarks/full.md: every figure that the benchmark stored. */
-import { formatBytes } from '../../src/config/quantities.js';
+import { formatBytes } from '../../src/figures/units.js';
 import { formatFigure, formatParameter, tablesOf } from '../render-rows.js';
 import type { Row } from '../suite-result.js';
 import { judge, type Target } from '../targets.js';

@@ -1,5 +1,5 @@
 /** The plots of the benchmarks pages: which figures they show, and how these are grouped. */
-import { formatBytes } from '../../src/config/quantities.js';
+import { formatBytes } from '../../src/figures/units.js';
 import { type Bar, type BarChart, drawBarChart } from '../plots/bar-chart.js';
 import type { BenchReport } from '../report.js';
 import type { Row } from '../suite-result.js';

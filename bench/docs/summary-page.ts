@@ -1,5 +1,5 @@
 /** docs/benchmarks.md: one screen of plots, one table in words, the missed aims with their reasons. */
-import { formatBytes } from '../../src/config/quantities.js';
+import { formatBytes } from '../../src/figures/units.js';
 import { judge, type Target } from '../targets.js';
 import { markdownTable } from './markdown-table.js';
 import { reasonFor } from './reasons.js';

@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { connectNats } from '../../src/control/nats-control.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import { type ChildProcess, startChild } from '../../src/processes/child-process.js';
+import { startNatsServer } from '../../src/processes/nats-server.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { poll } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { AgentProbe, ProbeQuestion } from './agent-probe.js';
 import { ask } from './ask.js';
-import { startNatsServer } from './nats-server.js';
-import { type Program, startProgram } from './program.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PROBE = new URL('agent-probe.js', import.meta.url).href;
@@ -37,7 +37,7 @@ export class BenchAgent {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #logPath: string;
   readonly #teardown: Teardown;
-  #program: Program;
+  #program: ChildProcess;
 
   constructor(name: string, args: readonly string[], natsUrl: string, workDirectory: string, teardown: Teardown) {
     this.name = name;
@@ -48,7 +48,7 @@ export class BenchAgent {
     this.#program = this.#start();
   }
 
-  get program(): Program {
+  get program(): ChildProcess {
     return this.#program;
   }
 
@@ -67,8 +67,8 @@ export class BenchAgent {
     this.#program = this.#start();
   }
 
-  #start(): Program {
-    return startProgram(
+  #start(): ChildProcess {
+    return startChild(
       {
         name: `agent ${this.name}`,
         command: process.execPath,
@@ -93,7 +93,8 @@ export interface Cluster {
 /** Resolves when all agents serve. */
 export async function startCluster(options: ClusterOptions, teardown: Teardown): Promise<Cluster> {
   const { prefillAgents, pageBytes, arenaPages, directory, workDirectory, settings } = options;
-  const { url: natsUrl } = await startNatsServer(workDirectory, teardown);
+  const { url: natsUrl, child: nats } = await startNatsServer({ directory: workDirectory });
+  teardown.defer(() => nats.abandon());
   const control = await connectNats({ servers: natsUrl, name: 'kvferry bench' });
   teardown.defer(() => control.close());
   const client = new KvferryClient(control);

@@ -3,9 +3,9 @@
  * path in /proc. Node cannot make one; Python, without which no native addon is built, can.
  */
 
+import { startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { within } from '../../src/processes/within.js';
-import { startProgram } from './program.js';
 
 const TIMEOUT_MS = 60_000;
 const PROGRAM = `
@@ -26,13 +26,14 @@ export async function makeEngineMemory(
   const path = new Promise<string>((resolve) => {
     resolvePath = resolve;
   });
-  const program = startProgram(
+  const program = startChild(
     {
       name: 'engine memory',
       command: 'python3',
       args: ['-c', PROGRAM, `${bytes}`],
       env: process.env,
       logPath: `${logDirectory}/engine-memory.log`,
+      input: true,
       onLine: (line) => resolvePath(line.trim()),
     },
     teardown,

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
-import { nativeStatus } from '../../src/native/native-fabric.js';
-import { natsServerEnvironment } from './nats-server.js';
+import { nativeStatus } from '../../src/native/native-status.js';
+import { natsServerEnvironment } from '../../src/processes/nats-server.js';
 
 export interface Machine {
   readonly cpu: string;

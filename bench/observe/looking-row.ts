@@ -1,6 +1,6 @@
 /** The cost of observation: the three measured cases, and the loss of the other two against the first, round by round. */
+import { ratios, spreadOf } from '../../src/figures/statistics.js';
 import type { Taken } from '../harness/load.js';
-import { ratios, spreadOf } from '../harness/statistics.js';
 import type { Row } from '../suite-result.js';
 import type { Seen } from './watcher-process.js';
 

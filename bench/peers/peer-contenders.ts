@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { type ChildProcess, startChild } from '../../src/processes/child-process.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import { within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Contender, WriteTimes } from '../data/contender.js';
-import { type Program, startProgram } from '../harness/program.js';
 import type { NotRun } from '../suite-result.js';
 import { type PeerName, peerNames } from './peer-names.js';
 import { pythonOf } from './python-environment.js';
@@ -140,19 +140,20 @@ class PeerPair {
   }
 
   signal(name: NodeJS.Signals): void {
-    for (const { program } of [this.sender, this.receiver]) program.process.kill(name);
+    for (const { program } of [this.sender, this.receiver]) program.signal(name);
   }
 
   #start(role: 'receiver' | 'sender', chunkBytes: number): PeerEndpoint {
     const { peer, path, environment } = this.#setting;
     const { bytes, sources, logDirectory } = this.#options;
-    const program = startProgram(
+    const program = startChild(
       {
         name: `${peer} ${role}, ${path}`,
         command: this.#python,
         args: [join(sources, 'endpoint.py'), `${peer}_adapter`, role, `${bytes}`, `${chunkBytes}`],
         env: { ...process.env, ...environment },
         logPath: `${logDirectory}/${peer}-${path}-${role}.log`,
+        input: true,
       },
       this.#teardown,
     );
@@ -167,10 +168,10 @@ class PeerPair {
 
 /** Exchanges lines of JSON with a Python process, one question at a time. */
 class PeerEndpoint {
-  readonly program: Program;
+  readonly program: ChildProcess;
   readonly #lines: Interface;
 
-  constructor(program: Program) {
+  constructor(program: ChildProcess) {
     this.program = program;
     if (program.process.stdout === null) throw new KvferryError('internal', `${program.name} has no output`);
     this.#lines = createInterface({ input: program.process.stdout });

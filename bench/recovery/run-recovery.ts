@@ -3,6 +3,7 @@
  * the failure, until the pages of the dead agent are free, and until the next request is ready.
  */
 
+import { spreadOf } from '../../src/figures/statistics.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import { poll } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
@@ -10,7 +11,6 @@ import type { Bench } from '../bench.js';
 import { type BenchAgent, type Cluster, serving, startCluster } from '../harness/cluster.js';
 import { freshKeys } from '../harness/keys.js';
 import { Requests } from '../harness/requests.js';
-import { spreadOf } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 
 const CHUNK_BYTES = 4096;

@@ -5,7 +5,7 @@
 import { pino } from 'pino';
 import { Agent } from '../../src/actors/agent/agent-actor.js';
 import { SystemClock } from '../../src/control/system-clock.js';
-import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';
+import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric/network.js';
 import { decodeReply } from '../../src/protocol/codec.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';

@@ -1,11 +1,11 @@
 /** The scale suite: the cost of a batch and the memory of a key as the numbers grow. */
 import { fileURLToPath } from 'node:url';
+import { growthExponent, percentile, rounded, spreadOf } from '../../src/figures/statistics.js';
+import { type ChildProcess, startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import type { Bench } from '../bench.js';
 import { ask } from '../harness/ask.js';
 import { interleave } from '../harness/interleave.js';
-import { type Program, startProgram } from '../harness/program.js';
-import { growthExponent, quantile, rounded, spreadOf } from '../harness/statistics.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import type { AgentAnswer, AgentQuestion } from './agent-process.js';
 import type { Filling } from './filled-store.js';
@@ -46,7 +46,7 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   const logDirectory = bench.workDirectory(teardown);
   const { batches, rounds } = sizes;
   const start = (name: string) =>
-    startProgram(
+    startChild(
       {
         name,
         command: process.execPath,
@@ -95,7 +95,7 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   return { rows: [...keys, ...pages, ...live, ...agents], notRun: [] };
 }
 
-function order<Q extends StoreQuestion>(program: Program, question: Q): Promise<StoreAnswers[Q['type']]> {
+function order<Q extends StoreQuestion>(program: ChildProcess, question: Q): Promise<StoreAnswers[Q['type']]> {
   return ask(program, question, TIMEOUT_MS);
 }
 
@@ -107,7 +107,7 @@ function rowsOf(
   batchUs: readonly (readonly number[])[],
   heapBytes?: readonly number[],
 ): Row[] {
-  const points = sizes.map((size, index) => ({ size, cost: quantile(batchUs[index] ?? [], 0.5) }));
+  const points = sizes.map((size, index) => ({ size, cost: percentile(batchUs[index] ?? [], 0.5) }));
   const costs = points.map(({ cost }) => cost);
   const rows = sizes.map((size, index): Row => {
     const rounds = batchUs[index] ?? [];

@@ -20,7 +20,7 @@ function partOfAgent(packages, ...below) {
 export const ROOMS = {
   machines: { rooms: ['src/protocol'], typesOnly: true, packages: ['xstate'], why: 'machines are pure' },
   'src/protocol': { rooms: [], packages: ['zod'], why: 'it describes messages' },
-  'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces' },
+  'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces, and classes that forward to them' },
   'src/store': { rooms: [...BASE, 'machines/page.ts'], packages: [], why: 'the store is pure' },
   'src/actors': { rooms: [], packages: [], why: 'every part of the agent has a line of its own below' },
   'src/actors/observing': partOfAgent(['xstate']),
@@ -50,10 +50,11 @@ export const ROOMS = {
     packages: ['node:fs/promises', 'zod'],
     why: 'engines and routers install and use it without an agent',
   },
+  'src/figures': { rooms: [], packages: [], why: 'it is arithmetic on numbers' },
   'src/processes': { rooms: ['src/protocol'], why: 'commands, benchmarks and tests share it' },
-  'src/config': { rooms: [...BASE, 'src/actors'], why: 'it describes options' },
+  'src/config': { rooms: [...BASE, 'src/figures', 'src/actors'], why: 'it describes options' },
   'src/observe/doctor': {
-    rooms: [...BASE, 'src/client', 'src/config'],
+    rooms: [...BASE, 'src/figures', 'src/client', 'src/config'],
     why: 'it judges a host and a cluster from outside',
   },
   'src/observe/metrics': { rooms: [...BASE, 'src/actors'], why: 'it only looks at an agent' },
@@ -75,7 +76,16 @@ export const ROOMS = {
   'src/proof/failpoints': { rooms: BASE, why: 'it decorates ports' },
   'src/proof/faults': { rooms: [...BASE, 'src/proof/failpoints'], why: 'it decorates ports' },
   'src/proof/simulation': {
-    rooms: [...BASE, 'src/actors', 'src/store', 'src/client', 'src/config', 'src/proof/simulation', 'machines'],
+    rooms: [
+      ...BASE,
+      'src/figures',
+      'src/actors',
+      'src/store',
+      'src/client',
+      'src/config',
+      'src/proof/simulation',
+      'machines',
+    ],
     why: 'it runs real agents on ports in memory',
   },
   'src/proof/simulation/world/prefill-engine.ts': {

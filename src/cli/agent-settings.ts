@@ -8,10 +8,11 @@ export interface SettingFlags extends Partial<Record<string, string | true>> {
 
 export function addSettings(command: Command): void {
   command.option('--config <file>', 'JSON file: one object whose keys are the names of settings');
-  for (const { flag, env, explanation, range, isSwitch } of configFields) {
+  for (const { flag, env, explanation, range, fallback, isSwitch } of configFields) {
     const form = isSwitch ? `${flag} [value]` : `${flag} <value>`;
-    const option = new Option(form, `${explanation} (${range}) [${env}]`);
-    command.addOption(isSwitch ? option.preset('true') : option);
+    // Not commander's default: environment and file come before the default.
+    const values = fallback === '' ? range : `${range}; default ${fallback}`;
+    command.addOption(new Option(form, `${explanation} (${values}) [${env}]`));
   }
 }
 
@@ -20,6 +21,11 @@ export function resolveSettings(
   flags: SettingFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): ResolvedConfig {
-  const settings = Object.fromEntries(configFields.map(({ name }) => [name, flags[name] as string | undefined]));
+  const settings = Object.fromEntries(configFields.map(({ name }) => [name, textOf(flags[name])]));
   return resolveAgentConfig({ flags: settings, env, file: flags.config });
+}
+
+/** A switch without a value is on. */
+function textOf(value: string | true | undefined): string | undefined {
+  return value === true ? 'true' : value;
 }

@@ -12,33 +12,23 @@ import type { RunningInspector } from '../observe/inspector/server/inspector-ser
 import { type RecordedAgent, recordAgent } from '../observe/recording/record-agent.js';
 import { RecordingFile } from '../observe/recording/recording-file.js';
 import type { Tracing, TracingOptions } from '../observe/tracing/open-tracing.js';
-import { FailingControl } from '../proof/failpoints/failing-control.js';
-import { FailingFabric } from '../proof/failpoints/failing-fabric.js';
-import { failpointNames } from '../proof/failpoints/failpoint-names.js';
-import { FAILPOINTS_VARIABLE, type Failpoint, parseFailpoints } from '../proof/failpoints/failpoint-spec.js';
-import { Failpoints } from '../proof/failpoints/failpoints.js';
-import { Faults } from '../proof/faults/faults.js';
-import { processHost } from '../proof/faults/process-host.js';
-import { serveFaults } from '../proof/faults/serve-faults.js';
-import { SeverableControl } from '../proof/faults/severable-control.js';
 import { fromFailure } from '../protocol/codec.js';
+import type { Failpoint } from './agent-faults.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { renderConfig } from './print-config.js';
+import { refuseFaults } from './refuse-faults.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
 const SALT_BYTES = 16;
-/** From the end of the agent to that of its process. */
+/** Longest time between the end of the agent and the end of its process. */
 const EXIT_GRACE_MS = 1000;
-
-const failpointHelp = `
-For tests only: ${FAILPOINTS_VARIABLE}=name=action[@n],… kills (kill), stops (stop), fails (fail) or delays (delay:ms) the
-agent when it reaches the step for the n-th time (default: the first). Steps: ${failpointNames.join(' ')}.`;
 
 interface AgentFlags extends SettingFlags {
   readonly printConfig?: true;
+  readonly helpFailpoints?: true;
   readonly json?: true;
 }
 
@@ -50,13 +40,24 @@ export function agentCommand(terminal: Terminal): Command {
     .option('--print-config', 'print every setting and its source, then exit')
     .option('--json', 'with --print-config: as JSON');
   addSettings(command);
-  command.addHelpText('after', failpointHelp);
+  command.option('--help-failpoints', 'list the failpoints, which are for tests, and exit');
   return command.action(async (flags: AgentFlags) => {
+    if (flags.helpFailpoints) {
+      terminal.out((await import('./agent-faults.js')).failpointHelp);
+      return;
+    }
     const config = resolveSettings(flags, terminal.env);
-    const failpoints = parseFailpoints(terminal.env[FAILPOINTS_VARIABLE] ?? '');
+    const failpoints = await armedFailpoints(terminal.env['KVFERRY_FAILPOINTS']);
     if (flags.printConfig) terminal.out(renderConfig(config.entries, { json: flags.json === true }));
     else await runAgent(config.values, failpoints);
   });
+}
+
+/** Throws `invalid_configuration`. */
+async function armedFailpoints(spec = ''): Promise<readonly Failpoint[]> {
+  if (spec === '') return [];
+  const { parseFailpoints } = await import('./agent-faults.js');
+  return parseFailpoints(spec);
 }
 
 /** Resolves when the agent has stopped. Rejects when it cannot start. */
@@ -70,7 +71,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const fabric = await openNativeFabric({
     providers: config.provider,
     bindAddress: config.bindAddress,
-    socketDir: config.socketDirectory,
+    socketDirectory: config.socketDirectory,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
   });
@@ -88,9 +89,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tracer: tracing?.tracer,
   };
   const options = toAgentOptions(config);
-  const tested = failpoints.length === 0 ? real : withFailpoints(real, failpoints);
-  const { ports, faults } = config.allowFaults ? withFaults(tested, options) : { ports: tested, faults: undefined };
-  serveFaults({ control, clock: real.clock, logger, agent: agentId, epoch, faults });
+  const { ports, faults } = await openFaults(real, config, failpoints, options);
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
   metrics.watch(agent, control);
@@ -142,7 +141,23 @@ async function openRecording(config: AgentConfig, epoch: string, logger: Logger)
   return file;
 }
 
-/** Loads OpenTelemetry only when traces are wanted. */
+/** Loads the code of failpoints and faults only for an agent that is started with them. */
+async function openFaults(
+  real: AgentPorts,
+  { allowFaults }: AgentConfig,
+  failpoints: readonly Failpoint[],
+  options: AgentOptions,
+): Promise<{ readonly ports: AgentPorts; readonly faults?: { heal(): void } }> {
+  const isTested = failpoints.length > 0;
+  if (!allowFaults) refuseFaults(real.control, options.agent, real.logger);
+  if (!isTested && !allowFaults) return { ports: real };
+  const { withFailpoints, withFaults } = await import('./agent-faults.js');
+  const tested = isTested ? withFailpoints(real, failpoints) : real;
+  if (!allowFaults) return { ports: tested };
+  return withFaults(tested, options, real.control, real.newEpoch());
+}
+
+/** Loads OpenTelemetry only for an agent that exports traces. */
 async function openTracing(
   { traceEndpoint: endpoint, traceRatio: ratio, agentId: agent, role }: AgentConfig,
   process: Pick<TracingOptions, 'epoch' | 'version' | 'clock' | 'logger'>,
@@ -165,33 +180,6 @@ function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPort
     salt: randomBytes(SALT_BYTES).toString('hex'),
     recordedAt: new Date().toISOString(),
   });
-}
-
-/** For tests only: ports that kill, stop, fail or delay the agent at the named steps. */
-function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
-  ports.logger.warn({ failpoints: armed }, 'failpoints are armed; use this agent for tests only');
-  const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
-  return {
-    ...ports,
-    control: new FailingControl(ports.control, failpoints),
-    fabric: new FailingFabric(ports.fabric, failpoints),
-  };
-}
-
-/** For demonstrations: ports on which a fault can be provoked. A recording contains the effects of the fault. */
-function withFaults(ports: AgentPorts, options: AgentOptions): { readonly ports: AgentPorts; readonly faults: Faults } {
-  const { clock, control, fabric, logger } = ports;
-  const { agent, role, heartbeatMs } = options;
-  logger.warn('faults are allowed: every NATS client can kill, stop and cut off this agent');
-  const line = new SeverableControl(control, logger);
-  const failpoints = new Failpoints([], { clock, signal });
-  const host = { clock, logger, ...processHost(logger) };
-  const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
-  return { ports: { ...ports, control: line, fabric: new FailingFabric(fabric, failpoints) }, faults };
-}
-
-function signal(name: 'SIGKILL' | 'SIGSTOP'): void {
-  process.kill(process.pid, name);
 }
 
 /** The first signal runs `stop`. The second one ends the process at once. */

@@ -1,7 +1,7 @@
 /** `kvferry demo`: starts agents and a NATS server, and moves KV cache between them as engines do. */
 import { Command, Option } from 'commander';
 import { resolveAgentConfig } from '../config/agent-config.js';
-import { formatBytes } from '../config/quantities.js';
+import { formatBytes } from '../figures/units.js';
 import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
 import { bytes, fraction, numberBetween } from './option-parsers.js';

@@ -6,7 +6,7 @@ import type { KvferryClient } from '../client/kvferry-client.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import { probeNats } from '../control/nats-probe.js';
 import { measureMemcpy, measureTcpStream } from '../native/baseline.js';
-import { libfabricOffers, nativeStatus } from '../native/native-fabric.js';
+import { libfabricOffers, nativeStatus } from '../native/native-status.js';
 import type { Examination, FabricFacts, NatsFacts } from '../observe/doctor/examination.js';
 import { examineCluster } from '../observe/doctor/examine-cluster.js';
 import type { Finding } from '../observe/doctor/finding.js';

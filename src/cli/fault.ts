@@ -1,7 +1,7 @@
 /** `kvferry fault`: provokes a fault in an agent, to show how the cluster handles it. */
 import { Argument, Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
-import { formatDurationMs } from '../config/quantities.js';
+import { formatDurationMs } from '../figures/units.js';
 import { type Fault, faults } from '../protocol/faults.js';
 import { FAULT_MS_MAX } from '../protocol/limits.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';

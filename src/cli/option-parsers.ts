@@ -1,7 +1,7 @@
 /** Parsers of options that are not text. Commander prints the message of the error after the option and its value. */
 import { InvalidArgumentError } from 'commander';
 import { type ListenAddress, parseListenAddress } from '../config/listen-address.js';
-import { formatDurationMs, parseBytes, parseDurationMs } from '../config/quantities.js';
+import { formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 
 export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,4 +1,4 @@
-/** The command line: one file a command. */
+/** The command line: one file per command. */
 import { Command } from 'commander';
 import { agentCommand } from './agent.js';
 import { demoCommand } from './demo.js';

@@ -1,8 +1,6 @@
 /** `kvferry sim`: runs clusters in one process on a simulated clock, network and fabric, with injected faults. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import { runScenario } from '../proof/simulation/world/run-scenario.js';
-import { scenarioOf } from '../proof/simulation/world/scenario.js';
 import { numberBetween } from './option-parsers.js';
 import { runSeeds, type SeedsResult } from './sim/run-seeds.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
@@ -59,6 +57,8 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
 }
 
 async function printTrace(seed: number, terminal: Terminal): Promise<void> {
+  const { runScenario } = await import('../proof/simulation/world/run-scenario.js');
+  const { scenarioOf } = await import('../proof/simulation/world/scenario.js');
   const scenario = scenarioOf(seed);
   terminal.out(JSON.stringify(scenario));
   const { trace } = await runScenario(scenario, { trace: true });

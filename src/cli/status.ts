@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
 import { redactCredentials } from '../config/agent-config.js';
+import { roundAge } from '../figures/units.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
@@ -21,7 +22,6 @@ const STATUS_TIMEOUT_MS = 2000;
 const WAIT_MS_MAX = 600_000;
 /** Between two attempts of `--wait`. */
 const ATTEMPT_INTERVAL_MS = 200;
-const MS_PER_S = 1000;
 
 interface StatusFlags {
   readonly nats?: string;
@@ -150,12 +150,12 @@ function renderStatuses(statuses: readonly Status[]): string {
         role,
         epoch,
         state,
-        seconds(uptimeMs),
+        roundAge(uptimeMs),
         ...(pages === undefined
           ? ['-', '-', '-', '-', '-', '-', '-']
           : [
               ...[pages.total, pages.free, pages.writing, pages.ready, pages.retained],
-              pages.quarantined === 0 ? 0 : `${pages.quarantined} for ${seconds(quarantineAgeMs ?? 0)}`,
+              pages.quarantined === 0 ? 0 : `${pages.quarantined} for ${roundAge(quarantineAgeMs ?? 0)}`,
               pages.reserved,
             ]),
         queued,
@@ -184,7 +184,7 @@ function renderStatuses(statuses: readonly Status[]): string {
       row.end ?? row.state,
       row.batches ?? '-',
       row.chunks ?? '-',
-      seconds(row.ageMs),
+      roundAge(row.ageMs),
       row.reason === undefined ? '-' : `${row.reason.code}: ${row.reason.message}`,
     ]),
   );
@@ -192,8 +192,4 @@ function renderStatuses(statuses: readonly Status[]): string {
     sections.push(renderTable(['AGENT', 'SIDE', 'REQUEST', 'STATE', 'BATCHES', 'CHUNKS', 'AGE', 'REASON'], requests));
   }
   return sections.join('\n\n');
-}
-
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / MS_PER_S).toFixed(1)}s`;
 }

@@ -10,12 +10,12 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
+import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.js';
-import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from './quantities.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -26,7 +26,7 @@ export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs
 
 interface Field<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
-  /** As it could be written in the file. */
+  /** Default, in the form of a value in the file. */
   readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
   readonly explanation: string;
   readonly range: string;
@@ -145,7 +145,7 @@ const fields = {
     schema: z.literal('').or(z.url({ protocol: /^https?$/ }).refine((url) => !url.includes('@'))),
     fallback: '',
     explanation: 'OpenTelemetry collector (OTLP over HTTP) that receives the traces of requests.',
-    range: 'an URL such as http://host:4318, without credentials; empty: no traces',
+    range: 'a URL such as http://host:4318, without credentials; empty: no traces',
     show: String,
   },
   traceRatio: {
@@ -198,8 +198,9 @@ export interface ConfigSources {
 
 /** Every setting, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
-  const { explanation, range, isSwitch = false }: Field = fields[name];
-  return { name, env: envOf(name), flag: flagOf(name), explanation, range, isSwitch };
+  const { explanation, range, fallback, isSwitch = false }: Field = fields[name];
+  const shown = typeof fallback === 'function' ? '<host>-<role>' : `${fallback}`;
+  return { name, env: envOf(name), flag: flagOf(name), explanation, range, fallback: shown, isSwitch };
 });
 
 /** Throws `invalid_configuration`, which names the field and where its value came from. */

@@ -1,15 +1,15 @@
 /**
- * Everything the addon exports, declared once, in the order of `cc/addon.cc` and `cc/engine.h`; and the loading of it.
- * Nothing else in kvferry knows where the addon lives.
+ * Loads the addon and declares its exports, in the order of `cc/addon.cc` and `cc/core/engine.h`. Only this file
+ * depends on the addon's path.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** Built by this, from the root of the package. */
+/** Builds the addon, from the root of the package. */
 const buildCommand = 'npx node-gyp rebuild';
 
-/** One thing that was begun with an id and has ended. `code` is `ok` or an error code of the protocol. */
+/** The end of a call that was begun with an id. `code` is `ok` or an error code of the protocol. */
 export interface NativeCompletion {
   readonly id: number;
   readonly code: string;
@@ -23,20 +23,20 @@ export interface NativeCompletion {
 
 export interface NativeEngineOptions {
   readonly bindAddress: string;
-  readonly socketDir: string;
+  readonly socketDirectory: string;
   readonly windowBytes: number;
   readonly sliceBytes: number;
-  /** How long a fabric thread looks for more before it sleeps, while something is in flight. */
+  /** How long a fabric thread polls before it sleeps, while a write is in flight. */
   readonly spinMicroseconds: number;
   readonly providers: readonly string[];
 }
 
 /**
- * Calls that take an `id` are answered by one completion with that id; promises reject with an `Error` that has a
- * `code`. Handles are numbers that the engine gave out.
+ * Each call with an `id` ends with one completion of that id. Promises reject with an `Error` that has a `code`. The
+ * engine assigns the handles, which are numbers.
  */
 export interface NativeEngine {
-  /** `text`: what both ends of a connection must have in common; addresses begin with it, up to a colon. */
+  /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
   open(provider: string, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
   /** `text`: the address. */
@@ -45,14 +45,14 @@ export interface NativeEngine {
   grant(provider: string, id: number): void;
   revoke(provider: string, id: number, grant: number): void;
   attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
-  /** Makes the file, which is removed when the segment is detached. */
+  /** Creates the file. Detaching the segment removes it. */
   createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
   connect(provider: string, id: number, address: string, token: string, timeoutMs: number): void;
-  /** `items` holds four numbers an item: segment, source offset, target offset, length. */
+  /** `items` holds four numbers per item: segment, source offset, target offset, length. */
   write(provider: string, id: number, connection: number, items: Float64Array): void;
-  /** `writeId` is the id that the write was begun with. */
+  /** `writeId`: the id of the `write` call. */
   stop(provider: string, connection: number, writeId: number): void;
   disconnect(provider: string, id: number, connection: number): void;
   close(): Promise<void>;
@@ -65,9 +65,9 @@ export interface NativeOffer {
 
 export interface NativeModule {
   libfabricVersion(): { version: string; reason: string };
-  /** Why the libfabric provider cannot be had; empty when it can. */
+  /** The reason why the libfabric provider is unavailable; empty when it is available. */
   probeProvider(provider: string, bindAddress: string): string;
-  /** Every provider that libfabric was built with, and the devices that each finds here. */
+  /** Every provider that libfabric was built with, with its devices on this host. */
   libfabricOffers(): Promise<NativeOffer[]>;
   measureMemcpy(bytes: number, pageBytes: number, directory: string): Promise<number>;
   measureTcpStream(bytes: number): Promise<number>;
@@ -77,14 +77,14 @@ export interface NativeModule {
   ) => NativeEngine;
 }
 
-/** Seen from `src/native`, where tests run it, and from `dist/src/native`, where it is compiled to. */
+/** Relative to `src/native`, where tests run this file, and to `dist/src/native`, where it is compiled to. */
 const addonLocations = ['../../build/Release/kvferry_native.node', '../../../build/Release/kvferry_native.node'];
 
 export type LoadedNative = { readonly native: NativeModule } | { readonly reason: string };
 
 let loaded: LoadedNative | undefined;
 
-/** Loads the addon on the first call. Never throws: the answer may be a reason why there is none. */
+/** Loads the addon on the first call. Never throws: if loading fails, it returns the reason. */
 export function loadNative(): LoadedNative {
   loaded ??= load();
   return loaded;

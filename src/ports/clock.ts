@@ -1,9 +1,9 @@
 /**
- * The clock port: all time in kvferry comes from here, so that tests and the simulator can own it. Milliseconds,
- * monotonic. The shape of the timer calls is XState's `Clock`, so that machines' `after` delays run on the same time.
+ * The clock port: the only source of time in kvferry, so that tests and the simulator control it. Milliseconds,
+ * monotonic. The timer calls have the shape of XState's `Clock`, so the machines' `after` delays run on the same time.
  */
 export interface ClockPort {
-  /** Milliseconds since an arbitrary start; never goes back. */
+  /** Milliseconds since an arbitrary start. Never decreases. */
   now(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(handle: unknown): void;

@@ -1,18 +1,18 @@
 type Step = () => void | Promise<void>;
 
-/** What has to be undone at the end, whatever the end is: last made, first undone. */
+/** Steps that undo what a program made, in reverse order, whether the program succeeds or fails. */
 export class Teardown {
   readonly #steps: Step[] = [];
-  /** Set when the end has come. */
+  /** Set once the steps run. */
   #report: ((error: unknown) => void) | undefined;
 
-  /** After the end, it is undone at once: who was interrupted may go on for a moment, and make something more. */
+  /** Adds a step. After `run`, it runs at once: an interrupted program may still make something for a moment. */
   defer(step: Step): void {
     this.#steps.push(step);
     if (this.#report !== undefined) void this.run(this.#report);
   }
 
-  /** Takes every step, also when some fail; reports those. */
+  /** Runs every step, even if some fail, and reports the failures. */
   async run(report: (error: unknown) => void): Promise<void> {
     this.#report = report;
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {

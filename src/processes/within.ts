@@ -1,16 +1,19 @@
-/** Nothing waits without limit. */
+/** Bounded waits. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvferryError } from '../protocol/errors.js';
 
-/** Between two looks at something that does not tell by itself. */
+/** Default time between two looks of `poll`. */
 const POLL_INTERVAL_MS = 20;
 
-/** Resolves with `work`, or rejects `deadline_exceeded` with the message `late`. */
-export async function within<T>(timeoutMs: number, late: string, work: Promise<T>): Promise<T> {
+/**
+ * Resolves with `work`, or rejects `deadline_exceeded` with the message `late`, which may be made when it is needed.
+ */
+export async function within<T>(timeoutMs: number, late: string | (() => string), work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new KvferryError('deadline_exceeded', late)), timeoutMs);
-    // A program that was ended does not wait for what it gave up.
+    const reason = () => (typeof late === 'string' ? late : late());
+    timer = setTimeout(() => reject(new KvferryError('deadline_exceeded', reason())), timeoutMs);
+    // The timer must not keep a program running that was asked to end.
     timer.unref();
   });
   try {
@@ -20,7 +23,7 @@ export async function within<T>(timeoutMs: number, late: string, work: Promise<T
   }
 }
 
-/** Asks again and again until the answer is not undefined. Undefined when there was none in time. */
+/** Calls `look` repeatedly until its answer is not undefined. Resolves with undefined when there was none in time. */
 export async function poll<T>(
   timeoutMs: number,
   look: () => Promise<T | undefined>,

@@ -77,3 +77,11 @@ export const subjects = {
 export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }
+
+/** The name of the message that a subject carries: `allocate`, `put`, `heartbeat`, `event`. */
+export function messageOf(subject: string): string {
+  const tokens = subject.split('.');
+  // kvferry.v1.agent.<name>.<operation>, kvferry.v1.peer.<name>.<epoch>.<operation>, kvferry.v1.event.<name>.<end>
+  const kind = tokens[2] ?? '';
+  return kind === 'agent' || kind === 'peer' ? (tokens.at(-1) ?? '') : kind;
+}

@@ -4,7 +4,7 @@ import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
-import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';
+import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric/network.js';
 import { SimulatedAgent } from '../../src/proof/simulation/simulated-agent.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { decodeReply } from '../../src/protocol/codec.js';

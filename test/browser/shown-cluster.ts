@@ -3,9 +3,9 @@
  * prefixes, wait, fail and are handed over. The same in every run, so that pictures of it are the same.
  */
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import { Random } from '../../src/figures/random.js';
 import { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 import type { ControlPort } from '../../src/ports/control.js';
-import { Random } from '../../src/proof/simulation/random.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';

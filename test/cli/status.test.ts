@@ -123,8 +123,8 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
       'AGENT ROLE EPOCH STATE UPTIME PAGES FREE WRITING READY RETAINED QUARANTINED RESERVED QUEUED'.split(' '),
-      ['d1', 'decode', epoch, 'running', '61.5s', '128', '100', '8', '19', '4', '1 for 2.3s', '7', '2'],
-      ['p1', 'prefill', epoch, 'running', '61.5s', '-', '-', '-', '-', '-', '-', '-', '0'],
+      ['d1', 'decode', epoch, 'running', '1m01s', '128', '100', '8', '19', '4', '1 for 2.3s', '7', '2'],
+      ['p1', 'prefill', epoch, 'running', '1m01s', '-', '-', '-', '-', '-', '-', '-', '0'],
       [''],
       ['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'],
       ['d1', 'sender', 'p1', '00000000000000bb', 'connected', 'libfabric net 1.17', 'verbs: no device'],

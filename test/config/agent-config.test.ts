@@ -180,7 +180,7 @@ describe('refuses', () => {
         expect.objectContaining({
           code: 'invalid_configuration',
           message:
-            'traceEndpoint (flag --trace-endpoint): the value is not valid; it must be an URL such as http://host:4318, without credentials; empty: no traces',
+            'traceEndpoint (flag --trace-endpoint): the value is not valid; it must be a URL such as http://host:4318, without credentials; empty: no traces',
         }),
       );
     },

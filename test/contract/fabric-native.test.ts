@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import type { NativeProvider } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { describeFabric } from './fabric-contract.js';
 import { nativeHarness, whyNot } from './native-harness.js';
 

@@ -1,6 +1,6 @@
 /** The in-memory engine, on a clock that runs as fast as the event loop. */
 import type { ClockPort } from '../../src/ports/clock.js';
-import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric.js';
+import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric/network.js';
 import type { FabricHarness } from './fabric/fabric-harness.js';
 
 const roomBytes = 2 ** 30;

@@ -13,7 +13,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type NativeProvider, nativeStatus, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import { nativeStatus } from '../../src/native/native-status.js';
 import type { FabricHarness } from './fabric/fabric-harness.js';
 import type { Region } from './pattern.js';
 
@@ -27,7 +29,7 @@ export function nativeHarness(provider: NativeProvider): FabricHarness {
   let paths = 0;
   return {
     provider,
-    open: () => openNativeFabric({ providers: [provider], socketDir: directory }),
+    open: () => openNativeFabric({ providers: [provider], socketDirectory: directory }),
     newPath: (name) => join(directory, `${name}-${++paths}`),
     writeFile: (path, bytes) => writeFileSync(path, bytes),
     scribble: (path, offset, bytes) => withFile(path, 'r+', (file) => writeSync(file, bytes, 0, bytes.length, offset)),

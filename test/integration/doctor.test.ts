@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DoctorWorld, doctorCommand } from '../../src/cli/doctor.js';
-import { nativeStatus } from '../../src/native/native-fabric.js';
+import { nativeStatus } from '../../src/native/native-status.js';
 import type { Finding } from '../../src/observe/doctor/finding.js';
 import { localSystem } from '../../src/observe/doctor/local-system.js';
 import { KvferryError } from '../../src/protocol/errors.js';

@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)(
         cluster.agent('prefill-0', 'prefill'),
       ]);
       await cluster.segment('prefill-0', keys);
-      for (let count = 0; !decode.log.some((line) => line.includes('recording has ended')); count += 1) {
+      for (let count = 0; !decode.log.some((line) => line.includes('recording ended')); count += 1) {
         const { epoch } = await cluster.put('prefill-0', `r${count}`, keys);
         await cluster.ended(`r${count}`);
         await cluster.client.release('decode-0', { request: `r${count}`, epoch });

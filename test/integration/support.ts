@@ -1,15 +1,13 @@
 /** Real agents: processes of their own, a real nats-server, real shared memory, the native fabric. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
 import { connectClient } from '../../src/client/connect-client.js';
 import type { KvferryClient, OperationInput } from '../../src/client/kvferry-client.js';
-import { nativeStatus } from '../../src/native/native-fabric.js';
+import { nativeStatus } from '../../src/native/native-status.js';
+import { ChildProcess } from '../../src/processes/child-process.js';
 import { within } from '../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../src/proof/failpoints/failpoint-spec.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
@@ -39,56 +37,47 @@ export function providerMissing(provider: 'same-host' | 'tcp'): string | undefin
 
 export class AgentProcess {
   readonly name: string;
-  readonly #process: ChildProcess;
-  readonly #exit: Promise<number | string>;
-  /** What it logged, a line each. */
-  readonly log: string[] = [];
-  #heard: () => void = () => undefined;
+  readonly #child: ChildProcess;
 
   constructor(name: string, args: readonly string[], failpoints = '') {
     this.name = name;
-    this.#process = spawn(process.execPath, [MAIN, 'agent', '--agent-id', name, ...args], {
+    this.#child = new ChildProcess({
+      name: `agent ${name}`,
+      command: process.execPath,
+      args: [MAIN, 'agent', '--agent-id', name, ...args],
       env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      channel: true,
     });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      if (stream === null) continue;
-      createInterface({ input: stream }).on('line', (line) => {
-        this.log.push(line);
-        this.#heard();
-      });
-    }
-    this.#exit = once(this.#process, 'exit').then(([code, signal]) => code ?? signal);
+  }
+
+  /** What it logged, a line each. */
+  get log(): readonly string[] {
+    return this.#child.lines;
   }
 
   /** Resolves when a log line contains `text`. */
   async logged(text: string): Promise<void> {
-    const find = async () => {
-      while (!this.log.some((line) => line.includes(text))) {
-        await new Promise<void>((resolve) => {
-          this.#heard = resolve;
-        });
-      }
-    };
-    const ended = this.#exit.then((how) => {
-      throw new Error(`${this.name} ended (${how}):\n${this.log.join('\n')}`);
-    });
-    await within(WAIT_MS, `${this.name} never logged ${text}:\n${this.log.join('\n')}`, Promise.race([find(), ended]));
+    await this.#child.printed((line) => (line.includes(text) ? true : undefined), text, WAIT_MS);
   }
 
   /** Sends a signal and waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
-    this.#process.kill(signal);
-    return await within(WAIT_MS, `${this.name} did not end`, this.#exit);
+    this.#child.signal(signal);
+    return this.#exit(`${this.name} did not end`);
   }
 
   /** Waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   get ended(): Promise<number | string> {
-    return within(WAIT_MS, `${this.name} did not end by itself`, this.#exit);
+    return this.#exit(`${this.name} did not end by itself`);
   }
 
   get isRunning(): boolean {
-    return this.#process.exitCode === null && this.#process.signalCode === null;
+    return this.#child.isRunning;
+  }
+
+  async #exit(late: string): Promise<number | string> {
+    const { code, signal } = await within(WAIT_MS, late, this.#child.exited);
+    return code ?? signal ?? 'not started';
   }
 }
 

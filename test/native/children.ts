@@ -1,11 +1,13 @@
 /** Child processes that use the compiled facade, each ended with the test that started it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess as NodeProcess, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { ChildProcess, type ProcessExit } from '../../src/processes/child-process.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** The facade, compiled to a directory of its own, since Node runs no TypeScript. */
 export class CompiledFacade {
@@ -36,49 +38,50 @@ export class CompiledFacade {
   }
 }
 
-export interface Ending {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
+/** A program of `children/`, which answers lines of JSON with lines of JSON. */
 export class Child {
-  readonly process: ChildProcess;
-  readonly ended: Promise<Ending>;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
-  #stderr = '';
+  readonly #child: ChildProcess;
+  readonly #answers: string[] = [];
+  readonly #errors: string[] = [];
+  #taken = 0;
 
   constructor(program: string, args: readonly string[], nodeArgs: readonly string[] = []) {
     const path = fileURLToPath(new URL(`children/${program}`, import.meta.url));
-    this.process = spawn(process.execPath, [...nodeArgs, path, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
-    if (this.process.stdout === null || this.process.stderr === null) throw new Error('no pipes');
-    this.process.stderr.on('data', (text) => {
-      this.#stderr += text;
-    });
-    this.#reader = createInterface({ input: this.process.stdout });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
-    this.ended = new Promise((resolve) => {
-      this.process.on('close', (code, signal) => resolve({ code, signal }));
+    this.#child = new ChildProcess({
+      name: program,
+      command: process.execPath,
+      args: [...nodeArgs, path, ...args],
+      input: true,
+      onLine: (line, stream) => void (stream === 'stdout' ? this.#answers : this.#errors).push(line),
     });
   }
 
+  get process(): NodeProcess {
+    return this.#child.process;
+  }
+
+  get ended(): Promise<ProcessExit> {
+    return this.#child.exited;
+  }
+
   get stderr(): string {
-    return this.#stderr;
+    return this.#errors.join('\n');
   }
 
   /** The next line that it prints, parsed. */
   async line<T>(): Promise<T> {
-    const { done, value } = await this.#lines.next();
-    if (done === true) throw new Error(`the child ended: ${JSON.stringify(await this.ended)} ${this.#stderr}`);
-    return JSON.parse(value) as T;
+    const next = this.#taken;
+    this.#taken += 1;
+    const text = await this.#child.printed(() => this.#answers[next], `answer ${next}`, ANSWER_TIMEOUT_MS);
+    return JSON.parse(text) as T;
   }
 
   tell(object: unknown): void {
-    this.process.stdin?.write(`${JSON.stringify(object)}\n`);
+    this.#child.process.stdin?.write(`${JSON.stringify(object)}\n`);
   }
 
-  async kill(): Promise<Ending> {
-    this.process.kill('SIGKILL');
-    return this.ended;
+  async kill(): Promise<ProcessExit> {
+    await this.#child.kill();
+    return this.#child.exited;
   }
 }

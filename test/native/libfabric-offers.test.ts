@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { libfabricOffers, nativeStatus } from '../../src/native/native-fabric.js';
+import { libfabricOffers, nativeStatus } from '../../src/native/native-status.js';
 
 const { libfabric } = nativeStatus();
 

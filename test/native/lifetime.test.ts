@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type {
   FabricConnection,
   FabricEndpoint,
@@ -64,7 +65,7 @@ for (const provider of tested) {
     }
 
     async function open(): Promise<FabricPort> {
-      const fabric = await openNativeFabric({ providers: [provider], socketDir: directory });
+      const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
       fabrics.push(fabric);
       return fabric;
     }
@@ -235,7 +236,7 @@ async function writeUntilItEnds(connection: FabricConnection): Promise<WriteOutc
 
 /** Its own function, so that no frame that lives on refers to the fabric. */
 async function forgetFabric(provider: NativeProvider, directory: string): Promise<void> {
-  const fabric = await openNativeFabric({ providers: [provider], socketDir: directory });
+  const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
   await fabric.createArena({ path: join(directory, 'arena'), pageBytes: 4096, pages: 1 });
   await fabric.createSegment('s', join(directory, 'segment'), 4096);
   const [endpoint] = fabric.endpoints();

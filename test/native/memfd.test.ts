@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
 
@@ -30,7 +31,7 @@ for (const provider of tested) {
     test.each(['sealed', 'unsealed'])('%s, is delivered', async (kind) => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const child = spawn('python3', ['-c', engine, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
-      const options = { providers: [provider], socketDir: directory };
+      const options = { providers: [provider], socketDirectory: directory };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {

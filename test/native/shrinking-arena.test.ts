@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
@@ -16,7 +17,7 @@ for (const provider of ['same-host', 'tcp'] as const satisfies NativeProvider[])
   describe.skipIf(reason !== undefined)(name, () => {
     test('writes fail, and nobody crashes', async () => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
-      const options = { providers: [provider], socketDir: directory };
+      const options = { providers: [provider], socketDirectory: directory };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {

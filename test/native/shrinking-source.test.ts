@@ -5,7 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type NativeProvider, openNativeFabric } from '../../src/native/native-fabric.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
@@ -22,7 +23,7 @@ for (const provider of tested) {
     test('in the middle of being read: the write fails, the connection stays', async () => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       // Large slices: most of the time one is being read.
-      const options = { providers: [provider], socketDir: directory, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };
+      const options = { providers: [provider], socketDirectory: directory, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {

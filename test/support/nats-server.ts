@@ -8,7 +8,7 @@ import {
   type NatsServer,
   natsServerEnvironment,
   startNatsServer,
-} from '../../src/cli/demo/nats-server.js';
+} from '../../src/processes/nats-server.js';
 
 /** The reason why tests with NATS cannot run on this machine, or undefined if they can. */
 export const natsServerMissing =

@@ -1,48 +1,35 @@
-/** A command of the built program, as people run it. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** A command of the built program, as people run it. It ends with the test that started it. */
 import process from 'node:process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { ChildProcess } from '../../src/processes/child-process.js';
 import { within } from '../../src/processes/within.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-const START_TIMEOUT_MS = 60_000;
+const WAIT_MS = 60_000;
 
 export class Program {
-  readonly process: ChildProcess;
-  readonly #lines: string[] = [];
-  readonly #exit: Promise<unknown>;
-  #heard: () => void = () => undefined;
+  readonly #child: ChildProcess;
 
   constructor(...args: string[]) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#exit = once(this.process, 'exit').then(([code, signal]) => code ?? signal);
-    if (this.process.stdout === null) throw new Error('no output');
-    createInterface({ input: this.process.stdout }).on('line', (line) => {
-      this.#lines.push(line);
-      this.#heard();
-    });
-    onTestFinished(() => void this.process.kill('SIGKILL'));
+    const name = `kvferry ${args[0]}`;
+    this.#child = new ChildProcess({ name, command: process.execPath, args: [MAIN, ...args] });
+    onTestFinished(() => this.#child.kill());
   }
 
   /** Resolves with what `pattern` has in its first group, in the first line that it matches. */
-  async said(pattern: RegExp): Promise<string> {
-    const find = async () => {
-      for (;;) {
-        const found = this.#lines.map((line) => pattern.exec(line)).find((match) => match !== null);
-        if (found !== undefined) return found[1] ?? '';
-        await new Promise<void>((resolve) => {
-          this.#heard = resolve;
-        });
-      }
+  said(pattern: RegExp): Promise<string> {
+    const find = (line: string) => {
+      const match = pattern.exec(line);
+      return match === null ? undefined : (match[1] ?? '');
     };
-    return within(START_TIMEOUT_MS, `it never said ${pattern}:\n${this.#lines.join('\n')}`, find());
+    return this.#child.printed(find, `${pattern}`, WAIT_MS);
   }
 
-  end(signal: NodeJS.Signals): Promise<unknown> {
-    this.process.kill(signal);
-    return within(START_TIMEOUT_MS, 'it did not end', this.#exit);
+  async end(signal: NodeJS.Signals): Promise<unknown> {
+    this.#child.signal(signal);
+    const ended = within(WAIT_MS, `${this.#child.name} did not end after ${signal}`, this.#child.exited);
+    const { code, signal: endedBy } = await ended;
+    return code ?? endedBy;
   }
 }

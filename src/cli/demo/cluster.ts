@@ -1,12 +1,12 @@
 /** The agents of the demo: processes that the demo starts, or agents that already run. */
 import { fileURLToPath } from 'node:url';
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { ChildProcess, ENDED_WELL, KILLED } from '../../processes/child-process.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Role } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
-import { Child, ENDED_WELL, KILLED } from './child.js';
 import { SupervisedChild } from './supervised-child.js';
 
 const START_TIMEOUT_MS = 30_000;
@@ -92,7 +92,7 @@ export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<Op
 }
 
 /** One that people may kill is started again. */
-function keepAgent(agent: string, role: Role, options: ClusterOptions): Child | SupervisedChild {
+function keepAgent(agent: string, role: Role, options: ClusterOptions): ChildProcess | SupervisedChild {
   if (!options.allowFaults) return startAgent(agent, role, options);
   return new SupervisedChild({
     start: (life) => startAgent(agent, role, options, life),
@@ -100,8 +100,8 @@ function keepAgent(agent: string, role: Role, options: ClusterOptions): Child | 
   });
 }
 
-function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1): Child {
-  return new Child({
+function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1): ChildProcess {
+  return new ChildProcess({
     name: `agent ${agent}`,
     command: process.execPath,
     args: [

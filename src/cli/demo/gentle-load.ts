@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
+import { Random } from '../../figures/random.js';
 import type { Teardown } from '../../processes/teardown.js';
-import { Random } from '../../proof/simulation/random.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
 import { compute, consume, type Engines, openEngines } from './engines.js';

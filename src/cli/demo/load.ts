@@ -1,6 +1,7 @@
 /** Many requests at once, from every prefill agent to one decode agent, as engines and a router make them. */
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
+import { type Percentiles, percentilesOf } from '../../figures/statistics.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -8,7 +9,6 @@ import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { End } from '../../protocol/subjects.js';
 import { askStatuses, type Cluster } from './cluster.js';
 import { closeEngines, compute, consume, type Engines, openEngines, unreleased } from './engines.js';
-import { type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { CHUNKS_PER_BATCH, PROMPT_CHUNKS_MAX, type Prompt } from './workload.js';
 
@@ -44,7 +44,7 @@ export interface LoadResult {
   readonly joined: number;
   readonly bytesMoved: number;
   readonly seconds: number;
-  readonly putToReadyMs: Spread;
+  readonly putToReadyMs: Percentiles;
   /** Why requests did not become ready. */
   readonly problems: readonly string[];
   readonly mismatches: readonly string[];
@@ -97,7 +97,7 @@ export async function runLoad(
     joined: tally.joined,
     bytesMoved: tally.bytesMoved,
     seconds,
-    putToReadyMs: spread(tally.putToReadyMs),
+    putToReadyMs: percentilesOf(tally.putToReadyMs),
     problems: tally.problems,
     mismatches: tally.mismatches,
     leakedPages,

@@ -3,13 +3,13 @@
  * memcpy and one TCP stream right before and after, and how long a batch of a few bytes takes.
  */
 import type { KvferryClient } from '../../client/kvferry-client.js';
+import { median, type Percentiles, percentilesOf, rounded } from '../../figures/statistics.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
 import { closeEngines, compute, consume, openEngines } from './engines.js';
 import { heldPages, leftPages, providerOf } from './load.js';
-import { median, rounded, type Spread, spread } from './statistics.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
@@ -42,7 +42,7 @@ export interface QuietResult {
   readonly gbps: number;
   readonly memcpyGbps: number;
   readonly tcpGbps: number;
-  readonly controlMs: Spread;
+  readonly controlMs: Percentiles;
   readonly mismatches: readonly string[];
   readonly leakedPages: number;
   readonly provider: string;
@@ -124,7 +124,7 @@ export async function runQuiet(
     gbps: rounded(median(gbps)),
     memcpyGbps: rounded(median(memcpy)),
     tcpGbps: rounded(median(tcp)),
-    controlMs: spread(controlMs),
+    controlMs: percentilesOf(controlMs),
     mismatches,
     leakedPages,
     provider,

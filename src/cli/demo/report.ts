@@ -1,9 +1,10 @@
 /** What the demo found: as JSON for programs, as a table for people. */
-import { formatBytes } from '../../config/quantities.js';
+
+import { type Percentiles, rounded } from '../../figures/statistics.js';
+import { formatBytes } from '../../figures/units.js';
 import { renderTable } from '../table.js';
 import type { LoadResult } from './load.js';
 import type { QuietResult } from './quiet.js';
-import { rounded, type Spread } from './statistics.js';
 
 export interface DemoReport {
   readonly requests: number;
@@ -21,8 +22,8 @@ export interface DemoReport {
   readonly memcpyGbps: number | null;
   readonly tcpGbps: number | null;
   readonly quietBytes: number | null;
-  readonly controlMs: Spread | null;
-  readonly putToReadyMs: Spread;
+  readonly controlMs: Percentiles | null;
+  readonly putToReadyMs: Percentiles;
   readonly mismatches: number;
   readonly leakedPages: number;
   readonly provider: string;

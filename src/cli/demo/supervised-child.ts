@@ -1,13 +1,13 @@
-/** Keeps a process running: when it was killed, another takes its place. */
-import { type Child, KILLED } from './child.js';
+/** Keeps a process running: starts another one when it was killed. */
+import { type ChildProcess, KILLED } from '../../processes/child-process.js';
 
-/** Those who knew it shall see that it is gone. */
+/** Time before the restart, so that peers notice the end. */
 const AWAY_MS = 1500;
 
 export interface SupervisedChildOptions {
   /** Starts the process for the n-th time, from 1. */
-  readonly start: (life: number) => Child;
-  /** It was killed, and will be started again. */
+  readonly start: (life: number) => ChildProcess;
+  /** Called when the process was killed and will be started again. */
   readonly onKilled: () => void;
   readonly awayMs?: number;
 }
@@ -15,7 +15,7 @@ export interface SupervisedChildOptions {
 export class SupervisedChild {
   readonly name: string;
   readonly #options: SupervisedChildOptions;
-  #child: Child;
+  #child: ChildProcess;
   #lives = 1;
   #isStopping = false;
   #waiting: NodeJS.Timeout | undefined;
@@ -28,17 +28,17 @@ export class SupervisedChild {
     this.#options = options;
     this.#child = options.start(this.#lives);
     this.name = this.#child.name;
-    // Nobody may be listening yet.
+    // No caller may be waiting for it yet.
     this.#failure.catch(() => undefined);
     void this.#watch();
   }
 
-  /** Rejects when it ends otherwise than killed, without having been told to; never resolves. */
+  /** Rejects when the process ends by itself and was not killed. Never resolves. */
   failure(): Promise<never> {
     return this.#failure;
   }
 
-  /** As those of a child; when there is none at this moment, they say how the last one has ended. */
+  /** As that of a child process. Between two processes, resolves with how the last one ended. */
   stop(): Promise<string> {
     this.#startNoMore();
     return this.#child.stop();

@@ -3,7 +3,7 @@
  * 256 tokens. Its key is a hash of the whole prompt up to its end, as in real engines, so equal prefixes have equal keys.
  */
 import { createHash } from 'node:crypto';
-import { Random } from '../../proof/simulation/random.js';
+import { Random } from '../../figures/random.js';
 
 /** Lengths of prompts in chunks: 2K, 4K, 6K, 7.5K and 8K tokens. */
 const PROMPT_CHUNKS = [8, 16, 24, 30, 32] as const;

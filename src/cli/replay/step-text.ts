@@ -2,7 +2,7 @@
 
 import type { Output, PortError, Step } from '../../observe/recording/record.js';
 import type { RecordedStep, Recording } from '../../observe/replay/recording.js';
-import { messageOf } from '../../proof/failpoints/failpoint-names.js';
+import { messageOf } from '../../protocol/subjects.js';
 
 const ELLIPSIS = '…';
 const STEP_WIDTH = 7;

@@ -1,4 +1,5 @@
 /** The lines on the screen: a pure function of the measurements and the view. */
+import { roundAge, roundCount } from '../../figures/units.js';
 import type { PageCounts } from '../../protocol/fields.js';
 import { ends } from '../../protocol/subjects.js';
 import { printable } from '../printable.js';
@@ -19,7 +20,6 @@ const BAR_WIDTH = 16;
 const BYTES_PER_MB = 1e6;
 const BYTES_PER_GB = 1e9;
 const MS_PER_S = 1000;
-const S_PER_MIN = 60;
 /** Most of the lines that agents get when both tables are shown, as a fraction. */
 const AGENTS_SHARE = 0.5;
 
@@ -29,7 +29,7 @@ const agentColumns: readonly Column<AgentMeasure>[] = [
   {
     title: 'STATE',
     rank: 1,
-    cell: ({ state, silentMs }) => (silentMs === undefined ? state : `silent ${age(silentMs)}`),
+    cell: ({ state, silentMs }) => (silentMs === undefined ? state : `silent ${roundAge(silentMs)}`),
   },
   {
     title: 'PROVIDER',
@@ -52,14 +52,14 @@ const agentColumns: readonly Column<AgentMeasure>[] = [
     rank: 11,
     align: 'right',
     cell: ({ pages, quarantineAgeMs }) =>
-      pages === undefined || pages.quarantined === 0 ? '-' : `${pages.quarantined} for ${age(quarantineAgeMs)}`,
+      pages === undefined || pages.quarantined === 0 ? '-' : `${pages.quarantined} for ${roundAge(quarantineAgeMs)}`,
   },
   { title: 'ERRORS/s', rank: 10, align: 'right', cell: (row) => rate(row.errorsPerS) },
 ];
 
 const requestColumns: readonly Column<RequestMeasure>[] = [
   { title: 'REQUEST', rank: 0, isFlexible: true, cell: ({ request }) => request },
-  { title: 'AGE', rank: 1, align: 'right', cell: ({ ageMs }) => age(ageMs) },
+  { title: 'AGE', rank: 1, align: 'right', cell: ({ ageMs }) => roundAge(ageMs) },
   { title: 'AGENT', rank: 4, cell: ({ agent }) => agent },
   { title: 'SIDE', rank: 5, cell: ({ side }) => side },
   { title: 'STATE', rank: 2, isFlexible: true, cell: ({ state }) => state },
@@ -98,7 +98,7 @@ function header(measured: Measure | undefined, view: View, { address, intervalMs
   const title = ['kvferry top', address, `every ${intervalMs / MS_PER_S} s`, ...flags].join('  ');
   if (measured === undefined) return [title, 'waiting for the first answers of agents'];
   const { agents, silent, requests, writtenBytesPerS, endsPerS } = measured.totals;
-  const ended = ends.map((end) => `${decimal(endsPerS[end])} ${end}`).join(', ');
+  const ended = ends.map((end) => `${roundCount(endsPerS[end])} ${end}`).join(', ');
   return [
     title,
     `${agents} agents${silent === 0 ? '' : ` (${silent} silent)`}  ${requests} requests${rowsOf(measured)}  ` +
@@ -153,7 +153,7 @@ function shown({ head, rows }: Table, room: number, scroll: number): string[] {
 function waitsFor({ waiting }: RequestMeasure): string {
   if (waiting === undefined) return '-';
   const { gate, text, endsInMs } = waiting;
-  return `${gate}: ${text}${endsInMs === undefined ? '' : `, ${age(Math.max(0, endsInMs))} left`}`;
+  return `${gate}: ${text}${endsInMs === undefined ? '' : `, ${roundAge(Math.max(0, endsInMs))} left`}`;
 }
 
 /** The arena, drawn: `w` writing, `r` ready and leased, `k` retained as cache, `q` quarantined, `.` free. */
@@ -171,19 +171,7 @@ function bar({ total, writing, ready, retained, quarantined }: PageCounts): stri
 }
 
 function rate(perS: number | undefined, unit = 1): string {
-  return perS === undefined ? '-' : decimal(perS / unit);
-}
-
-/** About three digits, for a human reader. */
-function decimal(value: number): string {
-  return value === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1);
-}
-
-function age(milliseconds: number): string {
-  const seconds = milliseconds / MS_PER_S;
-  if (seconds < S_PER_MIN) return `${seconds.toFixed(1)}s`;
-  const minutes = Math.floor(seconds / S_PER_MIN);
-  return `${minutes}m${String(Math.floor(seconds % S_PER_MIN)).padStart(2, '0')}s`;
+  return perS === undefined ? '-' : roundCount(perS / unit);
 }
 
 function compare(a: string, b: string): number {

@@ -1,4 +1,4 @@
-// What the addon exports. Declared on the other side in native.ts, in the same order.
+// The exports of the addon. native.ts declares them in the same order.
 #include <napi.h>
 
 #include "core/baseline.h"
@@ -18,7 +18,7 @@ Napi::Value libfabric_version(const Napi::CallbackInfo& info) {
   return object;
 }
 
-// Why the provider cannot be had here; empty when it can.
+// The reason why the provider is unavailable on this host; empty when it is available.
 Napi::Value probe_provider(const Napi::CallbackInfo& info) {
   std::string reason;
 #ifdef KVFERRY_HAS_LIBFABRIC

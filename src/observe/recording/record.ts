@@ -2,8 +2,8 @@
  * The format of a recording: a header, then a line for each input (`in`, a numbered step) and for each output that
  * followed from it (`out`). docs/replay.md describes the file.
  *
- * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set in
- * that step.
+ * Questions (calls with an answer that comes later) and timers are named `<step>.<n>`: the n-th that was asked or set
+ * in that step.
  */
 import { z } from 'zod';
 import type { AgentOptions } from '../../actors/env/agent-options.js';

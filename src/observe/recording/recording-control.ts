@@ -1,7 +1,4 @@
-/**
- * A control port that is recorded. Headers are not: nothing that an agent does depends on them, and a replay would have
- * others.
- */
+/** A control port that is recorded, except its headers: an agent's behaviour does not depend on them. */
 import type {
   ControlMessage,
   ControlPort,
@@ -9,57 +6,57 @@ import type {
   ControlSubscription,
   RequestOptions,
 } from '../../ports/control.js';
+import { ForwardingControl } from '../../ports/forwarding-control.js';
 import type { MessageHeaders } from '../../protocol/headers.js';
 import type { Recorder } from './recorder.js';
 
-export class RecordingControl implements ControlPort {
-  readonly #control: ControlPort;
+export class RecordingControl extends ForwardingControl {
   readonly #recorder: Recorder;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
 
   constructor(control: ControlPort, recorder: Recorder) {
-    this.#control = control;
+    super(control);
     this.#recorder = recorder;
-    control.onStatus((status) => {
+    super.onStatus((status) => {
       recorder.arrive({ in: 'status', status }, () => {
         for (const listener of this.#listeners) listener(status);
       });
     });
   }
 
-  request(subject: string, body: string, options: RequestOptions): Promise<string> {
+  override request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request',
       { subject, body: redaction.body(body), timeoutMs: options.timeoutMs },
       {
-        begin: () => this.#control.request(subject, body, options),
+        begin: () => super.request(subject, body, options),
         record: (answer) => redaction.body(answer),
       },
     );
   }
 
-  requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+  override requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
     const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request.all',
       { subject, body: redaction.body(body), ...options },
       {
-        begin: () => this.#control.requestAll(subject, body, options),
+        begin: () => super.requestAll(subject, body, options),
         record: (found) => found.map((answer) => redaction.body(answer)),
       },
     );
   }
 
-  publish(subject: string, body: string, headers?: MessageHeaders): void {
+  override publish(subject: string, body: string, headers?: MessageHeaders): void {
     const output = { out: 'publish', subject, body: this.#recorder.redaction.body(body) } as const;
-    this.#recorder.now(output, () => this.#control.publish(subject, body, headers));
+    this.#recorder.now(output, () => super.publish(subject, body, headers));
   }
 
-  subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
+  override subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
     let isOpen = true;
     this.#recorder.note({ out: 'subscribe', subject });
-    const subscription = this.#control.subscribe(subject, (message) => {
+    const subscription = super.subscribe(subject, (message) => {
       const body = this.#recorder.redaction.body(message.body);
       const input = { in: 'message', to: subject, subject: message.subject, body } as const;
       const deliver = () => handler(this.#answering(message));
@@ -74,19 +71,19 @@ export class RecordingControl implements ControlPort {
     };
   }
 
-  onStatus(listener: (status: ControlStatus) => void): void {
+  override onStatus(listener: (status: ControlStatus) => void): void {
     this.#listeners.push(listener);
   }
 
-  flush(): Promise<void> {
-    return this.#recorder.ask('flush', {}, { begin: () => this.#control.flush() });
+  override flush(): Promise<void> {
+    return this.#recorder.ask('flush', {}, { begin: () => super.flush() });
   }
 
-  close(): Promise<void> {
-    return this.#recorder.ask('control.close', {}, { begin: () => this.#control.close() });
+  override close(): Promise<void> {
+    return this.#recorder.ask('control.close', {}, { begin: () => super.close() });
   }
 
-  /** The message in whose turn we are. */
+  /** The message with a recorded `respond`. Called in the message's own turn: `step` is its step. */
   #answering(message: ControlMessage): ControlMessage {
     const { step, redaction } = this.#recorder;
     const { subject, body, headers } = message;

@@ -1,4 +1,4 @@
-/** A fabric port that is recorded. Tokens of remote keys are not written down. */
+/** A fabric port that is recorded. The recording does not contain the tokens of remote keys. */
 import type {
   ArenaOptions,
   FabricConnection,
@@ -10,85 +10,87 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
+import { ForwardingConnection, ForwardingFabric } from '../../ports/forwarding-fabric.js';
 import type { FabricOffer } from './record.js';
 import { type Recorder, toPortError } from './recorder.js';
 
-export class RecordingFabric implements FabricPort {
-  readonly #fabric: FabricPort;
+export class RecordingFabric extends ForwardingFabric {
   readonly #recorder: Recorder;
-  /** As it was when the agent last learnt of it: it must not change in the middle of a turn. */
+  /**
+   * The offer that the agent sees. It is read again only when the arena is created, so it never changes within a turn.
+   */
   #offer: FabricOffer;
 
   constructor(fabric: FabricPort, recorder: Recorder) {
-    this.#fabric = fabric;
+    super(fabric);
     this.#recorder = recorder;
-    this.#offer = offerOf(fabric);
+    this.#offer = this.#currentOffer();
   }
 
-  endpoints(): readonly FabricEndpoint[] {
+  override endpoints(): readonly FabricEndpoint[] {
     return this.#offer.endpoints;
   }
 
-  unavailable(): readonly UnavailableProvider[] {
+  override unavailable(): readonly UnavailableProvider[] {
     return this.#offer.unavailable;
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    const reachable = this.#fabric.canReach(endpoint);
+  override canReach(endpoint: FabricEndpoint): boolean {
+    const reachable = super.canReach(endpoint);
     this.#recorder.note({ out: 'reach', endpoint, reachable });
     return reachable;
   }
 
-  async createArena(options: ArenaOptions): Promise<void> {
+  override async createArena(options: ArenaOptions): Promise<void> {
     this.#offer = await this.#recorder.ask(
       'arena',
       { ...options },
       {
         begin: async () => {
-          await this.#fabric.createArena(options);
-          return offerOf(this.#fabric);
+          await super.createArena(options);
+          return this.#currentOffer();
         },
         record: (offer) => offer,
       },
     );
   }
 
-  grant(provider: Provider): Promise<FabricGrant> {
+  override grant(provider: Provider): Promise<FabricGrant> {
     return this.#recorder.ask(
       'grant',
       { provider },
       {
-        begin: () => this.#fabric.grant(provider),
+        begin: () => super.grant(provider),
         record: (grant) => this.#redacted(grant),
       },
     );
   }
 
-  revoke(grantId: string): Promise<void> {
-    return this.#recorder.ask('revoke', { grant: grantId }, { begin: () => this.#fabric.revoke(grantId) });
+  override revoke(grantId: string): Promise<void> {
+    return this.#recorder.ask('revoke', { grant: grantId }, { begin: () => super.revoke(grantId) });
   }
 
-  attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  override attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
     return this.#recorder.ask(
       'attach',
       { name, path },
       {
-        begin: () => this.#fabric.attachSegment(name, path),
+        begin: () => super.attachSegment(name, path),
         record: (attached) => attached,
       },
     );
   }
 
-  createSegment(name: string, path: string, bytes: number): Promise<void> {
-    const begin = () => this.#fabric.createSegment(name, path, bytes);
+  override createSegment(name: string, path: string, bytes: number): Promise<void> {
+    const begin = () => super.createSegment(name, path, bytes);
     return this.#recorder.ask('segment', { name, path, bytes }, { begin });
   }
 
-  detachSegment(name: string): Promise<void> {
-    return this.#recorder.ask('detach', { name }, { begin: () => this.#fabric.detachSegment(name) });
+  override detachSegment(name: string): Promise<void> {
+    return this.#recorder.ask('detach', { name }, { begin: () => super.detachSegment(name) });
   }
 
-  async connect(
+  override async connect(
     endpoint: FabricEndpoint,
     grant: FabricGrant,
     options: { timeoutMs: number },
@@ -97,14 +99,18 @@ export class RecordingFabric implements FabricPort {
     const args = { endpoint, grant: this.#redacted(grant), timeoutMs: options.timeoutMs };
     this.#recorder.note({ out: 'ask', question, call: 'connect', with: args });
     const connection = await this.#recorder.answerTo(question, {
-      begin: () => this.#fabric.connect(endpoint, grant, options),
+      begin: () => super.connect(endpoint, grant, options),
       record: ({ provider, detail }) => ({ provider, detail }),
     });
     return new RecordingConnection(question, connection, this.#recorder);
   }
 
-  close(): Promise<void> {
-    return this.#recorder.ask('close', {}, { begin: () => this.#fabric.close() });
+  override close(): Promise<void> {
+    return this.#recorder.ask('close', {}, { begin: () => super.close() });
+  }
+
+  #currentOffer(): FabricOffer {
+    return { endpoints: [...super.endpoints()], unavailable: [...super.unavailable()] };
   }
 
   #redacted(grant: FabricGrant): FabricGrant {
@@ -113,23 +119,18 @@ export class RecordingFabric implements FabricPort {
   }
 }
 
-class RecordingConnection implements FabricConnection {
-  readonly provider: Provider;
-  readonly detail: string;
-  /** The question that it is the answer to. */
+class RecordingConnection extends ForwardingConnection {
+  /** The name of the question that this connection answered. */
   readonly #name: string;
-  readonly #connection: FabricConnection;
   readonly #recorder: Recorder;
 
   constructor(name: string, connection: FabricConnection, recorder: Recorder) {
-    this.provider = connection.provider;
-    this.detail = connection.detail;
+    super(connection);
     this.#name = name;
-    this.#connection = connection;
     this.#recorder = recorder;
   }
 
-  write(items: readonly WriteItem[]): FabricWrite {
+  override write(items: readonly WriteItem[]): FabricWrite {
     const question = this.#recorder.nextName();
     const asked = {
       out: 'ask',
@@ -148,13 +149,13 @@ class RecordingConnection implements FabricConnection {
     };
   }
 
-  close(): Promise<void> {
-    return this.#recorder.ask('disconnect', { connection: this.#name }, { begin: () => this.#connection.close() });
+  override close(): Promise<void> {
+    return this.#recorder.ask('disconnect', { connection: this.#name }, { begin: () => super.close() });
   }
 
   #begin(items: readonly WriteItem[], onThrown: (error: unknown) => void): FabricWrite {
     try {
-      return this.#connection.write(items);
+      return super.write(items);
     } catch (error) {
       onThrown(error);
       throw error;
@@ -164,11 +165,7 @@ class RecordingConnection implements FabricConnection {
 
 export type WriteRow = readonly [segment: string, sourceOffset: number, targetOffset: number, length: number];
 
-/** One array an item: there can be thousands. */
+/** One array for each item keeps the recording small: a write can have thousands of items. */
 export function rowsOf(items: readonly WriteItem[]): WriteRow[] {
   return items.map(({ segment, sourceOffset, targetOffset, length }) => [segment, sourceOffset, targetOffset, length]);
-}
-
-function offerOf(fabric: FabricPort): FabricOffer {
-  return { endpoints: [...fabric.endpoints()], unavailable: [...fabric.unavailable()] };
 }

@@ -1,4 +1,4 @@
-/** The control port of a replay. */
+/** The control port of a replay. It answers from the recording and sends no message. */
 import type {
   ControlMessage,
   ControlPort,

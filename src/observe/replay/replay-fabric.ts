@@ -89,7 +89,7 @@ class ReplayConnection implements FabricConnection {
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
   /** Writes that the recording lacks. */
-  readonly #unheard = new Set<string>();
+  readonly #unrecorded = new Set<string>();
 
   constructor(name: string, made: { provider: Provider; detail: string }, turn: ReplayTurn, questions: Questions) {
     this.provider = made.provider;
@@ -102,7 +102,7 @@ class ReplayConnection implements FabricConnection {
   write(items: readonly WriteItem[]): FabricWrite {
     const args = { connection: this.#name, items: rowsOf(items) };
     const { name: question, isRecorded, answer: done } = this.#questions.ask('write', args);
-    if (!isRecorded) this.#unheard.add(question);
+    if (!isRecorded) this.#unrecorded.add(question);
     return {
       done,
       stop: () => {
@@ -120,7 +120,7 @@ class ReplayConnection implements FabricConnection {
       code: 'connection_lost',
       message: 'the connection was closed',
     };
-    for (const question of this.#unheard) this.#questions.answer(question, lost, undefined);
+    for (const question of this.#unrecorded) this.#questions.answer(question, lost, undefined);
     return this.#questions.ask('disconnect', { connection: this.#name }).answer;
   }
 }

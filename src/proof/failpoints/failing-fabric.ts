@@ -1,4 +1,7 @@
-/** A fabric port with failpoints around it. A call that fails there rejects `fabric_error`; a write ends with it. */
+/**
+ * A fabric port with failpoints around its calls. A call that fails at one rejects `fabric_error`; a write ends with
+ * it.
+ */
 import type {
   ArenaOptions,
   FabricConnection,
@@ -7,92 +10,74 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
-  UnavailableProvider,
   WriteItem,
   WriteOutcome,
 } from '../../ports/fabric.js';
+import { ForwardingConnection, ForwardingFabric } from '../../ports/forwarding-fabric.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { FabricCall } from './failpoint-names.js';
 import type { Failpoints } from './failpoints.js';
 
-export class FailingFabric implements FabricPort {
-  readonly #fabric: FabricPort;
+export class FailingFabric extends ForwardingFabric {
   readonly #failpoints: Failpoints;
 
   constructor(fabric: FabricPort, failpoints: Failpoints) {
-    this.#fabric = fabric;
+    super(fabric);
     this.#failpoints = failpoints;
   }
 
-  endpoints(): readonly FabricEndpoint[] {
-    return this.#fabric.endpoints();
+  override createArena(options: ArenaOptions): Promise<void> {
+    return around(this.#failpoints, 'arena', () => super.createArena(options));
   }
 
-  unavailable(): readonly UnavailableProvider[] {
-    return this.#fabric.unavailable();
+  override grant(provider: Provider): Promise<FabricGrant> {
+    return around(this.#failpoints, 'grant', () => super.grant(provider));
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    return this.#fabric.canReach(endpoint);
+  override revoke(grantId: string): Promise<void> {
+    return around(this.#failpoints, 'revoke', () => super.revoke(grantId));
   }
 
-  createArena(options: ArenaOptions): Promise<void> {
-    return around(this.#failpoints, 'arena', () => this.#fabric.createArena(options));
+  override attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+    return around(this.#failpoints, 'attach', () => super.attachSegment(name, path));
   }
 
-  grant(provider: Provider): Promise<FabricGrant> {
-    return around(this.#failpoints, 'grant', () => this.#fabric.grant(provider));
+  override createSegment(name: string, path: string, bytes: number): Promise<void> {
+    return around(this.#failpoints, 'segment', () => super.createSegment(name, path, bytes));
   }
 
-  revoke(grantId: string): Promise<void> {
-    return around(this.#failpoints, 'revoke', () => this.#fabric.revoke(grantId));
+  override detachSegment(name: string): Promise<void> {
+    return around(this.#failpoints, 'detach', () => super.detachSegment(name));
   }
 
-  attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
-    return around(this.#failpoints, 'attach', () => this.#fabric.attachSegment(name, path));
-  }
-
-  createSegment(name: string, path: string, bytes: number): Promise<void> {
-    return around(this.#failpoints, 'segment', () => this.#fabric.createSegment(name, path, bytes));
-  }
-
-  detachSegment(name: string): Promise<void> {
-    return around(this.#failpoints, 'detach', () => this.#fabric.detachSegment(name));
-  }
-
-  async connect(
+  override async connect(
     endpoint: FabricEndpoint,
     grant: FabricGrant,
     options: { timeoutMs: number },
   ): Promise<FabricConnection> {
-    const connection = await around(this.#failpoints, 'connect', () => this.#fabric.connect(endpoint, grant, options));
+    const connection = await around(this.#failpoints, 'connect', () => super.connect(endpoint, grant, options));
     return new FailingConnection(connection, this.#failpoints);
   }
 
-  close(): Promise<void> {
-    return around(this.#failpoints, 'close', () => this.#fabric.close());
+  override close(): Promise<void> {
+    return around(this.#failpoints, 'close', () => super.close());
   }
 }
 
-class FailingConnection implements FabricConnection {
-  readonly provider: Provider;
-  readonly detail: string;
-  readonly #connection: FabricConnection;
+class FailingConnection extends ForwardingConnection {
   readonly #failpoints: Failpoints;
 
   constructor(connection: FabricConnection, failpoints: Failpoints) {
-    this.provider = connection.provider;
-    this.detail = connection.detail;
-    this.#connection = connection;
+    super(connection);
     this.#failpoints = failpoints;
   }
 
-  write(items: readonly WriteItem[]): FabricWrite {
-    return new FailingWrite(() => this.#connection.write(items), this.#failpoints);
+  override write(items: readonly WriteItem[]): FabricWrite {
+    return new FailingWrite(() => super.write(items), this.#failpoints);
   }
 
-  close(): Promise<void> {
-    return around(this.#failpoints, 'disconnect', () => this.#connection.close());
+  override close(): Promise<void> {
+    return around(this.#failpoints, 'disconnect', () => super.close());
   }
 }
 

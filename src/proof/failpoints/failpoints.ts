@@ -1,18 +1,18 @@
 /**
- * Named places in the protocol at which a process can be killed, stopped, slowed down or failed. They sit around the ports,
- * where every step of the protocol passes; nothing that moves bytes knows of them. They are armed when the process starts,
- * for tests, or while it runs, by faults on request.
+ * Failpoints: named steps of the protocol at which a process can be killed, stopped or slowed down, or the step can
+ * fail. Decorators of the ports call them, so the code that moves bytes does not depend on them. Tests arm failpoints
+ * when the process starts; faults on request hold them while it runs.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type { Failpoint, FailpointAction } from './failpoint-spec.js';
 
 export interface FailpointHost {
   readonly clock: ClockPort;
-  /** Sends the signal to this process. Returns only after a SIGSTOP that was taken back, or in tests. */
+  /** Sends the signal to this process. Returns after a SIGSTOP that a SIGCONT followed, or in tests. */
   signal(name: 'SIGKILL' | 'SIGSTOP'): void;
 }
 
-/** What the caller of `reach` has to do: nothing more, or what the step's failure is. */
+/** What the caller of `reach` must do: continue with the step, or fail it. */
 export type Reached = 'pass' | 'fail';
 
 export class Failpoints {
@@ -26,20 +26,20 @@ export class Failpoints {
     this.#host = host;
   }
 
-  /** Until the returned function is called, whatever reaches `name` waits for `wait` before it goes on. */
+  /** Makes each step that reaches `name` wait for `wait`. The returned function ends the hold. */
   hold(name: string, wait: () => Promise<void>): () => void {
     const hold = { name, wait };
     this.#holds.add(hold);
     return () => void this.#holds.delete(hold);
   }
 
-  /** Is anything to happen at this place, ever? */
+  /** Whether a failpoint or a hold exists for this step. */
   isArmed(name: string): boolean {
     const isHere = (armed: { readonly name: string }) => armed.name === name;
     return this.#armed.some(isHere) || [...this.#holds].some(isHere);
   }
 
-  /** The place `name` is reached. Resolves when the step may go on, or shall fail. */
+  /** Call before the step `name`. Resolves when the step may continue or must fail. */
   async reach(name: string): Promise<Reached> {
     for (const hold of [...this.#holds]) if (hold.name === name) await hold.wait();
     const action = this.#due(name);

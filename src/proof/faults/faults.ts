@@ -1,6 +1,6 @@
 /**
- * Makes the faults happen that are asked for, to the process and the ports of one agent; the agent knows nothing of it. What
- * lasts ends by itself, or when it is healed; a newer fault of a kind takes the place of the one before.
+ * Injects requested faults into the process and the ports of one agent. The agent itself takes no part. A lasting fault
+ * ends after its time or when it is healed. A new fault replaces a lasting one of the same kind.
  */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
@@ -11,19 +11,22 @@ import { FAULT_MS_MAX } from '../../protocol/limits.js';
 import type { Failpoints } from '../failpoints/failpoints.js';
 import type { SeverableControl } from './severable-control.js';
 
-/** Others hold an agent for lost after nearly three heartbeats; this much more, and one sees what follows. */
+/**
+ * Peers declare an agent dead after 2.75 heartbeats without one. A fault lasts longer than that by default, so that the
+ * consequences show.
+ */
 const LOST_HEARTBEATS = 3;
 const AFTERMATH_MS = 2000;
-/** How much later each write is posted. */
+/** Delay of each write during `slow-write`. */
 const SLOW_WRITE_MS = 500;
 
-/** The process to which it happens. */
+/** The process in which the faults happen. */
 export interface FaultHost {
   readonly clock: ClockPort;
   readonly logger: Logger;
-  /** As SIGKILL does. */
+  /** Ends the process as SIGKILL does. */
   kill(): void;
-  /** As SIGSTOP does, and after that time SIGCONT. */
+  /** Stops the process as SIGSTOP does, and continues it after that time. */
   stopFor(timeMs: number): void;
 }
 
@@ -31,16 +34,16 @@ export interface FaultsOptions {
   readonly agent: string;
   readonly role: Role;
   readonly heartbeatMs: number;
-  /** The agent's line to NATS. */
+  /** The agent's connection to NATS. */
   readonly line: Pick<SeverableControl, 'cut'>;
-  /** Those around the agent's fabric. */
+  /** The failpoints around the agent's fabric. */
   readonly failpoints: Pick<Failpoints, 'hold'>;
   readonly host: FaultHost;
 }
 
-/** A fault that has happened, or will as soon as the order is answered: when the process could not answer after it. */
+/** A fault that has begun, or that begins after the answer because the process could not answer any more. */
 export interface StruckFault {
-  /** How long it lasts, if it does. */
+  /** Duration of a lasting fault. */
   readonly forMs?: number;
   readonly afterAnswer?: () => void;
 }
@@ -49,18 +52,18 @@ type Lasting = Extract<Fault, 'partition' | 'slow-write' | 'zombie-writer'>;
 
 export class Faults {
   readonly #options: FaultsOptions;
-  /** What lasts at this moment, and how to end it. */
+  /** How to end each lasting fault. */
   readonly #lasting = new Map<Lasting, () => void>();
 
   constructor(options: FaultsOptions) {
     this.#options = options;
   }
 
-  /** Throws `role_mismatch` for a fault of writes at an agent that writes nothing; then nothing has happened. */
+  /** Throws `role_mismatch`, without any effect, for a fault of writes at an agent that writes nothing. */
   strike({ fault, forMs = this.#defaultMs }: Pick<FaultRequest, 'fault' | 'forMs'>): StruckFault {
     const { agent, role, host, line } = this.#options;
     if (role === 'decode' && (fault === 'slow-write' || fault === 'zombie-writer')) {
-      throw new KvferryError('role_mismatch', `agent ${agent} is ${role}: it writes nothing`, { field: 'fault' });
+      throw new KvferryError('role_mismatch', `agent ${agent} has role ${role} and writes nothing`, { field: 'fault' });
     }
     switch (fault) {
       case 'kill':
@@ -82,7 +85,7 @@ export class Faults {
     }
   }
 
-  /** Ends everything that lasts. */
+  /** Ends every lasting fault. */
   heal(): void {
     for (const end of [...this.#lasting.values()]) end();
   }
@@ -91,7 +94,7 @@ export class Faults {
     return Math.min(LOST_HEARTBEATS * this.#options.heartbeatMs + AFTERMATH_MS, FAULT_MS_MAX);
   }
 
-  /** It has begun, and ends with `end`: after `forMs`, or when it is healed. */
+  /** Registers a lasting fault. `end` undoes it, after `forMs` or when it is healed. */
   #begin(fault: Lasting, forMs: number, end: () => void): void {
     const { clock, logger } = this.#options.host;
     this.#lasting.get(fault)?.();
@@ -102,7 +105,7 @@ export class Faults {
     };
     const timer = clock.setTimeout(() => {
       finish();
-      logger.warn({ fault }, 'fault is over');
+      logger.warn({ fault }, 'fault ended');
     }, forMs);
     this.#lasting.set(fault, finish);
   }
@@ -113,20 +116,20 @@ export class Faults {
     this.#begin('slow-write', forMs, failpoints.hold('write.starting', wait));
   }
 
-  /** The next write becomes that of a zombie, if there is one soon. */
+  /** Turns the next write into that of a zombie, if a write starts within `FAULT_MS_MAX`. */
   #awaitZombie(heldMs: number): void {
     const stopWaiting = this.#options.failpoints.hold('write.starting', () => this.#holdWrite(heldMs));
     this.#begin('zombie-writer', FAULT_MS_MAX, stopWaiting);
   }
 
   /**
-   * A write is about to be posted. It is held while the line is cut, for so long that its receiver gives the agent up and
-   * revokes its remote key; then it is posted all the same. Only a heartbeat later the agent can hear what has happened: it
-   * would stop the write.
+   * Holds a write that is about to be posted, and cuts the line. Meanwhile the receiver declares the agent dead and
+   * revokes its remote key. Then the write is posted. The line is restored one heartbeat later, because an agent that
+   * learns of its own death would stop the write.
    */
   #holdWrite(heldMs: number): Promise<void> {
     const { line, heartbeatMs, host } = this.#options;
-    host.logger.warn({ heldMs }, 'a write is held, and the line is cut');
+    host.logger.warn({ heldMs }, 'write held and line cut');
     this.#begin('partition', heldMs + heartbeatMs, line.cut());
     return new Promise((resolve) => this.#begin('zombie-writer', heldMs, resolve));
   }

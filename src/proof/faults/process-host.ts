@@ -1,4 +1,4 @@
-/** What happens to the process itself. */
+/** Faults of the process itself: SIGKILL and SIGSTOP. */
 import { spawn } from 'node:child_process';
 import type { Logger } from 'pino';
 import type { FaultHost } from './faults.js';
@@ -9,11 +9,11 @@ const STOP_AND_CONTINUE = 'kill -STOP "$1" && sleep "$2" && kill -CONT "$1"';
 export function processHost(logger: Logger): Pick<FaultHost, 'kill' | 'stopFor'> {
   return {
     kill: () => void process.kill(process.pid, 'SIGKILL'),
-    /** A process that is stopped cannot wake itself: another one does both, so that they come in this order. */
+    /** A stopped process cannot wake itself. One helper process sends both signals, so that they arrive in order. */
     stopFor: (timeMs) => {
       const args = ['-c', STOP_AND_CONTINUE, 'sh', `${process.pid}`, `${timeMs / MS_PER_S}`];
       const helper = spawn('sh', args, { detached: true, stdio: 'ignore' });
-      helper.once('error', (err) => logger.error({ err }, 'this process could not be stopped'));
+      helper.once('error', (err) => logger.error({ err }, 'fault stop failed: cannot start the helper process'));
       helper.unref();
     },
   };

@@ -1,6 +1,6 @@
 /**
- * Answers orders to make a fault happen. On a port of its own, not the agent's: that may be cut, and the agent, or its
- * recording, shall see nothing but the effects.
+ * Serves fault orders. It uses its own control port, because a fault can cut the agent's port, and because the agent
+ * and its recording must see only the effects of a fault.
  */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
@@ -12,7 +12,7 @@ import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { subjects } from '../../protocol/subjects.js';
 import type { Faults, StruckFault } from './faults.js';
 
-/** How long the fault waits for its answer to be sent. */
+/** Longest time that a fault waits until its answer is sent. */
 const ANSWER_TIMEOUT_MS = 1000;
 
 export interface FaultService {
@@ -21,8 +21,7 @@ export interface FaultService {
   readonly logger: Logger;
   readonly agent: string;
   readonly epoch: string;
-  /** Undefined: none is allowed, and each order is refused. */
-  readonly faults: Pick<Faults, 'strike'> | undefined;
+  readonly faults: Pick<Faults, 'strike'>;
 }
 
 export function serveFaults(service: FaultService): ControlSubscription {
@@ -46,34 +45,35 @@ async function obey(service: FaultService, message: ControlMessage): Promise<voi
   struck.afterAnswer();
 }
 
-function strike({ agent, faults, logger }: FaultService, body: string): StruckFault {
-  if (faults === undefined) {
-    throw new KvferryError('faults_not_allowed', `agent ${agent} was not started with --allow-faults`);
-  }
+function strike({ faults, logger }: FaultService, body: string): StruckFault {
   const { fault, forMs } = decode(faultRequest, body);
   const struck = faults.strike({ fault, forMs });
-  logger.warn({ fault, forMs: struck.forMs }, 'fault on request');
+  logger.warn({ fault, forMs: struck.forMs }, 'fault injected on request');
   return struck;
 }
 
-/** Resolves when the answer is with NATS, or could not be brought there in time: the fault happens all the same. */
+/** Resolves when NATS has the answer, or when it took too long: the fault happens in either case. */
 async function sent({ control, clock, logger }: FaultService): Promise<void> {
   let timer: unknown;
   const late = new Promise<void>((resolve) => {
     timer = clock.setTimeout(resolve, ANSWER_TIMEOUT_MS);
   });
-  const flushed = control.flush().catch((err: unknown) => logger.warn({ err }, 'answer may not have been sent'));
+  const flushed = control
+    .flush()
+    .catch((err: unknown) => logger.warn({ err }, 'answer to a fault order may not have been sent'));
   await Promise.race([flushed, late]);
   clock.clearTimeout(timer);
 }
 
 function refuse(logger: Logger, message: ControlMessage, error: unknown): void {
   const refusal =
-    error instanceof KvferryError ? error : new KvferryError('internal', 'the fault failed', { cause: error });
-  logger.warn({ code: refusal.code, err: error }, 'fault refused');
+    error instanceof KvferryError
+      ? error
+      : new KvferryError('internal', 'injecting the fault failed', { cause: error });
+  logger.warn({ code: refusal.code, err: error }, 'fault order refused');
   try {
     message.respond(encodeError(refusal));
   } catch (err) {
-    logger.warn({ err }, 'refusal could not be sent');
+    logger.warn({ err }, 'refusal of a fault order could not be sent');
   }
 }

@@ -1,37 +1,36 @@
 /**
- * A control port whose line can be cut, as if the network had gone away. It is to its user what NATS is during an outage:
- * it says so, questions under way are rejected `disconnected`, nothing comes in, answers are lost, and what is published is
- * kept and sent when the line is mended.
+ * A control port whose line can be cut. A cut line behaves like the NATS client during an outage: the port reports
+ * `disconnected`, open requests reject `disconnected`, no message arrives, and answers are lost. Published messages are
+ * kept and sent when the line is restored.
  */
 import type { Logger } from 'pino';
 import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../../ports/control.js';
+import { ForwardingControl } from '../../ports/forwarding-control.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
-/** Bytes of messages that are kept while the line is cut; more drop the oldest. */
+/** Most bytes of messages that are kept while the line is cut. Further messages push the oldest ones out. */
 const KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Whatever a message consists of, it is passed on as it is. */
 type Publication = Parameters<ControlPort['publish']>;
 
-export class SeverableControl implements ControlPort {
-  readonly #control: ControlPort;
+export class SeverableControl extends ForwardingControl {
   readonly #logger: Logger;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
-  /** Those that cut the line, and have not mended it. */
+  /** Cuts that have not been undone. */
   readonly #cuts = new Set<symbol>();
-  /** How to end each question that is under way. */
+  /** Rejects each open request. */
   readonly #waits = new Set<(error: KvferryError) => void>();
   readonly #kept: { readonly publication: Publication; readonly bytes: number }[] = [];
   #keptBytes = 0;
-  /** Of the line below. */
+  /** Status of the control port inside. */
   #status: ControlStatus = 'connected';
   #isClosed = false;
 
   constructor(control: ControlPort, logger: Logger) {
-    this.#control = control;
+    super(control);
     this.#logger = logger;
-    control.onStatus((status) => {
+    super.onStatus((status) => {
       this.#status = status;
       if (!this.isCut) this.#report();
     });
@@ -41,7 +40,7 @@ export class SeverableControl implements ControlPort {
     return this.#cuts.size > 0;
   }
 
-  /** Cuts the line until the returned function is called; with several cuts, until all of them have been mended. */
+  /** Cuts the line and returns a function that undoes the cut. The line is restored when every cut has been undone. */
   cut(): () => void {
     const wasConnected = this.#isConnected;
     const cut = Symbol('cut');
@@ -49,25 +48,25 @@ export class SeverableControl implements ControlPort {
     for (const reject of [...this.#waits]) reject(disconnected());
     if (wasConnected) this.#report();
     return () => {
-      if (this.#cuts.delete(cut) && !this.isCut) this.#mended();
+      if (this.#cuts.delete(cut) && !this.isCut) this.#restored();
     };
   }
 
-  request(...question: Parameters<ControlPort['request']>): Promise<string> {
-    return this.#ask(() => this.#control.request(...question));
+  override request(...question: Parameters<ControlPort['request']>): Promise<string> {
+    return this.#ask(() => super.request(...question));
   }
 
-  requestAll(...question: Parameters<ControlPort['requestAll']>): Promise<string[]> {
-    return this.#ask(() => this.#control.requestAll(...question));
+  override requestAll(...question: Parameters<ControlPort['requestAll']>): Promise<string[]> {
+    return this.#ask(() => super.requestAll(...question));
   }
 
-  publish(...publication: Publication): void {
-    if (!this.isCut || this.#isClosed) this.#control.publish(...publication);
+  override publish(...publication: Publication): void {
+    if (!this.isCut || this.#isClosed) super.publish(...publication);
     else this.#keep(publication);
   }
 
-  subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
-    return this.#control.subscribe(subject, (message) => {
+  override subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
+    return super.subscribe(subject, (message) => {
       if (this.isCut) return;
       const respond = (answer: string) => {
         if (!this.isCut) message.respond(answer);
@@ -76,27 +75,27 @@ export class SeverableControl implements ControlPort {
     });
   }
 
-  onStatus(listener: (status: ControlStatus) => void): void {
+  override onStatus(listener: (status: ControlStatus) => void): void {
     this.#listeners.push(listener);
   }
 
-  flush(): Promise<void> {
-    return this.#ask(() => this.#control.flush());
+  override flush(): Promise<void> {
+    return this.#ask(() => super.flush());
   }
 
-  close(): Promise<void> {
+  override close(): Promise<void> {
     this.#isClosed = true;
     this.#takeKept();
-    return this.#control.close();
+    return super.close();
   }
 
   get #isConnected(): boolean {
     return this.#status === 'connected' && !this.isCut;
   }
 
-  /** A question that ends early, rejected, when the line is cut. */
+  /** Starts a request that rejects as soon as the line is cut. */
   #ask<T>(begin: () => Promise<T>): Promise<T> {
-    // A closed port rejects by itself.
+    // A closed port itself rejects the request.
     if (!this.isCut || this.#isClosed) return this.#severable(begin());
     return Promise.reject(disconnected());
   }
@@ -114,7 +113,7 @@ export class SeverableControl implements ControlPort {
     const [subject, body] = publication;
     const bytes = Buffer.byteLength(body);
     if (bytes > MESSAGE_BYTES_MAX) {
-      const message = `a message of ${bytes} bytes to ${subject} is more than ${MESSAGE_BYTES_MAX}`;
+      const message = `message to ${subject} has ${bytes} bytes, the limit is ${MESSAGE_BYTES_MAX}`;
       throw new KvferryError('message_too_large', message);
     }
     this.#kept.push({ publication, bytes });
@@ -124,7 +123,7 @@ export class SeverableControl implements ControlPort {
       this.#keptBytes -= dropped?.bytes ?? 0;
       this.#logger.warn(
         { subject: dropped?.publication[0] },
-        'message dropped: the line is cut and too many are waiting',
+        'message dropped: the line is cut and too many messages are waiting',
       );
     }
   }
@@ -134,14 +133,14 @@ export class SeverableControl implements ControlPort {
     return this.#kept.splice(0).map(({ publication }) => publication);
   }
 
-  #mended(): void {
+  #restored(): void {
     for (const publication of this.#takeKept()) {
       try {
-        this.#control.publish(...publication);
+        super.publish(...publication);
       } catch (err) {
         this.#logger.warn(
           { subject: publication[0], err },
-          'message dropped: it could not be sent when the line was mended',
+          'message dropped: sending failed after the line was restored',
         );
       }
     }

@@ -1,8 +1,7 @@
 /**
- * NATS in memory: one network, any number of participants, time from the injected clock. What happens to each message is
- * decided by `fate`, so that a test can lose, repeat and delay exactly the ones it means.
+ * NATS in memory: one network, any number of participants, time from the injected clock. `fate` decides what happens to
+ * each message, so a test can lose, repeat or delay exactly the messages it chooses.
  */
-
 import type { ClockPort } from '../../ports/clock.js';
 import type {
   ControlMessage,
@@ -15,7 +14,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import { type MessageHeaders, sendableHeaders } from '../../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
-/** What somebody sends. */
+/** A message as its sender passes it to the network. */
 interface Letter {
   readonly subject: string;
   readonly body: string;
@@ -28,7 +27,7 @@ export interface Envelope extends Letter {
   readonly kind: 'message' | 'reply';
 }
 
-/** How often a message is delivered (0: lost), and how much later. */
+/** How often a message is delivered (0: lost), and after which delay. */
 export interface Fate {
   readonly copies: number;
   readonly delayMs: number;
@@ -44,7 +43,7 @@ const delivered: Fate = { copies: 1, delayMs: 0 };
 
 export class MemoryControlNetwork {
   readonly clock: ClockPort;
-  /** Every message passes through here. Default: delivered once, at once. */
+  /** Decides about every message and every answer. Default: delivered once, at once. */
   fate: (envelope: Envelope) => Fate = () => delivered;
   readonly #subscribers = new Set<Subscriber>();
 
@@ -62,7 +61,7 @@ export class MemoryControlNetwork {
     return () => this.#subscribers.delete(subscriber);
   }
 
-  /** Sends to everyone who listens; answers how many that are. */
+  /** Sends a message to every matching subscriber, and returns their number. */
   send(from: string, letter: Letter, respond: (responder: string, body: string) => void): number {
     const { subject, body } = letter;
     const headers = sendableHeaders(letter.headers, MESSAGE_BYTES_MAX - body.length);
@@ -92,10 +91,10 @@ export class MemoryControl implements ControlPort {
   readonly #network: MemoryControlNetwork;
   readonly #unsubscribe = new Set<() => void>();
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
-  /** What rejects the requests under way when the port is closed. */
+  /** Rejects each open request when the port is closed. */
   readonly #waiting = new Set<(error: KvferryError) => void>();
   #state: 'connected' | 'disconnected' | 'closed' = 'connected';
-  /** What has arrived while the process is stopped. */
+  /** Arrivals while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
 
   constructor(network: MemoryControlNetwork, name: string) {
@@ -107,26 +106,26 @@ export class MemoryControl implements ControlPort {
     return this.#state === 'connected';
   }
 
-  /** Cuts or mends the line to the network. */
+  /** Cuts or restores the connection to the network. */
   setConnected(connected: boolean): void {
     if (this.#state === 'closed') return;
     this.#state = connected ? 'connected' : 'disconnected';
     for (const listener of this.#listeners) listener(this.#state);
   }
 
-  /** Stops its process as SIGSTOP does: it reads nothing. */
+  /** Stops its process as SIGSTOP does: the process reads nothing. */
   stop(): void {
     this.#unread ??= [];
   }
 
-  /** As SIGCONT does: it reads what has arrived meanwhile, in order. */
+  /** Continues its process as SIGCONT does: the process reads the arrivals of the meantime, in order. */
   resume(): void {
     const unread = this.#unread ?? [];
     this.#unread = undefined;
     for (const read of unread) read();
   }
 
-  /** Used by the network: the process reads something, now or when it goes on. */
+  /** Used by the network: the process reads an arrival, now or when it continues. */
   arrive(read: () => void): void {
     if (this.#unread === undefined) read();
     else this.#unread.push(read);
@@ -156,7 +155,7 @@ export class MemoryControl implements ControlPort {
           if (this.isConnected) this.arrive(() => finish(() => resolve(answer)));
         });
       });
-      if (listeners === 0) refuse(new KvferryError('no_responders', `nobody listens on ${subject}`));
+      if (listeners === 0) refuse(new KvferryError('no_responders', `no subscriber on ${subject}`));
     });
   }
 
@@ -200,7 +199,7 @@ export class MemoryControl implements ControlPort {
     this.#check('flush', '');
   }
 
-  /** What becomes of a process that is killed: nobody hears from it, nobody listens, and it learns nothing more. */
+  /** Ends its process as SIGKILL does: it sends nothing, receives nothing, and no request of it settles. */
   die(): void {
     this.#waiting.clear();
     this.#state = 'closed';
@@ -227,7 +226,10 @@ export class MemoryControl implements ControlPort {
 
 function checkSize(subject: string, body: string): void {
   if (body.length <= MESSAGE_BYTES_MAX) return;
-  throw new KvferryError('message_too_large', `${subject}: ${body.length} bytes are more than ${MESSAGE_BYTES_MAX}`);
+  throw new KvferryError(
+    'message_too_large',
+    `message to ${subject} has ${body.length} bytes, the limit is ${MESSAGE_BYTES_MAX}`,
+  );
 }
 
 /** NATS's matching: `*` is one token, a last `>` is one or more. */

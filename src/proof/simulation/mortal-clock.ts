@@ -1,6 +1,6 @@
 /**
- * The clock of one process that can be killed or stopped: once it is dead none of its timers fires; those that fall due while
- * it is stopped fire when it goes on.
+ * The clock of one process that can be killed or stopped. No timer of a dead process fires. A timer that falls due
+ * while the process is stopped fires when the process continues.
  */
 import type { ClockPort } from '../../ports/clock.js';
 
@@ -13,23 +13,23 @@ export class MortalClock implements ClockPort {
     this.#clock = clock;
   }
 
-  /** As SIGKILL does. */
+  /** Ends the process as SIGKILL does. */
   die(): void {
     this.#state = 'dead';
     this.#due.clear();
   }
 
-  /** As SIGSTOP does. */
+  /** Stops the process as SIGSTOP does. */
   stop(): void {
     if (this.#state === 'running') this.#state = 'stopped';
   }
 
-  /** As SIGCONT does. */
+  /** Continues the process as SIGCONT does. */
   resume(): void {
     if (this.#state !== 'stopped') return;
     this.#state = 'running';
     for (const callback of [...this.#due]) {
-      // One that ran may have cleared another.
+      // A callback may have cleared a later one.
       if (this.#due.delete(callback)) callback();
     }
   }

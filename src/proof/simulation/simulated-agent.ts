@@ -1,10 +1,11 @@
-/** One life of one shipped agent on simulated ports: what can be done to its process from outside. */
+/** One life of one shipped agent on simulated ports. Its process can be killed, stopped and continued from outside. */
 import { pino } from 'pino';
 import { Agent, type AgentPorts } from '../../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { MemoryControl, MemoryControlNetwork } from './memory-control.js';
-import type { MemoryFabric, MemoryFabricNetwork } from './memory-fabric.js';
+import type { MemoryFabric } from './memory-fabric/fabric.js';
+import type { MemoryFabricNetwork } from './memory-fabric/network.js';
 import { MortalClock } from './mortal-clock.js';
 
 export interface SimulatedPlace {
@@ -18,7 +19,7 @@ const silent = pino({ level: 'silent' });
 export class SimulatedAgent {
   readonly agent: Agent;
   readonly control: MemoryControl;
-  /** Name of its fabric. */
+  /** Name of the agent's fabric. */
   readonly address: string;
   readonly #clock: MortalClock;
   readonly #fabric: MemoryFabric;
@@ -26,8 +27,8 @@ export class SimulatedAgent {
   #isStopped = false;
 
   /**
-   * It is not started yet. `clock`: the time that its process sees. `decorate`: what is to be put around its ports, to record
-   * it say.
+   * Makes an agent and does not start it. `clock`: the time that its process sees. `decorate` wraps its ports, for
+   * example to record them.
    */
   constructor(
     { clock, network, fabrics }: SimulatedPlace,
@@ -59,20 +60,20 @@ export class SimulatedAgent {
     return this.#isStopped;
   }
 
-  /** As SIGKILL does: nobody hears from it, and it does nothing more. What it posted may still land. */
+  /** Ends the process as SIGKILL does: it sends nothing more. Its posted writes can still land. */
   kill(): void {
     this.#clock.die();
     this.control.die();
     this.#fabrics.kill(this.address);
   }
 
-  /** As SIGSTOP does. */
+  /** Stops the process as SIGSTOP does. */
   stop(): void {
     this.#isStopped = true;
     for (const port of [this.#clock, this.control, this.#fabric]) port.stop();
   }
 
-  /** As SIGCONT does: the timers first, then what has come over the network. */
+  /** Continues the process as SIGCONT does: first its timers run, then it reads arrivals from the network. */
   resume(): void {
     this.#isStopped = false;
     for (const port of [this.#clock, this.control, this.#fabric]) port.resume();

@@ -1,4 +1,4 @@
-/** A clock that moves only when it is told to. Timers run in the order of their times, and of their making. */
+/** A clock that moves only when it is advanced. Timers run by due time, and those of the same time by creation. */
 import type { ClockPort } from '../../ports/clock.js';
 
 interface Timer {
@@ -10,9 +10,9 @@ interface Timer {
 export class SimulatedClock implements ClockPort {
   #nowMs = 0;
   #serial = 0;
-  /** The one that is due next is last. */
+  /** Sorted: the timer that is due next is last. */
   readonly #timers: Timer[] = [];
-  /** Serial numbers of those that were not cleared. */
+  /** Serial numbers of timers that were not cleared. */
   readonly #pending = new Set<number>();
 
   now(): number {
@@ -31,7 +31,7 @@ export class SimulatedClock implements ClockPort {
     this.#pending.delete(handle as number);
   }
 
-  /** Moves on by `ms`, running what falls due and everything that follows from it. */
+  /** Advances by `ms`, and runs every timer that falls due with all its consequences. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     await settled();
@@ -39,16 +39,16 @@ export class SimulatedClock implements ClockPort {
     this.#nowMs = endMs;
   }
 
-  /** Moves on, timer by timer, until `condition` holds. Throws when it does not within `maxMs`. */
+  /** Advances timer by timer until `condition` holds. Throws if it does not hold within `maxMs`. */
   async until(condition: () => boolean, maxMs = 60_000): Promise<void> {
     const endMs = this.#nowMs + maxMs;
     await settled();
     while (!condition()) {
-      if (!(await this.step(endMs))) throw new Error(`nothing more happens within ${maxMs} ms of simulated time`);
+      if (!(await this.step(endMs))) throw new Error(`the condition did not hold within ${maxMs} ms of simulated time`);
     }
   }
 
-  /** Runs the next timer and everything that follows from it; false when none is due by `endMs`. */
+  /** Runs the next timer with all its consequences. False when no timer is due by `endMs`. */
   async step(endMs: number): Promise<boolean> {
     const timer = this.#next(endMs);
     if (timer === undefined) return false;
@@ -67,7 +67,7 @@ export class SimulatedClock implements ClockPort {
     return undefined;
   }
 
-  /** Before all that are due earlier or at the same time, which were made before. */
+  /** The index for a new timer: before all timers that are due earlier or at the same time. */
   #placeOf(atMs: number): number {
     let low = 0;
     let high = this.#timers.length;
@@ -80,7 +80,7 @@ export class SimulatedClock implements ClockPort {
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Lets every promise settle that can. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,11 +1,11 @@
-/** A clock that runs faster or slower than the one everybody else has. */
+/** A clock that runs faster or slower than the clock inside. */
 import type { ClockPort } from '../../ports/clock.js';
 
 export class SkewedClock implements ClockPort {
   readonly #clock: ClockPort;
   readonly #rate: number;
 
-  /** `rate`: its milliseconds in one of `clock`'s. */
+  /** `rate`: milliseconds of this clock in one millisecond of `clock`. */
   constructor(clock: ClockPort, rate: number) {
     this.#clock = clock;
     this.#rate = rate;

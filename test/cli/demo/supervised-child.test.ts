@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { Child } from '../../../src/cli/demo/child.js';
 import { SupervisedChild } from '../../../src/cli/demo/supervised-child.js';
+import { ChildProcess } from '../../../src/processes/child-process.js';
 
 const LIVES = "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)";
 
@@ -15,7 +15,7 @@ function supervised(script: string, awayMs = 0) {
   let ready = 0;
   const child = new SupervisedChild({
     start: (life) =>
-      new Child({
+      new ChildProcess({
         name: 'script',
         command: process.execPath,
         args: ['-e', `${script}; console.log('ready', process.pid)`],

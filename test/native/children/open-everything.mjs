@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 const [, , facade, provider, directory, way] = process.argv;
 const { openNativeFabric } = await import(facade);
 const MiB = 2 ** 20;
-const options = { providers: [provider], socketDir: directory };
+const options = { providers: [provider], socketDirectory: directory };
 const receiver = await openNativeFabric(options);
 const sender = await openNativeFabric(options);
 await receiver.createArena({ path: `${directory}/arena`, pageBytes: MiB, pages: 1 });

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 const [, , facade, provider, directory, endpoint, grant] = process.argv;
 const bytes = statSync(`${directory}/segment`).size;
 const { openNativeFabric } = await import(facade);
-const fabric = await openNativeFabric({ providers: [provider], socketDir: directory, sliceBytes: bytes });
+const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory, sliceBytes: bytes });
 await fabric.attachSegment('s', `${directory}/segment`);
 const connection = await fabric.connect(JSON.parse(endpoint), JSON.parse(grant), { timeoutMs: 10_000 });
 const items = Array(64).fill({ segment: 's', sourceOffset: 0, targetOffset: 0, length: bytes });

@@ -35,8 +35,8 @@ if (workerData?.facade === undefined) {
 
 async function exchange({ facade, provider, directory, endless }) {
   const { openNativeFabric } = await import(facade);
-  const receiver = await openNativeFabric({ providers: [provider], socketDir: directory });
-  const sender = await openNativeFabric({ providers: [provider], socketDir: directory });
+  const receiver = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+  const sender = await openNativeFabric({ providers: [provider], socketDirectory: directory });
   await receiver.createArena({ path: `${directory}/arena`, pageBytes: MiB, pages: 1 });
   await sender.createSegment('s', `${directory}/segment`, MiB);
   const grant = await receiver.grant(provider);

@@ -1,7 +1,7 @@
 /** One agent of the cluster by its name: a process after the other, which can be killed, stopped and continued. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ChildProcess } from '../../../src/processes/child-process.js';
 import { poll, within } from '../../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../../src/proof/failpoints/failpoint-spec.js';
 
@@ -41,7 +41,7 @@ export class AgentSlot {
   }
 
   get isAlive(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#child?.isRunning === true;
   }
 
   /** Resolves when the process has ended. */
@@ -54,21 +54,18 @@ export class AgentSlot {
     if (this.isAlive) throw new Error(`${this.name} runs already`);
     this.touch();
     const { role, args, natsUrl, logPath, onDeath } = this.#options;
-    const log = openSync(logPath, 'a');
-    const child = spawn(
-      process.execPath,
-      [mainProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
-      {
-        env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
-        // With a channel, an agent does not outlive us.
-        stdio: ['ignore', log, log, 'ipc'],
-        detached: true,
-      },
-    );
-    closeSync(log);
+    const child = new ChildProcess({
+      name: `agent ${this.name}`,
+      command: process.execPath,
+      args: [mainProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
+      env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
+      logPath,
+      // With a channel, an agent does not outlive us.
+      channel: true,
+    });
     this.#child = child;
     this.#exited = new Promise((resolve) => {
-      child.once('exit', () => {
+      child.process.once('exit', () => {
         const atMs = performance.now();
         const epoch = this.epoch;
         this.inService = false;
@@ -91,7 +88,7 @@ export class AgentSlot {
 
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
     this.touch();
-    if (this.isAlive) this.#child?.kill(name);
+    if (this.isAlive) this.#child?.signal(name);
   }
 
   /** Is it stopped, by its own signal or by one from outside? */

@@ -6,7 +6,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fillPage } from '../../../src/cli/demo/pattern.js';
 import type { SourceChunk } from '../../../src/client/source-memory.js';
-import type { Random } from '../../../src/proof/simulation/random.js';
+import type { Random } from '../../../src/figures/random.js';
 
 const KEYS = 1024;
 /** Number of prefixes in use at the same time. */

@@ -1,5 +1,5 @@
 /** Times in milliseconds, as they were measured. */
-import { rounded } from '../../../src/cli/demo/statistics.js';
+import { rounded } from '../../../src/figures/statistics.js';
 
 export interface Summary {
   readonly count: number;

@@ -6,7 +6,7 @@ import { FailingFabric } from '../../../src/proof/failpoints/failing-fabric.js';
 import { parseFailpoints } from '../../../src/proof/failpoints/failpoint-spec.js';
 import { Failpoints } from '../../../src/proof/failpoints/failpoints.js';
 import { MemoryControlNetwork } from '../../../src/proof/simulation/memory-control.js';
-import { MemoryFabricNetwork } from '../../../src/proof/simulation/memory-fabric.js';
+import { MemoryFabricNetwork } from '../../../src/proof/simulation/memory-fabric/network.js';
 import { SimulatedClock } from '../../../src/proof/simulation/simulated-clock.js';
 import { subjects } from '../../../src/protocol/subjects.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { failpointNames, messageOf } from '../../../src/proof/failpoints/failpoint-names.js';
+import { failpointNames } from '../../../src/proof/failpoints/failpoint-names.js';
 import { parseFailpoints } from '../../../src/proof/failpoints/failpoint-spec.js';
-import { operations, peerOperations, subjects } from '../../../src/protocol/subjects.js';
+import { messageOf, operations, peerOperations, subjects } from '../../../src/protocol/subjects.js';
 
 describe('what failpoints are told', () => {
   test('a list of names, each with an action and when', () => {

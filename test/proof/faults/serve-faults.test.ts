@@ -13,7 +13,7 @@ import { silent } from './support.js';
 const epoch = '00000000000000aa';
 
 /** An agent's service whose faults only note that they have struck. */
-function setUp(allowed: boolean, strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => StruckFault) {
+function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => StruckFault) {
   const clock = new SimulatedClock();
   const network = new MemoryControlNetwork(clock);
   const control = network.connect('agent');
@@ -24,7 +24,7 @@ function setUp(allowed: boolean, strike?: (request: Pick<FaultRequest, 'fault' |
     events.push(fault);
     return lasts;
   };
-  const faults = allowed ? { strike: strike ?? note } : undefined;
+  const faults = { strike: strike ?? note };
   serveFaults({ control, clock, logger: silent, agent: 'a', epoch, faults });
   const people = network.connect('people');
   const settle = async <T>(promise: Promise<T>): Promise<T> => {
@@ -45,7 +45,7 @@ function setUp(allowed: boolean, strike?: (request: Pick<FaultRequest, 'fault' |
 
 describe('an order to make a fault happen', () => {
   test('is answered when it has happened', async () => {
-    const { events, settle, client } = setUp(true);
+    const { events, settle, client } = setUp();
     expect(await settle(client.fault('a', { fault: 'partition', forMs: 7 }))).toEqual({
       ...{ v: 1, ok: true, agent: 'a', epoch, forMs: 7 },
     });
@@ -53,7 +53,7 @@ describe('an order to make a fault happen', () => {
   });
 
   test('is answered first, when the process could not do it later', async () => {
-    const { control, clock, events, settle, client } = setUp(true);
+    const { control, clock, events, settle, client } = setUp();
     let flushed: () => void = () => undefined;
     control.flush = () => {
       events.push('flush');
@@ -72,23 +72,15 @@ describe('an order to make a fault happen', () => {
     ['cannot be brought to NATS', () => Promise.reject(new Error('broken'))],
     ['is not brought to NATS in time', () => new Promise<void>(() => undefined)],
   ])('happens all the same when its answer %s', async (_, flush) => {
-    const { control, clock, events, settle, client } = setUp(true);
+    const { control, clock, events, settle, client } = setUp();
     control.flush = flush;
     await settle(client.fault('a', { fault: 'kill' }));
     await clock.advance(1000);
     expect(events).toEqual(['kill']);
   });
 
-  test('is refused by an agent that does not allow it', async () => {
-    const { settle, client } = setUp(false);
-    await expect(settle(client.fault('a', { fault: 'kill' }))).rejects.toMatchObject({
-      code: 'faults_not_allowed',
-      message: 'agent a was not started with --allow-faults',
-    });
-  });
-
   test('passes on that there is no such agent', async () => {
-    const { settle, client } = setUp(true);
+    const { settle, client } = setUp();
     await expect(settle(client.fault('b', { fault: 'kill' }))).rejects.toMatchObject({ code: 'no_responders' });
   });
 
@@ -101,18 +93,18 @@ describe('an order to make a fault happen', () => {
     [{ fault: 'stop', surprise: 1 }, 'invalid_field', 'surprise'],
     [{ v: 2, fault: 'stop' }, 'unsupported_version', 'v'],
   ])('the order %j is refused', async (body, code, field) => {
-    const { events, order } = setUp(true);
+    const { events, order } = setUp();
     await expect(order({ v: 1, ...body })).rejects.toMatchObject({ code, field });
     expect(events).toEqual([]);
   });
 
   test('that fails is answered with an error, without its details', async () => {
-    const { settle, client } = setUp(true, () => {
+    const { settle, client } = setUp(() => {
       throw new TypeError('secret');
     });
     await expect(settle(client.fault('a', { fault: 'kill' }))).rejects.toMatchObject({
       code: 'internal',
-      message: 'the fault failed',
+      message: 'injecting the fault failed',
     });
   });
 });

@@ -112,6 +112,6 @@ describe('a line that is cut', () => {
     line.publish('t.event', 'x');
     below.die();
     mend();
-    expect(logged).toEqual(['message dropped: it could not be sent when the line was mended']);
+    expect(logged).toEqual(['message dropped: sending failed after the line was restored']);
   });
 });

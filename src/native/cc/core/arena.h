@@ -1,4 +1,4 @@
-// The receiver's memory: a file this process created, mapped for as long as anybody may write into it.
+// The receiver's memory: a file that this process created. It stays mapped as long as a sender may write into it.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ class Arena {
 
   uint8_t* data() const { return mapping_.data(); }
   size_t bytes() const { return mapping_.bytes(); }
-  // Engines can write to the file, and so can truncate it by mistake. Does it reach to `end`, and has no write missed it?
+  // Whether the file still reaches to `end` and every write so far met it. Engines can write to the file, so they can
+  // truncate it by mistake.
   bool intact(uint64_t end) const;
 
  private:

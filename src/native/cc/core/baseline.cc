@@ -38,7 +38,7 @@ double gigabytes_per_second(uint64_t bytes, SteadyClock::time_point start) {
   return static_cast<double>(bytes) / seconds.count() / bytes_per_gigabyte;
 }
 
-// An unlinked file: it is gone with its mapping, whatever happens.
+// The file is unlinked at once, so it ends with its mapping even after a crash.
 Mapping map_temporary(const std::string& directory, uint64_t bytes) {
   std::string path = directory + "/kvferry-baseline-XXXXXX";
   const UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
@@ -109,7 +109,7 @@ double measure_tcp_stream(uint64_t bytes) {
   auto received = std::async(std::launch::async, [&] { return receive_all(receiver.get()); });
   send_all(sender.get(), bytes);
   sender.reset();
-  if (received.get() != bytes) throw Failure(Code::internal, "the stream lost bytes");
+  if (received.get() != bytes) throw Failure(Code::internal, "the TCP stream over loopback lost bytes");
   return gigabytes_per_second(bytes, start);
 }
 

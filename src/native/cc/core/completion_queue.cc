@@ -9,7 +9,7 @@
 namespace kvferry {
 namespace {
 
-// The transport asks every queue after it was woken; which one woke it does not matter.
+// The transport reads every queue after each wake-up, so the tag need not say which queue woke it.
 constexpr uint64_t any_queue_tag = 0;
 
 void require(int result, const char* what) {

@@ -1,4 +1,4 @@
-// libfabric completion queues, and the set of those that are open.
+// libfabric completion queues, and the set of open ones.
 //
 // Belongs to the thread of its transport.
 #pragma once
@@ -15,7 +15,7 @@ namespace kvferry {
 
 class CompletionQueue;
 
-// What the transport reads and waits for.
+// The queues that the transport reads and waits for.
 class OpenQueues {
  public:
   explicit OpenQueues(Poller& poller) : poller_(poller) {}
@@ -32,7 +32,8 @@ class OpenQueues {
 
 class CompletionQueue {
  public:
-  // `wait_set`: what it signals to instead of an object of its own, or nullptr. Throws Failure(fabric_error).
+  // `wait_set`: the wait set that the queue signals, or nullptr for a descriptor of its own. Throws
+  // Failure(fabric_error).
   CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set);
   ~CompletionQueue();
   CompletionQueue(const CompletionQueue&) = delete;
@@ -43,7 +44,7 @@ class CompletionQueue {
  private:
   OpenQueues& open_;
   Handle<fid_cq> queue_;
-  // Becomes readable when there is something to progress.
+  // Becomes readable when the queue has work to progress.
   int wait_fd_ = -1;
 };
 

@@ -9,13 +9,13 @@ std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
 uint32_t id_of(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
-// A write's items come as numbers, this many an item: segment, source offset, target offset, length.
+// A write passes its items as numbers, four per item: segment, source offset, target offset, length.
 constexpr size_t numbers_per_item = 4;
 
 EngineOptions options_of(const Napi::Object& object) {
   EngineOptions options;
   options.bind_address = text(object.Get("bindAddress"));
-  options.socket_directory = text(object.Get("socketDir"));
+  options.socket_directory = text(object.Get("socketDirectory"));
   options.limits.window_bytes = number(object.Get("windowBytes"));
   options.limits.slice_bytes = number(object.Get("sliceBytes"));
   options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));
@@ -47,7 +47,7 @@ Napi::Function Engine::define(Napi::Env env) {
 
 Engine::Engine(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   core_ = std::make_shared<EngineCore>(info.Env(), info[1].As<Napi::Function>(), options_of(info[0].As<Napi::Object>()));
-  // After the outbox has made its thread-safe function: hooks run in reverse, and ours must come first.
+  // Added after the outbox made its thread-safe function: hooks run in reverse order, and this one must run first.
   napi_add_env_cleanup_hook(info.Env(), environment_ends, this);
   hooked_ = true;
 }
@@ -57,7 +57,7 @@ void Engine::environment_ends(void* engine) {
   static_cast<Engine*>(engine)->abandon();
 }
 
-// Runs when JavaScript has let go of the engine, or with the environment.
+// Runs when the engine is garbage collected, or when the environment ends.
 Engine::~Engine() {
   if (hooked_) napi_remove_env_cleanup_hook(Env(), environment_ends, this);
   abandon();
@@ -158,8 +158,8 @@ void Engine::disconnect(const Napi::CallbackInfo& info) {
   });
 }
 
-// The engine is unusable from here on; the promise resolves when its threads have ended and all completions are out.
-// The hook stays: the environment may end before the promise does.
+// Makes the engine unusable at once. The promise resolves when its threads have ended and all completions are
+// delivered. The cleanup hook stays, because the environment may end before the promise resolves.
 Napi::Value Engine::close(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),

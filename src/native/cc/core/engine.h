@@ -1,7 +1,7 @@
-// The addon's JavaScript face of a fabric. It translates and forwards; every rule is elsewhere.
+// The JavaScript interface of a fabric. It converts arguments and forwards calls to EngineCore and the transports.
 //
-// Methods take the id under which the completion will come, and throw only for what a caller within this package got
-// wrong. The TypeScript side (native.ts) declares the same methods in the same order.
+// Methods take the id that their completion will have. They throw only for mistakes of callers within this package.
+// native.ts declares the same methods in the same order.
 #pragma once
 
 #include <napi.h>

@@ -9,8 +9,8 @@
 namespace kvferry {
 namespace {
 
-// Every core that is not shut down, for the end of the process. Never destroyed, so that no order of static
-// destruction can hurt.
+// Every core that is not shut down, for the end of the process. Never destroyed, so that the order of static
+// destruction does not matter.
 struct LiveCores {
   std::mutex mutex;
   std::set<EngineCore*> cores;
@@ -20,7 +20,7 @@ void shut_down_all();
 
 LiveCores& live_cores() {
   static LiveCores* live = [] {
-    // Registered after the libraries were loaded is not needed: exit handlers run before any library's destructors.
+    // Exit handlers run before the destructors of every library, so the order of registration does not matter.
     std::atexit(shut_down_all);
     return new LiveCores;
   }();
@@ -64,7 +64,7 @@ EngineCore::~EngineCore() {
 Transport& EngineCore::transport(const std::string& provider) {
   const auto found = transports_.find(provider);
   if (found == transports_.end()) {
-    throw Failure(Code::provider_unavailable, provider + " was not asked for when the fabric was opened");
+    throw Failure(Code::provider_unavailable, "the fabric was opened without provider " + provider);
   }
   return *found->second;
 }
@@ -77,7 +77,7 @@ void EngineCore::adopt(std::shared_ptr<Arena> arena) {
 
 std::shared_ptr<Arena> EngineCore::arena() {
   std::lock_guard lock(mutex_);
-  if (!arena_) throw Failure(Code::arena_unavailable, "no arena was created");
+  if (!arena_) throw Failure(Code::arena_unavailable, "this fabric has no arena: create one first");
   return arena_;
 }
 
@@ -91,11 +91,13 @@ uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {
 std::shared_ptr<Segment> EngineCore::segment(uint32_t handle) {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(handle);
-  if (found == segments_.end()) throw Failure(Code::segment_not_found, "segment is not attached");
+  if (found == segments_.end()) {
+    throw Failure(Code::segment_not_found, "segment handle " + std::to_string(handle) + " is not attached");
+  }
   return found->second;
 }
 
-// Each transport keeps the segment until it has forgotten it.
+// Each transport keeps the segment alive until it has run `forget`.
 void EngineCore::detach(uint32_t handle) {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(handle);

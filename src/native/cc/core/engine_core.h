@@ -1,10 +1,9 @@
-// What one fabric consists of: its transports, its arena, the segments it has attached.
+// The state of one fabric: its transports, its arena, its attached segments.
 //
-// Threads: made and used on the JavaScript thread, except `shut_down`, which may run on any and more than once, at any
-// moment.
-// Teardown: whoever comes first of `close()` in JavaScript, the garbage collector, the end of the environment (a worker
-// thread ends, the event loop is empty) and the end of the process (`process.exit`) shuts the core down. Transports are
-// joined before the arena is unmapped, and all of it happens before libfabric's own destructors run.
+// Threads: the JavaScript thread makes and uses it. Only `shut_down` may run on any thread, at any moment, repeatedly.
+// Teardown: the first of four events shuts the core down. They are `close()` in JavaScript, garbage collection, the end
+// of the environment (a worker thread ends, the event loop is empty), and the end of the process (`process.exit`).
+// Transports are joined before the arena is unmapped. All of this happens before libfabric's own destructors run.
 #pragma once
 
 #include <napi.h>
@@ -46,7 +45,7 @@ class EngineCore {
   // Throws Failure(arena_unavailable).
   std::shared_ptr<Arena> arena();
 
-  // Answers the segment's handle. Throws Failure(closed).
+  // Returns the segment's handle. Throws Failure(closed).
   uint32_t adopt(std::shared_ptr<Segment> segment);
   // Throws Failure(segment_not_found).
   std::shared_ptr<Segment> segment(uint32_t handle);
@@ -60,7 +59,7 @@ class EngineCore {
   Outbox outbox_;
   std::map<std::string, std::unique_ptr<Transport>> transports_;
 
-  std::mutex mutex_;  // of everything below: `shut_down` may be on another thread
+  std::mutex mutex_;  // guards all members below: `shut_down` may run on another thread
   std::map<uint32_t, std::shared_ptr<Segment>> segments_;
   uint32_t last_segment_ = 0;
   std::shared_ptr<Arena> arena_;

@@ -1,4 +1,4 @@
-// What can go wrong, as a value that crosses threads and then becomes a KvferryError in TypeScript.
+// Errors as values that cross threads. native-errors.ts turns them into a KvferryError.
 #pragma once
 
 #include <stdexcept>
@@ -23,7 +23,7 @@ enum class Code {
 
 const char* code_name(Code code);
 
-// Thrown while something is being set up; it never leaves the thread that threw it.
+// Thrown during set-up. It never leaves the thread that threw it.
 class Failure : public std::runtime_error {
  public:
   Failure(Code code, const std::string& message) : std::runtime_error(message), code(code) {}

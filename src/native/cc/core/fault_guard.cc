@@ -13,8 +13,8 @@
 namespace kvferry {
 namespace {
 
-// Read by the signal handler, therefore static, atomic and never freed. A slot is in use while `end` is not 0; `end` is
-// written last when it is taken and first when it is given back.
+// The signal handler reads these, so they are static, atomic and never freed. A slot is in use while `end` is not 0.
+// `end` is written last when a slot is taken, and first when it is released.
 struct Range {
   std::atomic<uintptr_t> start{0};
   std::atomic<uintptr_t> end{0};
@@ -44,12 +44,12 @@ void forward(int signal, siginfo_t* info, void* context) {
   } else if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
     previous_action.sa_handler(signal);
   } else {
-    // The instruction runs again and ends the process as it would have without us.
+    // The faulting instruction runs again and ends the process, as without this handler.
     ::sigaction(SIGBUS, &previous_action, nullptr);
   }
 }
 
-// mmap is not on POSIX's list of async-signal-safe functions; on Linux it is a bare system call.
+// mmap is not on POSIX's list of async-signal-safe functions, but on Linux it is a plain system call.
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   Range* range = info->si_code == BUS_ADRERR ? find_range(address) : nullptr;
@@ -64,7 +64,7 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
   if (zeros == MAP_FAILED) forward(signal, info, context);
 }
 
-// Installed once and left there: another library may have chained to it.
+// Installed once and never removed, because another library may have chained to it.
 void install_handler() {
   if (handler_installed) return;
   page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
@@ -72,7 +72,9 @@ void install_handler() {
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   ::sigemptyset(&action.sa_mask);
-  if (::sigaction(SIGBUS, &action, &previous_action) != 0) throw Failure(Code::internal, "SIGBUS cannot be handled");
+  if (::sigaction(SIGBUS, &action, &previous_action) != 0) {
+    throw Failure(Code::internal, "cannot install the SIGBUS handler");
+  }
   handler_installed = true;
 }
 
@@ -82,7 +84,9 @@ FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(
   std::lock_guard lock(ranges_mutex);
   install_handler();
   while (slot_ < guards_max && ranges[slot_].end.load(std::memory_order_relaxed) != 0) slot_++;
-  if (slot_ == guards_max) throw Failure(Code::segment_invalid, "too many mapped segments in this process");
+  if (slot_ == guards_max) {
+    throw Failure(Code::segment_invalid, "this process maps more than " + std::to_string(guards_max) + " segments");
+  }
   Range& range = ranges[slot_];
   range.damaged.store(false, std::memory_order_relaxed);
   range.protection.store(protection, std::memory_order_relaxed);

@@ -1,11 +1,11 @@
 // Survives a mapped file that shrinks.
 //
 // Touching a mapped page beyond the end of its file raises SIGBUS, and other processes can shrink the file. While a
-// FaultGuard covers a range, such a fault is answered by putting a page of zeros there and marking the guard as
-// damaged; the copy goes on, and whoever made it looks at `damaged()` afterwards and reports an error. A fault anywhere
-// else goes to the handler that was there before.
+// FaultGuard covers a range, its handler maps a page of zeros at the faulting address and marks the guard as damaged.
+// The copy continues, and its caller then checks `damaged()` and reports an error. A fault at any other address goes to
+// the handler that was installed before.
 //
-// Any thread may fault, so that libraries which touch the mapping for us (libfabric) are covered too.
+// Any thread may fault, so libraries that touch the mapping for us (libfabric) are covered too.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,7 @@ namespace kvferry {
 
 class FaultGuard {
  public:
-  // Throws Failure(segment_invalid) when `guards_max` ranges are guarded already.
-  // `protection` is that of the mapping.
+  // `protection`: the protection of the mapping. Throws Failure(segment_invalid) when `guards_max` ranges are guarded.
   FaultGuard(const void* start, size_t bytes, int protection);
   ~FaultGuard();
   FaultGuard(const FaultGuard&) = delete;

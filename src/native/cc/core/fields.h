@@ -15,7 +15,7 @@ std::string hex_bytes(const std::vector<uint8_t>& bytes);
 class FieldReader {
  public:
   explicit FieldReader(std::string_view text) : rest_(text) {}
-  // Each answers nothing when the field is missing or is not what was asked for.
+  // Each returns nullopt when the field is missing or has another form.
   std::optional<std::string> text();
   std::optional<uint64_t> number();
   std::optional<std::vector<uint8_t>> bytes();

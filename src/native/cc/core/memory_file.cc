@@ -15,15 +15,16 @@ namespace kvferry {
 namespace {
 
 constexpr mode_t owner_only = 0600;
-// Until it is locked a file has a name that no sweep looks for.
+// A file has this suffix until it is locked, so that no sweep finds it.
 constexpr std::string_view unfinished_suffix = ".new";
-// Only files named so are ours to sweep.
+// A sweep removes only files with this prefix.
 constexpr std::string_view own_prefix = "kvferry-";
 
-// A lock goes with the last process that holds the file open, however that process ends.
+// The kernel drops the lock when the last process that has the file open ends, even if it is killed.
 bool lock(const UniqueFd& fd) { return ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0; }
 
-// Removes what processes that died left behind: files beside `path`, named alike (`kvferry-…-arena`), that nobody locks.
+// Removes files of dead processes: files in the same directory with a similar name (`kvferry-…-arena`) and without a
+// lock.
 void sweep(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = path.substr(0, slash + 1);

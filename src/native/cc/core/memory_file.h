@@ -1,5 +1,5 @@
-// A file of memory that this process created, with all of its room reserved. It is removed with its owner, and if the
-// owner is killed, by the next process that makes one beside it.
+// A memory file that this process created, with all of its pages reserved. Its owner removes it. If the owner is
+// killed, the next process that makes a memory file in the same directory removes it.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace kvferry {
 
 class MemoryFile {
  public:
-  // Blocks while the memory is given and zeroed. Throws Failure(arena_unavailable).
+  // Blocks while the kernel allocates and zeroes the memory. Throws Failure(arena_unavailable).
   MemoryFile(std::string path, size_t bytes);
   ~MemoryFile();
   MemoryFile(const MemoryFile&) = delete;

@@ -23,12 +23,12 @@ Outbox::Outbox(Napi::Env env, Napi::Function on_completions) : on_completions_(N
   signal_.Unref(env);
 }
 
-// The mutex is held during the call so that `release` cannot run between the check and the use.
+// Holds the mutex during the call, so that `release` cannot run between the check and the use.
 void Outbox::put(Completion completion) {
   std::lock_guard lock(mutex_);
   if (!open_) return;
   waiting_.push_back(std::move(completion));
-  if (waiting_.size() > 1) return;  // a signal is on its way
+  if (waiting_.size() > 1) return;  // a call to `drain` is pending already
   signal_.NonBlockingCall([this](Napi::Env env, Napi::Function on_completions) { drain(env, on_completions); });
 }
 

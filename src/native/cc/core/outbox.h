@@ -1,8 +1,8 @@
 // Completion records on their way from the fabric threads to JavaScript.
 //
-// Threads: `put` may be called on any thread. Everything else belongs to the JavaScript thread.
-// Lifetime: one thread-safe function carries all records of an engine. It keeps the event loop alive only while
-// something that was begun has not completed. `shut` releases it, exactly once; records put after that are dropped.
+// Threads: `put` may be called on any thread. Everything else belongs to the JavaScript thread. Lifetime: one
+// thread-safe function carries all records of an engine. It keeps the event loop alive only while a call has begun and
+// not completed. `shut` releases it, exactly once. Records that are put after that are dropped.
 #pragma once
 
 #include <napi.h>
@@ -23,9 +23,9 @@ struct Completion {
   uint64_t bytes = 0;
   bool stopped = false;
   bool drained = true;
-  // What the operation made: a grant or a connection.
+  // The grant or the connection that the operation made.
   uint64_t handle = 0;
-  // A detail, an address or a token.
+  // An address, a token, or what both ends of a connection must have in common.
   std::string text;
 };
 
@@ -37,13 +37,13 @@ class Outbox {
 
   void put(Completion completion);
 
-  // Promises one `put`.
+  // Announces one `put`.
   void begin();
-  // Hands over what is there and lets go of the thread-safe function.
+  // Delivers the waiting records and releases the thread-safe function.
   void shut(Napi::Env env);
-  // As `shut`, where JavaScript can no longer be called.
+  // As `shut`, when JavaScript can no longer be called.
   void abandon();
-  // Any thread, at process exit: drops what comes from now on. There is no environment left to release anything in.
+  // Any thread, at process exit: drops all further records. Releases nothing, because the environment is gone.
   void mute();
 
  private:

@@ -72,7 +72,7 @@ const std::vector<Poller::Ready>& Poller::poll(int timeout_ms) {
   return ready_;
 }
 
-// The only failure left to a write of 1 is a full counter, and then the owner is going to wake anyway.
+// A write of 1 can fail only when the counter is full, and then the waiting thread wakes anyway.
 void Poller::wake() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);

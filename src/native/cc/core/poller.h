@@ -1,4 +1,4 @@
-// epoll, and a way to wake its owner from another thread.
+// epoll, and a way to wake the waiting thread from another thread.
 #pragma once
 
 #include <chrono>
@@ -13,15 +13,15 @@ namespace kvferry {
 using Clock = std::chrono::steady_clock;
 using Deadline = std::optional<Clock::time_point>;
 
-// The earlier of two, where none means never.
+// The earlier of two deadlines. No deadline means never.
 Deadline earliest(Deadline a, Deadline b);
 
-// Everything but `wake` belongs to the thread that waits.
+// The waiting thread alone may call the methods, except `wake`.
 class Poller {
  public:
   struct Ready {
     uint64_t tag;
-    bool readable;  // or hung up: a read tells
+    bool readable;  // also when the other end hung up: a read tells them apart
     bool writable;
   };
 
@@ -31,8 +31,9 @@ class Poller {
   void add(int fd, uint64_t tag);
   void watch_writable(int fd, uint64_t tag, bool on);
   void remove(int fd);
-  // Answers at once when `until` has passed.
+  // Returns at once.
   const std::vector<Ready>& poll_now();
+  // Returns when a descriptor is ready, when `wake` was called, or when `until` has passed.
   const std::vector<Ready>& wait(Deadline until);
   // Any thread.
   void wake();

@@ -1,4 +1,4 @@
-// Runs something slow on the thread pool and answers with a promise. A Failure rejects with its code and message.
+// Runs slow work on the thread pool and returns a promise. A Failure rejects the promise with its code and message.
 #pragma once
 
 #include <napi.h>
@@ -11,7 +11,7 @@
 
 namespace kvferry {
 
-// `work` runs on a pool thread and answers a value; `finish` turns that into a JavaScript value on the JavaScript
+// `work` runs on a pool thread and returns a value. `finish` turns that into a JavaScript value on the JavaScript
 // thread.
 template <typename Work, typename Finish>
 class PromiseWorker final : public Napi::AsyncWorker {

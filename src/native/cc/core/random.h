@@ -1,4 +1,4 @@
-// Unpredictable numbers: remote keys and tokens are secrets.
+// Unpredictable random numbers, because remote keys and tokens are secrets.
 #pragma once
 
 #include <cstdint>

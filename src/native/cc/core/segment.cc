@@ -12,7 +12,7 @@ namespace kvferry {
 namespace {
 
 std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<MemoryFile> own) {
-  // O_NONBLOCK: opening a pipe must not wait for its other end.
+  // O_NONBLOCK: opening a pipe must not wait until its other end is opened.
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {
     const Code code = errno == ENOENT || errno == ENOTDIR ? Code::segment_not_found : Code::segment_invalid;
@@ -37,9 +37,9 @@ Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
   if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
-  if (status.st_size == 0) throw Failure(Code::segment_invalid, "empty");
+  if (status.st_size == 0) throw Failure(Code::segment_invalid, "the file is empty");
   bytes_ = static_cast<size_t>(status.st_size);
-  // Only files made by memfd_create have seals; on others the call fails.
+  // Only files of memfd_create have seals. On others the call fails.
   const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
   sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }

@@ -1,7 +1,8 @@
-// A file that is the source of writes. Mostly it is another process's; the agent also has some of its own, to lend to
-// engines.
+// A file that is the source of writes. Most segments belong to another process. The agent also creates some itself and
+// lends them to engines.
 //
-// The file's owner may shrink it at any time, unless it is sealed. Whoever reads it asks `intact` before and after.
+// The file's owner may shrink it at any time, unless it is sealed. A reader must check `intact` before and after
+// reading.
 //
 // Any thread.
 #pragma once
@@ -20,18 +21,18 @@ class Segment {
  public:
   // Throws Failure(segment_not_found | segment_invalid).
   static std::shared_ptr<Segment> open(const std::string& path);
-  // Makes the file; it is removed with the segment. Throws Failure(arena_unavailable | segment_invalid).
+  // Creates the file and removes it with the segment. Throws Failure(arena_unavailable | segment_invalid).
   static std::shared_ptr<Segment> create(const std::string& path, size_t bytes);
   // Takes a descriptor that another process passed to us. Throws Failure(segment_invalid).
   explicit Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own = nullptr);
 
   int fd() const { return fd_.get(); }
-  // When it was attached.
+  // The size of the file when it was attached.
   size_t bytes() const { return bytes_; }
   bool contains(uint64_t offset, uint64_t length) const;
-  // Does the file still reach to `end`?
+  // Whether the file still reaches to `end`.
   bool intact(uint64_t end) const;
-  // Has its owner made sure, with F_SEAL_SHRINK, that it never shrinks?
+  // Whether its owner sealed it with F_SEAL_SHRINK, so that it never shrinks.
   bool sealed() const { return sealed_; }
 
  private:

@@ -31,7 +31,7 @@ SegmentMapping::SegmentMapping(const Segment& segment)
       guard_(mapping_.data(), mapping_.bytes(), PROT_READ),
       prefaulted_((mapping_.bytes() + prefault_bytes - 1) / prefault_bytes) {}
 
-// An advice only: older kernels refuse it and a shrunk file cannot be populated, and then the reader faults by itself.
+// Only advice: older kernels refuse it, and a shrunk file cannot be populated. Then reading faults the pages in.
 void SegmentMapping::prefault(uint64_t offset, uint64_t length) {
   const uint64_t last = (offset + length - 1) / prefault_bytes;
   for (uint64_t i = offset / prefault_bytes; i <= last; i++) {

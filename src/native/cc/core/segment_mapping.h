@@ -1,5 +1,5 @@
-// A segment mapped into this process, for those who need it as memory: the same-host receiver, which copies from it, and
-// devices, which read pages that were registered with them.
+// A segment mapped into this process. The same-host receiver copies from the mapping, and devices read its registered
+// pages.
 //
 // Belongs to one thread.
 #pragma once
@@ -20,9 +20,9 @@ class SegmentMapping {
 
   const uint8_t* data() const { return mapping_.data(); }
   size_t bytes() const { return mapping_.bytes(); }
-  // Has a read of it met a page that the file no longer has?
+  // Whether a read met a page that the file no longer has.
   bool damaged() const { return guard_.damaged(); }
-  // Maps the pages of the range, if that was not done before.
+  // Maps the pages of the range, unless that was done before.
   void prefault(uint64_t offset, uint64_t length);
 
  private:

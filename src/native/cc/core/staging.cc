@@ -4,7 +4,7 @@ namespace kvferry {
 
 uint8_t* Staging::take() {
   if (free_.empty()) {
-    // Not initialised: pages that are never used are never given.
+    // Not initialised, so that the kernel allocates only pages that are used.
     buffers_.emplace_back(new uint8_t[buffer_bytes_]);
     return buffers_.back().get();
   }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t line_bytes = 64;
 constexpr size_t prefetch_bytes = 512;
-// Below this the ordinary copy is as fast, and the target is likely to be read soon.
+// Below this size the ordinary copy is as fast, and the target is likely to be read soon.
 constexpr size_t stream_bytes_min = 16 << 10;
 
 }  // namespace
@@ -44,7 +44,7 @@ void stream_copy(uint8_t* target, const uint8_t* source, size_t bytes) {
     source += line_bytes;
     target += line_bytes;
   }
-  // Streaming stores are weakly ordered; whoever is told of the copy after this must see it.
+  // Streaming stores are weakly ordered. A thread that is notified of the copy after this must see it.
   _mm_sfence();
   std::memcpy(target, source, bytes % line_bytes);
 }

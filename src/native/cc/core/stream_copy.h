@@ -1,4 +1,4 @@
-// A copy for data that nobody reads again soon: it does not drag the target into the cache first.
+// Copies data that is not read again soon, without loading the target into the cache.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,7 @@
 namespace kvferry {
 namespace {
 
-// Signals are for the JavaScript thread; SIGBUS is not among these because it is raised by the thread itself.
+// Blocks the signals that the JavaScript thread handles. SIGBUS is not blocked: the faulting thread itself raises it.
 void block_signals() {
   sigset_t all;
   sigfillset(&all);
@@ -54,7 +54,7 @@ void Transport::run(std::chrono::microseconds spin_time) {
     const bool worked = run_commands() | progress();
     bool more_commands = false;
     {
-      // After `progress`, which may have read away the wake-up of a command that came since `run_commands`.
+      // Checked after `progress`, which may have consumed the wake-up of a command that arrived since `run_commands`.
       std::lock_guard lock(mutex_);
       more_commands = !commands_.empty();
       if (closing_ && !more_commands) break;

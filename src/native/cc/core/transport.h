@@ -1,11 +1,11 @@
-// One way to move bytes, with the thread that owns all of it.
+// One provider of data movement, with the thread that owns all of its state.
 //
-// Rules (each protects against a crash that is hard to find):
-// 1. A transport's sockets, handles and connections are touched by its thread only. Others `post` a command.
-// 2. Every command that was given an id is answered exactly once through the outbox, also when the transport closes.
+// Rules (each prevents a crash that is hard to find):
+// 1. Only a transport's own thread touches its sockets, handles and connections. Other threads `post` a command.
+// 2. Every command with an id is answered exactly once through the outbox, even when the transport closes.
 // 3. The thread never blocks except in the poller, and never calls JavaScript.
-// 4. `shut_down` joins. After it no byte is moved, and the arena may be unmapped. It may be called twice, and on any
-//    thread but the transport's own. A derived class calls it in its destructor, before its members go.
+// 4. `shut_down` joins the thread. Afterwards no byte is moved, and the arena may be unmapped. It may be called twice,
+//    and on any thread but the transport's own. A derived class calls it in its destructor, while its members still exist.
 #pragma once
 
 #include <functional>
@@ -30,14 +30,14 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  // Any thread. `refuse_id` is answered with `closed` when the transport no longer takes commands.
+  // Any thread. A transport that no longer takes commands answers `refuse_id` with `closed`.
   void post(uint32_t refuse_id, std::function<void()> command);
-  // `spin_time`: how long the thread looks for more before it sleeps, while something is in flight.
+  // `spin_time`: how long the thread polls before it sleeps, while a write is in flight.
   void start(std::chrono::microseconds spin_time);
   void shut_down();
 
-  // Commands: run on the transport's thread. A Failure that they throw answers the id.
-  // Answers, as text, what both ends must have in common to reach each other; addresses begin with it.
+  // Commands run on the transport's thread. A Failure that a command throws answers its id.
+  // `open` answers, as text, what both ends must have in common. Addresses begin with it.
   virtual void open(uint32_t id) = 0;
   virtual void listen(uint32_t id, std::shared_ptr<Arena> arena) = 0;
   virtual void grant(uint32_t id) = 0;
@@ -46,19 +46,19 @@ class Transport {
   virtual void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) = 0;
   virtual void stop(uint64_t connection, uint32_t write) = 0;
   virtual void disconnect(uint32_t id, uint64_t connection) = 0;
-  // No write uses the segment any more.
+  // Called when no write uses the segment any more.
   virtual void forget(const std::shared_ptr<Segment>& segment) = 0;
 
  protected:
-  // Moves what can be moved without waiting; answers whether anything did.
+  // Does all work that needs no waiting. Returns whether there was any.
   virtual bool progress() = 0;
-  // Is traffic expected at any moment, so that it is worth spinning?
+  // Whether traffic is expected at any moment, so that spinning pays.
   virtual bool busy() const = 0;
-  // Makes the descriptors in the poller report what comes from now on. False: there is something already.
+  // Makes the poller's descriptors report everything that arrives from now on. False: something has arrived already.
   virtual bool arm() { return true; }
-  // When `progress` must run although nothing happened: time limits, never completions.
+  // When `progress` must run although no descriptor became ready. For time limits, never for completions.
   virtual Deadline deadline() const { return std::nullopt; }
-  // Ends every connection and gives everything back.
+  // Ends every connection and releases everything.
   virtual void tear_down() = 0;
 
   void answer(uint32_t id) { outbox_.put({.id = id}); }

@@ -5,10 +5,10 @@
 namespace kvferry {
 namespace {
 
-// Bounds what one connection may occupy of a provider's queues when its items are small.
+// Limits how much of a provider's queues one connection may occupy with small items.
 constexpr size_t slices_outstanding_max = 128;
 
-const char* const segment_changed = "source segment shrank or could not be read";
+const char* const segment_changed = "the source segment shrank or could not be read";
 
 }  // namespace
 
@@ -18,14 +18,14 @@ std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector
   for (const WriteItem& item : items) {
     if (!item.segment->contains(item.source_offset, item.length)) {
       completion.code = Code::segment_invalid;
-      completion.message = "range " + std::to_string(item.source_offset) + "+" + std::to_string(item.length) +
-                           " is outside a segment of " + std::to_string(item.segment->bytes()) + " bytes";
+      completion.message = "source range " + std::to_string(item.source_offset) + "+" + std::to_string(item.length) +
+                           " is outside the source segment of " + std::to_string(item.segment->bytes()) + " bytes";
       return completion;
     }
     if (item.target_offset > target_bytes_ || item.length > target_bytes_ - item.target_offset) {
       completion.code = Code::write_rejected;
-      completion.message = "range " + std::to_string(item.target_offset) + "+" + std::to_string(item.length) +
-                           " is outside an arena of " + std::to_string(target_bytes_) + " bytes";
+      completion.message = "target range " + std::to_string(item.target_offset) + "+" + std::to_string(item.length) +
+                           " is outside the arena of " + std::to_string(target_bytes_) + " bytes";
       return completion;
     }
   }
@@ -64,7 +64,7 @@ std::optional<Slice> WriteScheduler::next() {
     }
     Write& write = found->second;
     const Slice slice = slice_of(write);
-    // A slice larger than the window still goes, alone.
+    // A slice larger than the window is posted alone.
     if (outstanding_bytes_ > 0 && outstanding_bytes_ + slice.length > limits_.window_bytes) return std::nullopt;
     if (!slice.segment->intact(slice.source_offset + slice.length)) {
       turns_.pop_front();
@@ -77,7 +77,7 @@ std::optional<Slice> WriteScheduler::next() {
   return std::nullopt;
 }
 
-// Items that follow each other on both sides go as one slice.
+// Merges items that are adjacent on both sides into one slice.
 Slice WriteScheduler::slice_of(const Write& write) const {
   const WriteItem& first = write.items[write.item];
   Slice slice = {write.id, first.segment.get(), first.source_offset + write.within, first.target_offset + write.within,
@@ -155,7 +155,7 @@ void WriteScheduler::fail_all(Code code, const std::string& message, bool landed
     const Outstanding slice = take(ticket);
     Write& write = writes_.at(slice.write);
     if (landed_unknown) write.drained = false;
-    // A source that vanished is a common cause of a broken connection, and the better explanation.
+    // A source that vanished is a common cause of a broken connection, and explains the failure better.
     if (!slice.segment->intact(slice.source_end)) fail(write, Code::segment_invalid, segment_changed);
   }
   turns_.clear();
@@ -167,7 +167,7 @@ void WriteScheduler::fail_all(Code code, const std::string& message, bool landed
   }
 }
 
-// The first error is the one that is reported.
+// Only the first error is reported.
 void WriteScheduler::fail(Write& write, Code code, const std::string& message) {
   if (write.code != Code::ok) return;
   write.code = code;

@@ -1,8 +1,8 @@
-// What a connection still has to write, and what is on its way.
+// The writes of a connection: what is posted, and what must still be posted.
 //
-// Writes are cut into slices. A window bounds the bytes that are posted and not complete, because unbounded posting
-// makes TCP collapse and makes `stop` slow; writes take turns slice by slice, so that a long one does not hold up a
-// short one. A write is reported when nothing of it is outstanding and nothing more will be posted.
+// Writes are cut into slices. A window limits the bytes that are posted and not complete, because unlimited posting
+// makes TCP collapse and makes `stop` slow. Writes take turns slice by slice, so that a long write does not delay a
+// short one. A write is reported when no slice of it is outstanding and no more will be posted.
 //
 // Belongs to the thread of its connection's transport.
 #pragma once
@@ -44,24 +44,24 @@ class WriteScheduler {
  public:
   WriteScheduler(Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {}
 
-  // The size of the target, as soon as it is known. Items beyond it are rejected here already.
+  // Sets the size of the target as soon as it is known. Items beyond it are rejected without posting.
   void set_target_bytes(uint64_t bytes) { target_bytes_ = bytes; }
 
   void add(uint32_t id, std::vector<WriteItem> items);
   void stop(uint32_t id);
 
-  // The slice whose turn it is, if the window has room. It is checked against its segment; a write whose segment is not
-  // intact has failed when this returns.
+  // The slice whose turn it is, if the window has room. Checks it against its segment: a write whose segment is not
+  // intact fails here.
   std::optional<Slice> next();
-  // The slice that `next` answered was posted under this ticket.
+  // The slice that `next` returned was posted under this ticket.
   void posted(const Slice& slice, uint64_t ticket);
-  // The slice that `next` answered cannot be posted, now or later.
+  // The slice that `next` returned can never be posted.
   void refused(const Slice& slice, Code code, const std::string& message);
 
   void delivered(uint64_t ticket);
-  // `landed_unknown`: bytes of it may still arrive.
+  // `landed_unknown`: bytes of the slice may still land.
   void failed(uint64_t ticket, Code code, const std::string& message, bool landed_unknown);
-  // Ends every write. Slices still outstanding are given up; `landed_unknown` is about those.
+  // Ends every write and gives up the outstanding slices. `landed_unknown`: their bytes may still land.
   void fail_all(Code code, const std::string& message, bool landed_unknown);
 
   bool has_outstanding() const { return !outstanding_.empty(); }
@@ -71,8 +71,8 @@ class WriteScheduler {
   struct Write {
     uint32_t id;
     std::vector<WriteItem> items;
-    size_t item = 0;      // the next one to post from
-    uint64_t within = 0;  // and how much of it was posted
+    size_t item = 0;      // the item to post from next
+    uint64_t within = 0;  // bytes of that item that were posted
     size_t outstanding = 0;
     uint64_t delivered_bytes = 0;
     bool stopped = false;
@@ -100,7 +100,7 @@ class WriteScheduler {
   const WriteLimits limits_;
   uint64_t target_bytes_ = 0;
   std::unordered_map<uint32_t, Write> writes_;
-  std::deque<uint32_t> turns_;  // writes with something left to post; ended ones are skipped
+  std::deque<uint32_t> turns_;  // writes with slices left to post; ended writes are skipped
   std::unordered_map<uint64_t, Outstanding> outstanding_;
   uint64_t outstanding_bytes_ = 0;
 };

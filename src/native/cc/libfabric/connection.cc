@@ -10,12 +10,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A provider that is not connected yet takes no operation, and does not say when it was refused: ask it again.
+// A provider takes no operation before it is connected, and does not report a refusal. So the operation is tried again.
 constexpr milliseconds connect_retry{10};
-// A connected provider with nothing outstanding takes a write at once. If it does not for this long, it has silently
+// A connected provider with nothing outstanding takes a write at once. If it takes none for this long, it has silently
 // lost its connection.
 constexpr milliseconds stall_max{20};
-// How long the receiver may take to say why the connection broke.
+// Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
 constexpr unsigned sequence_bits = 32;
@@ -24,7 +24,7 @@ bool refused_by_target(int error) {
   return error == FI_EACCES || error == FI_EPERM || error == FI_EKEYREJECTED;
 }
 
-// What a broken connection means when the grant is still live.
+// The code of a broken connection whose grant is still live.
 Code code_of(int error) {
   if (refused_by_target(error)) return Code::write_rejected;
   switch (error) {
@@ -69,7 +69,7 @@ LibfabricConnection::~LibfabricConnection() { close(); }
 void LibfabricConnection::close() {
   const bool connecting = state_ == State::connecting_control || state_ == State::connecting_data;
   if (connecting && !stillborn_) {
-    connect_failed("closed while connecting");
+    connect_failed("the connection was closed while it was being made");
     return;
   }
   give_up(Code::connection_lost, "the connection was closed", true);
@@ -88,7 +88,7 @@ bool LibfabricConnection::progress() {
     case State::open:
       return post_writes();
     case State::asking:
-      if (Clock::now() >= *asking_until_) record_failed("no answer");
+      if (Clock::now() >= *asking_until_) record_failed("it did not answer");
       return false;
     case State::broken:
       return false;
@@ -99,7 +99,7 @@ bool LibfabricConnection::progress() {
 bool LibfabricConnection::connect_further() {
   if (stillborn_) return false;
   if (Clock::now() >= connect_deadline_) {
-    connect_failed("not reached in time");
+    connect_failed("the receiver was not reached in time");
     return false;
   }
   if (record_ticket_ != 0) return false;
@@ -107,7 +107,7 @@ bool LibfabricConnection::connect_further() {
                                              : post_record_read(data_, data_peer_, token_.records);
 }
 
-// False when the provider does not take it now. An error is handled before this returns.
+// Returns false when the provider does not take the read now. Handles an error before it returns.
 bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t peer, const RemoteMemory& records) {
   const uint64_t ticket = next_ticket();
   void* description = record_registration_.handle ? ::fi_mr_desc(record_registration_.handle.get()) : nullptr;
@@ -149,8 +149,8 @@ bool LibfabricConnection::post_writes() {
   return posted;
 }
 
-// A device reads the pages that were registered with it, whatever becomes of the file, and a sealed file stays as it is:
-// the provider may read those itself. From others it gets a copy.
+// The provider may read two kinds of source itself: registered pages, which a device reads even if the file changes,
+// and sealed files, which never change. For every other source it gets a copy.
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   const auto [mapping, description] = map_segment_(slice.segment);
   mapping->prefault(slice.source_offset, slice.length);
@@ -187,7 +187,7 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket, con
   return ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
 }
 
-// The provider takes no write now. With others outstanding that is how it says that it is full.
+// The provider takes no write now. While others are outstanding, that only means that its queue is full.
 void LibfabricConnection::stalled() {
   if (scheduler_.has_outstanding()) {
     stalled_until_.reset();
@@ -214,7 +214,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
   } else if (state_ == State::open) {
     data_broke(error, text);
   }
-  // A slice that failed stays outstanding until it is known what its failure means.
+  // A failed slice stays outstanding until the grant's record has given the cause.
 }
 
 void LibfabricConnection::data_broke(int error, const std::string& text) {
@@ -224,7 +224,7 @@ void LibfabricConnection::data_broke(int error, const std::string& text) {
   state_ = State::asking;
   asking_until_ = Clock::now() + ask_max;
   // The control endpoint is connected. If it takes no operation, the receiver is gone.
-  if (!post_record_read(control_, control_peer_, address_.records)) record_failed("not connected");
+  if (!post_record_read(control_, control_peer_, address_.records)) record_failed("it is not connected");
 }
 
 void LibfabricConnection::record_arrived() {
@@ -234,7 +234,7 @@ void LibfabricConnection::record_arrived() {
     case State::connecting_control:
     case State::connecting_data:
       if (!same_agent) {
-        connect_failed("another receiver lives at this address now");
+        connect_failed("the receiver was replaced: its address belongs to another receiver now");
       } else if (!same_grant || record_.state != GrantState::live) {
         connect_failed("the grant was revoked");
       } else if (state_ == State::connecting_control) {
@@ -247,7 +247,7 @@ void LibfabricConnection::record_arrived() {
       return;
     case State::asking:
       if (same_grant && record_.state == GrantState::revoking) {
-        if (!post_record_read(control_, control_peer_, address_.records)) record_failed("not connected");
+        if (!post_record_read(control_, control_peer_, address_.records)) record_failed("it is not connected");
       } else if (same_agent && !same_grant) {
         give_up(Code::write_rejected, "the grant was revoked (" + failure_message_ + ")", false);
       } else {
@@ -275,7 +275,7 @@ void LibfabricConnection::connect_failed(const std::string& message) {
   give_up(Code::connection_failed, message, false);
 }
 
-// Closing the endpoints first ends every use of the source segments, so that their writes may be reported.
+// Closes the endpoints first. That ends every use of the source segments, so their writes can be reported.
 void LibfabricConnection::give_up(Code code, const std::string& message, bool landed_unknown) {
   data_.close();
   control_.close();

@@ -1,11 +1,11 @@
-// A sender's way to one receiver under one grant.
+// A sender's connection to one receiver under one grant.
 //
-// Two endpoints. `data` leads to the endpoint of the grant and carries the writes. `control` leads to the receiver's
-// own endpoint; it is connected from the start and then idle until `data` breaks. Reading the grant's record over it
-// tells the two apart that look alike from here: fenced (`write_rejected`, nothing lands any more) and receiver gone
-// (`connection_lost`, bytes may still be on their way).
+// It has two endpoints. `data` leads to the grant's endpoint and carries the writes. `control` leads to the receiver's
+// own endpoint. It is connected from the start and idle until `data` breaks. Then the sender reads the grant's record
+// over it. The record separates two cases that look alike to the sender: the grant was revoked (`write_rejected`, no
+// byte lands any more), or the receiver is gone (`connection_lost`, bytes may still land).
 //
-// Once broken it stays broken: providers that reconnect by themselves would otherwise bring a fenced writer back.
+// A broken connection stays broken. Otherwise a provider that reconnects by itself would bring a fenced writer back.
 //
 // Belongs to the thread of its transport.
 #pragma once
@@ -28,7 +28,7 @@ namespace kvferry {
 
 class LibfabricConnection {
  public:
-  // A segment as memory of this process; `description` is set where the provider wants its memory registered.
+  // A segment as memory of this process. `description` is set if the provider needs registered memory.
   struct SourceMemory {
     SegmentMapping* mapping;
     void* description;
@@ -36,8 +36,8 @@ class LibfabricConnection {
   // Throws Failure.
   using MapSegment = std::function<SourceMemory(Segment*)>;
 
-  // Begins to connect; `connect_id` is answered when that has succeeded or failed. `number` is unique in the transport:
-  // the tickets of this connection's operations carry it. Throws Failure.
+  // Begins to connect, and answers `connect_id` when that has succeeded or failed. `number` is unique in the transport
+  // and part of every ticket of this connection. Throws Failure.
   LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, MapSegment map_segment,
                       uint32_t number, uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
                       Clock::time_point connect_deadline);
@@ -45,16 +45,16 @@ class LibfabricConnection {
 
   void write(uint32_t id, std::vector<WriteItem> items);
   void stop(uint32_t write) { scheduler_.stop(write); }
-  // Ends what is in flight. Nothing is posted after it.
+  // Ends every write in flight. Nothing is posted afterwards.
   void close();
 
-  // Posts what can be posted; answers whether anything was.
+  // Posts what can be posted now. Returns whether anything was posted.
   bool progress();
   // An operation of this connection has ended; `error` is 0 or a libfabric error number.
   void completed(uint64_t ticket, int error, const std::string& error_text);
 
   bool busy() const { return scheduler_.has_outstanding() || record_ticket_ != 0; }
-  // Failed to connect: nobody has its handle, the transport drops it.
+  // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
   Deadline deadline() const;
 
@@ -63,13 +63,13 @@ class LibfabricConnection {
     connecting_control,
     connecting_data,
     open,
-    asking,  // broken; reading the grant's record to learn why
+    asking,  // broken: reading the grant's record to find the cause
     broken,
   };
 
   bool post_record_read(const Endpoint& endpoint, fi_addr_t address, const RemoteMemory& records);
   bool post_writes();
-  // A libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be had.
+  // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
   ssize_t post_write(const Slice& slice, uint64_t ticket, const uint8_t* source, void* description);
   void stalled();
@@ -95,18 +95,18 @@ class LibfabricConnection {
   WriteScheduler scheduler_;
   uint32_t last_sequence_ = 0;
 
-  // Where a record is read to; registered while a provider may write to it.
+  // Target of a record read. Registered while a provider may write to it.
   GrantRecord record_;
   Registration record_registration_;
   uint64_t record_ticket_ = 0;  // 0: no read is outstanding
 
-  // While the provider takes no write and none is outstanding: since when that is tolerated no longer.
+  // Set while the provider takes no write although none is outstanding: the end of the tolerated time.
   Deadline stalled_until_;
   Deadline asking_until_;
 
   Staging staging_;
 
-  // Why it broke.
+  // Why the connection broke.
   Code failure_code_ = Code::ok;
   std::string failure_message_;
 

@@ -11,8 +11,8 @@
 namespace kvferry {
 namespace {
 
-// Which libfabric providers a family stands for, best first. A provider that is layered (a name with ';') must be
-// asked for by its full name: libfabric would otherwise answer `tcp;ofi_rxm` for `tcp`.
+// The libfabric providers of each family, best first. A layered provider (a name with ';') must be requested by its
+// full name. Otherwise libfabric would return `tcp;ofi_rxm` for `tcp`.
 const std::map<std::string, std::vector<const char*>> providers_of_family = {
     {"tcp", {"tcp", "net", "tcp;ofi_rxm"}},
     {"net", {"net"}},
@@ -21,20 +21,20 @@ const std::map<std::string, std::vector<const char*>> providers_of_family = {
 
 constexpr uint64_t capabilities = FI_MSG | FI_RMA | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE;
 constexpr int memory_modes = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
-// A queue grows where its provider can do that in software; devices are asked for no more than they surely have.
+// Size of a completion queue. Software providers grow it on demand. For devices it is a size that all of them support.
 constexpr size_t shared_queue_entries = 4096;
 constexpr size_t endpoint_queue_entries = 1024;
 constexpr uint32_t api_version = FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION);
 constexpr unsigned bits_per_byte = 8;
 constexpr size_t name_bytes_max = 256;
 
-// libfabric's rxm layer leaves a closed endpoint in the wait list of its completion queue, and reads it there after it
-// was freed. With a queue for each endpoint, closed with it, there is nothing left to read. Providers without that layer
-// share one queue, because reading any of them progresses the whole domain.
+// libfabric's rxm layer leaves a closed endpoint in the wait list of its completion queue and reads it after it was
+// freed. So each endpoint gets its own queue, which is closed with it. Providers without that layer share one queue,
+// because reading any queue progresses the whole domain.
 bool is_layered(const std::string& provider) { return provider.find(';') != std::string::npos; }
 
-// Before this version fi_trywait of the tcp provider did nothing: a queue that had once signalled a completion stayed
-// readable, and whoever waited for it never slept again. A wait set takes its signal back when it is asked.
+// Before this version, fi_trywait of the tcp provider did nothing. A queue that had once signalled a completion stayed
+// readable, so a thread that waited for it never slept again. A wait set clears its signal when it is polled.
 constexpr uint32_t trywait_works_since = FI_VERSION(1, 19);
 
 }  // namespace
@@ -78,7 +78,7 @@ LibfabricDomain::LibfabricDomain(Poller& poller, const std::string& family, cons
       shared_completions_ =
           std::make_unique<CompletionQueue>(queues_, domain_.get(), shared_queue_entries, wait_set_.get());
     }
-    // Some providers only find out here that they cannot be used.
+    // Some providers detect only here that they cannot be used.
     open_endpoint().close();
   } catch (const Failure& failure) {
     throw Failure(Code::provider_unavailable, provider_ + ": " + failure.what());
@@ -101,7 +101,7 @@ InfoHandle LibfabricDomain::find(const char* name, const std::string& bind_addre
   for (fi_info* info = all.get(); result == 0 && info != nullptr; info = info->next) {
     if (std::strcmp(info->fabric_attr->prov_name, name) == 0) return InfoHandle(library_.dupinfo(info));
   }
-  const std::string why = result == 0 ? "not offered as a reliable datagram endpoint" : error_text(-result);
+  const std::string why = result == 0 ? "no reliable datagram endpoint" : error_text(-result);
   if (!reason_.empty()) reason_ += "; ";
   reason_ += std::string(name) + " at " + bind_address + ": " + why;
   return nullptr;
@@ -140,7 +140,7 @@ Endpoint LibfabricDomain::open_endpoint() {
   require(::fi_ep_bind(endpoint, &addresses->fid, 0), "fi_ep_bind address vector");
   require(::fi_ep_bind(endpoint, &completions->fid, FI_TRANSMIT | FI_RECV), "fi_ep_bind completion queue");
   const int bound = ::fi_ep_bind(endpoint, &events_->fid, 0);
-  // Reliable datagram endpoints need no event queue, and some providers refuse one.
+  // Reliable datagram endpoints need no event queue, and some providers refuse to bind one.
   if (bound != 0 && bound != -FI_EINVAL && bound != -FI_ENOSYS && bound != -FI_EOPNOTSUPP) {
     require(bound, "fi_ep_bind event queue");
   }
@@ -200,7 +200,7 @@ std::vector<uint8_t> Endpoint::name() const {
 
 fi_addr_t Endpoint::insert(const std::vector<uint8_t>& name) const {
   fi_addr_t address = FI_ADDR_UNSPEC;
-  // The library reads as many bytes as its address format has, whatever it was given.
+  // The library reads as many bytes as its address format has, even if it received fewer.
   const bool right_size = name.size() == this->name().size();
   if (!right_size || ::fi_av_insert(addresses.get(), name.data(), 1, &address, 0, nullptr) != 1) {
     throw Failure(Code::connection_failed, "not an address of this provider");

@@ -1,4 +1,4 @@
-// One opened libfabric provider: everything that its endpoints share. Belongs to the thread of its transport.
+// One open libfabric provider, with everything that its endpoints share. Belongs to the thread of its transport.
 #pragma once
 
 #include "core/completion_queue.h"
@@ -15,17 +15,17 @@
 
 namespace kvferry {
 
-// An endpoint with its own address vector, so that closing it disturbs no other.
+// An endpoint with an address vector of its own, so that closing it affects no other endpoint.
 struct Endpoint {
   Handle<fid_av> addresses;
-  std::unique_ptr<CompletionQueue> completions;  // where it cannot share the domain's
+  std::unique_ptr<CompletionQueue> completions;  // only if it cannot share the domain's queue
   Handle<fid_ep> endpoint;
 
   std::vector<uint8_t> name() const;
-  // Throws Failure(connection_failed) when it is no address of this provider.
+  // Throws Failure(connection_failed) when `name` is not an address of this provider.
   fi_addr_t insert(const std::vector<uint8_t>& name) const;
-  // After it the provider touches no memory on behalf of this endpoint. The order matters: what is bound to an open
-  // endpoint cannot be closed.
+  // Afterwards the provider touches no memory on behalf of this endpoint. The order matters: an object that is bound to
+  // an open endpoint cannot be closed.
   void close() {
     endpoint.reset();
     completions.reset();
@@ -33,7 +33,7 @@ struct Endpoint {
   }
 };
 
-// What a peer must know to reach registered memory.
+// What a peer needs to access registered memory.
 struct RemoteMemory {
   uint64_t key = 0;
   uint64_t base = 0;  // the address of its first byte, in the provider's terms
@@ -46,21 +46,21 @@ struct Registration {
 
 class LibfabricDomain {
  public:
-  // `family` is the name kvferry gives to it: tcp, net or verbs. Throws Failure(provider_unavailable).
+  // `family`: kvferry's name of the provider (tcp, net or verbs). Throws Failure(provider_unavailable).
   LibfabricDomain(Poller& poller, const std::string& family, const std::string& bind_address);
 
   const std::string& provider() const { return provider_; }
   const OpenQueues& queues() const { return queues_; }
-  // Before a wait: false when there is something already.
+  // Call before waiting. Returns false when a completion has arrived already.
   bool may_wait() const;
 
   // Throws Failure(fabric_error).
   Endpoint open_endpoint();
-  // `owner` is the endpoint through which peers reach the memory; some providers tie a registration to it.
+  // `owner`: the endpoint through which peers access the memory. Some providers bind a registration to it.
   Registration register_memory(const void* memory, size_t bytes, uint64_t access, const Endpoint* owner) const;
   bool needs_local_registration() const { return (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0; }
 
-  // Reads the event queue empty: nothing in it matters to us, but providers that find it missing abort the process.
+  // Empties the event queue. kvferry uses no event of it, but some providers abort the process without an event queue.
   void discard_events() const;
 
   std::string error_text(int error) const;
@@ -76,7 +76,7 @@ class LibfabricDomain {
   Handle<fid_fabric> fabric_;
   Handle<fid_eq> events_;
   Handle<fid_domain> domain_;
-  Handle<fid_wait> wait_set_;  // of the shared queue, where fi_trywait does not do its work
+  Handle<fid_wait> wait_set_;  // of the shared queue, for providers whose fi_trywait does nothing
   std::unique_ptr<CompletionQueue> shared_completions_;
 };
 

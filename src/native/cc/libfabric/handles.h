@@ -1,4 +1,4 @@
-// Owners of libfabric objects. Declare them in the order in which they are opened: they close in reverse.
+// Owners of libfabric objects. Declare them in the order of opening, because they close in reverse order.
 #pragma once
 
 #include "libfabric/library.h"

@@ -12,14 +12,14 @@
 namespace kvferry {
 namespace {
 
-// Read by libfabric and the libraries below it when they are loaded, so they must be set before, and from C++: by the
-// time JavaScript could set them they would have been read. What the user has set stays.
+// libfabric and the libraries below it read these variables when they are loaded. So C++ sets them before that, because
+// JavaScript would be too late. A variable that the user has set stays.
 constexpr std::pair<const char*, const char*> load_environment[] = {
-    {"IPATH_NO_BACKTRACE", "1"},            // psm: no signal handlers, Node has its own
+    {"IPATH_NO_BACKTRACE", "1"},            // psm: no signal handlers, because Node has its own
     {"HFI_NO_BACKTRACE", "1"},              // psm2: likewise
-    {"FI_MR_CACHE_MONITOR", "disabled"},    // no hooks in malloc and mmap; arenas are registered explicitly
+    {"FI_MR_CACHE_MONITOR", "disabled"},    // no hooks in malloc and mmap, because arenas are registered explicitly
     {"RDMAV_FORK_SAFE", "1"},               // Node starts children by fork and exec
-    {"FI_UNIVERSE_SIZE", "16"},             // rxm sizes its queues by this; small devices refuse the default
+    {"FI_UNIVERSE_SIZE", "16"},             // rxm sizes its queues by this, and small devices refuse the default
     {"FI_OFI_RXM_MSG_TX_SIZE", "128"},
     {"FI_OFI_RXM_MSG_RX_SIZE", "128"},
 };
@@ -53,7 +53,7 @@ LibfabricLibrary load() {
   resolve(library, "fi_version", functions.version);
   if (FI_VERSION_LT(functions.version(), FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION))) {
     throw Failure(Code::provider_unavailable, "libfabric " + functions.version_text() +
-                                                  " is older than the headers the addon was built with");
+                                                  " is older than the headers of the addon: rebuild the addon");
   }
   return functions;
 }
@@ -61,7 +61,7 @@ LibfabricLibrary load() {
 }  // namespace
 
 const LibfabricLibrary& LibfabricLibrary::get() {
-  // A failed load is tried again on the next call: a static whose initialiser throws stays uninitialised.
+  // The next call tries a failed load again, because a static whose initialiser throws stays uninitialised.
   static const LibfabricLibrary library = load();
   return library;
 }

@@ -1,4 +1,4 @@
-// libfabric, loaded when it is first asked for: the addon itself does not need it to be installed.
+// libfabric, loaded on first use. The addon itself also works on hosts without libfabric.
 #pragma once
 
 #if defined(__has_include)
@@ -21,7 +21,7 @@
 
 namespace kvferry {
 
-// For `doctor`. The version is empty, and the reason says why, when libfabric cannot be used.
+// For `kvferry doctor`. If libfabric cannot be used, the version is empty and `reason` gives the cause.
 struct LibfabricStatus {
   std::string version;
   std::string reason;
@@ -29,7 +29,7 @@ struct LibfabricStatus {
 LibfabricStatus libfabric_status();
 
 #ifdef KVFERRY_HAS_LIBFABRIC
-// The functions that are symbols of the library; all others are reached through the objects these make.
+// The functions that are symbols of the library. All other functions belong to the objects that these make.
 struct LibfabricLibrary {
   decltype(&::fi_getinfo) getinfo;
   decltype(&::fi_freeinfo) freeinfo;
@@ -38,7 +38,7 @@ struct LibfabricLibrary {
   decltype(&::fi_strerror) strerror;
   decltype(&::fi_version) version;
 
-  // Loads on the first call; the library stays until the process ends. Throws Failure(provider_unavailable).
+  // Loads the library on the first call. It stays loaded until the process ends. Throws Failure(provider_unavailable).
   static const LibfabricLibrary& get();
 
   std::string version_text() const;

@@ -1,4 +1,4 @@
-// What this libfabric could be used for, whatever kvferry makes of it. For `kvferry doctor`.
+// Every provider of this libfabric, including those that kvferry does not use. For `kvferry doctor`.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@ namespace kvferry {
 
 struct LibfabricOffer {
   std::string provider;
-  std::vector<std::string> domains;  // devices it finds here; none where it cannot be used
+  std::vector<std::string> domains;  // its devices on this host; none if it cannot be used
 };
 
-// Every provider that the library was built with. Throws Failure(provider_unavailable) without libfabric.
+// The providers that the library was built with. Throws Failure(provider_unavailable) without libfabric.
 std::vector<LibfabricOffer> libfabric_offers();
 
 }  // namespace kvferry

@@ -10,16 +10,16 @@
 namespace kvferry {
 namespace {
 
-// A record a grant in the page that senders read.
+// Number of records, and so of grants, in the page that senders read.
 constexpr size_t grants_max = 1024;
 
 template <typename Value>
 Value required(std::optional<Value> value, const char* what) {
-  if (!value) throw Failure(Code::connection_failed, std::string(what) + " cannot be understood");
+  if (!value) throw Failure(Code::connection_failed, std::string("the ") + what + " is malformed");
   return *std::move(value);
 }
 
-// Senders read the records at any time, some of them by hardware.
+// Senders read the records at any time, some of them through hardware.
 void publish(GrantRecord& record, GrantState state) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   std::atomic_ref<GrantState>(record.state).store(state, std::memory_order_seq_cst);
@@ -60,7 +60,7 @@ GrantToken GrantToken::parse(const std::string& text) {
   token.records.base = required(fields.number(), what);
   token.slot = required(fields.number(), what);
   token.grant = required(fields.number(), what);
-  if (token.slot >= grants_max) throw Failure(Code::connection_failed, "grant token names no grant");
+  if (token.slot >= grants_max) throw Failure(Code::connection_failed, "the grant token names no grant");
   return token;
 }
 
@@ -91,7 +91,7 @@ uint64_t LibfabricTarget::grant(std::string& token) {
   size_t slot = 0;
   while (slot < records_.size() && records_[slot].grant != 0) slot++;
   if (slot == records_.size()) {
-    throw Failure(Code::fabric_error, "too many grants: " + std::to_string(grants_max));
+    throw Failure(Code::fabric_error, "this receiver has too many grants: at most " + std::to_string(grants_max));
   }
   Grant grant = {slot, domain_.open_endpoint(), {}, {}};
   grant.arena = domain_.register_memory(arena_->data(), arena_->bytes(), FI_REMOTE_WRITE, &grant.endpoint);

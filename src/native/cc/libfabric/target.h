@@ -1,12 +1,12 @@
 // The receiver's side of a libfabric provider.
 //
-// A grant is an endpoint of its own plus a registration of the arena of its own. Revoking closes both, because a
-// registration alone is not a fence everywhere: libfabric's TCP providers look the key up when a message begins, so the
-// rest of a message whose beginning has arrived would still land. Closing the endpoint ends the reception.
+// Each grant has its own endpoint and its own registration of the arena. Revoking closes both, because closing the
+// registration alone is not always a fence: libfabric's TCP providers check the key only when a message begins, so the
+// rest of a message that has begun would still land. Closing the endpoint ends the reception.
 //
-// The agent's own endpoint lives as long as the fabric and serves one thing: a page that senders may read, with one
-// record a grant. It tells a sender whose connection broke whether it was fenced, in which case nothing can land any
-// more, or whether the receiver is gone.
+// The agent's own endpoint lives as long as the fabric and serves one page with one record per grant. A sender whose
+// connection broke reads its record. The record shows whether the sender was fenced, so that no byte can land any more,
+// or whether the receiver is gone.
 //
 // Belongs to the thread of its transport.
 #pragma once
@@ -27,11 +27,11 @@ namespace kvferry {
 enum class GrantState : uint64_t {
   none = 0,
   live = 1,
-  // Its endpoint and registration are being closed: bytes may still land.
+  // Endpoint and registration are being closed: bytes may still land.
   revoking = 2,
 };
 
-// As it lies in the page that senders read, in the byte order of the host: both ends of a fabric have the same.
+// The layout in the page that senders read. Byte order is that of the host: both ends of a fabric have the same.
 struct GrantRecord {
   uint64_t agent = 0;  // random number of this receiver's life
   uint64_t arena_bytes = 0;
@@ -39,7 +39,7 @@ struct GrantRecord {
   GrantState state = GrantState::none;
 };
 
-// The text forms of what a sender is given.
+// What a sender receives as text: the endpoint address and the grant token.
 struct TargetAddress {
   std::string provider;
   std::vector<uint8_t> endpoint;
@@ -70,9 +70,9 @@ class LibfabricTarget {
   ~LibfabricTarget();
 
   std::string address() const;
-  // Answers the grant's handle. Throws Failure(fabric_error).
+  // Returns the grant's handle. Throws Failure(fabric_error).
   uint64_t grant(std::string& token);
-  // Unknown handles are ignored: they were revoked before.
+  // Ignores an unknown handle: it was revoked before.
   void revoke(uint64_t handle);
 
  private:

@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned sequence_bits = 32;
 constexpr size_t completions_per_read = 64;
 
-// Declared so that the registration goes before the mapping.
+// The order matters: the registration is released before the mapping.
 struct Source {
   std::unique_ptr<SegmentMapping> mapping;
   Registration registration;
@@ -39,7 +39,7 @@ class LibfabricTransport final : public Transport {
   }
 
   void grant(uint32_t id) override {
-    if (!target_) throw Failure(Code::provider_unavailable, "no arena to grant");
+    if (!target_) throw Failure(Code::provider_unavailable, "this fabric has no arena to grant");
     std::string token;
     const uint64_t handle = target_->grant(token);
     outbox_.put({.id = id, .handle = handle, .text = std::move(token)});
@@ -53,7 +53,8 @@ class LibfabricTransport final : public Transport {
   void connect(uint32_t id, std::string address, std::string token, Clock::time_point deadline) override {
     const TargetAddress to = TargetAddress::parse(address);
     if (to.provider != domain().provider()) {
-      throw Failure(Code::connection_failed, "the receiver speaks " + to.provider + ", not " + domain().provider());
+      throw Failure(Code::connection_failed,
+                    "the receiver uses provider " + to.provider + ", this process uses " + domain().provider());
     }
     const uint32_t number = ++last_number_;
     connections_.emplace(number, std::make_unique<LibfabricConnection>(
@@ -119,13 +120,13 @@ class LibfabricTransport final : public Transport {
 
  private:
   LibfabricDomain& domain() {
-    if (!domain_) throw Failure(Code::provider_unavailable, family_ + " is not open");
+    if (!domain_) throw Failure(Code::provider_unavailable, "provider " + family_ + " is not open");
     return *domain_;
   }
 
   bool read_completions() {
     bool worked = false;
-    // A copy: what a completion leads to may close endpoints, and with them queues.
+    // Iterates over a copy, because handling a completion may close endpoints with their queues.
     const std::vector<fid_cq*> queues = domain_->queues().all();
     for (fid_cq* queue : queues) {
       if (domain_->queues().contains(queue)) worked |= read_completions(queue);
@@ -147,7 +148,7 @@ class LibfabricTransport final : public Transport {
     return true;
   }
 
-  // A connection that is gone may still have completions in the queue; they are for nobody.
+  // Ignores completions of a connection that is gone.
   void dispatch(void* context, int error, const std::string& text) {
     const auto ticket = reinterpret_cast<uint64_t>(context);
     const auto found = connections_.find(static_cast<uint32_t>(ticket >> sequence_bits));

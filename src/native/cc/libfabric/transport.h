@@ -1,4 +1,4 @@
-// The thread of one libfabric provider: its domain, its target, its connections.
+// The transport of one libfabric provider: its domain, its target, its connections.
 #pragma once
 
 #include "libfabric/domain.h"
@@ -6,7 +6,7 @@
 
 namespace kvferry {
 
-// Without libfabric's headers this makes a transport that answers `open` with provider_unavailable.
+// If the addon was built without libfabric's headers, the transport answers `open` with provider_unavailable.
 std::unique_ptr<Transport> make_libfabric_transport(Outbox& outbox, WriteLimits limits, const std::string& family,
                                                     const std::string& bind_address);
 

@@ -6,14 +6,14 @@
 namespace kvferry::same_host {
 namespace {
 
-// The receiver's queue of new connections is full: try again.
+// Delay before another attempt when the receiver's queue of new connections is full.
 constexpr std::chrono::milliseconds connect_retry{5};
 
 std::string path_of(const std::string& address) {
   FieldReader fields(address);
   const bool understood = fields.text() && fields.number() && fields.number();
   const auto path = understood ? fields.bytes() : std::nullopt;
-  if (!path) throw Failure(Code::connection_failed, "endpoint address cannot be understood");
+  if (!path) throw Failure(Code::connection_failed, "the endpoint address is malformed");
   return std::string(path->begin(), path->end());
 }
 
@@ -31,7 +31,7 @@ Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint6
   FieldReader fields(token);
   const auto first = fields.number();
   const auto second = fields.number();
-  if (!first || !second) throw Failure(Code::connection_failed, "grant token cannot be understood");
+  if (!first || !second) throw Failure(Code::connection_failed, "the grant token is malformed");
   token_[0] = *first;
   token_[1] = *second;
 }
@@ -40,7 +40,7 @@ Connection::~Connection() { close(); }
 
 void Connection::close() {
   if ((state_ == State::connecting || state_ == State::greeting) && !stillborn_) {
-    connect_failed("closed while connecting");
+    connect_failed("the connection was closed while it was being made");
     return;
   }
   give_up(Code::connection_lost, "the connection was closed", true);
@@ -67,7 +67,7 @@ bool Connection::progress() {
   if (stillborn_ || state_ == State::broken) return false;
   if (state_ != State::open) {
     if (Clock::now() >= connect_deadline_) {
-      connect_failed("not reached in time");
+      connect_failed("the receiver was not reached in time");
     } else if (state_ == State::connecting) {
       reach();
     }
@@ -165,9 +165,9 @@ void Connection::handle(const Message& message) {
 
 void Connection::hung_up() {
   if (state_ == State::greeting) {
-    connect_failed("the receiver hung up");
+    connect_failed("the receiver closed the connection");
   } else {
-    give_up(Code::connection_lost, "the receiver hung up", false);
+    give_up(Code::connection_lost, "the receiver closed the connection", false);
   }
 }
 

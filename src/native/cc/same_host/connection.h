@@ -1,8 +1,8 @@
-// The sender's side of the same-host path: it asks, the receiver copies.
+// The sender's side of the same-host path: the sender requests copies, and the receiver copies.
 //
-// When the receiver's end of the socket closes, the receiver has ended or let go of us, and either way it copies
-// nothing more: a process's descriptors are closed after its last thread has stopped. Writes that fail for that reason
-// are drained. When we close first, a copy may still run over there.
+// When the receiver's end of the socket closes, the receiver has ended or dropped the connection. In both cases it
+// copies nothing more, because the kernel closes a process's descriptors after its last thread has stopped. So writes
+// that fail for that reason are drained. When the sender closes first, a copy may still run at the receiver.
 //
 // Belongs to the thread of its transport.
 #pragma once
@@ -22,7 +22,7 @@ namespace kvferry::same_host {
 
 class Connection {
  public:
-  // `number` is unique in the transport, and is also the tag for the poller. Throws Failure(connection_failed).
+  // `number` is unique in the transport and is also the poller's tag. Throws Failure(connection_failed).
   Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint64_t number, uint32_t connect_id,
              const std::string& address, const std::string& token, Clock::time_point connect_deadline);
   ~Connection();
@@ -33,7 +33,7 @@ class Connection {
   void forget(const Segment* segment);
 
   void readable();
-  // Asks for what may be asked for; answers whether anything was.
+  // Requests every copy that the window allows. Returns whether there was any.
   bool progress();
   bool busy() const { return scheduler_.has_outstanding(); }
   bool stillborn() const { return stillborn_; }
@@ -63,7 +63,7 @@ class Connection {
   std::string failure_message_;
   std::unique_ptr<Channel> channel_;
   WriteScheduler scheduler_;
-  // Segments the receiver has been given, and the numbers they go by. Numbers are never used again.
+  // Segments that the receiver has, with their numbers. A number is never used again.
   std::unordered_map<const Segment*, uint64_t> segments_;
   uint64_t last_segment_ = 0;
   uint64_t last_ticket_ = 0;

@@ -1,10 +1,10 @@
-// What the two ends of a same-host connection say to each other, over a unix socket that keeps message boundaries.
+// The messages between the two ends of a same-host connection, over a unix socket that keeps message boundaries.
 //
 // sender:   hello, then for each segment `attach` (with its descriptor) before the first `copy` from it, `detach` after
 //           the last
 // receiver: welcome or refused, then one `done` for each `copy`
 //
-// A packet holds one or more messages. Both ends run the same build on the same machine, so this is plain memory.
+// A packet holds one or more messages. Both ends run the same build on the same host, so messages are plain memory.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace kvferry::same_host {
 
 constexpr uint64_t protocol_version = 1;
 constexpr size_t messages_per_packet = 64;
-// A copy is not interrupted, and a revocation waits for the one that runs.
+// A copy is not interrupted, and a revocation waits for the running copy.
 constexpr uint64_t copy_bytes_max = 8 << 20;
 
 enum class Kind : uint32_t { hello = 1, welcome, refused, attach, detach, copy, done };

@@ -16,9 +16,9 @@ namespace {
 constexpr size_t grants_max = 1024;
 constexpr size_t peers_max = 1024;
 constexpr size_t segments_per_peer_max = 256;
-// What a peer may have queued before its socket is left unread.
+// Number of queued requests of a peer above which its socket is not read.
 constexpr size_t requests_per_peer_max = 512;
-// How much of one peer's requests are done before the next peer's turn, and before commands are looked at.
+// Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
 constexpr size_t turn_requests = 64;
 
@@ -42,7 +42,7 @@ Receiver::~Receiver() {
   socket_.close();
 }
 
-// The socket's device and inode tell a sender in another mount namespace that the path leads it elsewhere.
+// The socket's device and inode show a sender in another mount namespace that the path leads to another socket.
 std::string Receiver::address() const {
   struct stat status = {};
   if (::stat(socket_.path.c_str(), &status) != 0) {
@@ -54,7 +54,7 @@ std::string Receiver::address() const {
 
 uint64_t Receiver::grant(std::string& token) {
   if (grants_.size() == grants_max) {
-    throw Failure(Code::fabric_error, "too many grants: " + std::to_string(grants_max));
+    throw Failure(Code::fabric_error, "this receiver has too many grants: at most " + std::to_string(grants_max));
   }
   const Token secret = {{random_nonzero(), random_nonzero()}};
   grants_.emplace(++last_handle_, secret);
@@ -66,7 +66,7 @@ void Receiver::revoke(uint64_t handle) { grants_.erase(handle); }
 
 void Receiver::accept(uint64_t tag) {
   UniqueFd fd(::accept4(socket_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  // A peer too many is hung up on: its connect fails.
+  // Closes the socket of a peer beyond the limit, so its connect fails.
   if (!fd || peers_.size() == peers_max) return;
   Peer peer;
   peer.channel = std::make_unique<Channel>(poller_, std::move(fd), tag);
@@ -93,7 +93,7 @@ bool Receiver::readable(uint64_t tag) {
   return true;
 }
 
-// False: the peer does not keep to the protocol.
+// Returns false when the peer violates the protocol.
 bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>& descriptors) {
   switch (message.kind) {
     case Kind::hello:
@@ -130,7 +130,7 @@ bool Receiver::greet(Peer& peer, const Message& message) {
   return true;
 }
 
-// A segment that cannot be mapped is simply not there when a copy asks for it.
+// Ignores a segment that cannot be mapped. A copy that names it then fails with segment_invalid.
 void Receiver::attach(Peer& peer, uint64_t segment, UniqueFd fd) {
   if (peer.segments.size() >= segments_per_peer_max) return;
   try {

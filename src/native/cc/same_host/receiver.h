@@ -1,8 +1,7 @@
-// The receiver's side of the same-host path: the receiver copies, so it can refuse.
+// The receiver's side of the same-host path: the receiver copies, so it can refuse a copy.
 //
-// Every copy is checked against the grant on this thread, in the same step in which it is done; revoking is a step of
-// the same thread. So after a revocation nothing lands, without any help from the sender. Senders take turns copy by
-// copy.
+// This thread checks the grant and copies in one step, and it also revokes. So no byte lands after a revocation, even
+// if the sender does not cooperate. Senders take turns copy by copy.
 //
 // Belongs to the thread of its transport.
 #pragma once
@@ -22,12 +21,12 @@
 namespace kvferry::same_host {
 
 
-// The same in two processes exactly when they run under the same kernel.
+// Equal in two processes exactly if they run under the same kernel.
 std::string boot_id();
 
 class Receiver {
  public:
-  // `listen_tag` is the poller's tag for the listening socket. Throws Failure(provider_unavailable).
+  // `listen_tag`: the poller's tag of the listening socket. Throws Failure(provider_unavailable).
   Receiver(Poller& poller, std::shared_ptr<Arena> arena, const std::string& directory, uint64_t listen_tag);
   ~Receiver();
 
@@ -36,9 +35,9 @@ class Receiver {
   void revoke(uint64_t handle);
 
   void accept(uint64_t tag);
-  // False when the tag is none of its peers.
+  // Returns false when no peer has this tag.
   bool readable(uint64_t tag);
-  // Does some of what its peers asked for; answers whether there was any.
+  // Does some of the requested copies. Returns whether there were any.
   bool copy_some();
   bool has_work() const;
 
@@ -53,7 +52,7 @@ class Receiver {
   };
   struct Peer {
     std::unique_ptr<Channel> channel;
-    uint64_t grant = 0;  // 0: has not presented a valid token
+    uint64_t grant = 0;  // 0: the peer has not presented a valid token
     std::map<uint64_t, Source> segments;
     std::deque<Message> requests;
   };

@@ -45,7 +45,8 @@ int try_connect(const UniqueFd& socket, const std::string& path) {
   return result == 0 ? 0 : errno;
 }
 
-// A socket file that refuses is one whose process is dead: living receivers listen before their file has this name.
+// Removes socket files that refuse connections: their process is dead. A live receiver listens before its file gets its
+// final name.
 void sweep(const std::string& directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
   if (!listing) return;
@@ -66,7 +67,9 @@ ListeningSocket ListeningSocket::open(const std::string& directory) {
               hex_number(random_nonzero()) + std::string(name_suffix);
   const std::string unfinished = made.path + std::string(unfinished_suffix);
   const auto address = address_of(unfinished);
-  if (!address) throw Failure(Code::provider_unavailable, "socket path is too long: " + made.path);
+  if (!address) {
+    throw Failure(Code::provider_unavailable, "the path is too long, choose a shorter socket directory: " + made.path);
+  }
   made.fd = make_socket();
   const bool listening =
       made.fd && ::bind(made.fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0 &&
@@ -75,7 +78,7 @@ ListeningSocket ListeningSocket::open(const std::string& directory) {
   if (listening) return made;
   const int error = errno;
   ::unlink(unfinished.c_str());
-  throw Failure(Code::provider_unavailable, describe_errno("cannot listen in " + directory, error));
+  throw Failure(Code::provider_unavailable, describe_errno("cannot listen in socket directory " + directory, error));
 }
 
 void ListeningSocket::close() {
@@ -89,7 +92,7 @@ UniqueFd connect_to(const std::string& path) {
   const int error = socket ? try_connect(socket, path) : errno;
   if (error == 0) return socket;
   if (error == EAGAIN) return UniqueFd();
-  throw Failure(Code::connection_failed, describe_errno(path, error));
+  throw Failure(Code::connection_failed, describe_errno("socket " + path, error));
 }
 
 Channel::Channel(Poller& poller, UniqueFd fd, uint64_t tag) : poller_(poller), fd_(std::move(fd)), tag_(tag) {
@@ -123,7 +126,7 @@ Channel::Received Channel::receive(std::vector<Message>& messages, std::vector<U
     }
   }
   messages.resize(static_cast<size_t>(bytes) / sizeof(Message));
-  // Packets are never empty and always whole; anything else is not a kvferry.
+  // Packets of kvferry are never empty and always whole. Another program sent anything else.
   const bool whole = bytes > 0 && static_cast<size_t>(bytes) % sizeof(Message) == 0;
   return whole ? Received::packet : Received::hung_up;
 }
@@ -149,7 +152,7 @@ bool Channel::flush() {
   return true;
 }
 
-// A message with a descriptor goes alone, so that it is clear whose descriptor it is.
+// Sends a message with a descriptor alone, so that the receiver can assign the descriptor.
 ssize_t Channel::send_packet() {
   Message packet[messages_per_packet];
   size_t count = 0;

@@ -1,4 +1,4 @@
-// One end of a same-host connection: packets of messages, and descriptors beside them. Never blocks.
+// One end of a same-host connection. It sends packets of messages, and descriptors with them. Never blocks.
 // Belongs to the thread of its transport.
 #pragma once
 
@@ -12,18 +12,18 @@
 
 namespace kvferry::same_host {
 
-// Where a receiver listens.
+// The socket on which a receiver listens.
 struct ListeningSocket {
   UniqueFd fd;
   std::string path;
 
-  // Removes what dead receivers left in the directory, then listens under a name of its own.
+  // Removes the sockets of dead receivers from the directory, then listens under a new name.
   // Throws Failure(provider_unavailable).
   static ListeningSocket open(const std::string& directory);
   void close();
 };
 
-// Throws Failure(connection_failed); answers an empty descriptor when the receiver is too busy just now.
+// Returns an empty descriptor when the receiver's queue of new connections is full. Throws Failure(connection_failed).
 UniqueFd connect_to(const std::string& path);
 
 class Channel {
@@ -34,12 +34,12 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   enum class Received { nothing, packet, hung_up };
-  // `descriptors` are those that came with the packet.
+  // `descriptors`: the descriptors that arrived with the packet.
   Received receive(std::vector<Message>& messages, std::vector<UniqueFd>& descriptors);
 
-  // Queued until `flush`; a descriptor is duplicated and goes with its message.
+  // Queues the message until `flush`. Duplicates the descriptor and sends it with the message.
   void send(const Message& message, int descriptor = -1);
-  // False: the other end is gone.
+  // Returns false when the other end is gone.
   bool flush();
   bool has_unsent() const { return !unsent_.empty(); }
 
@@ -48,7 +48,7 @@ class Channel {
     Message message;
     UniqueFd descriptor;
   };
-  // Answers how many messages went, or -1 with errno.
+  // Returns the number of messages sent, or -1 with errno.
   ssize_t send_packet();
 
   Poller& poller_;

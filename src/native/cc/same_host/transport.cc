@@ -9,7 +9,7 @@
 namespace kvferry {
 namespace {
 
-// Tags of the poller: this one, and then one number for each connection in either direction.
+// The poller's tag of the listening socket. Connections of both directions have the tags after it.
 constexpr uint64_t listen_tag = 0;
 
 class SameHostTransport final : public Transport {
@@ -26,7 +26,7 @@ class SameHostTransport final : public Transport {
   }
 
   void grant(uint32_t id) override {
-    if (!receiver_) throw Failure(Code::provider_unavailable, "no arena to grant");
+    if (!receiver_) throw Failure(Code::provider_unavailable, "this fabric has no arena to grant");
     std::string token;
     const uint64_t handle = receiver_->grant(token);
     outbox_.put({.id = id, .handle = handle, .text = std::move(token)});

@@ -1,4 +1,4 @@
-// The thread of the same-host path: its receiver and its connections.
+// The transport of the same-host path: its receiver and its connections.
 #pragma once
 
 #include "core/transport.h"

@@ -1,7 +1,7 @@
 /** Counters and quarantined pages of agents that an operator should look at. */
 
+import { counted, roundMs } from '../../../figures/units.js';
 import type { StatusReply } from '../../../protocol/operations.js';
-import { counted, roundMs } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

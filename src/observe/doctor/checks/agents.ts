@@ -1,5 +1,5 @@
 /** The agents that answer, their roles, names, versions and states. */
-import { counted } from '../amounts.js';
+import { counted } from '../../../figures/units.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

@@ -1,5 +1,5 @@
 /** Huge pages: the kernel's setting for shared memory, and the reserved pages. They are optional and make registration cheaper. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { meminfo } from './memory.js';

@@ -1,5 +1,5 @@
 /** Checks the limit of locked memory. A device registers memory, and registered memory must be locked. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { limitOf } from '../limits.js';

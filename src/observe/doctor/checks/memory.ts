@@ -1,5 +1,5 @@
 /** Checks that the machine has memory for the arena. Pages of a tmpfs count for the process that touched them first. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import { cgroupFile } from '../cgroup.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';

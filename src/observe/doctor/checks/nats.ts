@@ -1,8 +1,9 @@
 /** Checks that NATS is reachable, accepts our message size, and is near. */
 import { redactCredentials } from '../../../config/agent-config.js';
+import { median } from '../../../figures/statistics.js';
+import { roundBytes, roundMs } from '../../../figures/units.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { MESSAGE_BYTES_MAX } from '../../../protocol/limits.js';
-import { median, roundBytes, roundMs } from '../amounts.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

@@ -1,5 +1,5 @@
 /** The processors for the event loop and the threads that move bytes. */
-import { counted } from '../amounts.js';
+import { counted } from '../../../figures/units.js';
 import { cgroupFile } from '../cgroup.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';

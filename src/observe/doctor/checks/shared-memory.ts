@@ -1,5 +1,5 @@
 /** Checks that arena and staging memory have room in a memory file system. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { memoryNeeds, missingBytes } from '../needs.js';

@@ -1,5 +1,5 @@
 /** The largest TCP window. The rate of a stream is its window divided by the round trip. */
-import { roundBytes } from '../amounts.js';
+import { roundBytes } from '../../../figures/units.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

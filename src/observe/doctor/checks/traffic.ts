@@ -1,5 +1,5 @@
 /** The rate between two readings. A low rate is not a fault: engines may not have sent more. */
-import { roundGbps, roundMs } from '../amounts.js';
+import { roundGbps, roundMs } from '../../../figures/units.js';
 import type { AgentFacts, Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

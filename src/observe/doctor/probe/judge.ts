@@ -1,5 +1,5 @@
 /** What a probe says about a pair of agents. */
-import { roundBytes, roundGbps, roundMs } from '../amounts.js';
+import { roundBytes, roundGbps, roundMs } from '../../../figures/units.js';
 import { type Finding, Findings } from '../finding.js';
 import type { ExpectedRate } from './expected-rate.js';
 import type { ProbeResult } from './probe-pair.js';

@@ -29,10 +29,10 @@ export function App() {
   const line = useObservable(feed.state, (state) => state.line);
   const source = useLiveCluster()?.source;
   const isPast = useMoment() !== undefined;
-  // Of a recording and of the past nothing gets old.
+  // A recording and the past never become stale.
   const isStale = !isPast && source?.kind === 'live' && (line === 'lost' || source.state === 'disconnected');
 
-  // Before anything is seen: nobody's key may be lost.
+  // A layout effect, so that the first key press is not lost.
   useLayoutEffect(() => listenToKeys(navigation, setPanel), [navigation]);
   useEffect(() => {
     document.title = `${view.charAt(0).toUpperCase()}${view.slice(1)} · kvferry inspector`;

@@ -1,4 +1,4 @@
-/** Numbers as people read them. The same text for the same value in every locale. */
+/** Numbers as text for people. A value has the same text in every locale. */
 
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -37,7 +37,7 @@ export function bytesPerSecond(value: number): string {
   return scaled(value, 1000, DECIMAL);
 }
 
-/** `0`, `0.4`, `12.3`, `1,204`: how often in a second. */
+/** `0`, `0.4`, `12.3`, `1,204`: a rate per second. */
 export function perSecond(value: number): string {
   if (value === 0) return '0';
   return value >= 100 ? whole.format(value) : value.toFixed(1);
@@ -61,10 +61,10 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / DAY_MS)} d ${two(part(HOUR_MS, DAY_MS))} h`;
 }
 
-/** Times before this are not those of a calendar: a recording's clock may begin at 0. */
+/** Times before this are not calendar times: the clock of a recording may begin at 0. */
 const CALENDAR_FROM_MS = Date.UTC(2000, 0);
 
-/** Time of day with milliseconds, `14:03:09.120`; of a clock that began at 0, `0:12.340`. */
+/** Time of day with milliseconds, `14:03:09.120`. For a clock that began at 0: `0:12.340`. */
 export function clockTime(timeMs: number, withMs = true): string {
   if (timeMs >= CALENDAR_FROM_MS) {
     const date = new Date(timeMs);
@@ -77,7 +77,7 @@ export function clockTime(timeMs: number, withMs = true): string {
   return `${minutes}:${text.padStart(withMs ? 6 : 2, '0')}`;
 }
 
-/** The first half of an epoch is enough to tell two apart. */
+/** The first half of an epoch, which is enough to distinguish two. */
 export function shortEpoch(epoch: string): string {
   return epoch.slice(0, 8);
 }

@@ -1,16 +1,16 @@
-/** Everything the page keeps or draws is bounded, whatever comes. Times in milliseconds. */
+/** Limits of everything that the page keeps or draws. Times in milliseconds. */
 
-/** Requests the page keeps of the feed; older ones are asked for with a filter or the time bar. */
+/** Requests of the feed that the page keeps. It asks for older ones with a filter or the time bar. */
 export const REQUESTS_KEPT_MAX = 1000;
-/** Requests and actors one question asks for. */
+/** Requests or actors in the answer to one question. */
 export const ROWS_ASKED_MAX = 500;
-/** Entries that wait for the next frame; a hidden tab draws none. */
+/** Entries that wait for the next frame. A hidden tab draws no frames. */
 export const ENTRIES_PENDING_MAX = 5000;
-/** Last entries of one actor that are shown. */
+/** Entries shown of one actor, newest first. */
 export const ENTRIES_SHOWN_MAX = 60;
-/** Throughput of each agent: two points a second. */
+/** Points of each agent's throughput, two a second. */
 export const RATE_POINTS_MAX = 120;
-/** Agents whose throughput is remembered. */
+/** Agents whose throughput the page keeps. */
 export const AGENTS_REMEMBERED_MAX = 256;
 
 /** Rows of a timeline, marks in one of its rows, lanes of messages that overlap. */
@@ -28,28 +28,30 @@ export const CONTEXT_LINES_MAX = 200;
 /** Characters of a filter. */
 export const FILTER_CHARACTERS_MAX = 160;
 
-/** A question that is not answered by then has failed. */
+/** A question without an answer within this time has failed. */
 export const FETCH_TIMEOUT_MS = 10_000;
-/** Nothing was heard for so long, though the cluster is sent twice a second: the line is dead. */
+/** A feed that is silent for this long is dead, because the server sends the cluster twice a second. */
 export const SILENCE_MS_MAX = 5000;
-/** EventSource tries again by itself, except after an answer that it takes for final. */
+/**
+ * Delay before the page reconnects. EventSource reconnects by itself, except after an answer that it takes as final.
+ */
 export const RECONNECT_MS = 2000;
-/** A hidden tab has no frames; what has come is taken in this often. */
+/** A hidden tab has no frames, so it takes in new data at this interval. */
 export const HIDDEN_FLUSH_MS = 1000;
-/** How often lists that the feed does not carry are asked for. */
+/** How often the page asks for lists that the feed does not carry. */
 export const POLL_MS = 1000;
-/** How often numbers that count by themselves are redrawn. */
+/** How often running times are redrawn. */
 export const TICK_MS = 100;
-/** For so long an arrow that was taken stays lit. */
+/** How long the arrow of a state change stays lit. */
 export const ARROW_LIT_MS = 900;
-/** A fault is injected by a second press within this time. */
+/** A second press within this time injects a fault. */
 export const CONFIRM_MS = 4000;
-/** Browsers refuse to change the address much oftener. */
+/** Shortest time between two changes of the address. Browsers refuse faster ones. */
 export const ADDRESS_MS = 400;
-/** How often the moment moves while the past is played. */
+/** How often the moment moves while the page plays the past. */
 export const PLAY_STEP_MS = 200;
-/** Looking for the next entry: the first stretch of time that is looked through, and how many are tried. */
+/** Search for the next entry: the first span of time, and the number of spans. */
 export const STEP_STRETCH_MS = 20;
 export const STEP_TRIES_MAX = 12;
-/** Entries one question asks for. */
+/** Entries in the answer to one question. */
 export const ENTRIES_ASKED_MAX = 500;

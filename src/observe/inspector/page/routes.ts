@@ -1,13 +1,13 @@
-/** What is looked at is in the address, after `#`: links can be shared, and the browser's Back works. */
+/** The address, after `#`, says what the page shows. So links can be shared, and the browser's Back works. */
 
 export const views = ['cluster', 'machines', 'requests', 'explain'] as const;
 export type ViewName = (typeof views)[number];
 
 export interface Route {
   readonly view: ViewName;
-  /** What of it: `<epoch>`, `<request>`. */
+  /** The selected object of the view: `<epoch>`, `<request>`. */
   readonly path: readonly string[];
-  /** Filters; and `at`, the moment of the past that is shown, in milliseconds. */
+  /** Filters, and `at`: the shown moment of the past, in milliseconds. */
   readonly query: Readonly<Record<string, string>>;
 }
 
@@ -21,12 +21,12 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    // Somebody wrote it by hand.
+    // The address was written by hand.
     return part;
   }
 }
 
-/** Anything that is no address of this page is the first view. */
+/** An unknown address leads to the first view. */
 export function parseRoute(hash: string): Route {
   const [place = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view, ...path] = place.split('/').map(decoded);
@@ -40,7 +40,7 @@ export function formatRoute({ view, path, query }: Route): string {
   return `#/${place}${search === '' ? '' : `?${search}`}`;
 }
 
-/** The moment that is shown; undefined: now. */
+/** The shown moment. Undefined: now. */
 export function momentOf(route: Route): number | undefined {
   const { at } = route.query;
   const atMs = at === undefined ? Number.NaN : Number(at);

@@ -1,8 +1,8 @@
-/** What a state means for whoever looks: the same colour for the same meaning in every view. */
+/** The meaning of states: the same meaning has the same colour in every view. */
 import type { MachineName } from '../../../protocol/observation.js';
 import type { End } from '../../../protocol/subjects.js';
 
-/** `work`: bytes move or something is being done. `wait`: somebody else has to act. `warn`: may go wrong. */
+/** `work`: the actor is active. `wait`: another party must act. `warn`: the actor may fail. */
 export type Tone = 'quiet' | 'wait' | 'work' | 'good' | 'warn' | 'bad';
 
 const ends: Record<End, Tone> = { ready: 'good', failed: 'bad', cancelled: 'quiet', expired: 'warn' };
@@ -11,7 +11,7 @@ export function toneOfEnd(end: End): Tone {
   return ends[end];
 }
 
-/** By machine, and in it by the last part of the state's name (machines/README.md). */
+/** By machine, then by the last part of the state's name (machines/README.md). */
 const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   agent: {
     starting: 'work',
@@ -73,7 +73,7 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
 
 const severity: readonly Tone[] = ['quiet', 'good', 'work', 'wait', 'warn', 'bad'];
 
-/** The gravest of several. */
+/** The most serious of several tones. */
 export function worst(tones: readonly Tone[]): Tone {
   return tones.reduce(
     (gravest, tone) => (severity.indexOf(tone) > severity.indexOf(gravest) ? tone : gravest),
@@ -81,7 +81,7 @@ export function worst(tones: readonly Tone[]): Tone {
   );
 }
 
-/** Of a state as an agent names it: `writing`, `running.open`, or `connected and alive`. */
+/** The tone of a state, in the form of an agent's answers: `writing`, `running.open`, or `connected and alive`. */
 export function toneOfState(machine: MachineName, state: string): Tone {
   const tones = state.split(' and ').map((name) => states[machine][name.slice(name.lastIndexOf('.') + 1)] ?? 'work');
   return worst(tones);

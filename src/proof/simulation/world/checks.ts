@@ -1,6 +1,6 @@
 /** Checks the rules that must hold after every step, and that no resource is in use once the simulated world is quiet. */
 import type { StoreDescription } from '../../../store/description.js';
-import type { MemorySlice } from '../memory-fabric.js';
+import type { MemorySlice } from '../memory-fabric/slice.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
 import { holdsChunk, PAGE_BYTES } from './chunk.js';
 import type { SimulatedDecodeEngine } from './decode-engine.js';

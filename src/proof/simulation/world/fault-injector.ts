@@ -1,7 +1,8 @@
 /** Makes the faults of a scenario happen: to messages, to writes, to processes and to lines. */
+
+import { Random } from '../../../figures/random.js';
 import type { Envelope, Fate } from '../memory-control.js';
-import type { MemorySlice, SliceFate } from '../memory-fabric.js';
-import { Random } from '../random.js';
+import type { MemorySlice, SliceFate } from '../memory-fabric/slice.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
 import type { FaultPlan } from './scenario.js';
 import { MENDED_MS } from './timing.js';

@@ -2,8 +2,9 @@
  * A scenario: the agents, requests and faults of one simulated world, drawn from a seed. A scenario is plain data, so that
  * `shrink` can remove parts of it.
  */
+
+import { Random } from '../../../figures/random.js';
 import type { Ranks } from '../../../protocol/fields.js';
-import { Random } from '../random.js';
 import { ACTIVE_MS, MENDED_MS, REQUEST_MS_MAX } from './timing.js';
 
 export interface AgentPlan {

@@ -6,7 +6,7 @@ import type { AgentOptions } from '../../../actors/env/agent-options.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { type MemoryControl, MemoryControlNetwork } from '../memory-control.js';
-import { MemoryFabricNetwork } from '../memory-fabric.js';
+import { MemoryFabricNetwork } from '../memory-fabric/network.js';
 import { SimulatedAgent } from '../simulated-agent.js';
 import { SimulatedClock } from '../simulated-clock.js';
 import { SkewedClock } from '../skewed-clock.js';

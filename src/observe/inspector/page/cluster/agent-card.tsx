@@ -77,7 +77,7 @@ export function AgentCard({ agent: view, rates }: AgentCardProps) {
   );
 }
 
-/** Which ways bytes can travel, which could not be had and why, and where a worse one is used than was wanted. */
+/** The agent's providers, its unavailable ones with the reason, and links on a worse provider than preferred. */
 function Providers({ view: { description, status } }: { readonly view: AgentView }) {
   const { endpoints, unavailable } = description;
   const fallbacks = status.peers.filter(({ fallback }) => fallback.length > 0);

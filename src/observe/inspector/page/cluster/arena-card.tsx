@@ -5,11 +5,11 @@ import { Chip } from '../parts/chip.js';
 import { PageMap } from './page-map.js';
 import { countPages, type PageState, pageStates, readPages } from './page-runs.js';
 
-/** An arena: every page at its place, and how many there are of each kind. */
+/** An arena: the map of its pages, and the number of pages in each state. */
 export function ArenaCard({ agent: view }: { readonly agent: AgentView }) {
   const { agent, status, description, pages: runs, silentMs } = view;
   const pages = useMemo(() => readPages(runs ?? ''), [runs]);
-  // Without a map the counts of the status are there all the same.
+  // Without a map, the counts come from the status.
   const counts = pages.length > 0 ? countPages(pages) : countsOf(view);
   const total = status.pages?.total ?? pages.length;
   const pageBytes = description.arena?.pageBytes;
@@ -51,7 +51,7 @@ function countsOf({ status: { pages } }: AgentView): Record<PageState, number> {
   return { free, writing, ready: ready - retained, retained, quarantined };
 }
 
-/** As in the map: a form for each, so that no colour is needed to tell them apart. */
+/** The forms of the map. Each state has its own, so that the map is readable without colours. */
 function Swatch({ state }: { readonly state: PageState }) {
   return (
     <svg class={`swatch page-${state}`} viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">

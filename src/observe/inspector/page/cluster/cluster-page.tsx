@@ -7,7 +7,7 @@ import { ArenaCard } from './arena-card.js';
 import { Figures } from './figures.js';
 import { LinksCard } from './links-card.js';
 
-/** In a small cluster the cards of the agents find room beside the arenas. */
+/** In a cluster of this size, the agents' cards fit beside the arenas. */
 const CARDS_BESIDE_ARENAS_MAX = 6;
 
 export function ClusterPage() {

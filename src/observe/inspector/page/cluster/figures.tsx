@@ -2,14 +2,14 @@ import type { AgentView } from '../../feed.js';
 import { bytesPerSecond, count, duration, perSecond } from '../format.js';
 import type { Tone } from '../tones.js';
 
-/** The whole in six numbers. What is wrong has a colour. */
+/** The cluster in six numbers. A problem has a colour. */
 export function Figures({ agents }: { readonly agents: readonly AgentView[] }) {
   const sum = (value: (agent: AgentView) => number) => agents.reduce((total, agent) => total + value(agent), 0);
   const silent = agents.filter(({ silentMs }) => silentMs !== undefined).length;
   const queued = sum(({ status }) => status.queued);
   const quarantined = sum(({ status }) => status.pages?.quarantined ?? 0);
   const oldestMs = agents.reduce((oldest, { status }) => Math.max(oldest, status.quarantineAgeMs ?? 0), 0);
-  // Every request is at two agents; those that receive are counted, or, without any, those that send.
+  // Each request is at two agents. Receivers count it or, without a receiver, senders.
   const receivers = agents.filter(({ status }) => status.pages !== undefined);
   const counted = receivers.length > 0 ? receivers : agents;
   const inProgress = counted.reduce((total, { status }) => total + status.requestsTotal, 0);

@@ -1,32 +1,32 @@
-/** Where agents and the links between them are drawn: those that send on the left, those that receive on the right. */
+/** Positions of agents and links in the drawing: senders on the left, receivers on the right. */
 import { bytesPerSecond } from '../format.js';
 import { toneOfState, worst } from '../tones.js';
 import type { Link } from './links.js';
 
 export const NODE_HEIGHT = 36;
 const NODE_WIDTH_MAX = 136;
-/** Of the whole width; the lines need the rest. */
+/** Fraction of the width for nodes. The lines need the rest. */
 const NODE_SHARE_MAX = 0.32;
 export const GRAPH_WIDTH_MAX = 640;
 const ROW_HEIGHT = 64;
-/** For the border of a node. */
+/** Space for the border of a node. */
 const MARGIN = 2;
 
 const CHARACTER_WIDTH = 6.2;
 const LABEL_PADDING = 14;
 const LINE_HEIGHT = 15;
-/** Where on its line a label may lie, best first: the first place where it covers no other is taken. */
+/** Places of a label on its line, best first. The first place without an overlap is taken. */
 const LABEL_PLACES = [0.5, 0.36, 0.64, 0.24, 0.76] as const;
 
 export interface GraphNode {
   readonly name: string;
   readonly x: number;
-  /** Of its middle. */
+  /** Position of the middle. */
   readonly y: number;
 }
 
 export interface GraphLabel {
-  /** Of its middle. */
+  /** Position of the middle. */
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -48,13 +48,13 @@ export interface Graph {
   readonly lines: readonly GraphLine[];
 }
 
-/** Where lines begin and end. */
+/** End points of the lines. */
 interface Gap {
   readonly fromX: number;
   readonly toX: number;
 }
 
-/** Links of agents that are not among those of the columns are left out. `available`: pixels that it may be wide. */
+/** Omits links of agents outside the columns. `available`: greatest width, in pixels. */
 export function layOutGraph(
   links: readonly Link[],
   senders: readonly string[],
@@ -87,7 +87,7 @@ function pathOf({ fromX, toX }: Gap, fromY: number, toY: number): string {
   return `M${fromX} ${fromY} C${middle} ${fromY} ${middle} ${toY} ${toX} ${toY}`;
 }
 
-/** On that curve, at that share of its way. */
+/** The point at that fraction of the curve. */
 function pointAt(
   share: number,
   { fromX, toX }: Gap,
@@ -113,7 +113,7 @@ function overlap(a: GraphLabel, b: GraphLabel): boolean {
   return Math.abs(a.x - b.x) < (a.width + b.width) / 2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2;
 }
 
-/** How bytes travel and how many; and, unless all is well, the state of the end that is worse off. */
+/** Provider and throughput of the link and, unless both ends are healthy, the worse state. */
 function labelOf({ provider, fallback, bytesPerS, tone, atSender, atReceiver }: Link): readonly string[] {
   const how = `${provider ?? 'not connected'}${fallback.length > 0 ? ' (fallback)' : ''}`;
   const first = bytesPerS === undefined ? how : `${how} · ${bytesPerSecond(bytesPerS)}`;

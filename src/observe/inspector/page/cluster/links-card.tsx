@@ -8,11 +8,11 @@ import { toneOfState } from '../tones.js';
 import { GRAPH_WIDTH_MAX, type GraphLine, type GraphNode, layOutGraph, NODE_HEIGHT } from './graph-layout.js';
 import { columnsOf, type Link, linksOf } from './links.js';
 
-/** Of the name of a node, and what is beside it. */
+/** Width of a character of a node's name, and of the rest of the node. */
 const CHARACTER_WIDTH = 7.2;
 const BESIDE_NAME = 34;
 
-/** Who moves bytes to whom. */
+/** The links between agents. */
 export function LinksCard({ agents }: { readonly agents: readonly AgentView[] }) {
   const links = linksOf(agents);
   const { senders, receivers } = columnsOf(agents);

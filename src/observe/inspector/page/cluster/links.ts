@@ -1,24 +1,24 @@
-/** Who moves bytes to whom, from what both sides say of it. */
+/** The links between agents, from the answers of both sides. */
 import type { AgentView } from '../../feed.js';
 import { type Tone, toneOfState, worst } from '../tones.js';
 
 export interface Link {
   readonly sender: string;
   readonly receiver: string;
-  /** How bytes travel, once they can. */
+  /** The provider, once the link is connected. */
   readonly provider?: string;
   readonly detail?: string;
-  /** Providers that were preferred, and why they were not taken. */
+  /** Preferred providers that were not used, with the reason. */
   readonly fallback: readonly string[];
-  /** States of both ends as their agents name them. */
+  /** States of both ends, as in their agents' answers. */
   readonly atSender?: string;
   readonly atReceiver?: string;
   readonly tone: Tone;
-  /** Known of a sender with one receiver. */
+  /** Known only for a sender with one receiver. */
   readonly bytesPerS?: number;
 }
 
-/** One for each pair, in the order of names. */
+/** One link per pair of agents, sorted by name. */
 export function linksOf(agents: readonly AgentView[]): Link[] {
   const links = new Map<string, Link>();
   for (const { agent, status } of agents) {
@@ -27,7 +27,7 @@ export function linksOf(agents: readonly AgentView[]): Link[] {
       const key = `${sender} ${receiver}`;
       const known = links.get(key);
       const said = side === 'receiver' ? { atSender: state } : { atReceiver: state };
-      // A peer that was lost stays in the list for a while beside its successor, which has the word.
+      // A lost peer stays listed for a while beside its successor. The successor counts.
       const spoken = side === 'receiver' ? known?.atSender : known?.atReceiver;
       if (spoken !== undefined && toneOfState('peer', state) === 'bad') continue;
       links.set(key, {
@@ -54,7 +54,7 @@ export function linksOf(agents: readonly AgentView[]): Link[] {
   });
 }
 
-/** Agents say how much they send, not to whom: with one receiver it is clear. */
+/** Agents report how much they send, but not to whom. With one receiver the link is certain. */
 function rateOf({ sender }: Link, all: readonly Link[], agents: readonly AgentView[]): number | undefined {
   if (all.filter((other) => other.sender === sender).length > 1) return undefined;
   return agents.find(({ agent }) => agent === sender)?.rates.bytesPerS;
@@ -64,7 +64,7 @@ function compare(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Agents in the order of names: those that send on the left, those that receive on the right; `both` on both sides. */
+/** Agents sorted by name: senders on the left, receivers on the right, and agents of role `both` on both sides. */
 export function columnsOf(agents: readonly AgentView[]): { readonly senders: string[]; readonly receivers: string[] } {
   const names = (...roles: readonly string[]) =>
     agents

@@ -1,6 +1,8 @@
-/** Where each page of an arena lies in its map: as large as there is room for, so that fifty and four thousand both read well. */
+/**
+ * The grid of an arena's map. Cells are as large as possible, so that fifty pages and four thousand are both readable.
+ */
 
-/** Sides of a cell in pixels, largest first, each with the gap after it. Below the last, the map grows in height. */
+/** Sides of a cell in pixels, largest first, each with its gap. With the smallest cells, the map grows in height. */
 const CELLS: readonly { readonly side: number; readonly gap: number }[] = [
   { side: 24, gap: 4 },
   { side: 22, gap: 4 },
@@ -19,23 +21,23 @@ const CELLS: readonly { readonly side: number; readonly gap: number }[] = [
   { side: 5, gap: 1 },
   { side: 4, gap: 1 },
 ];
-/** The map should not be higher than this, while its cells can still be made smaller. */
+/** Greatest height of the map, as long as smaller cells exist. */
 const HEIGHT_WANTED_MAX = 320;
 
 export interface PageGrid {
   readonly columns: number;
   readonly rows: number;
   readonly side: number;
-  /** From one cell to the next. */
+  /** Distance from one cell to the next. */
   readonly pitch: number;
   readonly width: number;
   readonly height: number;
 }
 
-/** A map should be at least this much of the width it may have, where smaller cells allow it. */
+/** Smallest fraction of the available width, if smaller cells allow it. */
 const FILLED_MIN = 0.92;
 
-/** Columns are tens, where there is room for it, so that page numbers can be counted off. */
+/** The number of columns is a multiple of ten if possible, so that page numbers can be counted. */
 export function layOutPages(pages: number, width: number): PageGrid {
   const grids = CELLS.map(({ side, gap }): PageGrid => {
     const pitch = side + gap;
@@ -47,12 +49,12 @@ export function layOutPages(pages: number, width: number): PageGrid {
   const fits = ({ height }: PageGrid) => height <= HEIGHT_WANTED_MAX;
   const largest = grids.findIndex(fits);
   if (largest < 0) return grids.at(-1) as PageGrid;
-  // A little smaller is worth it, when it fills the width.
+  // Slightly smaller cells are better if they fill the width.
   const close = grids.slice(largest, largest + 3);
   return close.find((grid) => fits(grid) && grid.width >= width * FILLED_MIN) ?? (grids[largest] as PageGrid);
 }
 
-/** The page under a point of the map, if there is one. */
+/** The page at a point of the map. Undefined outside every cell. */
 export function pageAt(grid: PageGrid, pages: number, x: number, y: number): number | undefined {
   const column = Math.floor(x / grid.pitch);
   const row = Math.floor(y / grid.pitch);
@@ -67,7 +69,7 @@ export function cornerOf(grid: PageGrid, page: number): { readonly x: number; re
 
 export type Direction = 'left' | 'right' | 'up' | 'down' | 'first' | 'last';
 
-/** The page that an arrow key leads to; the same one at an edge. */
+/** The page that an arrow key selects. At an edge it is the same page. */
 export function neighbour(grid: PageGrid, pages: number, page: number, direction: Direction): number {
   const steps: Record<Direction, number> = {
     left: page - 1,

@@ -19,7 +19,7 @@ const arrows: Readonly<Record<string, Direction>> = {
   End: 'last',
 };
 
-/** Every page as a small square. The pointer, or the arrow keys, pick one; a click or Enter explains it. */
+/** Draws every page as a small square. The pointer or the arrow keys select one. A click or Enter explains it. */
 export function PageMap({ agent, pages }: PageMapProps) {
   const { navigation } = useInspector();
   const frame = useRef<HTMLDivElement>(null);
@@ -84,7 +84,7 @@ type Colours = Readonly<
   Record<PageState | 'paper' | 'mark' | 'cursor', { readonly full: string; readonly tint: string }>
 >;
 
-/** A canvas cannot use the variables of the style sheet: what they stand for now is read off its own colour. */
+/** A canvas cannot use the variables of the style sheet, so their values are read from the colour of the element. */
 function readColours(canvas: HTMLCanvasElement): Colours {
   const resolve = (variable: string) => {
     canvas.style.color = `var(${variable})`;
@@ -97,7 +97,7 @@ function readColours(canvas: HTMLCanvasElement): Colours {
   return { ...states, paper: named('card'), mark: named('page-mark'), cursor: named('ink') } as Colours;
 }
 
-/** Below this a form inside a cell is only a smudge; the cross of quarantine stays. */
+/** Smaller cells have no form inside, because it would not be visible. Only the cross of quarantine stays. */
 const FORM_SIDE_MIN = 6;
 
 function draw(

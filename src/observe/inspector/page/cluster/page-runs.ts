@@ -1,4 +1,4 @@
-/** The map of an arena, as `inspect` says it, and its counts. */
+/** The map of an arena from the answer of `inspect`, and its counts. */
 
 export const pageStates = ['free', 'writing', 'ready', 'retained', 'quarantined'] as const;
 export type PageState = (typeof pageStates)[number];
@@ -11,10 +11,10 @@ const letters: Readonly<Record<string, PageState>> = {
   q: 'quarantined',
 };
 
-/** Pages one map shows: more cannot be told apart on any screen. */
+/** Most pages of one map. More are not distinguishable on any screen. */
 export const PAGES_SHOWN_MAX = 262_144;
 
-/** State of every page, by number, from runs as `f120w3r5`. What cannot be read ends the map. */
+/** The state of every page, by number, from runs such as `f120w3r5`. A malformed part ends the map. */
 export function readPages(runs: string): PageState[] {
   const pages: PageState[] = [];
   for (const [, letter = '', length = ''] of runs.matchAll(/([a-z])(\d+)/g)) {

@@ -1,10 +1,10 @@
-/** Questions to the server. Every one has a deadline, and fails with what the server says. */
+/** Questions to the server. Each has a time limit, and fails with the server's message. */
 import { type FaultOrder, type FaultOutcome, paths } from '../../feed.js';
 import { FETCH_TIMEOUT_MS } from '../limits.js';
 
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 
-/** The address of a question; parameters that are empty are left out. */
+/** The address of a question, without empty parameters. */
 export function address(path: string, parameters: Parameters): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -14,7 +14,7 @@ export function address(path: string, parameters: Parameters): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
-/** Throws an `Error` for people. */
+/** Throws an `Error` whose message is for people. */
 export async function ask<T>(question: string, signal?: AbortSignal): Promise<T> {
   const deadline = AbortSignal.timeout(FETCH_TIMEOUT_MS);
   return read(await send(question, { signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]) }));
@@ -50,7 +50,7 @@ function messageIn(text: string): string | undefined {
   try {
     return (JSON.parse(text) as { error?: { message?: string } }).error?.message;
   } catch {
-    // Not from the inspector: something between it and us answered.
+    // Not an answer of the inspector, but of a proxy in between.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The line to the server: one event source for the whole page, opened again whenever it breaks. */
+/** The connection to the server: one event source for the whole page, reopened whenever it breaks. */
 import { type EntryView, type Feed, paths, type RequestView } from '../../feed.js';
 import { ENTRIES_PENDING_MAX, RATE_POINTS_MAX, RECONNECT_MS, REQUESTS_KEPT_MAX, SILENCE_MS_MAX } from '../limits.js';
 import { FrameBatch } from './frame-batch.js';
@@ -10,7 +10,7 @@ type EntriesListener = (entries: readonly EntryView[]) => void;
 
 export class FeedLine {
   readonly state = new Observable(nothingHeard);
-  /** Counts how often something was left out: whoever shows a list should ask for it anew. */
+  /** Number of gaps in the feed. After a gap, a component that shows a list must ask for it again. */
   readonly dropped = new Observable(0);
   readonly #listeners = new Set<EntriesListener>();
   readonly #batch = new FrameBatch(() => this.#flush());
@@ -26,7 +26,7 @@ export class FeedLine {
     this.#connect();
   }
 
-  /** Calls `listener` with what has happened, at most once a frame. Returns what ends it. */
+  /** Calls `listener` with new entries, at most once a frame. Returns a function that ends it. */
   onEntries(listener: EntriesListener): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -34,7 +34,7 @@ export class FeedLine {
     };
   }
 
-  /** Rows that were asked for, beside those that the feed brings. */
+  /** Adds rows from the answer to a question to those of the feed. */
   learn(requests: readonly RequestView[]): void {
     for (const request of requests) this.#addRequest(request);
     this.#batch.request();
@@ -85,7 +85,7 @@ export class FeedLine {
     this.#watchSilence();
   }
 
-  /** A connection can die without an error: then nothing comes any more. Of a recording that was read, nothing does anyway. */
+  /** Detects a connection that died without an error. A recording that was read is silent too, and is not checked. */
   #watchSilence(): void {
     clearTimeout(this.#silence);
     const cluster = this.#clusters.at(-1) ?? this.state.value.cluster;

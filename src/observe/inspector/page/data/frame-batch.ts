@@ -1,6 +1,6 @@
 import { HIDDEN_FLUSH_MS } from '../limits.js';
 
-/** Runs `flush` once in the next frame, however often it is asked for: many messages cost one drawing. */
+/** Runs `flush` once in the next frame, however often it is requested, so that many messages cost one drawing. */
 export class FrameBatch {
   readonly #flush: () => void;
   #stop: (() => void) | undefined;
@@ -24,7 +24,7 @@ export class FrameBatch {
     }
   }
 
-  /** A frame that was asked for never comes once the tab is hidden: ask anew. */
+  /** Requests the frame again. A requested frame never comes once the tab is hidden. */
   renew(): void {
     if (this.#stop === undefined) return;
     this.cancel();

@@ -1,4 +1,4 @@
-/** What every component may use: the feed, and where the page is. */
+/** What every component can use: the feed and the navigation. */
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import { type ClusterView, paths } from '../../feed.js';
@@ -26,7 +26,7 @@ export function useRoute(): Route {
   return useObservable(useInspector().navigation.route, (route) => route);
 }
 
-/** The moment of the past that is shown; undefined: now. */
+/** The shown moment of the past. Undefined: now. */
 export function useMoment(): number | undefined {
   return useObservable(useInspector().navigation.route, momentOf);
 }
@@ -35,7 +35,7 @@ export function useLiveCluster(): ClusterView | undefined {
   return useObservable(useInspector().feed.state, ({ cluster }) => cluster);
 }
 
-/** The cluster as it is, or as it was at the moment that is shown. */
+/** The cluster at the shown moment. */
 export function useCluster(): { readonly cluster: ClusterView | undefined; readonly error: string | undefined } {
   const live = useLiveCluster();
   const atMs = useMoment();

@@ -1,4 +1,4 @@
-/** What the feed has told, as plain data: a new object for every change. */
+/** The state from the feed, as plain data. Each change makes a new object. */
 import type { ClusterView, EntryView, RequestView } from '../../feed.js';
 import { AGENTS_REMEMBERED_MAX, RATE_POINTS_MAX, REQUESTS_KEPT_MAX } from '../limits.js';
 import { mergeRequests } from './request-table.js';
@@ -9,7 +9,7 @@ export type Line = 'connecting' | 'open' | 'lost';
 export interface LiveState {
   readonly line: Line;
   readonly cluster: ClusterView | undefined;
-  /** On the page's own clock, when `cluster` came. */
+  /** When `cluster` arrived, on the page's own clock. */
   readonly heardAtMs: number;
   /** Throughput of each agent, oldest first. */
   readonly rates: ReadonlyMap<string, readonly number[]>;
@@ -25,9 +25,9 @@ export const nothingHeard: LiveState = {
   requests: [],
 };
 
-/** What has come since the last frame. */
+/** Messages of the feed since the last frame. */
 export interface Pending {
-  /** Oldest first; of all but the last only the throughput is taken. */
+  /** Oldest first. Only the throughput is taken of all but the last one. */
   readonly clusters: readonly ClusterView[];
   readonly requests: ReadonlyMap<string, RequestView>;
   readonly entries: readonly EntryView[];

@@ -1,4 +1,4 @@
-/** Where the page is: the address is the only place that says it. */
+/** The page's place. The address is its only source. */
 import { ADDRESS_MS } from '../limits.js';
 import { formatRoute, home, momentOf, parseRoute, type Route, type ViewName } from '../routes.js';
 import { Observable } from './observable.js';
@@ -11,7 +11,7 @@ export class Navigation {
 
   constructor() {
     const read = () => {
-      // What was not yet written is older than where somebody has gone since.
+      // The user has moved on, so the pending change of the address is out of date.
       clearTimeout(this.#writing);
       this.#writing = undefined;
       this.route.set(parseRoute(location.hash));
@@ -24,7 +24,7 @@ export class Navigation {
     return momentOf(this.route.value);
   }
 
-  /** The address of something, at the moment that is shown now. */
+  /** The address of a view, at the shown moment. */
   href(view: ViewName, path: readonly string[] = [], query: Route['query'] = {}): string {
     const { at } = this.route.value.query;
     return formatRoute({ view, path, query: at === undefined ? query : { ...query, at } });
@@ -35,7 +35,7 @@ export class Navigation {
     location.hash = this.href(view, path, query);
   }
 
-  /** Changes part of the address without a step in the browser's history; an empty value takes it out. */
+  /** Changes part of the address without a step in the browser's history. An empty value removes the part. */
   change(query: Route['query'], path = this.route.value.path): void {
     const { view, query: before } = this.route.value;
     const kept = Object.entries({ ...before, ...query }).filter(([, value]) => value !== '');
@@ -54,7 +54,7 @@ export class Navigation {
     history.replaceState(null, '', formatRoute(this.route.value));
   }
 
-  /** Shows a moment of the past; without one, what happens now. */
+  /** Shows a moment of the past. Undefined: shows the present. */
   showMoment(atMs: number | undefined): void {
     this.change({ at: atMs === undefined ? '' : String(Math.round(atMs * 1000) / 1000) });
   }

@@ -1,4 +1,4 @@
-/** A value that components look at, and are drawn again when what they look at has changed. */
+/** A value with observers. A component is redrawn when the part that it observes has changed. */
 import { useLayoutEffect, useReducer, useRef } from 'preact/hooks';
 
 export class Observable<T> {
@@ -19,7 +19,7 @@ export class Observable<T> {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Returns what ends it. */
+  /** Returns a function that ends it. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -38,7 +38,7 @@ export function useObservable<T, S>(observable: Observable<T>, select: (value: T
       const now = drawn.current.select(observable.value);
       if (!Object.is(now, drawn.current.selected)) redraw(undefined);
     };
-    // It may have changed between the drawing and this.
+    // The value may have changed since the component was drawn.
     look();
     return observable.subscribe(look);
   }, [observable]);

@@ -1,4 +1,4 @@
-/** Requests as the feed tells of them, newest first, and no more than can be kept. */
+/** The requests of the feed, newest first, up to a limit. */
 import type { RequestView } from '../../feed.js';
 
 export function keyOfRequest({ epoch, request }: Pick<RequestView, 'epoch' | 'request'>): string {
@@ -9,7 +9,7 @@ function newestFirst(a: RequestView, b: RequestView): number {
   return b.startedMs - a.startedMs || (keyOfRequest(a) < keyOfRequest(b) ? -1 : 1);
 }
 
-/** The table with what is newer of `changed`; the oldest go when there are more than `max`. */
+/** The table with the newer rows of `changed`. Drops the oldest rows beyond `max`. */
 export function mergeRequests(
   table: readonly RequestView[],
   changed: Iterable<RequestView>,
@@ -25,8 +25,8 @@ export function mergeRequests(
 }
 
 /**
- * While somebody reads a list it must not run away: the same rows in the same places, with what has become of them.
- * `held` are the keys as they were.
+ * Keeps a list still while a person reads it: the same rows in the same places, with their current content. `held`: the
+ * keys of those rows.
  */
 export function heldRows(
   table: readonly RequestView[],

@@ -1,22 +1,22 @@
-/** From one entry to the next or the one before, in time. */
+/** Finds the time of the next or the previous entry. */
 import { type EntryView, paths } from '../../feed.js';
 import { ENTRIES_ASKED_MAX, STEP_STRETCH_MS, STEP_TRIES_MAX } from '../limits.js';
 import { address, ask } from './api.js';
 
-/** Entries at the same time are one step. Less than any two times differ by. */
+/** Entries at the same time are one step. This is less than the difference of any two times. */
 const APART_MS = 0.001;
 
 export type AskForEntries = (parameters: Readonly<Record<string, number>>) => Promise<readonly EntryView[]>;
 
 const askForEntries: AskForEntries = (parameters) => ask(address(paths.entries, parameters));
 
-/** Of longer lists the newest are answered, so one is enough. */
+/** The server answers the newest entries of a list, so one is enough. */
 export async function stepBack(atMs: number, entries = askForEntries): Promise<number | undefined> {
   const [before] = await entries({ toMs: atMs - APART_MS, limit: 1 });
   return before?.timeMs;
 }
 
-/** Looks through longer and longer stretches, and through shorter ones when one has more entries than are answered. */
+/** Searches longer and longer spans, and shorter ones if a span has more entries than one answer. */
 export async function stepForward(atMs: number, endMs: number, entries = askForEntries): Promise<number | undefined> {
   let fromMs = atMs + APART_MS;
   let stretchMs = STEP_STRETCH_MS;

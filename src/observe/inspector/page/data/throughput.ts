@@ -1,10 +1,10 @@
-/** How much an agent moves, by what it counts. */
+/** The throughput of an agent, from its counters. */
 import type { AgentView } from '../../feed.js';
 import { bytesPerSecond, perSecond } from '../format.js';
 
 type Rated = Pick<AgentView, 'rates'> & { readonly description: Pick<AgentView['description'], 'role'> };
 
-/** Bytes are counted where they are sent; who only receives counts the chunks it has given pages to. In a second. */
+/** Per second. A sender counts bytes. An agent that only receives counts the chunks that got pages. */
 export function throughputOf({ description, rates }: Rated): number {
   return description.role === 'decode' ? rates.chunksPerS : rates.bytesPerS;
 }

@@ -1,24 +1,24 @@
-/** The answer to a question, asked anew when the question changes, and again and again if wanted. */
+/** The answer to a question. The page asks again when the question changes, and periodically on request. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from './api.js';
 
 export interface Answer<T> {
-  /** Of the question now, or, while that is under way, of the one before. */
+  /** The answer to the current question or, until it arrives, to the previous one. */
   readonly value: T | undefined;
   /** The question that `value` answers. */
   readonly of: string | undefined;
   readonly error: string | undefined;
-  /** On the page's own clock, when `value` came. */
+  /** When `value` arrived, on the page's own clock. */
   readonly atMs: number;
 }
 
 const nothing: Answer<never> = { value: undefined, of: undefined, error: undefined, atMs: 0 };
 
 /**
- * While a slider is dragged questions change faster than they are answered: the one under way is waited for, then the last
- * one is asked, so that something is seen all the time. Without a question nothing is asked.
+ * While the user drags a slider, questions change faster than the server answers. The page waits for the pending answer
+ * and then asks the latest question, so that it always shows an answer. Without a question it asks nothing.
  *
- * `again` changes when the answer is to be asked for anew.
+ * A change of `again` repeats the question.
  */
 export function useAnswer<T>(question: string | undefined, everyMs?: number, again?: unknown): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T>>(nothing);
@@ -48,7 +48,7 @@ export function useAnswer<T>(question: string | undefined, everyMs?: number, aga
       } catch (error) {
         if (gone.signal.aborted) return;
         const text = error instanceof Error ? error.message : String(error);
-        // What was seen goes on being seen while the same question fails for once.
+        // The previous answer stays visible if the same question fails once.
         setAnswer((before) => (before.of === now ? { ...before, error: text } : { ...nothing, of: now, error: text }));
       }
       busy = false;

@@ -1,6 +1,6 @@
 import { useEffect, useReducer } from 'preact/hooks';
 
-/** Draws a component again and again while `runs`: for numbers that count by themselves. The page's own clock, in milliseconds. */
+/** Redraws a component periodically while `runs`, for running times. Returns the page's own clock, in milliseconds. */
 export function useTick(everyMs: number, runs = true): number {
   const [, redraw] = useReducer((times: number, _: undefined) => times + 1, 0);
   useEffect(() => {

@@ -5,7 +5,7 @@ export function isAbout(value: string | undefined): value is About {
   return abouts.some((about) => about === value);
 }
 
-/** What somebody types is usually one of these by its form; undefined: it could be a request or a key. */
+/** Guesses the kind of a name from its form. Undefined: it could be a request or a key. */
 export function guessAbout(name: string): About | undefined {
   if (/^\d+$/.test(name)) return 'page';
   if (/^[0-9a-f]{16}\/.+\/\d+$/.test(name)) return 'transfer';

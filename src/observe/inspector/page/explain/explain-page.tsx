@@ -12,70 +12,16 @@ const hints: Record<About, string> = {
   page: 'its number in the arena',
 };
 
-/** Who holds it, since when, what it waits for, until when, and what has happened to it. */
+/** Explains a request, transfer, key or page: its holders, its waits and its history. */
 export function ExplainPage() {
-  const { navigation } = useInspector();
   const { query } = useRoute();
   const isRecording = useLiveCluster()?.source.kind === 'recording';
   const isPast = useMoment() !== undefined && !isRecording;
   const asked = isAbout(query['about']) ? query['about'] : 'request';
   const { name: askedName = '', agent } = query;
-  const [about, setAbout] = useState<About>(asked);
-  const [name, setName] = useState(askedName);
-  // A link within the page leads here again with something else. Not as an effect: it could come after the first key.
-  const [followed, setFollowed] = useState({ asked, askedName });
-  if (followed.asked !== asked || followed.askedName !== askedName) {
-    setFollowed({ asked, askedName });
-    setAbout(asked);
-    setName(askedName);
-  }
-
   return (
     <div class="explain">
-      <form
-        class="explain-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const trimmed = name.trim();
-          if (trimmed !== '') navigation.go('explain', [], { about, name: trimmed });
-        }}
-      >
-        <fieldset class="segments">
-          <legend class="unseen">About a</legend>
-          {abouts.map((value) => (
-            <label key={value} class={value === about ? 'segment chosen' : 'segment'}>
-              <input
-                type="radio"
-                name="about"
-                value={value}
-                checked={value === about}
-                onChange={() => setAbout(value)}
-              />
-              {value}
-            </label>
-          ))}
-        </fieldset>
-        <input
-          type="search"
-          class="explain-name"
-          data-filter
-          aria-label="Name"
-          placeholder={hints[about]}
-          value={name}
-          maxLength={FILTER_CHARACTERS_MAX * 2}
-          autocomplete="off"
-          spellcheck={false}
-          onInput={(event) => {
-            const { value } = event.currentTarget;
-            setName(value);
-            const guessed = guessAbout(value.trim());
-            if (guessed !== undefined) setAbout(guessed);
-          }}
-        />
-        <button type="submit" class="button accent">
-          Explain
-        </button>
-      </form>
+      <ExplainForm asked={asked} askedName={askedName} />
       {isPast && <p class="hint">Agents explain what is now; the rest of the page shows the past.</p>}
       {askedName === '' ? (
         <Empty title="What do you want explained?">
@@ -86,5 +32,67 @@ export function ExplainPage() {
         <Explanations key={`${asked} ${askedName}`} about={asked} name={askedName} agent={agent} />
       )}
     </div>
+  );
+}
+
+interface ExplainFormProps {
+  readonly asked: About;
+  readonly askedName: string;
+}
+
+function ExplainForm({ asked, askedName }: ExplainFormProps) {
+  const { navigation } = useInspector();
+  const [about, setAbout] = useState<About>(asked);
+  const [name, setName] = useState(askedName);
+  // A link within the page changes what is asked. An effect would run too late: after the first key press.
+  const [followed, setFollowed] = useState({ asked, askedName });
+  if (followed.asked !== asked || followed.askedName !== askedName) {
+    setFollowed({ asked, askedName });
+    setAbout(asked);
+    setName(askedName);
+  }
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const trimmed = name.trim();
+    if (trimmed !== '') navigation.go('explain', [], { about, name: trimmed });
+  };
+  const changeName = (text: string) => {
+    setName(text);
+    const guessed = guessAbout(text.trim());
+    if (guessed !== undefined) setAbout(guessed);
+  };
+  return (
+    <form class="explain-form" onSubmit={submit}>
+      <AboutChoice about={about} choose={setAbout} />
+      <input
+        type="search"
+        class="explain-name"
+        data-filter
+        aria-label="Name"
+        placeholder={hints[about]}
+        value={name}
+        maxLength={FILTER_CHARACTERS_MAX * 2}
+        autocomplete="off"
+        spellcheck={false}
+        onInput={(event) => changeName(event.currentTarget.value)}
+      />
+      <button type="submit" class="button accent">
+        Explain
+      </button>
+    </form>
+  );
+}
+
+function AboutChoice({ about, choose }: { readonly about: About; readonly choose: (about: About) => void }) {
+  return (
+    <fieldset class="segments">
+      <legend class="unseen">About a</legend>
+      {abouts.map((value) => (
+        <label key={value} class={value === about ? 'segment chosen' : 'segment'}>
+          <input type="radio" name="about" value={value} checked={value === about} onChange={() => choose(value)} />
+          {value}
+        </label>
+      ))}
+    </fieldset>
   );
 }

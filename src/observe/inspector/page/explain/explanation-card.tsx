@@ -11,9 +11,9 @@ import { type Tone, toneOfState } from '../tones.js';
 
 export interface ExplanationCardProps {
   readonly explanation: ExplanationView;
-  /** On the page's own clock, when it came. */
+  /** When the explanation arrived, on the page's own clock. */
   readonly cameMs: number;
-  /** Time goes on. */
+  /** Running times advance. */
   readonly isLive: boolean;
 }
 
@@ -77,7 +77,7 @@ export function ExplanationCard({ explanation, cameMs, isLive }: ExplanationCard
   );
 }
 
-/** `<epoch>/<request>`, and `/<batch>` of a transfer. The id of a request may have a slash as well. */
+/** Parses `<epoch>/<request>`, with `/<batch>` for a transfer. A request id may also contain slashes. */
 function requestIn({ about, name }: ExplanationView): { readonly epoch?: string; readonly request?: string } {
   const pattern = about === 'transfer' ? /^([0-9a-f]{16})\/(.+)\/\d+$/ : /^([0-9a-f]{16})\/(.+)$/;
   const [, epoch, request] = (about === 'request' || about === 'transfer' ? pattern.exec(name) : undefined) ?? [];

@@ -7,20 +7,20 @@ import { Skeleton } from '../parts/skeleton.js';
 import type { About } from './about.js';
 import { ExplanationCard } from './explanation-card.js';
 
-/** Agents are asked again this often. */
+/** How often the page asks the agents again. */
 const ASK_AGAIN_MS = 2000;
 
 export interface ExplanationsProps {
   readonly about: About;
   readonly name: string;
-  /** Only this one is asked. */
+  /** Ask only this agent. */
   readonly agent: string | undefined;
 }
 
-/** What every agent that knows of it says. */
+/** The explanations of every agent that has one. */
 export function Explanations({ about, name, agent }: ExplanationsProps) {
   const moment = useMoment();
-  // Agents that live explain only what is now; a recorded one what was.
+  // Live agents explain only the present. A recorded agent explains the past too.
   const isRecording = useLiveCluster()?.source.kind === 'recording';
   const question = address(paths.explain, { about, name, agent, atMs: isRecording ? moment : undefined });
   const { value, error, atMs, of } = useAnswer<ExplanationView[]>(question, isRecording ? undefined : ASK_AGAIN_MS);

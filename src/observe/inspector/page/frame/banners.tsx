@@ -2,7 +2,7 @@ import { useInspector, useLiveCluster } from '../data/inspector.js';
 import { useObservable } from '../data/observable.js';
 import { clockTime, count } from '../format.js';
 
-/** What must be known to read the page rightly: that it is old, or that not all is shown. */
+/** Warnings about the page's data: it is old, or incomplete. */
 export function Banners() {
   const { feed } = useInspector();
   const line = useObservable(feed.state, (state) => state.line);

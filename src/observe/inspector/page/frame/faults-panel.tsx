@@ -22,7 +22,7 @@ interface Result {
   readonly ok: boolean;
 }
 
-/** A fault hits real agents: it takes two presses. */
+/** A fault hits real agents, so injecting one takes two presses. */
 export function FaultsPanel({ close }: { readonly close: () => void }) {
   const agents = useLiveCluster()?.agents ?? [];
   const [armed, setArmed] = useState<string | undefined>(undefined);

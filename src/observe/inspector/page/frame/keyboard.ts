@@ -1,10 +1,10 @@
-/** Keys that work everywhere. */
+/** Keys that work in every view. */
 import type { Navigation } from '../data/navigation.js';
 import { views } from '../routes.js';
 import type { Panel } from './panel.js';
 import { toggleTheme } from './theme.js';
 
-/** What the page shows of them. */
+/** The keys with their explanations, as the page lists them. */
 export const keys: readonly (readonly [key: string, does: string])[] = [
   ['1 – 4', 'Cluster, Machines, Requests, Explain'],
   ['/', 'Filter'],
@@ -21,7 +21,7 @@ export const keys: readonly (readonly [key: string, does: string])[] = [
 
 type SetPanel = (change: (panel: Panel) => Panel) => void;
 
-/** Returns what ends it. */
+/** Returns a function that ends it. */
 export function listenToKeys(navigation: Navigation, setPanel: SetPanel): () => void {
   const toggle = (panel: Panel) => setPanel((open) => (open === panel ? undefined : panel));
   const press = (event: KeyboardEvent) => {
@@ -59,7 +59,7 @@ function clickOn(selector: string): void {
   document.querySelector<HTMLButtonElement>(selector)?.click();
 }
 
-/** From the inside out: a filter is cleared, then left; a panel is closed; what is selected is closed. */
+/** Escape, from the inside out: clears the filter, leaves it, closes the panel, closes the selection. */
 function stepOut(event: KeyboardEvent, navigation: Navigation, setPanel: SetPanel): void {
   const { target } = event;
   if (target instanceof HTMLInputElement && target.matches('[data-filter]')) {

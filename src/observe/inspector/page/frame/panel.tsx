@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../parts/icon.js';
 
-/** Which one is open. */
+/** The panel that is open. */
 export type Panel = 'faults' | 'keys' | undefined;
 
 export interface PanelFrameProps {
@@ -11,7 +11,7 @@ export interface PanelFrameProps {
   readonly children: ComponentChildren;
 }
 
-/** Lies at the side of the page, which goes on beside it. Gives the focus back when it is closed. */
+/** A panel at the side of the page, which stays usable. Closing the panel returns the focus. */
 export function PanelFrame({ title, close, children }: PanelFrameProps) {
   const panel = useRef<HTMLElement>(null);
   useEffect(() => {

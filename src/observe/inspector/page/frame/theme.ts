@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, until somebody chooses. */
+/** The light or dark theme: that of the system, until the user chooses one. */
 export type Theme = 'light' | 'dark';
 
 const KEY = 'kvferry-theme';
@@ -7,7 +7,7 @@ function isTheme(value: unknown): value is Theme {
   return value === 'light' || value === 'dark';
 }
 
-/** Browsers may forbid to keep anything; the choice then lasts as long as the page. */
+/** Some browsers forbid storage. Then the choice lasts as long as the page. */
 function storage(): Storage | undefined {
   try {
     return localStorage;
@@ -33,7 +33,7 @@ export function toggleTheme(): void {
   storage()?.setItem(KEY, theme);
 }
 
-/** Calls `changed` when the colours change, by whatever means. Returns what ends it. */
+/** Calls `changed` when the colours change, by the user's choice or by the system. Returns a function that ends it. */
 export function onThemeChange(changed: () => void): () => void {
   const system = matchMedia('(prefers-color-scheme: dark)');
   const observer = new MutationObserver(changed);

@@ -1,6 +1,6 @@
 import type { ActorView } from '../../feed.js';
 
-/** Does every word occur in what is seen of the actor? */
+/** Whether every word of the filter occurs in the actor's row. */
 export function matches(actor: ActorView, text: string): boolean {
   const { agent, actor: name, state, machine, request, peer, waiting } = actor;
   const seen = [agent, name, state, machine, request, peer, waiting?.gate].join(' ').toLowerCase();

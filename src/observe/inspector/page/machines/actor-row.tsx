@@ -5,7 +5,7 @@ import { toneOfState } from '../tones.js';
 
 export interface ActorRowProps {
   readonly actor: ActorView;
-  /** On the page's own clock, when it was answered. */
+  /** When the answer arrived, on the page's own clock. */
   readonly cameMs: number;
   readonly isLive: boolean;
 }
@@ -33,7 +33,7 @@ export function ActorRow({ actor, cameMs, isLive }: ActorRowProps) {
   );
 }
 
-/** What it is about, shorter than its full name. */
+/** The subject of the actor, shorter than its full name. */
 function identity({ machine, actor, request, batch, peer }: ActorView): string {
   if (machine === 'agent') return '';
   if (machine === 'peer') return peer ?? actor.slice('peer '.length);

@@ -6,10 +6,10 @@ export interface ContextLine {
 }
 
 const VALUE_CHARACTERS_MAX = 400;
-/** Deeper ones are written on one line. */
+/** Objects below this depth are written on one line. */
 const DEPTH_MAX = 3;
 
-/** What a machine remembers, a line for each value that has one. */
+/** The context of a machine, one line for each value. */
 export function contextLines(context: Readonly<Record<string, unknown>>): ContextLine[] {
   const lines: ContextLine[] = [];
   const add = (path: string, value: unknown, depth: number) => {

@@ -1,6 +1,6 @@
 import type { MachineName, machineNames as names } from '../../../../protocol/observation.js';
 
-/** As in the protocol, whose module a browser does not load. */
+/** The same names as in the protocol, whose module a browser does not load. */
 export const machineNames: typeof names = ['agent', 'peer', 'request', 'transfer', 'ingest', 'group'];
 
 export function isMachine(name: string): name is MachineName {

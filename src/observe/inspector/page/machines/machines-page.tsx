@@ -20,13 +20,19 @@ const ROW_HEIGHT = 48;
 
 const keyOf = ({ agent, agentEpoch, actor }: ActorView) => `${agent} ${agentEpoch} ${actor}`;
 
-/** Every live actor; the one that is selected is drawn. */
+interface Filter {
+  readonly agent: string;
+  readonly machine: string;
+  readonly request: string;
+  readonly text: string;
+}
+
+/** Lists every live actor, and draws the machine of the selected one. */
 export function MachinesPage() {
-  const { navigation, feed } = useInspector();
+  const { feed } = useInspector();
   const { query, path } = useRoute();
   const atMs = useMoment();
   const dropped = useObservable(feed.dropped, (times) => times);
-  const agents = (useLiveCluster()?.agents ?? []).map(({ agent }) => agent);
   const { agent = '', machine = '', request = '', text = '' } = query;
   const question = address(paths.actors, { agent, machine, request, atMs });
   const {
@@ -38,60 +44,17 @@ export function MachinesPage() {
   const [selectedAgent, selectedActor] = path;
   const selected = value?.find((actor) => actor.agent === selectedAgent && actor.actor === selectedActor);
   const hasSelection = selectedAgent !== undefined && selectedActor !== undefined;
+  const filter = { agent, machine, request, text };
 
   return (
     <div class={hasSelection ? 'split selected' : 'split'}>
       <section class="split-list" aria-label="Actors">
-        <div class="filters">
-          <FilterInput
-            label="Filter by request, actor, state"
-            value={text}
-            change={(value) => navigation.change({ text: value })}
-          />
-          <FilterSelect
-            label="Agent"
-            any="any agent"
-            value={agent}
-            options={agents}
-            change={(value) => navigation.change({ agent: value })}
-          />
-          <FilterSelect
-            label="Machine"
-            any="any machine"
-            value={machine}
-            options={machineNames}
-            change={(value) => navigation.change({ machine: value })}
-          />
-          {request !== '' && (
-            <button type="button" class="button" onClick={() => navigation.change({ request: '' })}>
-              request {request} ✕
-            </button>
-          )}
-        </div>
+        <Filters filter={filter} />
         <p class="list-note" role="status">
           {actors === undefined ? ' ' : plural(actors.length, 'actor')}
           {error !== undefined && value !== undefined ? ` · ${error}` : ''}
         </p>
-        {actors === undefined && error === undefined && <Skeleton rows={8} label="Loading actors" />}
-        {actors === undefined && error !== undefined && <Empty title="Actors cannot be shown">{error}</Empty>}
-        {actors?.length === 0 && (
-          <Empty title="No actor matches">
-            {text === '' && agent === '' && machine === '' && request === ''
-              ? 'Actors appear with agents, and with every request that is put.'
-              : 'Requests and transfers live for milliseconds; clear the filter, or go back in time.'}
-          </Empty>
-        )}
-        {actors !== undefined && actors.length > 0 && (
-          <VirtualList
-            items={actors}
-            rowHeight={ROW_HEIGHT}
-            label="Actors"
-            keyOf={keyOf}
-            selected={selected === undefined ? undefined : keyOf(selected)}
-            select={(actor) => navigation.change({}, [actor.agent, actor.actor])}
-            row={(actor) => <ActorRow actor={actor} cameMs={cameMs} isLive={atMs === undefined} />}
-          />
-        )}
+        <ActorList actors={actors} error={error} filter={filter} selected={selected} cameMs={cameMs} />
       </section>
       <section class="split-detail" aria-label="Machine">
         {hasSelection ? (
@@ -110,5 +73,75 @@ export function MachinesPage() {
         )}
       </section>
     </div>
+  );
+}
+
+function Filters({ filter: { agent, machine, request, text } }: { readonly filter: Filter }) {
+  const { navigation } = useInspector();
+  const agents = (useLiveCluster()?.agents ?? []).map((row) => row.agent);
+  return (
+    <div class="filters">
+      <FilterInput
+        label="Filter by request, actor, state"
+        value={text}
+        change={(value) => navigation.change({ text: value })}
+      />
+      <FilterSelect
+        label="Agent"
+        any="any agent"
+        value={agent}
+        options={agents}
+        change={(value) => navigation.change({ agent: value })}
+      />
+      <FilterSelect
+        label="Machine"
+        any="any machine"
+        value={machine}
+        options={machineNames}
+        change={(value) => navigation.change({ machine: value })}
+      />
+      {request !== '' && (
+        <button type="button" class="button" onClick={() => navigation.change({ request: '' })}>
+          request {request} ✕
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface ActorListProps {
+  readonly actors: readonly ActorView[] | undefined;
+  readonly error: string | undefined;
+  readonly filter: Filter;
+  readonly selected: ActorView | undefined;
+  readonly cameMs: number;
+}
+
+function ActorList({ actors, error, filter, selected, cameMs }: ActorListProps) {
+  const { navigation } = useInspector();
+  const isLive = useMoment() === undefined;
+  if (actors === undefined) {
+    if (error === undefined) return <Skeleton rows={8} label="Loading actors" />;
+    return <Empty title="Actors cannot be shown">{error}</Empty>;
+  }
+  if (actors.length === 0) {
+    return (
+      <Empty title="No actor matches">
+        {Object.values(filter).every((value) => value === '')
+          ? 'Actors appear with agents, and with every request that is put.'
+          : 'Requests and transfers live for milliseconds; clear the filter, or go back in time.'}
+      </Empty>
+    );
+  }
+  return (
+    <VirtualList
+      items={actors}
+      rowHeight={ROW_HEIGHT}
+      label="Actors"
+      keyOf={keyOf}
+      selected={selected === undefined ? undefined : keyOf(selected)}
+      select={(actor) => navigation.change({}, [actor.agent, actor.actor])}
+      row={(actor) => <ActorRow actor={actor} cameMs={cameMs} isLive={isLive} />}
+    />
   );
 }

@@ -1,8 +1,8 @@
-/** From the name of a state, as agents say it, to the ids that its drawing has. */
+/** Finds the ids in the drawing for the name of a state in an agent's answers. */
 
 /**
- * Names leave out states around several at once: `connected and alive` of `peer.open.connection.connected` and
- * `peer.open.liveness.alive`. So each part is looked up by its end. The states around it are lit as well.
+ * Names of parallel states leave out their parents: `connected and alive` of `peer.open.connection.connected` and
+ * `peer.open.liveness.alive`. So each part is matched with the end of an id. The result includes the parents.
  */
 export function idsOfState(machine: string, state: string, ids: readonly string[]): string[] {
   const found = new Set<string>();
@@ -20,7 +20,7 @@ export function idsOfState(machine: string, state: string, ids: readonly string[
   return [...found];
 }
 
-/** Those that have no other of them inside: where it really is. */
+/** The ids that contain no other of the ids: the innermost states. */
 export function innermost(ids: readonly string[]): string[] {
   return ids.filter((id) => !ids.some((other) => other.startsWith(`${id}.`)));
 }

@@ -7,7 +7,7 @@ export interface ChipProps {
   readonly children: ComponentChildren;
 }
 
-/** A word with the colour of what it means. */
+/** A word in the colour of its meaning. */
 export function Chip({ tone = 'quiet', title, children }: ChipProps) {
   return (
     <span class={`chip tone-${tone}`} title={title}>

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 
 export interface EmptyProps {
   readonly title: string;
-  /** What to do about it. */
+  /** The remedy. */
   readonly children?: ComponentChildren;
 }
 

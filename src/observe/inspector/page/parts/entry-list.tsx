@@ -4,12 +4,12 @@ import { clockTime, duration, plural } from '../format.js';
 import { toneOfStoreAction } from '../store-tones.js';
 import { type Tone, toneOfState } from '../tones.js';
 
-/** Less cannot be told from nothing. */
+/** Shorter times are not shown. */
 const AT_ONCE_MS = 0.005;
 
 export interface EntryRow {
   readonly agent?: string;
-  /** When it was, for people. */
+  /** Time of the entry, as text. */
   readonly time: string;
   readonly entry: JournalEntry;
 }
@@ -19,7 +19,7 @@ export interface EntryListProps {
   readonly showAgent: boolean;
 }
 
-/** Entries of journals as rows of an `EntryList`. */
+/** Makes rows of an `EntryList` from journal entries. */
 export function rowsOf(entries: readonly EntryView[]): EntryRow[] {
   return entries.map(({ agent, timeMs, entry }) => ({ agent, time: clockTime(timeMs), entry }));
 }

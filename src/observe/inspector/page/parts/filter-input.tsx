@@ -7,7 +7,7 @@ export interface FilterInputProps {
   readonly change: (value: string) => void;
 }
 
-/** `/` leads here from anywhere on the page, Escape clears it. */
+/** A filter. The key `/` focuses it from anywhere on the page, and Escape clears it. */
 export function FilterInput({ label, value, change }: FilterInputProps) {
   return (
     <label class="filter-input">

@@ -1,5 +1,5 @@
 export interface FilterSelectProps {
-  /** What is chosen, and what it is called when nothing is: `agent` and `any agent`. */
+  /** The subject of the choice, and the text when nothing is chosen: `agent` and `any agent`. */
   readonly label: string;
   readonly any: string;
   readonly value: string;

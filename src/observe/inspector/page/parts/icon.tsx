@@ -1,4 +1,4 @@
-/** Small drawings, 16 by 16, in the colour of the text. They are decoration: whatever uses one has a name of its own. */
+/** Icons, 16 by 16, in the colour of the text. They are decoration: the control around an icon has a label. */
 const paths = {
   logo: 'M3 3.500h4v4H3zM3 9.500h4v4H3zM10 6.500h4v4h-4z',
   close: 'M4 4l8 8M12 4l-8 8',

@@ -1,9 +1,9 @@
-/** Which rows of a long list are drawn: those that are seen and a few around them, so that a list costs the same at any length. */
+/** The rows of a long list to draw: the visible ones and a few around them. So a list of any length costs the same. */
 
 const ROWS_AROUND = 6;
 
 export interface ListWindow {
-  /** Index of the first row drawn, and of the one after the last. */
+  /** Index of the first drawn row, and of the row after the last. */
   readonly first: number;
   readonly end: number;
 }
@@ -14,7 +14,7 @@ export function windowOf(rows: number, rowHeight: number, scrollTop: number, hei
   return { first: Math.min(first, end), end };
 }
 
-/** Where to scroll so that a row is wholly seen: nowhere if it is. */
+/** The scroll position at which the row is fully visible. Unchanged if it is visible already. */
 export function scrollTo(index: number, rowHeight: number, scrollTop: number, height: number): number {
   const top = index * rowHeight;
   if (top < scrollTop) return top;

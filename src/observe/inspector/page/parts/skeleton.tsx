@@ -1,4 +1,4 @@
-/** Stands where something will be, so that nothing jumps when it comes. */
+/** A placeholder while data loads, so that the page does not jump. */
 export function Skeleton({ rows, label }: { readonly rows: number; readonly label: string }) {
   return (
     <div class="skeleton" role="status" aria-label={label}>

@@ -9,7 +9,7 @@ export interface SparklineProps {
   readonly label: string;
 }
 
-/** The last value is at the right edge, so that the line runs to the left as time goes on. */
+/** A small line chart. The last value is at the right edge, so the line moves left over time. */
 export function Sparkline({ values, label }: SparklineProps) {
   const max = values.reduce((a, b) => Math.max(a, b), 0);
   const step = WIDTH / (RATE_POINTS_MAX - 1);

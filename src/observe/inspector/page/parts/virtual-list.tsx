@@ -1,39 +1,29 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { scrollTo, windowOf } from './list-window.js';
 
 export interface VirtualListProps<T> {
   readonly items: readonly T[];
-  /** Pixels; every row has the same. */
+  /** Height of every row, in pixels. */
   readonly rowHeight: number;
   readonly label: string;
   readonly keyOf: (item: T) => string;
   readonly selected: string | undefined;
   readonly select: (item: T) => void;
   readonly row: (item: T) => ComponentChildren;
-  /** Somebody is reading it: the pointer or the focus is in it, or it is scrolled. */
+  /** Called with true while a person reads the list: it has the pointer or the focus, or it is scrolled. */
   readonly onHold?: (held: boolean) => void;
-  /** When this changes, it is shown from its first row. */
+  /** A change scrolls the list to its first row. */
   readonly fromTop?: number;
 }
 
-/** A list of any length that costs what is seen of it. Arrow keys, Page Up and Down, Home and End move what is selected. */
+/** A list that renders only its visible rows. Arrow keys, Page Up and Down, Home and End move the selection. */
 export function VirtualList<T>(props: VirtualListProps<T>) {
   const { items, rowHeight, label, keyOf, selected, select, row, onHold, fromTop } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 600 });
+  const { view, setTop } = useView(box);
   const [isTouched, setTouched] = useState(false);
   const selectedIndex = selected === undefined ? -1 : items.findIndex((item) => keyOf(item) === selected);
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (element === null) return undefined;
-    const measure = () => setView((before) => ({ ...before, height: element.clientHeight }));
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   useEffect(() => box.current?.scrollTo({ top: 0 }), [fromTop]);
 
@@ -41,27 +31,15 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   useEffect(() => onHold?.(isHeld), [isHeld, onHold]);
 
   const move = (event: KeyboardEvent) => {
-    const page = Math.max(1, Math.floor(view.height / rowHeight) - 1);
-    const steps: Readonly<Record<string, number>> = {
-      ArrowDown: selectedIndex + 1,
-      ArrowUp: Math.max(0, selectedIndex - 1),
-      PageDown: selectedIndex + page,
-      PageUp: Math.max(0, selectedIndex - page),
-      Home: 0,
-      End: items.length - 1,
-    };
-    const wanted = steps[event.key];
-    if (wanted === undefined || items.length === 0) return;
+    const index = indexAfter(event.key, selectedIndex, items.length, Math.floor(view.height / rowHeight));
+    const item = index === undefined ? undefined : items[index];
+    if (index === undefined || item === undefined || box.current === null) return;
     event.preventDefault();
-    const index = Math.min(items.length - 1, wanted);
-    const item = items[index];
-    if (item === undefined || box.current === null) return;
     box.current.scrollTop = scrollTo(index, rowHeight, box.current.scrollTop, view.height);
     select(item);
   };
 
   const { first, end } = windowOf(items.length, rowHeight, view.top, view.height);
-  const idOf = (key: string) => `row-${key.replaceAll(/[^\w-]/g, '_')}`;
   return (
     <div
       ref={box}
@@ -70,10 +48,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       aria-label={label}
       tabIndex={0}
       aria-activedescendant={selectedIndex >= first && selectedIndex < end ? idOf(selected ?? '') : undefined}
-      onScroll={(event) => {
-        const top = event.currentTarget.scrollTop;
-        setView((before) => ({ ...before, top }));
-      }}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
       onKeyDown={move}
       onPointerEnter={() => setTouched(true)}
       onPointerLeave={() => setTouched(box.current?.matches(':focus-visible') === true)}
@@ -82,26 +57,79 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     >
       <div class="list-space" style={{ height: `${items.length * rowHeight}px` }}>
         {items.slice(first, end).map((item, offset) => {
-          const key = keyOf(item);
-          const index = first + offset;
+          const [key, index] = [keyOf(item), first + offset];
+          const place = { index, count: items.length, rowHeight, isSelected: index === selectedIndex };
           return (
-            // biome-ignore lint/a11y/useFocusableInteractive lint/a11y/useKeyWithClickEvents: the list has the focus and the keys, and names the active row.
-            <div
-              key={key}
-              id={idOf(key)}
-              class="row"
-              role="option"
-              aria-selected={index === selectedIndex}
-              aria-setsize={items.length}
-              aria-posinset={index + 1}
-              style={{ height: `${rowHeight}px`, transform: `translateY(${index * rowHeight}px)` }}
-              onClick={() => select(item)}
-            >
+            <Option key={key} id={idOf(key)} place={place} select={() => select(item)}>
               {row(item)}
-            </div>
+            </Option>
           );
         })}
       </div>
     </div>
   );
+}
+
+/** The visible part of the list, in pixels. */
+function useView(box: RefObject<HTMLDivElement | null>) {
+  const [view, setView] = useState({ top: 0, height: 600 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const measure = () => setView((before) => ({ ...before, height: element.clientHeight }));
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [box]);
+  return { view, setTop: (top: number) => setView((before) => ({ ...before, top })) };
+}
+
+interface OptionProps {
+  readonly id: string;
+  readonly place: {
+    readonly index: number;
+    readonly count: number;
+    readonly rowHeight: number;
+    readonly isSelected: boolean;
+  };
+  readonly select: () => void;
+  readonly children: ComponentChildren;
+}
+
+function Option({ id, place: { index, count, rowHeight, isSelected }, select, children }: OptionProps) {
+  return (
+    // biome-ignore lint/a11y/useFocusableInteractive lint/a11y/useKeyWithClickEvents: the list has the focus and the keys, and names the active row.
+    <div
+      id={id}
+      class="row"
+      role="option"
+      aria-selected={isSelected}
+      aria-setsize={count}
+      aria-posinset={index + 1}
+      style={{ height: `${rowHeight}px`, transform: `translateY(${index * rowHeight}px)` }}
+      onClick={select}
+    >
+      {children}
+    </div>
+  );
+}
+
+function idOf(key: string): string {
+  return `row-${key.replaceAll(/[^\w-]/g, '_')}`;
+}
+
+/** The index that a key selects. Undefined for a key that does not move the selection. */
+function indexAfter(key: string, index: number, count: number, rowsSeen: number): number | undefined {
+  const page = Math.max(1, rowsSeen - 1);
+  const indexes: Readonly<Record<string, number>> = {
+    ArrowDown: index + 1,
+    ArrowUp: Math.max(0, index - 1),
+    PageDown: index + page,
+    PageUp: Math.max(0, index - page),
+    Home: 0,
+    End: count - 1,
+  };
+  const wanted = indexes[key];
+  return wanted === undefined || count === 0 ? undefined : Math.min(count - 1, wanted);
 }

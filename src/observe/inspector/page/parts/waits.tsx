@@ -2,7 +2,7 @@ import type { Gate, Waiting } from '../../../../protocol/observation.js';
 import { duration } from '../format.js';
 import { Chip } from './chip.js';
 
-/** Who has to act. */
+/** The party that must act. */
 const meanings: Record<Gate, string> = {
   receiver: 'the decode agent',
   admission: 'pages of the arena, in the queue',
@@ -15,16 +15,16 @@ const meanings: Record<Gate, string> = {
   clock: 'time to pass',
 };
 
-/** Less than this is soon. */
+/** Below this, the deadline is shown as soon. */
 const SOON_MS = 1000;
 
 export interface WaitsProps {
   readonly waiting: Waiting;
-  /** Since this was said. */
+  /** Time since the answer arrived. */
   readonly sinceMs: number;
 }
 
-/** What something waits for, and when it ends otherwise. */
+/** What an actor waits for, and its deadline. */
 export function Waits({ waiting: { gate, text, endsInMs }, sinceMs }: WaitsProps) {
   const leftMs = endsInMs === undefined ? undefined : Math.max(0, endsInMs - sinceMs);
   return (

@@ -1,4 +1,4 @@
-/** The life of each actor of a request, put together from the entries about it. */
+/** The life of each actor of a request, derived from its journal entries. */
 import type { MachineName } from '../../../../protocol/observation.js';
 import type { EntryView } from '../../feed.js';
 import { type Tone, toneOfState } from '../tones.js';
@@ -8,7 +8,7 @@ export interface Stretch {
   readonly fromMs: number;
   readonly toMs: number;
   readonly tone: Tone;
-  /** It goes on. */
+  /** The span has not ended. */
   readonly open: boolean;
 }
 
@@ -18,12 +18,12 @@ export interface ActorLife {
   readonly actor: string;
   readonly batch?: number;
   readonly stretches: readonly Stretch[];
-  /** The last state it was seen in. */
+  /** The last known state. */
   readonly state: string;
   readonly done: boolean;
 }
 
-/** In the order in which they began. What has not ended is drawn until `nowMs`. */
+/** Sorted by beginning. A life that has not ended reaches to `nowMs`. */
 export function livesOf(entries: readonly EntryView[], nowMs: number): ActorLife[] {
   const lives = new Map<string, ActorLife & { readonly stretches: Stretch[] }>();
   for (const { agent, timeMs, entry } of entries) {

@@ -1,8 +1,8 @@
-/** Messages as both sides saw them: each is in two journals, and is one thing. */
+/** Merges the two journal entries of each message, one of either side. */
 import type { MessageEntry } from '../../../../protocol/observation.js';
 import type { EntryView } from '../../feed.js';
 
-/** Engines and routers have no name in a journal. */
+/** Engines and routers, which have no name in a journal. */
 export const OUTSIDE = 'engine, router';
 
 export interface Exchange {
@@ -10,20 +10,20 @@ export interface Exchange {
   readonly to: string;
   readonly operation: string;
   readonly batch?: number;
-  /** It was sent then, as far as is known. */
+  /** Time of sending, as far as it is known. */
   readonly startMs: number;
-  /** The answer was there then; of a notice, it had arrived. */
+  /** Arrival of the answer. For a notice: its own arrival. */
   readonly endMs: number;
-  /** Notices have none. */
+  /** Undefined for a notice. */
   readonly tookMs?: number;
-  /** Of that, what the other side took for its answer. */
+  /** The part of it that the other side needed to answer. */
   readonly answeredInMs?: number;
   readonly code?: string;
 }
 
 /**
- * Nobody answers these, and they are short: whoever hears one may do so a little before its sender's clock says it was sent.
- * Clocks are brought together to about this.
+ * Accuracy of the aligned clocks. A notice has no answer and is fast, so its receiver's clock may show an arrival
+ * shortly before its sender's clock shows the sending.
  */
 const CLOCKS_DIFFER_MS_MAX = 50;
 
@@ -33,7 +33,7 @@ function isMessage(view: EntryView): view is MessageView {
   return view.entry.kind === 'message';
 }
 
-/** In the order in which they were sent. */
+/** In order of sending. */
 export function exchangesOf(entries: readonly EntryView[]): Exchange[] {
   const messages = entries.filter(isMessage);
   const arrived = messages.filter(({ entry }) => entry.direction === 'in');
@@ -66,7 +66,7 @@ function startOf({ timeMs, entry }: MessageView): number {
 
 function exchange(sent: MessageView | undefined, heard: MessageView | undefined): Exchange {
   const view = sent ?? heard;
-  if (view === undefined) throw new Error('an exchange nobody saw');
+  if (view === undefined) throw new Error('an exchange without an entry');
   const { operation, batch, tookMs } = view.entry;
   const code = sent?.entry.code ?? heard?.entry.code;
   const answeredInMs = sent === undefined ? undefined : heard?.entry.tookMs;
@@ -75,7 +75,7 @@ function exchange(sent: MessageView | undefined, heard: MessageView | undefined)
     to: heard?.agent ?? view.entry.peer ?? OUTSIDE,
     operation,
     startMs: startOf(view),
-    // A notice that was heard has arrived then.
+    // The entry of a received notice is its arrival.
     endMs: tookMs === undefined && heard !== undefined ? Math.max(heard.timeMs, startOf(view)) : view.timeMs,
     ...(batch === undefined ? {} : { batch }),
     ...(tookMs === undefined ? {} : { tookMs }),

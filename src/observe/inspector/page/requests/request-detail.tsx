@@ -7,10 +7,10 @@ import { keyOfRequest } from '../data/request-table.js';
 import { useAnswer } from '../data/use-answer.js';
 import { Explanations } from '../explain/explanations.js';
 import { clockTime, count, duration, shortEpoch } from '../format.js';
+import { BackButton } from '../parts/back-button.js';
 import { Chip } from '../parts/chip.js';
 import { Empty } from '../parts/empty.js';
 import { EntryList, rowsOf } from '../parts/entry-list.js';
-import { Icon } from '../parts/icon.js';
 import { Skeleton } from '../parts/skeleton.js';
 import { toneOfEnd } from '../tones.js';
 import { RequestState } from './request-row.js';
@@ -21,7 +21,7 @@ import { TimelineChart } from './timeline-chart.js';
 const tabs = ['timeline', 'sequence', 'entries', 'explain'] as const;
 type Tab = (typeof tabs)[number];
 
-/** While it is in progress it is asked for this often. */
+/** Interval of the page's questions while the request is in progress. */
 const REFRESH_MS = 500;
 
 export interface RequestDetailPaneProps {
@@ -36,7 +36,7 @@ export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
   const [hasEnded, setEnded] = useState(false);
   const isLive = atMs === undefined;
   const question = address(`${paths.requests}/${encodeURIComponent(epoch)}/${encodeURIComponent(request)}`, { atMs });
-  // Leases are taken and released after its end: when the feed has news of it, it is asked for once more.
+  // Leases change after the end of a request. So the page asks again when the feed reports a change.
   const key = keyOfRequest({ epoch, request });
   const news = useObservable(
     feed.state,
@@ -60,17 +60,11 @@ export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
       </Empty>
     );
   }
+  const nowMs = atMs ?? feed.state.value.cluster?.timeMs ?? value.request.changedMs;
   return (
     <div class="detail">
       <header class="detail-head">
-        <button
-          type="button"
-          class="button plain back"
-          aria-label="Back to the list"
-          onClick={() => navigation.change({}, [])}
-        >
-          <Icon name="left" />
-        </button>
+        <BackButton />
         <h2>{request}</h2>
         <RequestState request={value.request} />
         <span class="detail-aside" title={`Epoch of its sender: ${epoch}`}>
@@ -79,38 +73,42 @@ export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
         <a href={navigation.href('machines', [], { request })}>Its machines</a>
       </header>
       <Summary request={value.request} />
-      <div class="tab-row" role="tablist" aria-label="How to see it">
-        {tabs.map((name) => (
-          <button
-            key={name}
-            type="button"
-            class="tab-button"
-            role="tab"
-            id={`tab-${name}`}
-            aria-selected={tab === name}
-            aria-controls="tab-panel"
-            tabIndex={tab === name ? 0 : -1}
-            onClick={() => navigation.change({ tab: name === 'timeline' ? '' : name })}
-            onKeyDown={(event) => {
-              const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-              const next = tabs[tabs.indexOf(tab) + step];
-              if (step === 0 || next === undefined) return;
-              event.preventDefault();
-              navigation.change({ tab: next });
-              document.getElementById(`tab-${next}`)?.focus();
-            }}
-          >
-            {name.charAt(0).toUpperCase() + name.slice(1)}
-          </button>
-        ))}
-      </div>
+      <Tabs tab={tab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        <TabContent
-          tab={tab}
-          detail={value}
-          nowMs={atMs ?? feed.state.value.cluster?.timeMs ?? value.request.changedMs}
-        />
+        <TabContent tab={tab} detail={value} nowMs={nowMs} />
       </div>
+    </div>
+  );
+}
+
+function Tabs({ tab }: { readonly tab: Tab }) {
+  const { navigation } = useInspector();
+  const moveBy = (event: KeyboardEvent) => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const next = tabs[tabs.indexOf(tab) + step];
+    if (step === 0 || next === undefined) return;
+    event.preventDefault();
+    navigation.change({ tab: next });
+    document.getElementById(`tab-${next}`)?.focus();
+  };
+  return (
+    <div class="tab-row" role="tablist" aria-label="How to see it">
+      {tabs.map((name) => (
+        <button
+          key={name}
+          type="button"
+          class="tab-button"
+          role="tab"
+          id={`tab-${name}`}
+          aria-selected={tab === name}
+          aria-controls="tab-panel"
+          tabIndex={tab === name ? 0 : -1}
+          onClick={() => navigation.change({ tab: name === 'timeline' ? '' : name })}
+          onKeyDown={moveBy}
+        >
+          {name.charAt(0).toUpperCase() + name.slice(1)}
+        </button>
+      ))}
     </div>
   );
 }
@@ -138,7 +136,7 @@ function TabContent({ tab, detail, nowMs }: TabContentProps) {
   }
 }
 
-/** How it ended and why, and its counts. */
+/** The request's end with its reason, and its counts. */
 function Summary({ request: view }: { readonly request: RequestView }) {
   const {
     sender,

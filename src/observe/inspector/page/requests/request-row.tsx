@@ -33,7 +33,7 @@ export function RequestRow({ request: view }: { readonly request: RequestView })
   );
 }
 
-/** How it ended, or what its two machines are in. */
+/** The end of the request, or the states of its two machines. */
 export function RequestState({ request: { end, states } }: { readonly request: RequestView }) {
   if (end !== undefined) return <Chip tone={toneOfEnd(end)}>{end}</Chip>;
   return (

@@ -1,4 +1,4 @@
-/** What can be asked for: the four ends, and the states that tell where a request hangs. */
+/** States to filter by: the four ends, and the states in which a request can hang. */
 export const requestStates = [
   'ready',
   'failed',

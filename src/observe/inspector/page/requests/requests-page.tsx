@@ -15,48 +15,17 @@ import { useRequests } from './use-requests.js';
 
 const ROW_HEIGHT = 48;
 
-/** Requests as they come and go; the one that is selected is shown over time. */
+/** Lists requests, and shows the selected one over time. */
 export function RequestsPage() {
-  const { navigation } = useInspector();
-  const { query, path } = useRoute();
-  const agents = (useLiveCluster()?.agents ?? []).map(({ agent }) => agent);
-  const { rows, newer, error, hold, release, fromTop, isFiltered } = useRequests();
+  const { path } = useRoute();
+  const requests = useRequests();
+  const { rows, newer, release } = requests;
   const [epoch, request] = path;
   const hasSelection = epoch !== undefined && request !== undefined;
-  const { text = '', agent = '', state = '', reason = '' } = query;
   return (
     <div class={hasSelection ? 'split selected' : 'split'}>
       <section class="split-list" aria-label="Requests">
-        <div class="filters">
-          <FilterInput
-            label="Filter by request or key"
-            value={text}
-            change={(value) => navigation.change({ text: value })}
-          />
-          <FilterSelect
-            label="Agent"
-            any="any agent"
-            value={agent}
-            options={agents}
-            change={(value) => navigation.change({ agent: value })}
-          />
-          <FilterSelect
-            label="State"
-            any="any state"
-            value={state}
-            options={requestStates}
-            change={(value) => navigation.change({ state: value })}
-          />
-          <input
-            class={reason === '' ? 'filter-reason' : 'filter-reason chosen'}
-            type="search"
-            aria-label="Reason"
-            placeholder="reason"
-            value={reason}
-            spellcheck={false}
-            onInput={(event) => navigation.change({ reason: event.currentTarget.value })}
-          />
-        </div>
+        <Filters />
         <p class="list-note" role="status">
           {rows === undefined ? ' ' : plural(rows.length, 'request')}
           {rows !== undefined && rows.length >= ROWS_ASKED_MAX && ', the newest'}
@@ -67,32 +36,7 @@ export function RequestsPage() {
             </button>
           )}
         </p>
-        {rows === undefined && error === undefined && <Skeleton rows={10} label="Loading requests" />}
-        {rows === undefined && error !== undefined && <Empty title="Requests cannot be shown">{error}</Empty>}
-        {rows?.length === 0 && (
-          <Empty title={isFiltered ? 'No request matches' : 'No request yet'}>
-            {isFiltered ? (
-              'Clear the filter, or go back in time.'
-            ) : (
-              <p>
-                Requests appear as soon as an engine puts one; <code>kvferry demo --inspect</code> makes some.
-              </p>
-            )}
-          </Empty>
-        )}
-        {rows !== undefined && rows.length > 0 && (
-          <VirtualList
-            items={rows}
-            rowHeight={ROW_HEIGHT}
-            label="Requests"
-            keyOf={keyOfRequest}
-            selected={hasSelection ? `${epoch}/${request}` : undefined}
-            select={(row) => navigation.change({}, [row.epoch, row.request])}
-            row={(row) => <RequestRow request={row} />}
-            onHold={hold}
-            fromTop={fromTop}
-          />
-        )}
+        <RequestList requests={requests} selected={hasSelection ? `${epoch}/${request}` : undefined} />
       </section>
       <section class="split-detail" aria-label="Request">
         {hasSelection ? (
@@ -104,5 +48,83 @@ export function RequestsPage() {
         )}
       </section>
     </div>
+  );
+}
+
+function Filters() {
+  const { navigation } = useInspector();
+  const { query } = useRoute();
+  const agents = (useLiveCluster()?.agents ?? []).map((row) => row.agent);
+  const { text = '', agent = '', state = '', reason = '' } = query;
+  return (
+    <div class="filters">
+      <FilterInput
+        label="Filter by request or key"
+        value={text}
+        change={(value) => navigation.change({ text: value })}
+      />
+      <FilterSelect
+        label="Agent"
+        any="any agent"
+        value={agent}
+        options={agents}
+        change={(value) => navigation.change({ agent: value })}
+      />
+      <FilterSelect
+        label="State"
+        any="any state"
+        value={state}
+        options={requestStates}
+        change={(value) => navigation.change({ state: value })}
+      />
+      <input
+        class={reason === '' ? 'filter-reason' : 'filter-reason chosen'}
+        type="search"
+        aria-label="Reason"
+        placeholder="reason"
+        value={reason}
+        spellcheck={false}
+        onInput={(event) => navigation.change({ reason: event.currentTarget.value })}
+      />
+    </div>
+  );
+}
+
+interface RequestListProps {
+  readonly requests: ReturnType<typeof useRequests>;
+  readonly selected: string | undefined;
+}
+
+function RequestList({ requests: { rows, error, hold, fromTop, isFiltered }, selected }: RequestListProps) {
+  const { navigation } = useInspector();
+  if (rows === undefined) {
+    if (error === undefined) return <Skeleton rows={10} label="Loading requests" />;
+    return <Empty title="Requests cannot be shown">{error}</Empty>;
+  }
+  if (rows.length === 0) {
+    return (
+      <Empty title={isFiltered ? 'No request matches' : 'No request yet'}>
+        {isFiltered ? (
+          'Clear the filter, or go back in time.'
+        ) : (
+          <p>
+            Requests appear as soon as an engine puts one; <code>kvferry demo --inspect</code> makes some.
+          </p>
+        )}
+      </Empty>
+    );
+  }
+  return (
+    <VirtualList
+      items={rows}
+      rowHeight={ROW_HEIGHT}
+      label="Requests"
+      keyOf={keyOfRequest}
+      selected={selected}
+      select={(row) => navigation.change({}, [row.epoch, row.request])}
+      row={(row) => <RequestRow request={row} />}
+      onHold={hold}
+      fromTop={fromTop}
+    />
   );
 }

@@ -4,7 +4,7 @@ import { duration } from '../format.js';
 import { Empty } from '../parts/empty.js';
 import type { ArrowStep, NoteStep, Sequence, Step } from './sequence.js';
 
-/** Widths of the column of times, of a lane, and of the name above it. */
+/** Widths of the time column, of a lane, and of the name above it. */
 interface Shape {
   readonly gutter: number;
   readonly lane: number;
@@ -12,18 +12,20 @@ interface Shape {
 }
 const roomy: Shape = { gutter: 72, lane: 220, name: 160 };
 const tight: Shape = { gutter: 56, lane: 92, name: 86 };
-/** Below this width of the window it is drawn tightly. */
+/** Below this width of the window, the diagram is drawn narrow. */
 const ROOMY_WIDTH_MIN = 520;
 const HEAD = 44;
 const STEP = 32;
-/** Of the font of the diagram, about. */
+/** Approximate width of a character in the diagram. */
 const CHARACTER = 6.1;
 const NOTE_PADDING = 16;
-/** By this much a note may be wider than its lane: no other is beside it. */
+/** How much wider than its lane a note may be, because no other note is beside it. */
 const NOTE_OVERHANG = 48;
 const MARGIN = 6;
 
-/** Who said what to whom. Time runs down, one step a line, so that a busy millisecond and a quiet second read alike. */
+/**
+ * The messages of a request. Time runs down with one line per step, so a busy millisecond reads like a quiet second.
+ */
 export function SequenceDiagram({ sequence: { lanes, steps, more } }: { readonly sequence: Sequence }) {
   const frame = useRef<HTMLElement>(null);
   const available = useWidth(frame);
@@ -100,7 +102,7 @@ function Arrow({
   const width = (step.text.length + took.length) * CHARACTER + 8;
   return (
     <g class={`arrow ${step.kind} tone-${step.tone}`}>
-      {/* Only where it crosses a lane of somebody else is there something to cover. */}
+      {/* The plate covers the lanes that the arrow crosses. */}
       {Math.abs(step.to - step.from) > 1 && (
         <rect class="arrow-plate" x={middle - width / 2} y={y - 12} width={width} height={15} />
       )}
@@ -118,9 +120,9 @@ interface NoteProps {
   readonly step: NoteStep;
   readonly x: number;
   readonly y: number;
-  /** It may be as wide as this. */
+  /** Greatest width. */
   readonly room: number;
-  /** And reach as far. */
+  /** Rightmost position. */
   readonly right: number;
 }
 

@@ -1,4 +1,4 @@
-/** One request as a sequence diagram: who said what to whom, and what each did, one line a step. */
+/** One request as a sequence diagram: the messages between its parties, and their actions, one line per step. */
 import type { StoreEntry } from '../../../../protocol/observation.js';
 import type { EntryView, RequestDetail } from '../../feed.js';
 import { duration, plural } from '../format.js';
@@ -9,11 +9,11 @@ import { livesOf } from './actor-lives.js';
 import { type Exchange, exchangesOf, OUTSIDE } from './exchanges.js';
 import { agentsOf } from './timeline.js';
 
-/** Clocks of two agents are not brought together better than this. */
+/** Accuracy to which the clocks of two agents are aligned. */
 const SAME_INSTANT_MS = 0.05;
 
 interface StepBase {
-  /** Since the request began. */
+  /** Time since the request began. */
   readonly afterMs: number;
   readonly text: string;
   readonly tone: Tone;
@@ -38,7 +38,7 @@ export type Step = ArrowStep | NoteStep;
 export interface Sequence {
   readonly lanes: readonly string[];
   readonly steps: readonly Step[];
-  /** Steps that were left out. */
+  /** Number of omitted steps. */
   readonly more: number;
 }
 
@@ -75,7 +75,7 @@ export function layOutSequence(detail: RequestDetail): Sequence {
       a.atMs - b.atMs,
   );
   const steps = timed.map(({ step }) => step);
-  // How it began and how it ended is what is looked for.
+  // Keeps the beginning and the end, which matter most.
   if (steps.length <= SEQUENCE_STEPS_MAX) return { lanes, steps, more: 0 };
   const half = SEQUENCE_STEPS_MAX / 2;
   return { lanes, steps: [...steps.slice(0, half), ...steps.slice(-half)], more: steps.length - SEQUENCE_STEPS_MAX };
@@ -122,7 +122,9 @@ function arrowOf(exchange: Exchange, laneOf: LaneOf, beganMs: number, hasBatches
   };
 }
 
-/** Writing has no message: bytes go from memory to memory. The time that a transfer was writing shows it. */
+/**
+ * Writing has no message, because bytes go from memory to memory. It is derived from the transfer's time in `writing`.
+ */
 function writes(
   { request, entries }: RequestDetail,
   laneOf: LaneOf,
@@ -157,7 +159,7 @@ function noteOf(entry: StoreEntry): Omit<NoteStep, 'lane' | 'afterMs'> {
   return { kind: 'note', text, tone: toneOfStoreAction(action), ...(detail === undefined ? {} : { detail }) };
 }
 
-/** What went wrong, where it was first noticed. */
+/** The failure, at the party that noticed it first. */
 function endsOf(entries: readonly EntryView[], laneOf: LaneOf, beganMs: number): [number, NoteStep][] {
   return entries.flatMap(({ agent, timeMs, entry }): [number, NoteStep][] => {
     const lane = laneOf(agent);

@@ -4,9 +4,9 @@ import { useWidth } from '../data/use-width.js';
 import { duration } from '../format.js';
 import { type Extent, layOutTimeline, placeOf, type Timeline, type TimelineRow } from './timeline.js';
 
-/** Shorter bars could not be hit with a pointer. */
+/** Shortest bar, so that a pointer can hit it. */
 const BAR_PERCENT_MIN = 0.3;
-/** What a character of a label takes, what it needs around it, and what is beside the tracks. In pixels. */
+/** Width of a label's character, of its padding, and of everything beside the tracks. In pixels. */
 const CHARACTER_WIDTH = 6;
 const AROUND_LABEL = 12;
 const BESIDE_TRACK = 104;
@@ -16,7 +16,7 @@ export interface TimelineChartProps {
   readonly nowMs: number;
 }
 
-/** Where the time of a request went: rows over time, one axis for both agents. */
+/** Shows where the time of a request went: rows over one time axis for both agents. */
 export function TimelineChart({ detail, nowMs }: TimelineChartProps) {
   const [pointed, setPointed] = useState<string | undefined>(undefined);
   const frame = useRef<HTMLElement>(null);
@@ -68,7 +68,7 @@ interface RowProps {
   readonly row: TimelineRow;
   readonly timeline: Timeline;
   readonly trackWidth: number;
-  /** Without a title: at nothing. */
+  /** Undefined: the pointer is on no bar. */
   readonly point: (title?: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** What happened to one request, as rows over time: its actors on each side, the messages between them, what the store did. */
+/** The history of one request, as rows over time: actors of both sides, messages between them, actions of the store. */
 import type { EntryView, RequestDetail } from '../../feed.js';
 import { duration, plural } from '../format.js';
 import { MESSAGE_LANES_MAX, TIMELINE_MARKS_MAX, TIMELINE_ROWS_MAX } from '../limits.js';
@@ -32,7 +32,7 @@ export interface TimelineRow {
 export interface TimelineGroup {
   readonly title: string;
   readonly rows: readonly TimelineRow[];
-  /** Rows that were left out. */
+  /** Number of omitted rows. */
   readonly more: number;
 }
 
@@ -41,17 +41,17 @@ export interface Timeline {
   readonly toMs: number;
   readonly ticks: readonly { readonly atMs: number; readonly label: string }[];
   readonly groups: readonly TimelineGroup[];
-  /** More has happened after `toMs`. */
+  /** There are entries after `toMs`. */
   readonly goesOn: boolean;
 }
 
 const TICKS_WANTED = 5;
-/** So that a request that has just begun has a width. */
+/** Shortest axis, so that a request that has just begun has a width. */
 const SPAN_MS_MIN = 1;
 
-/** After the end of a request its leases live on, often much longer: they are only shown when they are asked for. */
+/** Leases often live much longer than their request. They are shown only on request. */
 export type Extent = 'until its end' | 'its whole life';
-/** What is seen of the time after the end, as a part of the time before. */
+/** Shown time after the end, as a fraction of the time before. */
 const AFTER_END = 0.06;
 
 export function layOutTimeline({ request, entries }: RequestDetail, nowMs: number, extent: Extent): Timeline {
@@ -94,7 +94,7 @@ function clip(row: TimelineRow, toMs: number): TimelineRow {
   };
 }
 
-/** The prefill agent first, then the decode agent, then whoever else has a part in it. */
+/** Order of the agents: the prefill agent, the decode agent, then all others. */
 export function agentsOf(request: RequestDetail['request'], entries: readonly EntryView[]): string[] {
   const named = [request.sender, request.receiver].filter((agent) => agent !== undefined);
   return [...new Set([...named, ...entries.map(({ agent }) => agent)])];
@@ -131,7 +131,7 @@ function rowsOfAgent(agent: string, lives: readonly ActorLife[], entries: readon
   return rows;
 }
 
-/** Messages that overlap lie in lanes below each other; when there are too many, the last lane has the rest. */
+/** Puts overlapping messages into lanes. If there are too many, the last lane takes the rest. */
 function rowsOfMessages(exchanges: readonly Exchange[]): TimelineRow[] {
   const lanes: Bar[][] = [];
   for (const exchange of exchanges) {
@@ -158,7 +158,7 @@ function barOf({ from, to, operation, batch, startMs, endMs, tookMs, code }: Exc
   };
 }
 
-/** Round steps from 0, about as many as wanted. */
+/** Round steps from 0, about `wanted` of them. */
 export function ticksOf(spanMs: number): number[] {
   const raw = spanMs / TICKS_WANTED;
   const size = 10 ** Math.floor(Math.log10(raw));
@@ -174,7 +174,7 @@ function tickLabel(ms: number): string {
   return `${Number(ms.toPrecision(4))} ms`;
 }
 
-/** Where a moment is, from 0 to 1. */
+/** The place of a moment on the axis, from 0 to 1. */
 export function placeOf({ fromMs, toMs }: Pick<Timeline, 'fromMs' | 'toMs'>, atMs: number): number {
   return Math.min(1, Math.max(0, (atMs - fromMs) / (toMs - fromMs)));
 }

@@ -1,4 +1,4 @@
-/** The requests that the list shows. */
+/** The requests in the list. */
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { paths, type RequestView } from '../../feed.js';
 import { address } from '../data/api.js';
@@ -10,17 +10,17 @@ import { POLL_MS, ROWS_ASKED_MAX } from '../limits.js';
 
 interface Requests {
   readonly rows: readonly RequestView[] | undefined;
-  /** Requests that have come since the list is held. */
+  /** Number of requests that arrived since the list is held. */
   readonly newer: number;
   readonly error: string | undefined;
   readonly isFiltered: boolean;
   readonly hold: (held: boolean) => void;
   readonly release: () => void;
-  /** Another number each time that it is released. */
+  /** Changes each time the list is released. */
   readonly fromTop: number;
 }
 
-/** Without a filter the feed brings them; with one, or of the past, they are asked for. */
+/** Without a filter, the requests come from the feed. With a filter, or for the past, the page asks for them. */
 export function useRequests(): Requests {
   const { feed } = useInspector();
   const { query } = useRoute();
@@ -31,7 +31,7 @@ export function useRequests(): Requests {
   const isFiltered = [text, agent, state, reason].some((value) => value !== undefined && value !== '');
   const isAsked = isFiltered || atMs !== undefined;
   const question = address(paths.requests, { text, agent, state, reason, atMs, limit: ROWS_ASKED_MAX });
-  // The feed begins now; what was before is asked for once.
+  // The feed begins now. The page asks once for the requests before.
   const { value, of, error } = useAnswer<RequestView[]>(
     question,
     isFiltered && atMs === undefined ? POLL_MS : undefined,
@@ -50,11 +50,11 @@ export function useRequests(): Requests {
     setFromTop(fromTop + 1);
     setHeld([]);
   };
-  // The keys are taken when the next rows are there, not when the pointer comes: then the list may just be loading.
+  // Takes the keys with the next rows, not when the pointer enters, because the list may still be loading then.
   useEffect(() => {
     if (held?.length === 0 && table !== undefined && table.length > 0) setHeld(table.map(keyOfRequest));
   }, [held, table]);
-  // Another question has other rows.
+  // A new question has new rows.
   useEffect(() => setHeld((before) => (before === undefined ? undefined : [])), [isAsked ? question : '']);
 
   const shown = useMemo(() => {

@@ -1,0 +1,66 @@
+/** Writes on their way to the addon, and their outcomes on the way back. */
+import type { FabricWrite, FabricWriteErrorCode, WriteItem, WriteOutcome } from '../ports/fabric.js';
+import type { AttachedSegment, AttachedSegments } from './attached-segments.js';
+import type { NativeCompletion } from './native.js';
+
+/** Segment, source offset, target offset, length. */
+const NUMBERS_PER_ITEM = 4;
+
+export interface PackedItems {
+  /** The items as `NativeEngine.write` takes them. */
+  readonly numbers: Float64Array;
+  readonly segments: ReadonlySet<AttachedSegment>;
+}
+
+/** Checks and packs the items of a write. An invalid item makes a write that has failed. */
+export function packItems(items: readonly WriteItem[], attached: AttachedSegments): PackedItems | FabricWrite {
+  const numbers = new Float64Array(items.length * NUMBERS_PER_ITEM);
+  const segments = new Set<AttachedSegment>();
+  let at = 0;
+  for (const item of items) {
+    const segment = attached.find(item.segment);
+    if (segment === undefined) return failedWrite('segment_invalid', `segment ${item.segment} is not attached`);
+    if (!isSize(item.sourceOffset) || !isSize(item.length)) {
+      return failedWrite('segment_invalid', `segment ${item.segment} has no range ${item.sourceOffset}+${item.length}`);
+    }
+    if (!isSize(item.targetOffset)) {
+      return failedWrite('write_rejected', `target offset ${item.targetOffset} is outside the arena`);
+    }
+    segments.add(segment);
+    numbers[at++] = segment.handle;
+    numbers[at++] = item.sourceOffset;
+    numbers[at++] = item.targetOffset;
+    numbers[at++] = item.length;
+  }
+  return { numbers, segments };
+}
+
+const writeErrorCodes: readonly FabricWriteErrorCode[] = [
+  'write_rejected',
+  'connection_lost',
+  'segment_invalid',
+  'fabric_error',
+];
+
+export function toOutcome(completion: NativeCompletion): WriteOutcome {
+  const { bytes, drained, message } = completion;
+  if (completion.code === 'ok') {
+    return completion.stopped ? { status: 'stopped', bytes, drained } : { status: 'delivered', bytes };
+  }
+  // A fabric that closes ends its connections. Callers know no other code than these four.
+  const code =
+    completion.code === 'closed'
+      ? 'connection_lost'
+      : (writeErrorCodes.find((known) => known === completion.code) ?? 'fabric_error');
+  return { status: 'failed', bytes, drained, code, message };
+}
+
+/** A write of which nothing was posted. */
+export function failedWrite(code: FabricWriteErrorCode, message: string): FabricWrite {
+  const outcome: WriteOutcome = { status: 'failed', bytes: 0, drained: true, code, message };
+  return { done: Promise.resolve(outcome), stop: () => undefined };
+}
+
+export function isSize(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,91 @@
+/**
+ * Base classes for decorators of the fabric port: they pass every call on to the port inside, and a decorator overrides
+ * what it changes.
+ */
+import type {
+  ArenaOptions,
+  FabricConnection,
+  FabricEndpoint,
+  FabricGrant,
+  FabricPort,
+  FabricWrite,
+  Provider,
+  UnavailableProvider,
+  WriteItem,
+} from './fabric.js';
+
+export class ForwardingFabric implements FabricPort {
+  readonly #fabric: FabricPort;
+
+  constructor(fabric: FabricPort) {
+    this.#fabric = fabric;
+  }
+
+  endpoints(): readonly FabricEndpoint[] {
+    return this.#fabric.endpoints();
+  }
+
+  unavailable(): readonly UnavailableProvider[] {
+    return this.#fabric.unavailable();
+  }
+
+  createArena(options: ArenaOptions): Promise<void> {
+    return this.#fabric.createArena(options);
+  }
+
+  grant(provider: Provider): Promise<FabricGrant> {
+    return this.#fabric.grant(provider);
+  }
+
+  revoke(grantId: string): Promise<void> {
+    return this.#fabric.revoke(grantId);
+  }
+
+  attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+    return this.#fabric.attachSegment(name, path);
+  }
+
+  createSegment(name: string, path: string, bytes: number): Promise<void> {
+    return this.#fabric.createSegment(name, path, bytes);
+  }
+
+  detachSegment(name: string): Promise<void> {
+    return this.#fabric.detachSegment(name);
+  }
+
+  connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection> {
+    return this.#fabric.connect(endpoint, grant, options);
+  }
+
+  canReach(endpoint: FabricEndpoint): boolean {
+    return this.#fabric.canReach(endpoint);
+  }
+
+  close(): Promise<void> {
+    return this.#fabric.close();
+  }
+}
+
+export class ForwardingConnection implements FabricConnection {
+  readonly #connection: FabricConnection;
+
+  constructor(connection: FabricConnection) {
+    this.#connection = connection;
+  }
+
+  get provider(): Provider {
+    return this.#connection.provider;
+  }
+
+  get detail(): string {
+    return this.#connection.detail;
+  }
+
+  write(items: readonly WriteItem[]): FabricWrite {
+    return this.#connection.write(items);
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+}

@@ -1,0 +1,224 @@
+import type {
+  ArenaOptions,
+  FabricConnection,
+  FabricEndpoint,
+  FabricGrant,
+  FabricPort,
+  Provider,
+  UnavailableProvider,
+} from '../../../ports/fabric.js';
+import { KvferryError } from '../../../protocol/errors.js';
+import { type ConnectionNetwork, MemoryConnection, type MemorySegment } from './connection.js';
+import { createFile, type MemoryFiles } from './files.js';
+import type { MemoryFabricOptions } from './slice.js';
+
+/** What a fabric uses of its network. */
+interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
+  readonly files: Map<string, Uint8Array>;
+  /** Whether `from` can connect to `to`. */
+  readonly reachable: (from: string, to: string) => boolean;
+  /** Revocations wait for this promise. */
+  readonly revocations: Promise<void>;
+  /** Grants that were revoked, in order. */
+  readonly revoked: string[];
+  find(name: string): MemoryFabric | undefined;
+  remove(name: string): void;
+}
+
+export class MemoryFabric implements FabricPort {
+  readonly name: string;
+  readonly #network: FabricNetwork;
+  readonly #options: MemoryFabricOptions;
+  readonly #segments = new Map<string, MemorySegment>();
+  /** Live grants by token. */
+  readonly #grants = new Map<string, FabricGrant>();
+  readonly #connections = new Set<MemoryConnection>();
+  #grantCount = 0;
+  /** Completions that arrived while the process is stopped. Undefined while it runs. */
+  #unread: (() => void)[] | undefined;
+  #arena: ArenaOptions | undefined;
+  #closed = false;
+
+  constructor(network: FabricNetwork, name: string, options: MemoryFabricOptions) {
+    this.#network = network;
+    this.name = name;
+    this.#options = options;
+  }
+
+  endpoints(): readonly FabricEndpoint[] {
+    if (this.#arena === undefined || this.#closed) return [];
+    return [{ provider: 'memory', detail: 'in memory', address: this.name }];
+  }
+
+  unavailable(): readonly UnavailableProvider[] {
+    return [];
+  }
+
+  async createArena(options: ArenaOptions): Promise<void> {
+    this.#requireOpen();
+    const { path, pageBytes, pages } = options;
+    const sized = [pageBytes, pages, pageBytes * pages].every((size) => Number.isSafeInteger(size) && size > 0);
+    if (!sized) throw new KvferryError('arena_unavailable', `arena ${path}: ${pages} pages of ${pageBytes} bytes`);
+    if (!path.startsWith('/')) throw new KvferryError('arena_unavailable', `arena ${path}: the path is not absolute`);
+    if (this.#arena !== undefined) {
+      throw new KvferryError('arena_unavailable', `arena ${path}: this process has an arena already`);
+    }
+    createFile(this.#network, path, pageBytes * pages);
+    this.#arena = options;
+  }
+
+  async grant(provider: Provider): Promise<FabricGrant> {
+    this.#requireOpen();
+    if (provider !== 'memory' || this.#arena === undefined) {
+      throw new KvferryError('provider_unavailable', `${provider} is not offered by this fabric`);
+    }
+    this.#grantCount += 1;
+    const id = `memory-${this.name}-${this.#grantCount}`;
+    const grant: FabricGrant = { id, provider, token: `token of ${id}`, arenaBytes: this.arenaBytes };
+    this.#grants.set(grant.token, grant);
+    return grant;
+  }
+
+  async revoke(grantId: string): Promise<void> {
+    await this.#network.revocations;
+    for (const [token, grant] of this.#grants) {
+      if (grant.id !== grantId) continue;
+      this.#grants.delete(token);
+      this.#network.revoked.push(grantId);
+    }
+  }
+
+  async attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+    this.#requireFree(name);
+    const file = this.#network.files.get(path);
+    if (file === undefined) {
+      const code = this.#network.directories.has(path) ? 'segment_invalid' : 'segment_not_found';
+      throw new KvferryError(code, `segment ${name}: ${path} is no file`);
+    }
+    if (file.length === 0) throw new KvferryError('segment_invalid', `segment ${name}: ${path} is empty`);
+    this.#segments.set(name, { path, bytes: file.length, own: false, writes: new Set(), detaching: false });
+    return { bytes: file.length };
+  }
+
+  async createSegment(name: string, path: string, bytes: number): Promise<void> {
+    this.#requireFree(name);
+    if (!Number.isSafeInteger(bytes) || bytes <= 0) {
+      throw new KvferryError('arena_unavailable', `segment ${name}: ${bytes} bytes`);
+    }
+    createFile(this.#network, path, bytes);
+    this.#segments.set(name, { path, bytes, own: true, writes: new Set(), detaching: false });
+  }
+
+  async detachSegment(name: string): Promise<void> {
+    this.#requireOpen();
+    const segment = this.#segments.get(name);
+    if (segment === undefined || segment.detaching) {
+      throw new KvferryError('segment_not_found', `segment ${name} is not attached`);
+    }
+    segment.detaching = true;
+    await Promise.all(segment.writes);
+    this.#segments.delete(name);
+    if (segment.own) this.#network.files.delete(segment.path);
+  }
+
+  async connect(
+    endpoint: FabricEndpoint,
+    grant: FabricGrant,
+    options: { timeoutMs: number },
+  ): Promise<FabricConnection> {
+    this.#requireOpen();
+    if (endpoint.provider !== 'memory') {
+      throw new KvferryError('provider_unavailable', `${endpoint.provider} is not available in this process`);
+    }
+    const reachable = this.#network.reachable(this.name, endpoint.address);
+    await new Promise<void>((resolve) => {
+      this.#network.clock.setTimeout(resolve, reachable ? 0 : options.timeoutMs);
+    });
+    this.#requireOpen();
+    const receiver = this.#network.find(endpoint.address);
+    if (!reachable || receiver === undefined) {
+      throw new KvferryError('connection_failed', `fabric ${endpoint.address} was not reached`);
+    }
+    if (receiver.grantOf(grant.token) === undefined) {
+      throw new KvferryError('connection_failed', `grant ${grant.id} is unknown or was revoked`);
+    }
+    const connection = new MemoryConnection(this.#network, this, receiver, grant, this.#options);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  canReach(endpoint: FabricEndpoint): boolean {
+    return !this.#closed && endpoint.provider === 'memory';
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const { files } = this.#network;
+    if (this.#arena !== undefined) files.delete(this.#arena.path);
+    for (const segment of this.#segments.values()) if (segment.own) files.delete(segment.path);
+    this.die();
+  }
+
+  /** Used by the network: ends the fabric and leaves its files. */
+  die(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#grants.clear();
+    for (const connection of this.#connections) connection.lose('the fabric was closed', false);
+    this.#connections.clear();
+    this.#network.remove(this.name);
+  }
+
+  /** Stops its process as SIGSTOP does: slices still land, and the process reads no completion. */
+  stop(): void {
+    this.#unread ??= [];
+  }
+
+  /** Continues its process as SIGCONT does. */
+  resume(): void {
+    const unread = this.#unread ?? [];
+    this.#unread = undefined;
+    for (const read of unread) read();
+  }
+
+  /** Used by connections: the process reads a completion, now or when it continues. */
+  arrive(read: () => void): void {
+    if (this.#unread === undefined) read();
+    else this.#unread.push(read);
+  }
+
+  /** Used by connections. */
+  get arenaBytes(): number {
+    return this.#arena === undefined ? 0 : this.#arena.pageBytes * this.#arena.pages;
+  }
+
+  grantOf(token: string): FabricGrant | undefined {
+    return this.#grants.get(token);
+  }
+
+  segment(name: string): MemorySegment | undefined {
+    const segment = this.#segments.get(name);
+    return segment?.detaching ? undefined : segment;
+  }
+
+  forget(connection: MemoryConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** Used by connections. The receiver's check and its writing are one atomic step. */
+  land(token: string, targetOffset: number, bytes: Uint8Array): boolean {
+    const arena = this.#arena === undefined ? undefined : this.#network.files.get(this.#arena.path);
+    const allowed = this.#grants.has(token) && arena !== undefined && targetOffset + bytes.length <= arena.length;
+    if (allowed) arena.set(bytes, targetOffset);
+    return allowed;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new KvferryError('closed', `fabric ${this.name} is closed`);
+  }
+
+  #requireFree(name: string): void {
+    this.#requireOpen();
+    if (this.#segments.has(name)) throw new KvferryError('segment_exists', `segment ${name} is attached already`);
+  }
+}

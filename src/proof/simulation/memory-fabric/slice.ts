@@ -1,0 +1,46 @@
+import type { FabricWriteErrorCode } from '../../../ports/fabric.js';
+
+/** A piece of a write on its way through the network. */
+export interface MemorySlice {
+  readonly from: string;
+  readonly to: string;
+  readonly grantId: string;
+  readonly segment: string;
+  readonly sourceOffset: number;
+  readonly targetOffset: number;
+  readonly length: number;
+}
+
+/**
+ * What happens to a slice of a write:
+ * - `deliver`: the slice lands after `delayMs`.
+ * - `hold`: the slice lands when it is released, even if its sender has given up long before.
+ * - `fail`: the slice does not land, and the write fails with the code.
+ * - `break`: the slice does not land, and the connection breaks.
+ */
+export type SliceFate =
+  | { readonly kind: 'deliver'; readonly delayMs: number }
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'fail'; readonly code: FabricWriteErrorCode }
+  | { readonly kind: 'break' };
+
+/** How `failNextWrite` ends a write. */
+export interface WriteFault {
+  readonly code: FabricWriteErrorCode;
+  readonly message: string;
+  /** Default: true. */
+  readonly drained?: boolean;
+}
+
+/** Slices that `holdWrites` keeps from landing. */
+export interface HeldWrites {
+  /** Number of slices that are on hold now. */
+  readonly held: number;
+  /** Lets the held slices land and holds no further ones. */
+  release(): void;
+}
+
+export interface MemoryFabricOptions {
+  readonly windowBytes: number;
+  readonly sliceBytes: number;
+}
