@@ -1,7 +1,7 @@
-# One image for every role; what an agent is comes from its environment (docker-compose.yml shows the variables).
+# One image for every role. Environment variables set the role of an agent (docker-compose.yml shows them).
 #
-# BASE_IMAGE is any Debian-based image with Node >= 20.19 and npm. The addon is compiled with the headers that came with that
-# Node and against that Debian's libfabric, so both stages start from the same image.
+# BASE_IMAGE is any Debian-based image with Node >= 20.19 and npm. The build stage compiles the addon with the headers of that
+# Node and the libfabric of that Debian. All stages must therefore start from the same image.
 ARG BASE_IMAGE=node:24-bookworm-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -9,7 +9,7 @@ RUN apt-get update \
   && apt-get install -y --no-install-recommends build-essential python3 libfabric-dev \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-# Dependencies first: they change less often than the sources, and their layer is then reused.
+# Dependencies come first because they change less often than the sources. Docker then reuses their layer.
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json binding.gyp ./
@@ -24,7 +24,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM ${BASE_IMAGE}
-# ibverbs-providers: the user-space drivers of RDMA cards, without which libfabric sees no device.
+# ibverbs-providers has the user-space drivers of RDMA cards. Without them libfabric finds no device.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libfabric1 ibverbs-providers \
   && rm -rf /var/lib/apt/lists/* \

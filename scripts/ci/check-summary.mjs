@@ -1,4 +1,4 @@
-// Reads what a command printed with `--json` and fails unless its last line says what that command promises.
+// Reads the output of a command that ran with `--json`. Fails unless the summary in its last line keeps the command's promises.
 //
 //   node scripts/ci/check-summary.mjs demo|sim|explore|chaos|bench < OUTPUT
 import { readFileSync } from 'node:fs';
@@ -47,6 +47,6 @@ console.log(summary);
 const wanted = promises[command](JSON.parse(summary));
 const broken = Object.keys(wanted).filter((name) => !wanted[name]);
 if (broken.length > 0) {
-  console.error(`${command} did not do what it promises: ${broken.join(', ')}`);
+  console.error(`${command} broke its promises: ${broken.join(', ')}`);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Fails when tests were skipped because the machine lacks something that set-up should have provided.
+// Fails when this machine lacks something that set-up provides, because tests that need it were skipped.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -10,6 +10,8 @@ const lacking = systemNeeds()
   .map((need) => need.name);
 if (!existsSync(nativeAddonFile(root))) lacking.push('the native addon');
 if (lacking.length > 0) {
-  console.error(`missing here: ${lacking.join(', ')}`);
+  console.error(
+    `missing on this machine, so that tests were skipped: ${lacking.join(', ')}; run npm run setup -- --tests --browser`,
+  );
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Who imports whom, and where files lie: compares the sources with `rooms.mjs`. Imports that are dynamic count; so do types.
+// Compares the imports and the places of all source files with `rooms.mjs`. Dynamic imports and imports of types count too.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseSync } from 'oxc-parser';
@@ -6,7 +6,7 @@ import { LOOSE_FILES, NO_LOOSE_FILES, ROOMS } from './rooms.mjs';
 
 const SOURCE = /\.tsx?$/;
 
-/** The room that a file belongs to, or undefined: such a file may import anything. */
+/** The room of a file. A file without a room may import anything. */
 function roomOf(file) {
   const matching = Object.keys(ROOMS).filter((room) => isIn(file, room));
   return matching.sort((a, b) => b.length - a.length)[0];
@@ -16,7 +16,7 @@ function isIn(file, place) {
   return file === place || file.startsWith(`${place}/`);
 }
 
-/** What a module imports: `{ from, isType }`, as written. */
+/** The imports of a module, as `{ from, isType }`. `from` is the text in the source. */
 function importsOf(file, source) {
   const { module, errors } = parseSync(file, source);
   if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`);
@@ -34,7 +34,7 @@ function allTypes(entries) {
   return entries.length > 0 && entries.every((entry) => entry.isType);
 }
 
-/** Why that import is not allowed, or undefined. */
+/** The complaint about a forbidden import, or undefined for an allowed one. */
 function complaintAbout(file, { from, isType }) {
   const room = roomOf(file);
   if (room === undefined) return undefined;
@@ -51,12 +51,12 @@ function complaintAbout(file, { from, isType }) {
   return typesOnly && !isType ? refuse(`more than types of ${target}`) : undefined;
 }
 
-/** Everything that is wrong with these files. `read` gives a file's text. */
+/** Complaints about these files, one for each forbidden import and each misplaced file. `read` returns the text of a file. */
 export function complaints(files, read) {
   const misplaced = files.filter((file) => NO_LOOSE_FILES.includes(path.posix.dirname(file)) && !LOOSE_FILES.has(file));
   const imports = files.filter((file) => SOURCE.test(file) && roomOf(file) !== undefined);
   return [
-    ...misplaced.map((file) => `${file}: every file of ${path.posix.dirname(file)} belongs into one of its folders`),
+    ...misplaced.map((file) => `${file}: move it into a subfolder of ${path.posix.dirname(file)}`),
     ...imports.flatMap((file) => importsOf(file, read(file)).map((one) => complaintAbout(file, one))),
   ].filter((complaint) => complaint !== undefined);
 }

@@ -1,4 +1,4 @@
-// `npm run lint` runs this beside Biome and knip: the rules of the house that neither can express.
+// `npm run lint` runs this script after Biome and knip. It checks the house rules that neither of them can express.
 import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';

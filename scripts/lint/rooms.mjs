@@ -1,7 +1,8 @@
-// The folders of the project ("rooms") and what each may import. A room's name is its path; the longest match counts, so a room
-// inside another has its own line. `rooms`: the other rooms. `packages`: npm packages and `node:` modules; undefined: any.
+// The folders of the project ("rooms"), and what each room may import. The path of a room is its name. A file belongs to the
+// room with the longest matching path. `rooms` lists the other rooms that it may import. `packages` lists npm packages and
+// `node:` modules; without `packages` a room may import any.
 
-/** What the core and its adapters need: messages, and interfaces to the world. */
+/** The rooms that the core and its adapters share: the messages, and the interfaces to the outside world. */
 const BASE = ['src/protocol', 'src/ports'];
 /** What engines are made of, wherever they are: they reach agents by messages and shared memory only. */
 const ENGINE = [...BASE, 'src/client'];
@@ -100,7 +101,7 @@ export const ROOMS = {
   bench: { rooms: ['src', 'machines', 'scripts/docs', '!src/cli'], why: 'it measures the program from outside' },
 };
 
-/** Folders in which every file belongs into a subfolder. */
+/** Folders that may contain only subfolders. */
 export const NO_LOOSE_FILES = ['src', 'src/actors', 'src/observe', 'src/proof', 'src/native/cc'];
-/** What may stand there all the same. */
+/** Exceptions to `NO_LOOSE_FILES`. */
 export const LOOSE_FILES = new Set(['src/native/cc/addon.cc']);

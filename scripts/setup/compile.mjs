@@ -27,7 +27,7 @@ export async function compileTypeScript(root) {
   }
 
   const end = begin('compiling TypeScript');
-  // The compiler never removes what it once wrote: a deleted module would go on being importable.
+  // The compiler never removes its old output. Without this, a deleted module could still be imported.
   const present = new Set([...sources, ...assets]);
   if (before.some((name) => !present.has(name))) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -38,7 +38,7 @@ export async function compileTypeScript(root) {
   if (!result.ok) {
     end('failed');
     showDetails(result.output);
-    // Some of it may have been written; what, is needed to clear away next time.
+    // The compiler may have written part of its output. The next run needs this list of sources to remove old output.
     writeStamp(stampFile, ['unfinished', ...present].join('\n'));
     return false;
   }

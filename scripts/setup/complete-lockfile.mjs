@@ -1,12 +1,12 @@
-// Adds to package-lock.json the optional packages of other platforms that `npm install` leaves out, with the hash of each
-// (`integrity`) as the registry gives it. `npm ci` refuses a lock file without them on those platforms, and installs a package
-// without a hash unchecked. Run it after every `npm install` that changes the lock file.
+// `npm install` leaves the optional packages of other platforms out of package-lock.json. This script adds them, each with its
+// hash from the registry (`integrity`). On those platforms `npm ci` refuses a lock file without them, and it installs a package
+// without a hash unchecked. Run this script after every `npm install` that changes the lock file.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 
-/** What the registry says of one version of a package. */
+/** The registry's description of one version of a package. */
 function published(name, version) {
   const fields = ['dist.integrity', 'os', 'cpu', 'libc', 'engines', 'license', 'bin'];
   const answer = execFileSync('npm', ['view', `${name}@${version}`, ...fields, '--json'], { encoding: 'utf8' });
@@ -15,7 +15,7 @@ function published(name, version) {
   return { integrity, ...described };
 }
 
-/** The optional packages that the lock file names as dependencies and does not describe: `[place, version, wanted by]`. */
+/** Optional packages that the lock file names only as dependencies: `[place, version, entry that depends on it]`. */
 function missingEntries() {
   return Object.entries(lock.packages).flatMap(([place, entry]) =>
     Object.entries(entry.optionalDependencies ?? {})

@@ -1,9 +1,9 @@
-// A step is up to date when the digest of what it was made from is the one it left beside its result.
+// A step stores the digest of its inputs (a "stamp") beside its result. The step is up to date while the digest is the same.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Every file under the folder (or the file itself) that `accept` takes, relative to the root, in a fixed order. */
+/** The files below the folder `start` that `accept` accepts, or `start` itself if it is a file. Sorted, relative to the root. */
 export function listFiles(root, start, accept = () => true) {
   let entries;
   try {
@@ -22,7 +22,7 @@ export function listFiles(root, start, accept = () => true) {
     .sort();
 }
 
-/** `facts` are whatever else the result depends on: versions, the processor. */
+/** `facts` are further inputs of the result, such as versions and the processor. */
 export function digestOf(root, files, facts = []) {
   const hash = createHash('sha256').update(JSON.stringify(facts));
   for (const name of files) hash.update(`\0${name}\0`).update(readFileSync(path.join(root, name)));

@@ -1,5 +1,5 @@
-// One set-up at a time for each checkout. The lock is a listening local socket: the system takes it away when its process
-// ends, however it ends, so there is no stale lock to detect.
+// Only one set-up at a time may run in a checkout. The lock is a listening local socket. The system removes the socket whenever
+// its process ends, so a lock never becomes stale.
 import { createHash } from 'node:crypto';
 import { realpathSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
@@ -14,7 +14,7 @@ const RETRY_MS = 50;
 function address(root) {
   const key = createHash('sha256').update(realpathSync(root)).digest('hex').slice(0, 16);
   const name = `kvferry-setup-${process.getuid?.() ?? 0}-${key}`;
-  // Linux has socket names outside the file system; elsewhere it is a file, which can outlive its process.
+  // Linux has socket names outside the file system. Elsewhere the socket is a file, which can outlive its process.
   return process.platform === 'linux' ? `\0${name}` : path.join(os.tmpdir(), `${name}.sock`);
 }
 
@@ -27,13 +27,13 @@ function tryLock(at) {
   });
 }
 
-/** Resolves when the present holder lets go. */
+/** Resolves when the present holder releases the lock. */
 function holderGone(at) {
   return new Promise((resolve) => {
     const connection = net.connect(at);
     const timer = setTimeout(() => connection.destroy(), WAIT_MS_MAX);
     connection.on('error', (error) => {
-      // Only a socket file that outlived its process refuses; an abstract name is simply gone by now.
+      // A socket file that outlived its process refuses connections. An abstract name disappears with its process.
       if (error.code === 'ECONNREFUSED' && !at.startsWith('\0')) unlinkSync(at);
     });
     connection.on('close', () => {

@@ -1,9 +1,9 @@
-// What this machine offers. Only looks; starts nothing, so that it costs next to nothing on every run.
+// Finds out what this machine has installed. It starts no process, so every run of set-up can afford it.
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
-/** Debian installs servers into /usr/sbin, which is not on the path of an ordinary user. */
+/** Debian installs servers into /usr/sbin, which is not in the PATH of an ordinary user. */
 const SERVER_FOLDERS = ['/usr/local/sbin', '/usr/sbin'];
 
 export function findProgram(name, moreFolders = []) {
@@ -26,7 +26,7 @@ const findNatsServer = () => findProgram('nats-server', SERVER_FOLDERS);
 const findCompiler = () =>
   process.env.CXX ? findProgram(process.env.CXX) : (findProgram('g++') ?? findProgram('clang++'));
 
-/** The browser that the tests of the inspector's page run in: the one that is named, else Debian's, or one with its name. */
+/** The browser for the tests of the inspector's page: `KVFERRY_CHROMIUM` if it is set, otherwise an installed Chromium. */
 export function findChromium() {
   const named = process.env.KVFERRY_CHROMIUM;
   return named ? findProgram(named) : (findProgram('chromium') ?? findProgram('chromium-browser'));
@@ -44,8 +44,8 @@ function findLibfabricHeaders() {
 export const nativeAddonFile = (root) => path.join(root, 'build/Release/kvferry_native.node');
 
 /**
- * What the project uses of the system: what it is, what it is for, the Debian package that has it, the service that this
- * package starts, whether it is there, and which tests alone need it.
+ * The programs and libraries that the project needs from the system. `debian` is the package that contains one, and `service`
+ * is the service that this package starts. `onlyFor` names the tests that need it; without `onlyFor` the demo needs it too.
  */
 export function systemNeeds() {
   return [
@@ -64,7 +64,7 @@ export function systemNeeds() {
       toBuild: true,
     },
     {
-      // The addon builds without it, and then offers the providers that need no library.
+      // Without libfabric the addon still builds. It then offers only the providers that need no library.
       name: 'libfabric with headers',
       purpose: 'RDMA and the other providers of libfabric',
       debian: 'libfabric-dev',
@@ -94,7 +94,7 @@ export function systemNeeds() {
       debian: 'chromium',
       present: findChromium() !== undefined,
       toBuild: false,
-      // It is large.
+      // Chromium is large, so only the tests that need it install it.
       onlyFor: 'browser',
     },
   ];
@@ -106,17 +106,17 @@ export function isDebian() {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
 }
 
-/** The prefix whose include/node has the headers of the running node, if they were installed with it. */
+/** The prefix whose include/node has the headers of the running Node, or undefined when Node was installed without headers. */
 export function findNodeHeaders(nodeFile) {
   const prefix = path.dirname(path.dirname(nodeFile));
   const file = path.join(prefix, 'include/node/node_version.h');
   if (!existsSync(file)) return undefined;
-  // Headers left behind by another version would compile into an addon that node refuses, or worse, accepts.
+  // With the headers of another version the addon would compile, and Node might even load it and crash.
   const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(file, 'utf8'))?.[1];
   return major === process.versions.node.split('.')[0] ? prefix : undefined;
 }
 
-/** The installed libfabric, as far as rebuilding is concerned: a new version brings new headers. */
+/** The version of the installed libfabric. A new version has new headers, so the addon must be built again. */
 export function libfabricFact() {
   const header = findLibfabricHeaders();
   if (header === undefined) return 'none';

@@ -1,10 +1,10 @@
-// Makes a fresh clone ready to run, and does nothing when it already is. `npm run demo` and `npm test` call it first, so it
-// uses only what comes with Node. Everything it says goes to stderr: stdout belongs to the command that follows.
+// Makes a fresh clone ready to run, and does nothing when the clone is ready. `npm run demo` and `npm test` call this script
+// first, so it uses only what comes with Node. It prints to stderr, because stdout belongs to the command that follows.
 //
-//   node scripts/setup/main.mjs            all steps; a missing native addon is reported, not an error: the pure tests need none
-//   node scripts/setup/main.mjs STEP...    only these steps; any failure is an error
-//   node scripts/setup/main.mjs --tests    all steps, and programs that only the tests need
-//   node scripts/setup/main.mjs --browser  all steps, and the browser that only the tests of the inspector's page need
+//   node scripts/setup/main.mjs            runs all steps; fails without npm packages or dist/, but not without the native addon
+//   node scripts/setup/main.mjs STEP...    runs only these steps; fails when one of them fails
+//   node scripts/setup/main.mjs --tests    runs all steps, and installs the programs that only tests need
+//   node scripts/setup/main.mjs --browser  runs all steps, and installs the browser for the tests of the inspector's page
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -17,8 +17,8 @@ import { say } from './report.mjs';
 import { installSystemPackages, planSystemPackages } from './system-packages.mjs';
 
 /**
- * `plan` resolves to what the step is about to install, or undefined when there is nothing to do. `run` resolves to true when
- * what the step provides is there afterwards. `required`: nothing works without it.
+ * `plan` resolves to what the step will install, or to undefined if nothing is to do. `run` resolves to true if the result of
+ * the step exists. Nothing works without the result of a `required` step.
  */
 const STEPS = {
   system: { plan: planSystemPackages, run: installSystemPackages, required: false },
@@ -38,14 +38,14 @@ function requireNodeVersion() {
   const [major, minor] = wanted.match(/\d+/g).map(Number);
   const [ourMajor, ourMinor] = process.versions.node.split('.').map(Number);
   if (ourMajor > major || (ourMajor === major && ourMinor >= minor)) return true;
-  say(`kvferry needs Node ${wanted}; this is ${process.version}.`);
+  say(`kvferry needs Node ${wanted}, but this is Node ${process.version}`);
   return false;
 }
 
 async function main() {
   const unknown = asked.filter((name) => !(name in STEPS));
   if (unknown.length > 0) {
-    say(`unknown step ${unknown.join(', ')}; there are: ${Object.keys(STEPS).join(', ')}`);
+    say(`unknown step ${unknown.join(', ')}; the steps are ${Object.keys(STEPS).join(', ')}`);
     return 2;
   }
   if (!requireNodeVersion()) return 1;

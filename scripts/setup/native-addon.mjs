@@ -1,4 +1,4 @@
-// Builds the native addon when its sources, or what they are compiled against, have changed.
+// Builds the native addon when its sources or the headers that it includes have changed.
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,7 +7,7 @@ import { findNodeHeaders, libfabricFact, nativeAddonFile, systemNeeds } from './
 import { begin, say, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
-const WITHOUT_IT = 'tests and commands that move real bytes cannot run; all others can';
+const WITHOUT_IT = 'tests and commands that move real bytes cannot run, all others can';
 
 function currentDigest(root) {
   const versionOf = (name) => JSON.parse(readFileSync(path.join(root, 'node_modules', name, 'package.json'))).version;
@@ -44,11 +44,11 @@ export async function buildNativeAddon(root) {
   const end = begin('building the native addon');
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
   const headers = findNodeHeaders(realpathSync(process.execPath));
-  // With the headers that came with node nothing is downloaded. Without them node-gyp looks for itself: npm's `nodedir`
-  // setting, then its cache, then the network.
+  // With the headers of the installed Node, node-gyp downloads nothing. Without them it looks at npm's `nodedir` setting, then
+  // in its cache, then in the network.
   const nodeDir = headers === undefined ? [] : [`--nodedir=${headers}`];
   let result = { ok: true, output: '' };
-  // Not `rebuild`, which would start from nothing (and empty build/): make knows what has changed.
+  // `rebuild` would empty build/ and compile everything. `build` lets make compile only the changed files.
   for (const command of [['configure'], ['build', '--jobs=max']]) {
     if (result.ok)
       result = await run(process.execPath, [nodeGyp, ...command, '--loglevel=error', ...nodeDir], { cwd: root });

@@ -1,4 +1,4 @@
-// `npm ci`, when node_modules does not hold what package-lock.json says.
+// Runs `npm ci` when node_modules does not match package-lock.json.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,7 +7,7 @@ import { findProgram } from './machine.mjs';
 import { begin, say, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
-/** npm's own record of what it put into node_modules, against the lock file: true after `npm ci` and `npm install` alike. */
+/** Compares npm's record of node_modules with the lock file. True after `npm ci` and after `npm install`. */
 function holdsWhatIsLocked(root) {
   const recordFile = path.join(root, 'node_modules/.package-lock.json');
   if (!existsSync(recordFile)) return false;
@@ -24,7 +24,7 @@ function holdsWhatIsLocked(root) {
   return sameVersions && complete && named.every((name) => `node_modules/${name}` in installed);
 }
 
-/** The npm that runs this script, else the one on the path. Another package manager may be running it. */
+/** The npm that runs this script. If another package manager runs it, the npm on the path. */
 function npmCommand() {
   const running = process.env.npm_execpath;
   if (running && path.basename(running) === 'npm-cli.js') return [process.execPath, running];
@@ -53,12 +53,12 @@ export async function installNpmPackages(root) {
 
   const npm = npmCommand();
   if (npm === undefined) {
-    say('npm is missing; it comes with Node');
+    say('npm is missing; install Node with npm');
     return false;
   }
   const end = begin('installing npm packages');
-  // No package's own scripts: nothing may be downloaded or built behind the lock file's back. Development packages are
-  // asked for by name, because NODE_ENV=production would leave them out; so are optional ones, which a setting of npm may.
+  // Install scripts of packages could download or build things that the lock file does not cover, so npm must ignore them.
+  // The flags `--include` are necessary because NODE_ENV=production, or a setting of npm, would leave out these packages.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const result = await run(npm[0], [...npm.slice(1), ...args], { cwd: root });
   if (!result.ok) {

@@ -1,4 +1,4 @@
-// What set-up says: one line for each step that really did something, details only when it failed.
+// Prints the progress of set-up: one line for each step that did something, and details only for a step that failed.
 import process from 'node:process';
 
 const DETAIL_LINES_FIRST = 25;
@@ -8,7 +8,7 @@ export function say(line) {
   process.stderr.write(`set-up: ${line}\n`);
 }
 
-/** Says that a long step runs; the function it returns ends the line with how it went. */
+/** Prints that a long step begins. The returned function ends the line with the outcome and the time. */
 export function begin(what) {
   const started = process.hrtime.bigint();
   process.stderr.write(`set-up: ${what} … `);
@@ -18,7 +18,7 @@ export function begin(what) {
   };
 }
 
-/** A failed command's output without its middle: compilers name the cause first, package managers last. */
+/** Prints the first and last lines of a failed command. Compilers name the cause first, package managers last. */
 export function showDetails(output) {
   const lines = output.trimEnd().split('\n');
   const left = lines.length - DETAIL_LINES_FIRST - DETAIL_LINES_LAST;

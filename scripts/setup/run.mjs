@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Runs a command to its end without showing it. A command that could not be started counts as failed, with the reason as its output. */
+/** Runs a command and collects its output. If the command cannot start, it counts as failed, and the output is the reason. */
 export function run(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });

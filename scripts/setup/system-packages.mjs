@@ -1,4 +1,4 @@
-// Installs the Debian packages that are missing, where that needs no password; says what to do everywhere else.
+// Installs missing Debian packages if that needs no password. Otherwise prints the command that installs them.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,11 +7,11 @@ import { findProgram, isDebian, systemNeeds } from './machine.mjs';
 import { begin, say, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
-/** An attempt that failed (no network, no such package) is not repeated on every run, only after this time. */
+/** After a failed installation (no network, unknown package), the next runs of set-up do not try again for this time. */
 const RETRY_AFTER_MS = 60 * 60_000;
 const DPKG_LOCK_SECONDS_MAX = 300;
 
-/** The words before `apt-get` with which it may install, or undefined when that needs a person. */
+/** The command prefix with which `apt-get` may install, or undefined when sudo asks for a password. */
 async function privilege() {
   if (process.getuid?.() === 0) return [];
   if (findProgram('sudo') === undefined) return undefined;
@@ -32,7 +32,7 @@ async function aptGet(prefix, args) {
   return run(words[0], words.slice(1));
 }
 
-/** Debian starts a server that it installs. Only the program is wanted here: the tests start their own, on a free port. */
+/** Debian starts every server that it installs. The tests need only the program, which they start on a free port. */
 async function stopInstalledServers(prefix, services) {
   if (services.length === 0 || !existsSync('/run/systemd/system')) return;
   const words = [...prefix, 'systemctl', 'disable', '--now', ...services];
@@ -91,11 +91,11 @@ export async function installSystemPackages(root, { also }) {
 async function installPackages(root, prefix, missing, also) {
   const packages = missing.map((need) => need.debian);
   const end = begin(`installing Debian packages ${packages.join(' ')}`);
-  // An unreachable source is an error worth showing if the installation then fails, no reason not to try it.
+  // A package source that cannot be reached does not stop the installation. Its error is shown if the installation fails.
   const update = await aptGet(prefix, ['update', '-o', 'APT::Update::Error-Mode=any']);
   let install = await aptGet(prefix, ['install', '--no-install-recommends', ...packages]);
   if (!install.ok && packages.length > 1) {
-    // One package that this release does not have must not keep the others away.
+    // If this Debian release lacks one of the packages, the others must still be installed.
     for (const name of packages) {
       const one = await aptGet(prefix, ['install', '--no-install-recommends', name]);
       if (!one.ok) install = one;

@@ -1,4 +1,4 @@
-/** Agents in one process: shipped actors, machines and store on a simulated network, fabric and clock. */
+/** A cluster in one process: the shipped actors, machines and store on a simulated network, fabric and clock. */
 import { afterEach } from 'vitest';
 import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
@@ -64,17 +64,17 @@ export class Cluster {
     return life.agent;
   }
 
-  /** Of the nth life. */
+  /** Epoch of the nth life of an agent. */
   protected epoch(n: number): string {
     return n.toString(16).padStart(16, '0');
   }
 
-  /** What an agent gets as its ports; for clusters that put something around them. */
+  /** The ports of an agent. A subclass may decorate them. */
   protected decorated(ports: AgentPorts, _options: AgentOptions): AgentPorts {
     return ports;
   }
 
-  /** Moves simulated time on until `promise` settles, and returns what it settled to. */
+  /** Advances simulated time until `promise` settles, and returns its value. */
   async settle<T>(promise: Promise<T>, maxMs = 60_000): Promise<T> {
     let done = false;
     const finish = () => {
@@ -85,7 +85,7 @@ export class Cluster {
     return promise;
   }
 
-  /** Sends any body; the answer is parsed and, when it is an error, thrown. */
+  /** Sends any body. Returns the parsed answer, or throws it if it is an error. */
   async raw<O extends Operation>(agent: string, operation: O, body: string): Promise<OperationReply<O>> {
     const answer = this.client.request(subjects.operation(agent, operation), body, { timeoutMs: 60_000 });
     return decodeReply(operationSchemas[operation].reply, await this.settle(answer)) as OperationReply<O>;
@@ -99,7 +99,7 @@ export class Cluster {
     return this.call(agent, 'status', {});
   }
 
-  /** A source segment of `chunks` pages, chunk i filled with the pattern of `keys[i]`, attached at `agent`. */
+  /** Attaches a source segment of `chunks` pages at `agent`. Chunk i has the pattern of `keys[i]`. */
   async segment(agent: string, name: string, keys: readonly string[]): Promise<void> {
     const path = `/memory/${agent}-${name}`;
     const bytes = new Uint8Array(keys.length * PAGE_BYTES);
@@ -108,7 +108,7 @@ export class Cluster {
     await this.call(agent, 'attach', { segment: name, path });
   }
 
-  /** Puts one batch whose chunks lie in segment `engine`, chunk i at page `first + i`. */
+  /** Puts one batch. Its chunks are in the segment `engine`, chunk i at page `first + i`. */
   put(
     agent: string,
     request: string,
@@ -130,14 +130,14 @@ export class Cluster {
     });
   }
 
-  /** Moves on until `request` has ended, and returns how. */
+  /** Advances time until `request` has ended, and returns its terminal event. */
   async ended(request: string, maxMs = 120_000): Promise<TerminalEvent> {
     const find = () => this.terminals.find((event) => event.request === request);
     await this.clock.until(() => find() !== undefined, maxMs);
     return find() as TerminalEvent;
   }
 
-  /** The bytes a decode engine would read in the arena for each acquired key. */
+  /** The bytes that a decode engine reads in the arena for each acquired key. */
   pages(acquired: OperationReply<'acquire'>): Map<string, Uint8Array> {
     const file = this.fabrics.files.get(acquired.arena.path) ?? new Uint8Array();
     return new Map(
@@ -148,13 +148,13 @@ export class Cluster {
     );
   }
 
-  /** Ends an agent as SIGKILL does: nobody hears from it, and it does nothing more. What it posted may still land. */
+  /** Ends an agent as SIGKILL does: it sends and does nothing more. Writes that it posted may still land. */
   kill({ epoch }: { readonly epoch: string }): void {
     this.#lifeOf(epoch).kill();
     this.#killed.add(epoch);
   }
 
-  /** SIGSTOP, time, SIGCONT. */
+  /** Stops an agent as SIGSTOP does, and continues it after a time as SIGCONT does. */
   async freeze({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
     const life = this.#lifeOf(epoch);
     life.stop();
@@ -162,17 +162,17 @@ export class Cluster {
     life.resume();
   }
 
-  /** SIGSTOP. `freeze` is this for a time. */
+  /** Stops an agent as SIGSTOP does. */
   halt({ epoch }: { readonly epoch: string }): void {
     this.#lifeOf(epoch).stop();
   }
 
-  /** SIGCONT. */
+  /** Continues an agent as SIGCONT does. */
   goOn({ epoch }: { readonly epoch: string }): void {
     this.#lifeOf(epoch).resume();
   }
 
-  /** Cuts an agent off from NATS for a time. */
+  /** Disconnects an agent from NATS for a time. */
   async cutOff({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
     const { control } = this.#lifeOf(epoch);
     control.setConnected(false);
@@ -192,7 +192,7 @@ export class Cluster {
   }
 }
 
-/** A page's worth of bytes that only this key has. */
+/** The bytes of one page, unique to this key. */
 export function patternOf(key: string): Uint8Array {
   let state = 2166136261;
   for (const character of key) state = Math.imul(state ^ character.charCodeAt(0), 16777619);
@@ -202,7 +202,7 @@ export function patternOf(key: string): Uint8Array {
   });
 }
 
-/** A cluster that is stopped when the test is over. */
+/** Makes a cluster that stops at the end of the test. */
 export function useCluster(): { create(): Cluster } {
   const clusters: Cluster[] = [];
   afterEach(async () => {

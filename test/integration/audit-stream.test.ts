@@ -1,4 +1,4 @@
-/** The audit trail in a JetStream stream of a real nats-server. */
+/** Audit events in a JetStream stream of a real nats-server. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ describe.skipIf(missing !== undefined)(`audit stream${missing === undefined ? ''
       await cluster.segment('prefill-0', KEYS);
       await cluster.put('prefill-0', 'r1', KEYS);
       await cluster.ended('r1');
-      // What is left is published when it stops.
+      // The agent publishes the remaining events when it stops.
       expect(await decodeAgent.end('SIGTERM')).toBe(0);
       const { state } = (await api('STREAM.INFO.AUDIT', {})) as { state: { messages: number } };
       const events = await Promise.all(

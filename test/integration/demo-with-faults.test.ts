@@ -1,4 +1,4 @@
-/** The demo as people watch it: an agent is killed, comes back under its name, and the load goes on. */
+/** The demo with faults: an agent is killed and restarted under its name, and the load continues. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -39,7 +39,7 @@ test.skipIf(missing !== undefined)(
       await client.fault(agent, { fault: 'kill' });
       const successor = await find(killed);
       await within(WAIT_MS, 'nothing was moved by the successor', readyOf(successor?.epoch ?? ''));
-      expect(lines).toContain(`agent ${agent} was killed; it is started again`);
+      expect(lines).toContain(`agent ${agent} was killed; restarting it`);
     } finally {
       demo.kill('SIGTERM');
       await exited;

@@ -10,10 +10,10 @@ import { RecordedTerminal } from '../support/recorded-terminal.js';
 import { missing, providerMissing, RealCluster } from './support.js';
 
 const SHARED_MEMORY = '/dev/shm';
-/** Where probes make their file. */
+/** Directory in which a probe creates its file. */
 let directory: string;
 
-/** Runs the command in this process, with the fabric and the machine that are there. */
+/** Runs the command in this process, with the real fabric and the real machine. */
 async function doctor(cluster: RealCluster, args: readonly string[], signal = new AbortController().signal) {
   const terminal = new RecordedTerminal({ KVFERRY_NATS_URL: cluster.url });
   const world: DoctorWorld = {
@@ -32,7 +32,7 @@ async function doctor(cluster: RealCluster, args: readonly string[], signal = ne
   };
 }
 
-/** Nothing of a probe is left: no file, no segment, no page, no request in progress. */
+/** Expects that a probe has left nothing behind: no file, no segment, no page, no request in progress. */
 async function expectNothingLeft(cluster: RealCluster): Promise<void> {
   expect(readdirSync(directory)).toEqual([]);
   const prefill = await cluster.client.status('prefill-0');
@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
           ['ok', 'prefill-0 (prefill) is running'],
         ]);
         expect(of('peers').map(({ severity }) => severity)).toEqual(['ok']);
-        // 16 pages of 64 KiB are too few to judge a rate by.
+        // The doctor cannot judge the transfer rate with only 16 pages of 64 KiB.
         expect(of('probe').map(({ severity }) => severity)).toEqual(['note']);
         expect(of('probe')[0]?.finding).toMatch(
           new RegExp(

@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(
           return { exitCode: terminal.exitCode, stdout: terminal.stdout.join('\n') };
         };
         let text = '';
-        // Until it has come to the queue, it waits for something else.
+        // The request waits for something else until it is in the admission queue.
         while (!text.includes('gate: admission')) text = (await explain('request', 'stuck')).stdout;
         const [, ...lines] = text.slice(text.indexOf(`request ${epoch}/stuck at decode-0`)).split('\n');
         expect(lines[0]).toMatch(

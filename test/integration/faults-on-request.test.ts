@@ -1,4 +1,4 @@
-/** Faults that people ask for, at real agents: what they are meant to show is what happens. */
+/** Faults on request at real agents: each fault has the effect that it is meant to demonstrate. */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
@@ -7,10 +7,10 @@ import { HEARTBEAT_MS, missing, PAGE_BYTES, providerMissing, RealCluster } from 
 
 const keys = ['k0', 'k1', 'k2', 'k3'];
 const allowed = { args: ['--allow-faults'] };
-/** For what must not end by itself while a test waits. */
+/** Duration of a fault that must not end by itself during a test. */
 const LONG_MS = 30_000;
 
-/** A writer that allows faults, another sender with the same chunks, and their receiver. */
+/** Starts a writer that allows faults, another sender with the same chunks, and their receiver. */
 async function start(provider?: 'same-host' | 'tcp') {
   const cluster = await RealCluster.start();
   const [, writer] = await Promise.all([
@@ -23,7 +23,7 @@ async function start(provider?: 'same-host' | 'tcp') {
   return { cluster, writer };
 }
 
-/** Request `a` is writing, and `b` has joined its chunks. */
+/** Puts request `a`, which writes, and request `b`, which joins the chunks of `a`. */
 async function joined(cluster: RealCluster): Promise<{ readonly epoch: string }> {
   await cluster.put('prefill-0', 'a', keys);
   await cluster.statusWhen('decode-0', ({ pages }) => pages?.writing === keys.length);
@@ -51,7 +51,7 @@ describe.skipIf(missing !== undefined)(
     test('a writer is killed → the request that joined its chunks takes over, is ready', async () => {
       const { cluster, writer } = await start();
       await using _ = cluster;
-      // Its write is held, so that it can be joined.
+      // The fault holds the write of `a`, so that `b` can join it.
       await cluster.client.fault('prefill-0', { fault: 'zombie-writer', forMs: LONG_MS });
       const { epoch } = await joined(cluster);
       const { epoch: dead } = await cluster.client.fault('prefill-0', { fault: 'kill' });
@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined)(
         const { epoch } = await joined(cluster);
         expect(await cluster.ended('b')).toMatchObject({ end: 'ready', bytes: keys.length * PAGE_BYTES });
         expect(await cluster.ended('a')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
-        // Ends it early, as soon as what it waits for has happened: the write is let go, and the agent hears again.
+        // The requests have ended, so the fault may end early. The agent then posts the held write and reconnects.
         await cluster.client.fault('prefill-0', { fault: 'heal' });
         const { counters } = await cluster.statusWhen('prefill-0', (status) => 'writes_rejected' in status.counters);
         expect(counters).toMatchObject({ writes_rejected: 1 });

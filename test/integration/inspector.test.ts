@@ -1,4 +1,4 @@
-/** The inspector as people start it: beside a cluster of real agents, from an agent, and with the demo. */
+/** The inspector in all its forms: as a command beside real agents, inside an agent, and with the demo. */
 import { describe, expect, test } from 'vitest';
 import type { ClusterView, RequestView } from '../../src/observe/inspector/feed.js';
 import { poll } from '../../src/processes/within.js';
@@ -6,7 +6,7 @@ import { Program } from '../support/program.js';
 import { missing, RealCluster } from './support.js';
 
 const START_TIMEOUT_MS = 60_000;
-/** For what is shown to have come to the page. */
+/** Longest time until data reaches the page. */
 const SHOWN_TIMEOUT_MS = 30_000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 

@@ -6,7 +6,7 @@ import { missing, RealCluster } from './support.js';
 
 const LEASE_MS = 2000;
 const CHUNKS = 2;
-/** What a request may take; every error has to come before it. */
+/** Timeout of each request. Every error must come earlier. */
 const DEADLINE_MS = 10_000;
 const TEST_TIMEOUT_MS = 180_000;
 const timing = [
@@ -14,7 +14,7 @@ const timing = [
   ...['--attempt-timeout-ms', '500', '--inquire-interval-ms', '500', '--write-drain-timeout-ms', '1000'],
 ];
 
-/** The receiver has heard of the request when its sender dies there. */
+/** Steps after which the receiver knows the request. */
 const SENDER_STEPS_HEARD = [
   'allocate.answered',
   'write.starting',
@@ -23,9 +23,9 @@ const SENDER_STEPS_HEARD = [
   'source.publishing',
   'commit.sending',
 ];
-/** It is complete. */
+/** Steps after which the request is complete. */
 const SENDER_STEPS_READY = ['commit.answered', 'ended.received'];
-/** Only when it is cancelled: at its sender, after its first batch. */
+/** Steps of a request that is cancelled at its sender after its first batch. */
 const SENDER_STEPS_OF_CANCEL = [
   'cancel.received',
   'abort.sending',
@@ -50,7 +50,7 @@ function keysOf(step: string): string[] {
   return Array.from({ length: CHUNKS }, (_, index) => `${step}-${index}`);
 }
 
-/** Undefined when it was refused, or when the agent died over it. */
+/** Resolves to undefined if the agent refused the call or died during it. */
 async function attempt<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
@@ -71,7 +71,7 @@ async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>
   return results;
 }
 
-/** Its first batch is there, its last one never comes. */
+/** Options of a request whose last batch never comes. */
 const unfinished = { last: false, totalChunks: CHUNKS + 1 };
 
 describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
@@ -105,11 +105,11 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
       for (const step of SENDER_STEPS_HEARD) expect([step, ends.get(step)]).toEqual([step, 'sender_lost']);
       for (const step of SENDER_STEPS_READY) expect([step, ends.get(step)]).toEqual([step, 'ready']);
       for (const step of SENDER_STEPS_OF_CANCEL) {
-        // Before the receiver is told, it only sees that the sender is gone.
+        // Before the abort reaches the receiver, it only detects the death of the sender.
         const end = step === 'cancel.received' || step === 'abort.sending' ? 'sender_lost' : 'cancelled_by_caller';
         expect([step, ends.get(step)]).toEqual([step, end]);
       }
-      // The others had not told the receiver anything when they died: only they knew of the request.
+      // A sender that died at any other step had not yet contacted the receiver, so no living agent knew the request.
       expect(ends.size).toBe(SENDER_STEPS_HEARD.length + SENDER_STEPS_READY.length + SENDER_STEPS_OF_CANCEL.length);
     },
     TEST_TIMEOUT_MS,

@@ -7,7 +7,7 @@ import { quiesce } from '../proof/chaos/run-chaos.js';
 import { missing, providerMissing } from './support.js';
 
 const LOAD_MS = 4000;
-/** Far more than the arenas have pages: every page is used again and again. */
+/** Far more chunks than the arenas have pages, so every page is reused many times. */
 const PAGES_VERIFIED_MIN = 500;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');

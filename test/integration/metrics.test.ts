@@ -1,4 +1,4 @@
-/** Real agents are scraped: what Prometheus gets, and whether everything is there that dashboard and alert rules ask for. */
+/** Scrapes real agents, and checks that they have every metric and label that the dashboard and the alert rules use. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alertExpressions, dashboardExpressions } from '../support/deployed.js';
 import { parseSamples, promtool, promtoolMissing, type Sample, valuesOf } from '../support/prometheus-text.js';
@@ -8,7 +8,7 @@ import { AgentProcess, missing, PAGE_BYTES, RealCluster } from './support.js';
 const keys = ['k0', 'k1', 'k2', 'k3'];
 const serving = ['--metrics-address', '127.0.0.1:0'];
 
-/** Where the agent serves its metrics, from what it logged. */
+/** URL of the metrics of an agent, from its log. */
 function urlOf(agent: AgentProcess): string {
   const line = agent.log.find((each) => each.includes('metrics are served')) ?? '{}';
   return (JSON.parse(line) as { url: string }).url;
@@ -20,13 +20,13 @@ async function get(url: string): Promise<string> {
   return response.text();
 }
 
-/** Two agents between which requests became ready, shared chunks, failed, and are still open. */
+/** Starts two agents. Their requests became ready, shared chunks, failed, or are still open. */
 async function busyCluster(): Promise<{ cluster: RealCluster; decode: AgentProcess; prefill: AgentProcess }> {
   const cluster = await RealCluster.start();
   const [decode, prefill] = await Promise.all([
     cluster.agent('decode-0', 'decode', 'same-host', { args: serving }),
     cluster.agent('prefill-0', 'prefill', 'same-host', {
-      // Which decode-0 does not offer.
+      // decode-0 does not offer verbs.
       args: [...serving, '--provider', 'verbs,same-host', '--staging-pages', '4'],
     }),
   ]);
@@ -36,10 +36,10 @@ async function busyCluster(): Promise<{ cluster: RealCluster; decode: AgentProce
   await cluster.put('prefill-0', 'shares', ['k0', 'k1']);
   await cluster.ended('shares');
   await cluster.client.release('decode-0', { request: 'shares', epoch });
-  // More chunks than the arena has pages.
+  // This request has more chunks than the arena has pages.
   await cluster.put('prefill-0', 'too-large', ['other'], { totalChunks: 100, last: false });
   await cluster.ended('too-large');
-  // Its second batch does not come.
+  // The second batch of this request does not come.
   await cluster.put('prefill-0', 'open', ['k3'], { totalChunks: 2, last: false });
   await cluster.statusWhen('decode-0', ({ requests }) =>
     requests.some(({ request, chunks }) => request === 'open' && chunks === 1),

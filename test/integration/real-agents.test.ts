@@ -5,7 +5,7 @@ import { poll } from '../../src/processes/within.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { HEARTBEAT_MS, missing, PAGE_BYTES, providerMissing, RealCluster, shrink } from './support.js';
 
-/** For agents and client to find their way back to NATS. */
+/** Time for the agents and the client to reconnect to NATS. */
 const RECONNECT_MS = 20_000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 
@@ -115,7 +115,7 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     const acquired = await cluster.client.acquire('decode-0', { request: 'r2', epoch });
     expect(acquired.arena.epoch).not.toBe(arena?.epoch);
     expect(cluster.wrongPages(acquired)).toEqual([]);
-    // What the killed process left in shared memory is swept by its successor.
+    // The successor removes the files that the killed process left in shared memory.
     const left = readdirSync('/dev/shm').filter((name) => name.includes(`kvferry-decode-0-${arena?.epoch}`));
     expect(left).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** Real agents that are recorded: what was written until they ended replays without any difference. */
+/** Recordings of real agents, which replay without any divergence. */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

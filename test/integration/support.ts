@@ -24,13 +24,13 @@ export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.m
 
 const native = nativeStatus();
 
-/** Why real agents cannot run here, or undefined when they can. */
+/** The reason why real agents cannot run on this machine, or undefined if they can. */
 export const missing =
   natsServerMissing ??
   (native.addon ? undefined : native.reason) ??
   (existsSync(MAIN) ? undefined : 'the program is not built');
 
-/** Why this provider cannot be had here, or undefined when it can. */
+/** The reason why this provider is unavailable on this machine, or undefined if it is available. */
 export function providerMissing(provider: 'same-host' | 'tcp'): string | undefined {
   return native.unavailable.find((row) => row.provider === provider)?.reason;
 }
@@ -55,18 +55,18 @@ export class AgentProcess {
     return this.#child.lines;
   }
 
-  /** Resolves when a line of its log contains `text`. */
+  /** Resolves when a log line contains `text`. */
   async logged(text: string): Promise<void> {
     await this.#child.printed((line) => (line.includes(text) ? true : undefined), text, WAIT_MS);
   }
 
-  /** Sends a signal and waits for the end: the exit status, or the signal's name. */
+  /** Sends a signal and waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
     this.#child.signal(signal);
     return this.#exit(`${this.name} did not end`);
   }
 
-  /** Resolves when it has ended by itself: with the exit status, or the signal's name. */
+  /** Waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   get ended(): Promise<number | string> {
     return this.#exit(`${this.name} did not end by itself`);
   }
@@ -81,7 +81,7 @@ export class AgentProcess {
   }
 }
 
-/** A NATS server, a client of it, and the agents that a test starts. All gone when the test is over. */
+/** A NATS server, a client, and the agents that a test starts. All of them stop at the end of the test. */
 export class RealCluster implements AsyncDisposable {
   readonly client: KvferryClient;
   readonly url: string;
@@ -89,7 +89,7 @@ export class RealCluster implements AsyncDisposable {
   readonly #nats: TestNatsServer;
   readonly #directory: string;
   readonly #agents: AgentProcess[] = [];
-  /** Who waits for the next terminal event. */
+  /** Callbacks of the tests that wait for the next terminal event. */
   readonly #waiting = new Set<() => void>();
 
   private constructor(nats: TestNatsServer, client: KvferryClient, directory: string) {
@@ -105,7 +105,7 @@ export class RealCluster implements AsyncDisposable {
     client.onTerminal(heard, heard);
   }
 
-  /** `natsArgs` go to the NATS server. */
+  /** Passes `natsArgs` to the NATS server. */
   static async start(...natsArgs: string[]): Promise<RealCluster> {
     const nats = await TestNatsServer.start(...natsArgs);
     const client = await connectClient({ servers: nats.url, name: 'test' });
@@ -132,13 +132,13 @@ export class RealCluster implements AsyncDisposable {
     return agent;
   }
 
-  /** Epoch of the last process under that name, from what it logged: some cannot be asked. */
+  /** Epoch of the last process of that agent. Read from its log, because a dead or stopped agent does not answer. */
   epochOf(name: string): string {
     const log = this.#agents.findLast((agent) => agent.name === name)?.log ?? [];
     return /"epoch":"([0-9a-f]{16})"/.exec(log.join('\n'))?.[1] ?? '';
   }
 
-  /** A segment in shared memory whose chunk i has the bytes of `keys[i]`, attached at `agent`. */
+  /** Creates a segment in shared memory whose chunk i has the bytes of `keys[i]`, and attaches it at `agent`. */
   async segment(agent: string, keys: readonly string[]): Promise<string> {
     const path = join(this.#directory, `${agent}.segment`);
     const file = openSync(path, 'w');
@@ -173,7 +173,7 @@ export class RealCluster implements AsyncDisposable {
     });
   }
 
-  /** Resolves when `request` has ended. */
+  /** Resolves to the terminal event of `request`. */
   async ended(request: string): Promise<TerminalEvent> {
     const find = async () => {
       for (;;) {
@@ -187,7 +187,7 @@ export class RealCluster implements AsyncDisposable {
     return within(WAIT_MS, `request ${request} did not end`, find());
   }
 
-  /** Asks `agent`, which sends that request, until a batch of it is in that state. */
+  /** Polls the status of the sender `agent` until a batch of the request is in that state. */
   async transferWhen(agent: string, request: string, state: string): Promise<void> {
     const find = async () => {
       for (;;) {
@@ -198,7 +198,7 @@ export class RealCluster implements AsyncDisposable {
     await within(WAIT_MS, `no batch of ${request} at ${agent} came to be ${state}`, find());
   }
 
-  /** Asks for the status of `agent` until it is as `wanted`. */
+  /** Polls the status of `agent` until `wanted` is true for it. */
   async statusWhen(agent: string, wanted: (status: StatusReply) => boolean): Promise<StatusReply> {
     const look = async () => {
       for (;;) {
@@ -209,7 +209,7 @@ export class RealCluster implements AsyncDisposable {
     return within(WAIT_MS, `agent ${agent} never came into the wanted state`, look());
   }
 
-  /** Keys of acquired pages whose bytes are not the key's. */
+  /** The keys whose acquired page has other bytes than those of the key. */
   wrongPages(acquired: OperationReply<'acquire'>): string[] {
     const file = openSync(acquired.arena.path, 'r');
     const scratch = Buffer.alloc(PAGE_BYTES);
@@ -230,7 +230,7 @@ export class RealCluster implements AsyncDisposable {
     return this.#nats.restore();
   }
 
-  /** Tells those that run to stop, and answers how they ended. */
+  /** Stops all running agents with SIGTERM. Resolves to their exit statuses or signals. */
   stopAgents(): Promise<(number | string)[]> {
     return Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.end('SIGTERM')));
   }
@@ -243,7 +243,7 @@ export class RealCluster implements AsyncDisposable {
   }
 }
 
-/** Cuts a file short, as an engine that misbehaves does. */
+/** Truncates a file, as a faulty engine may do. */
 export function shrink(path: string, bytes: number): void {
   const file = openSync(path, 'r+');
   ftruncateSync(file, bytes);

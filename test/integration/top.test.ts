@@ -16,7 +16,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
     await using cluster = await RealCluster.start();
     await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
-    // More is to come, so that it stays.
+    // The request stays in progress, because its last batch does not come.
     await cluster.put('prefill-0', 'r1', keys, { last: false, totalChunks: 8 });
     await cluster.statusWhen('decode-0', ({ pages }) => pages?.ready === keys.length);
     const { stdout, stderr, exitCode } = await top(cluster.url, '--once');
@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
       ['r1', 'prefill-0', 'sender', 'running.open', '4'],
       ['r1', 'decode-0', 'receiver', 'running.receiving', '4'],
     ]);
-    // What a request waits for is told by its own machine.
+    // The machine of a request reports what the request waits for.
     expect(rows.slice(8).map((row) => row[6]?.split(':')[0])).toEqual(['engine', 'sender']);
     await cluster.client.cancel('prefill-0', { request: 'r1' });
     await cluster.ended('r1');

@@ -1,4 +1,4 @@
-/** A trace that a router begins goes on through both agents, over a real nats-server and a real exporter. */
+/** A trace that a router starts continues through both agents, over a real nats-server and a real exporter. */
 import { describe, expect, test } from 'vitest';
 import { connectClient } from '../../src/client/connect-client.js';
 import { within } from '../../src/processes/within.js';
@@ -22,7 +22,7 @@ async function tracedCluster(endpoint: string): Promise<RealCluster> {
   return cluster;
 }
 
-/** Puts the request with that header, and returns those of its terminal event. */
+/** Puts the request with that header, and returns the headers of its terminal event. */
 async function put(cluster: RealCluster, traceparent: string): Promise<MessageHeaders> {
   const client = await connectClient({ servers: cluster.url, name: 'router' });
   const announced = new Promise<MessageHeaders>((resolve) => {

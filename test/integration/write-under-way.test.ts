@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing, PAGE_BYTES, providerMissing, RealCluster } from './support.js';
 
-/** How long a write is held, or the report of its end. */
+/** Delay of a write, or of the report of its end. */
 const HELD_MS = 1000;
 const keys = ['k0', 'k1', 'k2', 'k3'];
 
@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(
           const heir = Array.from({ length: 8 }, (_, index) => `heir-${index}`);
           await Promise.all([
             cluster.agent('decode-0', 'decode', provider),
-            // The receiver sees the bytes land, and is told for a second nothing of their end.
+            // The bytes land in the arena, but the sender reports the end of the write a second later.
             cluster.agent('prefill-0', 'prefill', provider, { failpoints: `write.done=delay:${HELD_MS}` }),
             cluster.agent('prefill-1', 'prefill', provider),
           ]);
@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(
           await cluster.ended('neighbour');
           const beside = await cluster.client.acquire('decode-0', { request: 'neighbour', epoch });
           await cluster.put('prefill-0', 'cancelled', cancelled);
-          // Its pages are given out before it hears of them, and its write begins later still.
+          // The receiver allocates the pages before the sender learns of them. The write begins still later.
           await cluster.transferWhen('prefill-0', 'cancelled', 'writing');
           const cancelMs = performance.now();
           await cluster.client.cancel('decode-0', { request: 'cancelled' });

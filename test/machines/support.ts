@@ -1,4 +1,4 @@
-/** Shared by the machines' tests: machines walked without running anything, and run on a clock that the test moves. */
+/** Support for the tests of machines: pure transitions without an actor, and actors on a simulated clock. */
 import {
   type Actor,
   type AnyMachineSnapshot,
@@ -13,10 +13,10 @@ import {
 } from 'xstate';
 import type { Failure } from '../../src/protocol/fields.js';
 
-/** An effect that a machine asked for: its name, and its parameters where it has some. */
+/** An effect of a machine: its name, and its parameters if it has some. */
 export type Effect = readonly [name: string, params?: unknown];
 
-/** Walks a machine by pure transitions and keeps the effects it asks for. Giving back nothing is not an effect. */
+/** Steps a machine by pure transitions and collects its effects. An effect that gives back nothing does not count. */
 export class Walk<M extends AnyStateMachine> {
   readonly machine: M;
   snapshot: AnyMachineSnapshot;
@@ -56,7 +56,7 @@ export class Walk<M extends AnyStateMachine> {
     return this;
   }
 
-  /** Lets a delay run out: `delay` is its name, `state` the one it belongs to. */
+  /** Lets the delay with the name `delay` of the state `state` elapse. */
   elapse(delay: string, state: string): this {
     return this.send({ type: `xstate.after.${delay}.${this.machine.id}.${state}` } as EventFromLogic<M>);
   }
@@ -68,7 +68,7 @@ export class Walk<M extends AnyStateMachine> {
     return taken;
   }
 
-  /** The events with which effects are answered at once. */
+  /** Collects the effects. Returns the events that answer effects at once. */
   #keep(actions: unknown[]): EventFromLogic<M>[] {
     const answers: EventFromLogic<M>[] = [];
     for (const { type, params } of actions as { type: string; params?: unknown }[]) {
@@ -80,10 +80,10 @@ export class Walk<M extends AnyStateMachine> {
   }
 }
 
-/** Effects that are answered at once, with this event, and not kept. */
+/** By the name of an effect, the event that answers it at once. Such an effect is not collected. */
 export type Answers<M extends AnyStateMachine> = Readonly<Record<string, EventFromLogic<M>>>;
 
-/** Runs a machine on a simulated clock, with every effect recorded. */
+/** Runs a machine on a simulated clock and records every effect. */
 export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, answers: Answers<M> = {}) {
   const effects: Effect[] = [];
   const names = Object.entries(machine.implementations.actions)
@@ -110,7 +110,7 @@ export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, 
     get state(): string {
       return stateOf((actor.getSnapshot() as AnyMachineSnapshot).value);
     },
-    /** Lets time pass by the millisecond: a delay that starts meanwhile starts then, not at the end. */
+    /** Advances time in steps of one millisecond, so that a delay that starts in between starts at the right time. */
     pass(ms: number): void {
       for (let passed = 0; passed < ms; passed += 1) clock.increment(1);
     },
@@ -122,7 +122,7 @@ export function run<M extends AnyStateMachine>(machine: M, input: InputFrom<M>, 
 export const failure: Failure = { code: 'fabric_error', message: 'the test broke it' };
 export const otherFailure: Failure = { code: 'cancelled_by_caller', message: 'the test gave up' };
 
-/** The state as `a.b` for one inside another, and as `a.(b and c)` for several at once. */
+/** The state as text: `a.b` for a nested state, `a.(b and c)` for a parallel state. */
 export function stateOf(value: unknown): string {
   if (typeof value === 'string') return value;
   const inner = Object.entries(value as object).map(([name, child]) => [name, stateOf(child)] as const);

@@ -58,7 +58,7 @@ describe('rooms', () => {
 
   test('a loose file is refused, a subfolder is not', () => {
     expect(check({ 'src/actors/a.ts': '', 'src/actors/agent/a.ts': '' })).toEqual([
-      'src/actors/a.ts: every file of src/actors belongs into one of its folders',
+      'src/actors/a.ts: move it into a subfolder of src/actors',
     ]);
   });
 });

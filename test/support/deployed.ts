@@ -1,4 +1,4 @@
-/** What `deploy/` asks Prometheus for: the expressions of the dashboard and of the alert rules. */
+/** The files in `deploy/` for Prometheus and Grafana, and the PromQL expressions of the dashboard and the alert rules. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +17,7 @@ export interface Dashboard {
   readonly annotations: { readonly list: readonly { readonly expr: string }[] };
 }
 
-/** An expression, where it stands, and the labels that are shown with its results. */
+/** An expression, the panel or rule that contains it, and the labels that are shown with its results. */
 export interface NamedExpression {
   readonly where: string;
   readonly expression: string;
@@ -46,7 +46,7 @@ const rules = readFileSync(deployed('prometheus/alerts.yml'), 'utf8');
 
 export const alertNames = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name as string);
 
-/** One for each of `alertNames`. */
+/** One expression for each of `alertNames`. */
 export const alertExpressions: readonly NamedExpression[] = rules
   .split(/^ +- alert: /m)
   .slice(1)

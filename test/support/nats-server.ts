@@ -1,4 +1,4 @@
-/** A real nats-server for tests, on a free port. It is gone, with its directory, when the test or suite has ended. */
+/** A real nats-server for tests, on a free port. It stops, and its directory is removed, at the end of the test or suite. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import {
   startNatsServer,
 } from '../../src/processes/nats-server.js';
 
-/** Why tests against NATS cannot run here, or undefined when they can. */
+/** The reason why tests with NATS cannot run on this machine, or undefined if they can. */
 export const natsServerMissing =
   spawnSync(NATS_SERVER, ['--version'], { env: natsServerEnvironment }).error === undefined
     ? undefined
@@ -36,13 +36,13 @@ export class TestNatsServer {
     return new TestNatsServer(await startNatsServer({ directory, args }), directory, args);
   }
 
-  /** Ends the process; connections break. */
+  /** Ends the process, so that all connections break. */
   async interrupt(): Promise<void> {
     await this.#server?.child.stop();
     this.#server = undefined;
   }
 
-  /** Starts it again on the same port. */
+  /** Starts the server again on the same port. */
   async restore(): Promise<void> {
     this.#server = await startNatsServer({ directory: this.#directory, port: this.#port, args: this.#args });
   }

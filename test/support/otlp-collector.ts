@@ -1,10 +1,10 @@
-/** A collector of OpenTelemetry traces: takes OTLP over HTTP, as JSON, on a free port. */
+/** A collector of OpenTelemetry traces. It accepts OTLP over HTTP as JSON, on a free port. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface CollectedSpan {
-  /** Attributes of who made it. */
+  /** Attributes of the process that made the span. */
   readonly resource: Readonly<Record<string, unknown>>;
   readonly name: string;
   readonly traceId: string;
@@ -31,12 +31,12 @@ interface ExportRequest {
 
 export class OtlpCollector implements AsyncDisposable {
   readonly spans: CollectedSpan[] = [];
-  /** What its requests were answered with so far. */
+  /** Status codes of all answers so far. */
   readonly answered: number[] = [];
   readonly paths = new Set<string | undefined>();
-  /** What came as `authorization`. */
+  /** Values of the `authorization` header so far. */
   readonly tokens = new Set<string | undefined>();
-  /** What it answers with; `silent`: not at all. */
+  /** Status code of the next answers. With `silent` the collector does not answer. */
   answer: number | 'silent' = 200;
   readonly #server: Server;
   #heard: () => void = () => undefined;
@@ -65,7 +65,7 @@ export class OtlpCollector implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Resolves when what it has got, or answered, is as `wanted`. */
+  /** Resolves when `wanted` is true for this collector. */
   async until(wanted: (collector: this) => boolean): Promise<void> {
     while (!wanted(this)) {
       await new Promise<void>((resolve) => {

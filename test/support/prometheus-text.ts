@@ -1,14 +1,14 @@
-/** Prometheus's text format, and `promtool`, which reads it. */
+/** Parses Prometheus's text format, and runs `promtool`, which checks it. */
 import { spawnSync } from 'node:child_process';
 
 export interface Sample {
-  /** As it is written: of a histogram `…_bucket`, `…_sum`, `…_count`. */
+  /** The name as written. The samples of a histogram end in `_bucket`, `_sum` and `_count`. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Why `promtool` cannot be asked here, or undefined when it can. */
+/** The reason why `promtool` cannot run on this machine, or undefined if it can. */
 export const promtoolMissing =
   spawnSync('promtool', ['--version']).error === undefined ? undefined : 'promtool is not installed';
 
@@ -22,7 +22,7 @@ export function parseSamples(text: string): Sample[] {
   });
 }
 
-/** Values of one metric by its labels, written as `label=value …`, without those that every series has. */
+/** Values of one metric by its labels, in the form `label=value …`, without the labels `agent` and `role`. */
 export function valuesOf(samples: readonly Sample[], name: string): Record<string, number> {
   const shown = ({ labels }: Sample) =>
     Object.entries(labels)
@@ -32,7 +32,7 @@ export function valuesOf(samples: readonly Sample[], name: string): Record<strin
   return Object.fromEntries(samples.filter((sample) => sample.name === name).map((each) => [shown(each), each.value]));
 }
 
-/** What `promtool` says, and its exit status. */
+/** The output and the exit status of `promtool`. */
 export function promtool(args: readonly string[], input = ''): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' });
   return { status, output: `${stdout}${stderr}` };

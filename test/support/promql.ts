@@ -1,4 +1,4 @@
-/** What PromQL expressions speak of. Loosely read: enough to say whether what they name is there. */
+/** Finds the metrics and labels in PromQL expressions. Not a full parser, but enough to check that they all exist. */
 import type { Sample } from './prometheus-text.js';
 
 interface Matcher {
@@ -18,7 +18,7 @@ const SELECTOR = /\b((?:kvferry|process|nodejs)_\w+)(?:\s*\{((?:"[^"]*"|[^"}])*)
 const MATCHER = /(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g;
 const GROUPING = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g;
 
-/** Every selector of a metric of ours. */
+/** The selectors of all kvferry, process and Node metrics in the expression. */
 export function selectorsIn(expression: string): Selector[] {
   return [...expression.matchAll(SELECTOR)].map(([, metric, matchers = '']) => ({
     metric: metric as string,
@@ -30,15 +30,15 @@ export function selectorsIn(expression: string): Selector[] {
   }));
 }
 
-/** Labels that its results are grouped or joined by. */
+/** The labels by which the expression groups or joins its results. */
 function groupingsIn(expression: string): string[] {
   const lists = [...expression.matchAll(GROUPING)].map(([, labels]) => (labels as string).split(','));
   return lists.flat().flatMap((label) => label.trim() || []);
 }
 
 /**
- * What `expression` names and `samples` do not have: a metric, a series that its selector takes, or a label of `shown`
- * and of its groupings.
+ * What the expression needs but the samples lack: selectors that match no sample, and labels from `shown` or from its
+ * groupings that no sample has.
  */
 export function missingFrom(samples: readonly Sample[], expression: string, shown: readonly string[] = []): string[] {
   const selectors = selectorsIn(expression);
@@ -54,12 +54,12 @@ export function missingFrom(samples: readonly Sample[], expression: string, show
   ];
 }
 
-/** What a dashboard fills in is left open. */
+/** True if the selector matches the sample. A value with a dashboard variable (`$…`) matches everything. */
 function matches({ metric, matchers }: Selector, { name, labels }: Sample): boolean {
   if (name !== metric) return false;
   return matchers.every(({ label, operator, value }) => {
     if (value.includes('$') || TARGET_LABELS.includes(label)) return true;
-    // As in Prometheus, a label that is not there is empty; here it is a mistake.
+    // Prometheus treats a missing label as empty. Here it is a mistake in the expression.
     const found = labels[label];
     if (found === undefined) return false;
     const isEqual = operator.endsWith('~') ? new RegExp(`^(?:${value})$`).test(found) : found === value;

@@ -1,4 +1,4 @@
-/** A terminal that remembers what was printed. */
+/** A terminal that records everything printed to it. */
 import type { Terminal } from '../../src/cli/terminal.js';
 
 export class RecordedTerminal implements Terminal {

@@ -1,4 +1,4 @@
-/** The agents that the demo talks to: processes it starts, or some that run already. */
+/** The agents of the demo: processes that the demo starts, or agents that already run. */
 import { fileURLToPath } from 'node:url';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { ChildProcess, ENDED_WELL, KILLED } from '../../processes/child-process.js';
@@ -15,11 +15,11 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 export interface Cluster {
   readonly prefill: readonly DescribeReply[];
   readonly decode: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> };
-  /** People may kill its agents; they are started again, under another epoch. */
+  /** Users may kill agents. The demo restarts its own agents, each under a new epoch. */
   readonly allowsFaults: boolean;
-  /** Rejects when one of the agents ends by itself, and is not started again; never resolves. */
+  /** Rejects when an agent exits and the demo does not restart it. Never resolves. */
   failure(): Promise<never>;
-  /** Tells the agents to stop, waits for it, and answers which of them did not end well. */
+  /** Stops the agents and waits for them. Resolves to a line for each agent that did not exit cleanly. */
   stop(): Promise<readonly string[]>;
 }
 
@@ -32,14 +32,14 @@ export interface ClusterOptions {
   readonly pageBytes: number;
   readonly arenaPages: number;
   readonly arenaDirectory: string;
-  /** For logs and sockets. */
+  /** Directory for logs and sockets. */
   readonly workDirectory: string;
   readonly allowFaults: boolean;
-  /** Something worth telling has happened to an agent. */
+  /** Receives a line for each restart of an agent. */
   readonly say: (line: string) => void;
 }
 
-/** Starts agents, each a process of its own, and waits until all of them serve. */
+/** Starts agents, each in its own process, and waits until all of them are running. */
 export async function startCluster(
   options: ClusterOptions,
   client: KvferryClient,
@@ -71,7 +71,7 @@ export async function startCluster(
   };
 }
 
-/** Takes the agents that are there: every prefill agent, and the first with an arena. */
+/** Finds running agents: every prefill agent, and the first agent with an arena. Rejects `no_responders` if there are none. */
 export async function findCluster(client: KvferryClient, allowsFaults: boolean): Promise<Cluster> {
   const found = await poll(START_TIMEOUT_MS, async () => {
     const agents = (await client.discover()).filter(({ state }) => state === 'running');
@@ -86,7 +86,7 @@ export async function findCluster(client: KvferryClient, allowsFaults: boolean):
   return { ...found, allowsFaults, failure: () => new Promise<never>(() => undefined), stop: async () => [] };
 }
 
-/** What every agent of the cluster says of itself. */
+/** The status of every agent in the cluster. */
 export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<OperationReply<'status'>[]> {
   return Promise.all([...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { limit: 0 })));
 }
@@ -96,7 +96,7 @@ function keepAgent(agent: string, role: Role, options: ClusterOptions): ChildPro
   if (!options.allowFaults) return startAgent(agent, role, options);
   return new SupervisedChild({
     start: (life) => startAgent(agent, role, options, life),
-    onKilled: () => options.say(`agent ${agent} was killed; it is started again`),
+    onKilled: () => options.say(`agent ${agent} was killed; restarting it`),
   });
 }
 
@@ -117,7 +117,7 @@ function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1
       ...['--bind-address', '127.0.0.1'],
       ...['--allow-faults', `${options.allowFaults}`],
     ],
-    // Not a flag: everyone on the machine could read the credentials that may be in it.
+    // The URL is not a flag, because every user of the machine can read the flags of a process, and it may contain credentials.
     env: { ...process.env, KVFERRY_NATS_URL: options.natsUrl },
     logPath: `${options.workDirectory}/${agent}${life === 1 ? '' : `-${life}`}.log`,
     channel: true,
@@ -130,7 +130,7 @@ async function running(names: readonly string[], client: KvferryClient): Promise
     return found.length === names.length ? found : undefined;
   });
   if (agents !== undefined) return agents;
-  const message = `agents ${names.join(', ')} were not running within ${START_TIMEOUT_MS} ms`;
+  const message = `agents ${names.join(', ')} did not start within ${START_TIMEOUT_MS} ms`;
   throw new KvferryError('deadline_exceeded', message);
 }
 

@@ -11,11 +11,11 @@ import { ENGINE_SLOTS, RESTART_PATIENCE_MS } from './load.js';
 import type { Violations } from './violations.js';
 import { CHUNKS_PER_BATCH, makeWorkload, type Prompt } from './workload.js';
 
-/** Prompts that one engine has under way. */
+/** Prompts in progress at one engine. */
 const PROMPTS_AT_ONCE = 2;
 /** Prompts that are made at once. Prompts of one round share prefixes. */
 const PROMPTS_PER_ROUND = 32;
-/** How long a decode engine reads a prompt's pages, and a prefill engine waits before the next prompt. */
+/** Longest time that a decode engine reads a prompt's pages, and longest pause of a prefill engine between prompts. */
 const READ_MS_MAX = 1500;
 const PAUSE_MS_MAX = 1000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -25,7 +25,7 @@ export interface GentleLoadOptions {
   readonly seed: number;
   readonly share: number;
   readonly chunkBytes: number;
-  /** For the engines' memory. */
+  /** Directory for the source segments of the engines. */
   readonly directory: string;
   /** Receives why requests did not become ready. */
   readonly say: (line: string) => void;

@@ -1,7 +1,7 @@
 /**
- * The bytes of a chunk, derived from its key, so that a reader that has the key can check them. Every block of 4 KiB starts with its
- * number and goes on with the same bytes, unique to the key: a block at the wrong place, a page of another key, old
- * bytes and a flipped bit all show.
+ * Derives the bytes of a chunk from its key, so that a reader that has the key can check them. Every block of 4 KiB starts
+ * with its number. The rest of the block is the same in all blocks, and unique to the key. A check therefore detects a block
+ * at the wrong place, a page of another key, old bytes, and a flipped bit.
  */
 import { createHash } from 'node:crypto';
 
@@ -10,7 +10,7 @@ const BLOCK_BYTES = 4096;
 const STAMP_BYTES = 4;
 
 export interface Mismatch {
-  /** First byte that is wrong. */
+  /** Offset of the first wrong byte. */
   readonly offset: number;
   readonly expected: number;
   readonly actual: number;
@@ -24,7 +24,7 @@ export function fillPage(page: Buffer, key: string): void {
   }
 }
 
-/** The first byte of `page` that is not as `fillPage` makes it, or undefined. `scratch` is as long as `page`. */
+/** The first byte of `page` that differs from `fillPage`, or undefined. `scratch` must be at least as long as `page`. */
 export function findMismatch(page: Buffer, key: string, scratch: Buffer): Mismatch | undefined {
   const expected = scratch.subarray(0, page.length);
   fillPage(expected, key);

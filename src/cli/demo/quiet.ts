@@ -13,16 +13,16 @@ import { heldPages, leftPages, providerOf } from './load.js';
 import type { Violations } from './violations.js';
 import { chainOfKeys } from './workload.js';
 
-/** How often all bytes are moved. The median counts. */
+/** Number of times that the phase moves all bytes. The result is the median. */
 const ROUNDS = 3;
-/** A step of chunked prefill of a large model: 8,192 tokens. */
+/** Chunks in one step of chunked prefill of a large model, which is 8,192 tokens. */
 const CHUNKS_PER_BATCH = 32;
-/** Batches of one tiny chunk, one after the other: their time is the control path's. */
+/** Batches with one tiny chunk, sent one after another. Their latency is that of the control path. */
 const CONTROL_BATCHES = 200;
-/** Not counted: the first batches of an agent run code that is not compiled yet, and agents run for months. */
+/** Batches before the measured ones. They warm up the agents, whose code is not yet compiled at first. */
 const CONTROL_WARM_UP_BATCHES = 800;
 const CONTROL_CHUNK_BYTES = 64;
-/** Bytes for each measurement of memcpy and TCP. */
+/** Limit of the bytes in one measurement of memcpy or TCP. */
 const BASELINE_BYTES_MAX = 512 * 1024 ** 2;
 const REQUEST_TIMEOUT_MS = 60_000;
 const BYTES_PER_GB = 1e9;
@@ -48,16 +48,16 @@ export interface QuietResult {
   readonly provider: string;
 }
 
-/** How often `onStep` is called. */
+/** Number of calls of `onStep`. */
 export const QUIET_STEPS = 2 * ROUNDS + 2;
 
-/** Shared memory that the phase needs: source and arena, and the two files that memcpy is measured with. */
+/** Shared memory for the phase, in bytes: source segment, arena, and the two files of the memcpy measurement. */
 export function quietRoomBytes(chunks: number, chunkBytes: number): number {
   const bytes = chunks * chunkBytes;
   return 2 * bytes + 2 * Math.min(bytes, BASELINE_BYTES_MAX);
 }
 
-/** How many chunks there is room for, up to `wantedBytes`. */
+/** Number of chunks that fit into `roomBytes`, up to `wantedBytes`. */
 export function quietChunks(wantedBytes: number, chunkBytes: number, roomBytes: number): number {
   const wanted = Math.ceil(wantedBytes / chunkBytes);
   if (quietRoomBytes(wanted, chunkBytes) <= roomBytes) return wanted;
@@ -81,7 +81,7 @@ export async function runQuiet(
   if (engine === undefined) throw new KvferryError('internal', 'the quiet phase has no prefill agent');
   const mismatches: string[] = [];
 
-  /** Moves one request; answers the milliseconds from its first put to its end, which must be ready. */
+  /** Moves one request, which must become ready. Resolves to the milliseconds from its first put to its end. */
   const move = async (request: string, keys: readonly string[], bytes: number): Promise<number> => {
     const filled = await compute(engine, keys, bytes);
     const putAtMs = performance.now();

@@ -9,7 +9,7 @@ import type { QuietResult } from './quiet.js';
 export interface DemoReport {
   readonly requests: number;
   readonly ready: number;
-  /** Ended `failed`, refused by the agent, or never announced. */
+  /** Requests that ended `failed`, that an agent refused, or whose end no agent announced. */
   readonly failed: number;
   readonly cancelled: number;
   readonly expired: number;
@@ -27,11 +27,11 @@ export interface DemoReport {
   readonly mismatches: number;
   readonly leakedPages: number;
   readonly provider: string;
-  /** Promises of the protocol that were seen broken. */
+  /** Broken promises of the protocol that the demo saw. */
   readonly violations: readonly string[];
   readonly seconds: number;
   readonly seed: number;
-  /** People could make agents fail: then requests may end otherwise, and what they held may be held for some time. */
+  /** Users could inject faults. Requests may then fail, and their pages may stay in use for some time. */
   readonly faultsAllowed: boolean;
 }
 
@@ -68,7 +68,10 @@ export function makeReport(
   };
 }
 
-/** Was nothing wrong, and, if nobody could interfere, did everything arrive, and was everything given back? */
+/**
+ * False after a mismatch or a broken promise. Also false, unless users could inject faults, when a request did not become
+ * ready or a page leaked.
+ */
 export function isGood({ mismatches, violations, ...report }: DemoReport): boolean {
   return mismatches === 0 && violations.length === 0 && (report.faultsAllowed || isComplete(report));
 }
@@ -84,24 +87,24 @@ export function renderReport(report: DemoReport): string {
     ['ready', `${report.ready}`],
     ['failed / cancelled / expired', `${report.failed} / ${report.cancelled} / ${report.expired}`],
     ['chunks', `${report.chunks}`],
-    ['deduplicated', `${report.deduplicated}, of those joined while being written: ${report.joined}`],
-    ['bytes moved', `${formatBytes(report.bytesMoved)} in ${report.seconds} s, with computing and checking`],
-    ['put to ready', `p50 ${putToReadyMs.p50} ms, p99 ${putToReadyMs.p99} ms, with waiting for pages`],
+    ['deduplicated', `${report.deduplicated}, including ${report.joined} joined while another request wrote them`],
+    ['bytes moved', `${formatBytes(report.bytesMoved)} in ${report.seconds} s, including computing and checking`],
+    ['put to ready', `p50 ${putToReadyMs.p50} ms, p99 ${putToReadyMs.p99} ms, including the wait for pages`],
     ['provider', report.provider],
   ];
   if (gbps !== null && memcpyGbps !== null && tcpGbps !== null && controlMs !== null) {
     rows.push(
-      ['quiet phase', `${formatBytes(quietBytes ?? 0)}, nothing else running, medians`],
+      ['quiet phase', `${formatBytes(quietBytes ?? 0)} without other load, medians`],
       ['  data path', `${gbps} GB/s`],
       ['  memcpy', `${memcpyGbps} GB/s (data path: ${ratio(gbps, memcpyGbps)})`],
       ['  one TCP stream', `${tcpGbps} GB/s (data path: ${ratio(gbps, tcpGbps)})`],
-      ['  control, each batch', `p50 ${controlMs.p50} ms, p99 ${controlMs.p99} ms`],
+      ['  control path, per batch', `p50 ${controlMs.p50} ms, p99 ${controlMs.p99} ms`],
     );
   }
   rows.push(['mismatches', `${report.mismatches}`], ['leaked pages', `${report.leakedPages}`]);
   const well = isComplete(report)
     ? 'Every byte arrived, and every page is free again.'
-    : 'Agents failed; no wrong byte was read.';
+    : 'Agents failed, but no engine read a wrong byte.';
   const verdict = isGood(report) ? well : 'The demo FAILED.';
   return [
     renderTable(['RESULT', ''], rows),

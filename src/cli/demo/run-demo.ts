@@ -23,7 +23,7 @@ import { makeWorkload } from './workload.js';
 
 const SHARED_MEMORY = '/dev/shm';
 const RUN_ID_BYTES = 4;
-/** A rate measured with fewer chunks means nothing. */
+/** Fewest chunks from which the quiet phase can measure a rate. */
 const QUIET_CHUNKS_MIN = 16;
 
 export interface DemoOptions {
@@ -37,11 +37,11 @@ export interface DemoOptions {
   readonly quietBytes: number;
   /** A NATS server that is running already. */
   readonly natsUrl: string | undefined;
-  /** Use the agents found there instead of starting some; without a quiet phase. */
+  /** Use the agents at `natsUrl` instead of starting agents. There is then no quiet phase. */
   readonly existingAgents: boolean;
-  /** The agents let faults happen to them; its own are started again when they were killed. */
+  /** Agents accept requests for faults. The demo restarts its own agents after they are killed. */
   readonly allowFaults: boolean;
-  /** Serve the inspector, and go on with a gentle load after the report. */
+  /** Serve the inspector, and run a light load after the report. */
   readonly inspect: boolean;
 }
 
@@ -54,8 +54,8 @@ export interface DemoOutput {
 }
 
 /**
- * Rejects when it could not be run to its end; a report that is not good does not reject. With `inspect` it goes on after the
- * report until the process gets a signal that ends it.
+ * Runs the demo and resolves to its report, even if the report is not good. Rejects when the demo could not finish. With
+ * `inspect` it continues after the report until the process receives SIGINT, SIGTERM or SIGHUP.
  */
 export async function runDemo(options: DemoOptions, output: DemoOutput): Promise<DemoReport> {
   const teardown = new Teardown();
@@ -119,12 +119,12 @@ class Demo {
     return makeReport(load, quiet, this.#violations.list(), { seed, faultsAllowed: this.#options.allowFaults });
   }
 
-  /** A gentle load until the demo is ended. Rejects when an agent ends by itself. */
+  /** Runs a light load until the demo is interrupted. Rejects when an agent exits unexpectedly. */
   async goOn(): Promise<void> {
     if (this.#line === undefined) throw new Error('the demo has not been run');
     const { client, url: natsUrl } = this.#line;
     const { prefillAgents, arenaPages, allowFaults, existingAgents, seed, share } = this.#options;
-    this.#output.say('The inspector stays, with a gentle load to look at. Ctrl-C ends it.');
+    this.#output.say('The inspector and a light load keep running. Press Ctrl-C to stop.');
     const run = `${this.#run}-go-on`;
     const say = (line: string) => this.#output.say(line);
     await this.#phase(async (teardown) => {
@@ -143,7 +143,7 @@ class Demo {
   async #inspect(servers: string): Promise<void> {
     const { allowFaults } = this.#options;
     const listen = { host: '127.0.0.1', port: 0 };
-    const failed = (error: unknown) => this.#output.say(`the inspector has failed: ${String(error)}`);
+    const failed = (error: unknown) => this.#output.say(`the inspector failed: ${String(error)}`);
     const inspector = await startInspectorThread({ servers, listen, allowFaults }, failed);
     this.#teardown.defer(() => inspector.close());
     this.#output.say(`Inspector: ${inspector.url}`);
@@ -162,7 +162,7 @@ class Demo {
   async #startNats(): Promise<string> {
     const server = await startNatsServer({ directory: this.#workDirectory }).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message.trim() : String(cause);
-      throw new KvferryError('disconnected', `${reason}; install nats-server, or name a running one with --nats`, {
+      throw new KvferryError('disconnected', `${reason}; install nats-server, or set --nats to a running server`, {
         cause,
       });
     });
@@ -213,7 +213,7 @@ class Demo {
     const { quietBytes, pageBytes, seed } = this.#options;
     requireRoom(SHARED_MEMORY, quietRoomBytes(QUIET_CHUNKS_MIN, pageBytes));
     const chunks = quietChunks(quietBytes, pageBytes, roomBytes(SHARED_MEMORY));
-    const scaled = chunks * pageBytes < quietBytes ? `, which is what ${SHARED_MEMORY} has room for` : '';
+    const scaled = chunks * pageBytes < quietBytes ? ` (as many as fit into ${SHARED_MEMORY})` : '';
     this.#output.say(
       `Quiet phase: ${chunks} distinct chunks of ${formatBytes(pageBytes)}${scaled}; 1 prefill → 1 decode`,
     );
@@ -226,7 +226,7 @@ class Demo {
     });
   }
 
-  /** Starts agents, lets `work` use them, and stops them. Rejects when one of them ends meanwhile. */
+  /** Starts agents, runs `work` with them, and stops them. Rejects when an agent exits before `work` is done. */
   async #withAgents<T>(
     shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl' | 'allowFaults'>,
     client: KvferryClient,
@@ -242,7 +242,8 @@ class Demo {
     const cluster = await startCluster(options, client, teardown);
     const result = await Promise.race([work(cluster, directory), cluster.failure()]);
     for (const agent of await cluster.stop()) this.#violations.add(agent);
-    for (const file of readdirSync(arenaDirectory)) this.#violations.add(`an agent left ${file} in shared memory`);
+    for (const file of readdirSync(arenaDirectory))
+      this.#violations.add(`an agent left the file ${file} in shared memory`);
     return result;
   }
 

@@ -1,4 +1,4 @@
-/** Room in shared memory, and the demo's own directory there. */
+/** Checks the free space in shared memory, and creates the demo's directories. */
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { KvferryError } from '../../protocol/errors.js';
 /** Part of the free memory that is left to other programs. */
 const MARGIN = 0.05;
 
-/** Bytes that can be used below `directory`, a tmpfs: what it has room for, and memory to back it. */
+/** Usable bytes in `directory`, a tmpfs: the smaller of its free space and the free memory of the machine. */
 export function roomBytes(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return Math.floor(Math.min(bavail * bsize, freemem()) * (1 - MARGIN));
@@ -22,8 +22,8 @@ export function requireRoom(directory: string, neededBytes: number): void {
   const needed = formatBytes(Math.ceil(neededBytes / MIB) * MIB);
   throw new KvferryError(
     'arena_unavailable',
-    `the demo needs ${needed} in ${directory}, there is room for ${formatBytes(Math.floor(bytes / MIB) * MIB)}: ` +
-      'give it more (docker run --shm-size), or take --arena-pages or --page-bytes smaller',
+    `the demo needs ${needed} in ${directory}, which has room for ${formatBytes(Math.floor(bytes / MIB) * MIB)}; ` +
+      'enlarge it (docker run --shm-size), or use smaller --arena-pages or --page-bytes',
   );
 }
 

@@ -1,4 +1,4 @@
-/** Promises of the protocol that were seen broken. One is enough to fail the demo. */
+/** Collects broken promises of the protocol. A single one fails the demo. */
 export class Violations {
   readonly #seen: string[] = [];
 

@@ -1,4 +1,4 @@
-/** What two agents say while a request is on its way. */
+/** The status of two agents while a request is in progress. */
 import type { AgentSample, Sample } from '../../../src/cli/top/sample.js';
 import type { ActorRow } from '../../../src/protocol/observation.js';
 import type { DescribeReply, RequestRow, StatusReply } from '../../../src/protocol/operations.js';
@@ -73,7 +73,7 @@ const connected = {
   fallback: ['same-host: cannot be reached', 'verbs: no device'],
 } as const;
 
-/** Two seconds lie between them. */
+/** Two samples, two seconds apart. */
 export const before = sample(1000, [
   agent(d1, 1000, { counters: { chunks_written: 100, requests_received_ready: 12, errors_unknown_request: 1 } }),
   agent(p1, 1000, { counters: { bytes_written: 1e9, requests_sent_ready: 10 } }),

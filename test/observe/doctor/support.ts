@@ -1,4 +1,4 @@
-/** A machine, a fabric, a NATS server and agents with which all is well; each test spoils what it is about. */
+/** A healthy machine, fabric, NATS server and agents. Each test breaks the part that it is about. */
 import { resolveAgentConfig } from '../../../src/config/agent-config.js';
 import type { AgentFacts, Examination, FabricFacts, NatsFacts } from '../../../src/observe/doctor/examination.js';
 import type { Finding } from '../../../src/observe/doctor/finding.js';
@@ -9,7 +9,7 @@ export const GIB = 1024 ** 3;
 export const MIB = 1024 ** 2;
 
 export interface Machine {
-  /** Content by path; what a path ends with `/` is only there. */
+  /** Content of files by path. A path that ends in `/` exists and has no content. */
   readonly files?: Readonly<Record<string, string>>;
   readonly links?: Readonly<Record<string, string>>;
   /** Paths that this process may not use. */
@@ -101,11 +101,11 @@ export interface Spoilt {
   readonly fabric?: Partial<FabricFacts>;
   readonly nats?: Examination['nats'];
   readonly agents?: readonly AgentFacts[] | 'unknown';
-  /** Settings as flags. */
+  /** Settings of the agent, as flags. */
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-/** A decode agent would be started here with 128 pages of 3 MiB. */
+/** Settings of a decode agent that would start on this host, with 128 pages of 3 MiB. */
 export function examination(spoilt: Spoilt = {}): Examination {
   const flags = { role: 'decode', agentId: 'd1', bindAddress: '10.0.0.1', ...spoilt.flags };
   return {
@@ -124,7 +124,7 @@ const PREFILL_EPOCH = '00000000000000aa';
 export interface SpoiltAgent {
   readonly description?: Partial<DescribeReply>;
   readonly before?: Partial<StatusReply>;
-  /** `silent`: it does not answer any more. */
+  /** With `silent` the agent no longer answers. */
   readonly status?: Partial<StatusReply> | 'silent';
 }
 
@@ -194,7 +194,7 @@ function agent(
   };
 }
 
-/** Findings in short: severity, what was found, and the remedy if there is one. */
+/** Findings in short form: severity, finding, and the remedy if there is one. */
 export function brief(findings: readonly Finding[]): (readonly string[])[] {
   return findings.map(({ severity, finding, remedy }) =>
     remedy === undefined ? [severity, finding] : [severity, finding, remedy],

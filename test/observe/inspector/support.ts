@@ -1,4 +1,4 @@
-/** An inspector over what a test says, on a real socket. */
+/** An inspector on a real socket, whose feed a test controls. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -52,7 +52,7 @@ export class FixedSource implements Source {
   }
 }
 
-/** Closed when the test is over. */
+/** Closes at the end of the test. */
 export async function start(
   source: Source,
   options: { readonly statelyRelay?: string; readonly page?: string } = {},
@@ -75,7 +75,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** With any headers, also those that `fetch` does not let one set. */
+/** Sends a request with any headers, including those that `fetch` does not allow. */
 export function ask(
   inspector: RunningInspector,
   path: string,
@@ -105,7 +105,7 @@ export function cluster(timeMs: number): ClusterView {
   return { timeMs, source: { ...source, faultsAllowed: false }, agents: [] };
 }
 
-/** A state of the machine of a request, at its sender. */
+/** A state of the request machine of a sender. */
 export function entry(timeMs: number, request: string, to: string, more: object = {}): EntryView {
   const identity = {
     machine: 'request',

@@ -1,4 +1,4 @@
-/** Clusters of simulated agents that are recorded, and what becomes of the recordings. */
+/** Simulated clusters whose agents are recorded, and the replay of their recordings. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { type Findings, Replay } from '../../../src/observe/replay/replay.js';
 import { Cluster } from '../../actors/support.js';
 
 export class RecordedCluster extends Cluster {
-  /** What was recorded of each agent's latest life. */
+  /** The recording of the latest life of each agent. */
   readonly lines = new Map<string, Line[]>();
   readonly #recorded = new Map<string, RecordedAgent>();
 
@@ -20,7 +20,7 @@ export class RecordedCluster extends Cluster {
     const recorded = recordAgent({
       options,
       ports,
-      // Each timer of a simulated clock is a macrotask of its own.
+      // Each timer of a simulated clock runs in its own macrotask.
       nextTurn: (run) => void ports.clock.setTimeout(run, 0),
       write: (line) => void lines.push(line),
       salt: 'simulated',
@@ -31,14 +31,14 @@ export class RecordedCluster extends Cluster {
     return recorded.ports;
   }
 
-  /** Orders an agent to stop, and moves on until it has. */
+  /** Stops an agent, and advances time until it has stopped. */
   async end(name: string, agent: { stop(): Promise<void>; readonly ended: Promise<unknown> }): Promise<void> {
     this.#recorded.get(name)?.orderStop(() => void agent.stop());
     await this.settle(agent.ended);
     this.lines.get(name)?.push({ end: 'stopped' });
   }
 
-  /** The recording of an agent, as a file. */
+  /** Writes the recording of an agent to a file and returns its path. */
   file(name: string): string {
     return recordingFile(textOf(this.lines.get(name) ?? []));
   }
@@ -48,7 +48,7 @@ export function textOf(lines: readonly Line[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
-/** A file that is gone when the test is over. */
+/** Makes a file that is removed at the end of the test. */
 export function recordingFile(text: string): string {
   const path = join(temporaryDirectory(), 'agent.jsonl');
   writeFileSync(path, text);
@@ -61,7 +61,7 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** Replays the whole of a recording. */
+/** Replays a whole recording. */
 export async function replayed(path: string): Promise<{ replay: Replay; findings: Findings }> {
   const replay = await Replay.open(path);
   await replay.goTo(replay.last);

@@ -1,4 +1,4 @@
-/** Simulated clusters whose agents trace, and what they have traced. */
+/** Simulated clusters whose agents record traces, and those traces. */
 import { propagation, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -17,7 +17,7 @@ import type { MessageHeaders } from '../../../src/protocol/headers.js';
 import type { OperationReply } from '../../../src/protocol/operations.js';
 import { Cluster, PAGE_BYTES } from '../../actors/support.js';
 
-// The propagator of a process is found through the API.
+// The OpenTelemetry API looks up the propagator of the process.
 new NodeTracerProvider().register({ contextManager: null });
 
 /** Time of day when the simulated clock shows 0. */
@@ -29,7 +29,7 @@ export function tracerFor(ports: Pick<AgentPorts, 'newEpoch'>, provider = new No
   return new AgentTracer({ spans: provider.getTracer('test'), epoch: ports.newEpoch(), wallOffsetMs: STARTED_MS });
 }
 
-/** Every span in the order in which they began. */
+/** Collects every span, in the order of their start. */
 class Collector implements SpanProcessor {
   readonly spans: ReadableSpan[] = [];
 
@@ -50,14 +50,14 @@ export class TracedCluster extends Cluster {
   /** Headers of terminal events, by request. */
   readonly announced = new Map<string, MessageHeaders>();
 
-  /** `ratio`: of traces that agents begin. */
+  /** `ratio` is the fraction of traces started by agents that is sampled. */
   constructor(ratio = 1) {
     super();
     this.#ratio = ratio;
     this.#client.onTerminal(({ request }, headers) => this.announced.set(request, headers));
   }
 
-  /** Agents that have the role `decode` or `prefill` by their names, each prefill engine with the chunks `keys`. */
+  /** Starts agents. The name of an agent determines its role. Each prefill engine has the chunks `keys`. */
   static async of(...agents: readonly string[]): Promise<TracedCluster> {
     const cluster = new TracedCluster();
     await cluster.start(...agents);
@@ -78,7 +78,7 @@ export class TracedCluster extends Cluster {
     return { ...ports, tracer };
   }
 
-  /** The trace that a router begins for `request`, as headers. */
+  /** The headers of the trace that a router starts for `request`. */
   begin(request: string): MessageHeaders {
     const span = this.#router.getTracer('test').startSpan(`prompt ${request}`);
     span.end();
@@ -102,7 +102,7 @@ export class TracedCluster extends Cluster {
     return this.settle(this.#client.put(agent, input, { headers }));
   }
 
-  /** With all that follows from it. */
+  /** Waits for the end of the request, and then for its spans to end. */
   override async ended(request: string, maxMs?: number): Promise<TerminalEvent> {
     const event = await super.ended(request, maxMs);
     await this.clock.advance(100);
@@ -124,7 +124,7 @@ export class TracedCluster extends Cluster {
     return found[0] as ReadableSpan;
   }
 
-  /** Every trace as a tree: agent, name, and after `!` what went wrong. Those that have not ended have `…`. */
+  /** Every trace as a tree of agents and span names. `!` comes before an error, and `…` marks a span that has not ended. */
   get trees(): string[] {
     const ids = new Set(this.spans.map((span) => span.spanContext().spanId));
     const below = (id: string | undefined): readonly ReadableSpan[] =>
@@ -156,7 +156,7 @@ function endOf({ ended, status, attributes }: ReadableSpan): string {
   return status.code === SpanStatusCode.ERROR ? `${mark} !${attributes['error.type']}` : mark;
 }
 
-/** When, since the simulated clock showed 0. */
+/** Start and end of a span, in milliseconds since the simulated clock showed 0. */
 export function timesOf({ startTime, endTime }: ReadableSpan): readonly [startMs: number, endMs: number] {
   const toMs = ([seconds, nanoseconds]: readonly [number, number]) => seconds * 1000 - STARTED_MS + nanoseconds / 1e6;
   return [toMs(startTime), toMs(endTime)];

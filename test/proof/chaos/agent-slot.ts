@@ -14,20 +14,20 @@ export interface AgentSlotOptions {
   readonly args: readonly string[];
   readonly natsUrl: string;
   readonly logPath: string;
-  /** A process has ended, at that time. */
+  /** Called when a process of this agent has exited, with the time. */
   readonly onDeath: (slot: AgentSlot, epoch: string | undefined, atMs: number) => void;
 }
 
 export class AgentSlot {
   readonly name: string;
   readonly role: 'prefill' | 'decode';
-  /** Epoch of the process that runs, once it was heard. */
+  /** Epoch of the running process. Undefined until its first heartbeat. */
   epoch: string | undefined;
-  /** The load may use it. */
+  /** True if the load may use this agent. */
   inService = false;
   /** No fault hits it while a measurement uses it. */
   shields = 0;
-  /** Last time that something was done to it. */
+  /** Time of the last start, signal or exit. */
   disturbedMs = 0;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
@@ -49,7 +49,7 @@ export class AgentSlot {
     return this.#exited;
   }
 
-  /** Starts a process and waits until it says that it lives. False when it has ended before that. */
+  /** Starts a process and waits for its first heartbeat. Resolves to false if the process exits before that. */
   async start(failpoints = ''): Promise<boolean> {
     if (this.isAlive) throw new Error(`${this.name} runs already`);
     this.touch();
@@ -81,7 +81,7 @@ export class AgentSlot {
     return this.epoch !== undefined;
   }
 
-  /** A heartbeat under this name. */
+  /** Call it for each heartbeat under this name. */
   heard(epoch: string): void {
     if (this.isAlive && !this.#past.has(epoch)) this.epoch = epoch;
   }
@@ -96,7 +96,7 @@ export class AgentSlot {
     const path = `/proc/${this.#child?.pid}/stat`;
     if (!this.isAlive || !existsSync(path)) return false;
     const status = readFileSync(path, 'utf8');
-    // pid (name) state …; the name may have spaces.
+    // The format is `pid (name) state …`, and the name may contain spaces.
     return status.slice(status.lastIndexOf(')') + 2, status.lastIndexOf(')') + 3) === 'T';
   }
 
@@ -116,7 +116,7 @@ export class AgentSlot {
   }
 }
 
-/** The program as it is built, whether this file runs from its source or compiled. */
+/** Path of the built program, both when this file runs from its source and when it is compiled. */
 function mainProgram(): string {
   let directory = import.meta.dirname;
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);

@@ -1,8 +1,8 @@
 /**
- * How long it takes from a cancel to free pages when no write is outstanding. A request has its first batch committed and
- * its last one never comes; it is cancelled, in turns at its receiver and at its sender. The clock runs from the moment the
- * cancel is sent until the answer of the receiver's `status` that shows every page free has arrived. Nothing polls: at the
- * receiver the status is asked for after the answer to the cancel, at the sender's after the terminal event was heard.
+ * Measures the time from a cancel to free pages when no write is outstanding. The first batch of a request is committed, and
+ * its last batch never comes. The engine cancels the request, alternately at the receiver and at the sender. The measurement
+ * starts when the cancel is sent. It ends with the first `status` answer of the receiver in which every page is free. The
+ * status is requested after the answer to the cancel (receiver) or after the terminal event (sender), not by polling.
  */
 import type { AgentSlot } from './agent-slot.js';
 import { ARENA_PAGES, CALL_TIMEOUT_MS, type ChaosCluster } from './chaos-cluster.js';
@@ -11,7 +11,7 @@ import { Samples } from './samples.js';
 
 const CHUNKS = 8;
 const FIRST_CHUNKS = 4;
-/** Until both sides run warm code: a process that has just been started takes up to ten times as long. */
+/** Cancels before the measured ones. A process that has just started takes up to ten times as long. */
 const WARM_UP = 600;
 const END_TIMEOUT_MS = 5000;
 const PAGES_TIMEOUT_MS = 5000;

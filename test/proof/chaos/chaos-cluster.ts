@@ -1,4 +1,4 @@
-/** NATS, agents by name, and what is measured when one of them dies. */
+/** The cluster under test: NATS, the agents by name, and the measurements after the death of an agent. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,18 +26,18 @@ export const HEARTBEAT_MS = 200;
 export const LEASE_MS = 2000;
 const CHUNK_BYTES = 65_536;
 export const ARENA_PAGES = 48;
-/** One call of ours to an agent, which may be stopped. */
+/** Timeout of one call to an agent, which may be stopped. */
 export const CALL_TIMEOUT_MS = 1500;
 export const SEGMENT = 'engine';
 const PREFILL_AGENTS = ['same-host', 'tcp'];
-/** Of each decode agent. The first keeps nothing: when it is quiet, all its pages are free. */
+/** Retained pages of each decode agent. The first agent retains none, so all its pages are free in the quiet phase. */
 const RETAINED_PAGES = [0, 12];
-/** After NATS came back, until everybody has found the way and has heard everybody. */
+/** Time after the return of NATS in which all agents reconnect and receive each other's heartbeats. */
 const NATS_SETTLE_MS = 3000;
-/** A heartbeat and its end, so that nothing that was done before still shows. */
+/** Time after a fault in which its consequences may still show. */
 const SETTLE_MS = 1000;
 const POLL_MS = 50;
-/** NATS is away for less. */
+/** Longer than any interruption of NATS. */
 const ATTACH_TIMEOUT_MS = 10_000;
 const RECLAIM_TIMEOUT_MS = 10_000;
 
@@ -52,9 +52,9 @@ export class ChaosCluster {
   readonly ledger: Ledger;
   readonly detectMs = new Samples();
   readonly reclaimMs = new Samples();
-  /** From the death of a receiver to the typed error of its sender. */
+  /** Times from the death of a receiver to the typed error of its sender. */
   readonly receiverErrorMs = new Samples();
-  /** Requests that ended after their deadline though their sender was well. */
+  /** Requests that ended after their deadline although their sender was undisturbed. */
   readonly late: string[] = [];
   kills = 0;
   natsRestarts = 0;
@@ -135,7 +135,7 @@ export class ChaosCluster {
     return this.slots.find((slot) => slot.name === name) as AgentSlot;
   }
 
-  /** Starts an agent and gives it its source memory. False when it did not live that long. */
+  /** Starts an agent and attaches its source memory. Resolves to false if the agent dies before that. */
   async bringUp(slot: AgentSlot, failpoints = '', serve = true): Promise<boolean> {
     while (!(await slot.start(failpoints)) || !(await this.#attachSource(slot))) {
       if (failpoints !== '') return false;
@@ -144,7 +144,7 @@ export class ChaosCluster {
     return true;
   }
 
-  /** False when it died. NATS may be away: asked again until it answers. */
+  /** Attaches the segment, and tries again while NATS is unreachable. Resolves to false if the agent dies. */
   async #attachSource(slot: AgentSlot): Promise<boolean> {
     if (slot.role === 'decode') return true;
     const segment = { segment: SEGMENT, path: this.pool.path };
@@ -160,7 +160,7 @@ export class ChaosCluster {
     return false;
   }
 
-  /** Undefined when the call failed as calls do when agents die: with a typed error. */
+  /** Resolves to undefined after a typed error, which calls may get when agents die. */
   async attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
     try {
       return await call();
@@ -170,7 +170,7 @@ export class ChaosCluster {
     }
   }
 
-  /** Has nothing been done to it, or to NATS, since then and for a while before? */
+  /** True if no fault has struck the agent or NATS since `sinceMs`, or shortly before it. */
   undisturbedSince(slot: AgentSlot, sinceMs: number): boolean {
     const beforeMs = sinceMs - SETTLE_MS;
     return slot.isAlive && slot.disturbedMs < beforeMs && this.#natsDisturbedMs < beforeMs;
@@ -185,7 +185,7 @@ export class ChaosCluster {
     this.natsRestarts += 1;
   }
 
-  /** Resolves when nothing more is being measured. */
+  /** Resolves when all measurements have finished. */
   async measured(): Promise<void> {
     await Promise.all(this.#watches);
   }
@@ -201,7 +201,7 @@ export class ChaosCluster {
     }
   }
 
-  /** A request has ended: was it because an agent died? Then the other one has noticed. */
+  /** If a request failed because an agent died, records when the other agent detected the death. */
   #ended(entry: Accepted, { event, heardMs }: Ending): void {
     if (event.end !== 'failed') return;
     const senderDied = this.#deaths.get(entry.epoch);
@@ -219,8 +219,8 @@ export class ChaosCluster {
   }
 
   /**
-   * From the death of a sender until a receiver has nothing of it any more: no request that it sent, arriving or under
-   * lease, and its remote key revoked, with which the last page leaves quarantine.
+   * Measures the time from the death of a sender until a receiver has freed everything of that sender. The receiver then has
+   * none of its requests, neither arriving nor leased. It has also revoked the remote key, so no page is quarantined.
    */
   async #watchReclaim(decode: AgentSlot, epoch: string, atMs: number): Promise<void> {
     let known: { readonly revoked: number; readonly hadGrant: boolean } | undefined;
@@ -253,7 +253,7 @@ function agentArguments(
     ...['--arena-directory', sharedDirectory, '--socket-directory', socketDirectory],
     ...['--heartbeat-ms', `${HEARTBEAT_MS}`, '--lease-ms', `${LEASE_MS}`, '--sweep-interval-ms', '100'],
     ...['--attempt-timeout-ms', '400', '--inquire-interval-ms', '400', '--write-drain-timeout-ms', '1000'],
-    // Small, so that a write takes a while and a zombie still has most of it to post.
+    // A small window makes a write slow, so a zombie still has most of its bytes to post.
     ...['--window-bytes', `${CHUNK_BYTES}`, '--slice-bytes', '16384', '--shutdown-timeout-ms', '1000'],
     ...['--retained-pages', `${retainedPages}`, '--log-level', 'info'],
   ];

@@ -24,7 +24,7 @@ describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: 
       expect(report.zombieWritesRejected).toBeGreaterThanOrEqual(1);
       expect(report.kills).toBeGreaterThanOrEqual(5);
       expect(report.pagesVerified).toBeGreaterThan(0);
-      // When everything is well again, everything works: each of these was accepted and ended.
+      // The cluster works again after the faults: it accepted and ended each of these requests.
       expect(report.cancelMs.count).toBe(CANCELS);
     },
     TEST_TIMEOUT_MS,

@@ -6,12 +6,12 @@ import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluste
 import { endOf, type Load } from './load.js';
 import { RECEIVER_STEPS, RECEIVER_STEPS_OF_SOME, SENDER_STEPS, SENDER_STEPS_OF_SOME } from './steps.js';
 
-/** A step that is not reached in this time: the agent is killed wherever it is. */
+/** If an agent does not reach its step within this time, it is killed at once. */
 const STEP_TIMEOUT_MS = { always: 1500, sometimes: 3000 };
-/** Of all kills, those at a random time instead of at a step. */
+/** Fraction of the kills at a random time instead of at a step. */
 const RANDOM_KILLS = 0.2;
 const RANDOM_LIFE_MS = 1200;
-/** A killed agent stays away until the others have noticed by themselves, at times; at others its successor tells them. */
+/** After `long`, peers have detected the death by themselves. After `short`, the heartbeat of the next process reveals it. */
 const AWAY_MS = { short: 0, long: HEARTBEAT_MS * 4 };
 const STOPS = 0.15;
 const STOPPED_MS_MAX = 1500;
@@ -20,7 +20,7 @@ const ZOMBIE_CHUNKS = 24;
 const ZOMBIE_STEP_TIMEOUT_MS = 1500;
 const FENCE_TIMEOUT_MS = 4000;
 const REJECT_TIMEOUT_MS = 3000;
-/** Between two faults of one agent. */
+/** Longest pause between two faults of one agent. */
 const REST_MS_MAX = 1200;
 const SHORT_REST_MS = 100;
 const SEASON_MS = 5000;
@@ -42,7 +42,7 @@ export class Faults {
   readonly #lanes: Promise<void>[] = [];
   readonly #end = new AbortController();
   readonly #queues: Record<'prefill' | 'decode', string[]> = { prefill: [], decode: [] };
-  /** The step at which a process was told to die. */
+  /** The step at which each process will be killed. */
   readonly #armed = new Map<AgentSlot, string>();
   #startedMs = 0;
   #sparing = false;
@@ -68,7 +68,7 @@ export class Faults {
     return Promise.all(this.#lanes);
   }
 
-  /** Ends the faults, and leaves every agent running and told nothing. */
+  /** Ends the faults. Every agent then runs without an armed failpoint. */
   async stop(): Promise<void> {
     this.#end.abort();
     await Promise.all(this.#lanes);
@@ -104,13 +104,13 @@ export class Faults {
     }
   }
 
-  /** Both sides are harassed, then one, then the other: so that there are times at which the other one is well. */
+  /** Faults strike both sides, then only senders, then only receivers. So each side has times without faults of its own. */
   #inSeason(slot: AgentSlot): boolean {
     const season = Math.floor((performance.now() - this.#startedMs) / SEASON_MS) % 3;
     return season === 0 || (season === 1) === (slot.role === 'prefill');
   }
 
-  /** Waits for the step at which it was told to die, or for a random time; then a new process gets the next step. */
+  /** Waits until the agent dies at its step, or kills it after a random time. Then starts a process with the next step. */
   async #kill(slot: AgentSlot): Promise<void> {
     const { random } = this.#cluster;
     const step = this.#armed.get(slot);
@@ -163,8 +163,8 @@ export class Faults {
   }
 
   /**
-   * A sender is stopped with a write under way, until its receiver has fenced it and its pages belong to others. Then it
-   * goes on: what it still writes must be rejected, and what is in the pages must stay.
+   * Stops a sender during a write, until its receiver has fenced it and given the pages to another request. Then the sender
+   * continues. The receiver must reject the rest of its write, and the bytes in the pages must not change.
    */
   async #zombie(slot: AgentSlot): Promise<void> {
     const receiver = this.#cluster.decode.find(({ inService, shields }) => inService && shields === 0);
@@ -177,7 +177,7 @@ export class Faults {
       if (!(await this.#restart(slot, 'write.underway=stop', false))) return;
       const fenced = await this.#stopUnderWrite(slot, receiver);
       if (fenced) await this.#wake(slot, receiver);
-      // One that never stopped still would.
+      // A sender that has not stopped yet would still stop at its next write.
       else await this.#replace(slot);
     } finally {
       slot.signal('SIGCONT');
@@ -195,7 +195,7 @@ export class Faults {
     if (stopped === undefined) return false;
     this.stops += 1;
     slot.touch();
-    // Counters only grow, and senders are revoked one after the other: the peer is gone first, its key at once after it.
+    // The receiver removes the peer first, and then revokes its key. It revokes keys one at a time, and the counter only grows.
     const before = await attempt(() => client.status(receiver.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
     if (before === undefined || !before.peers.some((peer) => peer.epoch === epoch)) return false;
     const revoked = before.counters['grants_revoked'] ?? 0;
@@ -229,7 +229,7 @@ export class Faults {
     await attempt(() => reading.release());
   }
 
-  /** Takes nearly the whole arena, and never gives it back: its leases must expire. */
+  /** Fills nearly the whole arena and never releases it, so its leases must expire. */
   async #hog(): Promise<void> {
     const { prefill, decode, pool } = this.#cluster;
     const sender = prefill.find(({ inService }) => inService);
@@ -246,7 +246,7 @@ export class Faults {
     }
   }
 
-  /** Waits, or until the faults are ended. */
+  /** Waits for that time, or until the faults end. */
   async #rest(timeMs: number): Promise<void> {
     const { signal } = this.#end;
     await new Promise<void>((resolve) => {

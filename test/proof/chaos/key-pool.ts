@@ -1,7 +1,7 @@
 /**
  * The chunks of all prompts. The bytes of a key never change, so one segment that is written once serves every engine, and
- * every page that is read can be checked against it. There are many more keys than pages: a page that was
- * handed out without being written has, nearly always, the bytes of another key.
+ * every page that is read can be checked against it. There are many more keys than pages. A page that becomes ready without a
+ * write therefore almost always has the bytes of another key.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fillPage } from '../../../src/cli/demo/pattern.js';
@@ -9,10 +9,10 @@ import type { SourceChunk } from '../../../src/client/source-memory.js';
 import type { Random } from '../../../src/figures/random.js';
 
 const KEYS = 1024;
-/** Prompts of one time share one of these prefixes. */
+/** Number of prefixes in use at the same time. */
 const FAMILIES = 4;
 const FAMILY_CHUNKS = 6;
-/** How long the prefixes stay the same. */
+/** Time after which the prefixes change. */
 const FAMILY_MS = 500;
 
 export class KeyPool {
@@ -43,7 +43,7 @@ export class KeyPool {
     closeSync(file);
   }
 
-  /** Keys of a prompt: some that other prompts of the time share, and some of its own. */
+  /** Keys of a prompt: a prefix that other prompts share at this time, and `ownChunks` random keys. */
   prompt(ownChunks: number): string[] {
     const rotation = Math.floor(performance.now() / FAMILY_MS) * FAMILIES + Math.floor(this.#random.next() * FAMILIES);
     const first = (rotation * FAMILY_CHUNKS) % KEYS;

@@ -3,11 +3,11 @@ import type { TerminalEvent } from '../../../src/protocol/events.js';
 
 export interface Accepted {
   readonly request: string;
-  /** The sender's. */
+  /** Epoch of the sender. */
   readonly epoch: string;
   readonly sender: string;
   readonly receiver: string;
-  /** Epoch of the receiver when it was put. */
+  /** Epoch of the receiver at the time of the put. */
   readonly receiverEpoch: string | undefined;
   readonly deadlineMs: number;
 }
@@ -21,7 +21,7 @@ export class Ledger {
   readonly #accepted = new Map<string, Accepted>();
   readonly #endings = new Map<string, Ending>();
   readonly #onEnding: (entry: Accepted, ending: Ending) => void;
-  /** Second announcements of one end: what was said first, and then. */
+  /** Number of second announcements, by both ends with their codes. */
   readonly announcedTwice: Record<string, number> = {};
 
   constructor(onEnding: (entry: Accepted, ending: Ending) => void) {

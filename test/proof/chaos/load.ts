@@ -1,4 +1,4 @@
-/** Engines that never rest: prompts with shared prefixes, some of them cancelled, left unfinished or never released. */
+/** A constant load: prompts with shared prefixes. Some are cancelled, left unfinished, or never released. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { OutgoingRequest } from '../../../src/client/outgoing-request.js';
 import type { RequestEnd } from '../../../src/client/request-ends.js';
@@ -10,11 +10,11 @@ import type { Accepted } from './ledger.js';
 
 const WORKERS = 10;
 const REQUEST_TIMEOUT_MS = 4000;
-/** Of a request whose last batch never comes. */
+/** Timeout of a request whose last batch never comes. */
 const UNFINISHED_TIMEOUT_MS = 800;
-/** How long after its deadline a request may be announced. */
+/** Longest time from the deadline of a request to the announcement of its end. */
 const ANNOUNCE_GRACE_MS = 3000;
-/** A dead agent has been noticed by then. */
+/** Time within which peers detect a dead agent. */
 const NOTICE_MS = HEARTBEAT_MS * 4;
 const OWN_CHUNKS_MAX = 6;
 const CANCEL_WITHIN_MS = 30;
@@ -49,7 +49,7 @@ export class Load {
     for (let worker = 0; worker < WORKERS; worker += 1) this.#workers.push(this.#work());
   }
 
-  /** Rejects when something failed that is not an agent's typed error. */
+  /** Rejects after an error that is not a typed error of an agent. */
   failure(): Promise<unknown> {
     return Promise.all(this.#workers);
   }
@@ -59,7 +59,7 @@ export class Load {
     await Promise.all(this.#workers);
   }
 
-  /** Hands over a prompt. Undefined when its first batch was not accepted. */
+  /** Puts a prompt. Resolves to undefined if its first batch is not accepted. */
   async put(
     sender: AgentSlot,
     receiver: AgentSlot,

@@ -1,4 +1,4 @@
-/** The whole of it: faults under load, then quiet, then a look at what is left. */
+/** Runs chaos: faults under load, then a quiet phase, then a check for leaks and requests without an end. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { askEnd } from '../../../src/client/ask-end.js';
 import { Teardown } from '../../../src/processes/teardown.js';
@@ -10,18 +10,18 @@ import { Faults } from './faults.js';
 import { Load } from './load.js';
 import { Samples, type Summary } from './samples.js';
 
-/** The last part of the time, in which receivers are not killed. */
+/** Fraction of the time, at its end, in which no receiver is killed. */
 const SPARED = 0.3;
 const QUIESCENCE_TIMEOUT_MS = 20_000;
-/** Examples of a violation that are shown. */
+/** Number of violations in the report. */
 const EXAMPLES_MAX = 10;
 
 export interface ChaosOptions {
   readonly durationMs: number;
   readonly seed: number;
-  /** Cancels in the quiet phase. */
+  /** Number of cancels to measure in the quiet phase. */
   readonly cancels: number;
-  /** Where the agents' logs are kept; without it they go with everything else. */
+  /** Directory for the logs of the agents. Without it the logs are deleted at the end. */
   readonly logDirectory?: string | undefined;
 }
 
@@ -38,11 +38,11 @@ export interface ChaosReport {
   readonly lostPages: number;
   readonly lostSourceChunks: number;
   readonly withoutEnd: number;
-  /** Nobody announced their end where we could hear it; an agent knew it when it was asked. */
+  /** Requests without a received announcement, whose end an agent knew when asked. */
   readonly askedFor: number;
-  /** The sender's epoch is over and no agent knows the request: the router's rule says that it failed. */
+  /** Requests that no agent knows and whose sender has restarted. By the router's rule they have failed. */
   readonly endedByEpoch: number;
-  /** Second announcements of one end, by what was said first and then. */
+  /** Number of second announcements, by both ends with their codes. */
   readonly announcedTwice: Readonly<Record<string, number>>;
   readonly pagesVerified: number;
   readonly detectMs: Summary;
@@ -57,13 +57,13 @@ export interface ChaosReport {
   readonly stepsKilledAt: number;
   readonly refusals: Readonly<Record<string, number>>;
   readonly seed: number;
-  /** What must not be, in words. */
+  /** Violations of the promises, as text. */
   readonly violations: readonly string[];
-  /** Times that were longer than promised. */
+  /** Measured times above their limits, as text. */
   readonly limitsBroken: readonly string[];
 }
 
-/** Rejects when it could not be run to its end. */
+/** Runs chaos and resolves to its report. Rejects if the run could not finish. */
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
   const teardown = new Teardown();
   const interrupted = interruption(teardown);
@@ -145,7 +145,7 @@ function brokenLimits(
   ].filter((limit) => limit !== '');
 }
 
-/** Waits until nothing is held any more, and says what is. */
+/** Waits until all agents are idle. Resolves to what is still in use. */
 export async function quiesce(cluster: ChaosCluster) {
   let left = await holdings(cluster);
   await poll(QUIESCENCE_TIMEOUT_MS, async () => {

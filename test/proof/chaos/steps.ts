@@ -1,6 +1,6 @@
-/** The steps of the protocol at which an agent is killed, by the side that takes them. */
+/** The protocol steps at which agents are killed, by side. */
 
-/** Every request passes these on the side that sends. */
+/** Steps of every request at its sender. */
 export const SENDER_STEPS = [
   'put.received',
   'describe.sending',
@@ -21,7 +21,7 @@ export const SENDER_STEPS = [
   'ended.received',
 ] as const;
 
-/** Only requests that are given up, or share chunks, pass these. */
+/** Steps at the sender of requests that are given up or share chunks. */
 export const SENDER_STEPS_OF_SOME = [
   'cancel.received',
   'abort.sending',

@@ -1,18 +1,18 @@
-/** What is explored: who puts what, and how much may go wrong. */
+/** A configuration to explore: the requests, and the faults that may happen. */
 
-/** How often each fault may still happen. */
+/** How many faults of each kind may still happen. */
 export interface Budget {
-  /** A message does not arrive. */
+  /** A message is lost. */
   readonly loss: number;
-  /** A message arrives, and will once more. */
+  /** A message arrives twice. */
   readonly duplicate: number;
   /** A sender is killed. */
   readonly crash: number;
   /** A request is cancelled, at its sender or at the receiver. */
   readonly cancel: number;
-  /** A deadline passes: of a request at its sender, at the receiver, or of a transfer that drains. */
+  /** A deadline passes: that of a request at its sender or at the receiver, or that of a draining transfer. */
   readonly timeout: number;
-  /** A write fails: surely, or so that more may land. */
+  /** A write fails, either drained or with bytes that may still land. */
   readonly fabric: number;
 }
 
@@ -23,8 +23,8 @@ export interface Configuration {
   readonly budget: Budget;
 }
 
-/** The sender with this number puts one request. */
+/** The one request of the sender with this number. */
 export const requestOf = (sender: number) => ({ request: `r${sender}`, epoch: `e${sender}` });
 
-/** The remote key of a connection of a sender. */
+/** The remote key of that connection of a sender. */
 export const grantOf = (sender: number, connection: number) => `g${sender}-${connection}`;

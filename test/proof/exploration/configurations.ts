@@ -1,4 +1,4 @@
-/** What `npm run explore` explores, each to the end. Sizes and times are in docs/exploration.md. */
+/** The configurations that `npm run explore` explores completely. Sizes and times are in docs/exploration.md. */
 import type { Budget, Configuration } from './configuration.js';
 
 type Shape = Omit<Configuration, 'budget'>;
@@ -8,13 +8,13 @@ const NOTHING: Budget = { loss: 0, duplicate: 0, crash: 0, cancel: 0, timeout: 0
 /** Both requests have the same prompt: the second one joins. */
 const SHARED: Shape = { pages: 2, batches: [[['x', 'y']], [['x', 'y']]] };
 
-/** The same chunks in another order. */
+/** Both requests have the same chunks in opposite orders. */
 const REVERSED: Shape = { pages: 2, batches: [[['x', 'y']], [['y', 'x']]] };
 
-/** One of them comes in two batches: each may write one chunk and join the other. */
+/** One of two equal prompts comes in two batches, so each request may write one chunk and join the other. */
 const BATCHES: Shape = { pages: 2, batches: [[['x'], ['y']], [['x', 'y']]] };
 
-/** Both come in two batches. */
+/** Both of two equal prompts come in two batches. */
 const BOTH_BATCHES: Shape = {
   pages: 2,
   batches: [
@@ -26,7 +26,7 @@ const BOTH_BATCHES: Shape = {
 /** The longer prompt joins the first chunk of the shorter one and writes the second. */
 const PREFIX: Shape = { pages: 2, batches: [[['x']], [['x', 'y']]] };
 
-/** One page, and two requests that each want all of it: one waits for the other. */
+/** One page and two requests that each need it, so one waits for the other. */
 const SCARCE: Shape = { pages: 1, batches: [[['x']], [['y']]] };
 
 function within(shape: Shape, budget: Partial<Budget>): Configuration {

@@ -1,6 +1,6 @@
 /**
- * Names of situations: equal for those from which the same can happen. Most parts of a situation are shared with the one
- * before it, so each part is written down once and known by a number from then on.
+ * Digests of states. States with the same possible futures have equal digests. A state shares most of its parts with the state
+ * before it, so each part is serialised only once and then represented by a number.
  */
 import { createHash } from 'node:crypto';
 import type { State } from './state.js';
@@ -20,7 +20,7 @@ export class Digests {
       senders,
       state.ingests.map((ingest) => this.#snapshot(ingest)),
       [state.lost, state.struck],
-      // In no order: whatever is on its way may overtake.
+      // The order does not matter, because messages and writes may overtake each other.
       state.messages.map((message) => this.#plain(message)).sort(),
       state.unanswered.map((call) => this.#plain(call)).sort(),
       state.writes.map((write) => this.#plain(write)).sort(),

@@ -1,4 +1,4 @@
-/** Visits every situation that can be reached, nearest first, and checks each. */
+/** Visits every reachable state in breadth-first order and checks each one. */
 import type { StoreOptions } from '../../../src/store/options.js';
 import type { Store } from '../../../src/store/store.js';
 import type { Configuration } from './configuration.js';
@@ -10,39 +10,39 @@ import { follow, stepsOf } from './steps.js';
 import { StoreLog } from './store-log.js';
 
 export interface Exploration {
-  /** Distinct situations. */
+  /** Number of distinct states. */
   readonly states: number;
-  /** Steps from one situation to another, or to the same. */
+  /** Number of steps between states, including steps that lead to a known state. */
   readonly transitions: number;
-  /** Steps of the shortest way to the situation that is farthest away. */
+  /** Length of the shortest trace to the farthest state. */
   readonly longestTrace: number;
-  /** Every situation was visited. */
+  /** True if every reachable state was visited. */
   readonly complete: boolean;
   readonly violation: Violation | undefined;
 }
 
-/** What does not hold, and the shortest way to it. */
+/** A violation, and the shortest trace to it. */
 export interface Violation {
   readonly what: string;
   readonly trace: readonly string[];
 }
 
 export interface ExplorerOptions {
-  /** Stops when there are so many situations. */
+  /** Stops after this number of states. */
   readonly statesMax?: number | undefined;
-  /** Another store than the shipped one. */
+  /** Creates a store with a planted defect instead of the shipped one. */
   readonly createStore?: (options: StoreOptions) => Store;
 }
 
 interface Visited {
-  /** Null once its successors are known: only the way to it is kept. */
+  /** Null once its successors are known, to save memory. Only the trace to it is kept. */
   state: State | null;
   readonly parent: Visited | undefined;
   readonly step: string;
   readonly depth: number;
 }
 
-/** Chunks are one byte long, nothing expires, and no limit but the pages is ever met. */
+/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
 const STORE_OPTIONS = {
   pageBytes: 1,
   leaseMs: 1000,
@@ -52,7 +52,7 @@ const STORE_OPTIONS = {
   retainedMax: 0,
 };
 
-/** Ends at the first violation. */
+/** Explores a configuration until the first violation. */
 export function explore(configuration: Configuration, options: ExplorerOptions = {}): Exploration {
   const { statesMax = Number.POSITIVE_INFINITY, createStore } = options;
   const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pages }, createStore);

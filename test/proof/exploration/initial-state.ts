@@ -1,4 +1,4 @@
-/** The situation everything begins in: two connected agents on either side, nothing put. */
+/** The initial state: all senders are connected to the receiver, and no batch has been put. */
 import { type AnyStateMachine, initialTransition } from 'xstate';
 import { requestMachine } from '../../../machines/request.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';

@@ -1,9 +1,9 @@
-/** What must hold in every situation, and what must hold where nothing more can happen. */
+/** The invariants of every state, and those of a final state, in which no step but a fault is possible. */
 import { nameOf } from '../../../src/store/holder.js';
 import { type Configuration, requestOf } from './configuration.js';
 import type { State } from './state.js';
 
-/** The first thing that is wrong, or undefined. */
+/** The first violation in this state, or undefined. */
 export function faultOf(state: State, configuration: Configuration): string | undefined {
   const { store, arena, announced, ingests, fault } = state;
   if (fault !== null) return fault;
@@ -27,7 +27,7 @@ export function faultOf(state: State, configuration: Configuration): string | un
   return undefined;
 }
 
-/** The first thing that is not as it should be at the end of everything, or undefined. */
+/** The first violation in this final state, or undefined. */
 export function faultAtRest(state: State): string | undefined {
   const { pages, holders, queue, quarantine } = state.store.description;
   const left = pages.findIndex((page) => page.state !== 'free');
@@ -38,17 +38,18 @@ export function faultAtRest(state: State): string | undefined {
     const ends = state.announced[sender] as readonly string[];
     const { request: name } = requestOf(sender);
     if (request === null) {
-      // Of what the receiver never heard it cannot tell.
-      if (state.ingests[sender] !== null && ends.length !== 1) return `the sender of ${name} died, and nobody was told`;
+      // The receiver cannot announce the end of a request that never reached it.
+      const isKnown = state.ingests[sender] !== null;
+      if (isKnown && ends.length !== 1) return `the sender of ${name} died, but no end was announced`;
       continue;
     }
     if (request.context.batches === 0) return `${name} was never put`;
     if (request.status !== 'done') return `${name} stays ${JSON.stringify(request.value)} for ever`;
-    if (ends.length !== 1) return `${name} has ended, and nobody was told`;
+    if (ends.length !== 1) return `${name} has ended, but no end was announced`;
     if (ends[0]?.startsWith(`${request.context.end} `) !== true) {
       return `${name} was announced ${ends[0]}, its sender says ${request.context.end}`;
     }
-    // What happens to the other one is no reason to fail: who has joined takes over (P2).
+    // A fault of the other request is no reason to fail, because a request that has joined takes over (P2).
     if (state.struck[sender] === false && request.context.end !== 'ready') {
       return `${name} has ended ${request.context.end}, and nothing had happened to it`;
     }

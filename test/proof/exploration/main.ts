@@ -1,4 +1,4 @@
-/** `npm run explore`: everything that can happen between two senders and a receiver, within small bounds. */
+/** `npm run explore`: explores all behaviour of two senders and a receiver within small bounds. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { numberBetween } from '../../../src/cli/option-parsers.js';

@@ -1,4 +1,4 @@
-/** What can happen to what is on its way: it arrives, arrives twice, or is lost and sent again. */
+/** The steps of messages in flight: a message arrives, arrives twice, or is lost and sent again. */
 import { reasonOf } from './failures.js';
 import { type Call, type Message, wordsOf, wordsOfCall } from './message.js';
 import { handOverAnswered, received } from './receiver-stand-in.js';
@@ -12,7 +12,7 @@ export function addMessageSteps(steps: Steps): void {
   const seen = new Set<string>();
   for (const [index, message] of messages.entries()) {
     const words = wordsOf(message);
-    // Two of the same lead to the same.
+    // Equal messages lead to equal states.
     const text = JSON.stringify(message);
     if (seen.has(text)) continue;
     seen.add(text);
@@ -56,7 +56,7 @@ function deliver(turn: Turn, message: Message): void {
 
 function deliverCall(turn: Turn, call: Call): void {
   if (call.op === 'handover') {
-    // Nobody answers for a process that has died.
+    // A dead process does not answer.
     if (turn.sender(call.sender).request !== null) turn.reply(call, handedOver(turn, call));
     return;
   }
@@ -64,7 +64,7 @@ function deliverCall(turn: Turn, call: Call): void {
   if (answer !== undefined) turn.reply(call, answer);
 }
 
-/** A call is made again, whether it was lost or its answer; of a notice the sender learns when it asks. */
+/** After a lost call or answer, the call is repeated. After a lost notice, the sender asks the receiver. */
 function missed(turn: Turn, message: Message): void {
   const { state } = turn;
   if (message.kind === 'call' || message.kind === 'reply') state.unanswered = [...state.unanswered, message.call];

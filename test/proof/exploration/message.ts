@@ -1,4 +1,4 @@
-/** What agents say to each other, and how a trace calls it. */
+/** The messages between agents, and their names in a trace. */
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Allocation } from '../../../src/protocol/allocation.js';
 import type { ErrorCode } from '../../../src/protocol/errors.js';
@@ -8,14 +8,14 @@ import { requestOf } from './configuration.js';
 
 type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
 
-/** What is asked, and sent again until it is answered. `sender` is the number of the sender it is from, or to (hand-over). */
+/** A call, which is repeated until it is answered. `sender` is the number of its sender, or for a hand-over of its receiver. */
 export type Call =
   | {
       readonly op: 'allocate';
       readonly sender: number;
       readonly batch: number;
       readonly grant: string;
-      /** The remote key was revoked: it asks for the second time. */
+      /** True for a repetition, because the remote key of the first call was revoked. */
       readonly again: boolean;
     }
   | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
@@ -23,14 +23,14 @@ export type Call =
   | { readonly op: 'drained'; readonly sender: number }
   | { readonly op: 'handover'; readonly sender: number; readonly effect: HandedOver };
 
-/** What was answered: `end` when the request has ended, `allocation` to an allocate. */
+/** An answer to a call. It has `end` if the request has ended, and `allocation` if the call was an `allocate`. */
 export interface Answer {
   readonly code: ErrorCode | 'ok';
   readonly end?: End;
   readonly allocation?: Allocation;
 }
 
-/** What is on its way: calls, answers to them, and notices to a sender. */
+/** A message in flight: a call, an answer to a call, or a notice to a sender. */
 export type Message =
   | { readonly kind: 'call'; readonly call: Call }
   | { readonly kind: 'reply'; readonly call: Call; readonly answer: Answer }

@@ -1,9 +1,9 @@
-/** Stores with the defects of upstream (`P1` and so on, as in the table of promises), made from the shipped one. */
+/** Variants of the shipped store with known defects. The numbers (`P1` and so on) are those of docs/guarantees.md. */
 import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import type { StoreOptions } from '../../../src/store/options.js';
 import { Store, type StoreResult } from '../../../src/store/store.js';
 
-/** P1: a page that was given out counts as there, as if its bytes had arrived. */
+/** P1: a chunk is ready as soon as its page is allocated, before its bytes arrive. */
 class AllocatedIsReady extends Store {
   override execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
     const { reply, effects } = super.execute(command, nowMs);
@@ -39,7 +39,7 @@ class NobodyTakesOver extends Store {
   }
 }
 
-/** P5: the pages of a request that ends are free at once, whatever is still on its way to them. */
+/** P5: the pages of an ended request are free at once, although bytes may still land in them. */
 class NoQuarantine extends Store {
   override execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
     if (command.type === 'end' && command.end !== 'ready') {
@@ -54,6 +54,6 @@ export const plantedDefects = {
   joinedIsReady: (options: StoreOptions) => new JoinedIsReady(options),
   nobodyTakesOver: (options: StoreOptions) => new NobodyTakesOver(options),
   noQuarantine: (options: StoreOptions) => new NoQuarantine(options),
-  /** P6: nobody remembers that a request has ended. */
+  /** P6: the store does not remember ended requests. */
   noTombstones: (options: StoreOptions) => new Store({ ...options, tombstonesMax: 0 }),
 };

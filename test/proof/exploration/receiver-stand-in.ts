@@ -1,4 +1,4 @@
-/** Does what `receiver.ts` and `ingest-actor.ts` do, and carries the store's effects to whom they are about. */
+/** Stand-in for `receiver.ts` and `ingest-actor.ts`. It also delivers the effects of the store. */
 import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 import { answerOf, broken, cancelled } from './failures.js';
@@ -30,7 +30,7 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
   }
 }
 
-/** It hears a call of a sender. Undefined: it is answered later. */
+/** The receiver's answer to a call of a sender, or undefined if it answers later. */
 export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): Answer | undefined {
   const { sender } = call;
   const holder = requestOf(sender);
@@ -96,7 +96,7 @@ function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
   turn.reply(call, answer);
 }
 
-/** It hears whether a sender takes what was handed over to it. */
+/** Handles the answer of a sender to a hand-over. */
 export function handOverAnswered(turn: Turn, call: Extract<Call, { op: 'handover' }>, { code }: Answer): void {
   if (code === 'ok') return;
   const { batch, part } = call.effect;
@@ -133,7 +133,7 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
   }
 }
 
-/** The number in the name that `requestOf` gives. */
+/** The number of the sender in a name from `requestOf`. */
 function senderOf({ request }: { readonly request: string }): number {
   return Number(request.slice(1));
 }

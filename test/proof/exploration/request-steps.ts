@@ -1,4 +1,4 @@
-/** What can happen to a request at its sender and at the receiver, apart from messages and writes. */
+/** The steps of a request at its sender and at the receiver, apart from those of messages and writes. */
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import { broken, cancelled, reasonOf } from './failures.js';
 import { crash, reconnect } from './sender-stand-in.js';
@@ -21,7 +21,7 @@ export function addRequestSteps(steps: Steps, { batches }: Configuration, sender
   addReceiverSteps(steps, sender);
 }
 
-/** A sender that has died is noticed, and then its remote key is revoked. */
+/** The receiver declares a crashed sender dead, and then revokes its remote key. */
 function addLossOfSender(steps: Steps, sender: number, connection: number): void {
   const { request } = requestOf(sender);
   const grant = grantOf(sender, connection);

@@ -1,4 +1,4 @@
-/** Does what `request-actor.ts` and `transfer-actor.ts` do, and what a prefill agent answers to a hand-over. */
+/** Stand-in for `request-actor.ts` and `transfer-actor.ts`. It also answers hand-overs, as a prefill agent does. */
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
@@ -8,7 +8,7 @@ import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
 
-/** States of a transfer in which it takes what is handed over, as `TransferActor.handOver` has it. */
+/** States in which a transfer accepts a hand-over, as in `TransferActor.handOver`. */
 const TAKING = ['allocating', 'writing', 'committing', 'joining'];
 
 export function requestEffect(
@@ -83,7 +83,7 @@ function startWrite(
   const grant = turn.grant(sender);
   const lost = part.placements.find(({ position }) => !held.includes(position));
   if (lost !== undefined) turn.fault(`${transfer} writes chunk ${lost.position}, whose bytes it has given back`);
-  // What was handed over for a connection that is gone has no pages any more.
+  // A part that was handed over for an earlier connection no longer has pages.
   if (part.part > 0 && !turn.sender(sender).taken.includes(takenName(batch, part.part, grant))) {
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
     return;
@@ -93,7 +93,7 @@ function startWrite(
   turn.state.writes = [...turn.state.writes, write];
 }
 
-/** It hears the answer to what it asked. */
+/** Handles the answer to a call of the sender. */
 export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, answer: Answer): void {
   const { sender } = call;
   if (answer.code === 'request_ended' && call.op !== 'abort') {
@@ -129,7 +129,7 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
   }
 }
 
-/** It is asked to take over joined chunks (`TransferActor.handOver`). */
+/** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
 export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: 'handover' }>): Answer {
   const { batch, part, positions, pages, generations, grant } = effect;
   const { transfers, taken, reconnects } = turn.sender(sender);
@@ -167,7 +167,7 @@ function allocateAgain(turn: Turn, sender: number): void {
   }
 }
 
-/** Its process dies. What it has written may still land until its remote key is revoked. */
+/** The process of the sender dies. Its writes may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
   turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [] });
   turn.state.writes = turn.state.writes.map((write) => (write.from === sender ? { ...write, reported: true } : write));

@@ -1,4 +1,4 @@
-/** One situation of the whole: two senders, one receiver, the messages and bytes between them. Never changed, only replaced. */
+/** The state of the whole system: the senders, the receiver, and the messages and bytes between them. It is immutable. */
 import type { SnapshotFrom } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { ingestMachine } from '../../../machines/ingest.js';
@@ -13,34 +13,34 @@ export type TransferSnapshot = SnapshotFrom<typeof transferMachine>;
 export type IngestSnapshot = SnapshotFrom<typeof ingestMachine>;
 
 export interface Sender {
-  /** Null when it has crashed. */
+  /** Null after a crash of the sender. */
   readonly request: RequestSnapshot | null;
   readonly transfers: Readonly<Record<number, TransferSnapshot>>;
-  /** The number of its remote key: a new one for each connection. */
+  /** Number of the connection. Each connection has its own remote key. */
   readonly connection: number;
-  /** Parts that were handed over and taken: repeated ones are recognised. */
+  /** Handed-over parts that the sender took. It recognises repetitions by them. */
   readonly taken: readonly string[];
-  /** It must get a new remote key, so that the old one is revoked. */
+  /** The sender must connect again and get a new remote key, so that the receiver revokes the old one. */
   readonly reconnects: boolean;
-  /** Batches it asks for again when it has one. */
+  /** Batches whose `allocate` the sender repeats under its new remote key. */
   readonly again: readonly number[];
 }
 
-/** Bytes on their way, or there: one write of one part. */
+/** One write of one part of a batch. */
 export interface Write {
   readonly from: number;
   readonly batch: number;
   readonly part: TransferPart;
   readonly grant: string;
-  /** Which of its placements have landed. */
+  /** For each placement, whether its bytes have landed. */
   readonly landed: readonly boolean[];
-  /** Its sender was told how it ended: whatever lands now comes late. */
+  /** The fabric has reported the outcome to the sender. Bytes that land after that are late. */
   readonly reported: boolean;
-  /** Nothing more lands. */
+  /** No more bytes of this write can land. */
   readonly over: boolean;
 }
 
-/** What lies in a page to which nothing has been written since it was given out. */
+/** Content of a page without a write since its allocation. */
 export const NO_BYTES = 'nothing';
 
 export interface State {
@@ -50,21 +50,21 @@ export interface State {
   /** The receiver has declared that sender dead. */
   readonly lost: readonly boolean[];
   readonly messages: readonly Message[];
-  /** Calls that were lost, or whose answer was: to be sent again. */
+  /** Calls to send again, because the call or its answer was lost. */
   readonly unanswered: readonly Call[];
-  /** Senders to whom a notice was lost: they ask. */
+  /** Senders that lost a notice. They ask the receiver instead. */
   readonly unnoticed: readonly number[];
-  /** Allocations that wait for an answer: `<sender> <batch> <grant> <again>`. */
+  /** Allocations without an answer so far: `<sender> <batch> <grant> <again>`. */
   readonly pending: readonly string[];
   readonly writes: readonly Write[];
-  /** The key whose bytes lie in each page, or what else is there. */
+  /** For each page, the key whose bytes it has, or another description of its content. */
   readonly arena: readonly string[];
-  /** What was announced about each request, by whom. */
+  /** The announcements of each request, with the side that announced. */
   readonly announced: readonly (readonly string[])[];
-  /** Something has gone wrong with that sender or its request. */
+  /** True if a fault has struck that sender or its request. */
   readonly struck: readonly boolean[];
-  /** What may still go wrong. */
+  /** The faults that may still happen. */
   readonly budget: Budget;
-  /** What must never happen and did. */
+  /** The first violation during a step, or null. */
   readonly fault: string | null;
 }

@@ -1,16 +1,16 @@
-/** One thing that can happen next. */
+/** The steps that are possible in a state. */
 import type { Budget } from './configuration.js';
 import type { State } from './state.js';
 import type { Turn } from './turn.js';
 
 export interface Step {
   readonly name: string;
-  /** Things that go wrong: they may happen, and need not. */
+  /** A fault may happen. Any other step happens sooner or later. */
   readonly isFault: boolean;
   run(turn: Turn): void;
 }
 
-/** Collects what can happen in a situation. */
+/** Collects the steps that are possible in a state. */
 export class Steps {
   readonly all: Step[] = [];
   readonly state: State;
@@ -19,17 +19,17 @@ export class Steps {
     this.state = state;
   }
 
-  /** What happens by itself sooner or later. */
+  /** Adds a step that happens sooner or later. */
   add(name: string, run: (turn: Turn) => void): void {
     this.all.push({ name, isFault: false, run });
   }
 
-  /** What may go wrong with messages, while the budget lasts: it must make no difference to how requests end. */
+  /** Adds a fault of a message, if the budget allows one. It must not change how requests end. */
   fail(kind: 'loss' | 'duplicate', name: string, run: (turn: Turn) => void): void {
     this.#fault(kind, name, run);
   }
 
-  /** What may go wrong with the request of this sender, while the budget lasts: it may end otherwise than ready. */
+  /** Adds a fault of a sender or its request, if the budget allows one. After it the request may end otherwise than ready. */
   strike(
     kind: Exclude<keyof Budget, 'loss' | 'duplicate'>,
     sender: number,

@@ -1,4 +1,4 @@
-/** What can happen next in a situation, and what each of it leads to. */
+/** The possible steps of a state, and the state that each step leads to. */
 import type { Configuration } from './configuration.js';
 import { addMessageSteps } from './message-steps.js';
 import { ingestEffect, storeEffect } from './receiver-stand-in.js';
@@ -12,7 +12,7 @@ import { addWriteSteps } from './write-steps.js';
 
 const standIns = { requestEffect, transferEffect, ingestEffect, storeEffect };
 
-/** Every step that is possible. */
+/** Every possible step of this state. */
 export function stepsOf(state: State, configuration: Configuration): readonly Step[] {
   const steps = new Steps(state);
   for (const sender of state.senders.keys()) addRequestSteps(steps, configuration, sender);
@@ -21,7 +21,7 @@ export function stepsOf(state: State, configuration: Configuration): readonly St
   return steps.all;
 }
 
-/** What `step` leads to. */
+/** The state after `step`. */
 export function follow(state: State, configuration: Configuration, log: StoreLog, step: Step): State {
   const turn = new Turn(state, configuration, log, standIns);
   step.run(turn);

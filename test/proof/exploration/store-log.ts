@@ -1,6 +1,6 @@
 /**
- * The shipped store as an immutable value: a log of commands. A node is executed once, from the beginning, and nodes that
- * describe the same store are one node, so that a long exploration runs each command about once for each store it reaches.
+ * The shipped store as an immutable value: a log of commands. Logs that lead to the same store share one node. A result is
+ * computed once, from the beginning of the log. An exploration therefore runs each command about once for each distinct store.
  */
 
 import type { StoreDescription } from '../../../src/store/description.js';
@@ -11,16 +11,16 @@ import { Store } from '../../../src/store/store.js';
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
   readonly description: StoreDescription;
-  /** The first invariant that does not hold. */
+  /** The first broken invariant, if any. */
   readonly broken: string | undefined;
-  /** Equal for equal stores. */
+  /** Number of the store. Equal stores have equal numbers. */
   readonly number: number;
 }
 
 export interface Executed {
   readonly node: StoreNode;
   readonly effects: readonly StoreEffect[];
-  /** The command was refused: nothing has changed. */
+  /** The error of a refused command, which has changed nothing. */
   readonly error: Error | undefined;
 }
 
@@ -30,7 +30,7 @@ export class StoreLog {
   readonly #nodes = new Map<string, StoreNode>();
   readonly #executed = new Map<string, Executed>();
 
-  /** `create`: another store than the shipped one, to see whether its faults are found. */
+  /** `create` may create a store with a planted defect, to check that the exploration finds it. */
   constructor(options: StoreOptions, create: (options: StoreOptions) => Store = (its) => new Store(its)) {
     this.#options = options;
     this.#create = create;
@@ -63,7 +63,7 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    // Who declined a hand-over is not asked again, and a description does not say it.
+    // The store does not ask a request again that declined a hand-over, but its description does not contain declines.
     const declines = commands.filter(({ type }) => type === 'decline');
     const digest = JSON.stringify([description, declines]);
     const known = this.#nodes.get(digest);

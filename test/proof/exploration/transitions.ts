@@ -1,4 +1,4 @@
-/** The machines' pure transitions. Each is computed once: few snapshots meet few events, in very many situations. */
+/** Pure transitions of the machines, with a cache. The same few snapshots and events occur in very many states. */
 import { type AnyMachineSnapshot, type AnyStateMachine, transition } from 'xstate';
 
 /** An effect of a machine. */

@@ -1,6 +1,6 @@
 /**
- * One step under way: from a situation to the next. Runs the shipped machines by their pure transitions and the shipped store;
- * what actors do with the effects of these is given to it.
+ * Runs one step, from one state to the next. It runs the shipped machines by their pure transitions, and the shipped store.
+ * Stand-ins for the actors execute the effects.
  */
 import { type AnyStateMachine, initialTransition } from 'xstate';
 import { ingestMachine } from '../../../machines/ingest.js';
@@ -25,7 +25,7 @@ import { type Action, transitionOf } from './transitions.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** What the actors do with effects. */
+/** Stand-ins for the actors, which execute effects. */
 export interface StandIns {
   requestEffect(turn: Turn, sender: number, snapshot: RequestSnapshot, action: Action): void;
   transferEffect(turn: Turn, sender: number, batch: number, snapshot: TransferSnapshot, action: Action): void;
@@ -38,7 +38,7 @@ export class Turn {
   readonly configuration: Configuration;
   readonly #log: StoreLog;
   readonly #standIns: StandIns;
-  /** Effects run when the step that asked for them is complete, in order, as in `src/actors/running/owners.ts`. */
+  /** Effects that wait until the transition that caused them is complete, in order, as in `src/actors/running/owners.ts`. */
   readonly #effects: (() => void)[] = [];
   #running = false;
 
@@ -101,12 +101,12 @@ export class Turn {
 
   // --- store --------------------------------------------------------------------------------------------------------
 
-  /** Runs a store command; its effects reach whom they are about. The refusal, if it was refused. */
+  /** Runs a store command and the effects that it causes. Returns the error of a refused command. */
   execute(command: StoreCommand): Error | undefined {
     const before = this.state.store.description.pages;
     const { node, effects, error } = this.#log.execute(this.state.store, command);
     this.state.store = node;
-    // What lies in a page means something for as long as the page has this owner.
+    // The content of a page counts only while the page keeps its owner.
     this.state.arena = this.state.arena.map((bytes, page) => {
       const now = node.description.pages[page];
       const isOwned = now?.state === 'writing' || now?.state === 'ready';
@@ -121,7 +121,7 @@ export class Turn {
     return error;
   }
 
-  /** How the receiver has recorded the end of that sender's request. */
+  /** The end that the receiver has recorded for that sender's request, if any. */
   tombstone(sender: number): End | undefined {
     return endOf(this.state, sender);
   }
@@ -155,12 +155,12 @@ export class Turn {
     this.state.senders = this.state.senders.with(sender, { ...this.sender(sender), ...change });
   }
 
-  /** The remote key under which that sender writes now. */
+  /** The current remote key of that sender. */
   grant(sender: number): string {
     return grantOf(sender, this.sender(sender).connection);
   }
 
-  /** A remote key is revoked: nothing written under it lands any more. */
+  /** Revokes a remote key, so that no byte written under it can land. */
   fence(grant: string): void {
     this.state.writes = this.state.writes.map((write) => (write.grant === grant ? { ...write, over: true } : write));
     this.execute({ type: 'fence', grant });
@@ -189,7 +189,7 @@ export class Turn {
   }
 }
 
-/** How the receiver has recorded the end of that sender's request. */
+/** The end that the receiver has recorded for that sender's request, if any. */
 export function endOf({ store }: State, sender: number): End | undefined {
   const name = nameOf(requestOf(sender));
   const { tombstones, holders } = store.description;

@@ -1,4 +1,4 @@
-/** What can happen to a write: its chunks land in any order, it is delivered, it fails, and some of it lands late. */
+/** The steps of a write: its chunks land in any order, it is delivered or fails, and some chunks land late. */
 import type { Placement } from '../../../machines/allocation.js';
 import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';
@@ -43,7 +43,7 @@ export function addWriteSteps(steps: Steps, index: number, write: Write): void {
   steps.strike('fabric', from, `${name} breaks off, and more may land`, (turn) => end(turn, false));
 }
 
-/** Bytes land: in a page that is theirs, or this is a fault. When they come late, their source may be something else by now. */
+/** Bytes land in a page. They must own the page. Late bytes may differ, because the engine may have reused its memory. */
 function land(turn: Turn, { from, batch, grant, reported }: Write, { page, position }: Placement): void {
   const key = turn.configuration.batches[from]?.[batch]?.[position] ?? '';
   const owner = ownerOf(turn.state.store.description, page);
@@ -54,7 +54,7 @@ function land(turn: Turn, { from, batch, grant, reported }: Write, { page, posit
   if (!isQuarantined) turn.state.arena = turn.state.arena.with(page, reported ? 'other bytes' : key);
 }
 
-/** Who may write to a page now. */
+/** The write that may land in a page now. */
 function ownerOf(store: StoreDescription, page: number): { writer: string; grant: string } | undefined {
   const entry = store.entries.find(({ place, ready }) => place?.page === page && !ready);
   return entry?.place ?? store.quarantine.find((quarantined) => quarantined.page === page);
@@ -64,7 +64,7 @@ function change(turn: Turn, index: number, fields: Partial<Write>): void {
   turn.state.writes = turn.state.writes.map((write, at) => (at === index ? { ...write, ...fields } : write));
 }
 
-/** Of these nothing more can be seen. */
+/** Forgets writes that can have no further effect. */
 function forgetSettled(turn: Turn): void {
   turn.state.writes = turn.state.writes.filter(
     ({ reported, over, landed }) => !(reported && (over || landed.every((there) => there))),

@@ -1,4 +1,4 @@
-/** Agents on simulated ports that allow faults, and are recorded. */
+/** Recorded agents on simulated ports that allow faults. */
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
@@ -16,7 +16,7 @@ import { RecordedCluster } from '../../observe/replay/support.js';
 export const silent = pino({ level: 'silent' });
 
 export class FaultyCluster extends RecordedCluster {
-  /** What was done to processes. */
+  /** Kills and stops of processes, in order. */
   readonly done: string[] = [];
   readonly #client = new KvferryClient(this.network.connect('people'));
 
@@ -42,13 +42,13 @@ export class FaultyCluster extends RecordedCluster {
     return super.decorated({ ...ports, control: line, fabric: new FailingFabric(ports.fabric, failpoints) }, options);
   }
 
-  /** Orders a fault, and moves on until the order is answered. */
+  /** Orders a fault, and advances time until the order is answered. */
   fault(agent: string, fault: FaultRequest['fault'], forMs?: number): Promise<FaultReply> {
     return this.settle(this.#client.fault(agent, { fault, ...(forMs === undefined ? {} : { forMs }) }));
   }
 }
 
-/** One decode agent, and two prefill agents with an engine each that holds the chunks k0 … k3. */
+/** One decode agent and two prefill agents. The engine of each prefill agent has the chunks k0 … k3. */
 export const keys = ['k0', 'k1', 'k2', 'k3'];
 
 export async function faultyCluster(): Promise<FaultyCluster> {
@@ -61,7 +61,7 @@ export async function faultyCluster(): Promise<FaultyCluster> {
   return cluster;
 }
 
-/** How the heartbeat of that agent looks to a bystander: the times at which one came. */
+/** Times at which the heartbeats of that agent arrive at a bystander. */
 export function heartbeatsOf(cluster: Cluster, agent: string): number[] {
   const heardMs: number[] = [];
   const subject = `kvferry.v1.heartbeat.${agent}`;

@@ -1,4 +1,4 @@
-/** What must hold after every step, whatever has happened, and what must be left of everything when all is quiet: nothing. */
+/** Checks the rules that must hold after every step, and that no resource is in use once the simulated world is quiet. */
 import type { StoreDescription } from '../../../store/description.js';
 import type { MemorySlice } from '../memory-fabric/slice.js';
 import type { SimulatedAgent } from '../simulated-agent.js';
@@ -11,7 +11,7 @@ export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #engines: readonly SimulatedDecodeEngine[];
-  /** Where somebody waits for pages. */
+  /** Agents whose admission queue is not empty. */
   readonly #full = new Set<string>();
 
   constructor(world: World, ledger: Ledger, engines: readonly SimulatedDecodeEngine[]) {
@@ -25,7 +25,7 @@ export class Checks {
     };
   }
 
-  /** After every step. */
+  /** Checks the agents and the decode engines. Call it after every step. */
   step(): void {
     for (const life of this.#world.living()) {
       const inspected = life.agent.inspectStore();
@@ -38,28 +38,31 @@ export class Checks {
     for (const engine of this.#engines) engine.check();
   }
 
-  /** When nothing can be under way any more. */
+  /** Checks that every request ended and every agent is idle. Call it when nothing can be in progress any more. */
   async quiet(): Promise<void> {
     this.#ledger.checkAllEnded();
     for (const { plan, life } of this.#world.slots.values()) {
       const status = await this.#world.attempt(`status of ${plan.name}`, () => this.#world.observer.status(plan.name));
       if (status === undefined || status.epoch !== life?.epoch) {
-        this.#world.violate('answers', `${plan.name} does not answer`);
+        this.#world.violate('answers', `agent ${plan.name} does not answer`);
         return;
       }
       const { pages, queued, staging, segments, requestsTotal, requests, counters } = status;
-      const leak = (what: string) => this.#world.violate('nothing left', `${plan.name}: ${what}`);
-      if (pages !== undefined && pages.free + pages.retained !== pages.total) leak(`pages ${JSON.stringify(pages)}`);
-      if (queued > 0) leak(`${queued} requests wait for pages`);
-      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages`);
-      for (const { segment, chunksInUse } of segments) if (chunksInUse > 0) leak(`${chunksInUse} chunks of ${segment}`);
-      if (requestsTotal > 0) leak(`request ${requests[0]?.request} is ${requests[0]?.state}`);
-      if ((counters['actors_crashed'] ?? 0) > 0) this.#world.violate('crash', `an actor of ${plan.name} threw`);
+      const leak = (what: string) => this.#world.violate('nothing left', `at agent ${plan.name} ${what}`);
+      if (pages !== undefined && pages.free + pages.retained !== pages.total)
+        leak(`pages are in use: ${JSON.stringify(pages)}`);
+      if (queued > 0) leak(`${queued} requests still wait for pages`);
+      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages are still in use`);
+      for (const { segment, chunksInUse } of segments) {
+        if (chunksInUse > 0) leak(`${chunksInUse} chunks of segment ${segment} are still in use`);
+      }
+      if (requestsTotal > 0) leak(`request ${requests[0]?.request} is still ${requests[0]?.state}`);
+      if ((counters['actors_crashed'] ?? 0) > 0) this.#world.violate('crash', `an actor of agent ${plan.name} crashed`);
       await this.#checkRecords(plan.name);
     }
   }
 
-  /** A full arena counts once, however long it stays full. */
+  /** Counts a full arena once, however long it stays full. */
   #countWaits(address: string, waits: boolean): void {
     if (waits && !this.#full.has(address)) this.#world.struck('arenaFull');
     if (waits) this.#full.add(address);
@@ -79,7 +82,7 @@ export class Checks {
 
   // --- the store ----------------------------------------------------------------------------------------------------
 
-  /** Every page is free, or has one owner; what is ready has its bytes. */
+  /** Every page is free or has exactly one owner. The page of a ready key has the bytes of the key. */
   #checkPages({ address, agent }: SimulatedAgent, { pages, free, entries, quarantine }: StoreDescription): void {
     const owners = pages.map((): string[] => []);
     const own = (page: number, owner: string) => owners[page]?.push(owner);
@@ -87,17 +90,17 @@ export class Checks {
     for (const { page } of quarantine) own(page, 'quarantined');
     for (const { key, place } of entries) if (place !== null) own(place.page, key);
     const wrong = owners.findIndex((names) => names.length !== 1);
-    if (wrong >= 0) this.#world.violate('one owner', `page ${wrong} of ${address} belongs to [${owners[wrong]}]`);
+    if (wrong >= 0) this.#world.violate('one owner', `page ${wrong} of ${address} has the owners [${owners[wrong]}]`);
     const memory = this.#memoryOf(address, agent.epoch);
     for (const { key, ready, place } of entries) {
       if (!ready) continue;
       if (place === null || memory === undefined || !holdsChunk(memory, place.page * PAGE_BYTES, key)) {
-        this.#world.violate('no ready without bytes', `${key} is ready at ${address}, and its page has other bytes`);
+        this.#world.violate('no ready without bytes', `${key} is ready at ${address}, but its page has other bytes`);
       }
     }
   }
 
-  /** Entries and holders tell the same of who leases what; who is ready has everything. */
+  /** The leases of keys and of requests agree. A ready request leases only ready keys. Every other ended request has none. */
   #checkLeases({ address }: SimulatedAgent, { entries, holders, tombstones }: StoreDescription): void {
     const byKey = new Map(entries.map((entry) => [entry.key, entry]));
     const dead = new Set(tombstones.filter(({ end }) => end !== 'ready').map(({ holder }) => holder));
@@ -107,22 +110,27 @@ export class Checks {
       for (const key of holder.leases) {
         const entry = byKey.get(key);
         if (entry === undefined || !entry.holders.includes(holder.name)) {
-          this.#world.violate('leases', `${holder.name} leases ${key}, which ${address} does not know`);
+          this.#world.violate('leases', `${holder.name} leases ${key}, but ${address} has no such lease on the key`);
         } else if (holder.state === 'ready' && !entry.ready) {
           this.#world.violate('no ready without bytes', `${holder.name} is ready at ${address} without ${key}`);
         }
       }
       if (dead.has(holder.name) && holder.leases.length > 0) {
-        this.#world.violate('leases', `${holder.name} has ended and holds ${holder.leases} at ${address}`);
+        this.#world.violate(
+          'leases',
+          `${holder.name} did not end ready, but still leases ${holder.leases} at ${address}`,
+        );
       }
     }
     const held = entries.reduce((total, entry) => total + entry.holders.length, 0);
-    if (held !== leases) this.#world.violate('leases', `${address}: ${held} leases by key, ${leases} by holder`);
+    if (held !== leases) {
+      this.#world.violate('leases', `keys of ${address} count ${held} leases, its requests count ${leases}`);
+    }
   }
 
   // --- writes -------------------------------------------------------------------------------------------------------
 
-  /** A byte may land in a page only while it belongs to the write that brings it, or to nobody. */
+  /** A write may land only in a page that it owns, or that is quarantined for its remote key. */
   #checkLanding({ from, to, grantId, targetOffset }: MemorySlice): void {
     const life = this.#world.lives.get(to);
     const inspected = life?.agent.inspectStore();
@@ -134,15 +142,15 @@ export class Checks {
     if (free.includes(page)) this.#world.violate('owned pages', `${what}, which is free`);
     const quarantined = quarantine.find((other) => other.page === page);
     if (quarantined !== undefined && quarantined.grant !== grantId) {
-      this.#world.violate('owned pages', `${what}, which is quarantined for another`);
+      this.#world.violate('owned pages', `${what}, which is quarantined for another remote key`);
     }
     if (entry === undefined) return;
     if (entry.ready) this.#world.violate('owned pages', `${what}, which is ready`);
     else if (entry.place?.grant !== grantId)
-      this.#world.violate('owned pages', `${what}, which is being written by another`);
+      this.#world.violate('owned pages', `${what}, which another remote key is writing`);
     const memory = this.#memoryOf(to, life.epoch);
     if (memory !== undefined && !holdsChunk(memory, targetOffset, entry.key)) {
-      this.#world.violate('bytes', `${what} brings other bytes than those of ${entry.key}`);
+      this.#world.violate('bytes', `${what} has other bytes than those of ${entry.key}`);
     }
   }
 

@@ -10,14 +10,14 @@ const MIXER = 2246822519;
 
 const known = new Map<string, Uint8Array>();
 
-/** Every key has one length and one content; some do not fill their page. */
+/** The chunk of a key. The same key always has the same length and bytes. Some chunks do not fill their page. */
 export function chunkOf(key: string): Uint8Array {
   const chunk = known.get(key) ?? make(key);
   known.set(key, chunk);
   return chunk;
 }
 
-/** Are these, at `offset` of `memory`, the bytes of that key? */
+/** True if the chunk of `key` is at `offset` of `memory`. */
 export function holdsChunk(memory: Uint8Array, offset: number, key: string): boolean {
   const chunk = chunkOf(key);
   for (let index = 0; index < chunk.length; index += 1) if (memory[offset + index] !== chunk[index]) return false;

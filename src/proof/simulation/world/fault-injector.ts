@@ -15,7 +15,7 @@ const DELAYED = { from: 50, to: 1500 };
 const REORDERED = { from: 1, to: 15 };
 const SLOW = { from: 100, to: 1500 };
 const LATE = { from: 1500, to: 5000 };
-/** A late writer dies this long after it has begun, and comes back. */
+/** The sender of a late write dies this long after the write begins. Another life starts after `LATE_DOWN_MS`. */
 const LATE_DEATH = { from: 1, to: 40 };
 const LATE_DOWN_MS = 400;
 
@@ -23,7 +23,7 @@ type Range = { readonly from: number; readonly to: number };
 type WindowPlan = Extract<FaultPlan, { readonly salt: number }>;
 type StrikePlan = Extract<FaultPlan, { readonly afterMessages: number }>;
 
-/** A strike that waits for its moment. */
+/** A strike that counts the messages until it happens. */
 interface Armed {
   readonly plan: StrikePlan;
   messages: number;
@@ -37,7 +37,7 @@ export class FaultInjector {
   readonly #armed = new Set<Armed>();
   /** Pairs between which nothing passes. */
   readonly #partitions = new Set<readonly string[]>();
-  /** How many faults cut it off now. */
+  /** The number of faults that cut off each life now. */
   readonly #cuts = new Map<SimulatedAgent, number>();
   readonly #listeners: ((envelope: Envelope) => void)[] = [];
 
@@ -53,7 +53,7 @@ export class FaultInjector {
     world.at(MENDED_MS, () => this.#mend());
   }
 
-  /** Hears of every message, when it is sent. */
+  /** Calls `listener` for every message, when it is sent. */
   onMessage(listener: (envelope: Envelope) => void): void {
     this.#listeners.push(listener);
   }
@@ -79,7 +79,7 @@ export class FaultInjector {
         return;
       case 'clockSkew':
       case 'routerCrash':
-        // The world has skewed the clocks, and the router crashes by itself.
+        // `World` skews the clocks, and `Router` injects its own crashes.
         return;
       default:
         this.#windows.push({ plan, random: new Random(plan.salt) });
@@ -120,7 +120,7 @@ export class FaultInjector {
     };
   }
 
-  /** Whoever is dead or stopped comes back, and nothing more goes wrong. */
+  /** Starts every dead agent, continues every stopped one, and ends all faults. */
   #mend(): void {
     const world = this.#world;
     world.trace.add(() => 'everything is mended');
@@ -174,7 +174,7 @@ export class FaultInjector {
     return { copies, delayMs };
   }
 
-  /** Windows that are open now and strike this time. */
+  /** The windows that are open now and whose fault strikes this time. */
   *#open(): Generator<{ readonly plan: WindowPlan; readonly random: Random }> {
     const { now } = this.#world;
     for (const window of this.#windows) {
@@ -183,7 +183,7 @@ export class FaultInjector {
     }
   }
 
-  /** Constant, so that messages of one link keep their order unless they are reordered. */
+  /** The latency of a link. It is constant, so messages keep their order unless a fault reorders them. */
   #latency(from: string, to: string): number {
     const link = `${from} ${to}`;
     const known = this.#latencies.get(link) ?? within(this.#random, LATENCY);
@@ -255,7 +255,7 @@ export class FaultInjector {
   }
 
   #resume(life: SimulatedAgent): void {
-    this.#world.trace.add(() => `${life.address} goes on`);
+    this.#world.trace.add(() => `${life.address} continues`);
     this.#world.unreachable(life, this.#world.now);
     life.resume();
   }

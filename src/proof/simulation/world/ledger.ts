@@ -1,6 +1,6 @@
 /**
- * What was accepted, and every word about how it ended: as published, as a router heard it, as agents answer when they are
- * asked. All of it must say the same.
+ * Records the accepted requests and every report of their ends: published events, events that a router received, and answers
+ * to `status`. All reports of one request must agree.
  */
 import type { TerminalEvent } from '../../../protocol/events.js';
 import type { Ranks } from '../../../protocol/fields.js';
@@ -10,19 +10,19 @@ import type { World } from './world.js';
 
 interface Identity {
   readonly request: string;
-  /** The sender's. */
+  /** Epoch of the sender. */
   readonly epoch: string;
 }
 
-/** Who moves it, or one rank of it. */
+/** The agents that move a request, or one rank of a request. */
 export interface Part {
   readonly sender: string;
   readonly receiver: string;
-  /** The sender's. */
+  /** Epoch of the sender. */
   readonly epoch: string;
 }
 
-/** A batch of a request was accepted. */
+/** An agent accepted a batch of a request. */
 interface Acceptance {
   readonly request: string;
   readonly part: Part;
@@ -33,23 +33,23 @@ interface Acceptance {
 export interface Accepted {
   readonly name: string;
   readonly request: string;
-  /** Of several ranks, those that were accepted. */
+  /** One part. For a request over several ranks, one part for each accepted rank. */
   readonly parts: readonly Part[];
-  /** By the world's clock; of several ranks that of the last: how long the agents that have it may take. */
+  /** Deadline by the world's clock. For a request over several ranks, the latest deadline of its ranks. */
   readonly deadlineMs: number;
 }
 
 interface Entry extends Accepted {
   readonly parts: Part[];
   deadlineMs: number;
-  /** How it ended, as far as a router knows. */
+  /** The end that the router knows, or null. */
   end: End | null;
 }
 
-/** An end was announced by this agent, in this life. */
+/** One announcement of an end, by one life of an agent. */
 interface Publication {
   readonly end: End;
-  /** Who had to agree about it. */
+  /** All agents of the request. They must agree about the end. */
   readonly agents: readonly string[];
   readonly agent: string;
   readonly address: string | undefined;
@@ -60,7 +60,7 @@ export class Ledger {
   readonly #world: World;
   readonly #entries = new Map<string, Entry>();
   readonly #publications = new Map<string, Publication[]>();
-  /** Requests whose end may be told in two ways. */
+  /** Requests that may have two different ends. */
   readonly #twice = new Set<string>();
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
@@ -71,7 +71,7 @@ export class Ledger {
     this.#ranked = new Map(
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );
-    // Publications are seen where they leave, whatever becomes of them.
+    // No fault affects messages to the observer, so the ledger sees every publication.
     world.observerControl.subscribe('kvferry.v1.event.>', ({ subject, body }) => {
       const agent = subject.split('.').at(-2) ?? '';
       this.#published(JSON.parse(body) as TerminalEvent, agent);
@@ -97,19 +97,19 @@ export class Ledger {
     return this.#entries.size;
   }
 
-  /** Nobody has told the router how they ended. */
+  /** Accepted requests whose end the router does not know yet. */
   open(): Accepted[] {
     return [...this.#entries.values()].filter(({ end }) => end === null);
   }
 
-  /** How many ended how. */
+  /** The number of requests by end. */
   ends(): Record<End, number> {
     const counts = { ready: 0, failed: 0, cancelled: 0, expired: 0 };
     for (const { end } of this.#entries.values()) if (end !== null) counts[end] += 1;
     return counts;
   }
 
-  /** A router has learned how it ended. */
+  /** The router learned the end of a request. `from` names its source. */
   settle(identity: Identity, end: End, from: string): void {
     const name = this.#nameOf(identity);
     const entry = this.#entries.get(name);
@@ -117,22 +117,22 @@ export class Ledger {
     this.#world.trace.add(() => `router learns ${name} ${end} from ${from}`);
     if (entry.end === null) entry.end = end;
     else if (!this.#agree(identity, entry.end, end) && !this.#mayBeTwo(identity)) {
-      this.#world.violate('one end', `${name} was ${entry.end}, and now is ${end} (${from})`);
+      this.#world.violate('one end', `the router learned that ${name} is ${entry.end}, and later ${end} from ${from}`);
     }
   }
 
-  /** What agents answer at the end of everything must be what was published. */
+  /** The end that an agent has recorded must be the published end. */
   checkRecorded(identity: Identity, end: End, agent: string): void {
     const name = this.#nameOf(identity);
     const first = this.#publications.get(name)?.[0];
     if (first === undefined || this.#agree(identity, first.end, end) || this.#mayBeTwo(identity)) return;
-    this.#world.violate('one end', `${name} was announced ${first.end}, and ${agent} has recorded ${end}`);
+    this.#world.violate('one end', `${name} was announced as ${first.end}, but ${agent} recorded ${end}`);
   }
 
-  /** Every request has an end, and was announced in time. */
+  /** Every accepted request has an end, which was announced in time. */
   checkAllEnded(): void {
     const [entry] = this.open();
-    if (entry !== undefined) this.#world.violate('an end', `nobody knows how ${entry.name} ended`);
+    if (entry !== undefined) this.#world.violate('an end', `the router never learned the end of ${entry.name}`);
     const calmMs = this.#world.scenario.faults.length > 0 ? MENDED_MS : 0;
     for (const { deadlineMs, name } of this.#entries.values()) {
       const lateMs = (this.#publications.get(name)?.[0]?.atMs ?? 0) - Math.max(deadlineMs, calmMs);
@@ -152,19 +152,23 @@ export class Ledger {
     world.trace.add(() => `${agent} announces ${name} ${event.end} ${event.reason?.code ?? ''}`);
     const [first] = before;
     if (first !== undefined && !this.#mayBeTwo(event)) {
-      world.violate('one announcement', `${name}: ${first.end} by ${first.agent}, then ${event.end} by ${agent}`);
+      world.violate(
+        'one announcement',
+        `${first.agent} announced ${name} as ${first.end}, then ${agent} as ${event.end}`,
+      );
     }
     for (const listener of this.#listeners) listener(event, world.now);
   }
 
-  /** A rank that could not reach its lead says by itself that it has failed. */
+  /** A rank that cannot reach its lead reports `failed`, whatever end the lead announced other than `ready`. */
   #agree({ request }: Identity, one: End, other: End): boolean {
     return one === other || (this.#ranked.has(request) && one !== 'ready' && other !== 'ready');
   }
 
   /**
-   * May there be two words? (docs/protocol.md, "Exactly one terminal event".) When whoever announced an end first cannot be
-   * reached before its partner has heard of it, or when the two could not hear each other while both were there.
+   * True if the protocol allows two announcements (docs/protocol.md, "Exactly one terminal event"). It does in two cases. The
+   * agent that announced first became unreachable before its partner learned of the end. Or both agents were alive, but their
+   * messages did not reach each other.
    */
   #mayBeTwo(identity: Identity): boolean {
     const name = this.#nameOf(identity);
@@ -179,7 +183,7 @@ export class Ledger {
     return true;
   }
 
-  /** Over several ranks, each of which is put once in a scenario, it is one request under all their epochs. */
+  /** Each rank of a request is put once in a scenario, so all ranks share one name although their epochs differ. */
   #nameOf({ request, epoch }: Identity): string {
     return this.#ranked.has(request) ? request : `${epoch}/${request}`;
   }

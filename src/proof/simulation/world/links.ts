@@ -1,15 +1,15 @@
-/** Which heartbeats arrived when, to tell who could not hear whom for so long that it had to hold the other for lost. */
+/** Records when heartbeats arrived, to tell which agents had to declare each other dead because of lost heartbeats. */
 
 import { subjects } from '../../../protocol/subjects.js';
 import type { Envelope, Fate } from '../memory-control.js';
 import { HEARTBEAT_MS } from './timing.js';
 
-/** From a heartbeat that is lost until its absence is noticed it takes at least so long. */
+/** Shortest time from a lost heartbeat until its receiver notices. */
 const SILENT_MS = 1.8 * HEARTBEAT_MS;
 
 interface Passage {
   readonly sentMs: number;
-  /** Infinite when it was lost. */
+  /** Infinite for a lost heartbeat. */
   readonly arrivesMs: number;
 }
 
@@ -24,7 +24,7 @@ export class Links {
     this.#passages.set(link, passages);
   }
 
-  /** Was something said, and nothing heard for that long, although nobody was dead, stopped or cut off? */
+  /** True if heartbeats of `from` were lost or late so long that `to` had to declare `from` dead, although `from` was well. */
   wereSilent(from: string, to: string): boolean {
     const passages = this.#passages.get(`${from} ${to}`) ?? [];
     const arrivals = passages.map(({ arrivesMs }) => arrivesMs).sort((a, b) => a - b);
@@ -35,7 +35,7 @@ export class Links {
   }
 }
 
-/** An answer that takes so long comes when nobody waits for it. */
+/** An answer that takes this long arrives after the agent has stopped waiting for it. */
 function isLate(passage: Passage | undefined): boolean {
   return passage !== undefined && passage.arrivesMs - passage.sentMs > HEARTBEAT_MS;
 }

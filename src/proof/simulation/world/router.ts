@@ -8,7 +8,7 @@ import type { World } from './world.js';
 
 const NAME = 'router';
 const ASK_MS = 700;
-/** After a request's deadline. */
+/** Time after the deadline of a request until the router asks for its end. */
 const PATIENCE_MS = 800;
 
 export class Router {

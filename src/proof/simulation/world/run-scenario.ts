@@ -1,4 +1,4 @@
-/** Runs one scenario from its beginning until nothing is left of it, and checks it at every step. */
+/** Runs one scenario until nothing in it is in progress, and checks the rules after every step. */
 import { RequestEnds } from '../../../client/request-ends.js';
 import type { End } from '../../../protocol/subjects.js';
 import { Checks } from './checks.js';
@@ -11,7 +11,7 @@ import type { Scenario } from './scenario.js';
 import { QUIET_MS } from './timing.js';
 import { type Violation, World } from './world.js';
 
-/** For the last questions, after everything is quiet. */
+/** Time for the final status requests, once the world is quiet. */
 const ANSWERS_MS = 1000;
 
 export interface ScenarioResult {

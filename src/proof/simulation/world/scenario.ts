@@ -1,6 +1,6 @@
 /**
- * What happens in one simulated world, drawn from its seed: who is there, what is asked of them, and what goes wrong. Plain
- * data, so that a scenario that shows something can be made smaller by leaving parts of it out.
+ * A scenario: the agents, requests and faults of one simulated world, drawn from a seed. A scenario is plain data, so that
+ * `shrink` can remove parts of it.
  */
 
 import { Random } from '../../../figures/random.js';
@@ -10,7 +10,7 @@ import { ACTIVE_MS, MENDED_MS, REQUEST_MS_MAX } from './timing.js';
 export interface AgentPlan {
   readonly name: string;
   readonly role: 'prefill' | 'decode';
-  /** Of the arena or of the staging memory. */
+  /** Pages of the arena (decode) or of the staging memory (prefill). */
   readonly pages: number;
   readonly retainedMax: number;
 }
@@ -25,20 +25,20 @@ export interface RequestPlan {
   readonly unfinished: boolean;
   readonly pauseMs: number;
   readonly timeoutMs: number;
-  /** Its bytes lie in staging memory of the agent. */
+  /** The source bytes are in staging memory of the agent. */
   readonly staged: boolean;
-  /** Given up at that side when so many of its messages have passed. */
+  /** The engine cancels the request at this side after that many messages of the request. */
   readonly cancel: { readonly side: 'sender' | 'receiver'; readonly afterMessages: number } | null;
-  /** What the decode engine does with it; `never` releases nothing. */
+  /** What the decode engine does with the ready request. With `never` it releases nothing. */
   readonly use: 'reads' | 'releases' | 'never';
   readonly holdMs: number;
-  /** The engine puts one more batch when it knows the end. */
+  /** The engine puts one more batch after it learns the end. */
   readonly late: boolean;
-  /** Which rank this is of a request over several: each of them is a plan of its own. */
+  /** The rank, if the request has several ranks. Each rank has its own plan. */
   readonly ranks?: Ranks;
 }
 
-/** Of those that pass meanwhile, each with this probability. */
+/** From `fromMs` to `untilMs`, the fault strikes each message or write with the probability `rate`. */
 interface Window {
   readonly fromMs: number;
   readonly untilMs: number;
@@ -49,7 +49,7 @@ interface Window {
 export type MessageFault = 'messageLost' | 'messageRepeated' | 'messageDelayed' | 'messageReordered';
 export type WriteFault = 'writeSlow' | 'writeFailed' | 'writeBroken' | 'writeLate';
 
-/** Strikes when so many messages of or to `target` have passed since `fromMs`. */
+/** Strikes after `afterMessages` messages from or to `target`, counted from `fromMs`. */
 interface Strike {
   readonly target: string;
   readonly fromMs: number;
@@ -60,7 +60,7 @@ interface Strike {
 export type FaultPlan =
   | ({ readonly kind: MessageFault | WriteFault } & Window)
   | ({ readonly kind: 'crash' | 'freeze' } & Strike)
-  /** `target` has no line to NATS. */
+  /** `target` is disconnected from NATS. */
   | { readonly kind: 'cutOff'; readonly target: string; readonly fromMs: number; readonly untilMs: number }
   /** No message passes between two agents. */
   | {
@@ -85,11 +85,11 @@ const PREFIX_CHUNKS = 4;
 const OWN_KEYS = 12;
 const STAGING_PAGES = 6;
 const LAST_REQUEST_MS = ACTIVE_MS - REQUEST_MS_MAX / 3;
-/** Many prompts come at about the same time, and so share what is being written. */
+/** Many prompts arrive in a burst, so that they join chunks that other requests are writing. */
 const BURSTS = 3;
 const BURST_MS = 12;
 const IN_BURST = 0.7;
-/** Requests over several ranks. */
+/** Limit of the requests over several ranks. */
 const RANKED_MAX = 3;
 const RANK_LATE_MS = 2000;
 
@@ -135,7 +135,7 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
   };
 }
 
-/** A common beginning and something of its own; now and then one that can never fit. */
+/** The keys of a prompt: a shared prefix and some keys of its own. A few prompts are too large for the arena. */
 function keysOf(random: Random, pages: number): string[] {
   const prefix = random.integer(0, PREFIXES - 1);
   const shared = Array.from({ length: random.integer(0, PREFIX_CHUNKS) }, (_, chunk) => `p${prefix}.${chunk}`);
@@ -145,7 +145,7 @@ function keysOf(random: Random, pages: number): string[] {
   return [...shared, ...own];
 }
 
-/** One, two or three batches; the last may be empty. */
+/** Splits the keys into one, two or three batches. The last batch may be empty. */
 function batchesOf(random: Random, keys: readonly string[]): string[][] {
   const cuts = Array.from({ length: random.pick([0, 0, 1, 2]) }, () => random.integer(0, keys.length)).sort(
     (a, b) => a - b,
@@ -156,7 +156,7 @@ function batchesOf(random: Random, keys: readonly string[]): string[][] {
   return batches.filter((batch, index) => batch.length > 0 || index === batches.length - 1);
 }
 
-/** Requests that take a whole arena and are never released. */
+/** Requests that fill a whole arena, and that the decode engine never releases. */
 function hogs(random: Random, agents: readonly AgentPlan[]): RequestPlan[] {
   if (!random.chance(0.3)) return [];
   const receiver = random.pick(agents.filter(({ role }) => role === 'decode'));
@@ -179,7 +179,7 @@ function hogs(random: Random, agents: readonly AgentPlan[]): RequestPlan[] {
   ];
 }
 
-/** Requests over several ranks, each of which has a prefill agent of its own. */
+/** Requests over several ranks. Each rank has its own prefill agent. */
 function overRanks(random: Random, agents: readonly AgentPlan[], burstsMs: readonly number[]): RequestPlan[] {
   const senders = agents.filter(({ role }) => role === 'prefill');
   if (senders.length < 2) return [];
@@ -187,7 +187,7 @@ function overRanks(random: Random, agents: readonly AgentPlan[], burstsMs: reado
     const atMs = random.pick(burstsMs) + random.integer(0, BURST_MS);
     const plans = senders.map(({ name }) => ({ ...requestPlan(random, index, agents, atMs), sender: name }));
     const members = plans.map(({ sender, receiver }) => ({ sender, receiver }));
-    // One of them may be cancelled, not come to its end, or come late; what any may do is all too often done by one.
+    // Only one rank may be cancelled, unfinished or late. If every rank could be, hardly any request would become ready.
     const odd = random.integer(0, 2 * plans.length);
     return plans.map((plan, rank) => ({
       ...plan,

@@ -1,16 +1,16 @@
 /**
- * Makes a scenario that breaks a rule smaller while it still breaks that rule: parts are left out, larger ones first, as
- * long as anything can be.
+ * Shrinks a scenario that breaks a rule. It removes parts, larger ones first, while the smaller scenario still breaks the same
+ * rule.
  */
 import { runScenario, type ScenarioResult } from './run-scenario.js';
 import type { RequestPlan, Scenario } from './scenario.js';
 
-/** A scenario takes some tens of milliseconds. */
+/** Limits the time of a search. One run takes some tens of milliseconds. */
 const RUNS_MAX = 400;
 
 export interface Shrunk {
   readonly scenario: Scenario;
-  /** Of the smaller scenario, with its trace. */
+  /** Result of the smaller scenario, with its trace. */
   readonly result: ScenarioResult;
 }
 
@@ -40,7 +40,7 @@ class Search {
     return this.best.faults.length + this.best.requests.length;
   }
 
-  /** Leaves out halves, quarters and so on, down to single ones. */
+  /** Removes halves of the list, then quarters and so on, down to single elements. */
   async without(list: 'faults' | 'requests'): Promise<void> {
     for (let size = Math.ceil(this.best[list].length / 2); size >= 1; size = Math.floor(size / 2)) {
       for (let from = 0; from < this.best[list].length; ) {
@@ -50,7 +50,7 @@ class Search {
     }
   }
 
-  /** Requests in one batch, without what they did not need. */
+  /** Simplifies single requests: one batch, no cancel, no staging, no late batch. */
   async simpler(): Promise<void> {
     const changes: ((plan: RequestPlan) => Partial<RequestPlan>)[] = [
       () => ({ late: false }),
@@ -67,7 +67,7 @@ class Search {
     }
   }
 
-  /** Agents that no request needs. */
+  /** Removes agents that no request needs. */
   async withoutIdle(): Promise<void> {
     const used = new Set(this.best.requests.flatMap(({ sender, receiver }) => [sender, receiver]));
     const agents = this.best.agents.filter(({ name }) => used.has(name));

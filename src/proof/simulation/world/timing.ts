@@ -1,8 +1,8 @@
-/** Times of a simulated world, in milliseconds of its own clock. */
+/** Times of a simulated world, in milliseconds of its simulated clock. */
 
-/** Requests come and faults strike in this part; then nothing new does, and what is broken is mended. */
+/** New requests and new faults begin only before this time. */
 export const ACTIVE_MS = 6000;
-/** From when on everything is well. */
+/** At this time all faults end, and every dead or stopped agent runs again. */
 export const MENDED_MS = 8000;
 
 export const HEARTBEAT_MS = 500;
@@ -13,12 +13,12 @@ export const CONNECT_MS = 300;
 export const ATTEMPT_MS = 150;
 export const INQUIRE_MS = 300;
 
-/** For the whole of one request, at most. */
+/** Longest timeout of a request. */
 export const REQUEST_MS_MAX = 3000;
-/** What an engine or router gives one call. */
+/** Timeout of one call of an engine or a router. */
 export const CALL_MS = 800;
 
-/** After its deadline, and after everything is mended, a request may take this long until its end is known. */
+/** Longest time from the deadline of a request, or from `MENDED_MS` if that is later, to the announcement of its end. */
 export const GRACE_MS = 3 * HEARTBEAT_MS + DRAIN_MS + CONNECT_MS + 4 * ATTEMPT_MS + LEASE_MS;
-/** From when on nothing may be left of anything. */
+/** From this time on, no page, lease or request may be in use. */
 export const QUIET_MS = MENDED_MS + REQUEST_MS_MAX + LEASE_MS + 2 * GRACE_MS;

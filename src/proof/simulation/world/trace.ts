@@ -1,4 +1,4 @@
-/** What happened, in order, one line each: kept only when somebody wants to read it. */
+/** The events of a simulated world in order, one line each. Lines are kept only when the trace is on. */
 export class Trace {
   readonly lines: string[] = [];
   readonly #isOn: boolean;

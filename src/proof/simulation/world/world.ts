@@ -1,6 +1,6 @@
 /**
- * A whole cluster in one process: shipped agents on simulated ports, and the names of everything in it. What is asked of
- * the agents, what goes wrong and what must hold are in the files beside this one.
+ * A whole cluster in one process: the shipped agents on simulated ports. The files beside this one contain the requests
+ * (`scenario.ts`), the faults (`fault-injector.ts`) and the rules (`checks.ts`, `ledger.ts`).
  */
 import type { AgentOptions } from '../../../actors/env/agent-options.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
@@ -26,24 +26,24 @@ import {
 } from './timing.js';
 import { Trace } from './trace.js';
 
-/** Nothing befalls its messages: it looks on. */
+/** Name of the participant that watches the cluster. No fault affects its messages. */
 export const OBSERVER = 'observer';
 
 const EPOCH_DIGITS = 16;
 const HEXADECIMAL = 16;
 const REQUESTS_MAX = 100;
 
-/** One agent by name, whichever life it is in. */
+/** One agent by name, across all its lives. */
 export interface Slot {
   readonly plan: AgentPlan;
-  /** Milliseconds of its clock in one of the world's. */
+  /** Milliseconds of the agent's clock per millisecond of the world's clock. */
   readonly rate: number;
-  /** Undefined while it is dead. */
+  /** Undefined while the agent is dead. */
   life: SimulatedAgent | undefined;
 }
 
 export interface Violation {
-  /** The rule that was broken, in a word or two. */
+  /** Name of the broken rule, as in docs/simulation.md. */
   readonly rule: string;
   readonly detail: string;
 }
@@ -55,16 +55,16 @@ export class World {
   readonly fabrics = new MemoryFabricNetwork(this.clock, { sliceBytes: PAGE_BYTES, windowBytes: 3 * PAGE_BYTES });
   readonly trace: Trace;
   readonly slots: ReadonlyMap<string, Slot>;
-  /** Asks agents without being in anybody's way. */
+  /** Asks agents for their status without affecting the simulation. */
   readonly observer: KvferryClient;
   readonly observerControl: MemoryControl;
-  /** How often each kind of fault has struck. */
+  /** The number of faults by kind. */
   readonly faults: Record<string, number> = {};
-  /** Every life there was, by the name of its fabric. */
+  /** All lives of all agents, dead ones too, by the address of their fabric. */
   readonly lives = new Map<string, SimulatedAgent>();
-  /** What has passed between whom. */
+  /** The heartbeats between all pairs of agents. */
   readonly links = new Links();
-  /** Until when, by the name of its fabric, a life was stopped or cut off the last time. */
+  /** The time at which a life was last stopped or cut off, by the address of its fabric. */
   readonly #unreachableUntilMs = new Map<string, number>();
   readonly #dead = new Set<string>();
   readonly #started: ((slot: Slot) => void)[] = [];
@@ -105,7 +105,7 @@ export class World {
     this.#unreachableUntilMs.set(address, untilMs);
   }
 
-  /** Was it dead, stopped or cut off at any time since then? */
+  /** True if the life was dead, stopped or cut off at any time since `sinceMs`. */
   wasUnreachable(address: string, sinceMs: number): boolean {
     return this.isDead(address) || (this.#unreachableUntilMs.get(address) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
   }
@@ -114,7 +114,7 @@ export class World {
     this.faults[fault] = (this.faults[fault] ?? 0) + 1;
   }
 
-  /** Only the first counts: what follows may be its consequence. */
+  /** Records a violation. Only the first one counts, because later ones may be its consequence. */
   violate(rule: string, detail: string): void {
     this.violation ??= { rule, detail };
     this.trace.add(() => `VIOLATION ${rule}: ${detail}`);
@@ -128,7 +128,7 @@ export class World {
     return new Promise((resolve) => this.clock.setTimeout(resolve, ms));
   }
 
-  /** Hears of every life that serves. */
+  /** Calls `listener` for every life, once it has started. */
   onStarted(listener: (slot: Slot) => void): void {
     this.#started.push(listener);
   }
@@ -149,7 +149,7 @@ export class World {
         for (const listener of this.#started) listener(slot);
       },
       (error) => {
-        if (!this.isDead(life.address)) this.violate('start', `${life.address} does not start: ${error}`);
+        if (!this.isDead(life.address)) this.violate('start', `agent ${life.address} did not start: ${error}`);
       },
     );
   }
@@ -164,13 +164,13 @@ export class World {
     return true;
   }
 
-  /** What `call` answers, or undefined when it was refused or not answered: engines live with that. */
+  /** The answer of `call`, or undefined after a refusal or a timeout, which engines must tolerate. */
   async attempt<T>(what: string, call: () => Promise<T>): Promise<T | undefined> {
     try {
       return await call();
     } catch (error) {
       if (!isKvferryError(error)) this.violate('engine', `${what}: ${error}`);
-      this.trace.add(() => `${what} was refused: ${error}`);
+      this.trace.add(() => `${what} failed: ${error}`);
       return undefined;
     }
   }

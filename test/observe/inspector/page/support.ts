@@ -1,4 +1,4 @@
-/** Entries as the feed tells of them, of two agents. */
+/** Entries of two agents, as the feed reports them. */
 import type { AgentView, EntryView, RequestView } from '../../../../src/observe/inspector/feed.js';
 import type { MachineName, StoreAction } from '../../../../src/protocol/observation.js';
 
@@ -19,7 +19,7 @@ export const state = (agent: string, timeMs: number, machine: MachineName, to: s
 export const transfer = (agent: string, timeMs: number, to: string, batch = 0, done = false): EntryView =>
   state(agent, timeMs, 'transfer', to, { actor: `transfer x/${batch}`, batch, done });
 
-/** `timeMs` is that of the answer. */
+/** A message that the agent sent. `timeMs` is the time of its answer. */
 export const sent = (agent: string, timeMs: number, operation: string, more: object = {}): EntryView =>
   view(agent, timeMs, { kind: 'message', direction: 'out', operation, ...more });
 
@@ -47,7 +47,7 @@ export const peer = (agent: string, side: PeerRow['side'], more: Partial<PeerRow
   ...more,
 });
 
-/** An agent of which only this is looked at. */
+/** An agent with only the fields that the tests read. */
 export const agent = (
   name: string,
   role: 'prefill' | 'decode' | 'both',
