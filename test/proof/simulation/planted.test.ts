@@ -20,7 +20,7 @@ test.each(Object.keys(defects))(
       cwd: root,
       encoding: 'utf8',
     });
-    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('made smaller') });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('shrunk: ') });
     const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SeedsReport;
     expect(report.violations).toBeGreaterThan(0);
     // The seed that shows it, made small enough to be read.

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { runScenario } from '../../../src/proof/simulation/world/run-scenario.js';
 import { type Scenario, scenarioOf } from '../../../src/proof/simulation/world/scenario.js';
 
-/** Scenarios of seeds that failed, made smaller (docs/simulation.md). */
+/** Shrunk scenarios of seeds that failed (docs/simulation.md). */
 const scenarios = path.join(import.meta.dirname, 'scenarios');
 /** The first 27 seeds have every kind of fault. */
 const SEEDS = 40;
