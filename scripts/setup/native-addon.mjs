@@ -36,7 +36,7 @@ export async function buildNativeAddon(root) {
   const missing = systemNeeds().filter((need) => need.toBuild && !need.present);
   if (missing.length > 0) {
     say(
-      `the native addon was not built, because ${missing.map((need) => need.name).join(', ')} is missing: ${WITHOUT_IT}`,
+      `the native addon was not built, because this machine has no ${missing.map((need) => need.name).join(', ')}: ${WITHOUT_IT}`,
     );
     return false;
   }

@@ -6,7 +6,7 @@ import { expectSame, item, pageBytes, pages, writeUntilItEnds } from './writes.j
 
 export function describeFencing(fabrics: Fabrics): void {
   describe('fencing', () => {
-    test('a late write lands nothing and is told so; a new grant works', async () => {
+    test('a late write lands nothing and is rejected; a new grant works', async () => {
       const pair = await fabrics.openPair();
       const { fabric, path, grant, sender, connection } = pair;
       await fabrics.attach(sender, 's', pattern('late', pageBytes));
@@ -34,7 +34,7 @@ export function describeFencing(fabrics: Fabrics): void {
       expect(await connection.write([item('s', 0, 0, 1)]).done).toMatchObject({ code: 'write_rejected' });
     });
 
-    test('a write is in flight → nothing of it lands once the revocation is answered', async () => {
+    test('a write is in flight → none of it lands once the revocation is answered', async () => {
       const pair = await fabrics.openPair();
       await fabrics.attach(pair.sender, 's', pattern('zombie', pageBytes * pages));
       const zombie = writeUntilItEnds(pair.connection, 's');

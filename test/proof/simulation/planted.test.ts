@@ -24,7 +24,7 @@ test.each(Object.keys(defects))(
     const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SeedsReport;
     expect(report.violations).toBeGreaterThan(0);
     // The seed that shows it, made small enough to be read.
-    const [, seed, requests] = /Seed (\d+), made smaller: \d+ agents, (\d+) requests/.exec(stderr) ?? [];
+    const [, seed, requests] = /Seed (\d+), shrunk: \d+ agents, (\d+) requests/.exec(stderr) ?? [];
     expect(scenarioOf(Number(seed)).requests.length).toBeGreaterThan(Number(requests));
     expect(stderr).toContain(`kvferry sim --seed ${seed} --trace`);
   },

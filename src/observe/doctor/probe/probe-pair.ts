@@ -8,6 +8,7 @@ import { DecodeEngine } from '../../../client/decode-engine.js';
 import type { KvferryClient } from '../../../client/kvferry-client.js';
 import { PrefillEngine } from '../../../client/prefill-engine.js';
 import { SharedFile } from '../../../client/shared-file.js';
+import type { SourceChunk } from '../../../client/source-memory.js';
 import { isKvferryError, KvferryError } from '../../../protocol/errors.js';
 import type { TerminalEvent } from '../../../protocol/events.js';
 import type { ProbePair } from './plan.js';
@@ -19,8 +20,8 @@ const ROUNDS = 5;
 const SMALL_ROUNDS = 25;
 const REQUEST_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 5_000;
-/** For source memory to be free again. */
-const CLEAN_UP_TIMEOUT_MS = 5_000;
+/** For the source memory of earlier rounds to be free again. */
+const RELEASE_TIMEOUT_MS = 5_000;
 /** The agent may run as another user, and nothing in the file is secret. */
 const READABLE_BY_ALL = 0o644;
 const NAME_BYTES = 6;
@@ -147,10 +148,7 @@ class Probe {
     this.#rounds += 1;
     const request = `${this.#name}-${this.#rounds}`;
     const keys = Array.from({ length: pages }, (_, page) => `${request}-${page}`);
-    const chunks = await this.#sending.fill(
-      keys.map((key, page) => ({ key, bytes: () => this.#bytes.bytesOf(page) })),
-      AbortSignal.any([signal, AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS)]),
-    );
+    const chunks = await this.#fill(keys);
     const plan = { request, receiver: receiver.agent, totalChunks: pages, timeoutMs: REQUEST_TIMEOUT_MS };
     const outgoing = this.#sending.begin(plan);
     let hasEnded = false;
@@ -167,6 +165,22 @@ class Probe {
       // A request that has not ended is cancelled; what it holds is released.
       if (!hasEnded) await unlessGone(outgoing.cancel());
       await unlessGone(this.#receiving.release({ request, epoch: outgoing.epoch ?? sender.epoch }));
+    }
+  }
+
+  /** Rejects `deadline_exceeded` when the sender keeps the memory of earlier rounds. */
+  async #fill(keys: readonly string[]): Promise<SourceChunk[]> {
+    const late = new AbortController();
+    const { agent } = this.#pair.sender;
+    const message = `agent ${agent} did not release source memory within ${RELEASE_TIMEOUT_MS} ms`;
+    const timer = setTimeout(() => late.abort(new KvferryError('deadline_exceeded', message)), RELEASE_TIMEOUT_MS);
+    try {
+      return await this.#sending.fill(
+        keys.map((key, page) => ({ key, bytes: () => this.#bytes.bytesOf(page) })),
+        AbortSignal.any([this.#options.signal, late.signal]),
+      );
+    } finally {
+      clearTimeout(timer);
     }
   }
 
