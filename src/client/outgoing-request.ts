@@ -140,7 +140,7 @@ export class OutgoingRequest {
     }
     if (result.inDoubt) lendings?.givenUp(request, batch);
     else lendings?.refused(request, batch);
-    // Nothing of the request has begun, so nothing of it will end.
+    // The request has not begun, so no event will announce its end.
     if (batch === 0 && !result.inDoubt) ends.forget(request);
     throw result.error;
   }

@@ -7,7 +7,7 @@ export interface ListenAddress {
 }
 
 const PORT_MAX = 65_535;
-/** Whoever says nothing else shows nothing to other machines. */
+/** Default host, which other machines cannot reach. */
 const LOOPBACK = '127.0.0.1';
 const ADDRESS = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):|:)?(\d{1,5})$/;
 

@@ -168,7 +168,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
         expect(acquired.keys.toSorted()).toEqual(keysOf(step));
         expect(cluster.wrongPages(acquired)).toEqual([]);
         expect(acquired.arena.epoch).not.toBe(deadEpoch);
-        // A handle of the process that died: nobody listens there, and its successor knows no such pages.
+        // The pages belong to the dead process. Its subject has no subscriber, and its successor does not know these pages.
         const commit = {
           v: 1,
           request: step,

@@ -1,4 +1,4 @@
-/** Real agents: processes of their own, a real nats-server, real shared memory, the native fabric. */
+/** Real agents, each in its own process, with a real nats-server, real shared memory and the native fabric. */
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -91,7 +91,7 @@ export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<Op
   return Promise.all([...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { limit: 0 })));
 }
 
-/** One that people may kill is started again. */
+/** Starts an agent. If users may kill it, the agent is restarted after a kill. */
 function keepAgent(agent: string, role: Role, options: ClusterOptions): ChildProcess | SupervisedChild {
   if (!options.allowFaults) return startAgent(agent, role, options);
   return new SupervisedChild({

@@ -1,4 +1,4 @@
-/** What the demo found: as JSON for programs, as a table for people. */
+/** The result of the demo: JSON for programs, a table for people. */
 
 import { type Percentiles, rounded } from '../../figures/statistics.js';
 import { formatBytes } from '../../figures/units.js';

@@ -1,4 +1,4 @@
-/** Times in milliseconds, as they were measured. */
+/** Measured times in milliseconds. */
 import { rounded } from '../../../src/figures/statistics.js';
 
 export interface Summary {

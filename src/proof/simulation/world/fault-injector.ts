@@ -1,4 +1,4 @@
-/** Makes the faults of a scenario happen: to messages, to writes, to processes and to lines. */
+/** Injects the faults of a scenario into messages, writes, processes and connections to NATS. */
 
 import { Random } from '../../../figures/random.js';
 import type { Envelope, Fate } from '../memory-control.js';

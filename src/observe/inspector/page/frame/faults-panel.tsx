@@ -10,7 +10,7 @@ import { PanelFrame } from './panel.js';
 
 const meanings: Record<Fault, string> = {
   kill: 'Ends the process at once, as a crash does.',
-  stop: 'Freezes the process for a while. Others hold it for lost after three heartbeats.',
+  stop: 'Freezes the process for a while. Its peers declare it dead after 2.75 heartbeats.',
   partition: 'Cuts it off from NATS for a while.',
   heal: 'Ends whatever was done to it.',
   'slow-write': 'Makes its writes slow for a while, so that you can watch them.',
