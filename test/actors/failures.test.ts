@@ -249,7 +249,7 @@ describe('deadlines', () => {
 });
 
 describe('P9: an answer that cannot be true', () => {
-  test('is refused with its field, and the receiver is told to give everything up', async () => {
+  test('a bad reply is refused with its field, and the receiver gives everything back', async () => {
     const made = clusters.create();
     const epoch = 'a'.repeat(16);
     const heard: { operation: string; reason?: { code: string; field: string } }[] = [];

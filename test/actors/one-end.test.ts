@@ -1,4 +1,4 @@
-/** P12: every accepted request has one end, also when agents were away, or each held the other for lost. */
+/** P12: every accepted request has one end. That holds when agents were absent, or when each declared the other dead. */
 import { expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import { type Cluster, useCluster } from './support.js';

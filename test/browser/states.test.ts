@@ -96,7 +96,7 @@ test('an arena of 4,000 pages fits, and each page can be reached', async () => {
   await page.getByText('No agent knows page 3998').waitFor();
 });
 
-test('a provider that cannot be had is named with the reason', async () => {
+test('an unavailable provider is named with the reason', async () => {
   const source = new FixedSource();
   source.show([decodeAgent('f50', 50)]);
   const { url } = await serve(source);

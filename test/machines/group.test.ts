@@ -27,7 +27,7 @@ describe('ready', () => {
     expect(walk.context).toMatchObject({ complete: [2, 0, 1], end: 'ready', failure: null });
   });
 
-  test('P17: every rank is told before it is announced', () => {
+  test('P17: every rank receives the end before it is announced', () => {
     const walk = new Walk(groupMachine, input, present).send(completed(0), completed(1), completed(2));
     expect(walk.take()).toEqual([['tellRanks']]);
     walk.send({ type: 'ranks.told' });
@@ -36,7 +36,7 @@ describe('ready', () => {
     expect(walk.isOver).toBe(true);
   });
 
-  test('P6, P17: what comes while the ranks are told changes nothing', () => {
+  test('P6, P17: a message while the ranks are notified changes nothing', () => {
     const walk = new Walk(groupMachine, input, present).send(completed(0), completed(1), completed(2));
     walk.take();
     walk.send(failed(1), { type: 'end.announced', end: 'failed', failure });
@@ -56,7 +56,7 @@ describe('one rank does not succeed', () => {
     expect(walk.take()).toEqual([['announce']]);
   });
 
-  test('P17: it is announced without waiting for the ranks to be told', () => {
+  test('P17: the announcement does not wait for silent ranks', () => {
     const walk = new Walk(groupMachine, input, present).send(failed(2));
     expect(walk.take()).toEqual([['announce'], ['tellRanks']]);
   });

@@ -108,7 +108,7 @@ describe('ready', () => {
     expect(walk.context).toMatchObject({ chunks: 4, deduplicated: 3, joined: 3, bytes: 10 });
   });
 
-  test('P1: the sender is told of each batch whose joined chunks are all here, once', () => {
+  test('P1: the sender gets one notice for each batch whose joined chunks are all ready', () => {
     const walk = start().send(allocated(0, false, { joined: 2 }), allocated(1, true, { joined: 1, written: 1 }));
     walk.send(here(1, { joined: 1 }));
     expect(walk.take()).toEqual([joinedNotice(1)]);
@@ -183,7 +183,7 @@ describe('the end', () => {
     });
   });
 
-  test('P15: it is told how its leases ended, and is gone', () => {
+  test('P15: the end of its leases ends the machine', () => {
     for (const cause of ['released', 'expired'] as const) {
       const walk = start().send(allocated(0, true, { ready: 4 }));
       walk.take();
@@ -230,7 +230,7 @@ describe('one rank of several', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure: { code: 'inconsistent_reply' } });
   });
 
-  test('P17: however it wants to end, the lead has the last word', () => {
+  test('P17: however it wants to end, the lead decides the end', () => {
     const walk = arrived();
     walk.take();
     walk.send(end('cancelled'));

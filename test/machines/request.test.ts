@@ -39,7 +39,7 @@ const cancelTransfers = (why: unknown) => ['cancelTransfers', { failure: why }];
 const over = [['sendDrained'], ['announce'], ['reportEnded']];
 
 describe('the way of a request', () => {
-  test('every batch is moved by one transfer, and the receiver has the last word', () => {
+  test('every batch is moved by one transfer, and the receiver decides the end', () => {
     const walk = start().send(added(0), added(1, true));
     expect(walk.take()).toEqual([
       ['startTransfer', { batch: 0 }],

@@ -36,7 +36,7 @@ const handOver = (part: number, positions: readonly number[], pages: readonly nu
 });
 const settle: TransferEvent = { type: 'transfer.settle' };
 
-/** Position 1 is ready, position 3 is joined, 0 and 2 are to be written. */
+/** Position 1 is ready, position 3 is joined, 0 and 2 must be written. */
 const mixed = replied({ pages: [7, 5], generations: [3, 4], alreadySent: [3, 1], joined: [3] });
 
 describe('the way of a batch', () => {
@@ -322,7 +322,7 @@ describe('over every order of events', () => {
       ),
     );
 
-  /** A sound reply: each position is to be written, ready or joined. */
+  /** A sound reply: each position is either written, ready or joined. */
   function allocation(count: number): fc.Arbitrary<TransferEvent> {
     return fc.array(fc.constantFrom('write', 'ready', 'join'), { minLength: count, maxLength: count }).map((kinds) =>
       replied({

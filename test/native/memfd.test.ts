@@ -1,4 +1,4 @@
-/** Sources that engines make with memfd_create, attached by way of /proc: nothing of them is in any directory. */
+/** Sources that engines make with memfd_create, attached by a path in /proc. They have no file in any directory. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -39,7 +39,7 @@ function inMemory(script: string): ChildProcess {
 }
 
 describe('a child process', () => {
-  test('ends when it is told to', async () => {
+  test('ends on request, within its limit', async () => {
     const child = await start("process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)");
     expect(await child.stop()).toBe(ENDED_WELL);
     expect(await child.stop()).toBe(ENDED_WELL);

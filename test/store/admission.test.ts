@@ -6,7 +6,7 @@ const names = (prefix: string, count: number) => Array.from({ length: count }, (
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 describe('waking those who wait', () => {
-  test('S9: nobody is told of memory that was not freed', () => {
+  test('S9: waiting requests are not checked when no memory was freed', () => {
     const store = new TestStore({ pages: 2 });
     store.makeReady('a', ['k0', 'k1']);
     store.makeReady('b', ['k0', 'k1']);

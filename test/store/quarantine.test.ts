@@ -62,7 +62,7 @@ describe('a write may be under way', () => {
     expect(store.drained('a')).toEqual([pagesFreed(1)]);
   });
 
-  test('P5: drained can overtake the end: nothing of that request can land any more', () => {
+  test('P5: drained before the end → no write of that request can land later', () => {
     const store = new TestStore();
     store.allocate('a', ['k0', 'k1']);
 

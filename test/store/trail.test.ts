@@ -50,7 +50,7 @@ test('the life of a chunk, from its page to its release', () => {
   ]);
 });
 
-test('chunks that are here, that another writes, and that are new are told apart', () => {
+test('ready, joined and new chunks are separate steps', () => {
   const { run } = trailed();
   run(allocate('e1/a', ['k0']));
   run(commit('e1/a', [0]));

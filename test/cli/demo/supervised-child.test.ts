@@ -58,7 +58,7 @@ test('starts another process when one was killed, under the same name', async ()
   expect(await child.stop()).toBe('ended with exit status 0');
 });
 
-test('starts none when it is told to stop while none is there', async () => {
+test('an order to stop while no child runs → starts none', async () => {
   const { child, kills, started, killed } = supervised(LIVES, 60_000);
   process.kill(await started(1), 'SIGKILL');
   await killed();

@@ -42,7 +42,7 @@ describe('a screen', () => {
   test('is given back when the process ends otherwise', () => {
     const { terminal, exits } = open();
     terminal.take();
-    // What it has asked to be told of; that of a real end would end the test too.
+    // Calls the listener of the process: a real exit would end the test too.
     (process.listeners('exit').at(-1) as () => void)();
     expect(terminal.take()).toBe('\u001B[?25h\u001B[?1049l');
     expect(process.listenerCount('exit')).toBe(exits);

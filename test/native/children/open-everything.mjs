@@ -1,5 +1,5 @@
 /**
- * Opens two fabrics in one process, keeps a write in flight, and then leaves in the way it is told.
+ * Opens two fabrics in one process, keeps a write in flight, and then exits in the requested way.
  * Arguments: path of the facade, provider, directory, way.
  */
 import { writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * A receiver. Says where it is and what it grants, then grants and revokes as it is told, a line each.
+ * A receiver. Prints its address and its grant, then grants and revokes on request, one line each.
  * Arguments: path of the facade, provider, directory.
  */
 import { createInterface } from 'node:readline';

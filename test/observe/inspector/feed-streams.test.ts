@@ -75,7 +75,7 @@ test('the cluster is watched as long as a page is open', async () => {
   await unwatched;
 });
 
-test('a page that does not read loses some, is told how much, and holds up no other', async () => {
+test('a page that does not read loses events, gets a notice, and delays no other', async () => {
   const source = new FixedSource();
   const inspector = await start(source);
   const { port } = new URL(inspector.url);
@@ -97,7 +97,7 @@ test('a page that does not read loses some, is told how much, and holds up no ot
       text = (text + part).slice(-2_000_000);
       const dropped = /event: dropped\ndata: {"events":(\d+)}/.exec(text);
       if (dropped !== null) resolve(Number(dropped[1]));
-      // There is room again; with the next event it is told.
+      // There is room again: the notice comes with the next event.
       else source.history.addCluster(cluster(100));
     });
   });

@@ -232,7 +232,7 @@ test('entries are found by agent, actor, request and time: the newest, in time o
   expect(times({ request: 'r2' })).toEqual([]);
 });
 
-test('who listens hears what is new, until it is told to stop', () => {
+test('a listener receives new data until it unsubscribes', () => {
   const history = new History();
   const heard: unknown[] = [];
   const stop = history.listen({

@@ -294,7 +294,7 @@ test('what is asked has a deadline: it is ready although an agent does not answe
   await frozen;
 });
 
-describe('nothing is told twice', () => {
+describe('no entry comes twice', () => {
   const entriesOf = (source: LiveSource) =>
     source.history.entries({ agent: 'prefill-0' }, 1000).map(({ entry }) => entry.n);
 

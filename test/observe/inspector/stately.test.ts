@@ -51,7 +51,7 @@ function sourceWith(...rows: ActorView[]): FixedSource {
 }
 
 describe("Stately's inspector", () => {
-  test('is told who is there, with machine, state and context', async () => {
+  test('a tool gets every live actor with machine, state and context', async () => {
     const source = sourceWith(request);
     const event = await receive(await start(source)).next();
     expect(event).toMatchObject({
@@ -71,7 +71,7 @@ describe("Stately's inspector", () => {
     expect(Object.keys(machine.states)).toEqual(['running', 'settled', 'aborting', 'ended']);
   });
 
-  test('parents are told before their children', async () => {
+  test('parents come before their children', async () => {
     const transfer = { machine: 'transfer', actor: `transfer ${SENDER_EPOCH}/r1/0`, state: 'writing' } as const;
     const agent = { machine: 'agent', actor: 'agent p', state: 'running' } as const;
     const rows = [{ ...request, ...transfer }, request, { ...request, ...agent }];
@@ -146,7 +146,7 @@ describe("Stately's inspector", () => {
     expect(await attach({}, addressOf(inspector).replace('stately', 'api/feed'))).toBe(refused);
   });
 
-  test('a relay is told the same, again after it has been away', async () => {
+  test('a relay gets the same, and again after a reconnection', async () => {
     const relay = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     onTestFinished(() => void relay.close());
     await once(relay, 'listening');

@@ -190,7 +190,7 @@ describe('times', () => {
 });
 
 describe('the arena', () => {
-  test('pages add up to all of them, and are told apart by who keeps them', async () => {
+  test('pages add up to the arena, by the kind of their owner', async () => {
     const { made, decode } = await watchedCluster({ retainedMax: 8 });
     const { epoch } = await made.put('prefill-0', 'cached', ['k0']);
     await made.ended('cached');
@@ -218,7 +218,7 @@ describe('the arena', () => {
     expect(await decode.values('kvferry_quarantine_age_seconds')).toEqual({ '': 0 });
   });
 
-  test('chunks that were there, and that another request was writing, are told apart', async () => {
+  test('ready chunks and joined chunks have separate counts', async () => {
     const { made, decode, prefill } = await watchedCluster();
     await made.put('prefill-0', 'first', ['k0']);
     await made.ended('first');

@@ -115,7 +115,7 @@ test('leases expire: the recording replays without any difference', async () => 
   await expectTheSame(cluster, { ready: 1 });
 });
 
-test('a write fails, bad messages are refused, and agents stop when they are told to', async () => {
+test('a write fails, bad messages are refused, and agents stop on request', async () => {
   const cluster = new RecordedCluster();
   const decode = await cluster.agent('decode-0', 'decode');
   const prefill = await cluster.agent('prefill-0', 'prefill');

@@ -3,7 +3,7 @@ import { failpointNames } from '../../../src/proof/failpoints/failpoint-names.js
 import { parseFailpoints } from '../../../src/proof/failpoints/failpoint-spec.js';
 import { messageOf, operations, peerOperations, subjects } from '../../../src/protocol/subjects.js';
 
-describe('what failpoints are told', () => {
+describe('the specification of failpoints', () => {
   test('a list of names, each with an action and when', () => {
     expect(
       parseFailpoints('commit.sending=kill, write.underway=stop@3,,write.starting=delay:250,grant.done=fail'),

@@ -41,7 +41,7 @@ export function commitsOf(model: Model, id: HolderId, batch: number): CommandOf<
   return commits;
 }
 
-/** The sender's refusal of the last hand-over to a batch, if the sender has written nothing of it. */
+/** The sender's refusal of the last hand-over to a batch, if the sender has written no part of it. */
 export function declineOf(model: Model, id: HolderId, batch: number): CommandOf<'decline'> | undefined {
   const right = model.rightsOf(id, batch).findLast(({ part, delivered }) => part > 0 && !delivered);
   if (right === undefined || model.stopped.has(right.holder)) return undefined;

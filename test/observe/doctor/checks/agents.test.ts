@@ -89,7 +89,7 @@ describe('their health', () => {
     expect(check(decode({ status: 'silent' }))).toEqual([]);
   });
 
-  test('is told by counters', () => {
+  test('counters of faults → warnings and problems', () => {
     expect(
       check(decode({ status: { counters: { invariants_broken: 1, actors_crashed: 2, pages_freed: 9 } } })),
     ).toEqual([
@@ -106,7 +106,7 @@ describe('their health', () => {
     ]);
   });
 
-  test('is told by pages that are held back', () => {
+  test('pages that stay in quarantine → a warning', () => {
     expect(check(decode({ status: { quarantineAgeMs: 75_000 } }))).toEqual([
       [
         'warning',
@@ -116,7 +116,7 @@ describe('their health', () => {
     ]);
   });
 
-  test('is told by an arena that is full while others wait', () => {
+  test('a full arena while requests wait → a warning', () => {
     const pages = { total: 128, free: 4, writing: 60, ready: 64, quarantined: 0, reserved: 4, retained: 0 };
     expect(check(decode({ status: { pages, queued: 3 } }))).toEqual([
       [
@@ -195,7 +195,7 @@ describe('the way between two agents', () => {
     ]);
   });
 
-  test('is told by the sender alone', () => {
+  test('only the sender reports a connection', () => {
     expect(check({ side: 'sender', fallback: ['verbs: none'] })).toEqual([]);
   });
 });
@@ -216,7 +216,7 @@ describe('traffic', () => {
     ]);
   });
 
-  test('cannot be told when the process is another one, or silent', () => {
+  test('another process or a silent one → no rate', () => {
     expect(check(prefill({ before: { ...before, epoch: '00000000000000ee' } }))).toEqual([]);
     expect(check(prefill({ status: 'silent' }))).toEqual([]);
   });

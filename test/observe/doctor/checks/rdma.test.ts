@@ -23,7 +23,7 @@ test('most machines have no RDMA device', () => {
   expect(brief(checkRdma(examination()))).toEqual([['ok', 'no RDMA device; bytes between hosts move by TCP']]);
 });
 
-test('a device that is up and can be had', () => {
+test('a device that is up and available', () => {
   const files = { ...port, ...deviceFiles };
   expect(check({ files }, [verbsOffer], ['verbs'])).toEqual([up, ['ok', 'verbs is available on mlx5_0']]);
 });

@@ -42,7 +42,7 @@ test("steps are in order: messages with both ends, the store's steps, bytes, the
   expect(more).toBe(0);
 });
 
-test('a failure is told with its reason, where it was noticed and at the end', () => {
+test('a failure shows its reason where it was noticed and at the end', () => {
   const reason = { code: 'sender_lost', message: 'p is gone' } as const;
   const entries = [state('d', 105, 'ingest', 'deciding', { reason })];
   const { steps } = layOutSequence({ request: request({ end: 'failed', reason, endedMs: 106 }), entries });
