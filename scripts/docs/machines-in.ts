@@ -6,7 +6,7 @@ import { type AnyStateMachine, StateMachine } from 'xstate';
 
 export async function machinesIn(folder: string): Promise<ReadonlyMap<string, AnyStateMachine>> {
   const machines = new Map<string, AnyStateMachine>();
-  const files = (await readdir(folder)).filter((file) => ['.js', '.ts'].includes(extname(file))).sort();
+  const files = (await readdir(folder)).filter((file) => /(?<!\.d)\.[jt]s$/.test(file)).sort();
   for (const file of files) {
     const module = (await import(pathToFileURL(join(folder, file)).href)) as Record<string, unknown>;
     for (const [name, value] of Object.entries(module)) {
