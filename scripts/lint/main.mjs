@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { complaints, readIn } from './check-rooms.mjs';
+import { complaintsAboutSizes } from './file-sizes.mjs';
 import { complaintsAboutTests } from './test-names.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -14,6 +15,6 @@ const removed = new Set(execFileSync('git', ['ls-files', '--deleted'], { cwd: ro
 const files = listed.split('\n').filter((file) => file !== '' && !removed.has(file));
 
 const read = readIn(root);
-const found = [...complaints(files, read), ...complaintsAboutTests(files, read)];
+const found = [...complaints(files, read), ...complaintsAboutSizes(files, read), ...complaintsAboutTests(files, read)];
 for (const complaint of found) console.error(complaint);
 process.exitCode = found.length > 0 ? 1 : 0;

@@ -11,14 +11,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   AuthorizationError,
-  ClosedConnectionError,
   connect,
   createInbox,
-  DrainingConnectionError,
   type Msg,
-  type MsgHdrs,
   type NatsConnection,
-  headers as natsHeaders,
   type Status,
 } from '@nats-io/transport-node';
 import type {
@@ -32,6 +28,8 @@ import { KvferryError } from '../protocol/errors.js';
 import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { parseNatsAddress } from './nats-address.js';
+import { closed, disconnected, unanswered, unsent } from './nats-errors.js';
+import { fromNats, isNoResponders, toNats } from './nats-headers.js';
 
 /** Most bytes of messages that are kept during an outage. */
 const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
@@ -44,8 +42,6 @@ const PING_INTERVAL_MS = 5_000;
 const PINGS_UNANSWERED_MAX = 2;
 /** Time that `close` waits until the server has received all published messages. */
 const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
-/** Status of the answer of NATS to a request without a subscriber. */
-const NO_RESPONDERS_STATUS = 503;
 
 /** Where the connection reports outages and lost messages. A logger of pino is one. */
 export interface ControlLogger {
@@ -314,7 +310,7 @@ class NatsControl implements ControlPort {
   #disconnected(): void {
     if (this.#closing !== undefined) return;
     this.#status = 'disconnected';
-    this.#logger?.warn({}, 'NATS is away');
+    this.#logger?.warn({}, 'NATS is disconnected');
     this.#endWaits(disconnected());
     this.#report();
   }
@@ -322,7 +318,7 @@ class NatsControl implements ControlPort {
   #reconnected(): void {
     if (this.#closing !== undefined) return;
     this.#status = 'connected';
-    this.#logger?.info({}, 'NATS is back');
+    this.#logger?.info({}, 'NATS is connected again');
     for (const { subject, body, headers } of this.#outbox.splice(0)) {
       this.#connection.publish(subject, body, toNats(headers));
     }
@@ -356,50 +352,4 @@ class NatsControl implements ControlPort {
       `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}`,
     );
   }
-}
-
-function isNoResponders(message: Msg): boolean {
-  return message.data.length === 0 && headersOf(message)?.code === NO_RESPONDERS_STATUS;
-}
-
-/** Undefined when there are no headers, or when they cannot be parsed. */
-function headersOf(message: Msg): MsgHdrs | undefined {
-  try {
-    return message.headers;
-  } catch {
-    return undefined;
-  }
-}
-
-function fromNats(message: Msg): MessageHeaders | undefined {
-  const headers = headersOf(message);
-  if (headers === undefined) return undefined;
-  // Names that differ only in case are one name. Its first value counts.
-  const entries = [...headers].map(([name, [value = '']]) => [name.toLowerCase(), value] as const);
-  return Object.fromEntries(entries.reverse());
-}
-
-function toNats(headers: MessageHeaders | undefined): { headers?: MsgHdrs } {
-  if (headers === undefined) return {};
-  const written = natsHeaders();
-  for (const [name, value] of Object.entries(headers)) written.set(name, value);
-  return { headers: written };
-}
-
-function closed(cause?: unknown): KvferryError {
-  return new KvferryError('closed', 'the connection to NATS is closed', { cause });
-}
-
-function disconnected(): KvferryError {
-  return new KvferryError('disconnected', 'NATS is away');
-}
-
-function unanswered(subject: string, timeoutMs: number): KvferryError {
-  return new KvferryError('deadline_exceeded', `no answer from ${subject} within ${timeoutMs} ms`);
-}
-
-function unsent(subject: string, cause: unknown): KvferryError {
-  if (cause instanceof ClosedConnectionError || cause instanceof DrainingConnectionError) return closed(cause);
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new KvferryError('disconnected', `request to ${subject} failed: ${reason}`, { cause });
 }

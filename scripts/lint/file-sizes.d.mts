@@ -1,0 +1,1 @@
+export function complaintsAboutSizes(files: readonly string[], read: (file: string) => string): string[];

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { complaintsAboutSizes } from '../../scripts/lint/file-sizes.mjs';
+
+const lines = (count: number) => 'x\n'.repeat(count);
+
+test('a source file of 401 lines → named with its length, one of 400 is not', () => {
+  const files = ['src/a.ts', 'src/b.css', 'src/native/cc/core/c.cc'];
+  expect(complaintsAboutSizes(files, (file) => lines(file === 'src/a.ts' ? 400 : 401))).toEqual([
+    'src/b.css: 401 lines; split it, since a file has at most 400',
+    'src/native/cc/core/c.cc: 401 lines; split it, since a file has at most 400',
+  ]);
+});
+
+test('tests and generated files may be longer than source files', () => {
+  expect(complaintsAboutSizes(['test/a.test.ts', 'package-lock.json'], () => lines(900))).toEqual([]);
+});
