@@ -47,14 +47,14 @@ describe.skipIf(missing !== undefined)(`inspector${missing === undefined ? '' : 
     await using cluster = await RealCluster.start();
     const args = ['--inspect-address', '0'];
     const agent = await cluster.agent('decode-0', 'decode', 'same-host', { args });
-    await agent.logged('inspector is served');
-    const url = /"url":"([^"]+)"/.exec(agent.log.find((line) => line.includes('inspector is served')) ?? '')?.[1] ?? '';
+    await agent.logged('inspector listening');
+    const url = /"url":"([^"]+)"/.exec(agent.log.find((line) => line.includes('inspector listening')) ?? '')?.[1] ?? '';
     const { source, agents } = await get<ClusterView>(url, '/api/cluster');
     expect([source.faultsAllowed, agents.map(({ agent: name }) => name)]).toEqual([false, ['decode-0']]);
     const other = await cluster.agent('decode-1', 'decode', 'same-host', {
       args: ['--inspect-address', new URL(url).host],
     });
-    await other.logged('inspector is not served');
+    await other.logged('inspector not started');
     expect(await other.end('SIGTERM')).toBe(0);
     expect(await agent.end('SIGTERM')).toBe(0);
   });
@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined)(`inspector${missing === undefined ? '' : 
     const size = ['--requests', '4', '--page-bytes', '64KiB', '--quiet-bytes', '2MiB'];
     const program = new Program('demo', '--inspect', ...size);
     const url = await program.said(/^Inspector: (.+)$/);
-    await program.said(/^The inspector stays/);
+    await program.said(/^The inspector and a light load keep running/);
     const moved = await poll(START_TIMEOUT_MS, async () => {
       const requests = await get<RequestView[]>(url, '/api/requests?state=ready&text=go-on');
       return requests.length > 0 ? requests : undefined;

@@ -10,7 +10,7 @@ const serving = ['--metrics-address', '127.0.0.1:0'];
 
 /** URL of the metrics of an agent, from its log. */
 function urlOf(agent: AgentProcess): string {
-  const line = agent.log.find((each) => each.includes('metrics are served')) ?? '{}';
+  const line = agent.log.find((each) => each.includes('metrics listening')) ?? '{}';
   return (JSON.parse(line) as { url: string }).url;
 }
 
@@ -151,9 +151,7 @@ describe.skipIf(missing !== undefined)(`metrics${missing === undefined ? '' : ` 
     const second = new AgentProcess('decode-1', ['--nats-url', cluster.url, '--metrics-address', port]);
     expect(await second.ended).toBe(2);
     expect(second.log.join('\n')).toMatch(
-      new RegExp(
-        `^kvferry: metrics cannot be served at 127.0.0.1:${port}: .*EADDRINUSE.* \\[invalid_configuration\\]$`,
-      ),
+      new RegExp(`^kvferry: cannot serve metrics at 127.0.0.1:${port}: .*EADDRINUSE.* \\[invalid_configuration\\]$`),
     );
   });
 

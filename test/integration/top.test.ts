@@ -24,7 +24,7 @@ describe.skipIf(missing !== undefined)(`kvferry top ${missing ?? ''}`, () => {
     const rows = stdout.map((line) => line.trim().split(/ {2,}/));
     expect(rows.slice(0, 3)).toEqual([
       ['kvferry top', cluster.url, 'every 0.5 s'],
-      ['2 agents', '1 requests', '0.00 GB/s', 'ends/s: 0 ready, 0 failed, 0 cancelled, 0 expired'],
+      ['2 agents', '1 requests (2 rows)', '0.00 GB/s', 'ends/s: 0 ready, 0 failed, 0 cancelled, 0 expired'],
       [''],
     ]);
     expect(rows[4]).toEqual('decode-0 decode running same-host - 0 0 [rrrr............] 12/16 0 - 0'.split(' '));
