@@ -49,7 +49,10 @@ async function perform(options: RunOptions, say: (line: string) => void, teardow
   const results: Partial<Record<SuiteName, SuiteResult>> = {};
   for (const name of options.suites) results[name] = await runAlone(suites[name], bench, teardown, say);
   return {
-    ...{ command, quick, machine: describeMachine(), versions },
+    command,
+    quick,
+    machine: describeMachine(),
+    versions,
     seconds: rounded((performance.now() - startMs) / MS_PER_S),
     suites: results,
     targets: judge(results),

@@ -31,8 +31,13 @@ export class KvferrySystem implements System {
     this.#timeline = timeline;
     this.#contents = contents;
     this.#store = new Store({
-      ...{ pages, pageBytes: 1, leaseMs: LEASE_MS, tombstonesMax: HOLDERS_MAX, tombstoneMs: LEASE_MS },
-      ...{ holdersMax: HOLDERS_MAX, retainedMax: 0 },
+      pages,
+      pageBytes: 1,
+      leaseMs: LEASE_MS,
+      tombstonesMax: HOLDERS_MAX,
+      tombstoneMs: LEASE_MS,
+      holdersMax: HOLDERS_MAX,
+      retainedMax: 0,
     });
     for (let sender = 0; sender < SENDERS; sender += 1) {
       this.#execute({ type: 'grant', grant: grantOf(sender), epoch: epochOf(sender) });

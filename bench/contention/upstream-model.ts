@@ -72,7 +72,13 @@ export class UpstreamModel implements System {
       return;
     }
     const sending: Sending = {
-      ...{ request, outcome, tracked: [], batchesPut: 1, batchesPlaced: 0, batchesWritten: 0, aborted: false },
+      request,
+      outcome,
+      tracked: [],
+      batchesPut: 1,
+      batchesPlaced: 0,
+      batchesWritten: 0,
+      aborted: false,
     };
     this.#sending.set(request.name, sending);
     const chunks = request.batches.flat().length;

@@ -26,7 +26,10 @@ export function messageSizes({ keys: count, shared }: Pick<ControlCase, 'keys' |
   const alreadySent = Array.from({ length: count - fresh }, (_, index) => index);
   const part = { batch: 0, last: true, totalChunks: count, timeoutMs: 60_000, keys };
   const put: z.input<typeof operationSchemas.put.request> = {
-    ...{ v, request: name.request, receiver: 'bench-decode', ...part },
+    v,
+    request: name.request,
+    receiver: 'bench-decode',
+    ...part,
     source: [{ segment: 'bench', offset: 0, ...one }],
   };
   const allocate: z.input<typeof peerSchemas.allocate.request> = {
@@ -37,7 +40,12 @@ export function messageSizes({ keys: count, shared }: Pick<ControlCase, 'keys' |
     lengths: [one],
   };
   const commit: z.input<typeof peerSchemas.commit.request> = {
-    ...{ v, ...name, batch: 0, part: 0, pages, generations },
+    v,
+    ...name,
+    batch: 0,
+    part: 0,
+    pages,
+    generations,
     lengths: [{ length: 1, count: Math.max(1, fresh) }],
   };
   const allocateReply: z.input<typeof peerSchemas.allocate.reply> = {

@@ -43,7 +43,9 @@ export class Requests {
   /** Chunks that lie one after the other from chunk `first` of the source on. */
   chunks(keys: readonly string[], chunkBytes: number, first = 0): SourceChunk[] {
     return keys.map((key, index) => ({
-      ...{ key, segment: SEGMENT, length: chunkBytes },
+      key,
+      segment: SEGMENT,
+      length: chunkBytes,
       offset: (first + index) * chunkBytes,
     }));
   }

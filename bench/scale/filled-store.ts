@@ -21,8 +21,13 @@ export class FilledStore {
 
   constructor({ pages, trackedKeys, liveRequests }: Filling) {
     this.#store = new Store({
-      ...{ pages, pageBytes: 1, leaseMs: UNLIMITED, retainedMax: 0 },
-      ...{ tombstonesMax: 1000, tombstoneMs: UNLIMITED, holdersMax: UNLIMITED },
+      pages,
+      pageBytes: 1,
+      leaseMs: UNLIMITED,
+      retainedMax: 0,
+      tombstonesMax: 1000,
+      tombstoneMs: UNLIMITED,
+      holdersMax: UNLIMITED,
     });
     this.#store.execute({ type: 'grant', grant: GRANT, epoch: EPOCH }, 0);
     for (let left = trackedKeys; left > 0; left -= KEYS_PER_REQUEST) {

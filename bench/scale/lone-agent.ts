@@ -30,15 +30,26 @@ export class LoneAgent {
     this.#agent = new Agent(
       {
         ...{ agent: NAME, role: 'decode', providers: ['memory'], arena: { ...none, pages }, staging: none },
-        ...{ heartbeatMs: LONG_MS, connectTimeoutMs: LONG_MS, attemptTimeoutMs: LONG_MS, inquireIntervalMs: LONG_MS },
-        ...{ writeDrainTimeoutMs: LONG_MS, shutdownTimeoutMs: 0, leaseMs: LONG_MS, retainedMax: 0 },
-        ...{ sweepIntervalMs: LONG_MS, tombstoneMs: LONG_MS, tombstonesMax: 10_000, requestsMax: 100_000 },
+        heartbeatMs: LONG_MS,
+        connectTimeoutMs: LONG_MS,
+        attemptTimeoutMs: LONG_MS,
+        inquireIntervalMs: LONG_MS,
+        writeDrainTimeoutMs: LONG_MS,
+        shutdownTimeoutMs: 0,
+        leaseMs: LONG_MS,
+        retainedMax: 0,
+        sweepIntervalMs: LONG_MS,
+        tombstoneMs: LONG_MS,
+        tombstonesMax: 10_000,
+        requestsMax: 100_000,
         journalEntries: 16_384,
         auditIntervalMs: 0,
-        ...{ faultsAllowed: false },
+        faultsAllowed: false,
       },
       {
-        ...{ control: this.#control, clock, fabric: new MemoryFabricNetwork(clock).open('memory') },
+        control: this.#control,
+        clock,
+        fabric: new MemoryFabricNetwork(clock).open('memory'),
         ...{ logger: pino({ level: 'silent' }), newEpoch: () => EPOCH, version: 'bench' },
       },
     );
@@ -58,8 +69,15 @@ export class LoneAgent {
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
     const lengths = [{ length: 1, count: keys.length }];
     const { pages, generations } = await this.#ask('allocate', {
-      ...{ v: PROTOCOL_VERSION, ...name, grant: this.#grants[sender] ?? '', batch: 0, last: true },
-      ...{ totalChunks: keys.length, timeoutMs: LONG_MS, keys: [...keys], lengths },
+      v: PROTOCOL_VERSION,
+      ...name,
+      grant: this.#grants[sender] ?? '',
+      batch: 0,
+      last: true,
+      totalChunks: keys.length,
+      timeoutMs: LONG_MS,
+      keys: [...keys],
+      lengths,
     });
     await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
     const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
@@ -73,7 +91,8 @@ export class LoneAgent {
   async #connect(sender: number): Promise<void> {
     const { grant } = await this.#ask('connect', {
       ...{ v: PROTOCOL_VERSION, agent: `bench-prefill-${sender}`, epoch: epochOf(sender), heartbeatMs: LONG_MS },
-      ...{ provider: 'memory', connection: 1 },
+      provider: 'memory',
+      connection: 1,
     });
     this.#grants[sender] = grant.id;
   }

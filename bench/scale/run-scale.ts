@@ -79,13 +79,19 @@ export async function runScale(bench: Bench, teardown: Teardown): Promise<SuiteR
   };
   bench.progress.begin('scale', 4);
   const keys = await measureStores('store: tracked keys', 'trackedKeys', sizes.keys, (trackedKeys) => ({
-    ...{ trackedKeys, pages: trackedKeys + SPARE_PAGES, liveRequests: 0 },
+    trackedKeys,
+    pages: trackedKeys + SPARE_PAGES,
+    liveRequests: 0,
   }));
   const pages = await measureStores('store: pages', 'pages', sizes.pages, (count) => ({
-    ...{ trackedKeys: 0, pages: count, liveRequests: 0 },
+    trackedKeys: 0,
+    pages: count,
+    liveRequests: 0,
   }));
   const live = await measureStores('store: live requests', 'liveRequests', sizes.live, (liveRequests) => ({
-    ...{ trackedKeys: 0, pages: 2 * liveRequests + SPARE_PAGES, liveRequests },
+    trackedKeys: 0,
+    pages: 2 * liveRequests + SPARE_PAGES,
+    liveRequests,
   }));
   bench.progress.step('agent: senders');
   const question: AgentQuestion = { senders: sizes.senders, keysPerBatch: KEYS_PER_BATCH, batches, rounds };

@@ -84,7 +84,11 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const clock = new SystemClock();
   const tracing = await openTracing(config, { epoch, version, clock, logger });
   const real: AgentPorts = {
-    ...{ control, fabric, clock, logger, version },
+    control,
+    fabric,
+    clock,
+    logger,
+    version,
     newEpoch: () => epoch,
     tracer: tracing?.tracer,
   };

@@ -43,7 +43,10 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
       const one = flags.seed === undefined ? {} : { from: flags.seed, seeds: 1 };
       const { from, seeds, threads } = { ...flags, ...one };
       const result = await runSeeds({
-        ...{ fromSeed: from, seeds, threads: Math.min(threads, seeds), worker },
+        fromSeed: from,
+        seeds,
+        threads: Math.min(threads, seeds),
+        worker,
         untilFailure: flags.untilFailure === true,
         onProgress: (done, failed) => {
           if (done % PROGRESS_SEEDS === 0) terminal.err(`${done} of ${seeds} seeds, ${failed} failed`);

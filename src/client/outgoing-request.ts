@@ -125,7 +125,12 @@ export class OutgoingRequest {
     const last = lastGiven ?? this.#chunks + chunks.length === totalChunks;
     lendings?.lend(request, batch, chunks);
     const message = {
-      ...{ request, receiver, batch, last, totalChunks, timeoutMs },
+      request,
+      receiver,
+      batch,
+      last,
+      totalChunks,
+      timeoutMs,
       keys: chunks.map(({ key }) => key),
       source: sourceRuns(chunks),
       ...defined({ ranks }),

@@ -132,9 +132,13 @@ export class PrefillEngine {
   begin(plan: RequestPlan): OutgoingRequest {
     const { client, agent, callTimeoutMs } = this.#options;
     return new OutgoingRequest(plan, {
-      ...{ client, agent, callTimeoutMs },
-      ...{ clock: this.#clock, patienceMs: this.#patienceMs },
-      ...{ ends: this.#ends, lendings: this.#lendings },
+      client,
+      agent,
+      callTimeoutMs,
+      clock: this.#clock,
+      patienceMs: this.#patienceMs,
+      ends: this.#ends,
+      lendings: this.#lendings,
     });
   }
 

@@ -70,7 +70,10 @@ describe('audit', () => {
 function pieces(chunks: number): { segment: string; offset: number; length: number; count: number; stride: number }[] {
   const runs = Math.ceil(chunks / PAGE_BYTES);
   return Array.from({ length: runs }, (_, index) => ({
-    ...{ segment: 'engine', offset: 0, length: 1, stride: 1 },
+    segment: 'engine',
+    offset: 0,
+    length: 1,
+    stride: 1,
     count: Math.min(PAGE_BYTES, chunks - index * PAGE_BYTES),
   }));
 }

@@ -158,8 +158,13 @@ describe('inspect', () => {
     expect(actorsTotal).toBe(1);
     expect(actors).toEqual([
       {
-        ...{ machine: 'request', actor: 'request 0000000000000002/r1', request: 'r1', epoch: '0000000000000002' },
-        ...{ peer: 'decode-0', state: 'running.open', paths: ['request.running', 'request.running.open'] },
+        machine: 'request',
+        actor: 'request 0000000000000002/r1',
+        request: 'r1',
+        epoch: '0000000000000002',
+        peer: 'decode-0',
+        state: 'running.open',
+        paths: ['request.running', 'request.running.open'],
         ageMs: expect.closeTo(1000, -2),
         inStateMs: expect.closeTo(1000, -2),
         waiting: { gate: 'engine', text: 'the engine to put batch 1', endsInMs: expect.closeTo(9000, -2) },
@@ -222,7 +227,10 @@ describe('explain', () => {
       },
       holders: [
         {
-          ...{ request: 'holder', epoch, holds: 'ready, not released: 6 chunks leased', pages: 6 },
+          request: 'holder',
+          epoch,
+          holds: 'ready, not released: 6 chunks leased',
+          pages: 6,
           endsInMs: expect.closeTo(59_000, -4),
         },
       ],

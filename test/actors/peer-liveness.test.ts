@@ -70,8 +70,16 @@ class Watch {
   /** `decode-0` answers `describe` as this epoch, from now on. */
   answers(epoch: string): void {
     const reply = {
-      ...{ v: PROTOCOL_VERSION, ok: true, agent: 'decode-0', epoch, role: 'decode', state: 'running' },
-      ...{ version: 'test', heartbeatMs: HEARTBEAT_MS, endpoints: [], unavailable: [] },
+      v: PROTOCOL_VERSION,
+      ok: true,
+      agent: 'decode-0',
+      epoch,
+      role: 'decode',
+      state: 'running',
+      version: 'test',
+      heartbeatMs: HEARTBEAT_MS,
+      endpoints: [],
+      unavailable: [],
     };
     const control = this.network.connect('decode-0');
     control.subscribe(subjects.operations('decode-0'), (message) => message.respond(JSON.stringify(reply)));

@@ -150,7 +150,12 @@ export class ShownCluster implements AsyncDisposable {
     const request = name ?? `chat-${hash(this.#requests).slice(0, 6)}`;
     const source = chunks.map((chunk) => ({ segment: 'engine', offset: chunk * PAGE_BYTES, length: PAGE_BYTES }));
     this.#send(sender, 'put', {
-      ...{ request, receiver, batch: 0, last: true, totalChunks: chunks.length, timeoutMs: 30_000 },
+      request,
+      receiver,
+      batch: 0,
+      last: true,
+      totalChunks: chunks.length,
+      timeoutMs: 30_000,
       keys: chunks.map((chunk) => keys[chunk]),
       source,
     });

@@ -12,7 +12,10 @@ let inspector: RunningInspector;
 beforeAll(async () => {
   tableau = await makeTableau();
   inspector = await startInspector({
-    ...{ source: tableau.source, host: '127.0.0.1', port: 0, pageFolder: PAGE_FOLDER },
+    source: tableau.source,
+    host: '127.0.0.1',
+    port: 0,
+    pageFolder: PAGE_FOLDER,
   });
   tableau.shown.tick();
 }, 120_000);

@@ -21,11 +21,21 @@ const waits: Explanation = {
   trail: [
     {
       ...{ n: 1, atMs: 100, kind: 'state', machine: 'ingest', actor: `ingest ${epoch}/r1`, request: 'r1', epoch },
-      ...{ event: '', to: 'running.waiting', done: false },
+      event: '',
+      to: 'running.waiting',
+      done: false,
     },
     {
-      ...{ n: 2, atMs: 101, kind: 'store', action: 'queued', request: 'r1', epoch, batch: 0, chunks: 9 },
-      ...{ keys: ['k1', 'k2'], detail: 'needs 7 pages; 2 are available' },
+      n: 2,
+      atMs: 101,
+      kind: 'store',
+      action: 'queued',
+      request: 'r1',
+      epoch,
+      batch: 0,
+      chunks: 9,
+      keys: ['k1', 'k2'],
+      detail: 'needs 7 pages; 2 are available',
     },
     {
       n: 3,

@@ -33,7 +33,12 @@ beforeEach(() => {
 
 function open(options: Partial<PrefillEngineOptions> = {}): Promise<PrefillEngine> {
   return PrefillEngine.open({
-    ...{ client: new KvferryClient(agent), agent: 'p', segment: 's', memory, slotBytes: SLOT_BYTES, clock },
+    client: new KvferryClient(agent),
+    agent: 'p',
+    segment: 's',
+    memory,
+    slotBytes: SLOT_BYTES,
+    clock,
     onReleasedTwice: ({ request, batch }, position) => releasedTwice.push(`${request} ${batch} ${position}`),
     onReleased: (offsets) => released.push(...offsets),
     ...options,
@@ -60,7 +65,10 @@ describe('a prefill engine', () => {
     expect(agent.bodiesOf('attach')).toEqual([{ v: 1, segment: 's', path: memory.path }]);
     expect(agent.bodiesOf('put')).toEqual([
       {
-        ...{ ...common, batch: 0, last: false, keys: ['a', 'b'] },
+        ...common,
+        batch: 0,
+        last: false,
+        keys: ['a', 'b'],
         source: [{ ...run, offset: 0, count: 2, stride: SLOT_BYTES }],
       },
       { ...common, batch: 1, last: true, keys: ['c'], source: [{ ...run, offset: 2 * SLOT_BYTES, count: 1 }] },

@@ -30,7 +30,11 @@ test('describe: the whole store as plain data', () => {
     free: [2],
     entries: [
       {
-        ...{ key: 'x', length: 64, ready: false, retained: false, holders: ['e/a', 'e/b'] },
+        key: 'x',
+        length: 64,
+        ready: false,
+        retained: false,
+        holders: ['e/a', 'e/b'],
         place: { page: 0, generation: 1, writer: 'e/a', grant: 'g' },
       },
       { key: 'y', length: 32, ready: false, place: { page: 1, writer: 'e/a' }, joiners: [] },

@@ -22,11 +22,19 @@ function trailed(options: Partial<typeof defaults> = {}) {
 }
 
 const commit = (holder: string, pages: readonly number[], generations = pages.map(() => 1)): StoreCommand => ({
-  ...{ type: 'commit', holder: holderOf(holder), batch: 0, part: 0, pages, generations },
+  type: 'commit',
+  holder: holderOf(holder),
+  batch: 0,
+  part: 0,
+  pages,
+  generations,
   lengths: pages.map(() => 10),
 });
 const end = (holder: string, how: 'ready' | 'failed'): StoreCommand => ({
-  ...{ type: 'end', holder: holderOf(holder), end: how, reason: how === 'ready' ? undefined : reason },
+  type: 'end',
+  holder: holderOf(holder),
+  end: how,
+  reason: how === 'ready' ? undefined : reason,
 });
 
 test('the life of a chunk, from its page to its release', () => {
@@ -72,7 +80,12 @@ test('a writer fails → the trail has what it gave up, quarantine, heir and saf
     { action: 'ended', holder: a, keys: ['k0', 'k1'], chunks: 2, detail: `failed: ${reason.message}` },
     { action: 'quarantined', holder: a, keys: ['k0', 'k1'], pages: [0, 1] },
     {
-      ...{ action: 'handed-over', holder: holderOf('e2/b'), batch: 0, keys: ['k1'], positions: [0], pages: [2] },
+      action: 'handed-over',
+      holder: holderOf('e2/b'),
+      batch: 0,
+      keys: ['k1'],
+      positions: [0],
+      pages: [2],
       other: a,
       detail: `after a: ${reason.message}`,
     },

@@ -87,7 +87,11 @@ export class OtlpCollector implements AsyncDisposable {
         const attributes = recordOf(span.attributes);
         this.spans.push({
           resource: recordOf(resource.attributes),
-          ...{ name, traceId, spanId, parentSpanId, attributes },
+          name,
+          traceId,
+          spanId,
+          parentSpanId,
+          attributes,
         });
       }
     }

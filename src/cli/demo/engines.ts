@@ -49,7 +49,13 @@ export async function openEngines(
     const memory = await SharedFile.create(join(directory, segment), slots * chunkBytes);
     teardown.defer(() => memory.close());
     const engine = await PrefillEngine.open({
-      ...{ client, agent, segment, memory, slotBytes: chunkBytes, ends, patienceMs },
+      client,
+      agent,
+      segment,
+      memory,
+      slotBytes: chunkBytes,
+      ends,
+      patienceMs,
       onReleasedTwice: ({ request, batch }, position) =>
         violations.add(`source of ${request}, batch ${batch}, position ${position} was released twice`),
     });

@@ -23,8 +23,14 @@ describe('a recording', () => {
   test('is shown as the agent that recorded it, in the time when that was', async () => {
     const { source: shown, agents, timeMs } = newest(await open());
     expect(shown).toEqual({
-      ...{ kind: 'recording', name: 'writer-killed.decode-0.jsonl', state: 'connected' },
-      ...{ fromMs: STARTED_MS, toMs: timeMs, oneIn: 1, missed: 0, faultsAllowed: false },
+      kind: 'recording',
+      name: 'writer-killed.decode-0.jsonl',
+      state: 'connected',
+      fromMs: STARTED_MS,
+      toMs: timeMs,
+      oneIn: 1,
+      missed: 0,
+      faultsAllowed: false,
     });
     expect(timeMs).toBeGreaterThan(STARTED_MS + 2750);
     expect(agents).toMatchObject([

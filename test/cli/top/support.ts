@@ -12,7 +12,14 @@ function description(agent: string, role: 'prefill' | 'decode'): DescribeReply {
   const epoch = role === 'decode' ? DECODE_EPOCH : PREFILL_EPOCH;
   return {
     ...answer,
-    ...{ agent, epoch, role, state: 'running', version: '0.1.0', heartbeatMs: 1000, endpoints: [], unavailable: [] },
+    agent,
+    epoch,
+    role,
+    state: 'running',
+    version: '0.1.0',
+    heartbeatMs: 1000,
+    endpoints: [],
+    unavailable: [],
   };
 }
 

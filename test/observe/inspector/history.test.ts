@@ -51,7 +51,13 @@ describe('requests', () => {
   test('are put together from what both sides say, in whichever order it comes', () => {
     const whole: RequestView = {
       ...{ ...about, sender: 'p', receiver: 'd', startedMs: 10, changedMs: 20, states: { receiver: 'ready' } },
-      ...{ end: 'ready', endedMs: 18, batches: 2, chunks: 9, deduplicated: 4, joined: 2, handedOver: 1 },
+      end: 'ready',
+      endedMs: 18,
+      batches: 2,
+      chunks: 9,
+      deduplicated: 4,
+      joined: 2,
+      handedOver: 1,
     };
     for (const order of [life, [...life].sort((a, b) => (a.agent < b.agent ? -1 : 1))]) {
       const history = new History();
@@ -99,7 +105,9 @@ describe('requests', () => {
       ...life,
       state('p', 30, 'running.open', { request: 'other' }),
       state('d', 40, 'ended', {
-        ...{ request: 'third', epoch: '00000000000000cc', done: true },
+        request: 'third',
+        epoch: '00000000000000cc',
+        done: true,
         reason: { code: 'deadline_exceeded', message: 'late' },
       }),
       message('d', 40, 'event.expired', { request: 'third', epoch: '00000000000000cc' }),

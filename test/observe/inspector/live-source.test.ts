@@ -152,11 +152,20 @@ describe('what it shows', () => {
     await made.clock.advance(1000);
     const r1 = source.history.request(epoch, 'r1');
     expect(r1).toEqual({
-      ...{ request: 'r1', epoch, sender: 'prefill-0', receiver: 'decode-0' },
-      ...{ startedMs: expect.any(Number), changedMs: expect.any(Number), endedMs: expect.any(Number) },
+      request: 'r1',
+      epoch,
+      sender: 'prefill-0',
+      receiver: 'decode-0',
+      startedMs: expect.any(Number),
+      changedMs: expect.any(Number),
+      endedMs: expect.any(Number),
       // Its leases are held until they are released.
       ...{ states: { receiver: 'ready' }, end: 'ready' },
-      ...{ batches: 1, chunks: 2, deduplicated: 0, joined: 0, handedOver: 0 },
+      batches: 1,
+      chunks: 2,
+      deduplicated: 0,
+      joined: 0,
+      handedOver: 0,
     });
     expect(source.history.requests({}, 10)).toMatchObject([
       { request: 'r2', sender: 'prefill-1', end: 'ready', chunks: 3, deduplicated: 2 },
@@ -215,7 +224,8 @@ describe('what it shows', () => {
     const live = await made.settle(source.actors({ request: 'r1', machine: 'ingest' }));
     const ingest = {
       ...{ agent: 'decode-0', machine: 'ingest', actor: `ingest ${epoch}/r1`, request: 'r1', epoch, peer: 'prefill-0' },
-      ...{ state: 'running.receiving', paths: ['ingest.running', 'ingest.running.receiving'] },
+      state: 'running.receiving',
+      paths: ['ingest.running', 'ingest.running.receiving'],
     };
     expect(live).toMatchObject([{ ...ingest, waiting: { gate: 'sender' }, context: { request: 'r1', batches: 1 } }]);
     await made.clock.advance(1);

@@ -7,7 +7,12 @@ import { KvferryError } from '../../../src/protocol/errors.js';
 import { ask, cluster, entry, FixedSource, get, SENDER_EPOCH, start } from './support.js';
 
 const row: ActorView = {
-  ...{ agent: 'p', agentEpoch: SENDER_EPOCH, machine: 'request', actor: 'request 1', request: 'r1', state: 'settled' },
+  agent: 'p',
+  agentEpoch: SENDER_EPOCH,
+  machine: 'request',
+  actor: 'request 1',
+  request: 'r1',
+  state: 'settled',
   ...{ paths: ['request.settled'], ageMs: 1, inStateMs: 1, context: {} },
 };
 
@@ -116,7 +121,8 @@ describe('the API', () => {
 
 describe('faults', () => {
   const order = (body: object, headers: Record<string, string> = {}) => ({
-    ...{ method: 'POST', body: JSON.stringify(body) },
+    method: 'POST',
+    body: JSON.stringify(body),
     headers: { 'content-type': 'application/json', ...headers },
   });
 

@@ -9,7 +9,12 @@ import { entry, FixedSource, SENDER_EPOCH, start } from './support.js';
 
 const request: ActorView = {
   ...{ agent: 'p', agentEpoch: SENDER_EPOCH, machine: 'request', actor: `request ${SENDER_EPOCH}/r1` },
-  ...{ request: 'r1', epoch: SENDER_EPOCH, state: 'running.open', paths: [], ageMs: 1, inStateMs: 1 },
+  request: 'r1',
+  epoch: SENDER_EPOCH,
+  state: 'running.open',
+  paths: [],
+  ageMs: 1,
+  inStateMs: 1,
   context: { batches: 1 },
 };
 const session = `p/${SENDER_EPOCH}/request ${SENDER_EPOCH}/r1`;
@@ -62,7 +67,9 @@ describe("Stately's inspector", () => {
         rootId: root,
         parentId: root,
       },
-      ...{ _version: '0.7.2', createdAt: expect.stringMatching(/^\d+$/), id: expect.any(String) },
+      _version: '0.7.2',
+      createdAt: expect.stringMatching(/^\d+$/),
+      id: expect.any(String),
       snapshot: { status: 'active', value: { running: 'open' }, context: { batches: 1 } },
     });
     // It is drawn from the machine itself.

@@ -45,8 +45,13 @@ describe('a request', () => {
     expect(cluster.span('prefill-0', 'transfer')).toMatchObject({
       kind: SpanKind.INTERNAL,
       attributes: {
-        ...{ ...identity, 'kvferry.batch': 0, 'kvferry.peer': 'decode-0', 'kvferry.state': 'committed' },
-        ...{ 'kvferry.provider': 'memory', 'kvferry.chunks': 4, 'kvferry.bytes': 256 },
+        ...identity,
+        'kvferry.batch': 0,
+        'kvferry.peer': 'decode-0',
+        'kvferry.state': 'committed',
+        'kvferry.provider': 'memory',
+        'kvferry.chunks': 4,
+        'kvferry.bytes': 256,
       },
     });
     expect(cluster.span('prefill-0', 'transfer.writing').attributes).toEqual({ 'kvferry.event': 'write.delivered' });

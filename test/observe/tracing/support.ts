@@ -95,7 +95,12 @@ export class TracedCluster extends Cluster {
   ): Promise<OperationReply<'put'>> {
     const { headers = this.begin(request), ...rest } = more;
     const input = {
-      ...{ request, receiver: 'decode-0', batch: 0, last: true, totalChunks: names.length, timeoutMs: 30_000 },
+      request,
+      receiver: 'decode-0',
+      batch: 0,
+      last: true,
+      totalChunks: names.length,
+      timeoutMs: 30_000,
       ...{ keys: [...names], source: [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: names.length }] },
       ...rest,
     };

@@ -88,7 +88,8 @@ export class ChaosCluster {
     this.ledger = new Ledger((entry, ending) => this.#ended(entry, ending));
     const slot = (name: string, role: 'prefill' | 'decode', provider: string, retainedPages = 0) =>
       new AgentSlot({
-        ...{ name, role },
+        name,
+        role,
         args: agentArguments(provider, sharedDirectory, socketDirectory, retainedPages),
         natsUrl: nats.url,
         logPath: join(logDirectory, `${name}.log`),

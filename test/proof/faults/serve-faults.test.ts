@@ -47,7 +47,11 @@ describe('an order to make a fault happen', () => {
   test('is answered when it has happened', async () => {
     const { events, settle, client } = setUp();
     expect(await settle(client.fault('a', { fault: 'partition', forMs: 7 }))).toEqual({
-      ...{ v: 1, ok: true, agent: 'a', epoch, forMs: 7 },
+      v: 1,
+      ok: true,
+      agent: 'a',
+      epoch,
+      forMs: 7,
     });
     expect(events).toEqual(['partition']);
   });

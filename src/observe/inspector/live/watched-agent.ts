@@ -106,7 +106,12 @@ export class WatchedAgent {
     if (this.#look === undefined) return undefined;
     const { timeMs, status, pages, rates } = this.#look;
     return {
-      ...{ agent: this.name, epoch: this.epoch, timeMs, description: this.description, status, rates },
+      agent: this.name,
+      epoch: this.epoch,
+      timeMs,
+      description: this.description,
+      status,
+      rates,
       ...(this.isSilent ? { silentMs: this.silentMs } : {}),
       ...(pages === undefined ? {} : { pages }),
     };

@@ -20,18 +20,26 @@ const limit = (fallback: number, max: number) => z.coerce.number().int().min(1).
 
 const clusterQuery = z.strictObject({ atMs: time });
 const requestsQuery = z.strictObject({
-  ...{ text, agent: text, state: text, reason: text },
+  text,
+  agent: text,
+  state: text,
+  reason: text,
   atMs: time,
   limit: limit(ROWS_DEFAULT, REQUESTS_MAX),
 });
 const actorsQuery = z.strictObject({
-  ...{ agent: text, request: text, actor: text },
+  agent: text,
+  request: text,
+  actor: text,
   machine: z.enum(machineNames).optional(),
   atMs: time,
 });
 const entriesQuery = z.strictObject({
-  ...{ agent: text, actor: text, request: text },
-  ...{ fromMs: time, toMs: time },
+  agent: text,
+  actor: text,
+  request: text,
+  fromMs: time,
+  toMs: time,
   limit: limit(ENTRIES_DEFAULT, ENTRIES_MAX),
 });
 const explainQuery = z.strictObject({

@@ -49,8 +49,13 @@ export class SimulatedPrefillEngine {
     while (this.#engine === undefined) {
       this.#engine = await this.#world.attempt('open', () =>
         PrefillEngine.open({
-          ...{ client: this.#client, agent: this.#agent, ends: this.#ends, clock: this.#world.clock },
-          ...{ segment: SEGMENT, memory: this.#memory, slotBytes: PAGE_BYTES },
+          client: this.#client,
+          agent: this.#agent,
+          ends: this.#ends,
+          clock: this.#world.clock,
+          segment: SEGMENT,
+          memory: this.#memory,
+          slotBytes: PAGE_BYTES,
           // A put that is sent again after a restart is another request (docs/protocol.md): each plan is put once.
           patienceMs: 0,
           onReleased: (offsets) => this.#reuse(offsets),
