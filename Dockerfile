@@ -21,7 +21,9 @@ RUN npm run build:native && npm run build
 FROM ${BASE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# npm leaves out an optional package that it cannot download, and reports no error.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && node -e "for (const name of Object.keys(require('./package.json').optionalDependencies)) require('fs').accessSync('node_modules/' + name)"
 
 FROM ${BASE_IMAGE}
 # ibverbs-providers has the user-space drivers of RDMA cards. Without them libfabric finds no device.

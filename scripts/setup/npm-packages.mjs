@@ -7,21 +7,29 @@ import { findProgram } from './machine.mjs';
 import { begin, say, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
+/** The packages that package.json names and node_modules lacks. All of them are for this system. */
+function missingPackages(root) {
+  const { dependencies, devDependencies, optionalDependencies } = readPackages(root, 'package-lock.json')[''];
+  const named = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  return named.filter((name) => !existsSync(path.join(root, 'node_modules', name, 'package.json')));
+}
+
+function readPackages(root, file) {
+  return JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
+}
+
 /** Compares npm's record of node_modules with the lock file. True after `npm ci` and after `npm install`. */
 function holdsWhatIsLocked(root) {
-  const recordFile = path.join(root, 'node_modules/.package-lock.json');
-  if (!existsSync(recordFile)) return false;
-  const read = (file) => JSON.parse(readFileSync(file, 'utf8')).packages;
-  const installed = read(recordFile);
-  const locked = read(path.join(root, 'package-lock.json'));
+  const recordFile = 'node_modules/.package-lock.json';
+  if (!existsSync(path.join(root, recordFile))) return false;
+  const installed = readPackages(root, recordFile);
+  const locked = readPackages(root, 'package-lock.json');
   const sameVersions = Object.entries(installed).every(([name, entry]) => locked[name]?.version === entry.version);
-  // npm leaves out optional packages that are binaries for other systems. Those that package.json names are for this one.
-  const { dependencies, devDependencies, optionalDependencies } = locked[''];
-  const named = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  // npm leaves out optional packages that are binaries for other systems.
   const complete = Object.entries(locked).every(
     ([name, entry]) => name === '' || entry.optional || entry.devOptional || name in installed,
   );
-  return sameVersions && complete && named.every((name) => `node_modules/${name}` in installed);
+  return sameVersions && complete && missingPackages(root).length === 0;
 }
 
 /** The npm that runs this script. If another package manager runs it, the npm on the path. */
@@ -64,6 +72,15 @@ export async function installNpmPackages(root) {
   if (!result.ok) {
     end('failed');
     showDetails(result.output);
+    return false;
+  }
+  // npm ends well without an optional package that it could not download, or that wants another version of Node.
+  const missing = missingPackages(root);
+  if (missing.length > 0) {
+    end('failed');
+    say(
+      `npm left out ${missing.join(', ')}; see why with: npm ci --ignore-scripts --include=optional --loglevel=verbose`,
+    );
     return false;
   }
   writeStamp(stampFile, digest);

@@ -1,4 +1,4 @@
-/** How a request ended, for routers that may have missed its event (docs/protocol.md, "Exactly one terminal event"). */
+/** How a request ended, for routers that may have missed its event (docs/guide/protocol.md, "Terminal events"). */
 import type { End } from '../protocol/subjects.js';
 import type { CallOptions, KvferryClient } from './kvferry-client.js';
 

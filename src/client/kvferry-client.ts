@@ -5,7 +5,7 @@
  * the code that the agent answered (docs/protocol.md). `PrefillEngine` and `DecodeEngine` send these messages for an engine.
  */
 import type { z } from 'zod';
-import type { ControlPort, ControlSubscription } from '../ports/control.js';
+import type { ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
 import { decode, decodeReply } from '../protocol/codec.js';
 import {
   type SourceReleasedEvent,
@@ -47,6 +47,9 @@ export class KvferryClient {
   readonly #control: ControlPort;
   readonly #timeoutMs: number;
   readonly #onInvalid: (error: unknown, body: string) => void;
+  readonly #connectionListeners: ((status: ControlStatus) => void)[] = [];
+  readonly #closers: (() => void)[] = [];
+  #isConnected = true;
 
   /**
    * `timeoutMs` is the time for the answer to a call that does not bring its own. `onInvalid` receives events and
@@ -59,6 +62,7 @@ export class KvferryClient {
     this.#control = control;
     this.#timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
     this.#onInvalid = options.onInvalid ?? (() => undefined);
+    control.onStatus((status) => this.#connectionChanged(status));
   }
 
   /**
@@ -193,9 +197,30 @@ export class KvferryClient {
     return this.#control.flush();
   }
 
-  /** Closes the control port too. */
-  close(): Promise<void> {
-    return this.#control.close();
+  /** False while NATS is away: a message is refused then, and is not sent later. */
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Receives every change of the connection to NATS. */
+  onConnection(listener: (status: ControlStatus) => void): void {
+    this.#connectionListeners.push(listener);
+  }
+
+  /** Calls `closing` when this client is closed. */
+  onClose(closing: () => void): void {
+    this.#closers.push(closing);
+  }
+
+  /** Closes the control port too. A wait for the end of a request through this client rejects `closed`. */
+  async close(): Promise<void> {
+    for (const closing of this.#closers.splice(0)) closing();
+    await this.#control.close();
+  }
+
+  #connectionChanged(status: ControlStatus): void {
+    this.#isConnected = status === 'connected';
+    for (const listener of this.#connectionListeners) listener(status);
   }
 
   async #call<O extends Operation>(

@@ -1,9 +1,9 @@
 /**
- * Which slots the prefill agent may be reading. A slot is lent from the moment its `put` is sent. It comes back when the
+ * Which slots hold a chunk that `fill` put there, and which the prefill agent may be reading. A slot is lent from the moment its `put` is sent. It comes back when the
  * agent refuses the batch, when the agent releases the chunk, or when the process that read it is gone. Time alone never
  * brings a slot back: an agent that is only slow would read the bytes of another chunk.
  */
-import { KvferryError } from '../protocol/errors.js';
+import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
 import type { SourceChunk } from './source-memory.js';
 
@@ -32,29 +32,44 @@ export interface LendingsOptions {
 export class Lendings {
   readonly #options: LendingsOptions;
   readonly #batches = new Map<string, LentBatch>();
+  /** The chunk in each filled slot that is neither lent nor discarded. */
+  readonly #filled = new Map<number, SourceChunk>();
 
   constructor(options: LendingsOptions) {
     this.#options = options;
   }
 
+  /** The chunk's bytes are in its slot. */
+  filled(chunk: SourceChunk): void {
+    const slot = this.#options.slotOf(chunk);
+    if (slot !== undefined) this.#filled.set(slot, chunk);
+  }
+
   /**
-   * The batch is about to be sent. Throws `duplicate_batch`, and takes the slots back, when a batch of that name is lent
-   * already: a request id must not be used again before its source memory came back.
+   * The batch is about to be sent. Throws `invalid_field` when a chunk of this memory is not in its slot: a slot that came back
+   * may hold the bytes of another prompt. Throws `duplicate_batch` when a batch of that name is lent already: a request id
+   * must not be used again before its source memory came back. In both cases the filled slots come back.
    */
   lend(request: string, batch: number, chunks: readonly SourceChunk[]): void {
     const slots = chunks.map((chunk) => this.#options.slotOf(chunk));
     if (slots.every((slot) => slot === undefined)) return;
     const name = nameOf(request, batch);
-    if (this.#batches.has(name)) {
+    const error = this.#notFilled(chunks) ?? (this.#batches.has(name) ? stillLent(request, batch) : undefined);
+    if (error !== undefined) {
       this.discard(chunks);
-      throw new KvferryError('duplicate_batch', `source memory of batch ${batch} of request ${request} is still lent`);
+      throw error;
     }
+    for (const slot of slots) if (slot !== undefined) this.#filled.delete(slot);
     this.#batches.set(name, { name, slots, state: 'sent', epoch: undefined });
   }
 
-  /** The chunks will not be sent. */
+  /** The chunks will not be sent: their slots come back. Ignores a chunk that is not in its slot, or not any more. */
   discard(chunks: readonly SourceChunk[]): void {
-    this.#giveBack(chunks.map((chunk) => this.#options.slotOf(chunk)));
+    const own = chunks
+      .map((chunk) => this.#options.slotOf(chunk))
+      .filter((slot, at) => this.#isFilled(slot, chunks[at]));
+    for (const slot of own) this.#filled.delete(slot as number);
+    this.#giveBack([...new Set(own)]);
   }
 
   accepted(request: string, batch: number, epoch: string): void {
@@ -110,6 +125,25 @@ export class Lendings {
     for (const lent of batches) if (this.#batches.get(lent.name) === lent) this.#takeBack(lent);
   }
 
+  /** Why these chunks must not be sent, if one of them is not in its slot, or is there twice. */
+  #notFilled(chunks: readonly SourceChunk[]): KvferryError | undefined {
+    const seen = new Set<number>();
+    for (const [position, chunk] of chunks.entries()) {
+      const slot = this.#options.slotOf(chunk);
+      if (slot === undefined) continue;
+      if (!this.#isFilled(slot, chunk) || seen.has(slot)) {
+        const message = `chunk ${chunk.key} is no longer in the memory at offset ${chunk.offset}: fill it again`;
+        return invalidField(`chunks[${position}]`, message);
+      }
+      seen.add(slot);
+    }
+    return undefined;
+  }
+
+  #isFilled(slot: number | undefined, chunk: SourceChunk | undefined): boolean {
+    return slot !== undefined && chunk !== undefined && this.#filled.get(slot) === chunk;
+  }
+
   #takeBack(lent: LentBatch): void {
     this.#batches.delete(lent.name);
     this.#giveBack(lent.slots);
@@ -119,6 +153,10 @@ export class Lendings {
     const own = slots.filter((slot) => slot !== undefined);
     if (own.length > 0) this.#options.giveBack(own);
   }
+}
+
+function stillLent(request: string, batch: number): KvferryError {
+  return new KvferryError('duplicate_batch', `source memory of batch ${batch} of request ${request} is still lent`);
 }
 
 function nameOf(request: string, batch: number): string {

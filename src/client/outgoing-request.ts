@@ -79,12 +79,18 @@ export class OutgoingRequest {
   }
 
   /**
-   * Gives the request up, after the answer to a batch that is being put: a `cancel` may overtake it. Resolves with the end
-   * if the request had ended, and with undefined when the agent acts on it or does not know the request. The terminal event
-   * says what came of it.
+   * Gives the request up, after the answer to a batch that is being put: a `cancel` may overtake it. A later `put` rejects
+   * `cancelled_by_caller`. Resolves with the end if the request had ended, and with undefined when the agent acts on it or does
+   * not know the request. The terminal event says what came of it; before the first `put` there is none.
    */
   async cancel(): Promise<End | undefined> {
     await this.#turn;
+    const wasBegun = this.#batches > 0 || this.#failure !== undefined;
+    this.#failure ??= new KvferryError('cancelled_by_caller', `request ${this.plan.request} was cancelled`);
+    if (!wasBegun) {
+      this.#options.ends.forget(this.plan.request);
+      return undefined;
+    }
     const { client, agent } = this.#options;
     const { request } = this.plan;
     try {

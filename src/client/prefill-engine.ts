@@ -5,7 +5,7 @@
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
-import { invalidField } from '../protocol/errors.js';
+import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
 import { AttachedMemory } from './attached-memory.js';
 import type { KvferryClient } from './kvferry-client.js';
@@ -15,7 +15,9 @@ import { RequestEnds } from './request-ends.js';
 import { Slots } from './slots.js';
 import type { SourceChunk, SourceMemory } from './source-memory.js';
 
-const PATIENCE_MS = 5_000;
+/** Long enough for several attempts. */
+const PATIENCE_MS = 10_000;
+const CALL_TIMEOUT_MS = 2_000;
 /** Chunks of one batch: its message stays small, wherever its chunks lie. */
 const CHUNKS_PER_BATCH = 2048;
 
@@ -30,9 +32,9 @@ export interface PrefillEngineOptions {
   readonly slotBytes: number;
   /** Shared by the engines of one process. Default: the engine makes its own. */
   readonly ends?: RequestEnds;
-  /** How long the agent or an answer may be away before a call is given up; 0: no call is repeated. Default: 5 s. */
+  /** How long the agent or an answer may be away before a call is given up; 0: no call is repeated. Default: 10 s. */
   readonly patienceMs?: number;
-  /** Time for one answer. Default: that of the client. Milliseconds. */
+  /** Time for one answer, after which the call is repeated. Default: 2 s. Milliseconds. */
   readonly callTimeoutMs?: number;
   readonly clock?: ClockPort;
   /** Slots, by their offsets in bytes, belong to the engine again. */
@@ -58,9 +60,13 @@ export class PrefillEngine {
   readonly #attached: AttachedMemory;
   readonly #subscriptions: ControlSubscription[] = [];
   #isAsking = false;
+  #isClosed = false;
+  /** NATS was away, so release events may have been lost. */
+  #mayHaveMissedReleases = false;
 
   private constructor(options: PrefillEngineOptions) {
     const { client, agent, segment, memory, callTimeoutMs } = options;
+    checkSlotBytes(options);
     this.agent = agent;
     this.#options = options;
     this.#clock = options.clock ?? new SystemClock();
@@ -72,7 +78,7 @@ export class PrefillEngine {
       giveBack: (slots) => this.#giveBack(slots),
       onReleasedTwice: options.onReleasedTwice,
     });
-    const call = callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs };
+    const call = { timeoutMs: callTimeoutMs ?? CALL_TIMEOUT_MS };
     const patience = { clock: this.#clock, patienceMs: this.#patienceMs };
     this.#attached = new AttachedMemory({ client, agent, segment, path: memory.path, call, ...patience });
   }
@@ -104,6 +110,7 @@ export class PrefillEngine {
    */
   async fill(chunks: readonly UnfilledChunk[], signal?: AbortSignal): Promise<SourceChunk[]> {
     const { memory, segment, slotBytes } = this.#options;
+    this.#checkOpen();
     const slots = await this.#slots.take(chunks.length, signal);
     try {
       const filled: SourceChunk[] = [];
@@ -116,6 +123,7 @@ export class PrefillEngine {
         await memory.write(offset, content);
         filled.push({ key, segment, offset, length: content.length });
       }
+      for (const chunk of filled) this.#lendings.filled(chunk);
       return filled;
     } catch (error) {
       this.#giveBack(slots);
@@ -130,7 +138,7 @@ export class PrefillEngine {
 
   /** Begins a request whose batches the caller puts one by one, as the steps of chunked prefill end. Sends nothing yet. */
   begin(plan: RequestPlan): OutgoingRequest {
-    const { client, agent, callTimeoutMs } = this.#options;
+    const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
     return new OutgoingRequest(plan, {
       client,
       agent,
@@ -169,6 +177,7 @@ export class PrefillEngine {
    * 5 s. The memory and a shared `RequestEnds` stay open.
    */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#unsubscribe();
     await this.#attached.detach();
   }
@@ -179,6 +188,9 @@ export class PrefillEngine {
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       client.onHeartbeat(agent, ({ epoch }) => void this.#agentSeen(epoch)),
     );
+    client.onConnection((status) => {
+      if (status === 'disconnected') this.#mayHaveMissedReleases = true;
+    });
     await client.flush();
     await this.#attached.attach();
   }
@@ -192,26 +204,37 @@ export class PrefillEngine {
   async #agentSeen(epoch: string): Promise<void> {
     this.#lendings.agentSeen(epoch);
     await this.#attached.agentSeen(epoch);
-    if (this.#slots.isShort) await this.#askForLost(epoch);
+    if (this.#slots.isShort || this.#mayHaveMissedReleases) await this.#askForLost(epoch);
   }
 
   /**
-   * A prompt waits for slots. Release events may have been lost while NATS was away: if the agent says that it reads no
-   * chunk of this memory, every batch that it had accepted before the question comes back.
+   * Release events may have been lost, or a prompt waits for slots. If the agent says that it reads no chunk of this memory,
+   * every batch that it had accepted before the question comes back.
    */
   async #askForLost(epoch: string): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
       const accepted = this.#lendings.acceptedBy(epoch);
-      if (await this.#attached.isUnread(epoch)) this.#lendings.takeBackAll(accepted);
+      if (accepted.length > 0 && !(await this.#attached.isUnread(epoch))) return;
+      this.#lendings.takeBackAll(accepted);
+      this.#mayHaveMissedReleases = false;
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new KvferryError('closed', `the engine of segment ${this.#options.segment} is closed`);
   }
 
   #giveBack(slots: readonly number[]): void {
     this.#options.onReleased?.(slots.map((slot) => slot * this.#options.slotBytes));
     this.#slots.give(slots);
   }
+}
+
+function checkSlotBytes({ memory, slotBytes }: PrefillEngineOptions): void {
+  if (Number.isInteger(slotBytes) && slotBytes > 0 && slotBytes <= memory.bytes) return;
+  throw invalidField('slotBytes', `slots of ${slotBytes} bytes do not fit into a memory of ${memory.bytes} bytes`);
 }

@@ -22,13 +22,16 @@ export async function putBatch(
 ): Promise<PutResult> {
   let inDoubt = false;
   const attempt = async () => {
+    // While NATS is away the message is refused here, and no agent can accept it.
+    const isSent = target.client.isConnected;
     try {
       return (await target.client.put(target.agent, batch, target.call)).epoch;
     } catch (error) {
       if (!isKvferryError(error)) throw error;
-      const known = inDoubt ? await acceptedBefore(target, batch, epoch, error) : undefined;
+      // Also after a single attempt: NATS may deliver a message twice, and the answer to the second one may come first.
+      const known = await acceptedBefore(target, batch, epoch, error, inDoubt);
       if (known !== undefined) return known;
-      inDoubt ||= isAnswerLost(error);
+      inDoubt ||= isSent && isAnswerLost(error);
       throw error;
     }
   };
@@ -51,10 +54,11 @@ async function acceptedBefore(
   { request, batch }: OperationInput<'put'>,
   epoch: string | undefined,
   error: KvferryError,
+  isRepeated: boolean,
 ): Promise<string | undefined> {
   // A request that has ended was begun by its first batch. Whether a later batch was accepted before the end is not known.
   const wasAccepted =
-    isKvferryError(error, 'duplicate_batch') || (batch === 0 && isKvferryError(error, 'request_ended'));
+    isKvferryError(error, 'duplicate_batch') || (isRepeated && batch === 0 && isKvferryError(error, 'request_ended'));
   if (!wasAccepted) return undefined;
   if (epoch !== undefined) return epoch;
   // An error reply has no epoch.

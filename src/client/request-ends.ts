@@ -5,6 +5,7 @@
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
+import { KvferryError } from '../protocol/errors.js';
 import type { TerminalEvent } from '../protocol/events.js';
 import type { KvferryClient } from './kvferry-client.js';
 
@@ -17,6 +18,7 @@ export interface RequestEnd {
 interface Expected {
   readonly end: Promise<RequestEnd>;
   readonly resolve: (end: RequestEnd) => void;
+  readonly reject: (error: KvferryError) => void;
 }
 
 export interface RequestEndsOptions {
@@ -34,17 +36,20 @@ export class RequestEnds {
   constructor(client: KvferryClient, options: RequestEndsOptions = {}) {
     this.#clock = options.clock ?? new SystemClock();
     this.#subscription = client.onTerminal((event) => this.#ended(event), options.onRepeated);
+    client.onClose(() => this.close());
   }
 
-  /** Resolves when the request ends, and never rejects. Call it before the first `put` of the request. */
+  /** Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`. */
   expect(request: string): Promise<RequestEnd> {
     const known = this.#expected.get(request);
     if (known !== undefined) return known.end;
-    let resolveEnd: Expected['resolve'] = () => undefined;
-    const end = new Promise<RequestEnd>((resolve) => {
-      resolveEnd = resolve;
+    let settle: Pick<Expected, 'resolve' | 'reject'> | undefined;
+    const end = new Promise<RequestEnd>((resolve, reject) => {
+      settle = { resolve, reject };
     });
-    this.#expected.set(request, { end, resolve: resolveEnd });
+    // A caller that does not wait for the end must not be ended by its rejection.
+    end.catch(() => undefined);
+    this.#expected.set(request, { end, ...(settle as Pick<Expected, 'resolve' | 'reject'>) });
     return end;
   }
 
@@ -53,9 +58,12 @@ export class RequestEnds {
     this.#expected.delete(request);
   }
 
-  /** Ends the subscription. Requests that are expected have no end then. */
+  /** Ends the subscription. An expected end rejects `closed`. Idempotent. */
   close(): void {
     this.#subscription.close();
+    for (const [request, { reject }] of this.#expected) {
+      reject(new KvferryError('closed', `closed before the end of request ${request} was announced`));
+    }
     this.#expected.clear();
   }
 

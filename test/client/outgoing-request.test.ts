@@ -35,6 +35,13 @@ function begin(more: Partial<RequestPlan> = {}, patienceMs = 5000): OutgoingRequ
   return new OutgoingRequest({ ...plan, ...more }, { client, agent: 'p', ends, clock, patienceMs });
 }
 
+/** A request whose first batch is accepted. */
+async function begun(): Promise<OutgoingRequest> {
+  const outgoing = begin();
+  await outgoing.put([chunk('a')]);
+  return outgoing;
+}
+
 /** Answers to `put`, one after the other. */
 function answer(...answers: (object | (() => object))[]): void {
   agent.answers.put = () => {
@@ -130,7 +137,13 @@ describe('a put without an answer', () => {
 });
 
 describe('an answer to the first attempt', () => {
-  test.each(['duplicate_batch', 'request_ended', 'invalid_field'])('the answer %s is an error', async (code) => {
+  test('the answer duplicate_batch means accepted: NATS delivered the put twice', async () => {
+    agent.answers.status = () => statusOf(epoch, { requests: [requestRow(epoch)] });
+    answer(refusal('duplicate_batch'));
+    expect(await begin().put([chunk('a')])).toBe(epoch);
+  });
+
+  test.each(['request_ended', 'invalid_field'])('the answer %s is an error', async (code) => {
     answer(refusal(code));
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code });
     expect(agent.operations).toEqual(['put']);
@@ -218,18 +231,45 @@ describe('cancel', () => {
 
   test('resolves with the end of a request that has ended', async () => {
     agent.answers.cancel = () => ({ end: 'ready' });
-    expect(await begin().cancel()).toBe('ready');
+    expect(await (await begun()).cancel()).toBe('ready');
   });
 
   test('is done when the agent does not know the request', async () => {
     agent.answers.cancel = () => refusal('unknown_request');
-    expect(await begin().cancel()).toBeUndefined();
+    expect(await (await begun()).cancel()).toBeUndefined();
   });
 
   test('is repeated when no answer comes', async () => {
     const answers = [noAnswer, () => ({})];
     agent.answers.cancel = () => (answers.shift() as () => object)();
-    expect(await settle(begin().cancel())).toBeUndefined();
+    expect(await settle((await begun()).cancel())).toBeUndefined();
     expect(agent.bodiesOf('cancel')).toHaveLength(2);
+  });
+
+  test('cancel before the first put → no later put is sent', async () => {
+    const outgoing = begin();
+    expect(await outgoing.cancel()).toBeUndefined();
+    await expect(outgoing.put([chunk('a')])).rejects.toMatchObject({ code: 'cancelled_by_caller' });
+    expect(agent.operations).toEqual([]);
+  });
+
+  test('cancel between two batches → the second one is not sent', async () => {
+    const outgoing = await begun();
+    await outgoing.cancel();
+    await expect(outgoing.put([chunk('b')])).rejects.toMatchObject({ code: 'cancelled_by_caller' });
+    expect(agent.bodiesOf('put')).toHaveLength(1);
+  });
+});
+
+describe('a client that closes', () => {
+  test('the client closes before the end → the wait rejects at once, with no timer left', async () => {
+    const client = new KvferryClient(agent);
+    ends = new RequestEnds(client, { clock });
+    const outgoing = new OutgoingRequest(plan, { client, agent: 'p', ends, clock, patienceMs: 0 });
+    await outgoing.put([chunk('a')]);
+    const waiting = Promise.all([outgoing.end(), outgoing.ready()].map((wait) => wait.catch(({ code }) => code)));
+    await client.close();
+    expect(await waiting).toEqual(['closed', 'closed']);
+    expect(clock.now()).toBe(0);
   });
 });

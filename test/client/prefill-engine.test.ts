@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { PrefillEngine, type PrefillEngineOptions } from '../../src/client/prefill-engine.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import { KvferryError } from '../../src/protocol/errors.js';
 import { described, epoch, noAnswer, refusal, ScriptedAgent, statusOf, successor } from './scripted-agent.js';
 
 const SLOT_BYTES = 16;
@@ -177,6 +178,87 @@ describe('a prefill engine', () => {
     agent.emitHeartbeat('p', epoch);
     await next;
     expect(engine.slots.free).toBe(3);
+  });
+});
+
+describe('a chunk whose slot came back', () => {
+  test('a refused chunk, put again after another fill → refused, and nothing is sent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const chunks = await engine.fill(chunksOf('a'));
+    agent.answers.put = () => refusal('unknown_receiver');
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'unknown_receiver' });
+    await engine.fill(chunksOf('b'));
+    const sent = agent.bodiesOf('put').length;
+    await expect(engine.put({ ...plan, request: 'r2' }, chunks)).rejects.toMatchObject({
+      code: 'invalid_field',
+      field: 'chunks[0]',
+      message: expect.stringMatching(/^chunk a is no longer in the memory at offset \d+: fill it again$/),
+    });
+    expect(agent.bodiesOf('put')).toHaveLength(sent);
+  });
+
+  test('a chunk that is put twice in one batch → refused, its slot comes back once', async () => {
+    const engine = await open();
+    const [filled] = await engine.fill(chunksOf('a'));
+    const twice = [filled, filled].flatMap((chunk) => chunk ?? []);
+    await expect(engine.put(plan, twice)).rejects.toMatchObject({ code: 'invalid_field', field: 'chunks[1]' });
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+
+  test('a chunk that is discarded twice, or was never filled → no slot comes back twice', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    engine.discard(chunks);
+    engine.discard(chunks);
+    engine.discard([{ key: 'c', segment: 's', offset: 0, length: 1 }]);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+});
+
+describe('a prefill engine while NATS is away', () => {
+  const away = () => {
+    throw new KvferryError('disconnected', 'NATS is disconnected');
+  };
+
+  test('a put that could not be sent → its slots come back', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.setStatus('disconnected');
+    agent.answers.put = away;
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'disconnected' });
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+
+  test('a put whose connection broke → its slots stay lent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.answers.put = away;
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'disconnected' });
+    expect(engine.slots).toEqual({ total: 4, free: 2 });
+  });
+
+  test('release events were lost → they are asked for when NATS is back', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.setStatus('disconnected');
+    agent.setStatus('connected');
+    agent.answers.status = () =>
+      statusOf(epoch, { segments: [{ segment: 's', path: memory.path, bytes: memory.bytes, chunksInUse: 0 }] });
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+});
+
+describe('the limits of a prefill engine', () => {
+  test.each([0, -1, 1.5, 65, Number.NaN])('slots of %s bytes do not fit into its memory', async (slotBytes) => {
+    await expect(open({ slotBytes })).rejects.toMatchObject({ code: 'invalid_field', field: 'slotBytes' });
+  });
+
+  test('a closed engine fills nothing', async () => {
+    const engine = await open();
+    await engine.close();
+    await expect(engine.fill(chunksOf('a'))).rejects.toMatchObject({ code: 'closed' });
   });
 });
 

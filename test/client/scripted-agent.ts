@@ -1,5 +1,5 @@
 /** Agents as a test wants them: each operation is answered from a table, and the test publishes the events. */
-import type { ControlMessage, ControlPort, RequestOptions } from '../../src/ports/control.js';
+import type { ControlMessage, ControlPort, ControlStatus, RequestOptions } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { operationOf } from '../../src/protocol/subjects.js';
@@ -59,7 +59,13 @@ export class ScriptedAgent implements ControlPort {
 
   requestAll = async () => [];
   publish = () => undefined;
-  onStatus = () => undefined;
+  /** Changes the connection to NATS. */
+  setStatus: (status: ControlStatus) => void = () => undefined;
+
+  onStatus(listener: (status: ControlStatus) => void): void {
+    this.setStatus = listener;
+  }
+
   flush = async () => undefined;
   close = async () => undefined;
 }

@@ -166,7 +166,7 @@ export class Ledger {
   }
 
   /**
-   * True if the protocol allows two announcements (docs/protocol.md, "Exactly one terminal event"). It does in two cases. The
+   * True if the protocol allows two announcements (docs/guide/protocol.md, "Terminal events"). It does in two cases. The
    * agent that announced first became unreachable before its partner learned of the end. Or both agents were alive, but their
    * messages did not reach each other.
    */
