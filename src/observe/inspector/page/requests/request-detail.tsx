@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { paths, type RequestDetail, type RequestView } from '../../feed.js';
 import { address } from '../data/api.js';
 import { useInspector, useMoment, useRoute } from '../data/inspector.js';
@@ -13,6 +13,7 @@ import { Empty } from '../parts/empty.js';
 import { EntryList, rowsOf } from '../parts/entry-list.js';
 import { Skeleton } from '../parts/skeleton.js';
 import { toneOfEnd } from '../tones.js';
+import { inCausalOrder } from './causal-order.js';
 import { RequestState } from './request-row.js';
 import { layOutSequence } from './sequence.js';
 import { SequenceDiagram } from './sequence-diagram.js';
@@ -42,11 +43,12 @@ export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
     feed.state,
     ({ requests }) => requests.find((row) => keyOfRequest(row) === key)?.changedMs,
   );
-  const { value, error } = useAnswer<RequestDetail>(
+  const { value: answer, error } = useAnswer<RequestDetail>(
     question,
     isLive && !hasEnded ? REFRESH_MS : undefined,
     isLive ? news : 0,
   );
+  const value = useMemo(() => (answer === undefined ? undefined : inCausalOrder(answer)), [answer]);
   const ended = value?.request.end !== undefined;
   if (ended !== hasEnded) setEnded(ended);
   const tab = tabs.find((name) => name === query['tab']) ?? 'timeline';
