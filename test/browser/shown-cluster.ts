@@ -7,6 +7,7 @@ import { Random } from '../../src/figures/random.js';
 import { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 import type { ControlPort } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import type { Ranks } from '../../src/protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
 import { Cluster, defaults, PAGE_BYTES } from '../actors/support.js';
@@ -144,13 +145,14 @@ export class ShownCluster implements AsyncDisposable {
     this.#ticking = setInterval(() => void (speed === 0 ? this.#advance(0) : this.run(intervalMs * speed)), intervalMs);
   }
 
-  /** Puts one request; returns its id. */
-  put(sender: string, receiver: string, chunks: readonly number[], name?: string): string {
+  /** Puts one request, or one rank of it; returns its id. */
+  put(sender: string, receiver: string, chunks: readonly number[], name?: string, ranks?: Ranks): string {
     this.#requests += 1;
     const request = name ?? `chat-${hash(this.#requests).slice(0, 6)}`;
     const source = chunks.map((chunk) => ({ segment: 'engine', offset: chunk * PAGE_BYTES, length: PAGE_BYTES }));
     this.#send(sender, 'put', {
       ...{ request, receiver, batch: 0, last: true, totalChunks: chunks.length, timeoutMs: 30_000 },
+      ...(ranks === undefined ? {} : { ranks }),
       keys: chunks.map((chunk) => keys[chunk]),
       source,
     });

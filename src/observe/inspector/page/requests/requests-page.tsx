@@ -47,7 +47,7 @@ export function RequestsPage() {
           <RequestDetailPane key={`${epoch}/${request}`} epoch={epoch} request={request} />
         ) : (
           <Empty title="No request is selected">
-            Choose one to see where its time went, who said what to whom, and why it ended.
+            Choose one to see where its time went, which messages it took, and why it ended.
           </Empty>
         )}
       </section>
