@@ -103,7 +103,7 @@ describe('requests', () => {
     await page.locator('.note.end', { hasText: 'failed: sender_lost' }).waitFor();
   });
 
-  test('the columns have titles, and the rows say to screen readers what their signs mean', async () => {
+  test('the columns have titles, and the rows have names for screen readers', async () => {
     const page = await open(`requests?text=${tableau.requests.handedOver}`);
     await rows(page).first().waitFor();
     expect(await page.locator('.request-columns span').allTextContents()).toEqual([

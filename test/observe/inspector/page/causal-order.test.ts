@@ -79,7 +79,7 @@ describe('causal order', () => {
     ]);
   });
 
-  test('holds before the first message is answered: the receiver starts after the transfer that asked it', () => {
+  test('holds before the first answer: the receiver starts after the transfer', () => {
     const { request: shown, entries } = inCausalOrder(seen(-130, life.slice(0, 5)));
     expect(entries.filter(({ agent }) => agent === 'd').map(({ timeMs }) => timeMs)).toEqual([100, 100]);
     expect(shown.startedMs).toBe(100);
