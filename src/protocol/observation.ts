@@ -3,13 +3,14 @@
  * why a request, transfer, key or page waits (`explain`). No transfer depends on them.
  */
 import { z } from 'zod';
-import { agentName, agentState, batch, epoch, failure, key, requestId, role, version } from './fields.js';
+import { agentName, agentState, batch, epoch, failure, key, rank, requestId, role, version } from './fields.js';
 import {
   EXPLANATIONS_MAX,
   HOLDERS_SHOWN_MAX,
   INSPECT_ACTORS_MAX,
   JOURNAL_ENTRIES_PER_CALL_MAX,
   KEYS_SHOWN_MAX,
+  RANKS_MAX,
   TRAIL_ENTRIES_MAX,
 } from './limits.js';
 
@@ -34,12 +35,18 @@ export const gates = [
 /** What an actor waits for. */
 export type Gate = (typeof gates)[number];
 
-/** The object of an actor. Its machine decides which fields are present. */
+/** The object of an entry. Its kind and machine decide which fields are present. */
 const about = {
   request: requestId.optional(),
   epoch: epoch.optional().describe('Epoch of the prefill agent. For a peer: epoch of the other agent.'),
   batch: batch.optional(),
   peer: agentName.optional().describe('Name of the other agent.'),
+};
+/** The object of an actor, with the rank that it serves. */
+const aboutActor = {
+  ...about,
+  rank: rank.optional().describe('Rank that the actor serves, if its request has several.'),
+  rankCount: natural.max(RANKS_MAX).optional().describe('Number of ranks of that request.'),
 };
 
 const actorName = z.string().max(512).describe('Name of the actor: `<machine> <identity>`. Unique in the agent.');
@@ -60,7 +67,7 @@ const stateEntry = z.strictObject({
   kind: z.literal('state'),
   machine,
   actor: actorName,
-  ...about,
+  ...aboutActor,
   event: z.string().max(128).describe('Event that caused the change. Empty when the actor was started.'),
   from: stateName.optional().describe('State before. Absent when the actor was started.'),
   to: stateName,
@@ -162,7 +169,7 @@ export type Waiting = z.infer<typeof waiting>;
 const actorRow = z.strictObject({
   machine,
   actor: actorName,
-  ...about,
+  ...aboutActor,
   state: stateName,
   paths: z
     .array(z.string().max(256))

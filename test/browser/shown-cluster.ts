@@ -2,11 +2,14 @@
  * A cluster for the page to show: shipped agents on the simulated network, fabric and clock, some of whose requests share
  * prefixes, wait, fail and are handed over. The same in every run, so that pictures of it are the same.
  */
+
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import { Random } from '../../src/figures/random.js';
 import { LiveSource } from '../../src/observe/inspector/live/live-source.js';
 import type { ControlPort } from '../../src/ports/control.js';
+import { defined } from '../../src/protocol/defined.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import type { Ranks } from '../../src/protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
 import { Cluster, defaults, PAGE_BYTES } from '../actors/support.js';
@@ -144,8 +147,8 @@ export class ShownCluster implements AsyncDisposable {
     this.#ticking = setInterval(() => void (speed === 0 ? this.#advance(0) : this.run(intervalMs * speed)), intervalMs);
   }
 
-  /** Puts one request; returns its id. */
-  put(sender: string, receiver: string, chunks: readonly number[], name?: string): string {
+  /** Puts one request, or one rank of it; returns its id. */
+  put(sender: string, receiver: string, chunks: readonly number[], name?: string, ranks?: Ranks): string {
     this.#requests += 1;
     const request = name ?? `chat-${hash(this.#requests).slice(0, 6)}`;
     const source = chunks.map((chunk) => ({ segment: 'engine', offset: chunk * PAGE_BYTES, length: PAGE_BYTES }));
@@ -156,6 +159,7 @@ export class ShownCluster implements AsyncDisposable {
       last: true,
       totalChunks: chunks.length,
       timeoutMs: 30_000,
+      ...defined({ ranks }),
       keys: chunks.map((chunk) => keys[chunk]),
       source,
     });

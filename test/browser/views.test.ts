@@ -37,6 +37,7 @@ describe('cluster', () => {
     }
     await page.getByRole('article', { name: 'Agent prefill-2' }).getByText('silent for').waitFor();
     await page.locator('.link-label', { hasText: 'suspect' }).waitFor();
+    await page.getByText('Lines without a label: tcp').waitFor();
     expect(await page.getByRole('region', { name: 'Arena of decode-0' }).locator('.legend').textContent()).toMatch(
       new RegExp(`quarantined${ABANDONED_CHUNKS}$`),
     );
@@ -103,6 +104,20 @@ describe('requests', () => {
     await page.locator('.why', { hasText: 'failed: sender_lost' }).waitFor();
     await page.getByRole('tab', { name: 'Sequence' }).click();
     await page.locator('.note.end', { hasText: 'failed: sender_lost' }).waitFor();
+  });
+
+  test('the columns have titles, and the rows have names for screen readers', async () => {
+    const page = await open(`requests?text=${tableau.requests.handedOver}`);
+    await rows(page).first().waitFor();
+    expect(await page.locator('.request-columns span').allTextContents()).toEqual([
+      ...['Request', 'Way', 'Chunks', 'Began', 'State', 'Took'],
+    ]);
+    expect(await page.locator('.request-legend > div').allTextContents()).toEqual([
+      ...['=already there', '+joined', '↷handed over'],
+    ]);
+    const name =
+      /^chat-\w+, prefill-0 to decode-0, ready after \d+ ms, 8 chunks, 6 joined, 6 handed over, began [\d:.]+$/;
+    expect(await rows(page).first().getAttribute('aria-label')).toMatch(name);
   });
 
   test('a hand-over is seen in the list, in the timeline and in the sequence', async () => {
@@ -247,6 +262,14 @@ describe('the frame', () => {
     }
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    const outline = () =>
+      page.evaluate(() => [
+        document.activeElement?.role,
+        getComputedStyle(document.activeElement ?? document.body).outlineStyle,
+      ]);
+    expect(await outline()).toEqual(['dialog', 'none']);
+    await page.keyboard.press('Tab');
+    expect(await outline()).toEqual([null, 'solid']);
     await page.keyboard.press('Escape');
     const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await paper();
@@ -305,7 +328,26 @@ describe('the frame', () => {
   });
 });
 
-// Last: it changes the cluster.
+// Last: they change the cluster.
+test('the ranks of one request are below each other, and a page of one leads to all', async () => {
+  const { shown } = tableau;
+  const members = [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` }));
+  for (const [rank, { sender, receiver }] of members.entries()) {
+    shown.put(sender, receiver, shown.prompt(0, 0, 2), 'ranked', { rank, members });
+  }
+  await shown.wait(500);
+  const page = await open('requests');
+  const ranked = rows(page).filter({ hasText: 'ranked' });
+  await ranked.nth(1).waitFor();
+  expect(await ranked.locator('.request-rank').allTextContents()).toEqual(['rank 0 of 2', 'rank 1 of 2']);
+  const [above, below] = [await ranked.nth(0).boundingBox(), await ranked.nth(1).boundingBox()];
+  expect((above?.y ?? 0) + (above?.height ?? 0)).toBe(below?.y);
+  await ranked.nth(1).click();
+  await page.getByRole('link', { name: 'All ranks' }).click();
+  await page.getByText('1 request', { exact: true }).waitFor();
+  expect(await rows(page).count()).toBe(2);
+});
+
 test('a live machine shows the arrow that is taken, the new state and the end', async () => {
   const page = await open(`machines?request=${tableau.requests.stuck}`);
   await rows(page).filter({ hasText: 'transfer' }).click();

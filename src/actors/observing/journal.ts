@@ -4,7 +4,7 @@
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { defined } from '../../protocol/defined.js';
-import type { Failure } from '../../protocol/fields.js';
+import type { Failure, Ranks } from '../../protocol/fields.js';
 import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
 import { isSampled } from '../../protocol/sampling.js';
@@ -18,6 +18,9 @@ export interface About {
   readonly epoch?: string | undefined;
   readonly batch?: number | undefined;
   readonly peer?: string | undefined;
+  /** Of an actor that serves one rank of a request over several. */
+  readonly rank?: number | undefined;
+  readonly rankCount?: number | undefined;
 }
 
 /** The identity of an actor. */
@@ -212,6 +215,11 @@ export class Journal {
 export function aboutMessage(message: object, peer?: string): About {
   const { request, epoch, batch } = message as About;
   return { request, epoch, batch, peer };
+}
+
+/** The rank that an actor serves. Empty for a request without ranks. */
+export function aboutRank(ranks: Ranks | undefined): Pick<About, 'rank' | 'rankCount'> {
+  return ranks === undefined ? {} : { rank: ranks.rank, rankCount: ranks.members.length };
 }
 
 export function aboutOf(event: JournalEvent): About {

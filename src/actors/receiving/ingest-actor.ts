@@ -12,6 +12,7 @@ import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { announceEnd } from '../env/publish-event.js';
+import { aboutRank } from '../observing/journal.js';
 import { requestFields } from '../observing/log-fields.js';
 import { endLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
@@ -88,7 +89,7 @@ export class IngestActor {
     this.#actor = createActor(logic, { id: `ingest ${holder.epoch}/${holder.request}`, input, clock: env.clock });
     this.#actor.subscribe({ complete: () => this.#listener.gone(this) });
     owners.start(this.#actor, this, {
-      task: { about: { ...holder, peer: sender }, endsMs: () => this.#leaseEndsMs },
+      task: { about: { ...holder, peer: sender, ...aboutRank(ranks) }, endsMs: () => this.#leaseEndsMs },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });

@@ -9,6 +9,7 @@ import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer } from '../peers/peer-call.js';
@@ -76,12 +77,12 @@ export class RequestActor {
     this.#listener = listener;
     this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
-    const { request, peer, totalChunks, timeoutMs } = task;
+    const { request, peer, totalChunks, timeoutMs, ranks } = task;
     const { inquireIntervalMs } = env.options;
     const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
-      task: { about: { request, epoch: env.epoch, peer: peer.agent } },
+      task: { about: { request, epoch: env.epoch, peer: peer.agent, ...aboutRank(ranks) } },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });

@@ -65,6 +65,9 @@ export interface RequestView {
   readonly epoch: string;
   readonly sender?: string;
   readonly receiver?: string;
+  /** The rank that these two agents serve, and the number of ranks, if the request has several. */
+  readonly rank?: number;
+  readonly rankCount?: number;
   readonly startedMs: number;
   readonly changedMs: number;
   /** The state of its machine on each side; absent when that machine has ended. */

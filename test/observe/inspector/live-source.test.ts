@@ -99,6 +99,24 @@ describe('what it asks', () => {
 });
 
 describe('what it shows', () => {
+  test('the ranks of one request, each with its number and the end of the whole', async () => {
+    const made = await cluster();
+    await made.agent('decode-1', 'decode');
+    const { source } = inspect(made);
+    source.watch();
+    await made.settle(source.ready());
+    const members = [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` }));
+    for (const [rank, { sender, receiver }] of members.entries()) {
+      await made.settle(made.put(sender, 'r1', KEYS.slice(0, 2), { receiver, ranks: { rank, members } }));
+    }
+    await made.clock.advance(1000);
+    const shown = source.history.requests({ text: 'r1' }, 10).sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
+    expect(shown).toMatchObject([
+      { ...members[0], rank: 0, rankCount: 2, end: 'ready' },
+      { ...members[1], rank: 1, rankCount: 2, end: 'ready' },
+    ]);
+  });
+
   test('every agent, as it says it is', async () => {
     const made = await cluster();
     const { source, nowMs } = inspect(made);

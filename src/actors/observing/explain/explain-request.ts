@@ -47,8 +47,9 @@ function arrivingRequest({ clock, store }: Sources, row: ActorRow): Finding {
 }
 
 function describeAdmission({ charge, available, total, before }: AdmissionView): string {
-  const queue = before === 0 ? 'it is first in the queue' : `${before} requests are before it in the queue`;
-  return `${charge} pages of the arena: ${Math.max(0, available)} of ${total} are available, and ${queue}`;
+  const others = before === 1 ? '1 request is' : `${before} requests are`;
+  const queue = before === 0 ? 'it is first in the queue' : `${others} before it in the queue`;
+  return `${charge} ${charge === 1 ? 'page' : 'pages'} of the arena: ${Math.max(0, available)} of ${total} are available, and ${queue}`;
 }
 
 function endedRequest({ request, epoch, side, end, reason, ageMs }: RequestRow): Finding {

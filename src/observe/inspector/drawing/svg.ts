@@ -30,9 +30,9 @@ const COLOURS: readonly (readonly [name: string, light: string, dark: string])[]
   ['text', '#1f2328', '#e6edf3'],
   ['event', '#0b3d91', '#8ab8ff'],
   ['guard', '#7a3e9d', '#d2a8ff'],
-  ['after', '#9a5b00', '#f0b849'],
+  ['after', '#8f5400', '#f0b849'],
   ['effect', '#116b4f', '#6fd3ae'],
-  ['change', '#6a737d', '#9aa5b1'],
+  ['change', '#59626c', '#9aa5b1'],
   ['final', '#dfe5ec', '#303b49'],
 ];
 const COLOURS_PER_LINE = 6;

@@ -123,7 +123,7 @@ export class RequestBook {
 const NOTHING_YET = { batches: 0, chunks: 0, deduplicated: 0, joined: 0, handedOver: 0 };
 
 function readState(view: Known, agent: string, entry: StateEntry): void {
-  const { machine, peer, to, done, reason } = entry;
+  const { machine, peer, to, done, reason, rank, rankCount } = entry;
   switch (machine) {
     case 'request':
       view.sender = agent;
@@ -142,6 +142,10 @@ function readState(view: Known, agent: string, entry: StateEntry): void {
       break;
   }
   const isOfRequest = machine === 'request' || machine === 'ingest';
+  if (isOfRequest && rank !== undefined && rankCount !== undefined) {
+    view.rank = rank;
+    view.rankCount = rankCount;
+  }
   if (isOfRequest && done && reason !== undefined) view.reason ??= reason;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { layOutGraph } from '../../../../src/observe/inspector/page/cluster/graph-layout.js';
-import { columnsOf, linksOf } from '../../../../src/observe/inspector/page/cluster/links.js';
+import { pointAt } from '../../../../src/observe/inspector/page/cluster/link-labels.js';
+import { columnsOf, type Link, linksOf } from '../../../../src/observe/inspector/page/cluster/links.js';
 import { cornerOf, layOutPages, neighbour, pageAt } from '../../../../src/observe/inspector/page/cluster/page-grid.js';
 import { countPages, PAGES_SHOWN_MAX, readPages } from '../../../../src/observe/inspector/page/cluster/page-runs.js';
 import { agent, peer } from './support.js';
@@ -109,13 +110,18 @@ describe('links', () => {
 });
 
 describe('the drawing of links', () => {
-  const all = (senders: readonly string[], receivers: readonly string[]) =>
+  const providers = ['tcp', 'verbs', 'same-host', 'net'] as const;
+  /** Every sender with every receiver. All links have the same label, or those beside each other have different ones. */
+  const all = (senders: readonly string[], receivers: readonly string[], labels: 'same' | 'different' = 'same') =>
     linksOf(
-      senders.map((name) =>
+      senders.map((name, row) =>
         agent(
           name,
           'prefill',
-          receivers.map((each) => peer(each, 'receiver')),
+          receivers.map((each, column) => {
+            const provider = providers[(row * receivers.length + column) % providers.length] ?? 'tcp';
+            return peer(each, 'receiver', labels === 'same' ? {} : { provider });
+          }),
         ),
       ),
     );
@@ -123,8 +129,9 @@ describe('the drawing of links', () => {
   test('has labels that do not cover each other, and all within its width', () => {
     const senders = ['p0', 'p1', 'p2'];
     const receivers = ['d0', 'd1'];
-    const graph = layOutGraph(all(senders, receivers), senders, receivers, 560);
-    const labels = graph.lines.map(({ label }) => label);
+    const graph = layOutGraph(all(senders, receivers, 'different'), senders, receivers, 560);
+    const labels = graph.lines.flatMap(({ label }) => (label === undefined ? [] : [label]));
+    expect(labels).toHaveLength(6);
     for (const [index, a] of labels.entries()) {
       expect(a.x - a.width / 2).toBeGreaterThanOrEqual(0);
       expect(a.x + a.width / 2).toBeLessThanOrEqual(graph.width);
@@ -145,10 +152,53 @@ describe('the drawing of links', () => {
         2e9,
       ),
     ]);
-    expect(layOutGraph(links, ['p'], ['d'], 560).lines[0]?.label.lines).toEqual([
+    expect(layOutGraph(links, ['p'], ['d'], 560).lines[0]?.label?.lines).toEqual([
       'tcp (fallback) · 2.00 GB/s',
       'suspect',
     ]);
+  });
+
+  test('has no label on a line that is not its own, where lines cross too', () => {
+    const [senders, receivers] = [
+      ['p0', 'p1'],
+      ['d0', 'd1'],
+    ];
+    const links = all(senders, receivers, 'different');
+    const { lines } = layOutGraph(links, senders, receivers, 480);
+    const curves = lines.map(({ path }) => path.match(/[\d.]+/g)?.map(Number) ?? []);
+    for (const [index, { label }] of lines.entries()) {
+      for (const [other, [fromX = 0, fromY = 0, , , , , toX = 0, toY = 0]] of curves.entries()) {
+        if (other === index || label === undefined) continue;
+        const points = Array.from({ length: 200 }, (_, n) => pointAt(n / 200, { fromX, toX, fromY, toY }));
+        const covered = points.filter(
+          ({ x, y }) => Math.abs(x - label.x) < label.width / 2 && Math.abs(y - label.y) < label.height / 2,
+        );
+        expect(covered, `${label.lines} on line ${other}`).toEqual([]);
+      }
+    }
+  });
+
+  test('says once what is true of most lines, and labels the others', () => {
+    const [senders, receivers] = [
+      ['p0', 'p1'],
+      ['d0', 'd1'],
+    ];
+    const links = all(senders, receivers);
+    const healthy = layOutGraph(links, senders, receivers, 480);
+    expect([healthy.shared, healthy.lines.map(({ label }) => label)]).toEqual(['tcp', new Array(4).fill(undefined)]);
+    const [first, ...others] = links;
+    const ill = layOutGraph(
+      [{ ...first, tone: 'warn', atSender: 'connected and suspect' } as Link, ...others],
+      senders,
+      receivers,
+      480,
+    );
+    expect([ill.shared, ill.lines.map(({ label }) => label?.lines)]).toEqual([
+      'tcp',
+      [['tcp', 'suspect'], undefined, undefined, undefined],
+    ]);
+    const single = layOutGraph(all(['p0'], ['d0']), ['p0'], ['d0'], 480);
+    expect([single.shared, single.lines[0]?.label?.lines]).toEqual([undefined, ['tcp']]);
   });
 
   test('leaves out links of agents that are not drawn', () => {

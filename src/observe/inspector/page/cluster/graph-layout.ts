@@ -1,6 +1,5 @@
 /** Positions of agents and links in the drawing: senders on the left, receivers on the right. */
-import { bytesPerSecond } from '../format.js';
-import { toneOfState, worst } from '../tones.js';
+import { type Curve, type GraphLabel, LabelPlacer, labelOf } from './link-labels.js';
 import type { Link } from './links.js';
 
 export const NODE_HEIGHT = 36;
@@ -8,15 +7,9 @@ const NODE_WIDTH_MAX = 136;
 /** Fraction of the width for nodes. The lines need the rest. */
 const NODE_SHARE_MAX = 0.32;
 export const GRAPH_WIDTH_MAX = 640;
-const ROW_HEIGHT = 64;
+const ROW_HEIGHT = 72;
 /** Space for the border of a node. */
 const MARGIN = 2;
-
-const CHARACTER_WIDTH = 6.2;
-const LABEL_PADDING = 14;
-const LINE_HEIGHT = 15;
-/** Places of a label on its line, best first. The first place without an overlap is taken. */
-const LABEL_PLACES = [0.5, 0.36, 0.64, 0.24, 0.76] as const;
 
 export interface GraphNode {
   readonly name: string;
@@ -25,19 +18,11 @@ export interface GraphNode {
   readonly y: number;
 }
 
-export interface GraphLabel {
-  /** Position of the middle. */
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-  readonly lines: readonly string[];
-}
-
 export interface GraphLine {
   readonly link: Link;
   readonly path: string;
-  readonly label: GraphLabel;
+  /** Undefined for a link with the shared label. */
+  readonly label?: GraphLabel;
 }
 
 export interface Graph {
@@ -46,12 +31,8 @@ export interface Graph {
   readonly nodeWidth: number;
   readonly nodes: readonly GraphNode[];
   readonly lines: readonly GraphLine[];
-}
-
-/** End points of the lines. */
-interface Gap {
-  readonly fromX: number;
-  readonly toX: number;
+  /** Label of the lines without one. */
+  readonly shared?: string;
 }
 
 /** Omits links of agents outside the columns. `available`: greatest width, in pixels. */
@@ -63,7 +44,7 @@ export function layOutGraph(
 ): Graph {
   const width = Math.min(GRAPH_WIDTH_MAX, available);
   const nodeWidth = Math.min(NODE_WIDTH_MAX, Math.floor(width * NODE_SHARE_MAX));
-  const gap = { fromX: MARGIN + nodeWidth, toX: width - MARGIN - nodeWidth };
+  const [fromX, toX] = [MARGIN + nodeWidth, width - MARGIN - nodeWidth];
   const height = Math.max(senders.length, receivers.length, 1) * ROW_HEIGHT;
   const column = (names: readonly string[], x: number) =>
     names.map((name, index): GraphNode => {
@@ -71,55 +52,40 @@ export function layOutGraph(
       return { name, x, y: top + index * ROW_HEIGHT + ROW_HEIGHT / 2 };
     });
   const left = column(senders, MARGIN);
-  const right = column(receivers, gap.toX);
-  const lines: GraphLine[] = [];
-  for (const link of links) {
+  const right = column(receivers, toX);
+  const drawn = links.flatMap((link) => {
     const from = left.find(({ name }) => name === link.sender);
     const to = right.find(({ name }) => name === link.receiver);
-    if (from === undefined || to === undefined) continue;
-    lines.push({ link, path: pathOf(gap, from.y, to.y), label: placeLabel(link, gap, from.y, to.y, lines) });
-  }
-  return { width, height, nodeWidth, nodes: [...left, ...right], lines };
+    if (from === undefined || to === undefined) return [];
+    return [{ link, curve: { fromX, toX, fromY: from.y, toY: to.y } }];
+  });
+  const shared = sharedLabel(drawn.map(({ link }) => link));
+  const placer = new LabelPlacer(drawn.map(({ curve }) => curve));
+  const lines = drawn.map(({ link, curve }): GraphLine => {
+    const texts = labelOf(link);
+    const path = pathOf(curve);
+    return isShared(texts, shared) ? { link, path } : { link, path, label: placer.place(texts, curve) };
+  });
+  return { width, height, nodeWidth, nodes: [...left, ...right], lines, ...(shared === undefined ? {} : { shared }) };
 }
 
-function pathOf({ fromX, toX }: Gap, fromY: number, toY: number): string {
+/** The label of most links. A graph with the same word on every line says it once. */
+function sharedLabel(links: readonly Link[]): string | undefined {
+  const labels = links.map(labelOf);
+  return labels
+    .map(([text = '']) => text)
+    .find((text) => {
+      const alike = labels.filter((texts) => isShared(texts, text)).length;
+      return alike > 1 && alike * 2 > links.length;
+    });
+}
+
+/** The label of a link that is not healthy has a second line, and is always drawn. */
+function isShared(texts: readonly string[], shared: string | undefined): boolean {
+  return texts.length === 1 && texts[0] === shared;
+}
+
+function pathOf({ fromX, toX, fromY, toY }: Curve): string {
   const middle = (fromX + toX) / 2;
   return `M${fromX} ${fromY} C${middle} ${fromY} ${middle} ${toY} ${toX} ${toY}`;
-}
-
-/** The point at that fraction of the curve. */
-function pointAt(
-  share: number,
-  { fromX, toX }: Gap,
-  fromY: number,
-  toY: number,
-): { readonly x: number; readonly y: number } {
-  const rest = 1 - share;
-  const [a, b, c, d] = [rest ** 3, 3 * rest ** 2 * share, 3 * rest * share ** 2, share ** 3];
-  const middle = (fromX + toX) / 2;
-  return { x: a * fromX + (b + c) * middle + d * toX, y: (a + b) * fromY + (c + d) * toY };
-}
-
-function placeLabel(link: Link, gap: Gap, fromY: number, toY: number, others: readonly GraphLine[]): GraphLabel {
-  const lines = labelOf(link);
-  const width = Math.max(...lines.map((line) => line.length)) * CHARACTER_WIDTH + LABEL_PADDING;
-  const height = lines.length * LINE_HEIGHT + 4;
-  const places = LABEL_PLACES.map((share) => ({ ...pointAt(share, gap, fromY, toY), width, height, lines }));
-  const free = places.find((place) => !others.some(({ label }) => overlap(place, label)));
-  return free ?? (places[0] as GraphLabel);
-}
-
-function overlap(a: GraphLabel, b: GraphLabel): boolean {
-  return Math.abs(a.x - b.x) < (a.width + b.width) / 2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2;
-}
-
-/** Provider and throughput of the link and, unless both ends are healthy, the worse state. */
-function labelOf({ provider, fallback, bytesPerS, tone, atSender, atReceiver }: Link): readonly string[] {
-  const how = `${provider ?? 'not connected'}${fallback.length > 0 ? ' (fallback)' : ''}`;
-  const first = bytesPerS === undefined ? how : `${how} · ${bytesPerSecond(bytesPerS)}`;
-  if (tone === 'good') return [first];
-  const bad = [atSender, atReceiver].flatMap((state) => state?.split(' and ') ?? []);
-  const gravest = worst(bad.map((state) => toneOfState('peer', state)));
-  const state = bad.find((each) => toneOfState('peer', each) === gravest);
-  return state === undefined ? [first] : [first, state];
 }

@@ -6,6 +6,7 @@ import { GRAPH_AGENTS_MAX } from '../limits.js';
 import { Empty } from '../parts/empty.js';
 import { toneOfState } from '../tones.js';
 import { GRAPH_WIDTH_MAX, type GraphLine, type GraphNode, layOutGraph, NODE_HEIGHT } from './graph-layout.js';
+import type { GraphLabel } from './link-labels.js';
 import { columnsOf, type Link, linksOf } from './links.js';
 
 /** Width of a character of a node's name, and of the rest of the node. */
@@ -20,7 +21,7 @@ export function LinksCard({ agents }: { readonly agents: readonly AgentView[] })
   const right = receivers.slice(0, GRAPH_AGENTS_MAX);
   const undrawn = senders.length + receivers.length - left.length - right.length;
   const frame = useRef<HTMLElement>(null);
-  const { width, height, nodeWidth, nodes, lines } = layOutGraph(
+  const { width, height, nodeWidth, nodes, lines, shared } = layOutGraph(
     links,
     left,
     right,
@@ -37,13 +38,15 @@ export function LinksCard({ agents }: { readonly agents: readonly AgentView[] })
         {lines.map((line) => (
           <Line key={`${line.link.sender} ${line.link.receiver}`} line={line} />
         ))}
-        {lines.map((line) => (
-          <Label key={`${line.link.sender} ${line.link.receiver}`} line={line} />
-        ))}
+        {lines.map(
+          ({ link, label }) =>
+            label !== undefined && <Label key={`${link.sender} ${link.receiver}`} link={link} label={label} />,
+        )}
         {nodes.map((node) => (
           <Node key={`${node.x} ${node.name}`} node={node} width={nodeWidth} agent={byName.get(node.name)} />
         ))}
       </svg>
+      {shared !== undefined && <p class="hint">Lines without a label: {shared}</p>}
       {links.length === 0 && (
         <Empty title="No links yet">A prefill agent connects to a decode agent with its first put.</Empty>
       )}
@@ -62,7 +65,7 @@ function Line({ line: { link, path } }: { readonly line: GraphLine }) {
   );
 }
 
-function Label({ line: { link, label } }: { readonly line: GraphLine }) {
+function Label({ link, label }: { readonly link: Link; readonly label: GraphLabel }) {
   const { x, y, width, height, lines } = label;
   return (
     <g class={`link-label tone-${link.tone}`} transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}>
@@ -110,8 +113,8 @@ function Node({ node: { name, x, y }, width, agent }: NodeProps) {
 function sentence({ sender, receiver, provider, detail, fallback, atSender, atReceiver }: Link): string {
   const parts = [
     `${sender} to ${receiver}: ${provider ?? 'not connected'}${detail === undefined ? '' : ` (${detail})`}`,
-    atSender === undefined ? undefined : `${sender} says ${atSender}`,
-    atReceiver === undefined ? undefined : `${receiver} says ${atReceiver}`,
+    atSender === undefined ? undefined : `${sender} reports ${atSender}`,
+    atReceiver === undefined ? undefined : `${receiver} reports ${atReceiver}`,
     fallback.length === 0 ? undefined : `fell back: ${fallback.join('; ')}`,
   ];
   return parts.filter((part) => part !== undefined).join(', ');

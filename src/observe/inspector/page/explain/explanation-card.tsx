@@ -62,6 +62,7 @@ export function ExplanationCard({ explanation, cameMs, isLive }: ExplanationCard
           <EntryList
             entries={trail.map((entry) => ({ time: agoOf(nowMs - entry.atMs + sinceMs), entry }))}
             showAgent={false}
+            within={request}
           />
         </section>
       )}

@@ -17,6 +17,8 @@ export interface EntryRow {
 export interface EntryListProps {
   readonly entries: readonly EntryRow[];
   readonly showAgent: boolean;
+  /** The request whose page shows the entries, which do not repeat its id. */
+  readonly within?: string | undefined;
 }
 
 /** Makes rows of an `EntryList` from journal entries. */
@@ -24,7 +26,7 @@ export function rowsOf(entries: readonly EntryView[]): EntryRow[] {
   return entries.map(({ agent, timeMs, entry }) => ({ agent, time: clockTime(timeMs), entry }));
 }
 
-export function EntryList({ entries, showAgent }: EntryListProps) {
+export function EntryList({ entries, showAgent, within }: EntryListProps) {
   return (
     <ol class="entries">
       {entries.map(({ agent, time, entry }) => (
@@ -32,7 +34,7 @@ export function EntryList({ entries, showAgent }: EntryListProps) {
           <time>{time}</time>
           <span class={`dot tone-${toneOf(entry)}`} aria-hidden="true" />
           {showAgent && <span class="entry-agent">{agent}</span>}
-          <span class="entry-text">{textOf(entry)}</span>
+          <span class="entry-text">{textOf(entry, within)}</span>
         </li>
       ))}
     </ol>
@@ -50,7 +52,7 @@ function toneOf(entry: JournalEntry): Tone {
   }
 }
 
-function textOf(entry: JournalEntry): preact.ComponentChildren {
+function textOf(entry: JournalEntry, within: string | undefined): preact.ComponentChildren {
   switch (entry.kind) {
     case 'state':
       return (
@@ -82,7 +84,7 @@ function textOf(entry: JournalEntry): preact.ComponentChildren {
       return (
         <>
           <strong>{entry.action}</strong> {entry.chunks > 0 ? plural(entry.chunks, 'chunk') : ''}
-          {entry.request !== undefined && <span class="soft"> of {entry.request}</span>}
+          {entry.request !== undefined && entry.request !== within && <span class="soft"> of {entry.request}</span>}
           {entry.pages !== undefined && entry.pages.length > 0 && (
             <span class="soft">
               {' '}

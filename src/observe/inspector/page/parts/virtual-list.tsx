@@ -11,6 +11,8 @@ export interface VirtualListProps<T> {
   readonly selected: string | undefined;
   readonly select: (item: T) => void;
   readonly row: (item: T) => ComponentChildren;
+  /** The row as text for screen readers. Default: its content. */
+  readonly describe?: (item: T) => string;
   /** Called with true while a person reads the list: it has the pointer or the focus, or it is scrolled. */
   readonly onHold?: (held: boolean) => void;
   /** A change scrolls the list to its first row. */
@@ -19,7 +21,7 @@ export interface VirtualListProps<T> {
 
 /** A list that renders only its visible rows. Arrow keys, Page Up and Down, Home and End move the selection. */
 export function VirtualList<T>(props: VirtualListProps<T>) {
-  const { items, rowHeight, label, keyOf, selected, select, row, onHold, fromTop } = props;
+  const { items, rowHeight, label, keyOf, selected, select, row, describe, onHold, fromTop } = props;
   const box = useRef<HTMLDivElement>(null);
   const { view, setTop } = useView(box);
   const [isTouched, setTouched] = useState(false);
@@ -60,7 +62,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
           const [key, index] = [keyOf(item), first + offset];
           const place = { index, count: items.length, rowHeight, isSelected: index === selectedIndex };
           return (
-            <Option key={key} id={idOf(key)} place={place} select={() => select(item)}>
+            <Option key={key} id={idOf(key)} label={describe?.(item)} place={place} select={() => select(item)}>
               {row(item)}
             </Option>
           );
@@ -87,6 +89,7 @@ function useView(box: RefObject<HTMLDivElement | null>) {
 
 interface OptionProps {
   readonly id: string;
+  readonly label: string | undefined;
   readonly place: {
     readonly index: number;
     readonly count: number;
@@ -97,13 +100,14 @@ interface OptionProps {
   readonly children: ComponentChildren;
 }
 
-function Option({ id, place: { index, count, rowHeight, isSelected }, select, children }: OptionProps) {
+function Option({ id, label, place: { index, count, rowHeight, isSelected }, select, children }: OptionProps) {
   return (
     // biome-ignore lint/a11y/useFocusableInteractive lint/a11y/useKeyWithClickEvents: the list has the focus and the keys, and names the active row.
     <div
       id={id}
       class="row"
       role="option"
+      aria-label={label}
       aria-selected={isSelected}
       aria-setsize={count}
       aria-posinset={index + 1}

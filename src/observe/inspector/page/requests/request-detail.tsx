@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { paths, type RequestDetail, type RequestView } from '../../feed.js';
 import { address } from '../data/api.js';
 import { useInspector, useMoment, useRoute } from '../data/inspector.js';
@@ -13,7 +13,9 @@ import { Empty } from '../parts/empty.js';
 import { EntryList, rowsOf } from '../parts/entry-list.js';
 import { Skeleton } from '../parts/skeleton.js';
 import { toneOfEnd } from '../tones.js';
+import { inCausalOrder } from './causal-order.js';
 import { RequestState } from './request-row.js';
+import { wayText } from './request-text.js';
 import { layOutSequence } from './sequence.js';
 import { SequenceDiagram } from './sequence-diagram.js';
 import { TimelineChart } from './timeline-chart.js';
@@ -42,11 +44,12 @@ export function RequestDetailPane({ epoch, request }: RequestDetailPaneProps) {
     feed.state,
     ({ requests }) => requests.find((row) => keyOfRequest(row) === key)?.changedMs,
   );
-  const { value, error } = useAnswer<RequestDetail>(
+  const { value: answer, error } = useAnswer<RequestDetail>(
     question,
     isLive && !hasEnded ? REFRESH_MS : undefined,
     isLive ? news : 0,
   );
+  const value = useMemo(() => (answer === undefined ? undefined : inCausalOrder(answer)), [answer]);
   const ended = value?.request.end !== undefined;
   if (ended !== hasEnded) setEnded(ended);
   const tab = tabs.find((name) => name === query['tab']) ?? 'timeline';
@@ -128,7 +131,7 @@ function TabContent({ tab, detail, nowMs }: TabContentProps) {
     case 'entries':
       return (
         <section class="card" aria-label="Entries">
-          <EntryList entries={rowsOf(detail.entries)} showAgent />
+          <EntryList entries={rowsOf(detail.entries)} showAgent within={detail.request.request} />
         </section>
       );
     case 'explain':
@@ -138,9 +141,10 @@ function TabContent({ tab, detail, nowMs }: TabContentProps) {
 
 /** The request's end with its reason, and its counts. */
 function Summary({ request: view }: { readonly request: RequestView }) {
+  const { navigation } = useInspector();
   const {
-    sender,
-    receiver,
+    rank,
+    rankCount,
     startedMs,
     changedMs,
     endedMs,
@@ -163,9 +167,13 @@ function Summary({ request: view }: { readonly request: RequestView }) {
         </p>
       )}
       <dl class="facts inline">
-        <Fact name="Way">
-          {sender ?? '?'} → {receiver ?? '?'}
-        </Fact>
+        <Fact name="Way">{wayText(view)}</Fact>
+        {rank !== undefined && (
+          <Fact name="Rank">
+            {rank} of {rankCount}{' '}
+            <a href={navigation.href('requests', [view.epoch, view.request], { text: view.request })}>All ranks</a>
+          </Fact>
+        )}
         <Fact name="Began">{clockTime(startedMs)}</Fact>
         <Fact name={end === undefined ? 'So far' : 'Took'}>{duration((endedMs ?? changedMs) - startedMs)}</Fact>
         <Fact name="Batches">{count(batches)}</Fact>

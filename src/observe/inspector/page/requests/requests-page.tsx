@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { useInspector, useLiveCluster, useRoute } from '../data/inspector.js';
 import { keyOfRequest } from '../data/request-table.js';
 import { count, plural } from '../format.js';
@@ -8,9 +9,11 @@ import { FilterSelect } from '../parts/filter-select.js';
 import { Icon } from '../parts/icon.js';
 import { Skeleton } from '../parts/skeleton.js';
 import { VirtualList } from '../parts/virtual-list.js';
+import { type ListedRequest, listedRequests } from './listed-requests.js';
 import { RequestDetailPane } from './request-detail.js';
-import { RequestRow } from './request-row.js';
+import { RequestColumns, RequestLegend, RequestRow } from './request-row.js';
 import { requestStates } from './request-states.js';
+import { describeRequest } from './request-text.js';
 import { useRequests } from './use-requests.js';
 
 const ROW_HEIGHT = 48;
@@ -20,6 +23,7 @@ export function RequestsPage() {
   const { path } = useRoute();
   const requests = useRequests();
   const { rows, newer, release } = requests;
+  const listed = useMemo(() => (rows === undefined ? undefined : listedRequests(rows)), [rows]);
   const [epoch, request] = path;
   const hasSelection = epoch !== undefined && request !== undefined;
   return (
@@ -27,7 +31,7 @@ export function RequestsPage() {
       <section class="split-list" aria-label="Requests">
         <Filters />
         <p class="list-note" role="status">
-          {rows === undefined ? ' ' : plural(rows.length, 'request')}
+          {listed === undefined ? ' ' : plural(listed.filter(({ isTiedAbove }) => !isTiedAbove).length, 'request')}
           {rows !== undefined && rows.length >= ROWS_ASKED_MAX && ', the newest'}
           {newer > 0 && (
             <button type="button" class="button small" onClick={release}>
@@ -36,14 +40,14 @@ export function RequestsPage() {
             </button>
           )}
         </p>
-        <RequestList requests={requests} selected={hasSelection ? `${epoch}/${request}` : undefined} />
+        <RequestList listed={listed} requests={requests} selected={hasSelection ? `${epoch}/${request}` : undefined} />
       </section>
       <section class="split-detail" aria-label="Request">
         {hasSelection ? (
           <RequestDetailPane key={`${epoch}/${request}`} epoch={epoch} request={request} />
         ) : (
           <Empty title="No request is selected">
-            Choose one to see where its time went, who said what to whom, and why it ended.
+            Choose one to see where its time went, which messages it took, and why it ended.
           </Empty>
         )}
       </section>
@@ -91,17 +95,18 @@ function Filters() {
 }
 
 interface RequestListProps {
+  readonly listed: readonly ListedRequest[] | undefined;
   readonly requests: ReturnType<typeof useRequests>;
   readonly selected: string | undefined;
 }
 
-function RequestList({ requests: { rows, error, hold, fromTop, isFiltered }, selected }: RequestListProps) {
+function RequestList({ listed, requests: { error, hold, fromTop, isFiltered }, selected }: RequestListProps) {
   const { navigation } = useInspector();
-  if (rows === undefined) {
+  if (listed === undefined) {
     if (error === undefined) return <Skeleton rows={10} label="Loading requests" />;
     return <Empty title="Requests cannot be shown">{error}</Empty>;
   }
-  if (rows.length === 0) {
+  if (listed.length === 0) {
     return (
       <Empty title={isFiltered ? 'No request matches' : 'No request yet'}>
         {isFiltered ? (
@@ -115,16 +120,21 @@ function RequestList({ requests: { rows, error, hold, fromTop, isFiltered }, sel
     );
   }
   return (
-    <VirtualList
-      items={rows}
-      rowHeight={ROW_HEIGHT}
-      label="Requests"
-      keyOf={keyOfRequest}
-      selected={selected}
-      select={(row) => navigation.change({}, [row.epoch, row.request])}
-      row={(row) => <RequestRow request={row} />}
-      onHold={hold}
-      fromTop={fromTop}
-    />
+    <>
+      <RequestColumns />
+      <VirtualList
+        items={listed}
+        rowHeight={ROW_HEIGHT}
+        label="Requests"
+        keyOf={({ view }) => keyOfRequest(view)}
+        selected={selected}
+        select={({ view }) => navigation.change({}, [view.epoch, view.request])}
+        row={(row) => <RequestRow request={row} />}
+        describe={({ view }) => describeRequest(view)}
+        onHold={hold}
+        fromTop={fromTop}
+      />
+      <RequestLegend />
+    </>
   );
 }
