@@ -1,7 +1,10 @@
 /** `kvferry fault`: provokes a fault in an agent, to show how the cluster handles it. */
 import { Argument, Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
+import type { KvferryClient } from '../client/kvferry-client.js';
 import { formatDurationMs } from '../figures/units.js';
+import { defined } from '../protocol/defined.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { type Fault, faults } from '../protocol/faults.js';
 import { FAULT_MS_MAX } from '../protocol/limits.js';
 import { DEFAULT_NATS_URL } from './nats-option.js';
@@ -39,14 +42,26 @@ export function faultCommand(terminal: Terminal): Command {
       const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
       const client = await connectClient({ servers, name: 'kvferry fault' });
       try {
-        const { epoch, forMs } = await client.fault(agent, {
-          fault,
-          ...(flags.for === undefined ? {} : { forMs: flags.for }),
-        });
+        const { epoch, forMs } = await strike(client, agent, { fault, ...defined({ forMs: flags.for }) });
         const lasting = forMs === undefined ? '' : ` for ${formatDurationMs(forMs)}`;
         terminal.out(`${agent} (epoch ${epoch}): ${fault}${lasting}`);
       } finally {
         await client.close();
       }
     });
+}
+
+/** Rejects as the client does, and names the agent when it is not there. */
+async function strike(
+  client: KvferryClient,
+  agent: string,
+  fault: Parameters<KvferryClient['fault']>[1],
+): Promise<Awaited<ReturnType<KvferryClient['fault']>>> {
+  try {
+    return await client.fault(agent, fault);
+  } catch (error) {
+    if (!isKvferryError(error, 'no_responders')) throw error;
+    const message = `agent ${agent} is not connected to NATS; kvferry status lists the agents`;
+    throw new KvferryError('no_responders', message, { cause: error });
+  }
 }

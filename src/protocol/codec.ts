@@ -65,8 +65,9 @@ export class RequestEndedError extends KvferryError {
 }
 
 /** The error for a message about a request that the agent does not know, or has forgotten. */
-export function unknownRequest(request: string): KvferryError {
-  return new KvferryError('unknown_request', `request ${request} is not known here`, { field: 'request' });
+export function unknownRequest(request: string, epoch?: string): KvferryError {
+  const name = epoch === undefined ? request : `${request} of epoch ${epoch}`;
+  return new KvferryError('unknown_request', `request ${name} is not known here`, { field: 'request' });
 }
 
 export function toFailure(error: unknown): Failure {

@@ -21,7 +21,7 @@ export const wide = { width: 1280, height: 800 };
 export const narrow = { width: 390, height: 844 };
 
 /** For anything to appear. */
-const WAIT_MS = 5000;
+const WAIT_MS = 20_000;
 
 export interface OpenOptions {
   readonly viewport?: { readonly width: number; readonly height: number };

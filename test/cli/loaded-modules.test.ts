@@ -33,7 +33,7 @@ function sourceOf(compiled: string): string {
 }
 
 test('the program loads what is for tests only when it is asked for', () => {
-  const loaded = [...loadedWith('src/cli/main.ts')];
+  const loaded = [...loadedWith('src/cli/program.ts')];
   expect(loaded).toContain('src/cli/agent.ts');
   expect(loaded).toContain('src/actors/agent/agent-actor.ts');
   expect(loaded.filter((file) => file.startsWith('src/proof/'))).toEqual([]);

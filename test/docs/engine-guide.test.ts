@@ -13,7 +13,7 @@ const page = readFileSync(new URL('../../docs/guide/engine.md', import.meta.url)
 const WAIT_MS = 20_000;
 const SET_UP_TIMEOUT_MS = 60_000;
 /** File of the page's engine. The test gives it a name of its own. */
-const PAGE_MEMORY = '/dev/shm/engine-0';
+const PAGE_MEMORY = '/dev/shm/engine-ts';
 
 function programOf(name: string): string {
   const [, text] = new RegExp(`\`\`\`ts ${name}\n(.*?)\`\`\``, 's').exec(page) ?? [];
@@ -81,12 +81,12 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
       const [decodeFile, prefillFile] = ['decode.ts', 'prefill.ts'].map((name) => write(name, cluster.url, memory));
       try {
         const decode = new Running(decodeFile as string);
-        await decode.hasPrinted('waiting for prompt-1');
+        await decode.hasPrinted('waiting for prompt-7');
         const prefill = new Running(prefillFile as string);
         expect([await prefill.ended(), await decode.ended()]).toEqual([0, 0]);
-        expect(prefill.lines).toEqual([`prompt-1 is ready: 2 chunks, ${2 * PAGE_BYTES} bytes moved`]);
+        expect(prefill.lines).toEqual([`prompt-7 is ready: 2 chunks, ${2 * PAGE_BYTES} bytes moved`]);
         expect(decode.lines).toEqual([
-          'waiting for prompt-1',
+          'waiting for prompt-7',
           `llama@1@0@5f0c@bf16: ${PAGE_BYTES} bytes, the first one is 1`,
           `llama@1@0@a41b@bf16: ${PAGE_BYTES} bytes, the first one is 2`,
         ]);

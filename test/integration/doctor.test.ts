@@ -127,6 +127,8 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
     await using cluster = await RealCluster.start();
     await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     const { of } = await doctor(cluster, ['--probe', '--from', 'prefill-9']);
-    expect(of('probe').map(({ finding }) => finding)).toEqual(['no pair of running agents to probe']);
+    expect(of('probe').map(({ severity, finding }) => [severity, finding])).toEqual([
+      ['problem', 'no running pair prefill-9 → any decode agent'],
+    ]);
   });
 });

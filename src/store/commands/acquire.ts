@@ -37,7 +37,7 @@ function readerNamed(state: StoreState, { holder: id, keys }: CommandOf<'acquire
   const holder = state.holders.get(nameOf(id));
   if (holder === undefined) {
     state.refuseEnded(id);
-    if (keys === undefined) throw unknownRequest(id.request);
+    if (keys === undefined) throw unknownRequest(id.request, id.epoch);
     state.refuseMoreHolders();
   }
   if (holder?.state === 'arriving') {

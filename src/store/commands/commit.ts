@@ -32,7 +32,7 @@ function arriving(state: StoreState, id: HolderId): Holder {
   const holder = state.holders.get(nameOf(id));
   if (holder?.state === 'arriving') return holder;
   state.refuseEnded(id);
-  throw unknownRequest(id.request);
+  throw unknownRequest(id.request, id.epoch);
 }
 
 /** The commit must name exactly the pages of the part, at the generations that were given out with them (P13). */

@@ -31,7 +31,7 @@ export function release(state: StoreState, command: CommandOf<'release'>): Reply
 /** The reply to a request that holds nothing any more. Throws when it never was ready. */
 function releaseNothing(state: StoreState, { holder: id, keys = [] }: CommandOf<'release'>): ReplyOf<'release'> {
   const tombstone = state.tombstone(id);
-  if (tombstone === undefined) throw unknownRequest(id.request);
+  if (tombstone === undefined) throw unknownRequest(id.request, id.epoch);
   if (tombstone.end !== 'ready') throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
   return { existed: keys.filter((key) => state.contents.has(key)).length, freedPages: 0 };
 }

@@ -53,6 +53,9 @@ export function pairsLeft(left: number): Finding {
   return found.note(`${left} more pairs were not probed`, 'choose with --from and --to');
 }
 
-export function noPairToProbe(): Finding {
-  return found.note('no pair of running agents to probe');
+/** A pair that the caller named and that does not run is a problem. */
+export function noPairToProbe(from: string | undefined, to: string | undefined): Finding {
+  if (from === undefined && to === undefined) return found.note('no pair of running agents to probe');
+  const pair = `${from ?? 'any prefill agent'} → ${to ?? 'any decode agent'}`;
+  return found.problem(`no running pair ${pair}`, 'name a running prefill and decode agent; kvferry status lists them');
 }

@@ -45,7 +45,7 @@ export async function runProbes(
       findings.push(failedProbe(name, toFailure(error).message));
     }
   }
-  if (pairs.length === 0) findings.push(noPairToProbe());
+  if (pairs.length === 0) findings.push(noPairToProbe(from, to));
   if (left > 0) findings.push(pairsLeft(left));
   return findings;
 
