@@ -41,7 +41,8 @@ export function processTerminal(): Terminal {
 /** The reader of our output, `head` for example, has closed it: that is no error, and the rest has no reader. */
 function endOnBrokenPipe(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(EXIT_BROKEN_PIPE);
+    if (error.code === 'EPIPE') process.exit(EXIT_BROKEN_PIPE);
+    if (stream !== process.stderr) process.stderr.write(`kvferry: cannot write the output: ${error.message}\n`);
+    process.exit(EXIT_FAILURE);
   });
 }

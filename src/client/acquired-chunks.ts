@@ -56,13 +56,17 @@ export class AcquiredChunks implements AsyncDisposable {
   async read(key: string, into?: Uint8Array): Promise<Uint8Array> {
     const place = this.places.get(key);
     if (place === undefined) throw new KvferryError('invalid_field', `key ${key} was not acquired`, { field: 'key' });
+    if (into !== undefined && into.length < place.length) {
+      const message = `key ${key} has ${place.length} bytes, the buffer ${into.length}`;
+      throw new KvferryError('invalid_field', message, { field: 'into' });
+    }
     const bytes = into === undefined ? new Uint8Array(place.length) : into.subarray(0, place.length);
     if (!this.#isClosed) await this.#file.read(bytes, place.offset);
     if (!this.isLeased) throw new KvferryError('request_ended', `the lease on key ${key} is over: acquire it again`);
     return bytes;
   }
 
-  /** Closes the arena and gives the leases back. Reading is over. Rejects as the client does. */
+  /** Closes the arena and gives back every lease of the holder, those of its other `acquire`s too. Rejects as the client does. */
   async release(): Promise<void> {
     await this.close();
     await this.#release();

@@ -1,5 +1,5 @@
 /** The memory of a decode agent, as an engine on the same host reads it. */
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { KvferryError } from '../protocol/errors.js';
 
 export interface ArenaFile {
@@ -13,7 +13,8 @@ export type OpenArena = (path: string) => Promise<ArenaFile>;
 
 /** Opens the file read-only. Rejects `receiver_lost` when there is no such file: the agent was restarted, or is elsewhere. */
 export const openArena: OpenArena = async (path) => {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+  // Without O_NONBLOCK, the name of a pipe would block for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw new KvferryError('receiver_lost', `arena ${path} cannot be opened: is its agent on this host?`, { cause });
   });
   return {

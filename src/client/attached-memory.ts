@@ -22,7 +22,7 @@ export class AttachedMemory {
   readonly #options: AttachedMemoryOptions;
   /** The process that has the memory. */
   #attachedTo: string | undefined;
-  #isAttaching = false;
+  #attaching: Promise<void> | undefined;
 
   constructor(options: AttachedMemoryOptions) {
     this.#options = options;
@@ -45,18 +45,24 @@ export class AttachedMemory {
    * occasion for the next attempt.
    */
   async agentSeen(epoch: string): Promise<void> {
-    if (this.#isAttaching || this.#attachedTo === undefined || this.#attachedTo === epoch) return;
-    this.#isAttaching = true;
+    if (this.#attaching !== undefined || this.#attachedTo === undefined || this.#attachedTo === epoch) return;
+    this.#attaching = this.#attachAgain(epoch);
+    try {
+      await this.#attaching;
+    } finally {
+      this.#attaching = undefined;
+    }
+  }
+
+  async #attachAgain(epoch: string): Promise<void> {
     try {
       await this.#attach();
-      this.#attachedTo = epoch;
     } catch (error) {
-      // The new process reads chunks of this engine: it has the memory already.
-      if (isKvferryError(error, 'segment_in_use')) this.#attachedTo = epoch;
-      else if (!isKvferryError(error)) throw error;
-    } finally {
-      this.#isAttaching = false;
+      if (!isKvferryError(error)) throw error;
+      // `segment_in_use`: the new process reads chunks of this engine, so it has the memory already.
+      if (error.code !== 'segment_in_use') return;
     }
+    if (this.#attachedTo !== undefined) this.#attachedTo = epoch;
   }
 
   /** Does that process say that it reads no chunk of the memory? False when it does not answer. */
@@ -76,7 +82,10 @@ export class AttachedMemory {
   async detach(): Promise<void> {
     const { client, agent, segment, call, clock } = this.#options;
     const patience = { clock, patienceMs: DETACH_PATIENCE_MS };
-    const isPassing = (error: KvferryError) => isKvferryError(error, 'segment_in_use');
+    const isPassing = (error: KvferryError) => isAnswerLost(error) || isKvferryError(error, 'segment_in_use');
+    // No heartbeat attaches the memory again.
+    this.#attachedTo = undefined;
+    await this.#attaching;
     try {
       await patiently(patience, isPassing, () => client.detach(agent, { segment }, call));
     } catch (error) {

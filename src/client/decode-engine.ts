@@ -56,7 +56,11 @@ export class DecodeEngine {
       return reply;
     };
     if (keys === undefined) {
-      for (let from: number | undefined = 0; from !== undefined; ) from = (await ask(from === 0 ? {} : { from })).next;
+      for (let from: number | undefined = 0; from !== undefined; ) {
+        const { next } = await ask(from === 0 ? {} : { from });
+        if (next !== undefined && next <= from) throw inconsistent(`next is ${next} after ${from}`, 'next');
+        from = next;
+      }
     } else {
       for (let from = 0; from < keys.length; from += ACQUIRE_KEYS_MAX) {
         await ask({ keys: keys.slice(from, from + ACQUIRE_KEYS_MAX) });
@@ -77,6 +81,10 @@ export class DecodeEngine {
   }
 }
 
+function inconsistent(what: string, field: string): KvferryError {
+  return new KvferryError('inconsistent_reply', `the reply to acquire does not fit together: ${what}`, { field });
+}
+
 /** The replies to one question, as one. The leases of the first one end first. */
 function joined(replies: readonly AcquireReply[], askedMs: number): Acquired {
   const [first] = replies;
@@ -87,9 +95,15 @@ function joined(replies: readonly AcquireReply[], askedMs: number): Acquired {
   }
   const places = new Map<string, ArenaPlace>();
   for (const { keys, pages, lengths } of replies) {
+    if (pages.length !== keys.length || lengths.length !== keys.length) {
+      throw inconsistent(`${keys.length} keys, ${pages.length} pages, ${lengths.length} lengths`, 'pages');
+    }
     for (const [index, key] of keys.entries()) {
-      const page = pages[index] as number;
-      places.set(key, { page, offset: page * arena.pageBytes, length: lengths[index] as number });
+      const [page, length] = [pages[index] as number, lengths[index] as number];
+      if (page >= arena.pages || length > arena.pageBytes) {
+        throw inconsistent(`page ${page} with ${length} bytes is not in the arena`, `pages[${index}]`);
+      }
+      places.set(key, { page, offset: page * arena.pageBytes, length });
     }
   }
   const missing = replies.flatMap((reply) => reply.missing);

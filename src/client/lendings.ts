@@ -74,7 +74,9 @@ export class Lendings {
 
   accepted(request: string, batch: number, epoch: string): void {
     const lent = this.#batches.get(nameOf(request, batch));
-    if (lent !== undefined) Object.assign(lent, { state: 'accepted', epoch });
+    if (lent === undefined) return;
+    Object.assign(lent, { state: 'accepted', epoch });
+    this.#dropIfEmpty(lent);
   }
 
   refused(request: string, batch: number): void {
@@ -85,22 +87,32 @@ export class Lendings {
   /** No answer has come, and the caller asks no longer. */
   givenUp(request: string, batch: number): void {
     const lent = this.#batches.get(nameOf(request, batch));
-    if (lent !== undefined) lent.state = 'doubtful';
+    if (lent === undefined) return;
+    lent.state = 'doubtful';
+    this.#dropIfEmpty(lent);
+  }
+
+  /** The process that has accepted a batch whose answer is open, as its release of a chunk proves. */
+  acceptedBy(request: string, batch: number): string | undefined {
+    return this.#batches.get(nameOf(request, batch))?.epoch;
   }
 
   /** The agent may send this event before it answers the `put`. */
   released(event: SourceReleasedEvent): void {
     const lent = this.#batches.get(nameOf(event.request, event.batch));
     if (lent === undefined || (lent.state === 'accepted' && lent.epoch !== event.epoch)) return;
+    // A release before the answer proves that this process has accepted the batch.
+    lent.epoch ??= event.epoch;
     const slots: (number | undefined)[] = [];
     for (const position of event.positions) {
+      if (position >= lent.slots.length) continue;
       const slot = lent.slots[position];
       if (slot === undefined) this.#options.onReleasedTwice?.(event, position);
       slots.push(slot);
       lent.slots[position] = undefined;
     }
-    if (lent.slots.every((slot) => slot === undefined)) this.#batches.delete(lent.name);
     this.#giveBack(slots);
+    this.#dropIfEmpty(lent);
   }
 
   /**
@@ -116,7 +128,7 @@ export class Lendings {
   }
 
   /** The batches that this process has accepted and has not released, as far as events say. */
-  acceptedBy(epoch: string): readonly LentBatch[] {
+  acceptedIn(epoch: string): readonly LentBatch[] {
     return [...this.#batches.values()].filter((lent) => lent.state === 'accepted' && lent.epoch === epoch);
   }
 
@@ -142,6 +154,11 @@ export class Lendings {
 
   #isFilled(slot: number | undefined, chunk: SourceChunk | undefined): boolean {
     return slot !== undefined && chunk !== undefined && this.#filled.get(slot) === chunk;
+  }
+
+  /** Nothing of the batch is lent any more. While its answer is open it stays, as the proof that it was accepted. */
+  #dropIfEmpty(lent: LentBatch): void {
+    if (lent.state !== 'sent' && lent.slots.every((slot) => slot === undefined)) this.#batches.delete(lent.name);
   }
 
   #takeBack(lent: LentBatch): void {

@@ -141,7 +141,8 @@ export class OutgoingRequest {
       source: sourceRuns(chunks),
       ...defined({ ranks }),
     };
-    const result = await putBatch({ ...this.#options, call: this.#call }, message, this.#epoch);
+    const acceptedBy = () => lendings?.acceptedBy(request, batch);
+    const result = await putBatch({ ...this.#options, call: this.#call, acceptedBy }, message, this.#epoch);
     if (result.accepted) {
       lendings?.accepted(request, batch, result.epoch);
       this.#epoch = result.epoch;

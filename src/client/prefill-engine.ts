@@ -138,6 +138,7 @@ export class PrefillEngine {
 
   /** Begins a request whose batches the caller puts one by one, as the steps of chunked prefill end. Sends nothing yet. */
   begin(plan: RequestPlan): OutgoingRequest {
+    this.#checkOpen();
     const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
     return new OutgoingRequest(plan, {
       client,
@@ -159,6 +160,7 @@ export class PrefillEngine {
     chunks: readonly SourceChunk[],
     chunksPerBatch = CHUNKS_PER_BATCH,
   ): Promise<OutgoingRequest> {
+    if (!(chunksPerBatch >= 1)) throw invalidField('chunksPerBatch', `${chunksPerBatch} chunks are no batch`);
     const outgoing = this.begin({ ...plan, totalChunks: chunks.length });
     for (let from = 0; from === 0 || from < chunks.length; from += chunksPerBatch) {
       try {
@@ -178,6 +180,7 @@ export class PrefillEngine {
    */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#slots.close(this.#closed());
     this.#unsubscribe();
     await this.#attached.detach();
   }
@@ -215,7 +218,7 @@ export class PrefillEngine {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const accepted = this.#lendings.acceptedBy(epoch);
+      const accepted = this.#lendings.acceptedIn(epoch);
       if (accepted.length > 0 && !(await this.#attached.isUnread(epoch))) return;
       this.#lendings.takeBackAll(accepted);
       this.#mayHaveMissedReleases = false;
@@ -225,7 +228,11 @@ export class PrefillEngine {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new KvferryError('closed', `the engine of segment ${this.#options.segment} is closed`);
+    if (this.#isClosed) throw this.#closed();
+  }
+
+  #closed(): KvferryError {
+    return new KvferryError('closed', `the engine of segment ${this.#options.segment} is closed`);
   }
 
   #giveBack(slots: readonly number[]): void {

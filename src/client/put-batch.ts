@@ -1,4 +1,5 @@
 /** Hands one batch to a prefill agent, and repeats it when the answer was lost (docs/protocol.md, "Repeating a message"). */
+import { ReplyError } from '../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { CallOptions, KvferryClient, OperationInput } from './kvferry-client.js';
 import { isAnswerLost, type Patience, patiently } from './patience.js';
@@ -12,6 +13,8 @@ export interface PutTarget extends Patience {
   readonly client: KvferryClient;
   readonly agent: string;
   readonly call?: CallOptions | undefined;
+  /** The process that has accepted this batch, as far as its releases prove it. */
+  readonly acceptedBy?: (() => string | undefined) | undefined;
 }
 
 /** Rejects only with what is not a `KvferryError`. `epoch`: the process that has accepted the batches before this one. */
@@ -24,6 +27,8 @@ export async function putBatch(
   const attempt = async () => {
     // While NATS is away the message is refused here, and no agent can accept it.
     const isSent = target.client.isConnected;
+    const proven = target.acceptedBy?.();
+    if (proven !== undefined) return proven;
     try {
       return (await target.client.put(target.agent, batch, target.call)).epoch;
     } catch (error) {
@@ -31,7 +36,7 @@ export async function putBatch(
       // Also after a single attempt: NATS may deliver a message twice, and the answer to the second one may come first.
       const known = await acceptedBefore(target, batch, epoch, error, inDoubt);
       if (known !== undefined) return known;
-      inDoubt ||= isSent && isAnswerLost(error);
+      inDoubt ||= isSent && !isRefusal(error);
       throw error;
     }
   };
@@ -41,6 +46,11 @@ export async function putBatch(
     if (!isKvferryError(error)) throw error;
     return { accepted: false, error: epoch === undefined ? error : explained(error, target, batch), inDoubt };
   }
+}
+
+/** The agent has refused the batch, or did not get it. Any other failure, such as an unreadable answer, leaves that open. */
+function isRefusal(error: KvferryError): boolean {
+  return error instanceof ReplyError || isKvferryError(error, 'no_responders', 'message_too_large');
 }
 
 /** The agent or the receiver is not there, is not as far as it must be, or no answer came. */

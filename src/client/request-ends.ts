@@ -16,6 +16,8 @@ export interface RequestEnd {
 }
 
 interface Expected {
+  /** Callers that expect the end, such as the ranks of one request. */
+  callers: number;
   readonly end: Promise<RequestEnd>;
   readonly resolve: (end: RequestEnd) => void;
   readonly reject: (error: KvferryError) => void;
@@ -42,20 +44,26 @@ export class RequestEnds {
   /** Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`. */
   expect(request: string): Promise<RequestEnd> {
     const known = this.#expected.get(request);
-    if (known !== undefined) return known.end;
+    if (known !== undefined) {
+      known.callers += 1;
+      return known.end;
+    }
     let settle: Pick<Expected, 'resolve' | 'reject'> | undefined;
     const end = new Promise<RequestEnd>((resolve, reject) => {
       settle = { resolve, reject };
     });
     // A caller that does not wait for the end must not be ended by its rejection.
     end.catch(() => undefined);
-    this.#expected.set(request, { end, ...(settle as Pick<Expected, 'resolve' | 'reject'>) });
+    this.#expected.set(request, { callers: 1, end, ...(settle as Pick<Expected, 'resolve' | 'reject'>) });
     return end;
   }
 
-  /** The request will not end, or its end is not of interest any more. */
+  /** One caller expects the end no longer. */
   forget(request: string): void {
-    this.#expected.delete(request);
+    const expected = this.#expected.get(request);
+    if (expected === undefined) return;
+    expected.callers -= 1;
+    if (expected.callers === 0) this.#expected.delete(request);
   }
 
   /** Ends the subscription. An expected end rejects `closed`. Idempotent. */

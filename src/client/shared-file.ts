@@ -40,8 +40,13 @@ export class SharedFile implements SourceMemory {
     return new SharedFile(path, size, file);
   }
 
+  /** Rejects with the error of the system, `ENOSPC` for example when /dev/shm is full. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#file.write(bytes, 0, bytes.length, offset);
+    for (let written = 0; written < bytes.length; ) {
+      // The system may write less than it is asked to. It reports why with the next attempt.
+      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, offset + written);
+      written += bytesWritten;
+    }
   }
 
   /** Takes the name away. An agent that has attached the file keeps it, and no later crash leaves it behind. */

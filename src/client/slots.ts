@@ -4,6 +4,7 @@ import { invalidField } from '../protocol/errors.js';
 interface Waiter {
   readonly count: number;
   readonly resolve: (slots: number[]) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 export class Slots {
@@ -40,6 +41,10 @@ export class Slots {
           signal?.removeEventListener('abort', abort);
           resolve(slots);
         },
+        reject: (reason) => {
+          signal?.removeEventListener('abort', abort);
+          reject(reason);
+        },
       };
       const abort = () => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
@@ -56,6 +61,11 @@ export class Slots {
   give(slots: readonly number[]): void {
     this.#free.push(...slots);
     this.#serve();
+  }
+
+  /** Rejects every caller that waits. */
+  close(reason: unknown): void {
+    for (const { reject } of this.#waiters.splice(0)) reject(reason);
   }
 
   #serve(): void {

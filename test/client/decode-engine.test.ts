@@ -152,3 +152,22 @@ describe('asking for an end that was missed', () => {
     expect(await ask(...statuses)).toBeUndefined();
   });
 });
+
+describe('a reply that does not fit together is refused', () => {
+  test.each<[string, object, string]>([
+    ['fewer lengths than keys', { lengths: [] }, 'pages'],
+    ['a page beyond the arena', { pages: [4] }, 'pages[0]'],
+    ['a chunk longer than a page', { lengths: [PAGE_BYTES + 1] }, 'pages[0]'],
+    ['a next that does not advance', { next: 0 }, 'next'],
+  ])('%s → inconsistent_reply', async (_, wrong, field) => {
+    agent.answers.acquire = () => found({ a: 0 }, wrong);
+    await expect(engine.acquire(holder)).rejects.toMatchObject({ code: 'inconsistent_reply', field });
+  });
+
+  test('a buffer that is too short for the chunk → refused', async () => {
+    agent.answers.acquire = () => found({ a: 0 });
+    const chunks = await engine.acquire(holder);
+    await expect(chunks.read('a', new Uint8Array(1))).rejects.toMatchObject({ code: 'invalid_field', field: 'into' });
+    await chunks.release();
+  });
+});

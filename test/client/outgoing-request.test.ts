@@ -273,3 +273,17 @@ describe('a client that closes', () => {
     expect(clock.now()).toBe(0);
   });
 });
+
+test('the put of one rank is refused → the other rank still gets the end', async () => {
+  const client = new KvferryClient(agent);
+  ends = new RequestEnds(client, { clock });
+  const ranks = ['p', 'q'].map(
+    (name) => new OutgoingRequest(plan, { client, agent: name, ends, clock, patienceMs: 0 }),
+  );
+  const [first, second] = ranks as [OutgoingRequest, OutgoingRequest];
+  await first.put([chunk('a')]);
+  answer(refusal('invalid_field'));
+  await expect(second.put([chunk('b')])).rejects.toMatchObject({ code: 'invalid_field' });
+  agent.emit(TERMINALS, terminal('r'));
+  expect((await first.end()).event.end).toBe('ready');
+});

@@ -250,9 +250,49 @@ describe('a prefill engine while NATS is away', () => {
   });
 });
 
+describe('a put whose answer was lost', () => {
+  test('the agent releases its chunks and is restarted → it counts as accepted', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.answers.put = () => {
+      release(0, [0, 1]);
+      agent.answers.put = () => ({ epoch: successor });
+      return noAnswer();
+    };
+    const putting = engine.put(plan, chunks);
+    await clock.advance(1000);
+    expect((await putting).epoch).toBe(epoch);
+    expect(agent.bodiesOf('put')).toHaveLength(1);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+
+  test('the answer cannot be read → its slots stay lent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.answers.put = () => ({ epoch: 'not an epoch' });
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'invalid_field' });
+    expect(engine.slots).toEqual({ total: 4, free: 2 });
+  });
+
+  test('a release names a position beyond the batch → it is ignored', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    release(0, [0, 200_000_000]);
+    expect([engine.slots, releasedTwice]).toEqual([{ total: 4, free: 4 }, []]);
+  });
+});
+
 describe('the limits of a prefill engine', () => {
   test.each([0, -1, 1.5, 65, Number.NaN])('slots of %s bytes do not fit into its memory', async (slotBytes) => {
     await expect(open({ slotBytes })).rejects.toMatchObject({ code: 'invalid_field', field: 'slotBytes' });
+  });
+
+  test('an engine closes while a prompt waits for slots → the prompt is rejected', async () => {
+    const engine = await open();
+    await engine.fill(chunksOf('a', 'b', 'c', 'd'));
+    const waiting = engine.fill(chunksOf('e')).catch(({ code }) => code);
+    await engine.close();
+    expect(await waiting).toBe('closed');
   });
 
   test('a closed engine fills nothing', async () => {
