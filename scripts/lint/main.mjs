@@ -4,6 +4,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { complaints, readIn } from './check-rooms.mjs';
 import { complaintsAboutSizes } from './file-sizes.mjs';
+import { complaintsAboutPurity } from './purity.mjs';
 import { complaintsAboutTests } from './test-names.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,6 +16,11 @@ const removed = new Set(execFileSync('git', ['ls-files', '--deleted'], { cwd: ro
 const files = listed.split('\n').filter((file) => file !== '' && !removed.has(file));
 
 const read = readIn(root);
-const found = [...complaints(files, read), ...complaintsAboutSizes(files, read), ...complaintsAboutTests(files, read)];
+const found = [
+  ...complaints(files, read),
+  ...complaintsAboutSizes(files, read),
+  ...complaintsAboutPurity(files, read),
+  ...complaintsAboutTests(files, read),
+];
 for (const complaint of found) console.error(complaint);
 process.exitCode = found.length > 0 ? 1 : 0;

@@ -171,3 +171,30 @@ describe('a reply that does not fit together is refused', () => {
     await chunks.release();
   });
 });
+
+describe('an arena that is injected', () => {
+  /** An engine whose arena calls `onRead`, and counts how often it was closed. */
+  function injected(onRead: () => Promise<void>) {
+    const counted = { closed: 0 };
+    const close = async () => {
+      counted.closed += 1;
+    };
+    const openArena = async () => ({ read: onRead, close });
+    return { counted, engine: new DecodeEngine({ client: new KvferryClient(agent), agent: 'd', clock, openArena }) };
+  }
+
+  test('the lease ends while the bytes are read → they are not given out', async () => {
+    agent.answers.acquire = () => found({ a: 0 });
+    const chunks = await injected(() => clock.advance(1001)).engine.acquire(holder);
+    await expect(chunks.read('a')).rejects.toMatchObject({ code: 'request_ended' });
+  });
+
+  test('release, and release again → the file is closed once', async () => {
+    agent.answers.acquire = () => found({ a: 0 });
+    const made = injected(async () => undefined);
+    const chunks = await made.engine.acquire(holder);
+    await chunks.release();
+    await chunks.release();
+    expect(made.counted.closed).toBe(1);
+  });
+});

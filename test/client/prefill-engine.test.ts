@@ -274,6 +274,27 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots).toEqual({ total: 4, free: 2 });
   });
 
+  test('a release of another process of the agent → the slots stay lent', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    release(0, [0], successor);
+    expect(engine.slots).toEqual({ total: 4, free: 3 });
+  });
+
+  test('the agent is restarted twice while the answer is open → the slots stay lent', async () => {
+    const engine = await open();
+    agent.answers.put = noAnswer;
+    const putting = engine.put(plan, await engine.fill(chunksOf('a')));
+    for (const running of [epoch, successor, '00000000000000cc']) {
+      agent.emitHeartbeat('p', running);
+      await clock.advance(1);
+    }
+    expect(engine.slots).toEqual({ total: 4, free: 3 });
+    agent.answers.put = () => ({ epoch: '00000000000000cc' });
+    await clock.advance(1000);
+    expect((await putting).epoch).toBe('00000000000000cc');
+  });
+
   test('a release names a position beyond the batch → it is ignored', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));

@@ -1,0 +1,1 @@
+export function brokenPromises(command: string, summary: object): string[];

@@ -1,0 +1,1 @@
+export function complaintsAboutPurity(files: readonly string[], read: (file: string) => string): string[];

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { brokenPromises } from '../../scripts/ci/summary-promises.mjs';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+/** Commands that only prepare, repair or write something. */
+const notChecks = ['setup', 'prepack', 'build', 'build:native', 'format', 'docs', 'bench:docs', 'recordings'];
+
+test('CI runs every check that package.json has', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const run = read('.ci/run');
+  const checks = Object.keys(scripts).filter((name) => !notChecks.includes(name));
+  const missing = checks.filter(
+    (name) => !new RegExp(`(npm (run (--silent )?)?|summarised \\d+ )${name}( |$|\\n)`, 'm').test(run),
+  );
+  expect(checks).toContain('test:system');
+  expect(missing).toEqual([]);
+});
+
+test.each<[string, object, string[]]>([
+  ['explore', { states: 5_236_165, violations: 0, configurations: { a: { complete: true } } }, []],
+  [
+    'explore',
+    { states: 100_000, violations: 0, configurations: { a: { complete: true }, b: { complete: false } } },
+    ['states >= 5,000,000', 'every configuration is complete'],
+  ],
+  ['bench', { suites: {}, targets: [], wrongChunks: 0 }, ['suites >= 5', 'targets were measured']],
+  [
+    'sim',
+    { seeds: 1, requests: 1, terminal: { ready: 1 }, faults: {}, violations: 1 },
+    ['seeds >= 2,000', 'every kind of fault > 0', 'violations == 0'],
+  ],
+])('the summary of %s %j → broken: %j', (command, summary, broken) => {
+  expect(brokenPromises(command, summary)).toEqual(broken);
+});
