@@ -287,3 +287,19 @@ test('the put of one rank is refused → the other rank still gets the end', asy
   agent.emit(TERMINALS, terminal('r'));
   expect((await first.end()).event.end).toBe('ready');
 });
+
+test('the end of a request that has ended is not the end of a later one of its name', async () => {
+  ends = new RequestEnds(new KvferryClient(agent), { clock });
+  const first = ends.expect('r');
+  agent.emit(TERMINALS, terminal('r'));
+  expect((await first).event.epoch).toBe(epoch);
+  let ended = false;
+  void ends.expect('r').then(() => {
+    ended = true;
+  });
+  await clock.advance(1);
+  expect(ended).toBe(false);
+  agent.emit(TERMINALS, terminal('r', 'failed', { epoch: successor }));
+  await clock.advance(1);
+  expect(ended).toBe(true);
+});
