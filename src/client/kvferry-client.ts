@@ -47,8 +47,8 @@ export class KvferryClient {
   readonly #control: ControlPort;
   readonly #timeoutMs: number;
   readonly #onInvalid: (error: unknown, body: string) => void;
-  readonly #connectionListeners: ((status: ControlStatus) => void)[] = [];
-  readonly #closers: (() => void)[] = [];
+  readonly #connectionListeners = new Set<(status: ControlStatus) => void>();
+  readonly #closers = new Set<() => void>();
   #isConnected = true;
 
   /**
@@ -203,18 +203,20 @@ export class KvferryClient {
   }
 
   /** Receives every change of the connection to NATS. */
-  onConnection(listener: (status: ControlStatus) => void): void {
-    this.#connectionListeners.push(listener);
+  onConnection(listener: (status: ControlStatus) => void): ControlSubscription {
+    this.#connectionListeners.add(listener);
+    return { close: () => this.#connectionListeners.delete(listener) };
   }
 
   /** Calls `closing` when this client is closed. */
-  onClose(closing: () => void): void {
-    this.#closers.push(closing);
+  onClose(closing: () => void): ControlSubscription {
+    this.#closers.add(closing);
+    return { close: () => this.#closers.delete(closing) };
   }
 
   /** Closes the control port too. A wait for the end of a request through this client rejects `closed`. */
   async close(): Promise<void> {
-    for (const closing of this.#closers.splice(0)) closing();
+    for (const closing of [...this.#closers]) closing();
     await this.#control.close();
   }
 

@@ -129,7 +129,13 @@ export class OutgoingRequest {
     const { request, receiver, totalChunks, timeoutMs, ranks } = this.plan;
     const batch = this.#batches;
     const last = lastGiven ?? this.#chunks + chunks.length === totalChunks;
-    lendings?.lend(request, batch, chunks);
+    try {
+      lendings?.lend(request, batch, chunks);
+    } catch (error) {
+      // Nothing was sent, so no event will announce an end.
+      if (batch === 0) ends.forget(request);
+      throw error;
+    }
     const message = {
       request,
       receiver,

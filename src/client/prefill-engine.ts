@@ -190,10 +190,10 @@ export class PrefillEngine {
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       client.onHeartbeat(agent, ({ epoch }) => void this.#agentSeen(epoch)),
+      client.onConnection((status) => {
+        if (status === 'disconnected') this.#mayHaveMissedReleases = true;
+      }),
     );
-    client.onConnection((status) => {
-      if (status === 'disconnected') this.#mayHaveMissedReleases = true;
-    });
     await client.flush();
     await this.#attached.attach();
   }

@@ -31,14 +31,16 @@ export interface RequestEndsOptions {
 
 export class RequestEnds {
   readonly #clock: ClockPort;
-  readonly #subscription: ControlSubscription;
+  readonly #subscriptions: readonly ControlSubscription[];
   readonly #expected = new Map<string, Expected>();
 
   /** Subscribes. The subscription is in force when `client.flush()` has resolved. */
   constructor(client: KvferryClient, options: RequestEndsOptions = {}) {
     this.#clock = options.clock ?? new SystemClock();
-    this.#subscription = client.onTerminal((event) => this.#ended(event), options.onRepeated);
-    client.onClose(() => this.close());
+    this.#subscriptions = [
+      client.onTerminal((event) => this.#ended(event), options.onRepeated),
+      client.onClose(() => this.close()),
+    ];
   }
 
   /** Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`. */
@@ -68,7 +70,7 @@ export class RequestEnds {
 
   /** Ends the subscription. An expected end rejects `closed`. Idempotent. */
   close(): void {
-    this.#subscription.close();
+    for (const subscription of this.#subscriptions) subscription.close();
     for (const [request, { reject }] of this.#expected) {
       reject(new KvferryError('closed', `closed before the end of request ${request} was announced`));
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
-import type { ControlMessage, ControlPort, RequestOptions } from '../../src/ports/control.js';
+import type { ControlMessage, ControlPort, ControlStatus, RequestOptions } from '../../src/ports/control.js';
 import { ReplyError } from '../../src/protocol/codec.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
@@ -41,9 +41,7 @@ class ScriptedControl implements ControlPort {
     this.handlers.get(subject)?.({ subject, body: JSON.stringify(body), headers, respond: () => undefined });
   }
 
-  onStatus(): void {
-    // The connection never changes here.
-  }
+  onStatus: ControlPort['onStatus'] = () => undefined;
 
   async flush(): Promise<void> {}
 
@@ -309,4 +307,23 @@ test('closes its control port', async () => {
   const { control, client } = setUp();
   await client.close();
   expect(control.closed).toBe(true);
+});
+
+test('a closed listener receives no change of the connection, and no end of the client', async () => {
+  let change: (status: ControlStatus) => void = () => undefined;
+  const { control } = setUp();
+  control.onStatus = (listener: (status: ControlStatus) => void) => {
+    change = listener;
+  };
+  const client = new KvferryClient(control);
+  const received: string[] = [];
+  const subscriptions = [
+    client.onConnection((status) => received.push(status)),
+    client.onClose(() => received.push('closed')),
+  ];
+  change('disconnected');
+  for (const subscription of subscriptions) subscription.close();
+  change('connected');
+  await client.close();
+  expect([received, client.isConnected]).toEqual([['disconnected'], true]);
 });

@@ -2,9 +2,20 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { PrefillEngine, type PrefillEngineOptions } from '../../src/client/prefill-engine.js';
+import { RequestEnds } from '../../src/client/request-ends.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import { described, epoch, noAnswer, refusal, ScriptedAgent, statusOf, successor } from './scripted-agent.js';
+import {
+  described,
+  epoch,
+  noAnswer,
+  refusal,
+  ScriptedAgent,
+  statusOf,
+  successor,
+  TERMINALS,
+  terminal,
+} from './scripted-agent.js';
 
 const SLOT_BYTES = 16;
 const memoryBytes = new Uint8Array(4 * SLOT_BYTES);
@@ -195,6 +206,24 @@ describe('a chunk whose slot came back', () => {
       message: expect.stringMatching(/^chunk a is no longer in the memory at offset \d+: fill it again$/),
     });
     expect(agent.bodiesOf('put')).toHaveLength(sent);
+  });
+
+  test('a refused chunk in the first batch → its request has no end to wait for', async () => {
+    const client = new KvferryClient(agent);
+    const ends = new RequestEnds(client, { clock });
+    const engine = await open({ client, ends });
+    await expect(engine.put(plan, [{ key: 'a', segment: 's', offset: 0, length: 1 }])).rejects.toMatchObject({
+      code: 'invalid_field',
+    });
+    // A caller that expects and forgets the end leaves no other one.
+    let ended = false;
+    void ends.expect('r').then(() => {
+      ended = true;
+    });
+    ends.forget('r');
+    agent.emit(TERMINALS, terminal('r'));
+    await clock.advance(1);
+    expect(ended).toBe(false);
   });
 
   test('a chunk that is put twice in one batch → refused, its slot comes back once', async () => {
