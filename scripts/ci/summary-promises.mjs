@@ -14,9 +14,12 @@ const promises = {
     'every kind of fault > 0': Object.keys(faults).length >= 18 && Object.values(faults).every((count) => count > 0),
     'violations == 0': violations === 0,
   }),
-  explore: ({ states, violations, configurations }) => ({
-    'states >= 5,000,000': states >= 5_000_000,
-    'every configuration is complete': Object.values(configurations).every(({ complete }) => complete),
+  explore: ({ states, worlds, pairs, violations, byWorld }) => ({
+    'states >= 500,000': states >= 500_000,
+    'worlds >= 100': worlds >= 100,
+    'every pair of fault kinds > 0':
+      Object.keys(pairs).length >= 28 && Object.values(pairs).every((count) => count > 0),
+    'every world is complete': Object.values(byWorld).every(({ complete }) => complete),
     'violations == 0': violations === 0,
   }),
   bench: ({ suites, targets, wrongChunks }) => ({

@@ -1,4 +1,5 @@
 /** The invariants of every state, and those of a final state, in which no step but a fault is possible. */
+import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';
 import { type Configuration, requestOf } from './configuration.js';
 import type { State } from './state.js';
@@ -12,6 +13,8 @@ export function faultOf(state: State, configuration: Configuration): string | un
     const bytes = arena[place?.page ?? -1];
     if (ready && bytes !== key) return `${key} is ready, and its page has ${bytes}`;
   }
+  const straying = strayingByte(state, configuration);
+  if (straying !== undefined) return straying;
   for (const [sender, ends] of announced.entries()) {
     const { request } = requestOf(sender);
     if (ends.length > 1) return `${request} was announced ${ends.join(', then ')}`;
@@ -25,6 +28,27 @@ export function faultOf(state: State, configuration: Configuration): string | un
     if (ingests[sender]?.status === 'done' && holder !== undefined) return `${request} has ended and holds pages`;
   }
   return undefined;
+}
+
+/** A byte that may land in a page that does not belong to its write, and is not in quarantine for it (P5). */
+function strayingByte({ writes, store }: State, { batches }: Configuration): string | undefined {
+  for (const { sender, batch, part, grant, over } of writes) {
+    if (over) continue;
+    const { request } = requestOf(sender);
+    for (const { page, position } of part.placements) {
+      const owner = ownerOf(store.description, page);
+      if (owner?.writer === nameOf(requestOf(sender)) && owner.grant === grant) continue;
+      const key = batches[sender]?.[batch]?.[position];
+      return `${key} of ${request} may land in page ${page}, which is ${owner?.writer ?? 'nobody'}'s`;
+    }
+  }
+  return undefined;
+}
+
+/** The write that may land in a page now. */
+function ownerOf(store: StoreDescription, page: number): { writer: string; grant: string } | undefined {
+  const entry = store.entries.find(({ place, ready }) => place?.page === page && !ready);
+  return entry?.place ?? store.quarantine.find((quarantined) => quarantined.page === page);
 }
 
 /** The first violation in this final state, or undefined. */

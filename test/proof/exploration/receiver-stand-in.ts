@@ -2,7 +2,7 @@
 import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 import { answerOf, broken, cancelled } from './failures.js';
-import type { Answer, Call } from './message.js';
+import type { AllocateCall, Answer, Call } from './message.js';
 import type { IngestSnapshot } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
@@ -16,7 +16,7 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
     case 'recordEnd':
       turn.execute({ type: 'end', holder: requestOf(sender), end, reason: context.failure ?? undefined });
       if (end === 'ready') return;
-      for (const asked of turn.state.pending.filter((pending) => pending.startsWith(`${sender} `))) {
+      for (const asked of turn.state.pending.filter((call) => call.sender === sender)) {
         answerAllocate(turn, asked, { code: 'request_ended', end });
       }
       return;
@@ -60,13 +60,13 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
   }
 }
 
-function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { op: 'allocate' }>): undefined {
+function allocate(turn: Turn, call: AllocateCall): undefined {
+  const { sender, batch, grant } = call;
   const batches = turn.configuration.batches[sender] ?? [];
   const keys = batches[batch] ?? [];
   const isNew = turn.state.ingests[sender] === null;
   if (isNew) turn.startIngest(sender);
-  const asked = `${sender} ${batch} ${grant} ${again}`;
-  if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
+  turn.owe(call);
   const error = turn.execute({
     type: 'allocate',
     holder: requestOf(sender),
@@ -79,20 +79,12 @@ function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { o
   });
   if (error === undefined) return undefined;
   if (isNew) turn.replaceIngest(sender, null);
-  answerAllocate(turn, asked, answerOf(error));
+  answerAllocate(turn, call, answerOf(error));
   return undefined;
 }
 
-function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
-  turn.state.pending = turn.state.pending.filter((other) => other !== asked);
-  const [sender, batch, grant = '', again] = asked.split(' ');
-  const call = {
-    op: 'allocate',
-    sender: Number(sender),
-    batch: Number(batch),
-    grant,
-    again: again === 'true',
-  } as const;
+function answerAllocate(turn: Turn, call: AllocateCall, answer: Answer): void {
+  turn.state.pending = turn.state.pending.filter((other) => other !== call);
   turn.reply(call, answer);
 }
 
@@ -110,7 +102,7 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
   switch (effect.type) {
     case 'allocated': {
       const { allocation, batch, last, bytes, first } = effect;
-      const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
+      const asked = turn.state.pending.find((call) => call.sender === sender && call.batch === batch);
       if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation });
       const { pages, alreadySent, joined } = allocation;
       const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
