@@ -1,25 +1,23 @@
 /**
- * Digests of states. States with the same possible futures have equal digests. A state shares most of its parts with the state
- * before it, so each part is serialised only once and then represented by a number.
+ * Digests of states. States with the same possible futures have equal digests.
  *
  * When the two senders have the same requests, a state and its mirror image, in which they have changed places, have equal
  * futures but for the names. Both have the same digest: the smaller of the two.
  */
 import type { Configuration } from './configuration.js';
+import { Numbers, type Snapshot, textOfSnapshot } from './numbers.js';
 import type { Sender, State } from './state.js';
 import { type StoreNode, textOf } from './store-log.js';
 
 /** The number of a part, and the number of its mirror image. */
-type Numbers = readonly [number, number];
+type Pair = readonly number[];
+type Side = 0 | 1;
 
-type Snapshot = { readonly value: unknown; readonly context: unknown };
-
-const NONE: Numbers = [-1, -1];
-const SIDES = [0, 1] as const;
+const NONE: Pair = [-1, -1];
+const SIDES: readonly Side[] = [0, 1];
 
 export class Digests {
-  readonly #numberOfText = new Map<string, number>();
-  readonly #numbersOfPart = new WeakMap<object, Numbers>();
+  readonly #numbers = new Numbers();
   /** Turns the text of a part into that of its mirror image. Undefined when the senders have different requests. */
   readonly #mirrored: ((text: string) => string) | undefined;
 
@@ -50,74 +48,53 @@ export class Digests {
     return smaller;
   }
 
-  #sender(sender: Sender): Numbers {
-    return this.#known(sender, () => {
-      const { request, transfers, ...rest } = sender;
+  #sender(sender: Sender): Pair {
+    return this.#numbers.ofPart(sender, ({ request, transfers, ...rest }) => {
       const parts = [request, ...Object.values(transfers)].map((snapshot) => this.#snapshot(snapshot));
-      const [own, other] = this.#ofText(JSON.stringify([rest, Object.keys(transfers)]));
-      return SIDES.map((side) => this.#number(`${[own, other][side]} ${parts.map((part) => part[side])}`));
+      const texts = this.#views(JSON.stringify([rest, Object.keys(transfers)]));
+      return SIDES.map((side) => `${texts[side]} ${parts.map((part) => part[side])}`);
     });
   }
 
-  #store(node: StoreNode): Numbers {
-    return this.#known(node, () => {
-      const { description, declines } = node;
-      const own = this.#number(textOf(description, declines));
+  #store(node: StoreNode): Pair {
+    return this.#numbers.ofPart(node, ({ description, declines }) => {
+      const own = textOf(description, declines);
       if (this.#mirrored === undefined) return [own, own];
       const [other, others] = JSON.parse(this.#mirrored(JSON.stringify([description, declines])));
-      return [own, this.#number(textOf(other, others))];
+      return [own, textOf(other, others)];
     });
   }
 
   /** The order of the parts does not matter: messages and writes may overtake each other. */
-  #list(parts: readonly object[]): Numbers {
-    return this.#known(parts, () => {
-      const numbers = parts.map((part) => this.#plain(part));
-      return SIDES.map((side) => this.#number(`${numbers.map((pair) => pair[side]).sort()}`));
+  #list(parts: readonly object[]): Pair {
+    return this.#numbers.ofPart(parts, () => {
+      const pairs = parts.map((part) => this.#plain(part));
+      return SIDES.map((side) => `${pairs.map((pair) => pair[side]).sort()}`);
     });
   }
 
-  #snapshot(snapshot: Snapshot | null): Numbers {
-    return snapshot === null ? NONE : this.#numbers(snapshot, ({ value, context }) => JSON.stringify([value, context]));
+  #snapshot(snapshot: Snapshot | null): Pair {
+    return snapshot === null ? NONE : this.#numbers.ofPart(snapshot, (its) => this.#views(textOfSnapshot(its)));
   }
 
-  #plain(part: object): Numbers {
-    return this.#numbers(part, (its) => JSON.stringify(its));
+  #plain(part: object): Pair {
+    return this.#numbers.ofPart(part, (its) => this.#views(JSON.stringify(its)));
   }
 
-  #numbers<T extends object>(part: T, text: (part: T) => string): Numbers {
-    return this.#known(part, () => this.#ofText(text(part)));
-  }
-
-  #ofText(text: string): Numbers {
-    const own = this.#number(text);
-    return [own, this.#mirrored === undefined ? own : this.#number(this.#mirrored(text))];
-  }
-
-  #known(part: object, compute: () => readonly number[]): Numbers {
-    const known = this.#numbersOfPart.get(part);
-    if (known !== undefined) return known;
-    const [own = 0, other = 0] = compute();
-    this.#numbersOfPart.set(part, [own, other]);
-    return [own, other];
-  }
-
-  #number(text: string): number {
-    const number = this.#numberOfText.get(text) ?? this.#numberOfText.size;
-    this.#numberOfText.set(text, number);
-    return number;
+  #views(text: string): readonly string[] {
+    return [text, this.#mirrored?.(text) ?? text];
   }
 }
 
-function flags(...values: readonly (boolean | undefined)[]): Numbers {
+function flags(...values: readonly (boolean | undefined)[]): Pair {
   const number = values.reduce((sum, value) => sum * 2 + (value === true ? 1 : 0), 0);
   return [number, number];
 }
 
-function joined(senders: readonly (readonly Numbers[])[], common: readonly Numbers[], side: 0 | 1): string {
+function joined(senders: readonly (readonly Pair[])[], common: readonly Pair[], side: Side): string {
   let text = '';
-  for (const parts of senders) for (const numbers of parts) text += `${numbers[side]},`;
-  for (const numbers of common) text += `${numbers[side]},`;
+  for (const parts of senders) for (const pair of parts) text += `${pair[side]},`;
+  for (const pair of common) text += `${pair[side]},`;
   return text;
 }
 

@@ -13,22 +13,12 @@ import { addRequestSteps } from './request-steps.js';
 import { requestEffect, transferEffect } from './sender-stand-in.js';
 import type { State } from './state.js';
 import { Steps, type TurnStep } from './step.js';
-import { StoreLog } from './store-log.js';
+import { STORE_OPTIONS, StoreLog } from './store-log.js';
 import { type Stage, Turn } from './turn.js';
 import type { World } from './world.js';
 import { addWriteSteps } from './write-steps.js';
 
 const standIns = { requestEffect, transferEffect, ingestEffect, storeEffect };
-
-/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
-const STORE_OPTIONS = {
-  pageBytes: 1,
-  leaseMs: 1000,
-  tombstonesMax: 10,
-  tombstoneMs: 1000,
-  holdersMax: 10,
-  retainedMax: 0,
-};
 
 export interface Variant {
   /** Creates a store with a planted defect instead of the shipped one. */

@@ -8,6 +8,16 @@ import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import type { StoreOptions } from '../../../src/store/options.js';
 import { Store } from '../../../src/store/store.js';
 
+/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
+export const STORE_OPTIONS = {
+  pageBytes: 1,
+  leaseMs: 1000,
+  tombstonesMax: 10,
+  tombstoneMs: 1000,
+  holdersMax: 10,
+  retainedMax: 0,
+};
+
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
   readonly description: StoreDescription;
