@@ -177,11 +177,10 @@ export class RankTurn {
     );
     this.state.stores = this.state.stores.with(arena, node);
     if (error !== undefined) this.state.fault ??= `${command.type}: ${error.message}`;
-    for (const effect of effects) this.#storeEffect(effect);
+    for (const effect of effects) if (effect.type !== 'pages.freed') this.#storeEffect(effect);
   }
 
-  #storeEffect(effect: StoreEffect): void {
-    if (effect.type === 'pages.freed') return;
+  #storeEffect(effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void {
     const it = { request: effect.holder.request, rank: Number(effect.holder.epoch.slice(1)) };
     switch (effect.type) {
       case 'allocated': {
@@ -194,6 +193,12 @@ export class RankTurn {
       case 'chunks.ready':
       case 'leases.ended':
         this.toIngest(it, effect);
+        return;
+      case 'queued':
+        return;
+      case 'refused':
+      case 'handed.over':
+        this.state.fault ??= `${nameOfRank(it)}: unexpected ${effect.type}, because no two ranks have a chunk in common`;
         return;
     }
   }
