@@ -17,8 +17,8 @@ interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
   readonly files: Map<string, Uint8Array>;
   /** Whether `from` can connect to `to`. */
   readonly reachable: (from: string, to: string) => boolean;
-  /** Revocations wait for this promise. */
-  readonly revocations: Promise<void>;
+  /** A revocation takes effect when this resolves. */
+  readonly revoking: () => Promise<void>;
   /** Grants that were revoked, in order. */
   readonly revoked: string[];
   find(name: string): MemoryFabric | undefined;
@@ -80,7 +80,7 @@ export class MemoryFabric implements FabricPort {
   }
 
   async revoke(grantId: string): Promise<void> {
-    await this.#network.revocations;
+    await this.#network.revoking();
     for (const [token, grant] of this.#grants) {
       if (grant.id !== grantId) continue;
       this.#grants.delete(token);

@@ -31,6 +31,8 @@ export class Checks {
       const inspected = life.agent.inspectStore();
       if (inspected === undefined) continue;
       if (inspected.broken !== undefined) this.#world.violate('store', `${life.address}: ${inspected.broken}`);
+      this.#world.waits.observe(life.address, this.#world.now, inspected.store);
+      this.#world.grants.observe(life.address, this.#world.now, inspected.store);
       this.#countWaits(life.address, inspected.store.queue.length > 0);
       this.#checkPages(life, inspected.store);
       this.#checkLeases(life, inspected.store);
@@ -52,7 +54,8 @@ export class Checks {
       if (pages !== undefined && pages.free + pages.retained !== pages.total)
         leak(`pages are in use: ${JSON.stringify(pages)}`);
       if (queued > 0) leak(`${queued} requests still wait for pages`);
-      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages are still in use`);
+      if ((staging?.inUse ?? 0) > 0 && !this.#world.hasDeadEngine(plan.name))
+        leak(`${staging?.inUse} staging pages are still in use`);
       for (const { segment, chunksInUse } of segments) {
         if (chunksInUse > 0) leak(`${chunksInUse} chunks of segment ${segment} are still in use`);
       }

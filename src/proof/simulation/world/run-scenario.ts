@@ -32,7 +32,7 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const world = new World(scenario, options);
   const injector = new FaultInjector(world);
-  const ledger = new Ledger(world);
+  const ledger = new Ledger(world, injector);
   const decodeEngines: SimulatedDecodeEngine[] = [];
   const ends = new RequestEnds(world.observer, { clock: world.clock });
   for (const { name, role } of scenario.agents) {
