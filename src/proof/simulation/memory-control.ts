@@ -122,6 +122,8 @@ export class MemoryControl implements ControlPort {
   /** Rejects each open request when the port is closed. */
   readonly #waiting = new Set<(error: KvferryError) => void>();
   #state: 'connected' | 'disconnected' | 'closed' = 'connected';
+  /** Number of messages that the process has read. */
+  reads = 0;
   /** Arrivals while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
 
@@ -150,13 +152,17 @@ export class MemoryControl implements ControlPort {
   resume(): void {
     const unread = this.#unread ?? [];
     this.#unread = undefined;
-    for (const read of unread) read();
+    for (const read of unread) this.arrive(read);
   }
 
   /** Used by the network: the process reads an arrival, now or when it continues. */
   arrive(read: () => void): void {
-    if (this.#unread === undefined) read();
-    else this.#unread.push(read);
+    if (this.#unread !== undefined) {
+      this.#unread.push(read);
+      return;
+    }
+    this.reads += 1;
+    read();
   }
 
   request(subject: string, body: string, { timeoutMs, headers }: RequestOptions): Promise<string> {

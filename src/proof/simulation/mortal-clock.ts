@@ -19,6 +19,8 @@ export class MortalClock implements ClockPort {
   readonly #pending = new Set<Timer>();
   /** Timers that fell due while the process was stopped. */
   readonly #due = new Set<Timer>();
+  /** Number of timers that have fired. */
+  fired = 0;
   /** This clock minus the clock inside. */
   #aheadMs = 0;
   /** Where this clock stands still, if it does. */
@@ -58,7 +60,7 @@ export class MortalClock implements ClockPort {
     }
     for (const timer of [...this.#due]) {
       // A callback may have cleared a later one.
-      if (this.#due.delete(timer)) timer.callback();
+      if (this.#due.delete(timer)) this.#fire(timer);
     }
   }
 
@@ -97,8 +99,13 @@ export class MortalClock implements ClockPort {
     this.#pending.add(timer);
     timer.handle = this.#clock.setTimeout(() => {
       if (!this.#pending.delete(timer)) return;
-      if (this.#state === 'running') timer.callback();
+      if (this.#state === 'running') this.#fire(timer);
       else this.#due.add(timer);
     }, delayMs);
+  }
+
+  #fire({ callback }: Timer): void {
+    this.fired += 1;
+    callback();
   }
 }

@@ -56,6 +56,11 @@ export class SimulatedAgent {
     return this.agent.epoch;
   }
 
+  /** Grows with everything that happens in the process. */
+  get activity(): number {
+    return this.#clock.fired + this.control.reads + this.#fabric.events;
+  }
+
   get isStopped(): boolean {
     return this.#isStopped;
   }

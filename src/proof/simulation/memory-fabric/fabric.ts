@@ -34,6 +34,8 @@ export class MemoryFabric implements FabricPort {
   readonly #grants = new Map<string, FabricGrant>();
   readonly #connections = new Set<MemoryConnection>();
   #grantCount = 0;
+  /** Number of slices that landed here, of revocations, and of completions that the process has read. */
+  events = 0;
   /** Completions that arrived while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
   #arena: ArenaOptions | undefined;
@@ -81,6 +83,7 @@ export class MemoryFabric implements FabricPort {
 
   async revoke(grantId: string): Promise<void> {
     await this.#network.revoking();
+    this.events += 1;
     for (const [token, grant] of this.#grants) {
       if (grant.id !== grantId) continue;
       this.#grants.delete(token);
@@ -178,13 +181,17 @@ export class MemoryFabric implements FabricPort {
   resume(): void {
     const unread = this.#unread ?? [];
     this.#unread = undefined;
-    for (const read of unread) read();
+    for (const read of unread) this.arrive(read);
   }
 
   /** Used by connections: the process reads a completion, now or when it continues. */
   arrive(read: () => void): void {
-    if (this.#unread === undefined) read();
-    else this.#unread.push(read);
+    if (this.#unread !== undefined) {
+      this.#unread.push(read);
+      return;
+    }
+    this.events += 1;
+    read();
   }
 
   /** Used by connections. */
@@ -210,6 +217,7 @@ export class MemoryFabric implements FabricPort {
     const arena = this.#arena === undefined ? undefined : this.#network.files.get(this.#arena.path);
     const allowed = this.#grants.has(token) && arena !== undefined && targetOffset + bytes.length <= arena.length;
     if (allowed) arena.set(bytes, targetOffset);
+    this.events += 1;
     return allowed;
   }
 

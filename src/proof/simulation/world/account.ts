@@ -104,7 +104,7 @@ export class Account {
     const { request, parts, completeMs } = accepted;
     const { waits } = this.#world;
     const holders = parts.map((part) => holderOf(request, part));
-    const delays = [...touches.map(({ untilMs }) => untilMs), ...holders.map((one) => waits.forWriterUntilMs(one))];
+    const delays = [...touches.map(({ untilMs }) => untilMs), ...holders.map((one) => waits.forWriteUntilMs(one))];
     const startMs = Math.max(completeMs, ...delays);
     const repairMs = touches.length > 0 ? REPAIR_MS : 0;
     const pressureMs = holders.some((holder) => waits.forPages(holder)) ? this.#pressureMs(request, all) : 0;

@@ -36,21 +36,31 @@ const kinds = Object.keys(shares) as FaultPlan['kind'][];
 const CALM = 0.1;
 const FEW = 0.25;
 const FEW_MAX = 2;
+/** Share of the faults that begin together, when a burst of requests has begun. */
+const TOGETHER = 0.5;
+const TOGETHER_MS = { from: -300, to: 300 };
 
-/** Some scenarios have no fault and some have few: in these, most requests are struck by none. */
-export function drawFaults(random: Random, agents: readonly AgentPlan[]): FaultPlan[] {
+/**
+ * Some scenarios have no fault and some have few: in these, most requests are struck by none. Many faults begin near `atMs`,
+ * so that they meet.
+ */
+export function drawFaults(random: Random, agents: readonly AgentPlan[], atMs: number): FaultPlan[] {
+  const plan = (kind: FaultPlan['kind']) => {
+    const { from, to } = TOGETHER_MS;
+    const together = Math.max(0, atMs + random.integer(from, to));
+    return faultPlan(random, agents, kind, random.chance(TOGETHER) ? together : random.integer(0, ACTIVE_MS));
+  };
   const mood = random.next();
   if (mood < CALM) return [];
   if (mood < CALM + FEW) {
-    return Array.from({ length: random.integer(1, FEW_MAX) }, () => faultPlan(random, agents, random.pick(kinds)));
+    return Array.from({ length: random.integer(1, FEW_MAX) }, () => plan(random.pick(kinds)));
   }
-  return kinds.filter((kind) => random.chance(shares[kind])).map((kind) => faultPlan(random, agents, kind));
+  return kinds.filter((kind) => random.chance(shares[kind])).map(plan);
 }
 
-function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan['kind']): FaultPlan {
+function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan['kind'], fromMs: number): FaultPlan {
   const target = random.pick(agents).name;
   const oneOf = (role: AgentPlan['role']) => random.pick(agents.filter((agent) => agent.role === role)).name;
-  const fromMs = random.integer(0, ACTIVE_MS);
   const untilMs = Math.min(fromMs + random.integer(20, 2500), MENDED_MS);
   switch (kind) {
     case 'crash':

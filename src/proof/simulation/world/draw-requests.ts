@@ -6,9 +6,8 @@ import { ACTIVE_MS, REQUEST_MS_MAX } from './timing.js';
 const PREFIXES = 3;
 const PREFIX_CHUNKS = 4;
 const OWN_KEYS = 12;
-const LAST_REQUEST_MS = ACTIVE_MS - 1000;
+export const LAST_REQUEST_MS = ACTIVE_MS - 1000;
 /** Many prompts arrive in a burst, so that they join chunks that other requests are writing. */
-const BURSTS = 3;
 const BURST_MS = 12;
 const IN_BURST = 0.7;
 /** Limit of the requests over several ranks. */
@@ -19,8 +18,7 @@ const SHORT_MS = { from: 400, to: 3000 };
 const LONG_MS = { from: 4000, to: REQUEST_MS_MAX };
 const LONG = 0.45;
 
-export function drawRequests(random: Random, agents: readonly AgentPlan[]): RequestPlan[] {
-  const burstsMs = Array.from({ length: BURSTS }, () => random.integer(0, LAST_REQUEST_MS));
+export function drawRequests(random: Random, agents: readonly AgentPlan[], burstsMs: readonly number[]): RequestPlan[] {
   const requests = Array.from({ length: random.integer(8, 24) }, (_, index) => {
     const atMs = random.chance(IN_BURST) ? random.pick(burstsMs) + random.integer(0, BURST_MS) : undefined;
     return requestPlan(random, index, agents, atMs ?? random.integer(0, LAST_REQUEST_MS));
@@ -32,10 +30,9 @@ export function drawRequests(random: Random, agents: readonly AgentPlan[]): Requ
  * Two requests over two ranks that do not fit together, and come to the two ranks in opposite order. They have time for one
  * after the other.
  */
-export function drawCrowd(random: Random, agents: readonly AgentPlan[]): RequestPlan[] {
+export function drawCrowd(random: Random, agents: readonly AgentPlan[], atMs: number): RequestPlan[] {
   const senders = agents.filter(({ role }) => role === 'prefill');
   const receivers = agents.filter(({ role }) => role === 'decode');
-  const atMs = random.integer(0, LAST_REQUEST_MS);
   const members = senders.map(({ name }, rank) => ({
     sender: name,
     receiver: (receivers[rank % receivers.length] as AgentPlan).name,

@@ -3,6 +3,7 @@
 import { Random } from '../../../figures/random.js';
 import type { Envelope, Fate } from '../memory-control.js';
 import type { MemorySlice, SliceFate } from '../memory-fabric/slice.js';
+import { PAGE_BYTES } from './chunk.js';
 import { NatsServers } from './nats-servers.js';
 import { agentOf, requestOf } from './participants.js';
 import { ProcessFaults } from './process-faults.js';
@@ -12,7 +13,7 @@ import { OBSERVER, type World } from './world.js';
 
 /** Milliseconds. */
 const LATENCY = { from: 0.2, to: 1.4 };
-const SLICE = { from: 0.2, to: 3 };
+const SLICE_MIN_MS = 0.2;
 const DELAYED = { from: 50, to: 1500 };
 const REORDERED = { from: 1, to: 15 };
 const SLOW = { from: 100, to: 1500 };
@@ -23,7 +24,7 @@ const REVOKED_SLOWLY = { from: 20, to: 800 };
 const LATE_DEATH = { from: 1, to: 40 };
 const LATE_DOWN_MS = 400;
 /** A sender that waits for a slower slice may give its connection up. */
-const UNDRAINED_MS = DRAIN_MS / (1 + SKEW_MAX) - SLICE.to;
+const UNDRAINED_MS = DRAIN_MS / (1 + SKEW_MAX);
 /** Messages that can delay a request when they are struck: operations of agents, and messages between agents. */
 const TOUCHING = /^kvferry\.v1\.(agent|peer)\./;
 /** The part of the broken writes whose bytes still arrive. */
@@ -250,7 +251,10 @@ export class FaultInjector {
 
   #sliceFate(slice: MemorySlice): SliceFate {
     const world = this.#world;
-    let fate: SliceFate = { kind: 'deliver', delayMs: this.#within(SLICE) };
+    let fate: SliceFate = {
+      kind: 'deliver',
+      delayMs: this.#within({ from: SLICE_MIN_MS, to: world.scenario.sliceMs }),
+    };
     const agent = world.agentAt(slice.from);
     for (const { plan, random } of this.#open(agent)) {
       switch (plan.kind) {
@@ -284,11 +288,12 @@ export class FaultInjector {
    * A write that fails, breaks off or does not drain in time costs its connection, and with it every request that has pages
    * under the same remote key.
    */
-  #strikeSlice({ from, to, grantId }: MemorySlice, fate: SliceFate): void {
+  #strikeSlice({ from, to, grantId, targetOffset }: MemorySlice, fate: SliceFate): void {
     const world = this.#world;
     const delayMs = fate.kind === 'deliver' ? fate.delayMs : 0;
-    if (fate.kind === 'deliver' && delayMs <= SLICE.to) return;
-    if (delayMs > UNDRAINED_MS || fate.kind !== 'deliver') world.grants.spoil(grantId);
+    world.waits.writing(to, Math.floor(targetOffset / PAGE_BYTES), world.now + delayMs);
+    if (fate.kind === 'deliver' && delayMs <= world.scenario.sliceMs) return;
+    if (delayMs > UNDRAINED_MS || fate.kind !== 'deliver') world.grants.spoil(grantId, to);
     const agents = [world.agentAt(from), world.agentAt(to)];
     world.strikes.add('write', { agents, fromMs: world.now, untilMs: world.now + delayMs });
   }

@@ -41,6 +41,8 @@ export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #announcements: Announcements;
   readonly #account: Account;
+  /** Until this time, requests may be in progress that the ledger does not know. */
+  busyUntilMs = 0;
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
@@ -76,6 +78,11 @@ export class Ledger {
     if (!last) return;
     entry.completeParts += 1;
     if (entry.completeParts === (this.#ranked.get(request)?.length ?? 1)) entry.completeMs = this.#world.now;
+  }
+
+  /** A put had no answer. The agent may have accepted it. */
+  unanswered(deadlineMs: number): void {
+    this.busyUntilMs = Math.max(this.busyUntilMs, deadlineMs + GRACE_MS);
   }
 
   get accepted(): number {

@@ -94,8 +94,11 @@ export class SimulatedPrefillEngine {
       if (chunks === undefined) return;
       if (batch === 0) this.#cancelLater(plan);
       const epoch = await world.attempt(`put ${request}/${batch}`, () => outgoing.put(chunks, { last }));
-      if (epoch === undefined) return;
       const deadlineMs = world.now + timeoutMs / world.slot(this.#agent).rate;
+      if (epoch === undefined) {
+        this.#ledger.unanswered(deadlineMs);
+        return;
+      }
       this.#ledger.accept({ request, part: { sender, receiver, epoch }, last, deadlineMs });
     }
     if (plan.late) this.#putLate(plan, outgoing);

@@ -91,4 +91,6 @@ export interface Scenario {
   readonly agents: readonly AgentPlan[];
   readonly requests: readonly RequestPlan[];
   readonly faults: readonly FaultPlan[];
+  /** Longest time of a slice of a write that no fault strikes. */
+  readonly sliceMs: number;
 }
