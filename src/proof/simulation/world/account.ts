@@ -22,6 +22,8 @@ interface Item {
 
 /** Engines need this long for `acquire` and `release`. */
 const USED_MS = 100;
+/** Faults that keep an agent from publishing. */
+const CUTTING = new Set(['cutOff', 'natsRestart']);
 /** For this long after a silence, an agent may treat another one as dead. */
 const AFTER_SILENCE_MS = 2 * HEARTBEAT_MS;
 
@@ -42,6 +44,27 @@ export class Account {
     for (const item of items) {
       const detail = this.#wrong(item, byRequest);
       if (detail !== undefined) return { rule: 'nothing struck it', detail };
+      const late = this.#lateSource(item);
+      if (late !== undefined) return { rule: 'source memory', detail: late };
+    }
+    return undefined;
+  }
+
+  /** A batch whose source memory came back later than its chunks and its faults explain. */
+  #lateSource(item: Item): string | undefined {
+    const { accepted, announcement } = item;
+    const { request, parts, name } = accepted;
+    const touches = this.#touches(item);
+    // An agent that is cut off cannot announce what it gives back.
+    if (touches.some(({ mayEnd, fault }) => mayEnd || CUTTING.has(fault))) return undefined;
+    const endMs = announcement?.atMs ?? Number.POSITIVE_INFINITY;
+    const repairMs = touches.length > 0 ? REPAIR_MS : 0;
+    for (const part of parts) {
+      for (const { batch, readyMs, releasedMs } of this.#world.sources.times(holderOf(request, part))) {
+        const dueMs = Math.max(readyMs, ...touches.map(({ untilMs }) => untilMs)) + OWN_MS + repairMs;
+        if (Math.min(releasedMs, endMs) <= dueMs) continue;
+        return `batch ${batch} of ${name} was ready at ${readyMs.toFixed(0)}, its source came back at ${releasedMs.toFixed(0)}`;
+      }
     }
     return undefined;
   }

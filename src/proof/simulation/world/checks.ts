@@ -37,6 +37,7 @@ export class Checks {
       if (inspected.broken !== undefined) this.#world.violate('store', `${life.address}: ${inspected.broken}`);
       this.#world.waits.observe(life.address, this.#world.now, inspected.store);
       this.#world.grants.observe(life.address, this.#world.now, inspected.store);
+      this.#world.sources.observe(this.#world.now, inspected.store);
       this.#countWaits(life.address, inspected.store.queue.length > 0);
       this.#checkPages(life, inspected.store);
       this.#checkLeases(life, inspected.store);

@@ -2,7 +2,7 @@
  * Records the accepted requests and every report of their ends: published events, events that a router received, and answers
  * to `status`. All reports of one request must agree.
  */
-import type { TerminalEvent } from '../../../protocol/events.js';
+import type { SourceReleasedEvent, TerminalEvent } from '../../../protocol/events.js';
 import type { Ranks } from '../../../protocol/fields.js';
 import type { End } from '../../../protocol/subjects.js';
 import type { Accepted, Part } from './accepted.js';
@@ -22,6 +22,8 @@ interface Identity {
 interface Acceptance {
   readonly request: string;
   readonly part: Part;
+  readonly batch: number;
+  readonly keys: readonly string[];
   readonly last: boolean;
   /** By the world's clock. */
   readonly deadlineMs: number;
@@ -62,13 +64,17 @@ export class Ledger {
       const agent = subject.split('.').at(-2) ?? '';
       this.#published(JSON.parse(body) as TerminalEvent, agent);
     });
+    world.observerControl.subscribe('kvferry.v1.source.*', ({ body }) => {
+      world.sources.released(JSON.parse(body) as SourceReleasedEvent, world.now);
+    });
   }
 
   onPublished(listener: (event: TerminalEvent, atMs: number) => void): void {
     this.#listeners.push(listener);
   }
 
-  accept({ request, part, last, deadlineMs }: Acceptance): void {
+  accept({ request, part, batch, keys, last, deadlineMs }: Acceptance): void {
+    this.#world.sources.accept(`${part.epoch}/${request}`, batch, keys);
     const name = this.#nameOf({ request, epoch: part.epoch });
     const entry = this.#entries.get(name) ?? this.#open(name, request);
     if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {

@@ -99,7 +99,7 @@ export class SimulatedPrefillEngine {
         this.#ledger.unanswered(deadlineMs);
         return;
       }
-      this.#ledger.accept({ request, part: { sender, receiver, epoch }, last, deadlineMs });
+      this.#ledger.accept({ request, part: { sender, receiver, epoch }, batch, keys, last, deadlineMs });
     }
     if (plan.late) this.#putLate(plan, outgoing);
   }

@@ -15,6 +15,7 @@ import { Grants } from './grants.js';
 import { agentOf } from './participants.js';
 import type { AgentPlan, Scenario } from './scenario.js';
 import { Silences } from './silences.js';
+import { Sources } from './sources.js';
 import { type Strike, Strikes } from './strikes.js';
 import {
   ATTEMPT_MS,
@@ -75,6 +76,7 @@ export class World {
   readonly strikes = new Strikes();
   readonly grants = new Grants();
   readonly waits = new Waits();
+  readonly sources = new Sources();
   readonly #dead = new Set<string>();
   readonly #started: ((slot: Slot) => void)[] = [];
   violation: Violation | undefined;
