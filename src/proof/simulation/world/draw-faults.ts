@@ -12,10 +12,10 @@ const shares = {
   messageRepeated: 0.4,
   messageDelayed: 0.4,
   messageReordered: 0.4,
-  writeSlow: 0.5,
-  writeFailed: 0.5,
-  writeBroken: 0.5,
-  writeLate: 0.5,
+  writeSlow: 0.6,
+  writeFailed: 0.6,
+  writeBroken: 0.6,
+  writeLate: 0.6,
   crash: 0.4,
   freeze: 0.4,
   paused: 0.4,
@@ -33,8 +33,10 @@ const shares = {
 } as const satisfies Record<FaultPlan['kind'], number>;
 
 const kinds = Object.keys(shares) as FaultPlan['kind'][];
+/** More than any window can strike. */
+const MESSAGES_MAX = 100_000;
 const CALM = 0.1;
-const FEW = 0.25;
+const FEW = 0.2;
 const FEW_MAX = 2;
 /** Share of the faults that begin together, when a burst of requests has begun. */
 const TOGETHER = 0.5;
@@ -60,6 +62,7 @@ export function drawFaults(random: Random, agents: readonly AgentPlan[], atMs: n
 
 function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan['kind'], fromMs: number): FaultPlan {
   const target = random.pick(agents).name;
+  const only = random.chance(0.5) ? null : target;
   const oneOf = (role: AgentPlan['role']) => random.pick(agents.filter((agent) => agent.role === role)).name;
   const untilMs = Math.min(fromMs + random.integer(20, 2500), MENDED_MS);
   switch (kind) {
@@ -86,10 +89,17 @@ function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan
       return { kind, target, fromMs, byMs: random.integer(100, 3000) };
     case 'engineDeath':
       return { kind, target: oneOf('prefill'), fromMs };
+    case 'writeSlow':
+    case 'writeFailed':
+    case 'writeBroken':
+    case 'writeLate': {
+      const [rate, most] = [random.pick([0.1, 0.5, 1]), random.integer(1, 8)];
+      const sender = only === null ? null : oneOf('prefill');
+      return { kind, fromMs, untilMs: MENDED_MS, rate, most, salt: random.integer(0, 2 ** 31), only: sender };
+    }
     default: {
-      const rate = random.pick([0.02, 0.1, 0.3, 1]);
-      const only = random.chance(0.5) ? null : target;
-      return { kind, fromMs, untilMs, rate, salt: random.integer(0, 2 ** 31), only };
+      const [rate, most] = [random.pick([0.02, 0.1, 0.3, 1]), MESSAGES_MAX];
+      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only };
     }
   }
 }

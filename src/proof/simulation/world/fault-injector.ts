@@ -7,7 +7,14 @@ import { PAGE_BYTES } from './chunk.js';
 import { NatsServers } from './nats-servers.js';
 import { agentOf, requestOf } from './participants.js';
 import { ProcessFaults } from './process-faults.js';
-import type { FaultPlan, MessageFault, SpanPlan, WindowPlan } from './scenario.js';
+import {
+  type FaultPlan,
+  type MessageFault,
+  messageFaults,
+  type SpanPlan,
+  type WindowPlan,
+  writeFaults,
+} from './scenario.js';
 import { DRAIN_MS, MENDED_MS, SKEW_MAX } from './timing.js';
 import { OBSERVER, type World } from './world.js';
 
@@ -35,6 +42,8 @@ type Range = { readonly from: number; readonly to: number };
 interface OpenWindow {
   readonly plan: WindowPlan;
   readonly random: Random;
+  /** How often the fault may still strike. */
+  left: number;
 }
 
 export class FaultInjector {
@@ -94,7 +103,7 @@ export class FaultInjector {
         // `World` skews the clocks, and `Router` injects its own crashes.
         return;
       default:
-        if ('salt' in plan) this.#windows.push({ plan, random: new Random(plan.salt) });
+        if ('salt' in plan) this.#windows.push({ plan, random: new Random(plan.salt), left: plan.most });
         else this.#during(plan);
     }
   }
@@ -197,7 +206,7 @@ export class FaultInjector {
     let delayMs = this.#latency(from, to);
     const parted = [...this.#partitions].some((pair) => pair.includes(from) && pair.includes(to));
     if (parted) return { copies: 0, delayMs };
-    for (const { plan, random } of this.#open(agentOf(from))) {
+    for (const { plan, random } of this.#striking(messageFaults, agentOf(from))) {
       switch (plan.kind) {
         case 'messageLost':
           copies = 0;
@@ -229,14 +238,16 @@ export class FaultInjector {
     strikes.add(fault, { agents, request, fromMs: now, untilMs: now + delayMs });
   }
 
-  /** The windows that are open now and whose fault strikes `agent` this time. */
-  *#open(agent: string): Generator<OpenWindow> {
+  /** The windows of these kinds that are open now and whose fault strikes `agent` this time. */
+  #striking(kinds: readonly WindowPlan['kind'][], agent: string): OpenWindow[] {
     const { now } = this.#world;
-    for (const window of this.#windows) {
-      const { fromMs, untilMs, rate, only } = window.plan;
-      const isOpen = now >= fromMs && now < untilMs && (only === null || only === agent);
-      if (isOpen && window.random.chance(rate)) yield window;
-    }
+    return this.#windows.filter((window) => {
+      const { kind, fromMs, untilMs, rate, only } = window.plan;
+      const isOpen = window.left > 0 && now >= fromMs && now < untilMs && (only === null || only === agent);
+      if (!isOpen || !kinds.includes(kind) || !window.random.chance(rate)) return false;
+      window.left -= 1;
+      return true;
+    });
   }
 
   /** The latency of a link. It is constant, so messages keep their order unless a fault reorders them. */
@@ -256,7 +267,7 @@ export class FaultInjector {
       delayMs: this.#within({ from: SLICE_MIN_MS, to: world.scenario.sliceMs }),
     };
     const agent = world.agentAt(slice.from);
-    for (const { plan, random } of this.#open(agent)) {
+    for (const { plan, random } of this.#striking(writeFaults, agent)) {
       switch (plan.kind) {
         case 'writeSlow':
           fate = { kind: 'deliver', delayMs: within(random, SLOW) };

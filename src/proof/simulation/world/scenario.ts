@@ -47,12 +47,16 @@ export interface Span {
 interface Window extends Span {
   readonly rate: number;
   readonly salt: number;
+  /** Most messages or writes that are struck. */
+  readonly most: number;
   /** The only agent whose messages or writes are struck, or null for all. */
   readonly only: string | null;
 }
 
-export type MessageFault = 'messageLost' | 'messageRepeated' | 'messageDelayed' | 'messageReordered';
-export type WriteFault = 'writeSlow' | 'writeFailed' | 'writeBroken' | 'writeLate';
+export const messageFaults = ['messageLost', 'messageRepeated', 'messageDelayed', 'messageReordered'] as const;
+export type MessageFault = (typeof messageFaults)[number];
+export const writeFaults = ['writeSlow', 'writeFailed', 'writeBroken', 'writeLate'] as const;
+export type WriteFault = (typeof writeFaults)[number];
 
 /** Strikes after `afterMessages` messages from or to `target`, counted from `fromMs`. */
 interface Strike {
