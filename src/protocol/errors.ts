@@ -40,6 +40,7 @@ export const errorCodes = [
   'no_responders',
   'deadline_exceeded',
   'disconnected',
+  'subscription_refused',
   'receiver_lost',
   'sender_lost',
   'writer_failed',

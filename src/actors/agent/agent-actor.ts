@@ -137,6 +137,11 @@ export class Agent {
     return this.#env.journal;
   }
 
+  /** Reports when the agent is cut off from NATS, and when no longer. */
+  onLine(listener: (isUp: boolean) => void): void {
+    this.#living.onLine(listener);
+  }
+
   get state(): DescribeReply['state'] {
     const state = this.#actor.getSnapshot().value;
     return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
