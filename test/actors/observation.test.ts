@@ -187,7 +187,7 @@ describe('inspect', () => {
     ]);
     const one = await made.call('prefill-0', 'inspect', { actor: 'agent prefill-0' });
     expect(one.actors.map(({ actor }) => actor)).toEqual(['agent prefill-0']);
-    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 3 });
+    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 5 });
   });
 
   test('forgets actors that have ended', async () => {

@@ -26,7 +26,7 @@ describe('a malformed NATS address is refused, and its message shows no part of 
     'nats://',
     '',
     ',',
-  ])('%s', (address) => {
+  ])('%s is not read, nor shown', (address) => {
     let message = '';
     try {
       parseNatsAddress(address);

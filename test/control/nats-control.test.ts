@@ -163,7 +163,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       await control.flush();
     });
 
-    test('P21: a server stands still → reconnect goes to another one, though nothing can be sent', async () => {
+    test('P21: a server stands still and takes nothing → reconnect goes to another one', async () => {
       await using frozen = await TestNatsServer.start();
       await using other = await TestNatsServer.start();
       const moving = await openAt(frozen, other);
@@ -195,7 +195,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       });
     });
 
-    test('P21: rights are taken and given back → disconnected meanwhile, then it is served again', async () => {
+    test('P21: rights are taken and given back → disconnected, then served again', async () => {
       const { server, write } = await configured(withUser(''));
       await using _ = server;
       const [control, asker] = [await open(as(server, 'kv')), await open(as(server, 'all'))];

@@ -96,6 +96,7 @@ const right = {
   },
   confirm: { v: 1, request: 'r1', epoch },
   ping: { v: 1 },
+  yield: { v: 1, epoch },
   report: {
     ...{ v: 1, request: 'r1', epoch, from: { agent: 'decode-1', epoch }, state: 'failed', reason: failure },
     ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },

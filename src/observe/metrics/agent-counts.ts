@@ -86,6 +86,10 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     help: 'Times in which the heartbeats of this agent did not come back from NATS.',
     count: 'line_losses',
   },
+  kvferry_twins_noticed_total: {
+    help: 'Other processes that ran under the name of this agent.',
+    count: 'twins_noticed',
+  },
   kvferry_provider_fallbacks_total: {
     help: 'Connections for which a preferred provider was passed over.',
     count: 'provider_fallbacks',
