@@ -43,6 +43,7 @@ export class ReceiverPeer implements Peer {
   #connection: Connection | undefined;
   /** The peer is lost only because no provider connects. It still answers messages. */
   #isAnswering = false;
+  #isProvenDead = false;
   #fallback: string[] = [];
   #attempt = 0;
 
@@ -73,6 +74,11 @@ export class ReceiverPeer implements Peer {
   /** The receiver has died, left or fallen silent. False while it only cannot be connected to. */
   get isGone(): boolean {
     return this.isLost && !this.#isAnswering;
+  }
+
+  /** The death of this epoch is proven: the receiver has said that it leaves, or another epoch answers under its name. */
+  get isProvenDead(): boolean {
+    return this.#isProvenDead;
   }
 
   /** Whether the receiver ever granted a remote key, and so may know of this agent's requests. */
@@ -152,6 +158,7 @@ export class ReceiverPeer implements Peer {
 
   #lose(failure: Failure, cause: Failure): void {
     this.#isAnswering = cause.code === 'connection_failed';
+    this.#isProvenDead = cause.code === 'stale_epoch' || cause.code === 'agent_draining';
     const error = fromFailure(failure);
     for (const waiter of [...this.#waiters]) waiter.reject(error);
     this.#connection?.fabric.close().catch((err: unknown) => {
