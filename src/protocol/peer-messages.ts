@@ -33,6 +33,7 @@ const grantId = z
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
 const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
+const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
 
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
@@ -78,6 +79,7 @@ const allocateReply = ok.extend({
     'Positions of keys that must not be written: they are ready, or another request is writing them.',
   ),
   joined: positions.describe('The positions in `alreadySent` whose chunks another request is still writing.'),
+  end: completedEnd,
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
 
@@ -94,6 +96,8 @@ const commitRequest = z.strictObject({
   generations,
   lengths: lengths.describe('Number of bytes written to each page.'),
 });
+
+const commitReply = ok.extend({ end: completedEnd });
 
 /** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
@@ -179,10 +183,15 @@ const verdictRequest = z.strictObject({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** Decode → prefill, after an absence: has the prefill agent announced an end of this request? */
+/**
+ * Decode → prefill: asks the prefill agent to agree to an end that its own message has not caused. An answer without `end` is
+ * a promise: the prefill agent announces no end of its own, and follows the decode agent.
+ */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
-  end: end.optional().describe('End that the prefill agent announced or is announcing. Absent if there is none.'),
+  end: end
+    .optional()
+    .describe('End that the prefill agent announced or is announcing. Absent if there is none: it agrees.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
@@ -201,7 +210,7 @@ const endedNotice = z.strictObject({
 export const peerSchemas = {
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
-  commit: { request: commitRequest, reply: ok },
+  commit: { request: commitRequest, reply: commitReply },
   abort: { request: abortRequest, reply: abortReply },
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },

@@ -192,14 +192,17 @@ export class Agent {
   async close(): Promise<void> {
     const { control, fabric, clock, logger, options } = this.#env;
     try {
-      // Receivers must still learn of requests that were given up just now.
-      if (this.#sender !== undefined) await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
+      // The peers must still learn of requests that were given up just now, or agree to their ends.
+      const settled = Promise.all([this.#sender?.idle(), this.#receiver?.decided()]);
+      await atMost(clock, options.writeDrainTimeoutMs, settled);
+      // The last heartbeat proves that this agent announces nothing any more.
+      this.#sender?.mute();
+      this.#receiver?.close();
       sendHeartbeat(this.#env, true);
       this.#work.stop();
       this.#audit?.publish();
       for (const subscription of this.#subscriptions) subscription.close();
       await this.#sender?.close();
-      this.#receiver?.close();
       await fabric.close();
       await control.close();
     } catch (error) {

@@ -84,8 +84,8 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
 }
 
 /** An agent with both sides may send a request, receive it, or lead its ranks. */
-function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): { end?: End } {
-  const answer = sender?.cancel(request) ?? receiver?.cancel(request);
+async function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): Promise<{ end?: End }> {
+  const answer = sender?.cancel(request) ?? (await receiver?.cancel(request));
   if (answer !== undefined) return answer;
   throw unknownRequest(request.request);
 }
