@@ -106,7 +106,7 @@ export class Receiver {
       throw new KvferryError('stale_grant', `grant ${grant} is unknown or revoked`, { field: 'grant' });
     }
     const ingest = known ?? this.#ingests.add(holder, { sender: sender.agent, totalChunks, timeoutMs, ranks });
-    const answer = this.#allocations.add(holder, batch);
+    const answer = this.#allocations.add(holder, batch, grant);
     try {
       this.#effects.executeFor({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths });
     } catch (error) {

@@ -72,9 +72,9 @@ export class StoreEffects {
     }
   }
 
-  #allocated({ holder, batch, allocation, first, last, bytes }: Effect<'allocated'>): void {
+  #allocated({ holder, batch, grant, allocation, first, last, bytes }: Effect<'allocated'>): void {
     const { pages, generations, alreadySent, joined } = allocation;
-    this.#parts.allocations.settle(holder, batch, {
+    this.#parts.allocations.settle(holder, batch, grant, {
       pages: [...pages],
       generations: [...generations],
       alreadySent: [...alreadySent],
@@ -133,11 +133,11 @@ export class StoreEffects {
       counters.add('handovers_refused');
       logger[refusalLevel(failure.code)]({ ...log, code: failure.code, err: error }, 'hand-over refused');
       if (!(error instanceof ReplyError)) return;
-      this.#parts.store.execute({ type: 'decline', holder, batch, part });
+      // A transfer that lives refuses a part only if it has not taken it. Any other answer proves nothing.
+      const isLive = failure.code === 'stale_grant' || failure.code === 'request_active';
+      this.#parts.store.execute({ type: 'decline', holder, batch, part, taken: isLive ? 'never' : 'unknown' });
       // The store hands the chunks over again under a new remote key; a request that is being given up ends by itself.
-      if (failure.code !== 'stale_grant' && failure.code !== 'request_active') {
-        ingest.end('failed', writerFailed(from, failure));
-      }
+      if (!isLive) ingest.end('failed', writerFailed(from, failure));
     }
   }
 }

@@ -107,8 +107,9 @@ function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
 export function handOverAnswered(turn: Turn, call: Extract<Call, { op: 'handover' }>, { code }: Answer): void {
   if (code === 'ok') return;
   const { batch, part } = call.effect;
-  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part });
-  if (code === 'stale_grant' || code === 'request_active') return;
+  const isLive = code === 'stale_grant' || code === 'request_active';
+  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken: isLive ? 'never' : 'unknown' });
+  if (isLive) return;
   turn.toIngest(call.sender, { type: 'ingest.end', end: 'failed', failure: broken });
 }
 
@@ -116,9 +117,10 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
   const sender = senderOf(effect.holder);
   switch (effect.type) {
     case 'allocated': {
-      const { allocation, batch, last, bytes, first } = effect;
+      const { allocation, batch, last, bytes, first, grant } = effect;
       const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
-      if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation });
+      const isOf = asked?.startsWith(`${sender} ${batch} ${grant} `) === true;
+      if (asked !== undefined) answerAllocate(turn, asked, isOf ? { code: 'ok', allocation } : { code: 'stale_grant' });
       const { pages, alreadySent, joined } = allocation;
       const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
       const own = turn.handles === sender;
