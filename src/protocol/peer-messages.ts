@@ -35,6 +35,9 @@ const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
 
+/** Agent → agent: asks whether this process lives. Any answer shows that it does. */
+const pingRequest = z.strictObject({ v: version });
+
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
   v: version,
@@ -208,6 +211,7 @@ const endedNotice = z.strictObject({
 });
 
 export const peerSchemas = {
+  ping: { request: pingRequest, reply: ok },
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
   commit: { request: commitRequest, reply: commitReply },
@@ -232,6 +236,9 @@ export const heartbeat = z.strictObject({
   epoch,
   role,
   heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
+  number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
+  ageMs: natural.describe('How long the process has run, in milliseconds.'),
+  draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

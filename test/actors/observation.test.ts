@@ -179,7 +179,9 @@ describe('inspect', () => {
     const { actors } = await made.call('prefill-0', 'inspect', {});
     expect(actors.map(({ actor, state }) => `${actor}: ${state}`)).toEqual([
       'agent prefill-0: running',
-      'peer decode-0/0000000000000001 (receiver): connected and alive',
+      'line prefill-0: up',
+      'peer decode-0/0000000000000001: alive',
+      'connection decode-0/0000000000000001: connected.online',
       'request 0000000000000002/r1: running.open',
     ]);
     const one = await made.call('prefill-0', 'inspect', { actor: 'agent prefill-0' });

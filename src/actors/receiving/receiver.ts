@@ -1,5 +1,4 @@
 /** The receiving side of an agent: owns the arena through the store actor, and serves senders and decode engines. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -7,7 +6,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import { expandLengths, type Failure } from '../../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../../protocol/operations.js';
-import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { StoreDescription } from '../../store/description.js';
 import type { HolderId } from '../../store/holder.js';
@@ -159,15 +158,6 @@ export class Receiver {
   verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {
     this.#ingests.get({ request, epoch })?.told({ end, failure: reason ?? null });
     return {};
-  }
-
-  heartbeat(beat: Heartbeat): void {
-    this.#senders.heartbeat(beat);
-  }
-
-  /** The connection to NATS was lost, or is back. */
-  lineChanged(status: ControlStatus): void {
-    this.#senders.lineChanged(status);
   }
 
   // --- public operations --------------------------------------------------------------------------------------------

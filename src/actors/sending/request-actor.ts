@@ -13,7 +13,6 @@ import { sleep } from '../env/timers.js';
 import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
@@ -240,20 +239,19 @@ export class RequestActor {
     }
   }
 
-  /** The receiver lives if it answers. It is dead if another epoch answers under its name, and none to its own. */
   async resolveDoubt({ wish, request }: RequestContext): Promise<void> {
-    const { clock, logger, options } = this.#env;
-    const { peer } = this.task;
+    const { clock, living, logger, options } = this.#env;
+    const { attemptTimeoutMs, inquireIntervalMs } = options;
     while (!this.#over && this.#actor.getSnapshot().matches({ aborting: 'doubting' })) {
-      await sleep(clock, options.inquireIntervalMs);
-      let isReplaced = false;
+      await sleep(clock, inquireIntervalMs);
       try {
-        isReplaced = (await describeAgent(this.#env, peer.agent, options.attemptTimeoutMs)).epoch !== peer.epoch;
-        const deadlineMs = clock.now() + options.attemptTimeoutMs;
-        await this.#abort(wish, { deadlineMs, isLost: () => false });
+        const answer = await living.ask(this.task.peer, attemptTimeoutMs);
+        if (answer === 'silent') continue;
+        if (answer === 'alive')
+          await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
+        else tell(this.#actor, { type: 'end.certain' });
       } catch (error) {
         logger.debug({ request, code: toFailure(error).code }, 'the end at the receiver is not known yet');
-        if (isReplaced) tell(this.#actor, { type: 'end.certain' });
       }
     }
   }

@@ -1,5 +1,4 @@
 /** The sending side of an agent: takes `put` from engines and owns the requests that result. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -7,7 +6,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
-import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -113,15 +112,6 @@ export class Sender {
     }
     await actor.handOver(message);
     return {};
-  }
-
-  heartbeat(beat: Heartbeat): void {
-    this.#receivers.heartbeat(beat);
-  }
-
-  /** The connection to NATS was lost, or is back. */
-  lineChanged(status: ControlStatus): void {
-    this.#receivers.lineChanged(status);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------

@@ -161,7 +161,6 @@ export class TransferActor {
       } catch (error) {
         if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
         const failure = toFailure(error);
-        if (failure.code === 'receiver_lost') peer.liveness.left(failure);
         const connection = this.#connections.get(0);
         if (failure.code !== 'stale_grant' || connection === undefined || attempt >= ALLOCATE_ATTEMPTS_MAX) {
           tell(this.#actor, { type: 'allocate.failed', failure });
@@ -218,9 +217,7 @@ export class TransferActor {
       if (end !== undefined) this.#listener.ended(end, null);
     } catch (error) {
       if (this.#hasEnded(error)) return;
-      const failure = toFailure(error);
-      if (failure.code === 'receiver_lost') peer.liveness.left(failure);
-      tell(this.#actor, { type: 'commit.failed', failure });
+      tell(this.#actor, { type: 'commit.failed', failure: toFailure(error) });
     }
   }
 
