@@ -156,10 +156,12 @@ export class RankLink {
 
   async #find(insistence: { deadlineMs: number; isLost: () => boolean }): Promise<Peer> {
     const agent = this.#task.ranks.members[0]?.receiver as string;
-    const lost = (cause?: unknown) =>
-      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, { cause });
-    const what = `agent ${agent} did not answer`;
-    const { epoch } = await insist(this.#env, { what, lost, ...insistence }, ({ forAttemptMs }) =>
+    const what = `no agent ${agent} answers: check its name and that it runs`;
+    const check = () => {
+      if (insistence.isLost()) throw new KvferryError('closed', `the link to agent ${agent} is closed`);
+    };
+    const { deadlineMs } = insistence;
+    const { epoch } = await insist(this.#env, { what, deadlineMs, check }, ({ forAttemptMs }) =>
       describeAgent(this.#env, agent, forAttemptMs),
     );
     return { agent, epoch, side: 'receiver' };
