@@ -96,6 +96,15 @@ describe('after an absence', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure, announcedBySender: true });
   });
 
+  test('P12, P17: the sender of rank 0 does not agree → the request fails', () => {
+    const refused = { type: 'end.refused', failure: otherFailure } as const;
+    const complete3 = new Walk(groupMachine, input).send(...complete, refused);
+    expect(complete3.state).toBe('ended');
+    expect(complete3.context).toMatchObject({ end: 'failed', failure: otherFailure, announcedBySender: false });
+    const failed1 = new Walk(groupMachine, input).send(failed(1), refused);
+    expect(failed1.context).toMatchObject({ end: 'failed', failure });
+  });
+
   test('P12, P17: ranks whose word may be out of date have to say it again', () => {
     const walk = new Walk(groupMachine, input).send(...complete, { type: 'ranks.doubted', ranks: [0, 2] });
     expect(walk.state).toBe('open.collecting');

@@ -13,6 +13,7 @@ import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { announceEnd } from '../env/publish-event.js';
 import { endLevel } from '../observing/log-level.js';
+import type { Agreement } from '../peers/confirm-end.js';
 import { callPeer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
@@ -26,8 +27,8 @@ export interface GroupTask {
 }
 
 export interface GroupListener {
-  /** The end that the sender of rank 0 has announced, if any. `holder` is undefined when rank 0 has never reported. */
-  announcedBySender(group: GroupActor, holder: HolderId | undefined): Promise<Verdict | undefined>;
+  /** Asks the sender of rank 0 to agree to the end. `holder` is undefined when rank 0 has never reported. */
+  askSender(group: GroupActor, holder: HolderId | undefined): Promise<Agreement>;
   /** Sends the verdict to a rank whose receiver is this agent. */
   tell(holder: HolderId, verdict: Verdict): void;
   ended(group: GroupActor): void;
@@ -124,9 +125,9 @@ export class GroupActor {
   async decide(): Promise<void> {
     const epoch = this.epochOf(0);
     const holder = epoch === undefined ? undefined : { request: this.task.request, epoch };
-    const announced = await this.#listener.announcedBySender(this, holder);
-    if (announced !== undefined) {
-      tell(this.#actor, { type: 'end.announced', ...announced });
+    const agreement = await this.#listener.askSender(this, holder);
+    if (agreement.type !== 'end.agreed') {
+      tell(this.#actor, agreement);
       return;
     }
     // A rank that reported before an absence of this agent may have declared it dead since, and given up.

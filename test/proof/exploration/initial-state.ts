@@ -9,7 +9,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
   const senders = configuration.batches.map((batches, sender): Sender => {
     const { request, epoch } = requestOf(sender);
     const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
-    const timing = { timeoutMs: 1, inquireIntervalMs: 1 };
+    const timing = { timeoutMs: 1, inquireIntervalMs: 1, tombstoneMs: 1, hasRanks: false };
     const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
     return {
       request: snapshot as RequestSnapshot,
@@ -19,6 +19,8 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       reconnects: false,
       again: [],
       gaveUp: false,
+      proof: false,
+      asked: {},
     };
   });
   let store = log.empty();
@@ -31,6 +33,8 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     senders,
     ingests: senders.map(() => null),
     lost: senders.map(() => false),
+    unwatched: senders.map(() => false),
+    receiverDied: false,
     messages: [],
     unanswered: [],
     unnoticed: [],
