@@ -66,6 +66,9 @@ const peerSummaries: Record<PeerOperation, string> = {
     'Decode to prefill: the writer of joined chunks failed, so this request, which has their bytes, writes them.',
   confirm: 'Decode to prefill, after an absence: has the prefill agent announced an end of this request?',
   report: 'To the decode agent of rank 0, the lead of a request over several ranks: the progress of another rank.',
+  admit:
+    'From the decode agent of rank 0 to the decode agent of other ranks: it is their turn to be admitted, together.',
+  prepare: 'From the decode agent of rank 0 to the decode agent of another rank, before `ready`: is the rank complete?',
   verdict: 'From the decode agent of rank 0 to the decode agent of another rank: the whole request has ended.',
   joined: 'Decode to prefill, no answer: every joined chunk of this batch is ready.',
   ended: 'Decode to prefill, no answer: the request has ended and its end is announced.',

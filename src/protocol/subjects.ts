@@ -36,6 +36,8 @@ export const peerOperations = [
   'handover',
   'confirm',
   'report',
+  'admit',
+  'prepare',
   'verdict',
   'joined',
   'ended',

@@ -19,7 +19,11 @@ export type StoreCommand =
       readonly keys: readonly string[];
       /** Bytes of each chunk. */
       readonly lengths: readonly number[];
+      /** The request is one rank of several: it waits for its turn, outside the queue. */
+      readonly held?: boolean;
     }
+  /** It is the turn of these ranks of one request: they enter the queue, and are admitted together. */
+  | { readonly type: 'admit'; readonly holders: readonly HolderId[] }
   | {
       readonly type: 'commit';
       readonly holder: HolderId;
@@ -84,9 +88,18 @@ export type StoreEffect =
       /** False when this answers a repeated message: the store has changed nothing. */
       readonly first: boolean;
     }
-  /** The batch waits for pages: its request needs `charge` new ones. */
-  | { readonly type: 'queued'; readonly holder: HolderId; readonly batch: number; readonly charge: number }
-  /** A key of the waiting batch has since entered the arena with another length: the request fails. */
+  /** The batch waits for pages: its request needs `charge` new ones. `held`: it waits for the turn of its rank first. */
+  | {
+      readonly type: 'queued';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly charge: number;
+      readonly held: boolean;
+    }
+  /**
+   * The request fails: a key of the waiting batch has since entered the arena with another length, or the ranks that are
+   * admitted together can never fit.
+   */
   | { readonly type: 'refused'; readonly holder: HolderId; readonly batch: number; readonly reason: Failure }
   /** Chunks of this batch became ready: `written` by its own request, `joined` by another one. */
   | {

@@ -23,6 +23,7 @@ import { expire } from './commands/expire.js';
 import { fence, grant } from './commands/grant.js';
 import { decline, handOver } from './commands/hand-over.js';
 import { release } from './commands/release.js';
+import { takeTurn } from './commands/take-turn.js';
 import { describe, type StoreDescription } from './description.js';
 import type { HolderId } from './holder.js';
 import type { CommandOf, ReplyOf, StoreCommand, StoreEffect, StoreReplies } from './messages.js';
@@ -48,6 +49,7 @@ const commands: Commands = {
   grant,
   fence,
   allocate,
+  admit: takeTurn,
   commit,
   decline,
   end: endRequest,

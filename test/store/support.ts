@@ -62,7 +62,7 @@ export function allocated(holder: string, allocation: Partial<Allocated['allocat
 }
 
 export function queued(holder: string, charge: number, batch = 0) {
-  return { type: 'queued', holder: holderOf(holder), batch, charge } satisfies StoreEffect;
+  return { type: 'queued', holder: holderOf(holder), batch, charge, held: false } satisfies StoreEffect;
 }
 
 export function chunksReady(holder: string, written: number, joined: number, batch = 0) {

@@ -82,7 +82,9 @@ export class StoreEffects {
     });
   }
 
-  #queued({ holder, batch, charge }: Effect<'queued'>): void {
+  #queued({ holder, batch, charge, held }: Effect<'queued'>): void {
+    this.#parts.ingests.get(holder)?.send({ type: held ? 'batch.held' : 'batch.queued' });
+    if (held) return;
     const { counters, logger } = this.#env;
     counters.add('batches_queued');
     logger.debug({ ...requestFields(holder), batch, charge }, 'batch waits for pages');

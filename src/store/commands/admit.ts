@@ -6,12 +6,17 @@ import type { StoreState } from '../state.js';
 import { lengthMismatch } from './check-allocate.js';
 import { place } from './place.js';
 
-/** Admits a new request when no other one waits and it fits even if none of its chunks is in the arena. */
+/** Admits a new unit when no other one waits and it fits even if none of its chunks is in the arena. */
 export function admitAtOnce(state: StoreState, holder: Holder): boolean {
   const { admission, contents } = state;
-  if (admission.waiting > 0 || holder.totalChunks > contents.available - admission.reserved) return false;
-  admit(state, holder);
+  if (admission.waiting > 0 || chunksOf(holder) > contents.available - admission.reserved) return false;
+  admitUnit(state, holder);
   return true;
+}
+
+/** Chunks of all requests of the unit. */
+export function chunksOf({ unit }: Holder): number {
+  return unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
 }
 
 /**
@@ -28,23 +33,52 @@ export function admitWaiting(state: StoreState): void {
       continue;
     }
     admission.withdraw(holder);
-    if (fits(state, holder)) admit(state, holder);
+    if (fits(state, holder)) admitUnit(state, holder);
   }
 }
 
+/** The request will not be admitted. The other ranks of its unit wait outside the queue: their request ends as well. */
+export function withdraw(state: StoreState, holder: Holder): void {
+  state.admission.withdraw(holder);
+  dissolve(holder);
+}
+
+/** The requests of the unit are no unit any more. Those that are not admitted wait outside the queue. */
+export function dissolve({ unit }: Holder): void {
+  for (const member of unit) {
+    member.held = unit.length > 1 && !member.admitted;
+    member.unit = [member];
+  }
+}
+
+function admitUnit(state: StoreState, { unit }: Holder): void {
+  // All pages are promised before the first batch takes any.
+  for (const holder of unit) promise(state, holder);
+  for (const holder of unit) admit(state, holder);
+}
+
 /** Reserves a page for each chunk. Placing the batches gives back what they do not need. */
-function admit(state: StoreState, holder: Holder): void {
+function promise(state: StoreState, holder: Holder): void {
   state.admission.reserve(holder.totalChunks);
   if (holder.queued) state.trail({ action: 'admitted', holder: holder.id, keys: [] });
   holder.admitted = true;
   holder.reserved = holder.totalChunks;
+}
+
+function admit(state: StoreState, holder: Holder): void {
   state.contents.stopWaiting(holder);
   for (const batch of holder.batches.values()) place(state, holder, batch);
 }
 
 /** Refuses a waiting request, before any page is promised to it, when a batch no longer fits the arena. */
-function fits(state: StoreState, holder: Holder): boolean {
-  for (const batch of holder.batches.values()) if (!batchFits(state, holder, batch)) return false;
+function fits(state: StoreState, { unit }: Holder): boolean {
+  for (const holder of unit) {
+    for (const batch of holder.batches.values()) {
+      if (batchFits(state, holder, batch)) continue;
+      dissolve(holder);
+      return false;
+    }
+  }
   return true;
 }
 

@@ -20,13 +20,14 @@ export function allocate(state: StoreState, command: Allocate): void {
     return;
   }
   checkAllocate(state, command, known);
-  const holder = known ?? state.addHolder(command.holder, 'arriving', command.totalChunks);
+  const holder = known ?? addRequest(state, command);
   const batch: Batch = { command, allocation: null, bytes: 0, parts: [] };
   holder.batches.set(command.batch, batch);
   holder.chunks += command.keys.length;
   holder.highestBatch = Math.max(holder.highestBatch, command.batch);
   if (command.last) holder.lastBatch = command.batch;
   if (holder.admitted) place(state, holder, batch);
+  else if (holder.held) hold(state, holder, command);
   else if (!admitAtOnce(state, holder)) wait(state, holder, command);
 }
 
@@ -50,6 +51,18 @@ function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: A
   if (batch.allocation !== null) answer(state, holder, batch, batch.allocation, false);
 }
 
+function addRequest(state: StoreState, { holder: id, totalChunks, held = false }: Allocate): Holder {
+  const holder = state.addHolder(id, 'arriving', totalChunks);
+  holder.held = held;
+  return holder;
+}
+
+/** The rank waits for its turn, and keeps nothing from other requests. */
+function hold(state: StoreState, holder: Holder, { batch, keys }: Allocate): void {
+  for (const key of keys) state.contents.waitFor(holder, key);
+  state.emit({ type: 'queued', holder: holder.id, batch, charge: chargeOf(holder), held: true });
+}
+
 /** Puts the request into the queue; it may still be admitted at once, when it needs no new page. */
 function wait(state: StoreState, holder: Holder, { batch, keys }: Allocate): void {
   for (const key of keys) state.contents.waitFor(holder, key);
@@ -57,7 +70,7 @@ function wait(state: StoreState, holder: Holder, { batch, keys }: Allocate): voi
   admitWaiting(state);
   if (holder.admitted || holder.refused !== undefined) return;
   const charge = chargeOf(holder);
-  state.emit({ type: 'queued', holder: holder.id, batch, charge });
+  state.emit({ type: 'queued', holder: holder.id, batch, charge, held: false });
   holder.queued = true;
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   state.trail({ action: 'queued', holder: holder.id, batch, keys, detail });

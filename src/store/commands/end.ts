@@ -5,6 +5,7 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Entry, Holder, Place } from '../records.js';
 import type { StoreState } from '../state.js';
+import { withdraw } from './admit.js';
 
 export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   const { holder: id, end, reason } = command;
@@ -45,7 +46,7 @@ function keepLeases(state: StoreState, holder: Holder): void {
 }
 
 function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
-  state.admission.withdraw(holder);
+  withdraw(state, holder);
   state.contents.stopWaiting(holder);
   state.holders.delete(holder.name);
   const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
