@@ -65,6 +65,11 @@ export function queued(holder: string, charge: number, batch = 0) {
   return { type: 'queued', holder: holderOf(holder), batch, charge, held: false } satisfies StoreEffect;
 }
 
+/** The batch waits for the turn of its rank. */
+export function held(holder: string, charge: number, batch = 0) {
+  return { ...queued(holder, charge, batch), held: true } satisfies StoreEffect;
+}
+
 export function chunksReady(holder: string, written: number, joined: number, batch = 0) {
   return { type: 'chunks.ready', holder: holderOf(holder), batch, written, joined } satisfies StoreEffect;
 }

@@ -6,17 +6,12 @@ import type { StoreState } from '../state.js';
 import { lengthMismatch } from './check-allocate.js';
 import { place } from './place.js';
 
-/** Admits a new unit when no other one waits and it fits even if none of its chunks is in the arena. */
+/** Admits a new request when no other one waits and it fits even if none of its chunks is in the arena. */
 export function admitAtOnce(state: StoreState, holder: Holder): boolean {
   const { admission, contents } = state;
-  if (admission.waiting > 0 || chunksOf(holder) > contents.available - admission.reserved) return false;
+  if (admission.waiting > 0 || holder.totalChunks > contents.available - admission.reserved) return false;
   admitUnit(state, holder);
   return true;
-}
-
-/** Chunks of all requests of the unit. */
-export function chunksOf({ unit }: Holder): number {
-  return unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
 }
 
 /**
@@ -70,23 +65,38 @@ function admit(state: StoreState, holder: Holder): void {
   for (const batch of holder.batches.values()) place(state, holder, batch);
 }
 
-/** Refuses a waiting request, before any page is promised to it, when a batch no longer fits the arena. */
+/** Refuses a waiting request, before any page is promised to its unit, when a batch no longer fits the arena. */
 function fits(state: StoreState, { unit }: Holder): boolean {
+  // Lengths of the keys that the ranks before will bring.
+  const coming = new Map<string, { readonly length: number }>();
   for (const holder of unit) {
     for (const batch of holder.batches.values()) {
-      if (batchFits(state, holder, batch)) continue;
+      if (batchFits(state, holder, batch, coming)) continue;
       dissolve(holder);
       return false;
     }
+    if (unit.length > 1) note(coming, holder);
   }
   return true;
 }
 
-/** A key may have come into the arena with another length while the batch waited. */
-function batchFits(state: StoreState, holder: Holder, { command }: Batch): boolean {
+function note(coming: Map<string, { readonly length: number }>, { batches }: Holder): void {
+  for (const { command } of batches.values()) {
+    for (const [position, key] of command.keys.entries())
+      coming.set(key, { length: command.lengths[position] as number });
+  }
+}
+
+/** A key may have come into the arena with another length while the batch waited, or comes with another rank. */
+function batchFits(
+  state: StoreState,
+  holder: Holder,
+  { command }: Batch,
+  coming: ReadonlyMap<string, { readonly length: number }>,
+): boolean {
   const { keys, lengths, batch } = command;
   for (const [position, key] of keys.entries()) {
-    const entry = state.contents.get(key);
+    const entry = state.contents.get(key) ?? coming.get(key);
     if (entry === undefined || entry.length === lengths[position]) continue;
     const reason = toFailure(lengthMismatch(entry, position, lengths));
     holder.refused = reason;

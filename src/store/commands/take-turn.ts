@@ -6,7 +6,7 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Holder } from '../records.js';
 import type { StoreState } from '../state.js';
-import { admitAtOnce, admitWaiting, chunksOf, dissolve } from './admit.js';
+import { admitWaiting, dissolve } from './admit.js';
 
 /** Throws when one of the ranks is not here: it has ended, and so will the others. */
 export function takeTurn(state: StoreState, { holders }: CommandOf<'admit'>): void {
@@ -23,12 +23,12 @@ export function takeTurn(state: StoreState, { holders }: CommandOf<'admit'>): vo
     holder.held = false;
     holder.unit = unit;
   }
-  if (!fits(state, first)) return;
-  if (!admitAtOnce(state, first)) wait(state, first);
+  if (fits(state, first)) wait(state, first);
 }
 
+/** Fails the ranks when they can never be admitted together. */
 function fits(state: StoreState, first: Holder): boolean {
-  const chunks = chunksOf(first);
+  const chunks = first.unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
   if (chunks <= state.options.pages) return true;
   const message = `the ranks of the request at this agent have ${chunks} chunks, its arena has ${state.options.pages} pages`;
   const reason: Failure = { code: 'request_too_large', message };
@@ -38,10 +38,12 @@ function fits(state: StoreState, first: Holder): boolean {
   return false;
 }
 
+/** Puts the unit into the queue; it may be admitted at once. */
 function wait(state: StoreState, first: Holder): void {
   state.admission.enqueue(first);
   admitWaiting(state);
-  if (first.admitted || first.unit.some(({ refused }) => refused !== undefined)) return;
+  // It was admitted, or refused.
+  if (!state.admission.queue.has(first)) return;
   const charge = chargeOf(first);
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   for (const holder of first.unit) {
