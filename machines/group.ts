@@ -43,8 +43,10 @@ export type GroupEvent =
   | { type: 'ranks.prepared' }
   /** Every rank that can be reached knows the end. */
   | { type: 'ranks.told' }
-  /** The sender of rank 0 has announced no end. */
+  /** The sender of rank 0 has announced no end, and follows the end that this agent announces. */
   | { type: 'end.certain' }
+  /** The sender of rank 0 is lost, or does not know the request. */
+  | { type: 'end.refused'; failure: Failure }
   /** The sender of rank 0 had declared this agent dead, and has announced this end. */
   | { type: 'end.announced'; end: End; failure: Failure | null };
 
@@ -169,6 +171,17 @@ export const groupMachine = setup({
             'end.announced': {
               target: '#group.ended',
               actions: [settleAsReported, assign({ announcedBySender: true })],
+            },
+            // Without the agreement of the sender, no other end than `failed` is announced.
+            'end.refused': {
+              target: '#group.ended',
+              actions: {
+                type: 'settle',
+                params: ({ context, event }) => ({
+                  end: 'failed',
+                  failure: context.end === 'failed' ? context.failure : event.failure,
+                }),
+              },
             },
             'rank.failed': {
               guard: 'isReady',

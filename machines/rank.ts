@@ -29,6 +29,9 @@ export interface RankContext extends RankInput {
   readonly prepared: boolean;
   /** The deadline of the rank has passed. */
   readonly late: boolean;
+  /** Why the lead was declared dead, and whether there is a proof. */
+  readonly loss: Failure | null;
+  readonly proven: boolean;
   /** Reports that are on their way. */
   readonly asking: number;
 }
@@ -38,9 +41,8 @@ export type RankEvent =
   /** The lead asked, and the rank has confirmed that it is complete. */
   | { type: 'rank.prepared' }
   | { type: 'rank.close' }
-  | { type: 'report.answered' }
-  /** The report was not answered, and the lead is not given up for it. */
-  | { type: 'report.unanswered' }
+  /** A report was answered, or will not be. */
+  | { type: 'report.ended' }
   /** The ranks of this agent whose senders have these epochs may be admitted now. */
   | { type: 'turn.given'; epochs: readonly string[] }
   /** The lead reports the end of the whole request. */
@@ -91,16 +93,16 @@ export const rankMachine = setup({
     ...effects,
     change: assign((_, { state, reason }: RankStatus) => ({ status: { state, reason } })),
     countAsked: assign({ asking: ({ context }) => context.asking + 1 }),
-    countAnswered: assign({ asking: ({ context }) => context.asking - 1 }),
+    countEnded: assign({ asking: ({ context }) => context.asking - 1 }),
     /** The lead must not wait for a rank that has given it up. A rank that asks for an end goes on asking for it. */
-    failWithLead: assign(({ context: { status } }, { failure }: { failure: Failure }) =>
-      status.reason === null ? { status: { state: 'failed' as const, reason: failure } } : {},
+    failWithLead: assign(({ context: { status, loss } }) =>
+      status.reason === null ? { status: { state: 'failed' as const, reason: loss } } : {},
     ),
   },
   guards: {
     isAsking: ({ context }) => context.asking > 0,
     isLate: ({ context }) => context.late,
-    mustWait: ({ context, event }) => event.type === 'lead.lost' && context.prepared && !context.late && !event.proven,
+    mayGiveUp: ({ context: { loss, proven, prepared, late } }) => loss !== null && (proven || !prepared || late),
   },
   delays: {
     interval: ({ context }) => context.intervalMs,
@@ -113,6 +115,8 @@ export const rankMachine = setup({
     status: { state: 'running', reason: null },
     prepared: false,
     late: false,
+    loss: null,
+    proven: false,
     asking: 0,
   }),
   initial: 'idle',
@@ -129,7 +133,7 @@ export const rankMachine = setup({
 
     live: {
       initial: 'following',
-      on: { 'report.answered': { actions: 'countAnswered' }, 'report.unanswered': { actions: 'countAnswered' } },
+      on: { 'report.ended': { actions: 'countEnded' } },
       after: { deadline: { actions: assign({ late: true }) } },
       states: {
         /** The rank waits for the decision of the lead. */
@@ -141,9 +145,16 @@ export const rankMachine = setup({
             'turn.given': { actions: { type: 'takeTurn', params: ({ event }) => ({ epochs: event.epochs }) } },
             'end.decided': { target: '#rank.closed', actions: deliver },
             'lead.refused': { target: '#rank.closed', actions: giveUp },
-            'lead.lost': [
-              { guard: 'mustWait', actions: 'countAnswered' },
-              { target: 'alone', actions: ['countAnswered', { ...giveUp, type: 'failWithLead' }, giveUp] },
+            'lead.lost': {
+              actions: assign({ loss: ({ event }) => event.failure, proven: ({ event }) => event.proven }),
+            },
+          },
+          always: {
+            guard: 'mayGiveUp',
+            target: 'alone',
+            actions: [
+              'failWithLead',
+              { type: 'giveUp', params: ({ context }) => ({ failure: context.loss as Failure }) },
             ],
           },
           after: { interval: askAgain('following') },
@@ -154,7 +165,6 @@ export const rankMachine = setup({
           on: {
             'end.decided': '#rank.closed',
             'lead.refused': '#rank.closed',
-            'lead.lost': { actions: 'countAnswered' },
           },
           after: { interval: askAgain('alone') },
         },

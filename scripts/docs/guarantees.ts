@@ -200,7 +200,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise:
       'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
     why: 'Otherwise a router would wait for ever, or act on two different ends.',
-    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/env/presence.ts'],
+    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/confirm-end.ts'],
   },
   {
     number: 'P13',

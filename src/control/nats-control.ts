@@ -204,6 +204,10 @@ class NatsControl implements ControlPort {
     this.#listeners.push(listener);
   }
 
+  reconnect(): void {
+    if (this.#closing === undefined) void this.#connection.reconnect();
+  }
+
   async flush(): Promise<void> {
     this.#checkConnected();
     await this.#wait<void>((resolve, reject) => {

@@ -56,6 +56,7 @@ const operationSummaries: Record<Operation, string> = {
 };
 
 const peerSummaries: Record<PeerOperation, string> = {
+  ping: 'Agent to agent: asks whether this process lives. A refusal is an answer too.',
   connect: 'Prefill to decode: requests a remote key, the right to write into the arena until it is revoked.',
   allocate: 'Prefill to decode: requests pages for one batch. Answered when the request is admitted.',
   commit: 'Prefill to decode: the bytes of these pages are delivered.',

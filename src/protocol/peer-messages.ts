@@ -33,6 +33,10 @@ const grantId = z
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
 const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
+const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
+
+/** Agent → agent: asks whether this process lives. Any answer shows that it does. */
+const pingRequest = z.strictObject({ v: version });
 
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
@@ -78,6 +82,7 @@ const allocateReply = ok.extend({
     'Positions of keys that must not be written: they are ready, or another request is writing them.',
   ),
   joined: positions.describe('The positions in `alreadySent` whose chunks another request is still writing.'),
+  end: completedEnd,
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
 
@@ -94,6 +99,8 @@ const commitRequest = z.strictObject({
   generations,
   lengths: lengths.describe('Number of bytes written to each page.'),
 });
+
+const commitReply = ok.extend({ end: completedEnd });
 
 /** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
@@ -199,10 +206,15 @@ const verdictRequest = z.strictObject({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** Decode → prefill, after an absence: has the prefill agent announced an end of this request? */
+/**
+ * Decode → prefill: asks the prefill agent to agree to an end that its own message has not caused. An answer without `end` is
+ * a promise: the prefill agent announces no end of its own, and follows the decode agent.
+ */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
-  end: end.optional().describe('End that the prefill agent announced or is announcing. Absent if there is none.'),
+  end: end
+    .optional()
+    .describe('End that the prefill agent announced or is announcing. Absent if there is none: it agrees.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
@@ -219,9 +231,10 @@ const endedNotice = z.strictObject({
 });
 
 export const peerSchemas = {
+  ping: { request: pingRequest, reply: ok },
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
-  commit: { request: commitRequest, reply: ok },
+  commit: { request: commitRequest, reply: commitReply },
   abort: { request: abortRequest, reply: abortReply },
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },
@@ -245,6 +258,9 @@ export const heartbeat = z.strictObject({
   epoch,
   role,
   heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
+  number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
+  ageMs: natural.describe('How long the process has run, in milliseconds.'),
+  draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

@@ -27,6 +27,7 @@ export type Operation = (typeof operations)[number];
 
 /** Operations that agents request from each other. */
 export const peerOperations = [
+  'ping',
   'connect',
   'allocate',
   'commit',

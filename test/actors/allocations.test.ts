@@ -6,9 +6,9 @@ const reply = { pages: [], generations: [], alreadySent: [], joined: [] };
 
 test('an answered batch is forgotten: a later refusal does not reach it', async () => {
   const allocations = new Allocations();
-  const answers = [0, 1].map((batch) => allocations.add(holder, batch));
-  allocations.settle(holder, 0, reply);
-  allocations.settle(holder, 0, { ...reply, pages: [1] });
+  const answers = [0, 1].map((batch) => allocations.add(holder, batch, 'g'));
+  allocations.settle(holder, 0, 'g', reply);
+  allocations.settle(holder, 0, 'g', { ...reply, pages: [1] });
   allocations.refuseAll(holder, new Error('ended'));
   allocations.close(new Error('closed'));
   expect(await Promise.allSettled(answers)).toEqual([
@@ -19,7 +19,14 @@ test('an answered batch is forgotten: a later refusal does not reach it', async 
 
 test('the agent closes → every open batch is refused', async () => {
   const allocations = new Allocations();
-  const answer = allocations.add(holder, 0);
+  const answer = allocations.add(holder, 0, 'g');
   allocations.close(new Error('closed'));
   await expect(answer).rejects.toThrow('closed');
+});
+
+test('pages bound to another remote key than the sender named → it must ask again', async () => {
+  const allocations = new Allocations();
+  const answer = allocations.add(holder, 0, 'older');
+  allocations.settle(holder, 0, 'newer', reply);
+  await expect(answer).rejects.toMatchObject({ code: 'stale_grant', field: 'grant' });
 });

@@ -61,8 +61,7 @@ describe('journal', () => {
       'ingest running.waiting > running.receiving',
       'in allocate',
       'store committed 2: k0 k1 at 0 1',
-      'ingest running.receiving > deciding',
-      'ingest deciding > ready',
+      'ingest running.receiving > ready',
       'store ended 2: ',
       'out event.ready',
       'out ended',
@@ -180,7 +179,9 @@ describe('inspect', () => {
     const { actors } = await made.call('prefill-0', 'inspect', {});
     expect(actors.map(({ actor, state }) => `${actor}: ${state}`)).toEqual([
       'agent prefill-0: running',
-      'peer decode-0/0000000000000001 (receiver): connected and alive',
+      'line prefill-0: up',
+      'peer decode-0/0000000000000001: alive',
+      'connection decode-0/0000000000000001: connected.online',
       'request 0000000000000002/r1: running.open',
     ]);
     const one = await made.call('prefill-0', 'inspect', { actor: 'agent prefill-0' });

@@ -82,16 +82,34 @@ test('P22: a rank that has confirmed waits for a silent lead, and becomes ready'
   expect(await ranked.recorded(names(ranked, 0, 1))).toEqual(Array.from({ length: 4 }, () => 'ready'));
 });
 
-test('P22: the lead dies after the confirmation → the rank ends at its deadline', async () => {
+/** Both ranks have confirmed, and the lead dies before the other rank learns the end. */
+async function leadDies() {
   const { made, ranked, writes } = await almostReady();
   made.network.fate = ({ subject }) => {
     if (subject.endsWith('.verdict')) made.kill(ranked.rank(0).decode);
     return { copies: subject.endsWith('.verdict') ? 0 : 1, delayMs: 1 };
   };
   writes.release();
-  await made.clock.advance(40_000);
-  const { requests } = await made.call('decode-1', 'status', { request: 'r1' });
-  expect(requests.map(({ end }) => end)).not.toContain('ready');
+  await made.clock.advance(100);
+  return { made, ranked };
+}
+
+test('P22: the lead dies after the confirmation → the rank ends at its deadline', async () => {
+  const { made, ranked } = await leadDies();
+  await made.clock.advance(10_000);
+  const rank = async () => (await made.call('decode-1', 'status', { request: 'r1' })).requests;
+  expect(await rank()).toMatchObject([{ state: 'running.gathering' }]);
+  await made.clock.advance(30_000);
+  expect(await rank()).toMatchObject([{ end: 'expired' }]);
+  expect(await ranked.freePages(['decode-1'])).toEqual([TOTAL]);
+  expect(made.terminals).toEqual([]);
+});
+
+test('P22: the lead is restarted after the confirmation → failed at once, one event', async () => {
+  const { made, ranked } = await leadDies();
+  await made.agent('decode-0', 'decode');
+  await made.clock.advance(10_000);
+  expect(await ranked.recorded(['decode-1', 'prefill-0', 'prefill-1'])).toEqual(['failed', 'failed', 'failed']);
   expect(await ranked.freePages(['decode-1'])).toEqual([TOTAL]);
   expect(made.terminals.map(({ end }) => end)).toEqual(['failed']);
 });

@@ -42,6 +42,7 @@ class ScriptedControl implements ControlPort {
   }
 
   onStatus: ControlPort['onStatus'] = () => undefined;
+  reconnect = () => undefined;
 
   async flush(): Promise<void> {}
 

@@ -66,6 +66,7 @@ export class ScriptedAgent implements ControlPort {
     this.setStatus = listener;
   }
 
+  reconnect = () => undefined;
   flush = async () => undefined;
   close = async () => undefined;
 }

@@ -158,6 +158,15 @@ describe('before it is ready', () => {
     expect(walk.context).toMatchObject({ end: 'failed', failure, announcedBySender: true });
   });
 
+  test('P12, P17: the sender of rank 0 does not agree → the request fails', () => {
+    const refused = { type: 'end.refused', failure: otherFailure } as const;
+    const complete3 = new Walk(groupMachine, input, prepared).send(...complete, refused);
+    expect(complete3.state).toBe('ended');
+    expect(complete3.context).toMatchObject({ end: 'failed', failure: otherFailure, announcedBySender: false });
+    const failed1 = new Walk(groupMachine, input).send(failed(1), refused);
+    expect(failed1.context).toMatchObject({ end: 'failed', failure });
+  });
+
   test('P17: a rank fails while the sender of rank 0 is asked: that is the end', () => {
     const walk = new Walk(groupMachine, input, prepared).send(...complete, failed(1), { type: 'end.certain' });
     expect(walk.state).toBe('ended');

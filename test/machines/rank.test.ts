@@ -7,7 +7,7 @@ const input = { timeoutMs: 1000, intervalMs: 100 };
 const changed = (state: 'held' | 'running' | 'complete'): RankEvent => ({ type: 'rank.changed', state, reason: null });
 const ready: RankEvent = { type: 'end.decided', end: 'ready', failure: null };
 const lost = (proven: boolean): RankEvent => ({ type: 'lead.lost', failure, proven });
-const answered: RankEvent = { type: 'report.answered' };
+const answered: RankEvent = { type: 'report.ended' };
 const walk = () => new Walk(rankMachine, input).send(changed('held'));
 
 describe('reports', () => {
@@ -26,7 +26,7 @@ describe('reports', () => {
     actor.send(answered);
     pass(250);
     expect(take()).toEqual([['report']]);
-    actor.send({ type: 'report.unanswered' });
+    actor.send(answered);
     pass(100);
     expect(take()).toEqual([['report']]);
   });

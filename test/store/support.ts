@@ -54,6 +54,7 @@ export function allocated(holder: string, allocation: Partial<Allocated['allocat
     holder: holderOf(holder),
     batch: 0,
     last: true,
+    grant: `grant-${holderOf(holder).epoch}`,
     allocation: whole,
     bytes: whole.pages.length * CHUNK_BYTES,
     first: true,

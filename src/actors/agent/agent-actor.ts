@@ -14,6 +14,7 @@ import { type AgentEnv, makeEnv } from '../env/agent-env.js';
 import type { AgentOptions } from '../env/agent-options.js';
 import { publishEvent } from '../env/publish-event.js';
 import { atMost } from '../env/timers.js';
+import { LivingAgents } from '../living/living-agents.js';
 import { AuditPublisher } from '../observing/audit-publisher.js';
 import type { Journal } from '../observing/journal.js';
 import type { Tracer } from '../observing/tracer.js';
@@ -21,7 +22,6 @@ import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
-import { sendHeartbeat } from './heartbeat.js';
 import { RepeatedWork } from './repeated-work.js';
 import { status } from './status.js';
 import { serveSubjects } from './subjects.js';
@@ -61,6 +61,7 @@ const logic = owners.provide(agentMachine, {
 export class Agent {
   readonly epoch: string;
   readonly #env: AgentEnv;
+  readonly #living: LivingAgents;
   readonly #parts: AgentParts;
   readonly #actor: Actor<typeof agentMachine>;
   readonly #sender: Sender | undefined;
@@ -76,14 +77,16 @@ export class Agent {
 
   constructor(options: AgentOptions, ports: AgentPorts) {
     this.epoch = ports.newEpoch();
-    const { control, clock, version } = ports;
+    const { clock, version } = ports;
     const startedMs = clock.now();
     const { agent, role } = options;
     // The actor that found the reason must finish its turn first.
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
     };
-    const env = makeEnv(ports, options, this.epoch, fence);
+    const parts = makeEnv(ports, options, this.epoch, fence);
+    this.#living = new LivingAgents(parts);
+    const env: AgentEnv = { ...parts, living: this.#living };
     const sender = role === 'decode' ? undefined : new Sender(env);
     const receiver = role === 'prefill' ? undefined : new Receiver(env);
     this.#env = env;
@@ -94,10 +97,6 @@ export class Agent {
     this.#audit = options.auditIntervalMs > 0 ? this.#makeAudit() : undefined;
     const input = { drainTimeoutMs: options.shutdownTimeoutMs, closeTimeoutMs: this.#closeTimeoutMs };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
-    control.onStatus((status) => {
-      sender?.lineChanged(status);
-      receiver?.lineChanged(status);
-    });
     owners.start(this.#actor, this, {
       task: { about: {} },
       actors: env.actors,
@@ -111,6 +110,7 @@ export class Agent {
     try {
       await this.#receiver?.open();
       await this.#sender?.memory.open();
+      this.#living.line.subscribe();
       this.#subscriptions.push(...serveSubjects(this.#parts));
       await this.#env.control.flush();
     } catch (error) {
@@ -156,8 +156,9 @@ export class Agent {
 
   beginHeartbeats(): void {
     const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#env.options;
-    sendHeartbeat(this.#env, false);
-    this.#work.every(heartbeatMs, () => sendHeartbeat(this.#env, false));
+    this.#living.line.start();
+    this.#living.line.beat();
+    this.#work.every(heartbeatMs, () => this.#living.line.beat());
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();
@@ -167,6 +168,7 @@ export class Agent {
 
   async watchForIdle(): Promise<void> {
     this.#env.logger.info('agent draining');
+    this.#living.line.drain();
     this.#sender?.stopAccepting();
     this.#receiver?.stopAccepting();
     await Promise.all([this.#sender?.idle(), this.#receiver?.idle()]);
@@ -192,14 +194,18 @@ export class Agent {
   async close(): Promise<void> {
     const { control, fabric, clock, logger, options } = this.#env;
     try {
-      // Receivers must still learn of requests that were given up just now.
-      if (this.#sender !== undefined) await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
-      sendHeartbeat(this.#env, true);
+      // The peers must still learn of requests that were given up just now, or agree to their ends.
+      const settled = Promise.all([this.#sender?.idle(), this.#receiver?.decided()]);
+      await atMost(clock, options.writeDrainTimeoutMs, settled);
+      // The last heartbeat proves that this agent announces nothing any more.
+      this.#sender?.mute();
+      this.#receiver?.close();
+      this.#living.line.beat(true);
       this.#work.stop();
+      this.#living.stop();
       this.#audit?.publish();
       for (const subscription of this.#subscriptions) subscription.close();
       await this.#sender?.close();
-      this.#receiver?.close();
       await fabric.close();
       await control.close();
     } catch (error) {

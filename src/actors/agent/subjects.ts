@@ -1,10 +1,10 @@
 /** Which part of an agent serves which subject. An agent whose role lacks that part refuses the operation. */
 import type { z } from 'zod';
-import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
+import type { ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
-import { decode, toFailure, unknownRequest } from '../../protocol/codec.js';
+import { unknownRequest } from '../../protocol/codec.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
-import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
+import { peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
@@ -46,6 +46,7 @@ const operations: Table<typeof operationSchemas> = {
 
 /** From other agents. */
 const peerMessages: Table<typeof peerSchemas> = {
+  ping: { by: 'agent', handle: () => ({}) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
   joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
@@ -70,7 +71,6 @@ export function serveSubjects(parts: AgentParts): ControlSubscription[] {
     serve(env, subjects.operations(agent), operationSchemas, handlersOf(operations, parts)),
     serve(env, subjects.peers(agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts)),
     serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
-    env.control.subscribe(subjects.heartbeats, (message) => receiveHeartbeat(parts, message)),
   ];
 }
 
@@ -86,20 +86,8 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
 }
 
 /** An agent with both sides may send a request, receive it, or lead its ranks. */
-function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): { end?: End } {
-  const answer = sender?.cancel(request) ?? receiver?.cancel(request);
+async function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): Promise<{ end?: End }> {
+  const answer = sender?.cancel(request) ?? (await receiver?.cancel(request));
   if (answer !== undefined) return answer;
   throw unknownRequest(request.request);
-}
-
-function receiveHeartbeat({ env, sender, receiver }: AgentParts, message: ControlMessage): void {
-  try {
-    const beat: Heartbeat = decode(heartbeat, message.body);
-    sender?.heartbeat(beat);
-    receiver?.heartbeat(beat);
-  } catch (error) {
-    const { code, field } = toFailure(error);
-    env.counters.add('messages_refused');
-    env.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
-  }
 }

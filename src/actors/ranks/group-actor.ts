@@ -1,7 +1,6 @@
 /** Runs one group machine: it takes the reports of the ranks of one request, gives them their turns, and announces its end. */
 import { type Actor, createActor } from 'xstate';
 import { type GroupContext, type GroupEffects, type GroupEvent, groupMachine } from '../../../machines/group.js';
-import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -11,8 +10,10 @@ import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerRequest, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Watch } from '../env/living.js';
 import { announceEnd } from '../env/publish-event.js';
 import { endLevel } from '../observing/log-level.js';
+import type { Agreement } from '../peers/confirm-end.js';
 import { callPeer, type PeerAddress } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
@@ -26,8 +27,8 @@ export interface GroupTask {
 }
 
 export interface GroupListener {
-  /** The end that the sender of rank 0 has announced, if any. `holder` is undefined when rank 0 has never reported. */
-  announcedBySender(group: GroupActor, holder: HolderId | undefined): Promise<Verdict | undefined>;
+  /** Asks the sender of rank 0 to agree to the end. `holder` is undefined when rank 0 has never reported. */
+  askSender(group: GroupActor, holder: HolderId | undefined): Promise<Agreement>;
   /** For the ranks whose receiver is this agent. */
   readonly own: OwnRanks;
   ended(group: GroupActor): void;
@@ -76,6 +77,8 @@ export class GroupActor {
   readonly #actor: Actor<typeof groupMachine>;
   readonly #startedMs: number;
   readonly #reports = new Map<number, LastReport>();
+  /** The receivers of the ranks, by rank. */
+  readonly #watches = new Map<number, Watch>();
   #crashedWith: Failure | undefined;
 
   constructor(env: AgentEnv, task: GroupTask, listener: GroupListener) {
@@ -127,6 +130,7 @@ export class GroupActor {
   report({ epoch, ranks, from, state, reason, chunks, deduplicated, joined, bytes }: RankReport): void {
     const { rank } = ranks;
     const receiver = from ?? this.#reports.get(rank)?.from;
+    if (from !== undefined) this.#watch(rank, from);
     this.#reports.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes } });
     if (state === 'held' || state === 'running' || state === 'complete') {
       tell(this.#actor, { type: progress[state], rank });
@@ -167,8 +171,8 @@ export class GroupActor {
   async decide(): Promise<void> {
     const epoch = this.epochOf(0);
     const holder = epoch === undefined ? undefined : { request: this.task.request, epoch };
-    const announced = await this.#listener.announcedBySender(this, holder);
-    tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
+    const agreement = await this.#listener.askSender(this, holder);
+    tell(this.#actor, agreement.type === 'end.agreed' ? { type: 'end.certain' } : agreement);
   }
 
   async tellRanks({ end, failure }: GroupContext): Promise<void> {
@@ -180,7 +184,7 @@ export class GroupActor {
   announce(context: GroupContext): void {
     const { end, failure, announcedBySender } = context;
     if (!announcedBySender) this.#publish(end ?? 'failed', failure);
-    this.#listener.ended(this);
+    this.#ended();
   }
 
   ignored(event: string): void {
@@ -224,14 +228,39 @@ export class GroupActor {
     body: Omit<PeerRequest<O>, 'v'>,
     own: () => void,
   ): Promise<void> {
-    const { options, clock } = this.#env;
+    const { options, clock, living } = this.#env;
     if (to.agent === options.agent) {
       own();
       return;
     }
-    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const insistence = { deadlineMs, isLost: () => false };
-    await callPeer(this.#env, { ...to, side: 'receiver' }, operation, () => body, insistence);
+    // As long as this agent remembers the end, a rank that lives can ask for it.
+    const deadlineMs = clock.now() + options.tombstoneMs;
+    const watch = living.watch(to, () => undefined);
+    const insistence = { deadlineMs, isLost: () => watch.loss !== undefined };
+    try {
+      await callPeer(this.#env, { ...to, side: 'receiver' }, operation, () => body, insistence);
+    } finally {
+      watch.close();
+    }
+  }
+
+  /** A rank fails when the process that receives it is declared dead. */
+  #watch(rank: number, { agent, epoch }: PeerAddress): void {
+    const known = this.#watches.get(rank);
+    if (known !== undefined || agent === this.#env.options.agent) {
+      known?.heard();
+      return;
+    }
+    const watch = this.#env.living.watch({ agent, epoch }, ({ reason }) => {
+      const message = `agent ${agent} (epoch ${epoch}) is lost: ${reason.message}`;
+      this.#failed(rank, 'failed', { code: 'receiver_lost', message });
+    });
+    this.#watches.set(rank, watch);
+  }
+
+  #ended(): void {
+    for (const watch of this.#watches.values()) watch.close();
+    this.#listener.ended(this);
   }
 
   #failed(rank: number, end: 'failed' | 'cancelled' | 'expired', why: Failure): void {
@@ -295,7 +324,7 @@ export class GroupActor {
     this.#crashedWith = failure;
     this.#publish('failed', failure);
     for (const report of this.#reports.values()) void this.#tellRank(report, { end: 'failed', failure });
-    this.#listener.ended(this);
+    this.#ended();
   }
 }
 

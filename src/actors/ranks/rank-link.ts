@@ -14,6 +14,7 @@ import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Watch } from '../env/living.js';
 import { aboutRank } from '../observing/journal.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, insist, type Peer } from '../peers/peer-call.js';
@@ -62,6 +63,7 @@ export class RankLink {
   readonly #listener: RankLinkListener;
   readonly #actor: Actor<typeof rankMachine>;
   #lead: Peer | undefined;
+  #watch: Watch | undefined;
 
   /** The link sends nothing before the first `say`. */
   constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener) {
@@ -73,7 +75,7 @@ export class RankLink {
     const side = from === undefined ? 'sender' : 'receiver';
     const id = `rank ${side} ${holder.epoch}/${holder.request}`;
     this.#actor = createActor(logic, { id, input, clock: env.clock });
-    this.#actor.subscribe({ complete: () => this.#listener.closed() });
+    this.#actor.subscribe({ complete: () => this.#closed() });
     owners.start(this.#actor, this, {
       task: { about: { ...holder, peer: this.#leadName, ...aboutRank(ranks) } },
       actors: env.actors,
@@ -110,15 +112,14 @@ export class RankLink {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async report(): Promise<void> {
-    const { absences } = this.#env.presence;
     try {
       const { end, reason, turn } = await this.#ask();
       if (end !== undefined) this.told({ end, failure: reason ?? null });
       else if (turn !== undefined) tell(this.#actor, { type: 'turn.given', epochs: turn });
-      tell(this.#actor, { type: 'report.answered' });
     } catch (error) {
-      this.#unanswered(error, absences);
+      this.#unanswered(error);
     }
+    tell(this.#actor, { type: 'report.ended' });
   }
 
   takeTurn(epochs: readonly string[]): void {
@@ -147,33 +148,39 @@ export class RankLink {
     return Math.max(1, Math.floor(this.#task.deadlineMs - this.#env.clock.now()));
   }
 
-  #unanswered(error: unknown, absences: number): void {
-    const { holder, groups } = this.#task;
+  /** The lead is lost when it cannot be found, or when its process is declared dead. Any other silence is repeated. */
+  #unanswered(error: unknown): void {
     const { code, message } = toFailure(error);
-    // Silence during an absence of this agent proves nothing about the lead.
-    if (code === 'deadline_exceeded' && this.#env.presence.absences !== absences) {
-      tell(this.#actor, { type: 'report.unanswered' });
-      return;
-    }
-    const lead = `agent ${this.#leadName}, which leads the ranks of request ${holder.request}`;
-    const log = { request: holder.request, code, err: error };
+    const { request } = this.#task.holder;
+    const log = { request, code, err: error };
     this.#env.logger.warn(log, 'the agent that leads the ranks does not take the report');
-    if (error instanceof ReplyError || groups !== undefined) {
-      tell(this.#actor, { type: 'lead.refused', failure: { code, message: `${lead}, refuses this rank: ${message}` } });
-      return;
+    const lead = `agent ${this.#leadName}, which leads the ranks of request ${request}`;
+    if (error instanceof ReplyError || this.#task.groups !== undefined) {
+      const failure = { code, message: `${lead}, refuses this rank: ${message}` };
+      tell(this.#actor, { type: 'lead.refused', failure });
+    } else if (this.#lead === undefined && this.#env.living.isLineUp) {
+      this.#lost(message, false);
     }
-    const failure: Failure = { code: 'receiver_lost', message: `${lead}, is gone: ${message}` };
-    tell(this.#actor, { type: 'lead.lost', failure, proven: false });
+  }
+
+  #lost(why: string, proven: boolean): void {
+    const lead = `agent ${this.#leadName}, which leads the ranks of request ${this.#task.holder.request}`;
+    tell(this.#actor, {
+      type: 'lead.lost',
+      failure: { code: 'receiver_lost', message: `${lead}, is gone: ${why}` },
+      proven,
+    });
   }
 
   async #ask(): Promise<Body<PeerReply<'report'>>> {
-    const { clock, options } = this.#env;
     const { groups } = this.#task;
     if (groups !== undefined) return groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
-    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const insistence = { deadlineMs, isLost: () => this.#actor.getSnapshot().status !== 'active' };
-    this.#lead ??= await this.#find(insistence);
-    return callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
+    this.#lead ??= await this.#find();
+    const isLost = () => this.#isClosed || (!this.isOver && this.#watch?.loss !== undefined);
+    const insistence = { deadlineMs: Number.POSITIVE_INFINITY, isLost };
+    const reply = await callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
+    this.#watch?.heard();
+    return reply;
   }
 
   /** A message that is repeated reports the newest state. */
@@ -185,15 +192,32 @@ export class RankLink {
     return { ...holder, ranks, from, state, ...defined({ reason: reason ?? undefined }), ...counts, timeoutMs };
   }
 
-  async #find(insistence: { deadlineMs: number; isLost: () => boolean }): Promise<Peer> {
+  /** Finds the process that leads the ranks, and watches it from now on. */
+  async #find(): Promise<Peer> {
+    const { clock, options, living } = this.#env;
     const agent = this.#leadName;
-    const lost = (cause?: unknown) =>
-      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, { cause });
-    const what = `agent ${agent} did not answer`;
-    const { epoch } = await insist(this.#env, { what, lost, ...insistence }, ({ forAttemptMs }) =>
+    const what = `no agent ${agent} answers: check its name and that it runs`;
+    const check = () => {
+      if (this.#isClosed) throw new KvferryError('closed', `the link to agent ${agent} is closed`);
+    };
+    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const { epoch } = await insist(this.#env, { what, deadlineMs, check }, ({ forAttemptMs }) =>
       describeAgent(this.#env, agent, forAttemptMs),
     );
-    return { agent, epoch, side: 'receiver' };
+    const lead = { agent, epoch, side: 'receiver' as const };
+    if (this.#lead === undefined && !this.#isClosed) {
+      this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));
+    }
+    return this.#lead ?? lead;
+  }
+
+  get #isClosed(): boolean {
+    return this.#actor.getSnapshot().status !== 'active';
+  }
+
+  #closed(): void {
+    this.#watch?.close();
+    this.#listener.closed();
   }
 
   /** The machine threw. Only this rank ends, without its lead. */
@@ -201,6 +225,6 @@ export class RankLink {
     const { request } = this.#task.holder;
     this.#env.supervisor.crashed('rank', { request }, error);
     this.#listener.lost({ code: 'internal', message: `request ${request} failed: ${String(error)}` });
-    this.#listener.closed();
+    this.#closed();
   }
 }

@@ -2,13 +2,11 @@
 import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RequestRow } from '../../protocol/operations.js';
-import type { PeerReply } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -17,7 +15,8 @@ import { aboutRank } from '../observing/journal.js';
 import { requestFields } from '../observing/log-fields.js';
 import { endLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { callPeer, notifyPeer } from '../peers/peer-call.js';
+import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
+import { notifyPeer } from '../peers/peer-call.js';
 import type { Groups } from '../ranks/groups.js';
 import type { RankLink } from '../ranks/rank-link.js';
 import type { RankLinks } from '../ranks/rank-links.js';
@@ -30,8 +29,6 @@ export interface IngestTask {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Absences of this agent up to which the sender cannot have announced an end. */
-  readonly absences: number;
   /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
   readonly links: RankLinks;
@@ -44,8 +41,6 @@ export interface IngestListener {
   senderIsWatched(): boolean;
   /** Whether the sender is lost and cannot be asked any more. */
   senderIsLost(): boolean;
-  /** The sender had announced no end after that many absences of this agent. */
-  senderProven(absences: number): void;
   /** When the leases of the request expire, on the agent's clock; undefined when it has none. */
   leaseEndsMs(): number | undefined;
   /** It is the turn of the ranks of this request whose senders have these epochs. */
@@ -109,6 +104,12 @@ export class IngestActor {
     this.send({ type: 'ingest.end', end, failure });
   }
 
+  /** The sender itself gives the request up. An end other than `failed` still needs its agreement: it may give up waiting. */
+  abort(end: 'failed' | 'cancelled' | 'expired', failure: Failure): void {
+    if (end === 'failed') this.send({ type: 'ingest.abort', failure });
+    else this.end(end, failure);
+  }
+
   /** The agent that leads the ranks reports how the whole request ended. */
   told(verdict: Verdict): void {
     this.#link?.told(verdict);
@@ -128,7 +129,12 @@ export class IngestActor {
     return this.#startedMs + this.task.timeoutMs;
   }
 
-  /** Forgets the request without an announcement: its first batch was refused. */
+  /** Whether the end is known here and not recorded yet. */
+  get isDeciding(): boolean {
+    return this.#actor.getSnapshot().matches('deciding');
+  }
+
+  /** Forgets the request without an announcement: its first batch was refused, or the agent closes. */
   discard(): void {
     this.#link?.close();
     this.#actor.stop();
@@ -158,34 +164,22 @@ export class IngestActor {
 
   async decide({ end, failure }: IngestContext): Promise<void> {
     if (this.#link !== undefined) {
-      if (this.#link.isOver) tell(this.#actor, { type: 'end.certain' });
+      if (this.#link.isOver) tell(this.#actor, { type: 'end.agreed' });
       else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure);
       return;
     }
-    // Without a question there is no wait: the caller of `cancel` gets the end as the answer.
-    const wasAway = this.#env.presence.absences !== this.task.absences;
-    const announced = wasAway ? await this.announcedBySender() : undefined;
-    tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
+    tell(this.#actor, await this.askSender());
   }
 
-  /** The end that the sender announced while this agent was absent; undefined when there is none. */
-  async announcedBySender(): Promise<Verdict | undefined> {
-    const { presence, counters, logger } = this.#env;
-    let certain = this.task.absences;
-    if (presence.absences !== certain) counters.add('ends_confirmed');
-    // Another absence during the question makes the answer worthless: ask again.
-    while (presence.absences !== certain) {
-      certain = presence.absences;
-      try {
-        const { end, reason } = await this.#confirm();
-        if (end !== undefined) return { end, failure: reason ?? null };
-        this.#listener.senderProven(certain);
-      } catch (error) {
-        const { code } = toFailure(error);
-        logger.info({ ...requestFields(this.task.holder), code }, 'sender did not confirm the end');
-      }
-    }
-    return undefined;
+  /** Asks the sender to agree to the end that this agent is going to announce. */
+  askSender(): Promise<Agreement> {
+    const { clock, counters, options } = this.#env;
+    counters.add('ends_confirmed');
+    // A watched sender answers or is lost in the end. One that is not watched gets as long as its heartbeats would.
+    const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
+    const isLost = () => this.#listener.senderIsLost();
+    return confirmEnd(this.#env, this.task.sender, this.task.holder, { deadlineMs, isLost });
   }
 
   reportRank(state: 'held' | 'running' | 'complete'): void {
@@ -236,18 +230,6 @@ export class IngestActor {
     return { agent: this.task.sender, epoch: this.task.holder.epoch };
   }
 
-  /** Asks the sender whether it has announced an end. */
-  #confirm(): Promise<PeerReply<'confirm'>> {
-    const { clock, options } = this.#env;
-    const { request, epoch } = this.task.holder;
-    // A watched sender answers or is lost in the end. One that is not watched gets as long as its heartbeats would.
-    const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
-    const peer = { ...this.#sender, side: 'sender' as const };
-    const isLost = () => this.#listener.senderIsLost();
-    return callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
-  }
-
   #openLink(ranks: Ranks): RankLink {
     const { options, epoch } = this.#env;
     const { holder, groups, links } = this.task;
@@ -261,7 +243,7 @@ export class IngestActor {
       turn: (epochs) => this.#listener.turn(epochs),
       verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
       lost: (failure) => {
-        if (this.#actor.getSnapshot().matches('deciding')) tell(this.#actor, { type: 'end.certain' });
+        if (this.isDeciding) tell(this.#actor, { type: 'end.agreed' });
         else this.end('failed', failure);
       },
     });

@@ -6,6 +6,7 @@ import type { OperationRequest, RequestRow } from '../../protocol/operations.js'
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { atMost } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
@@ -21,9 +22,6 @@ export interface IngestsParts {
   readonly groups: Groups;
   readonly links: RankLinks;
 }
-
-/** Smaller than any number of absences: the sender may have announced an end. */
-const UNCERTAIN = -1;
 
 export class Ingests {
   readonly #env: AgentEnv;
@@ -42,17 +40,13 @@ export class Ingests {
 
   add(holder: HolderId, request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>): IngestActor {
     const { store, senders, allocations, groups, links } = this.#parts;
-    const { presence, options } = this.#env;
     const name = nameOf(holder);
     const peer = senders.get(holder.epoch);
-    // A sender without a connection may have announced an end.
-    const absences = Math.min(peer?.absences ?? UNCERTAIN, presence.absencesBefore);
-    const leads = request.ranks?.members[0]?.receiver === options.agent;
-    const task = { holder, ...request, absences, links, groups: leads ? groups : undefined };
+    const leads = request.ranks?.members[0]?.receiver === this.#env.options.agent;
+    const task = { holder, ...request, links, groups: leads ? groups : undefined };
     const ingest = new IngestActor(this.#env, task, {
       senderIsWatched: () => peer !== undefined,
       senderIsLost: () => peer !== undefined && senders.get(holder.epoch) !== peer,
-      senderProven: (absences) => peer?.proven(absences),
       turn: (epochs) => this.#turn(holder.request, epochs),
       leaseEndsMs: () => store.view.details.holder(name)?.expiresAtMs,
       ended: (_, end, reason) => {
@@ -94,12 +88,14 @@ export class Ingests {
 
   /**
    * Cancels the requests of that id: the one of that epoch, or, without an epoch, those of all senders. The answer has
-   * the end when it is recorded. Undefined when there is neither such a request nor its end.
+   * the end, unless their senders take too long to agree to it. Undefined when there is neither such a request nor its end.
    */
-  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  async cancel({ request, epoch }: OperationRequest<'cancel'>): Promise<{ end?: End } | undefined> {
     const meant = this.#named(request).filter(({ task }) => epoch === undefined || task.holder.epoch === epoch);
     const failure: Failure = { code: 'cancelled_by_caller', message: `request ${request} was cancelled` };
     for (const ingest of meant) ingest.end('cancelled', failure);
+    const { clock, options } = this.#env;
+    await atMost(clock, options.attemptTimeoutMs, Promise.all(meant.map(({ decided }) => decided)));
     const holders = epoch === undefined ? meant.map(({ task }) => task.holder) : [{ request, epoch }];
     const ends = holders.map((holder) => this.#parts.store.view.tombstone(holder)?.end);
     const end = ends.find((recorded) => recorded !== undefined);
@@ -121,6 +117,16 @@ export class Ingests {
     for (const ingest of [...this.#byName.values()]) {
       if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
     }
+  }
+
+  /** Resolves when the end of every request that is being given up is recorded and announced. */
+  async decided(): Promise<void> {
+    await Promise.all([...this.#byName.values()].filter((ingest) => ingest.isDeciding).map(({ decided }) => decided));
+  }
+
+  /** From now on this agent announces nothing. */
+  close(): void {
+    for (const ingest of this.#byName.values()) ingest.discard();
   }
 
   /** Resolves when nothing arrives and no request holds leases. */

@@ -1,7 +1,8 @@
 /** Carries out what follows from a command of the store: answers senders, informs requests, hands chunks over. */
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { StoreEffect } from '../../store/messages.js';
+import { type HolderId, nameOf } from '../../store/holder.js';
+import type { StoreCommand, StoreEffect } from '../../store/messages.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { requestFields } from '../observing/log-fields.js';
 import { refusalLevel } from '../observing/log-level.js';
@@ -24,10 +25,22 @@ export interface StoreEffectsParts {
 export class StoreEffects {
   readonly #env: AgentEnv;
   readonly #parts: StoreEffectsParts;
+  /** Name of the request whose sender has sent the message that is being handled. */
+  #sender: string | undefined;
 
   constructor(env: AgentEnv, parts: StoreEffectsParts) {
     this.#env = env;
     this.#parts = parts;
+  }
+
+  /** Executes a command that a message of the request's own sender has brought. */
+  executeFor<C extends StoreCommand & { readonly holder: HolderId }>(command: C): void {
+    this.#sender = nameOf(command.holder);
+    try {
+      this.#parts.store.execute(command);
+    } finally {
+      this.#sender = undefined;
+    }
   }
 
   run(effect: StoreEffect): void {
@@ -46,7 +59,8 @@ export class StoreEffects {
         return;
       case 'chunks.ready': {
         const { type, batch, written, joined } = effect;
-        this.#parts.ingests.get(effect.holder)?.send({ type, batch, written, joined });
+        const own = this.#isOwn(effect.holder);
+        this.#parts.ingests.get(effect.holder)?.send({ type, batch, written, joined, own });
         return;
       }
       case 'handed.over':
@@ -58,9 +72,9 @@ export class StoreEffects {
     }
   }
 
-  #allocated({ holder, batch, allocation, first, last, bytes }: Effect<'allocated'>): void {
+  #allocated({ holder, batch, grant, allocation, first, last, bytes }: Effect<'allocated'>): void {
     const { pages, generations, alreadySent, joined } = allocation;
-    this.#parts.allocations.settle(holder, batch, {
+    this.#parts.allocations.settle(holder, batch, grant, {
       pages: [...pages],
       generations: [...generations],
       alreadySent: [...alreadySent],
@@ -79,7 +93,12 @@ export class StoreEffects {
       ready: alreadySent.length - joined.length,
       joined: joined.length,
       bytes,
+      own: this.#isOwn(holder),
     });
+  }
+
+  #isOwn(holder: HolderId): boolean {
+    return nameOf(holder) === this.#sender;
   }
 
   #queued({ holder, batch, charge, held }: Effect<'queued'>): void {
@@ -116,11 +135,11 @@ export class StoreEffects {
       counters.add('handovers_refused');
       logger[refusalLevel(failure.code)]({ ...log, code: failure.code, err: error }, 'hand-over refused');
       if (!(error instanceof ReplyError)) return;
-      this.#parts.store.execute({ type: 'decline', holder, batch, part });
+      // A transfer that lives refuses a part only if it has not taken it. Any other answer proves nothing.
+      const isLive = failure.code === 'stale_grant' || failure.code === 'request_active';
+      this.#parts.store.execute({ type: 'decline', holder, batch, part, taken: isLive ? 'never' : 'unknown' });
       // The store hands the chunks over again under a new remote key; a request that is being given up ends by itself.
-      if (failure.code !== 'stale_grant' && failure.code !== 'request_active') {
-        ingest.end('failed', writerFailed(from, failure));
-      }
+      if (!isLive) ingest.end('failed', writerFailed(from, failure));
     }
   }
 }

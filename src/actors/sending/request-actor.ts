@@ -9,10 +9,11 @@ import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { sleep } from '../env/timers.js';
 import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { callPeer } from '../peers/peer-call.js';
+import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
@@ -50,7 +51,9 @@ const logic = owners.provide(requestMachine, {
   sendAbort: (owner, { context }) => owner.sendAbort(context),
   sendDrained: (owner, { context }) => owner.sendDrained(context),
   inquire: (owner) => owner.inquire(),
+  resolveDoubt: (owner, { context }) => owner.resolveDoubt(context),
   announce: (owner, { context }) => owner.announce(context),
+  reportUnknown: (owner) => owner.reportUnknown(),
   reportEnded: (owner, { context }) => owner.reportEnded(context),
   reportUnexpected: (owner, { event }) => owner.ignored(event.type),
 });
@@ -68,6 +71,7 @@ export class RequestActor {
   #chunks = 0;
   #lastIn = false;
   #over = false;
+  #mayBeKnown = false;
   /** When the receiver last asked for an end, on the agent's clock. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
@@ -78,8 +82,10 @@ export class RequestActor {
     this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
     const { request, peer, totalChunks, timeoutMs, ranks } = task;
-    const { inquireIntervalMs } = env.options;
-    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
+    const { inquireIntervalMs, tombstoneMs } = env.options;
+    const times = { timeoutMs, inquireIntervalMs, tombstoneMs };
+    const hasRanks = ranks !== undefined;
+    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, hasRanks, ...times };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
       task: { about: { request, epoch: env.epoch, peer: peer.agent, ...aboutRank(ranks) } },
@@ -143,15 +149,27 @@ export class RequestActor {
     await transfer.handOver(message);
   }
 
+  /** Whether a message about the request was sent, so that the receiver may know it. */
+  get mayBeKnown(): boolean {
+    return this.#mayBeKnown;
+  }
+
+  /** From now on this side announces nothing. */
+  mute(): void {
+    this.#over = true;
+    this.#actor.stop();
+  }
+
   /**
    * Before it announces an end, the receiver asks for the end that this side has announced. Undefined when there is none:
-   * then the receiver announces. Its question shows that it lives.
+   * this side agrees to the end that the receiver announces. Its question shows that it lives.
    */
   confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
     this.#askedMs = this.#env.clock.now();
     this.task.peer.liveness.heard();
+    tell(this.#actor, { type: 'confirm.agreed' });
     return undefined;
   }
 
@@ -183,11 +201,14 @@ export class RequestActor {
         this.#transfers.delete(which);
         tell(this.#actor, { type: 'transfer.committed', batch: which });
       },
-      aborted: (which, failure, drained) => {
+      aborted: (which, failure, outcome) => {
         this.#transfers.delete(which);
-        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained });
+        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, ...outcome });
       },
-      ended: (error) => this.receiverReported(error.end as End, toFailure(error)),
+      mentioned: () => {
+        this.#mayBeKnown = true;
+      },
+      ended: (end, failure) => this.receiverReported(end, failure),
     });
     this.#transfers.set(number, transfer);
   }
@@ -200,23 +221,38 @@ export class RequestActor {
     for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
   }
 
-  async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
+  async sendAbort({ wish, request }: RequestContext): Promise<void> {
     const { peer } = this.task;
-    const { epoch, options } = this.#env;
-    // Without a connection the receiver has never received anything about the request.
-    if (!peer.wasConnected || peer.isGone || wish === null) {
+    if (!this.#mayBeKnown || peer.isProvenDead) {
+      tell(this.#actor, { type: 'end.certain' });
+      return;
+    }
+    if (peer.isGone) {
       tell(this.#actor, { type: 'abort.unreachable' });
       return;
     }
-    const { end, failure } = wish;
-    const { ranks } = this.task;
-    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure, ranks };
     try {
-      const reply = await callPeer(this.#env, peer, 'abort', () => body, this.#untilGone());
-      tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+      await this.#abort(wish, this.#untilGone());
     } catch (error) {
       this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
-      tell(this.#actor, { type: 'abort.unreachable' });
+      tell(this.#actor, { type: peer.isProvenDead ? 'end.certain' : 'abort.unreachable' });
+    }
+  }
+
+  async resolveDoubt({ wish, request }: RequestContext): Promise<void> {
+    const { clock, living, logger, options } = this.#env;
+    const { attemptTimeoutMs, inquireIntervalMs } = options;
+    while (!this.#over && this.#actor.getSnapshot().matches({ aborting: 'doubting' })) {
+      await sleep(clock, inquireIntervalMs);
+      try {
+        const answer = await living.ask(this.task.peer, attemptTimeoutMs);
+        if (answer === 'silent') continue;
+        if (answer === 'alive')
+          await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
+        else tell(this.#actor, { type: 'end.certain' });
+      } catch (error) {
+        logger.debug({ request, code: toFailure(error).code }, 'the end at the receiver is not known yet');
+      }
     }
   }
 
@@ -265,6 +301,12 @@ export class RequestActor {
     if (!receiverAnnounces) this.#listener.announce(this, end ?? 'failed', failure);
   }
 
+  reportUnknown(): void {
+    const { request, peer } = this.task;
+    this.#env.counters.add('ends_unknown');
+    this.#env.logger.error({ request, peer: peer.agent }, 'the end that the receiver may have announced is not known');
+  }
+
   reportEnded({ end, failure }: RequestContext): void {
     this.#over = true;
     this.#listener.ended(this, end ?? 'failed', failure);
@@ -275,6 +317,16 @@ export class RequestActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** Asks the receiver to end the request as `wish` says, and passes on the end that it has recorded. */
+  async #abort(wish: RequestContext['wish'], insistence: Insistence): Promise<void> {
+    const { request, peer, totalChunks, ranks } = this.task;
+    const { epoch, options } = this.#env;
+    if (wish === null) throw new Error(`request ${request} is given up without a reason`);
+    const body = { agent: options.agent, request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };
+    const reply = await callPeer(this.#env, peer, 'abort', () => body, insistence);
+    tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+  }
 
   /**
    * The sender repeats what the receiver must learn until the receiver answers or is lost. The receiver's heartbeats decide

@@ -1,5 +1,4 @@
 /** The sending side of an agent: takes `put` from engines and owns the requests that result. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -7,7 +6,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
-import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -29,6 +28,8 @@ export class Sender {
   readonly #tombstones: Tombstones;
   /** Reports of the ends of single ranks to the agent that leads the ranks. */
   readonly #links: RankLinks;
+  /** Requests whose rank 0 reports to its lead, and has agreed to the end that the lead announces. */
+  readonly #agreed = new Set<string>();
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
@@ -89,9 +90,12 @@ export class Sender {
     return {};
   }
 
-  /** The end that this agent itself has announced; without `end` when the receiver must announce it. */
+  /** The end that this agent itself has announced. Without `end` it agrees to the end that the receiver announces. */
   confirm({ request }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
-    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) return {};
+    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) {
+      this.#agreed.add(request);
+      return {};
+    }
     const actor = this.#requests.get(request);
     const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
     if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
@@ -108,15 +112,6 @@ export class Sender {
     }
     await actor.handOver(message);
     return {};
-  }
-
-  heartbeat(beat: Heartbeat): void {
-    this.#receivers.heartbeat(beat);
-  }
-
-  /** The connection to NATS was lost, or is back. */
-  lineChanged(status: ControlStatus): void {
-    this.#receivers.lineChanged(status);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -142,8 +137,14 @@ export class Sender {
     this.#tombstones.prune(nowMs);
   }
 
-  async close(): Promise<void> {
+  /** From now on this agent announces no end. */
+  mute(): void {
     this.#links.close();
+    for (const request of this.#requests.values()) request.mute();
+  }
+
+  async close(): Promise<void> {
+    this.mute();
     await this.#receivers.close();
   }
 
@@ -212,8 +213,8 @@ export class Sender {
    * over several ranks is announced by the agent that leads them, and, when that agent is lost, by the sender of rank 0.
    */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { ranks, peer } = request.task;
-    if (ranks !== undefined && (ranks.rank > 0 || !peer.wasConnected)) this.#reportRank(request, ranks, end, reason);
+    const { ranks } = request.task;
+    if (ranks !== undefined && (ranks.rank > 0 || !request.mayBeKnown)) this.#reportRank(request, ranks, end, reason);
     else this.#publish(request, end, reason);
   }
 
@@ -241,9 +242,12 @@ export class Sender {
     const link = this.#links.open(task, {
       counts: () => ({ chunks: soFar.chunks, deduplicated: 0, joined: 0, bytes: 0 }),
       turn: () => undefined,
-      verdict: () => undefined,
+      verdict: () => {
+        this.#agreed.delete(name);
+      },
       lost: () => {
-        if (ranks.rank === 0) this.#publish(request, end, reason);
+        if (this.#agreed.delete(name)) this.#env.counters.add('ends_unknown');
+        else if (ranks.rank === 0) this.#publish(request, 'failed', reason);
       },
     });
     link.say(end === 'ready' ? 'failed' : end, reason);

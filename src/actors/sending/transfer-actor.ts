@@ -9,10 +9,10 @@ import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import { subjects } from '../../protocol/subjects.js';
+import { type End, subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { publishEvent } from '../env/publish-event.js';
-import { callPeer } from '../peers/peer-call.js';
+import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { SourceMemory, SourcePlace } from './source-memory.js';
@@ -37,9 +37,12 @@ export interface TransferTask {
 
 export interface TransferListener {
   committed(batch: number): void;
-  aborted(batch: number, failure: Failure, drained: boolean): void;
-  /** The receiver answered that the request has already ended; `error.end` is that end. */
-  ended(error: ReplyError): void;
+  /** `unanswered`: an `allocate` or `commit` of this transfer has no answer, so it may complete the request later. */
+  aborted(batch: number, failure: Failure, outcome: { readonly drained: boolean; readonly unanswered: boolean }): void;
+  /** A message about the request is sent: from now on the receiver may know it. */
+  mentioned(): void;
+  /** The receiver answered that the request has ended. */
+  ended(end: End, failure: Failure | null): void;
 }
 
 /**
@@ -68,6 +71,8 @@ export class TransferActor {
   /** By part: the connection under whose remote key the receiver allocated the pages. */
   readonly #connections = new Map<number, Connection>();
   #write: FabricWrite | undefined;
+  /** The last `allocate` or `commit` has no answer. */
+  #unanswered = false;
   /** Chunks that the fabric may be reading. */
   #reading: ReadonlySet<number> = new Set();
 
@@ -149,13 +154,13 @@ export class TransferActor {
         // The transfer was cancelled in between. The receiver does not know the batch, and must not get it any more.
         if (!this.#isIn('allocating')) return;
         this.#connections.set(0, connection);
-        const { pages, generations, alreadySent, joined } = await this.#allocate(connection);
+        const { pages, generations, alreadySent, joined, end } = await this.#allocate(connection);
         tell(this.#actor, { type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+        if (end !== undefined) this.#listener.ended(end, null);
         return;
       } catch (error) {
         if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
         const failure = toFailure(error);
-        if (failure.code === 'receiver_lost') peer.liveness.left(failure);
         const connection = this.#connections.get(0);
         if (failure.code !== 'stale_grant' || connection === undefined || attempt >= ALLOCATE_ATTEMPTS_MAX) {
           tell(this.#actor, { type: 'allocate.failed', failure });
@@ -207,13 +212,12 @@ export class TransferActor {
       lengths: compressLengths(placements.map(({ position }) => (chunks[position] as SourceChunk).length)),
     };
     try {
-      await callPeer(this.#env, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
+      const { end } = await this.#ask('commit', () => body, { deadlineMs, isLost: () => peer.isLost });
       tell(this.#actor, { type: 'commit.accepted' });
+      if (end !== undefined) this.#listener.ended(end, null);
     } catch (error) {
       if (this.#hasEnded(error)) return;
-      const failure = toFailure(error);
-      if (failure.code === 'receiver_lost') peer.liveness.left(failure);
-      tell(this.#actor, { type: 'commit.failed', failure });
+      tell(this.#actor, { type: 'commit.failed', failure: toFailure(error) });
     }
   }
 
@@ -230,7 +234,7 @@ export class TransferActor {
 
   reportAborted(failure: Failure | null, drained: boolean): void {
     const reason = failure ?? { code: 'internal', message: 'a transfer was aborted without a reason' };
-    this.#listener.aborted(this.#task.batch, reason, drained);
+    this.#listener.aborted(this.#task.batch, reason, { drained, unanswered: this.#unanswered });
   }
 
   ignored(event: string): void {
@@ -264,10 +268,34 @@ export class TransferActor {
       keys: chunks.map((chunk) => chunk.key),
       lengths: compressLengths(chunks.map((chunk) => chunk.length)),
     };
-    return callPeer(this.#env, peer, 'allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
+    return this.#ask('allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
       deadlineMs,
       isLost: () => peer.isLost || !this.#isIn('allocating'),
     });
+  }
+
+  /** Sends a message that may complete the request. Until it is answered, the receiver may announce `ready` (P12). */
+  async #ask<O extends 'allocate' | 'commit'>(
+    operation: O,
+    body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
+    insistence: Insistence,
+  ): Promise<PeerReply<O>> {
+    let copies = 0;
+    const counted = (timeLeftMs: number) => {
+      copies += 1;
+      this.#unanswered = true;
+      this.#listener.mentioned();
+      return body(timeLeftMs);
+    };
+    try {
+      const reply = await callPeer(this.#env, this.#task.peer, operation, counted, insistence);
+      this.#unanswered = false;
+      return reply;
+    } catch (error) {
+      // The refusal of one copy says nothing about another copy that may still arrive.
+      if (error instanceof ReplyError && copies === 1) this.#unanswered = false;
+      throw error;
+    }
   }
 
   #isIn(state: 'allocating'): boolean {
@@ -283,7 +311,7 @@ export class TransferActor {
   /** Whether the receiver answered that the request has ended. That end counts, not the failure of this message. */
   #hasEnded(error: unknown): boolean {
     if (!(error instanceof ReplyError) || error.code !== 'request_ended' || error.end === undefined) return false;
-    this.#listener.ended(error);
+    this.#listener.ended(error.end, toFailure(error));
     return true;
   }
 
@@ -294,7 +322,7 @@ export class TransferActor {
     this.#write?.stop();
     this.releaseSource(this.#actor.getSnapshot().context.held);
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });
-    this.#listener.aborted(batch, toFailure(reason), this.#write === undefined);
+    this.#listener.aborted(batch, toFailure(reason), { drained: this.#write === undefined, unanswered: true });
   }
 }
 

@@ -1,8 +1,10 @@
 /** All machines, by name. */
 import type { AnyStateMachine } from 'xstate';
 import { agentMachine } from '../../../machines/agent.js';
+import { connectionMachine } from '../../../machines/connection.js';
 import { groupMachine } from '../../../machines/group.js';
 import { ingestMachine } from '../../../machines/ingest.js';
+import { lineMachine } from '../../../machines/line.js';
 import { pageMachine } from '../../../machines/page.js';
 import { peerMachine } from '../../../machines/peer.js';
 import { rankMachine } from '../../../machines/rank.js';
@@ -13,7 +15,9 @@ import type { ChartView } from './feed.js';
 /** In the order of machines/README.md. */
 export const machines: Readonly<Record<ChartView['machine'], AnyStateMachine>> = {
   agent: agentMachine,
+  line: lineMachine,
   peer: peerMachine,
+  connection: connectionMachine,
   request: requestMachine,
   transfer: transferMachine,
   ingest: ingestMachine,

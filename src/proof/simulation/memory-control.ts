@@ -66,7 +66,9 @@ export class MemoryControlNetwork {
     const { subject, body } = letter;
     const headers = sendableHeaders(letter.headers, MESSAGE_BYTES_MAX - body.length);
     const tokens = subject.split('.');
-    const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
+    const listeners = [...this.#subscribers].filter(
+      ({ owner, pattern }) => owner.isConnected && matches(pattern, tokens),
+    );
     for (const { owner, handler } of listeners) {
       this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, () => {
         if (!owner.isConnected) return;
@@ -193,6 +195,10 @@ export class MemoryControl implements ControlPort {
 
   onStatus(listener: (status: ControlStatus) => void): void {
     this.#listeners.push(listener);
+  }
+
+  reconnect(): void {
+    // The network has no connections that can be replaced.
   }
 
   async flush(): Promise<void> {

@@ -10,7 +10,7 @@ type Allocate = CommandOf<'allocate'>;
 /** Throws when the batch cannot be accepted. `request`: the holder of that name, if earlier batches have made one. */
 export function checkAllocate(state: StoreState, command: Allocate, request: Holder | undefined): void {
   const { grant, totalChunks, holder } = command;
-  if (state.grants.get(grant) !== holder.epoch) {
+  if (state.grants.ownerOf(grant) !== holder.epoch) {
     const message = `grant ${grant} is unknown or revoked for epoch ${holder.epoch}`;
     throw new KvferryError('stale_grant', message, { field: 'grant' });
   }

@@ -9,7 +9,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
   const senders = configuration.batches.map((batches, sender): Sender => {
     const { request, epoch } = requestOf(sender);
     const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
-    const timing = { timeoutMs: 1, inquireIntervalMs: 1 };
+    const timing = { timeoutMs: 1, inquireIntervalMs: 1, tombstoneMs: 1, hasRanks: false };
     const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
     return {
       request: snapshot as RequestSnapshot,

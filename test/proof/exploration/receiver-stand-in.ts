@@ -11,7 +11,12 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
   const end = context.end ?? 'failed';
   switch (type) {
     case 'decide':
-      turn.toIngest(sender, { type: 'end.certain' });
+      if (turn.state.lost[sender]) {
+        turn.toIngest(sender, { type: 'end.refused', failure: broken });
+      } else if (turn.sender(sender).request !== null) {
+        turn.toRequest(sender, { type: 'confirm.agreed' });
+        turn.toIngest(sender, { type: 'end.agreed' });
+      }
       return;
     case 'recordEnd':
       turn.execute({ type: 'end', holder: requestOf(sender), end, reason: context.failure ?? undefined });
@@ -45,13 +50,15 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
       const pages = placements.map(({ page }) => page);
       const generations = placements.map(({ generation }) => generation);
       const lengths = pages.map(() => 1);
-      const error = turn.execute({ type: 'commit', holder, batch: call.batch, part, pages, generations, lengths });
+      const { batch } = call;
+      const error = turn.executeFor(sender, { type: 'commit', holder, batch, part, pages, generations, lengths });
       return error === undefined ? { code: 'ok' } : answerOf(error);
     }
     case 'abort':
       if (recorded === undefined) {
         if (turn.state.ingests[sender] === null) turn.startIngest(sender);
-        turn.toIngest(sender, { type: 'ingest.end', end: call.end, failure: cancelled });
+        const { end } = call;
+        turn.toIngest(sender, { type: end === 'failed' ? 'ingest.abort' : 'ingest.end', end, failure: cancelled });
       }
       return { code: 'ok', end: turn.tombstone(sender) ?? call.end };
     case 'drained':
@@ -67,7 +74,7 @@ function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { o
   if (isNew) turn.startIngest(sender);
   const asked = `${sender} ${batch} ${grant} ${again}`;
   if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
-  const error = turn.execute({
+  const error = turn.executeFor(sender, {
     type: 'allocate',
     holder: requestOf(sender),
     grant,
@@ -100,8 +107,9 @@ function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
 export function handOverAnswered(turn: Turn, call: Extract<Call, { op: 'handover' }>, { code }: Answer): void {
   if (code === 'ok') return;
   const { batch, part } = call.effect;
-  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part });
-  if (code === 'stale_grant' || code === 'request_active') return;
+  const isLive = code === 'stale_grant' || code === 'request_active';
+  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken: isLive ? 'never' : 'unknown' });
+  if (isLive) return;
   turn.toIngest(call.sender, { type: 'ingest.end', end: 'failed', failure: broken });
 }
 
@@ -109,12 +117,14 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
   const sender = senderOf(effect.holder);
   switch (effect.type) {
     case 'allocated': {
-      const { allocation, batch, last, bytes, first } = effect;
+      const { allocation, batch, last, bytes, first, grant } = effect;
       const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
-      if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation });
+      const isOf = asked?.startsWith(`${sender} ${batch} ${grant} `) === true;
+      if (asked !== undefined) answerAllocate(turn, asked, isOf ? { code: 'ok', allocation } : { code: 'stale_grant' });
       const { pages, alreadySent, joined } = allocation;
       const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
-      if (first) turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes });
+      const own = turn.handles === sender;
+      if (first) turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes, own });
       return;
     }
     case 'refused':
@@ -125,6 +135,8 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
       turn.call({ op: 'handover', sender, effect });
       return;
     case 'chunks.ready':
+      turn.toIngest(sender, { ...effect, own: turn.handles === sender });
+      return;
     case 'leases.ended':
       turn.toIngest(sender, effect);
       return;

@@ -28,6 +28,7 @@ function addLossOfSender(steps: Steps, sender: number, connection: number): void
   if (!steps.state.lost[sender]) {
     steps.add(`the receiver holds the sender of ${request} for lost`, (turn) => {
       turn.state.lost = turn.state.lost.with(sender, true);
+      turn.toIngest(sender, { type: 'end.refused', failure: broken });
       turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: broken });
     });
   } else if (steps.state.store.description.grants.includes(grant)) {

@@ -67,8 +67,9 @@ export function transferEffect(
       return;
     case 'reportAborted': {
       const { failure, drained } = context;
+      const unanswered = turn.isUnanswered(sender, batch);
       turn.forgetTransfer(sender, batch);
-      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained });
+      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained, unanswered });
       return;
     }
   }

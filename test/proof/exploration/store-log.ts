@@ -63,9 +63,7 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    // The store does not ask a request again that declined a hand-over, but its description does not contain declines.
-    const declines = commands.filter(({ type }) => type === 'decline');
-    const digest = JSON.stringify([description, declines]);
+    const digest = JSON.stringify(description);
     const known = this.#nodes.get(digest);
     if (known !== undefined) return known;
     const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };

@@ -41,6 +41,8 @@ export class Turn {
   /** Effects that wait until the transition that caused them is complete, in order, as in `src/actors/running/owners.ts`. */
   readonly #effects: (() => void)[] = [];
   #running = false;
+  /** The sender whose message the receiver handles. */
+  handles: number | undefined;
 
   constructor(state: State, configuration: Configuration, log: StoreLog, standIns: StandIns) {
     this.state = { ...state };
@@ -119,6 +121,23 @@ export class Turn {
       if (effect.type !== 'pages.freed') this.#standIns.storeEffect(this, effect);
     }
     return error;
+  }
+
+  /** Runs a store command that a message of that sender has brought. */
+  executeFor(sender: number, command: StoreCommand): Error | undefined {
+    this.handles = sender;
+    const error = this.execute(command);
+    this.handles = undefined;
+    return error;
+  }
+
+  /** Whether a message of that sender which may complete its request has no answer. */
+  isUnanswered(sender: number, batch: number): boolean {
+    const isIt = (call: Call) =>
+      (call.op === 'allocate' || call.op === 'commit') && call.sender === sender && call.batch === batch;
+    const { messages, unanswered, pending } = this.state;
+    const isUnderWay = messages.some((message) => 'call' in message && isIt(message.call));
+    return isUnderWay || unanswered.some(isIt) || pending.some((asked) => asked.startsWith(`${sender} ${batch} `));
   }
 
   /** The end that the receiver has recorded for that sender's request, if any. */

@@ -6,10 +6,11 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Holder } from '../records.js';
 import type { StoreState } from '../state.js';
-import { admitWaiting, dissolve } from './admit.js';
+import { admitWaiting, chunksOf, dissolve } from './admit.js';
+import { reportQueued } from './allocate.js';
 
 /** Throws when one of the ranks is not here: it has ended, and so will the others. */
-export function takeTurn(state: StoreState, { holders }: CommandOf<'admit'>): void {
+export function admitUnit(state: StoreState, { holders }: CommandOf<'admit'>): void {
   const unit = holders.map((id) => {
     const holder = state.holders.get(nameOf(id));
     if (holder?.state === 'arriving') return holder;
@@ -28,12 +29,13 @@ export function takeTurn(state: StoreState, { holders }: CommandOf<'admit'>): vo
 
 /** Fails the ranks when they can never be admitted together. */
 function fits(state: StoreState, first: Holder): boolean {
-  const chunks = first.unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
-  if (chunks <= state.options.pages) return true;
-  const message = `the ranks of the request at this agent have ${chunks} chunks, its arena has ${state.options.pages} pages`;
+  const chunks = chunksOf(first.unit);
+  const { pages } = state.options;
+  if (chunks <= pages) return true;
+  const message = `the ranks of the request at this agent have ${chunks} chunks, its arena has ${pages} pages`;
   const reason: Failure = { code: 'request_too_large', message };
   first.refused = reason;
-  dissolve(first);
+  dissolve(state, first);
   state.emit({ type: 'refused', holder: first.id, batch: 0, reason });
   return false;
 }
@@ -42,15 +44,12 @@ function fits(state: StoreState, first: Holder): boolean {
 function wait(state: StoreState, first: Holder): void {
   state.admission.enqueue(first);
   admitWaiting(state);
-  // It was admitted, or refused.
-  if (!state.admission.queue.has(first)) return;
+  if (first.admitted) return;
   const charge = chargeOf(first);
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   for (const holder of first.unit) {
     holder.queued = true;
-    for (const batch of holder.batches.keys()) {
-      state.emit({ type: 'queued', holder: holder.id, batch, charge, held: false });
-    }
+    for (const batch of holder.batches.values()) reportQueued(state, holder, batch);
     state.trail({ action: 'queued', holder: holder.id, keys: [], detail });
   }
 }
