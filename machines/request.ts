@@ -81,6 +81,7 @@ const effects = {
   cancelTransfers: effect<{ failure: Failure }>(),
   sendAbort: effect(),
   sendDrained: effect(),
+  /** Asks how the request has ended, and what has become of the batches that wait. */
   inquire: effect(),
   /** Asks again and again for the end that the receiver has announced, and for the proof of its death. */
   resolveDoubt: effect(),
@@ -135,7 +136,6 @@ export const requestMachine = setup({
     }),
   },
   guards: {
-    everythingPut: ({ context }) => context.lastIn,
     everythingCommitted: ({ context }) => context.lastIn && context.active === 0,
     endedReady: ({ event }) => event.type === 'request.ended' && event.end === 'ready',
     verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
@@ -231,13 +231,8 @@ export const requestMachine = setup({
             'transfer.committed': { actions: countCommitted },
           },
           always: { guard: 'everythingCommitted', target: 'settling' },
-          // A batch may wait for the bytes of other requests, and the notice of their arrival may be lost.
-          after: {
-            inquireInterval: [
-              { guard: 'everythingPut', target: 'open', reenter: true, actions: 'inquire' },
-              { target: 'open', reenter: true },
-            ],
-          },
+          // A batch may wait for pages or for the bytes of other requests, and the notice of them may be lost.
+          after: { inquireInterval: { target: 'open', reenter: true, actions: 'inquire' } },
         },
         /** All bytes are committed. The receiver decides the end. */
         settling: {

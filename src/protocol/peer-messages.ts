@@ -22,7 +22,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
+import { BATCHES_PER_REQUEST_MAX, KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -60,7 +60,7 @@ const connectReply = ok.extend({
     .describe('The remote key.'),
 });
 
-/** Prefill → decode: requests pages for a batch. Answered when the request is admitted. */
+/** Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. */
 const allocateRequest = z.strictObject({
   v: version,
   request: requestId,
@@ -75,13 +75,17 @@ const allocateRequest = z.strictObject({
   ranks: ranks.optional().describe('Ranks of the request, as in the put.'),
 });
 export type AllocateRequest = z.infer<typeof allocateRequest>;
-const allocateReply = ok.extend({
+const allocation = z.strictObject({
+  grant: grantId.describe('Remote key under which the pages are written, and under no other.'),
   pages: pages.describe('One page for every key that must be written, in the order of `keys`.'),
   generations,
   alreadySent: positions.describe(
     'Positions of keys that must not be written: they are ready, or another request is writing them.',
   ),
   joined: positions.describe('The positions in `alreadySent` whose chunks another request is still writing.'),
+});
+const allocateReply = ok.extend({
+  allocation: allocation.optional().describe('What to write, and where. Absent while the batch waits for pages.'),
   end: completedEnd,
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
@@ -121,16 +125,35 @@ const abortReply = ok.extend({
 /** Prefill → decode: no write of this request can land any more. */
 const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
 
-/** Prefill → decode: asks how a request ended. */
-const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
+/** Prefill → decode: asks how a request ended, and what became of batches that wait. Replaces a notice that was lost. */
+const inquireRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  batches: z.array(batch).max(BATCHES_PER_REQUEST_MAX).optional().describe('Batches that the question is about.'),
+});
 const inquireReply = ok.extend({
   end: end.optional().describe('The recorded end. Absent while the request is in progress.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+  batches: z
+    .array(
+      z.strictObject({
+        batch,
+        state: z
+          .enum(['unknown', 'queued', 'allocated'])
+          .describe('`queued`: the batch waits for pages. `allocated`: a repeated `allocate` gets the allocation.'),
+        joinsPending: natural.optional().describe('Number of joined chunks of the batch that are not ready, if known.'),
+      }),
+    )
+    .max(BATCHES_PER_REQUEST_MAX)
+    .optional()
+    .describe('The batches of the question, in their order. Absent when the request has ended.'),
 });
 
 /**
  * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers
- * `stale_grant` if it has a newer remote key. The decode agent then repeats the message with that key.
+ * `stale_grant` if it has a newer remote key. The decode agent then hands the chunks over again, for that key. A repeated
+ * message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the request.
  */
 const handoverRequest = z.strictObject({
   v: version,
@@ -142,6 +165,15 @@ const handoverRequest = z.strictObject({
   positions: positions.describe('Positions of the chunks in the batch. The request had joined all of them.'),
   pages: pages.describe('One page for each position, in the same order.'),
   generations,
+});
+
+const handoverReply = ok.extend({
+  state: z
+    .enum(['taken', 'written', 'failed'])
+    .describe(
+      '`taken`: the prefill agent writes the chunks, or will. `written`: they are delivered. `failed`: they are not.',
+    ),
+  drained: z.boolean().optional().describe('Present if `state` is `failed`: whether no byte can land any more.'),
 });
 
 /**
@@ -218,6 +250,9 @@ const confirmReply = ok.extend({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
+/** Decode → prefill, no answer: a batch that waited for pages is admitted. */
+const allocatedNotice = z.strictObject({ v: version, request: requestId, epoch, batch, allocation });
+
 /** Decode → prefill, no answer: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
 
@@ -238,12 +273,13 @@ export const peerSchemas = {
   abort: { request: abortRequest, reply: abortReply },
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },
-  handover: { request: handoverRequest, reply: ok },
+  handover: { request: handoverRequest, reply: handoverReply },
   confirm: { request: confirmRequest, reply: confirmReply },
   report: { request: reportRequest, reply: reportReply },
   admit: { request: admitRequest, reply: ok },
   prepare: { request: prepareRequest, reply: ok },
   verdict: { request: verdictRequest, reply: ok },
+  allocated: { request: allocatedNotice, reply: ok },
   joined: { request: joinedNotice, reply: ok },
   ended: { request: endedNotice, reply: ok },
 } as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;

@@ -40,13 +40,14 @@ export const peerOperations = [
   'admit',
   'prepare',
   'verdict',
+  'allocated',
   'joined',
   'ended',
 ] as const;
 export type PeerOperation = (typeof peerOperations)[number];
 
 /** Peer operations that have no answer. An agent that misses one finds out with `inquire`. */
-export const peerNotices = ['joined', 'ended'] as const satisfies readonly PeerOperation[];
+export const peerNotices = ['allocated', 'joined', 'ended'] as const satisfies readonly PeerOperation[];
 export type PeerNotice = (typeof peerNotices)[number];
 
 export const ends = ['ready', 'failed', 'cancelled', 'expired'] as const;

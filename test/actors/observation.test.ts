@@ -186,7 +186,7 @@ describe('inspect', () => {
     ]);
     const one = await made.call('prefill-0', 'inspect', { actor: 'agent prefill-0' });
     expect(one.actors.map(({ actor }) => actor)).toEqual(['agent prefill-0']);
-    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 3 });
+    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 5 });
   });
 
   test('forgets actors that have ended', async () => {
@@ -244,8 +244,8 @@ describe('explain', () => {
     expect(atSender.explanations[0]).toMatchObject({
       side: 'sender',
       state: 'running.open',
-      waiting: { gate: 'receiver', text: 'a connection to decode-0 and its reply to allocate' },
-      summary: expect.stringContaining('batch 0 is allocating'),
+      waiting: { gate: 'admission', text: 'free pages of decode-0 for its chunks' },
+      summary: expect.stringContaining('batch 0 is queued'),
     });
   });
 

@@ -52,6 +52,8 @@ const transferSamples: Samples<TransferEvent> = {
     { type: 'allocate.replied', allocation: { pages: [], generations: [], alreadySent: [0, 1], joined: [] } },
     { type: 'allocate.replied', allocation: { pages: [4], generations: [], alreadySent: [0], joined: [] } },
   ],
+  'allocate.queued': [{ type: 'allocate.queued' }],
+  'allocate.again': [{ type: 'allocate.again' }],
   'allocate.failed': [{ type: 'allocate.failed', failure }],
   'write.delivered': [{ type: 'write.delivered' }],
   'write.failed': [
@@ -191,7 +193,7 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
   'page.released': [{ type: 'page.released' }],
 };
 
-const allocate = ['allocate.replied', 'allocate.failed'];
+const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
 const write = ['write.delivered', 'write.failed'];
 const commit = ['commit.accepted', 'commit.failed'];
 const waits = ['batch.held', 'batch.queued'];
@@ -220,7 +222,8 @@ const subjects: Readonly<Record<string, Subject>> = {
     input: { transfer: 'e/r/0', batch: 0, chunkCount: 2, arenaPages: 10, drainTimeoutMs: 500 },
     samples: transferSamples,
     dropped: {
-      allocating: [...write, ...commit],
+      allocating: ['allocate.again', ...write, ...commit],
+      queued: ['allocate.queued', ...write, ...commit],
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
@@ -228,6 +231,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     },
     ways: {
       allocating: cancelled,
+      queued: cancelled,
       writing: cancelled,
       committing: cancelled,
       joining: cancelled,

@@ -49,6 +49,7 @@ const peerMessages: Table<typeof peerSchemas> = {
   ping: { by: 'agent', handle: () => ({}) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
+  allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
   joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
   ended: { by: 'sender', handle: (sender, notice) => sender.ended(notice) },
   connect: { by: 'receiver', handle: (receiver, request) => receiver.connect(request) },

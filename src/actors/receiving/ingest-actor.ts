@@ -124,6 +124,11 @@ export class IngestActor {
     this.#link.prepared();
   }
 
+  /** How many chunks of the batch that other requests write are not ready; undefined when it has joined none so far. */
+  joinsPending(batch: number): number | undefined {
+    return this.#actor.getSnapshot().context.joinsPending[batch];
+  }
+
   /** When the request expires unless it is ready, on the agent's clock. */
   get deadlineMs(): number {
     return this.#startedMs + this.task.timeoutMs;

@@ -9,7 +9,7 @@ import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../.
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { StoreDescription } from '../../store/description.js';
-import type { HolderId } from '../../store/holder.js';
+import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { SenderDirectory } from '../peers/sender-directory.js';
@@ -109,7 +109,7 @@ export class Receiver {
       throw new KvferryError('stale_grant', `grant ${grant} is unknown or revoked`, { field: 'grant' });
     }
     const ingest = known ?? this.#ingests.add(holder, { sender: sender.agent, totalChunks, timeoutMs, ranks });
-    const answer = this.#allocations.add(holder, batch, grant);
+    const answer = this.#allocations.add(holder, batch);
     try {
       const held = ranks !== undefined;
       this.#effects.executeFor({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths, held });
@@ -148,12 +148,20 @@ export class Receiver {
     return {};
   }
 
-  inquire({ request, epoch }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
+  inquire({ request, epoch, batches }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
     const holder: HolderId = { request, epoch };
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) return defined({ end: recorded.end, reason: recorded.reason });
-    if (this.#ingests.get(holder) === undefined) throw unknownRequest(request);
-    return {};
+    const ingest = this.#ingests.get(holder);
+    if (ingest === undefined) throw unknownRequest(request);
+    const stateOf = (batch: number) => this.#store.view.details.batch(nameOf(holder), batch);
+    return defined({
+      batches: batches?.map((batch) => ({
+        batch,
+        state: stateOf(batch),
+        ...defined({ joinsPending: ingest.joinsPending(batch) }),
+      })),
+    });
   }
 
   report(message: PeerRequest<'report'>): Body<PeerReply<'report'>> {

@@ -2,11 +2,12 @@
 import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
+import type { Body } from '../../protocol/body.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
-import type { PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { sleep } from '../env/timers.js';
@@ -14,10 +15,11 @@ import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { ReceiverPeer } from '../peers/receiver-peer.js';
+import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
 import type { SourceMemory } from './source-memory.js';
+import { TakenParts } from './taken-parts.js';
 import { type SourceChunk, TransferActor } from './transfer-actor.js';
 
 export interface RequestTask {
@@ -66,6 +68,10 @@ export class RequestActor {
   readonly #startedMs: number;
   readonly #deadlineMs: number;
   readonly #batches = new Map<number, Batch>();
+  /** What this side has done with the chunks that were handed over to the request. */
+  readonly parts = new TakenParts();
+  /** Connections of writes that may still land. */
+  readonly #undrained = new Set<Connection>();
   /** Transfers that have not ended. */
   readonly #transfers = new Map<number, TransferActor>();
   #chunks = 0;
@@ -142,11 +148,16 @@ export class RequestActor {
     this.#transfers.get(batch)?.joinResolved();
   }
 
+  /** The receiver has admitted a batch that waited. */
+  allocated({ batch, allocation }: PeerRequest<'allocated'>): void {
+    void this.#transfers.get(batch)?.allocated(allocation);
+  }
+
   /** Rejects `unknown_request` when the transfer of the batch has ended; otherwise as `TransferActor.handOver`. */
-  async handOver(message: PeerRequest<'handover'>): Promise<void> {
+  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
     const transfer = this.#transfers.get(message.batch);
     if (transfer === undefined) throw unknownRequest(this.task.request);
-    await transfer.handOver(message);
+    return transfer.handOver(message);
   }
 
   /** Whether a message about the request was sent, so that the receiver may know it. */
@@ -195,15 +206,26 @@ export class RequestActor {
     const { request, peer, memory, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const task = { request, totalChunks, ranks, peer, memory, deadlineMs: this.#deadlineMs, ...batch };
+    const task = {
+      request,
+      totalChunks,
+      ranks,
+      peer,
+      memory,
+      parts: this.parts,
+      deadlineMs: this.#deadlineMs,
+      ...batch,
+    };
     const transfer = new TransferActor(this.#env, task, {
       committed: (which) => {
         this.#transfers.delete(which);
         tell(this.#actor, { type: 'transfer.committed', batch: which });
       },
-      aborted: (which, failure, outcome) => {
+      aborted: (which, failure, { undrained, unanswered }) => {
         this.#transfers.delete(which);
-        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, ...outcome });
+        if (undrained !== undefined) this.#undrained.add(undrained);
+        const drained = undrained === undefined;
+        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained, unanswered });
       },
       mentioned: () => {
         this.#mayBeKnown = true;
@@ -258,13 +280,14 @@ export class RequestActor {
 
   /**
    * Lets the receiver free its quarantined pages. When no write can land any more, the sender reports that. Otherwise it
-   * gives the connection up, and the receiver revokes the remote key when the sender connects again.
+   * gives up the connections of the writes that may, unless newer ones have replaced them. The receiver revokes their remote
+   * keys when the sender connects again.
    */
   async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
     const { peer } = this.task;
     if (!peer.wasConnected || peer.isGone) return;
     if (!drained) {
-      peer.breakConnection();
+      for (const connection of this.#undrained) peer.broken(connection);
       return;
     }
     if (end === 'ready') return;
@@ -279,11 +302,15 @@ export class RequestActor {
   async inquire(): Promise<void> {
     const { request, peer } = this.task;
     const { epoch } = this.#env;
-    if (!peer.wasConnected) return;
+    const waiting = [...this.#transfers].filter(([, transfer]) => transfer.isWaiting).map(([batch]) => batch);
+    if (!this.#mayBeKnown || (waiting.length === 0 && !this.#lastIn)) return;
+    const batches = waiting.length === 0 ? undefined : waiting;
     try {
       const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
-      const reply = await callPeer(this.#env, peer, 'inquire', () => ({ request, epoch }), options);
+      const body = defined({ request, epoch, batches });
+      const reply = await callPeer(this.#env, peer, 'inquire', () => body, options);
       if (reply.end !== undefined) this.receiverReported(reply.end, reply.reason ?? null);
+      for (const row of reply.batches ?? []) this.#transfers.get(row.batch)?.learned(row);
     } catch (error) {
       const failure = toFailure(error);
       // Until every batch is committed, `allocate` may still be on its way to the receiver.

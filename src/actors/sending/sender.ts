@@ -19,6 +19,7 @@ import { RankLinks } from '../ranks/rank-links.js';
 import { checkPut } from './check-put.js';
 import { RequestActor } from './request-actor.js';
 import { SourceMemory } from './source-memory.js';
+import type { TakenParts } from './taken-parts.js';
 
 export class Sender {
   readonly memory: SourceMemory;
@@ -30,6 +31,8 @@ export class Sender {
   readonly #links: RankLinks;
   /** Requests whose rank 0 reports to its lead, and has agreed to the end that the lead announces. */
   readonly #agreed = new Set<string>();
+  /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
+  readonly #parts = new Map<string, TakenParts>();
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
@@ -80,6 +83,11 @@ export class Sender {
 
   // --- messages from agents -----------------------------------------------------------------------------------------
 
+  allocated(notice: PeerRequest<'allocated'>): Body<PeerReply<'allocated'>> {
+    this.#requests.get(notice.request)?.allocated(notice);
+    return {};
+  }
+
   joined({ request, batch }: PeerRequest<'joined'>): Body<PeerReply<'joined'>> {
     this.#requests.get(request)?.joinResolved(batch);
     return {};
@@ -104,14 +112,15 @@ export class Sender {
   }
 
   async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
-    const { request } = message;
+    const { request, batch, part } = message;
     const actor = this.#requests.get(request);
+    const answer = (actor?.parts ?? this.#parts.get(request))?.answer(batch, part);
+    if (answer !== undefined) return answer;
     if (actor === undefined) {
       const ended = this.#tombstones.get({ request, epoch: this.#env.epoch });
       throw ended === undefined ? unknownRequest(request) : new RequestEndedError(request, ended.end, ended.reason);
     }
-    await actor.handOver(message);
-    return {};
+    return actor.handOver(message);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -135,6 +144,9 @@ export class Sender {
 
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
+    for (const request of this.#parts.keys()) {
+      if (this.#tombstones.get({ request, epoch: this.#env.epoch }) === undefined) this.#parts.delete(request);
+    }
   }
 
   /** From now on this agent announces no end. */
@@ -201,6 +213,7 @@ export class Sender {
     const name = request.task.request;
     this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
+    if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#env.counters.add(`requests_sent_${end}`);
     const { chunks } = request.soFar;
     const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };

@@ -9,7 +9,7 @@ import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
 
 /** States in which a transfer accepts a hand-over, as in `TransferActor.handOver`. */
-const TAKING = ['allocating', 'writing', 'committing', 'joining'];
+const TAKING = ['allocating', 'queued', 'writing', 'committing', 'joining'];
 
 export function requestEffect(
   turn: Turn,
