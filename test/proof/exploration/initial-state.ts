@@ -18,6 +18,9 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       taken: [],
       reconnects: false,
       again: [],
+      gaveUp: false,
+      proof: false,
+      asked: {},
     };
   });
   let store = log.empty();
@@ -30,11 +33,14 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     senders,
     ingests: senders.map(() => null),
     lost: senders.map(() => false),
+    unwatched: senders.map(() => false),
+    receiverDied: false,
     messages: [],
     unanswered: [],
     unnoticed: [],
     pending: [],
     writes: [],
+    revoked: [],
     arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
     announced: senders.map(() => []),
     struck: senders.map(() => false),
