@@ -73,7 +73,7 @@ export class KvferryClient {
     return this.#call(agent, 'put', input, options);
   }
 
-  /** Gives a request up, at its prefill or decode agent. It may overtake a `put` whose answer is not here yet. */
+  /** Gives a request up, at its prefill or decode agent. A `put` that arrived at the prefill agent before it is found. */
   cancel(agent: string, input: OperationInput<'cancel'>, options?: CallOptions): Promise<OperationReply<'cancel'>> {
     return this.#call(agent, 'cancel', input, options);
   }
@@ -116,6 +116,35 @@ export class KvferryClient {
 
   unstage(agent: string, input: OperationInput<'unstage'>, options?: CallOptions): Promise<OperationReply<'unstage'>> {
     return this.#call(agent, 'unstage', input, options);
+  }
+
+  /** Which source memory a prefill agent may still read, for an engine that may have missed a `sourceReleased` event. */
+  sources(
+    agent: string,
+    input: OperationInput<'sources'> = {},
+    options?: CallOptions,
+  ): Promise<OperationReply<'sources'>> {
+    return this.#call(agent, 'sources', input, options);
+  }
+
+  /** Opens a session with a prefill agent (docs/guide/sessions.md). Harmless when repeated. */
+  open(agent: string, input: OperationInput<'open'>, options?: CallOptions): Promise<OperationReply<'open'>> {
+    return this.#call(agent, 'open', input, options);
+  }
+
+  /** Keeps a session open. */
+  renew(agent: string, input: OperationInput<'renew'>, options?: CallOptions): Promise<OperationReply<'renew'>> {
+    return this.#call(agent, 'renew', input, options);
+  }
+
+  /** Resolves when every order of the session below `order` is executed, or never will be. */
+  barrier(agent: string, input: OperationInput<'barrier'>, options?: CallOptions): Promise<OperationReply<'barrier'>> {
+    return this.#call(agent, 'barrier', input, options);
+  }
+
+  /** Ends a session: its requests are cancelled, its segments and staging pages given back. Harmless when repeated. */
+  end(agent: string, input: OperationInput<'end'>, options?: CallOptions): Promise<OperationReply<'end'>> {
+    return this.#call(agent, 'end', input, options);
   }
 
   /** The live actors of an agent, and the map of its pages. */

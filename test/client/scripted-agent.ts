@@ -87,7 +87,7 @@ export function described(running: string, agent = 'p'): object {
 
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
-  return { ...about, segments: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
+  return { ...about, segments: [], sessions: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
 }
 
 export function requestRow(running: string, more: object = {}): object {

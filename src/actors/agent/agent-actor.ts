@@ -19,6 +19,7 @@ import type { Journal } from '../observing/journal.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
+import { TICK_MS } from '../sending/pause-watch.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { sendHeartbeat } from './heartbeat.js';
@@ -158,6 +159,7 @@ export class Agent {
     const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#env.options;
     sendHeartbeat(this.#env, false);
     this.#work.every(heartbeatMs, () => sendHeartbeat(this.#env, false));
+    this.#work.every(TICK_MS, () => this.#sender?.tick());
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();

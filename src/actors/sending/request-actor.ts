@@ -27,6 +27,8 @@ export interface RequestTask {
   readonly timeoutMs: number;
   /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
+  /** Session in which the request was put. */
+  readonly session: string | undefined;
 }
 
 export interface RequestListener {
@@ -90,11 +92,12 @@ export class RequestActor {
 
   /** What the next batch is checked against. */
   get soFar(): PutSoFar {
-    const { peer, totalChunks, ranks } = this.task;
+    const { peer, totalChunks, ranks, session } = this.task;
     return {
       receiver: peer.agent,
       totalChunks,
       ranks,
+      session,
       batches: this.#batches.size,
       chunks: this.#chunks,
       lastIn: this.#lastIn,
@@ -161,6 +164,7 @@ export class RequestActor {
       request: this.task.request,
       epoch: this.#env.epoch,
       side: 'sender' as const,
+      session: this.task.session,
       rank: this.task.ranks?.rank,
       state: stateName(value),
       ageMs: Math.round(this.ageMs),
