@@ -159,6 +159,7 @@ export class Agent {
     const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#env.options;
     sendHeartbeat(this.#env, false);
     this.#work.every(heartbeatMs, () => sendHeartbeat(this.#env, false));
+    this.#sender?.tick();
     this.#work.every(TICK_MS, () => this.#sender?.tick());
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
