@@ -42,7 +42,16 @@ export const ROOMS = {
   },
   'src/native': {
     rooms: BASE,
-    packages: ['node:buffer', 'node:fs', 'node:fs/promises', 'node:module', 'node:os', 'node:path', 'node:process', 'node:url'],
+    packages: [
+      'node:buffer',
+      'node:fs',
+      'node:fs/promises',
+      'node:module',
+      'node:os',
+      'node:path',
+      'node:process',
+      'node:url',
+    ],
     why: 'it is an adapter of the fabric port',
   },
   'src/client': {

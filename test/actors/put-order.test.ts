@@ -23,7 +23,7 @@ const outcome = (call: Promise<object>): Promise<unknown> =>
   );
 
 describe('P20: a cancel behind a put', () => {
-  test('the put still looks its receiver up → the cancel waits, and the request is cancelled', async () => {
+  test('the put looks its receiver up → the cancel waits, then cancels it', async () => {
     const put = outcome(cluster.put('prefill-0', 'r', ['a']));
     const cancel = outcome(cluster.call('prefill-0', 'cancel', { request: 'r' }));
     expect(await Promise.all([put, cancel])).toEqual(['ok', 'ok']);
@@ -36,7 +36,7 @@ describe('P20: a cancel behind a put', () => {
     expect(await Promise.all([put, cancel])).toEqual([{ code: 'unknown_receiver' }, { code: 'unknown_request' }]);
   });
 
-  test('T18: put and cancel right behind it, 1,000 times → cancelled, or ready and told so', async () => {
+  test('T18: put, and cancel behind it, 1,000 times → cancelled, or known as ready', async () => {
     const told: Record<string, number> = {};
     for (let n = 0; n < 1000; n += 1) {
       const request = `r${n}`;

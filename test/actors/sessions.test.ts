@@ -228,7 +228,7 @@ describe('a session that ends', () => {
     expect((await cluster.status('prefill-0')).segments.map(({ segment }) => segment)).not.toContain('engine');
   });
 
-  test('NATS was away, or the agent was stopped → the silence is not held against the engine', async () => {
+  test('NATS was away, or the agent was stopped → that silence does not count', async () => {
     await openWithSegment(['a']);
     await cluster.cutOff(prefill, 2 * SILENT_MS);
     expect(await outcome('renew', { session: SESSION })).toBe('ok');
@@ -284,7 +284,7 @@ describe('P24: a segment is its file', () => {
     expect(await cluster.settle(Promise.all([attach(), attach()]))).toEqual(['ok', 'ok']);
   });
 
-  test('the segment of another open session → refused, and taken over when that one has ended', async () => {
+  test('the segment of another session → refused until that session has ended', async () => {
     write();
     await open();
     await open(OTHER);

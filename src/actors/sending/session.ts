@@ -7,7 +7,7 @@ import { ORDERS_REMEMBERED_MAX } from '../../protocol/limits.js';
 import { fingerprint } from './fingerprint.js';
 
 /** Orders that wait for those before them. */
-export const ORDERS_WAITING_MAX = 64;
+const ORDERS_WAITING_MAX = 64;
 /** Answers that one session keeps, as JSON. */
 const ANSWERS_BYTES_MAX = 1024 * 1024;
 
