@@ -57,6 +57,7 @@ const operationSummaries: Record<Operation, string> = {
 
 const peerSummaries: Record<PeerOperation, string> = {
   ping: 'Agent to agent: asks whether this process lives. A refusal is an answer too.',
+  yield: 'New process of an agent to the draining one: asks for the name. Engines and routers reach the new one then.',
   connect: 'Prefill to decode: requests a remote key, the right to write into the arena until it is revoked.',
   allocate: 'Prefill to decode: requests pages for one batch. Answered at once, with or without pages.',
   commit: 'Prefill to decode: the bytes of these pages are delivered.',

@@ -38,6 +38,16 @@ const completedEnd = end.optional().describe('The recorded end. Present if this 
 /** Agent → agent: asks whether this process lives. Any answer shows that it does. */
 const pingRequest = z.strictObject({ v: version });
 
+/** New process → draining process of the same name: asks it to serve the name no longer. */
+const yieldRequest = z.strictObject({ v: version, epoch: epoch.describe('Epoch of the new process.') });
+const yieldReply = ok.extend({
+  yielded: z
+    .boolean()
+    .describe(
+      'Whether it has unsubscribed from the name. False while it runs, or while engines still read or release its pages.',
+    ),
+});
+
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
   v: version,
@@ -247,6 +257,7 @@ const endedNotice = z.strictObject({
 
 export const peerSchemas = {
   ping: { request: pingRequest, reply: ok },
+  yield: { request: yieldRequest, reply: yieldReply },
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
   commit: { request: commitRequest, reply: commitReply },
@@ -273,7 +284,7 @@ export const heartbeat = z.strictObject({
   role,
   heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
-  ageMs: natural.describe('How long the process has run, in milliseconds.'),
+  ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });

@@ -18,6 +18,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       taken: [],
       reconnects: false,
       again: [],
+      gaveUp: false,
     };
   });
   let store = log.empty();
@@ -35,6 +36,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     unnoticed: [],
     pending: [],
     writes: [],
+    revoked: [],
     arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
     announced: senders.map(() => []),
     struck: senders.map(() => false),

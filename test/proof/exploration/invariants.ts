@@ -1,4 +1,5 @@
 /** The invariants of every state, and those of a final state, in which no step but a fault is possible. */
+import type { StoreDescription } from '../../../src/store/description.js';
 import { nameOf } from '../../../src/store/holder.js';
 import { type Configuration, requestOf } from './configuration.js';
 import type { State } from './state.js';
@@ -12,9 +13,11 @@ export function faultOf(state: State, configuration: Configuration): string | un
     const bytes = arena[place?.page ?? -1];
     if (ready && bytes !== key) return `${key} is ready, and its page has ${bytes}`;
   }
+  const straying = strayingByte(state, configuration);
+  if (straying !== undefined) return straying;
   for (const [sender, ends] of announced.entries()) {
     const { request } = requestOf(sender);
-    if (ends.length > 1) return `${request} was announced ${ends.join(', then ')}`;
+    if (ends.length > 1 && !mayBeTwo(state, sender)) return `${request} was announced ${ends.join(', then ')}`;
     const name = nameOf(requestOf(sender));
     const keys = configuration.batches[sender]?.flat() ?? [];
     const holder = store.description.holders.find((other) => other.name === name);
@@ -25,6 +28,34 @@ export function faultOf(state: State, configuration: Configuration): string | un
     if (ingests[sender]?.status === 'done' && holder !== undefined) return `${request} has ended and holds pages`;
   }
   return undefined;
+}
+
+/** When one agent declares the other dead although it lives, both may announce `failed`, each once. */
+function mayBeTwo({ announced, lost, senders }: State, sender: number): boolean {
+  const ends = announced[sender] ?? [];
+  const areParted = lost[sender] === true || senders[sender]?.gaveUp === true;
+  return areParted && ends.length === 2 && ends.every((end) => end.startsWith('failed ')) && ends[0] !== ends[1];
+}
+
+/** A byte that may land in a page that does not belong to its write, and is not in quarantine for it (P5). */
+function strayingByte({ writes, store }: State, { batches }: Configuration): string | undefined {
+  for (const { sender, batch, part, grant, over } of writes) {
+    if (over) continue;
+    const { request } = requestOf(sender);
+    for (const { page, position } of part.placements) {
+      const owner = ownerOf(store.description, page);
+      if (owner?.writer === nameOf(requestOf(sender)) && owner.grant === grant) continue;
+      const key = batches[sender]?.[batch]?.[position];
+      return `${key} of ${request} may land in page ${page}, which is ${owner?.writer ?? 'nobody'}'s`;
+    }
+  }
+  return undefined;
+}
+
+/** The write that may land in a page now. */
+function ownerOf(store: StoreDescription, page: number): { writer: string; grant: string } | undefined {
+  const entry = store.entries.find(({ place, ready }) => place?.page === page && !ready);
+  return entry?.place ?? store.quarantine.find((quarantined) => quarantined.page === page);
 }
 
 /** The first violation in this final state, or undefined. */
@@ -45,7 +76,7 @@ export function faultAtRest(state: State): string | undefined {
     }
     if (request.context.batches === 0) return `${name} was never put`;
     if (request.status !== 'done') return `${name} stays ${JSON.stringify(request.value)} for ever`;
-    if (ends.length !== 1) return `${name} has ended, but no end was announced`;
+    if (ends.length === 0) return `${name} has ended, but no end was announced`;
     if (ends[0]?.startsWith(`${request.context.end} `) !== true) {
       return `${name} was announced ${ends[0]}, its sender says ${request.context.end}`;
     }

@@ -9,19 +9,21 @@ import type { Turn } from './turn.js';
 
 export function addMessageSteps(steps: Steps): void {
   const { messages, unanswered } = steps.state;
-  const seen = new Set<string>();
   for (const [index, message] of messages.entries()) {
-    const words = wordsOf(message);
     // Equal messages lead to equal states.
-    const text = JSON.stringify(message);
-    if (seen.has(text)) continue;
-    seen.add(text);
+    if (messages.indexOf(message) < index) continue;
+    const words = wordsOf(message);
     steps.add(`${words} arrives`, (turn) => {
       remove(turn, index);
       deliver(turn, message);
     });
     steps.fail('duplicate', `${words} arrives, and will once more`, (turn) => deliver(turn, message));
     steps.fail('loss', `${words} is lost`, (turn) => {
+      remove(turn, index);
+      missed(turn, message);
+    });
+    if (message.kind !== 'call') continue;
+    steps.fail('deaf', `nobody is subscribed to ${words}`, (turn) => {
       remove(turn, index);
       missed(turn, message);
     });
@@ -71,9 +73,37 @@ function missed(turn: Turn, message: Message): void {
   else if (!state.unnoticed.includes(message.sender)) state.unnoticed = [...state.unnoticed, message.sender].sort();
 }
 
+/** The state without messages whose arrival changes nothing, and without calls that their caller does not repeat any more. */
+export function withoutInert(state: State): State {
+  const messages = state.messages.filter((message) => !isInert(state, message));
+  const unanswered = state.unanswered.filter((call) => isAwaited(state, call));
+  const isSame = messages.length === state.messages.length && unanswered.length === state.unanswered.length;
+  return isSame ? state : { ...state, messages, unanswered };
+}
+
+function isInert(state: State, message: Message): boolean {
+  const { request, transfers } = state.senders[senderOf(message)] as Sender;
+  if (message.kind === 'call') return message.call.op === 'handover' && request === null;
+  if (message.kind === 'joined') return transfers[message.batch] === undefined;
+  if (message.kind === 'reply') {
+    const { call, answer } = message;
+    // Its loss would have an effect: the call would be repeated.
+    if (state.budget.loss > 0 && isAwaited(state, call)) return false;
+    if (call.op === 'handover') return answer.code === 'ok' || state.ingests[call.sender]?.matches('running') !== true;
+    if (call.op === 'drained') return true;
+  }
+  return request?.status !== 'active';
+}
+
+function senderOf(message: Message): number {
+  return 'sender' in message ? message.sender : message.call.sender;
+}
+
 /** Does the caller still wait for the answer? */
 function isAwaited(state: State, call: Call): boolean {
-  const { request, transfers } = state.senders[call.sender] as Sender;
+  const { request, transfers, gaveUp } = state.senders[call.sender] as Sender;
+  const isInDoubt = request?.matches({ aborting: 'doubting' }) === true;
+  if (gaveUp && call.op !== 'handover') return call.op === 'abort' && isInDoubt;
   switch (call.op) {
     case 'allocate':
       return transfers[call.batch]?.value === 'allocating';

@@ -1,8 +1,10 @@
 /** Stand-in for `receiver.ts` and `ingest-actor.ts`. It also delivers the effects of the store. */
+import { defined } from '../../../src/protocol/defined.js';
+import type { End } from '../../../src/protocol/subjects.js';
 import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
-import { answerOf, broken, cancelled } from './failures.js';
-import type { Answer, Call } from './message.js';
+import { answerOf, broken, cancelled, reasonOf } from './failures.js';
+import type { AllocateCall, Answer, Call } from './message.js';
 import type { IngestSnapshot } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
@@ -11,17 +13,12 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
   const end = context.end ?? 'failed';
   switch (type) {
     case 'decide':
-      if (turn.state.lost[sender]) {
-        turn.toIngest(sender, { type: 'end.refused', failure: broken });
-      } else if (turn.sender(sender).request !== null) {
-        turn.toRequest(sender, { type: 'confirm.agreed' });
-        turn.toIngest(sender, { type: 'end.agreed' });
-      }
+      askSender(turn, sender);
       return;
     case 'recordEnd':
       turn.execute({ type: 'end', holder: requestOf(sender), end, reason: context.failure ?? undefined });
       if (end === 'ready') return;
-      for (const asked of turn.state.pending.filter((pending) => pending.startsWith(`${sender} `))) {
+      for (const asked of turn.state.pending.filter((call) => call.sender === sender)) {
         answerAllocate(turn, asked, { code: 'request_ended', end });
       }
       return;
@@ -33,6 +30,23 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
       turn.send({ kind: 'joined', sender, batch: (params as { batch: number }).batch });
       return;
   }
+}
+
+/** A dead sender does not answer: later it is declared dead. */
+function askSender(turn: Turn, sender: number): void {
+  if (turn.state.lost[sender]) {
+    turn.toIngest(sender, { type: 'end.refused', failure: broken });
+    return;
+  }
+  const { request } = turn.sender(sender);
+  if (request === null) return;
+  const { end, receiverAnnounces } = request.context;
+  if (end !== null && !receiverAnnounces) {
+    turn.toIngest(sender, { type: 'end.announced', end, failure: reasonOf(end) });
+    return;
+  }
+  turn.toRequest(sender, { type: 'confirm.agreed' });
+  turn.toIngest(sender, { type: 'end.agreed' });
 }
 
 /** The receiver's answer to a call of a sender, or undefined if it answers later. */
@@ -52,7 +66,7 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
       const lengths = pages.map(() => 1);
       const { batch } = call;
       const error = turn.executeFor(sender, { type: 'commit', holder, batch, part, pages, generations, lengths });
-      return error === undefined ? { code: 'ok' } : answerOf(error);
+      return error === undefined ? { code: 'ok', ...endIn(turn, sender) } : answerOf(error);
     }
     case 'abort':
       if (recorded === undefined) {
@@ -67,13 +81,13 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
   }
 }
 
-function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { op: 'allocate' }>): undefined {
+function allocate(turn: Turn, call: AllocateCall): undefined {
+  const { sender, batch, grant } = call;
   const batches = turn.configuration.batches[sender] ?? [];
   const keys = batches[batch] ?? [];
   const isNew = turn.state.ingests[sender] === null;
   if (isNew) turn.startIngest(sender);
-  const asked = `${sender} ${batch} ${grant} ${again}`;
-  if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
+  turn.owe(call);
   const error = turn.executeFor(sender, {
     type: 'allocate',
     holder: requestOf(sender),
@@ -86,21 +100,18 @@ function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { o
   });
   if (error === undefined) return undefined;
   if (isNew) turn.replaceIngest(sender, null);
-  answerAllocate(turn, asked, answerOf(error));
+  answerAllocate(turn, call, answerOf(error));
   return undefined;
 }
 
-function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
-  turn.state.pending = turn.state.pending.filter((other) => other !== asked);
-  const [sender, batch, grant = '', again] = asked.split(' ');
-  const call = {
-    op: 'allocate',
-    sender: Number(sender),
-    batch: Number(batch),
-    grant,
-    again: again === 'true',
-  } as const;
+function answerAllocate(turn: Turn, call: AllocateCall, answer: Answer): void {
+  turn.state.pending = turn.state.pending.filter((other) => other !== call);
   turn.reply(call, answer);
+}
+
+/** The answer to a message that has completed its request carries the end. */
+function endIn(turn: Turn, sender: number): { end?: End } {
+  return defined({ end: turn.tombstone(sender) });
 }
 
 /** Handles the answer of a sender to a hand-over. */
@@ -117,14 +128,13 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
   const sender = senderOf(effect.holder);
   switch (effect.type) {
     case 'allocated': {
-      const { allocation, batch, last, bytes, first, grant } = effect;
-      const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
-      const isOf = asked?.startsWith(`${sender} ${batch} ${grant} `) === true;
-      if (asked !== undefined) answerAllocate(turn, asked, isOf ? { code: 'ok', allocation } : { code: 'stale_grant' });
+      const { allocation, batch, last, bytes, first } = effect;
       const { pages, alreadySent, joined } = allocation;
       const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
       const own = turn.handles === sender;
       if (first) turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes, own });
+      const asked = turn.state.pending.find((call) => call.sender === sender && call.batch === batch);
+      if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation, ...endIn(turn, sender) });
       return;
     }
     case 'refused':

@@ -2,7 +2,7 @@
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
-import { broken, failureOf } from './failures.js';
+import { broken, failureOf, lost, reasonOf } from './failures.js';
 import type { Answer, Call } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
@@ -31,10 +31,14 @@ export function requestEffect(
       return;
     }
     case 'sendAbort':
+      if (turn.sender(sender).gaveUp) turn.toRequest(sender, { type: 'abort.unreachable' });
+      else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
+      return;
+    case 'resolveDoubt':
       turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
-      if (context.end === 'ready') return;
+      if (context.end === 'ready' || turn.sender(sender).gaveUp) return;
       if (context.drained) turn.call({ op: 'drained', sender });
       else turn.setSender(sender, { reconnects: true });
       return;
@@ -89,8 +93,8 @@ function startWrite(
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
     return;
   }
-  const landed = part.placements.map(() => false);
-  const write: Write = { from: sender, batch, part, grant, landed, reported: false, over: false };
+  const isValid = turn.state.store.description.grants.includes(grant) && !turn.state.revoked.includes(grant);
+  const write: Write = { sender, batch, part, grant, reported: false, over: !isValid };
   turn.state.writes = [...turn.state.writes, write];
 }
 
@@ -105,8 +109,10 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
     case 'allocate':
       if (answer.allocation !== undefined) {
         turn.toTransfer(sender, call.batch, { type: 'allocate.replied', allocation: answer.allocation });
+        completed(turn, sender, answer);
         return;
       }
+      if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
       if (answer.code === 'stale_grant' && !call.again) {
         const { again, connection, reconnects } = turn.sender(sender);
         const isCurrent = call.grant === grantOf(sender, connection);
@@ -120,6 +126,7 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
       if (!isCommitting(turn.sender(sender).transfers[call.batch], call.part)) return;
       const type = answer.code === 'ok' ? 'commit.accepted' : 'commit.failed';
       turn.toTransfer(sender, call.batch, { type, failure: failureOf(answer) });
+      completed(turn, sender, answer);
       return;
     }
     case 'abort':
@@ -128,6 +135,11 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
     case 'drained':
       return;
   }
+}
+
+/** The message has completed the request. */
+function completed(turn: Turn, sender: number, { end }: Answer): void {
+  if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
 }
 
 /** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
@@ -150,12 +162,21 @@ export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: '
   return { code: 'ok' };
 }
 
-/** The sender connects again: it gets another remote key, and the old one is revoked. */
+/** The sender declares the receiver dead. */
+export function giveUpReceiver(turn: Turn, sender: number): void {
+  turn.setSender(sender, { gaveUp: true, reconnects: false });
+  turn.toRequest(sender, { type: 'receiver.lost', failure: lost });
+  if (turn.sender(sender).request?.matches({ aborting: 'asking' }) === true) {
+    turn.toRequest(sender, { type: 'abort.unreachable' });
+  }
+}
+
+/** The sender connects again: the receiver gives it another remote key, after it has revoked the old one. */
 export function reconnect(turn: Turn, sender: number): void {
-  const { connection } = turn.sender(sender);
-  turn.setSender(sender, { connection: connection + 1, reconnects: false });
-  turn.fence(grantOf(sender, connection));
-  turn.execute({ type: 'grant', grant: grantOf(sender, connection + 1), epoch: requestOf(sender).epoch });
+  const connection = turn.sender(sender).connection + 1;
+  turn.setSender(sender, { connection, reconnects: false });
+  turn.state.lost = turn.state.lost.with(sender, false);
+  turn.execute({ type: 'grant', grant: grantOf(sender, connection), epoch: requestOf(sender).epoch });
   allocateAgain(turn, sender);
 }
 
@@ -171,7 +192,9 @@ function allocateAgain(turn: Turn, sender: number): void {
 /** The process of the sender dies. Its writes may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
   turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [] });
-  turn.state.writes = turn.state.writes.map((write) => (write.from === sender ? { ...write, reported: true } : write));
+  turn.state.writes = turn.state.writes
+    .filter((write) => write.sender !== sender || !write.over)
+    .map((write) => (write.sender === sender ? { ...write, reported: true } : write));
 }
 
 export function isCommitting(transfer: TransferSnapshot | undefined, { part }: TransferPart): boolean {

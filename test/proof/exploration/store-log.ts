@@ -8,11 +8,23 @@ import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import type { StoreOptions } from '../../../src/store/options.js';
 import { Store } from '../../../src/store/store.js';
 
+/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
+export const STORE_OPTIONS = {
+  pageBytes: 1,
+  leaseMs: 1000,
+  tombstonesMax: 10,
+  tombstoneMs: 1000,
+  holdersMax: 10,
+  retainedMax: 0,
+};
+
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
   readonly description: StoreDescription;
   /** The first broken invariant, if any. */
   readonly broken: string | undefined;
+  /** The hand-overs that were declined. The store does not ask these requests again, but its description does not contain them. */
+  readonly declines: readonly StoreCommand[];
   /** Number of the store. Equal stores have equal numbers. */
   readonly number: number;
 }
@@ -63,11 +75,19 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    const digest = JSON.stringify(description);
-    const known = this.#nodes.get(digest);
+    const declines = commands.filter(({ type }) => type === 'decline');
+    const text = textOf(description, declines);
+    const known = this.#nodes.get(text);
     if (known !== undefined) return known;
-    const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };
-    this.#nodes.set(digest, node);
+    const node = { commands, description, declines, broken: store.brokenInvariant(), number: this.#nodes.size };
+    this.#nodes.set(text, node);
     return node;
   }
+}
+
+/** Everything on which the future of a store depends. The order of keys and ends makes no difference to it. */
+export function textOf(description: StoreDescription, declines: readonly StoreCommand[]): string {
+  const grants = description.grants.toSorted();
+  const tombstones = description.tombstones.map((tombstone) => JSON.stringify(tombstone)).sort();
+  return JSON.stringify([{ ...description, grants, tombstones }, declines]);
 }

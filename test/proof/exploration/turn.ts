@@ -11,7 +11,8 @@ import type { End } from '../../../src/protocol/subjects.js';
 import { nameOf } from '../../../src/store/holder.js';
 import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
-import type { Answer, Call, Message } from './message.js';
+import type { Interned } from './interned.js';
+import type { AllocateCall, Answer, Call, Message } from './message.js';
 import {
   type IngestSnapshot,
   NO_BYTES,
@@ -33,22 +34,31 @@ export interface StandIns {
   storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void;
 }
 
+/** What all turns of an exploration share. */
+export interface Stage {
+  readonly configuration: Configuration;
+  readonly log: StoreLog;
+  readonly standIns: StandIns;
+  /** Equal messages are the same object. */
+  readonly messages: Interned<Message>;
+  readonly calls: Interned<Call>;
+  readonly fencesFirst: boolean;
+}
+
 export class Turn {
   readonly state: Mutable<State>;
   readonly configuration: Configuration;
-  readonly #log: StoreLog;
-  readonly #standIns: StandIns;
+  readonly #stage: Stage;
   /** Effects that wait until the transition that caused them is complete, in order, as in `src/actors/running/owners.ts`. */
   readonly #effects: (() => void)[] = [];
   #running = false;
   /** The sender whose message the receiver handles. */
   handles: number | undefined;
 
-  constructor(state: State, configuration: Configuration, log: StoreLog, standIns: StandIns) {
+  constructor(state: State, stage: Stage) {
     this.state = { ...state };
-    this.configuration = configuration;
-    this.#log = log;
-    this.#standIns = standIns;
+    this.configuration = stage.configuration;
+    this.#stage = stage;
   }
 
   // --- machines -----------------------------------------------------------------------------------------------------
@@ -58,7 +68,7 @@ export class Turn {
     if (request?.status !== 'active') return;
     const { next, actions } = transitionOf(requestMachine as AnyStateMachine, request, event);
     this.setSender(sender, { request: next });
-    this.#perform(actions, (action) => this.#standIns.requestEffect(this, sender, next, action));
+    this.#perform(actions, (action) => this.#stage.standIns.requestEffect(this, sender, next, action));
   }
 
   startTransfer(sender: number, batch: number): void {
@@ -106,7 +116,7 @@ export class Turn {
   /** Runs a store command and the effects that it causes. Returns the error of a refused command. */
   execute(command: StoreCommand): Error | undefined {
     const before = this.state.store.description.pages;
-    const { node, effects, error } = this.#log.execute(this.state.store, command);
+    const { node, effects, error } = this.#stage.log.execute(this.state.store, command);
     this.state.store = node;
     // The content of a page counts only while the page keeps its owner.
     this.state.arena = this.state.arena.map((bytes, page) => {
@@ -118,7 +128,7 @@ export class Turn {
       this.fault(`${command.type}: ${error.message}`);
     }
     for (const effect of effects) {
-      if (effect.type !== 'pages.freed') this.#standIns.storeEffect(this, effect);
+      if (effect.type !== 'pages.freed') this.#stage.standIns.storeEffect(this, effect);
     }
     return error;
   }
@@ -137,7 +147,7 @@ export class Turn {
       (call.op === 'allocate' || call.op === 'commit') && call.sender === sender && call.batch === batch;
     const { messages, unanswered, pending } = this.state;
     const isUnderWay = messages.some((message) => 'call' in message && isIt(message.call));
-    return isUnderWay || unanswered.some(isIt) || pending.some((asked) => asked.startsWith(`${sender} ${batch} `));
+    return isUnderWay || unanswered.some(isIt) || pending.some(isIt);
   }
 
   /** The end that the receiver has recorded for that sender's request, if any. */
@@ -148,7 +158,7 @@ export class Turn {
   // --- messages -----------------------------------------------------------------------------------------------------
 
   call(call: Call): void {
-    this.send({ kind: 'call', call });
+    this.send({ kind: 'call', call: this.#stage.calls.of(call) });
   }
 
   reply(call: Call, answer: Answer): void {
@@ -156,7 +166,12 @@ export class Turn {
   }
 
   send(message: Message): void {
-    this.state.messages = [...this.state.messages, message];
+    this.state.messages = [...this.state.messages, this.#stage.messages.of(message)];
+  }
+
+  /** The sender will get the answer to this call later. */
+  owe(call: AllocateCall): void {
+    if (!this.state.pending.includes(call)) this.state.pending = [...this.state.pending, call];
   }
 
   announce(sender: number, who: 'sender' | 'receiver', end: End): void {
@@ -179,9 +194,17 @@ export class Turn {
     return grantOf(sender, this.sender(sender).connection);
   }
 
-  /** Revokes a remote key, so that no byte written under it can land. */
+  /** The fabric revokes a remote key: no byte written under it can land any more. */
+  revoke(grant: string): void {
+    this.state.revoked = [...this.state.revoked, grant];
+    this.state.writes = this.state.writes
+      .map((write) => (write.grant === grant ? { ...write, over: true } : write))
+      .filter(({ over, reported }) => !(over && reported));
+  }
+
+  /** The store learns that a remote key is revoked. */
   fence(grant: string): void {
-    this.state.writes = this.state.writes.map((write) => (write.grant === grant ? { ...write, over: true } : write));
+    this.state.revoked = this.state.revoked.filter((other) => other !== grant);
     this.execute({ type: 'fence', grant });
   }
 
@@ -191,12 +214,12 @@ export class Turn {
 
   #setTransfer(sender: number, batch: number, snapshot: TransferSnapshot, actions: readonly Action[]): void {
     this.setSender(sender, { transfers: { ...this.sender(sender).transfers, [batch]: snapshot } });
-    this.#perform(actions, (action) => this.#standIns.transferEffect(this, sender, batch, snapshot, action));
+    this.#perform(actions, (action) => this.#stage.standIns.transferEffect(this, sender, batch, snapshot, action));
   }
 
   #setIngest(sender: number, snapshot: IngestSnapshot, actions: readonly Action[]): void {
     this.replaceIngest(sender, snapshot);
-    this.#perform(actions, (action) => this.#standIns.ingestEffect(this, sender, snapshot, action));
+    this.#perform(actions, (action) => this.#stage.standIns.ingestEffect(this, sender, snapshot, action));
   }
 
   #perform(actions: readonly Action[], run: (action: Action) => void): void {
