@@ -68,6 +68,9 @@ const peerSummaries: Record<PeerOperation, string> = {
     'Decode to prefill: the writer of joined chunks failed, so this request, which has their bytes, writes them.',
   confirm: 'Decode to prefill: asks it to agree to the end of a request, unless it has announced one.',
   report: 'To the decode agent of rank 0, the lead of a request over several ranks: the progress of another rank.',
+  admit:
+    'From the decode agent of rank 0 to the decode agent of other ranks: it is their turn to be admitted, together.',
+  prepare: 'From the decode agent of rank 0 to the decode agent of another rank, before `ready`: is the rank complete?',
   verdict: 'From the decode agent of rank 0 to the decode agent of another rank: the whole request has ended.',
   allocated: 'Decode to prefill, no answer: a batch that waited for pages is admitted.',
   joined: 'Decode to prefill, no answer: every joined chunk of this batch is ready.',

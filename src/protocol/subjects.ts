@@ -38,6 +38,8 @@ export const peerOperations = [
   'handover',
   'confirm',
   'report',
+  'admit',
+  'prepare',
   'verdict',
   'allocated',
   'joined',

@@ -60,6 +60,8 @@ const peerMessages: Table<typeof peerSchemas> = {
   drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
   inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
   report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
+  admit: { by: 'receiver', handle: (receiver, request) => receiver.admit(request) },
+  prepare: { by: 'receiver', handle: (receiver, request) => receiver.prepare(request) },
   verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
 };
 

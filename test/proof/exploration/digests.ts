@@ -30,7 +30,13 @@ export class Digests {
       this.#sender(sender),
       this.#snapshot(state.ingests[index] as Snapshot | null),
       this.#plain(state.announced[index] as readonly string[]),
-      flags(state.lost[index], state.struck[index], state.unnoticed.includes(index)),
+      flags(
+        state.lost[index],
+        state.unwatched[index],
+        state.struck[index],
+        state.unnoticed.includes(index),
+        state.receiverDied,
+      ),
     ]);
     const common = [
       this.#store(state.store),
@@ -57,11 +63,10 @@ export class Digests {
   }
 
   #store(node: StoreNode): Pair {
-    return this.#numbers.ofPart(node, ({ description, declines }) => {
-      const own = textOf(description, declines);
+    return this.#numbers.ofPart(node, ({ description }) => {
+      const own = textOf(description);
       if (this.#mirrored === undefined) return [own, own];
-      const [other, others] = JSON.parse(this.#mirrored(JSON.stringify([description, declines])));
-      return [own, textOf(other, others)];
+      return [own, textOf(JSON.parse(this.#mirrored(JSON.stringify(description))))];
     });
   }
 

@@ -1,5 +1,15 @@
 /** The kinds of faults, and how many of each may still happen. */
-export const faultKinds = ['loss', 'duplicate', 'deaf', 'silence', 'crash', 'cancel', 'timeout', 'fabric'] as const;
+export const faultKinds = [
+  'loss',
+  'duplicate',
+  'deaf',
+  'silence',
+  'crash',
+  'death',
+  'cancel',
+  'timeout',
+  'fabric',
+] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -10,6 +20,7 @@ export type FaultKind = (typeof faultKinds)[number];
  * - `deaf`: the agent that a call is for is not subscribed at that moment, and the caller notices.
  * - `silence`: an agent that lives is declared dead, by a sender or by the receiver.
  * - `crash`: a sender is killed.
+ * - `death`: the receiver is killed.
  * - `cancel`: a request is cancelled, at its sender or at the receiver.
  * - `timeout`: a deadline passes: that of a request at its sender or at the receiver, or that of a draining transfer.
  * - `fabric`: a write fails, either drained or with bytes that may still land.
@@ -22,6 +33,7 @@ export const noFaults: Budget = {
   deaf: 0,
   silence: 0,
   crash: 0,
+  death: 0,
   cancel: 0,
   timeout: 0,
   fabric: 0,

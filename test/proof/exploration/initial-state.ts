@@ -19,6 +19,8 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       reconnects: false,
       again: [],
       gaveUp: false,
+      proof: false,
+      asked: {},
     };
   });
   let store = log.empty();
@@ -31,6 +33,8 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     senders,
     ingests: senders.map(() => null),
     lost: senders.map(() => false),
+    unwatched: senders.map(() => false),
+    receiverDied: false,
     messages: [],
     unanswered: [],
     unnoticed: [],

@@ -1,8 +1,8 @@
 /** The steps of messages in flight: a message arrives, arrives twice, or is lost and sent again. */
 import { reasonOf } from './failures.js';
-import { type Call, type Message, wordsOf, wordsOfCall } from './message.js';
-import { handOverAnswered, received } from './receiver-stand-in.js';
-import { answered, handedOver, isCommitting } from './sender-stand-in.js';
+import { type Call, type CallOfSender, type Message, wordsOf, wordsOfCall } from './message.js';
+import { confirmed, handOverAnswered, received } from './receiver-stand-in.js';
+import { agreement, answered, askAgain, handedOver, isCommitting } from './sender-stand-in.js';
 import type { Sender, State } from './state.js';
 import type { Steps } from './step.js';
 import type { Turn } from './turn.js';
@@ -31,7 +31,7 @@ export function addMessageSteps(steps: Steps): void {
   for (const [index, call] of unanswered.entries()) {
     steps.add(`${wordsOfCall(call)} again`, (turn) => {
       turn.state.unanswered = unanswered.toSpliced(index, 1);
-      if (isAwaited(steps.state, call)) turn.call(call);
+      askAgain(turn, call);
     });
   }
 }
@@ -43,6 +43,7 @@ function deliver(turn: Turn, message: Message): void {
       return;
     case 'reply':
       if (message.call.op === 'handover') handOverAnswered(turn, message.call, message.answer);
+      else if (message.call.op === 'confirm') confirmed(turn, message.call.sender, message.answer);
       else answered(turn, message.call, message.answer);
       return;
     case 'joined':
@@ -57,11 +58,13 @@ function deliver(turn: Turn, message: Message): void {
 }
 
 function deliverCall(turn: Turn, call: Call): void {
-  if (call.op === 'handover') {
-    // A dead process does not answer.
-    if (turn.sender(call.sender).request !== null) turn.reply(call, handedOver(turn, call));
-    return;
-  }
+  // A dead process does not answer: `isInert`.
+  if (call.op === 'handover') turn.reply(call, handedOver(turn, call));
+  else if (call.op === 'confirm') turn.reply(call, agreement(turn, call.sender));
+  else receive(turn, call);
+}
+
+function receive(turn: Turn, call: CallOfSender): void {
   const answer = received(turn, call);
   if (answer !== undefined) turn.reply(call, answer);
 }
@@ -83,13 +86,17 @@ export function withoutInert(state: State): State {
 
 function isInert(state: State, message: Message): boolean {
   const { request, transfers } = state.senders[senderOf(message)] as Sender;
-  if (message.kind === 'call') return message.call.op === 'handover' && request === null;
+  if (message.kind === 'call') {
+    const { op } = message.call;
+    return op === 'handover' || op === 'confirm' ? request === null : state.receiverDied;
+  }
   if (message.kind === 'joined') return transfers[message.batch] === undefined;
   if (message.kind === 'reply') {
     const { call, answer } = message;
     // Its loss would have an effect: the call would be repeated.
     if (state.budget.loss > 0 && isAwaited(state, call)) return false;
     if (call.op === 'handover') return answer.code === 'ok' || state.ingests[call.sender]?.matches('running') !== true;
+    if (call.op === 'confirm') return state.ingests[call.sender]?.matches('deciding') !== true;
     if (call.op === 'drained') return true;
   }
   return request?.status !== 'active';
@@ -102,17 +109,20 @@ function senderOf(message: Message): number {
 /** Does the caller still wait for the answer? */
 function isAwaited(state: State, call: Call): boolean {
   const { request, transfers, gaveUp } = state.senders[call.sender] as Sender;
-  const isInDoubt = request?.matches({ aborting: 'doubting' }) === true;
-  if (gaveUp && call.op !== 'handover') return call.op === 'abort' && isInDoubt;
+  if (state.receiverDied) return false;
+  const isDoubting = request?.matches({ aborting: 'doubting' }) === true;
+  if (gaveUp && call.op !== 'handover' && call.op !== 'confirm' && !isDoubting) return false;
   switch (call.op) {
     case 'allocate':
       return transfers[call.batch]?.value === 'allocating';
     case 'commit':
       return isCommitting(transfers[call.batch], call.part);
     case 'abort':
-      return request?.matches({ aborting: 'asking' }) === true;
+      return isDoubting || request?.matches({ aborting: 'asking' }) === true;
     case 'drained':
       return request !== null;
+    case 'confirm':
+      return state.ingests[call.sender]?.matches('deciding') === true && request !== null;
     case 'handover':
       return state.ingests[call.sender]?.matches('running') === true && !state.lost[call.sender];
   }

@@ -21,13 +21,26 @@ export interface AllocateCall {
   readonly again: boolean;
 }
 
+export interface AbortCall {
+  readonly op: 'abort';
+  readonly sender: number;
+  readonly end: Exclude<End, 'ready'>;
+}
+
+/** A call whose answer may have to wait. */
+export type OwedCall = AllocateCall | AbortCall;
+
+/** A call of the receiver. */
+export type CallToSender = HandOverCall | { readonly op: 'confirm'; readonly sender: number };
+export type CallOfSender = Exclude<Call, CallToSender>;
+
 /** A call, which is repeated until it is answered. `sender` is the number of its sender, or for a hand-over of its receiver. */
 export type Call =
   | AllocateCall
   | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
-  | { readonly op: 'abort'; readonly sender: number; readonly end: Exclude<End, 'ready'> }
+  | AbortCall
   | { readonly op: 'drained'; readonly sender: number }
-  | HandOverCall;
+  | CallToSender;
 
 /** An answer to a call. It has `end` if the request has ended, and `allocation` if the call was an `allocate`. */
 export interface Answer {
@@ -66,6 +79,7 @@ export function wordsOfCall(call: Call): string {
     case 'handover':
       return `handover ${request}/${call.effect.batch} part ${call.effect.part}`;
     case 'abort':
+    case 'confirm':
     case 'drained':
       return `${call.op} ${request}`;
   }

@@ -1,6 +1,7 @@
 /** The steps of a request at its sender and at the receiver, apart from those of messages and writes. */
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import { broken, cancelled, reasonOf } from './failures.js';
+import { refuseEnd } from './receiver-stand-in.js';
 import { crash, giveUpReceiver, reconnect } from './sender-stand-in.js';
 import type { RequestSnapshot, Sender } from './state.js';
 import type { Steps } from './step.js';
@@ -23,11 +24,17 @@ export function addRequestSteps(steps: Steps, { batches }: Configuration, fences
 
 /** The receiver declares a sender dead, which it may be. */
 function addLossOfSender(steps: Steps, sender: number, its: Sender): void {
-  if (steps.state.lost[sender]) return;
+  const { lost, receiverDied, ingests } = steps.state;
+  if (receiverDied) return;
+  if (lost[sender]) {
+    if (its.request !== null || ingests[sender]?.matches('deciding') !== true) return;
+    steps.add(`the sender of ${requestOf(sender).request} does not answer`, (turn) => refuseEnd(turn, sender));
+    return;
+  }
   const lose = (turn: Turn) => {
     turn.state.lost = turn.state.lost.with(sender, true);
-    turn.toIngest(sender, { type: 'end.refused', failure: broken });
-    turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: broken });
+    if (turn.state.ingests[sender]?.matches('deciding') === true) refuseEnd(turn, sender);
+    else turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: broken });
   };
   const name = `the receiver declares the sender of ${requestOf(sender).request} dead`;
   if (its.request === null) steps.add(name, lose);
@@ -39,7 +46,8 @@ function addLossOfSender(steps: Steps, sender: number, its: Sender): void {
  * receiver up, and does not report that its writes have drained. First the fabric revokes the key. Then the store learns it.
  */
 function addRevocation(steps: Steps, sender: number, its: Sender, fencesFirst: boolean): void {
-  const { lost, store } = steps.state;
+  const { lost, store, receiverDied } = steps.state;
+  if (receiverDied) return;
   const { request } = requestOf(sender);
   const grant = grantOf(sender, its.connection);
   const isKnown = store.description.grants.includes(grant);
@@ -80,9 +88,17 @@ function addSenderSteps(
     );
   }
   steps.strike('crash', sender, `the sender of ${request} is killed`, (turn) => crash(turn, sender));
-  if (put > 0 && !its.gaveUp) {
+  if (put > 0 && !its.gaveUp && !state.receiverDied) {
     steps.strike('silence', sender, `the sender of ${request} declares the receiver dead`, (turn) =>
-      giveUpReceiver(turn, sender),
+      giveUpReceiver(turn, sender, false),
+    );
+  }
+  if (state.receiverDied && !its.gaveUp) {
+    steps.add(`the sender of ${request} misses the receiver`, (turn) => giveUpReceiver(turn, sender, false));
+  }
+  if (state.receiverDied && !its.proof) {
+    steps.add(`the sender of ${request} has the proof that the receiver is dead`, (turn) =>
+      giveUpReceiver(turn, sender, true),
     );
   }
   if (!snapshot.matches('running') || put === 0) return;

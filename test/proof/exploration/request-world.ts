@@ -8,7 +8,7 @@ import { initialState } from './initial-state.js';
 import { Interned } from './interned.js';
 import { faultAtRest, faultOf } from './invariants.js';
 import { addMessageSteps, withoutInert } from './message-steps.js';
-import { ingestEffect, storeEffect } from './receiver-stand-in.js';
+import { die, ingestEffect, storeEffect } from './receiver-stand-in.js';
 import { addRequestSteps } from './request-steps.js';
 import { requestEffect, transferEffect } from './sender-stand-in.js';
 import type { State } from './state.js';
@@ -46,7 +46,7 @@ export function requestWorld(configuration: Configuration, variant: Variant = {}
     follow: (state, step) => {
       const turn = new Turn(state, stage);
       step.run(turn);
-      return withoutInert(turn.state);
+      return withoutInert(turn.end());
     },
     digest: (state) => digests.of(state),
     faultOf: (state) => faultOf(state, configuration),
@@ -60,8 +60,9 @@ export function requestWorld(configuration: Configuration, variant: Variant = {}
 }
 
 /** Every possible step of this state. */
-function stepsOf(state: State, { configuration, fencesFirst }: Stage): readonly TurnStep[] {
+function stepsOf(state: State, { configuration, fencesFirst, log }: Stage): readonly TurnStep[] {
   const steps = new Steps(state);
+  if (!state.receiverDied) steps.strikeAll('death', 'the receiver is killed', (turn) => die(turn, log.empty()));
   for (const sender of state.senders.keys()) addRequestSteps(steps, configuration, fencesFirst, sender);
   addMessageSteps(steps);
   for (const [index, write] of state.writes.entries()) addWriteSteps(steps, index, write);

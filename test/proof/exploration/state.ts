@@ -5,7 +5,7 @@ import type { ingestMachine } from '../../../machines/ingest.js';
 import type { requestMachine } from '../../../machines/request.js';
 import type { transferMachine } from '../../../machines/transfer.js';
 import type { Budget } from './faults.js';
-import type { AllocateCall, Call, Message } from './message.js';
+import type { Call, Message, OwedCall } from './message.js';
 import type { StoreNode } from './store-log.js';
 
 export type RequestSnapshot = SnapshotFrom<typeof requestMachine>;
@@ -26,6 +26,10 @@ export interface Sender {
   readonly again: readonly number[];
   /** The sender has declared the receiver dead. */
   readonly gaveUp: boolean;
+  /** The sender has a proof that the receiver is dead. */
+  readonly proof: boolean;
+  /** For each batch, how often its present `allocate` or `commit` was sent without an answer. */
+  readonly asked: Readonly<Record<number, number>>;
 }
 
 /** A write of one part of a batch, until no more of its bytes can land. */
@@ -49,13 +53,16 @@ export interface State {
   readonly ingests: readonly (IngestSnapshot | null)[];
   /** The receiver has declared that sender dead. */
   readonly lost: readonly boolean[];
+  /** The request came when its sender had been declared dead. So the receiver does not watch that sender. */
+  readonly unwatched: readonly boolean[];
+  readonly receiverDied: boolean;
   readonly messages: readonly Message[];
   /** Calls to send again, because the call or its answer was lost. */
   readonly unanswered: readonly Call[];
   /** Senders that lost a notice. They ask the receiver instead. */
   readonly unnoticed: readonly number[];
-  /** Allocations without an answer so far. */
-  readonly pending: readonly AllocateCall[];
+  /** Calls that the receiver answers later. */
+  readonly pending: readonly OwedCall[];
   readonly writes: readonly Write[];
   /** Remote keys that are revoked in the fabric. The store does not know it yet. */
   readonly revoked: readonly string[];

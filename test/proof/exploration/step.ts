@@ -37,6 +37,14 @@ export class Steps {
     });
   }
 
+  /** Adds a fault of the receiver, if the budget allows one. After it every request may end otherwise than ready. */
+  strikeAll(kind: 'death', name: string, run: (turn: Turn) => void): void {
+    this.#fault(kind, name, (turn) => {
+      turn.state.struck = turn.state.struck.map(() => true);
+      run(turn);
+    });
+  }
+
   #fault(kind: FaultKind, name: string, run: (turn: Turn) => void): void {
     if (this.state.budget[kind] === 0) return;
     const spend = (turn: Turn) => {

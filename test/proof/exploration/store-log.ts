@@ -23,8 +23,6 @@ export interface StoreNode {
   readonly description: StoreDescription;
   /** The first broken invariant, if any. */
   readonly broken: string | undefined;
-  /** The hand-overs that were declined. The store does not ask these requests again, but its description does not contain them. */
-  readonly declines: readonly StoreCommand[];
   /** Number of the store. Equal stores have equal numbers. */
   readonly number: number;
 }
@@ -75,19 +73,18 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    const declines = commands.filter(({ type }) => type === 'decline');
-    const text = textOf(description, declines);
+    const text = textOf(description);
     const known = this.#nodes.get(text);
     if (known !== undefined) return known;
-    const node = { commands, description, declines, broken: store.brokenInvariant(), number: this.#nodes.size };
+    const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };
     this.#nodes.set(text, node);
     return node;
   }
 }
 
 /** Everything on which the future of a store depends. The order of keys and ends makes no difference to it. */
-export function textOf(description: StoreDescription, declines: readonly StoreCommand[]): string {
+export function textOf(description: StoreDescription): string {
   const grants = description.grants.toSorted();
   const tombstones = description.tombstones.map((tombstone) => JSON.stringify(tombstone)).sort();
-  return JSON.stringify([{ ...description, grants, tombstones }, declines]);
+  return JSON.stringify({ ...description, grants, tombstones });
 }
