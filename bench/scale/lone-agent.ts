@@ -68,20 +68,34 @@ export class LoneAgent {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
     const lengths = [{ length: 1, count: keys.length }];
-    const { pages, generations } = await this.#ask('allocate', {
+    const { pages, generations } = await this.ask('allocate', this.allocation(name.request, keys, sender));
+    await this.ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
+    if (!(await this.release(name))) throw new RangeError(`request ${name.request} is not ready`);
+  }
+
+  /** Releases the request. False while it is not ready: the agent may complete it in a later turn. */
+  async release(name: { readonly request: string; readonly epoch: string }): Promise<boolean> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
+    const subject = subjects.operation(NAME, 'release');
+    const answer = await this.#control.deliver(subjects.operations(NAME), subject, body);
+    return JSON.parse(answer).ok === true;
+  }
+
+  /** The message that asks for the pages of a request of one batch. */
+  allocation(request: string, keys: readonly string[], sender: number): PeerRequest<'allocate'> {
+    return {
       v: PROTOCOL_VERSION,
-      ...name,
-      grant: this.#grants[sender] ?? '',
-      batch: 0,
-      last: true,
-      totalChunks: keys.length,
-      timeoutMs: LONG_MS,
+      ...{ request, epoch: epochOf(sender), grant: this.#grants[sender] ?? '' },
+      ...{ batch: 0, last: true, totalChunks: keys.length, timeoutMs: LONG_MS },
       keys: [...keys],
-      lengths,
-    });
-    await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
-    const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
-    await this.#control.deliver(subjects.operations(NAME), subjects.operation(NAME, 'release'), release);
+      lengths: [{ length: 1, count: keys.length }],
+    };
+  }
+
+  async ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
+    const subject = subjects.peer(NAME, EPOCH, operation);
+    const answer = await this.#control.deliver(subjects.peers(NAME, EPOCH), subject, JSON.stringify(body));
+    return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 
   async stop(): Promise<void> {
@@ -89,18 +103,12 @@ export class LoneAgent {
   }
 
   async #connect(sender: number): Promise<void> {
-    const { grant } = await this.#ask('connect', {
+    const { grant } = await this.ask('connect', {
       ...{ v: PROTOCOL_VERSION, agent: `bench-prefill-${sender}`, epoch: epochOf(sender), heartbeatMs: LONG_MS },
       provider: 'memory',
       connection: 1,
     });
     this.#grants[sender] = grant.id;
-  }
-
-  async #ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
-    const subject = subjects.peer(NAME, EPOCH, operation);
-    const answer = await this.#control.deliver(subjects.peers(NAME, EPOCH), subject, JSON.stringify(body));
-    return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 }
 

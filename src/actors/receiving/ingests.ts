@@ -6,6 +6,7 @@ import type { OperationRequest, RequestRow } from '../../protocol/operations.js'
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { inTurns } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
@@ -22,6 +23,11 @@ export interface IngestsParts {
   readonly links: RankLinks;
 }
 
+/** Requests of a lost sender that end in one turn. Each end takes up to half a millisecond. */
+const ENDS_PER_TURN = 16;
+/** This many chunks of a request count as another end. */
+const CHUNKS_PER_END = 256;
+
 /** Smaller than any number of absences: the sender may have announced an end. */
 const UNCERTAIN = -1;
 
@@ -29,6 +35,8 @@ export class Ingests {
   readonly #env: AgentEnv;
   readonly #parts: IngestsParts;
   readonly #byName = new Map<string, IngestActor>();
+  /** By request, whatever the epochs of their senders. */
+  readonly #byRequest = new Map<string, Set<IngestActor>>();
   #onIdle: (() => void) | undefined;
 
   constructor(env: AgentEnv, parts: IngestsParts) {
@@ -60,17 +68,20 @@ export class Ingests {
         allocations.refuseAll(holder, new RequestEndedError(holder.request, end, reason ?? undefined));
       },
       gone: (which) => {
-        if (this.#byName.get(name) === which) this.#byName.delete(name);
+        this.#forget(which);
         if (this.#byName.size === 0) this.#onIdle?.();
       },
     });
     this.#byName.set(name, ingest);
+    const others = this.#byRequest.get(holder.request);
+    if (others === undefined) this.#byRequest.set(holder.request, new Set([ingest]));
+    else others.add(ingest);
     return ingest;
   }
 
   /** Forgets a request whose first batch was refused. */
   discard(ingest: IngestActor): void {
-    this.#byName.delete(nameOf(ingest.task.holder));
+    this.#forget(ingest);
     ingest.discard();
   }
 
@@ -98,11 +109,13 @@ export class Ingests {
     for (const ingest of [...this.#byName.values()]) ingest.end('failed', failure);
   }
 
-  /** Ends every request of a sender that is lost. */
+  /** Ends every request of a sender that is lost: some at once, the others in the next turns of the event loop. */
   senderLost(epoch: string, failure: Failure): void {
-    for (const ingest of [...this.#byName.values()]) {
-      if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
-    }
+    const lost = [...this.#byName.values()].filter(({ task }) => task.holder.epoch === epoch);
+    inTurns(this.#env.clock, lost, (ingest) => ingest.end('failed', failure), {
+      weightOf: ({ task }) => 1 + task.totalChunks / CHUNKS_PER_END,
+      weightMax: ENDS_PER_TURN,
+    });
   }
 
   /** Resolves when nothing arrives and no request holds leases. */
@@ -125,6 +138,15 @@ export class Ingests {
 
   /** Requests of that id, whatever the epochs of their senders. */
   #named(request: string): IngestActor[] {
-    return [...this.#byName.values()].filter(({ task }) => task.holder.request === request);
+    return [...(this.#byRequest.get(request) ?? [])];
+  }
+
+  #forget(ingest: IngestActor): void {
+    const { holder } = ingest.task;
+    const name = nameOf(holder);
+    if (this.#byName.get(name) === ingest) this.#byName.delete(name);
+    const others = this.#byRequest.get(holder.request);
+    others?.delete(ingest);
+    if (others?.size === 0) this.#byRequest.delete(holder.request);
   }
 }

@@ -12,9 +12,9 @@ export function admitAtOnce(state: StoreState, holder: Holder): boolean {
 
 /** Admits waiting requests, first come, first served, while they fit and the command has work left. */
 export function admitWaiting(state: StoreState): void {
-  while (state.work > 0) {
+  for (;;) {
     const holder = state.admission.next(unpromised(state), state.canWrite);
-    if (holder === undefined) return;
+    if (holder === undefined || !state.hasTime()) return;
     state.admission.withdraw(holder);
     admit(state, holder);
   }
@@ -40,7 +40,7 @@ function admit(state: StoreState, holder: Holder): void {
   contents.stopWaiting(holder);
   for (const batch of holder.batches.values()) {
     if (holder.refused !== undefined) return;
-    if (mayWait && state.work <= 0) placements.add(holder, batch);
+    if (mayWait && !state.hasTime()) placements.add(holder, batch);
     else place(state, holder, batch);
   }
 }
