@@ -18,6 +18,12 @@ const EPOCH_DIGITS = 16;
 /** Longer than any measurement: no peer is declared dead, and no lease expires. */
 const LONG_MS = 600_000;
 
+/** A message of a sender, as it comes from the network. */
+export interface PeerMessage {
+  readonly subject: string;
+  readonly text: string;
+}
+
 export class LoneAgent {
   readonly #control = new DirectControl();
   readonly #agent: Agent;
@@ -93,8 +99,19 @@ export class LoneAgent {
   }
 
   async ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
-    const subject = subjects.peer(NAME, EPOCH, operation);
-    const answer = await this.#control.deliver(subjects.peers(NAME, EPOCH), subject, JSON.stringify(body));
+    return this.reply(operation, await this.deliver(this.message(operation, body)));
+  }
+
+  message<O extends PeerOperation>(operation: O, body: PeerRequest<O>): PeerMessage {
+    return { subject: subjects.peer(NAME, EPOCH, operation), text: JSON.stringify(body) };
+  }
+
+  /** Resolves with the answer of the agent. */
+  deliver({ subject, text }: PeerMessage): Promise<string> {
+    return this.#control.deliver(subjects.peers(NAME, EPOCH), subject, text);
+  }
+
+  reply<O extends PeerOperation>(operation: O, answer: string): PeerReply<O> {
     return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 

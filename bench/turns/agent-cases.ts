@@ -56,7 +56,7 @@ async function breakConnection(requests: number, chunks: number): Promise<number
   await world.start(WRITER, 'prefill');
   const writes = world.fabrics.holdWrites(() => true);
   for (const request of names('r', requests)) await world.put(WRITER, request, names(`${request}.`, chunks));
-  await world.clock.until(() => writes.held === requests);
+  await world.clock.until(() => writes.held === requests * chunks);
   world.fabrics.breakConnections(() => true);
   return world.longestTurn(AFTER_BREAK_MS);
 }
@@ -66,12 +66,14 @@ async function allocateAndCommit(keys: number): Promise<number> {
   const watch = new Stopwatch();
   for (let round = 0; round < ROUNDS; round += 1) {
     const request = `bench-${round}`;
-    const message = agent.allocation(request, freshKeys(keys), 0);
-    const { pages, generations } = await watch.time(() => agent.ask('allocate', message));
-    const { epoch, lengths } = message;
+    const allocate = agent.allocation(request, freshKeys(keys), 0);
+    const asked = agent.message('allocate', allocate);
+    const { pages, generations } = agent.reply('allocate', await watch.time(() => agent.deliver(asked)));
+    const { epoch, lengths } = allocate;
     const commit = { v: PROTOCOL_VERSION, request, epoch, batch: 0, part: 0, pages, generations, lengths } as const;
-    await watch.time(() => agent.ask('commit', commit));
-    while (!(await agent.release({ request, epoch }))) await new Promise((resolve) => setImmediate(resolve));
+    const committed = agent.message('commit', commit);
+    await watch.time(() => agent.deliver(committed));
+    while (!(await agent.release({ request, epoch }))) await turnEnd();
   }
   await agent.stop();
   return watch.longestMs;
@@ -80,17 +82,20 @@ async function allocateAndCommit(keys: number): Promise<number> {
 async function repeatWaiting(requests: number, keys: number): Promise<number> {
   const agent = await LoneAgent.start(keys, 1);
   await agent.ask('allocate', agent.allocation('writes', freshKeys(keys), 0));
-  const messages = names('r', requests).map((request) => agent.allocation(request, freshKeys(keys), 0));
+  const waiting = names('r', requests).map((request) => agent.allocation(request, freshKeys(keys), 0));
+  const messages = waiting.map((allocate) => agent.message('allocate', allocate));
   const watch = new Stopwatch();
-  // An answer may come only when the agent stops: it refuses the request then.
-  const answers = messages.map((message) => agent.ask('allocate', message));
+  for (const message of messages) void agent.deliver(message);
   for (const message of messages) {
     await watch.time(() => {
-      answers.push(agent.ask('allocate', message));
-      return new Promise((resolve) => setImmediate(resolve));
+      void agent.deliver(message);
+      return turnEnd();
     });
   }
   await agent.stop();
-  await Promise.allSettled(answers);
   return watch.longestMs;
+}
+
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
