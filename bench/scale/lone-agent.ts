@@ -74,7 +74,8 @@ export class LoneAgent {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
     const lengths = [{ length: 1, count: keys.length }];
-    const { pages, generations } = await this.ask('allocate', this.allocation(name.request, keys, sender));
+    const { allocation } = await this.ask('allocate', this.allocation(name.request, keys, sender));
+    const { pages = [], generations = [] } = allocation ?? {};
     await this.ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
     if (!(await this.release(name))) throw new RangeError(`request ${name.request} is not ready`);
   }

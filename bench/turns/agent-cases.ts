@@ -68,7 +68,8 @@ async function allocateAndCommit(keys: number): Promise<number> {
     const request = `bench-${round}`;
     const allocate = agent.allocation(request, freshKeys(keys), 0);
     const asked = agent.message('allocate', allocate);
-    const { pages, generations } = agent.reply('allocate', await watch.time(() => agent.deliver(asked)));
+    const { allocation } = agent.reply('allocate', await watch.time(() => agent.deliver(asked)));
+    const { pages = [], generations = [] } = allocation ?? {};
     const { epoch, lengths } = allocate;
     const commit = { v: PROTOCOL_VERSION, request, epoch, batch: 0, part: 0, pages, generations, lengths } as const;
     const committed = agent.message('commit', commit);

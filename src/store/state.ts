@@ -120,6 +120,8 @@ export class StoreState {
       state,
       totalChunks,
       admitted: false,
+      held: false,
+      unit: [],
       queued: false,
       refused: undefined,
       reserved: 0,
@@ -136,6 +138,7 @@ export class StoreState {
       expiresAtMs: this.nowMs + this.options.leaseMs,
       endedAtMs: this.nowMs,
     };
+    holder.unit = [holder];
     this.holders.set(holder.name, holder);
     return holder;
   }

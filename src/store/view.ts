@@ -100,6 +100,13 @@ export class StoreView {
     return { charge: chargeOf(holder), available, total: pages.total, before };
   }
 
+  /** What became of a batch of an arriving request. */
+  batch(name: string, batch: number): 'unknown' | 'queued' | 'allocated' {
+    const known = this.#state.holders.get(name)?.batches.get(batch);
+    if (known === undefined) return 'unknown';
+    return known.allocation === null ? 'queued' : 'allocated';
+  }
+
   holder(name: string): HolderView | undefined {
     const holder = this.#state.holders.get(name);
     return holder === undefined ? undefined : viewOf(holder);

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { Allocations } from '../../src/actors/receiving/allocations.js';
 
 const holder = { request: 'r', epoch: '00000000000000aa' };
-const reply = { pages: [], generations: [], alreadySent: [], joined: [] };
+const reply = {};
+const other = { allocation: { grant: 'g', pages: [1], generations: [1], alreadySent: [], joined: [] } };
 
 test('an answered batch is forgotten: a later refusal does not reach it', async () => {
   const allocations = new Allocations();
-  const answers = [0, 1].map((batch) => allocations.add(holder, batch, 'g'));
-  allocations.settle(holder, 0, 'g', reply);
-  allocations.settle(holder, 0, 'g', { ...reply, pages: [1] });
+  const answers = [0, 1].map((batch) => allocations.add(holder, batch));
+  expect([reply, other].map((answer) => allocations.settle(holder, 0, answer))).toEqual([true, false]);
   allocations.refuseAll(holder, new Error('ended'));
   allocations.close(new Error('closed'));
   expect(await Promise.allSettled(answers)).toEqual([
@@ -19,14 +19,7 @@ test('an answered batch is forgotten: a later refusal does not reach it', async 
 
 test('the agent closes → every open batch is refused', async () => {
   const allocations = new Allocations();
-  const answer = allocations.add(holder, 0, 'g');
+  const answer = allocations.add(holder, 0);
   allocations.close(new Error('closed'));
   await expect(answer).rejects.toThrow('closed');
-});
-
-test('pages bound to another remote key than the sender named → it must ask again', async () => {
-  const allocations = new Allocations();
-  const answer = allocations.add(holder, 0, 'older');
-  allocations.settle(holder, 0, 'newer', reply);
-  await expect(answer).rejects.toMatchObject({ code: 'stale_grant', field: 'grant' });
 });

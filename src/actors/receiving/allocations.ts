@@ -1,12 +1,9 @@
-/** Answers to `allocate` that the store still owes: a batch may wait for pages. */
+/** Answers to `allocate` that the store still owes: its effects may come in a later turn. */
 import type { Body } from '../../protocol/body.js';
-import { KvferryError } from '../../protocol/errors.js';
 import type { AllocateReply } from '../../protocol/peer-messages.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 
 interface Pending {
-  /** The remote key that the sender had when it asked. */
-  readonly grant: string;
   resolve(reply: Body<AllocateReply>): void;
   reject(error: unknown): void;
 }
@@ -15,20 +12,19 @@ export class Allocations {
   /** By the holder's name and the number of the batch. */
   readonly #pending = new Map<string, Map<number, Pending>>();
 
-  /** Resolves when the batch has its pages. A repeated message replaces the one before it, which is never answered. */
-  add(holder: HolderId, batch: number, grant: string): Promise<Body<AllocateReply>> {
+  /** Resolves when the batch has its pages, or waits for them. A repeated message replaces the one before it. */
+  add(holder: HolderId, batch: number): Promise<Body<AllocateReply>> {
     const name = nameOf(holder);
     const batches = this.#pending.get(name) ?? new Map<number, Pending>();
     this.#pending.set(name, batches);
-    return new Promise((resolve, reject) => batches.set(batch, { grant, resolve, reject }));
+    return new Promise((resolve, reject) => batches.set(batch, { resolve, reject }));
   }
 
-  /** The pages are bound to `grant`. A sender that asked under another remote key is refused, and asks again. */
-  settle(holder: HolderId, batch: number, grant: string, reply: Body<AllocateReply>): void {
+  /** Answers the message of this batch. False when none waits for an answer. */
+  settle(holder: HolderId, batch: number, reply: Body<AllocateReply>): boolean {
     const pending = this.#take(holder, batch);
-    if (pending?.grant === grant) pending.resolve(reply);
-    const message = `batch ${batch} of ${nameOf(holder)} has its pages under grant ${grant}: ask again under this grant`;
-    pending?.reject(new KvferryError('stale_grant', message, { field: 'grant' }));
+    pending?.resolve(reply);
+    return pending !== undefined;
   }
 
   refuse(holder: HolderId, batch: number, error: unknown): void {
