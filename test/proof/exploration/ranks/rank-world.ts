@@ -78,6 +78,8 @@ function stepsOf(state: RankState, configuration: RankConfiguration): RankStep[]
 function wordsOf(message: RankMessage): string {
   const name = nameOfRank(message);
   if (message.kind === 'report') return `the report of ${name} (${message.state})`;
+  if (message.kind === 'admit') return `the turn of ${name}`;
+  if (message.kind === 'prepare') return `the question whether ${name} is complete`;
   if (message.kind === 'verdict') return `the verdict for ${name} (${message.end})`;
   return `${message.kind} ${name}`;
 }
