@@ -131,3 +131,8 @@ export const rankConfigurations: Readonly<Record<string, RankConfiguration>> = {
   'ranks-two-arenas': { requests: ['x', 'y'], arenaOfRank: [0, 1], pagesPerArena: 1, budget: noFaults },
   'ranks-one-arena': { requests: ['x', 'y'], arenaOfRank: [0, 0], pagesPerArena: 2, budget: noFaults },
 };
+
+/** Explored with `--all` only. */
+export const longRankConfigurations: Readonly<Record<string, RankConfiguration>> = {
+  'ranks-three-arenas': { requests: ['x', 'y'], arenaOfRank: [2, 0, 1], pagesPerArena: 1, budget: noFaults },
+};
