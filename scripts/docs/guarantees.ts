@@ -200,7 +200,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise:
       'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
     why: 'Otherwise a router would wait for ever, or act on two different ends.',
-    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/env/presence.ts'],
+    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/confirm-end.ts'],
   },
   {
     number: 'P13',
@@ -245,6 +245,13 @@ export const failureGuarantees: readonly Guarantee[] = [
       'A peer is declared dead only after silence that is not the agent’s own; what was refused meanwhile is repeated.',
     why: 'Otherwise an outage of NATS that hurts no agent would end requests, some of them twice.',
     keptBy: ['machines/peer.ts', 'machines/line.ts', 'src/actors/living', 'src/actors/peers/peer-call.ts'],
+  },
+  {
+    number: 'P22',
+    promise:
+      'The ranks of a request are admitted in one order over all arenas. A request is announced ready only after every rank has confirmed that it is there.',
+    why: 'Otherwise two requests would each hold on one rank the pages that the other one waits for, and ready could be announced for a rank that is dead.',
+    keptBy: ['machines/turns.ts', 'machines/group.ts', 'machines/rank.ts', 'src/store/commands/admit-unit.ts'],
   },
   {
     number: 'P23',
@@ -356,6 +363,11 @@ export const scenarios: readonly Scenario[] = [
     number: 'T20',
     situation: 'A NATS server stands still, a route between two servers is down, or an agent is away from NATS.',
     result: 'Every request becomes ready, once.',
+  },
+  {
+    number: 'T21',
+    situation: 'Two requests over two ranks arrive in opposite order, and each arena has room for one and a half.',
+    result: 'Both are ready, one after the other.',
   },
   {
     number: 'T22',

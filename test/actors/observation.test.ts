@@ -61,8 +61,7 @@ describe('journal', () => {
       'ingest running.waiting > running.receiving',
       'in allocate',
       'store committed 2: k0 k1 at 0 1',
-      'ingest running.receiving > deciding',
-      'ingest deciding > ready',
+      'ingest running.receiving > ready',
       'store ended 2: ',
       'out event.ready',
       'out ended',
@@ -245,8 +244,8 @@ describe('explain', () => {
     expect(atSender.explanations[0]).toMatchObject({
       side: 'sender',
       state: 'running.open',
-      waiting: { gate: 'receiver', text: 'a connection to decode-0 and its reply to allocate' },
-      summary: expect.stringContaining('batch 0 is allocating'),
+      waiting: { gate: 'admission', text: 'free pages of decode-0 for its chunks' },
+      summary: expect.stringContaining('batch 0 is queued'),
     });
   });
 

@@ -106,6 +106,8 @@ const right = {
     bytes: 10,
     timeoutMs: 1000,
   },
+  admit: { v: 1, request: 'r1', epochs: [epoch] },
+  prepare: { v: 1, request: 'r1', epoch },
   verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },

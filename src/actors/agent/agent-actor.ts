@@ -215,8 +215,12 @@ export class Agent {
   async close(): Promise<void> {
     const { control, fabric, clock, logger, options } = this.#env;
     try {
-      // Receivers must still learn of requests that were given up just now.
-      if (this.#sender !== undefined) await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
+      // The peers must still learn of requests that were given up just now, or agree to their ends.
+      const settled = Promise.all([this.#sender?.idle(), this.#receiver?.decided()]);
+      await atMost(clock, options.writeDrainTimeoutMs, settled);
+      // The last heartbeat proves that this agent announces nothing any more.
+      this.#sender?.mute();
+      this.#receiver?.close();
       this.#living.line.beat(true);
       this.#work.stop();
       this.#living.stop();
@@ -224,7 +228,6 @@ export class Agent {
       this.#giveUpName();
       this.#process?.close();
       await this.#sender?.close();
-      this.#receiver?.close();
       await fabric.close();
       await control.close();
     } catch (error) {

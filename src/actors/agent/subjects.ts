@@ -50,6 +50,7 @@ const peerMessages: Table<typeof peerSchemas> = {
   yield: { by: 'agent', handle: (parts) => ({ yielded: parts.yieldName() }) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
+  allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
   joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
   ended: { by: 'sender', handle: (sender, notice) => sender.ended(notice) },
   connect: { by: 'receiver', handle: (receiver, request) => receiver.connect(request) },
@@ -59,6 +60,8 @@ const peerMessages: Table<typeof peerSchemas> = {
   drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
   inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
   report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
+  admit: { by: 'receiver', handle: (receiver, request) => receiver.admit(request) },
+  prepare: { by: 'receiver', handle: (receiver, request) => receiver.prepare(request) },
   verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
 };
 
@@ -89,8 +92,8 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
 }
 
 /** An agent with both sides may send a request, receive it, or lead its ranks. */
-function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): { end?: End } {
-  const answer = sender?.cancel(request) ?? receiver?.cancel(request);
+async function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): Promise<{ end?: End }> {
+  const answer = sender?.cancel(request) ?? (await receiver?.cancel(request));
   if (answer !== undefined) return answer;
   throw unknownRequest(request.request);
 }

@@ -108,11 +108,7 @@ export class ReceiverPeer implements Peer {
 
   /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */
   broken(broken: Connection): void {
-    if (this.#connection === broken) this.breakConnection();
-  }
-
-  /** Replaces the current connection, so that the receiver fences it. */
-  breakConnection(): void {
+    if (this.#connection !== broken) return;
     tell(this.#actor, { type: 'connection.broken' });
   }
 

@@ -33,8 +33,6 @@ export class SenderPeer implements Peer {
   #connection = 0;
   /** Grants and revocations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** Absences of this agent when the sender last proved that it had not declared this agent dead. */
-  #absences: number;
 
   constructor(
     env: AgentEnv,
@@ -45,7 +43,6 @@ export class SenderPeer implements Peer {
     this.#listener = listener;
     this.agent = sender.agent;
     this.epoch = sender.epoch;
-    this.#absences = env.presence.absencesBefore;
     this.liveness = env.living.watch(sender, ({ reason }) => this.lose(reason));
   }
 
@@ -67,7 +64,6 @@ export class SenderPeer implements Peer {
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
       this.#connection = connection;
-      this.#absences = this.#env.presence.absencesBefore;
       await this.#revoke();
       if (this.#lost !== undefined) throw fromFailure(this.#lost);
       const grant = await this.#env.fabric.grant(provider);
@@ -86,19 +82,6 @@ export class SenderPeer implements Peer {
         if (this.#grant?.id === grant) await this.#revoke();
       })
       .catch((error: unknown) => this.#notRevoked(error));
-  }
-
-  /**
-   * Absences of this agent when the sender last proved that it had not declared this agent dead. If there are more now, this
-   * agent must ask the sender before it announces an end (P12).
-   */
-  get absences(): number {
-    return this.#absences;
-  }
-
-  /** The sender has answered a question that was asked after so many absences of this agent. */
-  proven(absences: number): void {
-    this.#absences = Math.max(this.#absences, absences);
   }
 
   row(): PeerRow {
