@@ -35,6 +35,8 @@ const shares = {
 const kinds = Object.keys(shares) as FaultPlan['kind'][];
 /** More than any window can strike. */
 const MESSAGES_MAX = 100_000;
+/** Share of the faults of messages that strike answers only. */
+const ANSWERS = 0.35;
 const CALM = 0.1;
 const FEW = 0.2;
 const FEW_MAX = 2;
@@ -95,11 +97,21 @@ function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan
     case 'writeLate': {
       const [rate, most] = [random.pick([0.1, 0.5, 1]), random.integer(1, 8)];
       const sender = only === null ? null : oneOf('prefill');
-      return { kind, fromMs, untilMs: MENDED_MS, rate, most, salt: random.integer(0, 2 ** 31), only: sender };
+      return {
+        kind,
+        fromMs,
+        untilMs: MENDED_MS,
+        rate,
+        most,
+        salt: random.integer(0, 2 ** 31),
+        only: sender,
+        answers: false,
+      };
     }
     default: {
       const [rate, most] = [random.pick([0.02, 0.1, 0.3, 1]), MESSAGES_MAX];
-      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only };
+      const answers = random.chance(ANSWERS);
+      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only, answers };
     }
   }
 }

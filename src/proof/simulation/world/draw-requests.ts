@@ -4,6 +4,8 @@ import type { AgentPlan, RequestPlan } from './scenario.js';
 import { ACTIVE_MS, REQUEST_MS_MAX } from './timing.js';
 
 const PREFIXES = 3;
+/** Share of the prompts that begin with the first prefix, whatever they draw. */
+const FAVOURITE = 0.4;
 const PREFIX_CHUNKS = 4;
 const OWN_KEYS = 12;
 export const LAST_REQUEST_MS = ACTIVE_MS - 1000;
@@ -80,7 +82,7 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
     pauseMs: random.chance(0.15) ? random.integer(300, 1500) : random.integer(0, 40),
     timeoutMs: random.integer(from, to),
     staged: random.chance(0.25),
-    cancel: random.chance(0.15)
+    cancel: random.chance(0.2)
       ? { side: random.pick(['sender', 'receiver'] as const), afterMessages: random.integer(0, 24) }
       : null,
     use: random.pick(['reads', 'reads', 'reads', 'releases', 'never'] as const),
@@ -91,7 +93,7 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
 
 /** The keys of a prompt: a shared prefix and some keys of its own. A few prompts are too large for the arena. */
 function keysOf(random: Random, pages: number): string[] {
-  const prefix = random.integer(0, PREFIXES - 1);
+  const prefix = random.chance(FAVOURITE) ? 0 : random.integer(0, PREFIXES - 1);
   const shared = Array.from({ length: random.integer(0, PREFIX_CHUNKS) }, (_, chunk) => `p${prefix}.${chunk}`);
   const own = new Set<string>();
   const count = random.chance(0.03) ? pages + 1 : random.integer(0, 3);

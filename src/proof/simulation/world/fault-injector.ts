@@ -206,7 +206,7 @@ export class FaultInjector {
     let delayMs = this.#latency(from, to);
     const parted = [...this.#partitions].some((pair) => pair.includes(from) && pair.includes(to));
     if (parted) return { copies: 0, delayMs };
-    for (const { plan, random } of this.#striking(messageFaults, agentOf(from))) {
+    for (const { plan, random } of this.#striking(messageFaults, agentOf(from), envelope.kind === 'reply')) {
       switch (plan.kind) {
         case 'messageLost':
           copies = 0;
@@ -239,12 +239,12 @@ export class FaultInjector {
   }
 
   /** The windows of these kinds that are open now and whose fault strikes `agent` this time. */
-  #striking(kinds: readonly WindowPlan['kind'][], agent: string): OpenWindow[] {
+  #striking(kinds: readonly WindowPlan['kind'][], agent: string, isAnswer = true): OpenWindow[] {
     const { now } = this.#world;
     return this.#windows.filter((window) => {
-      const { kind, fromMs, untilMs, rate, only } = window.plan;
+      const { kind, fromMs, untilMs, rate, only, answers } = window.plan;
       const isOpen = window.left > 0 && now >= fromMs && now < untilMs && (only === null || only === agent);
-      if (!isOpen || !kinds.includes(kind) || !window.random.chance(rate)) return false;
+      if (!isOpen || !kinds.includes(kind) || (answers && !isAnswer) || !window.random.chance(rate)) return false;
       window.left -= 1;
       return true;
     });

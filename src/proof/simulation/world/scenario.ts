@@ -51,6 +51,8 @@ interface Window extends Span {
   readonly most: number;
   /** The only agent whose messages or writes are struck, or null for all. */
   readonly only: string | null;
+  /** Only answers are struck: what was asked for is done, and is asked for again. */
+  readonly answers: boolean;
 }
 
 export const messageFaults = ['messageLost', 'messageRepeated', 'messageDelayed', 'messageReordered'] as const;
