@@ -56,6 +56,29 @@ export function drawCrowd(random: Random, agents: readonly AgentPlan[], atMs: nu
   );
 }
 
+/**
+ * One request writes a few chunks and is cancelled; some others have joined it. Later ones need the pages that become free.
+ */
+export function drawHeirs(random: Random, agents: readonly AgentPlan[], atMs: number): RequestPlan[] {
+  const keys = ['h0', 'h1'].slice(0, random.integer(1, 2));
+  const plain = { unfinished: false, cancel: null, late: false, staged: false };
+  const plan = (index: number, laterMs: number, batches: readonly (readonly string[])[]): RequestPlan => {
+    const timeoutMs = random.integer(LONG_MS.from, LONG_MS.to);
+    return { ...requestPlan(random, index, agents, atMs + laterMs), ...plain, batches, timeoutMs };
+  };
+  const writer: RequestPlan = {
+    ...plan(0, 0, [keys]),
+    cancel: { side: random.pick(['sender', 'receiver'] as const), afterMessages: 1, delayMs: random.integer(1, 100) },
+  };
+  const heirs = Array.from({ length: random.integer(1, 3) }, (_, index) =>
+    plan(1 + index, random.integer(2, 12), random.chance(0.5) ? [keys] : [keys, [`o${index}`]]),
+  );
+  const later = Array.from({ length: random.integer(1, 5) }, (_, index) =>
+    plan(1 + heirs.length + index, random.integer(50, 1500), [[`l${index}`, `m${index}`]]),
+  );
+  return [writer, ...heirs, ...later];
+}
+
 /** Keys of one rank, so many that the ranks of one request take more than half of each arena. */
 function crowdKeys(
   request: string,
@@ -83,7 +106,11 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
     timeoutMs: random.integer(from, to),
     staged: random.chance(0.25),
     cancel: random.chance(0.2)
-      ? { side: random.pick(['sender', 'receiver'] as const), afterMessages: random.integer(0, 24) }
+      ? {
+          side: random.pick(['sender', 'receiver'] as const),
+          afterMessages: random.integer(0, 24),
+          delayMs: random.chance(0.5) ? 0 : random.integer(1, 200),
+        }
       : null,
     use: random.pick(['reads', 'reads', 'reads', 'releases', 'never'] as const),
     holdMs: random.integer(0, 300),
