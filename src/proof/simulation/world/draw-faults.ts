@@ -79,6 +79,7 @@ const heirShares = [
   'writeBroken',
   'writeSlow',
   'writeFailed',
+  'revokeSlow',
 ] as const;
 const HEIR = 0.3;
 const HEIR_MS = 150;
