@@ -27,6 +27,7 @@ export const ROOMS = {
   'src/actors/running': partOfAgent(['xstate', 'pino'], 'observing'),
   'src/actors/env': partOfAgent(['pino'], 'observing', 'running'),
   'src/actors/peers': partOfAgent(['xstate'], 'observing', 'running', 'env'),
+  'src/actors/living': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers'),
   'src/actors/ranks': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers'),
   'src/actors/sending': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),
   'src/actors/receiving': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),
@@ -42,7 +43,16 @@ export const ROOMS = {
   },
   'src/native': {
     rooms: BASE,
-    packages: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:process', 'node:url'],
+    packages: [
+      'node:buffer',
+      'node:fs',
+      'node:fs/promises',
+      'node:module',
+      'node:os',
+      'node:path',
+      'node:process',
+      'node:url',
+    ],
     why: 'it is an adapter of the fabric port',
   },
   'src/client': {

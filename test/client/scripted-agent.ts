@@ -42,7 +42,8 @@ export class ScriptedAgent implements ControlPort {
   }
 
   emitHeartbeat(agent: string, running: string): void {
-    const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, leaving: false };
+    const counted = { number: 1, ageMs: 0, draining: false, leaving: false };
+    const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, ...counted };
     this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
   }
 
@@ -66,8 +67,18 @@ export class ScriptedAgent implements ControlPort {
     this.setStatus = listener;
   }
 
+  reconnect = () => undefined;
   flush = async () => undefined;
   close = async () => undefined;
+}
+
+/** Lets an agent answer what belongs to a session: it is open, and executes every order. */
+export function answerSessions(agent: ScriptedAgent, running: () => string): void {
+  agent.answers.open = (body) => ({ epoch: running(), silentMs: (body as { silentMs: number }).silentMs, order: 0 });
+  agent.answers.renew = () => ({ epoch: running(), order: 0 });
+  agent.answers.barrier = () => ({ epoch: running(), barred: [] });
+  agent.answers.end = () => ({ epoch: running(), chunksInUse: 0 });
+  agent.answers.sources = () => ({ epoch: running(), batches: [] });
 }
 
 /** An error reply. */
@@ -87,7 +98,7 @@ export function described(running: string, agent = 'p'): object {
 
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
-  return { ...about, segments: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
+  return { ...about, segments: [], sessions: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
 }
 
 export function requestRow(running: string, more: object = {}): object {

@@ -37,6 +37,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  sessionsMax: z.number().default(256),
   journalEntries: z.number().default(0),
   auditIntervalMs: z.number().default(0),
   faultsAllowed: z.boolean().default(false),
@@ -80,7 +81,8 @@ export const answers = {
   arena: fabricOffer,
   grant: z.object({ id: z.string(), provider, token: z.string(), arenaBytes: z.number() }),
   revoke: z.undefined(),
-  attach: z.object({ bytes: z.number() }),
+  attach: z.object({ file: z.string().default(''), bytes: z.number() }),
+  identify: z.object({ file: z.string(), bytes: z.number() }).optional(),
   segment: z.undefined(),
   detach: z.undefined(),
   connect: z.object({ provider, detail: z.string() }),
@@ -121,6 +123,8 @@ export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('respond'), message: z.number(), body: z.string(), error: portError.optional() }),
   z.object({ out: z.literal('subscribe'), subject: z.string() }),
   z.object({ out: z.literal('unsubscribe'), subject: z.string() }),
+  /** The agent gives up its connection to NATS for another one. */
+  z.object({ out: z.literal('reconnect') }),
   /** With an error, the call threw it and gets no answer. */
   z.object({
     out: z.literal('ask'),

@@ -232,6 +232,10 @@ export class MemoryControl implements ControlPort {
     this.#listeners.push(listener);
   }
 
+  reconnect(): void {
+    // The network has no connections that can be replaced.
+  }
+
   async flush(): Promise<void> {
     this.#check('flush', '');
   }
