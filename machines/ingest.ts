@@ -2,7 +2,8 @@
  * Receiver side: what arrives for one request. The machine counts chunks and alone decides how the request ends. The store
  * keeps the pages. A message of the sender itself that completes the request is the sender's agreement. Before any other end
  * the machine asks the sender to agree (P12). Without an agreement the request ends `failed`. For one rank of several, the
- * agent that leads the ranks decides: a rank that has every byte, or that wants to end, waits for that decision (P17). `src/actors/receiving/ingest-actor.ts` provides its effects.
+ * agent that leads the ranks decides: a rank waits for its turn before it is admitted (P22); a rank that has every byte, or that
+ * wants to end, waits for that decision (P17). `src/actors/receiving/ingest-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -43,6 +44,10 @@ export interface IngestContext extends IngestInput {
 }
 
 export type IngestEvent =
+  /** One rank of several: its batch is recorded, and waits for the turn of the rank. */
+  | { type: 'batch.held' }
+  /** The batch waits for pages. */
+  | { type: 'batch.queued' }
   | {
       type: 'batch.allocated';
       batch: number;
@@ -74,6 +79,11 @@ const adopt = {
   type: 'adoptEnd',
   params: ({ event }: { event: { end: End; failure: Failure | null } }) => event,
 } as const;
+/** Counts the chunks of an allocated batch. */
+const count = {
+  type: 'countBatch',
+  params: ({ event }: { event: Extract<IngestEvent, { type: 'batch.allocated' }> }) => event,
+} as const;
 /** Takes the end that an event wishes. */
 const wish = {
   type: 'wish',
@@ -92,7 +102,11 @@ const endedElsewhere = [
 const effects = {
   /** Asks the sender to agree to the end; for one rank of several, asks how all ranks end. */
   decide: effect(),
-  /** Reports to the agent that leads the ranks that every byte has arrived. */
+  /** Reports to the agent that leads the ranks that this rank has come and waits for its turn. */
+  reportHeld: effect(),
+  /** Reports to that agent that the rank is admitted. */
+  reportAdmitted: effect(),
+  /** Reports to that agent that every byte has arrived. */
   reportComplete: effect(),
   /** The store keeps the end as a tombstone. Unless the end is ready, it takes back every lease. */
   recordEnd: effect(),
@@ -230,16 +244,26 @@ export const ingestMachine = setup({
         waiting: {
           meta: { waiting: { gate: 'admission', text: 'free pages for its chunks' } },
           on: {
-            'batch.allocated': {
-              target: 'receiving',
-              actions: { type: 'countBatch', params: ({ event }) => event },
-            },
+            'batch.held': 'held',
+            'batch.allocated': [
+              { guard: 'isOneOfRanks', target: 'receiving', actions: [count, 'reportAdmitted'] },
+              { target: 'receiving', actions: count },
+            ],
+          },
+        },
+        /** One rank of several: it takes no page before its turn. */
+        held: {
+          entry: 'reportHeld',
+          meta: { waiting: { gate: 'ranks', text: 'its turn: the other ranks to come or to be admitted' } },
+          on: {
+            'batch.queued': 'waiting',
+            'batch.allocated': { target: 'receiving', actions: [count, 'reportAdmitted'] },
           },
         },
         receiving: {
           meta: { waiting: whatIsMissing },
           on: {
-            'batch.allocated': { actions: { type: 'countBatch', params: ({ event }) => event } },
+            'batch.allocated': { actions: count },
             'chunks.handed-over': { actions: { type: 'countHandedOver', params: ({ event }) => event } },
             'chunks.ready': [
               {

@@ -29,14 +29,18 @@ const promises = {
     'targets were measured': targets.length >= 10,
     'no figure beyond its limit': targets.every(({ withinLimit }) => withinLimit),
   }),
-  chaos: ({ kills, requests, wrongBytes, lostPages, withoutEnd, zombieWritesRejected, limitsBroken }) => ({
-    'kills >= 60': kills >= 60,
-    'requests > 0': requests > 0,
-    'wrongBytes == 0': wrongBytes === 0,
-    'lostPages == 0': lostPages === 0,
-    'withoutEnd == 0': withoutEnd === 0,
-    'zombieWritesRejected >= 5': zombieWritesRejected >= 5,
-    'no limit broken': limitsBroken.length === 0,
+  chaos: (summary) => ({
+    'kills >= 60': summary.kills >= 60,
+    'requests > 0': summary.requests > 0,
+    'wrongBytes == 0': summary.wrongBytes === 0,
+    'lostPages == 0': summary.lostPages === 0,
+    'withoutEnd == 0': summary.withoutEnd === 0,
+    'twoEnds == 0': summary.twoEnds === 0,
+    'natsCuts > 0': summary.natsCuts > 0,
+    'natsFreezes > 0': summary.natsFreezes > 0,
+    'clockSteps > 0': summary.clockSteps > 0,
+    'zombieWritesRejected >= 5': summary.zombieWritesRejected >= 5,
+    'no limit broken': summary.limitsBroken.length === 0,
   }),
 };
 

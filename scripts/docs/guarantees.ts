@@ -234,6 +234,13 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['machines/group.ts', 'src/actors/ranks/groups.ts', 'src/actors/ranks/rank-link.ts'],
   },
   {
+    number: 'P22',
+    promise:
+      'The ranks of a request are admitted in one order over all arenas. A request is announced ready only after every rank has confirmed that it is there.',
+    why: 'Otherwise two requests would each hold on one rank the pages that the other one waits for, and ready could be announced for a rank that is dead.',
+    keptBy: ['machines/turns.ts', 'machines/group.ts', 'machines/rank.ts', 'src/store/commands/admit-unit.ts'],
+  },
+  {
     number: 'P18',
     promise: 'Tests run the shipped code and replace only its ports: network, memory writes and clock.',
     why: 'Otherwise the tests would check a copy instead of the program.',
@@ -325,5 +332,10 @@ export const scenarios: readonly Scenario[] = [
     number: 'T16',
     situation: 'Every page carries a pattern made from its key and request, at full memory pressure.',
     result: 'No byte differs, however long the test runs.',
+  },
+  {
+    number: 'T21',
+    situation: 'Two requests over two ranks arrive in opposite order, and each arena has room for one and a half.',
+    result: 'Both are ready, one after the other.',
   },
 ];

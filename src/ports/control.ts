@@ -42,7 +42,10 @@ export interface ControlPort {
   onStatus(listener: (status: ControlStatus) => void): void;
   /** Gives up the connection, which seems to carry no messages, and opens another one. `onStatus` reports both. */
   reconnect(): void;
-  /** Resolves when the server has received every message and subscription so far. */
+  /**
+   * Resolves when the server has received every message and subscription so far. Rejects `subscription_refused` while NATS
+   * refuses one of them. The port makes it again at intervals and is `disconnected` meanwhile.
+   */
   flush(): Promise<void>;
   /** Sends the queued messages, then closes. Idempotent. */
   close(): Promise<void>;

@@ -22,7 +22,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { BATCHES_PER_REQUEST_MAX, KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX } from './limits.js';
+import { BATCHES_PER_REQUEST_MAX, KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -37,6 +37,16 @@ const completedEnd = end.optional().describe('The recorded end. Present if this 
 
 /** Agent → agent: asks whether this process lives. Any answer shows that it does. */
 const pingRequest = z.strictObject({ v: version });
+
+/** New process → draining process of the same name: asks it to serve the name no longer. */
+const yieldRequest = z.strictObject({ v: version, epoch: epoch.describe('Epoch of the new process.') });
+const yieldReply = ok.extend({
+  yielded: z
+    .boolean()
+    .describe(
+      'Whether it has unsubscribed from the name. False while it runs, or while engines still read or release its pages.',
+    ),
+});
 
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
@@ -192,9 +202,9 @@ const reportRequest = z.strictObject({
       'Decode agent of this rank, to which the lead sends the end. Absent when that agent is lost and the prefill agent reports.',
     ),
   state: z
-    .enum(['running', 'complete', 'failed', 'cancelled', 'expired'])
+    .enum(['held', 'running', 'complete', 'failed', 'cancelled', 'expired'])
     .describe(
-      'State of the rank. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
+      'State of the rank. `held`: its first batch waits for the turn of the rank. `running`: it is admitted. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
     ),
   reason: failure.optional().describe('Present if `state` is `failed`, `cancelled` or `expired`.'),
   chunks: natural.describe('Number of chunks of this rank so far.'),
@@ -204,9 +214,29 @@ const reportRequest = z.strictObject({
   timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;
+const rankEpochs = z.array(epoch).min(1).max(RANKS_MAX);
 const reportReply = ok.extend({
+  turn: rankEpochs
+    .optional()
+    .describe(
+      'Present when it is the turn of this rank: epochs of the prefill agents of the ranks at this decode agent, which it admits together.',
+    ),
   end: end.optional().describe('End of the whole request. Absent while it is in progress.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+});
+
+/** Decode agent of rank 0 → decode agent of other ranks: it is their turn, and they may be admitted together. */
+const admitRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epochs: rankEpochs.describe('Epochs of the prefill agents of the ranks at this decode agent.'),
+});
+
+/** Decode agent of rank 0 → decode agent of another rank, before `ready`: is the rank complete, and waits for the end? */
+const prepareRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
 });
 
 /** Decode agent of rank 0 → decode agent of another rank: the whole request has ended. */
@@ -247,6 +277,7 @@ const endedNotice = z.strictObject({
 
 export const peerSchemas = {
   ping: { request: pingRequest, reply: ok },
+  yield: { request: yieldRequest, reply: yieldReply },
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
   commit: { request: commitRequest, reply: commitReply },
@@ -256,6 +287,8 @@ export const peerSchemas = {
   handover: { request: handoverRequest, reply: handoverReply },
   confirm: { request: confirmRequest, reply: confirmReply },
   report: { request: reportRequest, reply: reportReply },
+  admit: { request: admitRequest, reply: ok },
+  prepare: { request: prepareRequest, reply: ok },
   verdict: { request: verdictRequest, reply: ok },
   allocated: { request: allocatedNotice, reply: ok },
   joined: { request: joinedNotice, reply: ok },
@@ -273,7 +306,7 @@ export const heartbeat = z.strictObject({
   role,
   heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
-  ageMs: natural.describe('How long the process has run, in milliseconds.'),
+  ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });

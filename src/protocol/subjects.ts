@@ -28,6 +28,7 @@ export type Operation = (typeof operations)[number];
 /** Operations that agents request from each other. */
 export const peerOperations = [
   'ping',
+  'yield',
   'connect',
   'allocate',
   'commit',
@@ -37,6 +38,8 @@ export const peerOperations = [
   'handover',
   'confirm',
   'report',
+  'admit',
+  'prepare',
   'verdict',
   'allocated',
   'joined',

@@ -6,12 +6,15 @@
  * The queue is in order of arrival. Two kinds of requests are looked at: the first of the queue, and those that have become
  * free of charge. A request whose sender has no valid remote key cannot write. It *steps aside* when it is looked at, so the
  * others do not wait for it. It has its turn back with the next remote key of its sender.
+ *
+ * The ranks of one request in this arena are a *unit*: they are admitted together (P22). The first of them stands in the queue
+ * for all. A rank whose turn has not come is `held`: it stands in no queue.
  */
 import type { Holder } from './records.js';
 
-/** New pages that the request would take if it were admitted now (P3): chunks that are already in the arena are free. */
-export function chargeOf({ totalChunks, waitingHeld }: Holder): number {
-  return totalChunks - waitingHeld;
+/** New pages that the unit would take if it were admitted now (P3): chunks that are already in the arena are free. */
+export function chargeOf({ unit }: Holder): number {
+  return unit.reduce((sum, { totalChunks, waitingHeld }) => sum + totalChunks - waitingHeld, 0);
 }
 
 /** The turn of a request that does not wait. */
@@ -40,43 +43,53 @@ export class Admission {
 
   /** The requests that wait, in order. Takes time in proportion to their number. */
   inOrder(): Holder[] {
-    return [...this.#waiting.values()].flatMap((holders) => [...holders]).sort((one, other) => one.turn - other.turn);
+    const waiting = new Set([...this.#waiting.values()].flatMap((holders) => [...holders]));
+    return [...waiting].sort((one, other) => one.turn - other.turn).flatMap(({ unit }) => unit);
   }
 
   /** How many requests wait before this one. Takes time in proportion to the number of those that wait. */
   before({ turn }: Holder): number {
-    let before = 0;
-    for (const holders of this.#waiting.values()) for (const holder of holders) if (holder.turn < turn) before += 1;
-    return before;
+    const before = new Set<Holder>();
+    for (const holders of this.#waiting.values()) {
+      for (const holder of holders) if (holder.turn < turn) before.add(holder);
+    }
+    return before.size;
   }
 
-  /** The request is the last of the queue from now on, unless it waits already. */
-  enqueue(holder: Holder): void {
-    if (holder.turn !== NO_TURN) return;
+  /** The unit is the last of the queue from now on, unless it waits already. */
+  enqueue({ unit, turn }: Holder): void {
+    if (turn !== NO_TURN) return;
+    const first = unit[0] as Holder;
     this.#lastTurn += 1;
-    holder.turn = this.#lastTurn;
     this.#count += 1;
-    const { epoch } = holder.id;
-    const others = this.#waiting.get(epoch);
-    if (others === undefined) this.#waiting.set(epoch, new Set([holder]));
-    else others.add(holder);
-    this.#line.add(holder);
-    this.recharged(holder);
+    for (const holder of unit) {
+      holder.turn = this.#lastTurn;
+      const { epoch } = holder.id;
+      const others = this.#waiting.get(epoch);
+      if (others === undefined) this.#waiting.set(epoch, new Set([first]));
+      else others.add(first);
+    }
+    this.#line.add(first);
+    this.recharged(first);
   }
 
-  withdraw(holder: Holder): void {
-    if (holder.turn === NO_TURN) return;
-    holder.turn = NO_TURN;
+  withdraw({ unit, turn }: Holder): void {
+    if (turn === NO_TURN) return;
+    const first = unit[0] as Holder;
     this.#count -= 1;
-    this.#stepAside(holder);
-    const { epoch } = holder.id;
-    const others = this.#waiting.get(epoch);
-    others?.delete(holder);
-    if (others?.size === 0) this.#waiting.delete(epoch);
+    this.#stepAside(first);
+    for (const holder of unit) {
+      holder.turn = NO_TURN;
+      const { epoch } = holder.id;
+      const others = this.#waiting.get(epoch);
+      others?.delete(first);
+      if (others?.size === 0) this.#waiting.delete(epoch);
+    }
   }
 
   /** The charge of a request that waits has changed. */
-  recharged(holder: Holder): void {
+  recharged({ unit }: Holder): void {
+    const holder = unit[0] as Holder;
     if (this.#line.has(holder) && chargeOf(holder) === 0) this.#freeOfCharge.add(holder);
     else this.#freeOfCharge.delete(holder);
   }
@@ -90,8 +103,8 @@ export class Admission {
   }
 
   /**
-   * The next request to admit: the first of the queue, if it fits into `pages`, or else one that needs no new page. It takes
-   * nothing from those before it. Requests that cannot write step aside.
+   * The first request of the next unit to admit: of the first in the queue, if it fits into `pages`, or else of one that needs
+   * no new page. It takes nothing from those before it. Requests that cannot write step aside.
    */
   next(pages: number, canWrite: (holder: Holder) => boolean): Holder | undefined {
     const head = this.#first(this.#line, canWrite);
@@ -111,7 +124,7 @@ export class Admission {
 
   #first(holders: ReadonlySet<Holder>, canWrite: (holder: Holder) => boolean): Holder | undefined {
     for (const holder of holders) {
-      if (canWrite(holder)) return holder;
+      if (holder.unit.every(canWrite)) return holder;
       this.#stepAside(holder);
     }
     return undefined;

@@ -42,6 +42,9 @@ function checkLeases(state: StoreState): string | undefined {
   let reserved = 0;
   for (const holder of holders.values()) {
     reserved += holder.reserved;
+    if (holder.held && (holder.reserved > 0 || holder.leases.size > 0)) {
+      return `${holder.name} has pages before its turn`;
+    }
     for (const [key, entry] of holder.leases) {
       const isMutual = contents.get(key) === entry && entry.holders.has(holder);
       if (!isMutual) return `${holder.name} has a lease on ${key}, but the entry does not list it`;

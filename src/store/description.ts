@@ -49,6 +49,8 @@ export interface HolderDescription {
   readonly state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   readonly admitted: boolean;
+  /** A rank whose turn has not come. */
+  readonly held: boolean;
   readonly refused: boolean;
   /** Pages promised to the request that none of its batches has asked for yet. */
   readonly reserved: number;
@@ -98,12 +100,13 @@ function describeEntry({ key, length, ready, place, holders, joiners }: Entry, r
 }
 
 function describeHolder(holder: Holder): HolderDescription {
-  const { name, state, totalChunks, admitted, reserved, drained, expiresAtMs } = holder;
+  const { name, state, totalChunks, admitted, held, reserved, drained, expiresAtMs } = holder;
   return {
     name,
     state,
     totalChunks,
     admitted,
+    held,
     reserved,
     drained,
     refused: holder.refused !== undefined,

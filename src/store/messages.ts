@@ -23,7 +23,11 @@ export type StoreCommand =
       readonly keys: readonly string[];
       /** Bytes of each chunk. */
       readonly lengths: readonly number[];
+      /** The request is one rank of several: it waits for its turn, outside the queue. */
+      readonly held?: boolean;
     }
+  /** It is the turn of these ranks of one request: they enter the queue, and are admitted together. */
+  | { readonly type: 'admit'; readonly holders: readonly HolderId[] }
   | {
       readonly type: 'commit';
       readonly holder: HolderId;
@@ -100,11 +104,20 @@ export type StoreEffect =
       readonly first: boolean;
     }
   /**
-   * The batch waits: its request needs `charge` new pages before it is admitted, or its sender has no valid remote key.
-   * Every batch that waits gets this answer, also a repeated one.
+   * The batch waits: its request needs `charge` new pages before it is admitted, or its sender has no valid remote key. `held`:
+   * it waits for the turn of its rank first. Every batch that waits gets this answer, also a repeated one.
    */
-  | { readonly type: 'queued'; readonly holder: HolderId; readonly batch: number; readonly charge: number }
-  /** A key of the waiting batch has since entered the arena with another length: the request fails. */
+  | {
+      readonly type: 'queued';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly charge: number;
+      readonly held: boolean;
+    }
+  /**
+   * The request fails: a key of the waiting batch has since entered the arena with another length, or the ranks that are
+   * admitted together can never fit.
+   */
   | { readonly type: 'refused'; readonly holder: HolderId; readonly batch: number; readonly reason: Failure }
   /** Chunks of this batch became ready: `written` by its own request, `joined` by another one. */
   | {

@@ -63,6 +63,10 @@ export interface Holder {
   state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   admitted: boolean;
+  /** The request is a rank whose turn has not come: it waits outside the queue. */
+  held: boolean;
+  /** The requests that are admitted together with this one, itself included: the ranks of one request that had their turn. */
+  unit: readonly Holder[];
   /** The request had to wait for admission. */
   queued: boolean;
   /** Why the request will never be admitted. */

@@ -109,6 +109,8 @@ export class StoreState {
       state,
       totalChunks,
       admitted: false,
+      held: false,
+      unit: [],
       queued: false,
       refused: undefined,
       reserved: 0,
@@ -125,6 +127,7 @@ export class StoreState {
       expiresAtMs: this.nowMs + this.options.leaseMs,
       endedAtMs: this.nowMs,
     };
+    holder.unit = [holder];
     this.holders.set(holder.name, holder);
     return holder;
   }

@@ -18,6 +18,7 @@
 import type { PageCounts } from '../protocol/fields.js';
 import { brokenInvariant, checkCounts, checkOwners } from './checks.js';
 import { acquire } from './commands/acquire.js';
+import { admitUnit } from './commands/admit-unit.js';
 import { allocate } from './commands/allocate.js';
 import { commit } from './commands/commit.js';
 import { drained } from './commands/drained.js';
@@ -53,6 +54,7 @@ const commands: Commands = {
   grant,
   fence,
   allocate,
+  admit: admitUnit,
   commit,
   decline,
   end: endRequest,

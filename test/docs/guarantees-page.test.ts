@@ -23,7 +23,9 @@ describe('docs/guarantees.md', () => {
     expect(entries.map(({ number }) => number)).toEqual([
       ...numbered('S', 16),
       ...numbered('P', 18),
+      'P22',
       ...numbered('T', 16),
+      'T21',
     ]);
   });
 

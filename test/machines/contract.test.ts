@@ -18,6 +18,7 @@ import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
 import { type LineEvent, lineMachine } from '../../machines/line.js';
 import { type PageEvent, pageMachine } from '../../machines/page.js';
 import { type PeerEvent, peerMachine } from '../../machines/peer.js';
+import { type RankEvent, rankMachine } from '../../machines/rank.js';
 import { type RequestEvent, requestMachine } from '../../machines/request.js';
 import { type TransferEvent, transferMachine } from '../../machines/transfer.js';
 import { failure, stateOf } from './support.js';
@@ -101,6 +102,8 @@ const ingestSamples: Samples<IngestEvent> = {
     { type: 'chunks.ready', batch: 0, written: 1, joined: 0, own: true },
     { type: 'chunks.ready', batch: 0, written: 0, joined: 1, own: false },
   ],
+  'batch.held': [{ type: 'batch.held' }],
+  'batch.queued': [{ type: 'batch.queued' }],
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
   'ingest.abort': [{ type: 'ingest.abort', failure }],
@@ -114,17 +117,39 @@ const ingestSamples: Samples<IngestEvent> = {
 };
 
 const groupSamples: Samples<GroupEvent> = {
+  'rank.came': [
+    { type: 'rank.came', rank: 0 },
+    { type: 'rank.came', rank: 1 },
+  ],
+  'rank.admitted': [{ type: 'rank.admitted', rank: 0 }],
   'rank.completed': [
     { type: 'rank.completed', rank: 0 },
     { type: 'rank.completed', rank: 1 },
   ],
   'rank.failed': [{ type: 'rank.failed', rank: 1, end: 'failed', failure }],
   'group.end': [{ type: 'group.end', end: 'cancelled', failure }],
-  'ranks.doubted': [{ type: 'ranks.doubted', ranks: [1] }],
+  'ranks.prepared': [{ type: 'ranks.prepared' }],
   'ranks.told': [{ type: 'ranks.told' }],
   'end.certain': [{ type: 'end.certain' }],
   'end.refused': [{ type: 'end.refused', failure }],
   'end.announced': [{ type: 'end.announced', end: 'failed', failure }],
+};
+
+const rankSamples: Samples<RankEvent> = {
+  'rank.changed': [
+    { type: 'rank.changed', state: 'complete', reason: null },
+    { type: 'rank.changed', state: 'cancelled', reason: failure },
+  ],
+  'rank.prepared': [{ type: 'rank.prepared' }],
+  'rank.close': [{ type: 'rank.close' }],
+  'report.ended': [{ type: 'report.ended' }],
+  'turn.given': [{ type: 'turn.given', epochs: ['e'] }],
+  'end.decided': [{ type: 'end.decided', end: 'ready', failure: null }],
+  'lead.refused': [{ type: 'lead.refused', failure }],
+  'lead.lost': [
+    { type: 'lead.lost', failure, proven: false },
+    { type: 'lead.lost', failure, proven: true },
+  ],
 };
 
 const peerSamples: Samples<PeerEvent> = {
@@ -171,8 +196,10 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
 const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
 const write = ['write.delivered', 'write.failed'];
 const commit = ['commit.accepted', 'commit.failed'];
+const waits = ['batch.held', 'batch.queued'];
 const agreement = ['end.agreed', 'end.refused'];
 const decision = ['end.announced', 'end.certain', 'end.refused'];
+const progress = ['rank.admitted', 'rank.came', 'rank.completed'];
 const abort = ['abort.acknowledged', 'abort.unreachable', 'end.certain'];
 const cancelled = ["the request's deadline", { type: 'transfer.cancel', failure }] as const;
 const transfersEnd = { type: 'transfer.aborted', batch: 0, failure, drained: false, unanswered: true };
@@ -241,14 +268,23 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
-      'running.receiving': ['leases.ended', ...agreement],
-      'running.gathering': ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
-      deciding: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
-      ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'end.announced', ...agreement],
+      'running.waiting': ['batch.queued', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.held': ['batch.held', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.receiving': [...waits, 'leases.ended', ...agreement],
+      'running.gathering': [
+        ...waits,
+        'batch.allocated',
+        'chunks.ready',
+        'chunks.handed-over',
+        'leases.ended',
+        ...agreement,
+      ],
+      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
+      ready: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'end.announced', ...agreement],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
+      'running.held': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.receiving': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.gathering': ['itself', after(ingestMachine, 'deadline', 'running')],
       deciding: ["the answer of the sender or of the ranks' lead, or its loss", { type: 'end.agreed' } as EventObject],
@@ -257,17 +293,35 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   group: {
     machine: groupMachine,
-    input: { request: 'r', size: 2, timeoutMs: 1000 },
+    input: { request: 'r', receivers: ['d0', 'd1'], timeoutMs: 1000 },
     samples: groupSamples,
     dropped: {
-      'open.collecting': ['ranks.doubted', 'ranks.told', ...decision],
-      'open.deciding': ['rank.completed', 'ranks.told'],
-      telling: ['rank.completed', 'rank.failed', 'ranks.doubted', ...decision],
+      'open.collecting': ['ranks.prepared', 'ranks.told', ...decision],
+      'open.preparing': [...progress, 'ranks.told', ...decision],
+      'open.deciding': [...progress, 'ranks.prepared', 'ranks.told'],
+      telling: [...progress, 'rank.failed', 'ranks.prepared', ...decision],
     },
     ways: {
       'open.collecting': ['itself', after(groupMachine, 'deadline', 'open')],
+      'open.preparing': ['itself', after(groupMachine, 'deadline', 'open')],
       'open.deciding': ["the sender's answer, or its loss", { type: 'end.certain' } as EventObject],
       telling: ["the ranks' answers, or their loss", { type: 'ranks.told' } as EventObject],
+    },
+  },
+  rank: {
+    machine: rankMachine,
+    input: { timeoutMs: 1000, intervalMs: 100 },
+    samples: rankSamples,
+    possible: ({ asking = 0 }, { type }) =>
+      type === 'rank.changed' ? asking < 2 : !type.startsWith('report.') || asking > 0,
+    dropped: {
+      idle: ['lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
+      'live.alone': ['lead.lost', 'turn.given'],
+    },
+    ways: {
+      idle: ['itself', after(rankMachine, 'deadline', 'idle')],
+      'live.following': ["the lead's answer, or its loss", { type: 'lead.lost', failure, proven: true } as EventObject],
+      'live.alone': ['itself', after(rankMachine, 'deadline', 'live')],
     },
   },
   peer: {

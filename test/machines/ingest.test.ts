@@ -248,11 +248,27 @@ describe('one rank of several', () => {
   test('P17: it has every byte: it says so, and waits for the word of the lead', () => {
     const walk = arrived();
     expect(walk.state).toBe('running.gathering');
-    expect(walk.take()).toEqual([['reportComplete']]);
+    expect(walk.take()).toEqual([['reportAdmitted'], ['reportComplete']]);
     walk.send({ type: 'end.announced', end: 'ready', failure: null });
     expect(walk.state).toBe('ready');
     expect(walk.take()).toEqual(ended);
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, announcedElsewhere: true });
+  });
+
+  test('P22: it is held until its turn, and then waits for pages', () => {
+    const walk = rank().send({ type: 'batch.held' });
+    expect(walk.state).toBe('running.held');
+    walk.send({ type: 'batch.queued' });
+    expect(walk.state).toBe('running.waiting');
+    walk.send(allocated(0, true, { written: 4 }));
+    expect(walk.state).toBe('running.receiving');
+    expect(walk.take()).toEqual([['reportHeld'], ['reportAdmitted']]);
+  });
+
+  test('P22: it is admitted at once when its turn comes', () => {
+    const walk = rank().send({ type: 'batch.held' }, { type: 'batch.held' }, allocated(0, true, { written: 4 }));
+    expect(walk.state).toBe('running.receiving');
+    expect(walk.take()).toEqual([['reportHeld'], ['reportAdmitted']]);
   });
 
   test.each(['failed', 'cancelled', 'expired'] as const)('P17: it is complete, and the whole is %s', (how) => {

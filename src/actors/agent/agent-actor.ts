@@ -9,6 +9,7 @@ import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
 import { type AgentEnv, makeEnv } from '../env/agent-env.js';
 import type { AgentOptions } from '../env/agent-options.js';
@@ -22,9 +23,10 @@ import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
+import { Name } from './name.js';
 import { RepeatedWork } from './repeated-work.js';
 import { status } from './status.js';
-import { serveSubjects } from './subjects.js';
+import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
@@ -62,12 +64,17 @@ export class Agent {
   readonly epoch: string;
   readonly #env: AgentEnv;
   readonly #living: LivingAgents;
+  readonly #name: Name;
   readonly #parts: AgentParts;
   readonly #actor: Actor<typeof agentMachine>;
   readonly #sender: Sender | undefined;
   readonly #receiver: Receiver | undefined;
   readonly #audit: AuditPublisher | undefined;
-  readonly #subscriptions: ControlSubscription[] = [];
+  /** What engines, routers and operators send to the name comes by these. */
+  readonly #named: ControlSubscription[] = [];
+  #process: ControlSubscription | undefined;
+  /** Nothing arrives any more, and no engine reads or releases pages. */
+  #isReceiverIdle = false;
   readonly #work: RepeatedWork;
   #resolveEnded: (how: AgentEnd) => void = () => undefined;
   /** Resolves when the agent has stopped. */
@@ -90,9 +97,12 @@ export class Agent {
     const sender = role === 'decode' ? undefined : new Sender(env);
     const receiver = role === 'prefill' ? undefined : new Receiver(env);
     this.#env = env;
+    this.#name = new Name(env, { taken: fence });
+    this.#living.onTwin((beat) => this.#noticeTwin(beat));
     this.#sender = sender;
     this.#receiver = receiver;
-    this.#parts = { env, version, startedMs, sender, receiver, state: () => this.state };
+    const yieldName = () => this.#yieldName();
+    this.#parts = { env, version, startedMs, sender, receiver, state: () => this.state, yieldName };
     this.#work = new RepeatedWork(clock);
     this.#audit = options.auditIntervalMs > 0 ? this.#makeAudit() : undefined;
     const input = { drainTimeoutMs: options.shutdownTimeoutMs, closeTimeoutMs: this.#closeTimeoutMs };
@@ -108,10 +118,12 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
+      await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
       this.#living.line.subscribe();
-      this.#subscriptions.push(...serveSubjects(this.#parts));
+      this.#process = serveProcess(this.#parts);
+      this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();
     } catch (error) {
       await this.stop();
@@ -135,6 +147,11 @@ export class Agent {
   /** Reports every event of the agent when it happens. */
   get journal(): Pick<Journal, 'onEvent'> {
     return this.#env.journal;
+  }
+
+  /** Reports when the agent is cut off from NATS, and when no longer. */
+  onLine(listener: (isUp: boolean) => void): void {
+    this.#living.onLine(listener);
   }
 
   get state(): DescribeReply['state'] {
@@ -171,7 +188,11 @@ export class Agent {
     this.#living.line.drain();
     this.#sender?.stopAccepting();
     this.#receiver?.stopAccepting();
-    await Promise.all([this.#sender?.idle(), this.#receiver?.idle()]);
+    const received = this.#receiver?.idle() ?? Promise.resolve();
+    void received.then(() => {
+      this.#isReceiverIdle = true;
+    });
+    await Promise.all([this.#sender?.idle(), received]);
     this.#actor.send({ type: 'agent.idle' });
   }
 
@@ -204,7 +225,8 @@ export class Agent {
       this.#work.stop();
       this.#living.stop();
       this.#audit?.publish();
-      for (const subscription of this.#subscriptions) subscription.close();
+      this.#giveUpName();
+      this.#process?.close();
       await this.#sender?.close();
       await fabric.close();
       await control.close();
@@ -232,6 +254,24 @@ export class Agent {
     return new AuditPublisher({ agent, epoch, clock, journal }, (event) =>
       publishEvent(this.#env, subjects.audit(agent), event),
     );
+  }
+
+  /** A draining agent gives its name up as soon as no engine needs it to read or release pages. */
+  #yieldName(): boolean {
+    if (this.state === 'fencing' || (this.state === 'draining' && this.#isReceiverIdle)) this.#giveUpName();
+    return this.#named.length === 0;
+  }
+
+  #giveUpName(): void {
+    for (const subscription of this.#named.splice(0)) subscription.close();
+  }
+
+  #noticeTwin(beat: Heartbeat): void {
+    if (this.state !== 'running') return;
+    const { ageMs } = this.#living.line;
+    this.#name.noticed(beat, ageMs).catch((error: unknown) => {
+      this.#env.logger.error({ err: error }, 'cannot tell whether another process has this name');
+    });
   }
 
   #stopped(): void {

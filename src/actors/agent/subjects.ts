@@ -47,6 +47,7 @@ const operations: Table<typeof operationSchemas> = {
 /** From other agents. */
 const peerMessages: Table<typeof peerSchemas> = {
   ping: { by: 'agent', handle: () => ({}) },
+  yield: { by: 'agent', handle: (parts) => ({ yielded: parts.yieldName() }) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
   allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
@@ -59,18 +60,24 @@ const peerMessages: Table<typeof peerSchemas> = {
   drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
   inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
   report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
+  admit: { by: 'receiver', handle: (receiver, request) => receiver.admit(request) },
+  prepare: { by: 'receiver', handle: (receiver, request) => receiver.prepare(request) },
   verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
 };
 
-/** Subscribes to every subject of the agent. The caller closes the subscriptions. */
-export function serveSubjects(parts: AgentParts): ControlSubscription[] {
+/** Subscribes to what engines, routers and operators send to the name. The caller closes the subscriptions. */
+export function serveName(parts: AgentParts): ControlSubscription[] {
   const { env } = parts;
-  const { agent } = env.options;
   return [
-    serve(env, subjects.operations(agent), operationSchemas, handlersOf(operations, parts)),
-    serve(env, subjects.peers(agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts)),
+    serve(env, subjects.operations(env.options.agent), operationSchemas, handlersOf(operations, parts)),
     serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
   ];
+}
+
+/** Subscribes to what other agents send to this process. The caller closes the subscription. */
+export function serveProcess(parts: AgentParts): ControlSubscription {
+  const { env } = parts;
+  return serve(env, subjects.peers(env.options.agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts));
 }
 
 /** The handlers of the parts that this agent has. */

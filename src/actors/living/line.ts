@@ -34,8 +34,8 @@ export class Line {
   readonly #heartbeats: Heartbeats;
   readonly #listener: LineListener;
   readonly #actor: Actor<typeof lineMachine>;
-  readonly #startedMs: number;
   #own: ControlSubscription | undefined;
+  #servingMs = Number.POSITIVE_INFINITY;
   #number = 0;
   #isUp = true;
   #isDraining = false;
@@ -44,7 +44,6 @@ export class Line {
     this.#env = env;
     this.#heartbeats = heartbeats;
     this.#listener = listener;
-    this.#startedMs = env.clock.now();
     const { heartbeatMs } = env.options;
     this.#actor = createActor(logic, { id: `line ${env.options.agent}`, input: { heartbeatMs }, clock: env.clock });
   }
@@ -53,13 +52,14 @@ export class Line {
     return this.#isUp;
   }
 
-  /** How long this process has run. */
+  /** How long this process has had its name. */
   get ageMs(): number {
-    return Math.round(this.#env.clock.now() - this.#startedMs);
+    return Math.max(0, Math.round(this.#env.clock.now() - this.#servingMs));
   }
 
-  /** Subscribes to the agent's own name. */
+  /** Subscribes to the agent's own name, which this process has from now on. */
   subscribe(): void {
+    this.#servingMs = this.#env.clock.now();
     const { agent } = this.#env.options;
     this.#own = this.#heartbeats.on(agent, (beat) => this.#heard(beat));
   }

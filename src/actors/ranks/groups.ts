@@ -15,14 +15,14 @@ import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
 import { describeAgent } from '../peers/describe-agent.js';
-import { GroupActor } from './group-actor.js';
+import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
 
 export interface GroupsListener {
   /** Asks the sender of rank 0 to agree to the end. Undefined when the request of rank 0 is not in progress here. */
   askSender(holder: HolderId): Promise<Agreement> | undefined;
-  /** Sends the verdict to a rank whose receiver is this agent. */
-  tell(holder: HolderId, verdict: Verdict): void;
+  /** For the ranks whose receiver is this agent. */
+  readonly own: OwnRanks;
 }
 
 export class Groups {
@@ -46,8 +46,8 @@ export class Groups {
   }
 
   /**
-   * Takes the report of one rank. The answer carries the end of the whole request if there is one. Throws `invalid_field`,
-   * `agent_draining` or `too_many_requests`.
+   * Takes the report of one rank. The answer carries the end of the whole request, or the turn of the rank, if there is one.
+   * Throws `invalid_field`, `agent_draining` or `too_many_requests`.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
     const { request, epoch, ranks } = report;
@@ -67,7 +67,7 @@ export class Groups {
     }
     group.report(report);
     const { verdict } = group;
-    if (verdict === undefined) return {};
+    if (verdict === undefined) return defined({ turn: report.state === 'held' ? group.turnFor(rank) : undefined });
     this.#bury(group, verdict);
     return answerOf(verdict);
   }
@@ -136,7 +136,7 @@ export class Groups {
       {
         askSender: (which, holder) =>
           (holder === undefined ? undefined : this.#listener.askSender(holder)) ?? this.#askSender(which),
-        tell: (holder, verdict) => this.#listener.tell(holder, verdict),
+        own: this.#listener.own,
         ended: (which) => {
           this.#live -= 1;
           this.#endedMs.set(which, this.#env.clock.now());

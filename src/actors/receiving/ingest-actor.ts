@@ -3,6 +3,7 @@ import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { defined } from '../../protocol/defined.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RequestRow } from '../../protocol/operations.js';
@@ -42,6 +43,8 @@ export interface IngestListener {
   senderIsLost(): boolean;
   /** When the leases of the request expire, on the agent's clock; undefined when it has none. */
   leaseEndsMs(): number | undefined;
+  /** It is the turn of the ranks of this request whose senders have these epochs. */
+  turn(epochs: readonly string[]): void;
   /** The store must record this end. */
   ended(ingest: IngestActor, end: End, reason: Failure | null): void;
   /** The request has ended, and its leases too. */
@@ -51,7 +54,9 @@ export interface IngestListener {
 const owners = new Owners<IngestActor, IngestEffects>();
 const logic = owners.provide(ingestMachine, {
   decide: (owner, { context }) => owner.decide(context),
-  reportComplete: (owner) => owner.reportComplete(),
+  reportHeld: (owner) => owner.reportRank('held'),
+  reportAdmitted: (owner) => owner.reportRank('running'),
+  reportComplete: (owner) => owner.reportRank('complete'),
   recordEnd: (owner, { context }) => owner.recordEnd(context),
   announce: (owner, { context }) => owner.announce(context),
   notifyJoined: (owner, _, { batch }) => owner.notifyJoined(batch),
@@ -89,7 +94,6 @@ export class IngestActor {
       onError: (error) => this.#crashed(error),
     });
     this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
-    this.#link?.say('running');
   }
 
   send(event: IngestEvent): void {
@@ -109,6 +113,15 @@ export class IngestActor {
   /** The agent that leads the ranks reports how the whole request ended. */
   told(verdict: Verdict): void {
     this.#link?.told(verdict);
+  }
+
+  /** The agent that leads the ranks asks whether this rank is complete and waits for the end. Throws when it is not. */
+  prepare(): void {
+    const { request } = this.task.holder;
+    if (this.#link === undefined || this.#link.isOver || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
+      throw new KvferryError('request_active', `this rank of request ${request} does not wait for the end`);
+    }
+    this.#link.prepared();
   }
 
   /** How many chunks of the batch that other requests write are not ready; undefined when it has joined none so far. */
@@ -157,7 +170,7 @@ export class IngestActor {
   async decide({ end, failure }: IngestContext): Promise<void> {
     if (this.#link !== undefined) {
       if (this.#link.isOver) tell(this.#actor, { type: 'end.agreed' });
-      else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure ?? undefined);
+      else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure);
       return;
     }
     tell(this.#actor, await this.askSender());
@@ -174,8 +187,8 @@ export class IngestActor {
     return confirmEnd(this.#env, this.task.sender, this.task.holder, { deadlineMs, isLost });
   }
 
-  reportComplete(): void {
-    this.#link?.say('complete');
+  reportRank(state: 'held' | 'running' | 'complete'): void {
+    this.#link?.say(state);
   }
 
   recordEnd({ end, failure }: IngestContext): void {
@@ -232,6 +245,7 @@ export class IngestActor {
         const { chunks, deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
         return { chunks, deduplicated, joined, bytes };
       },
+      turn: (epochs) => this.#listener.turn(epochs),
       verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
       lost: (failure) => {
         if (this.isDeciding) tell(this.#actor, { type: 'end.agreed' });

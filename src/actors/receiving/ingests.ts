@@ -1,5 +1,5 @@
 /** The requests that arrive at a receiver: one ingest for each, from its first message until its pages are released. */
-import { RequestEndedError } from '../../protocol/codec.js';
+import { RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
@@ -47,6 +47,7 @@ export class Ingests {
     const ingest = new IngestActor(this.#env, task, {
       senderIsWatched: () => peer !== undefined,
       senderIsLost: () => peer !== undefined && senders.get(holder.epoch) !== peer,
+      turn: (epochs) => this.#turn(holder.request, epochs),
       leaseEndsMs: () => store.view.details.holder(name)?.expiresAtMs,
       ended: (_, end, reason) => {
         if (!store.isShut) store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
@@ -60,6 +61,23 @@ export class Ingests {
     });
     this.#byName.set(name, ingest);
     return ingest;
+  }
+
+  /** Admits these ranks of one request together. Throws when one of them is not there. */
+  admit(holders: readonly HolderId[]): void {
+    this.#parts.store.execute({ type: 'admit', holders });
+  }
+
+  /** Throws unless the rank is complete and waits for the end. */
+  prepare(holder: HolderId): void {
+    const ingest = this.get(holder);
+    if (ingest !== undefined) {
+      ingest.prepare();
+      return;
+    }
+    const recorded = this.#parts.store.view.tombstone(holder);
+    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
+    throw unknownRequest(holder.request, holder.epoch);
   }
 
   /** Forgets a request whose first batch was refused. */
@@ -127,6 +145,15 @@ export class Ingests {
       ...this.#named(request).map((ingest) => ingest.row()),
       ...ended.map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone)),
     ];
+  }
+
+  #turn(request: string, epochs: readonly string[]): void {
+    try {
+      this.admit(epochs.map((epoch) => ({ request, epoch })));
+    } catch (error) {
+      // One of the ranks has ended, and so will the others.
+      this.#env.logger.info({ request, code: toFailure(error).code }, 'a turn of ranks came too late');
+    }
   }
 
   /** Requests of that id, whatever the epochs of their senders. */

@@ -62,7 +62,11 @@ export class Receiver {
     this.#links = new RankLinks(env);
     this.#groups = new Groups(env, {
       askSender: (holder) => this.#ingests.get(holder)?.askSender(),
-      tell: (holder, verdict) => this.#ingests.get(holder)?.told(verdict),
+      own: {
+        admit: (holders) => this.#ingests.admit(holders),
+        prepare: (holder) => this.#ingests.prepare(holder),
+        verdict: (holder, verdict) => this.#ingests.get(holder)?.told(verdict),
+      },
     });
     const parts = { store: this.#store, senders: this.#senders, allocations: this.#allocations };
     this.#ingests = new Ingests(env, { ...parts, groups: this.#groups, links: this.#links });
@@ -107,7 +111,8 @@ export class Receiver {
     const ingest = known ?? this.#ingests.add(holder, { sender: sender.agent, totalChunks, timeoutMs, ranks });
     const answer = this.#allocations.add(holder, batch);
     try {
-      this.#effects.executeFor({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths });
+      const held = ranks !== undefined;
+      this.#effects.executeFor({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths, held });
     } catch (error) {
       if (known === undefined) this.#ingests.discard(ingest);
       this.#allocations.refuse(holder, batch, error);
@@ -161,6 +166,16 @@ export class Receiver {
 
   report(message: PeerRequest<'report'>): Body<PeerReply<'report'>> {
     return this.#groups.report(message);
+  }
+
+  admit({ request, epochs }: PeerRequest<'admit'>): Body<PeerReply<'admit'>> {
+    this.#ingests.admit(epochs.map((epoch) => ({ request, epoch })));
+    return {};
+  }
+
+  prepare({ request, epoch }: PeerRequest<'prepare'>): Body<PeerReply<'prepare'>> {
+    this.#ingests.prepare({ request, epoch });
+    return {};
   }
 
   verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {

@@ -124,8 +124,10 @@ export class StoreEffects {
     notifyPeer(this.#env, { agent: ingest.task.sender, epoch }, 'allocated', { request, epoch, batch, allocation });
   }
 
-  #queued({ holder, batch, charge }: Effect<'queued'>): void {
+  #queued({ holder, batch, charge, held }: Effect<'queued'>): void {
     this.#parts.allocations.settle(holder, batch, {});
+    this.#parts.ingests.get(holder)?.send({ type: held ? 'batch.held' : 'batch.queued' });
+    if (held) return;
     const { counters, logger } = this.#env;
     counters.add('batches_queued');
     logger.debug({ ...requestFields(holder), batch, charge }, 'batch waits for pages');

@@ -34,7 +34,7 @@ export class Supervisor {
 
   /** Reports that an actor threw. Its owner ends the task. `about` goes into the log line. */
   crashed(
-    actor: 'request' | 'transfer' | 'ingest' | 'group' | 'peer' | 'connection' | 'line',
+    actor: 'request' | 'transfer' | 'ingest' | 'group' | 'rank' | 'peer' | 'connection' | 'line',
     about: object,
     error: unknown,
   ): void {

@@ -254,6 +254,7 @@ export class Sender {
     const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
     const link = this.#links.open(task, {
       counts: () => ({ chunks: soFar.chunks, deduplicated: 0, joined: 0, bytes: 0 }),
+      turn: () => undefined,
       verdict: () => {
         this.#agreed.delete(name);
       },
@@ -262,7 +263,7 @@ export class Sender {
         else if (ranks.rank === 0) this.#publish(request, 'failed', reason);
       },
     });
-    link.say(end === 'ready' ? 'failed' : end, reason ?? undefined);
+    link.say(end === 'ready' ? 'failed' : end, reason);
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {

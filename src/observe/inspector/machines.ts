@@ -7,6 +7,7 @@ import { ingestMachine } from '../../../machines/ingest.js';
 import { lineMachine } from '../../../machines/line.js';
 import { pageMachine } from '../../../machines/page.js';
 import { peerMachine } from '../../../machines/peer.js';
+import { rankMachine } from '../../../machines/rank.js';
 import { requestMachine } from '../../../machines/request.js';
 import { transferMachine } from '../../../machines/transfer.js';
 import type { ChartView } from './feed.js';
@@ -21,5 +22,6 @@ export const machines: Readonly<Record<ChartView['machine'], AnyStateMachine>> =
   transfer: transferMachine,
   ingest: ingestMachine,
   group: groupMachine,
+  rank: rankMachine,
   page: pageMachine,
 };

@@ -82,6 +82,14 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     label: 'side',
     values: fromEach(['sender', 'receiver'], (side) => `${side}s_lost`),
   },
+  kvferry_line_losses_total: {
+    help: 'Times in which the heartbeats of this agent did not come back from NATS.',
+    count: 'line_losses',
+  },
+  kvferry_twins_noticed_total: {
+    help: 'Other processes that ran under the name of this agent.',
+    count: 'twins_noticed',
+  },
   kvferry_provider_fallbacks_total: {
     help: 'Connections for which a preferred provider was passed over.',
     count: 'provider_fallbacks',

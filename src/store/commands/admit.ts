@@ -26,21 +26,44 @@ function unpromised({ admission, contents }: StoreState): number {
 }
 
 /**
- * Reserves a page for each chunk. Placing the batches gives back what they do not need. A request that fits only because
- * others hold some of its chunks gets all its pages now: those chunks may be gone later. Another one may get them in parts.
+ * Reserves a page for each chunk of the unit. Placing the batches gives back what they do not need. A unit that fits only
+ * because others hold some of its chunks gets all its pages now: those chunks may be gone later. Another one may get them in
+ * parts.
  */
-function admit(state: StoreState, holder: Holder): void {
-  const { admission, contents, placements } = state;
-  const mayWait = holder.totalChunks <= unpromised(state);
+function admit(state: StoreState, { unit }: Holder): void {
+  const chunks = chunksOf(unit);
+  const mayWait = chunks <= unpromised(state);
+  state.admission.reserve(chunks);
+  for (const holder of unit) promised(state, holder);
+  for (const holder of unit) placeBatches(state, holder, mayWait);
+}
+
+function promised(state: StoreState, holder: Holder): void {
   state.work -= 1;
-  admission.reserve(holder.totalChunks);
   if (holder.queued) state.trail({ action: 'admitted', holder: holder.id, keys: [] });
   holder.admitted = true;
   holder.reserved = holder.totalChunks;
-  contents.stopWaiting(holder);
+  state.contents.stopWaiting(holder);
+}
+
+function placeBatches(state: StoreState, holder: Holder, mayWait: boolean): void {
   for (const batch of holder.batches.values()) {
     if (holder.refused !== undefined) return;
-    if (mayWait && state.work <= 0) placements.add(holder, batch);
+    if (mayWait && state.work <= 0) state.placements.add(holder, batch);
     else place(state, holder, batch);
+  }
+}
+
+export function chunksOf(unit: readonly Holder[]): number {
+  return unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
+}
+
+/** The requests of the unit are no unit any more: one of them has ended. Those that are not admitted wait in no queue. */
+export function dissolve(state: StoreState, holder: Holder): void {
+  const { unit } = holder;
+  state.admission.withdraw(holder);
+  for (const member of unit) {
+    member.held = unit.length > 1 && !member.admitted;
+    member.unit = [member];
   }
 }

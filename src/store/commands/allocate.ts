@@ -20,13 +20,14 @@ export function allocate(state: StoreState, command: Allocate): void {
     return;
   }
   checkAllocate(state, command, known);
-  const holder = known ?? state.addHolder(command.holder, 'arriving', command.totalChunks);
+  const holder = known ?? addRequest(state, command);
   const batch: Batch = { command, allocation: null, grant: null, bytes: 0, parts: [] };
   holder.batches.set(command.batch, batch);
   holder.chunks += command.keys.length;
   holder.highestBatch = Math.max(holder.highestBatch, command.batch);
   if (command.last) holder.lastBatch = command.batch;
   if (holder.admitted) placeOrWait(state, holder, batch);
+  else if (holder.held) hold(state, holder, batch);
   else if (!admitAtOnce(state, holder)) wait(state, holder, batch);
 }
 
@@ -61,6 +62,18 @@ function placeOrWait(state: StoreState, holder: Holder, batch: Batch): void {
   reportQueued(state, holder, batch);
 }
 
+function addRequest(state: StoreState, { holder: id, totalChunks, held = false }: Allocate): Holder {
+  const holder = state.addHolder(id, 'arriving', totalChunks);
+  holder.held = held;
+  return holder;
+}
+
+/** The rank waits for its turn, and keeps nothing from other requests. */
+function hold(state: StoreState, holder: Holder, batch: Batch): void {
+  for (const key of batch.command.keys) state.contents.waitFor(holder, key);
+  reportQueued(state, holder, batch);
+}
+
 /** Puts the request into the queue; it may still be admitted at once, when it needs no new page. */
 function wait(state: StoreState, holder: Holder, batch: Batch): void {
   const { command } = batch;
@@ -75,9 +88,10 @@ function wait(state: StoreState, holder: Holder, batch: Batch): void {
   state.trail({ action: 'queued', holder: holder.id, batch: command.batch, keys: command.keys, detail });
 }
 
-function reportQueued(state: StoreState, holder: Holder, { command: { batch } }: Batch): void {
-  const charge = holder.turn === NO_TURN ? 0 : chargeOf(holder);
-  state.emit({ type: 'queued', holder: holder.id, batch, charge });
+export function reportQueued(state: StoreState, holder: Holder, { command: { batch } }: Batch): void {
+  const { id, held, turn } = holder;
+  const charge = turn === NO_TURN && !held ? 0 : chargeOf(holder);
+  state.emit({ type: 'queued', holder: id, batch, charge, held });
 }
 
 function isSame(one: Allocate, other: Allocate): boolean {

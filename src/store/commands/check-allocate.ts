@@ -80,7 +80,11 @@ function checkProgress(
 }
 
 /** The arena has the key with another length. */
-export function lengthMismatch({ length }: Entry, position: number, lengths: readonly number[]): KvferryError {
+export function lengthMismatch(
+  { length }: Pick<Entry, 'length'>,
+  position: number,
+  lengths: readonly number[],
+): KvferryError {
   const message = `the key is already in the arena with ${length} bytes, not ${lengths[position]}`;
   return new KvferryError('length_mismatch', message, { field: `keys[${position}]` });
 }

@@ -5,6 +5,7 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Entry, Holder, Place } from '../records.js';
 import type { StoreState } from '../state.js';
+import { dissolve } from './admit.js';
 
 export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   const { holder: id, end, reason } = command;
@@ -58,7 +59,7 @@ function putInOrder({ batches, leases }: Holder): void {
 }
 
 function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
-  state.admission.withdraw(holder);
+  dissolve(state, holder);
   state.placements.drop(holder);
   state.contents.stopWaiting(holder);
   state.forget(holder);

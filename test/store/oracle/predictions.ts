@@ -22,6 +22,8 @@ export function apply(model: Model, command: StoreCommand, reply: unknown): Stor
     }
     case 'allocate':
       return applyAllocate(model, command);
+    case 'admit':
+      return [];
     case 'commit':
       return applyCommit(model, command);
     case 'decline':

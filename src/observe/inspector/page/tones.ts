@@ -75,6 +75,7 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   },
   ingest: {
     waiting: 'wait',
+    held: 'wait',
     receiving: 'work',
     gathering: 'wait',
     deciding: 'warn',
@@ -84,10 +85,17 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   },
   group: {
     collecting: 'wait',
+    preparing: 'wait',
     deciding: 'wait',
     telling: 'work',
     ready: 'good',
     ended: 'quiet',
+  },
+  rank: {
+    idle: 'quiet',
+    following: 'wait',
+    alone: 'bad',
+    closed: 'quiet',
   },
 };
 

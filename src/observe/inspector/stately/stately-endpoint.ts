@@ -111,6 +111,7 @@ const ORDER: readonly ActorView['machine'][] = [
   'peer',
   'connection',
   'group',
+  'rank',
   'ingest',
   'request',
   'transfer',

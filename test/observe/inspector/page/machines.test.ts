@@ -52,6 +52,7 @@ const meantAsWork = {
   transfer: ['filtering', 'filtered', 'writing', 'committing'],
   ingest: ['receiving'],
   group: ['telling'],
+  rank: [],
 };
 
 test('of several states at once the gravest counts', () => {

@@ -10,6 +10,7 @@ export const machineNames: typeof names = [
   'transfer',
   'ingest',
   'group',
+  'rank',
 ];
 
 export function isMachine(name: string): name is MachineName {
