@@ -191,6 +191,6 @@ const script: fc.Arbitrary<Script> = fc.record({
   cancelled: fc.tuple(fc.nat(4), fc.nat(40)),
 });
 
-test('P22: groups in any order, arenas with room for one unit → all that live are ready', () => {
+test('P22: groups in any order, each arena has room for one unit → all are ready', () => {
   fc.assert(fc.property(script, run), { numRuns: runs(300) });
 });
