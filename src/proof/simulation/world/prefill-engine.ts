@@ -25,6 +25,7 @@ export class SimulatedPrefillEngine {
   readonly #memory: SourceMemory;
   /** Undefined until its memory is attached for the first time. */
   #engine: PrefillEngine | undefined;
+  #sessions = 0;
 
   constructor(world: World, ledger: Ledger, injector: FaultInjector, ends: RequestEnds, agent: string) {
     this.#world = world;
@@ -56,8 +57,9 @@ export class SimulatedPrefillEngine {
           segment: SEGMENT,
           memory: this.#memory,
           slotBytes: PAGE_BYTES,
-          // A put that is sent again after a restart is another request (docs/protocol.md): each plan is put once.
-          patienceMs: 0,
+          callTimeoutMs: CALL_MS,
+          patienceMs: 2 * CALL_MS,
+          newSession: () => this.#sessionName(),
           onReleased: (offsets) => this.#reuse(offsets),
         }),
       );
@@ -83,6 +85,13 @@ export class SimulatedPrefillEngine {
       this.#ledger.accept({ request, part: { sender, receiver, epoch }, deadlineMs });
     }
     if (plan.late) this.#putLate(plan, outgoing);
+  }
+
+  /** 16 hexadecimal digits that no other engine of the world uses. */
+  #sessionName(): string {
+    this.#sessions += 1;
+    const place = this.#world.scenario.agents.findIndex(({ name }) => name === this.#agent);
+    return (place * 0x10000 + this.#sessions).toString(16).padStart(16, '0');
   }
 
   /** A batch that comes when the end is known (P6). */
