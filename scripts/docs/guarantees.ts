@@ -240,6 +240,19 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/ports'],
   },
   {
+    number: 'P19',
+    promise:
+      'In a session, an order is executed at most once and in its turn. After a barrier answers, no earlier order is executed.',
+    why: 'A put that runs late would send the bytes of another prompt under its key.',
+    keptBy: ['src/actors/sending/session.ts', 'src/client/order-session.ts', 'src/client/lendings.ts'],
+  },
+  {
+    number: 'P20',
+    promise: 'A cancel at the prefill agent finds every put of its request that arrived before it.',
+    why: 'Otherwise the put would be accepted after the cancel, and its pages would be leased for no reader.',
+    keptBy: ['src/actors/sending/arriving-puts.ts', 'src/actors/agent/subjects.ts'],
+  },
+  {
     number: 'P21',
     promise:
       'A peer is declared dead only after silence that is not the agent’s own; what was refused meanwhile is repeated.',
@@ -258,6 +271,20 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise: 'A name has one owner: a second process does not serve, or takes over and the first one ends.',
     why: 'Otherwise two processes would execute each put, and the engine would know of one only.',
     keptBy: ['src/actors/agent/name.ts'],
+  },
+  {
+    number: 'P24',
+    promise:
+      'A segment is the file that was attached: its device and inode. Its name and path do not make it another one.',
+    why: 'Otherwise a new file under an old path would be announced with the bytes of the old one.',
+    keptBy: ['src/actors/sending/segments.ts', 'src/native/native-fabric.ts'],
+  },
+  {
+    number: 'P25',
+    promise:
+      'An engine can ask which source memory is still read, and whether and under which epoch a put was accepted.',
+    why: 'A lost event or answer would keep memory lent for ever.',
+    keptBy: ['src/actors/sending/source-loans.ts', 'src/actors/sending/session.ts', 'src/client/prefill-engine.ts'],
   },
   {
     number: 'P27',
@@ -358,6 +385,16 @@ export const scenarios: readonly Scenario[] = [
     number: 'T16',
     situation: 'Every page carries a pattern made from its key and request, at full memory pressure.',
     result: 'No byte differs, however long the test runs.',
+  },
+  {
+    number: 'T17',
+    situation: 'An engine gives a put up and uses its memory again; then the stopped agent continues.',
+    result: 'No key has the bytes of another prompt. The barrier tells the engine when its memory is its own.',
+  },
+  {
+    number: 'T18',
+    situation: 'A put, and a cancel right behind it, 1,000 times.',
+    result: 'The request is cancelled, or ready and known as ready. No lease is left.',
   },
   {
     number: 'T20',

@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
 import { redactCredentials } from '../config/agent-config.js';
-import { roundAge } from '../figures/units.js';
+import { formatBytes, roundAge } from '../figures/units.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
@@ -175,6 +175,24 @@ function renderStatuses(statuses: readonly Status[]): string {
   );
   if (peers.length > 0) {
     sections.push(renderTable(['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'], peers));
+  }
+  const sessions = statuses.flatMap(({ agent, sessions: rows }) =>
+    rows.map((row) => [
+      ...[agent, row.session, row.holder, row.state, roundAge(row.silentForMs)],
+      ...[row.order, row.requests, row.segments, row.stagingPages, row.chunksInUse],
+    ]),
+  );
+  if (sessions.length > 0) {
+    const held = ['ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING', 'CHUNKS IN USE'];
+    sections.push(renderTable(['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', ...held], sessions));
+  }
+  const removed = statuses.flatMap(({ agent, segments }) =>
+    segments.flatMap(({ segment, path, bytes, chunksInUse, removedMs }) =>
+      removedMs === undefined ? [] : [[agent, segment, path, formatBytes(bytes), chunksInUse, roundAge(removedMs)]],
+    ),
+  );
+  if (removed.length > 0) {
+    sections.push(renderTable(['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'], removed));
   }
   const requests = statuses.flatMap(({ agent, requests: rows }) =>
     rows.map((row) => [

@@ -19,6 +19,7 @@ const decode = {
   quarantineAgeMs: 2300,
   queued: 2,
   segments: [],
+  sessions: [],
   peers: [
     {
       agent: 'p1',
@@ -52,6 +53,16 @@ const prefill = {
   pages: undefined,
   quarantineAgeMs: undefined,
   queued: 0,
+  segments: [
+    { segment: 's1', path: '/dev/shm/s1', bytes: 4096, chunksInUse: 2, session: '00000000000000f1' },
+    { segment: 's2', path: '/dev/shm/s2', bytes: 4096, chunksInUse: 0, removedMs: 7000 },
+  ],
+  sessions: [
+    {
+      ...{ session: '00000000000000f1', holder: 'engine-0', state: 'open', silentMs: 30_000, silentForMs: 2500 },
+      ...{ order: 17, waiting: 1, requests: 2, segments: 1, stagingPages: 3, chunksInUse: 2 },
+    },
+  ],
   peers: [],
   requests: [],
   requestsTotal: 0,
@@ -128,6 +139,15 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       [''],
       ['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'],
       ['d1', 'sender', 'p1', '00000000000000bb', 'connected', 'libfabric net 1.17', 'verbs: no device'],
+      [''],
+      [
+        ...['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', 'ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING'],
+        'CHUNKS IN USE',
+      ],
+      ['p1', '00000000000000f1', 'engine-0', 'open', '2.5s', '17', '2', '1', '3', '2'],
+      [''],
+      ['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'],
+      ['p1', 's2', '/dev/shm/s2', '4KiB', '0', '7.0s'],
       [''],
       'AGENT SIDE REQUEST STATE BATCHES CHUNKS AGE REASON'.split(' '),
       ['d1', 'receiver', 'r1', 'receiving', '1', '8', '1.2s', '-'],
