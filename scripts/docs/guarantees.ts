@@ -295,9 +295,10 @@ export const failureGuarantees: readonly Guarantee[] = [
   },
   {
     number: 'P30',
-    promise: 'A command costs what its own keys cost, and an agent receives the heartbeats of its peers only.',
+    promise:
+      'A command costs what its own keys cost, and long work takes several turns of the event loop. An agent receives the heartbeats of its peers only.',
     why: 'Otherwise a large cluster, or one lost sender with many requests, would stop an agent.',
-    keptBy: ['src/actors/living/heartbeats.ts'],
+    keptBy: ['src/store/commands/settle.ts', 'src/actors/receiving/store-actor.ts', 'src/actors/living/heartbeats.ts'],
   },
 ];
 
@@ -415,5 +416,10 @@ export const scenarios: readonly Scenario[] = [
     number: 'T24',
     situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
     result: 'Service is back as soon as NATS is.',
+  },
+  {
+    number: 'T25',
+    situation: 'A sender with thousands of waiting requests dies, or a thousand requests fail together.',
+    result: 'The agent goes on in short turns, and no peer declares it dead.',
   },
 ];
