@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Limits, Violation } from './explorer.js';
 import { plantedDefects } from './planted-defects.js';
+import type { RankVariant } from './ranks/rank-world.js';
 import type { Variant } from './request-world.js';
 import { worlds } from './worlds.js';
 
@@ -99,7 +100,23 @@ describe('finds what upstream got wrong', () => {
   });
 });
 
-function of(name: string, variant?: Variant, limits: Limits = {}) {
+test('P22: two requests over two ranks, an arena for one → both are ready', () => {
+  const { complete, violation } = of('ranks-two-arenas');
+  expect({ complete, violation }).toEqual({ complete: true, violation: undefined });
+});
+
+test('P22: ranks get pages without a turn → they wait for each other', () => {
+  const { what, trace } = of('ranks-two-arenas', { skipsTurns: true }).violation!;
+  expect(what).toBe('these ranks wait for ever: x/0, x/1, y/0, y/1');
+  expect(trace.slice(0, 4).toSorted()).toEqual([
+    'allocate x/0 arrives',
+    'allocate x/1 arrives',
+    'allocate y/0 arrives',
+    'allocate y/1 arrives',
+  ]);
+});
+
+function of(name: string, variant?: Variant & RankVariant, limits: Limits = {}) {
   return worlds[name]!(limits, variant);
 }
 
