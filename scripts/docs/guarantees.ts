@@ -234,6 +234,19 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['machines/group.ts', 'src/actors/ranks/groups.ts', 'src/actors/ranks/rank-link.ts'],
   },
   {
+    number: 'P18',
+    promise: 'Tests run the shipped code and replace only its ports: network, memory writes and clock.',
+    why: 'Otherwise the tests would check a copy instead of the program.',
+    keptBy: ['src/ports'],
+  },
+  {
+    number: 'P21',
+    promise:
+      'A peer is declared dead only after silence that is not the agent’s own; what was refused meanwhile is repeated.',
+    why: 'Otherwise an outage of NATS that hurts no agent would end requests, some of them twice.',
+    keptBy: ['machines/peer.ts', 'machines/line.ts', 'src/actors/living', 'src/actors/peers/peer-call.ts'],
+  },
+  {
     number: 'P22',
     promise:
       'The ranks of a request are admitted in one order over all arenas. A request is announced ready only after every rank has confirmed that it is there.',
@@ -241,10 +254,23 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['machines/turns.ts', 'machines/group.ts', 'machines/rank.ts', 'src/store/commands/admit-unit.ts'],
   },
   {
-    number: 'P18',
-    promise: 'Tests run the shipped code and replace only its ports: network, memory writes and clock.',
-    why: 'Otherwise the tests would check a copy instead of the program.',
-    keptBy: ['src/ports'],
+    number: 'P23',
+    promise: 'A name has one owner: a second process does not serve, or takes over and the first one ends.',
+    why: 'Otherwise two processes would execute each put, and the engine would know of one only.',
+    keptBy: ['src/actors/agent/name.ts'],
+  },
+  {
+    number: 'P27',
+    promise:
+      'No wait depends on the wall clock, also not inside a dependency, and no judgement on the own clock alone.',
+    why: 'Otherwise a step of the clock would keep an agent away, and a paused machine would announce a second end.',
+    keptBy: ['src/control/system-clock.ts', 'src/control/nats-dialing.ts', 'machines/peer.ts'],
+  },
+  {
+    number: 'P30',
+    promise: 'A command costs what its own keys cost, and an agent receives the heartbeats of its peers only.',
+    why: 'Otherwise a large cluster, or one lost sender with many requests, would stop an agent.',
+    keptBy: ['src/actors/living/heartbeats.ts'],
   },
 ];
 
@@ -334,8 +360,23 @@ export const scenarios: readonly Scenario[] = [
     result: 'No byte differs, however long the test runs.',
   },
   {
+    number: 'T20',
+    situation: 'A NATS server stands still, a route between two servers is down, or an agent is away from NATS.',
+    result: 'Every request becomes ready, once.',
+  },
+  {
     number: 'T21',
     situation: 'Two requests over two ranks arrive in opposite order, and each arena has room for one and a half.',
     result: 'Both are ready, one after the other.',
+  },
+  {
+    number: 'T22',
+    situation: 'An agent is rolled: the old process drains while the new one starts.',
+    result: 'Every put is executed once, or refused and not executed.',
+  },
+  {
+    number: 'T24',
+    situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
+    result: 'Service is back as soon as NATS is.',
   },
 ];

@@ -30,7 +30,7 @@ import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/h
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { parseNatsAddress } from './nats-address.js';
 import { breakConnection, forgetEarlyAttempts, preferOthers, shuffled } from './nats-dialing.js';
-import { closed, disconnected } from './nats-errors.js';
+import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
 import { Questions } from './nats-questions.js';
 import { Subscriptions } from './nats-subscriptions.js';
@@ -290,7 +290,9 @@ class NatsControl implements ControlPort {
       else if (change.type === 'reconnect') this.#reconnected();
       // The client would first wait until everything is sent, and a server that stands still takes nothing.
       else if (change.type === 'staleConnection') breakConnection(this.#connection);
-      else if (change.type === 'error') this.#logger?.warn({ err: change.error }, 'NATS reported an error');
+      else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
+        this.#logger?.warn({ err: change.error }, 'NATS reported an error');
+      }
     }
   }
 

@@ -25,7 +25,7 @@ const SILENCE_MS = 2750;
 const once = { copies: 1, delayMs: 0 };
 const never = { copies: 0, delayMs: 0 };
 
-/** This agent, which watches `decode-0`, and the losses that it was told of. */
+/** This agent, which watches `decode-0`, and the losses that it was notified of. */
 class World {
   readonly clock = new SimulatedClock();
   readonly network = new MemoryControlNetwork(this.clock);

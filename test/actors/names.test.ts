@@ -25,7 +25,7 @@ function ends(made: Cluster): string[] {
 }
 
 describe('P23: a second process of a name that is served', () => {
-  test.each(['prefill', 'decode'] as const)('refuses to start, and the first %s agent serves on', async (role) => {
+  test.each(['prefill', 'decode'] as const)('P23: refuses to start, and the first %s agent serves on', async (role) => {
     const made = await cluster();
     const name = `${role}-0`;
     await expect(made.agent(name, role)).rejects.toMatchObject({
@@ -66,7 +66,7 @@ describe('P23: two processes that could not see each other', () => {
     return { made, first, second };
   }
 
-  test('the younger one serves, and the other fences itself and ends', async () => {
+  test('P23: the younger one serves, and the other fences itself and ends', async () => {
     const { made, first, second } = await twins(10_000);
     expect((await made.settle(first.ended)).fenced).toMatchObject({ code: 'agent_id_taken' });
     expect(second.state).toBe('running');
@@ -99,7 +99,7 @@ describe('P23: two processes that could not see each other', () => {
 });
 
 describe('T22: an agent is rolled: the old one drains while the new one starts', () => {
-  test('every put is executed once, or refused and not executed', async () => {
+  test('T22: every put is executed once, or refused and not executed', async () => {
     const made = await cluster();
     const { prefill } = made.agents;
     const held = made.fabrics.holdWrites();

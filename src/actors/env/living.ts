@@ -1,5 +1,5 @@
 /**
- * Who lives. One place judges it: `src/actors/living`. It has one verdict for each epoch of an agent, whoever watches it, and
+ * Who lives. One place judges it: `src/actors/living`. It has one verdict for each epoch of an agent, for all parts that watch it, and
  * knows whether this agent itself can be heard.
  */
 import type { Failure } from '../../protocol/fields.js';

@@ -1,4 +1,4 @@
-/** Subscriptions to heartbeats: one for each name that somebody has to do with, for as long as that is so. */
+/** Subscriptions to heartbeats: one for each name that a part of this agent watches, for as long as it does. */
 import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
 import { decode, toFailure } from '../../protocol/codec.js';
 import { type Heartbeat, heartbeat } from '../../protocol/peer-messages.js';
