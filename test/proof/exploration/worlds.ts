@@ -18,4 +18,7 @@ for (const [name, configuration] of Object.entries(rankConfigurations)) {
 
 export const worlds: Readonly<Record<string, Explore>> = explorers;
 /** The worlds that `npm run explore` explores without `--all`. */
-export const shortNames: readonly string[] = [...Object.keys(shortList), ...Object.keys(rankConfigurations)];
+export const shortNames: readonly string[] = [
+  ...Object.keys(shortList),
+  ...Object.keys(rankConfigurations).filter((name) => name !== 'ranks-two-arenas-crash'),
+];
