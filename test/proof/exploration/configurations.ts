@@ -73,7 +73,7 @@ export const shortList: Readonly<Record<string, Configuration>> = {
   ...worldsOf(['one'], [['loss', 'crash', 'fabric']]),
 };
 
-/** What `npm run explore -- --all` explores besides. */
+/** What `npm run explore -- --all` explores too. */
 export const longList: Readonly<Record<string, Configuration>> = {
   ...worldsOf(large, choices(1)),
   ...worldsOf(large, choices(2, kindsOfLarge)),

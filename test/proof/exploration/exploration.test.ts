@@ -73,6 +73,12 @@ describe('finds what upstream got wrong', () => {
     });
   });
 
+  test('P12: the receiver announces an end without the agreement of the sender', () => {
+    const { what, trace } = of('one-silence', { neverAsks: true }).violation!;
+    expect(what).toBe('r0 was announced expired by the receiver, then failed by the sender');
+    expect(trace).toContain('the sender of r0 declares the receiver dead');
+  });
+
   test('P29: a page is free because a repeated hand-over was refused', () => {
     const { what, trace } = found('one-loss-crash-fabric', 'declineFrees', { forgetsParts: true });
     expect(what).toBe("x of r1 may land in page 1, which is nobody's");
