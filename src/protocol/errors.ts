@@ -23,6 +23,7 @@ export const errorCodes = [
   'agent_draining',
   'agent_paused',
   'agent_fenced',
+  'agent_id_taken',
   'faults_not_allowed',
   // sessions
   'unknown_session',
@@ -49,6 +50,7 @@ export const errorCodes = [
   'no_responders',
   'deadline_exceeded',
   'disconnected',
+  'subscription_refused',
   'receiver_lost',
   'sender_lost',
   'writer_failed',

@@ -22,7 +22,7 @@ export type Handlers<S extends Schemas> = {
 
 /** Operations that only read, and the sign of life of a session. They are not entered in the journal. */
 const readOnly: ReadonlySet<string> = new Set([
-  ...['discover', 'describe', 'status', 'inspect', 'journal', 'explain', 'sources', 'renew'],
+  ...['ping', 'discover', 'describe', 'status', 'inspect', 'journal', 'explain', 'sources', 'renew'],
 ]);
 
 /** Serves every operation below `subject` (which ends in `*`). An operation without a handler is refused. */

@@ -10,9 +10,10 @@ import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
-import { Presence } from './presence.js';
+import type { Living } from './living.js';
 
-export interface AgentEnv {
+/** Everything but the judgement about who lives, which is made of these. */
+export interface EnvParts {
   readonly options: AgentOptions;
   /** Epoch of this process: 16 hexadecimal digits, new at every start. */
   readonly epoch: string;
@@ -21,20 +22,23 @@ export interface AgentEnv {
   readonly clock: ClockPort;
   readonly logger: Logger;
   readonly counters: Counters;
-  readonly presence: Presence;
   readonly supervisor: Supervisor;
   readonly journal: Journal;
   readonly actors: ObservedActors;
   readonly tracer: Tracer | undefined;
 }
 
-/** Makes the shared parts. `fence` ends an agent that cannot be trusted with memory any more. */
+export interface AgentEnv extends EnvParts {
+  readonly living: Living;
+}
+
+/** Makes the parts. `fence` ends an agent that cannot be trusted with memory any more. */
 export function makeEnv(
   ports: Pick<AgentEnv, 'control' | 'fabric' | 'clock' | 'logger'> & Partial<Pick<AgentEnv, 'tracer'>>,
   options: AgentOptions,
   epoch: string,
   fence: (failure: Failure) => void,
-): AgentEnv {
+): EnvParts {
   const { control, fabric, clock, tracer } = ports;
   const logger = ports.logger.child({ agent: options.agent, epoch });
   const counters = new Counters();
@@ -48,7 +52,6 @@ export function makeEnv(
     clock,
     logger,
     counters,
-    presence: new Presence(clock, control, options.heartbeatMs),
     supervisor: new Supervisor({ clock, counters, logger }, fence),
     journal,
     actors: new ObservedActors(clock, journal),

@@ -9,7 +9,7 @@ const ROWS_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
 const PAGE_MAP_BYTES_MAX = MESSAGE_BYTES_MAX / 4;
 
 /** Actors of these machines are few and say most about an agent, so they come first. */
-const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'peer', 'group']);
+const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'line', 'peer', 'connection', 'group']);
 
 export function inspectActors(
   actors: ObservedActors,

@@ -1,11 +1,12 @@
 /** The requests that arrive at a receiver: one ingest for each, from its first message until its pages are released. */
-import { RequestEndedError } from '../../protocol/codec.js';
+import { RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { atMost, inTurns } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
@@ -22,13 +23,17 @@ export interface IngestsParts {
   readonly links: RankLinks;
 }
 
-/** Smaller than any number of absences: the sender may have announced an end. */
-const UNCERTAIN = -1;
+/** Requests of a lost sender that end in one turn. Each end takes up to half a millisecond. */
+const ENDS_PER_TURN = 16;
+/** This many chunks of a request count as another end. */
+const CHUNKS_PER_END = 256;
 
 export class Ingests {
   readonly #env: AgentEnv;
   readonly #parts: IngestsParts;
   readonly #byName = new Map<string, IngestActor>();
+  /** By request, whatever the epochs of their senders. */
+  readonly #byRequest = new Map<string, Set<IngestActor>>();
   #onIdle: (() => void) | undefined;
 
   constructor(env: AgentEnv, parts: IngestsParts) {
@@ -42,17 +47,14 @@ export class Ingests {
 
   add(holder: HolderId, request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>): IngestActor {
     const { store, senders, allocations, groups, links } = this.#parts;
-    const { presence, options } = this.#env;
     const name = nameOf(holder);
     const peer = senders.get(holder.epoch);
-    // A sender without a connection may have announced an end.
-    const absences = Math.min(peer?.absences ?? UNCERTAIN, presence.absencesBefore);
-    const leads = request.ranks?.members[0]?.receiver === options.agent;
-    const task = { holder, ...request, absences, links, groups: leads ? groups : undefined };
+    const leads = request.ranks?.members[0]?.receiver === this.#env.options.agent;
+    const task = { holder, ...request, links, groups: leads ? groups : undefined };
     const ingest = new IngestActor(this.#env, task, {
       senderIsWatched: () => peer !== undefined,
       senderIsLost: () => peer !== undefined && senders.get(holder.epoch) !== peer,
-      senderProven: (absences) => peer?.proven(absences),
+      turn: (epochs) => this.#turn(holder.request, epochs),
       leaseEndsMs: () => store.view.details.holder(name)?.expiresAtMs,
       ended: (_, end, reason) => {
         if (!store.isShut) store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
@@ -60,28 +62,50 @@ export class Ingests {
         allocations.refuseAll(holder, new RequestEndedError(holder.request, end, reason ?? undefined));
       },
       gone: (which) => {
-        if (this.#byName.get(name) === which) this.#byName.delete(name);
+        this.#forget(which);
         if (this.#byName.size === 0) this.#onIdle?.();
       },
     });
     this.#byName.set(name, ingest);
+    const others = this.#byRequest.get(holder.request);
+    if (others === undefined) this.#byRequest.set(holder.request, new Set([ingest]));
+    else others.add(ingest);
     return ingest;
+  }
+
+  /** Admits these ranks of one request together. Throws when one of them is not there. */
+  admit(holders: readonly HolderId[]): void {
+    this.#parts.store.execute({ type: 'admit', holders });
+  }
+
+  /** Throws unless the rank is complete and waits for the end. */
+  prepare(holder: HolderId): void {
+    const ingest = this.get(holder);
+    if (ingest !== undefined) {
+      ingest.prepare();
+      return;
+    }
+    const recorded = this.#parts.store.view.tombstone(holder);
+    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
+    throw unknownRequest(holder.request, holder.epoch);
   }
 
   /** Forgets a request whose first batch was refused. */
   discard(ingest: IngestActor): void {
-    this.#byName.delete(nameOf(ingest.task.holder));
+    this.#forget(ingest);
     ingest.discard();
   }
 
   /**
    * Cancels the requests of that id: the one of that epoch, or, without an epoch, those of all senders. The answer has
-   * the end when it is recorded. Undefined when there is neither such a request nor its end.
+   * the end, unless their senders take too long to agree to it. Undefined when there is neither such a request nor its end.
    */
-  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  async cancel({ request, epoch }: OperationRequest<'cancel'>): Promise<{ end?: End } | undefined> {
     const meant = this.#named(request).filter(({ task }) => epoch === undefined || task.holder.epoch === epoch);
     const failure: Failure = { code: 'cancelled_by_caller', message: `request ${request} was cancelled` };
     for (const ingest of meant) ingest.end('cancelled', failure);
+    const { clock, options } = this.#env;
+    await atMost(clock, options.attemptTimeoutMs, Promise.all(meant.map(({ decided }) => decided)));
     const holders = epoch === undefined ? meant.map(({ task }) => task.holder) : [{ request, epoch }];
     const ends = holders.map((holder) => this.#parts.store.view.tombstone(holder)?.end);
     const end = ends.find((recorded) => recorded !== undefined);
@@ -98,11 +122,23 @@ export class Ingests {
     for (const ingest of [...this.#byName.values()]) ingest.end('failed', failure);
   }
 
-  /** Ends every request of a sender that is lost. */
+  /** Ends every request of a sender that is lost: some at once, the others in the next turns of the event loop. */
   senderLost(epoch: string, failure: Failure): void {
-    for (const ingest of [...this.#byName.values()]) {
-      if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
-    }
+    const lost = [...this.#byName.values()].filter(({ task }) => task.holder.epoch === epoch);
+    inTurns(this.#env.clock, lost, (ingest) => ingest.end('failed', failure), {
+      weightOf: ({ task }) => 1 + task.totalChunks / CHUNKS_PER_END,
+      weightMax: ENDS_PER_TURN,
+    });
+  }
+
+  /** Resolves when the end of every request that is being given up is recorded and announced. */
+  async decided(): Promise<void> {
+    await Promise.all([...this.#byName.values()].filter((ingest) => ingest.isDeciding).map(({ decided }) => decided));
+  }
+
+  /** From now on this agent announces nothing. */
+  close(): void {
+    for (const ingest of this.#byName.values()) ingest.discard();
   }
 
   /** Resolves when nothing arrives and no request holds leases. */
@@ -123,8 +159,26 @@ export class Ingests {
     ];
   }
 
+  #turn(request: string, epochs: readonly string[]): void {
+    try {
+      this.admit(epochs.map((epoch) => ({ request, epoch })));
+    } catch (error) {
+      // One of the ranks has ended, and so will the others.
+      this.#env.logger.info({ request, code: toFailure(error).code }, 'a turn of ranks came too late');
+    }
+  }
+
   /** Requests of that id, whatever the epochs of their senders. */
   #named(request: string): IngestActor[] {
-    return [...this.#byName.values()].filter(({ task }) => task.holder.request === request);
+    return [...(this.#byRequest.get(request) ?? [])];
+  }
+
+  #forget(ingest: IngestActor): void {
+    const { holder } = ingest.task;
+    const name = nameOf(holder);
+    if (this.#byName.get(name) === ingest) this.#byName.delete(name);
+    const others = this.#byRequest.get(holder.request);
+    others?.delete(ingest);
+    if (others?.size === 0) this.#byRequest.delete(holder.request);
   }
 }

@@ -9,8 +9,8 @@ import type { StoreState } from '../state.js';
 export function acquire(state: StoreState, command: CommandOf<'acquire'>): ReplyOf<'acquire'> {
   const { holder: id, keys, from = 0, limit = Number.POSITIVE_INFINITY } = command;
   const known = readerNamed(state, command);
-  const held = known?.leases.size ?? 0;
-  const wanted = keys ?? [...(known?.leases.keys() ?? [])].slice(from, from + limit);
+  const own = known === undefined || keys !== undefined ? undefined : ownKeys(known, from, limit);
+  const wanted = keys ?? own?.keys ?? [];
   const found: AcquiredPage[] = [];
   const missing: string[] = [];
   const holder = known ?? state.addHolder(id, 'reader', 0);
@@ -24,12 +24,24 @@ export function acquire(state: StoreState, command: CommandOf<'acquire'>): Reply
       missing.push(key);
     }
   }
-  holder.expiresAtMs = state.nowMs + state.options.leaseMs;
-  // A reader that finds nothing leaves nothing behind (P10).
-  if (holder.leases.size === 0) state.holders.delete(holder.name);
+  // A reader that finds nothing leaves nothing behind (P10). A ready request without chunks stays until its time is over.
+  if (holder.leases.size === 0 && holder.state === 'reader') state.forget(holder);
+  else state.renewLeases(holder);
   const pages = found.map(({ page }) => page);
   state.trail({ action: 'acquired', holder: id, keys: found.map(({ key }) => key), pages });
-  return keys === undefined && from + limit < held ? { found, missing, next: from + limit } : { found, missing };
+  return own?.next === undefined ? { found, missing } : { found, missing, next: own.next };
+}
+
+/** Up to `limit` keys that the holder leases, from number `from` on: those of a request in the order of the put. */
+function ownKeys({ leases }: Holder, from: number, limit: number): { readonly keys: string[]; readonly next?: number } {
+  const keys: string[] = [];
+  let number = 0;
+  for (const key of leases.keys()) {
+    if (number >= from + limit) return { keys, next: number };
+    if (number >= from) keys.push(key);
+    number += 1;
+  }
+  return { keys };
 }
 
 /** The holder that may read, or undefined for a new reader. Throws when it may not. */

@@ -5,6 +5,7 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Entry, Holder, Place } from '../records.js';
 import type { StoreState } from '../state.js';
+import { dissolve } from './admit.js';
 
 export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   const { holder: id, end, reason } = command;
@@ -21,7 +22,7 @@ export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   state.admission.settle(holder.reserved);
   holder.reserved = 0;
   if (end === 'ready') keepLeases(state, holder);
-  else takeBack(state, holder, reason);
+  else leave(state, holder, reason);
 }
 
 /** True when every batch, and every byte of it, has arrived. */
@@ -39,17 +40,48 @@ function reportEnd(state: StoreState, { holder: id, end, reason }: CommandOf<'en
 function keepLeases(state: StoreState, holder: Holder): void {
   holder.state = 'ready';
   holder.endedAtMs = state.nowMs;
-  holder.expiresAtMs = state.nowMs + state.options.leaseMs;
+  state.renewLeases(holder);
+  putInOrder(holder);
   holder.batches.clear();
-  if (holder.leases.size === 0) state.dropHolder(holder, 'released');
 }
 
-function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
-  state.admission.withdraw(holder);
+/** `acquire` lists the leases in the order of the put, in whatever order the batches arrived. */
+function putInOrder({ batches, leases }: Holder): void {
+  const numbers = [...batches.keys()];
+  if (numbers.every((number, index) => number === index)) return;
+  for (const number of numbers.sort((one, other) => one - other)) {
+    for (const key of batches.get(number)?.command.keys ?? []) {
+      const entry = leases.get(key);
+      leases.delete(key);
+      if (entry !== undefined) leases.set(key, entry);
+    }
+  }
+}
+
+/** The request holds nothing any more. Its leases are taken back one by one. */
+function leave(state: StoreState, holder: Holder, reason: Failure | undefined): void {
+  dissolve(state, holder);
+  state.placements.drop(holder);
   state.contents.stopWaiting(holder);
-  state.holders.delete(holder.name);
+  state.forget(holder);
+  holder.state = 'leaving';
+  state.leaving.set(holder, reason);
+}
+
+/** Takes leases of ended requests back, while the command has time. */
+export function takeBack(state: StoreState): void {
+  for (const [holder, reason] of state.leaving) {
+    if (!state.hasTime()) return;
+    takeBackLeases(state, holder, reason);
+    if (holder.leases.size === 0) state.leaving.delete(holder);
+  }
+}
+
+function takeBackLeases(state: StoreState, holder: Holder, reason: Failure | undefined): void {
   const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
   for (const entry of holder.leases.values()) {
+    if (!state.hasTime()) break;
+    state.work -= 1;
     const { key, ready, place } = entry;
     if (ready || place?.writer !== holder) state.contents.unlease(holder, entry);
     else if (abandon(state, entry, place, reason) === 'quarantined') {
@@ -61,22 +93,12 @@ function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined
 }
 
 /** The writer of an unfinished entry is gone: its page is made safe (P5), and a joiner may take over (P2). */
-function abandon(
-  state: StoreState,
-  entry: Entry,
-  { page, writer, grant }: Place,
-  reason: Failure | undefined,
-): 'quarantined' | 'free' {
-  const isUnsafe = state.grants.has(grant) && !writer.drained;
-  if (isUnsafe) {
-    state.pages.quarantine(page);
-    state.quarantine.add(page, writer.name, grant, state.nowMs);
-  } else {
-    state.pages.free(page, 'page.abandoned');
-  }
+function abandon(state: StoreState, entry: Entry, place: Place, reason: Failure | undefined): 'quarantined' | 'free' {
+  const { writer } = place;
+  const became = state.leave(place);
   writer.leases.delete(entry.key);
   entry.holders.delete(writer);
   entry.left = { writer: writer.id, reason };
   state.contents.orphan(entry);
-  return isUnsafe ? 'quarantined' : 'free';
+  return became;
 }

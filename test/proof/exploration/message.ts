@@ -6,34 +6,62 @@ import type { End } from '../../../src/protocol/subjects.js';
 import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 
-type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
+export interface HandOverCall {
+  readonly op: 'handover';
+  readonly sender: number;
+  readonly effect: Extract<StoreEffect, { type: 'handed.over' }>;
+}
+
+export interface AllocateCall {
+  readonly op: 'allocate';
+  readonly sender: number;
+  readonly batch: number;
+  readonly grant: string;
+  /** True for a repetition, because the remote key of the first call was revoked. */
+  readonly again: boolean;
+}
+
+export interface AbortCall {
+  readonly op: 'abort';
+  readonly sender: number;
+  readonly end: Exclude<End, 'ready'>;
+}
+
+/** A call whose answer may have to wait. */
+export type OwedCall = AllocateCall | AbortCall;
+
+/** A call of the receiver. */
+export type CallToSender = HandOverCall | { readonly op: 'confirm'; readonly sender: number };
+export type CallOfSender = Exclude<Call, CallToSender>;
 
 /** A call, which is repeated until it is answered. `sender` is the number of its sender, or for a hand-over of its receiver. */
 export type Call =
-  | {
-      readonly op: 'allocate';
-      readonly sender: number;
-      readonly batch: number;
-      readonly grant: string;
-      /** True for a repetition, because the remote key of the first call was revoked. */
-      readonly again: boolean;
-    }
+  | AllocateCall
   | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
-  | { readonly op: 'abort'; readonly sender: number; readonly end: Exclude<End, 'ready'> }
+  | AbortCall
   | { readonly op: 'drained'; readonly sender: number }
-  | { readonly op: 'handover'; readonly sender: number; readonly effect: HandedOver };
+  | CallToSender;
 
-/** An answer to a call. It has `end` if the request has ended, and `allocation` if the call was an `allocate`. */
+/** The pages of a batch, and the remote key under which they may be written. */
+export interface Granted extends Allocation {
+  readonly grant: string;
+}
+
+/**
+ * An answer to a call. It has `end` if the request has ended. The answer to an `allocate` has `allocation`, unless the batch
+ * waits for pages.
+ */
 export interface Answer {
   readonly code: ErrorCode | 'ok';
   readonly end?: End;
-  readonly allocation?: Allocation;
+  readonly allocation?: Granted;
 }
 
 /** A message in flight: a call, an answer to a call, or a notice to a sender. */
 export type Message =
   | { readonly kind: 'call'; readonly call: Call }
   | { readonly kind: 'reply'; readonly call: Call; readonly answer: Answer }
+  | { readonly kind: 'allocated'; readonly sender: number; readonly batch: number; readonly allocation: Granted }
   | { readonly kind: 'joined'; readonly sender: number; readonly batch: number }
   | { readonly kind: 'ended'; readonly sender: number; readonly end: End };
 
@@ -43,8 +71,9 @@ export function wordsOf(message: Message): string {
       return wordsOfCall(message.call);
     case 'reply':
       return `the answer to ${wordsOfCall(message.call)} (${message.answer.end ?? message.answer.code})`;
+    case 'allocated':
     case 'joined':
-      return `joined ${requestOf(message.sender).request}/${message.batch}`;
+      return `${message.kind} ${requestOf(message.sender).request}/${message.batch}`;
     case 'ended':
       return `ended ${requestOf(message.sender).request} ${message.end}`;
   }
@@ -60,6 +89,7 @@ export function wordsOfCall(call: Call): string {
     case 'handover':
       return `handover ${request}/${call.effect.batch} part ${call.effect.part}`;
     case 'abort':
+    case 'confirm':
     case 'drained':
       return `${call.op} ${request}`;
   }

@@ -2,14 +2,21 @@
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
-import { broken, failureOf } from './failures.js';
-import type { Answer, Call } from './message.js';
+import { broken, failureOf, lost } from './failures.js';
+import type { AllocateCall, Answer, Call, CallOfSender, Granted, HandOverCall } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
 
+/** What the receiver answers about a batch that waits. */
+export interface BatchState {
+  readonly batch: number;
+  readonly isQueued: boolean;
+  readonly joinsPending: number;
+}
+
 /** States in which a transfer accepts a hand-over, as in `TransferActor.handOver`. */
-const TAKING = ['allocating', 'writing', 'committing', 'joining'];
+const TAKING = ['allocating', 'queued', 'writing', 'committing', 'joining'];
 
 export function requestEffect(
   turn: Turn,
@@ -31,12 +38,17 @@ export function requestEffect(
       return;
     }
     case 'sendAbort':
+      if (turn.sender(sender).proof) turn.toRequest(sender, { type: 'end.certain' });
+      else if (turn.sender(sender).gaveUp) turn.toRequest(sender, { type: 'abort.unreachable' });
+      else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
+      return;
+    case 'resolveDoubt':
       turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
-      if (context.end === 'ready') return;
-      if (context.drained) turn.call({ op: 'drained', sender });
-      else turn.setSender(sender, { reconnects: true });
+      if (turn.sender(sender).gaveUp) return;
+      if (!context.drained) breakUndrained(turn, sender);
+      else if (context.end !== 'ready') turn.call({ op: 'drained', sender });
       return;
     case 'announce':
       if (!context.receiverAnnounces) turn.announce(sender, 'sender', context.end ?? 'failed');
@@ -53,13 +65,13 @@ export function transferEffect(
 ): void {
   switch (type) {
     case 'sendAllocate':
-      turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
+      ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
       return;
     case 'startWrite':
       startWrite(turn, sender, batch, context);
       return;
     case 'sendCommit':
-      turn.call({ op: 'commit', sender, batch, part: context.current });
+      ask(turn, { op: 'commit', sender, batch, part: context.current });
       return;
     case 'reportCommitted':
       turn.forgetTransfer(sender, batch);
@@ -68,10 +80,42 @@ export function transferEffect(
     case 'reportAborted': {
       const { failure, drained } = context;
       turn.forgetTransfer(sender, batch);
-      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained });
+      const unanswered = (turn.sender(sender).asked[batch] ?? 0) > 0;
+      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained, unanswered });
       return;
     }
   }
+}
+
+/** The sender gives up its connection if a write of it may still land. */
+function breakUndrained(turn: Turn, sender: number): void {
+  const grant = turn.grant(sender);
+  const isUndrained = turn.state.writes.some((write) => write.sender === sender && write.grant === grant);
+  if (isUndrained) turn.setSender(sender, { reconnects: true });
+}
+
+/** Sends a message that may complete the request. */
+function ask(turn: Turn, call: AllocateCall | Extract<Call, { op: 'commit' }>): void {
+  turn.setSender(call.sender, { asked: { ...turn.sender(call.sender).asked, [call.batch]: 1 } });
+  turn.call(call);
+}
+
+/** The refusal of one copy of a message says nothing about another copy that may still arrive. */
+function noteAnswer(turn: Turn, call: CallOfSender, { code }: Answer): void {
+  if (call.op !== 'allocate' && call.op !== 'commit') return;
+  const { asked, transfers } = turn.sender(call.sender);
+  const transfer = transfers[call.batch];
+  const isPresent = call.op === 'allocate' ? transfer?.value === 'allocating' : isCommitting(transfer, call.part);
+  if (!isPresent || (code !== 'ok' && (asked[call.batch] ?? 0) > 1)) return;
+  turn.setSender(call.sender, { asked: { ...asked, [call.batch]: 0 } });
+}
+
+/** Sends a call again. */
+export function askAgain(turn: Turn, call: Call): void {
+  turn.call(call);
+  if (call.op !== 'allocate' && call.op !== 'commit') return;
+  const { asked } = turn.sender(call.sender);
+  turn.setSender(call.sender, { asked: { ...asked, [call.batch]: (asked[call.batch] ?? 0) + 1 } });
 }
 
 function startWrite(
@@ -84,26 +128,30 @@ function startWrite(
   const lost = part.placements.find(({ position }) => !held.includes(position));
   if (lost !== undefined) turn.fault(`${transfer} writes chunk ${lost.position}, whose bytes it has given back`);
   // A part that was handed over for an earlier connection no longer has pages.
-  if (part.part > 0 && !turn.sender(sender).taken.includes(takenName(batch, part.part, grant))) {
+  if (part.part > 0 && turn.sender(sender).parts[nameOfPart(batch, part.part)] !== grant) {
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
     return;
   }
-  const landed = part.placements.map(() => false);
-  const write: Write = { from: sender, batch, part, grant, landed, reported: false, over: false };
+  const isValid = turn.state.store.description.grants.includes(grant) && !turn.state.revoked.includes(grant);
+  const write: Write = { sender, batch, part, grant, reported: false, over: !isValid };
   turn.state.writes = [...turn.state.writes, write];
 }
 
 /** Handles the answer to a call of the sender. */
-export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, answer: Answer): void {
+export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   const { sender } = call;
+  noteAnswer(turn, call, answer);
   if (answer.code === 'request_ended' && call.op !== 'abort') {
     turn.toRequest(sender, { type: 'request.ended', end: answer.end ?? 'failed', failure: failureOf(answer) });
     return;
   }
   switch (call.op) {
     case 'allocate':
-      if (answer.allocation !== undefined) {
-        turn.toTransfer(sender, call.batch, { type: 'allocate.replied', allocation: answer.allocation });
+      if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
+      if (answer.code === 'ok') {
+        if (answer.allocation === undefined) turn.toTransfer(sender, call.batch, { type: 'allocate.queued' });
+        else allocated(turn, sender, call.batch, answer.allocation);
+        ended(turn, sender, answer);
         return;
       }
       if (answer.code === 'stale_grant' && !call.again) {
@@ -119,6 +167,7 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
       if (!isCommitting(turn.sender(sender).transfers[call.batch], call.part)) return;
       const type = answer.code === 'ok' ? 'commit.accepted' : 'commit.failed';
       turn.toTransfer(sender, call.batch, { type, failure: failureOf(answer) });
+      ended(turn, sender, answer);
       return;
     }
     case 'abort':
@@ -129,17 +178,58 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
   }
 }
 
-/** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
-export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: 'handover' }>): Answer {
-  const { batch, part, positions, pages, generations, grant } = effect;
-  const { transfers, taken, reconnects } = turn.sender(sender);
+/** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
+export function allocated(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): void {
+  const { transfers, asked, reconnects } = turn.sender(sender);
   const transfer = transfers[batch];
-  const name = takenName(batch, part, grant);
+  turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
+  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return;
+  const isStale = allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects);
+  if (isStale) turn.toTransfer(sender, batch, { type: 'allocate.failed', failure: failureOf({ code: 'stale_grant' }) });
+  else turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+}
+
+/** The receiver has answered how far the batches are that wait. It replaces the notices that were lost. */
+export function learned(turn: Turn, sender: number, { batch, isQueued, joinsPending }: BatchState): void {
+  const { value } = turn.sender(sender).transfers[batch] ?? {};
+  if (value === 'queued' && !isQueued) turn.toTransfer(sender, batch, { type: 'allocate.again' });
+  else if (value === 'joining' && joinsPending === 0) turn.toTransfer(sender, batch, { type: 'join.resolved' });
+}
+
+/** The answer to a message may have the end of the request. */
+function ended(turn: Turn, sender: number, { end }: Answer): void {
+  if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: null });
+}
+
+/** The sender's answer to the question whether it agrees to an end. Without an end it agrees. */
+export function agreement(turn: Turn, sender: number): Answer {
+  const { end, receiverAnnounces } = (turn.sender(sender).request as RequestSnapshot).context;
+  const isOver = turn.sender(sender).request?.status === 'done';
+  if (end !== null && (isOver || !receiverAnnounces)) return { code: 'ok', end };
+  turn.toRequest(sender, { type: 'confirm.agreed' });
+  return { code: 'ok' };
+}
+
+/** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
+export function handedOver(turn: Turn, { sender, effect }: HandOverCall): Answer {
+  const { batch, part, positions, pages, generations, grant } = effect;
+  const { request, transfers, parts, reconnects, gaveUp } = turn.sender(sender);
+  const transfer = transfers[batch];
+  const name = nameOfPart(batch, part);
+  const known = turn.forgetsParts && transfer === undefined ? undefined : parts[name];
+  const note = (what: string) => turn.setSender(sender, { parts: { ...parts, [name]: what } });
+  const refuse = (code: 'stale_grant' | 'request_active'): Answer => {
+    note(code);
+    return { code };
+  };
+  if (known === 'stale_grant' || known === 'request_active') return { code: known };
+  if (known !== undefined) return { code: 'ok' };
+  if (request?.status === 'done') return { code: 'request_ended', end: request.context.end ?? 'failed' };
   if (transfer === undefined) return { code: 'unknown_request' };
-  if (taken.includes(name)) return { code: 'ok' };
-  if (grant !== turn.grant(sender) || reconnects) return { code: 'stale_grant' };
-  if (!TAKING.includes(String(transfer.value))) return { code: 'request_active' };
-  turn.setSender(sender, { taken: [...taken, name] });
+  if (gaveUp) return { code: 'receiver_lost' };
+  if (grant !== turn.grant(sender) || reconnects) return refuse('stale_grant');
+  if (!TAKING.includes(String(transfer.value))) return refuse('request_active');
+  note(grant);
   const placements = positions.map((position, index) => ({
     position,
     page: pages[index] as number,
@@ -149,12 +239,23 @@ export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: '
   return { code: 'ok' };
 }
 
-/** The sender connects again: it gets another remote key, and the old one is revoked. */
+/** The sender declares the receiver dead, without or with a proof. */
+export function giveUpReceiver(turn: Turn, sender: number, proof: boolean): void {
+  turn.setSender(sender, { gaveUp: true, reconnects: false, proof });
+  turn.toRequest(sender, { type: 'receiver.lost', failure: lost });
+  if (turn.sender(sender).request?.matches({ aborting: 'asking' }) === true) {
+    turn.toRequest(sender, { type: proof ? 'end.certain' : 'abort.unreachable' });
+  } else if (proof && turn.sender(sender).request?.matches({ aborting: 'doubting' }) === true) {
+    turn.toRequest(sender, { type: 'end.certain' });
+  }
+}
+
+/** The sender connects again: the receiver gives it another remote key, after it has revoked the old one. */
 export function reconnect(turn: Turn, sender: number): void {
-  const { connection } = turn.sender(sender);
-  turn.setSender(sender, { connection: connection + 1, reconnects: false });
-  turn.fence(grantOf(sender, connection));
-  turn.execute({ type: 'grant', grant: grantOf(sender, connection + 1), epoch: requestOf(sender).epoch });
+  const connection = turn.sender(sender).connection + 1;
+  turn.setSender(sender, { connection, reconnects: false });
+  turn.state.lost = turn.state.lost.with(sender, false);
+  turn.execute({ type: 'grant', grant: grantOf(sender, connection), epoch: requestOf(sender).epoch });
   allocateAgain(turn, sender);
 }
 
@@ -163,20 +264,22 @@ function allocateAgain(turn: Turn, sender: number): void {
   turn.setSender(sender, { again: [] });
   for (const batch of again) {
     if (transfers[batch]?.value !== 'allocating') continue;
-    turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
+    ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
   }
 }
 
 /** The process of the sender dies. Its writes may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
-  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [] });
-  turn.state.writes = turn.state.writes.map((write) => (write.from === sender ? { ...write, reported: true } : write));
+  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [], asked: {} });
+  turn.state.writes = turn.state.writes
+    .filter((write) => write.sender !== sender || !write.over)
+    .map((write) => (write.sender === sender ? { ...write, reported: true } : write));
 }
 
 export function isCommitting(transfer: TransferSnapshot | undefined, { part }: TransferPart): boolean {
   return transfer?.value === 'committing' && transfer.context.current.part === part;
 }
 
-function takenName(batch: number, part: number, grant: string): string {
-  return `${batch} ${part} ${grant}`;
+function nameOfPart(batch: number, part: number): string {
+  return `${batch}/${part}`;
 }
