@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { failureGuarantees, scenarios, transferGuarantees } from '../../scripts/docs/guarantees.js';
+import { failureGuarantees, transferGuarantees } from '../../scripts/docs/guarantees.js';
 import { guaranteesPage } from '../../scripts/docs/guarantees-page.js';
+import { scenarios } from '../../scripts/docs/scenarios.js';
 import { testsByNumber } from '../../scripts/docs/tests-by-number.js';
 
 const guarantees = [...transferGuarantees, ...failureGuarantees];
