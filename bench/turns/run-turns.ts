@@ -5,7 +5,7 @@ import type { Row, SuiteResult } from '../suite-result.js';
 import { agentCases } from './agent-cases.js';
 import { measureHeartbeats } from './heartbeats.js';
 import { storeCases } from './store-cases.js';
-import type { TurnCase } from './turn-case.js';
+import { DEFAULT_BOUND_MS, type TurnCase } from './turn-case.js';
 
 interface TurnsScale {
   readonly rounds: number;
@@ -17,7 +17,8 @@ const quick: TurnsScale = { rounds: 1, agents: [10, 100] };
 
 export async function runTurns(bench: Bench): Promise<SuiteResult> {
   const { rounds, agents } = bench.quick ? quick : full;
-  const cases = [...storeCases, ...agentCases];
+  const all = [...storeCases, ...agentCases];
+  const cases = bench.quick ? all.filter(({ boundMs }) => boundMs === DEFAULT_BOUND_MS) : all;
   bench.progress.begin('turns', cases.length + agents.length);
   const rows: Row[] = [];
   for (const one of cases) {

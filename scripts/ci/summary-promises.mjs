@@ -18,7 +18,7 @@ const promises = {
     'states >= 500,000': states >= 500_000,
     'worlds >= 100': worlds >= 100,
     'every pair of fault kinds > 0':
-      Object.keys(pairs).length >= 28 && Object.values(pairs).every((count) => count > 0),
+      Object.keys(pairs).length >= 36 && Object.values(pairs).every((count) => count > 0),
     'every world is complete': Object.values(byWorld).every(({ complete }) => complete),
     'violations == 0': violations === 0,
   }),

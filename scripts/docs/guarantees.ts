@@ -191,7 +191,7 @@ export const failureGuarantees: readonly Guarantee[] = [
   {
     number: 'P12',
     promise:
-      'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
+      'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried. Two different ends need the death of an agent, and the first one counts.',
     why: 'Otherwise a router would wait for ever, or act on two different ends.',
     keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/confirm-end.ts'],
   },
@@ -275,9 +275,20 @@ export const failureGuarantees: readonly Guarantee[] = [
   {
     number: 'P25',
     promise:
-      'An engine can ask which source memory is still read, and whether and under which epoch a put was accepted.',
-    why: 'A lost event or answer would keep memory lent for ever.',
-    keptBy: ['src/actors/sending/source-loans.ts', 'src/actors/sending/session.ts', 'src/client/prefill-engine.ts'],
+      'What an agent reports once can be asked for; a message is repeated while the agent that owes the answer lives.',
+    why: 'Otherwise one lost notice would keep source memory, or let a request wait until its deadline.',
+    keptBy: [
+      'machines/request.ts',
+      'src/actors/sending/request-actor.ts',
+      'src/actors/receiving/receiver.ts',
+      'src/actors/sending/source-loans.ts',
+    ],
+  },
+  {
+    number: 'P26',
+    promise: 'What breaks ends only what used it: one connection, one write, one request.',
+    why: 'Otherwise a late end would break a healthy connection, and a broken one would end requests that only wait.',
+    keptBy: ['src/actors/sending/request-actor.ts', 'src/store/commands/place.ts'],
   },
   {
     number: 'P27',
@@ -285,6 +296,12 @@ export const failureGuarantees: readonly Guarantee[] = [
       'No wait depends on the wall clock, also not inside a dependency, and no judgement on the own clock alone.',
     why: 'Otherwise a step of the clock would keep an agent away, and a paused machine would announce a second end.',
     keptBy: ['src/control/system-clock.ts', 'src/control/nats-dialing.ts', 'machines/peer.ts'],
+  },
+  {
+    number: 'P29',
+    promise: 'A page leaves quarantine only on a proof that no write can land; no refusal or repetition frees it.',
+    why: 'Otherwise late bytes of one request would land in a page of another one that is ready.',
+    keptBy: ['src/store/commands/hand-over.ts', 'src/actors/sending/taken-parts.ts'],
   },
   {
     number: 'P30',

@@ -1,4 +1,4 @@
-/** The situations of docs/guarantees.md. A new number joins here with a test that carries it in its name. */
+/** The scenarios of the page about guarantees: what the tests produce, and what must result. */
 
 /** A situation that the tests produce, and what must hold in it. */
 export interface Scenario {
@@ -103,6 +103,12 @@ export const scenarios: readonly Scenario[] = [
     result: 'The request is cancelled, or ready and known as ready. No lease is left.',
   },
   {
+    number: 'T19',
+    situation:
+      'The answer to a hand-over is lost, the write of the heir breaks undrained, and the hand-over is repeated.',
+    result: 'The page stays quarantined, and no later request reads the late bytes of the heir.',
+  },
+  {
     number: 'T20',
     situation: 'A NATS server stands still, a route between two servers is down, or an agent is away from NATS.',
     result: 'Every request becomes ready, once.',
@@ -121,5 +127,10 @@ export const scenarios: readonly Scenario[] = [
     number: 'T24',
     situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
     result: 'Service is back as soon as NATS is.',
+  },
+  {
+    number: 'T25',
+    situation: 'A sender with thousands of waiting requests dies, or a thousand requests fail together.',
+    result: 'The agent goes on in short turns, and no peer declares it dead.',
   },
 ];

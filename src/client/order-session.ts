@@ -114,7 +114,8 @@ export class OrderSession {
         return barred.includes(number) ? 'never' : 'executed';
       } catch (error) {
         if (isSessionOver(error)) this.lose();
-        else if (!isKvferryError(error) || isKvferryError(error, 'closed')) throw error;
+        else if (!isKvferryError(error)) throw error;
+        else if (isKvferryError(error, 'closed')) return 'lost';
         else await pause(clock, SETTLE_PAUSE_MS);
       }
     }

@@ -37,7 +37,7 @@ export class StoreState {
   readonly leasing = new Set<Holder>();
   /** Requests that have ended and still have leases, and why they ended. */
   readonly leaving = new Map<Holder, Failure | undefined>();
-  /** Leases that end before this time are to be dropped. */
+  /** Leases that end before this time are over. */
   expireUntilMs = Number.NEGATIVE_INFINITY;
   /** The time of the running command. */
   nowMs = 0;

@@ -168,6 +168,11 @@ export class Cluster {
     this.#lifeOf(epoch).stop();
   }
 
+  /** Stops an agent as a pause of its machine does: its clock stands still too. */
+  pauseMachine({ epoch }: { readonly epoch: string }): void {
+    this.#lifeOf(epoch).pause();
+  }
+
   /** Continues an agent as SIGCONT does. */
   goOn({ epoch }: { readonly epoch: string }): void {
     this.#lifeOf(epoch).resume();

@@ -21,13 +21,13 @@ describe('docs/guarantees.md', () => {
   });
 
   test('every number has an entry, in order', () => {
-    const numbers = entries.map(({ number }) => number);
-    const missing = [...numbered('S', 16), ...numbered('P', 18), ...numbered('T', 16)].filter(
-      (number) => !numbers.includes(number),
-    );
-    expect(missing).toEqual([]);
-    const place = (number: string) => 'SPT'.indexOf(number.charAt(0)) * 1000 + Number(number.slice(1));
-    expect(numbers).toEqual(numbers.toSorted((a, b) => place(a) - place(b)));
+    expect(entries.map(({ number }) => number)).toEqual([
+      ...numbered('S', 16),
+      ...numbered('P', 18),
+      ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P29', 'P30'],
+      ...numbered('T', 16),
+      ...['T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T24', 'T25'],
+    ]);
   });
 
   test('every number has a test, and every number in a test name has an entry', () => {

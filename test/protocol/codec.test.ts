@@ -114,6 +114,10 @@ const right = {
   admit: { v: 1, request: 'r1', epochs: [epoch] },
   prepare: { v: 1, request: 'r1', epoch },
   verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
+  allocated: {
+    ...{ v: 1, request: 'r1', epoch, batch: 0 },
+    allocation: { grant: 'g1', pages: [1], generations: [2], alreadySent: [0], joined: [] },
+  },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   heartbeat: {

@@ -100,8 +100,7 @@ describe('a full batch fits into one message', () => {
 
   test('the answer to allocate', () => {
     const worst = {
-      v: 1,
-      ok: true,
+      grant: 'g'.repeat(64),
       pages: filled(KEYS_PER_BATCH_MAX, PAGE),
       generations: filled(KEYS_PER_BATCH_MAX, GENERATION),
       alreadySent: [],
@@ -114,7 +113,8 @@ describe('a full batch fits into one message', () => {
       alreadySent: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
       joined: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
     };
-    for (const message of [worst, deduplicated]) {
+    for (const allocation of [worst, deduplicated]) {
+      const message = { v: 1, ok: true, allocation };
       expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
       expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(message))).toEqual(message);
     }

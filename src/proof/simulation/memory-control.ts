@@ -52,6 +52,8 @@ export class MemoryControlNetwork {
   interest: (from: string, to: string) => boolean = () => true;
   /** Calls `pass` when the server of a participant moves messages: now, or after it has stood still. */
   gate: (participant: string, pass: () => void) => void = (_, pass) => pass();
+  /** A participant gives its connection up, and dials a server again. */
+  reconnect: (participant: string) => void = () => undefined;
   /** Called when the process of `to` reads a message or a reply. */
   read: (envelope: Envelope) => void = () => undefined;
   readonly #subscribers = new Set<Subscriber>();
@@ -233,7 +235,7 @@ export class MemoryControl implements ControlPort {
   }
 
   reconnect(): void {
-    // The network has no connections that can be replaced.
+    this.#network.reconnect(this.name);
   }
 
   async flush(): Promise<void> {

@@ -13,6 +13,7 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
   switch (type) {
     case 'decide':
       if (turn.state.lost[sender] && !turn.state.unwatched[sender]) refuseEnd(turn, sender);
+      else if (turn.neverAsks) turn.toIngest(sender, { type: 'end.agreed' });
       else turn.call({ op: 'confirm', sender });
       return;
     case 'recordEnd':

@@ -48,6 +48,7 @@ export interface Stage {
   readonly calls: Interned<Call>;
   readonly fencesFirst: boolean;
   readonly forgetsParts: boolean;
+  readonly neverAsks: boolean;
 }
 
 export class Turn {
@@ -57,6 +58,7 @@ export class Turn {
   /** The sender whose message the receiver handles now. */
   handled: number | undefined;
   readonly forgetsParts: boolean;
+  readonly neverAsks: boolean;
   readonly #mailboxes = new Mailboxes();
   readonly #storeEffects: EffectForOwner[] = [];
   #dispatching = false;
@@ -66,6 +68,7 @@ export class Turn {
     this.state = { ...state };
     this.configuration = stage.configuration;
     this.forgetsParts = stage.forgetsParts;
+    this.neverAsks = stage.neverAsks;
     this.#stage = stage;
   }
 

@@ -70,8 +70,7 @@ export class Checks {
       if (pages !== undefined && pages.free + pages.retained !== pages.total)
         leak(`pages are in use: ${JSON.stringify(pages)}`);
       if (queued > 0) leak(`${queued} requests still wait for pages`);
-      if ((staging?.inUse ?? 0) > 0 && !this.#world.hasDeadEngine(plan.name))
-        leak(`${staging?.inUse} staging pages are still in use`);
+      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages are still in use`);
       for (const { segment, chunksInUse } of segments) {
         if (chunksInUse > 0) leak(`${chunksInUse} chunks of segment ${segment} are still in use`);
       }

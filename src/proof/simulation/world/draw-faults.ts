@@ -68,6 +68,7 @@ export function drawFaults(random: Random, agents: readonly AgentPlan[], atMs: n
 /** What may strike a hand-over, and how often it does. */
 const heirShares = [
   'messageLost',
+  'messageLost',
   'messageDelayed',
   'messageRepeated',
   'messageReordered',
@@ -81,7 +82,7 @@ const heirShares = [
   'writeFailed',
   'revokeSlow',
 ] as const;
-const HEIR = 0.3;
+const HEIR = 0.35;
 const HEIR_MS = 150;
 const HEIR_LONG_MS = 900;
 /** Messages of a hand-over. */
@@ -94,7 +95,10 @@ export function drawHeirFaults(random: Random, agents: readonly AgentPlan[], atM
     .map((kind) => {
       const plan = faultPlan(random, agents, kind, atMs + random.integer(0, HEIR_MS));
       if (!('untilMs' in plan)) return plan;
-      if ('salt' in plan && kind.startsWith('write')) return { ...plan, rate: 0.5 };
+      if ('salt' in plan && kind.startsWith('write')) {
+        return { ...plan, rate: 1, most: random.integer(1, 3), opensWith: random.pick(['handover', null] as const) };
+      }
+      if (kind === 'revokeSlow') return plan;
       const untilMs = plan.fromMs + random.integer(20, HEIR_LONG_MS);
       if (!('salt' in plan)) return { ...plan, untilMs };
       const only = random.pick(agents.filter(({ role }) => role === 'prefill')).name;

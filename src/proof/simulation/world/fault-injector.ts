@@ -24,6 +24,8 @@ const SLICE_MIN_MS = 0.2;
 const DELAYED = { from: 50, to: 1500 };
 const REORDERED = { from: 1, to: 15 };
 const SLOW = { from: 100, to: 1500 };
+/** Bytes of a broken write. */
+const BROKEN = { from: 20, to: 900 };
 const LATE = { from: 1500, to: 5000 };
 const REVOKED = { from: 0.1, to: 2 };
 const REVOKED_SLOWLY = { from: 20, to: 800 };
@@ -59,13 +61,19 @@ export class FaultInjector {
   readonly #partitions = new Set<readonly string[]>();
   readonly #messageListeners: ((envelope: Envelope) => void)[] = [];
   readonly #engineListeners: ((agent: string) => void)[] = [];
+  /** Notes that an agent is reachable again, whose server stood still. */
+  readonly #back = new Map<string, () => void>();
   #revoked: Range = REVOKED;
 
   constructor(world: World) {
     this.#world = world;
     this.#random = new Random(world.scenario.seed + 1);
     this.#processes = new ProcessFaults(world);
-    this.#servers = new NatsServers(world.network, (participant) => world.serverOf(participant));
+    this.#servers = new NatsServers(
+      world.network,
+      (participant) => world.serverOf(participant),
+      (agent) => this.#back.get(agent)?.(),
+    );
     world.network.fate = (envelope) => this.#fateOf(envelope);
     world.fabrics.fate = (slice) => this.#sliceFate(slice);
     world.fabrics.revoking = () => world.sleep(this.#within(this.#revoked));
@@ -179,11 +187,14 @@ export class FaultInjector {
 
   #freezeServer(server: number, fault: string): () => void {
     const world = this.#world;
-    const lives = [...world.slots.values()].flatMap(({ plan, life }) => (plan.server === server ? (life ?? []) : []));
-    const back = lives.map((life) => world.away(life, fault));
+    for (const [agent, { life }] of world.slots) {
+      if (life !== undefined && this.#servers.serverOf(agent) === server)
+        this.#back.set(agent, world.away(life, fault));
+    }
     const thaw = this.#servers.freeze(server);
     return () => {
-      for (const end of back) end();
+      for (const back of this.#back.values()) back();
+      this.#back.clear();
       thaw();
     };
   }
@@ -296,7 +307,7 @@ export class FaultInjector {
           break;
         case 'writeBroken':
           fate = random.chance(BROKEN_LANDS)
-            ? { kind: 'break', landsAfterMs: within(random, SLOW) }
+            ? { kind: 'break', landsAfterMs: within(random, BROKEN) }
             : { kind: 'break' };
           break;
         case 'writeLate':

@@ -1,22 +1,33 @@
 /**
- * The NATS servers of a simulated cluster. Each participant is connected to one of them. A server can stand still with its
- * connections open, the route between the servers can be reset, and two agents can be severed.
+ * The two NATS servers of a simulated cluster. Each participant is connected to one of them. A server can stand still with
+ * its connections open, the route between the servers can be reset, and two agents can be severed. A participant that dials
+ * again while its server stands still gets the other server.
  */
 import type { MemoryControlNetwork } from '../memory-control.js';
 
 type Pair = readonly [string, string];
 
 export class NatsServers {
-  /** Undefined: no fault of a server affects the participant. */
-  readonly #serverOf: (participant: string) => number | undefined;
+  /** The first server of a participant. Undefined: no fault of a server affects it. */
+  readonly #firstServerOf: (participant: string) => number | undefined;
+  /** The servers of participants that have dialled again. */
+  readonly #dialled = new Map<string, number>();
+  readonly #moved: (participant: string) => void;
   /** Between these pairs, no interest is known. */
   readonly #severed = new Set<Pair>();
   #routesDown = 0;
   /** What waits for each server that stands still, in order. */
   readonly #frozen = new Map<number, (() => void)[]>();
 
-  constructor(network: MemoryControlNetwork, serverOf: (participant: string) => number | undefined) {
-    this.#serverOf = serverOf;
+  /** `moved` is called when a participant leaves a server that stands still. */
+  constructor(
+    network: MemoryControlNetwork,
+    serverOf: (participant: string) => number | undefined,
+    moved: (participant: string) => void,
+  ) {
+    this.#firstServerOf = serverOf;
+    this.#moved = moved;
+    network.reconnect = (participant) => this.#dial(participant);
     network.interest = (from, to) => this.#isInterestKnown(from, to);
     network.gate = (participant, pass) => this.#gate(participant, pass);
   }
@@ -46,16 +57,27 @@ export class NatsServers {
     };
   }
 
+  serverOf(participant: string): number | undefined {
+    return this.#dialled.get(participant) ?? this.#firstServerOf(participant);
+  }
+
+  #dial(participant: string): void {
+    const server = this.serverOf(participant);
+    if (server === undefined || !this.#frozen.has(server) || this.#frozen.has(1 - server)) return;
+    this.#dialled.set(participant, 1 - server);
+    this.#moved(participant);
+  }
+
   #isInterestKnown(from: string, to: string): boolean {
     if (from === to) return true;
     for (const pair of this.#severed) if (pair.includes(from) && pair.includes(to)) return false;
     if (this.#routesDown === 0) return true;
-    const [one, other] = [this.#serverOf(from), this.#serverOf(to)];
+    const [one, other] = [this.serverOf(from), this.serverOf(to)];
     return one === undefined || other === undefined || one === other;
   }
 
   #gate(participant: string, pass: () => void): void {
-    const server = this.#serverOf(participant);
+    const server = this.serverOf(participant);
     const waiting = server === undefined ? undefined : this.#frozen.get(server);
     if (waiting === undefined) pass();
     else waiting.push(pass);

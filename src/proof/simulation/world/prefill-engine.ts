@@ -5,31 +5,35 @@ import { PrefillEngine } from '../../../client/prefill-engine.js';
 import type { RequestEnds } from '../../../client/request-ends.js';
 import type { SourceChunk, SourceMemory } from '../../../client/source-memory.js';
 import type { MemoryControl } from '../memory-control.js';
+import { MortalClock } from '../mortal-clock.js';
 import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
 import type { FaultInjector } from './fault-injector.js';
 import type { Ledger } from './ledger.js';
 import { engineOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
-import { CALL_MS } from './timing.js';
+import { CALL_MS, SESSION_MS } from './timing.js';
 import type { World } from './world.js';
 
 const SEGMENT = 'engine';
 const CHUNKS = 256;
 const OPEN_AGAIN_MS = 200;
+const SESSION_DIGITS = 16;
+const HEXADECIMAL = 16;
 
 export class SimulatedPrefillEngine {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #injector: FaultInjector;
   readonly #agent: string;
+  readonly #clock: MortalClock;
   readonly #control: MemoryControl;
   readonly #client: KvferryClient;
   readonly #ends: RequestEnds;
   readonly #memory: SourceMemory;
   /** Undefined until its memory is attached for the first time, and after its death. */
   #engine: PrefillEngine | undefined;
-  #sessions = 0;
   #isDead = false;
+  #sessions = 0;
 
   constructor(world: World, ledger: Ledger, injector: FaultInjector, ends: RequestEnds, agent: string) {
     this.#world = world;
@@ -38,6 +42,7 @@ export class SimulatedPrefillEngine {
     this.#agent = agent;
     this.#ends = ends;
     this.#memory = memoryOf(world, `/engine/${agent}`);
+    this.#clock = new MortalClock(world.clock);
     this.#control = world.network.connect(engineOf(agent));
     this.#client = new KvferryClient(this.#control, { timeoutMs: CALL_MS });
     injector.onEngineDeath((target) => {
@@ -58,8 +63,16 @@ export class SimulatedPrefillEngine {
   #die(): void {
     this.#isDead = true;
     this.#engine = undefined;
+    this.#clock.die();
     this.#control.die();
     this.#world.fabrics.files.delete(this.#memory.path);
+  }
+
+  /** Sessions have names of 16 hexadecimal digits, which no other engine of the world has. */
+  #newSession(): string {
+    this.#sessions += 1;
+    const engine = [...this.#world.slots.keys()].indexOf(this.#agent);
+    return `${engine}${this.#sessions.toString(HEXADECIMAL).padStart(SESSION_DIGITS - 1, '0')}`;
   }
 
   async #open(): Promise<void> {
@@ -69,13 +82,14 @@ export class SimulatedPrefillEngine {
           client: this.#client,
           agent: this.#agent,
           ends: this.#ends,
-          clock: this.#world.clock,
+          clock: this.#clock,
+          silentMs: SESSION_MS,
+          newSession: () => this.#newSession(),
           segment: SEGMENT,
           memory: this.#memory,
           slotBytes: PAGE_BYTES,
-          callTimeoutMs: CALL_MS,
-          patienceMs: 2 * CALL_MS,
-          newSession: () => this.#sessionName(),
+          // A put that is sent again after a restart is another request (docs/protocol.md): each plan is put once.
+          patienceMs: 0,
           onReleased: (offsets) => this.#reuse(offsets),
         }),
       );
@@ -92,6 +106,7 @@ export class SimulatedPrefillEngine {
       const last = batch === batches.length - 1;
       if (last && plan.unfinished) return;
       if (batch > 0) await world.sleep(plan.pauseMs);
+      if (this.#isDead) return;
       const chunks = await this.#fill(plan, keys);
       if (chunks === undefined) return;
       if (batch === 0) this.#cancelLater(plan);
@@ -104,13 +119,6 @@ export class SimulatedPrefillEngine {
       this.#ledger.accept({ request, part: { sender, receiver, epoch }, batch, keys, last, deadlineMs });
     }
     if (plan.late) this.#putLate(plan, outgoing);
-  }
-
-  /** 16 hexadecimal digits that no other engine of the world uses. */
-  #sessionName(): string {
-    this.#sessions += 1;
-    const place = this.#world.scenario.agents.findIndex(({ name }) => name === this.#agent);
-    return (place * 0x10000 + this.#sessions).toString(16).padStart(16, '0');
   }
 
   /** A batch that comes when the end is known (P6). */

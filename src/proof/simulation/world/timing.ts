@@ -25,6 +25,9 @@ export const OWN_MS = 500;
 /** Time after a fault, until agents have connected again and repeated what was lost. */
 export const REPAIR_MS = 4 * HEARTBEAT_MS + DRAIN_MS;
 
+/** An agent ends the session of an engine after this silence. */
+export const SESSION_MS = 2500;
+
 /** Longest time from the deadline of a request, or from `MENDED_MS` if that is later, to the announcement of its end. */
 export const GRACE_MS = 3 * HEARTBEAT_MS + DRAIN_MS + CONNECT_MS + 4 * ATTEMPT_MS + LEASE_MS;
 /** From this time on, no page, lease or request may be in use. */

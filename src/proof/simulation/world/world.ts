@@ -121,12 +121,13 @@ export class World {
     return this.#dead.has(address);
   }
 
-  /** From now on, a fault keeps a life from sending and receiving. Returns the function that ends this. */
+  /** From now on, a fault keeps a life from sending and receiving. Returns the function that ends this, once. */
   away({ address }: SimulatedAgent, fault: string): () => void {
     const agent = this.agentAt(address);
     const back = this.silences.away(agent, this.now);
     const strike = this.strikes.add(fault, { agents: [agent], fromMs: this.now, untilMs: Number.POSITIVE_INFINITY });
     return () => {
+      if (Number.isFinite(strike.untilMs)) return;
       back(this.now);
       strike.untilMs = this.now;
     };
@@ -141,10 +142,6 @@ export class World {
   lastLife(agent: string): string {
     const { life } = this.slot(agent);
     return life?.address ?? [...this.lives.keys()].findLast((address) => this.agentAt(address) === agent) ?? agent;
-  }
-
-  hasDeadEngine(agent: string): boolean {
-    return this.scenario.faults.some((fault) => fault.kind === 'engineDeath' && fault.target === agent);
   }
 
   /** The NATS server of a participant. Undefined for the observer, which no fault affects. */

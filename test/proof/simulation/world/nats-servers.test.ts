@@ -9,6 +9,7 @@ function cluster(): {
   clock: SimulatedClock;
   servers: NatsServers;
   read: string[];
+  moved: string[];
   of: (name: string) => MemoryControl;
   ask: (from: string, to: string) => Promise<string>;
 } {
@@ -19,7 +20,12 @@ function cluster(): {
     ['b', 0],
     ['c', 1],
   ]);
-  const servers = new NatsServers(network, (participant) => places.get(participant));
+  const moved: string[] = [];
+  const servers = new NatsServers(
+    network,
+    (participant) => places.get(participant),
+    (participant) => moved.push(participant),
+  );
   const read: string[] = [];
   const participants = new Map<string, MemoryControl>();
   for (const name of [...places.keys(), 'observer']) {
@@ -35,7 +41,7 @@ function cluster(): {
     of(from)
       .request(`to.${to}`, `a question of ${from}`, { timeoutMs: 100 })
       .catch((error: unknown) => toFailure(error).code);
-  return { clock, servers, read, of, ask };
+  return { clock, servers, read, moved, of, ask };
 }
 
 async function answers(clock: SimulatedClock, asked: readonly Promise<string>[]): Promise<string[]> {
@@ -90,4 +96,18 @@ test('a server that stands still → requests time out, and pass in order when i
   thaw();
   await clock.advance(0);
   expect(read).toEqual(['a reads a question of c', 'b reads a question of a', 'b reads a late message']);
+});
+
+test('a participant that dials again while its server stands still → the other server', async () => {
+  const { clock, servers, moved, of, ask } = cluster();
+  of('a').reconnect();
+  const thaw = servers.freeze(0);
+  of('a').reconnect();
+  expect(await answers(clock, [ask('a', 'c'), ask('c', 'a'), ask('a', 'b')])).toEqual([
+    'yes',
+    'yes',
+    'deadline_exceeded',
+  ]);
+  expect({ moved, server: servers.serverOf('a') }).toEqual({ moved: ['a'], server: 1 });
+  thaw();
 });
