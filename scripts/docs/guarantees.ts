@@ -277,7 +277,12 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise:
       'What an agent reports once can be asked for; a message is repeated while the agent that owes the answer lives.',
     why: 'Otherwise one lost notice would keep source memory, or let a request wait until its deadline.',
-    keptBy: ['machines/request.ts', 'src/actors/sending/request-actor.ts', 'src/actors/receiving/receiver.ts'],
+    keptBy: [
+      'machines/request.ts',
+      'src/actors/sending/request-actor.ts',
+      'src/actors/receiving/receiver.ts',
+      'src/actors/sending/source-loans.ts',
+    ],
   },
   {
     number: 'P26',

@@ -176,24 +176,7 @@ function renderStatuses(statuses: readonly Status[]): string {
   if (peers.length > 0) {
     sections.push(renderTable(['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'], peers));
   }
-  const sessions = statuses.flatMap(({ agent, sessions: rows }) =>
-    rows.map((row) => [
-      ...[agent, row.session, row.holder, row.state, roundAge(row.silentForMs)],
-      ...[row.order, row.requests, row.segments, row.stagingPages, row.chunksInUse],
-    ]),
-  );
-  if (sessions.length > 0) {
-    const held = ['ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING', 'CHUNKS IN USE'];
-    sections.push(renderTable(['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', ...held], sessions));
-  }
-  const removed = statuses.flatMap(({ agent, segments }) =>
-    segments.flatMap(({ segment, path, bytes, chunksInUse, removedMs }) =>
-      removedMs === undefined ? [] : [[agent, segment, path, formatBytes(bytes), chunksInUse, roundAge(removedMs)]],
-    ),
-  );
-  if (removed.length > 0) {
-    sections.push(renderTable(['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'], removed));
-  }
+  sections.push(...sourceTables(statuses));
   const requests = statuses.flatMap(({ agent, requests: rows }) =>
     rows.map((row) => [
       agent,
@@ -210,4 +193,28 @@ function renderStatuses(statuses: readonly Status[]): string {
     sections.push(renderTable(['AGENT', 'SIDE', 'REQUEST', 'STATE', 'BATCHES', 'CHUNKS', 'AGE', 'REASON'], requests));
   }
   return sections.join('\n\n');
+}
+
+/** Sessions of engines, and segments whose file is gone. */
+function sourceTables(statuses: readonly Status[]): string[] {
+  const tables: string[] = [];
+  const sessions = statuses.flatMap(({ agent, sessions: rows }) =>
+    rows.map((row) => [
+      ...[agent, row.session, row.holder, row.state, roundAge(row.silentForMs)],
+      ...[row.order, row.requests, row.segments, row.stagingPages, row.chunksInUse],
+    ]),
+  );
+  if (sessions.length > 0) {
+    const held = ['ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING', 'CHUNKS IN USE'];
+    tables.push(renderTable(['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', ...held], sessions));
+  }
+  const removed = statuses.flatMap(({ agent, segments }) =>
+    segments.flatMap(({ segment, path, bytes, chunksInUse, removedMs }) =>
+      removedMs === undefined ? [] : [[agent, segment, path, formatBytes(bytes), chunksInUse, roundAge(removedMs)]],
+    ),
+  );
+  if (removed.length > 0) {
+    tables.push(renderTable(['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'], removed));
+  }
+  return tables;
 }
