@@ -7,6 +7,8 @@ import { testsIn } from '../scripts/lint/test-names.mjs';
 const guarantees = [
   ...Array.from({ length: 16 }, (_, index) => `S${index + 1}`),
   ...Array.from({ length: 18 }, (_, index) => `P${index + 1}`),
+  'P28',
+  'P30',
 ];
 const scenarios = Array.from({ length: 16 }, (_, index) => `T${index + 1}`);
 /** Scenarios in which processes die and writes race: simulated ports are not enough. */

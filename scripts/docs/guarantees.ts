@@ -239,6 +239,19 @@ export const failureGuarantees: readonly Guarantee[] = [
     why: 'Otherwise the tests would check a copy instead of the program.',
     keptBy: ['src/ports'],
   },
+  {
+    number: 'P28',
+    promise: 'A size is checked before anything is expanded, kept, logged or published.',
+    why: 'Otherwise a message of 12 KB could become 67 million numbers.',
+    keptBy: ['src/protocol/fields.ts', 'src/protocol/columns.ts'],
+  },
+  {
+    number: 'P30',
+    promise:
+      'An answer fits one message, whatever the lengths of keys, names and paths, and reports what it leaves out.',
+    why: 'Otherwise long keys or paths would make an agent unable to answer, exactly when an operator looks at it.',
+    keptBy: ['src/protocol/message-room.ts', 'src/actors/agent/status.ts', 'src/store/commands/acquire.ts'],
+  },
 ];
 
 /** Situations that the tests produce. */

@@ -69,9 +69,8 @@ export class AttachedMemory {
   async isUnread(epoch: string): Promise<boolean> {
     const { client, agent, segment, call } = this.#options;
     try {
-      const status = await client.status(agent, { limit: 0 }, call);
-      const row = status.segments.find((one) => one.segment === segment);
-      return status.epoch === epoch && row?.chunksInUse === 0;
+      const { epoch: answering, segments } = await client.status(agent, { segment, lists: ['segments'] }, call);
+      return answering === epoch && segments[0]?.segment === segment && segments[0].chunksInUse === 0;
     } catch (error) {
       if (!isKvferryError(error)) throw error;
       return false;

@@ -5,6 +5,7 @@
  */
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
+import { shownKey } from '../protocol/shown-text.js';
 import type { SourceChunk } from './source-memory.js';
 
 interface LentBatch {
@@ -144,7 +145,7 @@ export class Lendings {
       const slot = this.#options.slotOf(chunk);
       if (slot === undefined) continue;
       if (!this.#isFilled(slot, chunk) || seen.has(slot)) {
-        const message = `chunk ${chunk.key} is no longer in the memory at offset ${chunk.offset}: fill it again`;
+        const message = `chunk ${shownKey(chunk.key)} is no longer in the memory at offset ${chunk.offset}: fill it again`;
         return invalidField(`chunks[${position}]`, message);
       }
       seen.add(slot);

@@ -5,6 +5,7 @@ import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { Ranks } from '../protocol/fields.js';
 import type { MessageHeaders } from '../protocol/headers.js';
 import type { End } from '../protocol/subjects.js';
+import { cutIntoBatches } from './cut-into-batches.js';
 import type { Lendings } from './lendings.js';
 import { isAnswerLost, patiently } from './patience.js';
 import { type PutTarget, putBatch } from './put-batch.js';
@@ -63,7 +64,8 @@ export class OutgoingRequest {
   }
 
   /**
-   * Hands over the next batch, at most 8,192 chunks; resolves with the epoch when the agent has accepted it. The batch that
+   * Hands over the next chunks; resolves with the epoch when the agent has accepted them. They are one batch, or several when
+   * one message cannot carry them. The batch that
    * completes `totalChunks` is the last one unless `last` says otherwise. The agent may read the chunks from this call on.
    *
    * A lost answer is repeated for as long as the engine's patience. Rejects with the agent's error (`unknown_receiver`,
@@ -71,7 +73,7 @@ export class OutgoingRequest {
    * rejection the request takes no further batch.
    */
   async put(chunks: readonly SourceChunk[], { last }: { readonly last?: boolean } = {}): Promise<string> {
-    const turn = this.#turn.then(() => this.#put(chunks, last));
+    const turn = this.#turn.then(() => this.#putAll(chunks, last));
     this.#turn = turn.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -120,7 +122,24 @@ export class OutgoingRequest {
     throw new KvferryError(code, `request ${this.plan.request} ended ${end.event.end}: ${message}`);
   }
 
-  async #put(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
+  async #putAll(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
+    const { client, lendings } = this.#options;
+    const last = lastGiven ?? this.#chunks + chunks.length === this.plan.totalChunks;
+    const batches = cutIntoBatches(chunks, this.plan.ranks, client.messageBytesMax);
+    let epoch = '';
+    for (const [index, batch] of batches.entries()) {
+      try {
+        epoch = await this.#put(batch, last && index === batches.length - 1);
+      } catch (error) {
+        // The agent does not get the batches after the refused one.
+        lendings?.discard(batches.slice(index + 1).flat());
+        throw error;
+      }
+    }
+    return epoch;
+  }
+
+  async #put(chunks: readonly SourceChunk[], last: boolean): Promise<string> {
     const { lendings, ends } = this.#options;
     if (this.#failure !== undefined) {
       lendings?.discard(chunks);
@@ -128,7 +147,6 @@ export class OutgoingRequest {
     }
     const { request, receiver, totalChunks, timeoutMs, ranks } = this.plan;
     const batch = this.#batches;
-    const last = lastGiven ?? this.#chunks + chunks.length === totalChunks;
     try {
       lendings?.lend(request, batch, chunks);
     } catch (error) {

@@ -135,11 +135,15 @@ class NatsControl implements ControlPort {
     void this.#watch(connection.status());
   }
 
+  get messageBytesMax(): number {
+    return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
+  }
+
   /** Used instead of the NATS client's `request`, which makes two errors with stacks and a promise race for each request. */
   async request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const bytes = this.#checkSize(subject, body);
     this.#checkConnected();
-    const headers = sendableHeaders(options.headers, this.#bytesMax - bytes);
+    const headers = sendableHeaders(options.headers, this.messageBytesMax - bytes);
     const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs));
     this.#asked += 1;
     const token = this.#asked.toString(36);
@@ -184,7 +188,7 @@ class NatsControl implements ControlPort {
   publish(subject: string, body: string, wanted?: MessageHeaders): void {
     const bytes = this.#checkSize(subject, body);
     this.#checkOpen();
-    const headers = sendableHeaders(wanted, this.#bytesMax - bytes);
+    const headers = sendableHeaders(wanted, this.messageBytesMax - bytes);
     if (this.#status === 'connected') this.#connection.publish(subject, body, toNats(headers));
     else this.#keep({ subject, body, headers, bytes: bytes + headerBytes(headers) });
   }
@@ -339,17 +343,13 @@ class NatsControl implements ControlPort {
     if (this.#status === 'disconnected') throw disconnected();
   }
 
-  get #bytesMax(): number {
-    return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
-  }
-
   #checkSize(subject: string, body: string): number {
     const bytes = Buffer.byteLength(body);
-    const bytesMax = this.#bytesMax;
+    const bytesMax = this.messageBytesMax;
     if (bytes <= bytesMax) return bytes;
     throw new KvferryError(
       'message_too_large',
-      `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}`,
+      `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}: send smaller batches, or fewer keys`,
     );
   }
 }

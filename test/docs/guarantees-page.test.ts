@@ -23,6 +23,8 @@ describe('docs/guarantees.md', () => {
     expect(entries.map(({ number }) => number)).toEqual([
       ...numbered('S', 16),
       ...numbered('P', 18),
+      'P28',
+      'P30',
       ...numbered('T', 16),
     ]);
   });

@@ -177,7 +177,15 @@ export class Sender {
     const request = this.#requests.get(put.request);
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = peer.arena;
-    checkPut(put, { agent, pageBytes, before: request?.soFar, requests: this.#requests.size, requestsMax });
+    const { messageBytesMax } = this.#env.control;
+    checkPut(put, {
+      agent,
+      pageBytes,
+      before: request?.soFar,
+      requests: this.#requests.size,
+      requestsMax,
+      messageBytesMax,
+    });
     return request;
   }
 

@@ -6,6 +6,7 @@ import type {
   ControlSubscription,
   RequestOptions,
 } from '../../ports/control.js';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Output } from '../recording/record.js';
 import { type Questions, toError } from './questions.js';
 import type { ReplayTurn } from './replay-turn.js';
@@ -16,6 +17,7 @@ interface Subscription {
 }
 
 export class ReplayControl implements ControlPort {
+  readonly messageBytesMax = MESSAGE_BYTES_MAX;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
   readonly #subscriptions = new Set<Subscription>();

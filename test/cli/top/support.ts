@@ -30,6 +30,8 @@ export function status(of: DescribeReply, more: Partial<StatusReply> = {}): Stat
     ...answer,
     ...{ agent, epoch, role, state, uptimeMs: 60_000, queued: 0, segments: [], peers: [], counters: {}, requests },
     requestsTotal: requests.length,
+    segmentsTotal: more.segments?.length ?? 0,
+    peersTotal: more.peers?.length ?? 0,
     ...more,
   };
 }
