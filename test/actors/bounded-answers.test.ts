@@ -156,4 +156,22 @@ describe('answers of an agent', () => {
       message: expect.stringMatching(/takes 655\d\d bytes .* at most 65536: put its 200 chunks in several batches/),
     });
   });
+
+  test('one segment more than the agent takes → too_many_segments, until one is detached', async () => {
+    const made = clusters.create();
+    await made.agent('prefill-0', 'prefill', { segmentsMax: 2 });
+    made.fabrics.files.set('/memory/s', new Uint8Array(1));
+    const attach = (segment: string) => made.call('prefill-0', 'attach', { segment, path: '/memory/s' });
+    const attached = await made.settle(Promise.allSettled(['a', 'b', 'c'].map(attach)));
+    expect(attached.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    await expect(attach('d')).rejects.toMatchObject({
+      code: 'too_many_segments',
+      field: 'segment',
+      message:
+        'agent prefill-0 has 2 segments attached and takes no more: detach what is not used, ' +
+        'lay several regions into one file, or configure segmentsMax',
+    });
+    await made.call('prefill-0', 'detach', { segment: 'a' });
+    expect(await attach('d')).toMatchObject({ bytes: 1 });
+  });
 });

@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly tombstonesMax: number;
   /** Most requests in progress at once, on each side. */
   readonly requestsMax: number;
+  /** Segments that engines may have attached at once. */
+  readonly segmentsMax: number;
   /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
   /** How often the agent publishes the steps of its chunks; 0: never. */

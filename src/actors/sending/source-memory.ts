@@ -26,6 +26,7 @@ export class SourceMemory {
   readonly #env: AgentEnv;
   readonly #segments = new Map<string, Segment>();
   readonly #staging: StagingPool;
+  #attaching = 0;
 
   constructor(env: AgentEnv) {
     this.#env = env;
@@ -50,6 +51,16 @@ export class SourceMemory {
   }
 
   async attach(segment: string, path: string): Promise<{ bytes: number }> {
+    this.#refuseMore(segment);
+    this.#attaching += 1;
+    try {
+      return await this.#attach(segment, path);
+    } finally {
+      this.#attaching -= 1;
+    }
+  }
+
+  async #attach(segment: string, path: string): Promise<{ bytes: number }> {
     const { bytes } = await this.#env.fabric.attachSegment(segment, path).catch((error: unknown) => {
       if (!isKvferryError(error)) throw error;
       const field = error.code === 'segment_exists' ? 'segment' : 'path';
@@ -137,6 +148,16 @@ export class SourceMemory {
 
   stagingCounts(): StatusReply['staging'] {
     return this.#staging.pages === 0 ? undefined : this.#staging.counts();
+  }
+
+  #refuseMore(segment: string): void {
+    const { agent, segmentsMax } = this.#env.options;
+    const own = this.#staging.pages === 0 ? 0 : 1;
+    if (this.#segments.has(segment) || this.#segments.size - own + this.#attaching < segmentsMax) return;
+    const message =
+      `agent ${agent} has ${segmentsMax} segments attached and takes no more: detach what is not used, ` +
+      'lay several regions into one file, or configure segmentsMax';
+    throw new KvferryError('too_many_segments', message, { field: 'segment' });
   }
 
   #segment(name: string, field: string): Segment {

@@ -37,6 +37,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  segmentsMax: z.number().default(1024),
   journalEntries: z.number().default(0),
   auditIntervalMs: z.number().default(0),
   faultsAllowed: z.boolean().default(false),
