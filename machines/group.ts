@@ -1,24 +1,28 @@
 /**
- * One request over several ranks, at the receiver of rank 0, which leads the ranks. The request is ready when every rank is
- * complete. The first rank that fails ends it on all ranks (P17). Only this machine decides and announces the end. The ingests
- * of the ranks report to it and follow its decision. `src/actors/ranks/group-actor.ts` provides its effects.
+ * One request over several ranks, at the receiver of rank 0, which leads the ranks. It gives the ranks their turns to be
+ * admitted (P22). The request is ready when every rank is complete, and confirms so when it is asked once more. The first rank
+ * that fails ends it on all ranks (P17). Only this machine decides and announces the end. The ingests of the ranks report to it
+ * and follow its decision. `src/actors/ranks/group-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
 import type { End } from '../src/protocol/subjects.js';
 import { effect } from './effect.js';
-import type { StateMeta } from './waiting.js';
+import { advance, type RankState, turnOf } from './turns.js';
+import type { StateMeta, Waiting } from './waiting.js';
 
 export interface GroupInput {
   readonly request: string;
-  /** How many ranks there are. */
-  readonly size: number;
+  /** The receiver of each rank. */
+  readonly receivers: readonly string[];
   readonly timeoutMs: number;
 }
 
 export interface GroupContext extends GroupInput {
-  /** Ranks that have every byte and wait for the decision. */
-  readonly complete: readonly number[];
+  /** How far each rank has come. */
+  readonly ranks: readonly RankState[];
+  /** The receiver that had the latest turn to admit its ranks. */
+  readonly turn: string | null;
   readonly end: End | null;
   readonly failure: Failure | null;
   /** The sender of rank 0 has announced the end. */
@@ -26,16 +30,23 @@ export interface GroupContext extends GroupInput {
 }
 
 export type GroupEvent =
+  /** The first batch of the rank is recorded at its receiver, and waits for its turn. */
+  | { type: 'rank.came'; rank: number }
+  /** The rank has the promise of all its pages. */
+  | { type: 'rank.admitted'; rank: number }
+  /** The rank has every byte and waits for the decision. */
   | { type: 'rank.completed'; rank: number }
   /** The rank wants to end like this, or has ended like this. */
   | { type: 'rank.failed'; rank: number; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
   | { type: 'group.end'; end: 'failed' | 'cancelled'; failure: Failure }
-  /** The reports of these ranks may be out of date: they must report again. */
-  | { type: 'ranks.doubted'; ranks: readonly number[] }
+  /** Every rank was asked once more: it is there, has every byte, and waits for the end. */
+  | { type: 'ranks.prepared' }
   /** Every rank that can be reached knows the end. */
   | { type: 'ranks.told' }
-  /** The sender of rank 0 has announced no end. */
+  /** The sender of rank 0 has announced no end, and follows the end that this agent announces. */
   | { type: 'end.certain' }
+  /** The sender of rank 0 is lost, or does not know the request. */
+  | { type: 'end.refused'; failure: Failure }
   /** The sender of rank 0 had declared this agent dead, and has announced this end. */
   | { type: 'end.announced'; end: End; failure: Failure | null };
 
@@ -47,7 +58,11 @@ const settleAsReported = {
 
 /** What the machine asks its owner to do. */
 const effects = {
-  /** Finds out whether the sender of rank 0 has announced an end, and whether the reports of the ranks still hold. */
+  /** Allows the receiver whose turn it is to admit its ranks. */
+  giveTurn: effect<{ receiver: string }>(),
+  /** Asks every rank whether it is still there and complete. Sends `ranks.prepared`, or `rank.failed`. */
+  prepare: effect(),
+  /** Finds out whether the sender of rank 0 has announced an end. */
   decide: effect(),
   /** Sends every rank the end of the request. */
   tellRanks: effect(),
@@ -67,27 +82,36 @@ export const groupMachine = setup({
   },
   actions: {
     ...effects,
-    countComplete: assign(({ context }, params: { rank: number }) =>
-      context.complete.includes(params.rank) ? {} : { complete: [...context.complete, params.rank] },
-    ),
+    advance: assign(({ context }, { rank, to }: { rank: number; to: RankState }) => ({
+      ranks: advance(context.ranks, rank, to),
+    })),
+    moveTurn: assign(({ context }) => ({ turn: nextTurn(context) })),
     settle: assign((_, params: { end: End; failure: Failure | null }) => params),
     settleExpired: assign(({ context }) => ({
       end: 'expired' as const,
       failure: {
         code: 'deadline_exceeded' as const,
-        message: `${context.complete.length} of ${context.size} ranks of request ${context.request} were complete within ${context.timeoutMs} ms`,
+        message: `${completeOf(context)} of ${context.ranks.length} ranks of request ${context.request} were complete within ${context.timeoutMs} ms`,
       },
     })),
   },
   guards: {
     isOpen: ({ context }) => context.end === null,
-    allComplete: ({ context }) => context.complete.length === context.size,
+    allComplete: ({ context }) => completeOf(context) === context.ranks.length,
+    turnMoves: ({ context }) => nextTurn(context) !== context.turn,
     isReady: ({ context }) => context.end === 'ready',
   },
   delays: { deadline: ({ context }) => context.timeoutMs },
 }).createMachine({
   id: 'group',
-  context: ({ input }) => ({ ...input, complete: [], end: null, failure: null, announcedBySender: false }),
+  context: ({ input }) => ({
+    ...input,
+    ranks: input.receivers.map(() => 'absent' as const),
+    turn: null,
+    end: null,
+    failure: null,
+    announcedBySender: false,
+  }),
   initial: 'open',
   on: { 'group.*': { actions: 'reportUnexpected' } },
   states: {
@@ -103,30 +127,40 @@ export const groupMachine = setup({
       states: {
         /** At least one rank is not complete. */
         collecting: {
-          meta: {
-            waiting: ({ complete, size }) => ({
-              gate: 'ranks',
-              text: `${size - complete.length} of ${size} ranks to be complete`,
-            }),
-          },
+          meta: { waiting: whatIsMissing },
           on: {
-            'rank.completed': { actions: { type: 'countComplete', params: ({ event }) => ({ rank: event.rank }) } },
-            'rank.failed': {
-              target: 'deciding',
-              actions: settleAsReported,
+            'rank.came': { actions: { type: 'advance', params: ({ event }) => ({ rank: event.rank, to: 'held' }) } },
+            'rank.admitted': {
+              actions: { type: 'advance', params: ({ event }) => ({ rank: event.rank, to: 'admitted' }) },
             },
-            'group.end': {
-              target: 'deciding',
-              actions: settleAsReported,
+            'rank.completed': {
+              actions: { type: 'advance', params: ({ event }) => ({ rank: event.rank, to: 'complete' }) },
             },
+            'rank.failed': { target: 'deciding', actions: settleAsReported },
+            'group.end': { target: 'deciding', actions: settleAsReported },
           },
-          always: {
-            guard: 'allComplete',
-            target: 'deciding',
-            actions: { type: 'settle', params: { end: 'ready', failure: null } },
+          always: [
+            { guard: 'allComplete', target: 'preparing' },
+            {
+              guard: 'turnMoves',
+              actions: ['moveTurn', { type: 'giveTurn', params: ({ context }) => ({ receiver: context.turn ?? '' }) }],
+            },
+          ],
+        },
+        /** Every rank was complete when it reported. It may have died or given up since. */
+        preparing: {
+          entry: 'prepare',
+          meta: { waiting: { gate: 'ranks', text: 'every rank to confirm that it is complete' } },
+          on: {
+            'ranks.prepared': {
+              target: 'deciding',
+              actions: { type: 'settle', params: { end: 'ready', failure: null } },
+            },
+            'rank.failed': { target: 'deciding', actions: settleAsReported },
+            'group.end': { target: 'deciding', actions: settleAsReported },
           },
         },
-        /** The end is known here. It stands unless the sender has announced another, or a rank must report again. */
+        /** The end is known here. It stands unless the sender has announced another. */
         deciding: {
           entry: 'decide',
           meta: {
@@ -138,13 +172,16 @@ export const groupMachine = setup({
               target: '#group.ended',
               actions: [settleAsReported, assign({ announcedBySender: true })],
             },
-            'ranks.doubted': {
-              guard: 'isReady',
-              target: 'collecting',
-              actions: assign({
-                complete: ({ context, event }) => context.complete.filter((rank) => !event.ranks.includes(rank)),
-                end: null,
-              }),
+            // Without the agreement of the sender, no other end than `failed` is announced.
+            'end.refused': {
+              target: '#group.ended',
+              actions: {
+                type: 'settle',
+                params: ({ context, event }) => ({
+                  end: 'failed',
+                  failure: context.end === 'failed' ? context.failure : event.failure,
+                }),
+              },
             },
             'rank.failed': {
               guard: 'isReady',
@@ -172,3 +209,21 @@ export const groupMachine = setup({
     ended: { type: 'final', entry: ['announce', 'tellRanks'] },
   },
 });
+
+/** The receiver whose turn it is, or that had the last turn. */
+function nextTurn({ receivers, ranks, turn }: GroupContext): string | null {
+  return turnOf(receivers, ranks) ?? turn;
+}
+
+function completeOf({ ranks }: GroupContext): number {
+  return ranks.filter((state) => state === 'complete').length;
+}
+
+function whatIsMissing(context: GroupContext): Waiting {
+  const { ranks, receivers } = context;
+  const absent = ranks.filter((state) => state === 'absent').length;
+  if (absent > 0) return { gate: 'ranks', text: `${absent} of ${ranks.length} ranks to come` };
+  const turn = turnOf(receivers, ranks);
+  if (turn !== null) return { gate: 'ranks', text: `${turn} to admit its ranks` };
+  return { gate: 'ranks', text: `${ranks.length - completeOf(context)} of ${ranks.length} ranks to be complete` };
+}

@@ -1,7 +1,8 @@
 /**
  * Receiver side: what arrives for one request. The machine counts chunks and alone decides how the request ends. The store
- * keeps the pages. If the sender may have declared this agent dead meanwhile, the machine first asks whether the sender has
- * announced an end (P12). For one rank of several, the agent that leads the ranks decides: a rank that has every byte, or that
+ * keeps the pages. A message of the sender itself that completes the request is the sender's agreement. Before any other end
+ * the machine asks the sender to agree (P12). Without an agreement the request ends `failed`. For one rank of several, the
+ * agent that leads the ranks decides: a rank waits for its turn before it is admitted (P22); a rank that has every byte, or that
  * wants to end, waits for that decision (P17). `src/actors/receiving/ingest-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
@@ -34,6 +35,8 @@ export interface IngestContext extends IngestInput {
   readonly joined: number;
   /** Bytes written for this request. */
   readonly bytes: number;
+  /** The last step forward is the effect of a message of the sender itself, which the sender knows to be unanswered. */
+  readonly ownStep: boolean;
   readonly end: End | null;
   readonly failure: Failure | null;
   /** The sender, or the agent that leads the ranks, has announced the end. */
@@ -41,6 +44,10 @@ export interface IngestContext extends IngestInput {
 }
 
 export type IngestEvent =
+  /** One rank of several: its batch is recorded, and waits for the turn of the rank. */
+  | { type: 'batch.held' }
+  /** The batch waits for pages. */
+  | { type: 'batch.queued' }
   | {
       type: 'batch.allocated';
       batch: number;
@@ -50,14 +57,20 @@ export type IngestEvent =
       joined: number;
       /** Bytes that will be written. */
       bytes: number;
+      /** An effect of a message of this request's own sender, and not of another request. */
+      own: boolean;
     }
-  | { type: 'chunks.ready'; batch: number; written: number; joined: number }
+  | { type: 'chunks.ready'; batch: number; written: number; joined: number; own: boolean }
   /** This request now writes some of the chunks that it had joined. */
   | { type: 'chunks.handed-over'; chunks: number; bytes: number }
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
-  /** No other agent has announced an end. */
-  | { type: 'end.certain' }
-  /** The sender had declared this agent dead and has announced this end; or the agent that leads the ranks has decided it. */
+  /** The sender itself gives the request up, as failed. */
+  | { type: 'ingest.abort'; failure: Failure }
+  /** The sender has announced no end, and follows the end that this agent announces. */
+  | { type: 'end.agreed' }
+  /** The sender is lost, or does not know the request, or the agent that leads the ranks is lost: nobody agrees. */
+  | { type: 'end.refused'; failure: Failure }
+  /** The sender has announced this end, or the agent that leads the ranks has decided it. */
   | { type: 'end.announced'; end: End; failure: Failure | null }
   | { type: 'leases.ended'; cause: 'released' | 'expired' };
 
@@ -66,6 +79,20 @@ const adopt = {
   type: 'adoptEnd',
   params: ({ event }: { event: { end: End; failure: Failure | null } }) => event,
 } as const;
+/** Counts the chunks of an allocated batch. */
+const count = {
+  type: 'countBatch',
+  params: ({ event }: { event: Extract<IngestEvent, { type: 'batch.allocated' }> }) => event,
+} as const;
+/** Takes the end that an event wishes. */
+const wish = {
+  type: 'wish',
+  params: ({ event: { end, failure } }: { event: { end: End; failure: Failure } }) => ({ end, failure }),
+} as const;
+const fail = {
+  type: 'wish',
+  params: ({ event: { failure } }: { event: { failure: Failure } }) => ({ end: 'failed' as const, failure }),
+} as const;
 const endedElsewhere = [
   { guard: 'isAnnouncedReady', target: '#ingest.ready', actions: adopt },
   { target: '#ingest.ended', actions: adopt },
@@ -73,9 +100,13 @@ const endedElsewhere = [
 
 /** What the machine asks its owner to do. */
 const effects = {
-  /** Finds out whether the sender has announced an end; for one rank of several, how all ranks end. */
+  /** Asks the sender to agree to the end; for one rank of several, asks how all ranks end. */
   decide: effect(),
-  /** Reports to the agent that leads the ranks that every byte has arrived. */
+  /** Reports to the agent that leads the ranks that this rank has come and waits for its turn. */
+  reportHeld: effect(),
+  /** Reports to that agent that the rank is admitted. */
+  reportAdmitted: effect(),
+  /** Reports to that agent that every byte has arrived. */
   reportComplete: effect(),
   /** The store keeps the end as a tombstone. Unless the end is ready, it takes back every lease. */
   recordEnd: effect(),
@@ -100,8 +131,17 @@ export const ingestMachine = setup({
     countBatch: assign(
       (
         { context },
-        params: { batch: number; last: boolean; written: number; ready: number; joined: number; bytes: number },
+        params: {
+          batch: number;
+          last: boolean;
+          written: number;
+          ready: number;
+          joined: number;
+          bytes: number;
+          own: boolean;
+        },
       ) => ({
+        ownStep: params.own,
         batches: context.batches + 1,
         lastBatch: params.last ? params.batch : context.lastBatch,
         chunks: context.chunks + params.written + params.ready + params.joined,
@@ -118,6 +158,12 @@ export const ingestMachine = setup({
       joined: context.joined - params.chunks,
       bytes: context.bytes + params.bytes,
     })),
+    wish: assign((_, params: { end: End; failure: Failure }) => params),
+    /** Without the agreement of the sender, an agent announces no other end than `failed`. */
+    failUnlessFailed: assign(({ context: { end, failure } }, params: { failure: Failure }) => ({
+      end: 'failed' as const,
+      failure: end === 'failed' ? failure : params.failure,
+    })),
     /** An announced `ready` counts only when every byte has arrived. Otherwise an engine would read pages without bytes. */
     adoptEnd: assign(({ context }, params: { end: End; failure: Failure | null }) => {
       if (params.end !== 'ready' || isComplete(context)) {
@@ -130,7 +176,8 @@ export const ingestMachine = setup({
         announcedElsewhere: true,
       };
     }),
-    countReady: assign(({ context }, params: { batch: number; written: number; joined: number }) => ({
+    countReady: assign(({ context }, params: { batch: number; written: number; joined: number; own: boolean }) => ({
+      ownStep: params.own,
       pending: context.pending - params.written - params.joined,
       joinsPending:
         params.joined > 0
@@ -140,8 +187,10 @@ export const ingestMachine = setup({
   },
   guards: {
     complete: ({ context }) => isComplete(context),
+    completeByOwnMessage: ({ context }) => context.ownStep && isComplete(context),
     completeOfRanks: ({ context }) => context.rank !== null && isComplete(context),
     isReady: ({ context }) => context.end === 'ready',
+    isOneOfRanks: ({ context }) => context.rank !== null,
     isAnnouncedReady: ({ context, event }) =>
       event.type === 'end.announced' && event.end === 'ready' && isComplete(context),
     resolvesJoins: ({ context, event }) =>
@@ -160,6 +209,7 @@ export const ingestMachine = setup({
     deduplicated: 0,
     joined: 0,
     bytes: 0,
+    ownStep: false,
     end: null,
     failure: null,
     announcedElsewhere: false,
@@ -170,10 +220,11 @@ export const ingestMachine = setup({
     running: {
       initial: 'waiting',
       on: {
-        'ingest.end': {
-          target: 'deciding',
-          actions: assign({ end: ({ event }) => event.end, failure: ({ event }) => event.failure }),
-        },
+        'ingest.end': { target: 'deciding', actions: wish },
+        'ingest.abort': [
+          { guard: 'isOneOfRanks', target: 'deciding', actions: fail },
+          { target: 'ended', actions: fail },
+        ],
         'end.announced': endedElsewhere,
       },
       after: {
@@ -193,16 +244,26 @@ export const ingestMachine = setup({
         waiting: {
           meta: { waiting: { gate: 'admission', text: 'free pages for its chunks' } },
           on: {
-            'batch.allocated': {
-              target: 'receiving',
-              actions: { type: 'countBatch', params: ({ event }) => event },
-            },
+            'batch.held': 'held',
+            'batch.allocated': [
+              { guard: 'isOneOfRanks', target: 'receiving', actions: [count, 'reportAdmitted'] },
+              { target: 'receiving', actions: count },
+            ],
+          },
+        },
+        /** One rank of several: it takes no page before its turn. */
+        held: {
+          entry: 'reportHeld',
+          meta: { waiting: { gate: 'ranks', text: 'its turn: the other ranks to come or to be admitted' } },
+          on: {
+            'batch.queued': 'waiting',
+            'batch.allocated': { target: 'receiving', actions: [count, 'reportAdmitted'] },
           },
         },
         receiving: {
           meta: { waiting: whatIsMissing },
           on: {
-            'batch.allocated': { actions: { type: 'countBatch', params: ({ event }) => event } },
+            'batch.allocated': { actions: count },
             'chunks.handed-over': { actions: { type: 'countHandedOver', params: ({ event }) => event } },
             'chunks.ready': [
               {
@@ -217,6 +278,7 @@ export const ingestMachine = setup({
           },
           always: [
             { guard: 'completeOfRanks', target: 'gathering' },
+            { guard: 'completeByOwnMessage', target: '#ingest.ready', actions: assign({ end: 'ready' }) },
             { guard: 'complete', target: '#ingest.deciding', actions: assign({ end: 'ready' }) },
           ],
         },
@@ -228,17 +290,21 @@ export const ingestMachine = setup({
       },
     },
 
-    /** The end is known here. It stands unless another agent has announced a different one. */
+    /** The end is known here. It stands if the sender agrees, and has not announced another. */
     deciding: {
       entry: 'decide',
       meta: {
         waiting: ({ rank }) =>
           rank === null
-            ? { gate: 'sender', text: '{peer} to report whether it has announced an end' }
+            ? { gate: 'sender', text: '{peer} to agree to the end of the request' }
             : { gate: 'ranks', text: 'the decision of the agent that leads the ranks' },
       },
       on: {
-        'end.certain': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
+        'end.agreed': [{ guard: 'isReady', target: 'ready' }, { target: 'ended' }],
+        'end.refused': {
+          target: 'ended',
+          actions: { type: 'failUnlessFailed', params: ({ event }) => ({ failure: event.failure }) },
+        },
         'end.announced': endedElsewhere,
       },
     },

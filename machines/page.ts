@@ -23,7 +23,8 @@ export const pageMachine = setup({
     writing: {
       on: {
         'page.committed': 'ready',
-        // The writer gave up after its remote key was revoked: no write can land.
+        // The writer gave up, and no write can land: its remote key is revoked, its writes have drained, or it has proven that
+        // it never took the page.
         'page.abandoned': 'free',
         // The writer gave up, but its write may be under way.
         'page.quarantined': 'quarantined',

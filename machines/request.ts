@@ -2,8 +2,10 @@
  * Sender side: one request on its way to one receiver. The machine starts a transfer for every batch. It ends when the
  * receiver has reported how the request ended, or can no longer be asked. One refused chunk ends the whole request (S15).
  *
- * The receiver announces the end if it has ever received a message about the request. The sender announces it only when
- * the receiver cannot be reached. `src/actors/sending/request-actor.ts` provides its effects.
+ * The receiver announces the end if it may know the request. The sender announces an end of its own choice only when that is
+ * certain to be the only one (`end.certain`). When the receiver is only silent, the sender announces `failed`, unless it is
+ * *in doubt* (P12): it has agreed to follow the receiver, or a message that may complete the request has no answer. Then the
+ * receiver may have announced another end, and the sender asks until it learns that end. `src/actors/sending/request-actor.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -20,6 +22,10 @@ export interface RequestInput {
   readonly timeoutMs: number;
   /** How often the machine asks the receiver for the end, in case a notice was lost. */
   readonly inquireIntervalMs: number;
+  /** How long agents remember the end of a request. */
+  readonly tombstoneMs: number;
+  /** The request has several ranks, so their lead decides: no message of this sender completes the request. */
+  readonly hasRanks: boolean;
 }
 
 export interface RequestContext extends RequestInput {
@@ -30,6 +36,10 @@ export interface RequestContext extends RequestInput {
   readonly active: number;
   /** Every write of this request is known to have ended. */
   readonly drained: boolean;
+  /** A transfer has ended without the answer to its `allocate` or `commit`. */
+  readonly unanswered: boolean;
+  /** This side has answered `confirm`: the receiver may announce an end of its choice. */
+  readonly agreed: boolean;
   /** The end that the sender asks the receiver to record when it gives up. */
   readonly wish: { readonly end: 'failed' | 'cancelled' | 'expired'; readonly failure: Failure } | null;
   /** How the request ended. The first report of the receiver replaces the sender's own verdict. */
@@ -42,12 +52,26 @@ export interface RequestContext extends RequestInput {
 export type RequestEvent =
   | { type: 'batch.added'; batch: number; chunks: number; last: boolean }
   | { type: 'transfer.committed'; batch: number }
-  | { type: 'transfer.aborted'; batch: number; failure: Failure; drained: boolean }
+  | { type: 'transfer.aborted'; batch: number; failure: Failure; drained: boolean; unanswered: boolean }
   | { type: 'request.cancel'; failure: Failure }
   | { type: 'request.ended'; end: End; failure: Failure | null }
   | { type: 'receiver.lost'; failure: Failure }
+  /** The receiver asked for an end that this side has announced, and was answered that there is none. */
+  | { type: 'confirm.agreed' }
   | { type: 'abort.acknowledged'; end: End; failure: Failure | null }
-  | { type: 'abort.unreachable' };
+  /** The receiver is silent. */
+  | { type: 'abort.unreachable' }
+  /** The receiver announces nothing: it has never received a message about the request, or its death is proven. */
+  | { type: 'end.certain' };
+
+const countCommitted = { type: 'countTransferEnd', params: { drained: true, unanswered: false } } as const;
+const countAborted = {
+  type: 'countTransferEnd',
+  params: ({ event: { drained, unanswered } }: { event: { drained: boolean; unanswered: boolean } }) => ({
+    drained,
+    unanswered,
+  }),
+} as const;
 
 /** What the machine asks its owner to do. */
 const effects = {
@@ -57,9 +81,14 @@ const effects = {
   cancelTransfers: effect<{ failure: Failure }>(),
   sendAbort: effect(),
   sendDrained: effect(),
+  /** Asks how the request has ended, and what has become of the batches that wait. */
   inquire: effect(),
+  /** Asks again and again for the end that the receiver has announced, and for the proof of its death. */
+  resolveDoubt: effect(),
   /** Publishes the terminal event, unless the receiver announces the end. */
   announce: effect(),
+  /** Whether the receiver has announced an end, and which one, stays unknown. */
+  reportUnknown: effect(),
   reportEnded: effect(),
   reportUnexpected: effect(),
 };
@@ -77,11 +106,17 @@ export const requestMachine = setup({
     ...effects,
     countTransferEnd: assign({
       active: ({ context }) => context.active - 1,
-      drained: ({ context }, params: { drained: boolean }) => context.drained && params.drained,
+      drained: ({ context }, params: { drained: boolean; unanswered: boolean }) => context.drained && params.drained,
+      unanswered: ({ context }, params: { drained: boolean; unanswered: boolean }) =>
+        context.unanswered || params.unanswered,
     }),
     wishFor: assign({
       wish: ({ context }, params: { end: 'failed' | 'cancelled' | 'expired'; failure: Failure }) =>
         context.wish ?? params,
+    }),
+    wishForExpiry: assign(({ context: { wish, request, timeoutMs } }) => {
+      const message = `request ${request} did not end within ${timeoutMs} ms`;
+      return { wish: wish ?? { end: 'expired' as const, failure: { code: 'deadline_exceeded' as const, message } } };
     }),
     /** The first report of the receiver holds, even against the sender's own verdict. */
     recordVerdict: assign(({ context }, params: { end: End; failure: Failure | null }) => {
@@ -92,17 +127,28 @@ export const requestMachine = setup({
     recordOwnVerdict: assign(({ context }) =>
       context.end === null ? { end: context.wish?.end ?? 'failed', failure: context.wish?.failure ?? null } : {},
     ),
+    /** Without the agreement of the other side, an agent announces no other end than `failed`. */
+    recordLoss: assign(({ context: { end, wish, receiver, request } }) => {
+      if (end !== null) return {};
+      if (wish?.end === 'failed') return { end: 'failed' as const, failure: wish.failure };
+      const message = `agent ${receiver} does not answer: request ${request} ends failed, not ${wish?.end ?? 'ready'}`;
+      return { end: 'failed' as const, failure: { code: 'receiver_lost' as const, message } };
+    }),
   },
   guards: {
-    everythingPut: ({ context }) => context.lastIn,
     everythingCommitted: ({ context }) => context.lastIn && context.active === 0,
     endedReady: ({ event }) => event.type === 'request.ended' && event.end === 'ready',
     verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
     verdictUnknown: ({ context }) => context.end === null,
+    isDeadline: ({ event }) => event.type === 'transfer.aborted' && event.failure.code === 'deadline_exceeded',
+    isInDoubt: ({ context: { end, agreed, hasRanks, lastIn, unanswered } }) =>
+      end === null && (agreed || (!hasRanks && lastIn && unanswered)),
   },
   delays: {
     deadline: ({ context }) => context.timeoutMs,
     inquireInterval: ({ context }) => context.inquireIntervalMs,
+    /** By then the receiver has ended the request by its own deadline, and has forgotten that end. */
+    forgotten: ({ context }) => context.timeoutMs + context.tombstoneMs,
   },
 }).createMachine({
   id: 'request',
@@ -113,24 +159,33 @@ export const requestMachine = setup({
     lastIn: false,
     active: 0,
     drained: true,
+    unanswered: false,
+    agreed: false,
     wish: null,
     end: null,
     failure: null,
     receiverAnnounces: false,
   }),
   initial: 'running',
-  on: { 'request.*': { actions: 'reportUnexpected' } },
+  on: {
+    'request.*': { actions: 'reportUnexpected' },
+    'confirm.agreed': { actions: assign({ agreed: true }) },
+  },
   states: {
     running: {
       initial: 'open',
       on: {
-        'transfer.aborted': {
-          target: 'aborting',
-          actions: [
-            { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
-            { type: 'wishFor', params: ({ event }) => ({ end: 'failed', failure: event.failure }) },
-          ],
-        },
+        'transfer.aborted': [
+          // The time of the request was over, and the timer of a message noticed it first.
+          { guard: 'isDeadline', target: 'aborting', actions: [countAborted, 'wishForExpiry'] },
+          {
+            target: 'aborting',
+            actions: [
+              countAborted,
+              { type: 'wishFor', params: ({ event }) => ({ end: 'failed', failure: event.failure }) },
+            ],
+          },
+        ],
         'request.cancel': {
           target: 'aborting',
           actions: { type: 'wishFor', params: ({ event }) => ({ end: 'cancelled', failure: event.failure }) },
@@ -151,21 +206,7 @@ export const requestMachine = setup({
           },
         ],
       },
-      after: {
-        deadline: {
-          target: 'aborting',
-          actions: {
-            type: 'wishFor',
-            params: ({ context }) => ({
-              end: 'expired',
-              failure: {
-                code: 'deadline_exceeded',
-                message: `request ${context.request} did not end within ${context.timeoutMs} ms`,
-              },
-            }),
-          },
-        },
-      },
+      after: { deadline: { target: 'aborting', actions: 'wishForExpiry' } },
       states: {
         /** Batches come in, and their transfers run. */
         open: {
@@ -187,16 +228,11 @@ export const requestMachine = setup({
                 { type: 'startTransfer', params: ({ event }) => ({ batch: event.batch }) },
               ],
             },
-            'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
+            'transfer.committed': { actions: countCommitted },
           },
           always: { guard: 'everythingCommitted', target: 'settling' },
-          // A batch may wait for the bytes of other requests, and the notice of their arrival may be lost.
-          after: {
-            inquireInterval: [
-              { guard: 'everythingPut', target: 'open', reenter: true, actions: 'inquire' },
-              { target: 'open', reenter: true },
-            ],
-          },
+          // A batch may wait for pages or for the bytes of other requests, and the notice of them may be lost.
+          after: { inquireInterval: { target: 'open', reenter: true, actions: 'inquire' } },
         },
         /** All bytes are committed. The receiver decides the end. */
         settling: {
@@ -211,10 +247,8 @@ export const requestMachine = setup({
       meta: { waiting: { gate: 'receiver', text: 'late replies of {peer} to its transfers' } },
       entry: 'settleTransfers',
       on: {
-        'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
-        'transfer.aborted': {
-          actions: { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
-        },
+        'transfer.committed': { actions: countCommitted },
+        'transfer.aborted': { actions: countAborted },
       },
       always: { guard: 'verdictAndDrained', target: 'ended' },
     },
@@ -230,10 +264,8 @@ export const requestMachine = setup({
         }),
       },
       on: {
-        'transfer.committed': { actions: { type: 'countTransferEnd', params: { drained: true } } },
-        'transfer.aborted': {
-          actions: { type: 'countTransferEnd', params: ({ event }) => ({ drained: event.drained }) },
-        },
+        'transfer.committed': { actions: countCommitted },
+        'transfer.aborted': { actions: countAborted },
         'request.ended': {
           actions: { type: 'recordVerdict', params: ({ event }) => ({ end: event.end, failure: event.failure }) },
         },
@@ -246,7 +278,7 @@ export const requestMachine = setup({
             }),
           },
         },
-        'abort.unreachable': { actions: 'recordOwnVerdict' },
+        'end.certain': { actions: 'recordOwnVerdict' },
       },
       always: { guard: 'verdictAndDrained', target: 'ended' },
       states: {
@@ -254,11 +286,27 @@ export const requestMachine = setup({
         asking: {
           entry: 'sendAbort',
           meta: { waiting: { gate: 'receiver', text: '{peer} to report how the request ended' } },
+          on: {
+            'abort.unreachable': [
+              { guard: 'isInDoubt', target: 'doubting' },
+              { target: 'draining', actions: 'recordLoss' },
+            ],
+          },
+        },
+        /** The receiver is silent, and may have announced any end. This side announces none until it knows. */
+        doubting: {
+          entry: 'resolveDoubt',
+          meta: {
+            waiting: { gate: 'receiver', text: '{peer} to report the end that it may have announced, or its death' },
+          },
+          after: { forgotten: '#request.unknown' },
         },
         draining: { meta: { waiting: { gate: 'fabric', text: 'its writes to end' } } },
       },
     },
 
+    /** This side announces nothing, because the receiver may have. */
+    unknown: { type: 'final', entry: ['recordLoss', 'reportUnknown', 'reportEnded'] },
     ended: { type: 'final', entry: ['sendDrained', 'announce', 'reportEnded'] },
   },
 });

@@ -1,6 +1,6 @@
 /**
  * Sender side: the transfer of one batch. Its way is allocating → filtering → writing → committing → committed. It waits in
- * joining while another request writes some of the keys. When that request fails, its chunks may be handed over, and the
+ * queued until the receiver admits the batch, and in joining while another request writes some of the keys. When that request fails, its chunks may be handed over, and the
  * transfer writes again. Any failure leads to aborting → draining → aborted.
  *
  * The request machine starts and cancels transfers. `src/actors/sending/transfer-actor.ts` provides the effects.
@@ -43,6 +43,10 @@ export interface TransferContext extends TransferInput {
 
 export type TransferEvent =
   | { type: 'allocate.replied'; allocation: Allocation }
+  /** The batch waits for pages at the receiver. */
+  | { type: 'allocate.queued' }
+  /** The receiver has admitted the batch, or does not know it: it must be asked again. */
+  | { type: 'allocate.again' }
   | { type: 'allocate.failed'; failure: Failure }
   | { type: 'write.delivered' }
   | { type: 'write.failed'; failure: Failure; drained: boolean }
@@ -66,6 +70,15 @@ const givingUp = {
   actions: {
     type: 'fail',
     params: ({ event }: { event: { readonly failure: Failure } }) => ({ failure: event.failure }),
+  },
+} as const;
+
+/** All numbers of the reply are unchecked until `filtering`. */
+const replied = {
+  target: 'filtering',
+  actions: {
+    type: 'keepAllocation',
+    params: ({ event }: { event: { readonly allocation: Allocation } }) => ({ allocation: event.allocation }),
   },
 } as const;
 
@@ -101,6 +114,7 @@ export const transferMachine = setup({
   },
   actions: {
     ...effects,
+    keepAllocation: assign((_, params: { allocation: Allocation }) => params),
     queueHandOver: assign({
       handedOver: ({ context }, params: { part: TransferPart }) => [...context.handedOver, params.part],
     }),
@@ -151,15 +165,27 @@ export const transferMachine = setup({
       meta: { waiting: { gate: 'receiver', text: 'a connection to {peer} and its reply to allocate' } },
       entry: 'sendAllocate',
       on: {
-        'allocate.replied': {
-          target: 'filtering',
-          actions: assign({ allocation: ({ event }) => event.allocation }),
-        },
+        'allocate.queued': 'queued',
+        'allocate.replied': replied,
         'allocate.failed': givingUp,
         // The notice overtook the reply to allocate.
         'join.resolved': { actions: assign({ joinResolved: true }) },
         'join.handed-over': handedOver,
         // The receiver has announced the request ready: every chunk was deduplicated, and only its reply was lost.
+        'transfer.settle': 'committed',
+        'transfer.cancel': givingUp,
+      },
+    },
+
+    /** The receiver sends the allocation when it admits the batch. The request asks for it from time to time. */
+    queued: {
+      meta: { waiting: { gate: 'admission', text: 'free pages of {peer} for its chunks' } },
+      on: {
+        'allocate.again': 'allocating',
+        'allocate.replied': replied,
+        'allocate.failed': givingUp,
+        'join.resolved': { actions: assign({ joinResolved: true }) },
+        'join.handed-over': handedOver,
         'transfer.settle': 'committed',
         'transfer.cancel': givingUp,
       },

@@ -50,10 +50,7 @@ export function messageSizes({ keys: count, shared }: Pick<ControlCase, 'keys' |
   };
   const allocateReply: z.input<typeof peerSchemas.allocate.reply> = {
     ...ok,
-    pages,
-    generations,
-    alreadySent,
-    joined: [],
+    allocation: { grant: 'bench', pages, generations, alreadySent, joined: [] },
   };
   const sizes = (request: object, reply: object) => ({
     requestBytes: JSON.stringify(request).length,

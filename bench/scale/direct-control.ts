@@ -35,6 +35,10 @@ export class DirectControl implements ControlPort {
     // The status never changes.
   }
 
+  reconnect(): void {
+    // There is no connection.
+  }
+
   async flush(): Promise<void> {
     // No message is under way.
   }

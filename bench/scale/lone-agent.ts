@@ -69,7 +69,7 @@ export class LoneAgent {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
     const lengths = [{ length: 1, count: keys.length }];
-    const { pages, generations } = await this.#ask('allocate', {
+    const { allocation } = await this.#ask('allocate', {
       v: PROTOCOL_VERSION,
       ...name,
       grant: this.#grants[sender] ?? '',
@@ -80,6 +80,7 @@ export class LoneAgent {
       keys: [...keys],
       lengths,
     });
+    const { pages = [], generations = [] } = allocation ?? {};
     await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
     const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
     await this.#control.deliver(subjects.operations(NAME), subjects.operation(NAME, 'release'), release);

@@ -14,9 +14,12 @@ const promises = {
     'every kind of fault > 0': Object.keys(faults).length >= 18 && Object.values(faults).every((count) => count > 0),
     'violations == 0': violations === 0,
   }),
-  explore: ({ states, violations, configurations }) => ({
-    'states >= 5,000,000': states >= 5_000_000,
-    'every configuration is complete': Object.values(configurations).every(({ complete }) => complete),
+  explore: ({ states, worlds, pairs, violations, byWorld }) => ({
+    'states >= 500,000': states >= 500_000,
+    'worlds >= 100': worlds >= 100,
+    'every pair of fault kinds > 0':
+      Object.keys(pairs).length >= 28 && Object.values(pairs).every((count) => count > 0),
+    'every world is complete': Object.values(byWorld).every(({ complete }) => complete),
     'violations == 0': violations === 0,
   }),
   bench: ({ suites, targets, wrongChunks }) => ({
@@ -26,14 +29,18 @@ const promises = {
     'targets were measured': targets.length >= 10,
     'no figure beyond its limit': targets.every(({ withinLimit }) => withinLimit),
   }),
-  chaos: ({ kills, requests, wrongBytes, lostPages, withoutEnd, zombieWritesRejected, limitsBroken }) => ({
-    'kills >= 60': kills >= 60,
-    'requests > 0': requests > 0,
-    'wrongBytes == 0': wrongBytes === 0,
-    'lostPages == 0': lostPages === 0,
-    'withoutEnd == 0': withoutEnd === 0,
-    'zombieWritesRejected >= 5': zombieWritesRejected >= 5,
-    'no limit broken': limitsBroken.length === 0,
+  chaos: (summary) => ({
+    'kills >= 60': summary.kills >= 60,
+    'requests > 0': summary.requests > 0,
+    'wrongBytes == 0': summary.wrongBytes === 0,
+    'lostPages == 0': summary.lostPages === 0,
+    'withoutEnd == 0': summary.withoutEnd === 0,
+    'twoEnds == 0': summary.twoEnds === 0,
+    'natsCuts > 0': summary.natsCuts > 0,
+    'natsFreezes > 0': summary.natsFreezes > 0,
+    'clockSteps > 0': summary.clockSteps > 0,
+    'zombieWritesRejected >= 5': summary.zombieWritesRejected >= 5,
+    'no limit broken': summary.limitsBroken.length === 0,
   }),
 };
 

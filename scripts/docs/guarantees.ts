@@ -200,7 +200,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise:
       'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
     why: 'Otherwise a router would wait for ever, or act on two different ends.',
-    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/env/presence.ts'],
+    keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/confirm-end.ts'],
   },
   {
     number: 'P13',
@@ -240,6 +240,33 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/ports'],
   },
   {
+    number: 'P21',
+    promise:
+      'A peer is declared dead only after silence that is not the agent’s own; what was refused meanwhile is repeated.',
+    why: 'Otherwise an outage of NATS that hurts no agent would end requests, some of them twice.',
+    keptBy: ['machines/peer.ts', 'machines/line.ts', 'src/actors/living', 'src/actors/peers/peer-call.ts'],
+  },
+  {
+    number: 'P22',
+    promise:
+      'The ranks of a request are admitted in one order over all arenas. A request is announced ready only after every rank has confirmed that it is there.',
+    why: 'Otherwise two requests would each hold on one rank the pages that the other one waits for, and ready could be announced for a rank that is dead.',
+    keptBy: ['machines/turns.ts', 'machines/group.ts', 'machines/rank.ts', 'src/store/commands/admit-unit.ts'],
+  },
+  {
+    number: 'P23',
+    promise: 'A name has one owner: a second process does not serve, or takes over and the first one ends.',
+    why: 'Otherwise two processes would execute each put, and the engine would know of one only.',
+    keptBy: ['src/actors/agent/name.ts'],
+  },
+  {
+    number: 'P27',
+    promise:
+      'No wait depends on the wall clock, also not inside a dependency, and no judgement on the own clock alone.',
+    why: 'Otherwise a step of the clock would keep an agent away, and a paused machine would announce a second end.',
+    keptBy: ['src/control/system-clock.ts', 'src/control/nats-dialing.ts', 'machines/peer.ts'],
+  },
+  {
     number: 'P28',
     promise: 'A size is checked before anything is expanded, kept, logged or published.',
     why: 'Otherwise a message of 12 KB could become 67 million numbers.',
@@ -248,9 +275,9 @@ export const failureGuarantees: readonly Guarantee[] = [
   {
     number: 'P30',
     promise:
-      'An answer fits one message, whatever the lengths of keys, names and paths, and reports what it leaves out.',
-    why: 'Otherwise long keys or paths would make an agent unable to answer, exactly when an operator looks at it.',
-    keptBy: ['src/protocol/message-room.ts', 'src/actors/agent/status.ts', 'src/store/commands/acquire.ts'],
+      'A command costs what its own keys cost, an answer fits one message, and an agent receives the heartbeats of its peers only.',
+    why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
+    keptBy: ['src/actors/living/heartbeats.ts', 'src/protocol/message-room.ts', 'src/actors/agent/status.ts'],
   },
 ];
 
@@ -338,5 +365,25 @@ export const scenarios: readonly Scenario[] = [
     number: 'T16',
     situation: 'Every page carries a pattern made from its key and request, at full memory pressure.',
     result: 'No byte differs, however long the test runs.',
+  },
+  {
+    number: 'T20',
+    situation: 'A NATS server stands still, a route between two servers is down, or an agent is away from NATS.',
+    result: 'Every request becomes ready, once.',
+  },
+  {
+    number: 'T21',
+    situation: 'Two requests over two ranks arrive in opposite order, and each arena has room for one and a half.',
+    result: 'Both are ready, one after the other.',
+  },
+  {
+    number: 'T22',
+    situation: 'An agent is rolled: the old process drains while the new one starts.',
+    result: 'Every put is executed once, or refused and not executed.',
+  },
+  {
+    number: 'T24',
+    situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
+    result: 'Service is back as soon as NATS is.',
   },
 ];

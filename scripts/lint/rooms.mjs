@@ -27,6 +27,7 @@ export const ROOMS = {
   'src/actors/running': partOfAgent(['xstate', 'pino'], 'observing'),
   'src/actors/env': partOfAgent(['pino'], 'observing', 'running'),
   'src/actors/peers': partOfAgent(['xstate'], 'observing', 'running', 'env'),
+  'src/actors/living': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers'),
   'src/actors/ranks': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers'),
   'src/actors/sending': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),
   'src/actors/receiving': partOfAgent(['xstate'], 'observing', 'running', 'env', 'peers', 'ranks'),

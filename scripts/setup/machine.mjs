@@ -89,6 +89,14 @@ export function systemNeeds() {
       onlyFor: 'tests',
     },
     {
+      name: 'libfaketime',
+      purpose: 'clock steps in the chaos run',
+      debian: 'faketime',
+      present: findProgram('faketime') !== undefined,
+      toBuild: false,
+      onlyFor: 'chaos',
+    },
+    {
       name: 'Chromium',
       purpose: "the tests of the inspector's page",
       debian: 'chromium',

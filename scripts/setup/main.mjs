@@ -5,6 +5,7 @@
 //   node scripts/setup/main.mjs STEP...    runs only these steps; fails when one of them fails
 //   node scripts/setup/main.mjs --tests    runs all steps, and installs the programs that only tests need
 //   node scripts/setup/main.mjs --browser  runs all steps, and installs the browser for the tests of the inspector's page
+//   node scripts/setup/main.mjs --chaos    runs all steps, and installs what only the chaos run needs
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -29,7 +30,7 @@ const STEPS = {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const words = process.argv.slice(2);
-/** What is wanted beyond what every command needs: `tests`, `browser`. */
+/** What is wanted beyond what every command needs: `tests`, `browser`, `chaos`. */
 const also = words.filter((word) => word.startsWith('--')).map((word) => word.slice(2));
 const asked = words.filter((word) => !word.startsWith('--'));
 

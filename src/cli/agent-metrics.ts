@@ -2,11 +2,11 @@
 import type { Logger } from 'pino';
 import type { Agent } from '../actors/agent/agent-actor.js';
 import type { AgentConfig } from '../config/agent-config.js';
-import type { ControlPort, ControlStatus } from '../ports/control.js';
+import type { ControlStatus } from '../ports/control.js';
 
 export interface ServedMetrics extends AsyncDisposable {
-  /** Measures this agent. Call it before the agent starts. `control` is the agent's undecorated connection to NATS. */
-  watch(agent: Agent, control: ControlPort): void;
+  /** Measures this agent. Call it before the agent starts. */
+  watch(agent: Agent): void;
 }
 
 const notServed: ServedMetrics = {
@@ -30,14 +30,15 @@ export async function serveMetrics(config: AgentConfig, version: string, logger:
   });
   logger.info({ url: `${server.url}/metrics` }, 'metrics listening');
   return {
-    watch: (watched, control) => {
+    watch: (watched) => {
       agent = watched;
       const changed = (status: ControlStatus) => {
         nats = status;
         metrics.natsChanged(status);
       };
       changed('connected');
-      control.onStatus(changed);
+      // Connected is an agent that NATS serves: its own heartbeats come back.
+      watched.onLine((isUp) => changed(isUp ? 'connected' : 'disconnected'));
       agent.journal.onEvent((event) => metrics.observe(event));
     },
     [Symbol.asyncDispose]: () => server.close(),

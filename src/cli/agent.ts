@@ -96,7 +96,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const { ports, faults } = await openFaults(real, config, failpoints, options);
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
-  metrics.watch(agent, control);
+  metrics.watch(agent);
   onEndRequested((reason) => {
     logger.info({ reason }, 'agent received the order to stop');
     recorded.orderStop(() => void agent.stop());

@@ -61,7 +61,7 @@ export function simCommand(terminal: Terminal, worker = new URL('./sim/seed-work
 
 async function printTrace(seed: number, terminal: Terminal): Promise<void> {
   const { runScenario } = await import('../proof/simulation/world/run-scenario.js');
-  const { scenarioOf } = await import('../proof/simulation/world/scenario.js');
+  const { scenarioOf } = await import('../proof/simulation/world/draw-scenario.js');
   const scenario = scenarioOf(seed);
   terminal.out(JSON.stringify(scenario));
   const { trace } = await runScenario(scenario, { trace: true });

@@ -190,7 +190,10 @@ export class PrefillEngine {
     const { client, agent } = this.#options;
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
-      client.onHeartbeat(agent, ({ epoch }) => void this.#agentSeen(epoch)),
+      // A draining process takes no puts, and another one may have its name already.
+      client.onHeartbeat(agent, ({ epoch, draining }) => {
+        if (!draining) void this.#agentSeen(epoch);
+      }),
       client.onConnection((status) => {
         if (status === 'disconnected') this.#mayHaveMissedReleases = true;
       }),

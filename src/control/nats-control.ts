@@ -1,6 +1,7 @@
 /**
  * The control port over NATS: one connection, core publish and request/reply, callback subscriptions. A message is handled
- * in the turn of the event loop in which it arrives. The connection reconnects without limit.
+ * in the turn of the event loop in which it arrives. The connection reconnects without limit, to the servers that were
+ * configured and no others.
  *
  * During an outage of NATS:
  * - requests and flushes in progress are rejected `disconnected` at once, because their answers may be lost;
@@ -28,13 +29,16 @@ import { KvferryError } from '../protocol/errors.js';
 import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { parseNatsAddress } from './nats-address.js';
-import { closed, disconnected, unanswered, unsent } from './nats-errors.js';
+import { breakConnection, forgetEarlyAttempts, preferOthers, shuffled } from './nats-dialing.js';
+import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
+import { Questions } from './nats-questions.js';
+import { Subscriptions } from './nats-subscriptions.js';
 
 /** Most bytes of messages that are kept during an outage. */
 const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
-/** Time limit for one attempt to connect. */
-const ATTEMPT_TIMEOUT_MS = 5_000;
+/** Time limit for one attempt to connect. A server that stands still accepts connections and is silent. */
+const ATTEMPT_TIMEOUT_MS = 2_000;
 const RETRY_DELAY_MS = 200;
 const RETRY_JITTER_MS = 100;
 /** Interval of pings to the server. Two unanswered pings are an outage. */
@@ -62,7 +66,8 @@ export interface NatsControlOptions {
 
 /** Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`. */
 export async function connectNats(options: NatsControlOptions): Promise<ControlPort> {
-  const { servers, credentials } = parseNatsAddress(options.servers);
+  const { servers: listed, credentials } = parseNatsAddress(options.servers);
+  const servers = shuffled(listed);
   const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -78,11 +83,13 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
         maxPingOut: PINGS_UNANSWERED_MAX,
         // The configuration of a server that refuses the connection may change, so retry.
         ignoreAuthErrorAbort: true,
+        // A server may tell the others' addresses as it knows them itself, which clients perhaps cannot reach.
+        ignoreClusterUpdates: true,
+        // The list is shuffled once, and then kept in the order of the next attempts.
+        noRandomize: true,
         noAsyncTraces: true,
       });
-      // The NATS client dropped the servers that it could not reach at first.
-      connection.setServers([...servers]);
-      return new NatsControl(connection, options.logger);
+      return new NatsControl(connection, servers, options.logger);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       if (cause instanceof AuthorizationError || performance.now() + RETRY_DELAY_MS > deadlineMs) {
@@ -94,13 +101,6 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
   }
 }
 
-interface Question {
-  readonly subject: string;
-  readonly timer: NodeJS.Timeout;
-  resolve(answer: string): void;
-  reject(error: KvferryError): void;
-}
-
 interface Outgoing {
   readonly subject: string;
   readonly body: string;
@@ -110,28 +110,38 @@ interface Outgoing {
 
 class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
+  readonly #servers: readonly string[];
   readonly #logger: ControlLogger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
-  /** Unanswered requests, by the last token of their reply subject. */
-  readonly #questions = new Map<string, Question>();
-  readonly #inbox = createInbox();
-  #asked = 0;
+  readonly #questions = new Questions();
+  readonly #subscriptions: Subscriptions;
   readonly #outbox: Outgoing[] = [];
   #outboxBytes = 0;
-  #status: ControlStatus = 'connected';
+  /** The status that the listeners know. */
+  #reported: ControlStatus = 'connected';
+  #isConnected = true;
+  /** Runs during an outage. */
+  #redialing: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, logger: ControlLogger | undefined) {
+  constructor(connection: NatsConnection, servers: readonly string[], logger: ControlLogger | undefined) {
     this.#connection = connection;
+    this.#servers = servers;
     this.#logger = logger;
-    connection.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) => {
-        if (error !== null) this.#logger?.error({ err: error }, 'subscription for answers failed');
-        else this.#answered(message);
+    this.#subscriptions = new Subscriptions(connection, {
+      refused: (subject, err) => {
+        this.#logger?.error({ subject, err }, 'subscription refused, trying again');
+        this.#report();
+      },
+      accepted: () => {
+        this.#logger?.info({}, 'every subscription is accepted again');
+        this.#report();
       },
     });
+    this.#subscriptions.add(this.#questions.subject, (message) => this.#questions.answered(message));
+    this.#dialled();
     void this.#watch(connection.status());
   }
 
@@ -139,22 +149,13 @@ class NatsControl implements ControlPort {
     return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
   }
 
-  /** Used instead of the NATS client's `request`, which makes two errors with stacks and a promise race for each request. */
   async request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const bytes = this.#checkSize(subject, body);
     this.#checkConnected();
     const headers = sendableHeaders(options.headers, this.messageBytesMax - bytes);
     const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs));
-    this.#asked += 1;
-    const token = this.#asked.toString(36);
-    return new Promise<string>((resolve, reject) => {
-      const late = () => this.#settle(token)?.reject(unanswered(subject, timeoutMs));
-      this.#questions.set(token, { subject, timer: setTimeout(late, timeoutMs), resolve, reject });
-      try {
-        this.#connection.publish(subject, body, { reply: `${this.#inbox}.${token}`, ...toNats(headers) });
-      } catch (cause) {
-        this.#settle(token)?.reject(unsent(subject, cause));
-      }
+    return this.#questions.ask(subject, timeoutMs, (reply) => {
+      this.#connection.publish(subject, body, { reply, ...toNats(headers) });
     });
   }
 
@@ -189,23 +190,23 @@ class NatsControl implements ControlPort {
     const bytes = this.#checkSize(subject, body);
     this.#checkOpen();
     const headers = sendableHeaders(wanted, this.messageBytesMax - bytes);
-    if (this.#status === 'connected') this.#connection.publish(subject, body, toNats(headers));
+    if (this.#isConnected) this.#connection.publish(subject, body, toNats(headers));
     else this.#keep({ subject, body, headers, bytes: bytes + headerBytes(headers) });
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
     this.#checkOpen();
-    const subscription = this.#connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) this.#logger?.error({ subject, err: error }, 'subscription refused');
-        else this.#deliver(handler, message);
-      },
-    });
-    return { close: () => subscription.unsubscribe() };
+    return this.#subscriptions.add(subject, (message) => this.#deliver(handler, message));
   }
 
   onStatus(listener: (status: ControlStatus) => void): void {
     this.#listeners.push(listener);
+  }
+
+  reconnect(): void {
+    if (this.#closing !== undefined || !this.#isConnected) return;
+    preferOthers(this.#connection, this.#servers);
+    breakConnection(this.#connection);
   }
 
   async flush(): Promise<void> {
@@ -215,6 +216,7 @@ class NatsControl implements ControlPort {
         reject(new KvferryError('disconnected', 'NATS did not confirm the published messages', { cause }));
       });
     });
+    this.#subscriptions.check();
   }
 
   close(): Promise<void> {
@@ -223,7 +225,9 @@ class NatsControl implements ControlPort {
   }
 
   async #close(): Promise<void> {
-    if (this.#status === 'connected') {
+    clearInterval(this.#redialing);
+    this.#subscriptions.close();
+    if (this.#isConnected) {
       const timeout = new AbortController();
       const flushed = this.#connection.flush().catch((err: unknown) => {
         this.#logger?.warn({ err }, 'NATS may not have received the last messages');
@@ -247,26 +251,7 @@ class NatsControl implements ControlPort {
 
   #endWaits(error: KvferryError): void {
     for (const endEarly of this.#waits) endEarly(error);
-    for (const token of [...this.#questions.keys()]) this.#settle(token)?.reject(error);
-  }
-
-  #settle(token: string): Question | undefined {
-    const question = this.#questions.get(token);
-    if (question === undefined) return undefined;
-    this.#questions.delete(token);
-    clearTimeout(question.timer);
-    return question;
-  }
-
-  /** A late or second answer has no request and is ignored. */
-  #answered(message: Msg): void {
-    const question = this.#settle(message.subject.slice(message.subject.lastIndexOf('.') + 1));
-    if (question === undefined) return;
-    if (isNoResponders(message)) {
-      question.reject(new KvferryError('no_responders', `no subscriber on ${question.subject}`));
-    } else {
-      question.resolve(message.string());
-    }
+    this.#questions.rejectAll(error);
   }
 
   #deliver(handler: (message: ControlMessage) => void, message: Msg): void {
@@ -290,7 +275,7 @@ class NatsControl implements ControlPort {
 
   #respond(message: Msg, body: string): void {
     this.#checkSize(message.subject, body);
-    if (this.#status === 'connected' && this.#closing === undefined) message.respond(body);
+    if (this.#isConnected && this.#closing === undefined) message.respond(body);
   }
 
   #keep(message: Outgoing): void {
@@ -307,22 +292,30 @@ class NatsControl implements ControlPort {
     for await (const change of changes) {
       if (change.type === 'disconnect') this.#disconnected();
       else if (change.type === 'reconnect') this.#reconnected();
-      else if (change.type === 'error') this.#logger?.warn({ err: change.error }, 'NATS reported an error');
+      // The client would first wait until everything is sent, and a server that stands still takes nothing.
+      else if (change.type === 'staleConnection') breakConnection(this.#connection);
+      else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
+        this.#logger?.warn({ err: change.error }, 'NATS reported an error');
+      }
     }
   }
 
+  /** The NATS client reports every failed attempt as an outage of its own. */
   #disconnected(): void {
-    if (this.#closing !== undefined) return;
-    this.#status = 'disconnected';
+    if (this.#closing !== undefined || !this.#isConnected) return;
+    this.#isConnected = false;
+    this.#redialing = setInterval(() => forgetEarlyAttempts(this.#connection, this.#servers), RETRY_DELAY_MS);
     this.#logger?.warn({}, 'NATS is disconnected');
     this.#endWaits(disconnected());
     this.#report();
   }
 
   #reconnected(): void {
-    if (this.#closing !== undefined) return;
-    this.#status = 'connected';
-    this.#logger?.info({}, 'NATS is connected again');
+    if (this.#closing !== undefined || this.#isConnected) return;
+    this.#isConnected = true;
+    clearInterval(this.#redialing);
+    this.#logger?.info({ server: this.#connection.getServer() }, 'NATS is connected again');
+    this.#dialled();
     for (const { subject, body, headers } of this.#outbox.splice(0)) {
       this.#connection.publish(subject, body, toNats(headers));
     }
@@ -330,8 +323,21 @@ class NatsControl implements ControlPort {
     this.#report();
   }
 
+  /** There is a new connection. */
+  #dialled(): void {
+    preferOthers(this.#connection, this.#servers);
+    const { max_payload: bytesMax = MESSAGE_BYTES_MAX } = this.#connection.info ?? {};
+    if (bytesMax >= MESSAGE_BYTES_MAX) return;
+    const message = 'max_payload of the NATS server is too small: set it to 1 MiB, or large requests fail';
+    this.#logger?.warn({ bytesMax, needed: MESSAGE_BYTES_MAX }, message);
+  }
+
+  /** A connection without some of its subscriptions is of no use. */
   #report(): void {
-    for (const listener of this.#listeners) listener(this.#status);
+    const status = this.#isConnected && !this.#subscriptions.areRefused ? 'connected' : 'disconnected';
+    if (status === this.#reported || this.#closing !== undefined) return;
+    this.#reported = status;
+    for (const listener of this.#listeners) listener(status);
   }
 
   #checkOpen(): void {
@@ -340,7 +346,7 @@ class NatsControl implements ControlPort {
 
   #checkConnected(): void {
     this.#checkOpen();
-    if (this.#status === 'disconnected') throw disconnected();
+    if (!this.#isConnected) throw disconnected();
   }
 
   #checkSize(subject: string, body: string): number {

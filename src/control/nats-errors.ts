@@ -1,5 +1,5 @@
 /** Typed errors of the connection to NATS. */
-import { ClosedConnectionError, DrainingConnectionError } from '@nats-io/transport-node';
+import { ClosedConnectionError, DrainingConnectionError, PermissionViolationError } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
 
 export function closed(cause?: unknown): KvferryError {
@@ -18,4 +18,9 @@ export function unsent(subject: string, cause: unknown): KvferryError {
   if (cause instanceof ClosedConnectionError || cause instanceof DrainingConnectionError) return closed(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new KvferryError('disconnected', `request to ${subject} failed: ${reason}`, { cause });
+}
+
+/** `Subscriptions` reports it. */
+export function isRefusedSubscription(error: Error): boolean {
+  return error instanceof PermissionViolationError && error.operation === 'subscription';
 }

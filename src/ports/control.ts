@@ -32,8 +32,8 @@ export interface ControlPort {
   /** Bytes that a body may have at most on this connection. A server may allow less than the protocol does. */
   readonly messageBytesMax: number;
   /**
-   * Sends a request and waits for one answer. Rejects `no_responders` (the subject has no subscriber: the addressee is
-   * gone), `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
+   * Sends a request and waits for one answer. Rejects `no_responders` (the subject has no subscriber at this moment),
+   * `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
    */
   request(subject: string, body: string, options: RequestOptions): Promise<string>;
   /** Sends a request to every subscriber, and resolves with the answers that arrive within `timeoutMs`. */
@@ -42,7 +42,12 @@ export interface ControlPort {
   publish(subject: string, body: string, headers?: MessageHeaders): void;
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription;
   onStatus(listener: (status: ControlStatus) => void): void;
-  /** Resolves when the server has received every message and subscription so far. */
+  /** Gives up the connection, which seems to carry no messages, and opens another one. `onStatus` reports both. */
+  reconnect(): void;
+  /**
+   * Resolves when the server has received every message and subscription so far. Rejects `subscription_refused` while NATS
+   * refuses one of them. The port makes it again at intervals and is `disconnected` meanwhile.
+   */
   flush(): Promise<void>;
   /** Sends the queued messages, then closes. Idempotent. */
   close(): Promise<void>;

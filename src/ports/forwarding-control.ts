@@ -36,6 +36,10 @@ export class ForwardingControl implements ControlPort {
     this.#control.onStatus(listener);
   }
 
+  reconnect(): void {
+    this.#control.reconnect();
+  }
+
   flush(): Promise<void> {
     return this.#control.flush();
   }

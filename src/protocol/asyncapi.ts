@@ -56,17 +56,23 @@ const operationSummaries: Record<Operation, string> = {
 };
 
 const peerSummaries: Record<PeerOperation, string> = {
+  ping: 'Agent to agent: asks whether this process lives. A refusal is an answer too.',
+  yield: 'New process of an agent to the draining one: asks for the name. Engines and routers reach the new one then.',
   connect: 'Prefill to decode: requests a remote key, the right to write into the arena until it is revoked.',
-  allocate: 'Prefill to decode: requests pages for one batch. Answered when the request is admitted.',
+  allocate: 'Prefill to decode: requests pages for one batch. Answered at once, with or without pages.',
   commit: 'Prefill to decode: the bytes of these pages are delivered.',
   abort: 'Prefill to decode: gives a request up. Answered with the recorded end, which may be an earlier one.',
   drained: 'Prefill to decode: no write of this request can land any more.',
-  inquire: 'Prefill to decode: asks how a request ended. Without `end` in the answer, it is in progress.',
+  inquire: 'Prefill to decode: asks how a request ended, and what became of batches that wait.',
   handover:
     'Decode to prefill: the writer of joined chunks failed, so this request, which has their bytes, writes them.',
-  confirm: 'Decode to prefill, after an absence: has the prefill agent announced an end of this request?',
+  confirm: 'Decode to prefill: asks it to agree to the end of a request, unless it has announced one.',
   report: 'To the decode agent of rank 0, the lead of a request over several ranks: the progress of another rank.',
+  admit:
+    'From the decode agent of rank 0 to the decode agent of other ranks: it is their turn to be admitted, together.',
+  prepare: 'From the decode agent of rank 0 to the decode agent of another rank, before `ready`: is the rank complete?',
   verdict: 'From the decode agent of rank 0 to the decode agent of another rank: the whole request has ended.',
+  allocated: 'Decode to prefill, no answer: a batch that waited for pages is admitted.',
   joined: 'Decode to prefill, no answer: every joined chunk of this batch is ready.',
   ended: 'Decode to prefill, no answer: the request has ended and its end is announced.',
 };

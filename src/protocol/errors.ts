@@ -22,6 +22,7 @@ export const errorCodes = [
   'too_many_requests',
   'agent_draining',
   'agent_fenced',
+  'agent_id_taken',
   'faults_not_allowed',
   // source memory
   'segment_not_found',
@@ -41,6 +42,7 @@ export const errorCodes = [
   'no_responders',
   'deadline_exceeded',
   'disconnected',
+  'subscription_refused',
   'receiver_lost',
   'sender_lost',
   'writer_failed',

@@ -43,18 +43,20 @@ export const requestId = z
 const KEY_CHARACTERS = /^[^\p{Cc}\p{Cs}]+$/u;
 const KEY_MEANING =
   'Name of a chunk, for example `model@world_size@worker_id@chunk_hash@dtype`. kvferry only compares keys.';
+const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 const utf8 = new TextEncoder();
-/** UTF-8 takes at most three bytes for each unit of a JavaScript string. */
-const BYTES_PER_UNIT_MAX = 3;
 
 function keyFault(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'Invalid input: expected string';
   if (value === '') return 'Too small: expected a key of at least 1 character';
-  const isShort = value.length * BYTES_PER_UNIT_MAX <= KEY_BYTES_MAX;
-  if (!isShort && utf8.encode(value).length > KEY_BYTES_MAX) {
+  // Most keys are ASCII, which is checked faster.
+  const isAscii = PRINTABLE_ASCII.test(value);
+  if ((isAscii ? value.length : utf8.encode(value).length) > KEY_BYTES_MAX) {
     return `Too big: expected a key of at most ${KEY_BYTES_MAX} bytes of UTF-8`;
   }
-  return KEY_CHARACTERS.test(value) ? undefined : 'a key has no control characters and no halves of characters';
+  return isAscii || KEY_CHARACTERS.test(value)
+    ? undefined
+    : 'a key has no control characters and no halves of characters';
 }
 
 const keySchema = { type: 'string', minLength: 1, maxLength: KEY_BYTES_MAX, pattern: KEY_CHARACTERS.source };

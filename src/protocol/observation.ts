@@ -29,7 +29,17 @@ import {
 
 const natural = z.int().min(0);
 
-export const machineNames = ['agent', 'peer', 'request', 'transfer', 'ingest', 'group'] as const;
+export const machineNames = [
+  'agent',
+  'line',
+  'peer',
+  'connection',
+  'request',
+  'transfer',
+  'ingest',
+  'group',
+  'rank',
+] as const;
 /** State machines that run as actors (machines/README.md). Pages have a state machine, but no actors. */
 export type MachineName = (typeof machineNames)[number];
 const machine = z.enum(machineNames).describe('State machine of the actor.');

@@ -22,7 +22,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { PARTS_PER_BATCH_MAX } from './limits.js';
+import { BATCHES_PER_REQUEST_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -32,6 +32,20 @@ const grantId = z
   .max(64)
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
+const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
+
+/** Agent → agent: asks whether this process lives. Any answer shows that it does. */
+const pingRequest = z.strictObject({ v: version });
+
+/** New process → draining process of the same name: asks it to serve the name no longer. */
+const yieldRequest = z.strictObject({ v: version, epoch: epoch.describe('Epoch of the new process.') });
+const yieldReply = ok.extend({
+  yielded: z
+    .boolean()
+    .describe(
+      'Whether it has unsubscribed from the name. False while it runs, or while engines still read or release its pages.',
+    ),
+});
 
 /** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
 const connectRequest = z.strictObject({
@@ -55,7 +69,7 @@ const connectReply = ok.extend({
     .describe('The remote key.'),
 });
 
-/** Prefill → decode: requests pages for a batch. Answered when the request is admitted. */
+/** Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. */
 const allocateRequest = z.strictObject({
   v: version,
   request: requestId,
@@ -70,13 +84,18 @@ const allocateRequest = z.strictObject({
   ranks: ranks.optional().describe('Ranks of the request, as in the put.'),
 });
 export type AllocateRequest = z.infer<typeof allocateRequest>;
-const allocateReply = ok.extend({
+const allocation = z.strictObject({
+  grant: grantId.describe('Remote key under which the pages are written, and under no other.'),
   pages: pages.describe('One page for every key that must be written, in the order of `keys`.'),
   generations,
   alreadySent: positions.describe(
     'Positions of keys that must not be written: they are ready, or another request is writing them.',
   ),
   joined: positions.describe('The positions in `alreadySent` whose chunks another request is still writing.'),
+});
+const allocateReply = ok.extend({
+  allocation: allocation.optional().describe('What to write, and where. Absent while the batch waits for pages.'),
+  end: completedEnd,
 });
 export type AllocateReply = z.infer<typeof allocateReply>;
 
@@ -93,6 +112,8 @@ const commitRequest = z.strictObject({
   generations,
   lengths: lengths.describe('Number of bytes written to each page.'),
 });
+
+const commitReply = ok.extend({ end: completedEnd });
 
 /** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
@@ -113,16 +134,35 @@ const abortReply = ok.extend({
 /** Prefill → decode: no write of this request can land any more. */
 const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
 
-/** Prefill → decode: asks how a request ended. */
-const inquireRequest = z.strictObject({ v: version, request: requestId, epoch });
+/** Prefill → decode: asks how a request ended, and what became of batches that wait. Replaces a notice that was lost. */
+const inquireRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  batches: z.array(batch).max(BATCHES_PER_REQUEST_MAX).optional().describe('Batches that the question is about.'),
+});
 const inquireReply = ok.extend({
   end: end.optional().describe('The recorded end. Absent while the request is in progress.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+  batches: z
+    .array(
+      z.strictObject({
+        batch,
+        state: z
+          .enum(['unknown', 'queued', 'allocated'])
+          .describe('`queued`: the batch waits for pages. `allocated`: a repeated `allocate` gets the allocation.'),
+        joinsPending: natural.optional().describe('Number of joined chunks of the batch that are not ready, if known.'),
+      }),
+    )
+    .max(BATCHES_PER_REQUEST_MAX)
+    .optional()
+    .describe('The batches of the question, in their order. Absent when the request has ended.'),
 });
 
 /**
  * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers
- * `stale_grant` if it has a newer remote key. The decode agent then repeats the message with that key.
+ * `stale_grant` if it has a newer remote key. The decode agent then hands the chunks over again, for that key. A repeated
+ * message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the request.
  */
 const handoverRequest = z.strictObject({
   v: version,
@@ -134,6 +174,15 @@ const handoverRequest = z.strictObject({
   positions: positions.describe('Positions of the chunks in the batch. The request had joined all of them.'),
   pages: pages.describe('One page for each position, in the same order.'),
   generations,
+});
+
+const handoverReply = ok.extend({
+  state: z
+    .enum(['taken', 'written', 'failed'])
+    .describe(
+      '`taken`: the prefill agent writes the chunks, or will. `written`: they are delivered. `failed`: they are not.',
+    ),
+  drained: z.boolean().optional().describe('Present if `state` is `failed`: whether no byte can land any more.'),
 });
 
 /**
@@ -152,9 +201,9 @@ const reportRequest = z.strictObject({
       'Decode agent of this rank, to which the lead sends the end. Absent when that agent is lost and the prefill agent reports.',
     ),
   state: z
-    .enum(['running', 'complete', 'failed', 'cancelled', 'expired'])
+    .enum(['held', 'running', 'complete', 'failed', 'cancelled', 'expired'])
     .describe(
-      'State of the rank. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
+      'State of the rank. `held`: its first batch waits for the turn of the rank. `running`: it is admitted. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
     ),
   reason: failure.optional().describe('Present if `state` is `failed`, `cancelled` or `expired`.'),
   chunks: natural.describe('Number of chunks of this rank so far.'),
@@ -164,9 +213,29 @@ const reportRequest = z.strictObject({
   timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;
+const rankEpochs = z.array(epoch).min(1).max(RANKS_MAX);
 const reportReply = ok.extend({
+  turn: rankEpochs
+    .optional()
+    .describe(
+      'Present when it is the turn of this rank: epochs of the prefill agents of the ranks at this decode agent, which it admits together.',
+    ),
   end: end.optional().describe('End of the whole request. Absent while it is in progress.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+});
+
+/** Decode agent of rank 0 → decode agent of other ranks: it is their turn, and they may be admitted together. */
+const admitRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epochs: rankEpochs.describe('Epochs of the prefill agents of the ranks at this decode agent.'),
+});
+
+/** Decode agent of rank 0 → decode agent of another rank, before `ready`: is the rank complete, and waits for the end? */
+const prepareRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
 });
 
 /** Decode agent of rank 0 → decode agent of another rank: the whole request has ended. */
@@ -178,12 +247,20 @@ const verdictRequest = z.strictObject({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
-/** Decode → prefill, after an absence: has the prefill agent announced an end of this request? */
+/**
+ * Decode → prefill: asks the prefill agent to agree to an end that its own message has not caused. An answer without `end` is
+ * a promise: the prefill agent announces no end of its own, and follows the decode agent.
+ */
 const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
 const confirmReply = ok.extend({
-  end: end.optional().describe('End that the prefill agent announced or is announcing. Absent if there is none.'),
+  end: end
+    .optional()
+    .describe('End that the prefill agent announced or is announcing. Absent if there is none: it agrees.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
+
+/** Decode → prefill, no answer: a batch that waited for pages is admitted. */
+const allocatedNotice = z.strictObject({ v: version, request: requestId, epoch, batch, allocation });
 
 /** Decode → prefill, no answer: every joined chunk of this batch is ready. */
 const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
@@ -198,16 +275,21 @@ const endedNotice = z.strictObject({
 });
 
 export const peerSchemas = {
+  ping: { request: pingRequest, reply: ok },
+  yield: { request: yieldRequest, reply: yieldReply },
   connect: { request: connectRequest, reply: connectReply },
   allocate: { request: allocateRequest, reply: allocateReply },
-  commit: { request: commitRequest, reply: ok },
+  commit: { request: commitRequest, reply: commitReply },
   abort: { request: abortRequest, reply: abortReply },
   drained: { request: drainedRequest, reply: ok },
   inquire: { request: inquireRequest, reply: inquireReply },
-  handover: { request: handoverRequest, reply: ok },
+  handover: { request: handoverRequest, reply: handoverReply },
   confirm: { request: confirmRequest, reply: confirmReply },
   report: { request: reportRequest, reply: reportReply },
+  admit: { request: admitRequest, reply: ok },
+  prepare: { request: prepareRequest, reply: ok },
   verdict: { request: verdictRequest, reply: ok },
+  allocated: { request: allocatedNotice, reply: ok },
   joined: { request: joinedNotice, reply: ok },
   ended: { request: endedNotice, reply: ok },
 } as const satisfies Record<PeerOperation, { request: z.ZodType; reply: z.ZodType }>;
@@ -222,6 +304,9 @@ export const heartbeat = z.strictObject({
   epoch,
   role,
   heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
+  number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
+  ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
+  draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

@@ -27,6 +27,8 @@ export type Operation = (typeof operations)[number];
 
 /** Operations that agents request from each other. */
 export const peerOperations = [
+  'ping',
+  'yield',
   'connect',
   'allocate',
   'commit',
@@ -36,14 +38,17 @@ export const peerOperations = [
   'handover',
   'confirm',
   'report',
+  'admit',
+  'prepare',
   'verdict',
+  'allocated',
   'joined',
   'ended',
 ] as const;
 export type PeerOperation = (typeof peerOperations)[number];
 
 /** Peer operations that have no answer. An agent that misses one finds out with `inquire`. */
-export const peerNotices = ['joined', 'ended'] as const satisfies readonly PeerOperation[];
+export const peerNotices = ['allocated', 'joined', 'ended'] as const satisfies readonly PeerOperation[];
 export type PeerNotice = (typeof peerNotices)[number];
 
 export const ends = ['ready', 'failed', 'cancelled', 'expired'] as const;

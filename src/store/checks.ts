@@ -1,4 +1,5 @@
 /** The invariants of the store. Each check returns a sentence about the first that is broken, or undefined. */
+import { OwnerAudit } from './owner-audit.js';
 import type { Entry } from './records.js';
 import type { StoreState } from './state.js';
 
@@ -27,26 +28,8 @@ export function checkCounts(state: StoreState): string | undefined {
 }
 
 /** No page has two owners, and every page is in the state that its owner needs. Looks at every page and key. */
-export function checkOwners({ contents, pages, quarantine }: StoreState): string | undefined {
-  const owners = new Map<number, string>();
-  for (const { key, place, ready } of contents.values()) {
-    if (place === null) continue;
-    const { page, generation } = place;
-    const other = owners.get(page);
-    if (other !== undefined) return `page ${page} belongs to key ${other} and to key ${key}`;
-    owners.set(page, key);
-    const expected = ready ? 'ready' : 'writing';
-    const state = pages.state(page);
-    if (state !== expected) return `page ${page} of key ${key} is ${state}, not ${expected}`;
-    const current = pages.generation(page);
-    if (generation !== current) return `page ${page} of key ${key} is at generation ${current}, not ${generation}`;
-  }
-  for (const { page } of quarantine.describe()) {
-    if (owners.has(page)) return `page ${page} is in the quarantine and belongs to key ${owners.get(page)}`;
-    const state = pages.state(page);
-    if (state !== 'quarantined') return `page ${page} is in the quarantine, but its state is ${state}`;
-  }
-  return pages.brokenInvariant();
+export function checkOwners(state: StoreState): string | undefined {
+  return new OwnerAudit(state).whole();
 }
 
 /** Holders and entries agree about every lease, and the reservations add up. */
@@ -59,6 +42,9 @@ function checkLeases(state: StoreState): string | undefined {
   let reserved = 0;
   for (const holder of holders.values()) {
     reserved += holder.reserved;
+    if (holder.held && (holder.reserved > 0 || holder.leases.size > 0)) {
+      return `${holder.name} has pages before its turn`;
+    }
     for (const [key, entry] of holder.leases) {
       const isMutual = contents.get(key) === entry && entry.holders.has(holder);
       if (!isMutual) return `${holder.name} has a lease on ${key}, but the entry does not list it`;
@@ -80,7 +66,7 @@ function checkEntry({ contents }: StoreState, entry: Entry): string | undefined 
   if ((holders.size === 0) !== isRetained) {
     return `${key} has ${holders.size} leases and is ${isRetained ? '' : 'not '}retained`;
   }
-  if (ready && joiners.length > 0) return `${key} is ready, but ${joiners.length} requests still wait for it`;
+  if (ready && joiners !== undefined) return `${key} is ready, but ${joiners.size} requests still wait for it`;
   for (const holder of holders) {
     if (holder.leases.get(key) !== entry) return `${key} lists ${holder.name}, which has no lease on it`;
   }

@@ -4,32 +4,34 @@
  * removed and its page is free at once (S8).
  */
 import { KvferryError } from '../protocol/errors.js';
+import { Joiners } from './joiners.js';
 import { Lessees } from './lessees.js';
+import { Orphans } from './orphans.js';
 import type { PageTable } from './page-table.js';
 import type { Entry, Holder, Joiner, Place } from './records.js';
 import type { Trail } from './trail.js';
-
-/** The joiners of an entry that no request has joined: one frozen list for all entries. */
-export const noJoiners: Joiner[] = [];
-Object.freeze(noJoiners);
 
 export class Contents {
   readonly #pages: PageTable;
   readonly #retainedMax: number;
   readonly #trail: Trail;
+  readonly #recharged: (holder: Holder) => void;
   readonly #entries = new Map<string, Entry>();
+  /** The entry that owns each page. */
+  readonly #owners: (Entry | undefined)[];
   /** Ready entries without a lease, least recently used first. */
   readonly #retained = new Set<Entry>();
-  /** Entries with joiners and without a writer, in the order in which they lost their writers. */
-  readonly #orphans = new Set<Entry>();
+  readonly orphans = new Orphans();
   /** Requests that wait for admission, by the keys of their batches. */
   readonly #waitingFor = new Map<string, Set<Holder>>();
-  #isWaitingCheaper = false;
 
-  constructor(pages: PageTable, retainedMax: number, trail: Trail) {
+  /** `recharged` is called when the charge of a request that waits has changed. */
+  constructor(pages: PageTable, retainedMax: number, trail: Trail, recharged: (holder: Holder) => void) {
     this.#pages = pages;
     this.#trail = trail;
     this.#retainedMax = retainedMax;
+    this.#recharged = recharged;
+    this.#owners = new Array<Entry | undefined>(pages.total).fill(undefined);
   }
 
   get size(): number {
@@ -38,10 +40,6 @@ export class Contents {
 
   get retained(): number {
     return this.#retained.size;
-  }
-
-  get orphans(): ReadonlySet<Entry> {
-    return this.#orphans;
   }
 
   /** The number of pages that can be given to a request: free pages and retained pages. */
@@ -55,6 +53,11 @@ export class Contents {
 
   has(key: string): boolean {
     return this.#entries.has(key);
+  }
+
+  /** The entry that owns the page; undefined while no entry does. */
+  ownerOf(page: number): Entry | undefined {
+    return this.#owners[page];
   }
 
   values(): IterableIterator<Entry> {
@@ -74,25 +77,29 @@ export class Contents {
   add(key: string, length: number, writer: Holder, grant: string): { entry: Entry; place: Place } {
     const place = this.#take(writer, grant);
     const holders = new Lessees<Holder>();
-    const entry: Entry = { key, length, place, ready: false, holders, joiners: noJoiners, left: undefined };
+    const entry: Entry = { key, length, place, ready: false, holders, joiners: undefined, left: undefined };
+    this.#owners[place.page] = entry;
     this.#entries.set(key, entry);
     this.#countHeld(key, 1);
     return { entry, place };
   }
 
   /** The joiner becomes the writer, on a new page. The caller makes sure that a page is available. */
-  adopt(entry: Entry, heir: Joiner, grant: string): Place {
-    const place = this.#take(heir.holder, grant);
+  adopt(heir: Joiner, grant: string): Place {
+    const { entry, holder } = heir;
+    const place = this.#take(holder, grant);
     entry.place = place;
-    entry.joiners = entry.joiners.filter((joiner) => joiner !== heir);
-    this.#orphans.delete(entry);
+    this.#owners[place.page] = entry;
+    entry.joiners?.delete(heir);
+    this.orphans.delete(entry);
     return place;
   }
 
   /** The entry has lost its writer and its page. It stays in the arena while a holder leases it. */
   orphan(entry: Entry): void {
+    if (entry.place !== null) this.#owners[entry.place.page] = undefined;
     entry.place = null;
-    if (entry.holders.size > 0) this.#orphans.add(entry);
+    if (entry.holders.size > 0) this.orphans.add(entry);
     else this.#remove(entry);
   }
 
@@ -109,16 +116,30 @@ export class Contents {
   }
 
   /** The joiner waits for the bytes that another request writes. */
-  join(entry: Entry, joiner: Joiner): void {
-    if (entry.joiners.length > 0) entry.joiners.push(joiner);
-    else entry.joiners = [joiner];
+  join(joiner: Joiner): void {
+    const { entry } = joiner;
+    entry.joiners ??= new Joiners();
+    entry.joiners.add(joiner);
+    this.orphans.joined(entry);
+  }
+
+  /** The bytes of the entry are here: no request waits for them any more. Returns those that did. */
+  arrived(entry: Entry): readonly Joiner[] {
+    entry.ready = true;
+    const joiners = entry.joiners === undefined ? [] : [...entry.joiners];
+    for (const joiner of joiners) this.orphans.left(joiner);
+    entry.joiners = undefined;
+    return joiners;
   }
 
   unlease(holder: Holder, entry: Entry): void {
     holder.leases.delete(entry.key);
     entry.holders.delete(holder);
-    const joined = entry.joiners.findIndex((joiner) => joiner.holder === holder);
-    if (joined >= 0) entry.joiners.splice(joined, 1);
+    const joiner = entry.joiners?.get(holder);
+    if (joiner !== undefined) {
+      entry.joiners?.delete(joiner);
+      this.orphans.left(joiner);
+    }
     if (entry.holders.size > 0) return;
     if (entry.ready) this.#retain(entry);
     else if (entry.place === null) this.#remove(entry);
@@ -134,23 +155,18 @@ export class Contents {
     else holders.add(holder);
     holder.waitingKeys.add(key);
     const entry = this.#entries.get(key);
-    if (entry !== undefined && !this.#retained.has(entry)) holder.waitingHeld += 1;
+    if (entry === undefined || this.#retained.has(entry)) return;
+    holder.waitingHeld += 1;
+    this.#recharged(holder);
   }
 
-  /** True when, since the last call, a key of a waiting request was leased: then that request's charge is lower. */
-  takeWaitingCheaper(): boolean {
-    const cheaper = this.#isWaitingCheaper;
-    this.#isWaitingCheaper = false;
-    return cheaper;
-  }
-
+  /** The request does not wait for admission any more: its charge does not change. */
   stopWaiting(holder: Holder): void {
     for (const key of holder.waitingKeys) {
       const holders = this.#waitingFor.get(key);
       holders?.delete(holder);
       if (holders?.size === 0) this.#waitingFor.delete(key);
     }
-    holder.waitingKeys.clear();
     holder.waitingHeld = 0;
   }
 
@@ -172,6 +188,7 @@ export class Contents {
       this.#retained.delete(entry);
       this.#entries.delete(entry.key);
       const page = entry.place?.page ?? -1;
+      this.#owners[page] = undefined;
       this.#pages.free(page, 'page.released');
       // Without a cache, the page is only released, and the trail has that already.
       if (this.#retainedMax > 0) this.#trail({ action: 'evicted', keys: [entry.key], pages: [page] });
@@ -181,7 +198,7 @@ export class Contents {
   }
 
   #remove(entry: Entry): void {
-    this.#orphans.delete(entry);
+    this.orphans.delete(entry);
     this.#entries.delete(entry.key);
     this.#countHeld(entry.key, -1);
   }
@@ -189,7 +206,7 @@ export class Contents {
   #countHeld(key: string, change: 1 | -1): void {
     for (const holder of this.#waitingFor.get(key) ?? []) {
       holder.waitingHeld += change;
-      this.#isWaitingCheaper ||= change > 0;
+      this.#recharged(holder);
     }
   }
 }

@@ -1,7 +1,8 @@
 /** Everything that the store knows, as plain data that shares nothing with the store. For checks, drawings and explanations. */
 import type { Allocation } from '../protocol/allocation.js';
+import { defined } from '../protocol/defined.js';
 import type { PageDescription } from './page-table.js';
-import type { QuarantineDescription } from './quarantine.js';
+import type { QuarantinedPage } from './quarantine.js';
 import type { Entry, Holder } from './records.js';
 import type { StoreState } from './state.js';
 import type { TombstoneDescription } from './tombstones.js';
@@ -15,7 +16,7 @@ export interface StoreDescription {
   readonly holders: readonly HolderDescription[];
   /** Names of the requests that wait for admission, in order. */
   readonly queue: readonly string[];
-  readonly quarantine: readonly QuarantineDescription[];
+  readonly quarantine: readonly QuarantinedPage[];
   /** Valid remote keys. */
   readonly grants: readonly string[];
   /** Remembered ends, oldest first. */
@@ -39,7 +40,8 @@ export interface EntryDescription {
     readonly grant: string;
   } | null;
   readonly holders: readonly string[];
-  readonly joiners: readonly { readonly holder: string; readonly batch: number }[];
+  /** `declined`: the remote key under which the request does not take over. */
+  readonly joiners: readonly { readonly holder: string; readonly batch: number; readonly declined?: string }[];
 }
 
 export interface HolderDescription {
@@ -47,6 +49,8 @@ export interface HolderDescription {
   readonly state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   readonly admitted: boolean;
+  /** A rank whose turn has not come. */
+  readonly held: boolean;
   readonly refused: boolean;
   /** Pages promised to the request that none of its batches has asked for yet. */
   readonly reserved: number;
@@ -54,8 +58,9 @@ export interface HolderDescription {
     readonly batch: number;
     readonly last: boolean;
     readonly keys: readonly string[];
-    readonly grant: string;
-    /** Null while the request waits for admission. */
+    /** The remote key to which the pages of the allocation are bound. Null while the batch waits. */
+    readonly grant: string | null;
+    /** Null while the batch waits. */
     readonly allocation: Allocation | null;
     /** For each part, the allocation first and then the hand-overs: whether it is committed. */
     readonly committed: readonly boolean[];
@@ -73,9 +78,9 @@ export function describe(state: StoreState): StoreDescription {
     ...state.pages.describe(),
     entries: [...contents.values()].map((entry) => describeEntry(entry, contents.isRetained(entry))),
     holders: [...holders.values()].map(describeHolder),
-    queue: state.admission.names(),
+    queue: state.admission.inOrder().map(({ name }) => name),
     quarantine: state.quarantine.describe(),
-    grants: [...state.grants.keys()],
+    grants: state.grants.names(),
     tombstones: state.tombstones.describe(),
   };
 }
@@ -88,25 +93,28 @@ function describeEntry({ key, length, ready, place, holders, joiners }: Entry, r
     retained,
     place: place === null ? null : { ...place, writer: place.writer.name },
     holders: [...holders].map(({ name }) => name),
-    joiners: joiners.map(({ holder, batch }) => ({ holder: holder.name, batch })),
+    joiners: [...(joiners ?? [])].map(({ holder, batch, declined }) =>
+      defined({ holder: holder.name, batch, declined }),
+    ),
   };
 }
 
 function describeHolder(holder: Holder): HolderDescription {
-  const { name, state, totalChunks, admitted, reserved, drained, expiresAtMs } = holder;
+  const { name, state, totalChunks, admitted, held, reserved, drained, expiresAtMs } = holder;
   return {
     name,
     state,
     totalChunks,
     admitted,
+    held,
     reserved,
     drained,
     refused: holder.refused !== undefined,
-    batches: [...holder.batches.values()].map(({ command, allocation, parts }) => ({
+    batches: [...holder.batches.values()].map(({ command, allocation, grant, parts }) => ({
       batch: command.batch,
       last: command.last,
       keys: command.keys,
-      grant: command.grant,
+      grant,
       allocation,
       committed: parts.map(({ committed }) => committed),
     })),

@@ -7,11 +7,15 @@ import type { HolderId } from './holder.js';
 export type StoreCommand =
   /** A remote key, made for that epoch of a sender, is valid from now on. */
   | { readonly type: 'grant'; readonly grant: string; readonly epoch: string }
-  /** A remote key has been revoked: no write under it can land any more. */
+  /** A remote key has been revoked: no write under it can land any more. Only then may the owner report it. */
   | { readonly type: 'fence'; readonly grant: string }
   | {
       readonly type: 'allocate';
       readonly holder: HolderId;
+      /**
+       * The remote key that the sender has: valid when the batch comes for the first time. It binds no page (see `allocated`),
+       * so a repeated message may name any other.
+       */
       readonly grant: string;
       readonly batch: number;
       readonly last: boolean;
@@ -19,7 +23,11 @@ export type StoreCommand =
       readonly keys: readonly string[];
       /** Bytes of each chunk. */
       readonly lengths: readonly number[];
+      /** The request is one rank of several: it waits for its turn, outside the queue. */
+      readonly held?: boolean;
     }
+  /** It is the turn of these ranks of one request: they enter the queue, and are admitted together. */
+  | { readonly type: 'admit'; readonly holders: readonly HolderId[] }
   | {
       readonly type: 'commit';
       readonly holder: HolderId;
@@ -30,8 +38,15 @@ export type StoreCommand =
       readonly generations: readonly number[];
       readonly lengths: readonly number[];
     }
-  /** The sender refuses a hand-over and has written none of its chunks. */
-  | { readonly type: 'decline'; readonly holder: HolderId; readonly batch: number; readonly part: number }
+  /** The sender does not write a hand-over, or does not say that it does. */
+  | {
+      readonly type: 'decline';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly part: number;
+      /** `never`: the sender has proven that it has not taken the part and never will. `unknown`: a write may be under way. */
+      readonly taken: 'never' | 'unknown';
+    }
   /** The request has ended. Unless `end` is `ready`, the store takes back everything that the request holds. */
   | { readonly type: 'end'; readonly holder: HolderId; readonly end: End; readonly reason: Failure | undefined }
   /** No write of that request can land any more. */
@@ -50,7 +65,9 @@ export type StoreCommand =
     }
   | { readonly type: 'release'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
   /** Drops leases and tombstones whose time is over. */
-  | { readonly type: 'expire' };
+  | { readonly type: 'expire' }
+  /** Goes on with what earlier commands have left. The owner sends it in a later turn while the store is `unsettled`. */
+  | { readonly type: 'settle' };
 
 export type CommandOf<T extends StoreCommand['type']> = Extract<StoreCommand, { type: T }>;
 
@@ -83,14 +100,28 @@ export type StoreEffect =
       readonly holder: HolderId;
       readonly batch: number;
       readonly last: boolean;
+      /** The remote key to which the pages are bound: the sender writes them under this key and no other. */
+      readonly grant: string;
       readonly allocation: Allocation;
       readonly bytes: number;
       /** False when this answers a repeated message: the store has changed nothing. */
       readonly first: boolean;
     }
-  /** The batch waits for pages: its request needs `charge` new ones. */
-  | { readonly type: 'queued'; readonly holder: HolderId; readonly batch: number; readonly charge: number }
-  /** A key of the waiting batch has since entered the arena with another length: the request fails. */
+  /**
+   * The batch waits: its request needs `charge` new pages before it is admitted, or its sender has no valid remote key. `held`:
+   * it waits for the turn of its rank first. Every batch that waits gets this answer, also a repeated one.
+   */
+  | {
+      readonly type: 'queued';
+      readonly holder: HolderId;
+      readonly batch: number;
+      readonly charge: number;
+      readonly held: boolean;
+    }
+  /**
+   * The request fails: a key of the waiting batch has since entered the arena with another length, or the ranks that are
+   * admitted together can never fit.
+   */
   | { readonly type: 'refused'; readonly holder: HolderId; readonly batch: number; readonly reason: Failure }
   /** Chunks of this batch became ready: `written` by its own request, `joined` by another one. */
   | {

@@ -10,4 +10,8 @@ export interface StoreOptions {
   readonly holdersMax: number;
   /** Ready pages without a lease that may stay as cache. */
   readonly retainedMax: number;
+  /** Chunks of follow-up work that one command does at most; the default keeps a command below 20 ms. */
+  readonly chunksPerCommand?: number;
+  /** The generation of every page before its first use; 0 unless a test is about large ones. */
+  readonly firstGeneration?: number;
 }

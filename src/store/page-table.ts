@@ -21,6 +21,14 @@ function nextCode(code: number, event: PageEvent): number {
   return row[code] ?? -1;
 }
 
+/** Generations are 32 bits wide. 0 means that the page was never used. */
+const GENERATION_MAX = 2 ** 32 - 1;
+
+/** The only place where generations wrap. Handles of one page are equal only after 2^32 - 1 uses of it. */
+function generationAfter(generation: number): number {
+  return generation === GENERATION_MAX ? 1 : generation + 1;
+}
+
 export interface PageDescription {
   readonly state: PageState;
   readonly generation: number;
@@ -33,11 +41,15 @@ export class PageTable {
   /** A stack of free pages: the page that was freed last may still be in the processor's caches. */
   readonly #free: number[];
   readonly #counts: Record<PageState, number>;
+  /** The recount of `recount`: how many pages were looked at, and how many of them are in each state now. */
+  #recounted = 0;
+  #recount: Record<PageState, number> = noPages();
 
-  constructor(total: number) {
+  /** `generation`: that of every page before its first use. */
+  constructor(total: number, generation = 0) {
     this.total = total;
     this.#states = new Uint8Array(total);
-    this.#generations = new Uint32Array(total);
+    this.#generations = new Uint32Array(total).fill(generation);
     this.#free = Array.from({ length: total }, (_, index) => total - 1 - index);
     this.#counts = { free: total, writing: 0, ready: 0, quarantined: 0 };
   }
@@ -65,7 +77,7 @@ export class PageTable {
   allocate(): { page: number; generation: number } {
     const page = this.#free.pop();
     if (page === undefined) throw new KvferryError('internal', 'no page is free to allocate');
-    const generation = this.generation(page) + 1;
+    const generation = generationAfter(this.generation(page));
     this.#generations[page] = generation;
     this.#step(page, 'page.allocated');
     return { page, generation };
@@ -93,21 +105,38 @@ export class PageTable {
     return { pages, free: [...this.#free] };
   }
 
+  /**
+   * Looks at the next `max` pages, and at as many of the free list. Returns the first difference, or undefined. One call after
+   * another counts all pages again, whatever happens in between.
+   */
+  recount(max: number): string | undefined {
+    const first = this.#recounted;
+    this.#recounted = Math.min(first + max, this.total);
+    for (let page = first; page < this.#recounted; page += 1) this.#recount[this.state(page)] += 1;
+    const onList = this.#free.slice(first, this.#recounted);
+    if (onList.some((page) => this.state(page) !== 'free')) return 'a page on the free list is not free';
+    if (this.#recounted < this.total) return undefined;
+    const wrong = pageStates.find((state) => this.#recount[state] !== this.#counts[state]);
+    const counted = wrong === undefined ? 0 : this.#recount[wrong];
+    this.#recounted = 0;
+    this.#recount = noPages();
+    if (wrong === undefined) return undefined;
+    return `${counted} pages are ${wrong}, but the count says ${this.#counts[wrong]}`;
+  }
+
+  /** Whether a recount is under way: the next call of `recount` goes on with it. */
+  get isRecounting(): boolean {
+    return this.#recounted > 0;
+  }
+
   /** Counts everything again. Returns the first difference, or undefined. */
   brokenInvariant(): string | undefined {
-    const counts: Record<PageState, number> = { free: 0, writing: 0, ready: 0, quarantined: 0 };
-    for (let page = 0; page < this.total; page += 1) counts[this.state(page)] += 1;
-    for (const state of pageStates) {
-      if (counts[state] !== this.#counts[state]) {
-        return `${counts[state]} pages are ${state}, but the count says ${this.#counts[state]}`;
-      }
-    }
+    while (this.isRecounting) this.recount(this.total);
+    const wrong = this.recount(this.total);
+    if (wrong !== undefined) return wrong;
     if (new Set(this.#free).size !== this.#free.length) return 'a page is on the free list twice';
-    if (this.#free.length !== counts.free) {
-      return `${counts.free} pages are free, but ${this.#free.length} are on the free list`;
-    }
-    if (this.#free.some((page) => this.state(page) !== 'free')) return 'a page on the free list is not free';
-    return undefined;
+    if (this.#free.length === this.#counts.free) return undefined;
+    return `${this.#counts.free} pages are free, but ${this.#free.length} are on the free list`;
   }
 
   #step(page: number, event: PageEvent): void {
@@ -115,8 +144,18 @@ export class PageTable {
     const to = nextCode(from, event);
     if (to < 0)
       throw new KvferryError('internal', `page ${page} is ${this.state(page)}: it cannot take the step ${event}`);
-    this.#counts[pageStates[from] as PageState] -= 1;
-    this.#counts[pageStates[to] as PageState] += 1;
+    count(this.#counts, from, to);
+    if (page < this.#recounted) count(this.#recount, from, to);
     this.#states[page] = to;
   }
+}
+
+function noPages(): Record<PageState, number> {
+  return { free: 0, writing: 0, ready: 0, quarantined: 0 };
+}
+
+/** A page has left one state for another. The states are codes. */
+function count(counts: Record<PageState, number>, from: number, to: number): void {
+  counts[pageStates[from] as PageState] -= 1;
+  counts[pageStates[to] as PageState] += 1;
 }

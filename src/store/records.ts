@@ -2,6 +2,7 @@
 import type { Allocation } from '../protocol/allocation.js';
 import type { Failure } from '../protocol/fields.js';
 import type { HolderId } from './holder.js';
+import type { Joiners } from './joiners.js';
 import type { Lessees } from './lessees.js';
 import type { CommandOf } from './messages.js';
 
@@ -16,11 +17,12 @@ export interface Place {
 
 /** A request that waits for a chunk which another request writes. */
 export interface Joiner {
+  readonly entry: Entry;
   readonly holder: Holder;
   readonly batch: number;
   readonly position: number;
   /** The remote key under which the request has declined to take over. */
-  declined?: string;
+  readonly declined: string | undefined;
 }
 
 export interface Entry {
@@ -31,8 +33,8 @@ export interface Entry {
   place: Place | null;
   ready: boolean;
   readonly holders: Lessees<Holder>;
-  /** In the order in which they joined. When the writer fails, the first that can write takes over. */
-  joiners: Joiner[];
+  /** Requests that wait for the bytes. Undefined: no request has joined the entry since it came. */
+  joiners: Joiners<Holder, Joiner> | undefined;
   /** The last writer that gave up, and why. */
   left: { readonly writer: HolderId; readonly reason: Failure | undefined } | undefined;
 }
@@ -46,8 +48,10 @@ export interface Part {
 
 export interface Batch {
   readonly command: CommandOf<'allocate'>;
-  /** Null while the request waits for admission. */
+  /** Null while the batch waits: for the admission of its request, or for a remote key of its sender. */
   allocation: Allocation | null;
+  /** The remote key to which the pages of the allocation are bound: the newest of the sender at that moment. */
+  grant: string | null;
   bytes: number;
   readonly parts: Part[];
 }
@@ -59,6 +63,10 @@ export interface Holder {
   state: 'arriving' | 'ready' | 'reader';
   readonly totalChunks: number;
   admitted: boolean;
+  /** The request is a rank whose turn has not come: it waits outside the queue. */
+  held: boolean;
+  /** The requests that are admitted together with this one, itself included: the ranks of one request that had their turn. */
+  unit: readonly Holder[];
   /** The request had to wait for admission. */
   queued: boolean;
   /** Why the request will never be admitted. */
@@ -69,10 +77,15 @@ export interface Holder {
   chunks: number;
   highestBatch: number;
   lastBatch: number | null;
-  /** Keys of the batches that wait for admission. */
+  /** The place in the queue for admission; `NO_TURN` when the request does not wait. */
+  turn: number;
+  /** Keys of the batches that have no pages yet. */
   readonly waitingKeys: Set<string>;
-  /** How many of `waitingKeys` are in the arena now and leased. */
+  /** While the request waits for admission: how many of `waitingKeys` are in the arena now and leased. */
   waitingHeld: number;
+  /** After admission: the batches that have no pages yet. */
+  readonly unplaced: Set<Batch>;
+  /** Of a ready request: in the order of the put. */
   readonly leases: Map<string, Entry>;
   /** No write of this request can land any more, and its sender starts none. */
   drained: boolean;

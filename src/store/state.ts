@@ -5,16 +5,21 @@
 import { RequestEndedError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { PageCounts } from '../protocol/fields.js';
-import { Admission } from './admission.js';
+import { Admission, NO_TURN } from './admission.js';
 import { Contents } from './contents.js';
+import { Grants } from './grants.js';
 import { type HolderId, nameOf } from './holder.js';
 import type { StoreEffect } from './messages.js';
 import type { StoreOptions } from './options.js';
 import { PageTable } from './page-table.js';
+import { Placements } from './placements.js';
 import { Quarantine } from './quarantine.js';
-import type { Holder } from './records.js';
+import type { Holder, Place } from './records.js';
 import { type Tombstone, Tombstones } from './tombstones.js';
 import type { Trail } from './trail.js';
+
+/** 4096 chunks take 5 to 10 ms. */
+const CHUNKS_PER_COMMAND = 4096;
 
 export class StoreState {
   readonly options: StoreOptions;
@@ -24,28 +29,38 @@ export class StoreState {
   /** Requests and readers that hold leases or wait, by name. */
   readonly holders = new Map<string, Holder>();
   readonly admission = new Admission();
+  readonly placements = new Placements();
   readonly tombstones: Tombstones;
   readonly quarantine = new Quarantine();
-  /** Valid remote keys and the sender's epoch that each was made for, oldest first. */
-  readonly grants = new Map<string, string>();
+  readonly grants = new Grants();
+  /** Holders whose leases end by time, the first to end first. */
+  readonly leasing = new Set<Holder>();
+  /** Leases that end before this time are to be dropped. */
+  expireUntilMs = Number.NEGATIVE_INFINITY;
   /** The time of the running command. */
   nowMs = 0;
+  /** Chunks of follow-up work that the running command may still do. */
+  work = 0;
   #effects: StoreEffect[] = [];
 
   constructor(options: StoreOptions, trail: Trail) {
     this.options = options;
     this.trail = trail;
-    this.pages = new PageTable(options.pages);
-    this.contents = new Contents(this.pages, options.retainedMax, trail);
+    this.pages = new PageTable(options.pages, options.firstGeneration);
+    this.contents = new Contents(this.pages, options.retainedMax, trail, (holder) => this.admission.recharged(holder));
     this.tombstones = new Tombstones({ max: options.tombstonesMax, keepMs: options.tombstoneMs });
   }
 
   /** Begins a command at time `nowMs`. Returns the list that will have its effects. */
   begin(nowMs: number): readonly StoreEffect[] {
     this.nowMs = nowMs;
+    this.work = this.options.chunksPerCommand ?? CHUNKS_PER_COMMAND;
     this.#effects = [];
     return this.#effects;
   }
+
+  /** Whether the sender of the request has a valid remote key. */
+  canWrite = ({ id }: Holder): boolean => this.grants.newestOf(id.epoch) !== undefined;
 
   emit(effect: StoreEffect): void {
     this.#effects.push(effect);
@@ -94,27 +109,58 @@ export class StoreState {
       state,
       totalChunks,
       admitted: false,
+      held: false,
+      unit: [],
       queued: false,
       refused: undefined,
       reserved: 0,
+      turn: NO_TURN,
       batches: new Map(),
       chunks: 0,
       highestBatch: 0,
       lastBatch: null,
       waitingKeys: new Set(),
       waitingHeld: 0,
+      unplaced: new Set(),
       leases: new Map(),
       drained: false,
       expiresAtMs: this.nowMs + this.options.leaseMs,
       endedAtMs: this.nowMs,
     };
+    holder.unit = [holder];
     this.holders.set(holder.name, holder);
     return holder;
   }
 
+  /** The leases of the holder end one lease time from now. */
+  renewLeases(holder: Holder): void {
+    holder.expiresAtMs = this.nowMs + this.options.leaseMs;
+    this.leasing.delete(holder);
+    this.leasing.add(holder);
+  }
+
+  /**
+   * The writer leaves a page whose bytes have not arrived. The page is free if no write can reach it: the remote key is
+   * revoked, or the sender has reported that the request has drained. Otherwise it is quarantined (P5).
+   */
+  leave({ page, writer, grant }: Place): 'quarantined' | 'free' {
+    if (writer.drained || !this.grants.has(grant)) {
+      this.pages.free(page, 'page.abandoned');
+      return 'free';
+    }
+    this.pages.quarantine(page);
+    this.quarantine.add(page, writer.name, grant, this.nowMs);
+    return 'quarantined';
+  }
+
+  forget(holder: Holder): void {
+    this.holders.delete(holder.name);
+    this.leasing.delete(holder);
+  }
+
   /** The holder has no lease left. */
   dropHolder(holder: Holder, cause: 'released' | 'expired'): void {
-    this.holders.delete(holder.name);
+    this.forget(holder);
     this.emit({ type: 'leases.ended', holder: holder.id, cause });
   }
 }

@@ -9,24 +9,30 @@
  * - A *lease* is the pair (holder, entry), recorded once on each side. Leases are a set: a second release changes nothing
  *   (P4). A ready entry without a lease is retained as cache, if that is configured; otherwise its page is freed (S8).
  * - The *quarantine* owns the pages of writers that gave up while a write might land, until they are drained or fenced (P5).
+ *   No refusal and no repetition of a message frees a page: only the proof that no write can reach it does.
  * - An entry whose writer gave up is *handed over*: a request that had joined it writes it again, to another page (P2).
+ * - A *grant* (remote key) binds pages, not requests. A page is bound to the newest grant of its writer at the moment when the
+ *   page is given: when the batch is admitted, or when the chunk is handed over. The effect names the grant. The sender writes
+ *   the page under this grant only, so the page is safe when the grant is revoked. A batch that waits is bound to nothing.
  */
 import type { PageCounts } from '../protocol/fields.js';
 import { brokenInvariant, checkCounts, checkOwners } from './checks.js';
 import { acquire } from './commands/acquire.js';
-import { admitWaiting } from './commands/admit.js';
+import { admitUnit } from './commands/admit-unit.js';
 import { allocate } from './commands/allocate.js';
 import { commit } from './commands/commit.js';
 import { drained } from './commands/drained.js';
 import { endRequest } from './commands/end.js';
 import { expire } from './commands/expire.js';
 import { fence, grant } from './commands/grant.js';
-import { decline, handOver } from './commands/hand-over.js';
+import { decline } from './commands/hand-over.js';
 import { release } from './commands/release.js';
+import { settle } from './commands/settle.js';
 import { describe, type StoreDescription } from './description.js';
 import type { HolderId } from './holder.js';
 import type { CommandOf, ReplyOf, StoreCommand, StoreEffect, StoreReplies } from './messages.js';
 import type { StoreOptions } from './options.js';
+import { OwnerAudit } from './owner-audit.js';
 import { StoreState } from './state.js';
 import type { Tombstone } from './tombstones.js';
 import type { Trail } from './trail.js';
@@ -48,6 +54,7 @@ const commands: Commands = {
   grant,
   fence,
   allocate,
+  admit: admitUnit,
   commit,
   decline,
   end: endRequest,
@@ -55,44 +62,43 @@ const commands: Commands = {
   acquire,
   release,
   expire,
+  // The work of this command is what follows from any command.
+  settle: () => undefined,
 };
 
 export class Store {
   readonly #state: StoreState;
+  readonly #ownerAudit: OwnerAudit;
   /** What people may look at. */
   readonly details: StoreView;
 
   /** `trail` receives every step that a chunk takes. */
   constructor(options: StoreOptions, trail: Trail = () => undefined) {
     this.#state = new StoreState(options, trail);
+    this.#ownerAudit = new OwnerAudit(this.#state);
     this.details = new StoreView(this.#state);
   }
 
   /** Runs one command at time `nowMs`. Throws a `KvferryError`, and changes nothing, when it cannot be accepted. */
   execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
     const state = this.#state;
-    const { pages, contents, admission } = state;
     const effects = state.begin(nowMs);
-    const { freeCount } = pages;
-    const { available } = contents;
-    const { reserved, waiting } = admission;
+    const { freeCount } = state.pages;
     // The table pairs each type of command with its function. The compiler cannot follow that here.
     const run: (state: StoreState, command: never) => unknown = commands[command.type];
     const reply = run(state, command as never) as ReplyOf<C['type']>;
-    const freed = pages.freeCount - freeCount;
-    if (freed > 0) state.emit({ type: 'pages.freed', count: freed });
-    handOver(state);
-    const isCheaper = contents.takeWaitingCheaper();
-    const isRoomier = contents.available > available || admission.reserved < reserved || admission.waiting < waiting;
-    if (isRoomier || isCheaper) admitWaiting(state);
-    // A request that was admitted just now may have joined an entry that no other request can write.
-    handOver(state);
+    settle(state, freeCount);
     return { reply, effects };
   }
 
   /** Pages by state; `free + writing + ready + quarantined = total`. */
   pageCounts(): PageCounts {
     return this.#state.pageCounts();
+  }
+
+  /** Commands have left work that the last one had no time for. The owner must run `settle` soon. */
+  get unsettled(): boolean {
+    return this.#state.work <= 0;
   }
 
   /** For how long the oldest page of the quarantine has been there; 0 when the quarantine is empty. */
@@ -116,7 +122,7 @@ export class Store {
   }
 
   /** The remembered ends of every request of that name, in any epoch. */
-  remembered(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
+  remembered(request: string): readonly { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
     return this.#state.tombstones.ofRequest(request);
   }
 
@@ -133,6 +139,11 @@ export class Store {
   /** The part of `brokenInvariant` that looks at every page and its owner. */
   checkOwners(): string | undefined {
     return checkOwners(this.#state);
+  }
+
+  /** A part of `checkOwners`: the next `max` pages or keys. One call after another looks at all of them. */
+  auditOwners(max: number): string | undefined {
+    return this.#ownerAudit.step(max);
   }
 
   /** A copy of everything the store knows. Takes time in proportion to the size of the arena. */

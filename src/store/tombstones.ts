@@ -16,11 +16,18 @@ export interface TombstoneDescription {
   readonly atMs: number;
 }
 
+interface Remembered {
+  readonly holder: HolderId;
+  readonly tombstone: Tombstone;
+}
+
 export class Tombstones {
   readonly #max: number;
   readonly #keepMs: number;
   /** The oldest end first. */
-  readonly #byName = new Map<string, { readonly holder: HolderId; readonly tombstone: Tombstone }>();
+  readonly #byName = new Map<string, Remembered>();
+  /** By request. Nearly every name is used by one sender only: then there is no list. */
+  readonly #byRequest = new Map<string, Remembered | readonly Remembered[]>();
 
   /** Keeps at most `max` ends, each at most `keepMs`. */
   constructor(options: { readonly max: number; readonly keepMs: number }) {
@@ -36,9 +43,10 @@ export class Tombstones {
     return this.#byName.get(nameOf(holder))?.tombstone;
   }
 
-  /** The ends of every request of that name, in any epoch. */
-  ofRequest(request: string): { readonly holder: HolderId; readonly tombstone: Tombstone }[] {
-    return [...this.#byName.values()].filter(({ holder }) => holder.request === request);
+  /** The ends of every request of that name, in any epoch, oldest first. */
+  ofRequest(request: string): readonly Remembered[] {
+    const known = this.#byRequest.get(request) ?? [];
+    return 'holder' in known ? [known] : known;
   }
 
   describe(): TombstoneDescription[] {
@@ -49,14 +57,25 @@ export class Tombstones {
   add(holder: HolderId, end: End, reason: Failure | undefined, nowMs: number): void {
     const name = nameOf(holder);
     if (this.#byName.has(name)) return;
-    this.#byName.set(name, { holder, tombstone: { end, reason, atMs: nowMs } });
+    const remembered = { holder, tombstone: { end, reason, atMs: nowMs } };
+    this.#byName.set(name, remembered);
+    const others = this.ofRequest(holder.request);
+    this.#byRequest.set(holder.request, others.length === 0 ? remembered : [...others, remembered]);
     this.prune(nowMs);
   }
 
   prune(nowMs: number): void {
-    for (const [name, { tombstone }] of this.#byName) {
-      if (this.#byName.size <= this.#max && nowMs - tombstone.atMs < this.#keepMs) return;
+    for (const [name, remembered] of this.#byName) {
+      if (this.#byName.size <= this.#max && nowMs - remembered.tombstone.atMs < this.#keepMs) return;
       this.#byName.delete(name);
+      this.#forget(remembered);
     }
+  }
+
+  #forget(remembered: Remembered): void {
+    const { request } = remembered.holder;
+    const rest = this.ofRequest(request).filter((other) => other !== remembered);
+    if (rest.length > 0) this.#byRequest.set(request, rest);
+    else this.#byRequest.delete(request);
   }
 }

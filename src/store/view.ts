@@ -1,6 +1,6 @@
 /** Questions that `inspect` and `explain` ask the store. The answers are plain data that share nothing with the store. */
 import type { PageState } from '../../machines/page.js';
-import { chargeOf } from './admission.js';
+import { chargeOf, NO_TURN } from './admission.js';
 import type { HolderId } from './holder.js';
 import type { Entry, Holder } from './records.js';
 import type { StoreState } from './state.js';
@@ -93,11 +93,18 @@ export class StoreView {
   /** Undefined when the request does not wait for admission. */
   admission(name: string): AdmissionView | undefined {
     const { admission, contents, holders, pages } = this.#state;
-    const before = admission.names().indexOf(name);
     const holder = holders.get(name);
-    if (before < 0 || holder === undefined) return undefined;
+    if (holder === undefined || holder.turn === NO_TURN) return undefined;
+    const before = admission.before(holder);
     const available = contents.available - admission.reserved;
     return { charge: chargeOf(holder), available, total: pages.total, before };
+  }
+
+  /** What became of a batch of an arriving request. */
+  batch(name: string, batch: number): 'unknown' | 'queued' | 'allocated' {
+    const known = this.#state.holders.get(name)?.batches.get(batch);
+    if (known === undefined) return 'unknown';
+    return known.allocation === null ? 'queued' : 'allocated';
   }
 
   holder(name: string): HolderView | undefined {
@@ -128,14 +135,11 @@ export class StoreView {
     return entry === undefined ? undefined : this.#entryView(entry);
   }
 
-  /** Undefined when there is no such page. Takes time in proportion to the number of keys. */
+  /** Undefined when there is no such page. */
   page(page: number): PageView | undefined {
     const { pages, contents, quarantine } = this.#state;
     if (page >= pages.total) return undefined;
-    let inside: Entry | undefined;
-    for (const entry of contents.values()) {
-      if (entry.place?.page === page) inside = entry;
-    }
+    const inside = contents.ownerOf(page);
     return {
       state: pages.state(page),
       generation: pages.generation(page),
@@ -155,7 +159,7 @@ export class StoreView {
       generation: place?.generation,
       writer: place?.writer.id,
       holders: [...holders].map(viewOf),
-      joiners: joiners.map(({ holder }) => holder.id),
+      joiners: [...(joiners ?? [])].map(({ holder }) => holder.id),
     };
   }
 }

@@ -268,13 +268,14 @@ describe('P9: an answer that cannot be true', () => {
         unavailable: [],
         arena,
       },
-      allocate: { pages: [1, 1], generations: [1, 1], alreadySent: [], joined: [] },
+      allocate: { allocation: { grant: '', pages: [1, 1], generations: [1, 1], alreadySent: [], joined: [] } },
       abort: { end: 'failed' },
       drained: {},
     };
     const fabric = made.fabrics.open('liar');
     await made.settle(fabric.createArena({ path: '/memory/liar', pageBytes: 64, pages: 8 }));
     const grant = await made.settle(fabric.grant('memory'));
+    Object.assign((answers['allocate'] as { allocation: object }).allocation, { grant: grant.id });
     endpoints[0] = { ...fabric.endpoints()[0] } as (typeof endpoints)[0];
     const answer = (operation: string, body: string, respond: (text: string) => void) => {
       heard.push({ operation, ...JSON.parse(body) });

@@ -61,8 +61,7 @@ describe('journal', () => {
       'ingest running.waiting > running.receiving',
       'in allocate',
       'store committed 2: k0 k1 at 0 1',
-      'ingest running.receiving > deciding',
-      'ingest deciding > ready',
+      'ingest running.receiving > ready',
       'store ended 2: ',
       'out event.ready',
       'out ended',
@@ -180,12 +179,14 @@ describe('inspect', () => {
     const { actors } = await made.call('prefill-0', 'inspect', {});
     expect(actors.map(({ actor, state }) => `${actor}: ${state}`)).toEqual([
       'agent prefill-0: running',
-      'peer decode-0/0000000000000001 (receiver): connected and alive',
+      'line prefill-0: up',
+      'peer decode-0/0000000000000001: alive',
+      'connection decode-0/0000000000000001: connected.online',
       'request 0000000000000002/r1: running.open',
     ]);
     const one = await made.call('prefill-0', 'inspect', { actor: 'agent prefill-0' });
     expect(one.actors.map(({ actor }) => actor)).toEqual(['agent prefill-0']);
-    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 3 });
+    expect(await made.call('prefill-0', 'inspect', { actors: 1 })).toMatchObject({ actors: [{}], actorsTotal: 5 });
   });
 
   test('forgets actors that have ended', async () => {
@@ -243,8 +244,8 @@ describe('explain', () => {
     expect(atSender.explanations[0]).toMatchObject({
       side: 'sender',
       state: 'running.open',
-      waiting: { gate: 'receiver', text: 'a connection to decode-0 and its reply to allocate' },
-      summary: expect.stringContaining('batch 0 is allocating'),
+      waiting: { gate: 'admission', text: 'free pages of decode-0 for its chunks' },
+      summary: expect.stringContaining('batch 0 is queued'),
     });
   });
 

@@ -32,29 +32,97 @@ async function endsOf(made: Cluster, request: string) {
   return { published: published.map(({ end, reason }) => [end, reason?.code]), asked };
 }
 
-test("P12, P14: the receiver is stopped for long → the sender's announcement holds", async () => {
+test('P12: the receiver stops before it reads a commit → the sender waits: ready', async () => {
   const { made, decode } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
-  // The last commit is under way when it is stopped: it would be ready, had it not been away.
   made.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('.commit') ? 50 : 0 });
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  const stopped = made.freeze(decode, 10_000);
+  await made.clock.advance(9000);
+  const [request] = (await made.call('prefill-0', 'status', { request: 'r1' })).requests;
+  expect(request).toMatchObject({ state: 'aborting.doubting' });
+  await stopped;
+  expect(await endsOf(made, 'r1')).toEqual({ published: [['ready', undefined]], asked: ['ready', 'ready'] });
+});
+
+test("P12, P14: the receiver is stopped, nothing unanswered → the sender's end holds", async () => {
+  const { made, decode } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  await made.clock.advance(100);
   await made.freeze(decode, 10_000);
-  expect(await endsOf(made, 'r1')).toEqual({
-    published: [['failed', 'receiver_lost']],
-    asked: ['failed', 'failed'],
-  });
+  expect(await endsOf(made, 'r1')).toEqual({ published: [['failed', 'receiver_lost']], asked: ['failed', 'failed'] });
   expect((await made.status('decode-0')).pages).toMatchObject({ free: 8 });
 });
 
-test('P12: the receiver is stopped for a moment → it asks, finds no end, and is ready', async () => {
+test('P12: the receiver never answers a commit → no end is announced, it is counted', async () => {
   const { made, decode } = await cluster();
-  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 5000 });
+  await made.clock.until(() => writes.held > 0);
+  made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.commit') ? 0 : 1, delayMs: 0 });
+  writes.release();
   await made.clock.advance(100);
-  await made.freeze(decode, 2000);
-  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
+  made.kill(decode);
+  await made.clock.advance(300_000);
+  expect(made.terminals).toEqual([]);
+  await made.clock.advance(10_000);
+  expect(made.terminals).toEqual([]);
+  const { requestsTotal, counters } = await made.status('prefill-0');
+  expect([requestsTotal, counters.ends_unknown]).toEqual([0, 1]);
+});
+
+test('P12: in doubt, the receiver is restarted → the sender announces', async () => {
+  const { made, decode } = await cluster();
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r1', ['k0']);
+  await made.clock.until(() => writes.held > 0);
+  made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.commit') ? 0 : 1, delayMs: 0 });
+  writes.release();
+  await made.clock.advance(100);
+  made.kill(decode);
+  await made.clock.advance(6000);
+  expect(made.terminals).toEqual([]);
+  await made.agent('decode-0', 'decode');
+  expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'receiver_lost' } });
+  await made.clock.advance(60_000);
+  expect(made.terminals).toHaveLength(1);
+});
+
+test('P12: another request completes it → the receiver asks before it announces', async () => {
+  const { made } = await cluster();
+  await made.agent('prefill-1', 'prefill');
+  await made.segment('prefill-1', 'engine', keys);
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r0', ['k0']);
+  await made.clock.until(() => writes.held > 0);
+  await made.put('prefill-1', 'r1', ['k0']);
+  await made.clock.advance(100);
+  writes.release();
   expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
   expect((await made.status('decode-0')).counters).toMatchObject({ ends_confirmed: 1 });
+});
+
+test('P12: the receiver announces ready, its sender does not receive it → it waits', async () => {
+  const { made } = await cluster();
+  await made.agent('prefill-1', 'prefill');
+  await made.segment('prefill-1', 'engine', keys);
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r0', ['k0']);
+  await made.clock.until(() => writes.held > 0);
+  await made.put('prefill-1', 'r1', ['k0']);
+  await made.clock.advance(100);
+  // The sender agrees, and receives nothing from then on.
+  let agreed = false;
+  made.network.fate = ({ from, to, subject }) => {
+    agreed ||= from === 'prefill-1' && subject.endsWith('.confirm');
+    return { copies: agreed && to === 'prefill-1' && from === 'decode-0' ? 0 : 1, delayMs: 0 };
+  };
+  writes.release();
+  expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+  await made.clock.advance(10_000);
+  made.network.fate = () => ({ copies: 1, delayMs: 0 });
+  expect((await endsOf(made, 'r1')).published).toEqual([['ready', undefined]]);
 });
 
 test('P12, P14: the receiver is cut off from NATS past the deadline → one event', async () => {
@@ -129,25 +197,6 @@ test('P12: messages lay unread in a stopped receiver → they begin nothing it a
   });
 });
 
-test('P12: a confirm reply lay unread in a stopped receiver → it asks again', async () => {
-  const { made, decode } = await cluster();
-  await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
-  await made.clock.advance(100);
-  await made.freeze(decode, 2000);
-  let confirmed = false;
-  made.network.fate = ({ subject, kind }) => {
-    confirmed ||= kind === 'reply' && subject.endsWith('.confirm');
-    return { copies: 1, delayMs: kind === 'reply' && subject.endsWith('.confirm') ? 10 : 0 };
-  };
-  await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
-  await made.clock.until(() => confirmed);
-  await made.freeze(decode, 10_000);
-  expect(await endsOf(made, 'r1')).toEqual({
-    published: [['failed', 'receiver_lost']],
-    asked: ['failed', 'failed'],
-  });
-});
-
 test('P12, P14: sender stopped while its receiver is silent → it declares no peer dead', async () => {
   const { made, decode, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4, timeoutMs: 15_000 });
@@ -193,7 +242,8 @@ test('P5: a remote key is revoked unnoticed → the next request gets a new key'
 
 test('P14: a late heartbeat of a dead predecessor → its successor stays alive', async () => {
   const { made, decode, prefill } = await cluster();
-  const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, leaving: false };
+  const counted = { number: 9, ageMs: 9000, draining: false, leaving: false };
+  const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, ...counted };
   made.kill(decode);
   await made.clock.advance(5000);
   await made.agent('decode-0', 'decode');

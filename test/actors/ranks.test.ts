@@ -1,113 +1,25 @@
 /** P17: a request over several ranks is ready when all are, and ends on all when one does not succeed, once. */
 import { describe, expect, test, vi } from 'vitest';
-import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import { GroupActor } from '../../src/actors/ranks/group-actor.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
-import { type Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
+import { names, Ranked, receivers } from './ranked.js';
+import { defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 const TOTAL = defaults.arena.pages;
-
-interface Rank {
-  readonly rank: number;
-  readonly sender: string;
-  readonly receiver: string;
-  readonly keys: readonly string[];
-  readonly prefill: Agent;
-  readonly decode: Agent;
-}
-
-class Ranked {
-  readonly ranks: Rank[] = [];
-  readonly made: Cluster;
-
-  constructor(made: Cluster) {
-    this.made = made;
-  }
-
-  static async create(size: number, options: Partial<AgentOptions> = {}): Promise<Ranked> {
-    const ranked = new Ranked(clusters.create());
-    for (let rank = 0; rank < size; rank += 1) {
-      const [sender, receiver] = [`prefill-${rank}`, `decode-${rank}`];
-      const keys = ['a', 'b', 'c'].map((chunk) => `m@${size}@${rank}@${chunk}`);
-      const decode = await ranked.made.agent(receiver, 'decode', options);
-      const prefill = await ranked.made.agent(sender, 'prefill', options);
-      await ranked.made.segment(sender, 'engine', keys);
-      ranked.ranks.push({ rank, sender, receiver, keys, prefill, decode });
-    }
-    return ranked;
-  }
-
-  get members() {
-    return this.ranks.map(({ sender, receiver }) => ({ sender, receiver }));
-  }
-
-  rank(rank: number): Rank {
-    return this.ranks[rank] as Rank;
-  }
-
-  /** Puts a rank's part, in one batch. */
-  put(rank: number, request = 'r1', more: Parameters<Cluster['put']>[3] = {}) {
-    const { sender, receiver, keys } = this.rank(rank);
-    return this.made.put(sender, request, keys, { receiver, ranks: { rank, members: this.members }, ...more });
-  }
-
-  /** Only its first chunk; the last batch comes later or never. */
-  putFirst(rank: number, more: Parameters<Cluster['put']>[3] = {}) {
-    const { sender, receiver, keys } = this.rank(rank);
-    const part = { receiver, ranks: { rank, members: this.members }, last: false, totalChunks: keys.length };
-    return this.made.put(sender, 'r1', keys.slice(0, 1), { ...part, ...more });
-  }
-
-  putLast(rank: number, more: Parameters<Cluster['put']>[3] = {}) {
-    const { sender, receiver, keys } = this.rank(rank);
-    const part = { receiver, ranks: { rank, members: this.members }, batch: 1, totalChunks: keys.length, first: 1 };
-    return this.made.put(sender, 'r1', keys.slice(1), { ...part, ...more });
-  }
-
-  /** Ends that were published about the request, a long time later. */
-  async published(request = 'r1', afterMs = 60_000): Promise<unknown[]> {
-    await this.made.clock.advance(afterMs);
-    return this.made.terminals
-      .filter((event) => event.request === request)
-      .map(({ end, reason }) => (reason === undefined ? [end] : [end, reason.code]));
-  }
-
-  /** What every agent that lives answers when it is asked for the request. */
-  async recorded(agents: readonly string[]): Promise<unknown[]> {
-    const ends: unknown[] = [];
-    for (const agent of agents) {
-      const { requests } = await this.made.call(agent, 'status', { request: 'r1' });
-      ends.push(...requests.map(({ end }) => end));
-    }
-    return ends;
-  }
-
-  async freePages(agents: readonly string[]): Promise<unknown[]> {
-    const pages: unknown[] = [];
-    for (const agent of agents) pages.push((await this.made.status(agent)).pages?.free);
-    return pages;
-  }
-}
-
-function names(ranked: Ranked, ...ranks: number[]): string[] {
-  return ranks.flatMap((rank) => [ranked.rank(rank).sender, ranked.rank(rank).receiver]);
-}
-
-function receivers(ranked: Ranked, ...ranks: number[]): string[] {
-  return ranks.map((rank) => ranked.rank(rank).receiver);
-}
+const create = (size: number, options: Partial<AgentOptions> = {}) => Ranked.create(clusters.create(), size, options);
 
 const four = (what: unknown) => Array.from({ length: 4 }, () => what);
 const eight = (what: unknown) => [...four(what), ...four(what)];
 
 describe('ready', () => {
   test('P17: a request over four ranks is ready when all four are, and is announced once', async () => {
-    const ranked = await Ranked.create(4);
+    const ranked = await create(4);
     const { made } = ranked;
     const epochs: string[] = [];
     for (const rank of [3, 1, 0]) epochs[rank] = (await ranked.put(rank)).epoch;
+    epochs[2] = (await ranked.putFirst(2)).epoch;
     await made.clock.advance(5000);
     expect(made.terminals).toEqual([]);
     const [lead] = (await made.status('decode-0')).requests;
@@ -116,7 +28,7 @@ describe('ready', () => {
     expect(other).toMatchObject({ state: 'running.gathering', rank: 1 });
     expect(other).not.toHaveProperty('missingRanks');
 
-    epochs[2] = (await ranked.put(2)).epoch;
+    await ranked.putLast(2);
     const event = await made.ended('r1');
     expect(event).toMatchObject({
       end: 'ready',
@@ -139,7 +51,7 @@ describe('ready', () => {
   });
 
   test('P17: ready is announced → every rank can be acquired at that very moment', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     const { made } = ranked;
     // Words to the ranks are slow, and the first of them are lost.
     let lost = 0;
@@ -179,7 +91,7 @@ describe('ready', () => {
   });
 
   test('P17: reports and words are lost, repeated and late: one event all the same', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     const { made } = ranked;
     let seen = 0;
     made.network.fate = ({ subject }) => {
@@ -195,12 +107,13 @@ describe('ready', () => {
 
 describe('one rank does not succeed', () => {
   test('T13, P17: one of four ranks fails → the request ends on all, with one event', async () => {
-    const ranked = await Ranked.create(4);
+    const ranked = await create(4);
     const { made } = ranked;
     for (const rank of [0, 1, 3]) await ranked.put(rank);
+    await ranked.putFirst(2);
     await made.clock.advance(100);
     made.fabrics.failNextWrite({ code: 'fabric_error', message: 'the cable', drained: true });
-    await ranked.put(2);
+    await ranked.putLast(2);
     const event = await made.ended('r1');
     expect(event).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
     expect(event.reason?.message).toMatch(/^rank 2, prefill-2 to decode-2: /);
@@ -216,7 +129,7 @@ describe('one rank does not succeed', () => {
     ['another, at its receiver', 'decode-1'],
     ['another, at its sender', 'prefill-1'],
   ])('P17: cancelled on one rank, it is cancelled on all: %s', async (_, agent) => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(0);
     await ranked.putFirst(1);
     await ranked.made.clock.advance(100);
@@ -228,7 +141,7 @@ describe('one rank does not succeed', () => {
   });
 
   test('P17: cancelled at the lead before its own rank comes → that rank gets the end', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(1);
     await ranked.made.clock.advance(100);
     await ranked.made.call('decode-0', 'cancel', { request: 'r1' });
@@ -240,7 +153,7 @@ describe('one rank does not succeed', () => {
   });
 
   test('P6, P17: a rank that comes after the end is not admitted, and announces nothing', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     await ranked.put(0);
     await ranked.putFirst(1);
     await ranked.made.clock.advance(100);
@@ -253,7 +166,7 @@ describe('one rank does not succeed', () => {
   });
 
   test('P17: one rank never comes: the others expire, once', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     for (const rank of [0, 2]) await ranked.put(rank, 'r1', { timeoutMs: 5000 });
     expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
     expect(await ranked.recorded(names(ranked, 0, 2))).toEqual(four('expired'));
@@ -261,14 +174,14 @@ describe('one rank does not succeed', () => {
   });
 
   test('P17: rank 0 never comes: its agent, which leads, announces the end all the same', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(1, 'r1', { timeoutMs: 5000 });
     expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
     expect(await ranked.recorded(names(ranked, 1))).toEqual(['expired', 'expired']);
   });
 
   test('P17, S15: a rank that can never fit ends all', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(0);
     const { sender, receiver } = ranked.rank(1);
     const many = Array.from({ length: TOTAL + 1 }, (_, chunk) => `big${chunk}`);
@@ -283,7 +196,7 @@ describe('one rank does not succeed', () => {
 
 describe('an agent dies', () => {
   test('P14, P17: the sender of a rank that is not complete', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     for (const rank of [0, 2]) await ranked.put(rank);
     await ranked.putFirst(1);
     await ranked.made.clock.advance(100);
@@ -294,7 +207,7 @@ describe('an agent dies', () => {
   });
 
   test('P14, P17: the receiver of a rank: its sender reports it', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     for (const rank of [0, 2]) await ranked.put(rank);
     await ranked.putFirst(1);
     await ranked.made.clock.advance(100);
@@ -307,7 +220,7 @@ describe('an agent dies', () => {
   test.each([false, true])(
     'P14, P17: the agent that leads: the sender of rank 0 announces (restarted: %s)',
     async (restarted) => {
-      const ranked = await Ranked.create(3);
+      const ranked = await create(3);
       for (const rank of [0, 1]) await ranked.put(rank);
       await ranked.putFirst(2);
       await ranked.made.clock.advance(100);
@@ -321,7 +234,7 @@ describe('an agent dies', () => {
   );
 
   test('P12, P17: a rank comes to a restarted lead that does not know it → one event', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.putFirst(0);
     await ranked.made.clock.advance(100);
     ranked.made.kill(ranked.rank(0).decode);
@@ -333,7 +246,7 @@ describe('an agent dies', () => {
   });
 
   test('P14, P17: the sender of a failed rank restarts and puts again → it stays failed', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(0);
     await ranked.putFirst(1);
     await ranked.made.clock.advance(100);
@@ -350,7 +263,7 @@ describe('an agent dies', () => {
 });
 
 test('P17: all senders restart and put again → another attempt under the same id', async () => {
-  const ranked = await Ranked.create(2);
+  const ranked = await create(2);
   const { made } = ranked;
   await ranked.putFirst(0);
   await ranked.putFirst(1);
@@ -365,7 +278,7 @@ test('P17: all senders restart and put again → another attempt under the same 
 });
 
 test('P17: the group of ranks throws → the request fails on all, once, with the reason', async () => {
-  const ranked = await Ranked.create(3);
+  const ranked = await create(3);
   const broken = vi.spyOn(GroupActor.prototype, 'tellRanks').mockImplementationOnce(() => {
     throw new TypeError('a bug');
   });
@@ -379,7 +292,7 @@ test('P17: the group of ranks throws → the request fails on all, once, with th
 
 describe('an agent is away', () => {
   test("P12, P17: the lead is stopped for long → the end that rank 0's sender announced", async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     for (const rank of [0, 1]) await ranked.put(rank);
     await ranked.putFirst(2);
     await ranked.made.clock.advance(100);
@@ -391,7 +304,7 @@ describe('an agent is away', () => {
   });
 
   test('P12, P17: the lead is stopped for a moment → every rank reports again, ready', async () => {
-    const ranked = await Ranked.create(3);
+    const ranked = await create(3);
     for (const rank of [0, 1]) await ranked.put(rank);
     await ranked.putFirst(2);
     await ranked.made.clock.advance(100);
@@ -402,7 +315,7 @@ describe('an agent is away', () => {
   });
 
   test('P12, P17: a complete rank is cut off while the others end → it learns the end', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(1);
     await ranked.putFirst(0);
     await ranked.made.clock.advance(100);
@@ -421,7 +334,7 @@ describe('bad input', () => {
   };
 
   test('S6, P17: ranks that do not fit are refused', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     const { members } = ranked;
     const put = (ranks: { rank: number; members: { sender: string; receiver: string }[] }) =>
       rejected(ranked.put(0, 'r1', { ranks }));
@@ -439,7 +352,7 @@ describe('bad input', () => {
   });
 
   test('S6, P17: ranks that name each other differently end, and say so', async () => {
-    const ranked = await Ranked.create(2);
+    const ranked = await create(2);
     await ranked.put(0, 'r1', { timeoutMs: 5000 });
     const others = [...ranked.members, { sender: 'prefill-9', receiver: 'decode-9' }];
     await ranked.put(1, 'r1', { ranks: { rank: 1, members: others } });

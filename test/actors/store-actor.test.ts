@@ -15,7 +15,7 @@ const options = {
 
 /** A store whose owners, as far as its check says, are broken. */
 class StoreWithTwoOwners extends Store {
-  override checkOwners(): string | undefined {
+  override auditOwners(): string | undefined {
     return 'page 0 belongs to a and to b';
   }
 }

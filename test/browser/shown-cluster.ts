@@ -243,6 +243,7 @@ function shownAsLarge(control: ControlPort, isFrozen: (subject: string) => boole
     publish: (...args) => control.publish(...args),
     subscribe: (...args) => control.subscribe(...args),
     onStatus: (listener) => control.onStatus(listener),
+    reconnect: () => control.reconnect(),
     flush: () => control.flush(),
     close: () => control.close(),
   };

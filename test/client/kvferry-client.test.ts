@@ -44,6 +44,7 @@ class ScriptedControl implements ControlPort {
   }
 
   onStatus: ControlPort['onStatus'] = () => undefined;
+  reconnect = () => undefined;
 
   async flush(): Promise<void> {}
 
@@ -301,7 +302,8 @@ test('receives the heartbeats of one agent', () => {
   const { control, client } = setUp();
   const beats: unknown[] = [];
   client.onHeartbeat('p1', (beat) => beats.push(beat));
-  const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false };
+  const counted = { number: 1, ageMs: 0, draining: false, leaving: false };
+  const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, ...counted };
   control.emit('kvferry.v1.heartbeat.p1', beat);
   control.emit('kvferry.v1.heartbeat.p2', { ...beat, agent: 'p2' });
   expect(beats).toEqual([beat]);

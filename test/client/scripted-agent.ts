@@ -44,7 +44,8 @@ export class ScriptedAgent implements ControlPort {
   }
 
   emitHeartbeat(agent: string, running: string): void {
-    const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, leaving: false };
+    const counted = { number: 1, ageMs: 0, draining: false, leaving: false };
+    const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, ...counted };
     this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
   }
 
@@ -68,6 +69,7 @@ export class ScriptedAgent implements ControlPort {
     this.setStatus = listener;
   }
 
+  reconnect = () => undefined;
   flush = async () => undefined;
   close = async () => undefined;
 }

@@ -12,10 +12,13 @@ import {
   transition,
 } from 'xstate';
 import { agentMachine } from '../../machines/agent.js';
+import { type ConnectionEvent, connectionMachine } from '../../machines/connection.js';
 import { type GroupEvent, groupMachine } from '../../machines/group.js';
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.js';
+import { type LineEvent, lineMachine } from '../../machines/line.js';
 import { type PageEvent, pageMachine } from '../../machines/page.js';
 import { type PeerEvent, peerMachine } from '../../machines/peer.js';
+import { type RankEvent, rankMachine } from '../../machines/rank.js';
 import { type RequestEvent, requestMachine } from '../../machines/request.js';
 import { type TransferEvent, transferMachine } from '../../machines/transfer.js';
 import { failure, stateOf } from './support.js';
@@ -33,6 +36,8 @@ interface Subject {
   readonly dropped: Readonly<Record<string, readonly string[]>>;
   /** P7: how time gets a state on its way, and by whom. */
   readonly ways: Readonly<Record<string, readonly [by: string, ...events: EventObject[]]>>;
+  /** It runs as long as its agent. */
+  readonly isEndless?: true;
 }
 
 const after = (machine: AnyStateMachine, delay: string, state: string): EventObject => ({
@@ -47,6 +52,8 @@ const transferSamples: Samples<TransferEvent> = {
     { type: 'allocate.replied', allocation: { pages: [], generations: [], alreadySent: [0, 1], joined: [] } },
     { type: 'allocate.replied', allocation: { pages: [4], generations: [], alreadySent: [0], joined: [] } },
   ],
+  'allocate.queued': [{ type: 'allocate.queued' }],
+  'allocate.again': [{ type: 'allocate.again' }],
   'allocate.failed': [{ type: 'allocate.failed', failure }],
   'write.delivered': [{ type: 'write.delivered' }],
   'write.failed': [
@@ -70,7 +77,10 @@ const requestSamples: Samples<RequestEvent> = {
     { type: 'batch.added', batch: 1, chunks: 2, last: true },
   ],
   'transfer.committed': [{ type: 'transfer.committed', batch: 0 }],
-  'transfer.aborted': [{ type: 'transfer.aborted', batch: 0, failure, drained: true }],
+  'transfer.aborted': [
+    { type: 'transfer.aborted', batch: 0, failure, drained: true, unanswered: false },
+    { type: 'transfer.aborted', batch: 0, failure, drained: true, unanswered: true },
+  ],
   'request.cancel': [{ type: 'request.cancel', failure }],
   'request.ended': [
     { type: 'request.ended', end: 'ready', failure: null },
@@ -79,20 +89,26 @@ const requestSamples: Samples<RequestEvent> = {
   'receiver.lost': [{ type: 'receiver.lost', failure }],
   'abort.acknowledged': [{ type: 'abort.acknowledged', end: 'failed', failure: null }],
   'abort.unreachable': [{ type: 'abort.unreachable' }],
+  'confirm.agreed': [{ type: 'confirm.agreed' }],
+  'end.certain': [{ type: 'end.certain' }],
 };
 
 const ingestSamples: Samples<IngestEvent> = {
   'batch.allocated': [
-    { type: 'batch.allocated', batch: 0, last: false, written: 1, ready: 0, joined: 1, bytes: 10 },
-    { type: 'batch.allocated', batch: 1, last: true, written: 1, ready: 1, joined: 0, bytes: 10 },
+    { type: 'batch.allocated', batch: 0, last: false, written: 1, ready: 0, joined: 1, bytes: 10, own: true },
+    { type: 'batch.allocated', batch: 1, last: true, written: 1, ready: 1, joined: 0, bytes: 10, own: true },
   ],
   'chunks.ready': [
-    { type: 'chunks.ready', batch: 0, written: 1, joined: 0 },
-    { type: 'chunks.ready', batch: 0, written: 0, joined: 1 },
+    { type: 'chunks.ready', batch: 0, written: 1, joined: 0, own: true },
+    { type: 'chunks.ready', batch: 0, written: 0, joined: 1, own: false },
   ],
+  'batch.held': [{ type: 'batch.held' }],
+  'batch.queued': [{ type: 'batch.queued' }],
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
-  'end.certain': [{ type: 'end.certain' }],
+  'ingest.abort': [{ type: 'ingest.abort', failure }],
+  'end.agreed': [{ type: 'end.agreed' }],
+  'end.refused': [{ type: 'end.refused', failure }],
   'end.announced': [
     { type: 'end.announced', end: 'failed', failure },
     { type: 'end.announced', end: 'ready', failure: null },
@@ -101,30 +117,61 @@ const ingestSamples: Samples<IngestEvent> = {
 };
 
 const groupSamples: Samples<GroupEvent> = {
+  'rank.came': [
+    { type: 'rank.came', rank: 0 },
+    { type: 'rank.came', rank: 1 },
+  ],
+  'rank.admitted': [{ type: 'rank.admitted', rank: 0 }],
   'rank.completed': [
     { type: 'rank.completed', rank: 0 },
     { type: 'rank.completed', rank: 1 },
   ],
   'rank.failed': [{ type: 'rank.failed', rank: 1, end: 'failed', failure }],
   'group.end': [{ type: 'group.end', end: 'cancelled', failure }],
-  'ranks.doubted': [{ type: 'ranks.doubted', ranks: [1] }],
+  'ranks.prepared': [{ type: 'ranks.prepared' }],
   'ranks.told': [{ type: 'ranks.told' }],
   'end.certain': [{ type: 'end.certain' }],
+  'end.refused': [{ type: 'end.refused', failure }],
   'end.announced': [{ type: 'end.announced', end: 'failed', failure }],
 };
 
-const silences = ['silence.certain', 'silence.own'];
+const rankSamples: Samples<RankEvent> = {
+  'rank.changed': [
+    { type: 'rank.changed', state: 'complete', reason: null },
+    { type: 'rank.changed', state: 'cancelled', reason: failure },
+  ],
+  'rank.prepared': [{ type: 'rank.prepared' }],
+  'rank.close': [{ type: 'rank.close' }],
+  'report.ended': [{ type: 'report.ended' }],
+  'turn.given': [{ type: 'turn.given', epochs: ['e'] }],
+  'end.decided': [{ type: 'end.decided', end: 'ready', failure: null }],
+  'lead.refused': [{ type: 'lead.refused', failure }],
+  'lead.lost': [
+    { type: 'lead.lost', failure, proven: false },
+    { type: 'lead.lost', failure, proven: true },
+  ],
+};
 
 const peerSamples: Samples<PeerEvent> = {
+  'peer.heard': [{ type: 'peer.heard', heartbeatMs: 100 }],
+  'peer.left': [{ type: 'peer.left', failure }],
+  'self.heard': [{ type: 'self.heard' }],
+  'line.down': [{ type: 'line.down' }],
+  'line.up': [{ type: 'line.up' }],
+};
+
+const connectionSamples: Samples<ConnectionEvent> = {
   'connection.opened': [{ type: 'connection.opened' }],
   'connection.failed': [{ type: 'connection.failed', failure }],
   'connection.broken': [{ type: 'connection.broken' }],
-  'peer.heard': [{ type: 'peer.heard' }],
-  'peer.left': [{ type: 'peer.left', failure }],
   'line.down': [{ type: 'line.down' }],
   'line.up': [{ type: 'line.up' }],
-  'silence.certain': [{ type: 'silence.certain' }],
-  'silence.own': [{ type: 'silence.own' }],
+};
+
+const lineSamples: Samples<LineEvent> = {
+  'self.heard': [{ type: 'self.heard' }],
+  'nats.away': [{ type: 'nats.away' }],
+  'nats.back': [{ type: 'nats.back' }],
 };
 
 const agentSamples = {
@@ -146,13 +193,16 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
   'page.released': [{ type: 'page.released' }],
 };
 
-const allocate = ['allocate.replied', 'allocate.failed'];
+const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
 const write = ['write.delivered', 'write.failed'];
 const commit = ['commit.accepted', 'commit.failed'];
-const decision = ['end.announced', 'end.certain'];
-const abort = ['abort.acknowledged', 'abort.unreachable'];
+const waits = ['batch.held', 'batch.queued'];
+const agreement = ['end.agreed', 'end.refused'];
+const decision = ['end.announced', 'end.certain', 'end.refused'];
+const progress = ['rank.admitted', 'rank.came', 'rank.completed'];
+const abort = ['abort.acknowledged', 'abort.unreachable', 'end.certain'];
 const cancelled = ["the request's deadline", { type: 'transfer.cancel', failure }] as const;
-const transfersEnd = { type: 'transfer.aborted', batch: 0, failure, drained: false };
+const transfersEnd = { type: 'transfer.aborted', batch: 0, failure, drained: false, unanswered: true };
 const given = {
   up: [
     "the receiver's answer, or its loss, the drainTimeout of the transfers",
@@ -161,10 +211,10 @@ const given = {
   ],
 } as const;
 
-const back = ['NATS, which is back or is not needed any more', { type: 'line.up' }] as const;
-const late = ['itself', after(peerMachine, 'suspectAfter', 'open.liveness.alive')] as const;
-const lost = ['itself', after(peerMachine, 'lostAfter', 'open.liveness.suspect')] as const;
-const judged = ['its owner, which knows at once', { type: 'silence.certain' }] as const;
+const failed = { type: 'connection.failed', failure };
+const heardItself = ['NATS, which brings its heartbeat back, or is away', { type: 'self.heard' }] as const;
+
+const requestTimes = { timeoutMs: 1000, inquireIntervalMs: 100, tombstoneMs: 5000 };
 
 const subjects: Readonly<Record<string, Subject>> = {
   transfer: {
@@ -172,7 +222,8 @@ const subjects: Readonly<Record<string, Subject>> = {
     input: { transfer: 'e/r/0', batch: 0, chunkCount: 2, arenaPages: 10, drainTimeoutMs: 500 },
     samples: transferSamples,
     dropped: {
-      allocating: [...write, ...commit],
+      allocating: ['allocate.again', ...write, ...commit],
+      queued: ['allocate.queued', ...write, ...commit],
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
@@ -180,6 +231,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     },
     ways: {
       allocating: cancelled,
+      queued: cancelled,
       writing: cancelled,
       committing: cancelled,
       joining: cancelled,
@@ -188,7 +240,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   request: {
     machine: requestMachine,
-    input: { request: 'r', epoch: 'e', receiver: 'd', totalChunks: 4, timeoutMs: 1000, inquireIntervalMs: 100 },
+    input: { request: 'r', epoch: 'e', receiver: 'd', totalChunks: 4, hasRanks: false, ...requestTimes },
     samples: requestSamples,
     possible: ({ active = 0, batches = 0 }, { type }) =>
       type === 'batch.added' ? batches < 2 : type.startsWith('transfer.') ? active > 0 : true,
@@ -197,13 +249,15 @@ const subjects: Readonly<Record<string, Subject>> = {
       'running.settling': ['batch.added', 'transfer.committed', ...abort],
       settled: ['batch.added', 'receiver.lost', ...abort],
       'aborting.asking': ['batch.added', 'receiver.lost'],
-      'aborting.draining': ['batch.added', 'receiver.lost'],
+      'aborting.doubting': ['abort.unreachable', 'batch.added', 'receiver.lost'],
+      'aborting.draining': ['abort.unreachable', 'batch.added', 'receiver.lost'],
     },
     ways: {
       'running.open': ['itself', after(requestMachine, 'deadline', 'running')],
       'running.settling': ['itself', after(requestMachine, 'deadline', 'running')],
       settled: ['its transfers, which it told to settle', transfersEnd],
       'aborting.asking': given.up,
+      'aborting.doubting': ['itself', after(requestMachine, 'forgotten', 'aborting.doubting')],
       'aborting.draining': given.up,
     },
   },
@@ -214,58 +268,120 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['chunks.ready', 'chunks.handed-over', 'leases.ended', 'end.certain'],
-      'running.receiving': ['leases.ended', 'end.certain'],
-      'running.gathering': ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended', 'end.certain'],
-      deciding: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
-      ready: ['batch.allocated', 'chunks.ready', 'chunks.handed-over', ...decision],
+      'running.waiting': ['batch.queued', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.held': ['batch.held', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.receiving': [...waits, 'leases.ended', ...agreement],
+      'running.gathering': [
+        ...waits,
+        'batch.allocated',
+        'chunks.ready',
+        'chunks.handed-over',
+        'leases.ended',
+        ...agreement,
+      ],
+      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
+      ready: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'end.announced', ...agreement],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
+      'running.held': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.receiving': ['itself', after(ingestMachine, 'deadline', 'running')],
       'running.gathering': ['itself', after(ingestMachine, 'deadline', 'running')],
-      deciding: ["the answer of the sender or of the ranks' lead, or its loss", { type: 'end.certain' } as EventObject],
+      deciding: ["the answer of the sender or of the ranks' lead, or its loss", { type: 'end.agreed' } as EventObject],
       ready: ['the lease time of the store', { type: 'leases.ended', cause: 'expired' } as EventObject],
     },
   },
   group: {
     machine: groupMachine,
-    input: { request: 'r', size: 2, timeoutMs: 1000 },
+    input: { request: 'r', receivers: ['d0', 'd1'], timeoutMs: 1000 },
     samples: groupSamples,
     dropped: {
-      'open.collecting': ['ranks.doubted', 'ranks.told', ...decision],
-      'open.deciding': ['rank.completed', 'ranks.told'],
-      telling: ['rank.completed', 'rank.failed', 'ranks.doubted', ...decision],
+      'open.collecting': ['ranks.prepared', 'ranks.told', ...decision],
+      'open.preparing': [...progress, 'ranks.told', ...decision],
+      'open.deciding': [...progress, 'ranks.prepared', 'ranks.told'],
+      telling: [...progress, 'rank.failed', 'ranks.prepared', ...decision],
     },
     ways: {
       'open.collecting': ['itself', after(groupMachine, 'deadline', 'open')],
+      'open.preparing': ['itself', after(groupMachine, 'deadline', 'open')],
       'open.deciding': ["the sender's answer, or its loss", { type: 'end.certain' } as EventObject],
       telling: ["the ranks' answers, or their loss", { type: 'ranks.told' } as EventObject],
     },
   },
-  peer: {
-    machine: peerMachine,
-    input: { agent: 'a', epoch: 'e', heartbeatMs: 100, connectTimeoutMs: 500 },
-    samples: peerSamples,
+  rank: {
+    machine: rankMachine,
+    input: { timeoutMs: 1000, intervalMs: 100 },
+    samples: rankSamples,
+    possible: ({ asking = 0 }, { type }) =>
+      type === 'rank.changed' ? asking < 2 : !type.startsWith('report.') || asking > 0,
     dropped: {
-      'open.(connecting and alive)': ['connection.broken', 'line.up', ...silences],
-      'open.(connecting and suspect)': ['connection.broken', 'line.up', ...silences],
-      'open.(connecting and silent)': ['connection.broken', 'line.up'],
-      'open.(interrupted and unheard)': ['connection.broken', 'connection.failed', ...silences],
-      'open.(connected and alive)': ['connection.opened', 'connection.failed', 'line.up', ...silences],
-      'open.(connected and suspect)': ['connection.opened', 'connection.failed', 'line.up', ...silences],
-      'open.(connected and silent)': ['connection.opened', 'connection.failed', 'line.up'],
-      'open.(connected and unheard)': ['connection.opened', 'connection.failed', ...silences],
+      idle: ['lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
+      'live.alone': ['lead.lost', 'turn.given'],
     },
     ways: {
-      'open.(connecting and alive)': late,
-      'open.(connecting and suspect)': lost,
-      'open.(connecting and silent)': judged,
-      'open.(interrupted and unheard)': back,
-      'open.(connected and alive)': late,
-      'open.(connected and suspect)': lost,
-      'open.(connected and silent)': judged,
-      'open.(connected and unheard)': back,
+      idle: ['itself', after(rankMachine, 'deadline', 'idle')],
+      'live.following': ["the lead's answer, or its loss", { type: 'lead.lost', failure, proven: true } as EventObject],
+      'live.alone': ['itself', after(rankMachine, 'deadline', 'live')],
+    },
+  },
+  peer: {
+    machine: peerMachine,
+    input: { agent: 'a', epoch: 'e', heartbeatMs: 100 },
+    samples: peerSamples,
+    dropped: {
+      alive: ['line.up', 'self.heard'],
+      'suspect.listening': ['line.up'],
+      'suspect.asking': ['line.up', 'self.heard'],
+      'suspect.listeningAgain': ['line.up'],
+      'suspect.overdue': ['line.up', 'self.heard'],
+      unheard: ['self.heard'],
+    },
+    ways: {
+      alive: ['itself', after(peerMachine, 'suspectAfter', 'alive')],
+      'suspect.listening': heardItself,
+      'suspect.asking': ['itself', after(peerMachine, 'askFor', 'suspect.asking')],
+      'suspect.listeningAgain': heardItself,
+      'suspect.overdue': ['itself', after(peerMachine, 'stragglers', 'suspect.overdue')],
+      unheard: ['the line, which is up again', { type: 'line.up' }],
+    },
+  },
+  connection: {
+    machine: connectionMachine,
+    input: { agent: 'a' },
+    samples: connectionSamples,
+    dropped: {
+      connecting: ['line.up'],
+      interrupted: ['line.down'],
+      'connected.online': ['line.up'],
+      'connected.offline': ['line.down'],
+    },
+    ways: {
+      connecting: ['the attempt, which ends in time', failed],
+      interrupted: ['the line, which is up again', { type: 'line.up' }],
+      // A connection serves as long as it holds.
+      'connected.online': ['its end', { type: 'connection.broken' }],
+      'connected.offline': ['its end', { type: 'connection.broken' }],
+    },
+  },
+  line: {
+    machine: lineMachine,
+    input: { heartbeatMs: 100 },
+    samples: lineSamples,
+    isEndless: true,
+    dropped: {
+      up: ['nats.back'],
+      overdue: ['nats.back'],
+      'down.unheard': ['nats.back'],
+      'down.away': [],
+      'down.returning': ['nats.back'],
+    },
+    ways: {
+      up: ['itself', after(lineMachine, 'overdueAfter', 'up')],
+      overdue: ['itself', after(lineMachine, 'thisTurn', 'overdue')],
+      'down.unheard': ['itself', after(lineMachine, 'reconnectAfter', 'down.unheard')],
+      'down.reconnecting': heardItself,
+      'down.away': ['the NATS client', { type: 'nats.back' }],
+      'down.returning': ['itself', after(lineMachine, 'overdueAfter', 'down.returning')],
     },
   },
   agent: {
@@ -360,7 +476,7 @@ describe.each(Object.entries({ ...subjects, page }))('%s', (_name, subject) => {
 });
 
 describe.each(Object.entries(subjects))('%s', (name, subject) => {
-  const { machine, samples, dropped, ways } = subject;
+  const { machine, samples, dropped, ways, isEndless = false } = subject;
   const { situations } = explore(subject);
   const live = situations.filter((snapshot) => snapshot.status === 'active');
   const states = [...new Set(live.map(({ value }) => stateOf(value)))].sort();
@@ -399,7 +515,7 @@ describe.each(Object.entries(subjects))('%s', (name, subject) => {
         }
         expect(nameOf(snapshot), `${by} moves ${before}`).not.toBe(before);
       }
-      expect(snapshot.status, nameOf(start)).toBe('done');
+      expect(snapshot.status, nameOf(start)).toBe(isEndless ? 'active' : 'done');
     }
   });
 });

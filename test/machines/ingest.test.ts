@@ -7,10 +7,10 @@ import { failure, otherFailure, run, Walk } from './support.js';
 
 const input = { request: 'r', epoch: 'e', sender: 'prefill-1', totalChunks: 4, timeoutMs: 1000, rank: null };
 
-/** Nothing stands against the end: this agent was never away. */
-const present = { decide: { type: 'end.certain' } } as const;
+/** The sender agrees to every end. */
+const agreeing = { decide: { type: 'end.agreed' } } as const;
 
-const start = () => new Walk(ingestMachine, input, present);
+const start = () => new Walk(ingestMachine, input, agreeing);
 
 interface Counts {
   readonly written?: number;
@@ -26,12 +26,14 @@ const allocated = (batch: number, last: boolean, { written = 0, ready = 0, joine
   ready,
   joined,
   bytes: written * 10,
+  own: true,
 });
 const here = (batch: number, { written = 0, joined = 0 }: Counts): IngestEvent => ({
   type: 'chunks.ready',
   batch,
   written,
   joined,
+  own: joined === 0,
 });
 const end = (how: 'failed' | 'cancelled' | 'expired'): IngestEvent => ({ type: 'ingest.end', end: how, failure });
 const leasesEnded = (cause: 'released' | 'expired'): IngestEvent => ({ type: 'leases.ended', cause });
@@ -90,7 +92,7 @@ describe('ready', () => {
   });
 
   test('P16: T14: a request without any key is ready at once', () => {
-    const walk = new Walk(ingestMachine, { ...input, totalChunks: 0 }, present).send(allocated(0, true, {}));
+    const walk = new Walk(ingestMachine, { ...input, totalChunks: 0 }, agreeing).send(allocated(0, true, {}));
     expect(walk.state).toBe('ready');
     expect(walk.effects).toEqual(ended);
   });
@@ -138,7 +140,7 @@ describe('the end', () => {
   });
 
   test('P6: T6: a request that has ended does not become ready', () => {
-    const { actor, effects } = run(ingestMachine, input, present);
+    const { actor, effects } = run(ingestMachine, input, agreeing);
     actor.send(allocated(0, true, { written: 4 }));
     actor.send(end('cancelled'));
 
@@ -156,29 +158,73 @@ describe('the end', () => {
     expect(walk.context).toMatchObject({ end: 'ready', failure: null });
   });
 
-  describe('after an absence', () => {
-    const away = () => new Walk(ingestMachine, input);
+  describe('the agreement of the sender', () => {
+    const asking = () => new Walk(ingestMachine, input);
+    /** Another request has written the last chunk. */
+    const completed = () => asking().send(allocated(0, true, { ready: 3, joined: 1 }), here(0, { joined: 1 }));
+    const refused: IngestEvent = { type: 'end.refused', failure: otherFailure };
 
-    test('P12: it asks before it records or announces anything', () => {
-      const walk = away().send(allocated(0, true, { ready: 4 }));
+    test("P12: the sender's own message completes it → ready without a question", () => {
+      const committed = asking().send(allocated(0, true, { written: 4 }), here(0, { written: 4 }));
+      const deduplicated = asking().send(allocated(0, true, { ready: 4 }));
+      for (const walk of [committed, deduplicated]) {
+        expect(walk.state).toBe('ready');
+        expect(walk.take()).toEqual(ended);
+      }
+    });
+
+    test('P12: another request completes it → it asks before it announces', () => {
+      const walk = completed();
       expect(walk.state).toBe('deciding');
-      expect(walk.take()).toEqual([['decide']]);
-      walk.send({ type: 'end.certain' });
+      expect(walk.take()).toEqual([joinedNotice(0), ['decide']]);
+      walk.send({ type: 'end.agreed' });
       expect(walk.state).toBe('ready');
       expect(walk.take()).toEqual(ended);
     });
 
     test('P12: an end that the sender has announced holds, also over ready', () => {
-      const walk = away().send(allocated(0, true, { ready: 4 }), { type: 'end.announced', end: 'failed', failure });
+      const walk = completed();
+      walk.take();
+      walk.send({ type: 'end.announced', end: 'failed', failure });
       expect(walk.state).toBe('ended');
       expect(walk.context).toMatchObject({ end: 'failed', failure, announcedElsewhere: true });
-      expect(walk.take()).toEqual([['decide'], ...ended]);
+      expect(walk.take()).toEqual(ended);
+    });
+
+    test('P12: nobody agrees → it fails, whatever end it has chosen', () => {
+      const ways = [completed(), asking().send(end('cancelled')), asking().send(end('expired'))];
+      for (const walk of ways) {
+        expect(walk.state).toBe('deciding');
+        walk.send(refused);
+        expect(walk.state).toBe('ended');
+        expect(walk.context).toMatchObject({ end: 'failed', failure: otherFailure, announcedElsewhere: false });
+      }
+    });
+
+    test('P12: nobody agrees to failed → it fails for its own reason', () => {
+      const walk = asking().send(end('failed'), refused);
+      expect(walk.context).toMatchObject({ end: 'failed', failure });
+    });
+
+    test('P12: the sender gives it up as failed → it fails without a question', () => {
+      const walk = asking().send({ type: 'ingest.abort', failure });
+      expect(walk.state).toBe('ended');
+      expect(walk.take()).toEqual(ended);
+      expect(walk.context).toMatchObject({ end: 'failed', failure });
+    });
+
+    test('P12: an abort that comes while it asks changes nothing', () => {
+      const walk = completed();
+      walk.take();
+      walk.send({ type: 'ingest.abort', failure });
+      expect(walk.state).toBe('deciding');
+      expect(walk.take()).toEqual([['reportUnexpected']]);
     });
 
     test('P12: the first end that comes is the one that is asked about', () => {
-      const walk = away().send(end('expired'), { type: 'ingest.end', end: 'cancelled', failure: otherFailure });
+      const walk = asking().send(end('expired'), { type: 'ingest.end', end: 'cancelled', failure: otherFailure });
       expect(walk.take()).toEqual([['decide'], ['reportUnexpected']]);
-      walk.send({ type: 'end.certain' });
+      walk.send({ type: 'end.agreed' });
       expect(walk.context).toMatchObject({ end: 'expired', failure });
     });
   });
@@ -202,11 +248,27 @@ describe('one rank of several', () => {
   test('P17: it has every byte: it says so, and waits for the word of the lead', () => {
     const walk = arrived();
     expect(walk.state).toBe('running.gathering');
-    expect(walk.take()).toEqual([['reportComplete']]);
+    expect(walk.take()).toEqual([['reportAdmitted'], ['reportComplete']]);
     walk.send({ type: 'end.announced', end: 'ready', failure: null });
     expect(walk.state).toBe('ready');
     expect(walk.take()).toEqual(ended);
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, announcedElsewhere: true });
+  });
+
+  test('P22: it is held until its turn, and then waits for pages', () => {
+    const walk = rank().send({ type: 'batch.held' });
+    expect(walk.state).toBe('running.held');
+    walk.send({ type: 'batch.queued' });
+    expect(walk.state).toBe('running.waiting');
+    walk.send(allocated(0, true, { written: 4 }));
+    expect(walk.state).toBe('running.receiving');
+    expect(walk.take()).toEqual([['reportHeld'], ['reportAdmitted']]);
+  });
+
+  test('P22: it is admitted at once when its turn comes', () => {
+    const walk = rank().send({ type: 'batch.held' }, { type: 'batch.held' }, allocated(0, true, { written: 4 }));
+    expect(walk.state).toBe('running.receiving');
+    expect(walk.take()).toEqual([['reportHeld'], ['reportAdmitted']]);
   });
 
   test.each(['failed', 'cancelled', 'expired'] as const)('P17: it is complete, and the whole is %s', (how) => {
@@ -241,8 +303,14 @@ describe('one rank of several', () => {
     expect(walk.context).toMatchObject({ end: 'ready', failure: null });
   });
 
+  test('P17: its sender gives it up → the lead decides the end', () => {
+    const walk = rank().send({ type: 'ingest.abort', failure });
+    expect(walk.state).toBe('deciding');
+    expect(walk.take()).toEqual([['decide']]);
+  });
+
   test('P7, P17: its deadline passes while it waits for the others', () => {
-    const { actor, pass } = run(ingestMachine, { ...input, rank: 1 }, present);
+    const { actor, pass } = run(ingestMachine, { ...input, rank: 1 }, agreeing);
     pass(900);
     actor.send(allocated(0, true, { ready: 4 }));
     pass(100);
@@ -254,7 +322,7 @@ describe('time', () => {
   const expired = { code: 'deadline_exceeded', message: 'request r was not complete within 1000 ms' };
 
   test('P7: T7: a request that waits for pages meets its deadline', () => {
-    const { actor, pass, effects } = run(ingestMachine, input, present);
+    const { actor, pass, effects } = run(ingestMachine, input, agreeing);
     pass(999);
     expect(actor.getSnapshot().value).toEqual({ running: 'waiting' });
     pass(1);
@@ -264,7 +332,7 @@ describe('time', () => {
   });
 
   test('P7: the deadline counts from the first message, not from the admission', () => {
-    const { actor, pass, effects } = run(ingestMachine, input, present);
+    const { actor, pass, effects } = run(ingestMachine, input, agreeing);
     pass(900);
     actor.send(allocated(0, true, { written: 4 }));
     pass(100);
@@ -274,7 +342,7 @@ describe('time', () => {
   });
 
   test('P7: a ready request has no deadline; the lease time of the store ends it', () => {
-    const { actor, pass, take } = run(ingestMachine, input, present);
+    const { actor, pass, take } = run(ingestMachine, input, agreeing);
     actor.send(allocated(0, true, { ready: 4 }));
     take();
     pass(100_000);

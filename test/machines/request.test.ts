@@ -13,17 +13,20 @@ const input = {
   totalChunks: 6,
   timeoutMs: 10_000,
   inquireIntervalMs: 100,
+  tombstoneMs: 60_000,
+  hasRanks: false,
 };
 
 const start = () => new Walk(requestMachine, input);
 
 const added = (batch: number, last = false): RequestEvent => ({ type: 'batch.added', batch, chunks: 2, last });
 const committed = (batch: number): RequestEvent => ({ type: 'transfer.committed', batch });
-const aborted = (batch: number, drained = true): RequestEvent => ({
+const aborted = (batch: number, drained = true, unanswered = false): RequestEvent => ({
   type: 'transfer.aborted',
   batch,
   failure,
   drained,
+  unanswered,
 });
 const cancel: RequestEvent = { type: 'request.cancel', failure: otherFailure };
 const lost: RequestEvent = {
@@ -34,6 +37,8 @@ const ready: RequestEvent = { type: 'request.ended', end: 'ready', failure: null
 const told = (end: Exclude<End, 'ready'>): RequestEvent => ({ type: 'request.ended', end, failure });
 const acknowledged = (end: End): RequestEvent => ({ type: 'abort.acknowledged', end, failure: null });
 const unreachable: RequestEvent = { type: 'abort.unreachable' };
+const agreed: RequestEvent = { type: 'confirm.agreed' };
+const certain: RequestEvent = { type: 'end.certain' };
 
 const cancelTransfers = (why: unknown) => ['cancelTransfers', { failure: why }];
 const over = [['sendDrained'], ['announce'], ['reportEnded']];
@@ -170,7 +175,7 @@ describe('giving up', () => {
   });
 
   test('P12: the receiver seemed unreachable, then reports an end → that end holds', () => {
-    const walk = start().send(added(0), cancel, unreachable, ready, aborted(0));
+    const walk = start().send(added(0), lost, unreachable, ready, aborted(0));
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
@@ -181,10 +186,69 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
 
+  test('P12: a silent receiver, and not in doubt → the sender announces failed', () => {
+    const cancelled = start().send(added(0), cancel, unreachable, aborted(0, true, true));
+    expect(cancelled.context).toMatchObject({ end: 'failed', failure: { code: 'receiver_lost' } });
+    expect(cancelled.take().slice(-3)).toEqual(over);
+    const refused = start().send(added(0, true), aborted(0), unreachable);
+    expect(refused.context).toMatchObject({ end: 'failed', failure });
+  });
+
+  test('P12: the receiver never received a message, or is proven dead → any end', () => {
+    const walk = start().send(added(0, true), cancel, aborted(0, true, true), certain);
+    expect(walk.take().slice(-3)).toEqual(over);
+    expect(walk.context).toMatchObject({ end: 'cancelled', failure: otherFailure, receiverAnnounces: false });
+  });
+
   test('P4: the first wish is the one that counts', () => {
     const walk = start().send(added(0), aborted(0), cancel, unreachable);
     expect(walk.state).toBe('ended');
     expect(walk.context).toMatchObject({ end: 'failed', failure });
+  });
+});
+
+describe('doubt', () => {
+  const doubts = [
+    ['a message that may complete it has no answer', [added(0, true), lost, aborted(0, true, true)]],
+    ['the sender has agreed to the end of the receiver', [added(0), agreed, lost, aborted(0)]],
+  ] as const;
+
+  test.each(doubts)('P12: %s → nothing is announced, it asks', (_, events) => {
+    const walk = start().send(...events);
+    walk.take();
+    walk.send(unreachable);
+    expect(walk.state).toBe('aborting.doubting');
+    expect(walk.take()).toEqual([['resolveDoubt']]);
+    const learned = new Walk(requestMachine, input).send(...events, unreachable, acknowledged('ready'));
+    expect(learned.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
+    const dead = new Walk(requestMachine, input).send(...events, unreachable, certain);
+    expect(dead.context).toMatchObject({ end: 'failed', failure: lost.failure, receiverAnnounces: false });
+  });
+
+  test('P12: the end never becomes known → the request ends, nothing is announced', () => {
+    const { actor, pass, take } = run(requestMachine, input);
+    for (const event of [added(0, true), lost, aborted(0, true, true), unreachable]) actor.send(event);
+    take();
+    pass(69_999);
+    expect(take()).toEqual([]);
+    pass(1);
+    expect(take()).toEqual([['reportUnknown'], ['reportEnded']]);
+    expect(actor.getSnapshot()).toMatchObject({
+      value: 'unknown',
+      context: { end: 'failed', receiverAnnounces: false },
+    });
+  });
+
+  test('P12: an unanswered message before the last batch completes nothing', () => {
+    const walk = start().send(added(0), lost, aborted(0, true, true), unreachable);
+    expect(walk.context).toMatchObject({ end: 'failed', failure: lost.failure, receiverAnnounces: false });
+  });
+
+  test('P12, P17: no message of a sender completes a request over several ranks', () => {
+    const ranked = () => new Walk(requestMachine, { ...input, hasRanks: true }).send(added(0, true));
+    const walk = ranked().send(lost, aborted(0, true, true), unreachable);
+    expect(walk.context).toMatchObject({ end: 'failed', receiverAnnounces: false });
+    expect(ranked().send(agreed, lost, aborted(0), unreachable).state).toBe('aborting.doubting');
   });
 });
 
@@ -196,14 +260,38 @@ describe('time', () => {
     actor.send(added(0));
     take();
 
+    const others = () => take().filter(([name]) => name !== 'inquire');
     pass(9_999);
-    expect(take()).toEqual([]);
+    expect(others()).toEqual([]);
     pass(1);
-    expect(take()).toEqual([cancelTransfers(expired), ['sendAbort']]);
+    expect(others()).toEqual([cancelTransfers(expired), ['sendAbort']]);
     actor.send(unreachable);
     actor.send(aborted(0));
     expect(take()).toEqual(over);
-    expect(actor.getSnapshot().context).toMatchObject({ end: 'expired', failure: expired, receiverAnnounces: false });
+    expect(actor.getSnapshot().context).toMatchObject({
+      end: 'failed',
+      failure: { code: 'receiver_lost', message: expect.stringContaining('ends failed, not expired') },
+      receiverAnnounces: false,
+    });
+  });
+
+  test('P25: before the last batch is put, it asks about batches that wait', () => {
+    const { actor, pass, take } = run(requestMachine, input);
+    actor.send(added(0));
+    take();
+    pass(100);
+    expect(take()).toEqual([['inquire']]);
+  });
+
+  test('P7: a message runs into the deadline first → the request expires all the same', () => {
+    const late = { code: 'deadline_exceeded', message: 'agent decode-1 did not answer allocate in time' } as const;
+    const abortedLate: RequestEvent = { ...aborted(0), failure: late } as RequestEvent;
+    const walk = start().send(added(0, true), abortedLate, acknowledged('expired'));
+    expect(walk.context).toMatchObject({
+      wish: { end: 'expired', failure: expired },
+      end: 'expired',
+      failure: expired,
+    });
   });
 
   test('P7: settling → it asks the receiver again and again, and the deadline runs on', () => {
@@ -227,8 +315,9 @@ describe('time', () => {
     const { actor, pass, take } = run(requestMachine, input);
     actor.send(added(0));
     actor.send(committed(0));
+    take();
     pass(10_000);
-    expect(take()).toEqual([['startTransfer', { batch: 0 }], cancelTransfers(expired), ['sendAbort']]);
+    expect(take().slice(-2)).toEqual([cancelTransfers(expired), ['sendAbort']]);
   });
 });
 

@@ -124,6 +124,44 @@ describe('the way of a batch', () => {
   }
 });
 
+describe('a batch that waits for pages', () => {
+  const queued: TransferEvent = { type: 'allocate.queued' };
+  const again: TransferEvent = { type: 'allocate.again' };
+
+  test('P8: it is queued, then admitted → it is written', () => {
+    const walk = start(4).send(queued);
+    expect(walk.state).toBe('queued');
+    expect(walk.take()).toEqual([['sendAllocate']]);
+    walk.send(mixed);
+    expect(walk.state).toBe('writing');
+  });
+
+  test('P25: the notice of its admission is lost → it asks again', () => {
+    const walk = start(4).send(queued);
+    walk.take();
+    walk.send(again);
+    expect(walk.state).toBe('allocating');
+    expect(walk.take()).toEqual([['sendAllocate']]);
+  });
+
+  test('P25: a hand-over overtakes the notice of its admission → it is written later', () => {
+    const walk = start(4).send(queued, handOver(1, [3], [9]), mixed, delivered, accepted);
+    expect(walk.state).toBe('writing');
+    expect(walk.context.current).toEqual({ part: 1, placements: [{ position: 3, page: 9, generation: 1 }] });
+  });
+
+  test('its pages are bound to another remote key → it gives up', () => {
+    const walk = start(4).send(queued, { type: 'allocate.failed', failure });
+    expect(walk.state).toBe('aborted');
+    expect(walk.context).toMatchObject({ failure, held: [], drained: true });
+  });
+
+  test('P4: it is cancelled while it waits → every position is given back', () => {
+    const walk = start().send(queued, cancel);
+    expect(walk.take()).toEqual([['sendAllocate'], ['releaseSource', { positions: [0, 1, 2] }], ['reportAborted']]);
+  });
+});
+
 describe('a reply that does not add up', () => {
   const replies: [string, Partial<Allocation>, string][] = [
     ['a position beyond the batch', { pages: [4, 5], alreadySent: [3] }, 'alreadySent'],

@@ -96,6 +96,8 @@ const right = {
     generations: [2],
   },
   confirm: { v: 1, request: 'r1', epoch },
+  ping: { v: 1 },
+  yield: { v: 1, epoch },
   report: {
     ...{ v: 1, request: 'r1', epoch, from: { agent: 'decode-1', epoch }, state: 'failed', reason: failure },
     ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },
@@ -105,10 +107,22 @@ const right = {
     bytes: 10,
     timeoutMs: 1000,
   },
+  admit: { v: 1, request: 'r1', epochs: [epoch] },
+  prepare: { v: 1, request: 'r1', epoch },
   verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
+  allocated: {
+    ...{ v: 1, request: 'r1', epoch, batch: 0 },
+    allocation: { grant: 'g1', pages: [1], generations: [2], alreadySent: [1], joined: [] },
+  },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
-  heartbeat: { v: 1, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000, leaving: false },
+  heartbeat: {
+    ...{ v: 1, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000 },
+    number: 1,
+    ageMs: 0,
+    draining: false,
+    leaving: false,
+  },
   terminal: {
     v: 1,
     request: 'r1',

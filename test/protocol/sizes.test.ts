@@ -114,25 +114,24 @@ describe('a full batch fits into one message', () => {
     expect(bytesOf(allocate(keys, filled(runs, { length: 1, count: 1 })))).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
-  test('the answer to allocate', () => {
-    const worst = {
-      v: 1,
-      ok: true,
+  test('what a batch gets: the answer to allocate, and the notice', () => {
+    const grant = 'g'.repeat(64);
+    const written = {
+      grant,
       pages: filled(KEYS_PER_BATCH_MAX, PAGE),
       generations: filled(KEYS_PER_BATCH_MAX, GENERATION),
       alreadySent: [],
       joined: [],
-    } as const;
-    const deduplicated = {
-      ...worst,
-      pages: [],
-      generations: [],
-      alreadySent: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
-      joined: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
     };
-    for (const message of [worst, deduplicated]) {
-      expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
-      expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(message))).toEqual(message);
+    const positions = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position);
+    const deduplicated = { grant, pages: [], generations: [], alreadySent: positions, joined: positions };
+    for (const allocation of [written, deduplicated]) {
+      const reply = { v: 1, ok: true, allocation };
+      expect(bytesOf(reply)).toBeLessThan(MESSAGE_BYTES_MAX);
+      expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(reply))).toEqual(reply);
+      const notice = { v: 1, request: REQUEST_ID, epoch: EPOCH, batch: 0, allocation };
+      expect(bytesOf(notice)).toBeLessThan(MESSAGE_BYTES_MAX);
+      expect(decode(peerSchemas.allocated.request, JSON.stringify(notice))).toEqual(notice);
     }
   });
 

@@ -17,12 +17,22 @@ test('CI runs every check that package.json has', () => {
   expect(missing).toEqual([]);
 });
 
+/** A summary of `npm run explore` that keeps every promise, but for `changes`. */
+function explored(changes: object): object {
+  const pairs = Object.fromEntries(Array.from({ length: 28 }, (_, index) => [`pair-${index}`, 1]));
+  return { states: 0, worlds: 100, pairs, violations: 0, byWorld: { a: { complete: true } }, ...changes };
+}
+
 test.each<[string, object, string[]]>([
-  ['explore', { states: 5_236_165, violations: 0, configurations: { a: { complete: true } } }, []],
+  ['explore', explored({ states: 999_999 }), []],
   [
     'explore',
-    { states: 100_000, violations: 0, configurations: { a: { complete: true }, b: { complete: false } } },
-    ['states >= 5,000,000', 'every configuration is complete'],
+    explored({
+      states: 100_000,
+      pairs: { 'loss-crash': 0 },
+      byWorld: { a: { complete: true }, b: { complete: false } },
+    }),
+    ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
   ],
   ['bench', { suites: {}, targets: [], wrongChunks: 0 }, ['suites >= 5', 'targets were measured']],
   [

@@ -18,6 +18,7 @@ describe('allocate', () => {
   const batch1 = allocate('a', ['k2', 'k3'], { batch: 1, totalChunks: 4 });
   const cases: [string, Partial<Allocate>, { code: string; field: string }][] = [
     ['an unknown grant', { grant: 'nobody' }, { code: 'stale_grant', field: 'grant' }],
+    ['the grant of another sender', { grant: 'grant-e2' }, { code: 'stale_grant', field: 'grant' }],
     ['fewer lengths than keys', { lengths: [10] }, { code: 'invalid_field', field: 'lengths' }],
     ['more lengths than keys', { lengths: [10, 10, 10] }, { code: 'invalid_field', field: 'lengths' }],
     ['a length of nothing', { lengths: [10, 0] }, { code: 'invalid_field', field: 'lengths[1]' }],

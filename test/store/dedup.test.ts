@@ -299,16 +299,28 @@ describe('requests with little or nothing to move', () => {
     });
   });
 
-  test('P16, T14: a request without a key completes at once, also when others wait', () => {
+  test('P16, T14: a request without a key → ready at once, acquired as an empty list', () => {
     const store = new TestStore({ pages: 1 });
     store.makeReady('a', ['k0']);
     store.allocate('b', ['k1']);
 
     expect(store.allocate('c', [])).toEqual([allocated('c', {})]);
-    expect(store.end('c', 'ready')).toEqual([leasesEnded('c', 'released')]);
+    expect(store.end('c', 'ready')).toEqual([]);
 
     expect(store.tombstone('c')).toEqual({ end: 'ready', reason: undefined, atMs: 0 });
+    expect(store.acquire('c').reply).toEqual({ found: [], missing: [] });
+    expect(store.release('c').effects).toEqual([leasesEnded('c', 'released')]);
+    expect(store.refusal({ type: 'acquire', holder: holderOf('c'), keys: undefined })).toMatchObject({ end: 'ready' });
     expect(store.state()).toEqual({ ready: 1, waiting: 1 });
+  });
+
+  test('P16, T14: a ready request without a key is not acquired → its lease ends by time', () => {
+    const store = new TestStore();
+    store.makeReady('c', []);
+    store.nowMs = 1000;
+
+    expect(store.expire()).toEqual([leasesEnded('c', 'expired')]);
+    expect(store.expire()).toEqual([]);
   });
 
   test('P16, T14: all batches are deduplicated → the request is complete without a write', () => {

@@ -82,7 +82,7 @@ describe('hand-over (P2)', () => {
     store.allocate('e1/a', ['k0']);
     store.allocate('e2/b', ['k0']);
     store.end('e1/a', 'failed');
-    const decline = { type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1 } as const;
+    const decline = { type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1, taken: 'never' } as const;
 
     expect(store.run(decline).effects).toEqual([pagesFreed(1)]);
     expect(store.run(decline).effects).toEqual([]);
@@ -100,7 +100,7 @@ describe('hand-over (P2)', () => {
     store.allocate('e1/a', ['k0']);
     store.allocate('e2/b', ['k0']);
     store.end('e1/a', 'failed');
-    store.run({ type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1 });
+    store.run({ type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1, taken: 'never' });
 
     const commit = { type: 'commit', holder: holderOf('e2/b'), batch: 0, pages: [1], generations: [1], lengths: [10] };
     expect(store.refusal({ ...commit, type: 'commit', part: 1 })).toMatchObject({ code: 'stale_handle' });

@@ -29,10 +29,11 @@ type Step =
   /** What a request without faults does next: its next batch, its commits, its end, acquire, release. */
   | { readonly do: 'advance'; readonly request: number }
   | {
-      readonly do: 'put' | 'write' | 'commit' | 'decline' | 'falsify';
+      readonly do: 'put' | 'write' | 'commit' | 'falsify';
       readonly request: number;
       readonly batch: number;
     }
+  | { readonly do: 'decline'; readonly request: number; readonly batch: number; readonly lost: boolean }
   | { readonly do: 'end'; readonly request: number; readonly end: 'ready' | 'failed' | 'cancelled' | 'expired' }
   | { readonly do: 'drained'; readonly request: number }
   | { readonly do: 'grant'; readonly sender: number }
@@ -51,6 +52,8 @@ type Step =
 interface Script {
   readonly pages: number;
   readonly retained: number;
+  /** Chunks that one command handles. */
+  readonly chunks: number;
   readonly plans: readonly Plan[];
   readonly steps: readonly Step[];
 }
@@ -64,6 +67,8 @@ function run(script: Script): void {
     tombstoneMs: 1_000_000,
     holdersMax: 8,
     retainedMax: script.retained,
+    chunksPerCommand: script.chunks,
+    firstGeneration: 2 ** 32 - 3,
   });
   const grants = Array.from({ length: SENDERS }, () => 0);
   const grantOf = (sender: number, back = 0) => `g${sender}-${(grants[sender] as number) - back}`;
@@ -108,7 +113,7 @@ function run(script: Script): void {
         return;
       }
       case 'decline': {
-        const command = declineOf(oracle.model, requestOf(step.request), step.batch);
+        const command = declineOf(oracle.model, requestOf(step.request), step.batch, step.lost);
         if (command !== undefined) oracle.run(command);
         return;
       }
@@ -223,7 +228,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), who, keys }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('grant' as const), sender }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fence' as const), sender, back: rarely(1, 0) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('decline' as const), request, batch }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('decline' as const), request, batch, lost: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('falsify' as const), request, batch }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wild' as const), request, batch, last: fc.boolean(), plan }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(50, 100) }) },
@@ -232,6 +240,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const script: fc.Arbitrary<Script> = fc.record({
   pages: fc.integer({ min: 2, max: 8 }),
   retained: fc.constantFrom(0, 0, 2, 8),
+  chunks: fc.constantFrom(1, 2, 4096),
   plans: fc.array(plan, { minLength: REQUESTS, maxLength: REQUESTS }),
   steps: fc.array(step, { maxLength: 120, size: 'max' }),
 });

@@ -54,6 +54,7 @@ export function allocated(holder: string, allocation: Partial<Allocated['allocat
     holder: holderOf(holder),
     batch: 0,
     last: true,
+    grant: `grant-${holderOf(holder).epoch}`,
     allocation: whole,
     bytes: whole.pages.length * CHUNK_BYTES,
     first: true,
@@ -62,7 +63,12 @@ export function allocated(holder: string, allocation: Partial<Allocated['allocat
 }
 
 export function queued(holder: string, charge: number, batch = 0) {
-  return { type: 'queued', holder: holderOf(holder), batch, charge } satisfies StoreEffect;
+  return { type: 'queued', holder: holderOf(holder), batch, charge, held: false } satisfies StoreEffect;
+}
+
+/** The batch waits for the turn of its rank. */
+export function held(holder: string, charge: number, batch = 0) {
+  return { ...queued(holder, charge, batch), held: true } satisfies StoreEffect;
 }
 
 export function chunksReady(holder: string, written: number, joined: number, batch = 0) {

@@ -42,6 +42,11 @@ export class TestNatsServer {
     this.#server = undefined;
   }
 
+  /** Sends the server a signal: SIGSTOP and SIGCONT make it stand still, SIGHUP makes it read its configuration again. */
+  signal(name: NodeJS.Signals): void {
+    this.#server?.child.signal(name);
+  }
+
   /** Starts the server again on the same port. */
   async restore(): Promise<void> {
     this.#server = await startNatsServer({ directory: this.#directory, port: this.#port, args: this.#args });

@@ -9,11 +9,13 @@ import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
 import { type AgentEnv, makeEnv } from '../env/agent-env.js';
 import type { AgentOptions } from '../env/agent-options.js';
 import { publishEvent } from '../env/publish-event.js';
 import { atMost } from '../env/timers.js';
+import { LivingAgents } from '../living/living-agents.js';
 import { AuditPublisher } from '../observing/audit-publisher.js';
 import type { Journal } from '../observing/journal.js';
 import type { Tracer } from '../observing/tracer.js';
@@ -21,10 +23,10 @@ import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
-import { sendHeartbeat } from './heartbeat.js';
+import { Name } from './name.js';
 import { RepeatedWork } from './repeated-work.js';
 import { overview } from './status.js';
-import { serveSubjects } from './subjects.js';
+import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
@@ -61,12 +63,18 @@ const logic = owners.provide(agentMachine, {
 export class Agent {
   readonly epoch: string;
   readonly #env: AgentEnv;
+  readonly #living: LivingAgents;
+  readonly #name: Name;
   readonly #parts: AgentParts;
   readonly #actor: Actor<typeof agentMachine>;
   readonly #sender: Sender | undefined;
   readonly #receiver: Receiver | undefined;
   readonly #audit: AuditPublisher | undefined;
-  readonly #subscriptions: ControlSubscription[] = [];
+  /** What engines, routers and operators send to the name comes by these. */
+  readonly #named: ControlSubscription[] = [];
+  #process: ControlSubscription | undefined;
+  /** Nothing arrives any more, and no engine reads or releases pages. */
+  #isReceiverIdle = false;
   readonly #work: RepeatedWork;
   #resolveEnded: (how: AgentEnd) => void = () => undefined;
   /** Resolves when the agent has stopped. */
@@ -76,28 +84,29 @@ export class Agent {
 
   constructor(options: AgentOptions, ports: AgentPorts) {
     this.epoch = ports.newEpoch();
-    const { control, clock, version } = ports;
+    const { clock, version } = ports;
     const startedMs = clock.now();
     const { agent, role } = options;
     // The actor that found the reason must finish its turn first.
     const fence = (failure: Failure) => {
       clock.setTimeout(() => tell(this.#actor, { type: 'agent.fence', failure }), 0);
     };
-    const env = makeEnv(ports, options, this.epoch, fence);
+    const parts = makeEnv(ports, options, this.epoch, fence);
+    this.#living = new LivingAgents(parts);
+    const env: AgentEnv = { ...parts, living: this.#living };
     const sender = role === 'decode' ? undefined : new Sender(env);
     const receiver = role === 'prefill' ? undefined : new Receiver(env);
     this.#env = env;
+    this.#name = new Name(env, { taken: fence });
+    this.#living.onTwin((beat) => this.#noticeTwin(beat));
     this.#sender = sender;
     this.#receiver = receiver;
-    this.#parts = { env, version, startedMs, sender, receiver, state: () => this.state };
+    const yieldName = () => this.#yieldName();
+    this.#parts = { env, version, startedMs, sender, receiver, state: () => this.state, yieldName };
     this.#work = new RepeatedWork(clock);
     this.#audit = options.auditIntervalMs > 0 ? this.#makeAudit() : undefined;
     const input = { drainTimeoutMs: options.shutdownTimeoutMs, closeTimeoutMs: this.#closeTimeoutMs };
     this.#actor = createActor(logic, { id: `agent ${agent}`, input, clock });
-    control.onStatus((status) => {
-      sender?.lineChanged(status);
-      receiver?.lineChanged(status);
-    });
     owners.start(this.#actor, this, {
       task: { about: {} },
       actors: env.actors,
@@ -109,9 +118,12 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
+      await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
-      this.#subscriptions.push(...serveSubjects(this.#parts));
+      this.#living.line.subscribe();
+      this.#process = serveProcess(this.#parts);
+      this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();
     } catch (error) {
       await this.stop();
@@ -137,6 +149,11 @@ export class Agent {
     return this.#env.journal;
   }
 
+  /** Reports when the agent is cut off from NATS, and when no longer. */
+  onLine(listener: (isUp: boolean) => void): void {
+    this.#living.onLine(listener);
+  }
+
   get state(): DescribeReply['state'] {
     const state = this.#actor.getSnapshot().value;
     return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
@@ -156,8 +173,9 @@ export class Agent {
 
   beginHeartbeats(): void {
     const { heartbeatMs, sweepIntervalMs, auditIntervalMs } = this.#env.options;
-    sendHeartbeat(this.#env, false);
-    this.#work.every(heartbeatMs, () => sendHeartbeat(this.#env, false));
+    this.#living.line.start();
+    this.#living.line.beat();
+    this.#work.every(heartbeatMs, () => this.#living.line.beat());
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();
@@ -167,9 +185,14 @@ export class Agent {
 
   async watchForIdle(): Promise<void> {
     this.#env.logger.info('agent draining');
+    this.#living.line.drain();
     this.#sender?.stopAccepting();
     this.#receiver?.stopAccepting();
-    await Promise.all([this.#sender?.idle(), this.#receiver?.idle()]);
+    const received = this.#receiver?.idle() ?? Promise.resolve();
+    void received.then(() => {
+      this.#isReceiverIdle = true;
+    });
+    await Promise.all([this.#sender?.idle(), received]);
     this.#actor.send({ type: 'agent.idle' });
   }
 
@@ -192,14 +215,19 @@ export class Agent {
   async close(): Promise<void> {
     const { control, fabric, clock, logger, options } = this.#env;
     try {
-      // Receivers must still learn of requests that were given up just now.
-      if (this.#sender !== undefined) await atMost(clock, options.writeDrainTimeoutMs, this.#sender.idle());
-      sendHeartbeat(this.#env, true);
-      this.#work.stop();
-      this.#audit?.publish();
-      for (const subscription of this.#subscriptions) subscription.close();
-      await this.#sender?.close();
+      // The peers must still learn of requests that were given up just now, or agree to their ends.
+      const settled = Promise.all([this.#sender?.idle(), this.#receiver?.decided()]);
+      await atMost(clock, options.writeDrainTimeoutMs, settled);
+      // The last heartbeat proves that this agent announces nothing any more.
+      this.#sender?.mute();
       this.#receiver?.close();
+      this.#living.line.beat(true);
+      this.#work.stop();
+      this.#living.stop();
+      this.#audit?.publish();
+      this.#giveUpName();
+      this.#process?.close();
+      await this.#sender?.close();
       await fabric.close();
       await control.close();
     } catch (error) {
@@ -226,6 +254,24 @@ export class Agent {
     return new AuditPublisher({ agent, epoch, clock, journal, control }, (event) =>
       publishEvent(this.#env, subjects.audit(agent), event),
     );
+  }
+
+  /** A draining agent gives its name up as soon as no engine needs it to read or release pages. */
+  #yieldName(): boolean {
+    if (this.state === 'fencing' || (this.state === 'draining' && this.#isReceiverIdle)) this.#giveUpName();
+    return this.#named.length === 0;
+  }
+
+  #giveUpName(): void {
+    for (const subscription of this.#named.splice(0)) subscription.close();
+  }
+
+  #noticeTwin(beat: Heartbeat): void {
+    if (this.state !== 'running') return;
+    const { ageMs } = this.#living.line;
+    this.#name.noticed(beat, ageMs).catch((error: unknown) => {
+      this.#env.logger.error({ err: error }, 'cannot tell whether another process has this name');
+    });
   }
 
   #stopped(): void {

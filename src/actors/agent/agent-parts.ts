@@ -15,4 +15,6 @@ export interface AgentParts {
   /** Undefined for the role `prefill`. */
   readonly receiver: Receiver | undefined;
   state(): DescribeReply['state'];
+  /** Gives the name of the agent to a new process, if it can. */
+  yieldName(): boolean;
 }

@@ -21,7 +21,15 @@ export type Handlers<S extends Schemas> = {
 };
 
 /** Operations that only read. They are not entered in the journal. */
-const readOnly: ReadonlySet<string> = new Set(['discover', 'describe', 'status', 'inspect', 'journal', 'explain']);
+const readOnly: ReadonlySet<string> = new Set([
+  'ping',
+  'discover',
+  'describe',
+  'status',
+  'inspect',
+  'journal',
+  'explain',
+]);
 
 /** Serves every operation below `subject` (which ends in `*`). An operation without a handler is refused. */
 export function serve<S extends Schemas>(

@@ -1,10 +1,10 @@
 /** Which part of an agent serves which subject. An agent whose role lacks that part refuses the operation. */
 import type { z } from 'zod';
-import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
+import type { ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
-import { decode, toFailure, unknownRequest } from '../../protocol/codec.js';
+import { unknownRequest } from '../../protocol/codec.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
-import { type Heartbeat, heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
+import { peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
@@ -46,8 +46,11 @@ const operations: Table<typeof operationSchemas> = {
 
 /** From other agents. */
 const peerMessages: Table<typeof peerSchemas> = {
+  ping: { by: 'agent', handle: () => ({}) },
+  yield: { by: 'agent', handle: (parts) => ({ yielded: parts.yieldName() }) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
+  allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
   joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
   ended: { by: 'sender', handle: (sender, notice) => sender.ended(notice) },
   connect: { by: 'receiver', handle: (receiver, request) => receiver.connect(request) },
@@ -57,19 +60,24 @@ const peerMessages: Table<typeof peerSchemas> = {
   drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
   inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
   report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
+  admit: { by: 'receiver', handle: (receiver, request) => receiver.admit(request) },
+  prepare: { by: 'receiver', handle: (receiver, request) => receiver.prepare(request) },
   verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
 };
 
-/** Subscribes to every subject of the agent. The caller closes the subscriptions. */
-export function serveSubjects(parts: AgentParts): ControlSubscription[] {
+/** Subscribes to what engines, routers and operators send to the name. The caller closes the subscriptions. */
+export function serveName(parts: AgentParts): ControlSubscription[] {
   const { env } = parts;
-  const { agent } = env.options;
   return [
-    serve(env, subjects.operations(agent), operationSchemas, handlersOf(operations, parts)),
-    serve(env, subjects.peers(agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts)),
+    serve(env, subjects.operations(env.options.agent), operationSchemas, handlersOf(operations, parts)),
     serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
-    env.control.subscribe(subjects.heartbeats, (message) => receiveHeartbeat(parts, message)),
   ];
+}
+
+/** Subscribes to what other agents send to this process. The caller closes the subscription. */
+export function serveProcess(parts: AgentParts): ControlSubscription {
+  const { env } = parts;
+  return serve(env, subjects.peers(env.options.agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts));
 }
 
 /** The handlers of the parts that this agent has. */
@@ -84,20 +92,8 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
 }
 
 /** An agent with both sides may send a request, receive it, or lead its ranks. */
-function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): { end?: End } {
-  const answer = sender?.cancel(request) ?? receiver?.cancel(request);
+async function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): Promise<{ end?: End }> {
+  const answer = sender?.cancel(request) ?? (await receiver?.cancel(request));
   if (answer !== undefined) return answer;
   throw unknownRequest(request.request);
-}
-
-function receiveHeartbeat({ env, sender, receiver }: AgentParts, message: ControlMessage): void {
-  try {
-    const beat: Heartbeat = decode(heartbeat, message.body);
-    sender?.heartbeat(beat);
-    receiver?.heartbeat(beat);
-  } catch (error) {
-    const { code, field } = toFailure(error);
-    env.counters.add('messages_refused');
-    env.logger.warn({ subject: message.subject, code, field }, 'heartbeat refused');
-  }
 }

@@ -10,9 +10,11 @@ import { ObservedActors } from '../observing/observed-actors.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
+import type { Living } from './living.js';
 import { Presence } from './presence.js';
 
-export interface AgentEnv {
+/** Everything but the judgement about who lives, which is made of these. */
+export interface EnvParts {
   readonly options: AgentOptions;
   /** Epoch of this process: 16 hexadecimal digits, new at every start. */
   readonly epoch: string;
@@ -28,13 +30,17 @@ export interface AgentEnv {
   readonly tracer: Tracer | undefined;
 }
 
-/** Makes the shared parts. `fence` ends an agent that cannot be trusted with memory any more. */
+export interface AgentEnv extends EnvParts {
+  readonly living: Living;
+}
+
+/** Makes the parts. `fence` ends an agent that cannot be trusted with memory any more. */
 export function makeEnv(
   ports: Pick<AgentEnv, 'control' | 'fabric' | 'clock' | 'logger'> & Partial<Pick<AgentEnv, 'tracer'>>,
   options: AgentOptions,
   epoch: string,
   fence: (failure: Failure) => void,
-): AgentEnv {
+): EnvParts {
   const { control, fabric, clock, tracer } = ports;
   const logger = ports.logger.child({ agent: options.agent, epoch });
   const counters = new Counters();

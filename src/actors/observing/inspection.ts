@@ -10,7 +10,7 @@ const ROWS_SHARE = 0.6;
 const PAGE_MAP_SHARE = 0.3;
 
 /** Actors of these machines are few and say most about an agent, so they come first. */
-const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'peer', 'group']);
+const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'line', 'peer', 'connection', 'group']);
 
 export function inspectActors(
   actors: ObservedActors,

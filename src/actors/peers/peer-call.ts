@@ -1,8 +1,9 @@
 /**
- * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until the peer answers it or its
- * deadline passes. The peer recognises repetitions.
+ * Messages to one epoch of another agent. Delivery is not trusted: a message is repeated until the peer answers it, is
+ * declared dead, or its deadline passes. The peer recognises repetitions. That a message has no subscriber proves nothing:
+ * the peer is perhaps connecting to NATS again. Only `Living` declares a peer dead.
  */
-import { decodeReply, toFailure } from '../../protocol/codec.js';
+import { decodeReply, ReplyError, toFailure } from '../../protocol/codec.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../protocol/peer-messages.js';
@@ -12,10 +13,8 @@ import { publishEvent } from '../env/publish-event.js';
 import { sleep } from '../env/timers.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 
-/** After this many attempts without a subscriber, the peer is declared dead. */
-const NO_RESPONDERS_MAX = 3;
-/** Pause between two such attempts, in heartbeats. */
-const NO_RESPONDERS_PAUSE_HEARTBEATS = 0.25;
+/** Pause after an attempt that had no subscriber, in heartbeats. The peer is perhaps connecting to NATS again. */
+const PAUSE_HEARTBEATS = 0.25;
 
 export interface PeerAddress {
   readonly agent: string;
@@ -49,12 +48,17 @@ export async function callPeer<O extends PeerOperation>(
   const startedMs = clock.now();
   let about: About = { peer: peer.agent };
   const note = (code?: string) => journal.message('out', operation, about, clock.now() - startedMs, code);
-  const lost = (cause?: unknown) =>
-    new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`, { cause });
   try {
     const reply = await insist(
       env,
-      { what: `agent ${peer.agent} did not answer ${operation}`, lost, ...insistence },
+      {
+        what: `agent ${peer.agent} did not answer ${operation} in time`,
+        deadlineMs: insistence.deadlineMs,
+        check: () => {
+          if (insistence.isLost())
+            throw new KvferryError(`${peer.side}_lost`, `agent ${peer.agent} (epoch ${peer.epoch}) is gone`);
+        },
+      },
       async (left) => {
         const message = body(left.untilDeadlineMs);
         about = aboutMessage(message, peer.agent);
@@ -72,34 +76,27 @@ export async function callPeer<O extends PeerOperation>(
   }
 }
 
-/**
- * Asks again until an answer comes. Rejects with the typed error of the answer, with `lost` when the peer is gone, or with
- * `deadline_exceeded`.
- */
+/** Asks again until an answer comes. Rejects with the typed error of the answer, or with `deadline_exceeded` and `what`. */
 export async function insist<T>(
   env: AgentEnv,
-  { what, lost, deadlineMs, isLost }: Insistence & { readonly what: string; lost(cause?: unknown): KvferryError },
+  { what, deadlineMs, check }: { readonly what: string; readonly deadlineMs: number; check?(): void },
   attempt: (left: { readonly forAttemptMs: number; readonly untilDeadlineMs: number }) => Promise<T>,
 ): Promise<T> {
   const { clock, counters, options } = env;
-  for (let deaf = 0; ; ) {
-    if (isLost()) throw lost();
+  for (;;) {
+    check?.();
     const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
-    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', `${what} in time`);
+    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', what);
     const forAttemptMs = Math.min(options.attemptTimeoutMs, untilDeadlineMs);
     try {
       return await attempt({ forAttemptMs, untilDeadlineMs });
     } catch (error) {
-      if (isKvferryError(error, 'no_responders')) {
-        deaf += 1;
-        if (deaf >= NO_RESPONDERS_MAX) throw lost(error);
-      } else if (!isKvferryError(error, 'deadline_exceeded', 'disconnected')) {
+      if (error instanceof ReplyError || !isKvferryError(error, 'no_responders', 'deadline_exceeded', 'disconnected')) {
         throw error;
       }
       counters.add('peer_calls_repeated');
-      if (!isKvferryError(error, 'deadline_exceeded')) {
-        await sleep(clock, options.heartbeatMs * NO_RESPONDERS_PAUSE_HEARTBEATS);
-      }
+      const pauseMs = options.heartbeatMs * PAUSE_HEARTBEATS;
+      if (error.code !== 'deadline_exceeded') await sleep(clock, Math.min(pauseMs, untilDeadlineMs));
     }
   }
 }

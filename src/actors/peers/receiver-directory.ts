@@ -1,11 +1,10 @@
 /** The receivers that a sender knows, by name. An agent that comes back with another epoch is another peer. */
-import type { ControlStatus } from '../../ports/control.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { PeerRow } from '../../protocol/operations.js';
-import type { Heartbeat } from '../../protocol/peer-messages.js';
+import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent } from './describe-agent.js';
+import { insist } from './peer-call.js';
 import { ReceiverPeer } from './receiver-peer.js';
 
 export class ReceiverDirectory {
@@ -20,6 +19,9 @@ export class ReceiverDirectory {
   constructor(env: AgentEnv, onLost: (peer: ReceiverPeer, failure: Failure) => void) {
     this.#env = env;
     this.#onLost = onLost;
+    env.living.onLine((isUp) => {
+      for (const peer of this.#peers.values()) peer.lineChanged(isUp);
+    });
   }
 
   /** Rejects `unknown_receiver` when no such agent answers, `role_mismatch` when it has no arena. */
@@ -31,14 +33,6 @@ export class ReceiverDirectory {
     return underWay;
   }
 
-  heartbeat(beat: Heartbeat): void {
-    this.#peers.get(beat.agent)?.liveness.heartbeat(beat);
-  }
-
-  lineChanged(status: ControlStatus): void {
-    for (const peer of this.#peers.values()) peer.liveness.lineChanged(status);
-  }
-
   rows(): PeerRow[] {
     return [...this.#peers.values()].map((peer) => peer.row());
   }
@@ -48,15 +42,7 @@ export class ReceiverDirectory {
   }
 
   async #lookUp(agent: string): Promise<ReceiverPeer> {
-    const unknown = (cause: unknown) =>
-      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, {
-        field: 'receiver',
-        cause,
-      });
-    const { attemptTimeoutMs } = this.#env.options;
-    const description = await describeAgent(this.#env, agent, attemptTimeoutMs).catch((cause: unknown) => {
-      throw isKvferryError(cause, 'no_responders', 'deadline_exceeded') ? unknown(cause) : cause;
-    });
+    const description = await this.#describe(agent);
     if (description.arena === undefined) {
       throw new KvferryError('role_mismatch', `agent ${agent} has role ${description.role} and no arena`, {
         field: 'receiver',
@@ -80,5 +66,21 @@ export class ReceiverDirectory {
     );
     this.#peers.set(agent, peer);
     return peer;
+  }
+
+  /** Asks for about a heartbeat: an agent that is not subscribed at this moment may be connecting to NATS again. */
+  async #describe(agent: string): Promise<DescribeReply> {
+    const { clock, living, options } = this.#env;
+    const what = `no agent ${agent} answers: check its name and that it runs`;
+    const deadlineMs = clock.now() + Math.max(options.heartbeatMs, options.attemptTimeoutMs);
+    try {
+      return await insist(this.#env, { what, deadlineMs }, ({ forAttemptMs }) =>
+        describeAgent(this.#env, agent, forAttemptMs),
+      );
+    } catch (cause) {
+      if (!isKvferryError(cause, 'deadline_exceeded')) throw cause;
+      if (!living.isLineUp) throw new KvferryError('disconnected', 'this agent is cut off from NATS', { cause });
+      throw new KvferryError('unknown_receiver', what, { field: 'receiver', cause });
+    }
   }
 }

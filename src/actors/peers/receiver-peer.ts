@@ -3,15 +3,21 @@
  * provider of its options that the receiver offers, that can reach the receiver, and that connects. Every provider that
  * fails is logged, counted, and listed in `status` as a fallback.
  */
-import type { FabricConnection, FabricEndpoint, Provider } from '../../ports/fabric.js';
+import { type Actor, createActor } from 'xstate';
+import { type ConnectionEffects, connectionMachine } from '../../../machines/connection.js';
+import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import type { FabricConnection, FabricEndpoint, FabricGrant, Provider } from '../../ports/fabric.js';
 import { fromFailure, toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Loss, Watch } from '../env/living.js';
+import { stateName } from '../observing/state-name.js';
+import { Owners, tell } from '../running/owners.js';
 import { callPeer, type Peer } from './peer-call.js';
-import { PeerLiveness } from './peer-liveness.js';
+import { lossOf } from './peer-loss.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
 export interface Connection {
@@ -19,11 +25,22 @@ export interface Connection {
   readonly fabric: FabricConnection;
 }
 
+/** A receiver that cannot be reached for longer than this is declared dead, in its heartbeats. */
+const UNREACHABLE_HEARTBEATS_MAX = 2 * SILENT_HEARTBEATS_MAX;
+
 export interface ReceiverPeerListener {
   /** A number for the next connection, larger than all before it in this process. */
   nextConnection(): number;
   lost(failure: Failure): void;
 }
+
+const owners = new Owners<ReceiverPeer, ConnectionEffects>();
+const logic = owners.provide(connectionMachine, {
+  open: (owner) => owner.open(),
+  reportConnected: (owner) => owner.reportConnected(),
+  reportFailed: (owner, { context }) => owner.reportFailed(context.failure),
+  reportUnexpected: (owner, { event }) => owner.reportUnexpected(event.type),
+});
 
 interface Waiter {
   resolve(connection: Connection): void;
@@ -34,15 +51,15 @@ export class ReceiverPeer implements Peer {
   readonly side = 'receiver';
   readonly agent: string;
   readonly epoch: string;
-  readonly liveness: PeerLiveness;
+  readonly liveness: Watch;
   readonly arena: { readonly pageBytes: number; readonly pages: number };
   readonly #env: AgentEnv;
   readonly #description: DescribeReply;
   readonly #listener: ReceiverPeerListener;
+  readonly #actor: Actor<typeof connectionMachine>;
   readonly #waiters = new Set<Waiter>();
   #connection: Connection | undefined;
-  /** The peer is lost only because no provider connects. It still answers messages. */
-  #isAnswering = false;
+  #lost: Failure | undefined;
   #fallback: string[] = [];
   #attempt = 0;
 
@@ -58,21 +75,30 @@ export class ReceiverPeer implements Peer {
     this.agent = description.agent;
     this.epoch = description.epoch;
     this.arena = arena;
-    this.liveness = new PeerLiveness(env, this, description.heartbeatMs, {
-      openConnection: () => this.#open(),
-      connected: () => this.#wake(),
-      lost: (failure, cause) => this.#lose(failure, cause),
+    this.liveness = env.living.watch(description, (loss) => this.#died(loss));
+    const id = `connection ${this.agent}/${this.epoch}`;
+    this.#actor = createActor(logic, { id, input: { agent: this.agent }, clock: env.clock });
+    owners.start(this.#actor, this, {
+      task: { about: { peer: this.agent, epoch: this.epoch } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
     });
-    this.liveness.start();
+    if (!env.living.isLineUp) this.lineChanged(false);
   }
 
+  /** The receiver is declared dead, or no provider connects to it. */
   get isLost(): boolean {
-    return this.liveness.lost !== undefined;
+    return this.#lost !== undefined;
   }
 
-  /** The receiver has died, left or fallen silent. False while it only cannot be connected to. */
+  /** The receiver is declared dead. False while it only cannot be connected to: then it still answers messages. */
   get isGone(): boolean {
-    return this.isLost && !this.#isAnswering;
+    return this.liveness.loss !== undefined;
+  }
+
+  /** The death of this epoch is proven: the receiver has reported that it leaves, or another epoch has its place. */
+  get isProvenDead(): boolean {
+    return this.liveness.loss?.isProven === true;
   }
 
   /** Whether the receiver ever granted a remote key, and so may know of this agent's requests. */
@@ -82,18 +108,19 @@ export class ReceiverPeer implements Peer {
 
   /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */
   broken(broken: Connection): void {
-    if (this.#connection === broken) this.breakConnection();
+    if (this.#connection !== broken) return;
+    tell(this.#actor, { type: 'connection.broken' });
   }
 
-  /** Replaces the current connection, so that the receiver fences it. */
-  breakConnection(): void {
-    this.liveness.connection({ type: 'connection.broken' });
+  /** The heartbeats of this agent come back from NATS again, or do so no longer. */
+  lineChanged(isUp: boolean): void {
+    tell(this.#actor, { type: isUp ? 'line.up' : 'line.down' });
   }
 
   /** The connection, as soon as it is open. Rejects `receiver_lost`, or `deadline_exceeded` after `deadlineMs`. */
   connected(deadlineMs: number): Promise<Connection> {
-    if (this.liveness.lost !== undefined) return Promise.reject(fromFailure(this.liveness.lost));
-    if (this.#connection !== undefined && this.liveness.isConnected) return Promise.resolve(this.#connection);
+    if (this.#lost !== undefined) return Promise.reject(fromFailure(this.#lost));
+    if (this.#connection !== undefined && this.#isConnected) return Promise.resolve(this.#connection);
     const { clock } = this.#env;
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -115,43 +142,79 @@ export class ReceiverPeer implements Peer {
 
   row(): PeerRow {
     const { agent, epoch } = this;
-    const { state } = this.liveness;
     const { provider, detail } = this.#connection?.fabric ?? {};
-    return { agent, epoch, side: 'receiver', state, ...defined({ provider, detail }), fallback: this.#fallback };
+    return {
+      agent,
+      epoch,
+      side: 'receiver',
+      state: this.#state,
+      ...defined({ provider, detail }),
+      fallback: this.#fallback,
+    };
   }
 
   async close(): Promise<void> {
-    this.liveness.stop();
+    this.liveness.close();
+    this.#actor.stop();
     await this.#connection?.fabric.close();
   }
 
-  // ------------------------------------------------------------------------------------------------------------------
+  // --- effects of the machine ---------------------------------------------------------------------------------------
 
-  async #open(): Promise<void> {
+  async open(): Promise<void> {
     this.#attempt += 1;
     const attempt = this.#attempt;
     try {
-      const connection = await this.#connect(this.#env.clock.now() + this.#env.options.connectTimeoutMs);
+      const connection = await this.#connect();
       if (attempt !== this.#attempt || this.isLost) {
         await connection.fabric.close();
         return;
       }
       this.#connection = connection;
-      this.liveness.connection({ type: 'connection.opened' });
+      tell(this.#actor, { type: 'connection.opened' });
     } catch (error) {
       if (attempt !== this.#attempt) return;
-      this.liveness.connection({ type: 'connection.failed', failure: toFailure(error) });
+      tell(this.#actor, { type: 'connection.failed', failure: toFailure(error) });
     }
   }
 
-  #wake(): void {
+  reportConnected(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
     for (const waiter of [...this.#waiters]) waiter.resolve(connection);
   }
 
-  #lose(failure: Failure, cause: Failure): void {
-    this.#isAnswering = cause.code === 'connection_failed';
+  reportFailed(failure: Failure | null): void {
+    const cause = failure ?? { code: 'internal', message: 'no reason was given' };
+    this.liveness.close();
+    this.#lose(lossOf(this.#env, this, cause));
+  }
+
+  reportUnexpected(event: string): void {
+    this.#env.logger.debug({ peer: this.agent, event }, 'event ignored');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  get #isConnected(): boolean {
+    return this.#actor.getSnapshot().matches('connected');
+  }
+
+  /** As `status` shows it. */
+  get #state(): string {
+    if (this.isLost) return 'lost';
+    const { value } = this.#actor.getSnapshot();
+    return `${typeof value === 'string' ? stateName(value) : 'connected'} and ${this.liveness.state}`;
+  }
+
+  #died({ reason }: Loss): void {
+    this.#actor.stop();
+    this.#lose(lossOf(this.#env, this, reason));
+  }
+
+  #lose(failure: Failure): void {
+    if (this.isLost) return;
+    this.#lost = failure;
     const error = fromFailure(failure);
     for (const waiter of [...this.#waiters]) waiter.reject(error);
     this.#connection?.fabric.close().catch((err: unknown) => {
@@ -161,14 +224,16 @@ export class ReceiverPeer implements Peer {
   }
 
   /** Tries the providers in order. Rejects `connection_failed`, with the reason of each, when none connects. */
-  async #connect(deadlineMs: number): Promise<Connection> {
+  async #connect(): Promise<Connection> {
     const { logger, counters, options } = this.#env;
     await this.#connection?.fabric.close();
     this.#fallback = [];
     for (const provider of options.providers) {
       try {
-        return await this.#connectBy(provider, this.#endpointOf(provider), deadlineMs);
+        return await this.#connectBy(provider, this.#endpointOf(provider));
       } catch (error) {
+        // The receiver is declared dead: that is no failure of the provider.
+        if (this.isLost) throw error;
         const reason = toFailure(error).message;
         this.#fallback.push(`${provider}: ${reason}`);
         counters.add('provider_fallbacks');
@@ -180,16 +245,33 @@ export class ReceiverPeer implements Peer {
     throw new KvferryError('connection_failed', message);
   }
 
-  async #connectBy(provider: Provider, endpoint: FabricEndpoint, deadlineMs: number): Promise<Connection> {
-    const { clock, epoch, fabric, logger, options } = this.#env;
+  async #connectBy(provider: Provider, endpoint: FabricEndpoint): Promise<Connection> {
+    const { fabric, logger, options } = this.#env;
+    const grant = await this.#askGrant(provider);
+    const opened = await fabric.connect(endpoint, grant, { timeoutMs: options.connectTimeoutMs });
+    logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
+    return { grant: grant.id, fabric: opened };
+  }
+
+  /**
+   * Asks the receiver for a remote key. A receiver that cannot be reached is no failed provider: it comes back or is declared
+   * dead. So the deadline is later than that, and only a receiver that lives and does not answer meets it.
+   */
+  async #askGrant(provider: Provider): Promise<FabricGrant> {
+    const { clock, epoch, options } = this.#env;
+    const silenceMs = UNREACHABLE_HEARTBEATS_MAX * this.#description.heartbeatMs;
+    const deadlineMs = clock.now() + Math.max(options.connectTimeoutMs, silenceMs);
     const connection = this.#listener.nextConnection();
     const body = { agent: options.agent, epoch, heartbeatMs: options.heartbeatMs, provider, connection };
     const insistence = { deadlineMs, isLost: () => this.isLost };
     const { grant } = await callPeer(this.#env, this, 'connect', () => body, insistence);
-    const timeoutMs = Math.max(1, deadlineMs - clock.now());
-    const opened = await fabric.connect(endpoint, grant, { timeoutMs });
-    logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
-    return { grant: grant.id, fabric: opened };
+    return grant;
+  }
+
+  /** The machine or one of its effects threw: the receiver counts as lost. */
+  #crashed(error: unknown): void {
+    this.#env.supervisor.crashed('connection', { peer: this.agent }, error);
+    this.reportFailed(toFailure(error));
   }
 
   /** The receiver's endpoint of `provider`. Throws `provider_unavailable`, with the reason, when either side lacks it. */

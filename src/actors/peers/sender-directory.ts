@@ -1,8 +1,6 @@
 /** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
-import type { Heartbeat } from '../../protocol/peer-messages.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { SenderPeer } from './sender-peer.js';
 
@@ -33,16 +31,6 @@ export class SenderDirectory {
     return this.#peers.get(sender.epoch) ?? this.#add(sender);
   }
 
-  heartbeat(beat: Heartbeat): void {
-    const peer = this.#peers.get(beat.epoch);
-    if (peer === undefined) this.#noticeRestart(beat);
-    else peer.liveness.heartbeat(beat);
-  }
-
-  lineChanged(status: ControlStatus): void {
-    for (const peer of this.#peers.values()) peer.liveness.lineChanged(status);
-  }
-
   /** Revokes a remote key, whichever sender has it. */
   fence(grant: string): void {
     for (const peer of this.#peers.values()) peer.fence(grant);
@@ -51,7 +39,7 @@ export class SenderDirectory {
   /** Ends all senders. Resolves when every remote key is revoked. */
   async loseAll(failure: Failure): Promise<void> {
     const peers = [...this.#peers.values()];
-    for (const peer of peers) peer.liveness.left(failure);
+    for (const peer of peers) peer.lose(failure);
     await Promise.all(peers.map((peer) => peer.settled));
   }
 
@@ -75,10 +63,5 @@ export class SenderDirectory {
     });
     this.#peers.set(epoch, peer);
     return peer;
-  }
-
-  /** A known agent under a new epoch: its earlier epoch asks whether it was restarted. */
-  #noticeRestart(beat: Heartbeat): void {
-    for (const peer of [...this.#peers.values()]) if (peer.agent === beat.agent) peer.liveness.heartbeat(beat);
   }
 }

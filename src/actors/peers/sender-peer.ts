@@ -9,8 +9,9 @@ import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Watch } from '../env/living.js';
 import type { Peer } from './peer-call.js';
-import { PeerLiveness } from './peer-liveness.js';
+import { lossOf } from './peer-loss.js';
 
 export interface SenderPeerListener {
   granted(grant: string): void;
@@ -23,16 +24,15 @@ export class SenderPeer implements Peer {
   readonly side = 'sender';
   readonly agent: string;
   readonly epoch: string;
-  readonly liveness: PeerLiveness;
+  readonly liveness: Watch;
   readonly #env: AgentEnv;
   readonly #listener: SenderPeerListener;
   #grant: FabricGrant | undefined;
+  #lost: Failure | undefined;
   /** Number of the latest connection that the sender has asked for. */
   #connection = 0;
   /** Grants and revocations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** Absences of this agent when the sender last proved that it had not declared this agent dead. */
-  #absences: number;
 
   constructor(
     env: AgentEnv,
@@ -43,14 +43,7 @@ export class SenderPeer implements Peer {
     this.#listener = listener;
     this.agent = sender.agent;
     this.epoch = sender.epoch;
-    this.#absences = env.presence.absencesBefore;
-    this.liveness = new PeerLiveness(env, this, sender.heartbeatMs, {
-      // The sender connects to this agent: `grant` reports that it has.
-      openConnection: () => undefined,
-      connected: () => undefined,
-      lost: (failure) => this.#lose(failure),
-    });
-    this.liveness.start();
+    this.liveness = env.living.watch(sender, ({ reason }) => this.lose(reason));
   }
 
   /**
@@ -71,13 +64,11 @@ export class SenderPeer implements Peer {
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
       this.#connection = connection;
-      this.#absences = this.#env.presence.absencesBefore;
       await this.#revoke();
-      if (this.liveness.lost !== undefined) throw fromFailure(this.liveness.lost);
+      if (this.#lost !== undefined) throw fromFailure(this.#lost);
       const grant = await this.#env.fabric.grant(provider);
       this.#grant = grant;
       this.#listener.granted(grant.id);
-      this.liveness.connection({ type: 'connection.opened' });
       return grant;
     });
     this.#queue = granted.catch(() => undefined);
@@ -93,22 +84,10 @@ export class SenderPeer implements Peer {
       .catch((error: unknown) => this.#notRevoked(error));
   }
 
-  /**
-   * Absences of this agent when the sender last proved that it had not declared this agent dead. If there are more now, this
-   * agent must ask the sender before it announces an end (P12).
-   */
-  get absences(): number {
-    return this.#absences;
-  }
-
-  /** The sender has answered a question that was asked after so many absences of this agent. */
-  proven(absences: number): void {
-    this.#absences = Math.max(this.#absences, absences);
-  }
-
   row(): PeerRow {
     const { agent, epoch } = this;
-    const { state } = this.liveness;
+    const connection = this.#grant === undefined ? 'connecting' : 'connected';
+    const state = this.#lost === undefined ? `${connection} and ${this.liveness.state}` : 'lost';
     return { agent, epoch, side: 'sender', state, ...defined({ provider: this.#grant?.provider }), fallback: [] };
   }
 
@@ -118,15 +97,19 @@ export class SenderPeer implements Peer {
   }
 
   stop(): void {
-    this.liveness.stop();
+    this.liveness.close();
+  }
+
+  /** The sender is declared dead, or this agent gives all its senders up. Its key is revoked. */
+  lose(reason: Failure): void {
+    if (this.#lost !== undefined) return;
+    this.liveness.close();
+    this.#lost = lossOf(this.#env, this, reason);
+    this.#listener.lost(this.#lost);
+    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
   }
 
   // ------------------------------------------------------------------------------------------------------------------
-
-  #lose(failure: Failure): void {
-    this.#listener.lost(failure);
-    this.#queue = this.#queue.then(() => this.#revoke()).catch((error: unknown) => this.#notRevoked(error));
-  }
 
   #notRevoked(error: unknown): void {
     const log = { peer: this.agent, err: error };

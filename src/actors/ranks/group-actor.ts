@@ -1,19 +1,20 @@
-/** Runs one group machine: it takes the reports of the ranks of one request, decides its end, and announces it. */
+/** Runs one group machine: it takes the reports of the ranks of one request, gives them their turns, and announces its end. */
 import { type Actor, createActor } from 'xstate';
-import { type GroupContext, type GroupEffects, groupMachine } from '../../../machines/group.js';
-import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import { toFailure } from '../../protocol/codec.js';
+import { type GroupContext, type GroupEffects, type GroupEvent, groupMachine } from '../../../machines/group.js';
+import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { TerminalEvent } from '../../protocol/events.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
-import type { RankReport } from '../../protocol/peer-messages.js';
+import type { PeerRequest, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Watch } from '../env/living.js';
 import { announceEnd } from '../env/publish-event.js';
 import { endLevel } from '../observing/log-level.js';
-import { callPeer } from '../peers/peer-call.js';
+import type { Agreement } from '../peers/confirm-end.js';
+import { callPeer, type PeerAddress } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
@@ -26,11 +27,20 @@ export interface GroupTask {
 }
 
 export interface GroupListener {
-  /** The end that the sender of rank 0 has announced, if any. `holder` is undefined when rank 0 has never reported. */
-  announcedBySender(group: GroupActor, holder: HolderId | undefined): Promise<Verdict | undefined>;
-  /** Sends the verdict to a rank whose receiver is this agent. */
-  tell(holder: HolderId, verdict: Verdict): void;
+  /** Asks the sender of rank 0 to agree to the end. `holder` is undefined when rank 0 has never reported. */
+  askSender(group: GroupActor, holder: HolderId | undefined): Promise<Agreement>;
+  /** For the ranks whose receiver is this agent. */
+  readonly own: OwnRanks;
   ended(group: GroupActor): void;
+}
+
+/** What a lead asks of the receiver of a rank. The two may be the same agent. */
+export interface OwnRanks {
+  /** Admits these ranks of one request together. Throws when that cannot be. */
+  admit(holders: readonly HolderId[]): void;
+  /** Throws unless the rank is complete and waits for the end. */
+  prepare(holder: HolderId): void;
+  verdict(holder: HolderId, verdict: Verdict): void;
 }
 
 /** The last report of a rank. */
@@ -39,12 +49,21 @@ interface LastReport {
   /** The receiver to which the verdict goes. */
   readonly from: RankReport['from'];
   readonly counts: Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
-  /** Absences of this agent before the report. */
-  readonly absences: number;
 }
+
+type RankEvent = Extract<GroupEvent, { rank: number }>['type'];
+
+/** What the lead learns from the state that a rank reports. */
+const progress = {
+  held: 'rank.came',
+  running: 'rank.admitted',
+  complete: 'rank.completed',
+} as const satisfies Partial<Record<RankReport['state'], RankEvent>>;
 
 const owners = new Owners<GroupActor, GroupEffects>();
 const logic = owners.provide(groupMachine, {
+  giveTurn: (owner, _, { receiver }) => owner.giveTurn(receiver),
+  prepare: (owner) => owner.prepare(),
   decide: (owner) => owner.decide(),
   tellRanks: (owner, { context }) => owner.tellRanks(context),
   announce: (owner, { context }) => owner.announce(context),
@@ -58,6 +77,8 @@ export class GroupActor {
   readonly #actor: Actor<typeof groupMachine>;
   readonly #startedMs: number;
   readonly #reports = new Map<number, LastReport>();
+  /** The receivers of the ranks, by rank. */
+  readonly #watches = new Map<number, Watch>();
   #crashedWith: Failure | undefined;
 
   constructor(env: AgentEnv, task: GroupTask, listener: GroupListener) {
@@ -66,7 +87,7 @@ export class GroupActor {
     this.#listener = listener;
     this.#startedMs = env.clock.now();
     const { request, epoch, members, timeoutMs } = task;
-    const input = { request, size: members.length, timeoutMs };
+    const input = { request, receivers: members.map(({ receiver }) => receiver), timeoutMs };
     this.#actor = createActor(logic, { id: `group ${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
       task: { about: { request, epoch } },
@@ -85,8 +106,8 @@ export class GroupActor {
 
   /** Ranks that are not complete yet. */
   get missing(): number[] {
-    const { complete } = this.#actor.getSnapshot().context;
-    return this.task.members.map((_, rank) => rank).filter((rank) => !complete.includes(rank));
+    const { ranks } = this.#actor.getSnapshot().context;
+    return ranks.flatMap((state, rank) => (state === 'complete' ? [] : [rank]));
   }
 
   /** Epoch of the sender under which a rank has reported. */
@@ -99,20 +120,23 @@ export class GroupActor {
     return [...this.#reports.values()].map(({ epoch }) => ({ request: this.task.request, epoch }));
   }
 
+  /** Epochs of all ranks at the receiver of this rank, if it is their turn to be admitted. */
+  turnFor(rank: number): string[] | undefined {
+    const receiver = this.task.members[rank]?.receiver;
+    return receiver === this.#actor.getSnapshot().context.turn ? this.#epochsAt(receiver as string) : undefined;
+  }
+
   /** Takes a report. Its rank has reported before under the same epoch, or reports for the first time. */
   report({ epoch, ranks, from, state, reason, chunks, deduplicated, joined, bytes }: RankReport): void {
     const { rank } = ranks;
-    const absences = this.#env.presence.absencesBefore;
     const receiver = from ?? this.#reports.get(rank)?.from;
-    this.#reports.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes }, absences });
-    if (state === 'running') return;
-    if (state === 'complete') {
-      tell(this.#actor, { type: 'rank.completed', rank });
+    if (from !== undefined) this.#watch(rank, from);
+    this.#reports.set(rank, { epoch, from: receiver, counts: { chunks, deduplicated, joined, bytes } });
+    if (state === 'held' || state === 'running' || state === 'complete') {
+      tell(this.#actor, { type: progress[state], rank });
       return;
     }
-    const why = reason ?? { code: 'internal', message: 'no reason was given' };
-    const failure = { ...why, message: `rank ${rank}, ${this.#nameOf(rank)}: ${why.message}` };
-    tell(this.#actor, { type: 'rank.failed', rank, end: state, failure });
+    this.#failed(rank, state, reason ?? { code: 'internal', message: 'no reason was given' });
   }
 
   end(end: 'failed' | 'cancelled', failure: Failure): void {
@@ -121,19 +145,34 @@ export class GroupActor {
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
+  /** The rank learns the same from the answer to its next report. */
+  async giveTurn(receiver: string): Promise<void> {
+    const { request } = this.task;
+    const epochs = this.#epochsAt(receiver);
+    const [from] = this.#reportsAt(receiver).flatMap((report) => report.from ?? []);
+    if (from === undefined) return;
+    try {
+      await this.#ask(from, 'admit', { request, epochs }, () => {
+        this.#listener.own.admit(epochs.map((epoch) => ({ request, epoch })));
+      });
+    } catch (error) {
+      this.#env.logger.info(
+        { request, peer: receiver, code: toFailure(error).code },
+        'the turn did not reach the ranks of an agent, they will ask',
+      );
+    }
+  }
+
+  async prepare(): Promise<void> {
+    const answers = await Promise.all([...this.#reports].map(([rank, report]) => this.#prepareRank(rank, report)));
+    if (answers.every((isPrepared) => isPrepared)) tell(this.#actor, { type: 'ranks.prepared' });
+  }
+
   async decide(): Promise<void> {
     const epoch = this.epochOf(0);
     const holder = epoch === undefined ? undefined : { request: this.task.request, epoch };
-    const announced = await this.#listener.announcedBySender(this, holder);
-    if (announced !== undefined) {
-      tell(this.#actor, { type: 'end.announced', ...announced });
-      return;
-    }
-    // A rank that reported before an absence of this agent may have declared it dead since, and given up.
-    const { absences } = this.#env.presence;
-    const ranks = [...this.#reports].flatMap(([rank, report]) => (report.absences === absences ? [] : [rank]));
-    if (ranks.length > 0) tell(this.#actor, { type: 'ranks.doubted', ranks });
-    tell(this.#actor, { type: 'end.certain' });
+    const agreement = await this.#listener.askSender(this, holder);
+    tell(this.#actor, agreement.type === 'end.agreed' ? { type: 'end.certain' } : agreement);
   }
 
   async tellRanks({ end, failure }: GroupContext): Promise<void> {
@@ -145,7 +184,7 @@ export class GroupActor {
   announce(context: GroupContext): void {
     const { end, failure, announcedBySender } = context;
     if (!announcedBySender) this.#publish(end ?? 'failed', failure);
-    this.#listener.ended(this);
+    this.#ended();
   }
 
   ignored(event: string): void {
@@ -154,26 +193,89 @@ export class GroupActor {
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  async #tellRank({ epoch, from }: LastReport, { end, failure }: Verdict): Promise<void> {
-    const { options, clock, logger } = this.#env;
-    const { request } = this.task;
-    if (from === undefined) return;
-    if (from.agent === options.agent) {
-      this.#listener.tell({ request, epoch }, { end, failure });
-      return;
+  /** True when the rank is complete and waits for the end. Otherwise the rank has failed. */
+  async #prepareRank(rank: number, { epoch, from }: LastReport): Promise<boolean> {
+    const holder = { request: this.task.request, epoch };
+    try {
+      if (from === undefined) throw new KvferryError('receiver_lost', 'its decode agent is gone');
+      await this.#ask(from, 'prepare', holder, () => this.#listener.own.prepare(holder));
+      return true;
+    } catch (error) {
+      this.#failed(rank, 'failed', rankFailure(error));
+      return false;
     }
-    const peer = { ...from, side: 'receiver' as const };
-    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+  }
+
+  async #tellRank({ epoch, from }: LastReport, { end, failure }: Verdict): Promise<void> {
+    if (from === undefined) return;
+    const { request } = this.task;
     const body = { request, epoch, end, ...defined({ reason: failure ?? undefined }) };
     try {
-      await callPeer(this.#env, peer, 'verdict', () => body, { deadlineMs, isLost: () => false });
+      await this.#ask(from, 'verdict', body, () => this.#listener.own.verdict({ request, epoch }, { end, failure }));
     } catch (error) {
       // A rank that is alive asks for the verdict.
-      logger.warn(
+      this.#env.logger.warn(
         { request, peer: from.agent, code: toFailure(error).code },
         'verdict did not reach a rank, it will ask',
       );
     }
+  }
+
+  /** Asks the receiver of a rank, which may be this agent. */
+  async #ask<O extends 'admit' | 'prepare' | 'verdict'>(
+    to: PeerAddress,
+    operation: O,
+    body: Omit<PeerRequest<O>, 'v'>,
+    own: () => void,
+  ): Promise<void> {
+    const { options, clock, living } = this.#env;
+    if (to.agent === options.agent) {
+      own();
+      return;
+    }
+    // As long as this agent remembers the end, a rank that lives can ask for it.
+    const deadlineMs = clock.now() + options.tombstoneMs;
+    const watch = living.watch(to, () => undefined);
+    const insistence = { deadlineMs, isLost: () => watch.loss !== undefined };
+    try {
+      await callPeer(this.#env, { ...to, side: 'receiver' }, operation, () => body, insistence);
+    } finally {
+      watch.close();
+    }
+  }
+
+  /** A rank fails when the process that receives it is declared dead. */
+  #watch(rank: number, { agent, epoch }: PeerAddress): void {
+    const known = this.#watches.get(rank);
+    if (known !== undefined || agent === this.#env.options.agent) {
+      known?.heard();
+      return;
+    }
+    const watch = this.#env.living.watch({ agent, epoch }, ({ reason }) => {
+      const message = `agent ${agent} (epoch ${epoch}) is lost: ${reason.message}`;
+      this.#failed(rank, 'failed', { code: 'receiver_lost', message });
+    });
+    this.#watches.set(rank, watch);
+  }
+
+  #ended(): void {
+    for (const watch of this.#watches.values()) watch.close();
+    this.#listener.ended(this);
+  }
+
+  #failed(rank: number, end: 'failed' | 'cancelled' | 'expired', why: Failure): void {
+    const failure = { ...why, message: `rank ${rank}, ${this.#nameOf(rank)}: ${why.message}` };
+    tell(this.#actor, { type: 'rank.failed', rank, end, failure });
+  }
+
+  #reportsAt(receiver: string): LastReport[] {
+    return [...this.#reports].flatMap(([rank, report]) =>
+      this.task.members[rank]?.receiver === receiver ? [report] : [],
+    );
+  }
+
+  #epochsAt(receiver: string): string[] {
+    return this.#reportsAt(receiver).map(({ epoch }) => epoch);
   }
 
   #nameOf(rank: number): string {
@@ -222,6 +324,13 @@ export class GroupActor {
     this.#crashedWith = failure;
     this.#publish('failed', failure);
     for (const report of this.#reports.values()) void this.#tellRank(report, { end: 'failed', failure });
-    this.#listener.ended(this);
+    this.#ended();
   }
+}
+
+/** Why a rank failed that did not confirm that it is complete. */
+function rankFailure(error: unknown): Failure {
+  const { code, message } = toFailure(error);
+  if (error instanceof ReplyError || code === 'receiver_lost') return { code, message };
+  return { code: 'receiver_lost', message: `it did not confirm that it is complete: ${message}` };
 }

@@ -13,16 +13,16 @@ import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
 import { describeAgent } from '../peers/describe-agent.js';
-import { callPeer } from '../peers/peer-call.js';
-import { GroupActor } from './group-actor.js';
+import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
 
 export interface GroupsListener {
-  /** Asks the ingest of rank 0 whether its sender has announced an end. */
-  announcedBySender(holder: HolderId): Promise<Verdict | undefined>;
-  /** Sends the verdict to a rank whose receiver is this agent. */
-  tell(holder: HolderId, verdict: Verdict): void;
+  /** Asks the sender of rank 0 to agree to the end. Undefined when the request of rank 0 is not in progress here. */
+  askSender(holder: HolderId): Promise<Agreement> | undefined;
+  /** For the ranks whose receiver is this agent. */
+  readonly own: OwnRanks;
 }
 
 export class Groups {
@@ -46,8 +46,8 @@ export class Groups {
   }
 
   /**
-   * Takes the report of one rank. The answer carries the end of the whole request if there is one. Throws `invalid_field`,
-   * `agent_draining` or `too_many_requests`.
+   * Takes the report of one rank. The answer carries the end of the whole request, or the turn of the rank, if there is one.
+   * Throws `invalid_field`, `agent_draining` or `too_many_requests`.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
     const { request, epoch, ranks } = report;
@@ -67,7 +67,7 @@ export class Groups {
     }
     group.report(report);
     const { verdict } = group;
-    if (verdict === undefined) return {};
+    if (verdict === undefined) return defined({ turn: report.state === 'held' ? group.turnFor(rank) : undefined });
     this.#bury(group, verdict);
     return answerOf(verdict);
   }
@@ -134,9 +134,9 @@ export class Groups {
       this.#env,
       { request, epoch, members: ranks.members, timeoutMs },
       {
-        announcedBySender: (which, holder) =>
-          holder === undefined ? this.#askSender(which) : this.#listener.announcedBySender(holder),
-        tell: (holder, verdict) => this.#listener.tell(holder, verdict),
+        askSender: (which, holder) =>
+          (holder === undefined ? undefined : this.#listener.askSender(holder)) ?? this.#askSender(which),
+        own: this.#listener.own,
         ended: (which) => {
           this.#live -= 1;
           this.#endedMs.set(which, this.#env.clock.now());
@@ -150,26 +150,25 @@ export class Groups {
   }
 
   /**
-   * Asks the sender of rank 0, which has never reported, whether it has announced an end. Rank 0 may have ended before its
-   * first report, or before this agent was restarted.
+   * Asks the sender of rank 0, whose request is not in progress here. Rank 0 may have ended before its first report, or
+   * before this agent was restarted.
    */
-  async #askSender({ task }: GroupActor): Promise<Verdict | undefined> {
-    const { clock, options, logger } = this.#env;
-    const { request, members } = task;
+  async #askSender(group: GroupActor): Promise<Agreement> {
+    const { clock, options } = this.#env;
+    const { request, members } = group.task;
     const agent = members[0]?.sender as string;
     try {
-      const { epoch } = await describeAgent(this.#env, agent, options.attemptTimeoutMs);
+      const reported = group.epochOf(0);
+      const epoch = reported ?? (await describeAgent(this.#env, agent, options.attemptTimeoutMs)).epoch;
       const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-      const peer = { agent, epoch, side: 'sender' as const };
       const insistence = { deadlineMs, isLost: () => false };
-      const { end, reason } = await callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), insistence);
-      return end === undefined ? undefined : { end, failure: reason ?? null };
+      const agreement = await confirmEnd(this.#env, agent, { request, epoch }, insistence);
+      // Rank 0 was never put, so its sender has announced nothing.
+      const isUnput = agreement.type === 'end.refused' && agreement.isUnknown && reported === undefined;
+      return isUnput ? { type: 'end.agreed' } : agreement;
     } catch (error) {
-      logger.info(
-        { request, peer: agent, code: toFailure(error).code },
-        'the sender of rank 0 reports no end of the request',
-      );
-      return undefined;
+      const message = `agent ${agent}, the sender of rank 0, does not answer: ${toFailure(error).message}`;
+      return { type: 'end.refused', failure: { code: 'sender_lost', message }, isUnknown: false };
     }
   }
 

@@ -1,23 +1,27 @@
 /**
- * The link of one rank to the agent that leads the ranks of its request (P17). It reports the state of the rank again and
- * again, until the lead answers with the verdict about the whole request. The next report replaces one that is lost. A lead
- * that does not answer is given up. The link still reports to it until the deadline of the request: the lead may only be
- * away, and must not wait for this rank.
+ * The link of one rank to the agent that leads the ranks of its request. It runs one rank machine (`machines/rank.ts`): it
+ * sends the reports, and passes on what the lead answers.
  */
+import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
+import { type RankEffects, type RankStatus, rankMachine } from '../../../machines/rank.js';
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
-import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import { defined } from '../../protocol/defined.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { Watch } from '../env/living.js';
+import { aboutRank } from '../observing/journal.js';
 import { describeAgent } from '../peers/describe-agent.js';
 import { callPeer, insist, type Peer } from '../peers/peer-call.js';
+import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
-/** Takes the report of a rank. The answer carries the end of the whole request once there is one. */
+/** Takes the report of a rank. The answer carries the end of the whole request, or the turn of the rank. */
 export interface RankReports {
   report(report: RankReport): Body<PeerReply<'report'>>;
 }
@@ -35,133 +39,192 @@ export interface RankLinkTask {
 
 export interface RankLinkListener {
   counts(): Pick<RankReport, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>;
+  /** It is the turn of the ranks of this agent whose senders have these epochs. */
+  turn(epochs: readonly string[]): void;
   /** The end of the whole request. The last call of the link. */
   verdict(verdict: Verdict): void;
   /** The lead is gone, or refuses the rank: there will be no verdict. The last call of the link. */
   lost(failure: Failure): void;
+  closed(): void;
 }
+
+const owners = new Owners<RankLink, RankEffects>();
+const logic = owners.provide(rankMachine, {
+  report: (owner) => owner.report(),
+  takeTurn: (owner, _, { epochs }) => owner.takeTurn(epochs),
+  deliver: (owner, _, verdict) => owner.deliver(verdict),
+  giveUp: (owner, _, { failure }) => owner.giveUp(failure),
+  reportUnexpected: (owner, { event }) => owner.ignored(event.type),
+});
 
 export class RankLink {
   readonly #env: AgentEnv;
   readonly #task: RankLinkTask;
   readonly #listener: RankLinkListener;
-  readonly #onClosed: () => void;
-  #state: Pick<RankReport, 'state' | 'reason'> = { state: 'running' };
+  readonly #actor: Actor<typeof rankMachine>;
   #lead: Peer | undefined;
-  #timer: unknown;
-  #asking = 0;
-  /** The verdict has come, or the lead was given up. */
-  #isOver = false;
-  #isClosed = false;
+  #watch: Watch | undefined;
 
   /** The link sends nothing before the first `say`. */
-  constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener, onClosed: () => void) {
-    this.#onClosed = onClosed;
+  constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener) {
     this.#env = env;
     this.#task = task;
     this.#listener = listener;
+    const { holder, ranks, from } = task;
+    const input = { timeoutMs: this.#timeLeftMs, intervalMs: env.options.inquireIntervalMs };
+    const side = from === undefined ? 'sender' : 'receiver';
+    const id = `rank ${side} ${holder.epoch}/${holder.request}`;
+    this.#actor = createActor(logic, { id, input, clock: env.clock });
+    this.#actor.subscribe({ complete: () => this.#closed() });
+    owners.start(this.#actor, this, {
+      task: { about: { ...holder, peer: this.#leadName, ...aboutRank(ranks) } },
+      actors: env.actors,
+      onError: (error) => this.#crashed(error),
+    });
   }
 
+  /** True when the verdict has come, or the lead was given up. */
   get isOver(): boolean {
-    return this.#isOver;
+    const snapshot = this.#actor.getSnapshot();
+    return snapshot.status !== 'active' || snapshot.matches({ live: 'alone' });
   }
 
   /** Reports this state at once, and then repeatedly. */
-  say(state: RankReport['state'], reason?: Failure): void {
-    if (this.#isOver) return;
-    this.#state = reason === undefined ? { state } : { state, reason };
-    void this.#report();
-    this.#repeat();
+  say(state: RankStatus['state'], reason: Failure | null = null): void {
+    tell(this.#actor, { type: 'rank.changed', state, reason });
+  }
+
+  /** The rank has confirmed to the lead that it is complete. */
+  prepared(): void {
+    tell(this.#actor, { type: 'rank.prepared' });
   }
 
   /** The lead has sent the verdict. */
-  told(verdict: Verdict): void {
-    if (this.#isOver) return;
-    this.close();
+  told({ end, failure }: Verdict): void {
+    tell(this.#actor, { type: 'end.decided', end, failure });
+  }
+
+  /** Stops the link: no more reports, no more calls of the listener but `closed`. */
+  close(): void {
+    tell(this.#actor, { type: 'rank.close' });
+  }
+
+  // --- effects of the machine ---------------------------------------------------------------------------------------
+
+  async report(): Promise<void> {
+    try {
+      const { end, reason, turn } = await this.#ask();
+      if (end !== undefined) this.told({ end, failure: reason ?? null });
+      else if (turn !== undefined) tell(this.#actor, { type: 'turn.given', epochs: turn });
+    } catch (error) {
+      this.#unanswered(error);
+    }
+    tell(this.#actor, { type: 'report.ended' });
+  }
+
+  takeTurn(epochs: readonly string[]): void {
+    this.#listener.turn(epochs);
+  }
+
+  deliver(verdict: Verdict): void {
     this.#listener.verdict(verdict);
   }
 
-  /** Stops the link: no more reports, no more calls of the listener. */
-  close(): void {
-    this.#isOver = true;
-    this.#isClosed = true;
-    this.#env.clock.clearTimeout(this.#timer);
-    this.#onClosed();
-  }
-
-  #repeat(): void {
-    const { clock, options } = this.#env;
-    clock.clearTimeout(this.#timer);
-    this.#timer = clock.setTimeout(() => {
-      if (this.#isOver && clock.now() >= this.#task.deadlineMs) {
-        this.close();
-        return;
-      }
-      if (this.#asking === 0) void this.#report();
-      this.#repeat();
-    }, options.inquireIntervalMs);
-  }
-
-  async #report(): Promise<void> {
-    const { presence, clock, options, logger } = this.#env;
-    const { request } = this.#task.holder;
-    const absences = presence.absences;
-    this.#asking += 1;
-    try {
-      const { end, reason } = await this.#ask(clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs);
-      if (end === undefined) return;
-      if (this.#isOver) this.close();
-      else this.told({ end, failure: reason ?? null });
-    } catch (error) {
-      // Silence during an absence of this agent proves nothing about the lead.
-      if (this.#isOver || (isKvferryError(error, 'deadline_exceeded') && presence.absences !== absences)) return;
-      logger.warn(
-        { request, code: toFailure(error).code, err: error },
-        'the agent that leads the ranks does not take the report',
-      );
-      this.#giveUp(error);
-    } finally {
-      this.#asking -= 1;
-    }
-  }
-
-  #giveUp(error: unknown): void {
-    const { ranks, holder, groups } = this.#task;
-    const { code, message } = toFailure(error);
-    const lead = `agent ${ranks.members[0]?.receiver}, which leads the ranks of request ${holder.request}`;
-    const isRefusal = error instanceof ReplyError || groups !== undefined;
-    const failure: Failure = isRefusal
-      ? { code, message: `${lead}, refuses this rank: ${message}` }
-      : { code: 'receiver_lost', message: `${lead}, is gone: ${message}` };
-    if (isRefusal) this.close();
-    this.#isOver = true;
-    if (this.#state.state === 'running' || this.#state.state === 'complete') {
-      this.#state = { state: 'failed', reason: failure };
-    }
+  giveUp(failure: Failure): void {
     this.#listener.lost(failure);
   }
 
-  async #ask(deadlineMs: number): Promise<Body<PeerReply<'report'>>> {
-    const insistence = { deadlineMs, isLost: () => this.#isClosed };
-    if (this.#task.groups !== undefined) return this.#task.groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
-    this.#lead ??= await this.#find(insistence);
-    return callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
+  ignored(event: string): void {
+    this.#env.logger.debug({ request: this.#task.holder.request, event }, 'event ignored');
   }
 
+  // ------------------------------------------------------------------------------------------------------------------
+
+  get #leadName(): string {
+    return this.#task.ranks.members[0]?.receiver as string;
+  }
+
+  get #timeLeftMs(): number {
+    return Math.max(1, Math.floor(this.#task.deadlineMs - this.#env.clock.now()));
+  }
+
+  /** The lead is lost when it cannot be found, or when its process is declared dead. Any other silence is repeated. */
+  #unanswered(error: unknown): void {
+    const { code, message } = toFailure(error);
+    const { request } = this.#task.holder;
+    const log = { request, code, err: error };
+    this.#env.logger.warn(log, 'the agent that leads the ranks does not take the report');
+    const lead = `agent ${this.#leadName}, which leads the ranks of request ${request}`;
+    if (error instanceof ReplyError || this.#task.groups !== undefined) {
+      const failure = { code, message: `${lead}, refuses this rank: ${message}` };
+      tell(this.#actor, { type: 'lead.refused', failure });
+    } else if (this.#lead === undefined && this.#env.living.isLineUp) {
+      this.#lost(message, false);
+    }
+  }
+
+  #lost(why: string, proven: boolean): void {
+    const lead = `agent ${this.#leadName}, which leads the ranks of request ${this.#task.holder.request}`;
+    tell(this.#actor, {
+      type: 'lead.lost',
+      failure: { code: 'receiver_lost', message: `${lead}, is gone: ${why}` },
+      proven,
+    });
+  }
+
+  async #ask(): Promise<Body<PeerReply<'report'>>> {
+    const { groups } = this.#task;
+    if (groups !== undefined) return groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
+    this.#lead ??= await this.#find();
+    const isLost = () => this.#isClosed || (!this.isOver && this.#watch?.loss !== undefined);
+    const insistence = { deadlineMs: Number.POSITIVE_INFINITY, isLost };
+    const reply = await callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
+    this.#watch?.heard();
+    return reply;
+  }
+
+  /** A message that is repeated reports the newest state. */
   #body(): Omit<RankReport, 'v'> {
-    const { holder, ranks, from, deadlineMs } = this.#task;
-    const timeoutMs = Math.max(1, Math.floor(deadlineMs - this.#env.clock.now()));
-    return { ...holder, ranks, from, ...this.#state, ...this.#listener.counts(), timeoutMs };
+    const { holder, ranks, from } = this.#task;
+    const { state, reason } = this.#actor.getSnapshot().context.status;
+    const counts = this.#listener.counts();
+    const timeoutMs = this.#timeLeftMs;
+    return { ...holder, ranks, from, state, ...defined({ reason: reason ?? undefined }), ...counts, timeoutMs };
   }
 
-  async #find(insistence: { deadlineMs: number; isLost: () => boolean }): Promise<Peer> {
-    const agent = this.#task.ranks.members[0]?.receiver as string;
-    const lost = (cause?: unknown) =>
-      new KvferryError('unknown_receiver', `no agent ${agent} answers: check its name and that it runs`, { cause });
-    const what = `agent ${agent} did not answer`;
-    const { epoch } = await insist(this.#env, { what, lost, ...insistence }, ({ forAttemptMs }) =>
+  /** Finds the process that leads the ranks, and watches it from now on. */
+  async #find(): Promise<Peer> {
+    const { clock, options, living } = this.#env;
+    const agent = this.#leadName;
+    const what = `no agent ${agent} answers: check its name and that it runs`;
+    const check = () => {
+      if (this.#isClosed) throw new KvferryError('closed', `the link to agent ${agent} is closed`);
+    };
+    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const { epoch } = await insist(this.#env, { what, deadlineMs, check }, ({ forAttemptMs }) =>
       describeAgent(this.#env, agent, forAttemptMs),
     );
-    return { agent, epoch, side: 'receiver' };
+    const lead = { agent, epoch, side: 'receiver' as const };
+    if (this.#lead === undefined && !this.#isClosed) {
+      this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));
+    }
+    return this.#lead ?? lead;
+  }
+
+  get #isClosed(): boolean {
+    return this.#actor.getSnapshot().status !== 'active';
+  }
+
+  #closed(): void {
+    this.#watch?.close();
+    this.#listener.closed();
+  }
+
+  /** The machine threw. Only this rank ends, without its lead. */
+  #crashed(error: unknown): void {
+    const { request } = this.#task.holder;
+    this.#env.supervisor.crashed('rank', { request }, error);
+    this.#listener.lost({ code: 'internal', message: `request ${request} failed: ${String(error)}` });
+    this.#closed();
   }
 }

@@ -12,11 +12,14 @@ export class RankLinks {
   }
 
   /** Opens the link of a rank. It replaces an earlier link of the same rank. */
-  open(task: RankLinkTask, listener: RankLinkListener): RankLink {
+  open(task: RankLinkTask, listener: Omit<RankLinkListener, 'closed'>): RankLink {
     const name = nameOf(task.holder);
     this.#links.get(name)?.close();
-    const link = new RankLink(this.#env, task, listener, () => {
-      if (this.#links.get(name) === link) this.#links.delete(name);
+    const link = new RankLink(this.#env, task, {
+      ...listener,
+      closed: () => {
+        if (this.#links.get(name) === link) this.#links.delete(name);
+      },
     });
     this.#links.set(name, link);
     return link;

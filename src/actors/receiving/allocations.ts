@@ -1,4 +1,4 @@
-/** Answers to `allocate` that the store still owes: a batch may wait for pages. */
+/** Answers to `allocate` that the store still owes: its effects may come in a later turn. */
 import type { Body } from '../../protocol/body.js';
 import type { AllocateReply } from '../../protocol/peer-messages.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
@@ -12,7 +12,7 @@ export class Allocations {
   /** By the holder's name and the number of the batch. */
   readonly #pending = new Map<string, Map<number, Pending>>();
 
-  /** Resolves when the batch has its pages. A repeated message replaces the one before it, which is never answered. */
+  /** Resolves when the batch has its pages, or waits for them. A repeated message replaces the one before it. */
   add(holder: HolderId, batch: number): Promise<Body<AllocateReply>> {
     const name = nameOf(holder);
     const batches = this.#pending.get(name) ?? new Map<number, Pending>();
@@ -20,8 +20,11 @@ export class Allocations {
     return new Promise((resolve, reject) => batches.set(batch, { resolve, reject }));
   }
 
-  settle(holder: HolderId, batch: number, reply: Body<AllocateReply>): void {
-    this.#take(holder, batch)?.resolve(reply);
+  /** Answers the message of this batch. False when none waits for an answer. */
+  settle(holder: HolderId, batch: number, reply: Body<AllocateReply>): boolean {
+    const pending = this.#take(holder, batch);
+    pending?.resolve(reply);
+    return pending !== undefined;
   }
 
   refuse(holder: HolderId, batch: number, error: unknown): void {

@@ -2,12 +2,11 @@
 import { type Actor, createActor } from 'xstate';
 import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine } from '../../../machines/ingest.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RequestRow } from '../../protocol/operations.js';
-import type { PeerReply } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -16,7 +15,8 @@ import { aboutRank } from '../observing/journal.js';
 import { requestFields } from '../observing/log-fields.js';
 import { endLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { callPeer, notifyPeer } from '../peers/peer-call.js';
+import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
+import { notifyPeer } from '../peers/peer-call.js';
 import type { Groups } from '../ranks/groups.js';
 import type { RankLink } from '../ranks/rank-link.js';
 import type { RankLinks } from '../ranks/rank-links.js';
@@ -29,8 +29,6 @@ export interface IngestTask {
   readonly sender: string;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Absences of this agent up to which the sender cannot have announced an end. */
-  readonly absences: number;
   /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
   readonly links: RankLinks;
@@ -43,10 +41,10 @@ export interface IngestListener {
   senderIsWatched(): boolean;
   /** Whether the sender is lost and cannot be asked any more. */
   senderIsLost(): boolean;
-  /** The sender had announced no end after that many absences of this agent. */
-  senderProven(absences: number): void;
   /** When the leases of the request expire, on the agent's clock; undefined when it has none. */
   leaseEndsMs(): number | undefined;
+  /** It is the turn of the ranks of this request whose senders have these epochs. */
+  turn(epochs: readonly string[]): void;
   /** The store must record this end. */
   ended(ingest: IngestActor, end: End, reason: Failure | null): void;
   /** The request has ended, and its leases too. */
@@ -56,7 +54,9 @@ export interface IngestListener {
 const owners = new Owners<IngestActor, IngestEffects>();
 const logic = owners.provide(ingestMachine, {
   decide: (owner, { context }) => owner.decide(context),
-  reportComplete: (owner) => owner.reportComplete(),
+  reportHeld: (owner) => owner.reportRank('held'),
+  reportAdmitted: (owner) => owner.reportRank('running'),
+  reportComplete: (owner) => owner.reportRank('complete'),
   recordEnd: (owner, { context }) => owner.recordEnd(context),
   announce: (owner, { context }) => owner.announce(context),
   notifyJoined: (owner, _, { batch }) => owner.notifyJoined(batch),
@@ -94,7 +94,6 @@ export class IngestActor {
       onError: (error) => this.#crashed(error),
     });
     this.#link = ranks === undefined ? undefined : this.#openLink(ranks);
-    this.#link?.say('running');
   }
 
   send(event: IngestEvent): void {
@@ -105,9 +104,29 @@ export class IngestActor {
     this.send({ type: 'ingest.end', end, failure });
   }
 
+  /** The sender itself gives the request up. An end other than `failed` still needs its agreement: it may give up waiting. */
+  abort(end: 'failed' | 'cancelled' | 'expired', failure: Failure): void {
+    if (end === 'failed') this.send({ type: 'ingest.abort', failure });
+    else this.end(end, failure);
+  }
+
   /** The agent that leads the ranks reports how the whole request ended. */
   told(verdict: Verdict): void {
     this.#link?.told(verdict);
+  }
+
+  /** The agent that leads the ranks asks whether this rank is complete and waits for the end. Throws when it is not. */
+  prepare(): void {
+    const { request } = this.task.holder;
+    if (this.#link === undefined || this.#link.isOver || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
+      throw new KvferryError('request_active', `this rank of request ${request} does not wait for the end`);
+    }
+    this.#link.prepared();
+  }
+
+  /** How many chunks of the batch that other requests write are not ready; undefined when it has joined none so far. */
+  joinsPending(batch: number): number | undefined {
+    return this.#actor.getSnapshot().context.joinsPending[batch];
   }
 
   /** When the request expires unless it is ready, on the agent's clock. */
@@ -115,7 +134,12 @@ export class IngestActor {
     return this.#startedMs + this.task.timeoutMs;
   }
 
-  /** Forgets the request without an announcement: its first batch was refused. */
+  /** Whether the end is known here and not recorded yet. */
+  get isDeciding(): boolean {
+    return this.#actor.getSnapshot().matches('deciding');
+  }
+
+  /** Forgets the request without an announcement: its first batch was refused, or the agent closes. */
   discard(): void {
     this.#link?.close();
     this.#actor.stop();
@@ -145,38 +169,26 @@ export class IngestActor {
 
   async decide({ end, failure }: IngestContext): Promise<void> {
     if (this.#link !== undefined) {
-      if (this.#link.isOver) tell(this.#actor, { type: 'end.certain' });
-      else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure ?? undefined);
+      if (this.#link.isOver) tell(this.#actor, { type: 'end.agreed' });
+      else this.#link.say(end === null || end === 'ready' ? 'complete' : end, failure);
       return;
     }
-    // Without a question there is no wait: the caller of `cancel` gets the end as the answer.
-    const wasAway = this.#env.presence.absences !== this.task.absences;
-    const announced = wasAway ? await this.announcedBySender() : undefined;
-    tell(this.#actor, announced === undefined ? { type: 'end.certain' } : { type: 'end.announced', ...announced });
+    tell(this.#actor, await this.askSender());
   }
 
-  /** The end that the sender announced while this agent was absent; undefined when there is none. */
-  async announcedBySender(): Promise<Verdict | undefined> {
-    const { presence, counters, logger } = this.#env;
-    let certain = this.task.absences;
-    if (presence.absences !== certain) counters.add('ends_confirmed');
-    // Another absence during the question makes the answer worthless: ask again.
-    while (presence.absences !== certain) {
-      certain = presence.absences;
-      try {
-        const { end, reason } = await this.#confirm();
-        if (end !== undefined) return { end, failure: reason ?? null };
-        this.#listener.senderProven(certain);
-      } catch (error) {
-        const { code } = toFailure(error);
-        logger.info({ ...requestFields(this.task.holder), code }, 'sender did not confirm the end');
-      }
-    }
-    return undefined;
+  /** Asks the sender to agree to the end that this agent is going to announce. */
+  askSender(): Promise<Agreement> {
+    const { clock, counters, options } = this.#env;
+    counters.add('ends_confirmed');
+    // A watched sender answers or is lost in the end. One that is not watched gets as long as its heartbeats would.
+    const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
+    const isLost = () => this.#listener.senderIsLost();
+    return confirmEnd(this.#env, this.task.sender, this.task.holder, { deadlineMs, isLost });
   }
 
-  reportComplete(): void {
-    this.#link?.say('complete');
+  reportRank(state: 'held' | 'running' | 'complete'): void {
+    this.#link?.say(state);
   }
 
   recordEnd({ end, failure }: IngestContext): void {
@@ -223,18 +235,6 @@ export class IngestActor {
     return { agent: this.task.sender, epoch: this.task.holder.epoch };
   }
 
-  /** Asks the sender whether it has announced an end. */
-  #confirm(): Promise<PeerReply<'confirm'>> {
-    const { clock, options } = this.#env;
-    const { request, epoch } = this.task.holder;
-    // A watched sender answers or is lost in the end. One that is not watched gets as long as its heartbeats would.
-    const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const deadlineMs = this.#listener.senderIsWatched() ? Number.POSITIVE_INFINITY : clock.now() + silenceMs;
-    const peer = { ...this.#sender, side: 'sender' as const };
-    const isLost = () => this.#listener.senderIsLost();
-    return callPeer(this.#env, peer, 'confirm', () => ({ request, epoch }), { deadlineMs, isLost });
-  }
-
   #openLink(ranks: Ranks): RankLink {
     const { options, epoch } = this.#env;
     const { holder, groups, links } = this.task;
@@ -245,9 +245,10 @@ export class IngestActor {
         const { chunks, deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
         return { chunks, deduplicated, joined, bytes };
       },
+      turn: (epochs) => this.#listener.turn(epochs),
       verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
       lost: (failure) => {
-        if (this.#actor.getSnapshot().matches('deciding')) tell(this.#actor, { type: 'end.certain' });
+        if (this.isDeciding) tell(this.#actor, { type: 'end.agreed' });
         else this.end('failed', failure);
       },
     });

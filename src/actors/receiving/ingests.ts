@@ -1,11 +1,12 @@
 /** The requests that arrive at a receiver: one ingest for each, from its first message until its pages are released. */
-import { RequestEndedError } from '../../protocol/codec.js';
+import { RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { atMost } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
@@ -21,9 +22,6 @@ export interface IngestsParts {
   readonly groups: Groups;
   readonly links: RankLinks;
 }
-
-/** Smaller than any number of absences: the sender may have announced an end. */
-const UNCERTAIN = -1;
 
 export class Ingests {
   readonly #env: AgentEnv;
@@ -42,17 +40,14 @@ export class Ingests {
 
   add(holder: HolderId, request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>): IngestActor {
     const { store, senders, allocations, groups, links } = this.#parts;
-    const { presence, options } = this.#env;
     const name = nameOf(holder);
     const peer = senders.get(holder.epoch);
-    // A sender without a connection may have announced an end.
-    const absences = Math.min(peer?.absences ?? UNCERTAIN, presence.absencesBefore);
-    const leads = request.ranks?.members[0]?.receiver === options.agent;
-    const task = { holder, ...request, absences, links, groups: leads ? groups : undefined };
+    const leads = request.ranks?.members[0]?.receiver === this.#env.options.agent;
+    const task = { holder, ...request, links, groups: leads ? groups : undefined };
     const ingest = new IngestActor(this.#env, task, {
       senderIsWatched: () => peer !== undefined,
       senderIsLost: () => peer !== undefined && senders.get(holder.epoch) !== peer,
-      senderProven: (absences) => peer?.proven(absences),
+      turn: (epochs) => this.#turn(holder.request, epochs),
       leaseEndsMs: () => store.view.details.holder(name)?.expiresAtMs,
       ended: (_, end, reason) => {
         if (!store.isShut) store.execute({ type: 'end', holder, end, reason: reason ?? undefined });
@@ -68,6 +63,23 @@ export class Ingests {
     return ingest;
   }
 
+  /** Admits these ranks of one request together. Throws when one of them is not there. */
+  admit(holders: readonly HolderId[]): void {
+    this.#parts.store.execute({ type: 'admit', holders });
+  }
+
+  /** Throws unless the rank is complete and waits for the end. */
+  prepare(holder: HolderId): void {
+    const ingest = this.get(holder);
+    if (ingest !== undefined) {
+      ingest.prepare();
+      return;
+    }
+    const recorded = this.#parts.store.view.tombstone(holder);
+    if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
+    throw unknownRequest(holder.request, holder.epoch);
+  }
+
   /** Forgets a request whose first batch was refused. */
   discard(ingest: IngestActor): void {
     this.#byName.delete(nameOf(ingest.task.holder));
@@ -76,12 +88,14 @@ export class Ingests {
 
   /**
    * Cancels the requests of that id: the one of that epoch, or, without an epoch, those of all senders. The answer has
-   * the end when it is recorded. Undefined when there is neither such a request nor its end.
+   * the end, unless their senders take too long to agree to it. Undefined when there is neither such a request nor its end.
    */
-  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  async cancel({ request, epoch }: OperationRequest<'cancel'>): Promise<{ end?: End } | undefined> {
     const meant = this.#named(request).filter(({ task }) => epoch === undefined || task.holder.epoch === epoch);
     const failure: Failure = { code: 'cancelled_by_caller', message: `request ${request} was cancelled` };
     for (const ingest of meant) ingest.end('cancelled', failure);
+    const { clock, options } = this.#env;
+    await atMost(clock, options.attemptTimeoutMs, Promise.all(meant.map(({ decided }) => decided)));
     const holders = epoch === undefined ? meant.map(({ task }) => task.holder) : [{ request, epoch }];
     const ends = holders.map((holder) => this.#parts.store.view.tombstone(holder)?.end);
     const end = ends.find((recorded) => recorded !== undefined);
@@ -105,6 +119,16 @@ export class Ingests {
     }
   }
 
+  /** Resolves when the end of every request that is being given up is recorded and announced. */
+  async decided(): Promise<void> {
+    await Promise.all([...this.#byName.values()].filter((ingest) => ingest.isDeciding).map(({ decided }) => decided));
+  }
+
+  /** From now on this agent announces nothing. */
+  close(): void {
+    for (const ingest of this.#byName.values()) ingest.discard();
+  }
+
   /** Resolves when nothing arrives and no request holds leases. */
   idle(): Promise<void> {
     if (this.#byName.size === 0) return Promise.resolve();
@@ -121,6 +145,15 @@ export class Ingests {
       ...this.#named(request).map((ingest) => ingest.row()),
       ...ended.map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone)),
     ];
+  }
+
+  #turn(request: string, epochs: readonly string[]): void {
+    try {
+      this.admit(epochs.map((epoch) => ({ request, epoch })));
+    } catch (error) {
+      // One of the ranks has ended, and so will the others.
+      this.#env.logger.info({ request, code: toFailure(error).code }, 'a turn of ranks came too late');
+    }
   }
 
   /** Requests of that id, whatever the epochs of their senders. */

@@ -1,5 +1,4 @@
 /** The receiving side of an agent: owns the arena through the store actor, and serves senders and decode engines. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -8,10 +7,10 @@ import { expandLengths, type Failure } from '../../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../../protocol/limits.js';
 import { jsonBytes } from '../../protocol/message-room.js';
 import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../../protocol/operations.js';
-import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { StoreDescription } from '../../store/description.js';
-import type { HolderId } from '../../store/holder.js';
+import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { SenderDirectory } from '../peers/sender-directory.js';
@@ -42,6 +41,7 @@ export class Receiver {
   readonly #allocations = new Allocations();
   readonly #groups: Groups;
   readonly #links: RankLinks;
+  readonly #effects: StoreEffects;
   #accepting = true;
 
   constructor(env: AgentEnv) {
@@ -52,7 +52,7 @@ export class Receiver {
     const limits = { leaseMs, tombstonesMax, tombstoneMs, holdersMax: requestsMax, retainedMax };
     const store = new Store({ pages, pageBytes, ...limits }, (step) => env.journal.store(step));
     this.#store = new StoreActor(store, env.clock, {
-      onEffect: (effect) => effects.run(effect),
+      onEffect: (effect) => this.#effects.run(effect),
       onBroken: (invariant) => env.supervisor.invariantBroken(invariant),
     });
     this.#senders = new SenderDirectory(env, {
@@ -64,12 +64,16 @@ export class Receiver {
     });
     this.#links = new RankLinks(env);
     this.#groups = new Groups(env, {
-      announcedBySender: async (holder) => this.#ingests.get(holder)?.announcedBySender(),
-      tell: (holder, verdict) => this.#ingests.get(holder)?.told(verdict),
+      askSender: (holder) => this.#ingests.get(holder)?.askSender(),
+      own: {
+        admit: (holders) => this.#ingests.admit(holders),
+        prepare: (holder) => this.#ingests.prepare(holder),
+        verdict: (holder, verdict) => this.#ingests.get(holder)?.told(verdict),
+      },
     });
     const parts = { store: this.#store, senders: this.#senders, allocations: this.#allocations };
     this.#ingests = new Ingests(env, { ...parts, groups: this.#groups, links: this.#links });
-    const effects = new StoreEffects(env, { ...parts, ingests: this.#ingests });
+    this.#effects = new StoreEffects(env, { ...parts, ingests: this.#ingests });
   }
 
   /** Rejects `arena_unavailable`, or `provider_unavailable` when no provider gives access to the arena. */
@@ -97,7 +101,7 @@ export class Receiver {
     return { grant: { id, provider, token, arenaBytes } };
   }
 
-  allocate(message: PeerRequest<'allocate'>): Promise<Body<PeerReply<'allocate'>>> {
+  async allocate(message: PeerRequest<'allocate'>): Promise<Body<PeerReply<'allocate'>>> {
     const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant, ranks } = message;
     const holder: HolderId = { request, epoch };
     const lengths = expandLengths(message.lengths);
@@ -110,19 +114,21 @@ export class Receiver {
     const ingest = known ?? this.#ingests.add(holder, { sender: sender.agent, totalChunks, timeoutMs, ranks });
     const answer = this.#allocations.add(holder, batch);
     try {
-      this.#store.execute({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths });
+      const held = ranks !== undefined;
+      this.#effects.executeFor({ type: 'allocate', holder, grant, batch, last, totalChunks, keys, lengths, held });
     } catch (error) {
       if (known === undefined) this.#ingests.discard(ingest);
       this.#allocations.refuse(holder, batch, error);
     }
-    return answer;
+    return { ...(await answer), ...this.#endOf(holder) };
   }
 
   commit(message: PeerRequest<'commit'>): Body<PeerReply<'commit'>> {
     const { request, epoch, batch, part, pages, generations } = message;
     const lengths = expandLengths(message.lengths);
-    this.#store.execute({ type: 'commit', holder: { request, epoch }, batch, part, pages, generations, lengths });
-    return {};
+    const holder = { request, epoch };
+    this.#effects.executeFor({ type: 'commit', holder, batch, part, pages, generations, lengths });
+    return this.#endOf(holder);
   }
 
   /** The answer is the recorded end. It differs from the wish when the request had already ended (P6). */
@@ -133,7 +139,7 @@ export class Receiver {
       const { attemptTimeoutMs: timeoutMs } = this.#env.options;
       const known = this.#ingests.get(holder);
       const ingest = known ?? this.#ingests.add(holder, { sender, totalChunks, timeoutMs, ranks });
-      ingest.end(end, reason);
+      ingest.abort(end, reason);
       await ingest.decided;
     }
     const { end: held = end, reason: why } = this.#store.view.tombstone(holder) ?? {};
@@ -145,30 +151,39 @@ export class Receiver {
     return {};
   }
 
-  inquire({ request, epoch }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
+  inquire({ request, epoch, batches }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
     const holder: HolderId = { request, epoch };
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) return defined({ end: recorded.end, reason: recorded.reason });
-    if (this.#ingests.get(holder) === undefined) throw unknownRequest(request);
-    return {};
+    const ingest = this.#ingests.get(holder);
+    if (ingest === undefined) throw unknownRequest(request);
+    const stateOf = (batch: number) => this.#store.view.details.batch(nameOf(holder), batch);
+    return defined({
+      batches: batches?.map((batch) => ({
+        batch,
+        state: stateOf(batch),
+        ...defined({ joinsPending: ingest.joinsPending(batch) }),
+      })),
+    });
   }
 
   report(message: PeerRequest<'report'>): Body<PeerReply<'report'>> {
     return this.#groups.report(message);
   }
 
-  verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {
-    this.#ingests.get({ request, epoch })?.told({ end, failure: reason ?? null });
+  admit({ request, epochs }: PeerRequest<'admit'>): Body<PeerReply<'admit'>> {
+    this.#ingests.admit(epochs.map((epoch) => ({ request, epoch })));
     return {};
   }
 
-  heartbeat(beat: Heartbeat): void {
-    this.#senders.heartbeat(beat);
+  prepare({ request, epoch }: PeerRequest<'prepare'>): Body<PeerReply<'prepare'>> {
+    this.#ingests.prepare({ request, epoch });
+    return {};
   }
 
-  /** The connection to NATS was lost, or is back. */
-  lineChanged(status: ControlStatus): void {
-    this.#senders.lineChanged(status);
+  verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {
+    this.#ingests.get({ request, epoch })?.told({ end, failure: reason ?? null });
+    return {};
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
@@ -195,9 +210,9 @@ export class Receiver {
   }
 
   /** Undefined when no such request is known here. */
-  cancel(message: OperationRequest<'cancel'>): { end?: End } | undefined {
+  async cancel(message: OperationRequest<'cancel'>): Promise<{ end?: End } | undefined> {
     const { request, epoch } = message;
-    const answer = this.#ingests.cancel(message) ?? this.#groups.cancel(request);
+    const answer = (await this.#ingests.cancel(message)) ?? this.#groups.cancel(request);
     // A group that this agent leads may be a newer attempt than the ends that the store remembers: it comes first.
     return answer ?? (epoch === undefined ? this.#ingests.lastEnd(request) : undefined);
   }
@@ -245,6 +260,11 @@ export class Receiver {
     return this.#ingests.idle();
   }
 
+  /** Resolves when the end of every request that is being given up is recorded and announced. */
+  decided(): Promise<void> {
+    return this.#ingests.decided();
+  }
+
   sweep(): void {
     this.#groups.sweep(this.#env.clock.now());
     if (this.#store.isShut) return;
@@ -264,7 +284,9 @@ export class Receiver {
     await this.#senders.loseAll(failure);
   }
 
+  /** Announces and answers nothing any more. */
   close(): void {
+    this.#ingests.close();
     this.#senders.close();
     this.#links.close();
     this.#allocations.close(new KvferryError('closed', `agent ${this.#env.options.agent} has stopped`));
@@ -284,6 +306,11 @@ export class Receiver {
       logger.warn({ grant }, 'drain overdue, revoking remote key');
       this.#senders.fence(grant);
     }
+  }
+
+  /** The end of a request, if it is recorded. */
+  #endOf(holder: HolderId): { end?: End } {
+    return defined({ end: this.#store.view.tombstone(holder)?.end });
   }
 
   #refuse(holder: HolderId): void {

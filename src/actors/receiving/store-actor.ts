@@ -1,14 +1,21 @@
 /**
  * The single owner of the store, and so of the arena's page table. Commands run one after the other. The effects of a
  * command are passed on in order, after those of earlier commands, even when an effect leads to the next command.
+ *
+ * No turn of the event loop is long because of one command. The store limits the work of a command, and the actor goes on with
+ * the rest in later turns. It does the same with effects: when there are many, later turns pass the rest on.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { StoreCommand, StoreEffect } from '../../store/messages.js';
 import type { Store, StoreResult } from '../../store/store.js';
 
-/** A check of all owners is followed by a pause of this many times its own duration. */
-const OWNERS_CHECK_PAUSE_FACTOR = 100;
+/** Effects that are passed on in one turn. Each of them can lead to messages, which take up to half a millisecond. */
+const EFFECTS_PER_TURN = 32;
+/** The answer to this many chunks counts as another effect. */
+const CHUNKS_PER_EFFECT = 256;
+/** Pages or keys whose owners one check looks at: about 2 ms. */
+const OWNERS_PER_CHECK = 8192;
 
 export class StoreActor {
   readonly #store: Store;
@@ -21,7 +28,9 @@ export class StoreActor {
   readonly #onBroken: (invariant: string) => void;
   #dispatching = false;
   #isShut = false;
-  #nextOwnersCheckMs = 0;
+  /** A later turn goes on: effects are left, or the store is unsettled. */
+  #goesOn = false;
+  #isUnsettled = false;
 
   /** `onBroken` receives a broken invariant, once; from then on the actor executes nothing. */
   constructor(
@@ -64,19 +73,16 @@ export class StoreActor {
   execute<C extends StoreCommand>(command: C): StoreResult<C>['reply'] {
     if (this.#isShut) throw new KvferryError('agent_fenced', 'this agent has fenced itself');
     const { reply, effects } = this.#run(command);
+    this.#isUnsettled ||= this.#store.unsettled;
     this.#effects.push(effects);
-    this.#dispatch();
+    if (!this.#goesOn) this.#dispatch();
     return reply;
   }
 
-  /** Checks the invariants: the counts every time, all owners only when the last such check was long enough ago. */
+  /** Checks the invariants: all counts, and the owners of some pages. One check after another looks at all owners. */
   check(): void {
     if (this.#isShut) return;
-    const startedMs = this.#clock.now();
-    const isDue = startedMs >= this.#nextOwnersCheckMs;
-    const broken = this.#store.checkCounts() ?? (isDue ? this.#store.checkOwners() : undefined);
-    const endedMs = this.#clock.now();
-    if (isDue) this.#nextOwnersCheckMs = endedMs + (endedMs - startedMs) * OWNERS_CHECK_PAUSE_FACTOR;
+    const broken = this.#store.checkCounts() ?? this.#store.auditOwners(OWNERS_PER_CHECK);
     if (broken !== undefined) this.#break(broken);
   }
 
@@ -100,16 +106,44 @@ export class StoreActor {
     if (this.#dispatching) return;
     this.#dispatching = true;
     try {
-      for (let effects = this.#effects[0]; effects !== undefined; effects = this.#effects[0]) {
-        while (this.#next < effects.length) {
-          this.#next += 1;
-          this.#onEffect(effects[this.#next - 1] as StoreEffect);
-        }
-        this.#next = 0;
-        this.#effects.shift();
+      for (let work = EFFECTS_PER_TURN; work > 0; ) {
+        const effect = this.#nextEffect();
+        if (effect === undefined) break;
+        work -= weightOf(effect);
+        this.#onEffect(effect);
       }
     } finally {
       this.#dispatching = false;
+      if (this.#effects.length > 0 || this.#isUnsettled) this.#goOnLater();
     }
   }
+
+  #nextEffect(): StoreEffect | undefined {
+    for (let effects = this.#effects[0]; effects !== undefined; effects = this.#effects[0]) {
+      const effect = effects[this.#next];
+      this.#next += 1;
+      if (effect !== undefined) return effect;
+      this.#next = 0;
+      this.#effects.shift();
+    }
+    return undefined;
+  }
+
+  #goOnLater(): void {
+    if (this.#goesOn) return;
+    this.#goesOn = true;
+    this.#clock.setTimeout(() => this.#goOn(), 0);
+  }
+
+  #goOn(): void {
+    this.#goesOn = false;
+    const isUnsettled = this.#isUnsettled && !this.#isShut;
+    this.#isUnsettled = false;
+    if (isUnsettled) this.execute({ type: 'settle' });
+    else this.#dispatch();
+  }
+}
+
+function weightOf(effect: StoreEffect): number {
+  return effect.type === 'allocated' ? 1 + effect.allocation.pages.length / CHUNKS_PER_EFFECT : 1;
 }

@@ -33,7 +33,11 @@ export class Supervisor {
   }
 
   /** Reports that an actor threw. Its owner ends the task. `about` goes into the log line. */
-  crashed(actor: 'request' | 'transfer' | 'ingest' | 'group' | 'peer', about: object, error: unknown): void {
+  crashed(
+    actor: 'request' | 'transfer' | 'ingest' | 'group' | 'rank' | 'peer' | 'connection' | 'line',
+    about: object,
+    error: unknown,
+  ): void {
     this.#counters.add('actors_crashed');
     this.#logger.error({ actor, ...about, err: error }, 'actor failed');
     const nowMs = this.#clock.now();

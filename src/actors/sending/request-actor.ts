@@ -2,21 +2,24 @@
 import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
+import type { Body } from '../../protocol/body.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
-import type { PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { sleep } from '../env/timers.js';
 import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { callPeer } from '../peers/peer-call.js';
-import type { ReceiverPeer } from '../peers/receiver-peer.js';
+import { callPeer, type Insistence } from '../peers/peer-call.js';
+import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
 import type { SourceMemory } from './source-memory.js';
+import { TakenParts } from './taken-parts.js';
 import { type SourceChunk, TransferActor } from './transfer-actor.js';
 
 export interface RequestTask {
@@ -50,7 +53,9 @@ const logic = owners.provide(requestMachine, {
   sendAbort: (owner, { context }) => owner.sendAbort(context),
   sendDrained: (owner, { context }) => owner.sendDrained(context),
   inquire: (owner) => owner.inquire(),
+  resolveDoubt: (owner, { context }) => owner.resolveDoubt(context),
   announce: (owner, { context }) => owner.announce(context),
+  reportUnknown: (owner) => owner.reportUnknown(),
   reportEnded: (owner, { context }) => owner.reportEnded(context),
   reportUnexpected: (owner, { event }) => owner.ignored(event.type),
 });
@@ -63,11 +68,16 @@ export class RequestActor {
   readonly #startedMs: number;
   readonly #deadlineMs: number;
   readonly #batches = new Map<number, Batch>();
+  /** What this side has done with the chunks that were handed over to the request. */
+  readonly parts = new TakenParts();
+  /** Connections of writes that may still land. */
+  readonly #undrained = new Set<Connection>();
   /** Transfers that have not ended. */
   readonly #transfers = new Map<number, TransferActor>();
   #chunks = 0;
   #lastIn = false;
   #over = false;
+  #mayBeKnown = false;
   /** When the receiver last asked for an end, on the agent's clock. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
@@ -78,8 +88,10 @@ export class RequestActor {
     this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
     const { request, peer, totalChunks, timeoutMs, ranks } = task;
-    const { inquireIntervalMs } = env.options;
-    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, timeoutMs, inquireIntervalMs };
+    const { inquireIntervalMs, tombstoneMs } = env.options;
+    const times = { timeoutMs, inquireIntervalMs, tombstoneMs };
+    const hasRanks = ranks !== undefined;
+    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, hasRanks, ...times };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
       task: { about: { request, epoch: env.epoch, peer: peer.agent, ...aboutRank(ranks) } },
@@ -136,22 +148,39 @@ export class RequestActor {
     this.#transfers.get(batch)?.joinResolved();
   }
 
+  /** The receiver has admitted a batch that waited. */
+  allocated({ batch, allocation }: PeerRequest<'allocated'>): void {
+    void this.#transfers.get(batch)?.allocated(allocation);
+  }
+
   /** Rejects `unknown_request` when the transfer of the batch has ended; otherwise as `TransferActor.handOver`. */
-  async handOver(message: PeerRequest<'handover'>): Promise<void> {
+  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
     const transfer = this.#transfers.get(message.batch);
     if (transfer === undefined) throw unknownRequest(this.task.request);
-    await transfer.handOver(message);
+    return transfer.handOver(message);
+  }
+
+  /** Whether a message about the request was sent, so that the receiver may know it. */
+  get mayBeKnown(): boolean {
+    return this.#mayBeKnown;
+  }
+
+  /** From now on this side announces nothing. */
+  mute(): void {
+    this.#over = true;
+    this.#actor.stop();
   }
 
   /**
    * Before it announces an end, the receiver asks for the end that this side has announced. Undefined when there is none:
-   * then the receiver announces. Its question shows that it lives.
+   * this side agrees to the end that the receiver announces. Its question shows that it lives.
    */
   confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
     this.#askedMs = this.#env.clock.now();
     this.task.peer.liveness.heard();
+    tell(this.#actor, { type: 'confirm.agreed' });
     return undefined;
   }
 
@@ -177,17 +206,31 @@ export class RequestActor {
     const { request, peer, memory, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const task = { request, totalChunks, ranks, peer, memory, deadlineMs: this.#deadlineMs, ...batch };
+    const task = {
+      request,
+      totalChunks,
+      ranks,
+      peer,
+      memory,
+      parts: this.parts,
+      deadlineMs: this.#deadlineMs,
+      ...batch,
+    };
     const transfer = new TransferActor(this.#env, task, {
       committed: (which) => {
         this.#transfers.delete(which);
         tell(this.#actor, { type: 'transfer.committed', batch: which });
       },
-      aborted: (which, failure, drained) => {
+      aborted: (which, failure, { undrained, unanswered }) => {
         this.#transfers.delete(which);
-        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained });
+        if (undrained !== undefined) this.#undrained.add(undrained);
+        const drained = undrained === undefined;
+        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained, unanswered });
       },
-      ended: (error) => this.receiverReported(error.end as End, toFailure(error)),
+      mentioned: () => {
+        this.#mayBeKnown = true;
+      },
+      ended: (end, failure) => this.receiverReported(end, failure),
     });
     this.#transfers.set(number, transfer);
   }
@@ -200,35 +243,51 @@ export class RequestActor {
     for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
   }
 
-  async sendAbort({ wish, request, totalChunks }: RequestContext): Promise<void> {
+  async sendAbort({ wish, request }: RequestContext): Promise<void> {
     const { peer } = this.task;
-    const { epoch, options } = this.#env;
-    // Without a connection the receiver has never received anything about the request.
-    if (!peer.wasConnected || peer.isGone || wish === null) {
+    if (!this.#mayBeKnown || peer.isProvenDead) {
+      tell(this.#actor, { type: 'end.certain' });
+      return;
+    }
+    if (peer.isGone) {
       tell(this.#actor, { type: 'abort.unreachable' });
       return;
     }
-    const { end, failure } = wish;
-    const { ranks } = this.task;
-    const body = { agent: options.agent, request, epoch, totalChunks, end, reason: failure, ranks };
     try {
-      const reply = await callPeer(this.#env, peer, 'abort', () => body, this.#untilGone());
-      tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+      await this.#abort(wish, this.#untilGone());
     } catch (error) {
       this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
-      tell(this.#actor, { type: 'abort.unreachable' });
+      tell(this.#actor, { type: peer.isProvenDead ? 'end.certain' : 'abort.unreachable' });
+    }
+  }
+
+  async resolveDoubt({ wish, request }: RequestContext): Promise<void> {
+    const { clock, living, logger, options } = this.#env;
+    const { attemptTimeoutMs, inquireIntervalMs } = options;
+    while (!this.#over && this.#actor.getSnapshot().matches({ aborting: 'doubting' })) {
+      await sleep(clock, inquireIntervalMs);
+      try {
+        const answer = await living.ask(this.task.peer, attemptTimeoutMs);
+        if (answer === 'silent') continue;
+        if (answer === 'alive')
+          await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
+        else tell(this.#actor, { type: 'end.certain' });
+      } catch (error) {
+        logger.debug({ request, code: toFailure(error).code }, 'the end at the receiver is not known yet');
+      }
     }
   }
 
   /**
    * Lets the receiver free its quarantined pages. When no write can land any more, the sender reports that. Otherwise it
-   * gives the connection up, and the receiver revokes the remote key when the sender connects again.
+   * gives up the connections of the writes that may, unless newer ones have replaced them. The receiver revokes their remote
+   * keys when the sender connects again.
    */
   async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
     const { peer } = this.task;
     if (!peer.wasConnected || peer.isGone) return;
     if (!drained) {
-      peer.breakConnection();
+      for (const connection of this.#undrained) peer.broken(connection);
       return;
     }
     if (end === 'ready') return;
@@ -243,11 +302,15 @@ export class RequestActor {
   async inquire(): Promise<void> {
     const { request, peer } = this.task;
     const { epoch } = this.#env;
-    if (!peer.wasConnected) return;
+    const waiting = [...this.#transfers].filter(([, transfer]) => transfer.isWaiting).map(([batch]) => batch);
+    if (!this.#mayBeKnown || (waiting.length === 0 && !this.#lastIn)) return;
+    const batches = waiting.length === 0 ? undefined : waiting;
     try {
       const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
-      const reply = await callPeer(this.#env, peer, 'inquire', () => ({ request, epoch }), options);
+      const body = defined({ request, epoch, batches });
+      const reply = await callPeer(this.#env, peer, 'inquire', () => body, options);
       if (reply.end !== undefined) this.receiverReported(reply.end, reply.reason ?? null);
+      for (const row of reply.batches ?? []) this.#transfers.get(row.batch)?.learned(row);
     } catch (error) {
       const failure = toFailure(error);
       // Until every batch is committed, `allocate` may still be on its way to the receiver.
@@ -265,6 +328,12 @@ export class RequestActor {
     if (!receiverAnnounces) this.#listener.announce(this, end ?? 'failed', failure);
   }
 
+  reportUnknown(): void {
+    const { request, peer } = this.task;
+    this.#env.counters.add('ends_unknown');
+    this.#env.logger.error({ request, peer: peer.agent }, 'the end that the receiver may have announced is not known');
+  }
+
   reportEnded({ end, failure }: RequestContext): void {
     this.#over = true;
     this.#listener.ended(this, end ?? 'failed', failure);
@@ -275,6 +344,16 @@ export class RequestActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  /** Asks the receiver to end the request as `wish` says, and passes on the end that it has recorded. */
+  async #abort(wish: RequestContext['wish'], insistence: Insistence): Promise<void> {
+    const { request, peer, totalChunks, ranks } = this.task;
+    const { epoch, options } = this.#env;
+    if (wish === null) throw new Error(`request ${request} is given up without a reason`);
+    const body = { agent: options.agent, request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };
+    const reply = await callPeer(this.#env, peer, 'abort', () => body, insistence);
+    tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+  }
 
   /**
    * The sender repeats what the receiver must learn until the receiver answers or is lost. The receiver's heartbeats decide

@@ -1,5 +1,4 @@
 /** The sending side of an agent: takes `put` from engines and owns the requests that result. */
-import type { ControlStatus } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -7,7 +6,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
-import type { Heartbeat, PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -20,6 +19,7 @@ import { RankLinks } from '../ranks/rank-links.js';
 import { checkPut } from './check-put.js';
 import { RequestActor } from './request-actor.js';
 import { SourceMemory } from './source-memory.js';
+import type { TakenParts } from './taken-parts.js';
 
 export class Sender {
   readonly memory: SourceMemory;
@@ -29,6 +29,10 @@ export class Sender {
   readonly #tombstones: Tombstones;
   /** Reports of the ends of single ranks to the agent that leads the ranks. */
   readonly #links: RankLinks;
+  /** Requests whose rank 0 reports to its lead, and has agreed to the end that the lead announces. */
+  readonly #agreed = new Set<string>();
+  /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
+  readonly #parts = new Map<string, TakenParts>();
   #accepting = true;
   #onIdle: (() => void) | undefined;
 
@@ -79,6 +83,11 @@ export class Sender {
 
   // --- messages from agents -----------------------------------------------------------------------------------------
 
+  allocated(notice: PeerRequest<'allocated'>): Body<PeerReply<'allocated'>> {
+    this.#requests.get(notice.request)?.allocated(notice);
+    return {};
+  }
+
   joined({ request, batch }: PeerRequest<'joined'>): Body<PeerReply<'joined'>> {
     this.#requests.get(request)?.joinResolved(batch);
     return {};
@@ -89,9 +98,12 @@ export class Sender {
     return {};
   }
 
-  /** The end that this agent itself has announced; without `end` when the receiver must announce it. */
+  /** The end that this agent itself has announced. Without `end` it agrees to the end that the receiver announces. */
   confirm({ request }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
-    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) return {};
+    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) {
+      this.#agreed.add(request);
+      return {};
+    }
     const actor = this.#requests.get(request);
     const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
     if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
@@ -100,23 +112,15 @@ export class Sender {
   }
 
   async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
-    const { request } = message;
+    const { request, batch, part } = message;
     const actor = this.#requests.get(request);
+    const answer = (actor?.parts ?? this.#parts.get(request))?.answer(batch, part);
+    if (answer !== undefined) return answer;
     if (actor === undefined) {
       const ended = this.#tombstones.get({ request, epoch: this.#env.epoch });
       throw ended === undefined ? unknownRequest(request) : new RequestEndedError(request, ended.end, ended.reason);
     }
-    await actor.handOver(message);
-    return {};
-  }
-
-  heartbeat(beat: Heartbeat): void {
-    this.#receivers.heartbeat(beat);
-  }
-
-  /** The connection to NATS was lost, or is back. */
-  lineChanged(status: ControlStatus): void {
-    this.#receivers.lineChanged(status);
+    return actor.handOver(message);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -140,10 +144,19 @@ export class Sender {
 
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
+    for (const request of this.#parts.keys()) {
+      if (this.#tombstones.get({ request, epoch: this.#env.epoch }) === undefined) this.#parts.delete(request);
+    }
+  }
+
+  /** From now on this agent announces no end. */
+  mute(): void {
+    this.#links.close();
+    for (const request of this.#requests.values()) request.mute();
   }
 
   async close(): Promise<void> {
-    this.#links.close();
+    this.mute();
     await this.#receivers.close();
   }
 
@@ -208,6 +221,7 @@ export class Sender {
     const name = request.task.request;
     this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
+    if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#env.counters.add(`requests_sent_${end}`);
     const { chunks } = request.soFar;
     const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };
@@ -220,8 +234,8 @@ export class Sender {
    * over several ranks is announced by the agent that leads them, and, when that agent is lost, by the sender of rank 0.
    */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { ranks, peer } = request.task;
-    if (ranks !== undefined && (ranks.rank > 0 || !peer.wasConnected)) this.#reportRank(request, ranks, end, reason);
+    const { ranks } = request.task;
+    if (ranks !== undefined && (ranks.rank > 0 || !request.mayBeKnown)) this.#reportRank(request, ranks, end, reason);
     else this.#publish(request, end, reason);
   }
 
@@ -248,12 +262,16 @@ export class Sender {
     const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
     const link = this.#links.open(task, {
       counts: () => ({ chunks: soFar.chunks, deduplicated: 0, joined: 0, bytes: 0 }),
-      verdict: () => undefined,
+      turn: () => undefined,
+      verdict: () => {
+        this.#agreed.delete(name);
+      },
       lost: () => {
-        if (ranks.rank === 0) this.#publish(request, end, reason);
+        if (this.#agreed.delete(name)) this.#env.counters.add('ends_unknown');
+        else if (ranks.rank === 0) this.#publish(request, 'failed', reason);
       },
     });
-    link.say(end === 'ready' ? 'failed' : end, reason ?? undefined);
+    link.say(end === 'ready' ? 'failed' : end, reason);
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {

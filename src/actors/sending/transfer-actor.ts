@@ -3,19 +3,24 @@ import { type Actor, createActor } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
 import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
+import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import { subjects } from '../../protocol/subjects.js';
+import { type End, subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { publishEvent } from '../env/publish-event.js';
-import { callPeer } from '../peers/peer-call.js';
+import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { SourceMemory, SourcePlace } from './source-memory.js';
+import type { TakenParts } from './taken-parts.js';
+
+type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
+type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
 
 /** One chunk of the batch, and the place of its bytes at the sender. */
 export interface SourceChunk extends SourcePlace {
@@ -31,15 +36,26 @@ export interface TransferTask {
   readonly chunks: readonly SourceChunk[];
   readonly peer: ReceiverPeer;
   readonly memory: SourceMemory;
+  /** What this side has done with the chunks that were handed over to the request. */
+  readonly parts: TakenParts;
   /** When the request expires, on the agent's clock. */
   readonly deadlineMs: number;
 }
 
+export interface AbortedTransfer {
+  /** The connection of a write that may still land. Undefined when every write has ended. */
+  readonly undrained: Connection | undefined;
+  /** An `allocate` or `commit` of the transfer has no answer, so it may complete the request later. */
+  readonly unanswered: boolean;
+}
+
 export interface TransferListener {
   committed(batch: number): void;
-  aborted(batch: number, failure: Failure, drained: boolean): void;
-  /** The receiver answered that the request has already ended; `error.end` is that end. */
-  ended(error: ReplyError): void;
+  aborted(batch: number, failure: Failure, outcome: AbortedTransfer): void;
+  /** A message about the request is sent: from now on the receiver may know it. */
+  mentioned(): void;
+  /** The receiver answered that the request has ended. */
+  ended(end: End, failure: Failure | null): void;
 }
 
 /**
@@ -68,6 +84,10 @@ export class TransferActor {
   /** By part: the connection under whose remote key the receiver allocated the pages. */
   readonly #connections = new Map<number, Connection>();
   #write: FabricWrite | undefined;
+  /** The connection of the latest write. */
+  #writesBy: Connection | undefined;
+  /** The last `allocate` or `commit` has no answer. */
+  #unanswered = false;
   /** Chunks that the fabric may be reading. */
   #reading: ReadonlySet<number> = new Set();
 
@@ -106,28 +126,53 @@ export class TransferActor {
     tell(this.#actor, { type: 'join.resolved' });
   }
 
+  /** Whether the transfer waits for pages, or for the bytes of other requests. */
+  get isWaiting(): boolean {
+    return this.#isIn('queued') || this.#isIn('joining');
+  }
+
+  /** The receiver has answered how far a batch that waits is. It replaces a notice that was lost. */
+  learned({ state, joinsPending }: BatchState): void {
+    if (this.#isIn('queued') && state !== 'queued') tell(this.#actor, { type: 'allocate.again' });
+    else if (this.#isIn('joining') && joinsPending === 0) this.joinResolved();
+  }
+
+  /** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
+  async allocated({ grant, ...allocation }: Allocated): Promise<void> {
+    const { peer, deadlineMs } = this.#task;
+    this.#unanswered = false;
+    try {
+      const connection = allocation.pages.length === 0 ? undefined : await peer.connected(deadlineMs);
+      if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
+      if (connection !== undefined) {
+        if (connection.grant !== grant) throw staleGrant(grant, connection);
+        this.#connections.set(0, connection);
+      }
+      tell(this.#actor, { type: 'allocate.replied', allocation });
+    } catch (error) {
+      tell(this.#actor, { type: 'allocate.failed', failure: toFailure(error) });
+    }
+  }
+
   /**
    * Takes over chunks whose writer is lost. Idempotent. Rejects `stale_grant` when the pages belong to another remote key
    * than that of the present connection, and `request_active` when the transfer is being given up.
    */
-  async handOver({ part, grant, positions, pages, generations }: PeerRequest<'handover'>): Promise<void> {
-    const { peer, deadlineMs, request, batch } = this.#task;
-    if (this.#connections.has(part)) return;
+  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
+    const { part, grant, positions, pages, generations } = message;
+    const { peer, deadlineMs, request, batch, parts } = this.#task;
     if (pages.length !== positions.length || generations.length !== positions.length) {
       throw invalidField('pages', 'pages and generations must have the same length as positions');
     }
     const connection = await peer.connected(deadlineMs);
-    if (connection.grant !== grant) {
-      throw new KvferryError(
-        'stale_grant',
-        `grant ${grant} differs from that of the connection (${connection.grant})`,
-        { field: 'grant' },
-      );
-    }
+    const repeated = parts.answer(batch, part);
+    if (repeated !== undefined) return repeated;
+    if (connection.grant !== grant) throw parts.refuse(batch, part, staleGrant(grant, connection));
     if (!this.#isTaking()) {
-      throw new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
+      const refusal = new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
+      throw parts.refuse(batch, part, refusal);
     }
-    if (this.#connections.has(part)) return;
+    parts.take(batch, part);
     this.#connections.set(part, connection);
     this.#env.counters.add('chunks_taken_over', positions.length);
     this.#env.logger.info({ request, batch, part, chunks: positions.length }, 'joined chunks taken over');
@@ -137,26 +182,27 @@ export class TransferActor {
       generation: generations[index] as number,
     }));
     tell(this.#actor, { type: 'join.handed-over', part: { part, placements } });
+    return { state: 'taken' };
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async sendAllocate(): Promise<void> {
     const { peer, deadlineMs } = this.#task;
+    let connection: Connection | undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const connection = await peer.connected(deadlineMs);
+        connection = await peer.connected(deadlineMs);
         // The transfer was cancelled in between. The receiver does not know the batch, and must not get it any more.
         if (!this.#isIn('allocating')) return;
-        this.#connections.set(0, connection);
-        const { pages, generations, alreadySent, joined } = await this.#allocate(connection);
-        tell(this.#actor, { type: 'allocate.replied', allocation: { pages, generations, alreadySent, joined } });
+        const { allocation, end } = await this.#allocate(connection);
+        if (allocation === undefined) tell(this.#actor, { type: 'allocate.queued' });
+        else await this.allocated(allocation);
+        if (end !== undefined) this.#listener.ended(end, null);
         return;
       } catch (error) {
         if (this.#hasEnded(error) || !this.#isIn('allocating')) return;
         const failure = toFailure(error);
-        if (failure.code === 'receiver_lost') peer.liveness.left(failure);
-        const connection = this.#connections.get(0);
         if (failure.code !== 'stale_grant' || connection === undefined || attempt >= ALLOCATE_ATTEMPTS_MAX) {
           tell(this.#actor, { type: 'allocate.failed', failure });
           return;
@@ -168,11 +214,12 @@ export class TransferActor {
 
   async startWrite({ part, placements }: TransferPart): Promise<void> {
     const connection = this.#connections.get(part) as Connection;
-    const { request, batch, chunks, peer } = this.#task;
+    const { request, batch, chunks, peer, parts } = this.#task;
     const items: WriteItem[] = placements.map(({ position, page }) => {
       const { segment, offset, length } = chunks[position] as SourceChunk;
       return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
     });
+    this.#writesBy = connection;
     this.#write = connection.fabric.write(items);
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
@@ -181,7 +228,9 @@ export class TransferActor {
     const { provider } = connection.fabric;
     const about = { request, epoch: this.#env.epoch, batch };
     this.#env.tracer?.wrote(about, { provider, chunks: items.length, bytes: outcome.bytes });
-    if (outcome.status === 'delivered') {
+    const isWritten = outcome.status === 'delivered';
+    parts.ended(batch, part, isWritten ? { state: 'written' } : { state: 'failed', drained: outcome.drained });
+    if (isWritten) {
       tell(this.#actor, { type: 'write.delivered' });
       return;
     }
@@ -207,13 +256,12 @@ export class TransferActor {
       lengths: compressLengths(placements.map(({ position }) => (chunks[position] as SourceChunk).length)),
     };
     try {
-      await callPeer(this.#env, peer, 'commit', () => body, { deadlineMs, isLost: () => peer.isLost });
+      const { end } = await this.#ask('commit', () => body, { deadlineMs, isLost: () => peer.isLost });
       tell(this.#actor, { type: 'commit.accepted' });
+      if (end !== undefined) this.#listener.ended(end, null);
     } catch (error) {
       if (this.#hasEnded(error)) return;
-      const failure = toFailure(error);
-      if (failure.code === 'receiver_lost') peer.liveness.left(failure);
-      tell(this.#actor, { type: 'commit.failed', failure });
+      tell(this.#actor, { type: 'commit.failed', failure: toFailure(error) });
     }
   }
 
@@ -230,7 +278,10 @@ export class TransferActor {
 
   reportAborted(failure: Failure | null, drained: boolean): void {
     const reason = failure ?? { code: 'internal', message: 'a transfer was aborted without a reason' };
-    this.#listener.aborted(this.#task.batch, reason, drained);
+    this.#listener.aborted(this.#task.batch, reason, {
+      undrained: drained ? undefined : this.#writesBy,
+      unanswered: this.#unanswered,
+    });
   }
 
   ignored(event: string): void {
@@ -264,26 +315,50 @@ export class TransferActor {
       keys: chunks.map((chunk) => chunk.key),
       lengths: compressLengths(chunks.map((chunk) => chunk.length)),
     };
-    return callPeer(this.#env, peer, 'allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
+    return this.#ask('allocate', (timeoutMs) => ({ ...body, timeoutMs }), {
       deadlineMs,
       isLost: () => peer.isLost || !this.#isIn('allocating'),
     });
   }
 
-  #isIn(state: 'allocating'): boolean {
+  /** Sends a message that may complete the request. Until it is answered, the receiver may announce `ready` (P12). */
+  async #ask<O extends 'allocate' | 'commit'>(
+    operation: O,
+    body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
+    insistence: Insistence,
+  ): Promise<PeerReply<O>> {
+    let copies = 0;
+    const counted = (timeLeftMs: number) => {
+      copies += 1;
+      this.#unanswered = true;
+      this.#listener.mentioned();
+      return body(timeLeftMs);
+    };
+    try {
+      const reply = await callPeer(this.#env, this.#task.peer, operation, counted, insistence);
+      this.#unanswered = false;
+      return reply;
+    } catch (error) {
+      // The refusal of one copy says nothing about another copy that may still arrive.
+      if (error instanceof ReplyError && copies === 1) this.#unanswered = false;
+      throw error;
+    }
+  }
+
+  #isIn(state: 'allocating' | 'queued' | 'joining'): boolean {
     return this.#actor.getSnapshot().matches(state);
   }
 
   /** Whether the transfer would still write chunks that are handed over to it. */
   #isTaking(): boolean {
-    const taking = ['allocating', 'writing', 'committing', 'joining'] as const;
+    const taking = ['allocating', 'queued', 'writing', 'committing', 'joining'] as const;
     return taking.some((state) => this.#actor.getSnapshot().matches(state));
   }
 
   /** Whether the receiver answered that the request has ended. That end counts, not the failure of this message. */
   #hasEnded(error: unknown): boolean {
     if (!(error instanceof ReplyError) || error.code !== 'request_ended' || error.end === undefined) return false;
-    this.#listener.ended(error);
+    this.#listener.ended(error.end, toFailure(error));
     return true;
   }
 
@@ -294,8 +369,13 @@ export class TransferActor {
     this.#write?.stop();
     this.releaseSource(this.#actor.getSnapshot().context.held);
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });
-    this.#listener.aborted(batch, toFailure(reason), this.#write === undefined);
+    this.#listener.aborted(batch, toFailure(reason), { undrained: this.#writesBy, unanswered: true });
   }
+}
+
+function staleGrant(grant: string, connection: Connection): KvferryError {
+  const message = `grant ${grant} differs from that of the connection (${connection.grant})`;
+  return new KvferryError('stale_grant', message, { field: 'grant' });
 }
 
 function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {

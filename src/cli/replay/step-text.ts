@@ -91,6 +91,8 @@ export function outputText(output: Output): string {
     case 'subscribe':
     case 'unsubscribe':
       return `${output.out} ${output.subject}`;
+    case 'reconnect':
+      return 'open another connection to NATS';
     case 'ask':
       return `ask ${output.question} ${output.call} ${JSON.stringify(output.with)}${failed}`;
     case 'write.stop':

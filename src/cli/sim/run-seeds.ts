@@ -1,6 +1,7 @@
 /** Runs many seeds on several threads and sums up their results. */
 import { Worker } from 'node:worker_threads';
 import type { End } from '../../protocol/subjects.js';
+import { pairsOf } from './pairs.js';
 import { NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
 
 export interface SeedsReport {
@@ -9,6 +10,10 @@ export interface SeedsReport {
   readonly steps: number;
   /** Number of faults, by kind. */
   readonly faults: Readonly<Record<string, number>>;
+  /** For each pair of kinds, the number of seeds in which both struck. */
+  readonly pairs: Readonly<Record<string, number>>;
+  /** The pair that met least often, and how often. */
+  readonly rarestPair: { readonly pair: string; readonly seeds: number } | null;
   /** Accepted requests. */
   readonly requests: number;
   readonly terminal: Readonly<Record<End, number>>;
@@ -71,6 +76,8 @@ function summarise(reports: readonly SeedReport[], seconds: number): SeedsReport
     for (const [kind, count] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + count;
     for (const [end, count] of Object.entries(result.terminal)) terminal[end as End] += count;
   }
+  const pairs = pairsOf(reports.map(({ result }) => Object.keys(result.faults)));
+  const [rarest] = Object.entries(pairs).sort(([, one], [, other]) => one - other);
   const failing = reports
     .flatMap(({ seed, result: { violation } }) => (violation === undefined ? [] : { seed, ...violation }))
     .sort((one, other) => one.seed - other.seed);
@@ -78,6 +85,8 @@ function summarise(reports: readonly SeedReport[], seconds: number): SeedsReport
     seeds: reports.length,
     steps: sum(({ result }) => result.steps),
     faults: Object.fromEntries(Object.entries(faults).sort(([one], [other]) => (one < other ? -1 : 1))),
+    pairs,
+    rarestPair: rarest === undefined ? null : { pair: rarest[0], seeds: rarest[1] },
     requests: sum(({ result }) => result.requests),
     terminal,
     pagesRead: sum(({ result }) => result.pagesRead),

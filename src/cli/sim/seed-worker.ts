@@ -1,7 +1,7 @@
 /** A thread that runs seeds one after the other until none is left. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { scenarioOf } from '../../proof/simulation/world/draw-scenario.js';
 import { runScenario } from '../../proof/simulation/world/run-scenario.js';
-import { scenarioOf } from '../../proof/simulation/world/scenario.js';
 import { shrink } from '../../proof/simulation/world/shrink.js';
 import { FAILED, NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
 

@@ -82,6 +82,14 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     label: 'side',
     values: fromEach(['sender', 'receiver'], (side) => `${side}s_lost`),
   },
+  kvferry_line_losses_total: {
+    help: 'Times in which the heartbeats of this agent did not come back from NATS.',
+    count: 'line_losses',
+  },
+  kvferry_twins_noticed_total: {
+    help: 'Other processes that ran under the name of this agent.',
+    count: 'twins_noticed',
+  },
   kvferry_provider_fallbacks_total: {
     help: 'Connections for which a preferred provider was passed over.',
     count: 'provider_fallbacks',
@@ -100,8 +108,12 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     count: 'peer_calls_repeated',
   },
   kvferry_ends_confirmed_total: {
-    help: 'Ends that this agent confirmed with the sender before it announced them, because it had been absent.',
+    help: 'Ends to which this agent asked the sender to agree before it announced them.',
     count: 'ends_confirmed',
+  },
+  kvferry_ends_unknown_total: {
+    help: 'Requests of which this agent never learned how the receiver ended them. This agent announced no end.',
+    count: 'ends_unknown',
   },
   kvferry_events_lost_total: {
     help: 'Events that could not be published.',

@@ -122,6 +122,8 @@ export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('respond'), message: z.number(), body: z.string(), error: portError.optional() }),
   z.object({ out: z.literal('subscribe'), subject: z.string() }),
   z.object({ out: z.literal('unsubscribe'), subject: z.string() }),
+  /** The agent gives up its connection to NATS for another one. */
+  z.object({ out: z.literal('reconnect') }),
   /** With an error, the call threw it and gets no answer. */
   z.object({
     out: z.literal('ask'),

@@ -75,6 +75,11 @@ export class RecordingControl extends ForwardingControl {
     this.#listeners.push(listener);
   }
 
+  override reconnect(): void {
+    this.#recorder.note({ out: 'reconnect' });
+    super.reconnect();
+  }
+
   override flush(): Promise<void> {
     return this.#recorder.ask('flush', {}, { begin: () => super.flush() });
   }

@@ -62,6 +62,7 @@ function headingOf(output: Output): string {
     case 'timer.set':
     case 'timer.clear':
     case 'write.stop':
+    case 'reconnect':
     case 'reach':
       return output.out;
   }

@@ -55,6 +55,10 @@ export class ReplayControl implements ControlPort {
     this.#listeners.push(listener);
   }
 
+  reconnect(): void {
+    this.#turn.note({ out: 'reconnect' });
+  }
+
   async flush(): Promise<void> {
     return this.#questions.ask('flush', {}).answer;
   }

@@ -1,6 +1,7 @@
 /**
  * NATS in memory: one network, any number of participants, time from the injected clock. `fate` decides what happens to
- * each message, so a test can lose, repeat or delay exactly the messages it chooses.
+ * each message, so a test can lose, repeat or delay exactly the messages it chooses. As in NATS, a participant that is not
+ * connected is not subscribed: a request to it is answered `no_responders` at once.
  */
 import type { ClockPort } from '../../ports/clock.js';
 import type {
@@ -25,6 +26,8 @@ export interface Envelope extends Letter {
   readonly from: string;
   readonly to: string;
   readonly kind: 'message' | 'reply';
+  /** Of a reply: the body of the request. */
+  readonly question?: string;
 }
 
 /** How often a message is delivered (0: lost), and after which delay. */
@@ -47,6 +50,12 @@ export class MemoryControlNetwork {
   fate: (envelope: Envelope) => Fate = () => delivered;
   /** Bytes of the largest message, as `max_payload` of NATS. */
   messageBytesMax = MESSAGE_BYTES_MAX;
+  /** Whether the server of `from` knows what `to` subscribes to. False while the route between their servers is down. */
+  interest: (from: string, to: string) => boolean = () => true;
+  /** Calls `pass` when the server of a participant moves messages: now, or after it has stood still. */
+  gate: (participant: string, pass: () => void) => void = (_, pass) => pass();
+  /** Called when the process of `to` reads a message or a reply. */
+  read: (envelope: Envelope) => void = () => undefined;
   readonly #subscribers = new Set<Subscriber>();
 
   constructor(clock: ClockPort) {
@@ -76,23 +85,42 @@ export class MemoryControlNetwork {
     const { subject, body } = letter;
     const headers = sendableHeaders(letter.headers, this.messageBytesMax - Buffer.byteLength(body));
     const tokens = subject.split('.');
-    const listeners = [...this.#subscribers].filter((subscriber) => matches(subscriber.pattern, tokens));
+    const listeners = [...this.#subscribers].filter(
+      ({ owner, pattern }) => owner.isConnected && this.interest(from, owner.name) && matches(pattern, tokens),
+    );
     for (const { owner, handler } of listeners) {
-      this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, () => {
-        if (!owner.isConnected) return;
-        const answer = (text: string) => {
-          this.checkSize(subject, text);
-          respond(owner.name, text);
-        };
-        owner.arrive(() => handler({ subject, body, headers, respond: answer }));
-      });
+      const answer = (text: string) => {
+        this.checkSize(subject, text);
+        respond(owner.name, text);
+      };
+      this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, owner, () =>
+        handler({ subject, body, headers, respond: answer }),
+      );
     }
     return listeners.length;
   }
 
-  deliver(envelope: Envelope, arrive: () => void): void {
+  /** Brings a message or a reply to the process of `to`, which reads it. */
+  deliver(envelope: Envelope, to: MemoryControl, read: () => void): void {
     const { copies, delayMs } = this.fate(envelope);
-    for (let copy = 0; copy < copies; copy += 1) this.clock.setTimeout(arrive, delayMs);
+    const arrive = () => {
+      if (!to.isConnected) return;
+      to.arrive(() => {
+        this.read(envelope);
+        read();
+      });
+    };
+    for (let copy = 0; copy < copies; copy += 1) {
+      this.clock.setTimeout(() => this.gate(envelope.to, arrive), delayMs);
+    }
+  }
+
+  /** Brings the answer of `from` to the participant that asked. It is lost if no route leads there. */
+  reply(from: string, to: MemoryControl, { subject, body }: Letter, answer: string, read: () => void): void {
+    if (!this.interest(from, to.name)) return;
+    this.gate(from, () =>
+      this.deliver({ from, to: to.name, subject, body: answer, kind: 'reply', question: body }, to, read),
+    );
   }
 }
 
@@ -104,6 +132,8 @@ export class MemoryControl implements ControlPort {
   /** Rejects each open request when the port is closed. */
   readonly #waiting = new Set<(error: KvferryError) => void>();
   #state: 'connected' | 'disconnected' | 'closed' = 'connected';
+  /** Number of messages that the process has read. */
+  reads = 0;
   /** Arrivals while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
 
@@ -136,13 +166,17 @@ export class MemoryControl implements ControlPort {
   resume(): void {
     const unread = this.#unread ?? [];
     this.#unread = undefined;
-    for (const read of unread) read();
+    for (const read of unread) this.arrive(read);
   }
 
   /** Used by the network: the process reads an arrival, now or when it continues. */
   arrive(read: () => void): void {
-    if (this.#unread === undefined) read();
-    else this.#unread.push(read);
+    if (this.#unread !== undefined) {
+      this.#unread.push(read);
+      return;
+    }
+    this.reads += 1;
+    read();
   }
 
   request(subject: string, body: string, { timeoutMs, headers }: RequestOptions): Promise<string> {
@@ -164,12 +198,13 @@ export class MemoryControl implements ControlPort {
         timeoutMs,
       );
       this.#waiting.add(refuse);
-      const listeners = this.#network.send(this.name, { subject, body, headers }, (from, answer) => {
-        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () => {
-          if (this.isConnected) this.arrive(() => finish(() => resolve(answer)));
-        });
+      const letter = { subject, body, headers };
+      this.#network.gate(this.name, () => {
+        const listeners = this.#network.send(this.name, letter, (from, answer) =>
+          this.#network.reply(from, this, letter, answer, () => finish(() => resolve(answer))),
+        );
+        if (listeners === 0) refuse(new KvferryError('no_responders', `no subscriber on ${subject}`));
       });
-      if (listeners === 0) refuse(new KvferryError('no_responders', `no subscriber on ${subject}`));
     });
   }
 
@@ -178,19 +213,21 @@ export class MemoryControl implements ControlPort {
       this.#check(subject, body);
       if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
       const answers: string[] = [];
-      const listeners = this.#network.send(this.name, { subject, body }, (from, answer) => {
-        this.#network.deliver({ from, to: this.name, subject, body: answer, kind: 'reply' }, () =>
-          answers.push(answer),
+      const letter = { subject, body };
+      this.#network.gate(this.name, () => {
+        const listeners = this.#network.send(this.name, letter, (from, answer) =>
+          this.#network.reply(from, this, letter, answer, () => answers.push(answer)),
         );
+        if (listeners === 0) resolve(answers);
+        else this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
       });
-      if (listeners === 0) resolve(answers);
-      else this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);
     });
   }
 
   publish(subject: string, body: string, headers?: MessageHeaders): void {
     this.#check(subject, body);
-    if (this.isConnected) this.#network.send(this.name, { subject, body, headers }, () => undefined);
+    if (!this.isConnected) return;
+    this.#network.gate(this.name, () => this.#network.send(this.name, { subject, body, headers }, () => undefined));
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
@@ -207,6 +244,10 @@ export class MemoryControl implements ControlPort {
 
   onStatus(listener: (status: ControlStatus) => void): void {
     this.#listeners.push(listener);
+  }
+
+  reconnect(): void {
+    // The network has no connections that can be replaced.
   }
 
   async flush(): Promise<void> {

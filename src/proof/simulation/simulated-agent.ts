@@ -56,6 +56,11 @@ export class SimulatedAgent {
     return this.agent.epoch;
   }
 
+  /** Grows with everything that happens in the process. */
+  get activity(): number {
+    return this.#clock.fired + this.control.reads + this.#fabric.events;
+  }
+
   get isStopped(): boolean {
     return this.#isStopped;
   }
@@ -73,7 +78,18 @@ export class SimulatedAgent {
     for (const port of [this.#clock, this.control, this.#fabric]) port.stop();
   }
 
-  /** Continues the process as SIGCONT does: first its timers run, then it reads arrivals from the network. */
+  /** Stops the process as a pause of its machine does: its clock stands still too. */
+  pause(): void {
+    this.stop();
+    this.#clock.pause();
+  }
+
+  /** Moves its clock forward at once. */
+  stepClock(ms: number): void {
+    this.#clock.step(ms);
+  }
+
+  /** Continues the process: first its timers run, then it reads arrivals from the network. */
   resume(): void {
     this.#isStopped = false;
     for (const port of [this.#clock, this.control, this.#fabric]) port.resume();

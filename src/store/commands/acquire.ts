@@ -11,10 +11,9 @@ import type { StoreState } from '../state.js';
 const PLACE_BYTES = 48;
 
 export function acquire(state: StoreState, command: CommandOf<'acquire'>): ReplyOf<'acquire'> {
-  const { holder: id, keys, from = 0 } = command;
+  const { holder: id, keys } = command;
   const known = readerNamed(state, command);
-  const all = keys ?? [...(known?.leases.keys() ?? [])];
-  const wanted = answered(all, command);
+  const { keys: wanted, next } = answered(keys ?? known?.leases.keys() ?? [], command);
   const found: AcquiredPage[] = [];
   const missing: string[] = [];
   const holder = known ?? state.addHolder(id, 'reader', 0);
@@ -28,25 +27,34 @@ export function acquire(state: StoreState, command: CommandOf<'acquire'>): Reply
       missing.push(key);
     }
   }
-  holder.expiresAtMs = state.nowMs + state.options.leaseMs;
-  // A reader that finds nothing leaves nothing behind (P10).
-  if (holder.leases.size === 0) state.holders.delete(holder.name);
+  // A reader that finds nothing leaves nothing behind (P10). A ready request without chunks stays until its time is over.
+  if (holder.leases.size === 0 && holder.state === 'reader') state.forget(holder);
+  else state.renewLeases(holder);
   const pages = found.map(({ page }) => page);
   state.trail({ action: 'acquired', holder: id, keys: found.map(({ key }) => key), pages });
-  const next = from + wanted.length;
-  return next < all.length ? { found, missing, next } : { found, missing };
+  return next === undefined ? { found, missing } : { found, missing, next };
 }
 
-/** The keys that one answer takes: at least one, so that the next answer takes others. */
+/**
+ * The keys that one answer takes, from number `from` on: those of a request in the order of the put. At least one, so that
+ * the next answer takes others.
+ */
 function answered(
-  all: readonly string[],
+  all: Iterable<string>,
   { from = 0, limit = Number.POSITIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY }: CommandOf<'acquire'>,
-): readonly string[] {
+): { readonly keys: string[]; readonly next?: number } {
+  const keys: string[] = [];
   const room = new MessageRoom(bytesMax);
-  const end = Math.min(all.length, from + limit);
-  let next = from;
-  while (next < end && (room.take(jsonBytes(all[next]) + PLACE_BYTES) || next === from)) next += 1;
-  return all.slice(from, next);
+  let number = 0;
+  for (const key of all) {
+    if (number >= from) {
+      const fits = keys.length < limit && room.take(jsonBytes(key) + PLACE_BYTES);
+      if (!fits && keys.length > 0) return { keys, next: number };
+      keys.push(key);
+    }
+    number += 1;
+  }
+  return { keys };
 }
 
 /** The holder that may read, or undefined for a new reader. Throws when it may not. */

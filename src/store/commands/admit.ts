@@ -1,63 +1,69 @@
-/** Admits requests: reserves their pages and places the batches that have arrived (P8). */
-import { toFailure } from '../../protocol/codec.js';
-import { chargeOf } from '../admission.js';
-import type { Batch, Holder } from '../records.js';
+/** Admits requests: reserves their pages, and places the batches that have arrived (P8). */
+import type { Holder } from '../records.js';
 import type { StoreState } from '../state.js';
-import { lengthMismatch } from './check-allocate.js';
 import { place } from './place.js';
 
 /** Admits a new request when no other one waits and it fits even if none of its chunks is in the arena. */
 export function admitAtOnce(state: StoreState, holder: Holder): boolean {
-  const { admission, contents } = state;
-  if (admission.waiting > 0 || holder.totalChunks > contents.available - admission.reserved) return false;
+  if (state.admission.waiting > 0 || holder.totalChunks > unpromised(state) || !state.canWrite(holder)) return false;
   admit(state, holder);
   return true;
 }
 
-/**
- * Admits waiting requests, first come, first served, while they fit. Behind the first that must wait, only a request that
- * needs no new page may pass: it takes nothing from those before it.
- */
+/** Admits waiting requests, first come, first served, while they fit and the command has work left. */
 export function admitWaiting(state: StoreState): void {
-  const { admission, contents } = state;
-  let headWaits = false;
-  for (const holder of admission.queue) {
-    const charge = chargeOf(holder);
-    if (headWaits ? charge > 0 : charge > contents.available - admission.reserved) {
-      headWaits = true;
-      continue;
-    }
-    admission.withdraw(holder);
-    if (fits(state, holder)) admit(state, holder);
+  while (state.work > 0) {
+    const holder = state.admission.next(unpromised(state), state.canWrite);
+    if (holder === undefined) return;
+    state.admission.withdraw(holder);
+    admit(state, holder);
   }
 }
 
-/** Reserves a page for each chunk. Placing the batches gives back what they do not need. */
-function admit(state: StoreState, holder: Holder): void {
-  state.admission.reserve(holder.totalChunks);
+/** Available pages that are promised to no request. */
+function unpromised({ admission, contents }: StoreState): number {
+  return contents.available - admission.reserved;
+}
+
+/**
+ * Reserves a page for each chunk of the unit. Placing the batches gives back what they do not need. A unit that fits only
+ * because others hold some of its chunks gets all its pages now: those chunks may be gone later. Another one may get them in
+ * parts.
+ */
+function admit(state: StoreState, { unit }: Holder): void {
+  const chunks = chunksOf(unit);
+  const mayWait = chunks <= unpromised(state);
+  state.admission.reserve(chunks);
+  for (const holder of unit) promised(state, holder);
+  for (const holder of unit) placeBatches(state, holder, mayWait);
+}
+
+function promised(state: StoreState, holder: Holder): void {
+  state.work -= 1;
   if (holder.queued) state.trail({ action: 'admitted', holder: holder.id, keys: [] });
   holder.admitted = true;
   holder.reserved = holder.totalChunks;
   state.contents.stopWaiting(holder);
-  for (const batch of holder.batches.values()) place(state, holder, batch);
 }
 
-/** Refuses a waiting request, before any page is promised to it, when a batch no longer fits the arena. */
-function fits(state: StoreState, holder: Holder): boolean {
-  for (const batch of holder.batches.values()) if (!batchFits(state, holder, batch)) return false;
-  return true;
-}
-
-/** A key may have come into the arena with another length while the batch waited. */
-function batchFits(state: StoreState, holder: Holder, { command }: Batch): boolean {
-  const { keys, lengths, batch } = command;
-  for (const [position, key] of keys.entries()) {
-    const entry = state.contents.get(key);
-    if (entry === undefined || entry.length === lengths[position]) continue;
-    const reason = toFailure(lengthMismatch(entry, position, lengths));
-    holder.refused = reason;
-    state.emit({ type: 'refused', holder: holder.id, batch, reason });
-    return false;
+function placeBatches(state: StoreState, holder: Holder, mayWait: boolean): void {
+  for (const batch of holder.batches.values()) {
+    if (holder.refused !== undefined) return;
+    if (mayWait && state.work <= 0) state.placements.add(holder, batch);
+    else place(state, holder, batch);
   }
-  return true;
+}
+
+export function chunksOf(unit: readonly Holder[]): number {
+  return unit.reduce((sum, { totalChunks }) => sum + totalChunks, 0);
+}
+
+/** The requests of the unit are no unit any more: one of them has ended. Those that are not admitted wait in no queue. */
+export function dissolve(state: StoreState, holder: Holder): void {
+  const { unit } = holder;
+  state.admission.withdraw(holder);
+  for (const member of unit) {
+    member.held = unit.length > 1 && !member.admitted;
+    member.unit = [member];
+  }
 }

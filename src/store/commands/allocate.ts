@@ -1,6 +1,6 @@
 /** `allocate`: a batch of a request arrives. It gets its answer at once, or waits until its request is admitted. */
 import { KvferryError } from '../../protocol/errors.js';
-import { chargeOf } from '../admission.js';
+import { chargeOf, NO_TURN } from '../admission.js';
 import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Batch, Holder } from '../records.js';
@@ -20,47 +20,78 @@ export function allocate(state: StoreState, command: Allocate): void {
     return;
   }
   checkAllocate(state, command, known);
-  const holder = known ?? state.addHolder(command.holder, 'arriving', command.totalChunks);
-  const batch: Batch = { command, allocation: null, bytes: 0, parts: [] };
+  const holder = known ?? addRequest(state, command);
+  const batch: Batch = { command, allocation: null, grant: null, bytes: 0, parts: [] };
   holder.batches.set(command.batch, batch);
   holder.chunks += command.keys.length;
   holder.highestBatch = Math.max(holder.highestBatch, command.batch);
   if (command.last) holder.lastBatch = command.batch;
-  if (holder.admitted) place(state, holder, batch);
-  else if (!admitAtOnce(state, holder)) wait(state, holder, command);
+  if (holder.admitted) placeOrWait(state, holder, batch);
+  else if (holder.held) hold(state, holder, batch);
+  else if (!admitAtOnce(state, holder)) wait(state, holder, batch);
 }
 
 /** A message that arrives again gets the same answer (P8). Another message under the same number is refused. */
 function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: Allocate): void {
-  const { batch: number, grant } = command;
-  const first = batch.command;
-  if (!isSame(first, command)) {
+  const { batch: number } = command;
+  if (!isSame(batch.command, command)) {
     const message = `batch ${number} of ${holder.name} was already received with different content`;
     throw new KvferryError('duplicate_batch', message, { field: 'batch' });
   }
-  // The pages belong to the write under the first key; under another key they would lose their fence.
-  if (first.grant !== grant) {
-    const message = `batch ${number} of ${holder.name} belongs to grant ${first.grant}, not ${grant}`;
-    throw new KvferryError('stale_grant', message, { field: 'grant' });
+  const { allocation, grant, parts, bytes } = batch;
+  if (allocation === null || grant === null) {
+    if (holder.refused === undefined) reportQueued(state, holder, batch);
+    return;
   }
-  if (!state.grants.has(grant)) {
+  // The pages belong to the write under their key. When it is revoked, the sender cannot write them any more.
+  if (bytes > 0 && parts[0]?.committed === false && !state.grants.has(grant)) {
     const message = `grant ${grant} of batch ${number} of ${holder.name} is revoked`;
     throw new KvferryError('stale_grant', message, { field: 'grant' });
   }
-  if (batch.allocation !== null) answer(state, holder, batch, batch.allocation, false);
+  answer(state, holder, { command: batch.command, bytes, allocation, grant }, false);
+}
+
+/** The request is admitted. Its batch waits only for a remote key of its sender, and for earlier batches that wait. */
+function placeOrWait(state: StoreState, holder: Holder, batch: Batch): void {
+  if (state.canWrite(holder) && holder.unplaced.size === 0) {
+    place(state, holder, batch);
+    return;
+  }
+  for (const key of batch.command.keys) holder.waitingKeys.add(key);
+  state.placements.add(holder, batch);
+  reportQueued(state, holder, batch);
+}
+
+function addRequest(state: StoreState, { holder: id, totalChunks, held = false }: Allocate): Holder {
+  const holder = state.addHolder(id, 'arriving', totalChunks);
+  holder.held = held;
+  return holder;
+}
+
+/** The rank waits for its turn, and keeps nothing from other requests. */
+function hold(state: StoreState, holder: Holder, batch: Batch): void {
+  for (const key of batch.command.keys) state.contents.waitFor(holder, key);
+  reportQueued(state, holder, batch);
 }
 
 /** Puts the request into the queue; it may still be admitted at once, when it needs no new page. */
-function wait(state: StoreState, holder: Holder, { batch, keys }: Allocate): void {
-  for (const key of keys) state.contents.waitFor(holder, key);
+function wait(state: StoreState, holder: Holder, batch: Batch): void {
+  const { command } = batch;
+  for (const key of command.keys) state.contents.waitFor(holder, key);
   state.admission.enqueue(holder);
   admitWaiting(state);
-  if (holder.admitted || holder.refused !== undefined) return;
-  const charge = chargeOf(holder);
-  state.emit({ type: 'queued', holder: holder.id, batch, charge });
+  if (batch.allocation !== null || holder.refused !== undefined) return;
+  reportQueued(state, holder, batch);
   holder.queued = true;
+  const charge = chargeOf(holder);
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
-  state.trail({ action: 'queued', holder: holder.id, batch, keys, detail });
+  state.trail({ action: 'queued', holder: holder.id, batch: command.batch, keys: command.keys, detail });
+}
+
+export function reportQueued(state: StoreState, holder: Holder, { command: { batch } }: Batch): void {
+  const { id, held, turn } = holder;
+  const charge = turn === NO_TURN && !held ? 0 : chargeOf(holder);
+  state.emit({ type: 'queued', holder: id, batch, charge, held });
 }
 
 function isSame(one: Allocate, other: Allocate): boolean {

@@ -10,7 +10,7 @@ type Allocate = CommandOf<'allocate'>;
 /** Throws when the batch cannot be accepted. `request`: the holder of that name, if earlier batches have made one. */
 export function checkAllocate(state: StoreState, command: Allocate, request: Holder | undefined): void {
   const { grant, totalChunks, holder } = command;
-  if (state.grants.get(grant) !== holder.epoch) {
+  if (state.grants.ownerOf(grant) !== holder.epoch) {
     const message = `grant ${grant} is unknown or revoked for epoch ${holder.epoch}`;
     throw new KvferryError('stale_grant', message, { field: 'grant' });
   }
@@ -80,7 +80,11 @@ function checkProgress(
 }
 
 /** The arena has the key with another length. */
-export function lengthMismatch({ length }: Entry, position: number, lengths: readonly number[]): KvferryError {
+export function lengthMismatch(
+  { length }: Pick<Entry, 'length'>,
+  position: number,
+  lengths: readonly number[],
+): KvferryError {
   const message = `the key is already in the arena with ${length} bytes, not ${lengths[position]}`;
   return new KvferryError('length_mismatch', message, { field: `keys[${position}]` });
 }

@@ -1,7 +1,6 @@
 /** `commit`: the bytes of a part have arrived, so its chunks are ready, for the writer and for all that joined (P1). */
 import { unknownRequest } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
-import { noJoiners } from '../contents.js';
 import { type HolderId, nameOf } from '../holder.js';
 import type { CommandOf, EffectOf } from '../messages.js';
 import type { Entry, Holder, Part } from '../records.js';
@@ -75,9 +74,9 @@ function makeReady(state: StoreState, writer: Holder, { batch, part }: Commit, e
   if (entries.length > 0) progressOf(progress, writer, batch)[part === 0 ? 'written' : 'joined'] += entries.length;
   for (const entry of entries) {
     state.pages.commit(entry.place?.page ?? -1);
-    entry.ready = true;
-    for (const joiner of entry.joiners) progressOf(progress, joiner.holder, joiner.batch).joined += 1;
-    entry.joiners = noJoiners;
+    for (const { holder, batch: waiting } of state.contents.arrived(entry)) {
+      progressOf(progress, holder, waiting).joined += 1;
+    }
   }
   for (const ready of progress.values()) state.emit(ready);
 }

@@ -5,6 +5,7 @@ import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Entry, Holder, Place } from '../records.js';
 import type { StoreState } from '../state.js';
+import { dissolve } from './admit.js';
 
 export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   const { holder: id, end, reason } = command;
@@ -39,15 +40,29 @@ function reportEnd(state: StoreState, { holder: id, end, reason }: CommandOf<'en
 function keepLeases(state: StoreState, holder: Holder): void {
   holder.state = 'ready';
   holder.endedAtMs = state.nowMs;
-  holder.expiresAtMs = state.nowMs + state.options.leaseMs;
+  state.renewLeases(holder);
+  putInOrder(holder);
   holder.batches.clear();
-  if (holder.leases.size === 0) state.dropHolder(holder, 'released');
+}
+
+/** `acquire` lists the leases in the order of the put, in whatever order the batches arrived. */
+function putInOrder({ batches, leases }: Holder): void {
+  const numbers = [...batches.keys()];
+  if (numbers.every((number, index) => number === index)) return;
+  for (const number of numbers.sort((one, other) => one - other)) {
+    for (const key of batches.get(number)?.command.keys ?? []) {
+      const entry = leases.get(key);
+      leases.delete(key);
+      if (entry !== undefined) leases.set(key, entry);
+    }
+  }
 }
 
 function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
-  state.admission.withdraw(holder);
+  dissolve(state, holder);
+  state.placements.drop(holder);
   state.contents.stopWaiting(holder);
-  state.holders.delete(holder.name);
+  state.forget(holder);
   const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
   for (const entry of holder.leases.values()) {
     const { key, ready, place } = entry;
@@ -61,22 +76,12 @@ function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined
 }
 
 /** The writer of an unfinished entry is gone: its page is made safe (P5), and a joiner may take over (P2). */
-function abandon(
-  state: StoreState,
-  entry: Entry,
-  { page, writer, grant }: Place,
-  reason: Failure | undefined,
-): 'quarantined' | 'free' {
-  const isUnsafe = state.grants.has(grant) && !writer.drained;
-  if (isUnsafe) {
-    state.pages.quarantine(page);
-    state.quarantine.add(page, writer.name, grant, state.nowMs);
-  } else {
-    state.pages.free(page, 'page.abandoned');
-  }
+function abandon(state: StoreState, entry: Entry, place: Place, reason: Failure | undefined): 'quarantined' | 'free' {
+  const { writer } = place;
+  const became = state.leave(place);
   writer.leases.delete(entry.key);
   entry.holders.delete(writer);
   entry.left = { writer: writer.id, reason };
   state.contents.orphan(entry);
-  return isUnsafe ? 'quarantined' : 'free';
+  return became;
 }

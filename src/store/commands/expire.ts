@@ -3,8 +3,14 @@ import type { StoreState } from '../state.js';
 
 export function expire(state: StoreState): void {
   state.tombstones.prune(state.nowMs);
-  for (const holder of state.holders.values()) {
-    if (holder.state === 'arriving' || holder.expiresAtMs > state.nowMs) continue;
+  state.expireUntilMs = state.nowMs;
+}
+
+/** Drops the leases that have ended before the last `expire`, while the command has work left. */
+export function expireLeases(state: StoreState): void {
+  for (const holder of state.leasing) {
+    if (state.work <= 0 || holder.expiresAtMs > state.expireUntilMs) return;
+    state.work -= 1 + holder.leases.size;
     state.trail({ action: 'expired', holder: holder.id, keys: [...holder.leases.keys()] });
     for (const entry of holder.leases.values()) state.contents.unlease(holder, entry);
     state.dropHolder(holder, 'expired');

@@ -4,7 +4,7 @@
  */
 import { nameOf } from '../holder.js';
 import type { CommandOf, EffectOf } from '../messages.js';
-import type { Batch, Entry, Holder, Joiner, Place } from '../records.js';
+import type { Batch, Holder, Joiner, Place } from '../records.js';
 import type { StoreState } from '../state.js';
 import { findPart } from './find-part.js';
 
@@ -21,33 +21,32 @@ interface HandOver {
 }
 
 /**
- * Gives every entry without a writer to the first of its joiners that can write. Admitted requests keep the pages that
- * are promised to them; requests that still wait come after.
+ * Gives entries without a writer to the first of their joiners that can write, while the command has work left. Admitted
+ * requests keep the pages that are promised to them; requests that still wait come after.
  */
 export function handOver(state: StoreState): void {
   const { contents, admission } = state;
-  if (contents.orphans.size === 0) return;
   const handOvers = new Map<string, HandOver>();
-  for (const entry of contents.orphans) {
-    if (contents.available <= admission.reserved) break;
-    const heir = entry.joiners.find((joiner) => canWrite(state, joiner));
-    if (heir === undefined) continue;
-    takeOver(state, entry, heir, handOvers);
+  while (state.work > 0 && contents.available > admission.reserved) {
+    const heir = contents.orphans.next((joiner) => canWrite(state, joiner));
+    if (heir === undefined) break;
+    takeOver(state, heir, handOvers);
   }
   for (const one of handOvers.values()) announce(state, one);
 }
 
-function takeOver(state: StoreState, entry: Entry, heir: Joiner, handOvers: Map<string, HandOver>): void {
-  const { holder, batch: number, position } = heir;
+function takeOver(state: StoreState, heir: Joiner, handOvers: Map<string, HandOver>): void {
+  const { entry, holder, batch: number, position } = heir;
   const name = `${number} ${holder.name}`;
   let one = handOvers.get(name);
   if (one === undefined) {
     const batch = holder.batches.get(number) as Batch;
-    const grant = newestGrantOf(state, holder.id.epoch) as string;
+    const grant = state.grants.newestOf(holder.id.epoch) as string;
     one = { holder, batch, grant, from: entry.left, positions: [], places: [], bytes: 0 };
     handOvers.set(name, one);
   }
-  one.places.push(state.contents.adopt(entry, heir, one.grant));
+  state.work -= 1;
+  one.places.push(state.contents.adopt(heir, one.grant));
   one.positions.push(position);
   one.bytes += entry.length;
 }
@@ -67,34 +66,34 @@ function announce(
   state.trail({ action: 'handed-over', ...step, detail });
 }
 
-function canWrite(state: StoreState, { holder, declined }: Joiner): boolean {
-  const grant = newestGrantOf(state, holder.id.epoch);
+function canWrite({ grants }: StoreState, { holder, declined }: Joiner): boolean {
+  const grant = grants.newestOf(holder.id.epoch);
   return !holder.drained && grant !== undefined && grant !== declined;
 }
 
-/** The remote key under which a sender of that epoch can write now. Undefined when all its keys are revoked. */
-function newestGrantOf({ grants }: StoreState, epoch: string): string | undefined {
-  let newest: string | undefined;
-  for (const [grant, owner] of grants) if (owner === epoch) newest = grant;
-  return newest;
-}
-
 /**
- * The sender has written nothing of the hand-over and will not. Another joiner may take over, or the same one under a
- * newer remote key.
+ * The request does not write what was handed over to it. Another joiner may take over, or the same one under a newer remote
+ * key. The pages are free only if the sender has proven that it never took them. A refusal proves nothing by itself: the
+ * sender may have taken the part when it was asked before, and its bytes may be on their way (P5).
  */
 export function decline(state: StoreState, command: CommandOf<'decline'>): void {
-  const { contents, holders, pages } = state;
-  const holder = holders.get(nameOf(command.holder));
+  const holder = state.holders.get(nameOf(command.holder));
   if (holder?.state !== 'arriving') return;
   const { batch, part } = findPart(holder, command);
   if (command.part === 0 || part.committed) return;
+  const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
   for (const [index, position] of part.positions.entries()) {
-    const entry = holder.leases.get(batch.command.keys[position] as string);
+    const key = batch.command.keys[position] as string;
+    const entry = holder.leases.get(key);
     const place = part.places[index] as Place;
     if (entry === undefined || entry.place !== place) continue;
-    pages.free(place.page, 'page.abandoned');
-    contents.join(entry, { holder, batch: command.batch, position, declined: place.grant });
-    contents.orphan(entry);
+    if (command.taken === 'never') state.pages.free(place.page, 'page.abandoned');
+    else if (state.leave(place) === 'quarantined') {
+      quarantined.keys.push(key);
+      quarantined.pages.push(place.page);
+    }
+    state.contents.orphan(entry);
+    state.contents.join({ entry, holder, batch: command.batch, position, declined: place.grant });
   }
+  if (quarantined.keys.length > 0) state.trail({ action: 'quarantined', holder: holder.id, ...quarantined });
 }

@@ -16,11 +16,4 @@ test('from the name of a state its value is found, and the ids of all states in 
     value: { running: 'receiving' },
     paths: ['ingest.running', 'ingest.running.receiving'],
   });
-  expect(stateNamed('peer', 'connected and alive')).toEqual({
-    value: { open: { connection: 'connected', liveness: 'alive' } },
-    paths: [
-      ...['peer.open', 'peer.open.connection', 'peer.open.connection.connected'],
-      ...['peer.open.liveness', 'peer.open.liveness.alive'],
-    ],
-  });
 });

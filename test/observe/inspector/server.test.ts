@@ -21,7 +21,7 @@ describe('the API', () => {
     const inspector = await start(new FixedSource());
     const charts = (await get(inspector, '/api/charts')) as ChartView[];
     expect(charts.map(({ machine }) => machine)).toEqual([
-      ...['agent', 'peer', 'request', 'transfer', 'ingest', 'group', 'page'],
+      ...['agent', 'line', 'peer', 'connection', 'request', 'transfer', 'ingest', 'group', 'rank', 'page'],
     ]);
     const transfer = charts.find(({ machine }) => machine === 'transfer')?.svg ?? '';
     expect(transfer).toMatch(/^<svg [^>]*class="machine-drawing"/);

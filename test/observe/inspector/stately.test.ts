@@ -91,16 +91,16 @@ describe("Stately's inspector", () => {
     ]);
   });
 
-  test('is sent actors that start, their events, parallel states, and their ends', async () => {
+  test('is sent actors that start, their events, nested states, and their ends', async () => {
     const source = sourceWith(request);
     const received = receive(await start(source));
     await received.next();
-    const peer = { machine: 'peer', actor: 'peer d/1 (receiver)', request: undefined };
+    const peer = { machine: 'peer', actor: 'peer d/1', request: undefined };
     source.history.addEntries([
       entry(1, 'r2', 'running.open', { event: '' }),
       entry(2, 'r1', 'settled', { from: 'running.open', event: 'request.ended' }),
       entry(3, 'r1', 'ended', { from: 'settled', event: 'transfer.committed', done: true }),
-      entry(4, '', 'connected and alive', { ...peer, from: 'connecting and alive', event: 'connection.opened' }),
+      entry(4, '', 'suspect.asking', { ...peer, from: 'suspect.listening', event: 'self.heard' }),
     ]);
     const told: StatelyInspectionEvent[] = [];
     for (let n = 0; n < 7; n += 1) told.push(await received.next());
@@ -115,8 +115,8 @@ describe("Stately's inspector", () => {
       },
       { type: '@xstate.event', sessionId: session, event: { type: 'transfer.committed' } },
       { type: '@xstate.snapshot', sessionId: session, snapshot: { value: 'ended', status: 'done' } },
-      { type: '@xstate.event', event: { type: 'connection.opened' } },
-      { type: '@xstate.snapshot', snapshot: { value: { open: { connection: 'connected', liveness: 'alive' } } } },
+      { type: '@xstate.event', event: { type: 'self.heard' } },
+      { type: '@xstate.snapshot', snapshot: { value: { suspect: 'asking' } } },
     ]);
   });
 

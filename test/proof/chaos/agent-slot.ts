@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { ChildProcess } from '../../../src/processes/child-process.js';
 import { poll, within } from '../../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../../src/proof/failpoints/failpoint-spec.js';
+import type { WallClock } from './wall-clock.js';
 
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 15_000;
@@ -14,6 +15,8 @@ export interface AgentSlotOptions {
   readonly args: readonly string[];
   readonly natsUrl: string;
   readonly logPath: string;
+  /** Its wall clock, which can be stepped. Undefined: that of the machine. */
+  readonly wallClock: WallClock | undefined;
   /** Called when a process of this agent has exited, with the time. */
   readonly onDeath: (slot: AgentSlot, epoch: string | undefined, atMs: number) => void;
 }
@@ -53,12 +56,12 @@ export class AgentSlot {
   async start(failpoints = ''): Promise<boolean> {
     if (this.isAlive) throw new Error(`${this.name} runs already`);
     this.touch();
-    const { role, args, natsUrl, logPath, onDeath } = this.#options;
+    const { role, args, natsUrl, logPath, wallClock, onDeath } = this.#options;
     const child = new ChildProcess({
       name: `agent ${this.name}`,
       command: process.execPath,
       args: [mainProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
-      env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
+      env: { ...process.env, ...wallClock?.environment, [FAILPOINTS_VARIABLE]: failpoints },
       logPath,
       // With a channel, an agent does not outlive us.
       channel: true,
@@ -98,6 +101,11 @@ export class AgentSlot {
     const status = readFileSync(path, 'utf8');
     // The format is `pid (name) state …`, and the name may contain spaces.
     return status.slice(status.lastIndexOf(')') + 2, status.lastIndexOf(')') + 3) === 'T';
+  }
+
+  /** Steps the wall clock of its process. The monotonic clock goes on. */
+  stepClock(seconds: number): void {
+    this.#options.wallClock?.step(seconds);
   }
 
   async end(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The cluster under test: NATS, the agents by name, and the measurements after the death of an agent. */
+/** The cluster under test: the NATS servers, the agents by name, and the measurements after the death of an agent. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,15 +12,16 @@ import type { ControlPort } from '../../../src/ports/control.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
 import { decode } from '../../../src/protocol/codec.js';
 import { isKvferryError } from '../../../src/protocol/errors.js';
-import type { TerminalEvent } from '../../../src/protocol/events.js';
+import { terminalEvent } from '../../../src/protocol/events.js';
 import { heartbeat } from '../../../src/protocol/peer-messages.js';
 import { subjects } from '../../../src/protocol/subjects.js';
-import { TestNatsServer } from '../../support/nats-server.js';
 import { AgentSlot } from './agent-slot.js';
 import { ArenaReader } from './arena-reader.js';
 import { KeyPool } from './key-pool.js';
 import { type Accepted, type Ending, Ledger } from './ledger.js';
+import { NatsCluster } from './nats-cluster.js';
 import { Samples } from './samples.js';
+import { WallClock, wallClockMissing } from './wall-clock.js';
 
 export const HEARTBEAT_MS = 200;
 export const LEASE_MS = 2000;
@@ -32,11 +33,12 @@ export const SEGMENT = 'engine';
 const PREFILL_AGENTS = ['same-host', 'tcp'];
 /** Retained pages of each decode agent. The first agent retains none, so all its pages are free in the quiet phase. */
 const RETAINED_PAGES = [0, 12];
-/** Time after the return of NATS in which all agents reconnect and receive each other's heartbeats. */
+/** Time after a disturbance of NATS in which all agents reconnect and receive each other's heartbeats. */
 const NATS_SETTLE_MS = 3000;
 /** Time after a fault in which its consequences may still show. */
 const SETTLE_MS = 1000;
 const POLL_MS = 50;
+const CONNECT_TIMEOUT_MS = 10_000;
 /** Longer than any interruption of NATS. */
 const ATTACH_TIMEOUT_MS = 10_000;
 const RECLAIM_TIMEOUT_MS = 10_000;
@@ -57,20 +59,21 @@ export class ChaosCluster {
   /** Requests that ended after their deadline although their sender was undisturbed. */
   readonly late: string[] = [];
   kills = 0;
-  natsRestarts = 0;
+  clockSteps = 0;
   readonly prefill: readonly AgentSlot[];
   readonly decode: readonly AgentSlot[];
   readonly client: KvferryClient;
   readonly ends: RequestEnds;
   readonly pool: KeyPool;
   readonly reader: ArenaReader;
-  readonly #nats: TestNatsServer;
+  readonly nats: NatsCluster;
   readonly #deaths = new Map<string, Death>();
   readonly #watches = new Set<Promise<void>>();
   #natsDisturbedMs = Number.NEGATIVE_INFINITY;
 
   private constructor(parts: {
-    nats: TestNatsServer;
+    nats: NatsCluster;
+    observers: readonly ControlPort[];
     control: ControlPort;
     random: Random;
     pool: KeyPool;
@@ -78,14 +81,18 @@ export class ChaosCluster {
     sharedDirectory: string;
     socketDirectory: string;
   }) {
-    const { nats, control, random, pool, logDirectory, sharedDirectory, socketDirectory } = parts;
-    this.#nats = nats;
+    const { nats, observers, control, random, pool, logDirectory, sharedDirectory, socketDirectory } = parts;
+    this.nats = nats;
     this.random = random;
     this.pool = pool;
     this.client = new KvferryClient(control);
     this.ends = new RequestEnds(this.client);
     this.reader = new ArenaReader(this.client, pool, CALL_TIMEOUT_MS);
-    this.ledger = new Ledger((entry, ending) => this.#ended(entry, ending));
+    this.ledger = new Ledger({
+      ended: (entry, ending) => this.#ended(entry, ending),
+      diedBetween: (agent, fromMs, untilMs) =>
+        [...this.#deaths.values()].some(({ slot, atMs }) => slot.name === agent && atMs >= fromMs && atMs <= untilMs),
+    });
     const slot = (name: string, role: 'prefill' | 'decode', provider: string, retainedPages = 0) =>
       new AgentSlot({
         name,
@@ -93,6 +100,7 @@ export class ChaosCluster {
         args: agentArguments(provider, sharedDirectory, socketDirectory, retainedPages),
         natsUrl: nats.url,
         logPath: join(logDirectory, `${name}.log`),
+        wallClock: wallClockMissing === undefined ? new WallClock(join(socketDirectory, `${name}.clock`)) : undefined,
         onDeath: (...death) => this.#died(...death),
       });
     this.prefill = PREFILL_AGENTS.map((provider, index) => slot(`chaos-prefill-${index}`, 'prefill', provider));
@@ -103,8 +111,11 @@ export class ChaosCluster {
       const { agent, epoch } = decode(heartbeat, body);
       this.slots.find(({ name }) => name === agent)?.heard(epoch);
     });
-    const heard = (event: TerminalEvent) => this.ledger.heard(event);
-    this.client.onTerminal(heard, heard);
+    for (const observer of observers) {
+      observer.subscribe(subjects.terminals, ({ subject, body }) => {
+        this.ledger.heard(subject.split('.').at(-2) ?? '', decode(terminalEvent, body));
+      });
+    }
   }
 
   static async start(options: { seed: number; logDirectory: string | undefined }, teardown: Teardown) {
@@ -114,16 +125,30 @@ export class ChaosCluster {
     teardown.defer(() => rmSync(shared, { recursive: true, force: true }));
     const logDirectory = options.logDirectory ?? work;
     mkdirSync(logDirectory, { recursive: true });
-    const nats = await TestNatsServer.start();
-    teardown.defer(() => nats[Symbol.asyncDispose]());
-    const control = await connectNats({ servers: nats.url, name: 'kvferry chaos' });
-    teardown.defer(() => control.close());
+    const nats = await NatsCluster.start(logDirectory, teardown);
+    const connect = async (servers: string) => {
+      const connected = await connectNats({ servers, name: 'kvferry chaos', connectTimeoutMs: CONNECT_TIMEOUT_MS });
+      teardown.defer(() => connected.close());
+      return connected;
+    };
+    const control = await connect(nats.url);
+    // One observer at each server, so that an outage of one server hides no announcement.
+    const observers = await Promise.all(nats.urls.map(connect));
     const random = new Random(options.seed);
     const pool = new KeyPool({ path: join(shared, 'segment'), prefix: 'chaos', chunkBytes: CHUNK_BYTES, random });
-    const parts = { nats, control, random, pool, logDirectory, sharedDirectory: shared, socketDirectory: work };
+    const parts = {
+      nats,
+      observers,
+      control,
+      random,
+      pool,
+      logDirectory,
+      sharedDirectory: shared,
+      socketDirectory: work,
+    };
     const cluster = new ChaosCluster(parts);
     teardown.defer(async () => void (await Promise.all(cluster.slots.map((slot) => slot.kill()))));
-    await control.flush();
+    await Promise.all([control, ...observers].map((one) => one.flush()));
     await Promise.all(cluster.slots.map((slot) => cluster.bringUp(slot)));
     return cluster;
   }
@@ -177,13 +202,18 @@ export class ChaosCluster {
     return slot.isAlive && slot.disturbedMs < beforeMs && this.#natsDisturbedMs < beforeMs;
   }
 
-  async restartNats(awayMs: number): Promise<void> {
-    this.#natsDisturbedMs = performance.now() + NATS_SETTLE_MS + awayMs;
-    await this.#nats.interrupt();
-    await delay(awayMs);
-    await this.#nats.restore();
+  /** Disturbs NATS by `work`. Nothing is measured until its consequences are over. */
+  async disturbNats(work: () => Promise<void> | void): Promise<void> {
+    this.#natsDisturbedMs = Number.POSITIVE_INFINITY;
+    await work();
     this.#natsDisturbedMs = performance.now() + NATS_SETTLE_MS;
-    this.natsRestarts += 1;
+  }
+
+  /** Steps the wall clock of an agent. No measurement may notice it. */
+  stepClock(slot: AgentSlot, seconds: number): void {
+    if (wallClockMissing !== undefined) return;
+    slot.stepClock(seconds);
+    this.clockSteps += 1;
   }
 
   /** Resolves when all measurements have finished. */

@@ -20,8 +20,10 @@ describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: 
         lostPages: 0,
         lostSourceChunks: 0,
         withoutEnd: 0,
+        twoEnds: 0,
       });
       expect(report.zombieWritesRejected).toBeGreaterThanOrEqual(1);
+      expect(report.natsCuts + report.natsFreezes).toBeGreaterThan(0);
       expect(report.kills).toBeGreaterThanOrEqual(5);
       expect(report.pagesVerified).toBeGreaterThan(0);
       // The cluster works again after the faults: it accepted and ended each of these requests.

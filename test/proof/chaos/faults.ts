@@ -1,4 +1,4 @@
-/** Faults while the load runs: one lane for each agent, one for NATS, one that fills arenas. */
+/** Faults while the load runs: one lane for each agent, one for NATS, one for wall clocks, one that fills arenas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '../../../src/processes/within.js';
 import type { AgentSlot } from './agent-slot.js';
@@ -24,8 +24,13 @@ const REJECT_TIMEOUT_MS = 3000;
 const REST_MS_MAX = 1200;
 const SHORT_REST_MS = 100;
 const SEASON_MS = 5000;
-const NATS_EVERY_MS = 20_000;
-const NATS_AWAY_MS = 400;
+const NATS_EVERY_MS = 6000;
+/** How long a route is cut, a server is frozen, or a killed server is away. */
+const NATS_AWAY_MS = { min: 200, max: 2000 };
+/** Pause between two servers that are replaced one after the other. */
+const ROLL_REST_MS = 1500;
+const CLOCK_EVERY_MS = 4000;
+const CLOCK_STEP_SECONDS = 3600;
 const HOG_EVERY_MS = 7000;
 const HOG_CHUNKS = 40;
 
@@ -45,6 +50,7 @@ export class Faults {
   /** The step at which each process will be killed. */
   readonly #armed = new Map<AgentSlot, string>();
   #startedMs = 0;
+  #natsFaults = 0;
   #sparing = false;
 
   constructor(cluster: ChaosCluster, load: Load) {
@@ -55,7 +61,8 @@ export class Faults {
   start(): void {
     this.#startedMs = performance.now();
     this.#lanes.push(...this.#cluster.slots.map((slot) => this.#lane(slot)));
-    this.#lanes.push(this.#every(NATS_EVERY_MS, () => this.#cluster.restartNats(NATS_AWAY_MS)));
+    this.#lanes.push(this.#every(NATS_EVERY_MS, () => this.#disturbNats()));
+    this.#lanes.push(this.#every(CLOCK_EVERY_MS, () => this.#stepClock()));
     this.#lanes.push(this.#every(HOG_EVERY_MS, () => this.#hog()));
   }
 
@@ -227,6 +234,30 @@ export class Faults {
     if (heir === undefined || reading === undefined) return;
     await reader.check(heir, reading);
     await attempt(() => reading.release());
+  }
+
+  /** The next disturbance of NATS, in turn. */
+  async #disturbNats(): Promise<void> {
+    const { nats, random } = this.#cluster;
+    const number = this.#natsFaults;
+    this.#natsFaults += 1;
+    const forMs = NATS_AWAY_MS.min + random.next() * (NATS_AWAY_MS.max - NATS_AWAY_MS.min);
+    const which = random.integer(0, nats.size - 1);
+    const faults = [
+      () => nats.resetRoute(which),
+      () => nats.freeze(which, forMs),
+      () => nats.cutRoute(which, forMs),
+      () => nats.restart(which, forMs),
+      () => nats.freeze(which, forMs),
+      () => nats.cutRoute(which, forMs),
+      () => nats.roll(ROLL_REST_MS),
+    ];
+    await this.#cluster.disturbNats(faults[number % faults.length] as () => Promise<void>);
+  }
+
+  async #stepClock(): Promise<void> {
+    const { random, slots } = this.#cluster;
+    this.#cluster.stepClock(random.pick(slots), random.pick([-CLOCK_STEP_SECONDS, 0, CLOCK_STEP_SECONDS]));
   }
 
   /** Fills nearly the whole arena and never releases it, so its leases must expire. */

@@ -29,7 +29,14 @@ export interface ChaosReport {
   readonly kills: number;
   readonly stops: number;
   readonly restarts: number;
+  /** Routes between NATS servers that were cut or reset. */
+  readonly natsCuts: number;
+  /** NATS servers that stood still with their connections open. */
+  readonly natsFreezes: number;
+  /** NATS servers that were killed or replaced. */
   readonly natsRestarts: number;
+  /** Steps of the wall clock of an agent. */
+  readonly clockSteps: number;
   readonly hogs: number;
   readonly requests: number;
   readonly ends: Readonly<Record<string, number>>;
@@ -42,6 +49,8 @@ export interface ChaosReport {
   readonly askedFor: number;
   /** Requests that no agent knows and whose sender has restarted. By the router's rule they have failed. */
   readonly endedByEpoch: number;
+  /** Requests with two different ends, although the agent that announced first lived on. */
+  readonly twoEnds: number;
   /** Number of second announcements, by both ends with their codes. */
   readonly announcedTwice: Readonly<Record<string, number>>;
   readonly pagesVerified: number;
@@ -100,7 +109,10 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
     kills,
     stops: faults.stops,
     restarts: faults.restarts,
-    natsRestarts: cluster.natsRestarts,
+    natsCuts: cluster.nats.cuts + cluster.nats.resets,
+    natsFreezes: cluster.nats.freezes,
+    natsRestarts: cluster.nats.restarts,
+    clockSteps: cluster.clockSteps,
     hogs: faults.hogs,
     ...requests,
     wrongBytes: reader.wrong.length,
@@ -110,6 +122,7 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
     withoutEnd: orphans.withoutEnd.length,
     askedFor: orphans.askedFor,
     endedByEpoch: orphans.endedByEpoch,
+    twoEnds: ledger.twoEnds.length,
     announcedTwice: ledger.announcedTwice,
     pagesVerified: reader.pagesVerified,
     detectMs: cluster.detectMs.summary(),
@@ -125,7 +138,7 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
     refusals: load.refusals,
     seed,
   };
-  const violations = [...reader.wrong, ...reader.missing, ...left.words, ...orphans.withoutEnd];
+  const violations = [...reader.wrong, ...reader.missing, ...left.words, ...orphans.withoutEnd, ...ledger.twoEnds];
   return { ...report, violations: violations.slice(0, EXAMPLES_MAX), limitsBroken: brokenLimits(report) };
 }
 

@@ -1,20 +1,5 @@
 /** A configuration to explore: the requests, and the faults that may happen. */
-
-/** How many faults of each kind may still happen. */
-export interface Budget {
-  /** A message is lost. */
-  readonly loss: number;
-  /** A message arrives twice. */
-  readonly duplicate: number;
-  /** A sender is killed. */
-  readonly crash: number;
-  /** A request is cancelled, at its sender or at the receiver. */
-  readonly cancel: number;
-  /** A deadline passes: that of a request at its sender or at the receiver, or that of a draining transfer. */
-  readonly timeout: number;
-  /** A write fails, either drained or with bytes that may still land. */
-  readonly fabric: number;
-}
+import type { Budget } from './faults.js';
 
 export interface Configuration {
   readonly pages: number;

@@ -1,10 +1,9 @@
-/** Explores several configurations at once. Each is explored by one thread, so its counts do not depend on the others. */
+/** Explores several worlds at once. Each is explored by one thread, so its counts do not depend on the others. */
 import { Worker } from 'node:worker_threads';
-import { configurations } from './configurations.js';
 import type { Exploration } from './explorer.js';
 
 export interface Explored extends Exploration {
-  /** Of the configuration. */
+  /** Of the world. */
   readonly name: string;
   readonly seconds: number;
 }
@@ -14,7 +13,7 @@ export interface ExploreWork {
   /** Shared by all threads: how many of `names` are taken. */
   readonly taken: Int32Array;
   readonly names: readonly string[];
-  /** A configuration is left when it has so many states. */
+  /** A world is left when it has so many states. */
   readonly statesMax: number | undefined;
 }
 
@@ -25,8 +24,7 @@ export async function exploreAll(
   onExplored: (explored: Explored) => void,
 ): Promise<readonly Explored[]> {
   const taken = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const largestFirst = names.toSorted((one, other) => faultsAndBatches(other) - faultsAndBatches(one));
-  const work: ExploreWork = { taken, names: largestFirst, statesMax: options.statesMax };
+  const work: ExploreWork = { taken, names: mostFaultsFirst(names), statesMax: options.statesMax };
   const all: Explored[] = [];
   const thread = () =>
     new Promise<void>((resolve, reject) => {
@@ -42,8 +40,8 @@ export async function exploreAll(
   return all.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
 }
 
-/** The number of states grows with it. A large configuration that is begun last would keep one thread alone at work. */
-function faultsAndBatches(name: string): number {
-  const { budget, batches } = configurations[name] ?? { budget: {}, batches: [] };
-  return Object.values(budget).reduce((sum, count) => sum + count, 0) + batches.flat().length;
+/** The number of states grows with the number of faults. A large world that is begun last would keep one thread alone at work. */
+function mostFaultsFirst(names: readonly string[]): string[] {
+  const parts = (name: string) => name.split('-').length;
+  return names.toSorted((one, other) => parts(other) - parts(one));
 }

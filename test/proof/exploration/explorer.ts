@@ -1,13 +1,6 @@
-/** Visits every reachable state in breadth-first order and checks each one. */
-import type { StoreOptions } from '../../../src/store/options.js';
-import type { Store } from '../../../src/store/store.js';
-import type { Configuration } from './configuration.js';
-import { Digests } from './digests.js';
-import { initialState } from './initial-state.js';
-import { faultAtRest, faultOf } from './invariants.js';
-import type { State } from './state.js';
-import { follow, stepsOf } from './steps.js';
-import { StoreLog } from './store-log.js';
+/** Visits every reachable state of a world in breadth-first order and checks each one. */
+import { type FaultKind, pairsOf } from './faults.js';
+import type { Step, World } from './world.js';
 
 export interface Exploration {
   /** Number of distinct states. */
@@ -16,6 +9,8 @@ export interface Exploration {
   readonly transitions: number;
   /** Length of the shortest trace to the farthest state. */
   readonly longestTrace: number;
+  /** For each pair of fault kinds, the number of states in which both have happened. */
+  readonly pairs: Readonly<Record<string, number>>;
   /** True if every reachable state was visited. */
   readonly complete: boolean;
   readonly violation: Violation | undefined;
@@ -27,63 +22,51 @@ export interface Violation {
   readonly trace: readonly string[];
 }
 
-export interface ExplorerOptions {
+export interface Limits {
   /** Stops after this number of states. */
   readonly statesMax?: number | undefined;
-  /** Creates a store with a planted defect instead of the shipped one. */
-  readonly createStore?: (options: StoreOptions) => Store;
 }
 
-interface Visited {
+interface Visited<State> {
   /** Null once its successors are known, to save memory. Only the trace to it is kept. */
   state: State | null;
-  readonly parent: Visited | undefined;
+  readonly parent: Visited<State> | undefined;
   readonly step: string;
-  readonly depth: number;
 }
 
-/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
-const STORE_OPTIONS = {
-  pageBytes: 1,
-  leaseMs: 1000,
-  tombstonesMax: 10,
-  tombstoneMs: 1000,
-  holdersMax: 10,
-  retainedMax: 0,
-};
-
-/** Explores a configuration until the first violation. */
-export function explore(configuration: Configuration, options: ExplorerOptions = {}): Exploration {
-  const { statesMax = Number.POSITIVE_INFINITY, createStore } = options;
-  const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pages }, createStore);
-  const digests = new Digests();
+/** Explores a world until the first violation. */
+export function exploreWorld<State, S extends Step>(
+  world: World<State, S>,
+  { statesMax = Number.POSITIVE_INFINITY }: Limits = {},
+): Exploration {
   const seen = new Set<string>();
+  const struck = new Map<readonly FaultKind[], number>();
   let transitions = 0;
   let longestTrace = 0;
   const result = (complete: boolean, violation?: Violation): Exploration => {
-    return { states: seen.size, transitions, longestTrace, complete, violation };
+    return { states: seen.size, transitions, longestTrace, pairs: countPairs(struck), complete, violation };
   };
-  const first = initialState(configuration, log);
-  seen.add(digests.of(first));
-  let front: Visited[] = [{ state: first, parent: undefined, step: '', depth: 0 }];
-  while (front.length > 0) {
-    const next: Visited[] = [];
+  seen.add(world.digest(world.first));
+  let front: Visited<State>[] = [{ state: world.first, parent: undefined, step: '' }];
+  for (let depth = 0; front.length > 0; depth += 1) {
+    const next: Visited<State>[] = [];
+    longestTrace = depth;
     for (const visited of front) {
       const state = visited.state as State;
       visited.state = null;
-      longestTrace = visited.depth;
-      const steps = stepsOf(state, configuration);
-      const atRest = steps.every(({ isFault }) => isFault);
-      const what = faultOf(state, configuration) ?? (atRest ? faultAtRest(state) : undefined);
+      const kinds = world.struck(state);
+      struck.set(kinds, (struck.get(kinds) ?? 0) + 1);
+      const steps = world.steps(state);
+      const what = world.faultOf(state) ?? (steps.every(isFault) ? world.faultAtRest(state) : undefined);
       if (what !== undefined) return result(false, { what, trace: traceOf(visited) });
       if (seen.size >= statesMax) return result(false);
       for (const step of steps) {
-        const reached = follow(state, configuration, log, step);
+        const reached = world.follow(state, step);
         transitions += 1;
-        const digest = digests.of(reached);
+        const digest = world.digest(reached);
         if (seen.has(digest)) continue;
         seen.add(digest);
-        next.push({ state: reached, parent: visited, step: step.name, depth: visited.depth + 1 });
+        next.push({ state: reached, parent: visited, step: step.name });
       }
     }
     front = next;
@@ -91,7 +74,19 @@ export function explore(configuration: Configuration, options: ExplorerOptions =
   return result(true);
 }
 
-function traceOf(visited: Visited): string[] {
+function isFault(step: Step): boolean {
+  return step.isFault;
+}
+
+function countPairs(struck: ReadonlyMap<readonly FaultKind[], number>): Record<string, number> {
+  const pairs: Record<string, number> = {};
+  for (const [kinds, states] of struck) {
+    for (const pair of pairsOf(kinds)) pairs[pair] = (pairs[pair] ?? 0) + states;
+  }
+  return pairs;
+}
+
+function traceOf<State>(visited: Visited<State>): string[] {
   const trace: string[] = [];
   for (let at = visited; at.parent !== undefined; at = at.parent) trace.unshift(at.step);
   return trace;

@@ -6,6 +6,7 @@ import type { End } from '../../../src/protocol/subjects.js';
 import type { Answer } from './message.js';
 
 export const broken: Failure = { code: 'connection_lost', message: 'the connection broke' };
+export const lost: Failure = { code: 'receiver_lost', message: 'the receiver is gone' };
 export const cancelled: Failure = { code: 'cancelled_by_caller', message: 'cancelled' };
 
 /** The answer to a call that the receiver refused with this error. */

@@ -9,7 +9,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
   const senders = configuration.batches.map((batches, sender): Sender => {
     const { request, epoch } = requestOf(sender);
     const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
-    const timing = { timeoutMs: 1, inquireIntervalMs: 1 };
+    const timing = { timeoutMs: 1, inquireIntervalMs: 1, tombstoneMs: 1, hasRanks: false };
     const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
     return {
       request: snapshot as RequestSnapshot,
@@ -18,6 +18,9 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       taken: [],
       reconnects: false,
       again: [],
+      gaveUp: false,
+      proof: false,
+      asked: {},
     };
   });
   let store = log.empty();
@@ -30,11 +33,14 @@ export function initialState(configuration: Configuration, log: StoreLog): State
     senders,
     ingests: senders.map(() => null),
     lost: senders.map(() => false),
+    unwatched: senders.map(() => false),
+    receiverDied: false,
     messages: [],
     unanswered: [],
     unnoticed: [],
     pending: [],
     writes: [],
+    revoked: [],
     arena: Array.from({ length: configuration.pages }, () => NO_BYTES),
     announced: senders.map(() => []),
     struck: senders.map(() => false),

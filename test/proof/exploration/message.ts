@@ -6,22 +6,41 @@ import type { End } from '../../../src/protocol/subjects.js';
 import type { StoreEffect } from '../../../src/store/messages.js';
 import { requestOf } from './configuration.js';
 
-type HandedOver = Extract<StoreEffect, { type: 'handed.over' }>;
+export interface HandOverCall {
+  readonly op: 'handover';
+  readonly sender: number;
+  readonly effect: Extract<StoreEffect, { type: 'handed.over' }>;
+}
+
+export interface AllocateCall {
+  readonly op: 'allocate';
+  readonly sender: number;
+  readonly batch: number;
+  readonly grant: string;
+  /** True for a repetition, because the remote key of the first call was revoked. */
+  readonly again: boolean;
+}
+
+export interface AbortCall {
+  readonly op: 'abort';
+  readonly sender: number;
+  readonly end: Exclude<End, 'ready'>;
+}
+
+/** A call whose answer may have to wait. */
+export type OwedCall = AllocateCall | AbortCall;
+
+/** A call of the receiver. */
+export type CallToSender = HandOverCall | { readonly op: 'confirm'; readonly sender: number };
+export type CallOfSender = Exclude<Call, CallToSender>;
 
 /** A call, which is repeated until it is answered. `sender` is the number of its sender, or for a hand-over of its receiver. */
 export type Call =
-  | {
-      readonly op: 'allocate';
-      readonly sender: number;
-      readonly batch: number;
-      readonly grant: string;
-      /** True for a repetition, because the remote key of the first call was revoked. */
-      readonly again: boolean;
-    }
+  | AllocateCall
   | { readonly op: 'commit'; readonly sender: number; readonly batch: number; readonly part: TransferPart }
-  | { readonly op: 'abort'; readonly sender: number; readonly end: Exclude<End, 'ready'> }
+  | AbortCall
   | { readonly op: 'drained'; readonly sender: number }
-  | { readonly op: 'handover'; readonly sender: number; readonly effect: HandedOver };
+  | CallToSender;
 
 /** An answer to a call. It has `end` if the request has ended, and `allocation` if the call was an `allocate`. */
 export interface Answer {
@@ -60,6 +79,7 @@ export function wordsOfCall(call: Call): string {
     case 'handover':
       return `handover ${request}/${call.effect.batch} part ${call.effect.part}`;
     case 'abort':
+    case 'confirm':
     case 'drained':
       return `${call.op} ${request}`;
   }

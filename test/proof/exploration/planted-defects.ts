@@ -49,10 +49,18 @@ class NoQuarantine extends Store {
   }
 }
 
+/** P29: the page of a refused hand-over is free at once, although the sender may have written to it. */
+class DeclineFrees extends Store {
+  override execute<C extends StoreCommand>(command: C, nowMs: number): StoreResult<C> {
+    return super.execute(command.type === 'decline' ? { ...command, taken: 'never' } : command, nowMs);
+  }
+}
+
 export const plantedDefects = {
   allocatedIsReady: (options: StoreOptions) => new AllocatedIsReady(options),
   joinedIsReady: (options: StoreOptions) => new JoinedIsReady(options),
   nobodyTakesOver: (options: StoreOptions) => new NobodyTakesOver(options),
+  declineFrees: (options: StoreOptions) => new DeclineFrees(options),
   noQuarantine: (options: StoreOptions) => new NoQuarantine(options),
   /** P6: the store does not remember ended requests. */
   noTombstones: (options: StoreOptions) => new Store({ ...options, tombstonesMax: 0 }),

@@ -1,26 +1,29 @@
 /** Stand-in for `receiver.ts` and `ingest-actor.ts`. It also delivers the effects of the store. */
-import type { StoreEffect } from '../../../src/store/messages.js';
+import type { End } from '../../../src/protocol/subjects.js';
 import { requestOf } from './configuration.js';
-import { answerOf, broken, cancelled } from './failures.js';
-import type { Answer, Call } from './message.js';
-import type { IngestSnapshot } from './state.js';
+import { answerOf, broken, cancelled, reasonOf } from './failures.js';
+import type { AllocateCall, Answer, CallOfSender, HandOverCall, OwedCall } from './message.js';
+import { type IngestSnapshot, NO_BYTES } from './state.js';
+import type { StoreNode } from './store-log.js';
 import type { Action } from './transitions.js';
-import type { Turn } from './turn.js';
+import type { EffectForOwner, Turn } from './turn.js';
 
 export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnapshot, { type, params }: Action): void {
   const end = context.end ?? 'failed';
   switch (type) {
     case 'decide':
-      turn.toIngest(sender, { type: 'end.certain' });
+      if (turn.state.lost[sender] && !turn.state.unwatched[sender]) refuseEnd(turn, sender);
+      else turn.call({ op: 'confirm', sender });
       return;
     case 'recordEnd':
       turn.execute({ type: 'end', holder: requestOf(sender), end, reason: context.failure ?? undefined });
-      if (end === 'ready') return;
-      for (const asked of turn.state.pending.filter((pending) => pending.startsWith(`${sender} `))) {
-        answerAllocate(turn, asked, { code: 'request_ended', end });
+      for (const owed of turn.state.pending.filter((call) => call.sender === sender)) {
+        if (owed.op === 'abort') answerOwed(turn, owed, { code: 'ok', end });
+        else if (end !== 'ready') answerOwed(turn, owed, { code: 'request_ended', end });
       }
       return;
     case 'announce':
+      if (context.announcedElsewhere) return;
       turn.announce(sender, 'receiver', end);
       turn.send({ kind: 'ended', sender, end });
       return;
@@ -31,7 +34,14 @@ export function ingestEffect(turn: Turn, sender: number, { context }: IngestSnap
 }
 
 /** The receiver's answer to a call of a sender, or undefined if it answers later. */
-export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): Answer | undefined {
+export function received(turn: Turn, call: CallOfSender): Answer | undefined {
+  turn.handled = call.sender;
+  const answer = answerTo(turn, call);
+  turn.handled = undefined;
+  return answer;
+}
+
+function answerTo(turn: Turn, call: CallOfSender): Answer | undefined {
   const { sender } = call;
   const holder = requestOf(sender);
   const recorded = turn.tombstone(sender);
@@ -46,27 +56,29 @@ export function received(turn: Turn, call: Exclude<Call, { op: 'handover' }>): A
       const generations = placements.map(({ generation }) => generation);
       const lengths = pages.map(() => 1);
       const error = turn.execute({ type: 'commit', holder, batch: call.batch, part, pages, generations, lengths });
-      return error === undefined ? { code: 'ok' } : answerOf(error);
+      return error === undefined ? withEnd(turn, sender, { code: 'ok' }) : answerOf(error);
     }
     case 'abort':
       if (recorded === undefined) {
-        if (turn.state.ingests[sender] === null) turn.startIngest(sender);
-        turn.toIngest(sender, { type: 'ingest.end', end: call.end, failure: cancelled });
+        startIngest(turn, sender);
+        const type = call.end === 'failed' ? 'ingest.abort' : 'ingest.end';
+        turn.toIngest(sender, { type, end: call.end, failure: cancelled });
       }
-      return { code: 'ok', end: turn.tombstone(sender) ?? call.end };
+      if (turn.tombstone(sender) !== undefined) return { code: 'ok', end: turn.tombstone(sender) as End };
+      turn.owe(call);
+      return undefined;
     case 'drained':
       turn.execute({ type: 'drained', holder });
       return { code: 'ok' };
   }
 }
 
-function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { op: 'allocate' }>): undefined {
+function allocate(turn: Turn, call: AllocateCall): undefined {
+  const { sender, batch, grant } = call;
   const batches = turn.configuration.batches[sender] ?? [];
   const keys = batches[batch] ?? [];
-  const isNew = turn.state.ingests[sender] === null;
-  if (isNew) turn.startIngest(sender);
-  const asked = `${sender} ${batch} ${grant} ${again}`;
-  if (!turn.state.pending.includes(asked)) turn.state.pending = [...turn.state.pending, asked].sort();
+  const isNew = startIngest(turn, sender);
+  turn.owe(call);
   const error = turn.execute({
     type: 'allocate',
     holder: requestOf(sender),
@@ -79,42 +91,67 @@ function allocate(turn: Turn, { sender, batch, grant, again }: Extract<Call, { o
   });
   if (error === undefined) return undefined;
   if (isNew) turn.replaceIngest(sender, null);
-  answerAllocate(turn, asked, answerOf(error));
+  answerOwed(turn, call, answerOf(error));
   return undefined;
 }
 
-function answerAllocate(turn: Turn, asked: string, answer: Answer): void {
-  turn.state.pending = turn.state.pending.filter((other) => other !== asked);
-  const [sender, batch, grant = '', again] = asked.split(' ');
-  const call = {
-    op: 'allocate',
-    sender: Number(sender),
-    batch: Number(batch),
-    grant,
-    again: again === 'true',
-  } as const;
+/** The answer to a message that may have completed the request. */
+function withEnd(turn: Turn, sender: number, answer: Answer): Answer {
+  const end = turn.tombstone(sender);
+  return end === undefined ? answer : { ...answer, end };
+}
+
+/** Returns true if the receiver had not heard of the request before. */
+function startIngest(turn: Turn, sender: number): boolean {
+  if (turn.state.ingests[sender] !== null) return false;
+  turn.state.unwatched = turn.state.unwatched.with(sender, turn.state.lost[sender] === true);
+  turn.startIngest(sender);
+  return true;
+}
+
+/** The sender is lost: it does not agree to an end. */
+export function refuseEnd(turn: Turn, sender: number): void {
+  turn.toIngest(sender, { type: 'end.refused', failure: broken });
+}
+
+/** Handles the answer of a sender to the question whether it agrees to an end. */
+export function confirmed(turn: Turn, sender: number, { end }: Answer): void {
+  if (end === undefined) turn.toIngest(sender, { type: 'end.agreed' });
+  else turn.toIngest(sender, { type: 'end.announced', end, failure: reasonOf(end) });
+}
+
+function answerOwed(turn: Turn, call: OwedCall, answer: Answer): void {
+  turn.state.pending = turn.state.pending.filter((other) => other !== call);
   turn.reply(call, answer);
 }
 
 /** Handles the answer of a sender to a hand-over. */
-export function handOverAnswered(turn: Turn, call: Extract<Call, { op: 'handover' }>, { code }: Answer): void {
+export function handOverAnswered(turn: Turn, call: HandOverCall, { code }: Answer): void {
   if (code === 'ok') return;
   const { batch, part } = call.effect;
-  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part });
-  if (code === 'stale_grant' || code === 'request_active') return;
+  const isLive = code === 'stale_grant' || code === 'request_active';
+  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken: isLive ? 'never' : 'unknown' });
+  if (isLive) return;
   turn.toIngest(call.sender, { type: 'ingest.end', end: 'failed', failure: broken });
 }
 
-export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void {
+export function storeEffect(turn: Turn, effect: EffectForOwner): void {
   const sender = senderOf(effect.holder);
   switch (effect.type) {
     case 'allocated': {
-      const { allocation, batch, last, bytes, first } = effect;
-      const asked = turn.state.pending.find((pending) => pending.startsWith(`${sender} ${batch} `));
-      if (asked !== undefined) answerAllocate(turn, asked, { code: 'ok', allocation });
+      const { allocation, batch, last, bytes, first, grant } = effect;
       const { pages, alreadySent, joined } = allocation;
       const counts = { written: pages.length, ready: alreadySent.length - joined.length, joined: joined.length };
-      if (first) turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes });
+      if (first) {
+        turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes, own: turn.handled === sender });
+      }
+      const owed = turn.state.pending.find(
+        (call): call is AllocateCall => call.sender === sender && call.op === 'allocate' && call.batch === batch,
+      );
+      // The answer is sent after this step, and has the end that the step has brought.
+      if (owed === undefined) return;
+      const answer: Answer = owed.grant === grant ? { code: 'ok', allocation } : { code: 'stale_grant' };
+      turn.later(() => answerOwed(turn, owed, answer.code === 'ok' ? withEnd(turn, sender, answer) : answer));
       return;
     }
     case 'refused':
@@ -125,6 +162,8 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
       turn.call({ op: 'handover', sender, effect });
       return;
     case 'chunks.ready':
+      turn.toIngest(sender, { ...effect, own: turn.handled === sender });
+      return;
     case 'leases.ended':
       turn.toIngest(sender, effect);
       return;
@@ -136,4 +175,18 @@ export function storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pa
 /** The number of the sender in a name from `requestOf`. */
 function senderOf({ request }: { readonly request: string }): number {
   return Number(request.slice(1));
+}
+
+/** The process of the receiver dies, and its arena with it. */
+export function die(turn: Turn, store: StoreNode): void {
+  const { state } = turn;
+  state.receiverDied = true;
+  state.store = store;
+  state.arena = state.arena.map(() => NO_BYTES);
+  state.ingests = state.ingests.map(() => null);
+  state.lost = state.lost.map(() => false);
+  state.unwatched = state.unwatched.map(() => false);
+  state.pending = [];
+  state.revoked = [];
+  state.writes = state.writes.filter(({ reported }) => !reported).map((write) => ({ ...write, over: true }));
 }

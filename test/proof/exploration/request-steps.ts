@@ -1,37 +1,72 @@
 /** The steps of a request at its sender and at the receiver, apart from those of messages and writes. */
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import { broken, cancelled, reasonOf } from './failures.js';
-import { crash, reconnect } from './sender-stand-in.js';
+import { refuseEnd } from './receiver-stand-in.js';
+import { crash, giveUpReceiver, reconnect } from './sender-stand-in.js';
 import type { RequestSnapshot, Sender } from './state.js';
 import type { Steps } from './step.js';
-import { endOf } from './turn.js';
+import { endOf, type Turn } from './turn.js';
 
-export function addRequestSteps(steps: Steps, { batches }: Configuration, sender: number): void {
+export function addRequestSteps(steps: Steps, { batches }: Configuration, fencesFirst: boolean, sender: number): void {
   const its = steps.state.senders[sender] as Sender;
-  if (its.request === null) addLossOfSender(steps, sender, its.connection);
-  else if (its.request.status === 'active') addSenderSteps(steps, sender, its.request, batches[sender] ?? []);
+  if (its.request?.status === 'active') addSenderSteps(steps, sender, its.request, batches[sender] ?? []);
+  addLossOfSender(steps, sender, its);
+  addRevocation(steps, sender, its, fencesFirst);
   const { request } = requestOf(sender);
-  if (its.reconnects) steps.add(`the sender of ${request} connects again`, (turn) => reconnect(turn, sender));
   for (const [batch, transfer] of Object.entries(its.transfers)) {
     if (transfer.value !== 'draining') continue;
     steps.strike('timeout', sender, `batch ${batch} of ${request} does not drain in time`, (turn) =>
       turn.toTransfer(sender, Number(batch), { type: 'xstate.after.drainTimeout.transfer.draining' }),
     );
   }
-  addReceiverSteps(steps, sender);
+  addReceiverSteps(steps, sender, its);
 }
 
-/** The receiver declares a crashed sender dead, and then revokes its remote key. */
-function addLossOfSender(steps: Steps, sender: number, connection: number): void {
+/** The receiver declares a sender dead, which it may be. */
+function addLossOfSender(steps: Steps, sender: number, its: Sender): void {
+  const { lost, receiverDied, ingests } = steps.state;
+  if (receiverDied) return;
+  if (lost[sender]) {
+    if (its.request !== null || ingests[sender]?.matches('deciding') !== true) return;
+    steps.add(`the sender of ${requestOf(sender).request} does not answer`, (turn) => refuseEnd(turn, sender));
+    return;
+  }
+  const lose = (turn: Turn) => {
+    turn.state.lost = turn.state.lost.with(sender, true);
+    if (turn.state.ingests[sender]?.matches('deciding') === true) refuseEnd(turn, sender);
+    else turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: broken });
+  };
+  const name = `the receiver declares the sender of ${requestOf(sender).request} dead`;
+  if (its.request === null) steps.add(name, lose);
+  else if (its.request.status === 'active') steps.strike('silence', sender, name, lose);
+}
+
+/**
+ * The remote key of a sender is revoked: the sender is dead, or declared dead; it must connect again; or it has given the
+ * receiver up, and does not report that its writes have drained. First the fabric revokes the key. Then the store learns it.
+ */
+function addRevocation(steps: Steps, sender: number, its: Sender, fencesFirst: boolean): void {
+  const { lost, store, receiverDied } = steps.state;
+  if (receiverDied) return;
   const { request } = requestOf(sender);
-  const grant = grantOf(sender, connection);
-  if (!steps.state.lost[sender]) {
-    steps.add(`the receiver holds the sender of ${request} for lost`, (turn) => {
-      turn.state.lost = turn.state.lost.with(sender, true);
-      turn.toIngest(sender, { type: 'ingest.end', end: 'failed', failure: broken });
-    });
-  } else if (steps.state.store.description.grants.includes(grant)) {
-    steps.add(`the remote key of the sender of ${request} is revoked`, (turn) => turn.fence(grant));
+  const grant = grantOf(sender, its.connection);
+  const isKnown = store.description.grants.includes(grant);
+  const isRevoked = steps.state.revoked.includes(grant);
+  const isOverdue = its.gaveUp && store.description.quarantine.some((page) => page.grant === grant);
+  const isWanted = lost[sender] === true || its.reconnects || isOverdue;
+  const revoke = (turn: Turn) => turn.revoke(grant);
+  const notify = (turn: Turn) => {
+    turn.fence(grant);
+    if (its.reconnects) reconnect(turn, sender);
+  };
+  const revoked = `the remote key of ${request} is revoked`;
+  const notified = `the store is notified that the remote key of ${request} is revoked`;
+  if (isKnown && isRevoked) steps.add(notified, notify);
+  else if (isKnown && isWanted && fencesFirst) steps.add(notified, (turn) => turn.fence(grant));
+  else if (isKnown && isWanted) steps.add(revoked, revoke);
+  else if (!isKnown && !isRevoked && fencesFirst) steps.add(revoked, revoke);
+  else if (!isKnown && its.reconnects) {
+    steps.add(`the sender of ${request} connects again`, (turn) => reconnect(turn, sender));
   }
 }
 
@@ -42,6 +77,7 @@ function addSenderSteps(
   batches: readonly (readonly string[])[],
 ): void {
   const { state } = steps;
+  const its = state.senders[sender] as Sender;
   const { request } = requestOf(sender);
   const { batches: put, lastIn } = snapshot.context;
   const keys = batches[put];
@@ -52,6 +88,19 @@ function addSenderSteps(
     );
   }
   steps.strike('crash', sender, `the sender of ${request} is killed`, (turn) => crash(turn, sender));
+  if (put > 0 && !its.gaveUp && !state.receiverDied) {
+    steps.strike('silence', sender, `the sender of ${request} declares the receiver dead`, (turn) =>
+      giveUpReceiver(turn, sender, false),
+    );
+  }
+  if (state.receiverDied && !its.gaveUp) {
+    steps.add(`the sender of ${request} misses the receiver`, (turn) => giveUpReceiver(turn, sender, false));
+  }
+  if (state.receiverDied && !its.proof) {
+    steps.add(`the sender of ${request} has the proof that the receiver is dead`, (turn) =>
+      giveUpReceiver(turn, sender, true),
+    );
+  }
   if (!snapshot.matches('running') || put === 0) return;
   steps.strike('cancel', sender, `${request} is cancelled at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'request.cancel', failure: cancelled }),
@@ -59,7 +108,7 @@ function addSenderSteps(
   steps.strike('timeout', sender, `the time of ${request} is over at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'xstate.after.deadline.request.running' }),
   );
-  const end = state.unnoticed.includes(sender) && lastIn ? endOf(state, sender) : undefined;
+  const end = state.unnoticed.includes(sender) && lastIn && !its.gaveUp ? endOf(state, sender) : undefined;
   if (end === undefined) return;
   steps.add(`the sender asks how ${request} ended`, (turn) => {
     turn.state.unnoticed = turn.state.unnoticed.filter((other) => other !== sender);
@@ -67,7 +116,7 @@ function addSenderSteps(
   });
 }
 
-function addReceiverSteps(steps: Steps, sender: number): void {
+function addReceiverSteps(steps: Steps, sender: number, its: Sender): void {
   const ingest = steps.state.ingests[sender];
   if (ingest?.status !== 'active') return;
   const { request } = requestOf(sender);
@@ -75,9 +124,10 @@ function addReceiverSteps(steps: Steps, sender: number): void {
     steps.strike('cancel', sender, `${request} is cancelled at the receiver`, (turn) =>
       turn.toIngest(sender, { type: 'ingest.end', end: 'cancelled', failure: cancelled }),
     );
-    steps.strike('timeout', sender, `the time of ${request} is over at the receiver`, (turn) =>
-      turn.toIngest(sender, { type: 'xstate.after.deadline.ingest.running' }),
-    );
+    const expire = (turn: Turn) => turn.toIngest(sender, { type: 'xstate.after.deadline.ingest.running' });
+    const name = `the time of ${request} is over at the receiver`;
+    if (its.gaveUp) steps.add(name, expire);
+    else steps.strike('timeout', sender, name, expire);
   } else if (ingest.matches('ready')) {
     steps.add(`${request} is read and released`, (turn) => {
       turn.execute({ type: 'release', holder: requestOf(sender), keys: undefined });

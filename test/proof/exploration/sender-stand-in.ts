@@ -2,14 +2,14 @@
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
-import { broken, failureOf } from './failures.js';
-import type { Answer, Call } from './message.js';
+import { broken, failureOf, lost } from './failures.js';
+import type { AllocateCall, Answer, Call, CallOfSender, HandOverCall } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
 
 /** States in which a transfer accepts a hand-over, as in `TransferActor.handOver`. */
-const TAKING = ['allocating', 'writing', 'committing', 'joining'];
+const TAKING = ['allocating', 'queued', 'writing', 'committing', 'joining'];
 
 export function requestEffect(
   turn: Turn,
@@ -31,10 +31,15 @@ export function requestEffect(
       return;
     }
     case 'sendAbort':
+      if (turn.sender(sender).proof) turn.toRequest(sender, { type: 'end.certain' });
+      else if (turn.sender(sender).gaveUp) turn.toRequest(sender, { type: 'abort.unreachable' });
+      else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
+      return;
+    case 'resolveDoubt':
       turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
-      if (context.end === 'ready') return;
+      if (context.end === 'ready' || turn.sender(sender).gaveUp) return;
       if (context.drained) turn.call({ op: 'drained', sender });
       else turn.setSender(sender, { reconnects: true });
       return;
@@ -53,13 +58,13 @@ export function transferEffect(
 ): void {
   switch (type) {
     case 'sendAllocate':
-      turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
+      ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
       return;
     case 'startWrite':
       startWrite(turn, sender, batch, context);
       return;
     case 'sendCommit':
-      turn.call({ op: 'commit', sender, batch, part: context.current });
+      ask(turn, { op: 'commit', sender, batch, part: context.current });
       return;
     case 'reportCommitted':
       turn.forgetTransfer(sender, batch);
@@ -68,10 +73,35 @@ export function transferEffect(
     case 'reportAborted': {
       const { failure, drained } = context;
       turn.forgetTransfer(sender, batch);
-      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained });
+      const unanswered = (turn.sender(sender).asked[batch] ?? 0) > 0;
+      turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained, unanswered });
       return;
     }
   }
+}
+
+/** Sends a message that may complete the request. */
+function ask(turn: Turn, call: AllocateCall | Extract<Call, { op: 'commit' }>): void {
+  turn.setSender(call.sender, { asked: { ...turn.sender(call.sender).asked, [call.batch]: 1 } });
+  turn.call(call);
+}
+
+/** The refusal of one copy of a message says nothing about another copy that may still arrive. */
+function noteAnswer(turn: Turn, call: CallOfSender, { code }: Answer): void {
+  if (call.op !== 'allocate' && call.op !== 'commit') return;
+  const { asked, transfers } = turn.sender(call.sender);
+  const transfer = transfers[call.batch];
+  const isPresent = call.op === 'allocate' ? transfer?.value === 'allocating' : isCommitting(transfer, call.part);
+  if (!isPresent || (code !== 'ok' && (asked[call.batch] ?? 0) > 1)) return;
+  turn.setSender(call.sender, { asked: { ...asked, [call.batch]: 0 } });
+}
+
+/** Sends a call again. */
+export function askAgain(turn: Turn, call: Call): void {
+  turn.call(call);
+  if (call.op !== 'allocate' && call.op !== 'commit') return;
+  const { asked } = turn.sender(call.sender);
+  turn.setSender(call.sender, { asked: { ...asked, [call.batch]: (asked[call.batch] ?? 0) + 1 } });
 }
 
 function startWrite(
@@ -88,14 +118,15 @@ function startWrite(
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
     return;
   }
-  const landed = part.placements.map(() => false);
-  const write: Write = { from: sender, batch, part, grant, landed, reported: false, over: false };
+  const isValid = turn.state.store.description.grants.includes(grant) && !turn.state.revoked.includes(grant);
+  const write: Write = { sender, batch, part, grant, reported: false, over: !isValid };
   turn.state.writes = [...turn.state.writes, write];
 }
 
 /** Handles the answer to a call of the sender. */
-export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, answer: Answer): void {
+export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   const { sender } = call;
+  noteAnswer(turn, call, answer);
   if (answer.code === 'request_ended' && call.op !== 'abort') {
     turn.toRequest(sender, { type: 'request.ended', end: answer.end ?? 'failed', failure: failureOf(answer) });
     return;
@@ -104,8 +135,10 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
     case 'allocate':
       if (answer.allocation !== undefined) {
         turn.toTransfer(sender, call.batch, { type: 'allocate.replied', allocation: answer.allocation });
+        ended(turn, sender, answer);
         return;
       }
+      if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
       if (answer.code === 'stale_grant' && !call.again) {
         const { again, connection, reconnects } = turn.sender(sender);
         const isCurrent = call.grant === grantOf(sender, connection);
@@ -119,6 +152,7 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
       if (!isCommitting(turn.sender(sender).transfers[call.batch], call.part)) return;
       const type = answer.code === 'ok' ? 'commit.accepted' : 'commit.failed';
       turn.toTransfer(sender, call.batch, { type, failure: failureOf(answer) });
+      ended(turn, sender, answer);
       return;
     }
     case 'abort':
@@ -129,8 +163,22 @@ export function answered(turn: Turn, call: Exclude<Call, { op: 'handover' }>, an
   }
 }
 
+/** The answer to a message may have the end of the request. */
+function ended(turn: Turn, sender: number, { end }: Answer): void {
+  if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: null });
+}
+
+/** The sender's answer to the question whether it agrees to an end. Without an end it agrees. */
+export function agreement(turn: Turn, sender: number): Answer {
+  const { end, receiverAnnounces } = (turn.sender(sender).request as RequestSnapshot).context;
+  const isOver = turn.sender(sender).request?.status === 'done';
+  if (end !== null && (isOver || !receiverAnnounces)) return { code: 'ok', end };
+  turn.toRequest(sender, { type: 'confirm.agreed' });
+  return { code: 'ok' };
+}
+
 /** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
-export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: 'handover' }>): Answer {
+export function handedOver(turn: Turn, { sender, effect }: HandOverCall): Answer {
   const { batch, part, positions, pages, generations, grant } = effect;
   const { transfers, taken, reconnects } = turn.sender(sender);
   const transfer = transfers[batch];
@@ -149,12 +197,23 @@ export function handedOver(turn: Turn, { sender, effect }: Extract<Call, { op: '
   return { code: 'ok' };
 }
 
-/** The sender connects again: it gets another remote key, and the old one is revoked. */
+/** The sender declares the receiver dead, without or with a proof. */
+export function giveUpReceiver(turn: Turn, sender: number, proof: boolean): void {
+  turn.setSender(sender, { gaveUp: true, reconnects: false, proof });
+  turn.toRequest(sender, { type: 'receiver.lost', failure: lost });
+  if (turn.sender(sender).request?.matches({ aborting: 'asking' }) === true) {
+    turn.toRequest(sender, { type: proof ? 'end.certain' : 'abort.unreachable' });
+  } else if (proof && turn.sender(sender).request?.matches({ aborting: 'doubting' }) === true) {
+    turn.toRequest(sender, { type: 'end.certain' });
+  }
+}
+
+/** The sender connects again: the receiver gives it another remote key, after it has revoked the old one. */
 export function reconnect(turn: Turn, sender: number): void {
-  const { connection } = turn.sender(sender);
-  turn.setSender(sender, { connection: connection + 1, reconnects: false });
-  turn.fence(grantOf(sender, connection));
-  turn.execute({ type: 'grant', grant: grantOf(sender, connection + 1), epoch: requestOf(sender).epoch });
+  const connection = turn.sender(sender).connection + 1;
+  turn.setSender(sender, { connection, reconnects: false });
+  turn.state.lost = turn.state.lost.with(sender, false);
+  turn.execute({ type: 'grant', grant: grantOf(sender, connection), epoch: requestOf(sender).epoch });
   allocateAgain(turn, sender);
 }
 
@@ -163,14 +222,16 @@ function allocateAgain(turn: Turn, sender: number): void {
   turn.setSender(sender, { again: [] });
   for (const batch of again) {
     if (transfers[batch]?.value !== 'allocating') continue;
-    turn.call({ op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
+    ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
   }
 }
 
 /** The process of the sender dies. Its writes may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
-  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [] });
-  turn.state.writes = turn.state.writes.map((write) => (write.from === sender ? { ...write, reported: true } : write));
+  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [], asked: {} });
+  turn.state.writes = turn.state.writes
+    .filter((write) => write.sender !== sender || !write.over)
+    .map((write) => (write.sender === sender ? { ...write, reported: true } : write));
 }
 
 export function isCommitting(transfer: TransferSnapshot | undefined, { part }: TransferPart): boolean {

@@ -4,8 +4,8 @@ import type { TransferPart } from '../../../machines/allocation.js';
 import type { ingestMachine } from '../../../machines/ingest.js';
 import type { requestMachine } from '../../../machines/request.js';
 import type { transferMachine } from '../../../machines/transfer.js';
-import type { Budget } from './configuration.js';
-import type { Call, Message } from './message.js';
+import type { Budget } from './faults.js';
+import type { Call, Message, OwedCall } from './message.js';
 import type { StoreNode } from './store-log.js';
 
 export type RequestSnapshot = SnapshotFrom<typeof requestMachine>;
@@ -24,19 +24,23 @@ export interface Sender {
   readonly reconnects: boolean;
   /** Batches whose `allocate` the sender repeats under its new remote key. */
   readonly again: readonly number[];
+  /** The sender has declared the receiver dead. */
+  readonly gaveUp: boolean;
+  /** The sender has a proof that the receiver is dead. */
+  readonly proof: boolean;
+  /** For each batch, how often its present `allocate` or `commit` was sent without an answer. */
+  readonly asked: Readonly<Record<number, number>>;
 }
 
-/** One write of one part of a batch. */
+/** A write of one part of a batch, until no more of its bytes can land. */
 export interface Write {
-  readonly from: number;
+  readonly sender: number;
   readonly batch: number;
   readonly part: TransferPart;
   readonly grant: string;
-  /** For each placement, whether its bytes have landed. */
-  readonly landed: readonly boolean[];
-  /** The fabric has reported the outcome to the sender. Bytes that land after that are late. */
+  /** The fabric has reported to the sender that the write broke off, or the sender is dead: bytes that land now are late. */
   readonly reported: boolean;
-  /** No more bytes of this write can land. */
+  /** The remote key was revoked while the write was in progress: no more bytes can land. The fabric will report that. */
   readonly over: boolean;
 }
 
@@ -49,14 +53,19 @@ export interface State {
   readonly ingests: readonly (IngestSnapshot | null)[];
   /** The receiver has declared that sender dead. */
   readonly lost: readonly boolean[];
+  /** The request came when its sender had been declared dead. So the receiver does not watch that sender. */
+  readonly unwatched: readonly boolean[];
+  readonly receiverDied: boolean;
   readonly messages: readonly Message[];
   /** Calls to send again, because the call or its answer was lost. */
   readonly unanswered: readonly Call[];
   /** Senders that lost a notice. They ask the receiver instead. */
   readonly unnoticed: readonly number[];
-  /** Allocations without an answer so far: `<sender> <batch> <grant> <again>`. */
-  readonly pending: readonly string[];
+  /** Calls that the receiver answers later. */
+  readonly pending: readonly OwedCall[];
   readonly writes: readonly Write[];
+  /** Remote keys that are revoked in the fabric. The store does not know it yet. */
+  readonly revoked: readonly string[];
   /** For each page, the key whose bytes it has, or another description of its content. */
   readonly arena: readonly string[];
   /** The announcements of each request, with the side that announced. */

@@ -1,18 +1,18 @@
 /** The steps that are possible in a state. */
-import type { Budget } from './configuration.js';
+import type { FaultKind } from './faults.js';
 import type { State } from './state.js';
 import type { Turn } from './turn.js';
+import type { Step } from './world.js';
 
-export interface Step {
-  readonly name: string;
-  /** A fault may happen. Any other step happens sooner or later. */
-  readonly isFault: boolean;
+export interface TurnStep extends Step {
   run(turn: Turn): void;
 }
 
+type FaultOfMessage = 'loss' | 'duplicate' | 'deaf';
+
 /** Collects the steps that are possible in a state. */
 export class Steps {
-  readonly all: Step[] = [];
+  readonly all: TurnStep[] = [];
   readonly state: State;
 
   constructor(state: State) {
@@ -25,24 +25,27 @@ export class Steps {
   }
 
   /** Adds a fault of a message, if the budget allows one. It must not change how requests end. */
-  fail(kind: 'loss' | 'duplicate', name: string, run: (turn: Turn) => void): void {
+  fail(kind: FaultOfMessage, name: string, run: (turn: Turn) => void): void {
     this.#fault(kind, name, run);
   }
 
   /** Adds a fault of a sender or its request, if the budget allows one. After it the request may end otherwise than ready. */
-  strike(
-    kind: Exclude<keyof Budget, 'loss' | 'duplicate'>,
-    sender: number,
-    name: string,
-    run: (turn: Turn) => void,
-  ): void {
+  strike(kind: Exclude<FaultKind, FaultOfMessage>, sender: number, name: string, run: (turn: Turn) => void): void {
     this.#fault(kind, name, (turn) => {
       turn.state.struck = turn.state.struck.with(sender, true);
       run(turn);
     });
   }
 
-  #fault(kind: keyof Budget, name: string, run: (turn: Turn) => void): void {
+  /** Adds a fault of the receiver, if the budget allows one. After it every request may end otherwise than ready. */
+  strikeAll(kind: 'death', name: string, run: (turn: Turn) => void): void {
+    this.#fault(kind, name, (turn) => {
+      turn.state.struck = turn.state.struck.map(() => true);
+      run(turn);
+    });
+  }
+
+  #fault(kind: FaultKind, name: string, run: (turn: Turn) => void): void {
     if (this.state.budget[kind] === 0) return;
     const spend = (turn: Turn) => {
       turn.state.budget = { ...turn.state.budget, [kind]: turn.state.budget[kind] - 1 };

@@ -8,6 +8,16 @@ import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import type { StoreOptions } from '../../../src/store/options.js';
 import { Store } from '../../../src/store/store.js';
 
+/** Chunks have one byte, nothing expires, and only the number of pages limits requests. */
+export const STORE_OPTIONS = {
+  pageBytes: 1,
+  leaseMs: 1000,
+  tombstonesMax: 10,
+  tombstoneMs: 1000,
+  holdersMax: 10,
+  retainedMax: 0,
+};
+
 export interface StoreNode {
   readonly commands: readonly StoreCommand[];
   readonly description: StoreDescription;
@@ -63,13 +73,18 @@ export class StoreLog {
 
   #nodeOf(store: Store, commands: readonly StoreCommand[]): StoreNode {
     const description = store.describe();
-    // The store does not ask a request again that declined a hand-over, but its description does not contain declines.
-    const declines = commands.filter(({ type }) => type === 'decline');
-    const digest = JSON.stringify([description, declines]);
-    const known = this.#nodes.get(digest);
+    const text = textOf(description);
+    const known = this.#nodes.get(text);
     if (known !== undefined) return known;
     const node = { commands, description, broken: store.brokenInvariant(), number: this.#nodes.size };
-    this.#nodes.set(digest, node);
+    this.#nodes.set(text, node);
     return node;
   }
+}
+
+/** Everything on which the future of a store depends. The order of keys and ends makes no difference to it. */
+export function textOf(description: StoreDescription): string {
+  const grants = description.grants.toSorted();
+  const tombstones = description.tombstones.map((tombstone) => JSON.stringify(tombstone)).sort();
+  return JSON.stringify({ ...description, grants, tombstones });
 }

@@ -11,7 +11,9 @@ import type { End } from '../../../src/protocol/subjects.js';
 import { nameOf } from '../../../src/store/holder.js';
 import type { StoreCommand, StoreEffect } from '../../../src/store/messages.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
-import type { Answer, Call, Message } from './message.js';
+import type { Interned } from './interned.js';
+import { Mailboxes } from './mailboxes.js';
+import type { Answer, Call, Message, OwedCall } from './message.js';
 import {
   type IngestSnapshot,
   NO_BYTES,
@@ -21,42 +23,59 @@ import {
   type TransferSnapshot,
 } from './state.js';
 import type { StoreLog } from './store-log.js';
-import { type Action, transitionOf } from './transitions.js';
+import { type Action, type Transition, transitionOf } from './transitions.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** An effect of the store that its owner carries out. */
+export type EffectForOwner = Exclude<StoreEffect, { type: 'pages.freed' }>;
 
 /** Stand-ins for the actors, which execute effects. */
 export interface StandIns {
   requestEffect(turn: Turn, sender: number, snapshot: RequestSnapshot, action: Action): void;
   transferEffect(turn: Turn, sender: number, batch: number, snapshot: TransferSnapshot, action: Action): void;
   ingestEffect(turn: Turn, sender: number, snapshot: IngestSnapshot, action: Action): void;
-  storeEffect(turn: Turn, effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void;
+  storeEffect(turn: Turn, effect: EffectForOwner): void;
+}
+
+/** What all turns of an exploration share. */
+export interface Stage {
+  readonly configuration: Configuration;
+  readonly log: StoreLog;
+  readonly standIns: StandIns;
+  /** Equal messages are the same object. */
+  readonly messages: Interned<Message>;
+  readonly calls: Interned<Call>;
+  readonly fencesFirst: boolean;
 }
 
 export class Turn {
   readonly state: Mutable<State>;
   readonly configuration: Configuration;
-  readonly #log: StoreLog;
-  readonly #standIns: StandIns;
-  /** Effects that wait until the transition that caused them is complete, in order, as in `src/actors/running/owners.ts`. */
-  readonly #effects: (() => void)[] = [];
-  #running = false;
+  readonly #stage: Stage;
+  /** The sender whose message the receiver handles now. */
+  handled: number | undefined;
+  readonly #mailboxes = new Mailboxes();
+  readonly #storeEffects: EffectForOwner[] = [];
+  #dispatching = false;
+  readonly #later: (() => void)[] = [];
 
-  constructor(state: State, configuration: Configuration, log: StoreLog, standIns: StandIns) {
+  constructor(state: State, stage: Stage) {
     this.state = { ...state };
-    this.configuration = configuration;
-    this.#log = log;
-    this.#standIns = standIns;
+    this.configuration = stage.configuration;
+    this.#stage = stage;
   }
 
   // --- machines -----------------------------------------------------------------------------------------------------
 
   toRequest(sender: number, event: object): void {
-    const request = this.sender(sender).request;
-    if (request?.status !== 'active') return;
-    const { next, actions } = transitionOf(requestMachine as AnyStateMachine, request, event);
-    this.setSender(sender, { request: next });
-    this.#perform(actions, (action) => this.#standIns.requestEffect(this, sender, next, action));
+    this.#mailboxes.deliver(`request ${sender}`, () => {
+      const { request } = this.sender(sender);
+      if (request?.status !== 'active') return [];
+      const { next, actions } = transitionOf(requestMachine as AnyStateMachine, request, event);
+      this.setSender(sender, { request: next });
+      return actions.map((action) => () => this.#stage.standIns.requestEffect(this, sender, next, action));
+    });
   }
 
   startTransfer(sender: number, batch: number): void {
@@ -64,15 +83,16 @@ export class Turn {
     const chunkCount = this.configuration.batches[sender]?.[batch]?.length ?? 0;
     const input = { transfer: `${request}/${batch}`, batch, chunkCount, arenaPages: this.configuration.pages };
     const machine = transferMachine as AnyStateMachine;
-    const [snapshot, actions] = initialTransition(machine, { ...input, drainTimeoutMs: 1 } as never);
-    this.#setTransfer(sender, batch, snapshot as TransferSnapshot, actions);
+    this.#moveTransfer(sender, batch, () => {
+      const [next, actions] = initialTransition(machine, { ...input, drainTimeoutMs: 1 } as never);
+      return { next: next as TransferSnapshot, actions };
+    });
   }
 
   toTransfer(sender: number, batch: number, event: object): void {
-    const transfer = this.sender(sender).transfers[batch];
-    if (transfer?.status !== 'active') return;
-    const { next, actions } = transitionOf(transferMachine as AnyStateMachine, transfer, event);
-    this.#setTransfer(sender, batch, next, actions);
+    this.#moveTransfer(sender, batch, (transfer) =>
+      transfer?.status === 'active' ? transitionOf(transferMachine as AnyStateMachine, transfer, event) : undefined,
+    );
   }
 
   forgetTransfer(sender: number, batch: number): void {
@@ -84,15 +104,16 @@ export class Turn {
     const { request, epoch } = requestOf(sender);
     const totalChunks = this.configuration.batches[sender]?.flat().length ?? 0;
     const input = { request, epoch, sender: `s${sender}`, totalChunks, timeoutMs: 1, rank: null };
-    const [snapshot, actions] = initialTransition(ingestMachine as AnyStateMachine, input as never);
-    this.#setIngest(sender, snapshot as IngestSnapshot, actions);
+    this.#moveIngest(sender, () => {
+      const [next, actions] = initialTransition(ingestMachine as AnyStateMachine, input as never);
+      return { next: next as IngestSnapshot, actions };
+    });
   }
 
   toIngest(sender: number, event: object): void {
-    const ingest = this.state.ingests[sender];
-    if (ingest?.status !== 'active') return;
-    const { next, actions } = transitionOf(ingestMachine as AnyStateMachine, ingest, event);
-    this.#setIngest(sender, next, actions);
+    this.#moveIngest(sender, (ingest) =>
+      ingest?.status === 'active' ? transitionOf(ingestMachine as AnyStateMachine, ingest, event) : undefined,
+    );
   }
 
   replaceIngest(sender: number, ingest: IngestSnapshot | null): void {
@@ -104,7 +125,7 @@ export class Turn {
   /** Runs a store command and the effects that it causes. Returns the error of a refused command. */
   execute(command: StoreCommand): Error | undefined {
     const before = this.state.store.description.pages;
-    const { node, effects, error } = this.#log.execute(this.state.store, command);
+    const { node, effects, error } = this.#stage.log.execute(this.state.store, command);
     this.state.store = node;
     // The content of a page counts only while the page keeps its owner.
     this.state.arena = this.state.arena.map((bytes, page) => {
@@ -115,10 +136,19 @@ export class Turn {
     if (error !== undefined && !(error instanceof KvferryError && error.code !== 'internal')) {
       this.fault(`${command.type}: ${error.message}`);
     }
-    for (const effect of effects) {
-      if (effect.type !== 'pages.freed') this.#standIns.storeEffect(this, effect);
-    }
+    for (const effect of effects) if (effect.type !== 'pages.freed') this.#storeEffects.push(effect);
+    this.#dispatch();
     return error;
+  }
+
+  /** Effects run in the order of their commands, as in `src/actors/receiving/store-actor.ts`. */
+  #dispatch(): void {
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    for (let effect = this.#storeEffects.shift(); effect !== undefined; effect = this.#storeEffects.shift()) {
+      this.#stage.standIns.storeEffect(this, effect);
+    }
+    this.#dispatching = false;
   }
 
   /** The end that the receiver has recorded for that sender's request, if any. */
@@ -129,7 +159,7 @@ export class Turn {
   // --- messages -----------------------------------------------------------------------------------------------------
 
   call(call: Call): void {
-    this.send({ kind: 'call', call });
+    this.send({ kind: 'call', call: this.#stage.calls.of(call) });
   }
 
   reply(call: Call, answer: Answer): void {
@@ -137,7 +167,12 @@ export class Turn {
   }
 
   send(message: Message): void {
-    this.state.messages = [...this.state.messages, message];
+    this.state.messages = [...this.state.messages, this.#stage.messages.of(message)];
+  }
+
+  /** The sender will get the answer to this call later. */
+  owe(call: OwedCall): void {
+    if (!this.state.pending.includes(call)) this.state.pending = [...this.state.pending, call];
   }
 
   announce(sender: number, who: 'sender' | 'receiver', end: End): void {
@@ -160,32 +195,60 @@ export class Turn {
     return grantOf(sender, this.sender(sender).connection);
   }
 
-  /** Revokes a remote key, so that no byte written under it can land. */
+  /** The fabric revokes a remote key: no byte written under it can land any more. */
+  revoke(grant: string): void {
+    this.state.revoked = [...this.state.revoked, grant];
+    this.state.writes = this.state.writes
+      .map((write) => (write.grant === grant ? { ...write, over: true } : write))
+      .filter(({ over, reported }) => !(over && reported));
+  }
+
+  /** The store learns that a remote key is revoked. */
   fence(grant: string): void {
-    this.state.writes = this.state.writes.map((write) => (write.grant === grant ? { ...write, over: true } : write));
+    this.state.revoked = this.state.revoked.filter((other) => other !== grant);
     this.execute({ type: 'fence', grant });
+  }
+
+  /** Runs `work` at the end of the step, as if a promise had been resolved. */
+  later(work: () => void): void {
+    this.#later.push(work);
+  }
+
+  /** Ends the step, and returns the state that it has reached. */
+  end(): State {
+    for (let work = this.#later.shift(); work !== undefined; work = this.#later.shift()) work();
+    return this.state;
   }
 
   fault(what: string): void {
     this.state.fault ??= what;
   }
 
-  #setTransfer(sender: number, batch: number, snapshot: TransferSnapshot, actions: readonly Action[]): void {
-    this.setSender(sender, { transfers: { ...this.sender(sender).transfers, [batch]: snapshot } });
-    this.#perform(actions, (action) => this.#standIns.transferEffect(this, sender, batch, snapshot, action));
+  #moveTransfer(
+    sender: number,
+    batch: number,
+    move: (transfer: TransferSnapshot | undefined) => Transition<TransferSnapshot> | undefined,
+  ): void {
+    this.#mailboxes.deliver(`transfer ${sender}/${batch}`, () => {
+      const moved = move(this.sender(sender).transfers[batch]);
+      if (moved === undefined) return [];
+      const { next, actions } = moved;
+      this.setSender(sender, { transfers: { ...this.sender(sender).transfers, [batch]: next } });
+      return actions.map((action) => () => this.#stage.standIns.transferEffect(this, sender, batch, next, action));
+    });
   }
 
-  #setIngest(sender: number, snapshot: IngestSnapshot, actions: readonly Action[]): void {
-    this.replaceIngest(sender, snapshot);
-    this.#perform(actions, (action) => this.#standIns.ingestEffect(this, sender, snapshot, action));
-  }
-
-  #perform(actions: readonly Action[], run: (action: Action) => void): void {
-    for (const action of actions) this.#effects.push(() => run(action));
-    if (this.#running) return;
-    this.#running = true;
-    for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift()) effect();
-    this.#running = false;
+  #moveIngest(
+    sender: number,
+    move: (ingest: IngestSnapshot | null | undefined) => Transition<IngestSnapshot> | undefined,
+  ): void {
+    this.#mailboxes.deliver(`ingest ${sender}`, () => {
+      const moved = move(this.state.ingests[sender]);
+      if (moved === undefined) return [];
+      const { next, actions } = moved;
+      this.replaceIngest(sender, next);
+      return actions.map((action) => () => this.#stage.standIns.ingestEffect(this, sender, next, action));
+    });
   }
 }
 

@@ -1,7 +1,11 @@
-/** The steps of a write: its chunks land in any order, it is delivered or fails, and some chunks land late. */
-import type { Placement } from '../../../machines/allocation.js';
-import type { StoreDescription } from '../../../src/store/description.js';
-import { nameOf } from '../../../src/store/holder.js';
+/**
+ * The steps of a write: it is delivered, it fails, or the fabric rejects it because its remote key was revoked.
+ *
+ * A byte that has not landed can do more harm than one that has, and any byte of a write may land until the write is
+ * delivered or its remote key is revoked. So all bytes land with the delivery, and `faultOf` looks after each step at the pages
+ * in which the others could land.
+ */
+
 import { requestOf } from './configuration.js';
 import { broken } from './failures.js';
 import type { Write } from './state.js';
@@ -9,64 +13,35 @@ import type { Steps } from './step.js';
 import type { Turn } from './turn.js';
 
 export function addWriteSteps(steps: Steps, index: number, write: Write): void {
-  const { from, batch, part, grant, landed, reported, over } = write;
-  const name = `${requestOf(from).request}/${batch} part ${part.part}`;
-  const isValid = steps.state.store.description.grants.includes(grant);
-  for (const [chunk, placement] of part.placements.entries()) {
-    if (landed[chunk] || over || !isValid) continue;
-    steps.add(`${reported ? 'late, ' : ''}chunk ${placement.position} of ${name} lands`, (turn) => {
-      land(turn, write, placement);
-      change(turn, index, { landed: landed.with(chunk, true) });
-      forgetSettled(turn);
-    });
-  }
+  const { sender, batch, part, reported, over } = write;
   if (reported) return;
-  if (landed.every((there) => there)) {
-    steps.add(`${name} is delivered`, (turn) => {
-      change(turn, index, { reported: true });
-      turn.toTransfer(from, batch, { type: 'write.delivered' });
-      forgetSettled(turn);
-    });
-    return;
-  }
-  const end = (turn: Turn, drained: boolean) => {
-    change(turn, index, { reported: true, over: over || drained });
-    turn.setSender(from, { reconnects: true });
-    turn.toTransfer(from, batch, { type: 'write.failed', failure: broken, drained });
-    forgetSettled(turn);
-  };
+  const name = `${requestOf(sender).request}/${batch} part ${part.part}`;
   if (over) {
-    steps.add(`${name} is rejected`, (turn) => end(turn, true));
+    steps.add(`${name} is rejected`, (turn) => end(turn, index, write, true));
     return;
   }
-  steps.strike('fabric', from, `${name} fails, and nothing more can land`, (turn) => end(turn, true));
-  steps.strike('fabric', from, `${name} breaks off, and more may land`, (turn) => end(turn, false));
+  steps.add(`${name} is delivered`, (turn) => {
+    land(turn, write);
+    turn.state.writes = turn.state.writes.toSpliced(index, 1);
+    turn.toTransfer(sender, batch, { type: 'write.delivered' });
+  });
+  steps.strike('fabric', sender, `${name} fails, and nothing more can land`, (turn) => end(turn, index, write, true));
+  steps.strike('fabric', sender, `${name} breaks off, and more may land`, (turn) => end(turn, index, write, false));
 }
 
-/** Bytes land in a page. They must own the page. Late bytes may differ, because the engine may have reused its memory. */
-function land(turn: Turn, { from, batch, grant, reported }: Write, { page, position }: Placement): void {
-  const key = turn.configuration.batches[from]?.[batch]?.[position] ?? '';
-  const owner = ownerOf(turn.state.store.description, page);
-  if (owner?.writer !== nameOf(requestOf(from)) || owner.grant !== grant) {
-    turn.fault(`${key} of ${requestOf(from).request} lands in page ${page}, which is ${owner?.writer ?? 'nobody'}'s`);
+function end(turn: Turn, index: number, write: Write, drained: boolean): void {
+  const { sender, batch } = write;
+  const { writes } = turn.state;
+  turn.state.writes = drained ? writes.toSpliced(index, 1) : writes.with(index, { ...write, reported: true });
+  if (!turn.sender(sender).gaveUp) turn.setSender(sender, { reconnects: true });
+  turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained });
+}
+
+/** The bytes of a write land in pages that belong to it, or that are in quarantine for it. */
+function land(turn: Turn, { sender, batch, part }: Write): void {
+  for (const { page, position } of part.placements) {
+    const isQuarantined = turn.state.store.description.pages[page]?.state === 'quarantined';
+    const key = turn.configuration.batches[sender]?.[batch]?.[position] ?? '';
+    if (!isQuarantined) turn.state.arena = turn.state.arena.with(page, key);
   }
-  const isQuarantined = turn.state.store.description.pages[page]?.state === 'quarantined';
-  if (!isQuarantined) turn.state.arena = turn.state.arena.with(page, reported ? 'other bytes' : key);
-}
-
-/** The write that may land in a page now. */
-function ownerOf(store: StoreDescription, page: number): { writer: string; grant: string } | undefined {
-  const entry = store.entries.find(({ place, ready }) => place?.page === page && !ready);
-  return entry?.place ?? store.quarantine.find((quarantined) => quarantined.page === page);
-}
-
-function change(turn: Turn, index: number, fields: Partial<Write>): void {
-  turn.state.writes = turn.state.writes.map((write, at) => (at === index ? { ...write, ...fields } : write));
-}
-
-/** Forgets writes that can have no further effect. */
-function forgetSettled(turn: Turn): void {
-  turn.state.writes = turn.state.writes.filter(
-    ({ reported, over, landed }) => !(reported && (over || landed.every((there) => there))),
-  );
 }

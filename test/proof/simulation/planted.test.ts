@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { SeedsReport } from '../../../src/cli/sim/run-seeds.js';
-import { scenarioOf } from '../../../src/proof/simulation/world/scenario.js';
+import { scenarioOf } from '../../../src/proof/simulation/world/draw-scenario.js';
 import { defects } from './planted/defects.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');

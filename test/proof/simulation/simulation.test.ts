@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { scenarioOf } from '../../../src/proof/simulation/world/draw-scenario.js';
 import { runScenario } from '../../../src/proof/simulation/world/run-scenario.js';
-import { type Scenario, scenarioOf } from '../../../src/proof/simulation/world/scenario.js';
+import type { Scenario } from '../../../src/proof/simulation/world/scenario.js';
 
 /** Shrunk scenarios of seeds that failed (docs/simulation.md). */
 const scenarios = path.join(import.meta.dirname, 'scenarios');

@@ -1,16 +1,19 @@
 /** Follows what the store has decided: checks that each decision is allowed, and takes it over into the model. */
 import { expect } from 'vitest';
-import type { EffectOf, StoreCommand, StoreEffect } from '../../../src/store/messages.js';
+import type { EffectOf, StoreEffect } from '../../../src/store/messages.js';
 import { type Batch, type Entry, type Holder, type Model, nameOf } from './model.js';
 
-export function follow(model: Model, effect: StoreEffect, command: StoreCommand): void {
+const untouched = { taken: false, delivered: false, declined: false, doubtful: false };
+
+export function follow(model: Model, effect: StoreEffect): void {
   if (isPredicted(effect)) return;
   const holder = model.holders.get(nameOf(effect.holder));
   const batch = holder?.batches.get(effect.batch);
   if (holder === undefined || batch === undefined) throw new Error(`${effect.type} for ${nameOf(effect.holder)}`);
   if (effect.type === 'queued') {
-    expect(model.queue.has(holder)).toBe(true);
-    expect(effect.charge).toBe(model.charge(holder));
+    const waitsForPages = model.queue.has(holder);
+    if (!waitsForPages) expect(model.youngestGrant(holder.id.epoch)).toBeUndefined();
+    expect(effect.charge).toBe(waitsForPages ? model.charge(holder) : 0);
     return;
   }
   if (effect.type === 'handed.over') {
@@ -27,14 +30,16 @@ export function follow(model: Model, effect: StoreEffect, command: StoreCommand)
   }
   if (effect.first) place(model, holder, batch, effect);
   else expect(effect).toEqual({ ...batch.allocated, first: false });
-  giveRight(model, effect, batch, command);
+  giveRight(model, effect, batch);
 }
 
 function place(model: Model, holder: Holder, batch: Batch, effect: EffectOf<'allocated'>): void {
   expect(batch.allocated, 'a batch is placed once').toBeUndefined();
   batch.allocated = effect;
   const name = nameOf(holder.id);
-  const { keys, lengths, grant } = batch.command;
+  const { keys, lengths } = batch.command;
+  const { grant } = effect;
+  expect(grant, 'pages are bound to the newest remote key').toBe(model.youngestGrant(holder.id.epoch));
   const { pages, generations, alreadySent, joined } = effect.allocation;
   expect(pages.length + alreadySent.length).toBe(keys.length);
   expect(generations.length).toBe(pages.length);
@@ -83,7 +88,7 @@ function followHandOver(model: Model, holder: Holder, batch: Batch, effect: Effe
   const contents = positions.map((position) => `${keys[position]} ${lengths[position]}`);
   const name = nameOf(holder.id);
   const right = { holder: name, batch: effect.batch, part, pages, generations, contents, grant };
-  model.rights.set(`${name} ${effect.batch} ${part}`, { ...right, delivered: false, declined: false });
+  model.rights.set(`${name} ${effect.batch} ${part}`, { ...right, ...untouched });
 }
 
 /** The page is free, or it is the page of the entry that must make room; and no write can land there. */
@@ -97,22 +102,17 @@ function assertAvailable(model: Model, page: number): void {
   }
 }
 
-/** The sender gets its answer. It writes under the remote key of its last message. */
-function giveRight(model: Model, effect: EffectOf<'allocated'>, batch: Batch, command: StoreCommand): void {
+/** The sender gets its answer. It writes under the remote key of the answer. */
+function giveRight(model: Model, effect: EffectOf<'allocated'>, batch: Batch): void {
   const holder = nameOf(effect.holder);
   const name = `${holder} ${effect.batch} 0`;
-  const right = model.rights.get(name);
-  const grant = command.type === 'allocate' && !effect.first ? command.grant : batch.command.grant;
-  if (right !== undefined) {
-    right.grant = grant;
-    return;
-  }
+  if (model.rights.has(name)) return;
   const contents = batch.command.keys
     .map((key, position) => `${key} ${batch.command.lengths[position]}`)
     .filter((_, position) => !effect.allocation.alreadySent.includes(position));
-  const { pages, generations } = effect.allocation;
-  const named = { holder, batch: effect.batch, part: 0, pages, generations, contents, grant };
-  model.rights.set(name, { ...named, delivered: false, declined: false });
+  const { grant, allocation } = effect;
+  const { pages, generations } = allocation;
+  model.rights.set(name, { holder, batch: effect.batch, part: 0, pages, generations, contents, grant, ...untouched });
 }
 
 /** Effects that the model predicts. The other effects report what the store has decided. */

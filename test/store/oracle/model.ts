@@ -53,9 +53,14 @@ export interface Right {
   readonly pages: readonly number[];
   readonly generations: readonly number[];
   readonly contents: readonly string[];
-  grant: string;
+  readonly grant: string;
+  /** Some of the bytes have landed, or may land. */
+  taken: boolean;
   delivered: boolean;
+  /** The sender has proven that it writes none of it. */
   declined: boolean;
+  /** The sender has refused it without a proof: its bytes may still land, and it commits none of them. */
+  doubtful: boolean;
 }
 
 export class Model {

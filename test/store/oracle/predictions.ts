@@ -22,10 +22,14 @@ export function apply(model: Model, command: StoreCommand, reply: unknown): Stor
     }
     case 'allocate':
       return applyAllocate(model, command);
+    case 'admit':
+      return [];
     case 'commit':
       return applyCommit(model, command);
     case 'decline':
       applyDecline(model, command);
+      return [];
+    case 'settle':
       return [];
     case 'end':
       return applyEnd(model, command);
@@ -57,7 +61,7 @@ function applyAllocate(model: Model, command: CommandOf<'allocate'>): [] {
   expect(holder.state).toBe('arriving');
   const known = holder.batches.get(command.batch);
   if (known !== undefined) {
-    expect(command).toEqual(known.command);
+    expect({ ...command, grant: '' }).toEqual({ ...known.command, grant: '' });
     return [];
   }
   if (holder.batches.size === 0) model.queue.add(holder);
@@ -96,9 +100,13 @@ function applyCommit(model: Model, command: CommandOf<'commit'>): StoreEffect[] 
   return [...predicted.values()];
 }
 
-function applyDecline(model: Model, { holder: id, batch: number, part }: CommandOf<'decline'>): void {
-  const batch = model.holders.get(nameOf(id))?.batches.get(number);
+function applyDecline(model: Model, { holder: id, batch: number, part, taken }: CommandOf<'decline'>): void {
+  const holder = model.holders.get(nameOf(id));
+  const batch = holder?.batches.get(number);
   for (const entry of batch?.writing.get(part) ?? []) {
+    const { place } = entry;
+    const isSafe = taken === 'never' || holder?.drained === true || !model.grants.has(place?.grant ?? '');
+    if (!isSafe && place !== undefined) model.quarantine.set(place.page, place);
     entry.place = undefined;
     batch?.joining.add(entry);
     batch?.declined.set(entry, model.rights.get(`${nameOf(id)} ${number} ${part}`)?.grant ?? '');
@@ -116,8 +124,13 @@ function applyEnd(model: Model, { holder: id, end }: CommandOf<'end'>): StoreEff
   if (end === 'ready') {
     holder.state = 'ready';
     holder.expiresAtMs = model.nowMs + model.options.leaseMs;
+    const put = [...holder.batches.values()].sort((a, b) => a.command.batch - b.command.batch);
+    const keys = put.flatMap(({ command }) => command.keys);
+    expect(new Set(keys)).toEqual(holder.leases);
+    holder.leases.clear();
+    for (const key of keys) holder.leases.add(key);
     holder.batches.clear();
-    return dropIfEmpty(model, name, holder);
+    return [];
   }
   model.holders.delete(name);
   for (const key of [...holder.leases]) {
@@ -155,7 +168,7 @@ function applyAcquire(model: Model, { holder: id, keys }: CommandOf<'acquire'>):
   }
   holder.expiresAtMs = model.nowMs + model.options.leaseMs;
   holder.acquired = true;
-  if (holder.leases.size === 0) model.holders.delete(name);
+  if (holder.leases.size === 0 && holder.state === 'reader') model.holders.delete(name);
   return { found, missing };
 }
 

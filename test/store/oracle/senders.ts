@@ -11,6 +11,7 @@ export function write(model: Model, id: HolderId, batch: number): void {
 
 function land(model: Model, right: Right): void {
   if (right.delivered || model.stopped.has(right.holder) || !model.grants.has(right.grant)) return;
+  right.taken = true;
   for (const [index, page] of right.pages.entries()) {
     const entry = [...model.entries.values()].find(({ place }) => place?.page === page);
     const owner = entry?.place ?? model.quarantine.get(page);
@@ -28,7 +29,7 @@ function land(model: Model, right: Right): void {
 export function commitsOf(model: Model, id: HolderId, batch: number): CommandOf<'commit'>[] {
   const commits: CommandOf<'commit'>[] = [];
   for (const right of model.rightsOf(id, batch)) {
-    if (model.stopped.has(right.holder)) continue;
+    if (model.stopped.has(right.holder) || right.doubtful) continue;
     if (!right.delivered) {
       if (!model.grants.has(right.grant)) continue;
       land(model, right);
@@ -41,12 +42,19 @@ export function commitsOf(model: Model, id: HolderId, batch: number): CommandOf<
   return commits;
 }
 
-/** The sender's refusal of the last hand-over to a batch, if the sender has written no part of it. */
-export function declineOf(model: Model, id: HolderId, batch: number): CommandOf<'decline'> | undefined {
-  const right = model.rightsOf(id, batch).findLast(({ part, delivered }) => part > 0 && !delivered);
+/**
+ * The sender's refusal of the last hand-over to a batch. Only a sender that has written no part of it can prove that; with
+ * `lost`, the proof is lost.
+ */
+export function declineOf(model: Model, id: HolderId, batch: number, lost: boolean): CommandOf<'decline'> | undefined {
+  const right = model
+    .rightsOf(id, batch)
+    .findLast(({ part, delivered, doubtful }) => part > 0 && !delivered && !doubtful);
   if (right === undefined || model.stopped.has(right.holder)) return undefined;
-  right.declined = true;
-  return { type: 'decline', holder: id, batch, part: right.part };
+  const taken = right.taken || lost ? 'unknown' : 'never';
+  if (taken === 'never') right.declined = true;
+  else right.doubtful = true;
+  return { type: 'decline', holder: id, batch, part: right.part, taken };
 }
 
 /** The sender stops all writes of a request: from now on it may report that they have drained. */

@@ -137,7 +137,9 @@ function readState(view: Known, agent: string, entry: StateEntry): void {
       break;
     case 'transfer':
     case 'agent':
+    case 'line':
     case 'peer':
+    case 'connection':
     case 'group':
       break;
   }

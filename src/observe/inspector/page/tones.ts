@@ -21,15 +21,35 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
     closing: 'quiet',
     stopped: 'quiet',
   },
+  line: {
+    up: 'good',
+    overdue: 'warn',
+    unheard: 'bad',
+    reconnecting: 'bad',
+    away: 'bad',
+    returning: 'warn',
+  },
   peer: {
+    // A peer in `status` has the state of its connection too.
     connecting: 'wait',
     interrupted: 'warn',
     connected: 'good',
     alive: 'good',
     suspect: 'warn',
-    silent: 'warn',
+    listening: 'warn',
+    asking: 'warn',
+    listeningAgain: 'warn',
+    overdue: 'warn',
     unheard: 'warn',
     lost: 'bad',
+  },
+  connection: {
+    connecting: 'wait',
+    interrupted: 'warn',
+    connected: 'good',
+    online: 'good',
+    offline: 'warn',
+    failed: 'bad',
   },
   request: {
     open: 'work',
@@ -55,6 +75,7 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   },
   ingest: {
     waiting: 'wait',
+    held: 'wait',
     receiving: 'work',
     gathering: 'wait',
     deciding: 'warn',
@@ -64,10 +85,17 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   },
   group: {
     collecting: 'wait',
+    preparing: 'wait',
     deciding: 'wait',
     telling: 'work',
     ready: 'good',
     ended: 'quiet',
+  },
+  rank: {
+    idle: 'quiet',
+    following: 'wait',
+    alone: 'bad',
+    closed: 'quiet',
   },
 };
 

@@ -105,4 +105,14 @@ function byMachine(a: ActorView, b: ActorView): number {
   return ORDER.indexOf(a.machine) - ORDER.indexOf(b.machine);
 }
 
-const ORDER: readonly ActorView['machine'][] = ['agent', 'peer', 'group', 'ingest', 'request', 'transfer'];
+const ORDER: readonly ActorView['machine'][] = [
+  'agent',
+  'line',
+  'peer',
+  'connection',
+  'group',
+  'rank',
+  'ingest',
+  'request',
+  'transfer',
+];

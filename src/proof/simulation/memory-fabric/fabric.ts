@@ -17,8 +17,8 @@ interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
   readonly files: Map<string, Uint8Array>;
   /** Whether `from` can connect to `to`. */
   readonly reachable: (from: string, to: string) => boolean;
-  /** Revocations wait for this promise. */
-  readonly revocations: Promise<void>;
+  /** A revocation takes effect when this resolves. */
+  readonly revoking: () => Promise<void>;
   /** Grants that were revoked, in order. */
   readonly revoked: string[];
   find(name: string): MemoryFabric | undefined;
@@ -34,6 +34,8 @@ export class MemoryFabric implements FabricPort {
   readonly #grants = new Map<string, FabricGrant>();
   readonly #connections = new Set<MemoryConnection>();
   #grantCount = 0;
+  /** Number of slices that landed here, of revocations, and of completions that the process has read. */
+  events = 0;
   /** Completions that arrived while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
   #arena: ArenaOptions | undefined;
@@ -80,7 +82,8 @@ export class MemoryFabric implements FabricPort {
   }
 
   async revoke(grantId: string): Promise<void> {
-    await this.#network.revocations;
+    await this.#network.revoking();
+    this.events += 1;
     for (const [token, grant] of this.#grants) {
       if (grant.id !== grantId) continue;
       this.#grants.delete(token);
@@ -178,13 +181,17 @@ export class MemoryFabric implements FabricPort {
   resume(): void {
     const unread = this.#unread ?? [];
     this.#unread = undefined;
-    for (const read of unread) read();
+    for (const read of unread) this.arrive(read);
   }
 
   /** Used by connections: the process reads a completion, now or when it continues. */
   arrive(read: () => void): void {
-    if (this.#unread === undefined) read();
-    else this.#unread.push(read);
+    if (this.#unread !== undefined) {
+      this.#unread.push(read);
+      return;
+    }
+    this.events += 1;
+    read();
   }
 
   /** Used by connections. */
@@ -210,6 +217,7 @@ export class MemoryFabric implements FabricPort {
     const arena = this.#arena === undefined ? undefined : this.#network.files.get(this.#arena.path);
     const allowed = this.#grants.has(token) && arena !== undefined && targetOffset + bytes.length <= arena.length;
     if (allowed) arena.set(bytes, targetOffset);
+    this.events += 1;
     return allowed;
   }
 

@@ -38,8 +38,8 @@ export class MemoryFabricNetwork {
 
   /** Grants that were revoked, in order. */
   readonly revoked: string[] = [];
-  /** Used by fabrics: revocations wait for this promise. */
-  revocations: Promise<void> = Promise.resolve();
+  /** A revocation takes effect when this resolves. */
+  revoking: () => Promise<void> = () => Promise.resolve();
 
   readonly #options: MemoryFabricOptions;
   readonly #writeFaults: WriteFault[] = [];
@@ -92,9 +92,10 @@ export class MemoryFabricNetwork {
   /** Delays the effect and the answer of every revocation until the returned `release` is called. */
   holdRevocations(): { release(): void } {
     let release = (): void => undefined;
-    this.revocations = new Promise((resolve) => {
+    const held = new Promise<void>((resolve) => {
       release = resolve;
     });
+    this.revoking = () => held;
     return { release };
   }
 
@@ -170,6 +171,7 @@ export class MemoryFabricNetwork {
         return;
       case 'break':
         this.clock.setTimeout(lose, 0);
+        if (fate.landsAfterMs !== undefined) this.clock.setTimeout(land, fate.landsAfterMs);
         return;
     }
   }

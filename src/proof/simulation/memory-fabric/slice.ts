@@ -16,13 +16,13 @@ export interface MemorySlice {
  * - `deliver`: the slice lands after `delayMs`.
  * - `hold`: the slice lands when it is released, even if its sender has given up long before.
  * - `fail`: the slice does not land, and the write fails with the code.
- * - `break`: the slice does not land, and the connection breaks.
+ * - `break`: the connection breaks. The slice does not land, or lands `landsAfterMs` later.
  */
 export type SliceFate =
   | { readonly kind: 'deliver'; readonly delayMs: number }
   | { readonly kind: 'hold' }
   | { readonly kind: 'fail'; readonly code: FabricWriteErrorCode }
-  | { readonly kind: 'break' };
+  | { readonly kind: 'break'; readonly landsAfterMs?: number };
 
 /** How `failNextWrite` ends a write. */
 export interface WriteFault {

@@ -11,6 +11,8 @@ export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #engines: readonly SimulatedDecodeEngine[];
+  /** The activity of each life when it was last checked. Without activity, nothing has changed. */
+  readonly #checkedAt = new WeakMap<SimulatedAgent, number>();
   /** Agents whose admission queue is not empty. */
   readonly #full = new Set<string>();
 
@@ -28,14 +30,30 @@ export class Checks {
   /** Checks the agents and the decode engines. Call it after every step. */
   step(): void {
     for (const life of this.#world.living()) {
+      if (this.#checkedAt.get(life) === life.activity) continue;
+      this.#checkedAt.set(life, life.activity);
       const inspected = life.agent.inspectStore();
       if (inspected === undefined) continue;
       if (inspected.broken !== undefined) this.#world.violate('store', `${life.address}: ${inspected.broken}`);
+      this.#world.waits.observe(life.address, this.#world.now, inspected.store);
+      this.#world.grants.observe(life.address, this.#world.now, inspected.store);
+      this.#world.sources.observe(this.#world.now, inspected.store);
       this.#countWaits(life.address, inspected.store.queue.length > 0);
       this.#checkPages(life, inspected.store);
       this.#checkLeases(life, inspected.store);
     }
     for (const engine of this.#engines) engine.check();
+  }
+
+  /** True if nothing seems to be in progress any more. */
+  isIdle(): boolean {
+    if (this.#ledger.open().length > 0 || this.#world.now < this.#ledger.busyUntilMs) return false;
+    return this.#world.living().every(({ agent }) => {
+      const store = agent.inspectStore()?.store;
+      if (store === undefined) return true;
+      const { queue, quarantine, entries } = store;
+      return queue.length === 0 && quarantine.length === 0 && entries.every(({ retained }) => retained);
+    });
   }
 
   /** Checks that every request ended and every agent is idle. Call it when nothing can be in progress any more. */
@@ -52,7 +70,8 @@ export class Checks {
       if (pages !== undefined && pages.free + pages.retained !== pages.total)
         leak(`pages are in use: ${JSON.stringify(pages)}`);
       if (queued > 0) leak(`${queued} requests still wait for pages`);
-      if ((staging?.inUse ?? 0) > 0) leak(`${staging?.inUse} staging pages are still in use`);
+      if ((staging?.inUse ?? 0) > 0 && !this.#world.hasDeadEngine(plan.name))
+        leak(`${staging?.inUse} staging pages are still in use`);
       for (const { segment, chunksInUse } of segments) {
         if (chunksInUse > 0) leak(`${chunksInUse} chunks of segment ${segment} are still in use`);
       }

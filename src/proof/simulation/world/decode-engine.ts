@@ -7,6 +7,7 @@ import { KvferryError } from '../../../protocol/errors.js';
 import type { TerminalEvent } from '../../../protocol/events.js';
 import { holdsChunk } from './chunk.js';
 import type { Ledger } from './ledger.js';
+import { engineOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS, LEASE_MS } from './timing.js';
 import type { World } from './world.js';
@@ -17,7 +18,8 @@ interface Reading {
   readonly address: string;
   readonly path: string;
   readonly offsets: ReadonlyMap<string, number>;
-  untilMs: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 export class SimulatedDecodeEngine {
@@ -31,7 +33,7 @@ export class SimulatedDecodeEngine {
   constructor(world: World, ledger: Ledger, agent: string) {
     this.#world = world;
     this.#agent = agent;
-    const client = new KvferryClient(world.network.connect(`engine-${agent}`), { timeoutMs: CALL_MS });
+    const client = new KvferryClient(world.network.connect(engineOf(agent)), { timeoutMs: CALL_MS });
     this.#engine = new DecodeEngine({ client, agent, clock: world.clock, openArena: (path) => openArena(world, path) });
     const publishedMs = new Map<TerminalEvent['request'], number>();
     ledger.onPublished(({ request }, atMs) => publishedMs.set(request, publishedMs.get(request) ?? atMs));
@@ -48,8 +50,10 @@ export class SimulatedDecodeEngine {
   /** The bytes that are being read, at this very moment. */
   check(): void {
     for (const reading of this.#readings) {
-      const { request, address, path, offsets, untilMs } = reading;
-      if (this.#world.now >= untilMs || this.#world.isDead(address)) {
+      const { request, address, path, offsets, fromMs, untilMs } = reading;
+      // A clock that steps forward ends leases early.
+      const isOver = this.#world.now >= untilMs || this.#world.slot(this.#agent).steppedMs >= fromMs;
+      if (isOver || this.#world.isDead(address)) {
         this.#readings.delete(reading);
         continue;
       }
@@ -76,8 +80,9 @@ export class SimulatedDecodeEngine {
     const found = await world.attempt(`acquire ${plan.request}`, () => this.#engine.acquire(holder));
     if (found === undefined || found.arena.epoch !== epochThen) return;
     const leaseMs = LEASE_MS / world.slot(this.#agent).rate;
-    this.#checkComplete(plan, found, world.now < publishedMs + leaseMs);
-    const reading = this.#read(plan, found, askedMs + leaseMs);
+    const isLeased = world.now < publishedMs + leaseMs && world.slot(this.#agent).steppedMs < publishedMs;
+    this.#checkComplete(plan, found, isLeased);
+    const reading = this.#read(plan, found, askedMs, askedMs + leaseMs);
     if (reading === undefined) return;
     await world.sleep(plan.holdMs);
     // An engine that has asked for the release must not read any more.
@@ -93,11 +98,18 @@ export class SimulatedDecodeEngine {
     }
   }
 
-  #read(plan: RequestPlan, { arena, places }: AcquiredChunks, untilMs: number): Reading | undefined {
+  #read(plan: RequestPlan, { arena, places }: AcquiredChunks, askedMs: number, untilMs: number): Reading | undefined {
     const life = this.#world.slot(this.#agent).life;
     if (life === undefined || life.epoch !== arena.epoch) return undefined;
     const offsets = new Map([...places].map(([key, { offset }]) => [key, offset]));
-    const reading = { request: plan.request, address: life.address, path: arena.path, offsets, untilMs };
+    const reading = {
+      request: plan.request,
+      address: life.address,
+      path: arena.path,
+      offsets,
+      fromMs: askedMs,
+      untilMs,
+    };
     this.#readings.add(reading);
     this.pagesRead += offsets.size;
     this.check();

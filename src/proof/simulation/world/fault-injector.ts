@@ -1,51 +1,72 @@
-/** Injects the faults of a scenario into messages, writes, processes and connections to NATS. */
+/** Injects the faults of a scenario into messages and writes, and passes the others on to their own modules. */
 
 import { Random } from '../../../figures/random.js';
 import type { Envelope, Fate } from '../memory-control.js';
 import type { MemorySlice, SliceFate } from '../memory-fabric/slice.js';
-import type { SimulatedAgent } from '../simulated-agent.js';
-import type { FaultPlan } from './scenario.js';
-import { MENDED_MS } from './timing.js';
-import { OBSERVER, type Slot, type World } from './world.js';
+import { PAGE_BYTES } from './chunk.js';
+import { NatsServers } from './nats-servers.js';
+import { agentOf, requestOf } from './participants.js';
+import { ProcessFaults } from './process-faults.js';
+import {
+  type FaultPlan,
+  type MessageFault,
+  messageFaults,
+  type SpanPlan,
+  type WindowPlan,
+  writeFaults,
+} from './scenario.js';
+import { DRAIN_MS, MENDED_MS, SKEW_MAX } from './timing.js';
+import { OBSERVER, type World } from './world.js';
 
 /** Milliseconds. */
 const LATENCY = { from: 0.2, to: 1.4 };
-const SLICE = { from: 0.2, to: 3 };
+const SLICE_MIN_MS = 0.2;
 const DELAYED = { from: 50, to: 1500 };
 const REORDERED = { from: 1, to: 15 };
 const SLOW = { from: 100, to: 1500 };
 const LATE = { from: 1500, to: 5000 };
+const REVOKED = { from: 0.1, to: 2 };
+const REVOKED_SLOWLY = { from: 20, to: 800 };
 /** The sender of a late write dies this long after the write begins. Another life starts after `LATE_DOWN_MS`. */
 const LATE_DEATH = { from: 1, to: 40 };
 const LATE_DOWN_MS = 400;
+/** A sender that waits for a slower slice may give its connection up. */
+const UNDRAINED_MS = DRAIN_MS / (1 + SKEW_MAX);
+/** Messages that can delay a request when they are struck: operations of agents, and messages between agents. */
+const TOUCHING = /^kvferry\.v1\.(agent|peer)\./;
+/** The part of the broken writes whose bytes still arrive. */
+const BROKEN_LANDS = 0.6;
 
 type Range = { readonly from: number; readonly to: number };
-type WindowPlan = Extract<FaultPlan, { readonly salt: number }>;
-type StrikePlan = Extract<FaultPlan, { readonly afterMessages: number }>;
 
-/** A strike that counts the messages until it happens. */
-interface Armed {
-  readonly plan: StrikePlan;
-  messages: number;
+interface OpenWindow {
+  readonly plan: WindowPlan;
+  readonly random: Random;
+  /** How often the fault may still strike. */
+  left: number;
 }
 
 export class FaultInjector {
   readonly #world: World;
   readonly #random: Random;
+  readonly #servers: NatsServers;
+  readonly #processes: ProcessFaults;
   readonly #latencies = new Map<string, number>();
-  readonly #windows: { readonly plan: WindowPlan; readonly random: Random }[] = [];
-  readonly #armed = new Set<Armed>();
-  /** Pairs between which nothing passes. */
+  readonly #windows: OpenWindow[] = [];
+  /** Pairs between which messages are lost. */
   readonly #partitions = new Set<readonly string[]>();
-  /** The number of faults that cut off each life now. */
-  readonly #cuts = new Map<SimulatedAgent, number>();
-  readonly #listeners: ((envelope: Envelope) => void)[] = [];
+  readonly #messageListeners: ((envelope: Envelope) => void)[] = [];
+  readonly #engineListeners: ((agent: string) => void)[] = [];
+  #revoked: Range = REVOKED;
 
   constructor(world: World) {
     this.#world = world;
     this.#random = new Random(world.scenario.seed + 1);
+    this.#processes = new ProcessFaults(world);
+    this.#servers = new NatsServers(world.network, (participant) => world.serverOf(participant));
     world.network.fate = (envelope) => this.#fateOf(envelope);
     world.fabrics.fate = (slice) => this.#sliceFate(slice);
+    world.fabrics.revoking = () => world.sleep(this.#within(this.#revoked));
     world.fabrics.landed = (slice) => {
       if (world.isDead(slice.from)) world.struck('writeLate');
     };
@@ -55,7 +76,12 @@ export class FaultInjector {
 
   /** Calls `listener` for every message, when it is sent. */
   onMessage(listener: (envelope: Envelope) => void): void {
-    this.#listeners.push(listener);
+    this.#messageListeners.push(listener);
+  }
+
+  /** Calls `listener` when the engine of an agent is killed. */
+  onEngineDeath(listener: (agent: string) => void): void {
+    this.#engineListeners.push(listener);
   }
 
   #prepare(plan: FaultPlan): void {
@@ -63,73 +89,101 @@ export class FaultInjector {
     switch (plan.kind) {
       case 'crash':
       case 'freeze':
-        world.at(plan.fromMs, () => this.#armed.add({ plan, messages: 0 }));
+      case 'paused':
+        this.#processes.arm(plan);
         return;
-      case 'cutOff':
-        this.#between(plan, () => this.#cutOff([plan.target]));
+      case 'clockStep':
+        world.at(plan.fromMs, () => this.#processes.stepClock(plan.target, plan.byMs));
         return;
-      case 'natsRestart':
-        this.#between(plan, () => this.#cutOff(world.scenario.agents.map(({ name }) => name)));
-        return;
-      case 'partition':
-        this.#between(plan, () => {
-          this.#partitions.add(plan.between);
-          return () => this.#partitions.delete(plan.between);
-        });
+      case 'engineDeath':
+        world.at(plan.fromMs, () => this.#killEngine(plan.target));
         return;
       case 'clockSkew':
       case 'routerCrash':
         // `World` skews the clocks, and `Router` injects its own crashes.
         return;
       default:
-        this.#windows.push({ plan, random: new Random(plan.salt) });
+        if ('salt' in plan) this.#windows.push({ plan, random: new Random(plan.salt), left: plan.most });
+        else this.#during(plan);
     }
   }
 
-  #between(
-    { kind, fromMs, untilMs }: { readonly kind: string; readonly fromMs: number; readonly untilMs: number },
-    begin: () => () => void,
-  ): void {
+  #during(plan: SpanPlan): void {
     const world = this.#world;
-    world.at(fromMs, () => {
-      world.trace.add(() => `${kind} begins`);
-      world.struck(kind);
-      const end = begin();
-      world.at(untilMs, () => {
-        world.trace.add(() => `${kind} ends`);
+    world.at(plan.fromMs, () => {
+      world.trace.add(() => `${plan.kind} begins`);
+      world.struck(plan.kind);
+      const end = this.#begin(plan);
+      world.at(plan.untilMs, () => {
+        world.trace.add(() => `${plan.kind} ends`);
         end();
       });
     });
   }
 
-  #cutOff(agents: readonly string[]): () => void {
-    const lives = agents.flatMap((agent) => this.#world.slot(agent).life ?? []);
-    for (const life of lives) {
-      this.#cuts.set(life, (this.#cuts.get(life) ?? 0) + 1);
-      life.control.setConnected(false);
-      this.#world.unreachable(life, Number.POSITIVE_INFINITY);
+  /** Returns the function that ends the fault. */
+  #begin(plan: SpanPlan): () => void {
+    const { scenario } = this.#world;
+    const names = scenario.agents.map(({ name }) => name);
+    switch (plan.kind) {
+      case 'cutOff':
+        return this.#processes.cutOff([plan.target], plan.kind);
+      case 'natsRestart':
+        return this.#processes.cutOff(names, plan.kind);
+      case 'partition':
+        this.#strikePair(plan, plan.between);
+        this.#partitions.add(plan.between);
+        return () => this.#partitions.delete(plan.between);
+      case 'severed':
+        this.#strikePair(plan, plan.between);
+        return this.#servers.sever(...plan.between);
+      case 'routeReset':
+        for (const one of scenario.agents) {
+          for (const other of scenario.agents) {
+            if (one.server < other.server) this.#strikePair(plan, [one.name, other.name]);
+          }
+        }
+        return this.#servers.resetRoute();
+      case 'serverFrozen':
+        return this.#freezeServer(plan.server, plan.kind);
+      case 'revokeSlow':
+        this.#revoked = REVOKED_SLOWLY;
+        return () => {
+          this.#revoked = REVOKED;
+        };
+      case 'routerCrash':
+        return () => undefined;
     }
+  }
+
+  #strikePair({ kind, fromMs, untilMs }: SpanPlan, agents: readonly string[]): void {
+    this.#world.strikes.add(kind, { agents, fromMs, untilMs });
+  }
+
+  #freezeServer(server: number, fault: string): () => void {
+    const world = this.#world;
+    const lives = [...world.slots.values()].flatMap(({ plan, life }) => (plan.server === server ? (life ?? []) : []));
+    const back = lives.map((life) => world.away(life, fault));
+    const thaw = this.#servers.freeze(server);
     return () => {
-      for (const life of lives) {
-        const cuts = (this.#cuts.get(life) ?? 1) - 1;
-        this.#cuts.set(life, cuts);
-        if (cuts > 0) continue;
-        life.control.setConnected(true);
-        this.#world.unreachable(life, this.#world.now);
-      }
+      for (const end of back) end();
+      thaw();
     };
   }
 
-  /** Starts every dead agent, continues every stopped one, and ends all faults. */
-  #mend(): void {
+  #killEngine(agent: string): void {
     const world = this.#world;
-    world.trace.add(() => 'everything is mended');
-    this.#armed.clear();
+    world.struck('engineDeath');
+    world.trace.add(() => `the engine of ${agent} is killed`);
+    const untilMs = Number.POSITIVE_INFINITY;
+    world.strikes.add('engineDeath', { agents: [agent], fromMs: world.now, untilMs, mayEnd: true });
+    for (const listener of this.#engineListeners) listener(agent);
+  }
+
+  #mend(): void {
+    this.#world.trace.add(() => 'everything is mended');
     this.#windows.length = 0;
-    for (const slot of world.slots.values()) {
-      if (slot.life === undefined) world.start(slot);
-      else if (slot.life.isStopped) this.#resume(slot.life);
-    }
+    this.#processes.mend();
   }
 
   // --- messages -----------------------------------------------------------------------------------------------------
@@ -137,22 +191,22 @@ export class FaultInjector {
   #fateOf(envelope: Envelope): Fate {
     const { from, to } = envelope;
     if (from === OBSERVER || to === OBSERVER) return { copies: 1, delayMs: 0 };
-    for (const listener of this.#listeners) listener(envelope);
-    this.#countFor(from);
-    this.#countFor(to);
+    for (const listener of this.#messageListeners) listener(envelope);
+    this.#processes.count(from);
+    this.#processes.count(to);
     const fate = this.#misfortune(envelope);
-    this.#world.links.note(envelope, this.#world.now, fate);
+    this.#world.silences.note(envelope, this.#world.now, fate);
     this.#world.trace.add(() => line(envelope, fate));
     return fate;
   }
 
-  #misfortune({ from, to }: Envelope): Fate {
-    const world = this.#world;
+  #misfortune(envelope: Envelope): Fate {
+    const { from, to } = envelope;
     let copies = 1;
     let delayMs = this.#latency(from, to);
     const parted = [...this.#partitions].some((pair) => pair.includes(from) && pair.includes(to));
     if (parted) return { copies: 0, delayMs };
-    for (const { plan, random } of this.#open()) {
+    for (const { plan, random } of this.#striking(messageFaults, agentOf(from))) {
       switch (plan.kind) {
         case 'messageLost':
           copies = 0;
@@ -169,24 +223,37 @@ export class FaultInjector {
         default:
           continue;
       }
-      world.struck(plan.kind);
+      this.#world.struck(plan.kind);
+      this.#strikeMessage(plan.kind, envelope, delayMs);
     }
     return { copies, delayMs };
   }
 
-  /** The windows that are open now and whose fault strikes this time. */
-  *#open(): Generator<{ readonly plan: WindowPlan; readonly random: Random }> {
+  /** A message that names a request touches it; any other one touches the requests of the two agents. */
+  #strikeMessage(fault: MessageFault, envelope: Envelope, delayMs: number): void {
+    if (!TOUCHING.test(envelope.subject)) return;
+    const { now, strikes } = this.#world;
+    const request = requestOf(envelope);
+    const agents = request === undefined ? [...new Set([agentOf(envelope.from), agentOf(envelope.to)])] : [];
+    strikes.add(fault, { agents, request, fromMs: now, untilMs: now + delayMs });
+  }
+
+  /** The windows of these kinds that are open now and whose fault strikes `agent` this time. */
+  #striking(kinds: readonly WindowPlan['kind'][], agent: string): OpenWindow[] {
     const { now } = this.#world;
-    for (const window of this.#windows) {
-      const { fromMs, untilMs, rate } = window.plan;
-      if (now >= fromMs && now < untilMs && window.random.chance(rate)) yield window;
-    }
+    return this.#windows.filter((window) => {
+      const { kind, fromMs, untilMs, rate, only } = window.plan;
+      const isOpen = window.left > 0 && now >= fromMs && now < untilMs && (only === null || only === agent);
+      if (!isOpen || !kinds.includes(kind) || !window.random.chance(rate)) return false;
+      window.left -= 1;
+      return true;
+    });
   }
 
   /** The latency of a link. It is constant, so messages keep their order unless a fault reorders them. */
   #latency(from: string, to: string): number {
     const link = `${from} ${to}`;
-    const known = this.#latencies.get(link) ?? within(this.#random, LATENCY);
+    const known = this.#latencies.get(link) ?? this.#within(LATENCY);
     this.#latencies.set(link, known);
     return known;
   }
@@ -195,8 +262,12 @@ export class FaultInjector {
 
   #sliceFate(slice: MemorySlice): SliceFate {
     const world = this.#world;
-    let fate: SliceFate = { kind: 'deliver', delayMs: within(this.#random, SLICE) };
-    for (const { plan, random } of this.#open()) {
+    let fate: SliceFate = {
+      kind: 'deliver',
+      delayMs: this.#within({ from: SLICE_MIN_MS, to: world.scenario.sliceMs }),
+    };
+    const agent = world.agentAt(slice.from);
+    for (const { plan, random } of this.#striking(writeFaults, agent)) {
       switch (plan.kind) {
         case 'writeSlow':
           fate = { kind: 'deliver', delayMs: within(random, SLOW) };
@@ -205,72 +276,41 @@ export class FaultInjector {
           fate = { kind: 'fail', code: 'fabric_error' };
           break;
         case 'writeBroken':
-          fate = { kind: 'break' };
+          fate = random.chance(BROKEN_LANDS)
+            ? { kind: 'break', landsAfterMs: within(random, SLOW) }
+            : { kind: 'break' };
           break;
         case 'writeLate':
           fate = { kind: 'deliver', delayMs: within(random, LATE) };
-          world.at(world.now + within(random, LATE_DEATH), () => this.#killLate(slice.from));
+          world.at(world.now + within(random, LATE_DEATH), () => this.#processes.killAddress(slice.from, LATE_DOWN_MS));
           continue;
         default:
           continue;
       }
       world.struck(plan.kind);
     }
+    this.#strikeSlice(slice, fate);
     const { from, to, targetOffset } = slice;
     world.trace.add(() => `${from} ⇒ ${to} +${targetOffset}: ${JSON.stringify(fate)}`);
     return fate;
   }
 
-  #killLate(address: string): void {
-    const slot = [...this.#world.slots.values()].find(({ life }) => life?.address === address);
-    if (slot !== undefined) this.#crash(slot, LATE_DOWN_MS);
-  }
-
-  // --- processes ----------------------------------------------------------------------------------------------------
-
-  #countFor(agent: string): void {
-    for (const armed of this.#armed) {
-      if (armed.plan.target !== agent) continue;
-      armed.messages += 1;
-      if (armed.messages <= armed.plan.afterMessages) continue;
-      this.#armed.delete(armed);
-      this.#world.at(this.#world.now, () => this.#strike(armed.plan));
-    }
-  }
-
-  #strike({ kind, target, forMs }: StrikePlan): void {
-    const slot = this.#world.slot(target);
-    if (kind === 'crash') this.#crash(slot, forMs);
-    else this.#freeze(slot, forMs);
-  }
-
-  #crash(slot: Slot, downMs: number): void {
+  /**
+   * A write that fails, breaks off or does not drain in time costs its connection, and with it every request that has pages
+   * under the same remote key.
+   */
+  #strikeSlice({ from, to, grantId, targetOffset }: MemorySlice, fate: SliceFate): void {
     const world = this.#world;
-    if (!world.kill(slot)) return;
-    world.struck('crash');
-    world.struck(`${slot.plan.role}Crash`);
-    world.at(world.now + downMs, () => {
-      if (slot.life === undefined) world.start(slot);
-    });
+    const delayMs = fate.kind === 'deliver' ? fate.delayMs : 0;
+    world.waits.writing(to, Math.floor(targetOffset / PAGE_BYTES), world.now + delayMs);
+    if (fate.kind === 'deliver' && delayMs <= world.scenario.sliceMs) return;
+    if (delayMs > UNDRAINED_MS || fate.kind !== 'deliver') world.grants.spoil(grantId, to);
+    const agents = [world.agentAt(from), world.agentAt(to)];
+    world.strikes.add('write', { agents, fromMs: world.now, untilMs: world.now + delayMs });
   }
 
-  #resume(life: SimulatedAgent): void {
-    this.#world.trace.add(() => `${life.address} continues`);
-    this.#world.unreachable(life, this.#world.now);
-    life.resume();
-  }
-
-  #freeze({ life }: Slot, forMs: number): void {
-    const world = this.#world;
-    if (life === undefined || life.isStopped) return;
-    world.struck('freeze');
-    world.trace.add(() => `${life.address} is stopped`);
-    life.stop();
-    world.unreachable(life, Number.POSITIVE_INFINITY);
-    world.at(world.now + forMs, () => {
-      if (world.isDead(life.address) || !life.isStopped) return;
-      this.#resume(life);
-    });
+  #within(range: Range): number {
+    return within(this.#random, range);
   }
 }
 

@@ -2,9 +2,13 @@
  * Records the accepted requests and every report of their ends: published events, events that a router received, and answers
  * to `status`. All reports of one request must agree.
  */
-import type { TerminalEvent } from '../../../protocol/events.js';
+import type { SourceReleasedEvent, TerminalEvent } from '../../../protocol/events.js';
 import type { Ranks } from '../../../protocol/fields.js';
 import type { End } from '../../../protocol/subjects.js';
+import type { Accepted, Part } from './accepted.js';
+import { Account } from './account.js';
+import { Announcements } from './announcements.js';
+import type { FaultInjector } from './fault-injector.js';
 import { GRACE_MS, MENDED_MS } from './timing.js';
 import type { World } from './world.js';
 
@@ -14,60 +18,44 @@ interface Identity {
   readonly epoch: string;
 }
 
-/** The agents that move a request, or one rank of a request. */
-export interface Part {
-  readonly sender: string;
-  readonly receiver: string;
-  /** Epoch of the sender. */
-  readonly epoch: string;
-}
-
 /** An agent accepted a batch of a request. */
 interface Acceptance {
   readonly request: string;
   readonly part: Part;
+  readonly batch: number;
+  readonly keys: readonly string[];
+  readonly last: boolean;
   /** By the world's clock. */
-  readonly deadlineMs: number;
-}
-
-export interface Accepted {
-  readonly name: string;
-  readonly request: string;
-  /** One part. For a request over several ranks, one part for each accepted rank. */
-  readonly parts: readonly Part[];
-  /** Deadline by the world's clock. For a request over several ranks, the latest deadline of its ranks. */
   readonly deadlineMs: number;
 }
 
 interface Entry extends Accepted {
   readonly parts: Part[];
+  completeParts: number;
+  completeMs: number;
   deadlineMs: number;
   /** The end that the router knows, or null. */
   end: End | null;
 }
 
-/** One announcement of an end, by one life of an agent. */
-interface Publication {
-  readonly end: End;
-  /** All agents of the request. They must agree about the end. */
-  readonly agents: readonly string[];
-  readonly agent: string;
-  readonly address: string | undefined;
-  readonly atMs: number;
-}
-
 export class Ledger {
   readonly #world: World;
   readonly #entries = new Map<string, Entry>();
-  readonly #publications = new Map<string, Publication[]>();
-  /** Requests that may have two different ends. */
-  readonly #twice = new Set<string>();
+  readonly #announcements: Announcements;
+  readonly #account: Account;
+  /** Until this time, requests may be in progress that the ledger does not know. */
+  busyUntilMs = 0;
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
 
-  constructor(world: World) {
+  constructor(world: World, injector: FaultInjector) {
     this.#world = world;
+    const announcements = new Announcements(world);
+    this.#announcements = announcements;
+    this.#account = new Account(world);
+    injector.onMessage((envelope) => announcements.sent(envelope));
+    world.network.read = (envelope) => announcements.read(envelope);
     this.#ranked = new Map(
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );
@@ -76,21 +64,31 @@ export class Ledger {
       const agent = subject.split('.').at(-2) ?? '';
       this.#published(JSON.parse(body) as TerminalEvent, agent);
     });
+    world.observerControl.subscribe('kvferry.v1.source.*', ({ body }) => {
+      world.sources.released(JSON.parse(body) as SourceReleasedEvent, world.now);
+    });
   }
 
   onPublished(listener: (event: TerminalEvent, atMs: number) => void): void {
     this.#listeners.push(listener);
   }
 
-  accept({ request, part, deadlineMs }: Acceptance): void {
+  accept({ request, part, batch, keys, last, deadlineMs }: Acceptance): void {
+    this.#world.sources.accept(`${part.epoch}/${request}`, batch, keys);
     const name = this.#nameOf({ request, epoch: part.epoch });
-    const entry = this.#entries.get(name);
-    if (entry === undefined) {
-      this.#entries.set(name, { name, request, parts: [part], deadlineMs, end: null });
-    } else if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {
+    const entry = this.#entries.get(name) ?? this.#open(name, request);
+    if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {
       entry.parts.push(part);
       entry.deadlineMs = Math.max(entry.deadlineMs, deadlineMs);
     }
+    if (!last) return;
+    entry.completeParts += 1;
+    if (entry.completeParts === (this.#ranked.get(request)?.length ?? 1)) entry.completeMs = this.#world.now;
+  }
+
+  /** A put had no answer. The agent may have accepted it. */
+  unanswered(deadlineMs: number): void {
+    this.busyUntilMs = Math.max(this.busyUntilMs, deadlineMs + GRACE_MS);
   }
 
   get accepted(): number {
@@ -116,71 +114,73 @@ export class Ledger {
     if (entry === undefined) return;
     this.#world.trace.add(() => `router learns ${name} ${end} from ${from}`);
     if (entry.end === null) entry.end = end;
-    else if (!this.#agree(identity, entry.end, end) && !this.#mayBeTwo(identity)) {
+    else if (!this.#agree(identity, entry.end, end) && !this.#announcements.isExcused(name)) {
       this.#world.violate('one end', `the router learned that ${name} is ${entry.end}, and later ${end} from ${from}`);
     }
   }
 
   /** The end that an agent has recorded must be the published end. */
   checkRecorded(identity: Identity, end: End, agent: string): void {
+    const { request } = identity;
     const name = this.#nameOf(identity);
-    const first = this.#publications.get(name)?.[0];
-    if (first === undefined || this.#agree(identity, first.end, end) || this.#mayBeTwo(identity)) return;
+    const first = this.#announcements.contradicted(name, request, { end, agent });
+    if (first === undefined || this.#agree(identity, first.end, end)) return;
     this.#world.violate('one end', `${name} was announced as ${first.end}, but ${agent} recorded ${end}`);
   }
 
-  /** Every accepted request has an end, which was announced in time. */
+  /** Every accepted request has an end, which was announced in time, and it is the end that its account demands. */
   checkAllEnded(): void {
+    const world = this.#world;
     const [entry] = this.open();
-    if (entry !== undefined) this.#world.violate('an end', `the router never learned the end of ${entry.name}`);
-    const calmMs = this.#world.scenario.faults.length > 0 ? MENDED_MS : 0;
-    for (const { deadlineMs, name } of this.#entries.values()) {
-      const lateMs = (this.#publications.get(name)?.[0]?.atMs ?? 0) - Math.max(deadlineMs, calmMs);
-      if (lateMs > GRACE_MS) this.#world.violate('in time', `${name} was announced ${lateMs} ms too late`);
+    if (entry !== undefined) world.violate('an end', `the router never learned the end of ${entry.name}`);
+    const calmMs = world.scenario.faults.length > 0 ? MENDED_MS : 0;
+    const all = [...this.#entries.values()].map((accepted) => ({
+      accepted,
+      announcement: this.#announcements.first(accepted.name),
+    }));
+    for (const { accepted, announcement } of all) {
+      const lateMs = (announcement?.atMs ?? 0) - Math.max(accepted.deadlineMs, calmMs);
+      if (lateMs > GRACE_MS) world.violate('in time', `${accepted.name} was announced ${lateMs} ms too late`);
     }
+    const found = this.#account.judge(all);
+    if (found !== undefined) world.violate(found.rule, found.detail);
+  }
+
+  #open(name: string, request: string): Entry {
+    const acceptedMs = this.#world.now;
+    const completeMs = Number.POSITIVE_INFINITY;
+    const entry: Entry = {
+      name,
+      request,
+      parts: [],
+      acceptedMs,
+      completeMs,
+      completeParts: 0,
+      deadlineMs: 0,
+      end: null,
+    };
+    this.#entries.set(name, entry);
+    return entry;
   }
 
   #published(event: TerminalEvent, agent: string): void {
     const world = this.#world;
     const name = this.#nameOf(event);
-    const before = this.#publications.get(name) ?? [];
-    const members = this.#ranked.get(event.request) ?? [event];
-    const agents = [...new Set(members.flatMap(({ sender, receiver }) => [sender, receiver]))];
-    const { address } = world.slot(agent).life ?? {};
-    const publication = { end: event.end, agents, agent, address, atMs: world.now };
-    this.#publications.set(name, [...before, publication]);
     world.trace.add(() => `${agent} announces ${name} ${event.end} ${event.reason?.code ?? ''}`);
-    const [first] = before;
-    if (first !== undefined && !this.#mayBeTwo(event)) {
+    const isSecond = this.#announcements.first(name) !== undefined;
+    const first = this.#announcements.add(name, event, agent);
+    if (first !== undefined) {
       world.violate(
         'one announcement',
         `${first.agent} announced ${name} as ${first.end}, then ${agent} as ${event.end}`,
       );
-    }
+    } else if (isSecond) this.#announcements.excuse(name);
     for (const listener of this.#listeners) listener(event, world.now);
   }
 
   /** A rank that cannot reach its lead reports `failed`, whatever end the lead announced other than `ready`. */
   #agree({ request }: Identity, one: End, other: End): boolean {
     return one === other || (this.#ranked.has(request) && one !== 'ready' && other !== 'ready');
-  }
-
-  /**
-   * True if the protocol allows two announcements (docs/guide/protocol.md, "Terminal events"). It does in two cases. The
-   * agent that announced first became unreachable before its partner learned of the end. Or both agents were alive, but their
-   * messages did not reach each other.
-   */
-  #mayBeTwo(identity: Identity): boolean {
-    const name = this.#nameOf(identity);
-    const [first] = this.#publications.get(name) ?? [];
-    if (first?.address === undefined || this.#twice.has(name)) return true;
-    const { links } = this.#world;
-    const { agents, address, atMs } = first;
-    const wasGone = this.#world.wasUnreachable(address, atMs);
-    const wereSilent = agents.some((from) => agents.some((to) => links.wereSilent(from, to)));
-    if (!wasGone && !wereSilent) return false;
-    this.#twice.add(name);
-    return true;
   }
 
   /** Each rank of a request is put once in a scenario, so all ranks share one name although their epochs differ. */

@@ -4,9 +4,11 @@ import type { OutgoingRequest } from '../../../client/outgoing-request.js';
 import { PrefillEngine } from '../../../client/prefill-engine.js';
 import type { RequestEnds } from '../../../client/request-ends.js';
 import type { SourceChunk, SourceMemory } from '../../../client/source-memory.js';
+import type { MemoryControl } from '../memory-control.js';
 import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
 import type { FaultInjector } from './fault-injector.js';
 import type { Ledger } from './ledger.js';
+import { engineOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS } from './timing.js';
 import type { World } from './world.js';
@@ -20,11 +22,13 @@ export class SimulatedPrefillEngine {
   readonly #ledger: Ledger;
   readonly #injector: FaultInjector;
   readonly #agent: string;
+  readonly #control: MemoryControl;
   readonly #client: KvferryClient;
   readonly #ends: RequestEnds;
   readonly #memory: SourceMemory;
-  /** Undefined until its memory is attached for the first time. */
+  /** Undefined until its memory is attached for the first time, and after its death. */
   #engine: PrefillEngine | undefined;
+  #isDead = false;
 
   constructor(world: World, ledger: Ledger, injector: FaultInjector, ends: RequestEnds, agent: string) {
     this.#world = world;
@@ -33,7 +37,11 @@ export class SimulatedPrefillEngine {
     this.#agent = agent;
     this.#ends = ends;
     this.#memory = memoryOf(world, `/engine/${agent}`);
-    this.#client = new KvferryClient(world.network.connect(`engine-${agent}`), { timeoutMs: CALL_MS });
+    this.#control = world.network.connect(engineOf(agent));
+    this.#client = new KvferryClient(this.#control, { timeoutMs: CALL_MS });
+    injector.onEngineDeath((target) => {
+      if (target === agent) this.#die();
+    });
     let isOpening = false;
     world.onStarted((slot) => {
       if (slot.plan.name !== agent || isOpening) return;
@@ -45,8 +53,16 @@ export class SimulatedPrefillEngine {
     }
   }
 
+  /** The engine is killed, and its memory vanishes. */
+  #die(): void {
+    this.#isDead = true;
+    this.#engine = undefined;
+    this.#control.die();
+    this.#world.fabrics.files.delete(this.#memory.path);
+  }
+
   async #open(): Promise<void> {
-    while (this.#engine === undefined) {
+    while (this.#engine === undefined && !this.#isDead) {
       this.#engine = await this.#world.attempt('open', () =>
         PrefillEngine.open({
           client: this.#client,
@@ -78,9 +94,12 @@ export class SimulatedPrefillEngine {
       if (chunks === undefined) return;
       if (batch === 0) this.#cancelLater(plan);
       const epoch = await world.attempt(`put ${request}/${batch}`, () => outgoing.put(chunks, { last }));
-      if (epoch === undefined) return;
       const deadlineMs = world.now + timeoutMs / world.slot(this.#agent).rate;
-      this.#ledger.accept({ request, part: { sender, receiver, epoch }, deadlineMs });
+      if (epoch === undefined) {
+        this.#ledger.unanswered(deadlineMs);
+        return;
+      }
+      this.#ledger.accept({ request, part: { sender, receiver, epoch }, batch, keys, last, deadlineMs });
     }
     if (plan.late) this.#putLate(plan, outgoing);
   }
@@ -129,6 +148,8 @@ export class SimulatedPrefillEngine {
       messages += 1;
       if (messages !== cancel.afterMessages + 1) return;
       this.#world.struck('cancel');
+      const span = { fromMs: this.#world.now, untilMs: Number.POSITIVE_INFINITY };
+      this.#world.strikes.add('cancel', { request, ...span, mayEnd: true });
       const agent = cancel.side === 'sender' ? sender : receiver;
       const call = () => this.#client.cancel(agent, { request });
       this.#world.at(this.#world.now, () => void this.#world.attempt(`cancel ${request} at ${agent}`, call));

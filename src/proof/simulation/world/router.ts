@@ -2,7 +2,8 @@
 import { askEnd } from '../../../client/ask-end.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
 import type { MemoryControl } from '../memory-control.js';
-import type { Accepted, Ledger } from './ledger.js';
+import type { Accepted } from './accepted.js';
+import type { Ledger } from './ledger.js';
 import { CALL_MS } from './timing.js';
 import type { World } from './world.js';
 

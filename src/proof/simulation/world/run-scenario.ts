@@ -8,9 +8,12 @@ import { Ledger } from './ledger.js';
 import { SimulatedPrefillEngine } from './prefill-engine.js';
 import { Router } from './router.js';
 import type { Scenario } from './scenario.js';
-import { QUIET_MS } from './timing.js';
+import { MENDED_MS, QUIET_MS } from './timing.js';
 import { type Violation, World } from './world.js';
 
+/** Time between two looks whether the world is quiet, and from then until the final checks. */
+const LOOK_MS = 500;
+const SETTLE_MS = 2000;
 /** Time for the final status requests, once the world is quiet. */
 const ANSWERS_MS = 1000;
 
@@ -32,7 +35,7 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const world = new World(scenario, options);
   const injector = new FaultInjector(world);
-  const ledger = new Ledger(world);
+  const ledger = new Ledger(world, injector);
   const decodeEngines: SimulatedDecodeEngine[] = [];
   const ends = new RequestEnds(world.observer, { clock: world.clock });
   for (const { name, role } of scenario.agents) {
@@ -51,10 +54,16 @@ export async function runScenario(
       checks.step();
     }
   };
-  await runUntil(QUIET_MS);
+  let atMs = MENDED_MS;
+  await runUntil(atMs);
+  for (; atMs < QUIET_MS && world.violation === undefined && !checks.isIdle(); atMs += LOOK_MS) {
+    await runUntil(atMs + LOOK_MS);
+  }
+  atMs += SETTLE_MS;
+  await runUntil(atMs);
   if (world.violation === undefined) {
     const answered = checks.quiet();
-    await runUntil(QUIET_MS + ANSWERS_MS);
+    await runUntil(atMs + ANSWERS_MS);
     if (world.violation === undefined) await answered;
   }
   for (const life of world.living()) life.kill();

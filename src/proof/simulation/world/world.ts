@@ -11,8 +11,12 @@ import { SimulatedAgent } from '../simulated-agent.js';
 import { SimulatedClock } from '../simulated-clock.js';
 import { SkewedClock } from '../skewed-clock.js';
 import { PAGE_BYTES } from './chunk.js';
-import { Links } from './links.js';
+import { Grants } from './grants.js';
+import { agentOf } from './participants.js';
 import type { AgentPlan, Scenario } from './scenario.js';
+import { Silences } from './silences.js';
+import { Sources } from './sources.js';
+import { type Strike, Strikes } from './strikes.js';
 import {
   ATTEMPT_MS,
   CALL_MS,
@@ -25,6 +29,7 @@ import {
   SWEEP_MS,
 } from './timing.js';
 import { Trace } from './trace.js';
+import { Waits } from './waits.js';
 
 /** Name of the participant that watches the cluster. No fault affects its messages. */
 export const OBSERVER = 'observer';
@@ -41,6 +46,10 @@ export interface Slot {
   readonly rate: number;
   /** Undefined while the agent is dead. */
   life: SimulatedAgent | undefined;
+  /** The last crash. */
+  down: Strike | undefined;
+  /** When the agent's clock stepped forward for the last time. */
+  steppedMs: number;
 }
 
 export interface Violation {
@@ -64,9 +73,11 @@ export class World {
   /** All lives of all agents, dead ones too, by the address of their fabric. */
   readonly lives = new Map<string, SimulatedAgent>();
   /** The heartbeats between all pairs of agents. */
-  readonly links = new Links();
-  /** The time at which a life was last stopped or cut off, by the address of its fabric. */
-  readonly #unreachableUntilMs = new Map<string, number>();
+  readonly silences = new Silences();
+  readonly strikes = new Strikes();
+  readonly grants = new Grants();
+  readonly waits = new Waits();
+  readonly sources = new Sources();
   readonly #dead = new Set<string>();
   readonly #started: ((slot: Slot) => void)[] = [];
   violation: Violation | undefined;
@@ -77,7 +88,16 @@ export class World {
     const rates = new Map<string, number>();
     for (const fault of scenario.faults) if (fault.kind === 'clockSkew') rates.set(fault.target, fault.rate);
     this.slots = new Map(
-      scenario.agents.map((plan) => [plan.name, { plan, rate: rates.get(plan.name) ?? 1, life: undefined }]),
+      scenario.agents.map((plan) => [
+        plan.name,
+        {
+          plan,
+          rate: rates.get(plan.name) ?? 1,
+          life: undefined,
+          down: undefined,
+          steppedMs: Number.NEGATIVE_INFINITY,
+        },
+      ]),
     );
     this.observerControl = this.network.connect(OBSERVER);
     this.observer = new KvferryClient(this.observerControl, { timeoutMs: CALL_MS });
@@ -102,13 +122,36 @@ export class World {
     return this.#dead.has(address);
   }
 
-  unreachable({ address }: SimulatedAgent, untilMs: number): void {
-    this.#unreachableUntilMs.set(address, untilMs);
+  /** From now on, a fault keeps a life from sending and receiving. Returns the function that ends this. */
+  away({ address }: SimulatedAgent, fault: string): () => void {
+    const agent = this.agentAt(address);
+    const back = this.silences.away(agent, this.now);
+    const strike = this.strikes.add(fault, { agents: [agent], fromMs: this.now, untilMs: Number.POSITIVE_INFINITY });
+    return () => {
+      back(this.now);
+      strike.untilMs = this.now;
+    };
   }
 
-  /** True if the life was dead, stopped or cut off at any time since `sinceMs`. */
-  wasUnreachable(address: string, sinceMs: number): boolean {
-    return this.isDead(address) || (this.#unreachableUntilMs.get(address) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+  /** The name of the agent whose fabric has this address. */
+  agentAt(address: string): string {
+    return address.slice(0, -EPOCH_DIGITS - 1);
+  }
+
+  /** The address of the present life of an agent, or of the last one. */
+  lastLife(agent: string): string {
+    const { life } = this.slot(agent);
+    return life?.address ?? [...this.lives.keys()].findLast((address) => this.agentAt(address) === agent) ?? agent;
+  }
+
+  hasDeadEngine(agent: string): boolean {
+    return this.scenario.faults.some((fault) => fault.kind === 'engineDeath' && fault.target === agent);
+  }
+
+  /** The NATS server of a participant. Undefined for the observer, which no fault affects. */
+  serverOf(participant: string): number | undefined {
+    if (participant === OBSERVER) return undefined;
+    return this.slots.get(agentOf(participant))?.plan.server ?? 0;
   }
 
   struck(fault: string): void {

@@ -19,14 +19,7 @@ describe('where a machine is in its drawing', () => {
     ['transfer', 'writing', ['transfer.writing']],
     ['request', 'running.open', ['request.running', 'request.running.open']],
     ['ingest', 'ready', ['ingest.ready']],
-    [
-      'peer',
-      'connected and alive',
-      [
-        ...['peer.open', 'peer.open.connection', 'peer.open.connection.connected'],
-        ...['peer.open.liveness', 'peer.open.liveness.alive'],
-      ],
-    ],
+    ['peer', 'suspect.asking', ['peer.suspect', 'peer.suspect.asking']],
     ['peer', 'lost', ['peer.lost']],
     ['peer', 'nowhere', []],
   ] as const)('the state of %s in %s is found in its drawing', (machine, name, ids) => {
@@ -34,9 +27,10 @@ describe('where a machine is in its drawing', () => {
   });
 
   test('is the innermost of those', () => {
-    expect(
-      innermost(['peer.open', 'peer.open.liveness', 'peer.open.liveness.alive', 'peer.open.connection.connected']),
-    ).toEqual(['peer.open.liveness.alive', 'peer.open.connection.connected']);
+    expect(innermost(['m.open', 'm.open.liveness', 'm.open.liveness.alive', 'm.open.connection.connected'])).toEqual([
+      'm.open.liveness.alive',
+      'm.open.connection.connected',
+    ]);
   });
 });
 
@@ -51,11 +45,14 @@ test('every state of every machine has a meaning for the viewer', () => {
 
 const meantAsWork = {
   agent: ['starting'],
+  line: [],
   peer: [],
+  connection: [],
   request: ['open'],
   transfer: ['filtering', 'filtered', 'writing', 'committing'],
   ingest: ['receiving'],
   group: ['telling'],
+  rank: [],
 };
 
 test('of several states at once the gravest counts', () => {

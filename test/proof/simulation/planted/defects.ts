@@ -47,9 +47,9 @@ export const defects = {
   /** A cancel frees pages while their write is under way. */
   P5: [
     {
-      module: 'src/store/commands/end.js',
-      find: 'const isUnsafe = state.grants.has(grant) && !writer.drained;',
-      replace: 'const isUnsafe = false;',
+      module: 'src/store/state.js',
+      find: 'if (writer.drained || !this.grants.has(grant)) {',
+      replace: 'if (true) {',
     },
   ],
   /** Without tombstones, a message that comes after the end of its request starts the request again. */

@@ -35,8 +35,8 @@ export function ActorRow({ actor, cameMs, isLive }: ActorRowProps) {
 
 /** The subject of the actor, shorter than its full name. */
 function identity({ machine, actor, request, batch, peer }: ActorView): string {
-  if (machine === 'agent') return '';
-  if (machine === 'peer') return peer ?? actor.slice('peer '.length);
+  if (machine === 'agent' || machine === 'line') return '';
+  if (machine === 'peer' || machine === 'connection') return peer ?? actor.slice(machine.length + 1);
   if (request === undefined) return actor.slice(machine.length + 1);
   return batch === undefined ? request : `${request} · batch ${batch}`;
 }

@@ -100,7 +100,7 @@ export function agentsOf(request: RequestDetail['request'], entries: readonly En
   return [...new Set([...named, ...entries.map(({ agent }) => agent)])];
 }
 
-const rowOrder = ['request', 'group', 'ingest', 'transfer', 'peer', 'agent'] as const;
+const rowOrder = ['request', 'group', 'rank', 'ingest', 'transfer', 'connection', 'peer', 'line', 'agent'] as const;
 
 function rowsOfAgent(agent: string, lives: readonly ActorLife[], entries: readonly EntryView[]): TimelineRow[] {
   const actors = lives

@@ -1,0 +1,176 @@
+/**
+ * The link of one rank to the agent that leads the ranks of its request (P17). It reports the state of the rank at every change
+ * and again and again, until the answer has the end of the whole request. A lead that is dead, or refuses the rank, is given up:
+ * the rank then ends without it. A rank that was prepared has promised to wait for the end: until its deadline it gives up only a
+ * lead that is proven dead. After it has given up, the link still reports until the deadline: the lead may only be away, and must
+ * not wait for this rank. `src/actors/ranks/rank-link.ts` provides its effects.
+ */
+import { assign, setup } from 'xstate';
+import type { Failure } from '../src/protocol/fields.js';
+import type { End } from '../src/protocol/subjects.js';
+import { effect } from './effect.js';
+import type { StateMeta } from './waiting.js';
+
+export interface RankInput {
+  /** Time until the deadline of the rank. */
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+}
+
+/** What the rank reports. `complete`: it has every byte. The last three: the end that the rank asks for. */
+export interface RankStatus {
+  readonly state: 'held' | 'running' | 'complete' | 'failed' | 'cancelled' | 'expired';
+  readonly reason: Failure | null;
+}
+
+export interface RankContext extends RankInput {
+  readonly status: RankStatus;
+  /** The rank has confirmed to the lead that it is complete. */
+  readonly prepared: boolean;
+  /** The deadline of the rank has passed. */
+  readonly late: boolean;
+  /** Why the lead was declared dead, and whether there is a proof. */
+  readonly loss: Failure | null;
+  readonly proven: boolean;
+  /** Reports that are on their way. */
+  readonly asking: number;
+}
+
+export type RankEvent =
+  | ({ type: 'rank.changed' } & RankStatus)
+  /** The lead asked, and the rank has confirmed that it is complete. */
+  | { type: 'rank.prepared' }
+  | { type: 'rank.close' }
+  /** A report was answered, or will not be. */
+  | { type: 'report.ended' }
+  /** The ranks of this agent whose senders have these epochs may be admitted now. */
+  | { type: 'turn.given'; epochs: readonly string[] }
+  /** The lead reports the end of the whole request. */
+  | { type: 'end.decided'; end: End; failure: Failure | null }
+  | { type: 'lead.refused'; failure: Failure }
+  /** `proven`: the lead has left, or another process serves its name. Otherwise it is only silent. */
+  | { type: 'lead.lost'; failure: Failure; proven: boolean };
+
+const giveUp = {
+  type: 'giveUp',
+  params: ({ event }: { event: { failure: Failure } }) => ({ failure: event.failure }),
+} as const;
+
+const change = { type: 'change', params: ({ event }: { event: RankStatus }) => event } as const;
+const deliver = {
+  type: 'deliver',
+  params: ({ event: { end, failure } }: { event: { end: End; failure: Failure | null } }) => ({ end, failure }),
+} as const;
+const ask = ['countAsked', 'report'] as const;
+/** The next report replaces one that is lost. One that is on its way is repeated by the call itself. */
+const askAgain = <State extends string>(state: State) =>
+  [
+    { guard: 'isAsking', target: state, reenter: true },
+    { target: state, reenter: true, actions: ask },
+  ] as const;
+
+/** What the machine asks its owner to do. */
+const effects = {
+  /** Reports the state of the rank to the lead. */
+  report: effect(),
+  takeTurn: effect<{ epochs: readonly string[] }>(),
+  deliver: effect<{ end: End; failure: Failure | null }>(),
+  /** There will be no decision of the lead. */
+  giveUp: effect<{ failure: Failure }>(),
+  reportUnexpected: effect(),
+};
+
+export type RankEffects = typeof effects;
+
+export const rankMachine = setup({
+  types: {
+    input: {} as RankInput,
+    context: {} as RankContext,
+    events: {} as RankEvent,
+    meta: {} as StateMeta<RankContext>,
+  },
+  actions: {
+    ...effects,
+    change: assign((_, { state, reason }: RankStatus) => ({ status: { state, reason } })),
+    countAsked: assign({ asking: ({ context }) => context.asking + 1 }),
+    countEnded: assign({ asking: ({ context }) => context.asking - 1 }),
+    /** The lead must not wait for a rank that has given it up. A rank that asks for an end goes on asking for it. */
+    failWithLead: assign(({ context: { status, loss } }) =>
+      status.reason === null ? { status: { state: 'failed' as const, reason: loss } } : {},
+    ),
+  },
+  guards: {
+    isAsking: ({ context }) => context.asking > 0,
+    isLate: ({ context }) => context.late,
+    mayGiveUp: ({ context: { loss, proven, prepared, late } }) => loss !== null && (proven || !prepared || late),
+  },
+  delays: {
+    interval: ({ context }) => context.intervalMs,
+    deadline: ({ context }) => context.timeoutMs,
+  },
+}).createMachine({
+  id: 'rank',
+  context: ({ input }) => ({
+    ...input,
+    status: { state: 'running', reason: null },
+    prepared: false,
+    late: false,
+    loss: null,
+    proven: false,
+    asking: 0,
+  }),
+  initial: 'idle',
+  on: { 'rank.*': { actions: 'reportUnexpected' }, 'rank.close': '.closed' },
+  states: {
+    /** Nothing is reported before the first change. */
+    idle: {
+      on: {
+        'rank.changed': { target: 'live', actions: [change, ...ask] },
+        'end.decided': { target: 'closed', actions: deliver },
+      },
+      after: { deadline: 'closed' },
+    },
+
+    live: {
+      initial: 'following',
+      on: { 'report.ended': { actions: 'countEnded' } },
+      after: { deadline: { actions: assign({ late: true }) } },
+      states: {
+        /** The rank waits for the decision of the lead. */
+        following: {
+          meta: { waiting: { gate: 'ranks', text: '{peer} to decide how the whole request ends' } },
+          on: {
+            'rank.changed': { actions: [change, ...ask] },
+            'rank.prepared': { actions: assign({ prepared: true }) },
+            'turn.given': { actions: { type: 'takeTurn', params: ({ event }) => ({ epochs: event.epochs }) } },
+            'end.decided': { target: '#rank.closed', actions: deliver },
+            'lead.refused': { target: '#rank.closed', actions: giveUp },
+            'lead.lost': {
+              actions: assign({ loss: ({ event }) => event.failure, proven: ({ event }) => event.proven }),
+            },
+          },
+          always: {
+            guard: 'mayGiveUp',
+            target: 'alone',
+            actions: [
+              'failWithLead',
+              { type: 'giveUp', params: ({ context }) => ({ failure: context.loss as Failure }) },
+            ],
+          },
+          after: { interval: askAgain('following') },
+        },
+        /** The rank has given the lead up, and ends without it. */
+        alone: {
+          always: { guard: 'isLate', target: '#rank.closed' },
+          on: {
+            'end.decided': '#rank.closed',
+            'lead.refused': '#rank.closed',
+          },
+          after: { interval: askAgain('alone') },
+        },
+      },
+    },
+
+    closed: { type: 'final' },
+  },
+});

@@ -1,0 +1,172 @@
+/**
+ * The account of each accepted request: what struck it, and which end it must have therefore.
+ *
+ * - A fault that may end a request excuses every end: its agent died, its engine died, its write failed, its remote key was
+ *   spoilt, its agents had reason to declare each other dead, or it was cancelled, unfinished or too large.
+ * - Any other fault may only delay it. So may other requests: those whose pages it waits for, and those whose writes it joined.
+ *   From the last delay on, the request has a fair time. If its deadline is earlier, it may be `expired`.
+ * - Every other request must be `ready`, in its fair time.
+ */
+
+import type { Accepted, Part } from './accepted.js';
+import type { Announcement } from './announcements.js';
+import type { RequestPlan } from './scenario.js';
+import type { Strike } from './strikes.js';
+import { HEARTBEAT_MS, LEASE_MS, OWN_MS, REPAIR_MS, SKEW_MAX, SWEEP_MS } from './timing.js';
+import type { Violation, World } from './world.js';
+
+interface Item {
+  readonly accepted: Accepted;
+  readonly announcement: Announcement | undefined;
+}
+
+/** Engines need this long for `acquire` and `release`. */
+const USED_MS = 100;
+/** Faults that keep an agent from publishing. */
+const CUTTING = new Set(['cutOff', 'natsRestart']);
+/** For this long after a silence, an agent may treat another one as dead. */
+const AFTER_SILENCE_MS = 2 * HEARTBEAT_MS;
+
+export class Account {
+  readonly #world: World;
+  readonly #plans = new Map<string, RequestPlan[]>();
+
+  constructor(world: World) {
+    this.#world = world;
+    for (const plan of world.scenario.requests) {
+      this.#plans.set(plan.request, [...(this.#plans.get(plan.request) ?? []), plan]);
+    }
+  }
+
+  /** The first request whose end is wrong. */
+  judge(items: readonly Item[]): Violation | undefined {
+    const byRequest = new Map(items.map((item) => [item.accepted.request, item]));
+    for (const item of items) {
+      const detail = this.#wrong(item, byRequest);
+      if (detail !== undefined) return { rule: 'nothing struck it', detail };
+      const late = this.#lateSource(item);
+      if (late !== undefined) return { rule: 'source memory', detail: late };
+    }
+    return undefined;
+  }
+
+  /** A batch whose source memory came back later than its chunks and its faults explain. */
+  #lateSource(item: Item): string | undefined {
+    const { accepted, announcement } = item;
+    const { request, parts, name } = accepted;
+    const touches = this.#touches(item);
+    // An agent that is cut off cannot announce what it gives back.
+    if (touches.some(({ mayEnd, fault }) => mayEnd || CUTTING.has(fault))) return undefined;
+    const endMs = announcement?.atMs ?? Number.POSITIVE_INFINITY;
+    const repairMs = touches.length > 0 ? REPAIR_MS : 0;
+    for (const part of parts) {
+      for (const { batch, readyMs, releasedMs } of this.#world.sources.times(holderOf(request, part))) {
+        const dueMs = Math.max(readyMs, ...touches.map(({ untilMs }) => untilMs)) + OWN_MS + repairMs;
+        if (Math.min(releasedMs, endMs) <= dueMs) continue;
+        return `batch ${batch} of ${name} was ready at ${readyMs.toFixed(0)}, its source came back at ${releasedMs.toFixed(0)}`;
+      }
+    }
+    return undefined;
+  }
+
+  #wrong(item: Item, all: ReadonlyMap<string, Item>): string | undefined {
+    const { accepted, announcement } = item;
+    const touches = this.#touches(item);
+    if (this.#mayEnd(item, touches)) return undefined;
+    const { name, deadlineMs } = accepted;
+    const fairMs = this.#fairMs(item, touches, all);
+    const stepped = touches.some(({ fault }) => fault === 'clockStep');
+    // Every agent measures the time of a request by its own clock.
+    const earliestMs = accepted.acceptedMs + (deadlineMs - accepted.acceptedMs) * (1 - SKEW_MAX);
+    const mayExpire = stepped || fairMs > earliestMs;
+    const { end, code, atMs = 0 } = announcement ?? {};
+    if (end === 'ready' && atMs <= fairMs) return undefined;
+    if (end === 'expired' && mayExpire) return undefined;
+    const why = touches.map(({ fault }) => fault);
+    const met = `touched by [${[...new Set(why)]}], due at ${fairMs.toFixed(0)}, deadline ${deadlineMs.toFixed(0)}`;
+    return `${name} ended ${end ?? 'unannounced'} ${code ?? ''} at ${atMs.toFixed(0)}: ${met}`;
+  }
+
+  /** Faults that touched the request between its acceptance and its end. */
+  #touches({ accepted, announcement }: Item): Strike[] {
+    const { request, acceptedMs } = accepted;
+    const untilMs = announcement?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#world.strikes.on({ request, agents: this.#agents(request), fromMs: acceptedMs, untilMs });
+  }
+
+  #mayEnd({ accepted, announcement }: Item, touches: readonly Strike[]): boolean {
+    const { request, parts, acceptedMs, completeMs } = accepted;
+    const { grants, silences } = this.#world;
+    if (completeMs === Number.POSITIVE_INFINITY || !this.#fits(request)) return true;
+    if (touches.some(({ mayEnd }) => mayEnd)) return true;
+    if (parts.some((part) => grants.struck(holderOf(request, part)))) return true;
+    const agents = this.#agents(request);
+    const [fromMs, untilMs] = [acceptedMs - AFTER_SILENCE_MS, announcement?.atMs ?? Number.POSITIVE_INFINITY];
+    return agents.some((one) => agents.some((other) => one < other && silences.parted(one, other, fromMs, untilMs)));
+  }
+
+  #agents(request: string): string[] {
+    return [...new Set(this.#plansOf(request).flatMap(({ sender, receiver }) => [sender, receiver]))];
+  }
+
+  #plansOf(request: string): readonly RequestPlan[] {
+    return this.#plans.get(request) ?? [];
+  }
+
+  /** True if all ranks together fit into each arena. */
+  #fits(request: string): boolean {
+    const chunks = new Map<string, number>();
+    for (const { receiver, batches } of this.#plansOf(request)) {
+      chunks.set(receiver, (chunks.get(receiver) ?? 0) + batches.flat().length);
+    }
+    return [...chunks].every(([receiver, count]) => count <= this.#world.slot(receiver).plan.pages);
+  }
+
+  /** Until when the request must be ready, if its deadline is not earlier. */
+  #fairMs({ accepted }: Item, touches: readonly Strike[], all: ReadonlyMap<string, Item>): number {
+    const { request, parts, completeMs } = accepted;
+    const { waits } = this.#world;
+    const holders = parts.map((part) => holderOf(request, part));
+    const delays = [...touches.map(({ untilMs }) => untilMs), ...holders.map((one) => waits.forWriteUntilMs(one))];
+    const startMs = Math.max(completeMs, ...delays);
+    const repairMs = touches.length > 0 ? REPAIR_MS : 0;
+    const pressureMs = holders.some((holder) => waits.forPages(holder)) ? this.#pressureMs(request, all) : 0;
+    return startMs + OWN_MS + repairMs + pressureMs;
+  }
+
+  /** The time for which all other requests that compete for the same pages may hold them, one after the other. */
+  #pressureMs(request: string, all: ReadonlyMap<string, Item>): number {
+    const arenas = this.#competition(request);
+    let total = 0;
+    for (const plan of this.#world.scenario.requests) {
+      if (plan.request !== request && arenas.has(plan.receiver)) total += this.#holdMs(plan, all.get(plan.request));
+    }
+    return total / (1 - SKEW_MAX);
+  }
+
+  /** The arenas of the request, and of every request over several ranks that has one of these arenas. */
+  #competition(request: string): Set<string> {
+    const arenas = new Set(this.#plansOf(request).map(({ receiver }) => receiver));
+    for (let before = 0; before !== arenas.size; ) {
+      before = arenas.size;
+      for (const plans of this.#plans.values()) {
+        if (plans.some(({ receiver }) => arenas.has(receiver))) for (const { receiver } of plans) arenas.add(receiver);
+      }
+    }
+    return arenas;
+  }
+
+  /** How long a request may hold its pages: until its end, and until its leases end. */
+  #holdMs({ use, holdMs, timeoutMs }: RequestPlan, item: Item | undefined): number {
+    const isSound = item !== undefined && this.#touches(item).length === 0 && !this.#mayEnd(item, []);
+    if (!isSound) return timeoutMs + REPAIR_MS + LEASE_MS + SWEEP_MS;
+    const isCalm = this.#world.scenario.faults.length === 0;
+    if (use === 'never' || !isCalm) return OWN_MS + LEASE_MS + SWEEP_MS;
+    return OWN_MS + USED_MS + (use === 'reads' ? holdMs : 0);
+  }
+}
+
+/** Name of a request in the store of its receiver. */
+function holderOf(request: string, { epoch }: Part): string {
+  return `${epoch}/${request}`;
+}

@@ -1,0 +1,105 @@
+/** Draws the faults of a scenario. */
+import type { Random } from '../../../figures/random.js';
+import type { AgentPlan, FaultPlan } from './scenario.js';
+import { ACTIVE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
+
+/**
+ * The kinds of faults, each with the share of scenarios with many faults in which it is drawn. A kind that often finds nothing
+ * to strike is drawn more often, so that every pair of kinds meets often enough.
+ */
+const shares = {
+  messageLost: 0.4,
+  messageRepeated: 0.4,
+  messageDelayed: 0.4,
+  messageReordered: 0.4,
+  writeSlow: 0.6,
+  writeFailed: 0.6,
+  writeBroken: 0.6,
+  writeLate: 0.6,
+  crash: 0.4,
+  freeze: 0.4,
+  paused: 0.4,
+  cutOff: 0.35,
+  partition: 0.35,
+  severed: 0.35,
+  serverFrozen: 0.35,
+  routeReset: 0.35,
+  natsRestart: 0.35,
+  revokeSlow: 0.35,
+  routerCrash: 0.35,
+  clockSkew: 0.35,
+  clockStep: 0.35,
+  engineDeath: 0.35,
+} as const satisfies Record<FaultPlan['kind'], number>;
+
+const kinds = Object.keys(shares) as FaultPlan['kind'][];
+/** More than any window can strike. */
+const MESSAGES_MAX = 100_000;
+const CALM = 0.1;
+const FEW = 0.2;
+const FEW_MAX = 2;
+/** Share of the faults that begin together, when a burst of requests has begun. */
+const TOGETHER = 0.5;
+const TOGETHER_MS = { from: -300, to: 300 };
+
+/**
+ * Some scenarios have no fault and some have few: in these, most requests are struck by none. Many faults begin near `atMs`,
+ * so that they meet.
+ */
+export function drawFaults(random: Random, agents: readonly AgentPlan[], atMs: number): FaultPlan[] {
+  const plan = (kind: FaultPlan['kind']) => {
+    const { from, to } = TOGETHER_MS;
+    const together = Math.max(0, atMs + random.integer(from, to));
+    return faultPlan(random, agents, kind, random.chance(TOGETHER) ? together : random.integer(0, ACTIVE_MS));
+  };
+  const mood = random.next();
+  if (mood < CALM) return [];
+  if (mood < CALM + FEW) {
+    return Array.from({ length: random.integer(1, FEW_MAX) }, () => plan(random.pick(kinds)));
+  }
+  return kinds.filter((kind) => random.chance(shares[kind])).map(plan);
+}
+
+function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan['kind'], fromMs: number): FaultPlan {
+  const target = random.pick(agents).name;
+  const only = random.chance(0.5) ? null : target;
+  const oneOf = (role: AgentPlan['role']) => random.pick(agents.filter((agent) => agent.role === role)).name;
+  const untilMs = Math.min(fromMs + random.integer(20, 2500), MENDED_MS);
+  switch (kind) {
+    case 'crash':
+      return { kind, target, fromMs, afterMessages: random.integer(0, 30), forMs: random.integer(0, 2500) };
+    case 'freeze':
+    case 'paused':
+      return { kind, target, fromMs, afterMessages: random.integer(0, 30), forMs: random.integer(100, 3000) };
+    case 'cutOff':
+      return { kind, target, fromMs, untilMs };
+    case 'partition':
+    case 'severed':
+      return { kind, between: [oneOf('prefill'), oneOf('decode')], fromMs, untilMs };
+    case 'serverFrozen':
+      return { kind, server: random.integer(0, 1), fromMs, untilMs };
+    case 'natsRestart':
+    case 'routerCrash':
+    case 'routeReset':
+    case 'revokeSlow':
+      return { kind, fromMs, untilMs };
+    case 'clockSkew':
+      return { kind, target, rate: random.between(1 - SKEW_MAX, 1 + SKEW_MAX) };
+    case 'clockStep':
+      return { kind, target, fromMs, byMs: random.integer(100, 3000) };
+    case 'engineDeath':
+      return { kind, target: oneOf('prefill'), fromMs };
+    case 'writeSlow':
+    case 'writeFailed':
+    case 'writeBroken':
+    case 'writeLate': {
+      const [rate, most] = [random.pick([0.1, 0.5, 1]), random.integer(1, 8)];
+      const sender = only === null ? null : oneOf('prefill');
+      return { kind, fromMs, untilMs: MENDED_MS, rate, most, salt: random.integer(0, 2 ** 31), only: sender };
+    }
+    default: {
+      const [rate, most] = [random.pick([0.02, 0.1, 0.3, 1]), MESSAGES_MAX];
+      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only };
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The remote keys that a fault has spoilt. A write that fails, breaks off or does not drain costs its connection, and with
+ * it every request that has pages under the same remote key.
+ */
+import type { EntryDescription, StoreDescription } from '../../../store/description.js';
+import { DRAIN_MS, SKEW_MAX } from './timing.js';
+
+/** A receiver revokes the key of a quarantine that lasts longer than this. */
+const OVERDUE_MS = (2 * DRAIN_MS) / (1 + SKEW_MAX);
+
+export class Grants {
+  readonly #spoilt = new Set<string>();
+  /** Requests that had pages under a spoilt key, as the store names them. */
+  readonly #struck = new Set<string>();
+  /** The entries of each store, when it was last observed. */
+  readonly #entries = new Map<string, readonly EntryDescription[]>();
+  /** When each quarantined page was first seen, by agent and page. */
+  readonly #quarantinedMs = new Map<string, number>();
+
+  /** Spoils a key of the agent whose fabric has this address. */
+  spoil(grant: string, address: string): void {
+    this.#spoilt.add(grant);
+    this.#strike(this.#entries.get(address) ?? []);
+  }
+
+  /** True if `holder` had pages that it could not write because their remote key was spoilt. */
+  struck(holder: string): boolean {
+    return this.#struck.has(holder);
+  }
+
+  /** Call this after every step, for every store. */
+  observe(address: string, nowMs: number, { entries, quarantine }: StoreDescription): void {
+    this.#entries.set(address, entries);
+    for (const { page, grant } of quarantine) {
+      const place = `${address} ${grant} ${page}`;
+      const sinceMs = this.#quarantinedMs.get(place) ?? nowMs;
+      this.#quarantinedMs.set(place, sinceMs);
+      if (nowMs - sinceMs > OVERDUE_MS) this.spoil(grant, address);
+    }
+    this.#strike(entries);
+  }
+
+  #strike(entries: readonly EntryDescription[]): void {
+    if (this.#spoilt.size === 0) return;
+    for (const { ready, place } of entries) {
+      if (!ready && place !== null && this.#spoilt.has(place.grant)) this.#struck.add(place.writer);
+    }
+  }
+}

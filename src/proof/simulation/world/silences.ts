@@ -1,0 +1,87 @@
+/**
+ * Records when heartbeats arrived and which agents were away, to tell which agents had reason to declare another one dead. An
+ * agent has reason if it was there and the other one was silent to it for `SILENT_HEARTBEATS_MAX` heartbeats. Time in which
+ * it was itself away does not count: then it does not hear itself either.
+ */
+import { SILENT_HEARTBEATS_MAX } from '../../../../machines/peer.js';
+import { subjects } from '../../../protocol/subjects.js';
+import type { Envelope, Fate } from '../memory-control.js';
+import { HEARTBEAT_MS, SKEW_MAX } from './timing.js';
+
+/** An agent whose clock is fast takes a shorter silence for a full one. */
+const SILENT_MS = (SILENT_HEARTBEATS_MAX / (1 + SKEW_MAX)) * HEARTBEAT_MS;
+
+interface Passage {
+  readonly sentMs: number;
+  /** Infinite for a lost heartbeat. */
+  readonly arrivesMs: number;
+}
+
+interface Span {
+  readonly fromMs: number;
+  untilMs: number;
+}
+
+export class Silences {
+  readonly #passages = new Map<string, Passage[]>();
+  readonly #absences = new Map<string, Span[]>();
+
+  /** Call this for every message that is sent. */
+  note({ from, to, subject }: Envelope, nowMs: number, { copies, delayMs }: Fate): void {
+    if (subject !== subjects.heartbeat(from)) return;
+    const link = `${from} ${to}`;
+    const passages = this.#passages.get(link) ?? [];
+    passages.push({ sentMs: nowMs, arrivesMs: copies === 0 ? Number.POSITIVE_INFINITY : nowMs + delayMs });
+    this.#passages.set(link, passages);
+  }
+
+  /** From now on, `agent` neither sends nor receives. Returns the function that ends this. */
+  away(agent: string, nowMs: number): (nowMs: number) => void {
+    const span: Span = { fromMs: nowMs, untilMs: Number.POSITIVE_INFINITY };
+    const spans = this.#absences.get(agent) ?? [];
+    spans.push(span);
+    this.#absences.set(agent, spans);
+    return (untilMs) => {
+      span.untilMs = untilMs;
+    };
+  }
+
+  /** True if `to` had reason to declare `from` dead, in a silence that reaches into this time. */
+  silentTo(to: string, from: string, fromMs: number, untilMs: number): boolean {
+    return this.#gaps(from, to).some((gap) => {
+      if (gap.untilMs < fromMs || gap.fromMs > untilMs) return false;
+      const until = Math.min(gap.untilMs, untilMs);
+      return until - gap.fromMs - this.#awayMs(to, gap.fromMs, until) >= SILENT_MS;
+    });
+  }
+
+  /** True if one of the two had reason to declare the other dead, in that time. */
+  parted(one: string, other: string, fromMs: number, untilMs: number): boolean {
+    return this.silentTo(one, other, fromMs, untilMs) || this.silentTo(other, one, fromMs, untilMs);
+  }
+
+  /** The times between two arrivals of heartbeats. */
+  #gaps(from: string, to: string): Span[] {
+    const arrivals = (this.#passages.get(`${from} ${to}`) ?? [])
+      .map(({ arrivesMs }) => arrivesMs)
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b);
+    return [0, ...arrivals].map((fromMs, index) => ({
+      fromMs,
+      untilMs: arrivals[index] ?? Number.POSITIVE_INFINITY,
+    }));
+  }
+
+  #awayMs(agent: string, fromMs: number, untilMs: number): number {
+    let total = 0;
+    let counted = fromMs;
+    for (const span of this.#absences.get(agent) ?? []) {
+      const from = Math.max(counted, span.fromMs);
+      const until = Math.min(untilMs, span.untilMs);
+      if (until <= from) continue;
+      total += until - from;
+      counted = until;
+    }
+    return total;
+  }
+}

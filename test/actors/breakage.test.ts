@@ -1,0 +1,54 @@
+/** P26: what breaks ends only what used it. */
+import { expect, test } from 'vitest';
+import { type Cluster, defaults, useCluster } from './support.js';
+
+const clusters = useCluster();
+const keys = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7'];
+
+async function cluster(arenaPages = 8): Promise<Cluster> {
+  const made = clusters.create();
+  await made.agent('decode-0', 'decode', { arena: { ...defaults.arena, pages: arenaPages } });
+  for (const agent of ['prefill-0', 'prefill-1']) {
+    await made.agent(agent, 'prefill');
+    await made.segment(agent, 'engine', keys);
+  }
+  return made;
+}
+
+test('P26: a request ends late, undrained → it breaks only its own connection', async () => {
+  const made = await cluster();
+  const held = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
+  await made.put('prefill-0', 'a', ['k0']);
+  await made.clock.until(() => held.held === 1);
+  let lost = 0;
+  made.network.fate = ({ kind, subject }) => {
+    const isFirstAbort = kind === 'message' && subject.endsWith('.abort') && lost === 0;
+    if (isFirstAbort) lost += 1;
+    return { copies: isFirstAbort ? 0 : 1, delayMs: 0 };
+  };
+  made.fabrics.breakConnections((from) => from.startsWith('prefill-0'));
+  await made.clock.advance(50);
+  await made.put('prefill-0', 'b', ['k1'], { first: 1 });
+  await made.clock.advance(2000);
+  held.release();
+  expect(await made.ended('b')).toMatchObject({ end: 'ready' });
+  expect(await made.ended('a')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+  expect(lost).toBe(1);
+});
+
+test('P26: a connection breaks → who waits for pages gets them under the next one', async () => {
+  const made = await cluster(4);
+  const x = await made.put('prefill-1', 'x', ['k6', 'k7'], { first: 6 });
+  expect(await made.ended('x')).toMatchObject({ end: 'ready' });
+  const held = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
+  await made.put('prefill-0', 'w', ['k0', 'k1']);
+  await made.clock.until(() => held.held > 0);
+  await made.put('prefill-0', 'q', ['k2', 'k3', 'k4'], { first: 2 });
+  await made.clock.advance(100);
+  made.fabrics.breakConnections((from) => from.startsWith('prefill-0'));
+  held.release();
+  await made.clock.advance(2000);
+  await made.call('decode-0', 'release', { request: 'x', epoch: x.epoch });
+  expect(await made.ended('q')).toMatchObject({ end: 'ready', bytes: 192 });
+  expect(await made.ended('w')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+});

@@ -1,0 +1,141 @@
+/** Three real NATS servers with a route between each pair. Servers are frozen, killed and rolled; routes are cut and reset. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type NatsServer, startNatsServer } from '../../../src/processes/nats-server.js';
+import type { Teardown } from '../../../src/processes/teardown.js';
+import { poll } from '../../../src/processes/within.js';
+import { KvferryError } from '../../../src/protocol/errors.js';
+import { RouteProxy } from './route-proxy.js';
+
+const SERVERS = 3;
+const ROUTE_LISTENING = /Listening for route connections on \S+:(\d+)/;
+const ROUTES_TIMEOUT_MS = 10_000;
+/** No server listens there. Servers and clients that follow an advertised address must still work. */
+const UNREACHABLE = '127.0.0.1:1';
+
+interface Node {
+  readonly name: string;
+  readonly directory: string;
+  readonly port: number;
+  readonly routePort: number;
+  readonly routes: readonly RouteProxy[];
+  server: NatsServer | undefined;
+}
+
+export class NatsCluster {
+  cuts = 0;
+  resets = 0;
+  freezes = 0;
+  restarts = 0;
+  readonly #nodes: Node[] = [];
+
+  private constructor() {}
+
+  static async start(directory: string, teardown: Teardown): Promise<NatsCluster> {
+    const cluster = new NatsCluster();
+    for (let number = 0; number < SERVERS; number += 1) await cluster.#add(directory, number, teardown);
+    await cluster.#routed();
+    return cluster;
+  }
+
+  /** The URLs of all servers, separated by commas. */
+  get url(): string {
+    return this.urls.join(',');
+  }
+
+  get urls(): readonly string[] {
+    return this.#nodes.map(({ port }) => `nats://127.0.0.1:${port}`);
+  }
+
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  /** Breaks the route of each pair of servers with that number, and lets them connect again after `forMs`. */
+  async cutRoute(number: number, forMs: number): Promise<void> {
+    const route = this.#route(number);
+    route.cut();
+    this.cuts += 1;
+    await delay(forMs);
+    route.mend();
+  }
+
+  /** Breaks a route whose servers connect again by themselves. */
+  resetRoute(number: number): void {
+    this.#route(number).reset();
+    this.resets += 1;
+  }
+
+  /** Stops a server for a time. Its connections stay open. */
+  async freeze(number: number, forMs: number): Promise<void> {
+    const { server } = this.#node(number);
+    this.freezes += 1;
+    server?.child.signal('SIGSTOP');
+    await delay(forMs);
+    server?.child.signal('SIGCONT');
+  }
+
+  /** Kills a server, and starts it again on the same ports after `forMs`. */
+  async restart(number: number, forMs: number): Promise<void> {
+    const node = this.#node(number);
+    this.restarts += 1;
+    await node.server?.child.kill();
+    await delay(forMs);
+    node.server = await startNatsServer({ directory: node.directory, port: node.port, args: argumentsOf(node) });
+  }
+
+  /** Replaces every server, one after the other. */
+  async roll(restMs: number): Promise<void> {
+    for (const number of this.#nodes.keys()) {
+      await this.restart(number, 0);
+      await delay(restMs);
+    }
+  }
+
+  #node(number: number): Node {
+    return this.#nodes[number % this.#nodes.length] as Node;
+  }
+
+  #route(number: number): RouteProxy {
+    const routes = this.#nodes.flatMap((node) => node.routes);
+    return routes[number % routes.length] as RouteProxy;
+  }
+
+  async #add(directory: string, number: number, teardown: Teardown): Promise<void> {
+    const name = `nats-${number}`;
+    const own = join(directory, name);
+    mkdirSync(own, { recursive: true });
+    const routes = await Promise.all(this.#nodes.map(({ routePort }) => RouteProxy.open(routePort)));
+    for (const route of routes) teardown.defer(() => route.close());
+    const server = await startNatsServer({ directory: own, args: argumentsOf({ name, routes, routePort: -1 }) });
+    teardown.defer(() => node.server?.child.kill());
+    const node: Node = { name, directory: own, port: server.port, routePort: await routePortOf(own), routes, server };
+    this.#nodes.push(node);
+  }
+
+  /** Resolves when every server has a route to every other one. */
+  async #routed(): Promise<void> {
+    const all = () => this.#nodes.every(({ routes }) => routes.every((route) => route.isOpen));
+    if ((await poll(ROUTES_TIMEOUT_MS, async () => all() || undefined)) === true) return;
+    throw new KvferryError('deadline_exceeded', 'the NATS servers did not connect to each other in time');
+  }
+}
+
+function argumentsOf({ name, routes, routePort }: Pick<Node, 'name' | 'routes' | 'routePort'>): string[] {
+  const urls = routes.map(({ port }) => `nats-route://127.0.0.1:${port}`);
+  return [
+    ...['--name', name, '--cluster_name', 'chaos', '--cluster', `nats://127.0.0.1:${routePort}`],
+    ...['--cluster_advertise', UNREACHABLE, '--client_advertise', UNREACHABLE],
+    ...(urls.length === 0 ? [] : ['--routes', urls.join(',')]),
+  ];
+}
+
+/** The server writes the port of its routes into its log, soon after it is ready. */
+async function routePortOf(directory: string): Promise<number> {
+  const path = join(directory, 'nats-server.log');
+  const look = async () => ROUTE_LISTENING.exec(readFileSync(path, 'utf8'))?.[1];
+  const port = await poll(ROUTES_TIMEOUT_MS, look);
+  if (port !== undefined) return Number(port);
+  throw new KvferryError('deadline_exceeded', `the NATS server in ${directory} did not open a port for routes in time`);
+}

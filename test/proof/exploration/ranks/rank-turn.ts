@@ -1,0 +1,205 @@
+/** Runs one step of a world of ranks: the shipped group and ingest machines, the shipped store, and stand-ins for the links. */
+import { type AnyStateMachine, initialTransition } from 'xstate';
+import { groupMachine } from '../../../../machines/group.js';
+import { ingestMachine } from '../../../../machines/ingest.js';
+import type { End } from '../../../../src/protocol/subjects.js';
+import type { StoreCommand, StoreEffect } from '../../../../src/store/messages.js';
+import { cancelled } from '../failures.js';
+import type { StoreLog } from '../store-log.js';
+import { type Action, transitionOf } from '../transitions.js';
+import {
+  type GroupSnapshot,
+  grantOf,
+  holderOf,
+  type IngestSnapshot,
+  nameOfRank,
+  type Rank,
+  type RankConfiguration,
+  type RankMessage,
+  type RankState,
+} from './rank-state.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const group = groupMachine as AnyStateMachine;
+const ingest = ingestMachine as AnyStateMachine;
+
+export class RankTurn {
+  readonly state: Mutable<RankState>;
+  readonly configuration: RankConfiguration;
+  readonly #log: StoreLog;
+
+  constructor(state: RankState, configuration: RankConfiguration, log: StoreLog) {
+    this.state = { ...state };
+    this.configuration = configuration;
+    this.#log = log;
+  }
+
+  send(message: RankMessage): void {
+    this.state.messages = [...this.state.messages, message];
+  }
+
+  deliver(message: RankMessage): void {
+    const { kind, request, rank } = message;
+    const it = { request, rank };
+    switch (kind) {
+      case 'allocate':
+        this.#startIngest(it);
+        this.#execute(it, {
+          type: 'allocate',
+          ...{ holder: holderOf(it), grant: grantOf(rank), batch: 0, last: true, totalChunks: 1 },
+          ...{ keys: [nameOfRank(it)], lengths: [1] },
+        });
+        return;
+      case 'commit': {
+        const { pages, generations } = message.allocation;
+        this.#execute(it, {
+          type: 'commit',
+          holder: holderOf(it),
+          batch: 0,
+          part: 0,
+          pages,
+          generations,
+          lengths: [1],
+        });
+        return;
+      }
+      case 'report':
+        this.#report(it, message.state);
+        return;
+      case 'verdict':
+        this.toIngest(it, {
+          type: 'end.announced',
+          end: message.end,
+          failure: message.end === 'ready' ? null : cancelled,
+        });
+        if (this.#isTold(request)) this.toGroup(request, { type: 'ranks.told' });
+        return;
+    }
+  }
+
+  toGroup(request: string, event: object): void {
+    const snapshot = this.state.groups[request];
+    if (snapshot?.status !== 'active') return;
+    const { next, actions } = transitionOf(group, snapshot, event);
+    this.#setGroup(request, next, actions);
+  }
+
+  toIngest(it: Rank, event: object): void {
+    const snapshot = this.state.ingests[nameOfRank(it)];
+    if (snapshot?.status !== 'active') return;
+    const { next, actions } = transitionOf(ingest, snapshot, event);
+    this.#setIngest(it, next, actions);
+  }
+
+  release(it: Rank): void {
+    this.#execute(it, { type: 'release', holder: holderOf(it), keys: undefined });
+  }
+
+  // --- the agent that leads the ranks ---------------------------------------------------------------------------------
+
+  #report(it: Rank, state: Extract<RankMessage, { kind: 'report' }>['state']): void {
+    const { request, rank } = it;
+    if (this.state.groups[request] === undefined) {
+      const size = this.configuration.arenaOfRank.length;
+      const [snapshot, actions] = initialTransition(group, { request, size, timeoutMs: 1 } as never);
+      this.#setGroup(request, snapshot as GroupSnapshot, actions);
+    }
+    if (state === 'running') return;
+    if (state === 'complete') this.toGroup(request, { type: 'rank.completed', rank });
+    else this.toGroup(request, { type: 'rank.failed', rank, end: state, failure: cancelled });
+  }
+
+  #setGroup(request: string, snapshot: GroupSnapshot, actions: readonly Action[]): void {
+    this.state.groups = { ...this.state.groups, [request]: snapshot };
+    for (const { type } of actions) this.#groupEffect(request, snapshot.context.end ?? 'failed', type);
+  }
+
+  #groupEffect(request: string, end: End, type: string): void {
+    switch (type) {
+      case 'decide':
+        this.toGroup(request, { type: 'end.certain' });
+        return;
+      case 'tellRanks':
+        for (const rank of this.configuration.arenaOfRank.keys()) this.send({ kind: 'verdict', request, rank, end });
+        return;
+      case 'announce':
+        this.state.announced = { ...this.state.announced, [request]: [...(this.state.announced[request] ?? []), end] };
+        return;
+    }
+  }
+
+  #isTold(request: string): boolean {
+    return !this.state.messages.some((message) => message.kind === 'verdict' && message.request === request);
+  }
+
+  // --- the receiver of a rank -----------------------------------------------------------------------------------------
+
+  #startIngest(it: Rank): void {
+    const { request, rank } = it;
+    const input = { ...holderOf(it), sender: `s${rank}`, totalChunks: 1, timeoutMs: 1, rank };
+    const [snapshot, actions] = initialTransition(ingest, input as never);
+    this.#setIngest(it, snapshot as IngestSnapshot, actions);
+    this.send({ kind: 'report', request, rank, state: 'running' });
+  }
+
+  #setIngest(it: Rank, snapshot: IngestSnapshot, actions: readonly Action[]): void {
+    this.state.ingests = { ...this.state.ingests, [nameOfRank(it)]: snapshot };
+    for (const { type } of actions) this.#ingestEffect(it, snapshot, type);
+  }
+
+  #ingestEffect({ request, rank }: Rank, { context }: IngestSnapshot, type: string): void {
+    const it = { request, rank };
+    const { end } = context;
+    switch (type) {
+      case 'reportComplete':
+        this.send({ kind: 'report', ...it, state: 'complete' });
+        return;
+      case 'decide':
+        this.send({ kind: 'report', ...it, state: end === null || end === 'ready' ? 'complete' : end });
+        return;
+      case 'recordEnd':
+        this.#execute(it, {
+          type: 'end',
+          holder: holderOf(it),
+          end: end ?? 'failed',
+          reason: context.failure ?? undefined,
+        });
+        return;
+    }
+  }
+
+  #execute({ rank }: Rank, command: StoreCommand): void {
+    const arena = this.configuration.arenaOfRank[rank] as number;
+    const { node, effects, error } = this.#log.execute(
+      this.state.stores[arena] as RankState['stores'][number],
+      command,
+    );
+    this.state.stores = this.state.stores.with(arena, node);
+    if (error !== undefined) this.state.fault ??= `${command.type}: ${error.message}`;
+    for (const effect of effects) if (effect.type !== 'pages.freed') this.#storeEffect(effect);
+  }
+
+  #storeEffect(effect: Exclude<StoreEffect, { type: 'pages.freed' }>): void {
+    const it = { request: effect.holder.request, rank: Number(effect.holder.epoch.slice(1)) };
+    switch (effect.type) {
+      case 'allocated': {
+        const { allocation, batch, last, bytes } = effect;
+        // The sender writes as soon as it has the answer, and then commits.
+        this.send({ kind: 'commit', ...it, allocation });
+        this.toIngest(it, { type: 'batch.allocated', batch, last, written: 1, ready: 0, joined: 0, bytes });
+        return;
+      }
+      case 'chunks.ready':
+      case 'leases.ended':
+        this.toIngest(it, effect);
+        return;
+      case 'queued':
+        return;
+      case 'refused':
+      case 'handed.over':
+        this.state.fault ??= `${nameOfRank(it)}: unexpected ${effect.type}, because no two ranks have a chunk in common`;
+        return;
+    }
+  }
+}
