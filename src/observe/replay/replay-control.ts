@@ -6,7 +6,6 @@ import type {
   ControlSubscription,
   RequestOptions,
 } from '../../ports/control.js';
-import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 import type { Output } from '../recording/record.js';
 import { type Questions, toError } from './questions.js';
 import type { ReplayTurn } from './replay-turn.js';
@@ -17,15 +16,16 @@ interface Subscription {
 }
 
 export class ReplayControl implements ControlPort {
-  readonly messageBytesMax = MESSAGE_BYTES_MAX;
+  readonly messageBytesMax: number;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
   readonly #subscriptions = new Set<Subscription>();
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
 
-  constructor(turn: ReplayTurn, questions: Questions) {
+  constructor(turn: ReplayTurn, questions: Questions, messageBytesMax: number) {
     this.#turn = turn;
     this.#questions = questions;
+    this.messageBytesMax = messageBytesMax;
   }
 
   async request(subject: string, body: string, { timeoutMs }: RequestOptions): Promise<string> {
