@@ -6,7 +6,7 @@ import type { SourceChunk } from './source-memory.js';
 import { sourceRuns } from './source-runs.js';
 
 /** What a `put`, and the `allocate` that follows from it, take at most apart from keys, places and ranks. */
-const FRAME_BYTES = 640;
+const FRAME_BYTES = 800;
 /** What the place of a chunk takes at most, when it is a run of its own. */
 const RUN_BYTES_MAX = 160;
 

@@ -82,6 +82,7 @@ const fields = {
   ),
   requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
   segmentsMax: count(1, 4096, 1024, 'Most source segments that engines may have attached at once (prefill, both).'),
+  sessionsMax: count(1, 4096, 256, 'Most sessions of engines that are open at once (prefill, both).'),
   leaseMs: duration(
     100,
     3_600_000,
@@ -257,6 +258,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     tombstonesMax: config.tombstonesMax,
     requestsMax: config.requestsMax,
     segmentsMax: config.segmentsMax,
+    sessionsMax: config.sessionsMax,
     journalEntries: config.journalEntries,
     auditIntervalMs: config.auditIntervalMs,
     faultsAllowed: config.allowFaults,

@@ -31,6 +31,15 @@ export const TIMEOUT_MS_MAX = 600_000;
 /** Longest duration of a fault. */
 export const FAULT_MS_MAX = 60_000;
 
+/** Longest silence after which a session ends, and shortest. */
+export const SESSION_SILENT_MS_MAX = 600_000;
+export const SESSION_SILENT_MS_MIN = 1000;
+/** Orders of a session that an agent remembers with their answers. An engine sends at most so many ahead of the answers. */
+export const ORDERS_REMEMBERED_MAX = 1024;
+/** Positions of chunks that one `sources` reply lists, and batches. A batch is never cut in two. */
+export const SOURCES_POSITIONS_MAX = 16_384;
+export const SOURCES_BATCHES_MAX = 500;
+
 /** Rows of each list of a `status` reply. */
 export const STATUS_ROWS_MAX = 500;
 

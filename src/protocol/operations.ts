@@ -22,6 +22,7 @@ import {
   requestId,
   role,
   segmentName,
+  sessionId,
   sourceRun,
   timeoutMs,
   totalChunks,
@@ -35,6 +36,7 @@ import {
   STATUS_ROWS_MAX,
 } from './limits.js';
 import { observationSchemas } from './observation.js';
+import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -55,6 +57,7 @@ export const putRequest = z.strictObject({
   ranks: ranks
     .optional()
     .describe('Only for a request over several ranks. It is ready when all ranks are; if one rank fails, all fail.'),
+  ...orderFields,
 });
 export type PutRequest = z.infer<typeof putRequest>;
 
@@ -72,6 +75,7 @@ const cancelRequest = z.strictObject({
     .describe(
       'Epoch of the prefill agent. Needed only at a decode agent, when the same request id was used more than once.',
     ),
+  ...orderFields,
 });
 const cancelReply = z.strictObject({
   v: version,
@@ -151,7 +155,7 @@ export const describeReply = z.strictObject({
 });
 export type DescribeReply = z.infer<typeof describeReply>;
 
-export const statusLists = ['segments', 'peers', 'requests'] as const;
+export const statusLists = ['segments', 'sessions', 'peers', 'requests'] as const;
 const statusRequest = z.strictObject({
   v: version,
   request: requestId.optional().describe('Lists only this request.'),
@@ -170,6 +174,7 @@ const requestRow = z.strictObject({
   request: requestId,
   epoch: epoch.describe('Epoch of the prefill agent.'),
   side: z.enum(['sender', 'receiver']).describe('Side of the request that this agent is on.'),
+  session: sessionId.optional().describe('Session in which the request was put. Only at the prefill agent.'),
   rank: rank.optional().describe('Rank of the request that this agent serves, if the request has several.'),
   missingRanks: z
     .array(rank)
@@ -200,7 +205,25 @@ const segmentRow = z.strictObject({
   path: z.string().describe('Path of its file.'),
   bytes: natural.describe('Size of the segment in bytes.'),
   chunksInUse: natural.describe('Chunks that the agent may still read.'),
+  session: sessionId.optional().describe('Session that attached it. The segment is given back with the session.'),
+  removedMs: natural
+    .optional()
+    .describe('Present when the path no longer leads to this memory: time since the agent noticed.'),
 });
+const sessionRow = z.strictObject({
+  session: sessionId,
+  holder: holderName.describe('Name of the engine.'),
+  state: z.enum(['open', 'ended']).describe('An ended session is listed while the agent still reads memory of it.'),
+  silentMs: natural.describe('Silence after which the session ends.'),
+  silentForMs: natural.describe('Time since the last message of the session.'),
+  order: natural.describe('Number that the agent expects of the next order.'),
+  waiting: natural.describe('Orders that are not executed yet.'),
+  requests: natural.describe('Requests in progress that were put in the session.'),
+  segments: natural.describe('Segments that the session attached.'),
+  stagingPages: natural.describe('Staging pages that are lent to the session.'),
+  chunksInUse: natural.describe('Chunks of the session that the agent may still read.'),
+});
+export type SessionRow = z.infer<typeof sessionRow>;
 const statusReply = z.strictObject({
   v: version,
   ok: z.literal(true),
@@ -225,6 +248,11 @@ const statusReply = z.strictObject({
     .describe('Present if the agent lends staging pages.'),
   segments: z.array(segmentRow).describe('Attached source segments.'),
   segmentsTotal: natural.describe('Number of attached segments, including those that are not listed.'),
+  sessions: z
+    .array(sessionRow)
+    .max(STATUS_ROWS_MAX)
+    .describe('Sessions of engines, those that were silent longest first.'),
+  sessionsTotal: natural.describe('Number of open sessions, including those that are not listed.'),
   peers: z.array(peerRow).describe('Agents that this one sends to or receives from.'),
   peersTotal: natural.describe('Number of these agents, including those that are not listed.'),
   requests: z
@@ -244,6 +272,7 @@ const attachRequest = z.strictObject({
     .max(PATH_BYTES_MAX)
     .regex(/^\/[^\p{Cc}]*$/u, 'an absolute path without control characters')
     .describe('Absolute path of the file, for example in /dev/shm.'),
+  ...orderFields,
 });
 const attachReply = z.strictObject({
   v: version,
@@ -251,7 +280,7 @@ const attachReply = z.strictObject({
   bytes: natural.describe('Size of the segment in bytes.'),
 });
 
-const detachRequest = z.strictObject({ v: version, segment: segmentName });
+const detachRequest = z.strictObject({ v: version, segment: segmentName, ...orderFields });
 const detachReply = z.strictObject({ v: version, ok: z.literal(true) });
 
 const stageRequest = z.strictObject({
@@ -262,6 +291,7 @@ const stageRequest = z.strictObject({
     .min(1)
     .max(STAGING_PAGES_PER_CALL_MAX)
     .describe('Number of pages. The agent lends all of them or none.'),
+  ...orderFields,
 });
 const stageReply = z.strictObject({
   v: version,
@@ -278,6 +308,7 @@ const unstageRequest = z.strictObject({
   offsets: naturals(STAGING_PAGES_PER_CALL_MAX)
     .optional()
     .describe('Offsets of the pages to give back. Default: all pages lent to this holder.'),
+  ...orderFields,
 });
 const unstageReply = z.strictObject({
   v: version,
@@ -289,7 +320,18 @@ export const errorReply = z.strictObject({
   v: version,
   ok: z.literal(false),
   error: failure
-    .extend({ end: end.optional().describe('Present with `request_ended`: the recorded end.') })
+    .extend({
+      end: end.optional().describe('Present with `request_ended`: the recorded end.'),
+      epoch: epoch
+        .optional()
+        .describe(
+          'Present when a `put` is refused with `duplicate_batch` or `request_ended`: epoch of the prefill agent.',
+        ),
+      order: natural.optional().describe('Present with `order_out_of_turn`: the number that the agent expects.'),
+      session: sessionId
+        .optional()
+        .describe('Present with `segment_exists` and `segment_in_use` when another session holds the segment.'),
+    })
     .describe('Why the message was refused.'),
 });
 export type ErrorReply = z.infer<typeof errorReply>;
@@ -306,6 +348,7 @@ export const operationSchemas = {
   detach: { request: detachRequest, reply: detachReply },
   stage: { request: stageRequest, reply: stageReply },
   unstage: { request: unstageRequest, reply: unstageReply },
+  ...sessionSchemas,
   ...observationSchemas,
 } as const satisfies Record<Operation, { request: z.ZodType; reply: z.ZodType }>;
 

@@ -31,6 +31,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstonesMax: 1000,
   requestsMax: 100,
   segmentsMax: 1024,
+  sessionsMax: 4,
   journalEntries: 4096,
   auditIntervalMs: 0,
   faultsAllowed: false,

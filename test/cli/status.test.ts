@@ -19,6 +19,7 @@ const decode = {
   quarantineAgeMs: 2300,
   queued: 2,
   segments: [],
+  sessions: [],
   peers: [
     {
       agent: 'p1',
@@ -44,6 +45,7 @@ const decode = {
   ],
   requestsTotal: 2,
   segmentsTotal: 0,
+  sessionsTotal: 0,
   peersTotal: 1,
   counters: {},
 };
@@ -58,6 +60,7 @@ const prefill = {
   requests: [],
   requestsTotal: 0,
   segmentsTotal: 0,
+  sessionsTotal: 0,
   peersTotal: 0,
 };
 

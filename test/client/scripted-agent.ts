@@ -74,6 +74,15 @@ export class ScriptedAgent implements ControlPort {
   close = async () => undefined;
 }
 
+/** Lets an agent answer what belongs to a session: it is open, and executes every order. */
+export function answerSessions(agent: ScriptedAgent, running: () => string): void {
+  agent.answers.open = (body) => ({ epoch: running(), silentMs: (body as { silentMs: number }).silentMs, order: 0 });
+  agent.answers.renew = () => ({ epoch: running(), order: 0 });
+  agent.answers.barrier = () => ({ epoch: running(), barred: [] });
+  agent.answers.end = () => ({ epoch: running(), chunksInUse: 0 });
+  agent.answers.sources = () => ({ epoch: running(), batches: [] });
+}
+
 /** An error reply. */
 export function refusal(code: string, more: object = {}): object {
   return { ok: false, error: { code, message: code, ...more } };
@@ -95,6 +104,8 @@ export function statusOf(running: string, more: object = {}): object {
     ...about,
     segments: [],
     segmentsTotal: 0,
+    sessions: [],
+    sessionsTotal: 0,
     peers: [],
     peersTotal: 0,
     requests: [],

@@ -38,7 +38,7 @@ const FRAME_BYTES = 1024;
 type StatusQuery = Omit<OperationRequest<'status'>, 'v'>;
 
 /** The parts of a message that the lists of a `status` reply may take. The rest is for its counts and counters. */
-const LIST_SHARES = { segments: 0.2, peers: 0.2, requests: 0.4 } as const;
+const LIST_SHARES = { segments: 0.2, sessions: 0.1, peers: 0.2, requests: 0.4 } as const;
 
 /** Answers `status`: counts of pages, requests and counters, and at most `limit` rows of each list. */
 export function status(parts: AgentParts, query: StatusQuery): Body<OperationReply<'status'>> {
@@ -62,6 +62,7 @@ function statusWithin(
   const nowMs = clock.now();
   const rows = requestRows(parts, request);
   const segments = (sender?.memory.rows() ?? []).filter((row) => segment === undefined || row.segment === segment);
+  const sessions = sender?.sessions.rows() ?? [];
   const peers = [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])];
   const shown = <Row>(list: (typeof statusLists)[number], all: readonly Row[]) =>
     lists.includes(list) ? fitting(all, limit, LIST_SHARES[list] * bytesMax) : [];
@@ -77,6 +78,8 @@ function statusWithin(
     staging: sender?.memory.stagingCounts(),
     segments: shown('segments', segments),
     segmentsTotal: segments.length,
+    sessions: shown('sessions', sessions),
+    sessionsTotal: sessions.length,
     peers: shown('peers', peers),
     peersTotal: peers.length,
     requests: shown('requests', rows),

@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly requestsMax: number;
   /** Segments that engines may have attached at once. */
   readonly segmentsMax: number;
+  /** Most sessions of engines that are open at once. */
+  readonly sessionsMax: number;
   /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
   /** How often the agent publishes the steps of its chunks; 0: never. */

@@ -28,9 +28,22 @@ export function status(of: DescribeReply, more: Partial<StatusReply> = {}): Stat
   const requests = more.requests ?? [];
   return {
     ...answer,
-    ...{ agent, epoch, role, state, uptimeMs: 60_000, queued: 0, segments: [], peers: [], counters: {}, requests },
+    ...{
+      agent,
+      epoch,
+      role,
+      state,
+      uptimeMs: 60_000,
+      queued: 0,
+      segments: [],
+      sessions: [],
+      peers: [],
+      counters: {},
+      requests,
+    },
     requestsTotal: requests.length,
     segmentsTotal: more.segments?.length ?? 0,
+    sessionsTotal: 0,
     peersTotal: more.peers?.length ?? 0,
     ...more,
   };

@@ -169,6 +169,8 @@ function agent(
     queued: 0,
     segments: [],
     segmentsTotal: 0,
+    sessions: [],
+    sessionsTotal: 0,
     peers: [],
     peersTotal: 0,
     requests: [],

@@ -244,6 +244,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions 
     tombstonesMax: REQUESTS_MAX,
     requestsMax: REQUESTS_MAX,
     segmentsMax: SEGMENTS_MAX,
+    sessionsMax: 64,
     journalEntries: 256,
     auditIntervalMs: 0,
     faultsAllowed: false,
