@@ -3,7 +3,6 @@ import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import type { EnvParts } from '../../src/actors/env/agent-env.js';
 import type { Loss, Watch } from '../../src/actors/env/living.js';
-import { Presence } from '../../src/actors/env/presence.js';
 import { LivingAgents } from '../../src/actors/living/living-agents.js';
 import { Counters } from '../../src/actors/observing/counters.js';
 import { Journal } from '../../src/actors/observing/journal.js';
@@ -49,7 +48,6 @@ class World {
       clock,
       logger,
       counters,
-      presence: new Presence(clock, control, HEARTBEAT_MS),
       supervisor: new Supervisor({ clock, counters, logger }, (failure) => this.fenced.push(failure)),
       journal,
       actors: new ObservedActors(clock, journal),

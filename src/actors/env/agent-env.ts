@@ -11,7 +11,6 @@ import type { Tracer } from '../observing/tracer.js';
 import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Living } from './living.js';
-import { Presence } from './presence.js';
 
 /** Everything but the judgement about who lives, which is made of these. */
 export interface EnvParts {
@@ -23,7 +22,6 @@ export interface EnvParts {
   readonly clock: ClockPort;
   readonly logger: Logger;
   readonly counters: Counters;
-  readonly presence: Presence;
   readonly supervisor: Supervisor;
   readonly journal: Journal;
   readonly actors: ObservedActors;
@@ -54,7 +52,6 @@ export function makeEnv(
     clock,
     logger,
     counters,
-    presence: new Presence(clock, control, options.heartbeatMs),
     supervisor: new Supervisor({ clock, counters, logger }, fence),
     journal,
     actors: new ObservedActors(clock, journal),

@@ -83,9 +83,8 @@ export class Line {
 
   /** Sends a heartbeat and returns its number. A lost one is not repeated: the next one follows. `leaving`: it is the last. */
   beat(leaving = false): number {
-    const { control, epoch, logger, options, presence } = this.#env;
+    const { control, epoch, logger, options } = this.#env;
     const { agent, role, heartbeatMs } = options;
-    presence.beat();
     this.#number += 1;
     const isDraining = this.#isDraining;
     const about = { agent, epoch, role, heartbeatMs, number: this.#number, ageMs: this.ageMs };
