@@ -43,7 +43,8 @@ export function requestEffect(
       else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'resolveDoubt':
-      turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
+      if (turn.sender(sender).proof) turn.toRequest(sender, { type: 'end.certain' });
+      else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
       if (turn.sender(sender).gaveUp) return;
