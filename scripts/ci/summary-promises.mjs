@@ -39,6 +39,7 @@ const promises = {
     'natsCuts > 0': summary.natsCuts > 0,
     'natsFreezes > 0': summary.natsFreezes > 0,
     'clockSteps > 0': summary.clockSteps > 0,
+    'engineDeaths > 0': summary.engineDeaths > 0,
     'zombieWritesRejected >= 5': summary.zombieWritesRejected >= 5,
     'no limit broken': summary.limitsBroken.length === 0,
   }),
