@@ -48,6 +48,7 @@ export class LoneAgent {
         tombstoneMs: LONG_MS,
         tombstonesMax: 10_000,
         requestsMax: 100_000,
+        segmentsMax: 1024,
         sessionsMax: 256,
         journalEntries: 16_384,
         auditIntervalMs: 0,

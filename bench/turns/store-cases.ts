@@ -2,7 +2,7 @@
 import { explain } from '../../src/actors/observing/explain/explain.js';
 import { Journal } from '../../src/actors/observing/journal.js';
 import { ObservedActors } from '../../src/actors/observing/observed-actors.js';
-import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import type { HolderId } from '../../src/store/holder.js';
 import type { StoreCommand } from '../../src/store/messages.js';
 import { Stopwatch } from './stopwatch.js';
@@ -167,8 +167,8 @@ async function explainOne(pages: number): Promise<number> {
   const store = filled(pages, journal);
   const sources = { clock, journal, actors: new ObservedActors(clock, journal), store: store.view, rows: () => [] };
   const watch = new Stopwatch();
-  await watch.time(() => explain(sources, { v: PROTOCOL_VERSION, page: pages / 2 }));
-  await watch.time(() => explain(sources, { v: PROTOCOL_VERSION, key: 'model@8@0@0@bf16@5' }));
+  await watch.time(() => explain(sources, { v: PROTOCOL_VERSION, page: pages / 2 }, MESSAGE_BYTES_MAX));
+  await watch.time(() => explain(sources, { v: PROTOCOL_VERSION, key: 'model@8@0@0@bf16@5' }, MESSAGE_BYTES_MAX));
   return watch.longestMs;
 }
 

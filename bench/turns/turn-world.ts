@@ -78,7 +78,8 @@ function optionsOf(agent: string, role: AgentOptions['role'], pages: number): Ag
     staging: { directory: '/memory', pages: 0, pageBytes: PAGE_BYTES },
     ...{ heartbeatMs: HEARTBEAT_MS, connectTimeoutMs: 5000, attemptTimeoutMs: 2000, inquireIntervalMs: 2000 },
     ...{ writeDrainTimeoutMs: 10_000, shutdownTimeoutMs: 10_000, leaseMs: TIMEOUT_MS, retainedMax: 0 },
-    ...{ sweepIntervalMs: 1000, tombstoneMs: TIMEOUT_MS, tombstonesMax: 100_000, requestsMax: 4096, sessionsMax: 256 },
+    ...{ sweepIntervalMs: 1000, tombstoneMs: TIMEOUT_MS, tombstonesMax: 100_000, requestsMax: 4096 },
+    ...{ segmentsMax: 1024, sessionsMax: 256 },
     ...{ journalEntries: 16_384, auditIntervalMs: 0, faultsAllowed: false },
   };
 }

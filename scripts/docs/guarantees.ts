@@ -298,6 +298,12 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/control/system-clock.ts', 'src/control/nats-dialing.ts', 'machines/peer.ts'],
   },
   {
+    number: 'P28',
+    promise: 'A size is checked before anything is expanded, kept, logged or published.',
+    why: 'Otherwise a message of 12 KB could become 67 million numbers.',
+    keptBy: ['src/protocol/fields.ts', 'src/protocol/columns.ts'],
+  },
+  {
     number: 'P29',
     promise: 'A page leaves quarantine only on a proof that no write can land; no refusal or repetition frees it.',
     why: 'Otherwise late bytes of one request would land in a page of another one that is ready.',
@@ -305,8 +311,9 @@ export const failureGuarantees: readonly Guarantee[] = [
   },
   {
     number: 'P30',
-    promise: 'A command costs what its own keys cost, and an agent receives the heartbeats of its peers only.',
-    why: 'Otherwise a large cluster, or one lost sender with many requests, would stop an agent.',
-    keptBy: ['src/actors/living/heartbeats.ts'],
+    promise:
+      'A command costs what its own keys cost, an answer fits one message, and an agent receives the heartbeats of its peers only.',
+    why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
+    keptBy: ['src/actors/living/heartbeats.ts', 'src/protocol/message-room.ts', 'src/actors/agent/status.ts'],
   },
 ];

@@ -44,6 +44,9 @@ const decode = {
     },
   ],
   requestsTotal: 2,
+  segmentsTotal: 0,
+  sessionsTotal: 0,
+  peersTotal: 1,
   counters: {},
 };
 const prefill = {
@@ -66,6 +69,9 @@ const prefill = {
   peers: [],
   requests: [],
   requestsTotal: 0,
+  segmentsTotal: 0,
+  sessionsTotal: 0,
+  peersTotal: 0,
 };
 
 describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, () => {
@@ -224,6 +230,12 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       exitCode: 1,
       stderr: 'kvferry: no agent knows request r3 [unknown_request]',
     });
+  });
+
+  test('fewer rows than there are → says how many are not shown', async () => {
+    await play({ ...decode, requests: decode.requests.slice(0, 1), requestsTotal: 300, peersTotal: 22 });
+    const { stdout } = await run('--agent', 'd1');
+    expect(stdout.split('\n').at(-1)).toBe('d1 has 21 more peers and 299 more requests: see --limit');
   });
 
   test('refuses a limit that is no number', async () => {

@@ -24,7 +24,7 @@ describe('docs/guarantees.md', () => {
     expect(entries.map(({ number }) => number)).toEqual([
       ...numbered('S', 16),
       ...numbered('P', 18),
-      ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P29', 'P30'],
+      ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P28', 'P29', 'P30'],
       ...numbered('T', 16),
       ...['T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T24', 'T25'],
     ]);

@@ -89,7 +89,7 @@ export class PresentState {
     this.#countPeers(status.peers);
     this.#queue.set(status.queued);
     this.#countPages(status);
-    this.#segments.set(status.segments.length);
+    this.#segments.set(status.segmentsTotal);
     this.#sessions.set(status.sessions.filter(({ state }) => state === 'open').length);
     this.#chunksInUse.set(status.segments.reduce((sum, segment) => sum + segment.chunksInUse, 0));
     this.#invariantBroken.set((status.counters['invariants_broken'] ?? 0) > 0 ? 1 : 0);

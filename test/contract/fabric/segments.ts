@@ -69,6 +69,17 @@ export function describeSegments(fabrics: Fabrics): void {
       await expect(fabric.attachSegment('s', path)).rejects.toMatchObject({ code: 'segment_exists' });
     });
 
+    test('300 of them in one write → every byte arrives', async () => {
+      const { sender, connection, path } = await fabrics.openPair();
+      const chunk = 1000;
+      const names = Array.from({ length: 300 }, (_, index) => `s${index}`);
+      for (const name of names) await fabrics.attach(sender, name, pattern(name, chunk));
+      const items = names.map((name, index) => item(name, 0, index * chunk, chunk));
+      expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: 300 * chunk });
+      const expected = Buffer.concat(names.map((name) => pattern(name, chunk)));
+      expectSame(fabrics.harness.readFile(path, { offset: 0, length: expected.length }), expected);
+    });
+
     test('stay until the writes that use them have ended', async () => {
       const { sender, connection, path } = await fabrics.openPair();
       const bytes = pattern('s', pageBytes * pages);

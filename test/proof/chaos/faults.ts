@@ -203,11 +203,15 @@ export class Faults {
     this.stops += 1;
     slot.touch();
     // The receiver removes the peer first, and then revokes its key. It revokes keys one at a time, and the counter only grows.
-    const before = await attempt(() => client.status(receiver.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+    const before = await attempt(() =>
+      client.status(receiver.name, { lists: ['segments', 'peers'] }, { timeoutMs: CALL_TIMEOUT_MS }),
+    );
     if (before === undefined || !before.peers.some((peer) => peer.epoch === epoch)) return false;
     const revoked = before.counters['grants_revoked'] ?? 0;
     const fenced = await poll(FENCE_TIMEOUT_MS, async () => {
-      const now = await attempt(() => client.status(receiver.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+      const now = await attempt(() =>
+        client.status(receiver.name, { lists: ['segments', 'peers'] }, { timeoutMs: CALL_TIMEOUT_MS }),
+      );
       if (now === undefined || now.peers.some((peer) => peer.epoch === epoch)) return undefined;
       return (now.counters['grants_revoked'] ?? 0) > revoked || undefined;
     });
@@ -227,7 +231,9 @@ export class Faults {
     this.zombies += 1;
     slot.signal('SIGCONT');
     const rejected = await poll(REJECT_TIMEOUT_MS, async () => {
-      const status = await attempt(() => client.status(slot.name, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS }));
+      const status = await attempt(() =>
+        client.status(slot.name, { lists: ['segments', 'peers'] }, { timeoutMs: CALL_TIMEOUT_MS }),
+      );
       return status?.counters['writes_rejected'];
     });
     this.zombieWritesRejected += rejected ?? 0;

@@ -3,6 +3,7 @@ import type { End } from '../../../src/protocol/subjects.js';
 import { nameOf } from '../../../src/store/holder.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import { broken, cancelled, reasonOf } from './failures.js';
+import type { Message } from './message.js';
 import { refuseEnd } from './receiver-stand-in.js';
 import { type BatchState, crash, giveUpReceiver, learned, reconnect } from './sender-stand-in.js';
 import type { RequestSnapshot, Sender, State } from './state.js';
@@ -110,7 +111,7 @@ function addSenderSteps(
   steps.strike('timeout', sender, `the time of ${request} is over at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'xstate.after.deadline.request.running' }),
   );
-  if (!state.unnoticed.includes(sender) || its.gaveUp || state.receiverDied) return;
+  if (!mayAsk(state, sender) || its.gaveUp || state.receiverDied) return;
   const answer = answerToInquiry(state, sender);
   if (answer === undefined) return;
   steps.add(`the sender asks what has become of ${request}`, (turn) => {
@@ -119,6 +120,13 @@ function addSenderSteps(
     if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
     else for (const batch of waiting) learned(turn, sender, batch);
   });
+}
+
+/** A sender asks from time to time: when a notice was lost, and when nothing else is under way for its request. */
+function mayAsk({ unnoticed, messages, unanswered }: State, sender: number): boolean {
+  if (unnoticed.includes(sender)) return true;
+  const isIts = (message: Message) => ('sender' in message ? message.sender : message.call.sender) === sender;
+  return !messages.some(isIts) && !unanswered.some((call) => call.sender === sender);
 }
 
 /** What a sender would learn by a question, or undefined if the answer would change nothing. */

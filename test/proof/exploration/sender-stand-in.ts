@@ -43,7 +43,8 @@ export function requestEffect(
       else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'resolveDoubt':
-      turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
+      if (turn.sender(sender).proof) turn.toRequest(sender, { type: 'end.certain' });
+      else turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
       if (turn.sender(sender).gaveUp) return;
@@ -80,6 +81,7 @@ export function transferEffect(
     case 'reportAborted': {
       const { failure, drained } = context;
       turn.forgetTransfer(sender, batch);
+      if (!drained) noteUndrained(turn, sender, batch);
       const unanswered = (turn.sender(sender).asked[batch] ?? 0) > 0;
       turn.toRequest(sender, { type: 'transfer.aborted', batch, failure, drained, unanswered });
       return;
@@ -87,11 +89,16 @@ export function transferEffect(
   }
 }
 
+/** Notes the remote key of a write that may still land when its transfer ends. */
+function noteUndrained(turn: Turn, sender: number, batch: number): void {
+  const grants = turn.state.writes.filter((write) => write.sender === sender && write.batch === batch);
+  const undrained = [...turn.sender(sender).undrained, ...grants.map(({ grant }) => grant)];
+  turn.setSender(sender, { undrained: [...new Set(undrained)].sort() });
+}
+
 /** The sender gives up its connection if a write of it may still land. */
 function breakUndrained(turn: Turn, sender: number): void {
-  const grant = turn.grant(sender);
-  const isUndrained = turn.state.writes.some((write) => write.sender === sender && write.grant === grant);
-  if (isUndrained) turn.setSender(sender, { reconnects: true });
+  if (turn.sender(sender).undrained.includes(turn.grant(sender))) turn.setSender(sender, { reconnects: true });
 }
 
 /** Sends a message that may complete the request. */
@@ -182,8 +189,8 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
 export function allocated(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): void {
   const { transfers, asked, reconnects } = turn.sender(sender);
   const transfer = transfers[batch];
-  turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
   if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return;
+  turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
   const isStale = allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects);
   if (isStale) turn.toTransfer(sender, batch, { type: 'allocate.failed', failure: failureOf({ code: 'stale_grant' }) });
   else turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });

@@ -24,6 +24,8 @@ export interface Sender {
   readonly reconnects: boolean;
   /** Batches whose `allocate` the sender repeats under its new remote key. */
   readonly again: readonly number[];
+  /** Remote keys of writes that might still land when their transfers ended. */
+  readonly undrained: readonly string[];
   /** The sender has declared the receiver dead. */
   readonly gaveUp: boolean;
   /** The sender has a proof that the receiver is dead. */

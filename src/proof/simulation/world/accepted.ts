@@ -13,6 +13,7 @@ export interface Accepted {
   readonly request: string;
   /** One part. For a request over several ranks, one part for each accepted rank. */
   readonly parts: readonly Part[];
+  /** When its first batch was sent. */
   readonly acceptedMs: number;
   /** When the last batch of every rank was accepted. Infinite before. */
   readonly completeMs: number;

@@ -45,15 +45,16 @@ export class Checks {
     for (const engine of this.#engines) engine.check();
   }
 
-  /** True if nothing seems to be in progress any more. */
-  isIdle(): boolean {
-    if (this.#ledger.open().length > 0 || this.#world.now < this.#ledger.busyUntilMs) return false;
-    return this.#world.living().every(({ agent }) => {
-      const store = agent.inspectStore()?.store;
-      if (store === undefined) return true;
-      const { queue, quarantine, entries } = store;
-      return queue.length === 0 && quarantine.length === 0 && entries.every(({ retained }) => retained);
-    });
+  /** True if every accepted request has ended, and no agent has a request or uses a page. */
+  async isIdle(): Promise<boolean> {
+    if (this.#ledger.open().length > 0) return false;
+    for (const name of this.#world.slots.keys()) {
+      const status = await this.#world.attempt(`status of ${name}`, () => this.#world.observer.status(name));
+      if (status === undefined || status.requestsTotal > 0 || status.queued > 0) return false;
+      const { pages } = status;
+      if (pages !== undefined && pages.free + pages.retained !== pages.total) return false;
+    }
+    return true;
   }
 
   /** Checks that every request ended and every agent is idle. Call it when nothing can be in progress any more. */

@@ -25,6 +25,9 @@ interface Acceptance {
   readonly batch: number;
   readonly keys: readonly string[];
   readonly last: boolean;
+  /** When the engine sent the batch. */
+  readonly sentMs: number;
+  readonly timeoutMs: number;
   /** By the world's clock. */
   readonly deadlineMs: number;
 }
@@ -44,8 +47,6 @@ export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #announcements: Announcements;
   readonly #account: Account;
-  /** Until this time, requests may be in progress that the ledger does not know. */
-  busyUntilMs = 0;
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
@@ -74,25 +75,19 @@ export class Ledger {
     this.#listeners.push(listener);
   }
 
-  accept({ request, part, batch, keys, last, deadlineMs }: Acceptance): void {
+  accept({ request, part, batch, keys, last, sentMs, timeoutMs, deadlineMs }: Acceptance): void {
     this.#world.sources.accept(`${part.epoch}/${request}`, batch, keys);
     const name = this.#nameOf({ request, epoch: part.epoch });
-    const entry = this.#entries.get(name) ?? this.#open(name, request);
+    const entry = this.#entries.get(name) ?? this.#open(name, request, sentMs);
     if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {
       entry.parts.push(part);
       entry.deadlineMs = Math.max(entry.deadlineMs, deadlineMs);
       // Every agent measures the time of a request by its own clock.
-      const leftMs = (deadlineMs - this.#world.now) * (1 - SKEW_MAX);
-      entry.earliestMs = Math.min(entry.earliestMs, this.#world.now + leftMs);
+      entry.earliestMs = Math.min(entry.earliestMs, sentMs + timeoutMs * (1 - SKEW_MAX));
     }
     if (!last) return;
     entry.completeParts += 1;
     if (entry.completeParts === (this.#ranked.get(request)?.length ?? 1)) entry.completeMs = this.#world.now;
-  }
-
-  /** A put had no answer. The agent may have accepted it. */
-  unanswered(deadlineMs: number): void {
-    this.busyUntilMs = Math.max(this.busyUntilMs, deadlineMs + GRACE_MS);
   }
 
   get accepted(): number {
@@ -150,9 +145,9 @@ export class Ledger {
     if (found !== undefined) world.violate(found.rule, found.detail);
   }
 
-  #open(name: string, request: string): Entry {
+  #open(name: string, request: string, acceptedMs: number): Entry {
     const never = Number.POSITIVE_INFINITY;
-    const times = { acceptedMs: this.#world.now, completeMs: never, deadlineMs: 0, earliestMs: never };
+    const times = { acceptedMs, completeMs: never, deadlineMs: 0, earliestMs: never };
     const entry: Entry = { name, request, parts: [], completeParts: 0, end: null, ...times };
     this.#entries.set(name, entry);
     return entry;

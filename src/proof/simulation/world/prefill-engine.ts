@@ -105,13 +105,20 @@ export class SimulatedPrefillEngine {
       const chunks = await this.#fill(plan, keys);
       if (chunks === undefined) return;
       if (batch === 0) this.#cancelLater(plan);
+      const sentMs = world.now;
       const epoch = await world.attempt(`put ${request}/${batch}`, () => outgoing.put(chunks, { last }));
+      if (epoch === undefined) return;
       const deadlineMs = world.now + timeoutMs / world.slot(this.#agent).rate;
-      if (epoch === undefined) {
-        this.#ledger.unanswered(deadlineMs);
-        return;
-      }
-      this.#ledger.accept({ request, part: { sender, receiver, epoch }, batch, keys, last, deadlineMs });
+      this.#ledger.accept({
+        request,
+        part: { sender, receiver, epoch },
+        batch,
+        keys,
+        last,
+        sentMs,
+        timeoutMs,
+        deadlineMs,
+      });
     }
     if (plan.late) this.#putLate(plan, outgoing);
   }

@@ -56,7 +56,11 @@ export async function runScenario(
   };
   let atMs = MENDED_MS;
   await runUntil(atMs);
-  for (; atMs < QUIET_MS && world.violation === undefined && !checks.isIdle(); atMs += LOOK_MS) {
+  let isIdle = false;
+  for (; atMs < QUIET_MS && world.violation === undefined && !isIdle; atMs += LOOK_MS) {
+    void checks.isIdle().then((idle) => {
+      isIdle = idle;
+    });
     await runUntil(atMs + LOOK_MS);
   }
   atMs += SETTLE_MS;

@@ -82,7 +82,7 @@ function tellRank(turn: RankTurn, it: Rank, end: 'ready' | 'failed' | 'cancelled
 }
 
 function admit(turn: RankTurn, request: string, agent: number): void {
-  if (agent === 0) turn.later(() => turn.admit(request, agent));
+  if (agent === turn.configuration.agentOfRank[0]) turn.later(() => turn.admit(request, agent));
   else turn.send({ kind: 'admit', request, to: agent });
 }
 

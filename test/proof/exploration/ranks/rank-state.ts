@@ -10,7 +10,7 @@ import type { StoreNode } from '../store-log.js';
 export interface RankConfiguration {
   /** Names of the requests. Each has two ranks with one chunk each. */
   readonly requests: readonly string[];
-  /** For each rank, the number of the agent that receives it, and of its arena. Agent 0 leads the ranks. */
+  /** For each rank, the number of the agent that receives it, and of its arena. The agent of rank 0 leads the ranks. */
   readonly agentOfRank: readonly number[];
   readonly pagesPerArena: number;
   readonly budget: Budget;

@@ -111,7 +111,8 @@ export class RankTurn {
 
   /** Whether the lead receives the rank itself. */
   isOwn({ rank }: Rank): boolean {
-    return this.configuration.agentOfRank[rank] === 0;
+    const { agentOfRank } = this.configuration;
+    return agentOfRank[rank] === agentOfRank[0];
   }
 
   note(where: 'reported' | 'informed', name: string): void {

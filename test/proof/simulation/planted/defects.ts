@@ -1,5 +1,5 @@
 /**
- * Defects of the upstream code (docs/simulation.md), planted in the compiled modules while they are loaded: a simulator
+ * Defects of the upstream code and of our own (docs/simulation.md), planted in the compiled modules while they are loaded: a simulator
  * that does not find them would prove nothing. Each change names text that must be there exactly once, so that a change of
  * the shipped code cannot turn a planted defect into none.
  */
@@ -79,6 +79,75 @@ export const defects = {
       module: 'src/actors/receiving/ingest-actor.js',
       find: 'if (this.#link !== undefined) {',
       replace: 'if (false) {',
+    },
+  ],
+  /** Nothing ever becomes ready: no request counts as complete. */
+  M13: [
+    {
+      module: 'machines/ingest.js',
+      find: 'return lastBatch !== null && batches === lastBatch + 1 && pending === 0;',
+      replace: 'return false;',
+    },
+  ],
+  /** Time empties the quarantine: a page that a write may still reach is used again. */
+  S10: [
+    {
+      module: 'src/store/commands/expire.js',
+      find: 'state.tombstones.prune(state.nowMs);',
+      replace: `state.tombstones.prune(state.nowMs);
+    for (const { grant, sinceMs } of state.quarantine.describe()) if (state.nowMs - sinceMs > 200) state.quarantine.fenced(grant);`,
+    },
+  ],
+  /** The store learns that a remote key is revoked before the fabric has revoked it. */
+  A06b: [
+    {
+      module: 'src/actors/peers/sender-peer.js',
+      find: `await this.#env.fabric.revoke(held.id);
+        this.#grant = undefined;
+        this.#listener.fenced(held.id);`,
+      replace: `this.#listener.fenced(held.id);
+        await this.#env.fabric.revoke(held.id);
+        this.#grant = undefined;`,
+    },
+  ],
+  /** One `no_responders` is death. */
+  A21: [
+    {
+      module: 'src/actors/living/ask-process.js',
+      find: "if (error.code !== 'no_responders')",
+      replace: "if (error.code === 'no_responders')\n            return { replacedBy: 'no process' };\n        else",
+    },
+  ],
+  /** A sender never learns that the chunks that a batch had joined are ready, before the request ends. */
+  M09: [
+    {
+      module: 'src/actors/sending/transfer-actor.js',
+      find: "tell(this.#actor, { type: 'join.resolved' });",
+      replace: '',
+    },
+  ],
+  /** A commit does not look at the generations of its pages. */
+  S07: [
+    {
+      module: 'src/store/commands/commit.js',
+      find: 'if (generations[index] !== generation) {',
+      replace: 'if (false) {',
+    },
+  ],
+  /** A hand-over that was declined is forgotten: no request writes the chunk any more. */
+  S13: [
+    {
+      module: 'src/store/commands/hand-over.js',
+      find: 'state.contents.join({ entry, holder, batch: command.batch, position, declined: place.grant });',
+      replace: '',
+    },
+  ],
+  /** A refused hand-over ends the request, whatever the reason. */
+  A24: [
+    {
+      module: 'src/actors/receiving/store-effects.js',
+      find: "if (failure.code !== 'stale_grant' && failure.code !== 'request_active') {",
+      replace: 'if (true) {',
     },
   ],
 } as const satisfies Record<string, readonly Change[]>;
