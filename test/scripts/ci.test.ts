@@ -37,8 +37,22 @@ test.each<[string, object, string[]]>([
   ['bench', { suites: {}, targets: [], wrongChunks: 0 }, ['suites >= 5', 'targets were measured']],
   [
     'sim',
-    { seeds: 1, requests: 1, terminal: { ready: 1 }, faults: {}, violations: 1 },
-    ['seeds >= 2,000', 'every kind of fault > 0', 'violations == 0'],
+    {
+      seeds: 1,
+      requests: 4,
+      terminal: { ready: 4 },
+      faults: {},
+      rarestPair: { pair: 'a+b', seeds: 99 },
+      demands: { ready: 1, readyOrExpired: 1, any: 2 },
+      violations: 1,
+    },
+    [
+      'seeds >= 2,000',
+      'every kind of fault > 0',
+      'every pair of kinds >= 100 seeds',
+      'a third of the requests had to be ready',
+      'violations == 0',
+    ],
   ],
 ])('the summary of %s %j → broken: %j', (command, summary, broken) => {
   expect(brokenPromises(command, summary)).toEqual(broken);
