@@ -1,6 +1,6 @@
 /**
  * The remote keys that a fault has spoilt. A write that fails, breaks off or does not drain costs its connection, and with
- * it every request that has pages under the same remote key.
+ * it every request that has pages under the same remote key at that moment.
  */
 import type { EntryDescription, StoreDescription } from '../../../store/description.js';
 import { DRAIN_MS, SKEW_MAX } from './timing.js';
@@ -9,7 +9,8 @@ import { DRAIN_MS, SKEW_MAX } from './timing.js';
 const OVERDUE_MS = (2 * DRAIN_MS) / (1 + SKEW_MAX);
 
 export class Grants {
-  readonly #spoilt = new Set<string>();
+  /** Keys whose connection may break at any time from now on: a write on its way drains late. */
+  readonly #doubtful = new Set<string>();
   /** Requests that had pages under a spoilt key, as the store names them. */
   readonly #struck = new Set<string>();
   /** The entries of each store, when it was last observed. */
@@ -17,10 +18,14 @@ export class Grants {
   /** When each quarantined page was first seen, by agent and page. */
   readonly #quarantinedMs = new Map<string, number>();
 
-  /** Spoils a key of the agent whose fabric has this address. */
+  /** A connection of the agent whose fabric has this address breaks. */
   spoil(grant: string, address: string): void {
-    this.#spoilt.add(grant);
-    this.#strike(this.#entries.get(address) ?? []);
+    this.#strike(this.#entries.get(address) ?? [], (other) => other === grant);
+  }
+
+  /** A connection may break, now or later. */
+  doubt(grant: string): void {
+    this.#doubtful.add(grant);
   }
 
   /** True if `holder` had pages that it could not write because their remote key was spoilt. */
@@ -37,13 +42,12 @@ export class Grants {
       this.#quarantinedMs.set(place, sinceMs);
       if (nowMs - sinceMs > OVERDUE_MS) this.spoil(grant, address);
     }
-    this.#strike(entries);
+    if (this.#doubtful.size > 0) this.#strike(entries, (grant) => this.#doubtful.has(grant));
   }
 
-  #strike(entries: readonly EntryDescription[]): void {
-    if (this.#spoilt.size === 0) return;
+  #strike(entries: readonly EntryDescription[], which: (grant: string) => boolean): void {
     for (const { ready, place } of entries) {
-      if (!ready && place !== null && this.#spoilt.has(place.grant)) this.#struck.add(place.writer);
+      if (!ready && place !== null && which(place.grant)) this.#struck.add(place.writer);
     }
   }
 }
