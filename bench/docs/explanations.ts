@@ -44,4 +44,12 @@ processors. A batch has 32 keys of one byte. *Lost* is throughput against the bl
 of all agents for each batch. Two processes of one program can differ for as long as they live, so the suite starts new ones
 several times.`,
   ],
+  [
+    'turns',
+    `For how long the event loop of an agent stands still, at most, in the cases that ask most of it. A turn is one message or one
+timer, with all that follows before the next one. It is measured in CPU time of the process, which includes its garbage collector.
+The goal is 20 ms at the default limits and 50 ms at the largest limits of the configuration. Cases with agents run on simulated
+ports, so the turns contain the work of the simulated network and fabric too. *Heartbeats*: how many of them an agent receives in a
+second, when each agent works with one other.`,
+  ],
 ]);

@@ -117,7 +117,7 @@ async function freeAgain(cluster: Cluster, sinceMs: number): Promise<number> {
 
 async function pages(state: 'ready' | 'free', count: number, { client, decode }: Cluster): Promise<void> {
   const look = async () => {
-    const status = await client.status(decode.name, { limit: 0 });
+    const status = await client.status(decode.name, { lists: [] });
     return status.pages?.[state] === count ? true : undefined;
   };
   if ((await poll(RECLAIM_TIMEOUT_MS, look, LOOK_MS)) !== undefined) return;

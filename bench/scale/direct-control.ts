@@ -1,8 +1,10 @@
 /** A control port without a network. It passes messages straight to an agent and its answers straight back. */
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 
 export class DirectControl implements ControlPort {
+  readonly messageBytesMax = MESSAGE_BYTES_MAX;
   readonly #handlers = new Map<string, (message: ControlMessage) => void>();
 
   /** Passes a message to the subscriber of that pattern. Resolves with the answer. */

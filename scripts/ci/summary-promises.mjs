@@ -20,7 +20,7 @@ const promises = {
     'states >= 500,000': states >= 500_000,
     'worlds >= 100': worlds >= 100,
     'every pair of fault kinds > 0':
-      Object.keys(pairs).length >= 28 && Object.values(pairs).every((count) => count > 0),
+      Object.keys(pairs).length >= 36 && Object.values(pairs).every((count) => count > 0),
     'every world is complete': Object.values(byWorld).every(({ complete }) => complete),
     'violations == 0': violations === 0,
   }),
@@ -41,6 +41,7 @@ const promises = {
     'natsCuts > 0': summary.natsCuts > 0,
     'natsFreezes > 0': summary.natsFreezes > 0,
     'clockSteps > 0': summary.clockSteps > 0,
+    'engineDeaths > 0': summary.engineDeaths > 0,
     'zombieWritesRejected >= 5': summary.zombieWritesRejected >= 5,
     'no limit broken': summary.limitsBroken.length === 0,
   }),

@@ -31,8 +31,8 @@ const KINDS: Readonly<Record<string, string>> = {
   '^[A-Za-z0-9_-]+$': 'name',
   '^[0-9a-f]{16}$': 'epoch',
   '^[\\x21-\\x7e]+$': 'request id',
-  '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$': 'key',
-  '^\\/.*': 'absolute path',
+  '^[^\\p{Cc}\\p{Cs}]+$': 'key',
+  '^\\/[^\\p{Cc}]*$': 'absolute path',
 };
 
 /** A table does not list the values of an enum that has more of them. */

@@ -1,5 +1,6 @@
 /** Renders docs/guarantees.md from the texts and from the names of the tests. */
-import { failureGuarantees, type Guarantee, type Scenario, scenarios, transferGuarantees } from './guarantees.js';
+import { failureGuarantees, type Guarantee, transferGuarantees } from './guarantees.js';
+import { type Scenario, scenarios } from './scenarios.js';
 
 const INTRODUCTION = `# Guarantees
 

@@ -13,13 +13,6 @@ export interface Guarantee {
   readonly keptBy: readonly string[];
 }
 
-/** A situation that the tests produce, and what must hold in it. */
-export interface Scenario {
-  readonly number: string;
-  readonly situation: string;
-  readonly result: string;
-}
-
 /** The rules of one transfer. */
 export const transferGuarantees: readonly Guarantee[] = [
   {
@@ -198,7 +191,7 @@ export const failureGuarantees: readonly Guarantee[] = [
   {
     number: 'P12',
     promise:
-      'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried.',
+      'Every accepted request ends exactly once, as ready, failed, cancelled or expired; the end is announced and can be queried. Two different ends need the death of an agent, and the first one counts.',
     why: 'Otherwise a router would wait for ever, or act on two different ends.',
     keptBy: ['machines/ingest.ts', 'machines/request.ts', 'src/actors/peers/confirm-end.ts'],
   },
@@ -240,6 +233,19 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/ports'],
   },
   {
+    number: 'P19',
+    promise:
+      'In a session, an order is executed at most once and in its turn. After a barrier answers, no earlier order is executed.',
+    why: 'A put that runs late would send the bytes of another prompt under its key.',
+    keptBy: ['src/actors/sending/session.ts', 'src/client/order-session.ts', 'src/client/lendings.ts'],
+  },
+  {
+    number: 'P20',
+    promise: 'A cancel at the prefill agent finds every put of its request that arrived before it.',
+    why: 'Otherwise the put would be accepted after the cancel, and its pages would be leased for no reader.',
+    keptBy: ['src/actors/sending/arriving-puts.ts', 'src/actors/agent/subjects.ts'],
+  },
+  {
     number: 'P21',
     promise:
       'A peer is declared dead only after silence that is not the agent’s own; what was refused meanwhile is repeated.',
@@ -260,6 +266,31 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/actors/agent/name.ts'],
   },
   {
+    number: 'P24',
+    promise:
+      'A segment is the file that was attached: its device and inode. Its name and path do not make it another one.',
+    why: 'Otherwise a new file under an old path would be announced with the bytes of the old one.',
+    keptBy: ['src/actors/sending/segments.ts', 'src/native/native-fabric.ts'],
+  },
+  {
+    number: 'P25',
+    promise:
+      'What an agent reports once can be asked for; a message is repeated while the agent that owes the answer lives.',
+    why: 'Otherwise one lost notice would keep source memory, or let a request wait until its deadline.',
+    keptBy: [
+      'machines/request.ts',
+      'src/actors/sending/request-actor.ts',
+      'src/actors/receiving/receiver.ts',
+      'src/actors/sending/source-loans.ts',
+    ],
+  },
+  {
+    number: 'P26',
+    promise: 'What breaks ends only what used it: one connection, one write, one request.',
+    why: 'Otherwise a late end would break a healthy connection, and a broken one would end requests that only wait.',
+    keptBy: ['src/actors/sending/request-actor.ts', 'src/store/commands/place.ts'],
+  },
+  {
     number: 'P27',
     promise:
       'No wait depends on the wall clock, also not inside a dependency, and no judgement on the own clock alone.',
@@ -267,116 +298,22 @@ export const failureGuarantees: readonly Guarantee[] = [
     keptBy: ['src/control/system-clock.ts', 'src/control/nats-dialing.ts', 'machines/peer.ts'],
   },
   {
+    number: 'P28',
+    promise: 'A size is checked before anything is expanded, kept, logged or published.',
+    why: 'Otherwise a message of 12 KB could become 67 million numbers.',
+    keptBy: ['src/protocol/fields.ts', 'src/protocol/columns.ts'],
+  },
+  {
+    number: 'P29',
+    promise: 'A page leaves quarantine only on a proof that no write can land; no refusal or repetition frees it.',
+    why: 'Otherwise late bytes of one request would land in a page of another one that is ready.',
+    keptBy: ['src/store/commands/hand-over.ts', 'src/actors/sending/taken-parts.ts'],
+  },
+  {
     number: 'P30',
-    promise: 'A command costs what its own keys cost, and an agent receives the heartbeats of its peers only.',
-    why: 'Otherwise a large cluster, or one lost sender with many requests, would stop an agent.',
-    keptBy: ['src/actors/living/heartbeats.ts'],
-  },
-];
-
-/** Situations that the tests produce. */
-export const scenarios: readonly Scenario[] = [
-  {
-    number: 'T1',
-    situation: 'Request B shares a chunk with request A, whose write is held for a second.',
-    result: 'B is not ready before the bytes of A are committed, and reads correct bytes.',
-  },
-  {
-    number: 'T2',
-    situation: 'As in T1, but A aborts, or its process is killed during the write.',
-    result: 'B writes the chunk itself and completes, or fails with the reason; it is never ready without bytes.',
-  },
-  {
-    number: 'T3',
-    situation: 'The arena is full, two requests wait for the same new key, and one page becomes free.',
-    result: 'One request uses the page, the other shares it, and the number of free pages is right.',
-  },
-  {
-    number: 'T4',
-    situation: 'The receiver rolls a request back, and cancel messages arrive once or several times, in any order.',
-    result: 'Every lease is released once, and other requests are not affected.',
-  },
-  {
-    number: 'T5',
-    situation: 'A request is cancelled during its write.',
-    result: 'Its page is not reused before the write has drained or is fenced, and neighbouring pages are unchanged.',
-  },
-  {
-    number: 'T6',
-    situation: 'A batch completes or arrives after its request was cancelled.',
-    result: 'There is no ready event and no new admission; the answer is the recorded end.',
-  },
-  {
-    number: 'T7',
-    situation: 'A request waits for admission.',
-    result:
-      'The agent serves allocate, cancel and commit of other requests, and the waiting request meets its deadline.',
-  },
-  {
-    number: 'T8',
-    situation: 'Eight requests share a prefix of 24 chunks in an arena of 32 pages.',
-    result: 'The prefix is charged once, a large request is not starved, and a repeated first batch changes nothing.',
-  },
-  {
-    number: 'T9',
-    situation: 'The sender is killed with SIGKILL at every step of the protocol.',
-    result: 'All its pages and reservations are free within the lease time, and the router receives the failure.',
-  },
-  {
-    number: 'T10',
-    situation: 'The receiver is killed and restarted at every step of the protocol.',
-    result: 'The sender reports a typed error before the deadline; stale handles are refused; new requests work.',
-  },
-  {
-    number: 'T11',
-    situation: 'The decode engine asks for a key that is not in the arena.',
-    result: 'The answer lists the key as missing.',
-  },
-  {
-    number: 'T12',
-    situation: 'The decode engine never reads: 10,000 requests are released without acquire.',
-    result: 'The number of free pages does not drift.',
-  },
-  {
-    number: 'T13',
-    situation: 'A request has four ranks, and the third fails.',
-    result: 'The request ends on all four, with one failure event.',
-  },
-  {
-    number: 'T14',
-    situation: 'The last batch is empty, every chunk is deduplicated, or the prompt ends exactly on a chunk boundary.',
-    result: 'There is exactly one ready event.',
-  },
-  {
-    number: 'T15',
-    situation:
-      'Random traffic with failed writes, cancels, lost, repeated and reordered messages, crashes and restarts.',
-    result:
-      'At every step the pages add up and no page has two owners; at the end every accepted request has exactly one end.',
-  },
-  {
-    number: 'T16',
-    situation: 'Every page carries a pattern made from its key and request, at full memory pressure.',
-    result: 'No byte differs, however long the test runs.',
-  },
-  {
-    number: 'T20',
-    situation: 'A NATS server stands still, a route between two servers is down, or an agent is away from NATS.',
-    result: 'Every request becomes ready, once.',
-  },
-  {
-    number: 'T21',
-    situation: 'Two requests over two ranks arrive in opposite order, and each arena has room for one and a half.',
-    result: 'Both are ready, one after the other.',
-  },
-  {
-    number: 'T22',
-    situation: 'An agent is rolled: the old process drains while the new one starts.',
-    result: 'Every put is executed once, or refused and not executed.',
-  },
-  {
-    number: 'T24',
-    situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
-    result: 'Service is back as soon as NATS is.',
+    promise:
+      'A command costs what its own keys cost, an answer fits one message, and an agent receives the heartbeats of its peers only.',
+    why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
+    keptBy: ['src/actors/living/heartbeats.ts', 'src/protocol/message-room.ts', 'src/actors/agent/status.ts'],
   },
 ];

@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
 import { redactCredentials } from '../config/agent-config.js';
-import { roundAge } from '../figures/units.js';
+import { formatBytes, roundAge } from '../figures/units.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
@@ -15,8 +15,8 @@ import type { Terminal } from './terminal.js';
 
 type Status = OperationReply<'status'>;
 
-/** Requests listed for each agent by default. */
-const REQUESTS_SHOWN = 20;
+/** Rows of each list that are shown for each agent by default. */
+const ROWS_SHOWN = 20;
 const STATUS_TIMEOUT_MS = 2000;
 /** `--wait` takes no longer than this. */
 const WAIT_MS_MAX = 600_000;
@@ -56,9 +56,9 @@ export function statusCommand(terminal: Terminal): Command {
       duration(0, WAIT_MS_MAX),
     )
     .addOption(
-      new Option('--limit <rows>', 'most requests shown for each agent')
+      new Option('--limit <rows>', 'most peers and requests shown for each agent')
         .argParser(numberBetween(0, STATUS_ROWS_MAX))
-        .default(REQUESTS_SHOWN),
+        .default(ROWS_SHOWN),
     )
     .action(async (flags: StatusFlags) => {
       const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
@@ -176,6 +176,7 @@ function renderStatuses(statuses: readonly Status[]): string {
   if (peers.length > 0) {
     sections.push(renderTable(['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'], peers));
   }
+  sections.push(...sourceTables(statuses));
   const requests = statuses.flatMap(({ agent, requests: rows }) =>
     rows.map((row) => [
       agent,
@@ -191,5 +192,41 @@ function renderStatuses(statuses: readonly Status[]): string {
   if (requests.length > 0) {
     sections.push(renderTable(['AGENT', 'SIDE', 'REQUEST', 'STATE', 'BATCHES', 'CHUNKS', 'AGE', 'REASON'], requests));
   }
+  const hidden = statuses.flatMap(hiddenRows);
+  if (hidden.length > 0) sections.push(hidden.join('\n'));
   return sections.join('\n\n');
+}
+
+/** Sessions of engines, and segments whose file is gone. */
+function sourceTables(statuses: readonly Status[]): string[] {
+  const tables: string[] = [];
+  const sessions = statuses.flatMap(({ agent, sessions: rows }) =>
+    rows.map((row) => [
+      ...[agent, row.session, row.holder, row.state, roundAge(row.silentForMs)],
+      ...[row.order, row.requests, row.segments, row.stagingPages, row.chunksInUse],
+    ]),
+  );
+  if (sessions.length > 0) {
+    const held = ['ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING', 'CHUNKS IN USE'];
+    tables.push(renderTable(['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', ...held], sessions));
+  }
+  const removed = statuses.flatMap(({ agent, segments }) =>
+    segments.flatMap(({ segment, path, bytes, chunksInUse, removedMs }) =>
+      removedMs === undefined ? [] : [[agent, segment, path, formatBytes(bytes), chunksInUse, roundAge(removedMs)]],
+    ),
+  );
+  if (removed.length > 0) {
+    tables.push(renderTable(['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'], removed));
+  }
+  return tables;
+}
+
+/** How many rows of an agent are not shown. */
+function hiddenRows({ agent, peers, peersTotal, requests, requestsTotal }: Status): string[] {
+  const more = [
+    [peersTotal - peers.length, 'peers'],
+    [requestsTotal - requests.length, 'requests'],
+  ] as const;
+  const texts = more.filter(([count]) => count > 0).map(([count, what]) => `${count} more ${what}`);
+  return texts.length === 0 ? [] : [`${agent} has ${texts.join(' and ')}: see --limit`];
 }

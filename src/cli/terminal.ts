@@ -1,3 +1,5 @@
+import { terminalSafe } from './terminal-safe.js';
+
 /** The process around a command: output, environment and exit status. */
 export interface Terminal {
   /** Results, one line at a time. */
@@ -23,8 +25,8 @@ export function processTerminal(): Terminal {
   endOnBrokenPipe(process.stdout);
   endOnBrokenPipe(process.stderr);
   return {
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
+    out: (line) => void process.stdout.write(`${terminalSafe(line)}\n`),
+    err: (line) => void process.stderr.write(`${terminalSafe(line)}\n`),
     env: process.env,
     get columns() {
       return process.stdout.isTTY ? process.stdout.columns : undefined;

@@ -2,6 +2,7 @@
 import type { ClockPort } from '../ports/clock.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { OperationReply } from '../protocol/operations.js';
+import { shownKey } from '../protocol/shown-text.js';
 import type { ArenaFile } from './arena-file.js';
 
 /** Where a chunk lies in the arena file. Bytes. */
@@ -55,14 +56,16 @@ export class AcquiredChunks implements AsyncDisposable {
    */
   async read(key: string, into?: Uint8Array): Promise<Uint8Array> {
     const place = this.places.get(key);
-    if (place === undefined) throw new KvferryError('invalid_field', `key ${key} was not acquired`, { field: 'key' });
+    if (place === undefined)
+      throw new KvferryError('invalid_field', `key ${shownKey(key)} was not acquired`, { field: 'key' });
     if (into !== undefined && into.length < place.length) {
-      const message = `key ${key} has ${place.length} bytes, the buffer ${into.length}`;
+      const message = `key ${shownKey(key)} has ${place.length} bytes, the buffer ${into.length}`;
       throw new KvferryError('invalid_field', message, { field: 'into' });
     }
     const bytes = into === undefined ? new Uint8Array(place.length) : into.subarray(0, place.length);
     if (!this.#isClosed) await this.#file.read(bytes, place.offset);
-    if (!this.isLeased) throw new KvferryError('request_ended', `the lease on key ${key} is over: acquire it again`);
+    if (!this.isLeased)
+      throw new KvferryError('request_ended', `the lease on key ${shownKey(key)} is over: acquire it again`);
     return bytes;
   }
 

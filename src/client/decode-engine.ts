@@ -3,6 +3,7 @@ import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { ACQUIRE_KEYS_MAX } from '../protocol/limits.js';
+import { inMessages, jsonBytes } from '../protocol/message-room.js';
 import type { OperationReply } from '../protocol/operations.js';
 import { type Acquired, AcquiredChunks, type ArenaPlace } from './acquired-chunks.js';
 import { type OpenArena, openArena } from './arena-file.js';
@@ -23,6 +24,9 @@ export interface DecodeEngineOptions {
   readonly clock?: ClockPort;
   readonly openArena?: OpenArena;
 }
+
+/** What an `acquire` takes apart from its keys. */
+const FRAME_BYTES = 512;
 
 type AcquireReply = OperationReply<'acquire'>;
 
@@ -50,20 +54,23 @@ export class DecodeEngine {
   async acquire({ request, epoch }: Holder, keys?: readonly string[]): Promise<AcquiredChunks> {
     const askedMs = this.#clock.now();
     const replies: AcquireReply[] = [];
-    const ask = async (part: { readonly keys?: string[]; readonly from?: number }) => {
-      const reply = await this.#client.acquire(this.agent, { request, epoch, ...part }, this.#call);
-      replies.push(reply);
-      return reply;
+    /** An answer has as many keys as fit, and says where the next one goes on. */
+    const ask = async (part: { readonly keys?: string[] }) => {
+      for (let from: number | undefined = 0; from !== undefined; ) {
+        const input = { request, epoch, ...part, ...(from === 0 ? {} : { from }) };
+        const reply: AcquireReply = await this.#client.acquire(this.agent, input, this.#call);
+        replies.push(reply);
+        if (reply.next !== undefined && reply.next <= from) {
+          throw inconsistent(`next is ${reply.next} after ${from}`, 'next');
+        }
+        from = reply.next;
+      }
     };
     if (keys === undefined) {
-      for (let from: number | undefined = 0; from !== undefined; ) {
-        const { next } = await ask(from === 0 ? {} : { from });
-        if (next !== undefined && next <= from) throw inconsistent(`next is ${next} after ${from}`, 'next');
-        from = next;
-      }
-    } else {
-      for (let from = 0; from < keys.length; from += ACQUIRE_KEYS_MAX) {
-        await ask({ keys: keys.slice(from, from + ACQUIRE_KEYS_MAX) });
+      await ask({});
+    } else if (keys.length > 0) {
+      for (const part of inMessages(keys, ACQUIRE_KEYS_MAX, jsonBytes, this.#client.messageBytesMax - FRAME_BYTES)) {
+        await ask({ keys: part });
       }
     }
     const acquired = joined(replies, askedMs);

@@ -82,6 +82,11 @@ export class EngineSession {
     ];
   }
 
+  /** Bytes that the body of a message may have at most. */
+  get messageBytesMax(): number {
+    return this.#options.client.messageBytesMax;
+  }
+
   /** Rejects with the agent's refusal, and `no_responders` or as the client does when the patience is over. */
   static async open(options: EngineSessionOptions): Promise<EngineSession> {
     const session = new EngineSession(options);

@@ -237,6 +237,11 @@ export class KvferryClient {
     return this.#control.flush();
   }
 
+  /** Bytes that the body of a message may have at most. */
+  get messageBytesMax(): number {
+    return this.#control.messageBytesMax;
+  }
+
   /** False while NATS is away: a message is refused then, and is not sent later. */
   get isConnected(): boolean {
     return this.#isConnected;

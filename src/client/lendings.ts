@@ -6,6 +6,7 @@
  */
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
+import { shownKey } from '../protocol/shown-text.js';
 import type { SessionRef } from './engine-session.js';
 import type { SourceChunk } from './source-memory.js';
 
@@ -159,7 +160,7 @@ export class Lendings {
       const slot = this.#options.slotOf(chunk);
       if (slot === undefined) continue;
       if (!this.#isFilled(slot, chunk) || seen.has(slot)) {
-        const message = `chunk ${chunk.key} is no longer in the memory at offset ${chunk.offset}: fill it again`;
+        const message = `chunk ${shownKey(chunk.key)} is no longer in the memory at offset ${chunk.offset}: fill it again`;
         return invalidField(`chunks[${position}]`, message);
       }
       seen.add(slot);

@@ -212,9 +212,9 @@ class Order<O extends OrderedOperation> {
   async #settled(): Promise<Settled<OperationReply<O>>> {
     const { clock } = this.#options;
     for (;;) {
-      const state = await this.#session.bar(this.#number);
-      if (state !== 'executed') return { state };
       try {
+        const state = await this.#session.bar(this.#number);
+        if (state !== 'executed') return { state };
         // The agent remembers its answer.
         return { state, reply: await this.#attempt() };
       } catch (error) {

@@ -6,6 +6,7 @@ import type { Ranks } from '../protocol/fields.js';
 import type { MessageHeaders } from '../protocol/headers.js';
 import type { OperationReply } from '../protocol/operations.js';
 import type { End } from '../protocol/subjects.js';
+import { cutIntoBatches } from './cut-into-batches.js';
 import type { SessionRef } from './engine-session.js';
 import type { Lendings } from './lendings.js';
 import type { Outcome, Settled } from './order-session.js';
@@ -69,7 +70,8 @@ export class OutgoingRequest {
   }
 
   /**
-   * Hands over the next batch, at most 8,192 chunks; resolves with the epoch when the agent has accepted it. The batch that
+   * Hands over the next chunks; resolves with the epoch when the agent has accepted them. They are one batch, or several when
+   * one message cannot carry them. The batch that
    * completes `totalChunks` is the last one unless `last` says otherwise. The agent may read the chunks from this call on.
    *
    * A put without an answer is repeated for as long as the engine's patience; the agent executes it once. Rejects with the agent's
@@ -77,7 +79,7 @@ export class OutgoingRequest {
    * `session_ended` when the agent has ended the session, or as the client does. After a rejection the request takes no further batch.
    */
   async put(chunks: readonly SourceChunk[], { last }: { readonly last?: boolean } = {}): Promise<string> {
-    const turn = this.#turn.then(() => this.#put(chunks, last));
+    const turn = this.#turn.then(() => this.#putAll(chunks, last));
     this.#turn = turn.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -127,7 +129,24 @@ export class OutgoingRequest {
     throw new KvferryError(code, `request ${this.plan.request} ended ${end.event.end}: ${message}`);
   }
 
-  async #put(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
+  async #putAll(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
+    const { session, lendings } = this.#options;
+    const last = lastGiven ?? this.#chunks + chunks.length === this.plan.totalChunks;
+    const batches = cutIntoBatches(chunks, this.plan.ranks, session.messageBytesMax);
+    let epoch = '';
+    for (const [index, batch] of batches.entries()) {
+      try {
+        epoch = await this.#put(batch, last && index === batches.length - 1);
+      } catch (error) {
+        // The agent does not get the batches after the refused one.
+        lendings?.discard(batches.slice(index + 1).flat());
+        throw error;
+      }
+    }
+    return epoch;
+  }
+
+  async #put(chunks: readonly SourceChunk[], last: boolean): Promise<string> {
     const { lendings, ends } = this.#options;
     if (this.#failure !== undefined) {
       lendings?.discard(chunks);
@@ -135,7 +154,6 @@ export class OutgoingRequest {
     }
     const { request, receiver, totalChunks, timeoutMs, ranks } = this.plan;
     const batch = this.#batches;
-    const last = lastGiven ?? this.#chunks + chunks.length === totalChunks;
     try {
       lendings?.lend(request, batch, chunks);
     } catch (error) {

@@ -7,6 +7,7 @@ import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
 import { invalidField, isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
+import { shownKey } from '../protocol/shown-text.js';
 import { EngineSession, type SessionRef } from './engine-session.js';
 import type { KvferryClient } from './kvferry-client.js';
 import { Lendings } from './lendings.js';
@@ -130,7 +131,7 @@ export class PrefillEngine {
         const offset = (slots[index] as number) * slotBytes;
         const content = typeof bytes === 'function' ? bytes() : bytes;
         if (content.length > slotBytes) {
-          throw invalidField('chunks', `chunk ${key} has ${content.length} bytes, a slot has ${slotBytes}`);
+          throw invalidField('chunks', `chunk ${shownKey(key)} has ${content.length} bytes, a slot has ${slotBytes}`);
         }
         await memory.write(offset, content);
         filled.push({ key, segment, offset, length: content.length });

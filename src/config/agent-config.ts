@@ -81,6 +81,7 @@ const fields = {
     'Pages that the agent lends to engines without shared memory of their own (prefill, both).',
   ),
   requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
+  segmentsMax: count(1, 4096, 1024, 'Most source segments that engines may have attached at once (prefill, both).'),
   sessionsMax: count(1, 4096, 256, 'Most sessions of engines that are open at once (prefill, both).'),
   leaseMs: duration(
     100,
@@ -256,6 +257,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     tombstoneMs: config.tombstoneMs,
     tombstonesMax: config.tombstonesMax,
     requestsMax: config.requestsMax,
+    segmentsMax: config.segmentsMax,
     sessionsMax: config.sessionsMax,
     journalEntries: config.journalEntries,
     auditIntervalMs: config.auditIntervalMs,

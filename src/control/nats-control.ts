@@ -145,10 +145,14 @@ class NatsControl implements ControlPort {
     void this.#watch(connection.status());
   }
 
+  get messageBytesMax(): number {
+    return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
+  }
+
   async request(subject: string, body: string, options: RequestOptions): Promise<string> {
     const bytes = this.#checkSize(subject, body);
     this.#checkConnected();
-    const headers = sendableHeaders(options.headers, this.#bytesMax - bytes);
+    const headers = sendableHeaders(options.headers, this.messageBytesMax - bytes);
     const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs));
     return this.#questions.ask(subject, timeoutMs, (reply) => {
       this.#connection.publish(subject, body, { reply, ...toNats(headers) });
@@ -185,7 +189,7 @@ class NatsControl implements ControlPort {
   publish(subject: string, body: string, wanted?: MessageHeaders): void {
     const bytes = this.#checkSize(subject, body);
     this.#checkOpen();
-    const headers = sendableHeaders(wanted, this.#bytesMax - bytes);
+    const headers = sendableHeaders(wanted, this.messageBytesMax - bytes);
     if (this.#isConnected) this.#connection.publish(subject, body, toNats(headers));
     else this.#keep({ subject, body, headers, bytes: bytes + headerBytes(headers) });
   }
@@ -345,17 +349,13 @@ class NatsControl implements ControlPort {
     if (!this.#isConnected) throw disconnected();
   }
 
-  get #bytesMax(): number {
-    return Math.min(MESSAGE_BYTES_MAX, this.#connection.info?.max_payload ?? MESSAGE_BYTES_MAX);
-  }
-
   #checkSize(subject: string, body: string): number {
     const bytes = Buffer.byteLength(body);
-    const bytesMax = this.#bytesMax;
+    const bytesMax = this.messageBytesMax;
     if (bytes <= bytesMax) return bytes;
     throw new KvferryError(
       'message_too_large',
-      `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}`,
+      `a message of ${bytes} bytes to ${subject} is larger than the limit of ${bytesMax}: send smaller batches, or fewer keys`,
     );
   }
 }

@@ -20,6 +20,10 @@ export class AttachedSegments {
     return segment?.detaching === true ? undefined : segment;
   }
 
+  nameOf(handle: number): string | undefined {
+    return [...this.#segments].find(([, segment]) => segment?.handle === handle)?.[0];
+  }
+
   /** Rejects `segment_exists`, or what `attach` rejects. */
   async add(name: string, attach: () => Promise<{ handle: number; bytes: number }>): Promise<{ bytes: number }> {
     if (this.#segments.has(name)) throw new KvferryError('segment_exists', `segment ${name} is attached already`);

@@ -218,7 +218,7 @@ class NativeFabric implements FabricPort {
     const { id, completed } = this.#completions.expect();
     const done = completed.then((completion) => {
       for (const segment of segments) segment.writes.delete(done);
-      return toOutcome(completion);
+      return toOutcome(completion, (handle) => this.#segments.nameOf(handle));
     });
     for (const segment of segments) segment.writes.add(done);
     this.#engine.write(provider, id, connection, numbers);

@@ -42,8 +42,9 @@ const writeErrorCodes: readonly FabricWriteErrorCode[] = [
   'fabric_error',
 ];
 
-export function toOutcome(completion: NativeCompletion): WriteOutcome {
-  const { bytes, drained, message } = completion;
+/** `nameOf` finds a segment by its handle, which is 0 when the failure is about no segment. */
+export function toOutcome(completion: NativeCompletion, nameOf: (handle: number) => string | undefined): WriteOutcome {
+  const { bytes, drained } = completion;
   if (completion.code === 'ok') {
     return completion.stopped ? { status: 'stopped', bytes, drained } : { status: 'delivered', bytes };
   }
@@ -52,6 +53,8 @@ export function toOutcome(completion: NativeCompletion): WriteOutcome {
     completion.code === 'closed'
       ? 'connection_lost'
       : (writeErrorCodes.find((known) => known === completion.code) ?? 'fabric_error');
+  const segment = nameOf(completion.handle);
+  const message = segment === undefined ? completion.message : `segment ${segment}: ${completion.message}`;
   return { status: 'failed', bytes, drained, code, message };
 }
 

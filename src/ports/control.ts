@@ -29,6 +29,8 @@ export interface RequestOptions {
 }
 
 export interface ControlPort {
+  /** Bytes that a body may have at most on this connection. A server may allow less than the protocol does. */
+  readonly messageBytesMax: number;
   /**
    * Sends a request and waits for one answer. Rejects `no_responders` (the subject has no subscriber at this moment),
    * `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.

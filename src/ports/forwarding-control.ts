@@ -12,6 +12,10 @@ export class ForwardingControl implements ControlPort {
     this.#control = control;
   }
 
+  get messageBytesMax(): number {
+    return this.#control.messageBytesMax;
+  }
+
   request(subject: string, body: string, options: RequestOptions): Promise<string> {
     return this.#control.request(subject, body, options);
   }

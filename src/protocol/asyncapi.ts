@@ -280,6 +280,8 @@ function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   const json = z.toJSONSchema(schema, {
     target: 'draft-7',
     io,
+    // A column is described by its `meta`.
+    unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema, path }) => {
       // The bound that zod adds to every integer means nothing to a reader.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;

@@ -6,6 +6,7 @@ import type { Failure } from './fields.js';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import type { ErrorReply } from './operations.js';
 import { errorReply } from './operations.js';
+import { shortened } from './shown-text.js';
 import type { End } from './subjects.js';
 
 /**
@@ -86,11 +87,9 @@ export function fromFailure(failure: Failure): KvferryError {
 }
 
 function parseJson(body: string): unknown {
-  if (body.length > MESSAGE_BYTES_MAX) {
-    throw new KvferryError(
-      'message_too_large',
-      `the message has ${body.length} bytes; the limit is ${MESSAGE_BYTES_MAX}`,
-    );
+  const bytes = Buffer.byteLength(body);
+  if (bytes > MESSAGE_BYTES_MAX) {
+    throw new KvferryError('message_too_large', `the message has ${bytes} bytes; the limit is ${MESSAGE_BYTES_MAX}`);
   }
   try {
     return JSON.parse(body);
@@ -115,8 +114,4 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
     field: name,
     cause: result.error,
   });
-}
-
-function shortened(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
 }

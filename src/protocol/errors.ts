@@ -38,6 +38,7 @@ export const errorCodes = [
   'segment_exists',
   'segment_invalid',
   'segment_in_use',
+  'too_many_segments',
   'staging_exhausted',
   'staging_not_lent',
   // between agents

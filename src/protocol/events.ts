@@ -8,7 +8,7 @@ const natural = z.int().min(0);
 
 /**
  * The end of a request. Published once for every accepted request, apart from the exceptions that docs/guide/protocol.md
- * lists. Times in milliseconds, sizes in bytes.
+ * lists. The first event for one (`request`, `epoch`) counts. Times in milliseconds, sizes in bytes.
  */
 export const terminalEvent = z.strictObject({
   v: version,
@@ -18,6 +18,11 @@ export const terminalEvent = z.strictObject({
   reason: failure.optional().describe('Present unless `end` is `ready`.'),
   sender: agentName.describe('The prefill agent.'),
   receiver: agentName.describe('The decode agent.'),
+  receiverEpoch: epoch
+    .optional()
+    .describe(
+      'Epoch of the decode agent, and of its arena. Present if the decode agent announces. Its `ready` is worth nothing under another epoch.',
+    ),
   chunks: natural.describe('Number of chunks in the request.'),
   deduplicated: natural.describe('Number of those chunks that were not written for this request.'),
   joined: natural.describe('Number of the `deduplicated` chunks that another request was writing at that time.'),

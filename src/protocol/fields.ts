@@ -1,9 +1,11 @@
 /** Field types that several messages share. Every object is strict: an unknown field is an error. */
 import { z } from 'zod';
+import { column, naturals } from './columns.js';
 import { errorCodes } from './errors.js';
 import {
   BATCHES_PER_REQUEST_MAX,
   CHUNKS_PER_REQUEST_MAX,
+  FAILURE_TEXT_MAX,
   KEY_BYTES_MAX,
   KEYS_PER_BATCH_MAX,
   NAME_BYTES_MAX,
@@ -12,6 +14,7 @@ import {
   REQUEST_ID_BYTES_MAX,
   TIMEOUT_MS_MAX,
 } from './limits.js';
+import { shortened } from './shown-text.js';
 import { ends } from './subjects.js';
 
 export const version = z.literal(PROTOCOL_VERSION).describe('Protocol version.');
@@ -45,15 +48,42 @@ export const requestId = z
   .regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces')
   .describe('Request id, chosen by the router.');
 
-/** JSON escapes no character of a key. Therefore the size of a full batch has a bound. */
-export const key = z
-  .string()
-  .min(1)
-  .max(KEY_BYTES_MAX)
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'printable ASCII without spaces, quotes and backslashes')
-  .describe('Name of a chunk, for example `model@world_size@worker_id@chunk_hash@dtype`. kvferry only compares keys.');
+/** Characters of a key: any but control characters and halves of characters. JSON escapes at most every second byte of it. */
+const KEY_CHARACTERS = /^[^\p{Cc}\p{Cs}]+$/u;
+const KEY_MEANING =
+  'Name of a chunk, for example `model@world_size@worker_id@chunk_hash@dtype`. kvferry only compares keys.';
+const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
+const utf8 = new TextEncoder();
 
-export const keys = z.array(key).max(KEYS_PER_BATCH_MAX);
+function keyFault(value: unknown): string | undefined {
+  if (typeof value !== 'string') return 'Invalid input: expected string';
+  if (value === '') return 'Too small: expected a key of at least 1 character';
+  // Most keys are ASCII, which is checked faster.
+  const isAscii = PRINTABLE_ASCII.test(value);
+  if ((isAscii ? value.length : utf8.encode(value).length) > KEY_BYTES_MAX) {
+    return `Too big: expected a key of at most ${KEY_BYTES_MAX} bytes of UTF-8`;
+  }
+  return isAscii || KEY_CHARACTERS.test(value)
+    ? undefined
+    : 'a key has no control characters and no halves of characters';
+}
+
+const keySchema = { type: 'string', minLength: 1, maxLength: KEY_BYTES_MAX, pattern: KEY_CHARACTERS.source };
+
+export const key = z
+  .custom<string>()
+  .superRefine((value, context) => {
+    const message = keyFault(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  })
+  .meta({ ...keySchema, description: KEY_MEANING });
+
+/** A list of keys. */
+export function keysUpTo(lengthMax?: number): z.ZodType<string[], string[]> {
+  return column(lengthMax, { ...keySchema, description: KEY_MEANING }, keyFault);
+}
+
+export const keys = keysUpTo(KEYS_PER_BATCH_MAX);
 
 const natural = z.int().min(0);
 const positive = z.int().min(1);
@@ -85,6 +115,15 @@ export const lengthRun = z.strictObject({
 });
 export type LengthRun = z.infer<typeof lengthRun>;
 
+/** Lengths of the chunks of one batch. The runs are counted before anything is expanded. */
+export const lengths = z
+  .array(lengthRun)
+  .max(KEYS_PER_BATCH_MAX)
+  .refine((runs) => runs.reduce((sum, run) => sum + run.count, 0) <= KEYS_PER_BATCH_MAX, {
+    message: `Too big: expected lengths of at most ${KEYS_PER_BATCH_MAX} chunks`,
+    abort: true,
+  });
+
 export const rank = natural.max(RANKS_MAX - 1).describe('Number of a tensor-parallel rank, from 0.');
 
 /** The ranks of a request: which one this message is about, and which two agents serve each of them. */
@@ -107,17 +146,20 @@ export const ranks = z
   .describe('Ranks of the request: the rank that the message is about, and the two agents of every rank.');
 export type Ranks = z.infer<typeof ranks>;
 
-export const positions = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Positions of chunks in the batch, from 0.');
-export const pages = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Page numbers in the arena, from 0.');
-export const generations = z.array(natural).max(KEYS_PER_BATCH_MAX).describe('Generation of each page.');
+export const positions = naturals(KEYS_PER_BATCH_MAX).describe('Positions of chunks in the batch, from 0.');
+export const pages = naturals(KEYS_PER_BATCH_MAX).describe('Page numbers in the arena, from 0.');
+export const generations = naturals(KEYS_PER_BATCH_MAX).describe('Generation of each page.');
 
 export const end = z.enum(ends).describe('How a request ended.');
+
+/** A longer text is cut, so that nobody keeps, logs or passes on more of another process's text than this. */
+const failureText = z.string().overwrite((text) => shortened(text, FAILURE_TEXT_MAX));
 
 /** Why a request ended, or why a message was refused. */
 export const failure = z.strictObject({
   code: z.enum(errorCodes).describe('One of the error codes. Programs decide by this field.'),
-  message: z.string().describe('Text for people. It names the object; the wording may change.'),
-  field: z.string().optional().describe('Field of the message that caused the error.'),
+  message: failureText.describe('Text for people. It names the object; the wording may change.'),
+  field: failureText.optional().describe('Field of the message that caused the error.'),
 });
 export type Failure = z.infer<typeof failure>;
 

@@ -2,12 +2,14 @@
 
 export const PROTOCOL_VERSION = 1;
 
-/** The default `max_payload` of NATS. No kvferry message may be larger. */
+/** The default `max_payload` of NATS. No kvferry message may be larger, also where NATS allows more. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
 
-/** Keys in one batch. With `KEY_BYTES_MAX` a full batch stays below `MESSAGE_BYTES_MAX` (a test sends one). */
+/** Keys in one batch, if their message is not too large. */
 export const KEYS_PER_BATCH_MAX = 8192;
-export const KEY_BYTES_MAX = 112;
+export const KEY_BYTES_MAX = 512;
+/** Characters of each text of a failure. */
+export const FAILURE_TEXT_MAX = 1000;
 
 /** Chunks of one request, over all its batches. */
 export const CHUNKS_PER_REQUEST_MAX = 65_536;
@@ -38,10 +40,10 @@ export const ORDERS_REMEMBERED_MAX = 1024;
 export const SOURCES_POSITIONS_MAX = 16_384;
 export const SOURCES_BATCHES_MAX = 500;
 
-/** Requests that one `status` reply lists, and sessions, and segments. */
+/** Rows of each list of a `status` reply. */
 export const STATUS_ROWS_MAX = 500;
 
-/** Keys in one `acquire` and in its reply, which therefore stays below `MESSAGE_BYTES_MAX`. */
+/** Keys in one `acquire`, and in its reply, which has fewer if they are long. */
 export const ACQUIRE_KEYS_MAX = 4096;
 
 /** Staging pages that one `stage` lends. */

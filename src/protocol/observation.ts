@@ -3,7 +3,20 @@
  * why a request, transfer, key or page waits (`explain`). No transfer depends on them.
  */
 import { z } from 'zod';
-import { agentName, agentState, batch, epoch, failure, key, rank, requestId, role, version } from './fields.js';
+import { naturals } from './columns.js';
+import {
+  agentName,
+  agentState,
+  batch,
+  epoch,
+  failure,
+  key,
+  keysUpTo,
+  rank,
+  requestId,
+  role,
+  version,
+} from './fields.js';
 import {
   EXPLANATIONS_MAX,
   HOLDERS_SHOWN_MAX,
@@ -67,8 +80,8 @@ const stateName = z
 const atMs = z.number().describe("Time of the entry on this agent's clock, comparable with `nowMs`.");
 
 const chunks = natural.describe('Number of chunks.');
-const keysShown = z.array(key).max(KEYS_SHOWN_MAX).describe('The first keys of these chunks.');
-const pagesShown = z.array(natural).max(KEYS_SHOWN_MAX).describe('Pages of these chunks, in the order of `keys`.');
+const keysShown = keysUpTo(KEYS_SHOWN_MAX).describe('The first keys of these chunks.');
+const pagesShown = naturals(KEYS_SHOWN_MAX).describe('Pages of these chunks, in the order of `keys`.');
 
 /** Journal entry: an actor changed its state. */
 const stateEntry = z.strictObject({

@@ -1,5 +1,6 @@
 /** Messages that engines and routers send to an agent, and its answers (docs/reference/protocol.md). */
 import { z } from 'zod';
+import { naturals } from './columns.js';
 import {
   agentName,
   agentState,
@@ -11,8 +12,8 @@ import {
   failure,
   generations,
   holderName,
-  key,
   keys,
+  keysUpTo,
   pageCounts,
   pages,
   provider,
@@ -86,12 +87,8 @@ const acquireRequest = z.strictObject({
   v: version,
   request: requestId,
   epoch: epoch.describe('The epoch from the terminal event. A stand-alone reader chooses any 16 hex digits.'),
-  keys: z
-    .array(key)
-    .max(ACQUIRE_KEYS_MAX)
-    .optional()
-    .describe('Keys to look up. Default: all keys of the request, up to the number that fits one reply.'),
-  from: natural.default(0).describe('Without `keys`: number of keys of the request to skip.'),
+  keys: keysUpTo(ACQUIRE_KEYS_MAX).optional().describe('Keys to look up. Default: all keys of the request.'),
+  from: natural.default(0).describe('Number of keys to skip: of `keys` or, without them, of the request.'),
 });
 const acquireReply = z.strictObject({
   v: version,
@@ -103,13 +100,13 @@ const acquireReply = z.strictObject({
   keys: keys.describe('Keys that were found. The next three lists have one entry for each of them.'),
   pages,
   generations,
-  lengths: z.array(natural).describe('Size of each chunk in bytes.'),
-  missing: z
-    .array(key)
-    .describe('Keys that are not in the arena, or not ready yet. The engine must compute these chunks itself.'),
+  lengths: naturals().describe('Size of each chunk in bytes.'),
+  missing: keysUpTo().describe(
+    'Keys that are not in the arena, or not ready yet. The engine must compute these chunks itself.',
+  ),
   next: natural
     .optional()
-    .describe('Present when the request has more keys: send `acquire` again with this value as `from`.'),
+    .describe('Present when there are more keys than fit one answer: send `acquire` again with this value as `from`.'),
 });
 
 const releaseRequest = z.strictObject({
@@ -158,10 +155,20 @@ export const describeReply = z.strictObject({
 });
 export type DescribeReply = z.infer<typeof describeReply>;
 
+export const statusLists = ['segments', 'sessions', 'peers', 'requests'] as const;
 const statusRequest = z.strictObject({
   v: version,
   request: requestId.optional().describe('Lists only this request.'),
-  limit: natural.max(STATUS_ROWS_MAX).default(STATUS_ROWS_MAX).describe('Maximum number of rows in `requests`.'),
+  segment: segmentName.optional().describe('Lists only this segment.'),
+  lists: z
+    .array(z.enum(statusLists))
+    .max(statusLists.length)
+    .optional()
+    .describe('Lists to return. The others are empty, and their totals are there all the same. Default: all.'),
+  limit: natural
+    .max(STATUS_ROWS_MAX)
+    .default(STATUS_ROWS_MAX)
+    .describe('Maximum number of rows in each list. The answer has fewer if they do not fit a message.'),
 });
 const requestRow = z.strictObject({
   request: requestId,
@@ -240,15 +247,18 @@ const statusReply = z.strictObject({
     .optional()
     .describe('Present if the agent lends staging pages.'),
   segments: z.array(segmentRow).describe('Attached source segments.'),
+  segmentsTotal: natural.describe('Number of attached segments, including those that are not listed.'),
   sessions: z
     .array(sessionRow)
     .max(STATUS_ROWS_MAX)
     .describe('Sessions of engines, those that were silent longest first.'),
+  sessionsTotal: natural.describe('Number of open sessions, including those that are not listed.'),
   peers: z.array(peerRow).describe('Agents that this one sends to or receives from.'),
+  peersTotal: natural.describe('Number of these agents, including those that are not listed.'),
   requests: z
     .array(requestRow)
     .describe('Requests in progress. If `request` is named and has ended, its row has `end`.'),
-  requestsTotal: natural.describe('Number of matching requests, before `limit` is applied.'),
+  requestsTotal: natural.describe('Number of matching requests, including those that are not listed.'),
   counters: z.record(z.string(), natural).describe('Named counters. They start at 0 with the process and only grow.'),
 });
 export type StatusReply = z.infer<typeof statusReply>;
@@ -260,8 +270,7 @@ const attachRequest = z.strictObject({
     .string()
     .min(1)
     .max(PATH_BYTES_MAX)
-    .startsWith('/')
-    .refine((path) => !path.includes('\0'), 'no NUL')
+    .regex(/^\/[^\p{Cc}]*$/u, 'an absolute path without control characters')
     .describe('Absolute path of the file, for example in /dev/shm.'),
   ...orderFields,
 });
@@ -290,15 +299,13 @@ const stageReply = z.strictObject({
   segment: segmentName.describe('Name to use in `put.source`.'),
   path: z.string().describe('File that the engine maps and fills.'),
   pageBytes: natural.describe('Size of a staging page in bytes.'),
-  offsets: z.array(natural).describe('Offset of each lent page in the file, in bytes.'),
+  offsets: naturals().describe('Offset of each lent page in the file, in bytes.'),
 });
 
 const unstageRequest = z.strictObject({
   v: version,
   holder: holderName,
-  offsets: z
-    .array(natural)
-    .max(STAGING_PAGES_PER_CALL_MAX)
+  offsets: naturals(STAGING_PAGES_PER_CALL_MAX)
     .optional()
     .describe('Offsets of the pages to give back. Default: all pages lent to this holder.'),
   ...orderFields,

@@ -11,7 +11,7 @@ import {
   failure,
   generations,
   keys,
-  lengthRun,
+  lengths,
   pages,
   positions,
   provider,
@@ -22,7 +22,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { BATCHES_PER_REQUEST_MAX, KEYS_PER_BATCH_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
+import { BATCHES_PER_REQUEST_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -31,7 +31,6 @@ const grantId = z
   .min(1)
   .max(64)
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
-const lengths = z.array(lengthRun).max(KEYS_PER_BATCH_MAX);
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
 

@@ -21,7 +21,9 @@ export const sessionSchemas = {
       v: version,
       session: sessionId,
       holder: holderName.describe('Name of the engine, for people.'),
-      silentMs: silentMs.describe('The session ends when the agent receives nothing of it for so long. Milliseconds.'),
+      silentMs: silentMs.describe(
+        'The session ends when the agent receives no message of it for so long. Milliseconds.',
+      ),
     }),
     reply: z.strictObject({
       ...ok,

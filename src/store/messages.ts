@@ -51,13 +51,17 @@ export type StoreCommand =
   | { readonly type: 'end'; readonly holder: HolderId; readonly end: End; readonly reason: Failure | undefined }
   /** No write of that request can land any more. */
   | { readonly type: 'drained'; readonly holder: HolderId }
-  /** Lookup and lease in one step. Without `keys`: at most `limit` of the holder's own keys, from number `from` on. */
+  /**
+   * Lookup and lease in one step: of `keys` or of the holder's own keys those from number `from` on, at most `limit`, and only
+   * as many as fit into an answer of `bytesMax` bytes.
+   */
   | {
       readonly type: 'acquire';
       readonly holder: HolderId;
       readonly keys: readonly string[] | undefined;
       readonly from?: number;
       readonly limit?: number;
+      readonly bytesMax?: number;
     }
   | { readonly type: 'release'; readonly holder: HolderId; readonly keys: readonly string[] | undefined }
   /** Drops leases and tombstones whose time is over. */
@@ -81,7 +85,7 @@ export interface StoreReplies {
   readonly acquire: {
     readonly found: readonly AcquiredPage[];
     readonly missing: readonly string[];
-    /** The `from` of the next `acquire`, when the holder has more keys. */
+    /** The `from` of the next `acquire`, when there are more keys. */
     readonly next?: number;
   };
   readonly release: { readonly existed: number; readonly freedPages: number };

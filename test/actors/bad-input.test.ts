@@ -54,7 +54,7 @@ const cases: Case[] = [
   atPut('a fraction', { ...put, totalChunks: 0.5 }, 'invalid_field', 'totalChunks'),
   atPut('no time', { ...put, timeoutMs: 0 }, 'invalid_field', 'timeoutMs'),
   atPut('a key too long', { ...put, keys: ['k'.repeat(KEY_BYTES_MAX + 1)] }, 'invalid_field', 'keys[0]'),
-  atPut('a key with a space', { ...put, keys: ['k 1'] }, 'invalid_field', 'keys[0]'),
+  atPut('a key with a line end', { ...put, keys: ['k\n1'] }, 'invalid_field', 'keys[0]'),
   atPut('an empty request id', { ...put, request: '' }, 'invalid_field', 'request'),
   atPut('a negative offset', { ...put, source: [{ ...segment, offset: -1 }] }, 'invalid_field', 'source[0].offset'),
   atPut(

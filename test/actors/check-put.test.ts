@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { checkPut, type PutSoFar, type PutSurroundings } from '../../src/actors/sending/check-put.js';
 import { toFailure } from '../../src/protocol/codec.js';
 import type { Failure, Ranks } from '../../src/protocol/fields.js';
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 import type { PutRequest } from '../../src/protocol/operations.js';
 
 const PAGE_BYTES = 64;
@@ -42,6 +43,7 @@ const idle: PutSurroundings = {
   before: undefined,
   requests: 0,
   requestsMax: 1,
+  messageBytesMax: MESSAGE_BYTES_MAX,
 };
 const ranks: Ranks = {
   rank: 0,

@@ -22,8 +22,8 @@ const outcome = (call: Promise<object>): Promise<unknown> =>
     (error: unknown) => (error instanceof ReplyError ? { code: error.code, ...error.details } : error),
   );
 
-describe('P20: a cancel behind a put', () => {
-  test('the put looks its receiver up → the cancel waits, then cancels it', async () => {
+describe('a cancel behind a put', () => {
+  test('P20: the put looks its receiver up → the cancel waits, then cancels it', async () => {
     const put = outcome(cluster.put('prefill-0', 'r', ['a']));
     const cancel = outcome(cluster.call('prefill-0', 'cancel', { request: 'r' }));
     expect(await Promise.all([put, cancel])).toEqual(['ok', 'ok']);
@@ -60,8 +60,8 @@ describe('P20: a cancel behind a put', () => {
   });
 });
 
-describe('T17: a put without a session that was read after a pause', () => {
-  test('the agent was stopped → agent_paused, and nothing is executed', async () => {
+describe('a put without a session that was read after a pause', () => {
+  test('T17: the agent was stopped → agent_paused, and nothing is executed', async () => {
     cluster.halt(prefill);
     const put = outcome(cluster.put('prefill-0', 'r', ['a']));
     await cluster.clock.advance(1500);
@@ -99,8 +99,8 @@ describe('T17: a put without a session that was read after a pause', () => {
   });
 });
 
-describe('P25: a repeated put outside a session', () => {
-  test('the first one was accepted → duplicate_batch names the epoch', async () => {
+describe('a repeated put outside a session', () => {
+  test('P25: the first one was accepted → duplicate_batch names the epoch', async () => {
     const more = { last: false, totalChunks: 2 };
     await cluster.put('prefill-0', 'r', ['a'], more);
     expect(await outcome(cluster.put('prefill-0', 'r', ['a'], more))).toEqual({
@@ -116,7 +116,7 @@ describe('P25: a repeated put outside a session', () => {
   });
 });
 
-describe('P25: sources', () => {
+describe('sources', () => {
   test('a batch whose bytes are not sent → its positions, until they are', async () => {
     const write = cluster.fabrics.holdWrites();
     await cluster.put('prefill-0', 'r', ['a', 'b']);

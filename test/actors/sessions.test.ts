@@ -55,7 +55,7 @@ function putOf(request: string, order: number, more: Partial<OperationInput<'put
 const counter = async (name: string) => (await cluster.status('prefill-0')).counters[name] ?? 0;
 
 describe('orders of a session', () => {
-  test('the same number again → the same answer, executed once', async () => {
+  test('P19: the same number again → the same answer, executed once', async () => {
     await openWithSegment(['a']);
     const first = await cluster.call('prefill-0', 'put', putOf('a', 1));
     await cluster.ended('a');
@@ -123,7 +123,7 @@ describe('orders of a session', () => {
     expect(new Set((await Promise.all(puts)).map((one) => JSON.stringify(one)))).toEqual(
       new Set(['{"code":"unknown_receiver"}']),
     );
-    expect(cluster.clock.now() - startMs).toBeLessThanOrEqual(500);
+    expect(cluster.clock.now() - startMs).toBeLessThanOrEqual(1500);
   });
 
   test('a batch outside the session of batch 0 → refused', async () => {
@@ -263,12 +263,12 @@ describe('a session that ends', () => {
   });
 });
 
-describe('P24: a segment is its file', () => {
+describe('a segment is its file', () => {
   const path = '/memory/s';
   const attach = (more: Partial<OperationInput<'attach'>> = {}) => outcome('attach', { segment: 's', path, ...more });
   const write = () => cluster.fabrics.files.set(path, new Uint8Array(PAGE_BYTES));
 
-  test('the same file again → ok; another file under the path → segment_exists', async () => {
+  test('P24: the same file again → ok; another file under its path → segment_exists', async () => {
     write();
     expect([await attach(), await attach()]).toEqual(['ok', 'ok']);
     write();

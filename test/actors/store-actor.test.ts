@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { StoreActor } from '../../src/actors/receiving/store-actor.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import type { StoreEffect } from '../../src/store/messages.js';
+import type { StoreOptions } from '../../src/store/options.js';
 import { Store } from '../../src/store/store.js';
 
 const options = {
@@ -36,4 +38,65 @@ test('a page has two owners, the counts are right → the check shuts the actor'
   const { actor, broken } = actorOf(new StoreWithTwoOwners(options));
   actor.check();
   expect([broken, actor.isShut]).toEqual([['page 0 belongs to a and to b'], true]);
+});
+
+/** An actor whose store has `requests` requests of one chunk. They wait for one page, which request `w` writes. */
+function crowded(requests: number, options_: Partial<StoreOptions> = {}) {
+  const clock = new SimulatedClock();
+  const effects: StoreEffect[] = [];
+  const store = new Store({ ...options, pages: 1 + requests, holdersMax: 2 + requests, ...options_ });
+  const actor = new StoreActor(store, clock, {
+    onEffect: (effect) => effects.push(effect),
+    onBroken: (invariant) => effects.push(invariant as never),
+  });
+  actor.execute({ type: 'grant', grant: 'g', epoch: 'e' });
+  const allocate = (request: string, keys: string[]) =>
+    actor.execute({
+      ...{ type: 'allocate', holder: { request, epoch: 'e' }, grant: 'g', batch: 0, last: true },
+      ...{ totalChunks: keys.length, keys, lengths: keys.map(() => 1) },
+    });
+  return { actor, clock, effects, store, allocate };
+}
+
+test('P30: a command has many effects → a turn passes some on, later turns the rest', async () => {
+  const { actor, clock, effects, allocate } = crowded(100);
+  allocate('w', ['k']);
+  for (let joiner = 0; joiner < 100; joiner += 1) allocate(`j${joiner}`, ['k']);
+  effects.length = 0;
+
+  const holder = { request: 'w', epoch: 'e' };
+  actor.execute({ type: 'commit', holder, batch: 0, part: 0, pages: [0], generations: [1], lengths: [1] });
+  expect(effects.length).toBe(32);
+  actor.execute({ type: 'end', holder, end: 'ready', reason: undefined });
+  actor.execute({ type: 'release', holder, keys: undefined });
+  expect(effects.length).toBe(32);
+  await clock.advance(0);
+
+  const order = effects.map((effect) => ('holder' in effect ? `${effect.type} ${effect.holder.request}` : effect.type));
+  const joiners = Array.from({ length: 100 }, (_, joiner) => `chunks.ready j${joiner}`);
+  expect(order).toEqual(['chunks.ready w', ...joiners, 'leases.ended w']);
+});
+
+test('P30: a large request ends → its chunks are taken back in several turns', async () => {
+  const { actor, clock, store, allocate } = crowded(100, { chunksPerCommand: 10 });
+  const holder = { request: 'w', epoch: 'e' };
+  const keys = Array.from({ length: 100 }, (_, key) => `k${key}`);
+  allocate('w', keys);
+  await clock.advance(0);
+
+  actor.execute({ type: 'end', holder, end: 'failed', reason: undefined });
+  expect(store.pageCounts()).toMatchObject({ free: 1, writing: 90, quarantined: 10 });
+  expect(store.brokenInvariant()).toBeUndefined();
+  actor.execute({ type: 'drained', holder });
+  await clock.advance(0);
+  expect(store.pageCounts()).toMatchObject({ free: 101, writing: 0, quarantined: 0 });
+  expect(store.brokenInvariant()).toBeUndefined();
+});
+
+test('P30: the owners are checked a few at a time → a round looks at every page', () => {
+  const { actor, effects, allocate } = crowded(20_000);
+  allocate('w', ['k']);
+  effects.length = 0;
+  for (let check = 0; check < 6; check += 1) actor.check();
+  expect(effects).toEqual([]);
 });

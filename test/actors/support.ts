@@ -30,6 +30,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstoneMs: 300_000,
   tombstonesMax: 1000,
   requestsMax: 100,
+  segmentsMax: 1024,
   sessionsMax: 4,
   journalEntries: 4096,
   auditIntervalMs: 0,
@@ -166,6 +167,11 @@ export class Cluster {
   /** Stops an agent as SIGSTOP does. */
   halt({ epoch }: { readonly epoch: string }): void {
     this.#lifeOf(epoch).stop();
+  }
+
+  /** Stops an agent as a pause of its machine does: its clock stands still too. */
+  pauseMachine({ epoch }: { readonly epoch: string }): void {
+    this.#lifeOf(epoch).pause();
   }
 
   /** Continues an agent as SIGCONT does. */

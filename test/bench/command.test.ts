@@ -15,7 +15,7 @@ describe('npm run bench', () => {
   test('measures everything but peers', async () => {
     expect(await parse()).toEqual({
       quick: false,
-      suites: ['data', 'control', 'contention', 'scale', 'recovery', 'observe'],
+      suites: ['data', 'control', 'contention', 'scale', 'recovery', 'observe', 'turns'],
       peers: [],
       json: false,
       output: undefined,

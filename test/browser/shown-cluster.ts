@@ -234,6 +234,7 @@ function shownAsLarge(control: ControlPort, isFrozen: (subject: string) => boole
       return key === 'detail' && value === 'in memory' ? 'over 10.0.0.0/24' : value;
     });
   return {
+    messageBytesMax: control.messageBytesMax,
     request: async (subject, ...args) => {
       if (isFrozen(subject)) throw new KvferryError('deadline_exceeded', `${subject}: no answer`);
       return shown(await control.request(subject, ...args));

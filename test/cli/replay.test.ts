@@ -38,7 +38,7 @@ describe('kvferry replay', () => {
       exitCode: 0,
       stdout: [
         'agent decode-0 (decode), epoch 0000000000000001, recorded 2026-01-01T00:00:00.000Z by kvferry simulated',
-        expect.stringMatching(/^steps: \d+ in \d+ s; end: cut off/),
+        expect.stringMatching(/^steps: \d+ in \d+(\.\d+)? s; end: cut off/),
         'requests sent: none has ended; received: 1 ready, 1 failed',
         'divergences: 0',
         'skipped inputs: 0; timers that the recording lacks: 0',
@@ -105,11 +105,11 @@ describe('kvferry replay', () => {
   });
 
   test('--at: the input, what followed, and every machine', async () => {
-    const { exitCode, stdout } = await run(prefill, '--at', '9');
+    const { exitCode, stdout } = await run(prefill, '--at', '10');
     expect(exitCode).toBe(0);
     expect(stdout.slice(0, 2)).toEqual([
-      `step 9 of ${last}, 0.000 ms after the start`,
-      '  answer to 8.0 connect: {"provider":"memory","detail":"in memory"}',
+      `step 10 of ${last}, 0.000 ms after the start`,
+      '  answer to 9.0 connect: {"provider":"memory","detail":"in memory"}',
     ]);
     for (const line of ['effects:', 'log:', 'changed:', 'machines:']) expect(stdout).toContain(line);
     expect(stdout).toContain(
@@ -186,7 +186,7 @@ describe('kvferry replay --step', () => {
   test('shows what changed', async () => {
     const terminal = new RecordedTerminal();
     async function* pressed(): Keys {
-      yield* ['g', '8', 'return', 'n'];
+      yield* ['g', '9', 'return', 'n'];
     }
     await replayCommand(terminal, pressed).parseAsync([prefill, '--step'], { from: 'user' });
     expect(terminal.stdout.join('\n')).toContain(

@@ -19,6 +19,7 @@ const decode = {
   quarantineAgeMs: 2300,
   queued: 2,
   segments: [],
+  sessions: [],
   peers: [
     {
       agent: 'p1',
@@ -43,6 +44,9 @@ const decode = {
     },
   ],
   requestsTotal: 2,
+  segmentsTotal: 0,
+  sessionsTotal: 0,
+  peersTotal: 1,
   counters: {},
 };
 const prefill = {
@@ -52,9 +56,22 @@ const prefill = {
   pages: undefined,
   quarantineAgeMs: undefined,
   queued: 0,
+  segments: [
+    { segment: 's1', path: '/dev/shm/s1', bytes: 4096, chunksInUse: 2, session: '00000000000000f1' },
+    { segment: 's2', path: '/dev/shm/s2', bytes: 4096, chunksInUse: 0, removedMs: 7000 },
+  ],
+  sessions: [
+    {
+      ...{ session: '00000000000000f1', holder: 'engine-0', state: 'open', silentMs: 30_000, silentForMs: 2500 },
+      ...{ order: 17, waiting: 1, requests: 2, segments: 1, stagingPages: 3, chunksInUse: 2 },
+    },
+  ],
   peers: [],
   requests: [],
   requestsTotal: 0,
+  segmentsTotal: 0,
+  sessionsTotal: 0,
+  peersTotal: 0,
 };
 
 describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, () => {
@@ -128,6 +145,15 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       [''],
       ['AGENT', 'PEER IS', 'PEER', 'EPOCH', 'STATE', 'PROVIDER', 'NOT TAKEN'],
       ['d1', 'sender', 'p1', '00000000000000bb', 'connected', 'libfabric net 1.17', 'verbs: no device'],
+      [''],
+      [
+        ...['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', 'ORDERS', 'REQUESTS', 'SEGMENTS', 'STAGING'],
+        'CHUNKS IN USE',
+      ],
+      ['p1', '00000000000000f1', 'engine-0', 'open', '2.5s', '17', '2', '1', '3', '2'],
+      [''],
+      ['AGENT', 'SEGMENT', 'FILE THAT IS GONE', 'SIZE', 'CHUNKS IN USE', 'GONE FOR'],
+      ['p1', 's2', '/dev/shm/s2', '4KiB', '0', '7.0s'],
       [''],
       'AGENT SIDE REQUEST STATE BATCHES CHUNKS AGE REASON'.split(' '),
       ['d1', 'receiver', 'r1', 'receiving', '1', '8', '1.2s', '-'],
@@ -204,6 +230,12 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
       exitCode: 1,
       stderr: 'kvferry: no agent knows request r3 [unknown_request]',
     });
+  });
+
+  test('fewer rows than there are → says how many are not shown', async () => {
+    await play({ ...decode, requests: decode.requests.slice(0, 1), requestsTotal: 300, peersTotal: 22 });
+    const { stdout } = await run('--agent', 'd1');
+    expect(stdout.split('\n').at(-1)).toBe('d1 has 21 more peers and 299 more requests: see --limit');
   });
 
   test('refuses a limit that is no number', async () => {

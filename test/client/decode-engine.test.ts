@@ -84,6 +84,25 @@ describe('a decode engine', () => {
     ]);
   });
 
+  test('long keys → questions that fit, and each goes on where its answer ended', async () => {
+    agent.messageBytesMax = 2048;
+    const keys = ['a', 'b', 'c', 'd'].map((name) => name.padEnd(500, 'k'));
+    agent.answers.acquire = (body) => {
+      const { keys: asked, from = 0 } = body as { keys: string[]; from?: number };
+      const next = from + 1 < asked.length ? { next: from + 1 } : {};
+      return found({}, { missing: asked.slice(from, from + 1), ...next });
+    };
+    await using chunks = await engine.acquire(holder, keys);
+    expect(chunks.missing).toEqual(keys);
+    const asked = agent.bodiesOf('acquire') as { keys: string[]; from?: number }[];
+    expect(asked.map(({ keys: named, from }) => [named.length, from])).toEqual([
+      [3, undefined],
+      [3, 1],
+      [3, 2],
+      [1, undefined],
+    ]);
+  });
+
   test('gives up a request whose agent is restarted between two answers', async () => {
     const arena = { path: join(directory, 'arena'), epoch: successor, pageBytes: PAGE_BYTES, pages: 4 };
     const replies = [found({ a: 0 }, { next: 1 }), found({ b: 1 }, { arena })];

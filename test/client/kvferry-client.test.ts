@@ -4,12 +4,14 @@ import type { ControlMessage, ControlPort, ControlStatus, RequestOptions } from 
 import { ReplyError } from '../../src/protocol/codec.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 import { operations } from '../../src/protocol/subjects.js';
 
 const epoch = '00000000000000aa';
 
 /** A control port that answers from a table and remembers what it was asked. */
 class ScriptedControl implements ControlPort {
+  readonly messageBytesMax = MESSAGE_BYTES_MAX;
   readonly asked: ({ readonly subject: string; readonly body: unknown } & RequestOptions)[] = [];
   readonly answers = new Map<string, string>();
   readonly announcements: string[] = [];
@@ -127,6 +129,9 @@ const calls: Readonly<
       peers: [],
       requests: [],
       requestsTotal: 0,
+      segmentsTotal: 0,
+      sessionsTotal: 0,
+      peersTotal: 0,
       counters: { messages_refused: 1 },
     },
   ],

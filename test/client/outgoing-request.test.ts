@@ -76,6 +76,29 @@ async function settle<T>(work: Promise<T>): Promise<T | { code: string; message:
 }
 
 describe('batches', () => {
+  test('chunks that one message cannot carry → several batches, one of them last', async () => {
+    agent.messageBytesMax = 2000;
+    const keys = ['a', 'b', 'c', 'd', 'e'].map((name) => name.padEnd(400, 'k'));
+    const outgoing = begin({ totalChunks: 5 });
+    expect(await outgoing.put(keys.map(chunk))).toBe(epoch);
+    const sent = agent.bodiesOf('put') as { batch: number; last: boolean; keys: string[] }[];
+    expect(sent.map(({ batch, last, keys: part }) => ({ batch, last, keys: part }))).toEqual([
+      { batch: 0, last: false, keys: keys.slice(0, 2) },
+      { batch: 1, last: false, keys: keys.slice(2, 4) },
+      { batch: 2, last: true, keys: keys.slice(4) },
+    ]);
+    expect(sent.every((body) => JSON.stringify(body).length <= 2000)).toBe(true);
+  });
+
+  test('a batch of several is refused → the later ones are not sent', async () => {
+    agent.messageBytesMax = 1500;
+    answer({ epoch }, refusal('invalid_field'));
+    const outgoing = begin({ totalChunks: 4 });
+    const keys = ['a', 'b', 'c', 'd'].map((name) => name.padEnd(500, 'k'));
+    expect(await settle(outgoing.put(keys.map(chunk)))).toMatchObject({ code: 'invalid_field' });
+    expect(agent.bodiesOf('put')).toHaveLength(2);
+  });
+
   test('are numbered, and the one that completes the request is the last', async () => {
     const outgoing = begin();
     expect(outgoing.epoch).toBeUndefined();

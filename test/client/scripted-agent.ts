@@ -2,6 +2,7 @@
 import type { ControlMessage, ControlPort, ControlStatus, RequestOptions } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 import { operationOf } from '../../src/protocol/subjects.js';
 
 export const epoch = '00000000000000aa';
@@ -14,6 +15,7 @@ export interface Asked {
 }
 
 export class ScriptedAgent implements ControlPort {
+  messageBytesMax = MESSAGE_BYTES_MAX;
   readonly asked: Asked[] = [];
   /** By operation. What an answer throws, the call rejects with. */
   readonly answers: Record<string, (body: object) => object> = {};
@@ -91,14 +93,21 @@ export function noAnswer(): never {
   throw new KvferryError('deadline_exceeded', 'no answer');
 }
 
-export function described(running: string, agent = 'p'): object {
-  const about = { agent, epoch: running, role: 'prefill', state: 'running', version: '1', heartbeatMs: 1000 };
-  return { ...about, endpoints: [], unavailable: [] };
-}
-
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
-  return { ...about, segments: [], sessions: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
+  return {
+    ...about,
+    segments: [],
+    segmentsTotal: 0,
+    sessions: [],
+    sessionsTotal: 0,
+    peers: [],
+    peersTotal: 0,
+    requests: [],
+    requestsTotal: 0,
+    counters: {},
+    ...more,
+  };
 }
 
 export function requestRow(running: string, more: object = {}): object {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Parser } from '@asyncapi/parser';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
-import { operations, peerOperations, subjects } from '../../src/protocol/subjects.js';
+import { operations, peerNotices, peerOperations, subjects } from '../../src/protocol/subjects.js';
 
 const DIAGNOSTIC_ERROR = 0;
 
@@ -42,7 +42,7 @@ describe('docs/asyncapi.json', () => {
       const expected = [...operations, 'discover', 'fault', ...peerOperations].map(
         (name): [string, string[] | undefined] => [
           name,
-          name === 'joined' || name === 'ended' ? undefined : [`${name}Reply`, 'errorReply'],
+          (peerNotices as readonly string[]).includes(name) ? undefined : [`${name}Reply`, 'errorReply'],
         ],
       );
       const events = ['terminal', 'sourceReleased', 'audit', 'heartbeat'].map((name): [string, undefined] => [

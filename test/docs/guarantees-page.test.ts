@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { failureGuarantees, scenarios, transferGuarantees } from '../../scripts/docs/guarantees.js';
+import { failureGuarantees, transferGuarantees } from '../../scripts/docs/guarantees.js';
 import { guaranteesPage } from '../../scripts/docs/guarantees-page.js';
+import { scenarios } from '../../scripts/docs/scenarios.js';
 import { testsByNumber } from '../../scripts/docs/tests-by-number.js';
 
 const guarantees = [...transferGuarantees, ...failureGuarantees];
@@ -23,9 +24,9 @@ describe('docs/guarantees.md', () => {
     expect(entries.map(({ number }) => number)).toEqual([
       ...numbered('S', 16),
       ...numbered('P', 18),
-      ...['P21', 'P22', 'P23', 'P27', 'P30'],
+      ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P28', 'P29', 'P30'],
       ...numbered('T', 16),
-      ...['T20', 'T21', 'T22', 'T24'],
+      ...['T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T24', 'T25'],
     ]);
   });
 

@@ -60,6 +60,11 @@ export class AgentProcess {
     await this.#child.printed((line) => (line.includes(text) ? true : undefined), text, WAIT_MS);
   }
 
+  /** Stops the process, or continues it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.signal(signal);
+  }
+
   /** Sends a signal and waits for the exit. Resolves to the exit status or the name of the fatal signal. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
     this.#child.signal(signal);

@@ -14,6 +14,7 @@ import { auditEvent, sourceReleasedEvent, terminalEvent } from '../../src/protoc
 import {
   BATCHES_PER_REQUEST_MAX,
   CHUNKS_PER_REQUEST_MAX,
+  FAILURE_TEXT_MAX,
   KEY_BYTES_MAX,
   KEYS_PER_BATCH_MAX,
   MESSAGE_BYTES_MAX,
@@ -114,6 +115,10 @@ const right = {
   admit: { v: 1, request: 'r1', epochs: [epoch] },
   prepare: { v: 1, request: 'r1', epoch },
   verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
+  allocated: {
+    ...{ v: 1, request: 'r1', epoch, batch: 0 },
+    allocation: { grant: 'g1', pages: [1], generations: [2], alreadySent: [1], joined: [] },
+  },
   joined: { v: 1, request: 'r1', epoch, batch: 0 },
   ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
   heartbeat: {
@@ -325,20 +330,37 @@ function othersThan(value: unknown): unknown[] {
   }
 }
 
+test('P28: lengths of 67 million chunks → refused before they are expanded', () => {
+  const lengths = new Array(KEYS_PER_BATCH_MAX).fill({ length: 1, count: KEYS_PER_BATCH_MAX });
+  for (const name of ['commit', 'allocate'] as const) {
+    expect(refuse(name, { ...right[name], lengths })).toEqual({ code: 'invalid_field', field: 'lengths' });
+  }
+});
+
+test('P28: a reason of 900 kB → what arrives is cut to 1,000 characters', () => {
+  const reason = { code: 'fabric_error', message: 'x'.repeat(900_000), field: 'y'.repeat(2000) };
+  const { reason: cut } = decode(peerSchemas.ended.request, JSON.stringify({ ...right.ended, reason }));
+  expect([cut?.message.length, cut?.field?.length]).toEqual([FAILURE_TEXT_MAX, FAILURE_TEXT_MAX]);
+});
+
 describe('bounds', () => {
   const long = (count: number) => 'x'.repeat(count);
   const many = (count: number) => Array.from({ length: count }, (_, index) => `k${index}`);
   const run = right.put.source[0];
+  const run1 = { length: 1, count: 1 };
 
   test.each<[Name, string, unknown, string]>([
     // keys
     ['put', 'a key that is empty', { keys: [''] }, 'keys[0]'],
     ['put', 'a key that is too long', { keys: ['a', long(KEY_BYTES_MAX + 1)] }, 'keys[1]'],
-    ['put', 'a key with a space', { keys: ['a b'] }, 'keys[0]'],
-    ['put', 'a key with a quote', { keys: ['a"'] }, 'keys[0]'],
-    ['put', 'a key with a backslash', { keys: ['a\\'] }, 'keys[0]'],
+    ['put', 'a key of too many bytes', { keys: ['я'.repeat(KEY_BYTES_MAX / 2 + 1)] }, 'keys[0]'],
     ['put', 'a key with a line end', { keys: ['a\n'] }, 'keys[0]'],
-    ['put', 'a key that is not ASCII', { keys: ['é'] }, 'keys[0]'],
+    ['put', 'a key with a NUL', { keys: ['a\u0000'] }, 'keys[0]'],
+    ['put', 'a key with DEL', { keys: ['a', 'a\u007f'] }, 'keys[1]'],
+    ['put', 'a key with a C1 control character', { keys: ['\u009b31m'] }, 'keys[0]'],
+    ['put', 'a key with half a character', { keys: ['a\ud83d'] }, 'keys[0]'],
+    ['explain', 'a key with a control character', { key: 'a\u001b[31m' }, 'key'],
+    ['put', 'keys that are no list', { keys: 'a' }, 'keys'],
     ['put', 'a key that is a number', { keys: ['a', 7] }, 'keys[1]'],
     ['put', 'too many keys', { keys: many(KEYS_PER_BATCH_MAX + 1) }, 'keys'],
     ['acquire', 'too many keys', { keys: many(KEYS_PER_BATCH_MAX + 1) }, 'keys'],
@@ -376,6 +398,7 @@ describe('bounds', () => {
     ['put', 'too many runs', { source: new Array(KEYS_PER_BATCH_MAX + 1).fill(run) }, 'source'],
     ['attach', 'a segment that is too long', { segment: long(NAME_BYTES_MAX + 1) }, 'segment'],
     ['attach', 'a relative path', { path: 'dev/shm/s' }, 'path'],
+    ['attach', 'a path with a NUL', { path: '/dev/shm/x\u0000/../../etc/passwd' }, 'path'],
     ['attach', 'an empty path', { path: '' }, 'path'],
     ['attach', 'a path that is too long', { path: `/${long(PATH_BYTES_MAX)}` }, 'path'],
     ['stage', 'no page', { pages: 0 }, 'pages'],
@@ -398,6 +421,7 @@ describe('bounds', () => {
     ['commit', 'a negative page', { pages: [-1] }, 'pages[0]'],
     ['commit', 'half a page', { pages: [0.5] }, 'pages[0]'],
     ['commit', 'a negative generation', { generations: [-1] }, 'generations[0]'],
+    ['allocate', 'lengths of one chunk too many', { lengths: [{ length: 1, count: 8192 }, run1] }, 'lengths'],
     ['commit', 'too many pages', { pages: new Array(KEYS_PER_BATCH_MAX + 1).fill(0) }, 'pages'],
     ['abort', 'an end that cannot be asked for', { end: 'ready' }, 'end'],
     ['abort', 'a reason with an unknown code', { reason: { code: 'bad_luck', message: '' } }, 'reason.code'],
@@ -412,12 +436,15 @@ describe('bounds', () => {
 
   test.each<[Name, string, unknown]>([
     ['put', 'the longest key', { keys: [long(KEY_BYTES_MAX), '!#[]~'] }],
+    ['put', 'the most bytes of a key', { keys: ['я'.repeat(KEY_BYTES_MAX / 2), '😀'.repeat(KEY_BYTES_MAX / 4)] }],
+    ['put', 'keys with spaces, quotes and backslashes', { keys: ['/my model@1', 'a"b', 'a\\b', 'модель@8'] }],
     ['put', 'the longest request id', { request: '~'.repeat(REQUEST_ID_BYTES_MAX) }],
     ['put', 'the last batch number', { batch: BATCHES_PER_REQUEST_MAX - 1 }],
     ['put', 'the most chunks', { totalChunks: CHUNKS_PER_REQUEST_MAX }],
     ['put', 'the longest time', { timeoutMs: TIMEOUT_MS_MAX }],
     ['put', 'the most keys', { keys: many(KEYS_PER_BATCH_MAX) }],
     ['put', 'the longest name', { receiver: long(NAME_BYTES_MAX) }],
+    ['explain', 'the longest key', { key: long(KEY_BYTES_MAX) }],
     ['attach', 'the longest path', { path: `/${long(PATH_BYTES_MAX - 1)}` }],
     ['stage', 'the most pages', { pages: STAGING_PAGES_PER_CALL_MAX }],
     ['status', 'no rows', { limit: 0 }],

@@ -30,9 +30,12 @@ const OFFSET = Number.MAX_SAFE_INTEGER - PAGE_BYTES;
 /** As many ranks as a request can have, with the longest names. */
 const ranks = { rank: RANKS_MAX - 1, members: new Array(RANKS_MAX).fill({ sender: NAME, receiver: NAME }) };
 
-/** Distinct keys of full length. */
-function longKeys(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => String(index).padEnd(KEY_BYTES_MAX, 'k'));
+/** The longest keys of which a full batch fits into a message. */
+const FULL_BATCH_KEY_BYTES = 112;
+
+/** Distinct keys of `bytes` bytes. */
+function keysOf(count: number, bytes = FULL_BATCH_KEY_BYTES, filler = 'k'): string[] {
+  return Array.from({ length: count }, (_, index) => String(index).padEnd(bytes, filler));
 }
 
 function filled<T>(count: number, value: T): T[] {
@@ -60,33 +63,46 @@ function put(keys: readonly string[], source: PutRequest['source']): PutRequest 
 
 const widestRun = { segment: NAME, offset: OFFSET, length: PAGE_BYTES, count: 1, stride: PAGE_BYTES };
 
+describe('the longest keys', () => {
+  test('a put has 1,900 of 512 bytes, or 950 if JSON escapes every byte', () => {
+    const run = [{ ...widestRun, count: KEYS_PER_BATCH_MAX }];
+    expect(bytesOf(put(keysOf(1900, KEY_BYTES_MAX), run))).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(bytesOf(put(keysOf(950, KEY_BYTES_MAX, '"'), run))).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+
+  test('a release has as many as an acquire', () => {
+    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(1900, KEY_BYTES_MAX) };
+    expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
+  });
+});
+
 describe('a full batch fits into one message', () => {
-  test('put with the most and longest keys, lying at equal distances', () => {
-    const message = put(longKeys(KEYS_PER_BATCH_MAX), [{ ...widestRun, count: KEYS_PER_BATCH_MAX }]);
+  test('put with the most keys, of 112 bytes, at equal distances', () => {
+    const message = put(keysOf(KEYS_PER_BATCH_MAX), [{ ...widestRun, count: KEYS_PER_BATCH_MAX }]);
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decode(operationSchemas.put.request, JSON.stringify(message))).toEqual(message);
   });
 
   test('a put with its keys in as many pieces as the protocol reference allows', () => {
-    const spare = MESSAGE_BYTES_MAX - bytesOf(put(longKeys(KEYS_PER_BATCH_MAX), []));
+    const spare = MESSAGE_BYTES_MAX - bytesOf(put(keysOf(KEYS_PER_BATCH_MAX), []));
     expect(spare).toBeGreaterThan(90_000);
     const shortest = bytesOf({ segment: 'a', offset: 0, length: 1 }) + 1;
     const longest = bytesOf(widestRun) + 1;
     expect([shortest, longest]).toEqual([38, 155]);
     const pieces = Math.floor(spare / longest);
     const runs = [...filled(pieces - 1, widestRun), { ...widestRun, count: KEYS_PER_BATCH_MAX - pieces + 1 }];
-    const message = put(longKeys(KEYS_PER_BATCH_MAX), runs);
+    const message = put(keysOf(KEYS_PER_BATCH_MAX), runs);
     expect(bytesOf(message)).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
     expect(pieces).toBeGreaterThan(580);
   });
 
   test('put with scattered chunks: a batch of 3,700 fits, whatever its keys and places', () => {
     const count = 3700;
-    expect(bytesOf(put(longKeys(count), filled(count, widestRun)))).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(bytesOf(put(keysOf(count), filled(count, widestRun)))).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
   test('allocate, also with as many different lengths as a put can have', () => {
-    const keys = longKeys(KEYS_PER_BATCH_MAX);
+    const keys = keysOf(KEYS_PER_BATCH_MAX);
     const lengths = [{ length: PAGE_BYTES, count: KEYS_PER_BATCH_MAX }];
     expect(bytesOf(allocate(keys, lengths))).toBeLessThan(MESSAGE_BYTES_MAX);
 
@@ -98,25 +114,24 @@ describe('a full batch fits into one message', () => {
     expect(bytesOf(allocate(keys, filled(runs, { length: 1, count: 1 })))).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
-  test('the answer to allocate', () => {
-    const worst = {
-      v: 1,
-      ok: true,
+  test('what a batch gets: the answer to allocate, and the notice', () => {
+    const grant = 'g'.repeat(64);
+    const written = {
+      grant,
       pages: filled(KEYS_PER_BATCH_MAX, PAGE),
       generations: filled(KEYS_PER_BATCH_MAX, GENERATION),
       alreadySent: [],
       joined: [],
-    } as const;
-    const deduplicated = {
-      ...worst,
-      pages: [],
-      generations: [],
-      alreadySent: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
-      joined: Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position),
     };
-    for (const message of [worst, deduplicated]) {
-      expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
-      expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(message))).toEqual(message);
+    const positions = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position);
+    const deduplicated = { grant, pages: [], generations: [], alreadySent: positions, joined: positions };
+    for (const allocation of [written, deduplicated]) {
+      const reply = { v: 1, ok: true, allocation };
+      expect(bytesOf(reply)).toBeLessThan(MESSAGE_BYTES_MAX);
+      expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(reply))).toEqual(reply);
+      const notice = { v: 1, request: REQUEST_ID, epoch: EPOCH, batch: 0, allocation };
+      expect(bytesOf(notice)).toBeLessThan(MESSAGE_BYTES_MAX);
+      expect(decode(peerSchemas.allocated.request, JSON.stringify(notice))).toEqual(notice);
     }
   });
 
@@ -136,7 +151,7 @@ describe('a full batch fits into one message', () => {
   });
 
   test('a full release fits into one message', () => {
-    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: longKeys(KEYS_PER_BATCH_MAX) };
+    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(KEYS_PER_BATCH_MAX) };
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decode(operationSchemas.release.request, JSON.stringify(message))).toEqual(message);
   });
@@ -145,7 +160,7 @@ describe('a full batch fits into one message', () => {
     expect(bytesOf(acquired(0, ACQUIRE_KEYS_MAX))).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
-  test('the answer to acquire: as many keys as it may name fit, whatever they are', () => {
+  test('the answer to acquire, when every key was found', () => {
     const message = acquired(ACQUIRE_KEYS_MAX, 0);
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decodeReply(operationSchemas.acquire.reply, JSON.stringify(message))).toEqual(message);
@@ -177,7 +192,7 @@ function allocate(keys: readonly string[], lengths: AllocateRequest['lengths']):
 }
 
 function acquired(found: number, missing: number): OperationReply<'acquire'> {
-  const keys = longKeys(found + missing);
+  const keys = keysOf(found + missing);
   return {
     v: 1,
     ok: true,

@@ -69,6 +69,24 @@ describe('generations', () => {
   });
 });
 
+describe('generations wrap', () => {
+  test('P13: a page is used across 2^32 → old handles are refused', () => {
+    const store = new TestStore({ pages: 1, firstGeneration: 2 ** 32 - 3 });
+    for (const generation of [2 ** 32 - 2, 2 ** 32 - 1, 1, 2]) {
+      const request = `r${generation}`;
+      expect(store.allocate(request, ['k'])).toEqual([allocated(request, { pages: [0], generations: [generation] })]);
+      const commit = store.commitOf(request);
+      expect(store.refusal({ ...commit, generations: [0] })).toMatchObject({ code: 'stale_handle' });
+      expect(store.refusal({ ...commit, generations: [2 ** 32] })).toMatchObject({ code: 'stale_handle' });
+      store.commit(request);
+      store.end(request, 'ready');
+      expect(store.acquire(request).reply.found).toEqual([{ key: 'k', page: 0, generation, length: 10 }]);
+      store.release(request);
+    }
+    expect(store.state()).toEqual({ free: 1 });
+  });
+});
+
 describe('the page table takes no step that the page machine forbids', () => {
   const forbidden: [string, (table: PageTable) => void][] = [
     ['a free page freed again', (table) => table.free(0, 'page.released')],

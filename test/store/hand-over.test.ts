@@ -95,6 +95,35 @@ describe('hand-over (P2)', () => {
     expect(store.grant('again', 'e2')).toMatchObject([{ type: 'handed.over', holder: holderOf('e2/b'), part: 2 }]);
   });
 
+  test('P29, T19: a refusal proves nothing → the page stays quarantined until it drains', () => {
+    const store = new TestStore({ pages: 2 });
+    store.allocate('e1/a', ['k0']);
+    store.allocate('e2/b', ['k0']);
+    store.end('e1/a', 'failed');
+    store.drained('e1/a');
+    const decline = { type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1, taken: 'unknown' } as const;
+
+    expect(store.run(decline).effects).toEqual([]);
+    expect(store.run(decline).effects).toEqual([]);
+    expect(store.state()).toEqual({ free: 1, quarantined: 1 });
+    expect(store.allocate('e3/c', ['k1'])).toEqual([allocated('e3/c', { pages: [0], generations: [2] })]);
+    store.end('e2/b', 'failed');
+    expect(store.state()).toEqual({ quarantined: 1, writing: 1 });
+    expect(store.drained('e2/b')).toEqual([pagesFreed(1)]);
+  });
+
+  test('P29: a refusal proves nothing, the remote key is revoked → the page is free', () => {
+    const store = new TestStore();
+    store.allocate('e1/a', ['k0']);
+    store.allocate('e2/b', ['k0']);
+    store.end('e1/a', 'failed');
+    store.fence('grant-e2');
+    const decline = { type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1, taken: 'unknown' } as const;
+
+    expect(store.run(decline).effects).toEqual([pagesFreed(1)]);
+    expect(store.state()).toEqual({ free: 3, quarantined: 1 });
+  });
+
   test('P13: a part that was declined, or never handed over, cannot be committed', () => {
     const store = new TestStore();
     store.allocate('e1/a', ['k0']);

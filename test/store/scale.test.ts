@@ -54,3 +54,43 @@ test('P7, T7: a batch of an admitted request looks up no key that others wait fo
   expect(store.brokenInvariant()).toBeUndefined();
   expect(store.waiting).toBe(300);
 });
+
+/** How often maps are asked while each of `requests` waiting requests of one sender ends. */
+function lookUpsOfEnds(requests: number): number {
+  const store = new Store({ ...defaults, pages: 1, holdersMax: requests + 1, tombstonesMax: requests });
+  for (const epoch of ['e1', 'e2']) store.execute({ type: 'grant', grant: `grant-${epoch}`, epoch }, 0);
+  store.execute(allocate('e2/writes', ['page']), 0);
+  const waiting = names('waiting-', requests);
+  for (const request of waiting) store.execute(allocate(request, [`${request}-key`]), 0);
+  const spies = (['get', 'has', 'delete'] as const).map((name) => vi.spyOn(Map.prototype, name));
+  for (const request of waiting) {
+    store.execute({ type: 'end', holder: holderOf(request), end: 'failed', reason: undefined }, 0);
+  }
+  const lookUps = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+  for (const spy of spies) spy.mockRestore();
+  expect(store.waiting).toBe(0);
+  return lookUps / requests;
+}
+
+test('P30, T25: a sender with many waiting requests is lost → an end costs the same', () => {
+  expect(lookUpsOfEnds(2000)).toBeLessThan(1.1 * lookUpsOfEnds(200));
+});
+
+test('P30, T25: many requests fail together → drained looks at its own pages only', () => {
+  const store = new Store({ ...defaults, pages: 50_000, holdersMax: 1000 });
+  store.execute({ type: 'grant', grant: 'grant-e1', epoch: 'e1' }, 0);
+  const requests = names('r', 1000);
+  for (const request of requests) store.execute(allocate(request, names(`${request}-`, 50)), 0);
+  for (const request of requests) {
+    store.execute({ type: 'end', holder: holderOf(request), end: 'failed', reason: undefined }, 0);
+  }
+  expect(store.pageCounts()).toMatchObject({ quarantined: 50_000 });
+
+  const lookUp = vi.spyOn(Map.prototype, 'get');
+  store.execute({ type: 'drained', holder: holderOf('r500') }, 0);
+  const lookUps = lookUp.mock.calls.length;
+  lookUp.mockRestore();
+
+  expect(lookUps).toBeLessThan(500);
+  expect(store.pageCounts()).toMatchObject({ free: 50, quarantined: 49_950 });
+});

@@ -26,7 +26,7 @@ import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { Name } from './name.js';
 import { RepeatedWork } from './repeated-work.js';
-import { status } from './status.js';
+import { overview } from './status.js';
 import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
@@ -162,7 +162,7 @@ export class Agent {
 
   /** The answer to `status`, with every request. */
   overview(): Body<OperationReply<'status'>> {
-    return status(this.#parts, { limit: Number.POSITIVE_INFINITY });
+    return overview(this.#parts);
   }
 
   /** The whole store of an agent that receives. For checks: the time it takes grows with the arena. */
@@ -252,9 +252,9 @@ export class Agent {
   // -------------------------------------------------------------------------------------------------------------------
 
   #makeAudit(): AuditPublisher {
-    const { options, epoch, clock, journal } = this.#env;
+    const { options, epoch, clock, control, journal } = this.#env;
     const { agent } = options;
-    return new AuditPublisher({ agent, epoch, clock, journal }, (event) =>
+    return new AuditPublisher({ agent, epoch, clock, journal, control }, (event) =>
       publishEvent(this.#env, subjects.audit(agent), event),
     );
   }

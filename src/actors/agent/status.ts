@@ -1,7 +1,14 @@
 /** The answers of an agent to questions about itself. Reading them changes nothing. */
 import type { Body } from '../../protocol/body.js';
 import { defined } from '../../protocol/defined.js';
-import type { DescribeReply, OperationReply, OperationRequest, RequestRow } from '../../protocol/operations.js';
+import { fitting } from '../../protocol/message-room.js';
+import {
+  type DescribeReply,
+  type OperationReply,
+  type OperationRequest,
+  type RequestRow,
+  statusLists,
+} from '../../protocol/operations.js';
 import { explain } from '../observing/explain/explain.js';
 import { inspectActors, shownPageMap } from '../observing/inspection.js';
 import type { AgentParts } from './agent-parts.js';
@@ -25,16 +32,40 @@ export function describe(parts: AgentParts): Body<DescribeReply> {
   });
 }
 
-/** Answers `status`: counts of pages, peers and counters, and at most `limit` requests. */
-export function status(
+/** What an answer takes apart from its lists. */
+const FRAME_BYTES = 1024;
+
+type StatusQuery = Omit<OperationRequest<'status'>, 'v'>;
+
+/** The parts of a message that the lists of a `status` reply may take. The rest is for its counts and counters. */
+const LIST_SHARES = { segments: 0.2, sessions: 0.1, peers: 0.2, requests: 0.4 } as const;
+
+/** Answers `status`: counts of pages, requests and counters, and at most `limit` rows of each list. */
+export function status(parts: AgentParts, query: StatusQuery): Body<OperationReply<'status'>> {
+  return statusWithin(parts, query, parts.env.control.messageBytesMax);
+}
+
+/** Everything that `status` knows, for the agent's own metrics: no message carries it. */
+export function overview(parts: AgentParts): Body<OperationReply<'status'>> {
+  const unbounded = Number.POSITIVE_INFINITY;
+  return statusWithin(parts, { limit: unbounded }, unbounded);
+}
+
+function statusWithin(
   parts: AgentParts,
-  { request, limit }: Omit<OperationRequest<'status'>, 'v'>,
+  { request, segment, lists = [...statusLists], limit }: StatusQuery,
+  bytesMax: number,
 ): Body<OperationReply<'status'>> {
   const { env, sender, receiver } = parts;
   const { options, clock, counters, epoch } = env;
   const store = receiver?.store;
   const nowMs = clock.now();
   const rows = requestRows(parts, request);
+  const segments = (sender?.memory.rows() ?? []).filter((row) => segment === undefined || row.segment === segment);
+  const sessions = sender?.sessions.rows() ?? [];
+  const peers = [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])];
+  const shown = <Row>(list: (typeof statusLists)[number], all: readonly Row[]) =>
+    lists.includes(list) ? fitting(all, limit, LIST_SHARES[list] * bytesMax) : [];
   return defined({
     agent: options.agent,
     epoch,
@@ -45,10 +76,13 @@ export function status(
     quarantineAgeMs: store === undefined ? undefined : Math.round(store.quarantineAgeMs(nowMs)),
     queued: store?.waiting ?? 0,
     staging: sender?.memory.stagingCounts(),
-    segments: sender?.memory.rows() ?? [],
-    sessions: sender?.sessions.rows() ?? [],
-    peers: [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])],
-    requests: rows.slice(0, limit),
+    segments: shown('segments', segments),
+    segmentsTotal: segments.length,
+    sessions: shown('sessions', sessions),
+    sessionsTotal: sessions.length,
+    peers: shown('peers', peers),
+    peersTotal: peers.length,
+    requests: shown('requests', rows),
     requestsTotal: rows.length,
     counters: counters.toJSON(),
   });
@@ -57,27 +91,29 @@ export function status(
 /** Answers `inspect`: the running actors and, when asked for, the state of every page. */
 export function inspect(parts: AgentParts, request: OperationRequest<'inspect'>): Body<OperationReply<'inspect'>> {
   const { env, receiver } = parts;
+  const bytesMax = env.control.messageBytesMax;
   const map = request.pages ? receiver?.store.details.pageMap() : undefined;
   return defined({
     ...clockReading(parts),
     role: env.options.role,
     state: parts.state(),
-    ...inspectActors(env.actors, request),
-    pages: map === undefined ? undefined : shownPageMap(map),
+    ...inspectActors(env.actors, request, bytesMax),
+    pages: map === undefined ? undefined : shownPageMap(map, bytesMax),
   });
 }
 
 /** Answers `journal`: the entries that the agent still keeps. */
 export function journal(parts: AgentParts, request: OperationRequest<'journal'>): Body<OperationReply<'journal'>> {
-  return { ...clockReading(parts), ...parts.env.journal.read(request) };
+  const { journal: kept, control } = parts.env;
+  return { ...clockReading(parts), ...kept.read({ ...request, bytesMax: control.messageBytesMax - FRAME_BYTES }) };
 }
 
 /** Answers `explain`: why a request, transfer, key or page is in its present state. */
 export function explanations(parts: AgentParts, request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
-  const { clock, journal, actors } = parts.env;
+  const { clock, journal, actors, control } = parts.env;
   const store = parts.receiver?.store.details;
   const rows = (name: string) => requestRows(parts, name);
-  const found = explain({ clock, journal, actors, store, rows }, request);
+  const found = explain({ clock, journal, actors, store, rows }, request, control.messageBytesMax - FRAME_BYTES);
   return { ...clockReading(parts), explanations: found };
 }
 

@@ -3,19 +3,20 @@
  * JetStream stream. Nothing waits for these events. One that cannot be published is lost and counted.
  */
 import type { ClockPort } from '../../ports/clock.js';
+import type { ControlPort } from '../../ports/control.js';
 import { defined } from '../../protocol/defined.js';
 import type { AuditEvent } from '../../protocol/events.js';
-import { AUDIT_KEYS_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { AUDIT_KEYS_MAX, PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import type { Journal, StoreEvent } from './journal.js';
 
 type Step = AuditEvent['steps'][number];
 
-/** What one event may take as JSON. */
-const EVENT_BYTES_MAX = 0.8 * MESSAGE_BYTES_MAX;
-/** What one step takes as JSON, without its keys, pages and texts. */
-const STEP_BYTES = 300;
-const KEY_QUOTES_BYTES = 3;
-const PAGE_BYTES = 8;
+/** What an event takes as JSON apart from its steps. */
+const FRAME_BYTES = 400;
+/** What a step takes at most apart from its keys and pages: request ids and texts may need several bytes for a character. */
+const STEP_BYTES_MAX = 4096;
+const PAGE_BYTES = 17;
 const TEXT_MAX = 512;
 
 /** The agent that is audited. */
@@ -24,6 +25,8 @@ export interface AuditedAgent {
   readonly epoch: string;
   readonly clock: ClockPort;
   readonly journal: Journal;
+  /** Knows how large a message may be. */
+  readonly control: Pick<ControlPort, 'messageBytesMax'>;
 }
 
 export class AuditPublisher {
@@ -59,20 +62,33 @@ export class AuditPublisher {
     const keys = positions === undefined ? event.keys : positions.map((position) => event.keys[position] as string);
     const common = defined({ atMs, action, request, epoch, batch, detail: detail?.slice(0, TEXT_MAX) });
     const length = Math.max(keys.length, pages?.length ?? 0);
-    for (let start = 0; start === 0 || start < length; start += AUDIT_KEYS_MAX) {
-      const part = keys.slice(start, start + AUDIT_KEYS_MAX);
-      const partPages = pages?.slice(start, start + AUDIT_KEYS_MAX);
+    for (let start = 0; start === 0 || start < length; ) {
+      const end = this.#endOf(keys, start, length);
+      const part = keys.slice(start, end);
+      const partPages = pages?.slice(start, end);
       const chunks = length > 0 ? Math.max(part.length, partPages?.length ?? 0) : (event.chunks ?? 0);
-      const step = { ...common, chunks, keys: part, ...defined({ pages: partPages }) };
-      const bytes = sizeOf(step);
-      if (this.#bytes + bytes > EVENT_BYTES_MAX) this.publish();
-      this.#steps.push(step);
-      this.#bytes += bytes;
+      this.#push({ ...common, chunks, keys: part, ...defined({ pages: partPages }) });
+      start = Math.max(end, start + 1);
     }
   }
-}
 
-function sizeOf({ keys, pages = [], detail = '' }: Step): number {
-  const keyBytes = keys.reduce((sum, key) => sum + key.length + KEY_QUOTES_BYTES, 0);
-  return STEP_BYTES + keyBytes + PAGE_BYTES * pages.length + detail.length;
+  /** Where the part ends that begins at `start`: a step with one key at least, that fits into an event. */
+  #endOf(keys: readonly string[], start: number, length: number): number {
+    const room = new MessageRoom(this.#bytesMax - STEP_BYTES_MAX);
+    const last = Math.min(length, start + AUDIT_KEYS_MAX);
+    let end = start;
+    while (end < last && (room.take(jsonBytes(keys[end] ?? '') + PAGE_BYTES) || end === start)) end += 1;
+    return end;
+  }
+
+  #push(step: Step): void {
+    const bytes = jsonBytes(step) + 1;
+    if (this.#bytes + bytes > this.#bytesMax) this.publish();
+    this.#steps.push(step);
+    this.#bytes += bytes;
+  }
+
+  get #bytesMax(): number {
+    return this.#audited.control.messageBytesMax - FRAME_BYTES;
+  }
 }

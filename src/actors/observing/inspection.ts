@@ -1,12 +1,13 @@
 /** Answers `inspect`: the actors that run, and the map of the pages. */
-import { INSPECT_ACTORS_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import { INSPECT_ACTORS_MAX } from '../../protocol/limits.js';
+import { fitting } from '../../protocol/message-room.js';
 import type { ActorRow } from '../../protocol/observation.js';
 import type { OperationRequest } from '../../protocol/operations.js';
 import type { ObservedActors } from './observed-actors.js';
 
-/** The rows and the page map may take this many bytes each. Together they stay below `MESSAGE_BYTES_MAX`. */
-const ROWS_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
-const PAGE_MAP_BYTES_MAX = MESSAGE_BYTES_MAX / 4;
+/** The parts of a message that the rows and the page map may take. */
+const ROWS_SHARE = 0.6;
+const PAGE_MAP_SHARE = 0.3;
 
 /** Actors of these machines are few and say most about an agent, so they come first. */
 const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'line', 'peer', 'connection', 'group']);
@@ -14,6 +15,7 @@ const foremost: ReadonlySet<ActorRow['machine']> = new Set(['agent', 'line', 'pe
 export function inspectActors(
   actors: ObservedActors,
   { actors: limit = INSPECT_ACTORS_MAX, request, actor: name }: Partial<OperationRequest<'inspect'>>,
+  messageBytesMax: number,
 ): { readonly actors: ActorRow[]; readonly actorsTotal: number } {
   const matching = actors.matching(
     (identity) =>
@@ -21,18 +23,11 @@ export function inspectActors(
   );
   const isForemost = ({ identity }: (typeof matching)[number]) => foremost.has(identity.machine);
   const ordered = [...matching.filter(isForemost), ...matching.filter((actor) => !isForemost(actor))];
-  const rows: ActorRow[] = [];
-  let bytes = 0;
-  for (const actor of ordered.slice(0, limit)) {
-    const row = actor.row();
-    bytes += JSON.stringify(row).length;
-    if (bytes > ROWS_BYTES_MAX) break;
-    rows.push(row);
-  }
-  return { actors: rows, actorsTotal: matching.length };
+  const rows = ordered.slice(0, limit).map((actor) => actor.row());
+  return { actors: fitting(rows, limit, ROWS_SHARE * messageBytesMax), actorsTotal: matching.length };
 }
 
 /** The page map, or undefined when it is too long for a message. The page counts of `status` always fit. */
-export function shownPageMap(map: string): string | undefined {
-  return map.length > PAGE_MAP_BYTES_MAX ? undefined : map;
+export function shownPageMap(map: string, messageBytesMax: number): string | undefined {
+  return map.length > PAGE_MAP_SHARE * messageBytesMax ? undefined : map;
 }

@@ -6,6 +6,7 @@ import type { ClockPort } from '../../ports/clock.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
+import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
 import { isSampled } from '../../protocol/sampling.js';
 import type { End } from '../../protocol/subjects.js';
@@ -81,6 +82,8 @@ export interface JournalQuery {
   readonly limit?: number | undefined;
   readonly request?: string | undefined;
   readonly oneIn?: number | undefined;
+  /** Bytes that the entries may take as JSON. A first entry that is longer is returned all the same. */
+  readonly bytesMax?: number | undefined;
 }
 
 export interface JournalPart {
@@ -92,11 +95,6 @@ export interface JournalPart {
 
 /** All entries together hold at most this many keys for each entry that the journal may have. */
 const KEYS_PER_ENTRY_MAX = 8;
-/** A reply takes no further entry above this size. With the entry that exceeds it, it stays below `MESSAGE_BYTES_MAX`. */
-const REPLY_BYTES_MAX = MESSAGE_BYTES_MAX / 2;
-/** What an entry takes as JSON, without its keys, pages and texts. */
-const ENTRY_BYTES = 400;
-const PAGE_BYTES = 8;
 const TEXT_MAX = 512;
 /** A caller may name any operation, so the journal cuts long names. */
 const OPERATION_MAX = 64;
@@ -152,29 +150,34 @@ export class Journal {
   }
 
   /** The entries that the journal still has, from number `from` on. */
-  read({ from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1 }: JournalQuery): JournalPart {
+  read(query: JournalQuery): JournalPart {
+    const { from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1, bytesMax = MESSAGE_BYTES_MAX } = query;
     const entries: JournalEntry[] = [];
-    let bytes = 0;
+    const room = new MessageRoom(bytesMax);
     let next = Math.max(from, this.#first);
     const missed = next - from;
-    for (; next < this.#end && entries.length < limit && bytes < REPLY_BYTES_MAX; next += 1) {
+    for (; next < this.#end && entries.length < limit; next += 1) {
       const event = this.#at(next);
       const about = aboutOf(event);
       if (request !== undefined && about.request !== request) continue;
       if (about.request !== undefined && !isSampled(about.request, oneIn)) continue;
       const entry = shown(event, next);
-      bytes += sizeOf(entry);
+      if (!room.take(jsonBytes(entry)) && entries.length > 0) break;
       entries.push(entry);
     }
     return { entries, next, end: this.#end, missed };
   }
 
-  /** The last `limit` entries that match, oldest first. */
-  trail(limit: number, matches: (event: JournalEvent) => boolean): JournalEntry[] {
+  /** The last entries that match, oldest first: at most `limit`, and as many as take `bytesMax` bytes as JSON. */
+  trail(limit: number, bytesMax: number, matches: (event: JournalEvent) => boolean): JournalEntry[] {
     const found: JournalEntry[] = [];
+    const room = new MessageRoom(bytesMax);
     for (let n = this.#end - 1; n >= this.#first && found.length < limit; n -= 1) {
       const event = this.#at(n);
-      if (matches(event)) found.push(shown(event, n));
+      if (!matches(event)) continue;
+      const entry = shown(event, n);
+      if (!room.take(jsonBytes(entry))) break;
+      found.push(entry);
     }
     return found.reverse();
   }
@@ -264,11 +267,4 @@ function keysAt(keys: readonly string[], positions: readonly number[]): string[]
 
 function keysIn(event: JournalEvent): number {
   return event.kind === 'store' ? event.keys.length : 0;
-}
-
-function sizeOf(entry: JournalEntry): number {
-  if (entry.kind === 'message') return ENTRY_BYTES;
-  if (entry.kind === 'state') return ENTRY_BYTES + (entry.reason?.message.length ?? 0);
-  const keys = entry.keys.reduce((sum, key) => sum + key.length, 0);
-  return ENTRY_BYTES + keys + PAGE_BYTES * (entry.pages?.length ?? 0) + (entry.detail?.length ?? 0);
 }

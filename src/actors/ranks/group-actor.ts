@@ -302,6 +302,7 @@ export class GroupActor {
       ...reason,
       sender: first.sender,
       receiver: first.receiver,
+      receiverEpoch: this.#env.epoch,
       chunks: sum('chunks'),
       deduplicated: sum('deduplicated'),
       joined: sum('joined'),

@@ -273,6 +273,7 @@ export class IngestActor {
         ...ended,
         sender: this.task.sender,
         receiver: options.agent,
+        receiverEpoch: this.#env.epoch,
         chunks,
         deduplicated,
         joined,

@@ -5,6 +5,7 @@ import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { expandLengths, type Failure } from '../../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../../protocol/limits.js';
+import { jsonBytes } from '../../protocol/message-room.js';
 import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -26,6 +27,8 @@ export interface StoreInspection {
   readonly broken: string | undefined;
 }
 
+/** What an answer to `acquire` takes apart from its keys, their pages and the arena: names of fields, `next`. */
+const ACQUIRE_FRAME_BYTES = 256;
 /** A sender has one `writeDrainTimeoutMs` for its writes to drain, and this many until its report must arrive. */
 const DRAINS_MAX = 2;
 
@@ -187,11 +190,12 @@ export class Receiver {
 
   acquire({ request, epoch, keys, from }: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
     const holder: HolderId = { request, epoch };
-    const command = { type: 'acquire', holder, keys, from, limit: ACQUIRE_KEYS_MAX } as const;
+    const frame = { arena: this.description(), leaseMs: this.#env.options.leaseMs };
+    const bytesMax = this.#env.control.messageBytesMax - jsonBytes(frame) - ACQUIRE_FRAME_BYTES;
+    const command = { type: 'acquire', holder, keys, from, limit: ACQUIRE_KEYS_MAX, bytesMax } as const;
     const { found, missing, next } = this.#store.execute(command);
     return defined({
-      arena: this.description(),
-      leaseMs: this.#env.options.leaseMs,
+      ...frame,
       keys: found.map((page) => page.key),
       pages: found.map((page) => page.page),
       generations: found.map((page) => page.generation),

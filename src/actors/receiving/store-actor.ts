@@ -106,23 +106,21 @@ export class StoreActor {
     if (this.#dispatching) return;
     this.#dispatching = true;
     try {
-      for (let work = EFFECTS_PER_TURN; work > 0; ) {
-        const effect = this.#nextEffect();
-        if (effect === undefined) break;
+      let work = EFFECTS_PER_TURN;
+      for (let effect = this.#nextEffect(); effect !== undefined && work > 0; effect = this.#nextEffect()) {
+        this.#next += 1;
         work -= weightOf(effect);
         this.#onEffect(effect);
       }
     } finally {
       this.#dispatching = false;
-      if (this.#effects.length > 0 || this.#isUnsettled) this.#goOnLater();
+      if (this.#isUnsettled || this.#nextEffect() !== undefined) this.#goOnLater();
     }
   }
 
   #nextEffect(): StoreEffect | undefined {
     for (let effects = this.#effects[0]; effects !== undefined; effects = this.#effects[0]) {
-      const effect = effects[this.#next];
-      this.#next += 1;
-      if (effect !== undefined) return effect;
+      if (this.#next < effects.length) return effects[this.#next];
       this.#next = 0;
       this.#effects.shift();
     }

@@ -1,7 +1,9 @@
 /** Checks one batch of a `put` against the batches before it. Changes nothing; throws the refusal. */
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Ranks } from '../../protocol/fields.js';
+import { jsonBytes } from '../../protocol/message-room.js';
 import type { PutRequest } from '../../protocol/operations.js';
+import { shownKey } from '../../protocol/shown-text.js';
 
 /** What came of the request with its earlier batches. */
 export interface PutSoFar {
@@ -29,14 +31,16 @@ export interface PutSurroundings {
   /** Requests in progress, and how many the agent takes at most. */
   readonly requests: number;
   readonly requestsMax: number;
+  /** Bytes of the largest message that the agent can send. */
+  readonly messageBytesMax: number;
 }
 
 /**
- * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `too_many_requests`, or `invalid_field` with the name
- * of the field.
+ * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `too_many_requests`, `message_too_large`, or
+ * `invalid_field` with the name of the field.
  */
 export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
-  const { agent, epoch, pageBytes, before, requests, requestsMax } = surroundings;
+  const { agent, epoch, pageBytes, before, requests, requestsMax, messageBytesMax } = surroundings;
   checkOrder(put, before?.batches ?? 0, epoch);
   if (before !== undefined) checkSame(put, before);
   else if (requests >= requestsMax) {
@@ -45,6 +49,7 @@ export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
   }
   if (put.ranks !== undefined) checkRanks(put.ranks, agent, put.receiver);
   checkChunks(put, before?.chunks ?? 0, pageBytes);
+  checkAllocateFits(put, messageBytesMax);
 }
 
 function checkOrder({ batch, request }: PutRequest, next: number, epoch: string): void {
@@ -118,7 +123,29 @@ function checkChunks({ keys, last, totalChunks, source }: PutRequest, chunksBefo
   }
   const seen = new Set<string>();
   for (const [position, key] of keys.entries()) {
-    if (seen.has(key)) throw invalidField(`keys[${position}]`, `key ${key} is in the batch twice`);
+    if (seen.has(key)) throw invalidField(`keys[${position}]`, `key ${shownKey(key)} is in the batch twice`);
     seen.add(key);
   }
+}
+
+/** What an `allocate` takes at most apart from its keys, lengths and ranks. */
+const ALLOCATE_FRAME_BYTES = 640;
+/** JSON of a key: at most three bytes for each unit of the string, its quotes and a comma. */
+const BYTES_PER_UNIT_MAX = 3;
+const KEY_FRAME_BYTES = 3;
+/** JSON of one run of lengths, and of the ranks. */
+const RUN_BYTES_MAX = 64;
+const RANKS_BYTES_MAX = 12_000;
+
+/** The receiver must get the batch in one `allocate`, which can be a little longer than the `put`. */
+function checkAllocateFits({ batch, request, keys, source, ranks }: PutRequest, bytesMax: number): void {
+  const units = keys.reduce((sum, key) => sum + key.length * BYTES_PER_UNIT_MAX + KEY_FRAME_BYTES, 0);
+  if (units + source.length * RUN_BYTES_MAX + RANKS_BYTES_MAX + ALLOCATE_FRAME_BYTES <= bytesMax) return;
+  const lengths = source.map(({ length, count }) => ({ length, count }));
+  const bytes = ALLOCATE_FRAME_BYTES + jsonBytes({ keys, lengths, ranks });
+  if (bytes <= bytesMax) return;
+  const message =
+    `batch ${batch} of request ${request} takes ${bytes} bytes on its way to the receiver, ` +
+    `and a message has at most ${bytesMax}: put its ${keys.length} chunks in several batches`;
+  throw new KvferryError('message_too_large', message, { field: 'keys' });
 }

@@ -1,6 +1,6 @@
 /**
  * Notices that the agent's process did not run for a while: it was stopped, swapped out, or its host was. A `put` that is
- * read after a pause may be older than its engine's patience, so the engine may have filled its memory anew. NATS answers in
+ * read after a pause may be older than its engine's patience, so the engine may have filled its memory again. NATS answers in
  * order: when a flush that was begun after the pause is answered, everything from before it was read.
  */
 import { toFailure } from '../../protocol/codec.js';
@@ -8,9 +8,9 @@ import { KvferryError } from '../../protocol/errors.js';
 import type { AgentEnv } from '../env/agent-env.js';
 
 /** How often the agent looks at its clock. */
-export const TICK_MS = 250;
+export const TICK_MS = 500;
 /** A gap of this length is a pause. Engines wait longer than this for the answer to a `put` without a session. */
-const PAUSE_MS = 750;
+const PAUSE_MS = 1000;
 
 export class PauseWatch {
   readonly #env: AgentEnv;

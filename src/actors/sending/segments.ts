@@ -35,6 +35,8 @@ export class Segments {
   readonly #segments = new Map<string, Segment>();
   /** Attaching and detaching of one name go one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Segments that are being attached. */
+  #attaching = 0;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #isLooking = false;
 
@@ -50,17 +52,33 @@ export class Segments {
     return this.#inTurn(name, async () => {
       const known = this.#segments.get(name);
       if (known !== undefined) return this.#attachAgain(name, known, path, owner);
-      const file = await this.#env.fabric.attachSegment(name, path).catch((error: unknown) => {
-        if (!isKvferryError(error)) throw error;
-        const field = error.code === 'segment_exists' ? 'segment' : 'path';
-        throw new KvferryError(error.code, error.message, { field, cause: error });
-      });
+      this.#refuseMore();
+      this.#attaching += 1;
+      const file = await this.#env.fabric
+        .attachSegment(name, path)
+        .catch((error: unknown) => {
+          if (!isKvferryError(error)) throw error;
+          const field = error.code === 'segment_exists' ? 'segment' : 'path';
+          throw new KvferryError(error.code, error.message, { field, cause: error });
+        })
+        .finally(() => {
+          this.#attaching -= 1;
+        });
       const { bytes } = file;
       const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined };
       this.#segments.set(name, { path, bytes, file: file.file, ...state });
       this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
       return { bytes };
     });
+  }
+
+  #refuseMore(): void {
+    const { agent, segmentsMax } = this.#env.options;
+    if (this.#segments.size + this.#attaching < segmentsMax) return;
+    const message =
+      `agent ${agent} has ${segmentsMax} segments attached and takes no more: detach what is not used, ` +
+      'lay several regions into one file, or configure segmentsMax';
+    throw new KvferryError('too_many_segments', message, { field: 'segment' });
   }
 
   detach(name: string, owner: SegmentOwner | undefined): Promise<void> {

@@ -251,7 +251,9 @@ export class Sender {
     }
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = peer.arena;
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests: this.#requests.size, requestsMax });
+    const { messageBytesMax } = this.#env.control;
+    const requests = this.#requests.size;
+    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
     return request;
   }
 

@@ -141,6 +141,8 @@ export class TransferActor {
   /** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
   async allocated({ grant, ...allocation }: Allocated): Promise<void> {
     const { peer, deadlineMs } = this.#task;
+    // A notice that comes late says nothing about a `commit` that is under way.
+    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
     this.#unanswered = false;
     try {
       const connection = allocation.pages.length === 0 ? undefined : await peer.connected(deadlineMs);

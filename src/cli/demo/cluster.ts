@@ -88,7 +88,9 @@ export async function findCluster(client: KvferryClient, allowsFaults: boolean):
 
 /** The status of every agent in the cluster. */
 export function askStatuses(cluster: Cluster, client: KvferryClient): Promise<OperationReply<'status'>[]> {
-  return Promise.all([...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { limit: 0 })));
+  return Promise.all(
+    [...cluster.prefill, cluster.decode].map(({ agent }) => client.status(agent, { lists: ['peers'] })),
+  );
 }
 
 /** Starts an agent. If users may kill it, the agent is restarted after a kill. */

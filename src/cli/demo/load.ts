@@ -140,7 +140,7 @@ export async function leftPages(cluster: Cluster, client: KvferryClient, before:
 }
 
 export async function heldPages(cluster: Cluster, client: KvferryClient): Promise<number> {
-  const { pages } = await client.status(cluster.decode.agent, { limit: 0 });
+  const { pages } = await client.status(cluster.decode.agent, { lists: [] });
   if (pages === undefined) throw new KvferryError('role_mismatch', `agent ${cluster.decode.agent} has no arena`);
   return pages.total - pages.free + pages.reserved;
 }

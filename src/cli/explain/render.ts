@@ -1,5 +1,6 @@
 /** One explanation as text. */
 import type { Explanation, JournalEntry } from '../../protocol/observation.js';
+import { shownKey } from '../../protocol/shown-text.js';
 import { renderTable } from '../table.js';
 
 /** The explanation of one agent. */
@@ -11,7 +12,7 @@ const MS_PER_S = 1000;
 
 export function renderExplanation(explanation: AgentExplanation): string {
   const { agent, about, name, side, state, summary, waiting, holders, holdersTotal, trail } = explanation;
-  const lines = [`${about} ${name} at ${agent} (${side}): ${state}`, `  ${summary}`];
+  const lines = [`${about} ${about === 'key' ? shownKey(name) : name} at ${agent} (${side}): ${state}`, `  ${summary}`];
   if (waiting !== undefined) lines.push(`  gate: ${waiting.gate}`);
   if (waiting?.endsInMs !== undefined) lines.push(`  deadline: in ${seconds(waiting.endsInMs)}`);
   if (holders.length > 0) {
@@ -55,7 +56,7 @@ function entryText(entry: JournalEntry): string {
     }
     case 'store': {
       const more = entry.chunks > entry.keys.length && entry.keys.length > 0 ? ', …' : '';
-      const keys = entry.keys.length === 0 ? '' : `: ${entry.keys.join(', ')}${more}`;
+      const keys = entry.keys.length === 0 ? '' : `: ${entry.keys.map(shownKey).join(', ')}${more}`;
       const pages = entry.pages === undefined || entry.pages.length === 0 ? '' : ` at page ${entry.pages.join(', ')}`;
       const detail = entry.detail === undefined || entry.detail === '' ? '' : ` (${entry.detail})`;
       return `${entry.action} ${entry.chunks} chunks${keys}${pages}${detail}`;

@@ -123,7 +123,7 @@ export class RecordingSource implements Source {
           toldMs = performance.now();
         }
       }
-      const status = answerOf(() => this.#life.ask('status', { limit: 0 }));
+      const status = answerOf(() => this.#life.ask('status', { lists: ['segments', 'sessions', 'peers'] }));
       if (status !== undefined) this.#look(status);
       this.#state = 'connected';
     } catch (error) {

@@ -44,7 +44,7 @@ export async function examineCluster(client: KvferryClient, options: ExamineOpti
 
 async function statusOf(client: KvferryClient, agent: string): Promise<StatusReply | undefined> {
   try {
-    return await client.status(agent, { limit: 0 }, { timeoutMs: STATUS_TIMEOUT_MS });
+    return await client.status(agent, { lists: ['segments', 'sessions', 'peers'] }, { timeoutMs: STATUS_TIMEOUT_MS });
   } catch (error) {
     if (isKvferryError(error, 'deadline_exceeded', 'no_responders')) return undefined;
     throw error;

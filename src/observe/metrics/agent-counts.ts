@@ -22,6 +22,30 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     help: 'Requests that this agent accepted in a put.',
     count: 'requests_accepted',
   },
+  kvferry_sessions_opened_total: {
+    help: 'Sessions that engines opened.',
+    count: 'sessions_opened',
+  },
+  kvferry_sessions_ended_total: {
+    help: 'Sessions that ended, by cause: ended (by the engine), or silent (the engine sent nothing for too long).',
+    label: 'cause',
+    values: {
+      ended: (count) => count('sessions_ended') - count('sessions_silent'),
+      silent: (count) => count('sessions_silent'),
+    },
+  },
+  kvferry_segments_removed_total: {
+    help: 'Segments whose path no longer led to their file.',
+    count: 'segments_removed',
+  },
+  kvferry_segments_given_back_total: {
+    help: 'Segments that the agent detached by itself: their session had ended, or their file was gone.',
+    count: 'segments_given_back',
+  },
+  kvferry_pauses_noticed_total: {
+    help: 'Times for which the process of the agent did not run, of a second and more.',
+    count: 'pauses_noticed',
+  },
   kvferry_groups_ended_total: {
     help: 'Requests over several ranks that this agent led, by end.',
     label: 'end',

@@ -21,6 +21,7 @@ export class PresentState {
   readonly #quarantineAge: Gauge;
   readonly #staging: Gauge<'state'>;
   readonly #segments: Gauge;
+  readonly #sessions: Gauge;
   readonly #chunksInUse: Gauge;
   readonly #peers: Gauge<'side' | 'state' | 'provider'>;
   readonly #passedOver: Gauge<'peer' | 'provider' | 'passed_over'>;
@@ -59,6 +60,7 @@ export class PresentState {
       'Age of the oldest quarantined page; 0 if there is none.',
     );
     this.#staging = gauge('kvferry_staging_pages', 'Staging pages by state: free, lent, in_use.', ['state']);
+    this.#sessions = gauge('kvferry_sessions', 'Open sessions of engines.');
     this.#segments = gauge('kvferry_source_segments', 'Source memory segments that engines have attached.');
     this.#chunksInUse = gauge(
       'kvferry_source_chunks_in_use',
@@ -87,7 +89,8 @@ export class PresentState {
     this.#countPeers(status.peers);
     this.#queue.set(status.queued);
     this.#countPages(status);
-    this.#segments.set(status.segments.length);
+    this.#segments.set(status.segmentsTotal);
+    this.#sessions.set(status.sessions.filter(({ state }) => state === 'open').length);
     this.#chunksInUse.set(status.segments.reduce((sum, segment) => sum + segment.chunksInUse, 0));
     this.#invariantBroken.set((status.counters['invariants_broken'] ?? 0) > 0 ? 1 : 0);
   }

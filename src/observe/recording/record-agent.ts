@@ -33,7 +33,8 @@ export function recordAgent({ options, ports, nextTurn, write, salt, recordedAt 
   const recorder = new Recorder({ clock, nextTurn, write, redaction: new Redaction(salt) });
   const recording = new RecordingFabric(fabric, recorder);
   const offer = { endpoints: [...recording.endpoints()], unavailable: [...recording.unavailable()] };
-  const about = { version, recordedAt, epoch, options, offer, atMs: recorder.nowMs };
+  const { messageBytesMax } = ports.control;
+  const about = { version, recordedAt, epoch, options, offer, messageBytesMax, atMs: recorder.nowMs };
   write({ kvferry: 'recording', format: FORMAT_VERSION, ...about });
   return {
     ports: {

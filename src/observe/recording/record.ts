@@ -10,6 +10,7 @@ import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
 import { role } from '../../protocol/fields.js';
+import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
 export const FORMAT_VERSION = 1;
 
@@ -37,6 +38,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  segmentsMax: z.number().default(1024),
   sessionsMax: z.number().default(256),
   journalEntries: z.number().default(0),
   auditIntervalMs: z.number().default(0),
@@ -59,6 +61,8 @@ export const header = z.object({
   epoch: z.string(),
   options: agentOptions,
   offer: fabricOffer,
+  /** Bytes of the largest message on its connection to NATS, which decide how it cuts its answers. */
+  messageBytesMax: z.number().default(MESSAGE_BYTES_MAX),
   /** The agent's clock at the start: step 0. */
   atMs: z.number(),
 });

@@ -16,14 +16,16 @@ interface Subscription {
 }
 
 export class ReplayControl implements ControlPort {
+  readonly messageBytesMax: number;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
   readonly #subscriptions = new Set<Subscription>();
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
 
-  constructor(turn: ReplayTurn, questions: Questions) {
+  constructor(turn: ReplayTurn, questions: Questions, messageBytesMax: number) {
     this.#turn = turn;
     this.#questions = questions;
+    this.messageBytesMax = messageBytesMax;
   }
 
   async request(subject: string, body: string, { timeoutMs }: RequestOptions): Promise<string> {

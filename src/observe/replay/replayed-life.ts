@@ -59,14 +59,14 @@ export class ReplayedLife {
   #next = 0;
 
   constructor(recording: Recording) {
-    const { epoch, version, options, offer, atMs } = recording.header;
+    const { epoch, version, options, offer, messageBytesMax, atMs } = recording.header;
     const foresight = new Foresight(recording);
     this.#recording = recording;
     this.#turn = new ReplayTurn(atMs);
     this.#turn.recorded = recording.steps[0];
     this.#clock = new ReplayClock(this.#turn);
     this.#questions = new Questions(this.#turn, this.#clock, foresight);
-    this.#control = new ReplayControl(this.#turn, this.#questions);
+    this.#control = new ReplayControl(this.#turn, this.#questions, messageBytesMax);
     this.#agent = new Agent(
       { ...options, journalEntries: JOURNAL_ENTRIES },
       {

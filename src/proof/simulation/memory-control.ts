@@ -48,6 +48,8 @@ export class MemoryControlNetwork {
   readonly clock: ClockPort;
   /** Decides about every message and every answer. Default: delivered once, at once. */
   fate: (envelope: Envelope) => Fate = () => delivered;
+  /** Bytes of the largest message, as `max_payload` of NATS. */
+  messageBytesMax = MESSAGE_BYTES_MAX;
   /** Whether the server of `from` knows what `to` subscribes to. False while the route between their servers is down. */
   interest: (from: string, to: string) => boolean = () => true;
   /** Calls `pass` when the server of a participant moves messages: now, or after it has stood still. */
@@ -72,17 +74,25 @@ export class MemoryControlNetwork {
     return () => this.#subscribers.delete(subscriber);
   }
 
+  /** Throws `message_too_large`. */
+  checkSize(subject: string, body: string): void {
+    const bytes = Buffer.byteLength(body);
+    if (bytes <= this.messageBytesMax) return;
+    const message = `message to ${subject} has ${bytes} bytes, the limit is ${this.messageBytesMax}`;
+    throw new KvferryError('message_too_large', message);
+  }
+
   /** Sends a message to every matching subscriber, and returns their number. */
   send(from: string, letter: Letter, respond: (responder: string, body: string) => void): number {
     const { subject, body } = letter;
-    const headers = sendableHeaders(letter.headers, MESSAGE_BYTES_MAX - body.length);
+    const headers = sendableHeaders(letter.headers, this.messageBytesMax - Buffer.byteLength(body));
     const tokens = subject.split('.');
     const listeners = [...this.#subscribers].filter(
       ({ owner, pattern }) => owner.isConnected && this.interest(from, owner.name) && matches(pattern, tokens),
     );
     for (const { owner, handler } of listeners) {
       const answer = (text: string) => {
-        checkSize(subject, text);
+        this.checkSize(subject, text);
         respond(owner.name, text);
       };
       this.deliver({ from, to: owner.name, subject, body, headers, kind: 'message' }, owner, () =>
@@ -132,6 +142,10 @@ export class MemoryControl implements ControlPort {
   constructor(network: MemoryControlNetwork, name: string) {
     this.#network = network;
     this.name = name;
+  }
+
+  get messageBytesMax(): number {
+    return this.#network.messageBytesMax;
   }
 
   get isConnected(): boolean {
@@ -263,16 +277,8 @@ export class MemoryControl implements ControlPort {
 
   #check(subject: string, body: string): void {
     if (this.#state === 'closed') throw new KvferryError('closed', `${subject}: ${this.name} is closed`);
-    checkSize(subject, body);
+    this.#network.checkSize(subject, body);
   }
-}
-
-function checkSize(subject: string, body: string): void {
-  if (body.length <= MESSAGE_BYTES_MAX) return;
-  throw new KvferryError(
-    'message_too_large',
-    `message to ${subject} has ${body.length} bytes, the limit is ${MESSAGE_BYTES_MAX}`,
-  );
 }
 
 /** NATS's matching: `*` is one token, a last `>` is one or more. */

@@ -1,16 +1,19 @@
 /** `acquire`: looks keys up and leases those that are ready, in one step (P11). */
 import { unknownRequest } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
+import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import { nameOf } from '../holder.js';
 import type { AcquiredPage, CommandOf, ReplyOf } from '../messages.js';
 import type { Entry, Holder } from '../records.js';
 import type { StoreState } from '../state.js';
 
+/** What page, generation and length of a key take in the answer at most. */
+const PLACE_BYTES = 48;
+
 export function acquire(state: StoreState, command: CommandOf<'acquire'>): ReplyOf<'acquire'> {
-  const { holder: id, keys, from = 0, limit = Number.POSITIVE_INFINITY } = command;
+  const { holder: id, keys } = command;
   const known = readerNamed(state, command);
-  const own = known === undefined || keys !== undefined ? undefined : ownKeys(known, from, limit);
-  const wanted = keys ?? own?.keys ?? [];
+  const { keys: wanted, next } = answered(keys ?? known?.leases.keys() ?? [], command);
   const found: AcquiredPage[] = [];
   const missing: string[] = [];
   const holder = known ?? state.addHolder(id, 'reader', 0);
@@ -29,16 +32,26 @@ export function acquire(state: StoreState, command: CommandOf<'acquire'>): Reply
   else state.renewLeases(holder);
   const pages = found.map(({ page }) => page);
   state.trail({ action: 'acquired', holder: id, keys: found.map(({ key }) => key), pages });
-  return own?.next === undefined ? { found, missing } : { found, missing, next: own.next };
+  return next === undefined ? { found, missing } : { found, missing, next };
 }
 
-/** Up to `limit` keys that the holder leases, from number `from` on: those of a request in the order of the put. */
-function ownKeys({ leases }: Holder, from: number, limit: number): { readonly keys: string[]; readonly next?: number } {
+/**
+ * The keys that one answer takes, from number `from` on: those of a request in the order of the put. At least one, so that
+ * the next answer takes others.
+ */
+function answered(
+  all: Iterable<string>,
+  { from = 0, limit = Number.POSITIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY }: CommandOf<'acquire'>,
+): { readonly keys: string[]; readonly next?: number } {
   const keys: string[] = [];
+  const room = new MessageRoom(bytesMax);
   let number = 0;
-  for (const key of leases.keys()) {
-    if (number >= from + limit) return { keys, next: number };
-    if (number >= from) keys.push(key);
+  for (const key of all) {
+    if (number >= from) {
+      const fits = keys.length < limit && room.take(jsonBytes(key) + PLACE_BYTES);
+      if (!fits && keys.length > 0) return { keys, next: number };
+      keys.push(key);
+    }
     number += 1;
   }
   return { keys };

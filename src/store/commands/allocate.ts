@@ -51,9 +51,9 @@ function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: A
   answer(state, holder, { command: batch.command, bytes, allocation, grant }, false);
 }
 
-/** The request is admitted. Its batch waits only for a remote key of its sender, and for earlier batches that wait. */
+/** The request is admitted. Its batch waits only for earlier batches that wait. */
 function placeOrWait(state: StoreState, holder: Holder, batch: Batch): void {
-  if (state.canWrite(holder) && holder.unplaced.size === 0) {
+  if (holder.unplaced.size === 0) {
     place(state, holder, batch);
     return;
   }

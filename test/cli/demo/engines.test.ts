@@ -19,7 +19,7 @@ import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { PrefillEngine } from '../../../src/client/prefill-engine.js';
 import { Teardown } from '../../../src/processes/teardown.js';
 import type { TerminalEvent } from '../../../src/protocol/events.js';
-import { described, epoch, ScriptedAgent, TERMINALS, terminal } from '../../client/scripted-agent.js';
+import { answerSessions, epoch, ScriptedAgent, TERMINALS, terminal } from '../../client/scripted-agent.js';
 
 const PAGE_BYTES = 4096;
 
@@ -87,7 +87,7 @@ describe('the engines of a cluster', () => {
 
   beforeEach(async () => {
     teardown = new Teardown();
-    agent.answers.describe = () => described(epoch);
+    answerSessions(agent, () => epoch);
     agent.answers.attach = () => ({ bytes: 4 * PAGE_BYTES });
     agent.answers.put = () => ({ epoch });
     const cluster = { prefill: [{ agent: 'p' }], decode: { agent: 'd' } } as unknown as Cluster;
@@ -130,7 +130,8 @@ describe('the engines of a cluster', () => {
 
   test('let go of the memory when they are closed', async () => {
     await closeEngines(engines);
-    expect(agent.bodiesOf('detach')).toEqual([{ v: 1, segment: 'run-engine-1' }]);
+    expect(agent.bodiesOf('detach')).toMatchObject([{ segment: 'run-engine-1' }]);
+    expect(agent.bodiesOf('end')).toHaveLength(1);
     expect(agent.subjects).toEqual([]);
   });
 });

@@ -42,6 +42,9 @@ export function status(of: DescribeReply, more: Partial<StatusReply> = {}): Stat
       requests,
     },
     requestsTotal: requests.length,
+    segmentsTotal: more.segments?.length ?? 0,
+    sessionsTotal: 0,
+    peersTotal: more.peers?.length ?? 0,
     ...more,
   };
 }

@@ -53,7 +53,7 @@ test('another version of the format is refused, and named', async () => {
 
 test('damage is refused, with its line', async () => {
   const lines = await recorded();
-  const step = lines.findIndex((line) => 'in' in line && line.in === 'answer');
+  const step = lines.findIndex((line) => 'in' in line && line.in === 'answer' && line.error === undefined);
   const with_ = (line: unknown, at = step) => {
     const texts = lines.map((each) => JSON.stringify(each));
     texts[at] = typeof line === 'string' ? line : JSON.stringify(line);
@@ -71,7 +71,9 @@ test('damage is refused, with its line', async () => {
   await expect(readRecording(with_({ ...answer, question: '99.0' }))).rejects.toMatchObject(
     damaged('question 99.0 was never asked'),
   );
-  await expect(readRecording(with_({ ...answer, step: 7 }))).rejects.toMatchObject(damaged('step 1 is missing'));
+  await expect(readRecording(with_({ ...answer, step: 7 }))).rejects.toMatchObject(
+    damaged(`step ${answer.step} is missing`),
+  );
   await expect(readRecording(with_({ end: 'stopped' }))).rejects.toMatchObject(
     damaged('a line follows the end', step + 1),
   );

@@ -25,7 +25,6 @@ describe('a request', () => {
       '    decode-0 ingest',
       '      decode-0 ingest.running.waiting',
       '      decode-0 ingest.running.receiving',
-      '      decode-0 ingest.deciding',
       '      decode-0 ingest.ready',
       '    prefill-0 request.settled',
     ]);
@@ -138,7 +137,6 @@ describe('a request', () => {
       '      prefill-0 transfer.allocating',
       '    decode-0 ingest …',
       '      decode-0 ingest.running.waiting',
-      '      decode-0 ingest.deciding',
       '      decode-0 ingest.ready …',
       '    prefill-0 request.settled',
     ]);
@@ -228,7 +226,6 @@ describe('requests that share chunks', () => {
       '    decode-0 ingest …',
       '      decode-0 ingest.running.waiting',
       '      decode-0 ingest.running.receiving',
-      '      decode-0 ingest.deciding',
       '      decode-0 ingest.ready …',
       '    prefill-1 request.settled',
     ]);

@@ -36,7 +36,7 @@ async function cancelOnce(
   const options = { timeoutMs: CALL_TIMEOUT_MS };
   const pagesWhen = async (what: 'ready' | 'free', count: number) => {
     for (const untilMs = performance.now() + PAGES_TIMEOUT_MS; ; ) {
-      const { pages } = await client.status(receiver.name, { limit: 0 }, options);
+      const { pages } = await client.status(receiver.name, { lists: ['segments', 'peers'] }, options);
       if (pages?.[what] === count) return;
       if (performance.now() < untilMs) continue;
       throw new Error(`${receiver.name} has not ${count} ${what} pages in the quiet phase: ${JSON.stringify(pages)}`);

@@ -31,8 +31,13 @@ const shapes = {
 
 type ShapeName = keyof typeof shapes;
 
-/** Of these shapes, `npm run explore` explores every pair of fault kinds. The others are for `--all`. */
-const SMALL: readonly ShapeName[] = ['one', 'scarce'];
+/** Of these shapes, `npm run explore` explores every pair of fault kinds. */
+const small = ['one', 'scarce'] as const;
+/** Of these, every kind by itself. */
+const medium = ['shared', 'reversed', 'prefix'] as const;
+/** Of these, some kinds by themselves. */
+const large = ['longer', 'batches', 'bothBatches'] as const;
+const kindsOfLarge: readonly FaultKind[] = ['loss', 'crash', 'fabric'];
 
 function withFaults(kinds: readonly FaultKind[]): Budget {
   const budget = { ...noFaults };
@@ -53,27 +58,25 @@ function worldsOf(
   const worlds: Record<string, Configuration> = {};
   for (const name of names) {
     for (const kinds of faults) {
-      const { pages, batches } = shapes[name];
-      worlds[[name, ...kinds].join('-')] = { pages, batches, budget: withFaults(kinds) };
+      worlds[[name, ...kinds].join('-')] = { ...shapes[name], budget: withFaults(kinds) };
     }
   }
   return worlds;
 }
 
-const names = Object.keys(shapes) as ShapeName[];
-
 /** What `npm run explore` explores. */
 export const shortList: Readonly<Record<string, Configuration>> = {
-  ...worldsOf(names, choices(0)),
-  ...worldsOf(names, choices(1)),
-  ...worldsOf(SMALL, choices(2)),
+  ...worldsOf([...small, ...medium, ...large], choices(0)),
+  ...worldsOf([...small, ...medium], choices(1)),
+  ...worldsOf(large, choices(1, kindsOfLarge)),
+  ...worldsOf(small, choices(2)),
+  ...worldsOf(['one'], [['loss', 'crash', 'fabric']]),
 };
 
-/** What `npm run explore -- --all` explores besides. */
+/** What `npm run explore -- --all` explores too. */
 export const longList: Readonly<Record<string, Configuration>> = {
-  ...worldsOf(
-    names.filter((name) => !SMALL.includes(name)),
-    choices(2),
-  ),
-  ...worldsOf(SMALL, choices(3)),
+  ...worldsOf(large, choices(1)),
+  ...worldsOf(large, choices(2, kindsOfLarge)),
+  ...worldsOf(medium, choices(2)),
+  ...worldsOf(small, choices(3)),
 };

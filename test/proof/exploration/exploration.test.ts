@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Limits, Violation } from './explorer.js';
 import { plantedDefects } from './planted-defects.js';
+import type { RankVariant } from './ranks/rank-world.js';
 import type { Variant } from './request-world.js';
 import { worlds } from './worlds.js';
 
@@ -72,8 +73,14 @@ describe('finds what upstream got wrong', () => {
     });
   });
 
+  test('P12: the receiver announces an end without the agreement of the sender', () => {
+    const { what, trace } = of('one-silence', { neverAsks: true }).violation!;
+    expect(what).toBe('r0 was announced expired by the receiver, then failed by the sender');
+    expect(trace).toContain('the sender of r0 declares the receiver dead');
+  });
+
   test('P29: a page is free because a repeated hand-over was refused', () => {
-    const { what, trace } = found('one-loss-crash-fabric', 'declineFrees');
+    const { what, trace } = found('one-loss-crash-fabric', 'declineFrees', { forgetsParts: true });
     expect(what).toBe("x of r1 may land in page 1, which is nobody's");
     expect(trace.slice(-5)).toEqual([
       'the answer to handover r1/0 part 1 (ok) is lost',
@@ -99,10 +106,26 @@ describe('finds what upstream got wrong', () => {
   });
 });
 
-function of(name: string, variant?: Variant, limits: Limits = {}) {
+test('P22: two requests over two ranks, an arena for one → both are ready', () => {
+  const { complete, violation } = of('ranks-two-arenas');
+  expect({ complete, violation }).toEqual({ complete: true, violation: undefined });
+});
+
+test('P22: ranks get pages without a turn → they wait for each other', () => {
+  const { what, trace } = of('ranks-two-arenas', { skipsTurns: true }).violation!;
+  expect(what).toBe('these ranks wait for ever: x/0, x/1, y/0, y/1');
+  expect(trace.slice(0, 4).toSorted()).toEqual([
+    'allocate x/0 arrives',
+    'allocate x/1 arrives',
+    'allocate y/0 arrives',
+    'allocate y/1 arrives',
+  ]);
+});
+
+function of(name: string, variant?: Variant & RankVariant, limits: Limits = {}) {
   return worlds[name]!(limits, variant);
 }
 
-function found(name: string, defect: keyof typeof plantedDefects): Violation {
-  return of(name, { createStore: plantedDefects[defect] }).violation!;
+function found(name: string, defect: keyof typeof plantedDefects, variant: Variant = {}): Violation {
+  return of(name, { ...variant, createStore: plantedDefects[defect] }).violation!;
 }

@@ -8,13 +8,15 @@ import { faultKinds, pairsOf } from './faults.js';
 import { shortNames, worlds } from './worlds.js';
 
 const STATES_MAX = 2 ** 31;
+/** A world with more states is left. Its states fit into 2 GiB of memory. */
+const STATES_DEFAULT = 4_000_000;
 const THREADS_MAX = 256;
 
 interface Flags {
   readonly json?: true;
   readonly all?: true;
   readonly only?: string;
-  readonly statesMax?: number;
+  readonly statesMax: number;
   readonly threads: number;
 }
 
@@ -27,7 +29,7 @@ await new Command('explore')
   .option('--json', 'print the result as one JSON object on the last line')
   .option('--all', 'explore the long list too')
   .addOption(new Option('--only <name>', 'explore this world only').choices(Object.keys(worlds)))
-  .addOption(number('--states-max <number>', 'leave a world at so many states', STATES_MAX))
+  .addOption(number('--states-max <number>', 'leave a world at so many states', STATES_MAX).default(STATES_DEFAULT))
   .addOption(number('--threads <count>', 'threads', THREADS_MAX).default(availableParallelism()))
   .action(async ({ json, all: isAll, only, statesMax, threads }: Flags) => {
     const say = json ? terminal.err : terminal.out;

@@ -25,11 +25,15 @@ export interface Variant {
   readonly createStore?: (options: StoreOptions) => Store;
   /** Plants a defect: the store learns that a remote key is revoked before the fabric has revoked it. */
   readonly fencesFirst?: boolean;
+  /** Plants a defect: a sender forgets what it has taken over when its transfer ends. */
+  readonly forgetsParts?: boolean;
+  /** Plants a defect: the receiver announces every end without the agreement of the sender. */
+  readonly neverAsks?: boolean;
 }
 
 export function requestWorld(configuration: Configuration, variant: Variant = {}): World<State, TurnStep> {
   const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pages }, variant.createStore);
-  const { fencesFirst = false } = variant;
+  const { fencesFirst = false, forgetsParts = false, neverAsks = false } = variant;
   const stage: Stage = {
     configuration,
     log,
@@ -37,6 +41,8 @@ export function requestWorld(configuration: Configuration, variant: Variant = {}
     messages: new Interned(),
     calls: new Interned(),
     fencesFirst,
+    forgetsParts,
+    neverAsks,
   };
   const digests = new Digests(configuration);
   const kindsOf = new WeakMap<Budget, readonly FaultKind[]>();

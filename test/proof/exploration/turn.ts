@@ -47,6 +47,8 @@ export interface Stage {
   readonly messages: Interned<Message>;
   readonly calls: Interned<Call>;
   readonly fencesFirst: boolean;
+  readonly forgetsParts: boolean;
+  readonly neverAsks: boolean;
 }
 
 export class Turn {
@@ -55,6 +57,8 @@ export class Turn {
   readonly #stage: Stage;
   /** The sender whose message the receiver handles now. */
   handled: number | undefined;
+  readonly forgetsParts: boolean;
+  readonly neverAsks: boolean;
   readonly #mailboxes = new Mailboxes();
   readonly #storeEffects: EffectForOwner[] = [];
   #dispatching = false;
@@ -63,6 +67,8 @@ export class Turn {
   constructor(state: State, stage: Stage) {
     this.state = { ...state };
     this.configuration = stage.configuration;
+    this.forgetsParts = stage.forgetsParts;
+    this.neverAsks = stage.neverAsks;
     this.#stage = stage;
   }
 

@@ -1,6 +1,7 @@
 /** Explains a page of the arena, or the key of a chunk, from the store of an agent that receives. */
 import { defined } from '../../../protocol/defined.js';
 import type { Waiting } from '../../../protocol/observation.js';
+import { shownKey } from '../../../protocol/shown-text.js';
 import { nameOf } from '../../../store/holder.js';
 import type { EntryView, PageView } from '../../../store/view.js';
 import { type JournalEvent, pageOfKey } from '../journal.js';
@@ -13,7 +14,8 @@ export function explainKey({ clock, journal, store }: Sources, key: string): Fin
   if (entry === undefined && last === undefined) return [];
   const nowMs = clock.now();
   const common = commonOf('key', key, last, nowMs, isAbout);
-  if (entry === undefined) return [{ ...common, state: 'absent', summary: `Key ${key} is not in the arena.` }];
+  if (entry === undefined)
+    return [{ ...common, state: 'absent', summary: `Key ${shownKey(key)} is not in the arena.` }];
   return [{ ...common, ...describeEntry(entry, nowMs) }];
 }
 
@@ -59,7 +61,7 @@ function describeEntry(
   nowMs: number,
 ): Pick<Finding, 'state' | 'summary' | 'holders'> & { waiting?: Waiting } {
   const place = page === undefined ? 'no page' : `page ${page}`;
-  const what = `Key ${key} (${length} bytes, ${place})`;
+  const what = `Key ${shownKey(key)} (${length} bytes, ${place})`;
   const rows = holders.map((holder) => holderRow(holder, nowMs));
   const by = writer === undefined ? 'no request' : `request ${nameOf(writer)}`;
   const joined = joiners.length === 0 ? '' : ` Requests that have joined it: ${joiners.length}.`;

@@ -84,7 +84,8 @@ std::shared_ptr<Arena> EngineCore::arena() {
 uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mutex_);
   require_open();
-  segments_.emplace(++last_segment_, std::move(segment));
+  segment->set_handle(++last_segment_);
+  segments_.emplace(last_segment_, std::move(segment));
   return last_segment_;
 }
 

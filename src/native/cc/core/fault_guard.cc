@@ -20,6 +20,8 @@ struct Range {
   std::atomic<uintptr_t> end{0};
   std::atomic<int> protection{0};
   std::atomic<bool> damaged{false};
+  std::atomic<uintptr_t> first{0};  // the lowest and the highest page that faulted
+  std::atomic<uintptr_t> last{0};
 };
 
 Range ranges[FaultGuard::guards_max];
@@ -49,6 +51,16 @@ void forward(int signal, siginfo_t* info, void* context) {
   }
 }
 
+// Several threads may fault at once.
+void widen(Range& range, uintptr_t page) {
+  uintptr_t first = range.first.load(std::memory_order_relaxed);
+  while ((first == 0 || page < first) && !range.first.compare_exchange_weak(first, page)) {
+  }
+  uintptr_t last = range.last.load(std::memory_order_relaxed);
+  while (page > last && !range.last.compare_exchange_weak(last, page)) {
+  }
+}
+
 // mmap is not on POSIX's list of async-signal-safe functions, but on Linux it is a plain system call.
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -57,8 +69,10 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
     forward(signal, info, context);
     return;
   }
+  const uintptr_t start = address & ~(page_bytes - 1);
+  widen(*range, start);
   range->damaged.store(true, std::memory_order_release);
-  void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+  void* page = reinterpret_cast<void*>(start);
   const int protection = range->protection.load(std::memory_order_relaxed);
   void* zeros = ::mmap(page, page_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (zeros == MAP_FAILED) forward(signal, info, context);
@@ -89,6 +103,8 @@ FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(
   }
   Range& range = ranges[slot_];
   range.damaged.store(false, std::memory_order_relaxed);
+  range.first.store(0, std::memory_order_relaxed);
+  range.last.store(0, std::memory_order_relaxed);
   range.protection.store(protection, std::memory_order_relaxed);
   range.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_relaxed);
   range.end.store(reinterpret_cast<uintptr_t>(start) + bytes, std::memory_order_release);
@@ -101,5 +117,12 @@ FaultGuard::~FaultGuard() {
 }
 
 bool FaultGuard::damaged() const { return ranges[slot_].damaged.load(std::memory_order_acquire); }
+
+FaultGuard::Damage FaultGuard::damage() const {
+  const Range& range = ranges[slot_];
+  const uintptr_t first = range.first.load(std::memory_order_acquire);
+  const uintptr_t end = range.last.load(std::memory_order_acquire) + page_bytes;
+  return {first - range.start.load(std::memory_order_relaxed), end - first};
+}
 
 }  // namespace kvferry

@@ -21,8 +21,14 @@ class FaultGuard {
   FaultGuard& operator=(const FaultGuard&) = delete;
 
   bool damaged() const;
+  // The bytes of the range that had no memory behind them, when it is damaged: from the first page to the last.
+  struct Damage {
+    size_t offset;
+    size_t length;
+  };
+  Damage damage() const;
 
-  static constexpr size_t guards_max = 4096;
+  static constexpr size_t guards_max = 16384;
 
  private:
   size_t slot_;

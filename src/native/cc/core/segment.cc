@@ -48,6 +48,11 @@ bool Segment::contains(uint64_t offset, uint64_t length) const {
   return offset <= bytes() && length <= bytes() - offset;
 }
 
+std::string no_memory_behind(uint64_t offset, uint64_t length) {
+  return "no memory behind bytes " + std::to_string(offset) + " to " + std::to_string(offset + length - 1) +
+         " of the file: is its file system full?";
+}
+
 bool Segment::intact(uint64_t end) const {
   struct stat status = {};
   return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;

@@ -17,6 +17,9 @@
 
 namespace kvferry {
 
+// The text of a failure to read these bytes of a segment whose file is as long as it was.
+std::string no_memory_behind(uint64_t offset, uint64_t length);
+
 class Segment {
  public:
   // Throws Failure(segment_not_found | segment_invalid).
@@ -34,12 +37,16 @@ class Segment {
   bool intact(uint64_t end) const;
   // Whether its owner sealed it with F_SEAL_SHRINK, so that it never shrinks.
   bool sealed() const { return sealed_; }
+  // The number by which JavaScript knows the segment. Set once, before any thread sees the segment.
+  uint32_t handle() const { return handle_; }
+  void set_handle(uint32_t handle) { handle_ = handle; }
 
  private:
   const std::unique_ptr<MemoryFile> own_;
   const UniqueFd fd_;
   size_t bytes_ = 0;
   bool sealed_ = false;
+  uint32_t handle_ = 0;
 };
 
 }  // namespace kvferry

@@ -22,6 +22,7 @@ class SegmentMapping {
   size_t bytes() const { return mapping_.bytes(); }
   // Whether a read met a page that the file no longer has.
   bool damaged() const { return guard_.damaged(); }
+  FaultGuard::Damage damage() const { return guard_.damage(); }
   // Maps the pages of the range, unless that was done before.
   void prefault(uint64_t offset, uint64_t length);
 

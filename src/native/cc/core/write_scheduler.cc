@@ -8,7 +8,7 @@ namespace {
 // Limits how much of a provider's queues one connection may occupy with small items.
 constexpr size_t slices_outstanding_max = 128;
 
-const char* const segment_changed = "the source segment shrank or could not be read";
+const char* const segment_shrank = "the source file was made smaller";
 
 }  // namespace
 
@@ -18,6 +18,7 @@ std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector
   for (const WriteItem& item : items) {
     if (!item.segment->contains(item.source_offset, item.length)) {
       completion.code = Code::segment_invalid;
+      completion.handle = item.segment->handle();
       completion.message = "source range " + std::to_string(item.source_offset) + "+" + std::to_string(item.length) +
                            " is outside the source segment of " + std::to_string(item.segment->bytes()) + " bytes";
       return completion;
@@ -68,7 +69,7 @@ std::optional<Slice> WriteScheduler::next() {
     if (outstanding_bytes_ > 0 && outstanding_bytes_ + slice.length > limits_.window_bytes) return std::nullopt;
     if (!slice.segment->intact(slice.source_offset + slice.length)) {
       turns_.pop_front();
-      fail(write, Code::segment_invalid, segment_changed);
+      fail(write, Code::segment_invalid, segment_shrank, slice.segment);
       report_if_ended(id);
       continue;
     }
@@ -113,7 +114,7 @@ void WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
 }
 
 void WriteScheduler::refused(const Slice& slice, Code code, const std::string& message) {
-  fail(writes_.at(slice.write), code, message);
+  fail(writes_.at(slice.write), code, message, slice.segment);
   turns_.pop_front();
   report_if_ended(slice.write);
 }
@@ -134,7 +135,7 @@ void WriteScheduler::delivered(uint64_t ticket) {
   if (slice.segment->intact(slice.source_end)) {
     write.delivered_bytes += slice.length;
   } else {
-    fail(write, Code::segment_invalid, segment_changed);
+    fail(write, Code::segment_invalid, segment_shrank, slice.segment);
   }
   report_if_ended(slice.write);
 }
@@ -144,7 +145,7 @@ void WriteScheduler::failed(uint64_t ticket, Code code, const std::string& messa
   const Outstanding slice = take(ticket);
   Write& write = writes_.at(slice.write);
   if (landed_unknown) write.drained = false;
-  fail(write, code, message);
+  fail(write, code, message, slice.segment);
   report_if_ended(slice.write);
 }
 
@@ -156,22 +157,23 @@ void WriteScheduler::fail_all(Code code, const std::string& message, bool landed
     Write& write = writes_.at(slice.write);
     if (landed_unknown) write.drained = false;
     // A source that vanished is a common cause of a broken connection, and explains the failure better.
-    if (!slice.segment->intact(slice.source_end)) fail(write, Code::segment_invalid, segment_changed);
+    if (!slice.segment->intact(slice.source_end)) fail(write, Code::segment_invalid, segment_shrank, slice.segment);
   }
   turns_.clear();
   std::vector<uint32_t> ids;
   for (const auto& [id, write] : writes_) ids.push_back(id);
   for (const uint32_t id : ids) {
-    fail(writes_.at(id), code, message);
+    fail(writes_.at(id), code, message, nullptr);
     report_if_ended(id);
   }
 }
 
 // Only the first error is reported.
-void WriteScheduler::fail(Write& write, Code code, const std::string& message) {
+void WriteScheduler::fail(Write& write, Code code, const std::string& message, const Segment* segment) {
   if (write.code != Code::ok) return;
   write.code = code;
   write.message = message;
+  if (segment != nullptr) write.segment = segment->handle();
 }
 
 void WriteScheduler::report_if_ended(uint32_t id) {
@@ -182,6 +184,7 @@ void WriteScheduler::report_if_ended(uint32_t id) {
   completion.id = id;
   completion.code = write.code;
   completion.message = std::move(write.message);
+  completion.handle = write.segment;
   completion.bytes = write.delivered_bytes;
   completion.stopped = write.stopped;
   completion.drained = write.drained;

@@ -79,6 +79,7 @@ class WriteScheduler {
     bool drained = true;
     Code code = Code::ok;
     std::string message;
+    uint32_t segment = 0;  // the segment that could not be read; 0: none
 
     bool has_more() const { return code == Code::ok && !stopped && item < items.size(); }
   };
@@ -92,7 +93,8 @@ class WriteScheduler {
   Slice slice_of(const Write& write) const;
   void advance(Write& write, uint64_t length);
   std::optional<Completion> invalid(uint32_t id, const std::vector<WriteItem>& items) const;
-  void fail(Write& write, Code code, const std::string& message);
+  // `segment`: the segment that could not be read, or null.
+  void fail(Write& write, Code code, const std::string& message, const Segment* segment);
   void report_if_ended(uint32_t id);
   Outstanding take(uint64_t ticket);
 

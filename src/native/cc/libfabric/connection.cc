@@ -42,12 +42,12 @@ Code code_of(int error) {
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
-                                         MapSegment map_segment, uint32_t number, uint32_t connect_id,
+                                         SourceAccess source, uint32_t number, uint32_t connect_id,
                                          const TargetAddress& address, const GrantToken& token,
                                          Clock::time_point connect_deadline)
     : domain_(domain),
       outbox_(outbox),
-      map_segment_(std::move(map_segment)),
+      source_(std::move(source)),
       number_(number),
       connect_id_(connect_id),
       address_(address),
@@ -152,7 +152,7 @@ bool LibfabricConnection::post_writes() {
 // The provider may read two kinds of source itself: registered pages, which a device reads even if the file changes,
 // and sealed files, which never change. For every other source it gets a copy.
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
-  const auto [mapping, description] = map_segment_(slice.segment);
+  const auto [mapping, description] = source_.map(slice.segment);
   mapping->prefault(slice.source_offset, slice.length);
   const uint8_t* source = mapping->data() + slice.source_offset;
   if (domain_.needs_local_registration() || slice.segment->sealed()) {
@@ -160,9 +160,15 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   }
   uint8_t* buffer = staging_.take();
   std::memcpy(buffer, source, slice.length);
-  if (mapping->damaged() || !slice.segment->intact(slice.source_offset + slice.length)) {
+  const bool shrank = !slice.segment->intact(slice.source_offset + slice.length);
+  if (mapping->damaged() || shrank) {
     staging_.give_back(buffer);
-    throw Failure(Code::segment_invalid, "the source segment shrank");
+    const FaultGuard::Damage damage = mapping->damage();
+    const bool damaged = mapping->damaged();
+    // The file is mapped again for the next slice: only these bytes could not be read now.
+    if (damaged) source_.unmap(slice.segment);
+    throw Failure(Code::segment_invalid,
+                  shrank ? "the source file was made smaller" : no_memory_behind(damage.offset, damage.length));
   }
   const ssize_t result = post_write(slice, ticket, buffer, nullptr);
   if (result == 0) {

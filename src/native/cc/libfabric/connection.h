@@ -33,12 +33,16 @@ class LibfabricConnection {
     SegmentMapping* mapping;
     void* description;
   };
-  // Throws Failure.
-  using MapSegment = std::function<SourceMemory(Segment*)>;
+  struct SourceAccess {
+    // Throws Failure.
+    std::function<SourceMemory(Segment*)> map;
+    // Nothing reads the mapping any more.
+    std::function<void(Segment*)> unmap;
+  };
 
   // Begins to connect, and answers `connect_id` when that has succeeded or failed. `number` is unique in the transport
   // and part of every ticket of this connection. Throws Failure.
-  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, MapSegment map_segment,
+  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, SourceAccess source,
                       uint32_t number, uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
                       Clock::time_point connect_deadline);
   ~LibfabricConnection();
@@ -83,7 +87,7 @@ class LibfabricConnection {
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
-  const MapSegment map_segment_;
+  const SourceAccess source_;
   const uint32_t number_;
   const uint32_t connect_id_;
   const TargetAddress address_;

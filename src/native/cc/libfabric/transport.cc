@@ -58,7 +58,10 @@ class LibfabricTransport final : public Transport {
     }
     const uint32_t number = ++last_number_;
     connections_.emplace(number, std::make_unique<LibfabricConnection>(
-                                     domain(), outbox_, limits_, [this](Segment* segment) { return mapped(segment); },
+                                     domain(), outbox_, limits_,
+                                     LibfabricConnection::SourceAccess{
+                                         [this](Segment* segment) { return mapped(segment); },
+                                         [this](Segment* segment) { sources_.erase(segment); }},
                                      number, id, to, GrantToken::parse(token), deadline));
   }
 

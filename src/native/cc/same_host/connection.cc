@@ -1,5 +1,8 @@
 #include "same_host/connection.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/failure.h"
 #include "core/fields.h"
 
@@ -15,6 +18,31 @@ std::string path_of(const std::string& address) {
   const auto path = understood ? fields.bytes() : std::nullopt;
   if (!path) throw Failure(Code::connection_failed, "the endpoint address is malformed");
   return std::string(path->begin(), path->end());
+}
+
+// What the answer to a copy that failed means.
+std::pair<Code, std::string> refusal(const Message& message) {
+  switch (message.status) {
+    case CopyStatus::copied:
+      break;
+    case CopyStatus::rejected:
+      return {Code::write_rejected, "the receiver rejected the write"};
+    case CopyStatus::segment_unknown:
+      return {Code::fabric_error, "the receiver does not know the source segment"};
+    case CopyStatus::segment_shrank:
+      return {Code::segment_invalid, "the source file was made smaller"};
+    case CopyStatus::segment_without_memory:
+      return {Code::segment_invalid, no_memory_behind(message.source_offset, message.length)};
+    case CopyStatus::segment_unmapped:
+      return {Code::fabric_error, "the receiver cannot map the source file: its process has no address space left"};
+    case CopyStatus::no_descriptor:
+      return {Code::fabric_error, "no file descriptor is left for the source file: raise the limit of open files"};
+    case CopyStatus::too_many_segments:
+      return {Code::fabric_error, "the receiver takes no more segments of this sender: detach some"};
+    case CopyStatus::arena_invalid:
+      return {Code::fabric_error, "the receiver's arena shrank"};
+  }
+  return {Code::internal, "the receiver's answer is unknown"};
 }
 
 }  // namespace
@@ -145,22 +173,21 @@ void Connection::handle(const Message& message) {
   } else if (state_ == State::greeting && message.kind == Kind::refused) {
     connect_failed("the grant is unknown or was revoked");
   } else if (state_ == State::open && message.kind == Kind::done) {
-    switch (message.status) {
-      case CopyStatus::copied:
-        scheduler_.delivered(message.ticket);
-        return;
-      case CopyStatus::rejected:
-        scheduler_.failed(message.ticket, Code::write_rejected, "the receiver rejected the write", false);
-        return;
-      case CopyStatus::segment_invalid:
-        scheduler_.failed(message.ticket, Code::segment_invalid, "the receiver could not read the source segment",
-                          false);
-        return;
-      case CopyStatus::arena_invalid:
-        scheduler_.failed(message.ticket, Code::fabric_error, "the receiver's arena shrank", false);
-        return;
+    if (message.status == CopyStatus::copied) {
+      scheduler_.delivered(message.ticket);
+      return;
     }
+    // The next write sends the descriptor again.
+    if (message.status == CopyStatus::no_descriptor) forget_number(message.subject);
+    const auto [code, text] = refusal(message);
+    scheduler_.failed(message.ticket, code, text, false);
   }
+}
+
+void Connection::forget_number(uint64_t number) {
+  const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                  [number](const auto& known) { return known.second == number; });
+  if (found != segments_.end()) forget(found->first);
 }
 
 void Connection::hung_up() {

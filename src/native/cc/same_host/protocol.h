@@ -12,23 +12,33 @@
 
 namespace kvferry::same_host {
 
-constexpr uint64_t protocol_version = 1;
+constexpr uint64_t protocol_version = 2;
 constexpr size_t messages_per_packet = 64;
 // A copy is not interrupted, and a revocation waits for the running copy.
 constexpr uint64_t copy_bytes_max = 8 << 20;
 
 enum class Kind : uint32_t { hello = 1, welcome, refused, attach, detach, copy, done };
 
-enum class CopyStatus : uint32_t { copied = 0, rejected, segment_invalid, arena_invalid };
+enum class CopyStatus : uint32_t {
+  copied = 0,
+  rejected,
+  segment_unknown,  // no `attach` named it
+  segment_shrank,
+  segment_without_memory,  // `source_offset` and `length`: the bytes without memory
+  segment_unmapped,        // the receiver cannot map it
+  no_descriptor,           // its descriptor did not arrive: one end has too many open files
+  too_many_segments,       // the sender attached more than one sender may
+  arena_invalid,
+};
 
 struct Message {
   Kind kind;
   CopyStatus status = CopyStatus::copied;  // done
-  uint64_t subject = 0;                    // hello: version; attach, detach, copy: segment; welcome: bytes of the arena
+  uint64_t subject = 0;                    // hello: version; attach, detach, copy, done: segment; welcome: bytes of the arena
   uint64_t ticket = 0;                     // copy, done
-  uint64_t source_offset = 0;              // copy
+  uint64_t source_offset = 0;              // copy, done
   uint64_t target_offset = 0;              // copy
-  uint64_t length = 0;                     // copy
+  uint64_t length = 0;                     // copy, done
   uint64_t token[2] = {0, 0};              // hello
 };
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t grants_max = 1024;
 constexpr size_t peers_max = 1024;
-constexpr size_t segments_per_peer_max = 256;
+// More than an agent may attach (`segmentsMax`). It only bounds what a peer that breaks the protocol can make us keep.
+constexpr size_t segments_per_peer_max = 8192;
 // Number of queued requests of a peer above which its socket is not read.
 constexpr size_t requests_per_peer_max = 512;
 // Limits of one turn: after it, the next peer and then new commands get their turn.
@@ -99,9 +100,8 @@ bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>&
     case Kind::hello:
       return greet(peer, message);
     case Kind::attach:
-      if (peer.grant == 0 || descriptors.size() != 1) return false;
-      attach(peer, message.subject, std::move(descriptors.front()));
-      descriptors.clear();
+      if (peer.grant == 0 || descriptors.size() > 1) return false;
+      attach(peer, message.subject, descriptors);
       return true;
     case Kind::detach:
       peer.segments.erase(message.subject);
@@ -130,16 +130,17 @@ bool Receiver::greet(Peer& peer, const Message& message) {
   return true;
 }
 
-// Ignores a segment that cannot be mapped. A copy that names it then fails with segment_invalid.
-void Receiver::attach(Peer& peer, uint64_t segment, UniqueFd fd) {
+// A packet without its descriptor arrives when one of the two processes has no descriptor left.
+void Receiver::attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descriptors) {
   if (peer.segments.size() >= segments_per_peer_max) return;
+  Source& source = peer.segments[segment];
+  source = {};
   try {
-    auto attached = std::make_unique<Segment>(std::move(fd));
-    auto mapping = std::make_unique<SegmentMapping>(*attached);
-    peer.segments[segment] = {std::move(attached), std::move(mapping)};
+    if (!descriptors.empty()) source.segment = std::make_unique<Segment>(std::move(descriptors.front()));
   } catch (const Failure&) {
     peer.segments.erase(segment);
   }
+  descriptors.clear();
 }
 
 bool Receiver::has_work() const {
@@ -164,7 +165,8 @@ bool Receiver::copy_some() {
       Message reply = {};
       reply.kind = Kind::done;
       reply.ticket = request.ticket;
-      reply.status = copy(peer, request);
+      reply.subject = request.subject;
+      copy(peer, request, reply);
       peer.channel->send(reply);
       bytes += request.length;
     }
@@ -177,23 +179,68 @@ bool Receiver::copy_some() {
   return worked;
 }
 
-CopyStatus Receiver::copy(Peer& peer, const Message& request) {
-  if (!grants_.contains(peer.grant)) return CopyStatus::rejected;
+void Receiver::copy(Peer& peer, const Message& request, Message& reply) {
+  reply.status = CopyStatus::rejected;
+  if (!grants_.contains(peer.grant)) return;
   const bool in_arena = request.target_offset <= arena_->bytes() &&
                         request.length <= arena_->bytes() - request.target_offset;
-  if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return CopyStatus::rejected;
+  if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return;
   const auto found = peer.segments.find(request.subject);
-  if (found == peer.segments.end()) return CopyStatus::segment_invalid;
-  const Segment& segment = *found->second.segment;
-  SegmentMapping& mapping = *found->second.mapping;
+  if (found != peer.segments.end()) {
+    reply.status = read(found->second, request, reply);
+  } else {
+    const bool full = peer.segments.size() >= segments_per_peer_max;
+    reply.status = full ? CopyStatus::too_many_segments : CopyStatus::segment_unknown;
+  }
+}
+
+// A mapping with damage is dropped: only these bytes could not be read now, and the next copy maps the file again.
+CopyStatus Receiver::read(Source& source, const Message& request, Message& reply) {
+  if (!source.segment) return CopyStatus::no_descriptor;
+  const Segment& segment = *source.segment;
   const uint64_t end = request.source_offset + request.length;
   if (!segment.contains(request.source_offset, request.length) || !segment.intact(end)) {
-    return CopyStatus::segment_invalid;
+    return CopyStatus::segment_shrank;
   }
-  mapping.prefault(request.source_offset, request.length);
-  stream_copy(arena_->data() + request.target_offset, mapping.data() + request.source_offset, request.length);
-  if (!segment.intact(end) || mapping.damaged()) return CopyStatus::segment_invalid;
+  SegmentMapping* mapping = mapped(source);
+  if (mapping == nullptr) return CopyStatus::segment_unmapped;
+  mapping->prefault(request.source_offset, request.length);
+  stream_copy(arena_->data() + request.target_offset, mapping->data() + request.source_offset, request.length);
+  if (mapping->damaged()) {
+    const FaultGuard::Damage damage = mapping->damage();
+    reply.source_offset = damage.offset;
+    reply.length = damage.length;
+    source.mapping.reset();
+    return segment.intact(end) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
+  }
+  if (!segment.intact(end)) return CopyStatus::segment_shrank;
   return arena_->intact(request.target_offset + request.length) ? CopyStatus::copied : CopyStatus::arena_invalid;
+}
+
+// The kernel and the fault guard limit the number of mappings. Beyond it the one that was not used for longest goes.
+SegmentMapping* Receiver::mapped(Source& source) {
+  source.last_copy = ++copies_;
+  while (!source.mapping) {
+    try {
+      source.mapping = std::make_unique<SegmentMapping>(*source.segment);
+    } catch (const Failure&) {
+      if (!unmap_oldest()) return nullptr;
+    }
+  }
+  return source.mapping.get();
+}
+
+// Returns false when nothing is mapped.
+bool Receiver::unmap_oldest() {
+  Source* oldest = nullptr;
+  for (auto& [tag, peer] : peers_) {
+    for (auto& [number, source] : peer.segments) {
+      if (source.mapping && (oldest == nullptr || source.last_copy < oldest->last_copy)) oldest = &source;
+    }
+  }
+  if (oldest == nullptr) return false;
+  oldest->mapping.reset();
+  return true;
 }
 
 }  // namespace kvferry::same_host

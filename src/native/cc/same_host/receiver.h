@@ -20,7 +20,6 @@
 
 namespace kvferry::same_host {
 
-
 // Equal in two processes exactly if they run under the same kernel.
 std::string boot_id();
 
@@ -47,8 +46,9 @@ class Receiver {
     auto operator<=>(const Token&) const = default;
   };
   struct Source {
-    std::unique_ptr<Segment> segment;
-    std::unique_ptr<SegmentMapping> mapping;
+    std::unique_ptr<Segment> segment;         // null: its descriptor did not arrive
+    std::unique_ptr<SegmentMapping> mapping;  // made for the first copy, and again after damage
+    uint64_t last_copy = 0;
   };
   struct Peer {
     std::unique_ptr<Channel> channel;
@@ -60,8 +60,13 @@ class Receiver {
   void drop(uint64_t tag);
   bool handle(Peer& peer, const Message& message, std::vector<UniqueFd>& descriptors);
   bool greet(Peer& peer, const Message& message);
-  void attach(Peer& peer, uint64_t segment, UniqueFd fd);
-  CopyStatus copy(Peer& peer, const Message& request);
+  static void attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descriptors);
+  // Fills in `reply`.
+  void copy(Peer& peer, const Message& request, Message& reply);
+  CopyStatus read(Source& source, const Message& request, Message& reply);
+  // Null when the segment cannot be mapped.
+  SegmentMapping* mapped(Source& source);
+  bool unmap_oldest();
 
   Poller& poller_;
   const std::shared_ptr<Arena> arena_;
@@ -69,6 +74,7 @@ class Receiver {
   std::map<uint64_t, Token> grants_;
   uint64_t last_handle_ = 0;
   std::map<uint64_t, Peer> peers_;
+  uint64_t copies_ = 0;
 };
 
 }  // namespace kvferry::same_host

@@ -140,7 +140,8 @@ bool Channel::flush() {
     const ssize_t sent = send_packet();
     if (sent < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) return false;
+      // ETOOMANYREFS: the receiver has yet to take descriptors that are on their way.
+      if (errno != EAGAIN && errno != ETOOMANYREFS) return false;
       break;
     }
     unsent_.erase(unsent_.begin(), unsent_.begin() + sent);

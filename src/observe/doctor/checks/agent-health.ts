@@ -1,6 +1,6 @@
 /** Counters and quarantined pages of agents that an operator should look at. */
 
-import { counted, roundMs } from '../../../figures/units.js';
+import { counted, formatBytes, roundMs } from '../../../figures/units.js';
 import type { StatusReply } from '../../../protocol/operations.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
@@ -43,10 +43,20 @@ const alarms: Readonly<Record<string, { severity: 'warning' | 'problem'; what: s
   },
 };
 
+/** Memory that engines may have left behind. */
+function checkSegments({ agent, segments }: StatusReply): Finding[] {
+  const gone = segments.filter(({ removedMs }) => removedMs !== undefined);
+  if (gone.length === 0) return [];
+  const bytes = gone.reduce((sum, segment) => sum + segment.bytes, 0);
+  const what = `${counted(gone.length, 'segment')} whose file is gone, with ${formatBytes(bytes)}`;
+  const remedy = 'an engine has died or has removed its file: kvferry status shows the segments; detach gives one back';
+  return [found.warning(`${agent} holds ${what}`, remedy)];
+}
+
 export function checkAgentHealth({ cluster }: Examination): Finding[] {
   return (cluster?.agents ?? []).flatMap(({ after }) => {
     if (after === undefined) return [];
-    const findings = [...countedAlarms(after), ...checkPages(after)];
+    const findings = [...countedAlarms(after), ...checkPages(after), ...checkSegments(after)];
     return findings.length > 0 ? findings : [found.ok(`${after.agent} has no error counts and no overdue pages`)];
   });
 }

@@ -125,7 +125,7 @@ class Probe {
       differing += moved.differing;
     }
     const bytes = pages * pageBytes;
-    const { peers } = await this.#client.status(sender.agent, { limit: 0 }, { timeoutMs: CALL_TIMEOUT_MS });
+    const { peers } = await this.#client.status(sender.agent, { lists: ['peers'] }, { timeoutMs: CALL_TIMEOUT_MS });
     const peer = peers.find(
       (row) => row.side === 'receiver' && row.agent === receiver.agent && row.epoch === receiver.epoch,
     );

@@ -121,7 +121,9 @@ export class WatchedAgent {
   async look(): Promise<boolean> {
     const hasPages = this.description.arena !== undefined;
     const [status, inspected] = await Promise.all([
-      this.#ask('status', (options) => this.#ports.client.status(this.name, { limit: 0 }, options)),
+      this.#ask('status', (options) =>
+        this.#ports.client.status(this.name, { lists: ['segments', 'sessions', 'peers'] }, options),
+      ),
       hasPages
         ? this.#ask('pages', (options) => this.#ports.client.inspect(this.name, PAGES_ONLY, options))
         : undefined,

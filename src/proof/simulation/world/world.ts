@@ -37,6 +37,7 @@ export const OBSERVER = 'observer';
 const EPOCH_DIGITS = 16;
 const HEXADECIMAL = 16;
 const REQUESTS_MAX = 100;
+const SEGMENTS_MAX = 100;
 
 /** One agent by name, across all its lives. */
 export interface Slot {
@@ -239,6 +240,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions 
     tombstoneMs: 2 * QUIET_MS,
     tombstonesMax: REQUESTS_MAX,
     requestsMax: REQUESTS_MAX,
+    segmentsMax: SEGMENTS_MAX,
     sessionsMax: 64,
     journalEntries: 256,
     auditIntervalMs: 0,

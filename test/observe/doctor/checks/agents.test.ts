@@ -89,6 +89,18 @@ describe('their health', () => {
     expect(check(decode({ status: 'silent' }))).toEqual([]);
   });
 
+  test('a segment whose file is gone → a warning with its size', () => {
+    const segment = { segment: 's', path: '/dev/shm/s', bytes: 65_536, chunksInUse: 0 };
+    const segments = [segment, { ...segment, segment: 't', removedMs: 7000 }];
+    expect(check(decode({ status: { segments } }))).toEqual([
+      [
+        'warning',
+        'd1 holds 1 segment whose file is gone, with 64KiB',
+        'an engine has died or has removed its file: kvferry status shows the segments; detach gives one back',
+      ],
+    ]);
+  });
+
   test('counters of faults → warnings and problems', () => {
     expect(
       check(decode({ status: { counters: { invariants_broken: 1, actors_crashed: 2, pages_freed: 9 } } })),

@@ -10,8 +10,8 @@ import type { StoreNode } from '../store-log.js';
 export interface RankConfiguration {
   /** Names of the requests. Each has two ranks with one chunk each. */
   readonly requests: readonly string[];
-  /** For each rank, the number of its arena. The agent with arena 0 leads the ranks. */
-  readonly arenaOfRank: readonly number[];
+  /** For each rank, the number of the agent that receives it, and of its arena. The agent of rank 0 leads the ranks. */
+  readonly agentOfRank: readonly number[];
   readonly pagesPerArena: number;
   readonly budget: Budget;
 }
@@ -22,13 +22,19 @@ export interface Rank {
   readonly rank: number;
 }
 
-export type RankMessage = Rank &
-  (
-    | { readonly kind: 'allocate' }
-    | { readonly kind: 'commit'; readonly allocation: Allocation }
-    | { readonly kind: 'report'; readonly state: 'running' | 'complete' | Exclude<End, 'ready'> }
-    | { readonly kind: 'verdict'; readonly end: End }
-  );
+/** What a rank reports. */
+export type Report = 'held' | 'running' | 'complete' | Exclude<End, 'ready'>;
+
+/** Messages with `to` are for all ranks of the request at that agent. The others are for, or from, one rank. */
+export type RankMessage =
+  | (Rank & { readonly kind: 'allocate' })
+  | (Rank & { readonly kind: 'commit'; readonly allocation: Allocation })
+  | (Rank & { readonly kind: 'report'; readonly state: Report })
+  | { readonly kind: 'admit'; readonly request: string; readonly to: number }
+  | (Rank & { readonly kind: 'prepare' })
+  | (Rank & { readonly kind: 'prepared'; readonly ok: boolean })
+  | (Rank & { readonly kind: 'verdict'; readonly end: End })
+  | (Rank & { readonly kind: 'informed' });
 
 export type GroupSnapshot = SnapshotFrom<typeof groupMachine>;
 export type IngestSnapshot = SnapshotFrom<typeof ingestMachine>;
@@ -39,9 +45,18 @@ export interface RankState {
   readonly groups: Readonly<Record<string, GroupSnapshot>>;
   /** By the name of the rank. */
   readonly ingests: Readonly<Record<string, IngestSnapshot>>;
-  /** Ranks that their sender has put. */
-  readonly put: readonly string[];
+  /** Ranks that have reported to the lead. */
+  readonly reported: readonly string[];
+  /** Ranks whose answer the lead waits for, before it goes on. */
+  readonly unanswered: readonly string[];
+  /** Ranks that have the end of their request. */
+  readonly informed: readonly string[];
   readonly messages: readonly RankMessage[];
+  /** Messages that were lost, and will be sent again. */
+  readonly again: readonly RankMessage[];
+  /** Numbers of the ranks whose sender is dead, and of those whose sender the receiver has declared dead. */
+  readonly dead: readonly number[];
+  readonly lost: readonly number[];
   readonly announced: Readonly<Record<string, readonly End[]>>;
   /** Requests that a fault has struck. */
   readonly struck: readonly string[];

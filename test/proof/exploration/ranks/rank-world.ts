@@ -1,8 +1,10 @@
 /** The world of requests over two ranks that wait for pages. It shows whether two requests can wait for each other. */
-import { type FaultKind, noFaults, struckKinds } from '../faults.js';
-import { Numbers, type Snapshot, textOfSnapshot } from '../numbers.js';
+import { cancelled } from '../failures.js';
+import { type FaultKind, struckKinds } from '../faults.js';
 import { STORE_OPTIONS, StoreLog } from '../store-log.js';
 import type { Step, World } from '../world.js';
+import * as lead from './lead-stand-in.js';
+import { RankDigests } from './rank-digests.js';
 import {
   grantOf,
   nameOfRank,
@@ -17,16 +19,25 @@ interface RankStep extends Step {
   run(turn: RankTurn): void;
 }
 
-export function rankWorld(configuration: RankConfiguration): World<RankState, RankStep> {
+export interface RankVariant {
+  /** Plants a defect: ranks get pages without a turn. */
+  readonly skipsTurns?: boolean;
+}
+
+export function rankWorld(
+  configuration: RankConfiguration,
+  { skipsTurns = false }: RankVariant = {},
+): World<RankState, RankStep> {
   const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pagesPerArena });
+  const stage = { configuration, log, lead, skipsTurns };
   const digests = new RankDigests();
   return {
     first: initialState(configuration, log),
     steps: (state) => stepsOf(state, configuration),
     follow: (state, step) => {
-      const turn = new RankTurn(state, configuration, log);
+      const turn = new RankTurn(state, stage);
       step.run(turn);
-      return turn.state;
+      return withoutInert(turn.end());
     },
     digest: (state) => digests.of(state),
     faultOf,
@@ -35,71 +46,150 @@ export function rankWorld(configuration: RankConfiguration): World<RankState, Ra
   };
 }
 
-function initialState({ arenaOfRank, requests, budget }: RankConfiguration, log: StoreLog): RankState {
-  const stores = [...new Set(arenaOfRank)].sort().map((arena) => {
+/** Every rank has been put. */
+function initialState(configuration: RankConfiguration, log: StoreLog): RankState {
+  const { agentOfRank, requests, budget } = configuration;
+  const stores = [...new Set(agentOfRank)].sort().map((agent) => {
     let store = log.empty();
-    for (const [rank, its] of arenaOfRank.entries()) {
-      if (its === arena) store = log.execute(store, { type: 'grant', grant: grantOf(rank), epoch: `e${rank}` }).node;
+    for (const [rank, its] of agentOfRank.entries()) {
+      if (its === agent) store = log.execute(store, { type: 'grant', grant: grantOf(rank), epoch: `e${rank}` }).node;
     }
     return store;
   });
   const announced = Object.fromEntries(requests.map((request) => [request, []]));
-  return { stores, groups: {}, ingests: {}, put: [], messages: [], announced, struck: [], budget, fault: null };
+  const nothing = {
+    reported: [],
+    unanswered: [],
+    informed: [],
+    again: [],
+    dead: [],
+    lost: [],
+    struck: [],
+  };
+  const messages = ranksOf(configuration).map((it): RankMessage => ({ kind: 'allocate', ...it }));
+  return { stores, groups: {}, ingests: {}, ...nothing, messages, announced, budget, fault: null };
 }
 
-function ranksOf({ requests, arenaOfRank }: RankConfiguration): Rank[] {
-  return requests.flatMap((request) => arenaOfRank.map((_, rank) => ({ request, rank })));
+function ranksOf({ requests, agentOfRank }: RankConfiguration): Rank[] {
+  return requests.flatMap((request) => agentOfRank.map((_, rank) => ({ request, rank })));
+}
+
+class RankSteps {
+  readonly all: RankStep[] = [];
+  readonly #state: RankState;
+
+  constructor(state: RankState) {
+    this.#state = state;
+  }
+
+  add(name: string, run: RankStep['run']): void {
+    this.all.push({ name, isFault: false, run });
+  }
+
+  /** Adds a fault, if the budget allows one. Afterwards these requests may end otherwise than ready. */
+  strike(kind: FaultKind, requests: readonly string[], name: string, run: RankStep['run']): void {
+    if (this.#state.budget[kind] === 0) return;
+    const spend = (turn: RankTurn) => {
+      const { budget, struck } = turn.state;
+      turn.state.budget = { ...budget, [kind]: budget[kind] - 1 };
+      turn.state.struck = [...new Set([...struck, ...requests])].sort();
+      run(turn);
+    };
+    this.all.push({ name, isFault: true, run: spend });
+  }
 }
 
 function stepsOf(state: RankState, configuration: RankConfiguration): RankStep[] {
-  const steps: RankStep[] = [];
-  const add = (name: string, run: RankStep['run']) => steps.push({ name, isFault: false, run });
-  for (const it of ranksOf(configuration)) {
-    const name = nameOfRank(it);
-    if (!state.put.includes(name)) {
-      add(`${name} is put`, (turn) => {
-        turn.state.put = [...turn.state.put, name].sort();
-        turn.send({ kind: 'allocate', ...it });
-      });
-    }
-    if (state.ingests[name]?.matches('ready') === true && state.announced[it.request]?.includes('ready') === true) {
-      add(`${name} is read and released`, (turn) => turn.release(it));
-    }
+  const steps = new RankSteps(state);
+  for (const it of ranksOf(configuration)) addRankSteps(steps, state, it);
+  for (const rank of configuration.agentOfRank.keys()) addSenderSteps(steps, state, configuration, rank);
+  for (const [request, group] of Object.entries(state.groups)) {
+    if (!group.matches('open')) continue;
+    steps.strike('cancel', [request], `${request} is cancelled`, (turn) =>
+      turn.toGroup(request, { type: 'group.end', end: 'cancelled', failure: cancelled }),
+    );
+    const expire = (turn: RankTurn) => turn.toGroup(request, { type: 'xstate.after.deadline.group.open' });
+    const name = `the time of ${request} is over at its lead`;
+    // A rank whose sender has died may never come.
+    if (state.dead.length > 0) steps.add(name, expire);
+    else steps.strike('timeout', [request], name, expire);
   }
-  for (const [index, message] of state.messages.entries()) {
-    add(`${wordsOf(message)} arrives`, (turn) => {
+  addMessageSteps(steps, state);
+  return steps.all;
+}
+
+function addRankSteps(steps: RankSteps, state: RankState, it: Rank): void {
+  const name = nameOfRank(it);
+  const ingest = state.ingests[name];
+  if (ingest?.matches('running') === true) {
+    steps.strike('timeout', [it.request], `the time of ${name} is over at its receiver`, (turn) =>
+      turn.toIngest(it, { type: 'xstate.after.deadline.ingest.running' }),
+    );
+  }
+  if (ingest?.matches('ready') === true && state.announced[it.request]?.includes('ready') === true) {
+    steps.add(`${name} is read and released`, (turn) => turn.release(it));
+  }
+}
+
+function addSenderSteps(steps: RankSteps, state: RankState, { requests }: RankConfiguration, rank: number): void {
+  if (!state.dead.includes(rank)) {
+    steps.strike('crash', requests, `the sender of rank ${rank} is killed`, (turn) => {
+      turn.state.dead = [...turn.state.dead, rank].sort();
+    });
+  } else if (!state.lost.includes(rank)) {
+    steps.add(`the receiver declares the sender of rank ${rank} dead`, (turn) => turn.lose(rank));
+  }
+}
+
+function addMessageSteps(steps: RankSteps, { messages, again, budget }: RankState): void {
+  for (const [index, message] of messages.entries()) {
+    const words = wordsOf(message);
+    const take = (turn: RankTurn) => {
       turn.state.messages = turn.state.messages.toSpliced(index, 1);
+    };
+    steps.add(`${words} arrives`, (turn) => {
+      take(turn);
       turn.deliver(message);
     });
+    steps.strike('duplicate', [], `${words} arrives, and will once more`, (turn) => turn.deliver(message));
+    if (budget.loss === 0) continue;
+    steps.strike('loss', [], `${words} is lost`, (turn) => {
+      take(turn);
+      turn.state.again = [...turn.state.again, message];
+    });
   }
-  return steps;
+  for (const [index, message] of again.entries()) {
+    steps.add(`${wordsOf(message)} again`, (turn) => {
+      turn.state.again = again.toSpliced(index, 1);
+      turn.send(message);
+    });
+  }
 }
 
 function wordsOf(message: RankMessage): string {
+  if (message.kind === 'admit') return `the turn of ${message.request} at agent ${message.to}`;
   const name = nameOfRank(message);
-  if (message.kind === 'report') return `the report of ${name} (${message.state})`;
-  if (message.kind === 'verdict') return `the verdict for ${name} (${message.end})`;
-  return `${message.kind} ${name}`;
+  switch (message.kind) {
+    case 'report':
+      return `the report of ${name} (${message.state})`;
+    case 'verdict':
+      return `the verdict for ${name} (${message.end})`;
+    case 'prepared':
+      return `prepared ${name} (${message.ok ? 'yes' : 'no'})`;
+    default:
+      return `${message.kind} ${name}`;
+  }
 }
 
-class RankDigests {
-  readonly #numbers = new Numbers();
-
-  of({ stores, groups, ingests, messages, put, announced, struck, budget }: RankState): string {
-    const snapshots = [groups, ingests].map((its) => {
-      const names = Object.keys(its).sort();
-      return names.map(
-        (name) => `${name} ${this.#numbers.ofPart(its[name] as Snapshot, (one) => [textOfSnapshot(one)])}`,
-      );
-    });
-    const numbers = stores.map(({ number }) => number);
-    const plain = [put, announced, struck, budget].map((part) => this.#plain(part));
-    return `${numbers} ${snapshots} ${messages.map((message) => this.#plain(message)).sort()} ${plain}`;
-  }
-
-  #plain(part: object): number {
-    return this.#numbers.ofPart(part, (its) => [JSON.stringify(its)])[0] as number;
-  }
+/** The state without messages to or from a sender that is dead, and without answers that the lead does not wait for. */
+function withoutInert(state: RankState): RankState {
+  const { dead, unanswered } = state;
+  const isAlive = (message: RankMessage) => {
+    if (message.kind === 'prepared' || message.kind === 'informed') return unanswered.includes(nameOfRank(message));
+    return message.kind !== 'allocate' || !dead.includes(message.rank);
+  };
+  const messages = state.messages.filter(isAlive);
+  return messages.length === state.messages.length ? state : { ...state, messages };
 }
 
 function faultOf({ fault, stores, announced }: RankState): string | undefined {
@@ -115,7 +205,8 @@ function faultAtRest(state: RankState, configuration: RankConfiguration): string
   const waiting = ranksOf(configuration).filter((it) => state.ingests[nameOfRank(it)]?.status === 'active');
   if (waiting.length > 0) return `these ranks wait for ever: ${waiting.map(nameOfRank).join(', ')}`;
   for (const [request, ends] of Object.entries(state.announced)) {
-    if (ends.length === 0) return `no end of ${request} was announced`;
+    const isKnown = ranksOf(configuration).some((it) => it.request === request && nameOfRank(it) in state.ingests);
+    if (isKnown && ends.length === 0) return `no end of ${request} was announced`;
     if (!state.struck.includes(request) && ends[0] !== 'ready')
       return `${request} has ended ${ends[0]} without a fault`;
   }
@@ -124,8 +215,3 @@ function faultAtRest(state: RankState, configuration: RankConfiguration): string
   }
   return undefined;
 }
-
-export const rankConfigurations: Readonly<Record<string, RankConfiguration>> = {
-  'ranks-two-arenas': { requests: ['x', 'y'], arenaOfRank: [0, 1], pagesPerArena: 1, budget: noFaults },
-  'ranks-one-arena': { requests: ['x', 'y'], arenaOfRank: [0, 0], pagesPerArena: 2, budget: noFaults },
-};

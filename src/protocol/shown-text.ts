@@ -1,0 +1,28 @@
+/** Texts from outside as people see them: cut to a length that a line of a log or a terminal can carry. */
+
+/** A key up to this length is shown whole. */
+const KEY_SHOWN_MAX = 64;
+/** Characters that a longer key shows of its end, which is where most engines put what differs between their keys. */
+const KEY_TAIL = 32;
+
+/** The text, or its beginning when it is longer than `lengthMax` characters. */
+export function shortened(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : `${beginning(text, lengthMax - 1)}…`;
+}
+
+/** A key for people. Of a long key its two ends: the messages of the protocol (`explain --json`, `journal`) have the whole. */
+export function shownKey(key: string): string {
+  if (key.length <= KEY_SHOWN_MAX) return key;
+  const tail = key.slice(-KEY_TAIL);
+  const whole = isLowSurrogate(tail.charCodeAt(0)) ? tail.slice(1) : tail;
+  return `${beginning(key, KEY_SHOWN_MAX - KEY_TAIL - 1)}…${whole}`;
+}
+
+/** The first characters. Does not cut a character in two. */
+function beginning(text: string, length: number): string {
+  return text.slice(0, isLowSurrogate(text.charCodeAt(length)) ? length - 1 : length);
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}

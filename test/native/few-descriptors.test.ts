@@ -1,0 +1,35 @@
+/** A process that has no file descriptor left: the reason is named, and what follows works when there is one again. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { whyNot } from '../contract/native-harness.js';
+import { CompiledFacade } from './children.js';
+
+const PROGRAM = fileURLToPath(new URL('children/few-descriptors.mjs', import.meta.url));
+const reason = whyNot('same-host');
+
+describe.skipIf(reason !== undefined)(`few descriptors ${reason ?? ''}`, () => {
+  test('no file descriptor is left → the write says so, and a later one succeeds', () => {
+    const facade = new CompiledFacade();
+    const directory = mkdtempSync('/dev/shm/kvferry-test-');
+    onTestFinished(() => {
+      facade[Symbol.dispose]();
+      rmSync(directory, { recursive: true });
+    });
+    const args = [PROGRAM, facade.path, directory];
+    const script = 'ulimit -n 80 && exec "$0" "$@"';
+    const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, ...args], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    const [refused, failed, delivered] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(refused).toEqual({ code: 'segment_invalid', message: expect.stringContaining('Too many open files') });
+    expect(failed).toEqual({
+      ...{ status: 'failed', bytes: 0, drained: true, code: 'fabric_error' },
+      message: 'segment s0: no file descriptor is left for the source file: raise the limit of open files',
+    });
+    expect(delivered).toEqual({ status: 'delivered', bytes: 5 });
+  });
+});

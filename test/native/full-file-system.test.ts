@@ -1,0 +1,46 @@
+/** A source file whose file system is full: what has no memory fails with that reason, and nothing else fails. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { whyNot } from '../contract/native-harness.js';
+import { CompiledFacade } from './children.js';
+
+const UNSHARE = ['--map-root-user', '--mount', '--user'];
+const PROGRAM = fileURLToPath(new URL('children/full-file-system.mjs', import.meta.url));
+const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+
+function whyNoMount(): string | undefined {
+  const { status, stderr, error } = spawnSync('unshare', [...UNSHARE, 'true'], { encoding: 'utf8' });
+  return status === 0 ? undefined : `no mount namespace: ${error?.message ?? stderr}`;
+}
+
+describe.each(tested)('a full file system, %s', (provider) => {
+  let facade: CompiledFacade;
+  beforeAll(() => {
+    facade = new CompiledFacade();
+  });
+  afterAll(() => facade[Symbol.dispose]());
+
+  test('a hole without memory → the write says so, and others succeed', ({ skip }) => {
+    const reason = whyNot(provider) ?? whyNoMount();
+    if (reason !== undefined) skip(reason);
+    const directory = mkdtempSync('/dev/shm/kvferry-test-');
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const args = [...UNSHARE, process.execPath, PROGRAM, facade.path, provider, directory];
+    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    const outcomes: unknown[] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const message = 'segment s: no memory behind bytes 4194304 to 4259839 of the file: is its file system full?';
+    expect(outcomes).toEqual([
+      { status: 'delivered', bytes: 65_536, byte: 7 },
+      { status: 'failed', code: 'segment_invalid', bytes: 0, drained: true, message, byte: expect.any(Number) },
+      { status: 'delivered', bytes: 65_536, byte: 7 },
+      { status: 'delivered', bytes: 65_536, byte: 9 },
+    ]);
+  });
+});
