@@ -1,6 +1,7 @@
 /**
  * The remote keys that a fault has spoilt. A write that fails, breaks off or does not drain costs its connection, and with
- * it every request that has pages under the same remote key at that moment.
+ * it every request that has pages under the same remote key at that moment, or is given pages under it until the receiver
+ * learns of it. A hand-over that comes too late costs nothing: the sender refuses it.
  */
 import type { EntryDescription, StoreDescription } from '../../../store/description.js';
 import { DRAIN_MS, SKEW_MAX } from './timing.js';
@@ -9,6 +10,8 @@ import { DRAIN_MS, SKEW_MAX } from './timing.js';
 const OVERDUE_MS = (2 * DRAIN_MS) / (1 + SKEW_MAX);
 
 export class Grants {
+  /** Keys whose connection has broken. */
+  readonly #broken = new Set<string>();
   /** Keys whose connection may break at any time from now on: a write on its way drains late. */
   readonly #doubtful = new Set<string>();
   /** Requests that had pages under a spoilt key, as the store names them. */
@@ -20,6 +23,7 @@ export class Grants {
 
   /** A connection of the agent whose fabric has this address breaks. */
   spoil(grant: string, address: string): void {
+    this.#broken.add(grant);
     this.#strike(this.#entries.get(address) ?? [], (other) => other === grant);
   }
 
@@ -34,7 +38,7 @@ export class Grants {
   }
 
   /** Call this after every step, for every store. */
-  observe(address: string, nowMs: number, { entries, quarantine }: StoreDescription): void {
+  observe(address: string, nowMs: number, { entries, holders, quarantine }: StoreDescription): void {
     this.#entries.set(address, entries);
     for (const { page, grant } of quarantine) {
       const place = `${address} ${grant} ${page}`;
@@ -42,7 +46,18 @@ export class Grants {
       this.#quarantinedMs.set(place, sinceMs);
       if (nowMs - sinceMs > OVERDUE_MS) this.spoil(grant, address);
     }
+    if (this.#broken.size > 0) this.#strikeAllocated(holders);
     if (this.#doubtful.size > 0) this.#strike(entries, (grant) => this.#doubtful.has(grant));
+  }
+
+  #strikeAllocated(holders: StoreDescription['holders']): void {
+    for (const { name, batches } of holders) {
+      const isLate = batches.some(
+        ({ grant, allocation, committed }) =>
+          grant !== null && this.#broken.has(grant) && committed[0] === false && (allocation?.pages.length ?? 0) > 0,
+      );
+      if (isLate) this.#struck.add(name);
+    }
   }
 
   #strike(entries: readonly EntryDescription[], which: (grant: string) => boolean): void {
