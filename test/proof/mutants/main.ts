@@ -36,7 +36,7 @@ await new Command('mutants')
       .argParser(numberBetween(1, THREADS_MAX))
       .default(availableParallelism()),
   )
-  .option('--shallow', 'run the tests only, without the deep search')
+  .option('--shallow', 'run only the tests that are near each mutant')
   .option('--store', 'store the outcome for docs/mutants.md')
   .option('--json', 'print the result as one JSON object on the last line')
   .action(async (flags: Flags) => {
@@ -45,8 +45,8 @@ await new Command('mutants')
     const wanted = mutants.filter(
       ({ id, equivalent }) => equivalent === undefined && (flags.only?.split(',').includes(id) ?? true),
     );
-    const searches = flags.shallow ? (['tests'] as const) : (['tests', 'deep'] as const);
-    const clean = await checkMutant(root, undefined, ['tests']);
+    const searches = flags.shallow ? (['near'] as const) : (['near', 'related', 'deep'] as const);
+    const clean = await checkMutant(root, undefined, ['near']);
     if (clean.foundBy !== undefined) throw new Error(`the shipped code fails: ${clean.foundBy}`);
     const outcomes = known.filter(({ id, foundBy }) => foundBy !== undefined && wanted.some((one) => one.id === id));
     const rest = wanted.filter(({ id }) => !outcomes.some((outcome) => outcome.id === id));
