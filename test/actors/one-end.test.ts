@@ -72,6 +72,28 @@ test('P12: the receiver never answers a commit → no end is announced, it is co
   expect([requestsTotal, counters.ends_unknown]).toEqual([0, 1]);
 });
 
+test('P12: one copy of a commit is refused → another one may still arrive: no end', async () => {
+  const { made, decode } = await cluster();
+  let copies = 0;
+  made.network.fate = ({ subject, kind, to }) => {
+    const isLost = kind === 'message' && to === 'decode-0' && subject.endsWith('.commit');
+    return { copies: isLost ? 0 : 1, delayMs: 0 };
+  };
+  made.client.subscribe(`kvferry.v1.peer.decode-0.${decode.epoch}.commit`, ({ respond }) => {
+    copies += 1;
+    made.halt(decode);
+    const error = { code: 'internal', message: 'the second copy is refused' };
+    if (copies === 2) respond(JSON.stringify({ v: 1, ok: false, error }));
+  });
+  await made.put('prefill-0', 'r1', ['k0']);
+  await made.clock.advance(10_000);
+  expect(copies).toBe(2);
+  expect(made.terminals).toEqual([]);
+  const { requests } = await made.call('prefill-0', 'status', { request: 'r1' });
+  expect(requests).toMatchObject([{ state: 'aborting.doubting' }]);
+  made.kill(decode);
+});
+
 test('P12: in doubt, the receiver is restarted → the sender announces', async () => {
   const { made, decode } = await cluster();
   const writes = made.fabrics.holdWrites();
