@@ -94,6 +94,17 @@ test('P12: one copy of a commit is refused → another one may still arrive: no 
   made.kill(decode);
 });
 
+test('P12: the receiver wants an end, and the sender is silent → only failed', async () => {
+  const { made, prefill } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
+  await made.clock.advance(100);
+  made.halt(prefill);
+  await made.call('decode-0', 'cancel', { request: 'r1' });
+  await made.clock.advance(10_000);
+  expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
+  made.kill(prefill);
+});
+
 test('P12: in doubt, the receiver is restarted → the sender announces', async () => {
   const { made, decode } = await cluster();
   const writes = made.fabrics.holdWrites();

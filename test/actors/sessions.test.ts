@@ -223,6 +223,9 @@ describe('a session that ends', () => {
       batches: [{ request: 'a', batch: 0, positions: [0] }],
     });
     expect((await cluster.status('prefill-0')).segments.map(({ segment }) => segment)).toContain('engine');
+    expect(await outcome('put', putOf('b', 2, { session: undefined, order: undefined }))).toEqual({
+      code: 'segment_not_found',
+    });
     write.release();
     await cluster.clock.advance(1000);
     expect(await cluster.call('prefill-0', 'end', { session: SESSION })).toMatchObject({ chunksInUse: 0 });
