@@ -138,3 +138,29 @@ test('P8: a batch that waits for pages is answered at once, and then not sent ag
   expect(await made.ended('q')).toMatchObject({ end: 'ready' });
   expect(sent).toBe(1);
 });
+
+test('P25: the receiver is asked before `allocate` reaches it → the request goes on', async () => {
+  const { made } = await cluster();
+  const deliveredMs = made.clock.now() + 2500;
+  let asked = 0;
+  made.network.fate = ({ subject, kind }) => {
+    if (kind === 'message' && subject.endsWith('.inquire')) asked += 1;
+    const isLost = subject.endsWith('.allocate') && made.clock.now() < deliveredMs;
+    return { copies: isLost ? 0 : 1, delayMs: 0 };
+  };
+  await made.put('prefill-1', 'b', ['k0']);
+  expect(await made.ended('b')).toMatchObject({ end: 'ready' });
+  expect(asked).toBeGreaterThan(0);
+});
+
+test('P5: a batch is allocated for another remote key → it is not written', async () => {
+  const { made, heir } = await cluster(2);
+  await made.put('prefill-0', 'x', ['k6', 'k7'], { first: 6 });
+  await made.ended('x');
+  await made.put('prefill-1', 'q', ['k0']);
+  await made.clock.advance(100);
+  const allocation = { grant: 'revoked', pages: [0], generations: [1], alreadySent: [], joined: [] };
+  const notice = { v: 1, request: 'q', epoch: heir.epoch, batch: 0, allocation };
+  made.client.publish(`kvferry.v1.peer.prefill-1.${heir.epoch}.allocated`, JSON.stringify(notice));
+  expect(await made.ended('q')).toMatchObject({ end: 'failed', reason: { code: 'stale_grant' } });
+});

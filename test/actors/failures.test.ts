@@ -141,6 +141,19 @@ describe('a write that fails', () => {
     expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
   });
 
+  test('P5: the remote key is being revoked → its pages are free only after that', async () => {
+    const made = await pair();
+    const revocations = made.fabrics.holdRevocations();
+    made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed' });
+    await made.clock.advance(1000);
+    expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 1 });
+    revocations.release();
+    await made.clock.advance(1000);
+    expect((await made.status('decode-0')).pages).toEqual(empty);
+  });
+
   test('P5: the receiver was declared dead → its pages wait for the revoked key too', async () => {
     const made = await pair();
     const { epoch } = await made.put('prefill-0', 'r0', ['k1'], { first: 1 });
@@ -327,6 +340,20 @@ describe('P13, P14: epochs', () => {
 });
 
 describe('stopping', () => {
+  test('a decode agent that stops gets another request → agent_draining', async () => {
+    const made = clusters.create();
+    const decode = await made.agent('decode-0', 'decode');
+    await made.agent('prefill-0', 'prefill');
+    await made.segment('prefill-0', 'engine', ['k0', 'k1']);
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0']);
+    await made.ended('r1');
+    const stopped = decode.stop();
+    await made.put('prefill-0', 'r2', ['k1'], { first: 1 });
+    expect(await made.ended('r2')).toMatchObject({ end: 'failed', reason: { code: 'agent_draining' } });
+    await made.call('decode-0', 'release', { request: 'r1', epoch });
+    await made.settle(stopped);
+  });
+
   test('an agent that stops takes nothing new, lets requests end, and closes', async () => {
     const made = clusters.create();
     const decode = await made.agent('decode-0', 'decode');

@@ -173,3 +173,47 @@ test('P2: no request takes over → the joined request fails with the reason', a
   writes.release();
   await nothingIsLeft(made);
 });
+
+test('P29: a part is asked for again after its write broke → its bytes may still land', async () => {
+  const made = await cluster();
+  const writes = made.fabrics.holdWrites(({ from }) => !from.startsWith('prefill-2'));
+  await made.put('prefill-0', 'a', ['k0']);
+  await made.clock.until(() => writes.held > 0);
+  const { epoch } = await made.put('prefill-1', 'b', ['k0']);
+  await made.clock.advance(100);
+  await made.call('prefill-0', 'cancel', { request: 'a' });
+  await made.clock.until(() => writes.held === 2);
+  made.fabrics.breakConnections((from) => from.startsWith('prefill-1'));
+  expect(await made.ended('b')).toMatchObject({ end: 'failed' });
+  const places = { positions: [0], pages: [1], generations: [1] };
+  const message = { v: 1, request: 'b', epoch, batch: 0, part: 1, grant: 'g1', ...places };
+  const subject = `kvferry.v1.peer.prefill-1.${epoch}.handover`;
+  const asked = made.client.request(subject, JSON.stringify(message), { timeoutMs: 1000 });
+  expect(JSON.parse(await made.settle(asked))).toEqual({ v: 1, ok: true, state: 'failed', drained: false });
+  writes.release();
+  await nothingIsLeft(made);
+});
+
+test('P29, P5: a refusal that proves nothing → the handed-over page is quarantined too', async () => {
+  const made = await cluster();
+  const writes = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
+  await made.put('prefill-0', 'a', ['k0']);
+  await made.clock.until(() => writes.held > 0);
+  const { epoch } = await made.put('prefill-1', 'b', ['k0']);
+  await made.clock.advance(100);
+  // Another process answers for prefill-1, and no report that a write has drained arrives.
+  made.network.fate = ({ subject, kind, to }) => {
+    const isLost =
+      (subject.endsWith('.handover') && kind === 'message' && to === 'prefill-1') || subject.endsWith('.drained');
+    return { copies: isLost ? 0 : 1, delayMs: 0 };
+  };
+  made.client.subscribe(`kvferry.v1.peer.prefill-1.${epoch}.handover`, ({ respond }) => {
+    respond(JSON.stringify({ v: 1, ok: false, error: { code: 'unknown_request', message: 'no such request' } }));
+  });
+  await made.call('prefill-0', 'cancel', { request: 'a' });
+  expect(await made.ended('b')).toMatchObject({ end: 'failed', reason: { code: 'writer_failed' } });
+  expect((await made.status('decode-0')).pages).toMatchObject({ free: 6, quarantined: 2 });
+  made.network.fate = () => ({ copies: 1, delayMs: 0 });
+  writes.release();
+  await nothingIsLeft(made);
+});

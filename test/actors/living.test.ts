@@ -113,6 +113,36 @@ describe('a process that is watched', () => {
     expect([world.losses, world.watch.state, world.watch.loss]).toEqual([[], 'alive', undefined]);
   });
 
+  test('P21: an own heartbeat from before the suspicion comes back → no question yet', async () => {
+    const world = new World();
+    world.process(EPOCH);
+    let questions = 0;
+    world.network.fate = ({ subject }) => {
+      if (subject.endsWith('.ping')) questions += 1;
+      // Own heartbeats come back later and later: the one of 3.0 s at 3.6 s.
+      const lateMs = Math.min(600, 200 * Math.floor(world.clock.now() / 1000));
+      return { copies: 1, delayMs: subject === subjects.heartbeat('prefill-0') ? lateMs : 0 };
+    };
+    for (const afterMs of [1000, 1000, 300]) {
+      await world.clock.advance(afterMs);
+      world.watch.heard();
+    }
+    await world.clock.advance(1750);
+    expect([world.watch.state, questions]).toEqual(['suspect', 0]);
+    await world.clock.advance(200);
+    expect(questions).toBeGreaterThan(0);
+  });
+
+  test('P21: a heartbeat names another agent than its subject → it is refused', async () => {
+    const world = new World();
+    await world.clock.advance(1000);
+    const about = { agent: 'decode-1', epoch: EPOCH, role: 'decode', heartbeatMs: HEARTBEAT_MS };
+    const forged = { v: PROTOCOL_VERSION, ...about, number: 1, ageMs: 0, draining: false, leaving: true };
+    world.network.connect('decode-1').publish(subjects.heartbeat('decode-0'), JSON.stringify(forged));
+    await world.clock.advance(10);
+    expect([world.losses, world.watch.state, world.counters.toJSON()['messages_refused']]).toEqual([[], 'alive', 1]);
+  });
+
   test('a silent one is suspected, asked, and declared dead after 2.75 heartbeats', async () => {
     const world = new World();
     await world.clock.advance(SILENCE_MS - 1);

@@ -72,6 +72,39 @@ test('P12: the receiver never answers a commit → no end is announced, it is co
   expect([requestsTotal, counters.ends_unknown]).toEqual([0, 1]);
 });
 
+test('P12: one copy of a commit is refused → another one may still arrive: no end', async () => {
+  const { made, decode } = await cluster();
+  let copies = 0;
+  made.network.fate = ({ subject, kind, to }) => {
+    const isLost = kind === 'message' && to === 'decode-0' && subject.endsWith('.commit');
+    return { copies: isLost ? 0 : 1, delayMs: 0 };
+  };
+  made.client.subscribe(`kvferry.v1.peer.decode-0.${decode.epoch}.commit`, ({ respond }) => {
+    copies += 1;
+    made.halt(decode);
+    const error = { code: 'internal', message: 'the second copy is refused' };
+    if (copies === 2) respond(JSON.stringify({ v: 1, ok: false, error }));
+  });
+  await made.put('prefill-0', 'r1', ['k0']);
+  await made.clock.advance(10_000);
+  expect(copies).toBe(2);
+  expect(made.terminals).toEqual([]);
+  const { requests } = await made.call('prefill-0', 'status', { request: 'r1' });
+  expect(requests).toMatchObject([{ state: 'aborting.doubting' }]);
+  made.kill(decode);
+});
+
+test('P12: the receiver wants an end, and the sender is silent → only failed', async () => {
+  const { made, prefill } = await cluster();
+  await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
+  await made.clock.advance(100);
+  made.halt(prefill);
+  await made.call('decode-0', 'cancel', { request: 'r1' });
+  await made.clock.advance(10_000);
+  expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
+  made.kill(prefill);
+});
+
 test('P12: in doubt, the receiver is restarted → the sender announces', async () => {
   const { made, decode } = await cluster();
   const writes = made.fabrics.holdWrites();

@@ -52,6 +52,19 @@ test('P22: a rank gave its lead up while the lead was stopped → never ready', 
   expect(await ranked.freePages(['decode-0', 'decode-1', 'decode-2'])).toEqual([TOTAL, TOTAL, TOTAL]);
 });
 
+test('P22: a rank refuses to confirm that it is complete → failed on all', async () => {
+  const { made, ranked, writes } = await almostReady();
+  made.network.fate = ({ subject, kind, to }) => {
+    const isLost = subject.endsWith('.prepare') && kind === 'message' && to === 'decode-1';
+    return { copies: isLost ? 0 : 1, delayMs: 0 };
+  };
+  made.client.subscribe(`kvferry.v1.peer.decode-1.${ranked.rank(1).decode.epoch}.prepare`, ({ respond }) => {
+    respond(JSON.stringify({ v: 1, ok: false, error: { code: 'request_active', message: 'not complete' } }));
+  });
+  writes.release();
+  expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'request_active']]);
+});
+
 test('P22: questions and answers before ready are lost → ready, once', async () => {
   const { made, ranked, writes } = await almostReady(3);
   let seen = 0;

@@ -1,10 +1,13 @@
 /** Sessions of engines: orders in their turn, each once; what a session held is given back when it ends. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
+import { sleep } from '../../src/actors/env/timers.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
+import type { SegmentFile } from '../../src/ports/fabric.js';
+import { ForwardingFabric } from '../../src/ports/forwarding-fabric.js';
 import { ReplyError } from '../../src/protocol/codec.js';
 import type { Operation } from '../../src/protocol/subjects.js';
-import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
+import { Cluster, PAGE_BYTES, useCluster } from './support.js';
 
 const SESSION = '00000000000000f1';
 const OTHER = '00000000000000f2';
@@ -50,6 +53,20 @@ function putOf(request: string, order: number, more: Partial<OperationInput<'put
     ...{ session: SESSION, order },
     ...more,
   };
+}
+
+/** Attaching takes a second. */
+class SlowAttach extends Cluster {
+  protected override decorated(ports: AgentPorts): AgentPorts {
+    const { clock } = this;
+    class SlowFabric extends ForwardingFabric {
+      override async attachSegment(name: string, path: string): Promise<SegmentFile> {
+        await sleep(clock, 1000);
+        return super.attachSegment(name, path);
+      }
+    }
+    return { ...ports, fabric: new SlowFabric(ports.fabric) };
+  }
 }
 
 const counter = async (name: string) => (await cluster.status('prefill-0')).counters[name] ?? 0;
@@ -206,6 +223,9 @@ describe('a session that ends', () => {
       batches: [{ request: 'a', batch: 0, positions: [0] }],
     });
     expect((await cluster.status('prefill-0')).segments.map(({ segment }) => segment)).toContain('engine');
+    expect(await outcome('put', putOf('b', 2, { session: undefined, order: undefined }))).toEqual({
+      code: 'segment_not_found',
+    });
     write.release();
     await cluster.clock.advance(1000);
     expect(await cluster.call('prefill-0', 'end', { session: SESSION })).toMatchObject({ chunksInUse: 0 });
@@ -226,6 +246,21 @@ describe('a session that ends', () => {
     });
     expect(await counter('sessions_silent')).toBe(1);
     expect((await cluster.status('prefill-0')).segments.map(({ segment }) => segment)).not.toContain('engine');
+  });
+
+  test('P19: it ends while the agent attaches its segment → the segment is given back', async () => {
+    const made = new SlowAttach();
+    await made.agent('prefill-0', 'prefill');
+    await made.call('prefill-0', 'open', { session: SESSION, holder: 'engine', silentMs: SILENT_MS });
+    made.fabrics.files.set('/memory/engine', new Uint8Array(PAGE_BYTES));
+    const order = { session: SESSION, order: 0 };
+    const attached = made.call('prefill-0', 'attach', { segment: 'engine', path: '/memory/engine', ...order });
+    await made.clock.advance(100);
+    await Promise.all([made.call('prefill-0', 'end', { session: SESSION }), attached]);
+    await made.clock.advance(100);
+    const { segments } = await made.status('prefill-0');
+    expect(segments.map(({ segment }) => segment)).toEqual([expect.stringMatching(/^staging-/)]);
+    await made.stop();
   });
 
   test('NATS was away, or the agent was stopped → that silence does not count', async () => {

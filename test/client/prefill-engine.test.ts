@@ -327,6 +327,25 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots).toEqual({ total: 4, free: 2 });
   });
 
+  test('P25: a put is under way and not listed by the agent → its slots stay lent', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b', 'c', 'd'));
+    agent.answers.put = noAnswer;
+    agent.answers.sources = () => ({ epoch, batches: [] });
+    const put = engine.put(plan, chunks).catch(({ code }) => code);
+    const abort = new AbortController();
+    const next = engine.fill(chunksOf('e'), abort.signal).catch((reason) => reason);
+    await clock.advance(10);
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(10);
+    expect([engine.slots.free, released]).toEqual([0, []]);
+    abort.abort('no more');
+    expect(await next).toBe('no more');
+    agent.answers.put = () => ({ epoch });
+    await clock.advance(100);
+    expect(await put).toMatchObject({ epoch });
+  });
+
   test('a release of another process of the agent → the slots stay lent', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));

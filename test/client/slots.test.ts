@@ -60,6 +60,13 @@ describe('source runs', () => {
     ]);
   });
 
+  test('end where a chunk begins inside the one before it', () => {
+    expect(sourceRuns([at(0), at(32)])).toEqual([
+      { segment: 's', offset: 0, length: 64, count: 1 },
+      { segment: 's', offset: 32, length: 64, count: 1 },
+    ]);
+  });
+
   test('of no chunks are none', () => {
     expect(sourceRuns([])).toEqual([]);
   });

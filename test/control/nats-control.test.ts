@@ -229,6 +229,23 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       expect(await asker.request('t.mine', '', ANSWER)).toBe('here');
     });
 
+    test('P21: a subscription is refused again and again → disconnected all the time', async () => {
+      const { server, write } = await configured(withUser(''));
+      await using _ = server;
+      const refused: unknown[] = [];
+      const error = ({ subject }: { subject?: string }) => refused.push(subject);
+      const logger = { info: () => undefined, warn: () => undefined, error };
+      const control = await open(as(server, 'kv'), { logger });
+      const statuses: ControlStatus[] = [];
+      control.onStatus((status) => statuses.push(status));
+      control.subscribe('t.mine', () => undefined);
+      await control.flush();
+      write(withUser(', permissions: { subscribe: ["_INBOX.>"] }'));
+      await expect.poll(() => refused, { timeout: 15_000 }).toEqual(['t.mine', 't.mine']);
+      await expect(control.flush()).rejects.toMatchObject({ code: 'subscription_refused' });
+      expect(statuses).toEqual(['disconnected']);
+    });
+
     test('P21: a password changes and changes back → one outage, then it serves again', async () => {
       const { server, write } = await configured(withUser(''));
       await using _ = server;

@@ -458,6 +458,16 @@ describe('hand-over', () => {
     expect(walk.state).toBe('committed');
   });
 
+  test('P2: two hand-overs during a write → both are written, in their order', () => {
+    const some = replied({ pages: [7], alreadySent: [1, 2], joined: [1, 2] });
+    const walk = start(3).send(some, handOver(1, [1], [4]), handOver(2, [2], [5]), delivered, accepted);
+    expect(walk.context.current).toEqual({ part: 1, placements: [{ position: 1, page: 4, generation: 1 }] });
+    walk.send(delivered, accepted);
+    expect(walk.context.current).toEqual({ part: 2, placements: [{ position: 2, page: 5, generation: 1 }] });
+    walk.send(delivered, accepted, resolved);
+    expect(walk.state).toBe('committed');
+  });
+
   test.each([
     ['a chunk that was not joined', [0], [9], 'positions'],
     ['the same chunk twice', [3, 3], [9, 8], 'positions'],

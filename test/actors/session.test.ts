@@ -1,0 +1,14 @@
+/** One session by itself: the numbers of its orders. */
+import { expect, test } from 'vitest';
+import { Session } from '../../src/actors/sending/session.js';
+
+test('P19: an order is refused before it begins → its number stays free', async () => {
+  const session = new Session({ id: '00000000000000f1', holder: 'engine', silentMs: 5000 }, 0);
+  const refuse = () => {
+    throw new Error('the agent drains');
+  };
+  expect(() => session.order(0, 'put a', refuse)).toThrow('the agent drains');
+  expect(session.next).toBe(0);
+  expect(await session.order(0, 'put a', () => () => ({ taken: true }))).toEqual({ taken: true });
+  expect(session.next).toBe(1);
+});
