@@ -38,6 +38,8 @@ export interface Living {
    * heartbeat names it.
    */
   watch(process: Process & { readonly heartbeatMs?: number | undefined }, lost: (loss: Loss) => void): Watch;
+  /** A message or an answer of a process came. A process that no part watches is ignored. */
+  heard(process: Process): void;
   /** Asks a process directly. `replacedBy` is the epoch that has its place: the process is gone for good. */
   ask(process: Process, timeoutMs: number): Promise<Answer>;
   /** Whether the heartbeats of this agent come back from NATS. While they do not, silence proves nothing. */

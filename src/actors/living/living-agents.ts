@@ -56,6 +56,10 @@ export class LivingAgents implements Living {
     return liveness.watch(lost);
   }
 
+  heard(process: Process): void {
+    this.#watched.get(nameOf(process))?.liveness.heard();
+  }
+
   ask(process: Process, timeoutMs: number): Promise<Answer> {
     return askProcess(this.#env, process, timeoutMs);
   }

@@ -65,6 +65,7 @@ export async function callPeer<O extends PeerOperation>(
         const text = JSON.stringify({ v: PROTOCOL_VERSION, ...message });
         const headers = env.tracer?.headersFor(about);
         const answer = await env.control.request(subject, text, { timeoutMs: left.forAttemptMs, headers });
+        env.living.heard(peer);
         return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
       },
     );

@@ -26,6 +26,11 @@ export class SenderDirectory {
     return this.#peers.get(epoch);
   }
 
+  /** A message of this sender came: it lives. */
+  heard(epoch: string): void {
+    this.#peers.get(epoch)?.liveness.heard();
+  }
+
   /** The sender that wants to connect; adds it when it is new. */
   connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     return this.#peers.get(sender.epoch) ?? this.#add(sender);

@@ -104,6 +104,7 @@ export class Receiver {
   async allocate(message: PeerRequest<'allocate'>): Promise<Body<PeerReply<'allocate'>>> {
     const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant, ranks } = message;
     const holder: HolderId = { request, epoch };
+    this.#senders.heard(epoch);
     const lengths = expandLengths(message.lengths);
     const known = this.#ingests.get(holder);
     if (known === undefined) this.#refuse(holder);
@@ -125,6 +126,7 @@ export class Receiver {
 
   commit(message: PeerRequest<'commit'>): Body<PeerReply<'commit'>> {
     const { request, epoch, batch, part, pages, generations } = message;
+    this.#senders.heard(epoch);
     const lengths = expandLengths(message.lengths);
     const holder = { request, epoch };
     this.#effects.executeFor({ type: 'commit', holder, batch, part, pages, generations, lengths });
@@ -134,6 +136,7 @@ export class Receiver {
   /** The answer is the recorded end. It differs from the wish when the request had already ended (P6). */
   async abort(message: PeerRequest<'abort'>): Promise<Body<PeerReply<'abort'>>> {
     const { request, epoch, end, reason, agent: sender, totalChunks, ranks } = message;
+    this.#senders.heard(epoch);
     const holder: HolderId = { request, epoch };
     if (this.#store.view.tombstone(holder) === undefined) {
       const { attemptTimeoutMs: timeoutMs } = this.#env.options;
@@ -147,12 +150,14 @@ export class Receiver {
   }
 
   drained({ request, epoch }: PeerRequest<'drained'>): Body<PeerReply<'drained'>> {
+    this.#senders.heard(epoch);
     this.#store.execute({ type: 'drained', holder: { request, epoch } });
     return {};
   }
 
   inquire({ request, epoch, batches }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
     const holder: HolderId = { request, epoch };
+    this.#senders.heard(epoch);
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) return defined({ end: recorded.end, reason: recorded.reason });
     const ingest = this.#ingests.get(holder);

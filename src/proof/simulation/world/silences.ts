@@ -100,7 +100,7 @@ export class Silences {
   #beginMs(from: string, to: string, firstMs: number): number {
     const touched = this.#strikes.on({ request: '', agents: [from, to], fromMs: 0, untilMs: firstMs });
     const blockedMs = touched.filter(({ fault }) => BLOCKING.has(fault)).map(({ fromMs }) => fromMs);
-    return Math.min(firstMs - HEARTBEAT_MS / (1 - SKEW_MAX), ...blockedMs);
+    return Math.min(firstMs, ...blockedMs) - HEARTBEAT_MS / (1 - SKEW_MAX);
   }
 
   #awayMs(agent: string, fromMs: number, untilMs: number): number {
