@@ -41,7 +41,7 @@ async function rowOf({ name, size, boundMs, run }: TurnCase, rounds: number): Pr
   const turnMs = spreadOf(longest);
   return {
     table: 'longest turn of the event loop',
-    parameters: { case: name, size },
+    parameters: { case: name, size, limits: boundMs === DEFAULT_BOUND_MS ? 'default' : 'largest' },
     figures: { turnMs, boundMs, withinBound: turnMs.median <= boundMs },
   };
 }
