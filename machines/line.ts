@@ -77,7 +77,11 @@ export const lineMachine = setup({
           on: { 'nats.back': 'returning' },
           after: { reconnectAgainAfter: { target: 'reconnecting', reenter: true } },
         },
-        away: { meta: { waiting: { gate: 'peer', text: 'NATS' } }, on: { 'nats.back': 'returning' } },
+        /** A heartbeat that is heard proves nothing: NATS may refuse the other subscriptions of this agent. */
+        away: {
+          meta: { waiting: { gate: 'peer', text: 'NATS' } },
+          on: { 'nats.back': 'returning', 'self.heard': {} },
+        },
         /** There is a new connection. Its first heartbeat must come back. */
         returning: { meta: waiting, entry: 'listen', after: { overdueAfter: 'reconnecting' } },
       },

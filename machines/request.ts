@@ -142,7 +142,7 @@ export const requestMachine = setup({
     verdictUnknown: ({ context }) => context.end === null,
     isDeadline: ({ event }) => event.type === 'transfer.aborted' && event.failure.code === 'deadline_exceeded',
     everyTransferEnded: ({ context }) => context.active === 0,
-    isInDoubt: ({ context: { agreed, hasRanks, lastIn, unanswered } }) => agreed || (!hasRanks && lastIn && unanswered),
+    isInDoubt: ({ context }) => isInDoubt(context),
   },
   delays: {
     deadline: ({ context }) => context.timeoutMs,
@@ -313,3 +313,8 @@ export const requestMachine = setup({
     ended: { type: 'final', entry: ['sendDrained', 'announce', 'reportEnded'] },
   },
 });
+
+/** The receiver may have announced an end that this side does not know. */
+export function isInDoubt({ agreed, hasRanks, lastIn, unanswered }: RequestContext): boolean {
+  return agreed || (!hasRanks && lastIn && unanswered);
+}

@@ -9,7 +9,7 @@ const guarantees = [
   ...Array.from({ length: 18 }, (_, index) => `P${index + 1}`),
   ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P28', 'P29', 'P30'],
 ];
-const scenarios = [...Array.from({ length: 16 }, (_, index) => `T${index + 1}`), 'T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T24', 'T25'];
+const scenarios = [...Array.from({ length: 16 }, (_, index) => `T${index + 1}`), 'T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T23', 'T24', 'T25'];
 /** Scenarios in which processes die and writes race: simulated ports are not enough. */
 const onRealProcesses = ['T1', 'T2', 'T5', 'T9', 'T10', 'T16'];
 

@@ -8,10 +8,12 @@ const promises = {
     'leakedPages == 0': leakedPages === 0,
     'deduplicated > 0': deduplicated > 0,
   }),
-  sim: ({ seeds, requests, terminal, faults, violations }) => ({
+  sim: ({ seeds, requests, terminal, faults, rarestPair, demands, violations }) => ({
     'seeds >= 2,000': seeds >= 2_000,
     'every request has an end': Object.values(terminal).reduce((sum, count) => sum + count, 0) === requests,
-    'every kind of fault > 0': Object.keys(faults).length >= 18 && Object.values(faults).every((count) => count > 0),
+    'every kind of fault > 0': Object.keys(faults).length >= 25 && Object.values(faults).every((count) => count > 0),
+    'every pair of kinds >= 100 seeds': (rarestPair?.seeds ?? 0) >= 100,
+    'a third of the requests had to be ready': demands.ready * 3 >= requests,
     'violations == 0': violations === 0,
   }),
   explore: ({ states, worlds, pairs, violations, byWorld }) => ({
@@ -39,6 +41,7 @@ const promises = {
     'natsCuts > 0': summary.natsCuts > 0,
     'natsFreezes > 0': summary.natsFreezes > 0,
     'clockSteps > 0': summary.clockSteps > 0,
+    'engineDeaths > 0': summary.engineDeaths > 0,
     'zombieWritesRejected >= 5': summary.zombieWritesRejected >= 5,
     'no limit broken': summary.limitsBroken.length === 0,
   }),

@@ -11,6 +11,22 @@ time: 10 minutes. The words are explained in the [glossary](guide/protocol.md#gl
 
 A test carries the numbers that it holds in its name. To run the tests of one promise: \`npx vitest run -t 'P12\\b'\`.`;
 
+/** What P12 cannot exclude, because two agents that cannot reach each other cannot agree about everything. */
+const REMAINING_ENDS = `## What remains of two ends
+
+The sender and the receiver cannot announce different ends while both live ([decision 021](decisions/021-one-end-by-promises.md)). These cases remain:
+
+| what happens | what an observer sees | what counts |
+|---|---|---|
+| The receiver announces an end and dies before the sender has learned of it. Its death is proven: another process has its name. | that end, then the end of the sender | The first event. A \`ready\` of a dead receiver is worth nothing: \`acquire\` answers \`unknown_request\`. |
+| The agent that leads the ranks announces an end and dies in the same way. | that end, then \`failed\` from the sender of rank 0 | The first event of the request id. |
+| Both agents live, and no message passes between them for 2.75 heartbeats. | \`failed\`, perhaps from both | They are the same end. |
+| The receiver dies while a message that may complete the request is unanswered, and no process takes its name. | no event | Ask for \`status\`; give the request up some time after its \`timeoutMs\`. |
+| The sender dies before the receiver has received a message about the request, or both die. | no event | The request has failed: the sender has another epoch, or its heartbeats stop. |
+
+A receiver that cannot ask its sender announces \`failed\`, whatever it wanted to announce. A silent receiver without proof of its death makes the
+sender announce \`failed\`, or nothing if the receiver may have announced another end (counter \`ends_unknown\`).`;
+
 /** The whole page. Pure: the same tests give the same page. */
 export function guaranteesPage(tests: ReadonlyMap<string, readonly string[]>): string {
   const guarantee = ({ number, promise, why, keptBy }: Guarantee) =>
@@ -23,6 +39,7 @@ export function guaranteesPage(tests: ReadonlyMap<string, readonly string[]>): s
     transferGuarantees.map(guarantee).join('\n'),
     '## P: races, failures and restarts',
     failureGuarantees.map(guarantee).join('\n'),
+    REMAINING_ENDS,
     '## T: scenarios',
     'Each entry is a situation that the tests produce, and the result that they require.',
     scenarios.map(scenario).join('\n'),

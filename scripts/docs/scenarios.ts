@@ -124,6 +124,11 @@ export const scenarios: readonly Scenario[] = [
     result: 'Every put is executed once, or refused and not executed.',
   },
   {
+    number: 'T23',
+    situation: 'The file of an attached segment is replaced, made smaller, filled again in place, or gets a hole.',
+    result: 'The bytes that are there are sent, or the put fails with the reason.',
+  },
+  {
     number: 'T24',
     situation: 'The wall clock steps by an hour, either way, before and during an outage of NATS.',
     result: 'Service is back as soon as NATS is.',

@@ -22,6 +22,9 @@ const outcome = (call: Promise<object>): Promise<unknown> =>
     (error: unknown) => (error instanceof ReplyError ? { code: error.code, ...error.details } : error),
   );
 
+/** A thousand requests on a machine that is busy with other tests. */
+const THOUSAND_TIMEOUT_MS = 180_000;
+
 describe('a cancel behind a put', () => {
   test('P20: the put looks its receiver up → the cancel waits, then cancels it', async () => {
     const put = outcome(cluster.put('prefill-0', 'r', ['a']));
@@ -36,28 +39,32 @@ describe('a cancel behind a put', () => {
     expect(await Promise.all([put, cancel])).toEqual([{ code: 'unknown_receiver' }, { code: 'unknown_request' }]);
   });
 
-  test('T18: put, and cancel behind it, 1,000 times → cancelled, or known as ready', async () => {
-    const told: Record<string, number> = {};
-    for (let n = 0; n < 1000; n += 1) {
-      const request = `r${n}`;
-      const put = outcome(cluster.put('prefill-0', request, [request], { timeoutMs: 5000 }));
-      if (n % 3 === 1) await cluster.clock.advance(n % 7);
-      const cancel = await outcome(cluster.call('prefill-0', 'cancel', { request }));
-      const { end } = await cluster.ended(request);
-      const known = `put ${await put}, cancel ${cancel}, event ${end}`;
-      told[known] = (told[known] ?? 0) + 1;
-      if (end === 'ready') await cluster.call('decode-0', 'release', { request, epoch: prefill.epoch });
-    }
-    const allowed = [
-      'put ok, cancel ok, event cancelled',
-      'put ok, cancel ready, event ready',
-      'put ok, cancel ok, event ready',
-    ];
-    expect(Object.keys(told).filter((known) => !allowed.includes(known))).toEqual([]);
-    expect(told['put ok, cancel ok, event cancelled']).toBeGreaterThan(500);
-    await cluster.clock.advance(10_000);
-    expect((await cluster.status('decode-0')).pages).toMatchObject({ free: 8, ready: 0, writing: 0, quarantined: 0 });
-  });
+  test(
+    'T18: put, and cancel behind it, 1,000 times → cancelled, or known as ready',
+    async () => {
+      const told: Record<string, number> = {};
+      for (let n = 0; n < 1000; n += 1) {
+        const request = `r${n}`;
+        const put = outcome(cluster.put('prefill-0', request, [request], { timeoutMs: 5000 }));
+        if (n % 3 === 1) await cluster.clock.advance(n % 7);
+        const cancel = await outcome(cluster.call('prefill-0', 'cancel', { request }));
+        const { end } = await cluster.ended(request);
+        const known = `put ${await put}, cancel ${cancel}, event ${end}`;
+        told[known] = (told[known] ?? 0) + 1;
+        if (end === 'ready') await cluster.call('decode-0', 'release', { request, epoch: prefill.epoch });
+      }
+      const allowed = [
+        'put ok, cancel ok, event cancelled',
+        'put ok, cancel ready, event ready',
+        'put ok, cancel ok, event ready',
+      ];
+      expect(Object.keys(told).filter((known) => !allowed.includes(known))).toEqual([]);
+      expect(told['put ok, cancel ok, event cancelled']).toBeGreaterThan(500);
+      await cluster.clock.advance(10_000);
+      expect((await cluster.status('decode-0')).pages).toMatchObject({ free: 8, ready: 0, writing: 0, quarantined: 0 });
+    },
+    THOUSAND_TIMEOUT_MS,
+  );
 });
 
 describe('a put without a session that was read after a pause', () => {

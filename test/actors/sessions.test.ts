@@ -279,6 +279,35 @@ describe('a segment is its file', () => {
     expect(await attach()).toEqual({ code: 'segment_not_found' });
   });
 
+  test('P24, T23: its path leads to another file → no put until it is attached again', async () => {
+    const put = (request: string) => {
+      const { session: _, order: __, ...plain } = putOf(request, 0);
+      return outcome('put', { ...plain, source: [{ segment: 's', offset: 0, length: PAGE_BYTES }] });
+    };
+    write();
+    await attach();
+    expect(await put('old')).toBe('ok');
+    expect(await cluster.ended('old')).toMatchObject({ end: 'ready' });
+    write();
+    await attach();
+    expect(await put('new')).toEqual({ code: 'segment_invalid' });
+    await outcome('detach', { segment: 's' });
+    expect([await attach(), await put('again')]).toEqual(['ok', 'ok']);
+    write();
+    await cluster.clock.advance(6000);
+    expect(await put('noticed')).toEqual({ code: 'segment_invalid' });
+  });
+
+  test('P24: its path leads to another file, its session is open → puts are accepted', async () => {
+    write();
+    await open(SESSION, 600_000);
+    await attach({ session: SESSION, order: 0 });
+    write();
+    await cluster.clock.advance(6000);
+    const source = [{ segment: 's', offset: 0, length: PAGE_BYTES }];
+    expect(await outcome('put', putOf('a', 1, { source }))).toBe('ok');
+  });
+
   test('two at once → both are answered ok', async () => {
     write();
     expect(await cluster.settle(Promise.all([attach(), attach()]))).toEqual(['ok', 'ok']);

@@ -38,7 +38,7 @@ describe('kvferry replay', () => {
       exitCode: 0,
       stdout: [
         'agent decode-0 (decode), epoch 0000000000000001, recorded 2026-01-01T00:00:00.000Z by kvferry simulated',
-        expect.stringMatching(/^steps: \d+ in \d+ s; end: cut off/),
+        expect.stringMatching(/^steps: \d+ in \d+(\.\d+)? s; end: cut off/),
         'requests sent: none has ended; received: 1 ready, 1 failed',
         'divergences: 0',
         'skipped inputs: 0; timers that the recording lacks: 0',

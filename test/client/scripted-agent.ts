@@ -93,11 +93,6 @@ export function noAnswer(): never {
   throw new KvferryError('deadline_exceeded', 'no answer');
 }
 
-export function described(running: string, agent = 'p'): object {
-  const about = { agent, epoch: running, role: 'prefill', state: 'running', version: '1', heartbeatMs: 1000 };
-  return { ...about, endpoints: [], unavailable: [] };
-}
-
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
   return {

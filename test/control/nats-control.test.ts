@@ -100,9 +100,13 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
     }
 
     /** Connected to `first`, with `second` in the list too. */
-    async function openAt(first: TestNatsServer, second: TestNatsServer): Promise<ControlPort> {
+    async function openAt(
+      first: TestNatsServer,
+      second: TestNatsServer,
+      options: Partial<NatsControlOptions> = {},
+    ): Promise<ControlPort> {
       for (;;) {
-        const control = await open(`${first.url},${second.url}`);
+        const control = await open(`${first.url},${second.url}`, options);
         const probe = await open(first.url);
         const seen: string[] = [];
         control.subscribe('t.probe', () => seen.push('here'));
@@ -181,6 +185,21 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       } finally {
         frozen.signal('SIGCONT');
       }
+    });
+
+    test('P21: both servers work → reconnect goes to the other one', async () => {
+      await using one = await TestNatsServer.start();
+      await using other = await TestNatsServer.start();
+      const places: string[] = [];
+      const info = ({ server = '' }: { server?: string }) => places.push(`nats://${server}`);
+      const control = await openAt(one, other, { logger: { info, warn: () => undefined, error: () => undefined } });
+      // The client dials no server again at once. So much later it would.
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + HOUR_MS);
+      const back = next(control, 'connected');
+      control.reconnect();
+      await back;
+      expect(places).toEqual([other.url]);
     });
 
     test('P21: a subscription is refused at the start → flush names its subject', async () => {

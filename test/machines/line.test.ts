@@ -45,6 +45,13 @@ test('P21: NATS is away → cut off; it is up again when the first heartbeat com
   expect([walk.state, walk.take()]).toEqual(['up', [['reportUp']]]);
 });
 
+test('P21: NATS refuses subscriptions, but not that to the own heartbeat → cut off', () => {
+  const walk = new Walk(lineMachine, { heartbeatMs: 100 }).send(away);
+  walk.take();
+  for (let beat = 0; beat < 3; beat += 1) walk.send(heard);
+  expect([walk.state, walk.take()]).toEqual(['down.away', []]);
+});
+
 test('P21: the new connection carries no heartbeat either → yet another one', () => {
   const running = run(lineMachine, { heartbeatMs: 100 });
   running.actor.send(away);

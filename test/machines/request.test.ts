@@ -157,6 +157,12 @@ describe('giving up', () => {
     expect(walk.context).toMatchObject({ end: 'ready', failure: null, receiverAnnounces: true });
   });
 
+  test('P12: the receiver reports two ends → the first one holds', () => {
+    const walk = start().send(added(0), told('expired'), told('cancelled'), acknowledged('failed'), aborted(0));
+    expect(walk.state).toBe('ended');
+    expect(walk.context).toMatchObject({ end: 'expired', failure, receiverAnnounces: true });
+  });
+
   test('the receiver says that it failed: nobody is asked, transfers are cancelled', () => {
     const walk = start().send(added(0), told('expired'));
     expect(walk.state).toBe('aborting.draining');

@@ -42,7 +42,7 @@ for (const provider of tested) {
       const [path] = (await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()).value.split('\n');
       const arena = join(directory, 'arena');
       await receiver.createArena({ path: arena, pageBytes: MiB, pages: 2 });
-      expect(await sender.attachSegment('s', path)).toEqual({ bytes: MiB });
+      expect(await sender.attachSegment('s', path)).toEqual({ bytes: MiB, file: expect.any(String) });
       const grant = await receiver.grant(provider);
       const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: MiB, length: MiB }];

@@ -66,6 +66,20 @@ describe('hand-over (P2)', () => {
     ]);
   });
 
+  test('P8: the only free pages are promised to a request → the hand-over waits', () => {
+    const store = new TestStore({ pages: 4 });
+    store.allocate('a', ['k0']);
+    store.allocate('b', ['k0']);
+    store.allocate('admitted', ['k1'], { last: false, totalChunks: 3 });
+
+    expect(store.end('a', 'failed')).toEqual([]);
+    expect(store.state()).toEqual({ free: 2, reserved: 2, writing: 1, quarantined: 1 });
+    expect(store.drained('a')).toEqual([
+      pagesFreed(1),
+      handedOver('b', 'a', { positions: [0], pages: [0], generations: [2] }),
+    ]);
+  });
+
   test('P2: everybody who had joined is gone before a page is free: the key is gone too', () => {
     const store = new TestStore({ pages: 1 });
     store.allocate('a', ['k0']);
@@ -93,6 +107,20 @@ describe('hand-over (P2)', () => {
     ]);
     store.end('e3/c', 'failed');
     expect(store.grant('again', 'e2')).toMatchObject([{ type: 'handed.over', holder: holderOf('e2/b'), part: 2 }]);
+  });
+
+  test('P2: declined under a remote key that is revoked → handed over under an older one', () => {
+    const store = new TestStore();
+    store.allocate('e1/a', ['k0']);
+    store.allocate('e2/b', ['k0']);
+    store.grant('younger', 'e2');
+    store.end('e1/a', 'failed');
+    const decline = { type: 'decline', holder: holderOf('e2/b'), batch: 0, part: 1, taken: 'never' } as const;
+    expect(store.run(decline).effects).toEqual([pagesFreed(1)]);
+
+    expect(store.fence('younger')).toEqual([
+      handedOver('e2/b', 'e1/a', { positions: [0], pages: [1], generations: [2] }, { part: 2 }),
+    ]);
   });
 
   test('P29, T19: a refusal proves nothing → the page stays quarantined until it drains', () => {

@@ -228,6 +228,18 @@ describe('leases that nobody uses', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
+  test('P15: the oldest leases are renewed → those behind them still end in time', () => {
+    const store = new TestStore();
+    store.makeReady('a', ['k0']);
+    store.makeReady('b', ['k1']);
+    store.nowMs = 500;
+    store.acquire('a');
+    store.nowMs = 1000;
+    expect(store.expire()).toEqual([leasesEnded('b', 'expired'), pagesFreed(1)]);
+    store.nowMs = 1500;
+    expect(store.expire()).toEqual([leasesEnded('a', 'expired'), pagesFreed(1)]);
+  });
+
   test('P15: a request that is still arriving does not lose its pages to the lease time', () => {
     const store = new TestStore({ leaseMs: 1000 });
     store.allocate('a', ['k']);

@@ -37,6 +37,17 @@ for (const order of [
   });
 }
 
+test('P11: twelve batches arrive backwards → acquire lists them in the order of their numbers', () => {
+  const store = new TestStore({ pages: 12 });
+  const batches = Array.from({ length: 12 }, (_, batch) => batch);
+  for (const batch of batches.toReversed()) {
+    store.allocate('a', [`k${batch}`], { batch, last: batch === 11, totalChunks: 12 });
+    store.commit('a', batch);
+  }
+  store.end('a', 'ready');
+  expect(keysOf(store).keys).toEqual(batches.map((batch) => `k${batch}`));
+});
+
 test('P11: acquire in parts → the parts together are in the order of the put', () => {
   const store = arrived([2, 0, 1]);
   expect(keysOf(store, 0, 4)).toEqual({ keys: ['k0', 'k1', 'k2', 'k3'], next: 4 });

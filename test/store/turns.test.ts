@@ -101,6 +101,7 @@ describe('its turn', () => {
       code: 'request_ended',
     });
     store.release('a');
+    expect(store.allocate('e2/x', ['e2/x0', 'e2/x1'], rank)).toEqual([held('e2/x', 2)]);
     expect(store.state()).toEqual({ free: 3, writing: 1 });
     expect(store.end('e2/x', 'failed')).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import { type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
+import { isInDoubt, type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -384,7 +384,9 @@ export class RequestActor {
     this.#over = true;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
-    this.#listener.announce(this, 'failed', failure);
+    // In doubt it announces nothing: the receiver may have announced another end.
+    if (isInDoubt(this.#actor.getSnapshot().context)) this.#env.counters.add('ends_unknown');
+    else this.#listener.announce(this, 'failed', failure);
     this.#listener.ended(this, 'failed', failure);
   }
 }

@@ -28,6 +28,8 @@ interface Segment extends SegmentFile {
   isLeaving: boolean;
   /** When the agent noticed that the path does not lead to this file any more. */
   removedAtMs: number | undefined;
+  /** The path leads to another file: its engine was perhaps restarted, and means that file. */
+  isReplaced: boolean;
 }
 
 export class Segments {
@@ -65,7 +67,7 @@ export class Segments {
           this.#attaching -= 1;
         });
       const { bytes } = file;
-      const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined };
+      const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined, isReplaced: false };
       this.#segments.set(name, { path, bytes, file: file.file, ...state });
       this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
       return { bytes };
@@ -108,6 +110,17 @@ export class Segments {
     const segment = this.#segments.get(name);
     if (segment !== undefined && !segment.isLeaving) return segment;
     throw new KvferryError('segment_not_found', `segment ${name} is not attached`, { field });
+  }
+
+  /**
+   * For a put. Throws `segment_invalid` when the path leads to another file, unless the session that attached this one is
+   * open: that engine knows its memory.
+   */
+  findSource(name: string, field: string): Segment {
+    const segment = this.find(name, field);
+    if (!segment.isReplaced || segment.owner?.isOpen === true) return segment;
+    const message = `segment ${name} was attached before ${segment.path} led to another file: detach it, attach it again, then put`;
+    throw new KvferryError('segment_invalid', message, { field });
   }
 
   use(name: string): void {
@@ -153,6 +166,7 @@ export class Segments {
     const now = await this.#env.fabric.identify(path);
     const other = otherOwner(known, owner);
     if (now?.file !== known.file || now.bytes !== known.bytes) {
+      known.isReplaced = isOther(now, known);
       const details = defined({ session: other?.id });
       const message = `segment ${name} is attached to another file than ${path} leads to: detach it first, or use another name`;
       throw new KvferryError('segment_exists', message, { field: 'segment', details });
@@ -160,6 +174,7 @@ export class Segments {
     if (other !== undefined && owner !== undefined) throw heldByOther('segment_exists', name, other);
     if (owner !== undefined || known.isLeaving) known.owner = owner;
     known.isLeaving = false;
+    known.isReplaced = false;
     return { bytes: known.bytes };
   }
 
@@ -167,9 +182,10 @@ export class Segments {
     const segment = this.#segments.get(name);
     if (segment === undefined) return;
     const { path } = segment;
-    const isThere = (await this.#env.fabric.identify(path))?.file === segment.file;
+    const now = await this.#env.fabric.identify(path);
     const nowMs = this.#env.clock.now();
-    if (isThere) {
+    segment.isReplaced = isOther(now, segment);
+    if (now?.file === segment.file) {
       segment.removedAtMs = undefined;
       return;
     }
@@ -212,6 +228,10 @@ export class Segments {
     this.#turns.set(name, done);
     return turn;
   }
+}
+
+function isOther(now: SegmentFile | undefined, { file }: SegmentFile): boolean {
+  return now !== undefined && now.file !== file;
 }
 
 /** Another open session that holds the segment. */

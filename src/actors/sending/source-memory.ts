@@ -149,7 +149,7 @@ export class SourceMemory {
 
   #bytesOf(segment: string, field: string): number {
     const { pages, pageBytes } = this.#staging;
-    return this.#isStaging({ segment }) ? pages * pageBytes : this.#segments.find(segment, field).bytes;
+    return this.#isStaging({ segment }) ? pages * pageBytes : this.#segments.findSource(segment, field).bytes;
   }
 
   #refuseStaging(segment: string, code: 'segment_exists' | 'segment_in_use'): void {

@@ -1,5 +1,6 @@
 /** Runs many seeds on several threads and sums up their results. */
 import { Worker } from 'node:worker_threads';
+import type { Demands } from '../../proof/simulation/world/account.js';
 import type { End } from '../../protocol/subjects.js';
 import { pairsOf } from './pairs.js';
 import { NEXT_SEED, type SeedReport, type SeedWork } from './seed-work.js';
@@ -17,6 +18,8 @@ export interface SeedsReport {
   /** Accepted requests. */
   readonly requests: number;
   readonly terminal: Readonly<Record<End, number>>;
+  /** The number of requests by the ends that their accounts allow (docs/simulation.md). */
+  readonly demands: Demands;
   /** Pages that decode engines read and checked under their leases. */
   readonly pagesRead: number;
   /** Seeds that broke a rule. */
@@ -89,6 +92,11 @@ function summarise(reports: readonly SeedReport[], seconds: number): SeedsReport
     rarestPair: rarest === undefined ? null : { pair: rarest[0], seeds: rarest[1] },
     requests: sum(({ result }) => result.requests),
     terminal,
+    demands: {
+      ready: sum(({ result }) => result.demands.ready),
+      readyOrExpired: sum(({ result }) => result.demands.readyOrExpired),
+      any: sum(({ result }) => result.demands.any),
+    },
     pagesRead: sum(({ result }) => result.pagesRead),
     violations: failing.length,
     failing: failing.slice(0, FAILING_LISTED_MAX),

@@ -6,11 +6,13 @@ import { expectSame, item, pageBytes, pages, tooManyBytes, writeUntilItEnds } fr
 
 export function describeSegments(fabrics: Fabrics): void {
   describe('segments', () => {
-    test('say how large they are', async () => {
+    test('name the file behind them, and its size', async () => {
       const fabric = await fabrics.open();
       const path = fabrics.harness.newPath('segment');
       fabrics.harness.writeFile(path, pattern('s', 12_345));
-      expect(await fabric.attachSegment('s', path)).toEqual({ bytes: 12_345 });
+      const file = await fabric.identify(path);
+      expect(file).toEqual({ bytes: 12_345, file: expect.any(String) });
+      expect(await fabric.attachSegment('s', path)).toEqual(file);
     });
 
     test('must be files with something in them', async () => {
@@ -32,7 +34,7 @@ export function describeSegments(fabrics: Fabrics): void {
       await expect(fabric.attachSegment('s', path)).rejects.toMatchObject({ code: 'segment_exists' });
       await fabric.detachSegment('s');
       await expect(fabric.detachSegment('s')).rejects.toMatchObject({ code: 'segment_not_found' });
-      expect(await fabric.attachSegment('s', path)).toEqual({ bytes: 100 });
+      expect(await fabric.attachSegment('s', path)).toMatchObject({ bytes: 100 });
       await expect(fabric.detachSegment('other')).rejects.toMatchObject({ code: 'segment_not_found' });
     });
 

@@ -1,9 +1,10 @@
-/** Faults while the load runs: one lane for each agent, one for NATS, one for wall clocks, one that fills arenas. */
+/** Faults while the load runs: a lane for each agent, and lanes for NATS, wall clocks, engines that die, and full arenas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '../../../src/processes/within.js';
 import type { AgentSlot } from './agent-slot.js';
 import { CALL_TIMEOUT_MS, type ChaosCluster, HEARTBEAT_MS } from './chaos-cluster.js';
 import { endOf, type Load } from './load.js';
+import type { MortalEngines } from './mortal-engines.js';
 import { RECEIVER_STEPS, RECEIVER_STEPS_OF_SOME, SENDER_STEPS, SENDER_STEPS_OF_SOME } from './steps.js';
 
 /** If an agent does not reach its step within this time, it is killed at once. */
@@ -31,6 +32,7 @@ const NATS_AWAY_MS = { min: 200, max: 2000 };
 const ROLL_REST_MS = 1500;
 const CLOCK_EVERY_MS = 4000;
 const CLOCK_STEP_SECONDS = 3600;
+const ENGINE_EVERY_MS = 1500;
 const HOG_EVERY_MS = 7000;
 const HOG_CHUNKS = 40;
 
@@ -44,6 +46,7 @@ export class Faults {
   readonly stepsReached = new Set<string>();
   readonly #cluster: ChaosCluster;
   readonly #load: Load;
+  readonly #engines: MortalEngines;
   readonly #lanes: Promise<void>[] = [];
   readonly #end = new AbortController();
   readonly #queues: Record<'prefill' | 'decode', string[]> = { prefill: [], decode: [] };
@@ -53,9 +56,10 @@ export class Faults {
   #natsFaults = 0;
   #sparing = false;
 
-  constructor(cluster: ChaosCluster, load: Load) {
+  constructor(cluster: ChaosCluster, load: Load, engines: MortalEngines) {
     this.#cluster = cluster;
     this.#load = load;
+    this.#engines = engines;
   }
 
   start(): void {
@@ -63,6 +67,7 @@ export class Faults {
     this.#lanes.push(...this.#cluster.slots.map((slot) => this.#lane(slot)));
     this.#lanes.push(this.#every(NATS_EVERY_MS, () => this.#disturbNats()));
     this.#lanes.push(this.#every(CLOCK_EVERY_MS, () => this.#stepClock()));
+    this.#lanes.push(this.#every(ENGINE_EVERY_MS, () => this.#engines.liveOnce()));
     this.#lanes.push(this.#every(HOG_EVERY_MS, () => this.#hog()));
   }
 

@@ -2,7 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineSession } from '../../../src/client/engine-session.js';
 import { OutgoingRequest } from '../../../src/client/outgoing-request.js';
+import type { PrefillEngine } from '../../../src/client/prefill-engine.js';
 import type { RequestEnd } from '../../../src/client/request-ends.js';
+import type { SourceChunk } from '../../../src/client/source-memory.js';
 import { SystemClock } from '../../../src/control/system-clock.js';
 import { isKvferryError } from '../../../src/protocol/errors.js';
 import type { AgentSlot } from './agent-slot.js';
@@ -97,6 +99,28 @@ export class Load {
     };
     ledger.accept(entry);
     if (!whole && finish) await batch(firstChunks, keys.length, true);
+    return entry;
+  }
+
+  /** As `put`, by an engine of its own: the chunks are in its memory, and come in two batches. */
+  async putBy(
+    engine: PrefillEngine,
+    sender: AgentSlot,
+    receiver: AgentSlot,
+    chunks: readonly SourceChunk[],
+    timeoutMs: number,
+  ): Promise<Moving | undefined> {
+    this.#next += 1;
+    const request = `chaos-${this.#next}`;
+    const receiverEpoch = receiver.epoch;
+    const outgoing = engine.begin({ request, receiver: receiver.name, totalChunks: chunks.length, timeoutMs });
+    const half = Math.ceil(chunks.length / 2);
+    const epoch = await this.#try(() => outgoing.put(chunks.slice(0, half), { last: false }));
+    if (epoch === undefined) return undefined;
+    const names = { request, epoch, sender: sender.name, receiver: receiver.name, receiverEpoch };
+    const entry = { ...names, deadlineMs: performance.now() + timeoutMs, outgoing };
+    this.#cluster.ledger.accept(entry);
+    await this.#try(() => outgoing.put(chunks.slice(half), { last: true }));
     return entry;
   }
 

@@ -8,6 +8,7 @@ import { measureCancels } from './cancel-phase.js';
 import { CALL_TIMEOUT_MS, ChaosCluster, HEARTBEAT_MS, LEASE_MS } from './chaos-cluster.js';
 import { Faults } from './faults.js';
 import { Load } from './load.js';
+import { MortalEngines } from './mortal-engines.js';
 import { Samples, type Summary } from './samples.js';
 
 /** Fraction of the time, at its end, in which no receiver is killed. */
@@ -37,6 +38,8 @@ export interface ChaosReport {
   readonly natsRestarts: number;
   /** Steps of the wall clock of an agent. */
   readonly clockSteps: number;
+  /** Engines that were gone without a word, with requests in progress. */
+  readonly engineDeaths: number;
   readonly hogs: number;
   readonly requests: number;
   readonly ends: Readonly<Record<string, number>>;
@@ -87,7 +90,8 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   const { durationMs, seed, cancels, logDirectory } = options;
   const cluster = await ChaosCluster.start({ seed, logDirectory }, teardown);
   const load = new Load(cluster);
-  const faults = new Faults(cluster, load);
+  const engines = new MortalEngines(cluster, load, `${cluster.pool.path}-mortal`);
+  const faults = new Faults(cluster, load, engines);
   say(`chaos for ${durationMs / 1000} s: ${cluster.slots.map(({ name }) => name).join(', ')}; seed ${seed}`);
   load.start();
   faults.start();
@@ -98,6 +102,7 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   await faults.stop();
   await cluster.measured();
   await load.stop();
+  await engines.settled();
   const { kills } = cluster;
   say('quiet: requests end, leases expire');
   const left = await quiesce(cluster);
@@ -113,6 +118,7 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
     natsFreezes: cluster.nats.freezes,
     natsRestarts: cluster.nats.restarts,
     clockSteps: cluster.clockSteps,
+    engineDeaths: engines.deaths,
     hogs: faults.hogs,
     ...requests,
     wrongBytes: reader.wrong.length,

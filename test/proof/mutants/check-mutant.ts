@@ -1,14 +1,16 @@
-/** Runs the tests, and if they find nothing the deep search, on code with one mutant. */
+/** Runs tests on code with one mutant: those near its module first, and more as long as nothing finds it. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Mutant } from './mutant.js';
+import { everyFolder, testsNear } from './near-tests.js';
 
 /** A mutant that makes a run hang is found. */
-const TIMEOUT_MS = { tests: 300_000, deep: 900_000 };
+const TIMEOUT_MS = { near: 300_000, related: 900_000, deep: 900_000 };
 const CONFIG = 'test/proof/mutants/vitest.config.ts';
 
+/** `near`: the tests of its room. `related`: every test that loads it. `deep`: more scenarios and more states than the tests have. */
 export type Search = keyof typeof TIMEOUT_MS;
 
 export interface Outcome {
@@ -44,15 +46,22 @@ async function run(root: string, mutant: Mutant | undefined, search: Search): Pr
   const directory = mkdtempSync(join(tmpdir(), 'kvferry-mutant-'));
   const output = join(directory, 'report.json');
   try {
-    const related = search === 'tests' && mutant !== undefined ? ['related', mutant.module] : [];
-    const args = ['vitest', ...related, '--run', '--config', CONFIG, '--reporter=json', `--outputFile=${output}`];
+    const args = ['vitest', ...testsOf(mutant, search), '--run', '--config', CONFIG];
+    const reporting = ['--reporter=json', `--outputFile=${output}`];
     const env = { ...process.env, KVFERRY_MUTANT: mutant?.id ?? '', KVFERRY_DEEP: search === 'deep' ? '1' : '' };
-    const status = await ended(root, args, env, TIMEOUT_MS[search]);
+    const status = await ended(root, [...args, ...reporting], env, TIMEOUT_MS[search]);
     if (status === 0) return undefined;
     return status === 'late' ? `${search}: no end within ${TIMEOUT_MS[search] / 1000} s` : failureIn(output, root);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** The tests of one search, as `vitest` takes them. */
+function testsOf(mutant: Mutant | undefined, search: Search): readonly string[] {
+  if (search === 'deep') return [];
+  if (search === 'near') return mutant === undefined ? everyFolder() : testsNear(mutant.module);
+  return mutant === undefined ? [] : ['related', mutant.module];
 }
 
 function ended(

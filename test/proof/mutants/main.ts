@@ -3,12 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
+import type { StoredMutant } from '../../../scripts/docs/mutants-page.js';
 import { numberBetween } from '../../../src/cli/option-parsers.js';
 import { EXIT_FAILURE, processTerminal } from '../../../src/cli/terminal.js';
-import { checkMutant, type Outcome } from './check-mutant.js';
+import { checkMutant } from './check-mutant.js';
 import type { Mutant } from './mutant.js';
 import { mutants } from './mutants.js';
 import { reportOf } from './report.js';
+import { foundIn, storedRun } from './stored-run.js';
 
 const THREADS_MAX = 64;
 const SCORE_MIN = 0.95;
@@ -30,25 +32,26 @@ const terminal = processTerminal();
 await new Command('mutants')
   .description('Plant one realistic defect after the other, and report which check finds each.')
   .option('--only <ids>', 'these mutants, separated by commas')
-  .option('--from <file>', 'keep the outcomes of this earlier run, and check only the other mutants')
+  .option('--from <file>', 'a stored run: check only the mutants that it has not found')
   .addOption(
     new Option('--threads <count>', 'mutants at the same time')
       .argParser(numberBetween(1, THREADS_MAX))
       .default(availableParallelism()),
   )
-  .option('--shallow', 'run the tests only, without the deep search')
+  .option('--shallow', 'run only the tests that are near each mutant')
   .option('--store', 'store the outcome for docs/mutants.md')
   .option('--json', 'print the result as one JSON object on the last line')
   .action(async (flags: Flags) => {
     const say = flags.json ? terminal.err : terminal.out;
-    const known = flags.from === undefined ? [] : (JSON.parse(readFileSync(flags.from, 'utf8')) as Outcome[]);
+    const known =
+      flags.from === undefined ? [] : foundIn(JSON.parse(readFileSync(flags.from, 'utf8')) as StoredMutant[]);
     const wanted = mutants.filter(
       ({ id, equivalent }) => equivalent === undefined && (flags.only?.split(',').includes(id) ?? true),
     );
-    const searches = flags.shallow ? (['tests'] as const) : (['tests', 'deep'] as const);
-    const clean = await checkMutant(root, undefined, ['tests']);
+    const searches = flags.shallow ? (['near'] as const) : (['near', 'related', 'deep'] as const);
+    const clean = await checkMutant(root, undefined, ['near']);
     if (clean.foundBy !== undefined) throw new Error(`the shipped code fails: ${clean.foundBy}`);
-    const outcomes = known.filter(({ id, foundBy }) => foundBy !== undefined && wanted.some((one) => one.id === id));
+    const outcomes = known.filter(({ id }) => wanted.some((one) => one.id === id));
     const rest = wanted.filter(({ id }) => !outcomes.some((outcome) => outcome.id === id));
     await inParallel(rest, flags.threads, async (mutant) => {
       const outcome = await checkMutant(root, mutant, searches);
@@ -58,7 +61,7 @@ await new Command('mutants')
     const report = reportOf(mutants, outcomes);
     if (flags.store) {
       mkdirSync(dirname(stored), { recursive: true });
-      writeFileSync(stored, `${JSON.stringify(outcomes.toSorted(byId), null, 2)}\n`);
+      writeFileSync(stored, `${JSON.stringify(storedRun(mutants, outcomes), null, 2)}\n`);
     }
     for (const { id, defect } of report.survivors) say(`survived: ${id}: ${defect}`);
     if (flags.json) terminal.out(JSON.stringify(report));
@@ -72,8 +75,4 @@ async function inParallel(all: readonly Mutant[], threads: number, check: (mutan
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) await check(mutant);
   };
   await Promise.all(Array.from({ length: threads }, lane));
-}
-
-function byId(one: Outcome, other: Outcome): number {
-  return one.id < other.id ? -1 : 1;
 }

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import type { StoredMutant } from '../../../scripts/docs/mutants-page.js';
 import { mutated } from './mutant.js';
 import { mutants } from './mutants.js';
+import { inOrder, testsNear } from './near-tests.js';
 import { reportOf } from './report.js';
+import { foundIn, storedRun } from './stored-run.js';
 
 const root = path.join(import.meta.dirname, '../../..');
 
@@ -23,6 +26,23 @@ test('the list of mutants → at least 60, every name once', () => {
   const ids = mutants.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.length).toBeGreaterThanOrEqual(60);
+});
+
+test('the stored run → has every mutant of the list as it is now', () => {
+  const stored = JSON.parse(readFileSync(path.join(root, 'docs/mutants/run.json'), 'utf8')) as StoredMutant[];
+  expect(storedRun(mutants, foundIn(stored))).toEqual(stored);
+});
+
+test('a mutant of each room → the tests of the room, then those of agents', () => {
+  expect(new Set(mutants.map(({ module }) => testsNear(module).join(' ')))).toEqual(
+    new Set(['test/store test/actors', 'test/machines test/actors', 'test/actors', 'test/control', 'test/client']),
+  );
+  expect(() => testsNear('src/cli/main.ts')).toThrow('no tests are named for src/cli/main.ts');
+  expect(inOrder(['/r/test/actors/a.test.ts', '/r/test/store/c.test.ts', '/r/test/store/b.test.ts'])).toEqual([
+    '/r/test/store/b.test.ts',
+    '/r/test/store/c.test.ts',
+    '/r/test/actors/a.test.ts',
+  ]);
 });
 
 test('text that occurs twice or never → the mutant is refused', () => {
@@ -47,6 +67,14 @@ test('outcomes of a run → score, survivors and what found the others', () => {
     { id: 'b', foundBy: undefined, seconds: 1 },
     { id: 'd', foundBy: 'test/store/two.test.ts > t', seconds: 1 },
   ];
+  const of = (id: string) => ({ id, module: 'a.ts', defect: `d ${id}` });
+  const stored = [
+    { ...of('a'), foundBy: 'test/store/one.test.ts > t' },
+    of('b'),
+    { ...of('c'), equivalent: 'it only logs' },
+    { ...of('d'), foundBy: 'test/store/two.test.ts > t' },
+  ];
+  expect(storedRun(all, outcomes)).toEqual(stored);
   expect(reportOf(all, outcomes)).toEqual({
     planted: 4,
     found: 2,

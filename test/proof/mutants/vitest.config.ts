@@ -1,8 +1,10 @@
 /** Runs tests on code with one mutant (`KVFERRY_MUTANT`). The mutant is planted while a module is loaded: no file changes. */
 import { env } from 'node:process';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { mutated } from './mutant.js';
 import { mutantOf } from './mutants.js';
+import { inOrder } from './near-tests.js';
 
 const mutant = env['KVFERRY_MUTANT'] ? mutantOf(env['KVFERRY_MUTANT']) : undefined;
 
@@ -12,6 +14,13 @@ const plant: Plugin = {
   transform: (source, id) =>
     mutant !== undefined && id.endsWith(`/${mutant.module}`) ? mutated(mutant, source) : undefined,
 };
+
+class NearFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const byName = new Map(files.map((file) => [file.moduleId, file]));
+    return inOrder([...byName.keys()]).map((name) => byName.get(name) as TestSpecification);
+  }
+}
 
 export default defineConfig({
   plugins: [plant],
@@ -34,6 +43,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     retry: 0,
+    sequence: { sequencer: NearFirst },
     restoreMocks: true,
     unstubEnvs: true,
   },

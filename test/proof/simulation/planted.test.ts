@@ -12,7 +12,7 @@ const SEEDS = 500;
 const TEST_TIMEOUT_MS = 180_000;
 
 test.each(Object.keys(defects))(
-  "T15: upstream's defect %s, planted in the shipped code, is found",
+  'T15: the defect %s, planted in the shipped code → found',
   (defect) => {
     const main = ['dist/test/proof/simulation/main.js', '--planted', defect];
     const flags = ['--seeds', `${SEEDS}`, '--until-failure', '--json'];

@@ -8,7 +8,7 @@ import type { Scenario } from '../../../src/proof/simulation/world/scenario.js';
 
 /** Shrunk scenarios of seeds that failed (docs/simulation.md). */
 const scenarios = path.join(import.meta.dirname, 'scenarios');
-/** The first 27 seeds have every kind of fault. */
+/** The first 40 seeds have every kind of fault. */
 const SEEDS = 40;
 const TEST_TIMEOUT_MS = 180_000;
 
@@ -30,9 +30,11 @@ test(
       'arenaFull',
       'cancel',
       'clockSkew',
+      'clockStep',
       'crash',
       'cutOff',
       'decodeCrash',
+      'engineDeath',
       'freeze',
       'messageDelayed',
       'messageLost',
@@ -41,8 +43,13 @@ test(
       'natsRestart',
       'neverReleases',
       'partition',
+      'paused',
       'prefillCrash',
+      'revokeSlow',
+      'routeReset',
       'routerCrash',
+      'serverFrozen',
+      'severed',
       'writeBroken',
       'writeFailed',
       'writeLate',
@@ -61,8 +68,8 @@ test.each(readdirSync(scenarios))('P12: what once broke a rule does not any more
 
 test('one seed is one story: it is replayed to the letter, message by message', async () => {
   const stories = [
-    await runScenario(scenarioOf(7), { trace: true }),
-    await runScenario(scenarioOf(7), { trace: true }),
+    await runScenario(scenarioOf(10), { trace: true }),
+    await runScenario(scenarioOf(10), { trace: true }),
   ];
   const [first, second] = stories;
   expect(first?.trace.length).toBeGreaterThan(500);

@@ -15,6 +15,15 @@ import type { Strike } from './strikes.js';
 import { HEARTBEAT_MS, LEASE_MS, OWN_MS, REPAIR_MS, SKEW_MAX, SWEEP_MS } from './timing.js';
 import type { Violation, World } from './world.js';
 
+/** The number of requests by the ends that their accounts allow. */
+export interface Demands {
+  /** `ready`, and nothing else. */
+  readonly ready: number;
+  /** `ready` or `expired`. */
+  readonly readyOrExpired: number;
+  readonly any: number;
+}
+
 interface Item {
   readonly accepted: Accepted;
   readonly announcement: Announcement | undefined;
@@ -30,6 +39,7 @@ const AFTER_SILENCE_MS = 2 * HEARTBEAT_MS;
 export class Account {
   readonly #world: World;
   readonly #plans = new Map<string, RequestPlan[]>();
+  readonly demands = { ready: 0, readyOrExpired: 0, any: 0 };
 
   constructor(world: World) {
     this.#world = world;
@@ -72,11 +82,15 @@ export class Account {
   #wrong(item: Item, all: ReadonlyMap<string, Item>): string | undefined {
     const { accepted, announcement } = item;
     const touches = this.#touches(item);
-    if (this.#mayEnd(item, touches)) return undefined;
+    if (this.#mayEnd(item, touches)) {
+      this.demands.any += 1;
+      return undefined;
+    }
     const { name, deadlineMs, earliestMs } = accepted;
     const fairMs = this.#fairMs(item, touches, all);
     const stepped = touches.some(({ fault }) => fault === 'clockStep');
     const mayExpire = stepped || fairMs > earliestMs;
+    this.demands[mayExpire ? 'readyOrExpired' : 'ready'] += 1;
     const { end, code, atMs = 0 } = announcement ?? {};
     if (end === 'ready' && atMs <= fairMs) return undefined;
     if (end === 'expired' && mayExpire) return undefined;

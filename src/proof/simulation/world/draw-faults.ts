@@ -9,10 +9,10 @@ import { ACTIVE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
  * to strike is drawn more often, so that every pair of kinds meets often enough.
  */
 const shares = {
-  messageLost: 0.4,
-  messageRepeated: 0.4,
-  messageDelayed: 0.4,
-  messageReordered: 0.4,
+  messageLost: 0.6,
+  messageRepeated: 0.6,
+  messageDelayed: 0.6,
+  messageReordered: 0.6,
   writeSlow: 0.6,
   writeFailed: 0.6,
   writeBroken: 0.6,
@@ -20,17 +20,17 @@ const shares = {
   crash: 0.4,
   freeze: 0.4,
   paused: 0.4,
-  cutOff: 0.35,
-  partition: 0.35,
-  severed: 0.35,
-  serverFrozen: 0.35,
-  routeReset: 0.35,
-  natsRestart: 0.35,
-  revokeSlow: 0.35,
-  routerCrash: 0.35,
-  clockSkew: 0.35,
-  clockStep: 0.35,
-  engineDeath: 0.35,
+  cutOff: 0.4,
+  partition: 0.4,
+  severed: 0.4,
+  serverFrozen: 0.4,
+  routeReset: 0.4,
+  natsRestart: 0.4,
+  revokeSlow: 0.4,
+  routerCrash: 0.4,
+  clockSkew: 0.4,
+  clockStep: 0.4,
+  engineDeath: 0.4,
 } as const satisfies Record<FaultPlan['kind'], number>;
 
 const kinds = Object.keys(shares) as FaultPlan['kind'][];

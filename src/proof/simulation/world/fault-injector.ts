@@ -334,7 +334,8 @@ export class FaultInjector {
     const delayMs = fate.kind === 'deliver' ? fate.delayMs : 0;
     world.waits.writing(to, Math.floor(targetOffset / PAGE_BYTES), world.now + delayMs);
     if (fate.kind === 'deliver' && delayMs <= world.scenario.sliceMs) return;
-    if (delayMs > UNDRAINED_MS || fate.kind !== 'deliver') world.grants.spoil(grantId, to);
+    if (fate.kind !== 'deliver') world.grants.spoil(grantId, to);
+    else if (delayMs > UNDRAINED_MS) world.grants.doubt(grantId);
     const agents = [world.agentAt(from), world.agentAt(to)];
     world.strikes.add('write', { agents, fromMs: world.now, untilMs: world.now + delayMs });
   }

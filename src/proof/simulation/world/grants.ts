@@ -1,6 +1,7 @@
 /**
  * The remote keys that a fault has spoilt. A write that fails, breaks off or does not drain costs its connection, and with
- * it every request that has pages under the same remote key.
+ * it every request that has pages under the same remote key at that moment, or is given pages under it until the receiver
+ * learns of it. A hand-over that comes too late costs nothing: the sender refuses it.
  */
 import type { EntryDescription, StoreDescription } from '../../../store/description.js';
 import { DRAIN_MS, SKEW_MAX } from './timing.js';
@@ -9,7 +10,10 @@ import { DRAIN_MS, SKEW_MAX } from './timing.js';
 const OVERDUE_MS = (2 * DRAIN_MS) / (1 + SKEW_MAX);
 
 export class Grants {
-  readonly #spoilt = new Set<string>();
+  /** Keys whose connection has broken. */
+  readonly #broken = new Set<string>();
+  /** Keys whose connection may break at any time from now on: a write on its way drains late. */
+  readonly #doubtful = new Set<string>();
   /** Requests that had pages under a spoilt key, as the store names them. */
   readonly #struck = new Set<string>();
   /** The entries of each store, when it was last observed. */
@@ -17,10 +21,15 @@ export class Grants {
   /** When each quarantined page was first seen, by agent and page. */
   readonly #quarantinedMs = new Map<string, number>();
 
-  /** Spoils a key of the agent whose fabric has this address. */
+  /** A connection of the agent whose fabric has this address breaks. */
   spoil(grant: string, address: string): void {
-    this.#spoilt.add(grant);
-    this.#strike(this.#entries.get(address) ?? []);
+    this.#broken.add(grant);
+    this.#strike(this.#entries.get(address) ?? [], (other) => other === grant);
+  }
+
+  /** A connection may break, now or later. */
+  doubt(grant: string): void {
+    this.#doubtful.add(grant);
   }
 
   /** True if `holder` had pages that it could not write because their remote key was spoilt. */
@@ -29,7 +38,7 @@ export class Grants {
   }
 
   /** Call this after every step, for every store. */
-  observe(address: string, nowMs: number, { entries, quarantine }: StoreDescription): void {
+  observe(address: string, nowMs: number, { entries, holders, quarantine }: StoreDescription): void {
     this.#entries.set(address, entries);
     for (const { page, grant } of quarantine) {
       const place = `${address} ${grant} ${page}`;
@@ -37,13 +46,23 @@ export class Grants {
       this.#quarantinedMs.set(place, sinceMs);
       if (nowMs - sinceMs > OVERDUE_MS) this.spoil(grant, address);
     }
-    this.#strike(entries);
+    if (this.#broken.size > 0) this.#strikeAllocated(holders);
+    if (this.#doubtful.size > 0) this.#strike(entries, (grant) => this.#doubtful.has(grant));
   }
 
-  #strike(entries: readonly EntryDescription[]): void {
-    if (this.#spoilt.size === 0) return;
+  #strikeAllocated(holders: StoreDescription['holders']): void {
+    for (const { name, batches } of holders) {
+      const isLate = batches.some(
+        ({ grant, allocation, committed }) =>
+          grant !== null && this.#broken.has(grant) && committed[0] === false && (allocation?.pages.length ?? 0) > 0,
+      );
+      if (isLate) this.#struck.add(name);
+    }
+  }
+
+  #strike(entries: readonly EntryDescription[], which: (grant: string) => boolean): void {
     for (const { ready, place } of entries) {
-      if (!ready && place !== null && this.#spoilt.has(place.grant)) this.#struck.add(place.writer);
+      if (!ready && place !== null && which(place.grant)) this.#struck.add(place.writer);
     }
   }
 }

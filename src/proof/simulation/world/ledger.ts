@@ -6,7 +6,7 @@ import type { SourceReleasedEvent, TerminalEvent } from '../../../protocol/event
 import type { Ranks } from '../../../protocol/fields.js';
 import type { End } from '../../../protocol/subjects.js';
 import type { Accepted, Part } from './accepted.js';
-import { Account } from './account.js';
+import { Account, type Demands } from './account.js';
 import { Announcements } from './announcements.js';
 import type { FaultInjector } from './fault-injector.js';
 import { GRACE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
@@ -92,6 +92,11 @@ export class Ledger {
 
   get accepted(): number {
     return this.#entries.size;
+  }
+
+  /** Known once all have ended. */
+  get demands(): Demands {
+    return this.#account.demands;
   }
 
   /** Accepted requests whose end the router does not know yet. */

@@ -4,12 +4,10 @@ import type { OutgoingRequest } from '../../../client/outgoing-request.js';
 import { PrefillEngine } from '../../../client/prefill-engine.js';
 import type { RequestEnds } from '../../../client/request-ends.js';
 import type { SourceChunk, SourceMemory } from '../../../client/source-memory.js';
-import type { MemoryControl } from '../memory-control.js';
-import { MortalClock } from '../mortal-clock.js';
 import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
+import { EngineProcess } from './engine-process.js';
 import type { FaultInjector } from './fault-injector.js';
 import type { Ledger } from './ledger.js';
-import { engineOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS, SESSION_MS } from './timing.js';
 import type { World } from './world.js';
@@ -25,8 +23,7 @@ export class SimulatedPrefillEngine {
   readonly #ledger: Ledger;
   readonly #injector: FaultInjector;
   readonly #agent: string;
-  readonly #clock: MortalClock;
-  readonly #control: MemoryControl;
+  readonly #process: EngineProcess;
   readonly #client: KvferryClient;
   readonly #ends: RequestEnds;
   readonly #memory: SourceMemory;
@@ -42,9 +39,8 @@ export class SimulatedPrefillEngine {
     this.#agent = agent;
     this.#ends = ends;
     this.#memory = memoryOf(world, `/engine/${agent}`);
-    this.#clock = new MortalClock(world.clock);
-    this.#control = world.network.connect(engineOf(agent));
-    this.#client = new KvferryClient(this.#control, { timeoutMs: CALL_MS });
+    this.#process = new EngineProcess(world, agent);
+    this.#client = new KvferryClient(this.#process.control, { timeoutMs: CALL_MS });
     injector.onEngineDeath((target) => {
       if (target === agent) this.#die();
     });
@@ -63,8 +59,7 @@ export class SimulatedPrefillEngine {
   #die(): void {
     this.#isDead = true;
     this.#engine = undefined;
-    this.#clock.die();
-    this.#control.die();
+    this.#process.die();
     this.#world.fabrics.files.delete(this.#memory.path);
   }
 
@@ -82,7 +77,7 @@ export class SimulatedPrefillEngine {
           client: this.#client,
           agent: this.#agent,
           ends: this.#ends,
-          clock: this.#clock,
+          clock: this.#process.clock,
           silentMs: SESSION_MS,
           newSession: () => this.#newSession(),
           segment: SEGMENT,

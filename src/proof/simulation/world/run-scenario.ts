@@ -1,6 +1,7 @@
 /** Runs one scenario until nothing in it is in progress, and checks the rules after every step. */
 import { RequestEnds } from '../../../client/request-ends.js';
 import type { End } from '../../../protocol/subjects.js';
+import type { Demands } from './account.js';
 import { Checks } from './checks.js';
 import { SimulatedDecodeEngine } from './decode-engine.js';
 import { FaultInjector } from './fault-injector.js';
@@ -23,6 +24,8 @@ export interface ScenarioResult {
   /** Accepted requests. */
   readonly requests: number;
   readonly terminal: Readonly<Record<End, number>>;
+  /** What the accounts of the requests demanded. */
+  readonly demands: Demands;
   /** Pages that decode engines have read and checked. */
   readonly pagesRead: number;
   readonly violation: Violation | undefined;
@@ -76,6 +79,7 @@ export async function runScenario(
     faults: world.faults,
     requests: ledger.accepted,
     terminal: ledger.ends(),
+    demands: ledger.demands,
     pagesRead: decodeEngines.reduce((total, engine) => total + engine.pagesRead, 0),
     violation: world.violation,
     trace: world.trace.lines,

@@ -6,6 +6,7 @@
 import { SILENT_HEARTBEATS_MAX } from '../../../../machines/peer.js';
 import { subjects } from '../../../protocol/subjects.js';
 import type { Envelope, Fate } from '../memory-control.js';
+import type { Strikes } from './strikes.js';
 import { HEARTBEAT_MS, SKEW_MAX } from './timing.js';
 
 /** An agent whose clock is fast takes a shorter silence for a full one. */
@@ -22,9 +23,26 @@ interface Span {
   untilMs: number;
 }
 
+/** Faults that keep heartbeats away. */
+const BLOCKING = new Set([
+  'partition',
+  'severed',
+  'routeReset',
+  'serverFrozen',
+  'natsRestart',
+  'cutOff',
+  'freeze',
+  'paused',
+]);
+
 export class Silences {
+  readonly #strikes: Strikes;
   readonly #passages = new Map<string, Passage[]>();
   readonly #absences = new Map<string, Span[]>();
+
+  constructor(strikes: Strikes) {
+    this.#strikes = strikes;
+  }
 
   /** Call this for every message that is sent. */
   note({ from, to, subject }: Envelope, nowMs: number, { copies, delayMs }: Fate): void {
@@ -62,14 +80,27 @@ export class Silences {
 
   /** The times between two arrivals of heartbeats. */
   #gaps(from: string, to: string): Span[] {
-    const arrivals = (this.#passages.get(`${from} ${to}`) ?? [])
+    const passages = this.#passages.get(`${from} ${to}`) ?? [];
+    const arrivals = passages
       .map(({ arrivesMs }) => arrivesMs)
       .filter(Number.isFinite)
       .sort((a, b) => a - b);
-    return [0, ...arrivals].map((fromMs, index) => ({
+    const beginMs = this.#beginMs(from, to, passages[0]?.sentMs ?? Number.POSITIVE_INFINITY);
+    if (beginMs === Number.POSITIVE_INFINITY) return [];
+    return [beginMs, ...arrivals].map((fromMs, index) => ({
       fromMs,
       untilMs: arrivals[index] ?? Number.POSITIVE_INFINITY,
     }));
+  }
+
+  /**
+   * From when on `to` waits for heartbeats of `from`. An agent subscribes to the heartbeats of those that it has to do with; a
+   * fault may have kept the first ones away.
+   */
+  #beginMs(from: string, to: string, firstMs: number): number {
+    const touched = this.#strikes.on({ request: '', agents: [from, to], fromMs: 0, untilMs: firstMs });
+    const blockedMs = touched.filter(({ fault }) => BLOCKING.has(fault)).map(({ fromMs }) => fromMs);
+    return Math.min(firstMs - HEARTBEAT_MS / (1 - SKEW_MAX), ...blockedMs);
   }
 
   #awayMs(agent: string, fromMs: number, untilMs: number): number {

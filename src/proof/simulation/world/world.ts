@@ -73,8 +73,8 @@ export class World {
   /** All lives of all agents, dead ones too, by the address of their fabric. */
   readonly lives = new Map<string, SimulatedAgent>();
   /** The heartbeats between all pairs of agents. */
-  readonly silences = new Silences();
   readonly strikes = new Strikes();
+  readonly silences = new Silences(this.strikes);
   readonly grants = new Grants();
   readonly waits = new Waits();
   readonly sources = new Sources();

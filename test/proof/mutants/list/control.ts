@@ -1,3 +1,88 @@
 import type { Mutant } from '../mutant.js';
 
-export const controlMutants: readonly Mutant[] = [];
+export const controlMutants: readonly Mutant[] = [
+  {
+    id: 'control-outage-keeps-questions',
+    module: 'src/control/nats-control.ts',
+    find: 'this.#endWaits(disconnected());',
+    replace: '',
+    defect: 'Questions in progress are not rejected in an outage, although their answers may be lost.',
+  },
+  {
+    id: 'control-dials-same-server',
+    module: 'src/control/nats-dialing.ts',
+    find: 'connection.setServers([...others, ...same]);',
+    replace: 'connection.setServers([...same, ...others]);',
+    defect: 'A connection that was given up is opened again to the same server.',
+  },
+  {
+    id: 'control-refused-counts-as-accepted',
+    module: 'src/control/nats-subscriptions.ts',
+    find: 'if (kept.inner !== undefined) this.#refused.delete(kept);',
+    replace: 'this.#refused.delete(kept);',
+    defect: 'A subscription that NATS refuses again counts as accepted.',
+  },
+  {
+    id: 'client-no-doubt',
+    module: 'src/client/order-session.ts',
+    find: 'this.#mayBeExecuted = true;',
+    replace: '',
+    defect: 'The memory of a put without an answer comes back at once, while the agent may read it.',
+  },
+  {
+    id: 'client-lost-is-refused',
+    module: 'src/client/outgoing-request.ts',
+    find: "if (state === 'never') lendings?.refused",
+    replace: "if (state !== 'executed') lendings?.refused",
+    defect: 'Memory comes back although it is not known whether the agent took it.',
+  },
+  {
+    id: 'client-release-of-any-epoch',
+    module: 'src/client/lendings.ts',
+    find: 'lent === undefined || lent.session?.epoch !== event.epoch',
+    replace: 'lent === undefined',
+    defect: 'A release event of an earlier process of the agent gives back memory that the present one reads.',
+  },
+  {
+    id: 'client-pending-comes-back',
+    module: 'src/client/prefill-engine.ts',
+    find: ": this.#lendings.lentIn(session, 'taken');",
+    replace: ": this.#lendings.lentIn(session, 'taken', 'pending');",
+    defect: 'A put on its way loses its memory because the agent does not list it yet.',
+  },
+  {
+    id: 'client-next-session-goes-on',
+    module: 'src/client/engine-session.ts',
+    find: 'if (only !== undefined && only.id !== session.id)',
+    replace: 'if (only !== undefined && only.epoch !== session.epoch)',
+    defect: 'A later batch goes into another session than the first one.',
+  },
+  {
+    id: 'client-end-of-any-epoch',
+    module: 'src/client/request-ends.ts',
+    find: 'if (expected.epoch !== undefined && expected.epoch !== event.epoch) return;',
+    replace: '',
+    defect: 'The end of an earlier use of the request id counts.',
+  },
+  {
+    id: 'client-aborted-wait-blocks',
+    module: 'src/client/slots.ts',
+    find: 'reject(signal?.reason);\n        this.#serve();',
+    replace: 'reject(signal?.reason);',
+    defect: 'A caller that gives up its wait for slots does not let those behind it have them.',
+  },
+  {
+    id: 'client-lease-never-over',
+    module: 'src/client/acquired-chunks.ts',
+    find: 'return !this.#isClosed && this.#clock.now() < this.leaseEndsMs;',
+    replace: 'return !this.#isClosed;',
+    defect: 'Bytes that were read after the end of the lease are returned.',
+  },
+  {
+    id: 'client-runs-overlap',
+    module: 'src/client/source-runs.ts',
+    find: 'return offset >= first + length;',
+    replace: 'return offset > first;',
+    defect: 'Chunks that overlap are described as a run.',
+  },
+];

@@ -1,3 +1,110 @@
 import type { Mutant } from '../mutant.js';
 
-export const peerMutants: readonly Mutant[] = [];
+export const peerMutants: readonly Mutant[] = [
+  {
+    id: 'peers-connection-breaks-newer',
+    module: 'src/actors/peers/receiver-peer.ts',
+    find: 'if (this.#connection !== broken) return;',
+    replace: '',
+    defect: 'A late report about an earlier connection breaks the connection that has replaced it.',
+  },
+  {
+    id: 'peers-fenced-before-revoked',
+    module: 'src/actors/peers/sender-peer.ts',
+    find: 'await this.#env.fabric.revoke(held.id);\n    this.#grant = undefined;\n    this.#listener.fenced(held.id);',
+    replace:
+      'this.#listener.fenced(held.id);\n    await this.#env.fabric.revoke(held.id);\n    this.#grant = undefined;',
+    defect: 'Pages become free before the remote key that reaches them is revoked.',
+  },
+  {
+    id: 'peers-late-connect-revokes',
+    module: 'src/actors/peers/sender-peer.ts',
+    find: 'if (connection < this.#connection) {',
+    replace: 'if (connection < 0) {',
+    defect: 'A connect message that arrives late revokes the newer remote key of its sender.',
+  },
+  {
+    id: 'peers-no-subscriber-is-dead',
+    module: 'src/actors/peers/peer-call.ts',
+    find: "'no_responders', 'deadline_exceeded', 'disconnected')",
+    replace: "'deadline_exceeded', 'disconnected')",
+    defect: 'A message without a subscriber is not repeated, although the peer may be connecting to NATS again.',
+  },
+  {
+    id: 'peers-silence-is-agreement',
+    module: 'src/actors/peers/confirm-end.ts',
+    find: "return { type: 'end.refused', failure: { code: 'sender_lost', message: why }, isUnknown };",
+    replace: "return { type: 'end.agreed' };",
+    defect: 'A sender that does not answer counts as one that agrees to the end.',
+  },
+  {
+    id: 'peers-lost-receiver-stays',
+    module: 'src/actors/peers/receiver-directory.ts',
+    find: 'if (this.#peers.get(agent) === peer) this.#peers.delete(agent);',
+    replace: '',
+    defect: 'A receiver that was declared dead stays in the directory, so the next requests fail too.',
+  },
+  {
+    id: 'peers-two-look-ups',
+    module: 'src/actors/peers/receiver-directory.ts',
+    find: 'this.#lookups.get(agent) ?? this.#lookUp(agent)',
+    replace: 'this.#lookUp(agent)',
+    defect: 'Two requests that look up a receiver together get two peers, and two remote keys.',
+  },
+  {
+    id: 'living-any-echo',
+    module: 'src/actors/living/liveness.ts',
+    find: 'if (number < this.#awaited) return;',
+    replace: '',
+    defect: 'An own heartbeat from before the suspicion counts as the proof that NATS works.',
+  },
+  {
+    id: 'living-other-epoch-kills',
+    module: 'src/actors/living/liveness.ts',
+    find: 'if (epoch !== this.process.epoch) this.#contradicted();',
+    replace: "if (epoch !== this.process.epoch) this.#left({ code: 'stale_epoch', message: 'restarted' });",
+    defect: 'A late heartbeat of an earlier process of the name declares the present one dead.',
+  },
+  {
+    id: 'living-born-cut-off',
+    module: 'src/actors/living/liveness.ts',
+    find: 'if (!parts.isLineUp) this.line(false);',
+    replace: '',
+    defect: 'A peer that is watched first while this agent is cut off is judged by its silence.',
+  },
+  {
+    id: 'living-forged-name',
+    module: 'src/actors/living/heartbeats.ts',
+    find: 'if (beat.agent === agent) return beat;',
+    replace: 'if (beat.agent !== undefined) return beat;',
+    defect: 'A heartbeat that names another agent than its subject counts.',
+  },
+  {
+    id: 'name-older-serves',
+    module: 'src/actors/agent/name.ts',
+    find: 'return ownAgeMs < ageMs;',
+    replace: 'return ownAgeMs > ageMs;',
+    defect: 'Of two processes of one name the older one serves, which its peers no longer know.',
+  },
+  {
+    id: 'ranks-restart-unnoticed',
+    module: 'src/actors/ranks/groups.ts',
+    find: "group.end('failed', { code: 'sender_lost', message });",
+    replace: '',
+    defect: 'A sender of one rank is restarted, and the earlier attempt at the request waits until its deadline.',
+  },
+  {
+    id: 'ranks-refusal-is-prepared',
+    module: 'src/actors/ranks/group-actor.ts',
+    find: "this.#failed(rank, 'failed', rankFailure(error));\n      return false;",
+    replace: "this.#env.logger.warn({ rank, err: error }, 'rank is not prepared');\n      return true;",
+    defect: 'A rank that does not confirm that it is complete counts as prepared.',
+  },
+  {
+    id: 'ranks-silent-sender-agrees',
+    module: 'src/actors/ranks/groups.ts',
+    find: "agreement.type === 'end.refused' && agreement.isUnknown && reported === undefined",
+    replace: "agreement.type === 'end.refused' && reported === undefined",
+    defect: 'The silent sender of rank 0 counts as one that was never asked to put it.',
+  },
+];

@@ -126,14 +126,6 @@ export const defects = {
       replace: '',
     },
   ],
-  /** A commit does not look at the generations of its pages. */
-  S07: [
-    {
-      module: 'src/store/commands/commit.js',
-      find: 'if (generations[index] !== generation) {',
-      replace: 'if (false) {',
-    },
-  ],
   /** A hand-over that was declined is forgotten: no request writes the chunk any more. */
   S13: [
     {

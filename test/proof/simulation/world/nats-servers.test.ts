@@ -87,7 +87,7 @@ test('a route that is reset → only participants of one server reach each other
   expect(await answers(clock, [ask('a', 'c')])).toEqual(['yes']);
 });
 
-test('a server that stands still → requests time out, and pass in order when it continues', async () => {
+test('a server stands still → requests time out, and pass in order when it continues', async () => {
   const { clock, servers, read, of, ask } = cluster();
   const thaw = servers.freeze(0);
   expect(await answers(clock, [ask('a', 'b'), ask('c', 'a')])).toEqual(['deadline_exceeded', 'deadline_exceeded']);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Silences } from '../../../../src/proof/simulation/world/silences.js';
+import { Strikes } from '../../../../src/proof/simulation/world/strikes.js';
 import { HEARTBEAT_MS } from '../../../../src/proof/simulation/world/timing.js';
 
 /** Heartbeats of `from` to `to`, as numbers of intervals. Lost ones are left out. */
@@ -11,7 +12,7 @@ function beats(silences: Silences, from: string, to: string, intervals: readonly
 }
 
 test('two lost heartbeats → a silence, three in time → none', () => {
-  const silences = new Silences();
+  const silences = new Silences(new Strikes());
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   beats(silences, 'b', 'a', [0, 1, 2, 3, 4, 5, 6]);
   const until = 6 * HEARTBEAT_MS;
@@ -20,7 +21,7 @@ test('two lost heartbeats → a silence, three in time → none', () => {
 });
 
 test('a silence outside the time in question → no reason', () => {
-  const silences = new Silences();
+  const silences = new Silences(new Strikes());
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6, 7, 8]);
   beats(silences, 'b', 'a', [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   const before = silences.parted('a', 'b', 0, 2 * HEARTBEAT_MS);
@@ -29,8 +30,16 @@ test('a silence outside the time in question → no reason', () => {
 });
 
 test('a listener that was itself away → the silence does not count', () => {
-  const silences = new Silences();
+  const silences = new Silences(new Strikes());
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   silences.away('b', 2.2 * HEARTBEAT_MS)(4.5 * HEARTBEAT_MS);
   expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(false);
+});
+
+test('agents that never exchange heartbeats → parted only by a fault between them', () => {
+  const strikes = new Strikes();
+  const silences = new Silences(strikes);
+  const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
+  strikes.add('severed', { agents: ['a', 'b'], fromMs: HEARTBEAT_MS, untilMs: 5 * HEARTBEAT_MS });
+  expect([before, silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS)]).toEqual([false, true]);
 });
