@@ -117,13 +117,14 @@ export class Lendings {
 
   /**
    * A process of the agent is running. What an earlier process had accepted comes back. A doubtful batch was taken by this
-   * process or by an earlier one, so its slots come back when the next process is seen.
+   * process or by an earlier one, so its slots come back when the next process is seen. A `predecessor` still drains: it may
+   * read what it had accepted.
    */
-  agentSeen(epoch: string): void {
+  agentSeen(epoch: string, predecessor: string | undefined): void {
     for (const lent of this.#batches.values()) {
       if (lent.state === 'sent') continue;
       if (lent.epoch === undefined) lent.epoch = epoch;
-      else if (lent.epoch !== epoch) this.#takeBack(lent);
+      else if (lent.epoch !== epoch && lent.epoch !== predecessor) this.#takeBack(lent);
     }
   }
 

@@ -190,8 +190,8 @@ export class PrefillEngine {
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       // A draining process takes no puts, and another one may have its name already.
-      client.onHeartbeat(agent, ({ epoch, draining }) => {
-        if (!draining) void this.#agentSeen(epoch);
+      client.onHeartbeat(agent, ({ epoch, draining, predecessor }) => {
+        if (!draining) void this.#agentSeen(epoch, predecessor);
       }),
       client.onConnection((status) => {
         if (status === 'disconnected') this.#mayHaveMissedReleases = true;
@@ -207,8 +207,8 @@ export class PrefillEngine {
   }
 
   /** A heartbeat of the agent. */
-  async #agentSeen(epoch: string): Promise<void> {
-    this.#lendings.agentSeen(epoch);
+  async #agentSeen(epoch: string, predecessor: string | undefined): Promise<void> {
+    this.#lendings.agentSeen(epoch, predecessor);
     await this.#attached.agentSeen(epoch);
     if (this.#slots.isShort || this.#mayHaveMissedReleases) await this.#askForLost(epoch);
   }

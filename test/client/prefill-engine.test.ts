@@ -368,6 +368,22 @@ describe('a prefill engine whose agent is restarted', () => {
     expect([isAttached, outgoing.epoch]).toEqual([true, successor]);
   });
 
+  test('T22: the former process still drains → what it may read stays lent until it has ended', async () => {
+    const engine = await open();
+    const { epoch = '' } = await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    const lent = engine.slots;
+    agent.emitHeartbeat('p', epoch, { draining: true });
+    agent.emitHeartbeat('p', successor, { predecessor: epoch });
+    await clock.advance(0);
+    expect([engine.slots, agent.bodiesOf('attach').length]).toEqual([lent, 2]);
+    agent.emitHeartbeat('p', epoch, { draining: true });
+    await clock.advance(0);
+    expect([engine.slots, agent.bodiesOf('attach').length]).toEqual([lent, 2]);
+    agent.emitHeartbeat('p', successor);
+    await clock.advance(0);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+
   test('tries again with the next heartbeat when its memory could not be attached', async () => {
     await open();
     const answers = [noAnswer, () => ({ bytes: memory.bytes })];
