@@ -10,6 +10,7 @@ import { runRecovery } from './recovery/run-recovery.js';
 import { runScale } from './scale/run-scale.js';
 import type { SuiteName } from './suite-names.js';
 import type { SuiteResult } from './suite-result.js';
+import { runTurns } from './turns/run-turns.js';
 
 export type RunSuite = (bench: Bench, teardown: Teardown) => Promise<SuiteResult>;
 
@@ -21,5 +22,6 @@ export function makeSuites(startPeers: StartPeers | undefined): Readonly<Record<
     scale: runScale,
     recovery: runRecovery,
     observe: runObserve,
+    turns: runTurns,
   };
 }

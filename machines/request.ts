@@ -141,8 +141,8 @@ export const requestMachine = setup({
     verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
     verdictUnknown: ({ context }) => context.end === null,
     isDeadline: ({ event }) => event.type === 'transfer.aborted' && event.failure.code === 'deadline_exceeded',
-    isInDoubt: ({ context: { end, agreed, hasRanks, lastIn, unanswered } }) =>
-      end === null && (agreed || (!hasRanks && lastIn && unanswered)),
+    everyTransferEnded: ({ context }) => context.active === 0,
+    isInDoubt: ({ context: { agreed, hasRanks, lastIn, unanswered } }) => agreed || (!hasRanks && lastIn && unanswered),
   },
   delays: {
     deadline: ({ context }) => context.timeoutMs,
@@ -286,12 +286,15 @@ export const requestMachine = setup({
         asking: {
           entry: 'sendAbort',
           meta: { waiting: { gate: 'receiver', text: '{peer} to report how the request ended' } },
-          on: {
-            'abort.unreachable': [
-              { guard: 'isInDoubt', target: 'doubting' },
-              { target: 'draining', actions: 'recordLoss' },
-            ],
-          },
+          on: { 'abort.unreachable': 'silent' },
+        },
+        /** The receiver is silent. When every transfer has ended, it is known whether this side is in doubt. */
+        silent: {
+          meta: { waiting: { gate: 'fabric', text: 'its writes to end' } },
+          always: [
+            { guard: 'isInDoubt', target: 'doubting' },
+            { guard: 'everyTransferEnded', target: '#request.ended', actions: 'recordLoss' },
+          ],
         },
         /** The receiver is silent, and may have announced any end. This side announces none until it knows. */
         doubting: {

@@ -2,6 +2,7 @@
 import type { AcquiredChunks } from '../../src/client/acquired-chunks.js';
 import { attachSegment } from '../../src/client/attach-segment.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
+import { EngineSession } from '../../src/client/engine-session.js';
 import { OutgoingRequest } from '../../src/client/outgoing-request.js';
 import { RequestEnds } from '../../src/client/request-ends.js';
 import { SharedFile } from '../../src/client/shared-file.js';
@@ -12,6 +13,7 @@ import type { Cluster } from './cluster.js';
 
 const TIMEOUT_MS = 60_000;
 const SEGMENT = 'bench';
+const CALL_TIMEOUT_MS = 10_000;
 
 /** The bytes of the source do not change while a suite runs, so its requests share them. */
 export class Requests {
@@ -19,6 +21,7 @@ export class Requests {
   readonly #ends: RequestEnds;
   readonly #decode: DecodeEngine;
   readonly #clock = new SystemClock();
+  readonly #sessions = new Map<string, EngineSession>();
   #count = 0;
 
   constructor(cluster: Cluster) {
@@ -36,8 +39,14 @@ export class Requests {
     return file.path;
   }
 
+  /** Also after a restart of the agent. */
   async attachAt(agent: string, path: string): Promise<void> {
-    await attachSegment(this.#cluster.client, agent, { segment: SEGMENT, path });
+    const { client } = this.#cluster;
+    await attachSegment(client, agent, { segment: SEGMENT, path });
+    await this.#sessions.get(agent)?.end();
+    const call = { timeoutMs: CALL_TIMEOUT_MS };
+    const options = { client, agent, holder: SEGMENT, clock: this.#clock, call, patienceMs: 0 };
+    this.#sessions.set(agent, await EngineSession.open(options));
   }
 
   /** Chunks that lie one after the other from chunk `first` of the source on. */
@@ -55,10 +64,11 @@ export class Requests {
     this.#count += 1;
     const request = `bench-${this.#count}`;
     const receiver = this.#cluster.decode.name;
-    const { client } = this.#cluster;
+    const session = this.#sessions.get(sender);
+    if (session === undefined) throw new Error(`nothing is attached at ${sender}`);
     return new OutgoingRequest(
       { request, receiver, totalChunks, timeoutMs: TIMEOUT_MS },
-      { client, agent: sender, ends: this.#ends, clock: this.#clock, patienceMs: 0 },
+      { session, ends: this.#ends, clock: this.#clock, patienceMs: 0 },
     );
   }
 

@@ -18,6 +18,12 @@ const EPOCH_DIGITS = 16;
 /** Longer than any measurement: no peer is declared dead, and no lease expires. */
 const LONG_MS = 600_000;
 
+/** A message of a sender, as it comes from the network. */
+export interface PeerMessage {
+  readonly subject: string;
+  readonly text: string;
+}
+
 export class LoneAgent {
   readonly #control = new DirectControl();
   readonly #agent: Agent;
@@ -42,6 +48,7 @@ export class LoneAgent {
         tombstoneMs: LONG_MS,
         tombstonesMax: 10_000,
         requestsMax: 100_000,
+        sessionsMax: 256,
         journalEntries: 16_384,
         auditIntervalMs: 0,
         faultsAllowed: false,
@@ -68,21 +75,46 @@ export class LoneAgent {
     this.#requests += 1;
     const name = { request: `bench-${this.#requests}`, epoch: epochOf(sender) };
     const lengths = [{ length: 1, count: keys.length }];
-    const { allocation } = await this.#ask('allocate', {
-      v: PROTOCOL_VERSION,
-      ...name,
-      grant: this.#grants[sender] ?? '',
-      batch: 0,
-      last: true,
-      totalChunks: keys.length,
-      timeoutMs: LONG_MS,
-      keys: [...keys],
-      lengths,
-    });
+    const { allocation } = await this.ask('allocate', this.allocation(name.request, keys, sender));
     const { pages = [], generations = [] } = allocation ?? {};
-    await this.#ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
-    const release = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
-    await this.#control.deliver(subjects.operations(NAME), subjects.operation(NAME, 'release'), release);
+    await this.ask('commit', { v: PROTOCOL_VERSION, ...name, batch: 0, part: 0, pages, generations, lengths });
+    if (!(await this.release(name))) throw new RangeError(`request ${name.request} is not ready`);
+  }
+
+  /** Releases the request. False while it is not ready: the agent may complete it in a later turn. */
+  async release(name: { readonly request: string; readonly epoch: string }): Promise<boolean> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
+    const subject = subjects.operation(NAME, 'release');
+    const answer = await this.#control.deliver(subjects.operations(NAME), subject, body);
+    return JSON.parse(answer).ok === true;
+  }
+
+  /** The message that asks for the pages of a request of one batch. */
+  allocation(request: string, keys: readonly string[], sender: number): PeerRequest<'allocate'> {
+    return {
+      v: PROTOCOL_VERSION,
+      ...{ request, epoch: epochOf(sender), grant: this.#grants[sender] ?? '' },
+      ...{ batch: 0, last: true, totalChunks: keys.length, timeoutMs: LONG_MS },
+      keys: [...keys],
+      lengths: [{ length: 1, count: keys.length }],
+    };
+  }
+
+  async ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
+    return this.reply(operation, await this.deliver(this.message(operation, body)));
+  }
+
+  message<O extends PeerOperation>(operation: O, body: PeerRequest<O>): PeerMessage {
+    return { subject: subjects.peer(NAME, EPOCH, operation), text: JSON.stringify(body) };
+  }
+
+  /** Resolves with the answer of the agent. */
+  deliver({ subject, text }: PeerMessage): Promise<string> {
+    return this.#control.deliver(subjects.peers(NAME, EPOCH), subject, text);
+  }
+
+  reply<O extends PeerOperation>(operation: O, answer: string): PeerReply<O> {
+    return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 
   async stop(): Promise<void> {
@@ -90,18 +122,12 @@ export class LoneAgent {
   }
 
   async #connect(sender: number): Promise<void> {
-    const { grant } = await this.#ask('connect', {
+    const { grant } = await this.ask('connect', {
       ...{ v: PROTOCOL_VERSION, agent: `bench-prefill-${sender}`, epoch: epochOf(sender), heartbeatMs: LONG_MS },
       provider: 'memory',
       connection: 1,
     });
     this.#grants[sender] = grant.id;
-  }
-
-  async #ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
-    const subject = subjects.peer(NAME, EPOCH, operation);
-    const answer = await this.#control.deliver(subjects.peers(NAME, EPOCH), subject, JSON.stringify(body));
-    return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 }
 

@@ -43,7 +43,16 @@ export const ROOMS = {
   },
   'src/native': {
     rooms: BASE,
-    packages: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:process', 'node:url'],
+    packages: [
+      'node:buffer',
+      'node:fs',
+      'node:fs/promises',
+      'node:module',
+      'node:os',
+      'node:path',
+      'node:process',
+      'node:url',
+    ],
     why: 'it is an adapter of the fabric port',
   },
   'src/client': {

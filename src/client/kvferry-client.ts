@@ -70,22 +70,22 @@ export class KvferryClient {
    * answer comes, the agent may accept the batch all the same, and later.
    */
   put(agent: string, input: OperationInput<'put'>, options?: CallOptions): Promise<OperationReply<'put'>> {
-    return this.#call(agent, 'put', input, options);
+    return this.call(agent, 'put', input, options);
   }
 
-  /** Gives a request up, at its prefill or decode agent. It may overtake a `put` whose answer is not here yet. */
+  /** Gives a request up, at its prefill or decode agent. A `put` that arrived at the prefill agent before it is found. */
   cancel(agent: string, input: OperationInput<'cancel'>, options?: CallOptions): Promise<OperationReply<'cancel'>> {
-    return this.#call(agent, 'cancel', input, options);
+    return this.call(agent, 'cancel', input, options);
   }
 
   /** Looks chunks up in the arena of a decode agent and leases them, in one step. */
   acquire(agent: string, input: OperationInput<'acquire'>, options?: CallOptions): Promise<OperationReply<'acquire'>> {
-    return this.#call(agent, 'acquire', input, options);
+    return this.call(agent, 'acquire', input, options);
   }
 
   /** Ends leases. Harmless when repeated. */
   release(agent: string, input: OperationInput<'release'>, options?: CallOptions): Promise<OperationReply<'release'>> {
-    return this.#call(agent, 'release', input, options);
+    return this.call(agent, 'release', input, options);
   }
 
   status(
@@ -93,29 +93,58 @@ export class KvferryClient {
     input: OperationInput<'status'> = {},
     options?: CallOptions,
   ): Promise<OperationReply<'status'>> {
-    return this.#call(agent, 'status', input, options);
+    return this.call(agent, 'status', input, options);
   }
 
   describe(agent: string, options?: CallOptions): Promise<DescribeReply> {
-    return this.#call(agent, 'describe', {}, options);
+    return this.call(agent, 'describe', {}, options);
   }
 
   /** Makes an engine's file known to its prefill agent as source memory. */
   attach(agent: string, input: OperationInput<'attach'>, options?: CallOptions): Promise<OperationReply<'attach'>> {
-    return this.#call(agent, 'attach', input, options);
+    return this.call(agent, 'attach', input, options);
   }
 
   detach(agent: string, input: OperationInput<'detach'>, options?: CallOptions): Promise<OperationReply<'detach'>> {
-    return this.#call(agent, 'detach', input, options);
+    return this.call(agent, 'detach', input, options);
   }
 
   /** Borrows staging pages of a prefill agent. */
   stage(agent: string, input: OperationInput<'stage'>, options?: CallOptions): Promise<OperationReply<'stage'>> {
-    return this.#call(agent, 'stage', input, options);
+    return this.call(agent, 'stage', input, options);
   }
 
   unstage(agent: string, input: OperationInput<'unstage'>, options?: CallOptions): Promise<OperationReply<'unstage'>> {
-    return this.#call(agent, 'unstage', input, options);
+    return this.call(agent, 'unstage', input, options);
+  }
+
+  /** Which source memory a prefill agent may still read, for an engine that may have missed a `sourceReleased` event. */
+  sources(
+    agent: string,
+    input: OperationInput<'sources'> = {},
+    options?: CallOptions,
+  ): Promise<OperationReply<'sources'>> {
+    return this.call(agent, 'sources', input, options);
+  }
+
+  /** Opens a session with a prefill agent (docs/guide/sessions.md). Harmless when repeated. */
+  open(agent: string, input: OperationInput<'open'>, options?: CallOptions): Promise<OperationReply<'open'>> {
+    return this.call(agent, 'open', input, options);
+  }
+
+  /** Keeps a session open. */
+  renew(agent: string, input: OperationInput<'renew'>, options?: CallOptions): Promise<OperationReply<'renew'>> {
+    return this.call(agent, 'renew', input, options);
+  }
+
+  /** Resolves when every order of the session below `order` is executed, or never will be. */
+  barrier(agent: string, input: OperationInput<'barrier'>, options?: CallOptions): Promise<OperationReply<'barrier'>> {
+    return this.call(agent, 'barrier', input, options);
+  }
+
+  /** Ends a session: its requests are cancelled, its segments and staging pages given back. Harmless when repeated. */
+  end(agent: string, input: OperationInput<'end'>, options?: CallOptions): Promise<OperationReply<'end'>> {
+    return this.call(agent, 'end', input, options);
   }
 
   /** The live actors of an agent, and the map of its pages. */
@@ -124,7 +153,7 @@ export class KvferryClient {
     input: OperationInput<'inspect'> = {},
     options?: CallOptions,
   ): Promise<OperationReply<'inspect'>> {
-    return this.#call(agent, 'inspect', input, options);
+    return this.call(agent, 'inspect', input, options);
   }
 
   /** What has happened at an agent, as far as it remembers. */
@@ -133,12 +162,23 @@ export class KvferryClient {
     input: OperationInput<'journal'> = {},
     options?: CallOptions,
   ): Promise<OperationReply<'journal'>> {
-    return this.#call(agent, 'journal', input, options);
+    return this.call(agent, 'journal', input, options);
   }
 
   /** Who holds a request, transfer, key or page at an agent, and what it waits for. Name one of them. */
   explain(agent: string, input: OperationInput<'explain'>, options?: CallOptions): Promise<OperationReply<'explain'>> {
-    return this.#call(agent, 'explain', input, options);
+    return this.call(agent, 'explain', input, options);
+  }
+
+  /** Any operation, by its name. */
+  async call<O extends Operation>(
+    agent: string,
+    operation: O,
+    input: OperationInput<O>,
+    options: CallOptions = {},
+  ): Promise<OperationReply<O>> {
+    const answer = await this.#ask(subjects.operation(agent, operation), input, options);
+    return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
   }
 
   /** Makes a fault happen to an agent. Rejects `faults_not_allowed` when it was not started with `--allow-faults`. */
@@ -223,16 +263,6 @@ export class KvferryClient {
   #connectionChanged(status: ControlStatus): void {
     this.#isConnected = status === 'connected';
     for (const listener of this.#connectionListeners) listener(status);
-  }
-
-  async #call<O extends Operation>(
-    agent: string,
-    operation: O,
-    input: OperationInput<O>,
-    options: CallOptions = {},
-  ): Promise<OperationReply<O>> {
-    const answer = await this.#ask(subjects.operation(agent, operation), input, options);
-    return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
   }
 
   #ask(subject: string, input: object, { timeoutMs = this.#timeoutMs, headers }: CallOptions): Promise<string> {

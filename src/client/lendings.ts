@@ -1,10 +1,12 @@
 /**
- * Which slots hold a chunk that `fill` put there, and which the prefill agent may be reading. A slot is lent from the moment its `put` is sent. It comes back when the
- * agent refuses the batch, when the agent releases the chunk, or when the process that read it is gone. Time alone never
- * brings a slot back: an agent that is only slow would read the bytes of another chunk.
+ * Which slots hold a chunk that `fill` put there, and which the prefill agent may be reading. A slot is lent from the moment
+ * its `put` is sent. It comes back when the agent has not taken the batch and never will, when the agent releases the chunk, or
+ * when the process that read it is gone. Time alone never brings a slot back: an agent that is only slow would read the bytes
+ * of another chunk.
  */
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
+import type { SessionRef } from './engine-session.js';
 import type { SourceChunk } from './source-memory.js';
 
 interface LentBatch {
@@ -12,12 +14,19 @@ interface LentBatch {
   /** The slot of each position; undefined once it came back, or when the chunk lies in other memory. */
   readonly slots: (number | undefined)[];
   /**
-   * `sent`: the answer is open. `accepted`: by the process of `epoch`. `doubtful`: given up without an answer, so that
-   * the agent may have taken the batch and may still take it.
+   * `pending`: the order is under way, perhaps to the next session. `doubtful`: it was given up, and the agent may have taken the
+   * batch. `taken`: the agent has taken it, as far as is known.
    */
-  state: 'sent' | 'accepted' | 'doubtful';
-  /** The process that may read the slots; of a doubtful batch the last one that may. */
-  epoch: string | undefined;
+  state: 'pending' | 'doubtful' | 'taken';
+  /** The session in which it was put. Undefined before it is sent. */
+  session: SessionRef | undefined;
+}
+
+/** Positions of a batch that the agent may still read. */
+export interface HeldBatch {
+  readonly request: string;
+  readonly batch: number;
+  readonly positions: readonly number[];
 }
 
 export interface LendingsOptions {
@@ -60,7 +69,13 @@ export class Lendings {
       throw error;
     }
     for (const slot of slots) if (slot !== undefined) this.#filled.delete(slot);
-    this.#batches.set(name, { name, slots, state: 'sent', epoch: undefined });
+    this.#batches.set(name, { name, slots, state: 'pending', session: undefined });
+  }
+
+  /** The batch is being sent in that session. */
+  sending(request: string, batch: number, session: SessionRef): void {
+    const lent = this.#batches.get(nameOf(request, batch));
+    if (lent !== undefined) lent.session = session;
   }
 
   /** The chunks will not be sent: their slots come back. Ignores a chunk that is not in its slot, or not any more. */
@@ -72,37 +87,29 @@ export class Lendings {
     this.#giveBack([...new Set(own)]);
   }
 
-  accepted(request: string, batch: number, epoch: string): void {
+  accepted(request: string, batch: number): void {
     const lent = this.#batches.get(nameOf(request, batch));
     if (lent === undefined) return;
-    Object.assign(lent, { state: 'accepted', epoch });
+    lent.state = 'taken';
     this.#dropIfEmpty(lent);
   }
 
+  /** The order was given up, and it is not known whether the agent has taken the batch. */
+  doubtful(request: string, batch: number): void {
+    const lent = this.#batches.get(nameOf(request, batch));
+    if (lent !== undefined) lent.state = 'doubtful';
+  }
+
+  /** The agent has not taken the batch, and never will. */
   refused(request: string, batch: number): void {
     const lent = this.#batches.get(nameOf(request, batch));
     if (lent !== undefined) this.#takeBack(lent);
   }
 
-  /** No answer has come, and the caller asks no longer. */
-  givenUp(request: string, batch: number): void {
-    const lent = this.#batches.get(nameOf(request, batch));
-    if (lent === undefined) return;
-    lent.state = 'doubtful';
-    this.#dropIfEmpty(lent);
-  }
-
-  /** The process that has accepted a batch whose answer is open, as its release of a chunk proves. */
-  acceptedBy(request: string, batch: number): string | undefined {
-    return this.#batches.get(nameOf(request, batch))?.epoch;
-  }
-
   /** The agent may send this event before it answers the `put`. */
   released(event: SourceReleasedEvent): void {
     const lent = this.#batches.get(nameOf(event.request, event.batch));
-    if (lent === undefined || (lent.state === 'accepted' && lent.epoch !== event.epoch)) return;
-    // A release before the answer proves that this process has accepted the batch.
-    lent.epoch ??= event.epoch;
+    if (lent === undefined || lent.session?.epoch !== event.epoch) return;
     const slots: (number | undefined)[] = [];
     for (const position of event.positions) {
       if (position >= lent.slots.length) continue;
@@ -115,27 +122,34 @@ export class Lendings {
     this.#dropIfEmpty(lent);
   }
 
-  /**
-   * A process of the agent is running. What an earlier process had accepted comes back. A doubtful batch was taken by this
-   * process or by an earlier one, so its slots come back when the next process is seen. A `predecessor` still drains: it may
-   * read what it had accepted.
-   */
-  agentSeen(epoch: string, predecessor: string | undefined): void {
-    for (const lent of this.#batches.values()) {
-      if (lent.state === 'sent') continue;
-      if (lent.epoch === undefined) lent.epoch = epoch;
-      else if (lent.epoch !== epoch && lent.epoch !== predecessor) this.#takeBack(lent);
+  /** The sessions in which batches were put that have not come back. */
+  sessions(): SessionRef[] {
+    const sessions = new Map<string, SessionRef>();
+    for (const { session } of this.#batches.values()) if (session !== undefined) sessions.set(session.id, session);
+    return [...sessions.values()];
+  }
+
+  /** The batches of a session that have not come back, in these states. */
+  lentIn(session: SessionRef, ...states: readonly LentBatch['state'][]): readonly LentBatch[] {
+    return [...this.#batches.values()].filter((lent) => lent.session?.id === session.id && states.includes(lent.state));
+  }
+
+  /** The agent has said which positions of these batches it may still read. All others come back. */
+  keepOnly(batches: readonly LentBatch[], held: readonly HeldBatch[]): void {
+    const positions = new Map(held.map((one) => [nameOf(one.request, one.batch), new Set(one.positions)]));
+    for (const lent of batches) {
+      if (this.#batches.get(lent.name) !== lent) continue;
+      const kept = positions.get(lent.name);
+      if (kept === undefined) {
+        this.#takeBack(lent);
+        continue;
+      }
+      lent.state = 'taken';
+      const free = [...lent.slots.keys()].filter((position) => !kept.has(position));
+      const slots = free.map((position) => lent.slots[position]);
+      for (const position of free) lent.slots[position] = undefined;
+      this.#giveBack(slots);
     }
-  }
-
-  /** The batches that this process has accepted and has not released, as far as events say. */
-  acceptedIn(epoch: string): readonly LentBatch[] {
-    return [...this.#batches.values()].filter((lent) => lent.state === 'accepted' && lent.epoch === epoch);
-  }
-
-  /** The agent has said that it reads none of them: the events that said so were lost. */
-  takeBackAll(batches: readonly LentBatch[]): void {
-    for (const lent of batches) if (this.#batches.get(lent.name) === lent) this.#takeBack(lent);
   }
 
   /** Why these chunks must not be sent, if one of them is not in its slot, or is there twice. */
@@ -157,9 +171,9 @@ export class Lendings {
     return slot !== undefined && chunk !== undefined && this.#filled.get(slot) === chunk;
   }
 
-  /** Nothing of the batch is lent any more. While its answer is open it stays, as the proof that it was accepted. */
+  /** Nothing of the batch is lent any more. While its answer is open it stays, so that its name is not used twice. */
   #dropIfEmpty(lent: LentBatch): void {
-    if (lent.state !== 'sent' && lent.slots.every((slot) => slot === undefined)) this.#batches.delete(lent.name);
+    if (lent.state === 'taken' && lent.slots.every((slot) => slot === undefined)) this.#batches.delete(lent.name);
   }
 
   #takeBack(lent: LentBatch): void {

@@ -4,9 +4,11 @@ import { defined } from '../protocol/defined.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { Ranks } from '../protocol/fields.js';
 import type { MessageHeaders } from '../protocol/headers.js';
+import type { OperationReply } from '../protocol/operations.js';
 import type { End } from '../protocol/subjects.js';
+import type { SessionRef } from './engine-session.js';
 import type { Lendings } from './lendings.js';
-import { isAnswerLost, patiently } from './patience.js';
+import type { Outcome, Settled } from './order-session.js';
 import { type PutTarget, putBatch } from './put-batch.js';
 import type { RequestEnd, RequestEnds } from './request-ends.js';
 import type { SourceChunk } from './source-memory.js';
@@ -31,7 +33,7 @@ export interface RequestPlan {
   readonly headers?: MessageHeaders | undefined;
 }
 
-export interface OutgoingRequestOptions extends Omit<PutTarget, 'call'> {
+export interface OutgoingRequestOptions extends PutTarget {
   readonly ends: RequestEnds;
   /** Of memory that is used again. Without it the caller answers for the chunks' bytes. */
   readonly lendings?: Lendings;
@@ -43,7 +45,10 @@ export class OutgoingRequest {
   readonly plan: RequestPlan;
   readonly #options: OutgoingRequestOptions;
   readonly #end: Promise<RequestEnd>;
-  #epoch: string | undefined;
+  /** The session that has executed the first batch. */
+  #session: SessionRef | undefined;
+  /** The session to which the last batch was sent. */
+  #sentIn: SessionRef | undefined;
   #batches = 0;
   #chunks = 0;
   /** The batch that is being put, if any, and those before it. */
@@ -55,20 +60,21 @@ export class OutgoingRequest {
     this.plan = plan;
     this.#options = options;
     this.#end = options.ends.expect(plan.request);
+    this.#confine(options.session.current);
   }
 
   /** The process that has accepted the request; undefined before the first batch is accepted. */
   get epoch(): string | undefined {
-    return this.#epoch;
+    return this.#session?.epoch;
   }
 
   /**
    * Hands over the next batch, at most 8,192 chunks; resolves with the epoch when the agent has accepted it. The batch that
    * completes `totalChunks` is the last one unless `last` says otherwise. The agent may read the chunks from this call on.
    *
-   * A lost answer is repeated for as long as the engine's patience. Rejects with the agent's error (`unknown_receiver`,
-   * `request_ended`, …), with `sender_lost` when the agent was restarted between two batches, or as the client does. After a
-   * rejection the request takes no further batch.
+   * A put without an answer is repeated for as long as the engine's patience; the agent executes it once. Rejects with the agent's
+   * error (`unknown_receiver`, `request_ended`, …), with `sender_lost` when the agent was restarted since the request began, with
+   * `session_ended` when the agent has ended the session, or as the client does. After a rejection the request takes no further batch.
    */
   async put(chunks: readonly SourceChunk[], { last }: { readonly last?: boolean } = {}): Promise<string> {
     const turn = this.#turn.then(() => this.#put(chunks, last));
@@ -79,9 +85,8 @@ export class OutgoingRequest {
   }
 
   /**
-   * Gives the request up, after the answer to a batch that is being put: a `cancel` may overtake it. A later `put` rejects
-   * `cancelled_by_caller`. Resolves with the end if the request had ended, and with undefined when the agent acts on it or does
-   * not know the request. The terminal event says what came of it; before the first `put` there is none.
+   * Gives the request up, after the batch that is being put. A later `put` rejects `cancelled_by_caller`. Resolves with the end if
+   * the request had ended, and with undefined when the agent acts on it, does not know the request, or was restarted. The terminal event says what came of it; before the first `put` there is none.
    */
   async cancel(): Promise<End | undefined> {
     await this.#turn;
@@ -91,14 +96,16 @@ export class OutgoingRequest {
       this.#options.ends.forget(this.plan.request);
       return undefined;
     }
-    const { client, agent } = this.#options;
     const { request } = this.plan;
-    try {
-      return (await patiently(this.#options, isAnswerLost, () => client.cancel(agent, { request }, this.#call))).end;
-    } catch (error) {
-      if (isKvferryError(error, 'unknown_request')) return undefined;
-      throw error;
-    }
+    const cancelled = await this.#options.session.order(
+      'cancel',
+      { request },
+      { call: this.#call, only: this.#session },
+    );
+    if (cancelled.executed) return cancelled.reply.end;
+    const { error } = cancelled;
+    if (isKvferryError(error, 'unknown_request', 'sender_lost', 'session_ended')) return undefined;
+    throw error;
   }
 
   /**
@@ -147,20 +154,49 @@ export class OutgoingRequest {
       source: sourceRuns(chunks),
       ...defined({ ranks }),
     };
-    const acceptedBy = () => lendings?.acceptedBy(request, batch);
-    const result = await putBatch({ ...this.#options, call: this.#call, acceptedBy }, message, this.#epoch);
-    if (result.accepted) {
-      lendings?.accepted(request, batch, result.epoch);
-      this.#epoch = result.epoch;
-      this.#batches += 1;
-      this.#chunks += chunks.length;
-      return result.epoch;
+    const outcome = await putBatch(this.#options, message, {
+      call: this.#call,
+      only: this.#session,
+      onSending: (session) => {
+        lendings?.sending(request, batch, session);
+        this.#confine(session);
+        this.#sentIn = session;
+      },
+    });
+    if (!outcome.executed) throw this.#failed(batch, outcome);
+    lendings?.accepted(request, batch);
+    this.#session = this.#sentIn;
+    this.#batches += 1;
+    this.#chunks += chunks.length;
+    return outcome.reply.epoch;
+  }
+
+  /** Memory of the batch comes back now, or when it is known whether the agent took it. */
+  #failed(batch: number, { error, doubt }: Exclude<Outcome<OperationReply<'put'>>, { executed: true }>): KvferryError {
+    const { lendings, ends } = this.#options;
+    const { request } = this.plan;
+    if (doubt !== undefined) {
+      lendings?.doubtful(request, batch);
+      void doubt.then((settled) => this.#settled(batch, settled));
+      return error;
     }
-    if (result.inDoubt) lendings?.givenUp(request, batch);
-    else lendings?.refused(request, batch);
+    lendings?.refused(request, batch);
     // The request has not begun, so no event will announce its end.
-    if (batch === 0 && !result.inDoubt) ends.forget(request);
-    throw result.error;
+    if (batch === 0) ends.forget(request);
+    return error;
+  }
+
+  /** When it is lost what became of the batch, the engine asks the agent which memory it still reads. */
+  #settled(batch: number, { state }: Settled<unknown>): void {
+    const { lendings } = this.#options;
+    if (state === 'never') lendings?.refused(this.plan.request, batch);
+    else lendings?.accepted(this.plan.request, batch);
+  }
+
+  /** Only the process of this session can accept the request. Ranks of one request have several. */
+  #confine(session: SessionRef | undefined): void {
+    if (session === undefined || this.plan.ranks !== undefined) return;
+    this.#options.ends.confine(this.plan.request, session.epoch);
   }
 
   get #call() {

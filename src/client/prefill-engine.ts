@@ -1,23 +1,31 @@
 /**
- * The engine's side of a prefill agent: fills its memory, puts chunks, and takes memory back when the agent says so. It
- * attaches the memory again when the agent was restarted, which it sees from heartbeats.
+ * The engine's side of a prefill agent: fills its memory, puts chunks as orders of its session, and takes memory back when the
+ * agent gives it back. It opens another session and attaches the memory again when the agent was restarted.
  */
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
-import { invalidField, KvferryError } from '../protocol/errors.js';
+import { invalidField, isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
-import { AttachedMemory } from './attached-memory.js';
+import { EngineSession, type SessionRef } from './engine-session.js';
 import type { KvferryClient } from './kvferry-client.js';
 import { Lendings } from './lendings.js';
 import { OutgoingRequest, type RequestPlan } from './outgoing-request.js';
+import { pause } from './pause.js';
+import { readSources } from './read-sources.js';
 import { RequestEnds } from './request-ends.js';
+import { setUpMemory } from './set-up-memory.js';
 import { Slots } from './slots.js';
 import type { SourceChunk, SourceMemory } from './source-memory.js';
 
 /** Long enough for several attempts. */
 const PATIENCE_MS = 10_000;
 const CALL_TIMEOUT_MS = 2_000;
+/** For chunks that the agent still reads when the engine closes. */
+const CLOSE_PATIENCE_MS = 5_000;
+const CLOSE_PAUSE_MS = 50;
+/** For orders before the last one whose answers were lost. */
+const CLOSE_ORDER_PATIENCE_MS = 1_000;
 /** Chunks of one batch: its message stays small, wherever its chunks lie. */
 const CHUNKS_PER_BATCH = 2048;
 
@@ -36,7 +44,11 @@ export interface PrefillEngineOptions {
   readonly patienceMs?: number;
   /** Time for one answer, after which the call is repeated. Default: 2 s. Milliseconds. */
   readonly callTimeoutMs?: number;
+  /** The agent gives the memory of this engine back after a silence of this length. Default: 30 s. Milliseconds. */
+  readonly silentMs?: number;
   readonly clock?: ClockPort;
+  /** Makes the names of sessions: 16 random hexadecimal digits. */
+  readonly newSession?: () => string;
   /** Slots, by their offsets in bytes, belong to the engine again. */
   readonly onReleased?: (offsets: readonly number[]) => void;
   /** The agent has released a position of a batch twice, which breaks the protocol. */
@@ -57,15 +69,16 @@ export class PrefillEngine {
   readonly #ends: RequestEnds;
   readonly #slots: Slots;
   readonly #lendings: Lendings;
-  readonly #attached: AttachedMemory;
   readonly #subscriptions: ControlSubscription[] = [];
+  /** Undefined until it is open. */
+  #session: EngineSession | undefined;
   #isAsking = false;
   #isClosed = false;
   /** NATS was away, so release events may have been lost. */
   #mayHaveMissedReleases = false;
 
   private constructor(options: PrefillEngineOptions) {
-    const { client, agent, segment, memory, callTimeoutMs } = options;
+    const { client, agent, segment, memory } = options;
     checkSlotBytes(options);
     this.agent = agent;
     this.#options = options;
@@ -78,14 +91,13 @@ export class PrefillEngine {
       giveBack: (slots) => this.#giveBack(slots),
       onReleasedTwice: options.onReleasedTwice,
     });
-    const call = { timeoutMs: callTimeoutMs ?? CALL_TIMEOUT_MS };
-    const patience = { clock: this.#clock, patienceMs: this.#patienceMs };
-    this.#attached = new AttachedMemory({ client, agent, segment, path: memory.path, call, ...patience });
   }
 
   /**
-   * Attaches the memory. Rejects as `attachSegment` does, and `no_responders` when the agent is still away after the
-   * patience is over; then nothing is left open.
+   * Opens a session and attaches the memory. What is attached under the name of the segment belongs to an earlier engine: it is
+   * detached, and the session of that engine is ended. Rejects `segment_not_found` or `segment_invalid` when the agent cannot open
+   * the file, `segment_in_use` when it still reads the earlier segment, `no_responders` when it is still away after the patience is
+   * over, and as the client does; then nothing is left open.
    */
   static async open(options: PrefillEngineOptions): Promise<PrefillEngine> {
     const engine = new PrefillEngine(options);
@@ -139,11 +151,9 @@ export class PrefillEngine {
   /** Begins a request whose batches the caller puts one by one, as the steps of chunked prefill end. Sends nothing yet. */
   begin(plan: RequestPlan): OutgoingRequest {
     this.#checkOpen();
-    const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
     return new OutgoingRequest(plan, {
-      client,
-      agent,
-      callTimeoutMs,
+      session: this.#session as EngineSession,
+      callTimeoutMs: this.#options.callTimeoutMs ?? CALL_TIMEOUT_MS,
       clock: this.#clock,
       patienceMs: this.#patienceMs,
       ends: this.#ends,
@@ -175,18 +185,23 @@ export class PrefillEngine {
   }
 
   /**
-   * Detaches the memory, once the agent reads no chunk of it any more. Rejects `segment_in_use` when that takes longer than
-   * 5 s. The memory and a shared `RequestEnds` stay open.
+   * Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which cancels what is still in
+   * progress. Rejects `segment_in_use` when the agent still reads chunks 5 s after that. The memory and a shared `RequestEnds` stay open.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#slots.close(this.#closed());
+    const session = this.#session;
+    if (session !== undefined) {
+      await this.#unused(session);
+      await session.end();
+    }
     this.#unsubscribe();
-    await this.#attached.detach();
   }
 
   async #open(): Promise<void> {
-    const { client, agent } = this.#options;
+    const { client, agent, segment, memory, callTimeoutMs, silentMs, newSession } = this.#options;
+    const clock = this.#clock;
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       // A draining process takes no puts, and another one may have its name already.
@@ -197,8 +212,13 @@ export class PrefillEngine {
         if (status === 'disconnected') this.#mayHaveMissedReleases = true;
       }),
     );
-    await client.flush();
-    await this.#attached.attach();
+    this.#session = await EngineSession.open({
+      ...{ client, agent, clock, silentMs, holder: segment, patienceMs: this.#patienceMs, newId: newSession },
+      call: { timeoutMs: callTimeoutMs ?? CALL_TIMEOUT_MS },
+      setUp: (session, untilMs, isFirst) =>
+        setUpMemory({ client, agent, clock, segment, path: memory.path }, session, untilMs, isFirst),
+      onLost: (session) => void this.#askFor([session]),
+    });
   }
 
   #unsubscribe(): void {
@@ -206,27 +226,59 @@ export class PrefillEngine {
     if (this.#options.ends === undefined) this.#ends.close();
   }
 
-  /** A heartbeat of the agent. */
+  /**
+   * A heartbeat of the agent. What another process had taken comes back: nothing of a dead process can become ready. A
+   * `predecessor` still drains: it may read what it had taken.
+   */
   async #agentSeen(epoch: string, predecessor: string | undefined): Promise<void> {
-    this.#lendings.agentSeen(epoch, predecessor);
-    await this.#attached.agentSeen(epoch);
-    if (this.#slots.isShort || this.#mayHaveMissedReleases) await this.#askForLost(epoch);
+    const isCurrent = (session: SessionRef) => session.id === this.#session?.current?.id;
+    const sessions = this.#lendings.sessions();
+    for (const session of sessions) {
+      if (session.epoch === epoch || session.epoch === predecessor) continue;
+      this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
+    }
+    const mayHaveMissed = this.#slots.isShort || this.#mayHaveMissedReleases;
+    await this.#askFor(sessions.filter((session) => session.epoch === epoch && (mayHaveMissed || !isCurrent(session))));
   }
 
   /**
-   * Release events may have been lost, or a prompt waits for slots. If the agent says that it reads no chunk of this memory,
-   * every batch that it had accepted before the question comes back.
+   * Release events may have been lost, a prompt waits for slots, or a session is over. Asks the agent which chunks it may still
+   * read. In the current session, only batches that the agent had taken before the question can come back.
    */
-  async #askForLost(epoch: string): Promise<void> {
+  async #askFor(sessions: readonly SessionRef[]): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const accepted = this.#lendings.acceptedIn(epoch);
-      if (accepted.length > 0 && !(await this.#attached.isUnread(epoch))) return;
-      this.#lendings.takeBackAll(accepted);
+      const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
+      for (const session of sessions) {
+        const isOver = session.id !== this.#session?.current?.id;
+        const lent = isOver
+          ? this.#lendings.lentIn(session, 'taken', 'doubtful')
+          : this.#lendings.lentIn(session, 'taken');
+        if (lent.length === 0) continue;
+        const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
+        // Another process answers. Its heartbeat tells whether the one before still drains.
+        if (sources.epoch !== session.epoch) continue;
+        this.#lendings.keepOnly(lent, sources.batches);
+      }
       this.#mayHaveMissedReleases = false;
+    } catch (error) {
+      // The next heartbeat is the occasion for the next attempt.
+      if (!isKvferryError(error)) throw error;
     } finally {
       this.#isAsking = false;
+    }
+  }
+
+  /** Waits until the agent reads no chunk of this memory, or the time is over. */
+  async #unused(session: EngineSession): Promise<void> {
+    const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
+    const { segment } = this.#options;
+    for (;;) {
+      const detached = await session.order('detach', { segment }, { patienceMs: CLOSE_ORDER_PATIENCE_MS });
+      if (detached.executed || !isKvferryError(detached.error, 'segment_in_use') || this.#clock.now() >= untilMs)
+        return;
+      await pause(this.#clock, CLOSE_PAUSE_MS);
     }
   }
 

@@ -18,6 +18,8 @@ export interface RequestEnd {
 interface Expected {
   /** Callers that expect the end, such as the ranks of one request. */
   callers: number;
+  /** The process that can accept the request. Undefined: any, as far as the caller knows. */
+  epoch: string | undefined;
   readonly end: Promise<RequestEnd>;
   readonly resolve: (end: RequestEnd) => void;
   readonly reject: (error: KvferryError) => void;
@@ -56,8 +58,22 @@ export class RequestEnds {
     });
     // A caller that does not wait for the end must not be ended by its rejection.
     end.catch(() => undefined);
-    this.#expected.set(request, { callers: 1, end, ...(settle as Pick<Expected, 'resolve' | 'reject'>) });
+    this.#expected.set(request, {
+      callers: 1,
+      epoch: undefined,
+      end,
+      ...(settle as Pick<Expected, 'resolve' | 'reject'>),
+    });
     return end;
+  }
+
+  /**
+   * Only that process can accept the request. An event of another process is about another use of the request id: it does not
+   * count. Not for requests over several ranks, whose event names the epoch of one of them.
+   */
+  confine(request: string, epoch: string): void {
+    const expected = this.#expected.get(request);
+    if (expected !== undefined) expected.epoch = epoch;
   }
 
   /** One caller expects the end no longer. */
@@ -80,6 +96,7 @@ export class RequestEnds {
   #ended(event: TerminalEvent): void {
     const expected = this.#expected.get(event.request);
     if (expected === undefined) return;
+    if (expected.epoch !== undefined && expected.epoch !== event.epoch) return;
     this.#expected.delete(event.request);
     expected.resolve({ event, atMs: this.#clock.now() });
   }

@@ -81,6 +81,7 @@ const fields = {
     'Pages that the agent lends to engines without shared memory of their own (prefill, both).',
   ),
   requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
+  sessionsMax: count(1, 4096, 256, 'Most sessions of engines that are open at once (prefill, both).'),
   leaseMs: duration(
     100,
     3_600_000,
@@ -255,6 +256,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     tombstoneMs: config.tombstoneMs,
     tombstonesMax: config.tombstonesMax,
     requestsMax: config.requestsMax,
+    sessionsMax: config.sessionsMax,
     journalEntries: config.journalEntries,
     auditIntervalMs: config.auditIntervalMs,
     faultsAllowed: config.allowFaults,

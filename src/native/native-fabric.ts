@@ -6,6 +6,7 @@
  * here.
  */
 import { statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type {
   ArenaOptions,
@@ -15,6 +16,7 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
+  SegmentFile,
   UnavailableProvider,
   WriteItem,
 } from '../ports/fabric.js';
@@ -136,9 +138,19 @@ class NativeFabric implements FabricPort {
     this.#grants.delete(grantId);
   }
 
-  async attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  async attachSegment(name: string, path: string): Promise<SegmentFile> {
     this.#requireOpen();
-    return this.#segments.add(name, () => this.#engine.attachSegment(path));
+    const before = await fileAt(path);
+    const { bytes } = await this.#segments.add(name, () => this.#engine.attachSegment(path));
+    const after = await fileAt(path);
+    if (after !== undefined && after.file === before?.file) return { file: after.file, bytes };
+    await this.detachSegment(name);
+    throw new KvferryError('segment_invalid', `segment ${name}: the file at ${path} was replaced meanwhile`);
+  }
+
+  async identify(path: string): Promise<SegmentFile | undefined> {
+    this.#requireOpen();
+    return fileAt(path);
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {
@@ -238,4 +250,14 @@ function isSameSocket(fields: readonly string[]): boolean {
   const [, device, inode, path = ''] = fields;
   const status = statSync(Buffer.from(path, 'hex'), { bigint: true, throwIfNoEntry: false });
   return status !== undefined && status.dev.toString(16) === device && status.ino.toString(16) === inode;
+}
+
+/** Undefined too when this process may not look at the path. */
+async function fileAt(path: string): Promise<SegmentFile | undefined> {
+  try {
+    const { dev, ino, size } = await stat(path, { bigint: true });
+    return { file: `${dev}:${ino}`, bytes: Number(size) };
+  } catch {
+    return undefined;
+  }
 }

@@ -103,6 +103,13 @@ export interface FabricConnection {
   close(): Promise<void>;
 }
 
+/** The file behind a path or a segment. */
+export interface SegmentFile {
+  /** Device and inode: two equal ones are one file. Only the fabric reads it; others compare it. */
+  readonly file: string;
+  readonly bytes: number;
+}
+
 export interface FabricPort {
   /** Providers that this process offers, best first. Empty until `createArena`, and for a pure sender. */
   endpoints(): readonly FabricEndpoint[];
@@ -120,10 +127,12 @@ export interface FabricPort {
   revoke(grantId: string): Promise<void>;
 
   /**
-   * Attaches another process's file as a read-only source of writes. Resolves with its size.
+   * Attaches another process's file as a read-only source of writes. Resolves with that file.
    * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file) or `segment_exists`.
    */
-  attachSegment(name: string, path: string): Promise<{ readonly bytes: number }>;
+  attachSegment(name: string, path: string): Promise<SegmentFile>;
+  /** The file that a path leads to now; undefined when there is none. */
+  identify(path: string): Promise<SegmentFile | undefined>;
   /**
    * Creates a file of `bytes` bytes and attaches it: memory that the agent lends to engines. `close` removes the file.
    * Rejects `arena_unavailable` or `segment_exists`.

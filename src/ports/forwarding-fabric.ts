@@ -10,6 +10,7 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
+  SegmentFile,
   UnavailableProvider,
   WriteItem,
 } from './fabric.js';
@@ -41,8 +42,12 @@ export class ForwardingFabric implements FabricPort {
     return this.#fabric.revoke(grantId);
   }
 
-  attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  attachSegment(name: string, path: string): Promise<SegmentFile> {
     return this.#fabric.attachSegment(name, path);
+  }
+
+  identify(path: string): Promise<SegmentFile | undefined> {
+    return this.#fabric.identify(path);
   }
 
   createSegment(name: string, path: string, bytes: number): Promise<void> {

@@ -49,6 +49,11 @@ const operationSummaries: Record<Operation, string> = {
   detach: 'Removes a source segment.',
   stage: "Lends pages of the agent's own source memory to an engine.",
   unstage: 'Gives lent pages back that were not named in a put.',
+  sources: 'Returns the chunks of source memory that the agent may still read. It reads nothing else.',
+  open: 'Opens a session of an engine: its orders are executed in the order of their numbers, each at most once.',
+  renew: 'Shows that the engine of a session lives. Every other message of the session does too.',
+  barrier: 'Answers when no order sent before it is executed any more, now or later.',
+  end: 'Ends a session: cancels its requests and gives its segments and staging pages back.',
   inspect:
     'Returns the live actors of the agent, with state, deadline and what they wait for, and the states of its pages.',
   journal: 'Returns past state changes, messages and steps of the store, as far as the agent keeps them.',

@@ -1,7 +1,7 @@
 /** Converts between JSON text and checked messages. A message that does not fit its schema is a `KvferryError`. */
 import type { z } from 'zod';
 import { defined } from './defined.js';
-import { type ErrorCode, KvferryError } from './errors.js';
+import { type ErrorCode, type ErrorDetails, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import type { ErrorReply } from './operations.js';
@@ -41,15 +41,19 @@ export class ReplyError extends KvferryError {
   readonly end: End | undefined;
 
   constructor(reply: ErrorReply) {
-    const { code, message, field, end } = reply.error;
-    super(code, message, defined({ field }));
+    const { code, message, field, end, epoch, order, session } = reply.error;
+    super(code, message, defined({ field, details: defined({ epoch, order, session }) }));
     this.end = end;
   }
 }
 
 export function encodeError(error: KvferryError): string {
   const end = error instanceof ReplyError || error instanceof RequestEndedError ? error.end : undefined;
-  const reply: ErrorReply = { v: PROTOCOL_VERSION, ok: false, error: defined({ ...toFailure(error), end }) };
+  const reply: ErrorReply = {
+    v: PROTOCOL_VERSION,
+    ok: false,
+    error: defined({ ...toFailure(error), end, ...error.details }),
+  };
   return JSON.stringify(reply);
 }
 
@@ -57,9 +61,9 @@ export function encodeError(error: KvferryError): string {
 export class RequestEndedError extends KvferryError {
   readonly end: End;
 
-  constructor(request: string, end: End, reason?: Failure) {
+  constructor(request: string, end: End, reason?: Failure, details?: ErrorDetails) {
     const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
-    super('request_ended', `request ${request} has ended: ${end}${why}`, { field: 'request' });
+    super('request_ended', `request ${request} has ended: ${end}${why}`, { field: 'request', details });
     this.end = end;
   }
 }

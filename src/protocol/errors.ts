@@ -21,9 +21,18 @@ export const errorCodes = [
   'role_mismatch',
   'too_many_requests',
   'agent_draining',
+  'agent_paused',
   'agent_fenced',
   'agent_id_taken',
   'faults_not_allowed',
+  // sessions
+  'unknown_session',
+  'session_ended',
+  'too_many_sessions',
+  'order_out_of_turn',
+  'order_barred',
+  'order_reused',
+  'order_forgotten',
   // source memory
   'segment_not_found',
   'segment_exists',
@@ -61,15 +70,31 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** What an error reply says for programs, beside its code. */
+export interface ErrorDetails {
+  /** `duplicate_batch` and `request_ended` of a put: epoch of the agent that has the request. */
+  readonly epoch?: string;
+  /** `order_out_of_turn`: the number that the agent expects next. */
+  readonly order?: number;
+  /** `segment_exists` and `segment_in_use`: the session that holds the segment. */
+  readonly session?: string;
+}
+
 export class KvferryError extends Error {
   override readonly name = 'KvferryError';
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  readonly details: ErrorDetails;
 
-  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { field?: string; cause?: unknown; details?: ErrorDetails | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.field = options.field;
+    this.details = options.details ?? {};
   }
 }
 

@@ -29,6 +29,15 @@ export const epoch = z
   .regex(/^[0-9a-f]{16}$/, '16 lower-case hexadecimal digits')
   .describe('Identifies one run of a process: 64 random bits, chosen at every start.');
 
+export const sessionId = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/, '16 lower-case hexadecimal digits')
+  .describe('Session of an engine with its prefill agent: 64 random bits, chosen by the engine.');
+export const orderNumber = z
+  .int()
+  .min(0)
+  .describe('Number of the order in its session. The first order is 0, each next one is greater by 1.');
+
 export const requestId = z
   .string()
   .min(1)

@@ -29,7 +29,16 @@ export const TIMEOUT_MS_MAX = 600_000;
 /** Longest duration of a fault. */
 export const FAULT_MS_MAX = 60_000;
 
-/** Requests that one `status` reply lists. */
+/** Longest silence after which a session ends, and shortest. */
+export const SESSION_SILENT_MS_MAX = 600_000;
+export const SESSION_SILENT_MS_MIN = 1000;
+/** Orders of a session that an agent remembers with their answers. An engine sends at most so many ahead of the answers. */
+export const ORDERS_REMEMBERED_MAX = 1024;
+/** Positions of chunks that one `sources` reply lists, and batches. A batch is never cut in two. */
+export const SOURCES_POSITIONS_MAX = 16_384;
+export const SOURCES_BATCHES_MAX = 500;
+
+/** Requests that one `status` reply lists, and sessions, and segments. */
 export const STATUS_ROWS_MAX = 500;
 
 /** Keys in one `acquire` and in its reply, which therefore stays below `MESSAGE_BYTES_MAX`. */

@@ -21,6 +21,7 @@ import {
   requestId,
   role,
   segmentName,
+  sessionId,
   sourceRun,
   timeoutMs,
   totalChunks,
@@ -34,6 +35,7 @@ import {
   STATUS_ROWS_MAX,
 } from './limits.js';
 import { observationSchemas } from './observation.js';
+import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -54,6 +56,7 @@ export const putRequest = z.strictObject({
   ranks: ranks
     .optional()
     .describe('Only for a request over several ranks. It is ready when all ranks are; if one rank fails, all fail.'),
+  ...orderFields,
 });
 export type PutRequest = z.infer<typeof putRequest>;
 
@@ -71,6 +74,7 @@ const cancelRequest = z.strictObject({
     .describe(
       'Epoch of the prefill agent. Needed only at a decode agent, when the same request id was used more than once.',
     ),
+  ...orderFields,
 });
 const cancelReply = z.strictObject({
   v: version,
@@ -163,6 +167,7 @@ const requestRow = z.strictObject({
   request: requestId,
   epoch: epoch.describe('Epoch of the prefill agent.'),
   side: z.enum(['sender', 'receiver']).describe('Side of the request that this agent is on.'),
+  session: sessionId.optional().describe('Session in which the request was put. Only at the prefill agent.'),
   rank: rank.optional().describe('Rank of the request that this agent serves, if the request has several.'),
   missingRanks: z
     .array(rank)
@@ -193,7 +198,25 @@ const segmentRow = z.strictObject({
   path: z.string().describe('Path of its file.'),
   bytes: natural.describe('Size of the segment in bytes.'),
   chunksInUse: natural.describe('Chunks that the agent may still read.'),
+  session: sessionId.optional().describe('Session that attached it. The segment is given back with the session.'),
+  removedMs: natural
+    .optional()
+    .describe('Present when the path no longer leads to this memory: time since the agent noticed.'),
 });
+const sessionRow = z.strictObject({
+  session: sessionId,
+  holder: holderName.describe('Name of the engine.'),
+  state: z.enum(['open', 'ended']).describe('An ended session is listed while the agent still reads memory of it.'),
+  silentMs: natural.describe('Silence after which the session ends.'),
+  silentForMs: natural.describe('Time since the last message of the session.'),
+  order: natural.describe('Number that the agent expects of the next order.'),
+  waiting: natural.describe('Orders that are not executed yet.'),
+  requests: natural.describe('Requests in progress that were put in the session.'),
+  segments: natural.describe('Segments that the session attached.'),
+  stagingPages: natural.describe('Staging pages that are lent to the session.'),
+  chunksInUse: natural.describe('Chunks of the session that the agent may still read.'),
+});
+export type SessionRow = z.infer<typeof sessionRow>;
 const statusReply = z.strictObject({
   v: version,
   ok: z.literal(true),
@@ -217,6 +240,10 @@ const statusReply = z.strictObject({
     .optional()
     .describe('Present if the agent lends staging pages.'),
   segments: z.array(segmentRow).describe('Attached source segments.'),
+  sessions: z
+    .array(sessionRow)
+    .max(STATUS_ROWS_MAX)
+    .describe('Sessions of engines, those that were silent longest first.'),
   peers: z.array(peerRow).describe('Agents that this one sends to or receives from.'),
   requests: z
     .array(requestRow)
@@ -234,7 +261,9 @@ const attachRequest = z.strictObject({
     .min(1)
     .max(PATH_BYTES_MAX)
     .startsWith('/')
+    .refine((path) => !path.includes('\0'), 'no NUL')
     .describe('Absolute path of the file, for example in /dev/shm.'),
+  ...orderFields,
 });
 const attachReply = z.strictObject({
   v: version,
@@ -242,7 +271,7 @@ const attachReply = z.strictObject({
   bytes: natural.describe('Size of the segment in bytes.'),
 });
 
-const detachRequest = z.strictObject({ v: version, segment: segmentName });
+const detachRequest = z.strictObject({ v: version, segment: segmentName, ...orderFields });
 const detachReply = z.strictObject({ v: version, ok: z.literal(true) });
 
 const stageRequest = z.strictObject({
@@ -253,6 +282,7 @@ const stageRequest = z.strictObject({
     .min(1)
     .max(STAGING_PAGES_PER_CALL_MAX)
     .describe('Number of pages. The agent lends all of them or none.'),
+  ...orderFields,
 });
 const stageReply = z.strictObject({
   v: version,
@@ -271,6 +301,7 @@ const unstageRequest = z.strictObject({
     .max(STAGING_PAGES_PER_CALL_MAX)
     .optional()
     .describe('Offsets of the pages to give back. Default: all pages lent to this holder.'),
+  ...orderFields,
 });
 const unstageReply = z.strictObject({
   v: version,
@@ -282,7 +313,18 @@ export const errorReply = z.strictObject({
   v: version,
   ok: z.literal(false),
   error: failure
-    .extend({ end: end.optional().describe('Present with `request_ended`: the recorded end.') })
+    .extend({
+      end: end.optional().describe('Present with `request_ended`: the recorded end.'),
+      epoch: epoch
+        .optional()
+        .describe(
+          'Present when a `put` is refused with `duplicate_batch` or `request_ended`: epoch of the prefill agent.',
+        ),
+      order: natural.optional().describe('Present with `order_out_of_turn`: the number that the agent expects.'),
+      session: sessionId
+        .optional()
+        .describe('Present with `segment_exists` and `segment_in_use` when another session holds the segment.'),
+    })
     .describe('Why the message was refused.'),
 });
 export type ErrorReply = z.infer<typeof errorReply>;
@@ -299,6 +341,7 @@ export const operationSchemas = {
   detach: { request: detachRequest, reply: detachReply },
   stage: { request: stageRequest, reply: stageReply },
   unstage: { request: unstageRequest, reply: unstageReply },
+  ...sessionSchemas,
   ...observationSchemas,
 } as const satisfies Record<Operation, { request: z.ZodType; reply: z.ZodType }>;
 

@@ -46,7 +46,7 @@ export interface EntryDescription {
 
 export interface HolderDescription {
   readonly name: string;
-  readonly state: 'arriving' | 'ready' | 'reader';
+  readonly state: Holder['state'];
   readonly totalChunks: number;
   readonly admitted: boolean;
   /** A rank whose turn has not come. */

@@ -59,8 +59,11 @@ export interface Batch {
 export interface Holder {
   readonly id: HolderId;
   readonly name: string;
-  /** A request that is arriving, a request that is ready, or a reader that came with `acquire`. */
-  state: 'arriving' | 'ready' | 'reader';
+  /**
+   * A request that is arriving, a request that is ready, a reader that came with `acquire`, or a request that has ended and
+   * still has leases (it is no holder any more).
+   */
+  state: 'arriving' | 'ready' | 'reader' | 'leaving';
   readonly totalChunks: number;
   admitted: boolean;
   /** The request is a rank whose turn has not come: it waits outside the queue. */

@@ -4,7 +4,7 @@
  */
 import { RequestEndedError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
-import type { PageCounts } from '../protocol/fields.js';
+import type { Failure, PageCounts } from '../protocol/fields.js';
 import { Admission, NO_TURN } from './admission.js';
 import { Contents } from './contents.js';
 import { Grants } from './grants.js';
@@ -35,12 +35,16 @@ export class StoreState {
   readonly grants = new Grants();
   /** Holders whose leases end by time, the first to end first. */
   readonly leasing = new Set<Holder>();
+  /** Requests that have ended and still have leases, and why they ended. */
+  readonly leaving = new Map<Holder, Failure | undefined>();
   /** Leases that end before this time are to be dropped. */
   expireUntilMs = Number.NEGATIVE_INFINITY;
   /** The time of the running command. */
   nowMs = 0;
   /** Chunks of follow-up work that the running command may still do. */
   work = 0;
+  /** The last command had no time for all follow-up work. */
+  isUnsettled = false;
   #effects: StoreEffect[] = [];
 
   constructor(options: StoreOptions, trail: Trail) {
@@ -55,8 +59,15 @@ export class StoreState {
   begin(nowMs: number): readonly StoreEffect[] {
     this.nowMs = nowMs;
     this.work = this.options.chunksPerCommand ?? CHUNKS_PER_COMMAND;
+    this.isUnsettled = false;
     this.#effects = [];
     return this.#effects;
+  }
+
+  /** Whether the command has time for more follow-up work. The caller has found that there is some. */
+  hasTime(): boolean {
+    this.isUnsettled ||= this.work <= 0;
+    return this.work > 0;
   }
 
   /** Whether the sender of the request has a valid remote key. */

@@ -98,7 +98,7 @@ export class Store {
 
   /** Commands have left work that the last one had no time for. The owner must run `settle` soon. */
   get unsettled(): boolean {
-    return this.#state.work <= 0;
+    return this.#state.isUnsettled;
   }
 
   /** For how long the oldest page of the quarantine has been there; 0 when the quarantine is empty. */

@@ -105,11 +105,31 @@ const cases: Case[] = [
     'path',
   ),
   atPrefill('attach')('a relative path', { v: 1, segment: 's', path: 'x' }, 'invalid_field', 'path'),
-  atPrefill('attach')(
-    'a name in use',
-    { v: 1, segment: 'engine', path: '/memory/prefill-0-engine' },
-    'segment_exists',
-    'segment',
+  atPrefill('attach')('a name in use', { v: 1, segment: 'engine', path: '/memory/other' }, 'segment_exists', 'segment'),
+  atPrefill('attach')('a path with NUL', { v: 1, segment: 's', path: '/a\0b' }, 'invalid_field', 'path'),
+  atPut('a session without a number', { ...put, session: '0'.repeat(16) }, 'invalid_field', 'order'),
+  atPut('a number without a session', { ...put, order: 0 }, 'invalid_field', 'session'),
+  atPut('an unknown session', { ...put, session: '0'.repeat(16), order: 0 }, 'unknown_session', 'session'),
+  atPrefill('renew')('an unknown session', { v: 1, session: '0'.repeat(16) }, 'unknown_session', 'session'),
+  atPrefill('barrier')('an unknown session', { v: 1, session: '0'.repeat(16), order: 1 }, 'unknown_session', 'session'),
+  atPrefill('end')('an unknown session', { v: 1, session: '0'.repeat(16) }, 'unknown_session', 'session'),
+  atPrefill('open')(
+    'no silence',
+    { v: 1, session: '0'.repeat(16), holder: 'e', silentMs: 0 },
+    'invalid_field',
+    'silentMs',
+  ),
+  atDecode('open')(
+    'a receiver',
+    { v: 1, session: '0'.repeat(16), holder: 'e', silentMs: 5000 },
+    'role_mismatch',
+    'subject',
+  ),
+  atDecode('cancel')(
+    'an order of a session',
+    { v: 1, request: 'r1', session: '0'.repeat(16), order: 0 },
+    'role_mismatch',
+    'session',
   ),
   atPrefill('detach')('an unknown segment', { v: 1, segment: 's' }, 'segment_not_found', 'segment'),
   atPrefill('detach')('a segment in use', { v: 1, segment: 'engine' }, 'segment_in_use', 'segment'),
@@ -147,6 +167,7 @@ async function halfway(): Promise<Cluster> {
   await cluster.agent('decode-0', 'decode');
   await cluster.agent('prefill-0', 'prefill');
   await cluster.segment('prefill-0', 'engine', ['k0', 'k1']);
+  cluster.fabrics.files.set('/memory/other', new Uint8Array(2 * PAGE_BYTES));
   const write = cluster.fabrics.holdWrites();
   await cluster.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
   await cluster.clock.until(() => write.held > 0);

@@ -29,6 +29,7 @@ const before: PutSoFar = {
   receiver: 'decode-0',
   totalChunks: 3,
   ranks: undefined,
+  session: undefined,
   batches: 1,
   chunks: 2,
   lastIn: false,
@@ -36,6 +37,7 @@ const before: PutSoFar = {
 };
 const idle: PutSurroundings = {
   agent: 'prefill-0',
+  epoch: '00000000000000aa',
   pageBytes: PAGE_BYTES,
   before: undefined,
   requests: 0,

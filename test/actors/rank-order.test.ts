@@ -202,6 +202,17 @@ describe('an agent dies while ranks wait', () => {
     return { groups, made, freeSecond: () => made.call('decode-1', 'release', { request: 'w', epoch: w.epoch }) };
   }
 
+  test('P22: explain says whose turn it is, and what a held rank waits for', async () => {
+    const { made } = await inTheMiddle();
+    const explained = async (agent: string, request: string) => {
+      const { explanations } = await made.call(agent, 'explain', { request });
+      return explanations.map(({ summary }) => summary).join(' ');
+    };
+    expect(await explained('decode-1', 'y')).toContain('its turn: the other ranks to come or to be admitted');
+    expect(await explained('decode-0', 'y')).toContain('decode-0 to admit its ranks');
+    expect(await explained('decode-0', 'x')).toContain('decode-1 to admit its ranks');
+  });
+
   test('P22: nobody dies → both are ready, in the order of the first arena', async () => {
     const { groups, made, freeSecond } = await inTheMiddle();
     made.terminals.length = 0;

@@ -30,6 +30,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstoneMs: 300_000,
   tombstonesMax: 1000,
   requestsMax: 100,
+  sessionsMax: 4,
   journalEntries: 4096,
   auditIntervalMs: 0,
   faultsAllowed: false,

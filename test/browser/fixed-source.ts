@@ -107,7 +107,16 @@ export function decodeAgent(runs: string, total: number): AgentView {
       state: 'running',
       uptimeMs: 81_000,
       pages: { total, free: total, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 },
-      ...{ quarantineAgeMs: 0, queued: 0, segments: [], peers: [], requests: [], requestsTotal: 0, counters: {} },
+      ...{
+        quarantineAgeMs: 0,
+        queued: 0,
+        segments: [],
+        sessions: [],
+        peers: [],
+        requests: [],
+        requestsTotal: 0,
+        counters: {},
+      },
     },
   };
 }

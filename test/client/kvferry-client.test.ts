@@ -123,6 +123,7 @@ const calls: Readonly<
       pages: counts,
       queued: 0,
       segments: [],
+      sessions: [],
       peers: [],
       requests: [],
       requestsTotal: 0,
@@ -130,6 +131,23 @@ const calls: Readonly<
     },
   ],
   describe: [(client) => client.describe('a'), {}, description],
+  sources: [
+    (client) => client.sources('a', { session: epoch }),
+    { session: epoch },
+    { epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] },
+  ],
+  open: [
+    (client) => client.open('a', { session: epoch, holder: 'e1', silentMs: 5000 }),
+    { session: epoch, holder: 'e1', silentMs: 5000 },
+    { epoch, silentMs: 5000, order: 0 },
+  ],
+  renew: [(client) => client.renew('a', { session: epoch }), { session: epoch }, { epoch, order: 3 }],
+  barrier: [
+    (client) => client.barrier('a', { session: epoch, order: 4 }),
+    { session: epoch, order: 4 },
+    { epoch, barred: [3] },
+  ],
+  end: [(client) => client.end('a', { session: epoch }), { session: epoch }, { epoch, chunksInUse: 0 }],
   attach: [
     (client) => client.attach('a', { segment: 's', path: '/dev/shm/s' }),
     { segment: 's', path: '/dev/shm/s' },

@@ -1,16 +1,16 @@
 /** One request on its way: what is repeated, what an answer to a repetition means, and how it ends. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { EngineSession } from '../../src/client/engine-session.js';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { OutgoingRequest, type RequestPlan } from '../../src/client/outgoing-request.js';
 import { RequestEnds } from '../../src/client/request-ends.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import {
+  answerSessions,
   epoch,
   noAnswer,
   refusal,
-  requestRow,
   ScriptedAgent,
-  statusOf,
   successor,
   TERMINALS,
   terminal,
@@ -23,16 +23,34 @@ let agent: ScriptedAgent;
 let clock: SimulatedClock;
 let ends: RequestEnds;
 
-beforeEach(() => {
+const SESSION = '00000000000000f1';
+
+let client: KvferryClient;
+let session: EngineSession;
+
+beforeEach(async () => {
   agent = new ScriptedAgent();
   clock = new SimulatedClock();
+  client = new KvferryClient(agent);
+  answerSessions(agent, () => epoch);
   agent.answers.put = () => ({ epoch });
+  session = await sessionAt('p');
+  agent.asked.length = 0;
 });
 
-function begin(more: Partial<RequestPlan> = {}, patienceMs = 5000): OutgoingRequest {
-  const client = new KvferryClient(agent);
+function sessionAt(name: string, patienceMs = 5000): Promise<EngineSession> {
+  let opened = 0;
+  const newId = () => {
+    opened += 1;
+    return `00000000000000f${opened}`;
+  };
+  const options = { client, agent: name, holder: 'e', clock, call: {}, patienceMs, newId };
+  return EngineSession.open(options);
+}
+
+function begin(more: Partial<RequestPlan> = {}): OutgoingRequest {
   ends = new RequestEnds(client, { clock });
-  return new OutgoingRequest({ ...plan, ...more }, { client, agent: 'p', ends, clock, patienceMs });
+  return new OutgoingRequest({ ...plan, ...more }, { session, ends, clock, patienceMs: 5000 });
 }
 
 /** A request whose first batch is accepted. */
@@ -92,82 +110,74 @@ describe('batches', () => {
 });
 
 describe('a put without an answer', () => {
-  test('is repeated with the same content', async () => {
+  test('is repeated with the same content and number', async () => {
     answer(noAnswer, { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
     const [first, second] = agent.bodiesOf('put');
+    expect(first).toMatchObject({ session: SESSION, order: 0 });
     expect(second).toEqual(first);
   });
 
-  test.each([
-    ['duplicate_batch', {}],
-    ['request_ended', { end: 'expired' }],
-  ])('was accepted when its repetition is answered %s', async (code, more) => {
-    answer(noAnswer, refusal(code, more));
-    agent.answers.status = () => statusOf(successor, { requests: [requestRow(epoch)] });
+  test('is not waited for without limit → a barrier bars its number', async () => {
+    agent.answers.put = noAnswer;
+    agent.answers.barrier = () => ({ epoch, barred: [0] });
+    expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
+    expect(agent.bodiesOf('barrier')).toEqual([{ v: 1, session: SESSION, order: 1 }]);
+  });
+
+  test('behind one whose message was lost → both are executed, in order', async () => {
+    let lost = 1;
+    const executed: number[] = [];
+    agent.answers.put = (body) => {
+      const { order } = body as { order: number };
+      if (order === 0 && lost > 0) {
+        lost -= 1;
+        return noAnswer();
+      }
+      if (order > executed.length) return refusal('order_out_of_turn', { order: executed.length });
+      executed.push(order);
+      return { epoch };
+    };
+    const puts = [begin().put([chunk('a')]), begin({ request: 'q' }).put([chunk('b')])];
+    expect(await Promise.all(puts.map((put) => settle(put)))).toEqual([epoch, epoch]);
+    expect(executed).toEqual([0, 1]);
+  });
+
+  test('behind a barrier → it gets another number', async () => {
+    answer(refusal('order_barred'), { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
-    expect(agent.bodiesOf('status')).toMatchObject([{ request: 'r' }]);
-  });
-
-  test('is put again when the process that accepted it is gone', async () => {
-    answer(noAnswer, refusal('duplicate_batch'), { epoch: successor });
-    agent.answers.status = () => statusOf(successor);
-    expect(await settle(begin().put([chunk('a')]))).toBe(successor);
-  });
-
-  test('of a later batch was accepted by the process that has the request', async () => {
-    answer({ epoch }, noAnswer, refusal('duplicate_batch'));
-    const outgoing = begin();
-    await outgoing.put([chunk('a')]);
-    expect(await settle(outgoing.put([chunk('b')]))).toBe(epoch);
-    expect(agent.bodiesOf('status')).toEqual([]);
-  });
-
-  test('of a later batch may not have been accepted when the request has ended', async () => {
-    answer({ epoch }, noAnswer, refusal('request_ended', { end: 'cancelled' }));
-    const outgoing = begin();
-    await outgoing.put([chunk('a')]);
-    expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code: 'request_ended' });
-  });
-
-  test('is not repeated without patience', async () => {
-    answer(noAnswer);
-    expect(await settle(begin({}, 0).put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
+    expect(agent.bodiesOf('put')).toMatchObject([{ order: 0 }, { order: 1 }]);
   });
 });
 
-describe('an answer to the first attempt', () => {
-  test('the answer duplicate_batch means accepted: NATS delivered the put twice', async () => {
-    agent.answers.status = () => statusOf(epoch, { requests: [requestRow(epoch)] });
-    answer(refusal('duplicate_batch'));
-    expect(await begin().put([chunk('a')])).toBe(epoch);
-  });
-
-  test.each(['request_ended', 'invalid_field'])('the answer %s is an error', async (code) => {
+describe('an answer to a put', () => {
+  test.each(['request_ended', 'invalid_field', 'duplicate_batch'])('the answer %s is an error', async (code) => {
     answer(refusal(code));
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code });
-    expect(agent.operations).toEqual(['put']);
+    expect(agent.bodiesOf('put')).toHaveLength(1);
   });
 
-  test('is waited for while an agent is away', async () => {
-    answer(refusal('no_responders'), refusal('unknown_receiver'), refusal('segment_not_found'), { epoch });
+  test('an agent that is away → the same number; a receiver → the next one', async () => {
+    answer(refusal('no_responders'), refusal('unknown_receiver'), { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
+    expect(agent.bodiesOf('put')).toMatchObject([{ order: 0 }, { order: 0 }, { order: 1 }]);
   });
 
-  test('a put without an answer is not waited for without limit', async () => {
+  test('an agent that stays away is not waited for without limit', async () => {
     agent.answers.put = () => refusal('no_responders');
-    expect(await settle(begin({}, 1000).put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
-    expect(agent.bodiesOf('put')).toHaveLength(21);
+    expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
   });
 
-  test('of a restarted agent to a later batch says so', async () => {
-    answer({ epoch }, refusal('batch_out_of_order'));
+  test.each([
+    [successor, 'sender_lost'],
+    [epoch, 'session_ended'],
+  ])('a later batch when the next session is at %s → %s', async (running, code) => {
+    answer({ epoch }, refusal('unknown_session'));
     const outgoing = begin();
     await outgoing.put([chunk('a')]);
-    expect(await settle(outgoing.put([chunk('b')]))).toEqual({
-      code: 'sender_lost',
-      message: 'agent p was restarted and does not know request r: put the request again with another id',
-    });
+    agent.answers.open = () => ({ epoch: running, silentMs: 30_000, order: 0 });
+    expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code });
+    expect(agent.bodiesOf('put')).toHaveLength(2);
   });
 });
 
@@ -184,6 +194,14 @@ describe('the end', () => {
       code: 'deadline_exceeded',
       message: 'request r ended expired: late',
     });
+  });
+
+  test('an event of another process → it does not count', async () => {
+    const outgoing = begin();
+    await outgoing.put([chunk('a')]);
+    agent.emit(TERMINALS, terminal('r', 'failed', { epoch: successor }));
+    agent.emit(TERMINALS, terminal('r', 'ready'));
+    expect(await outgoing.end()).toMatchObject({ event: { end: 'ready', epoch } });
   });
 
   test('ready is what `ready` waits for', async () => {
@@ -226,7 +244,7 @@ describe('cancel', () => {
     const cancelled = outgoing.cancel().then((end) => order.push(`cancelled ${end}`));
     await Promise.all([put, cancelled]);
     expect(order).toEqual(['put', 'cancelled undefined']);
-    expect(agent.bodiesOf('cancel')).toEqual([{ v: 1, request: 'r' }]);
+    expect(agent.bodiesOf('cancel')).toEqual([{ v: 1, request: 'r', session: SESSION, order: 1 }]);
   });
 
   test('resolves with the end of a request that has ended', async () => {
@@ -263,9 +281,7 @@ describe('cancel', () => {
 
 describe('a client that closes', () => {
   test('the client closes before the end → the wait rejects at once, with no timer left', async () => {
-    const client = new KvferryClient(agent);
-    ends = new RequestEnds(client, { clock });
-    const outgoing = new OutgoingRequest(plan, { client, agent: 'p', ends, clock, patienceMs: 0 });
+    const outgoing = begin();
     await outgoing.put([chunk('a')]);
     const waiting = Promise.all([outgoing.end(), outgoing.ready()].map((wait) => wait.catch(({ code }) => code)));
     await client.close();
@@ -275,12 +291,10 @@ describe('a client that closes', () => {
 });
 
 test('the put of one rank is refused → the other rank still gets the end', async () => {
-  const client = new KvferryClient(agent);
   ends = new RequestEnds(client, { clock });
-  const ranks = ['p', 'q'].map(
-    (name) => new OutgoingRequest(plan, { client, agent: name, ends, clock, patienceMs: 0 }),
-  );
-  const [first, second] = ranks as [OutgoingRequest, OutgoingRequest];
+  const [first, second] = [session, await sessionAt('q')].map(
+    (one) => new OutgoingRequest(plan, { session: one, ends, clock, patienceMs: 0 }),
+  ) as [OutgoingRequest, OutgoingRequest];
   await first.put([chunk('a')]);
   answer(refusal('invalid_field'));
   await expect(second.put([chunk('b')])).rejects.toMatchObject({ code: 'invalid_field' });
@@ -289,7 +303,7 @@ test('the put of one rank is refused → the other rank still gets the end', asy
 });
 
 test('the end of a request that has ended is not the end of a later one of its name', async () => {
-  ends = new RequestEnds(new KvferryClient(agent), { clock });
+  ends = new RequestEnds(client, { clock });
   const first = ends.expect('r');
   agent.emit(TERMINALS, terminal('r'));
   expect((await first).event.epoch).toBe(epoch);

@@ -6,12 +6,11 @@ import { RequestEnds } from '../../src/client/request-ends.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import {
-  described,
+  answerSessions,
   epoch,
   noAnswer,
   refusal,
   ScriptedAgent,
-  statusOf,
   successor,
   TERMINALS,
   terminal,
@@ -30,6 +29,12 @@ let agent: ScriptedAgent;
 let clock: SimulatedClock;
 let releasedTwice: string[];
 let released: number[];
+/** The process of the agent. */
+let running: string;
+let sessions: number;
+
+const FIRST = '00000000000000f1';
+const SECOND = '00000000000000f2';
 
 beforeEach(() => {
   agent = new ScriptedAgent();
@@ -37,10 +42,11 @@ beforeEach(() => {
   releasedTwice = [];
   released = [];
   memoryBytes.fill(0);
-  agent.answers.describe = () => described(epoch);
+  running = epoch;
+  sessions = 0;
+  answerSessions(agent, () => running);
   agent.answers.attach = () => ({ bytes: memory.bytes });
-  agent.answers.put = () => ({ epoch });
-  agent.answers.status = () => statusOf(epoch);
+  agent.answers.put = () => ({ epoch: running });
 });
 
 function open(options: Partial<PrefillEngineOptions> = {}): Promise<PrefillEngine> {
@@ -51,10 +57,21 @@ function open(options: Partial<PrefillEngineOptions> = {}): Promise<PrefillEngin
     memory,
     slotBytes: SLOT_BYTES,
     clock,
+    newSession: () => {
+      sessions += 1;
+      return `00000000000000f${sessions}`;
+    },
     onReleasedTwice: ({ request, batch }, position) => releasedTwice.push(`${request} ${batch} ${position}`),
     onReleased: (offsets) => released.push(...offsets),
     ...options,
   });
+}
+
+/** The agent is restarted: it knows no session that was opened before. */
+async function restart(): Promise<void> {
+  running = successor;
+  agent.emitHeartbeat('p', successor);
+  await clock.advance(0);
 }
 
 /** Chunks whose bytes are the number of the chunk. */
@@ -62,8 +79,8 @@ function chunksOf(...keys: string[]) {
   return keys.map((key, index) => ({ key, bytes: new Uint8Array(SLOT_BYTES).fill(index + 1) }));
 }
 
-const release = (batch: number, positions: number[], running = epoch) =>
-  agent.emit('kvferry.v1.source.p', { request: 'r', epoch: running, batch, positions });
+const release = (batch: number, positions: number[], by = epoch) =>
+  agent.emit('kvferry.v1.source.p', { request: 'r', epoch: by, batch, positions });
 
 describe('a prefill engine', () => {
   test('attaches its memory, and puts what it filled in batches', async () => {
@@ -72,18 +89,27 @@ describe('a prefill engine', () => {
     expect([memoryBytes[0], memoryBytes[SLOT_BYTES], memoryBytes[2 * SLOT_BYTES]]).toEqual([1, 2, 3]);
     const outgoing = await engine.put(plan, chunks, 2);
     expect(outgoing.epoch).toBe(epoch);
-    const common = { v: 1, ...plan, totalChunks: 3 };
+    const common = { v: 1, ...plan, totalChunks: 3, session: FIRST };
     const run = { segment: 's', length: SLOT_BYTES };
-    expect(agent.bodiesOf('attach')).toEqual([{ v: 1, segment: 's', path: memory.path }]);
+    expect(agent.bodiesOf('open')).toEqual([{ v: 1, session: FIRST, holder: 's', silentMs: 30_000 }]);
+    expect(agent.bodiesOf('attach')).toEqual([{ v: 1, segment: 's', path: memory.path, session: FIRST, order: 0 }]);
     expect(agent.bodiesOf('put')).toEqual([
       {
         ...common,
+        order: 1,
         batch: 0,
         last: false,
         keys: ['a', 'b'],
         source: [{ ...run, offset: 0, count: 2, stride: SLOT_BYTES }],
       },
-      { ...common, batch: 1, last: true, keys: ['c'], source: [{ ...run, offset: 2 * SLOT_BYTES, count: 1 }] },
+      {
+        ...common,
+        order: 2,
+        batch: 1,
+        last: true,
+        keys: ['c'],
+        source: [{ ...run, offset: 2 * SLOT_BYTES, count: 1 }],
+      },
     ]);
   });
 
@@ -143,23 +169,38 @@ describe('a prefill engine', () => {
     expect([memoryBytes[SLOT_BYTES], engine.slots.free]).toEqual([0, 4]);
   });
 
-  test('keeps memory lent whose put had no answer, through one restart of the agent', async () => {
+  test('no answer, and the put was not executed → its memory comes back', async () => {
     const engine = await open({ patienceMs: 0 });
     agent.answers.put = noAnswer;
-    const chunks = await engine.fill(chunksOf('a', 'b'));
-    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    agent.answers.barrier = noAnswer;
+    await expect(engine.put(plan, await engine.fill(chunksOf('a', 'b')))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    await clock.advance(20_000);
     expect(engine.slots.free).toBe(2);
-    agent.emitHeartbeat('p', successor);
-    expect(engine.slots.free).toBe(2);
-    agent.emitHeartbeat('p', '00000000000000cc');
+    agent.answers.barrier = () => ({ epoch, barred: [1] });
+    await clock.advance(500);
+    expect(engine.slots.free).toBe(4);
+    expect(agent.bodiesOf('barrier').at(-1)).toEqual({ v: 1, session: FIRST, order: 2 });
+  });
+
+  test('no answer, and the put was executed → its memory comes back when released', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const answers = [noAnswer, () => ({ epoch })];
+    agent.answers.put = () => (answers.shift() as () => object)();
+    await expect(engine.put(plan, await engine.fill(chunksOf('a', 'b')))).rejects.toThrow();
+    await clock.advance(500);
+    expect([engine.slots.free, agent.bodiesOf('put').length]).toEqual([2, 2]);
+    release(0, [0, 1]);
     expect(engine.slots.free).toBe(4);
   });
 
-  test('takes memory back whose put had no answer when the agent releases it', async () => {
+  test('no answer, and the agent is restarted → its memory comes back', async () => {
     const engine = await open({ patienceMs: 0 });
     agent.answers.put = noAnswer;
+    agent.answers.barrier = noAnswer;
     await expect(engine.put(plan, await engine.fill(chunksOf('a', 'b')))).rejects.toThrow();
-    release(0, [0, 1]);
+    await restart();
     expect(engine.slots.free).toBe(4);
   });
 
@@ -173,22 +214,21 @@ describe('a prefill engine', () => {
     expect(engine.slots.free).toBe(3);
   });
 
-  test('asks for lost releases when a prompt waits for memory', async () => {
+  test('P25: asks for lost releases when a prompt waits for memory', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')));
-    const segment = { segment: 's', path: memory.path, bytes: memory.bytes };
-    agent.answers.status = () => statusOf(epoch, { segments: [{ ...segment, chunksInUse: 1 }] });
+    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [0, 1, 2, 3] }] });
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
-    expect(agent.bodiesOf('status')).toEqual([]);
-    const next = engine.fill(chunksOf('e'));
+    expect(agent.bodiesOf('sources')).toEqual([]);
+    const next = engine.fill(chunksOf('e', 'f'));
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
-    expect([agent.bodiesOf('status').length, engine.slots.free]).toEqual([1, 0]);
-    agent.answers.status = () => statusOf(epoch, { segments: [{ ...segment, chunksInUse: 0 }] });
+    expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 1, session: FIRST }], 0]);
+    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] });
     agent.emitHeartbeat('p', epoch);
     await next;
-    expect(engine.slots.free).toBe(3);
+    expect(engine.slots.free).toBe(1);
   });
 });
 
@@ -271,8 +311,6 @@ describe('a prefill engine while NATS is away', () => {
     await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
     agent.setStatus('disconnected');
     agent.setStatus('connected');
-    agent.answers.status = () =>
-      statusOf(epoch, { segments: [{ segment: 's', path: memory.path, bytes: memory.bytes, chunksInUse: 0 }] });
     agent.emitHeartbeat('p', epoch);
     await clock.advance(1);
     expect(engine.slots).toEqual({ total: 4, free: 4 });
@@ -280,26 +318,12 @@ describe('a prefill engine while NATS is away', () => {
 });
 
 describe('a put whose answer was lost', () => {
-  test('the agent releases its chunks and is restarted → it counts as accepted', async () => {
-    const engine = await open();
-    const chunks = await engine.fill(chunksOf('a', 'b'));
-    agent.answers.put = () => {
-      release(0, [0, 1]);
-      agent.answers.put = () => ({ epoch: successor });
-      return noAnswer();
-    };
-    const putting = engine.put(plan, chunks);
-    await clock.advance(1000);
-    expect((await putting).epoch).toBe(epoch);
-    expect(agent.bodiesOf('put')).toHaveLength(1);
-    expect(engine.slots).toEqual({ total: 4, free: 4 });
-  });
-
   test('the answer cannot be read → its slots stay lent', async () => {
     const engine = await open({ patienceMs: 0 });
     const chunks = await engine.fill(chunksOf('a', 'b'));
     agent.answers.put = () => ({ epoch: 'not an epoch' });
     await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'invalid_field' });
+    await clock.advance(10);
     expect(engine.slots).toEqual({ total: 4, free: 2 });
   });
 
@@ -310,18 +334,18 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots).toEqual({ total: 4, free: 3 });
   });
 
-  test('the agent is restarted twice while the answer is open → the slots stay lent', async () => {
-    const engine = await open();
+  test('the session ends before the answer → what the agent still reads stays lent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
     agent.answers.put = noAnswer;
-    const putting = engine.put(plan, await engine.fill(chunksOf('a')));
-    for (const running of [epoch, successor, '00000000000000cc']) {
-      agent.emitHeartbeat('p', running);
-      await clock.advance(1);
-    }
-    expect(engine.slots).toEqual({ total: 4, free: 3 });
-    agent.answers.put = () => ({ epoch: '00000000000000cc' });
-    await clock.advance(1000);
-    expect((await putting).epoch).toBe('00000000000000cc');
+    agent.answers.barrier = () => refusal('session_ended');
+    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] });
+    await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(10);
+    expect([engine.slots.free, agent.bodiesOf('sources')]).toEqual([3, [{ v: 1, session: FIRST }]]);
+    release(0, [1]);
+    expect(engine.slots.free).toBe(4);
   });
 
   test('a release names a position beyond the batch → it is ignored', async () => {
@@ -356,72 +380,121 @@ describe('a prefill engine whose agent is restarted', () => {
   test('gets back what the former process had, and attaches its memory again', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
-    let isAttached = false;
-    agent.answers.attach = () => {
-      isAttached = true;
-      return { bytes: memory.bytes };
-    };
-    agent.answers.put = () => (isAttached ? { epoch: successor } : refusal('segment_not_found'));
     const next = engine.fill(chunksOf('c', 'd', 'e', 'f'));
-    agent.emitHeartbeat('p', successor);
+    await restart();
     const outgoing = await engine.put({ ...plan, request: 'next' }, await next);
-    expect([isAttached, outgoing.epoch]).toEqual([true, successor]);
+    expect(outgoing.epoch).toBe(successor);
+    expect(agent.bodiesOf('attach').at(-1)).toEqual({
+      v: 1,
+      segment: 's',
+      path: memory.path,
+      session: SECOND,
+      order: 0,
+    });
+    expect(agent.bodiesOf('put').at(-1)).toMatchObject({ session: SECOND, order: 1 });
   });
 
-  test('T22: the former process still drains → what it may read stays lent until it has ended', async () => {
+  test('T22: the former process drains → what it may read stays lent until it ends', async () => {
     const engine = await open();
-    const { epoch = '' } = await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
-    const lent = engine.slots;
-    agent.emitHeartbeat('p', epoch, { draining: true });
-    agent.emitHeartbeat('p', successor, { predecessor: epoch });
-    await clock.advance(0);
-    expect([engine.slots, agent.bodiesOf('attach').length]).toEqual([lent, 2]);
-    agent.emitHeartbeat('p', epoch, { draining: true });
-    await clock.advance(0);
-    expect([engine.slots, agent.bodiesOf('attach').length]).toEqual([lent, 2]);
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    running = successor;
+    for (let beat = 0; beat < 3; beat += 1) {
+      agent.emitHeartbeat('p', epoch, { draining: true });
+      agent.emitHeartbeat('p', successor, { predecessor: epoch });
+      await clock.advance(1000);
+    }
+    expect(engine.slots).toEqual({ total: 4, free: 2 });
     agent.emitHeartbeat('p', successor);
     await clock.advance(0);
     expect(engine.slots).toEqual({ total: 4, free: 4 });
   });
 
-  test('tries again with the next heartbeat when its memory could not be attached', async () => {
-    await open();
-    const answers = [noAnswer, () => ({ bytes: memory.bytes })];
-    agent.answers.attach = () => (answers.shift() as () => object)();
-    for (let beat = 0; beat < 3; beat += 1) {
-      agent.emitHeartbeat('p', successor);
-      await clock.advance(0);
-    }
-    expect(agent.bodiesOf('attach')).toHaveLength(3);
+  test('tries again when its memory could not be attached, and says why meanwhile', async () => {
+    const engine = await open({ patienceMs: 100 });
+    agent.answers.attach = () => refusal('segment_not_found');
+    await restart();
+    const putting = engine.put(plan, await engine.fill(chunksOf('a'))).catch(({ code }) => code);
+    await clock.advance(500);
+    expect(await putting).toBe('segment_not_found');
+    agent.answers.attach = () => ({ bytes: memory.bytes });
+    await clock.advance(2000);
+    expect((await engine.put({ ...plan, request: 'r2' }, await engine.fill(chunksOf('b')))).epoch).toBe(successor);
   });
 
-  test('knows that the new process has its memory when that reads chunks of it', async () => {
+  test('does not take the memory of another engine with its name', async () => {
     await open();
-    agent.answers.attach = () => refusal('segment_exists');
-    agent.answers.detach = () => refusal('segment_in_use');
-    for (let beat = 0; beat < 2; beat += 1) {
-      agent.emitHeartbeat('p', successor);
-      await clock.advance(0);
-    }
-    expect(agent.bodiesOf('attach')).toHaveLength(2);
+    agent.answers.attach = () => refusal('segment_exists', { session: SECOND });
+    await restart();
+    await clock.advance(5000);
+    const ended = agent.bodiesOf('end').map((body) => (body as { session: string }).session);
+    expect([agent.bodiesOf('detach').length, ended.includes('00000000000000f0')]).toEqual([0, false]);
+  });
+
+  test('learns it from the answer to a put → the put is executed in the next session', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a'));
+    running = successor;
+    agent.answers.put = (body) =>
+      (body as { session: string }).session === FIRST ? refusal('unknown_session') : { epoch: successor };
+    const putting = engine.put(plan, chunks);
+    await clock.advance(100);
+    expect((await putting).epoch).toBe(successor);
+    expect(engine.slots.free).toBe(3);
+  });
+
+  test('an attempt may have been executed before → the put is not executed a second time', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a'));
+    const answers = [noAnswer, () => refusal('unknown_session')];
+    agent.answers.put = () => {
+      running = successor;
+      return (answers.shift() as () => object)();
+    };
+    const putting = engine.put(plan, chunks).catch(({ code }) => code);
+    await clock.advance(1000);
+    expect([await putting, agent.bodiesOf('put').length]).toEqual(['unknown_session', 2]);
+    agent.emitHeartbeat('p', successor);
+    await clock.advance(0);
+    expect(engine.slots.free).toBe(4);
   });
 });
 
 describe('a prefill engine that opens', () => {
-  test('takes the place of an earlier engine of its name', async () => {
+  test('takes the place of an earlier engine of its name that had no session', async () => {
     const answers = [refusal('segment_exists'), { bytes: memory.bytes }];
     agent.answers.attach = () => answers.shift() as object;
-    await open();
-    expect(agent.operations).toEqual(['describe', 'attach', 'detach', 'attach']);
+    const opening = open();
+    await clock.advance(200);
+    await opening;
+    expect(agent.operations).toEqual(['open', 'attach', 'barrier', 'detach', 'attach']);
+  });
+
+  test('takes the place of an earlier engine of its name, whose session it ends', async () => {
+    const answers = [refusal('segment_exists', { session: SECOND }), { bytes: memory.bytes }];
+    agent.answers.attach = () => answers.shift() as object;
+    const opening = open();
+    await clock.advance(200);
+    await opening;
+    expect(agent.bodiesOf('end')).toEqual([{ v: 1, session: SECOND }]);
   });
 
   test('waits for an agent that is away', async () => {
-    const answers = [refusal('no_responders'), described(epoch)];
-    agent.answers.describe = () => answers.shift() as object;
+    const answers = [refusal('no_responders'), { epoch, silentMs: 30_000, order: 0 }];
+    agent.answers.open = () => answers.shift() as object;
     const opening = open();
-    await clock.advance(100);
+    await clock.advance(300);
     await opening;
-    expect(agent.operations).toEqual(['describe', 'describe', 'attach']);
+    expect(agent.operations).toEqual(['open', 'open', 'attach']);
+    expect(new Set(agent.bodiesOf('open').map((body) => JSON.stringify(body))).size).toBe(1);
+  });
+
+  test('keeps its session open, and opens another one when it has ended', async () => {
+    await open({ silentMs: 4000 });
+    await clock.advance(3500);
+    expect(agent.bodiesOf('renew')).toHaveLength(3);
+    agent.answers.renew = () => refusal('session_ended');
+    await clock.advance(1000);
+    expect(agent.bodiesOf('open').at(-1)).toMatchObject({ session: SECOND });
   });
 
   test.each(['segment_not_found', 'segment_invalid'])('gives up at %s, and leaves nothing open', async (code) => {
@@ -432,7 +505,7 @@ describe('a prefill engine that opens', () => {
 });
 
 describe('a prefill engine that closes', () => {
-  test('waits until the agent reads no chunk any more', async () => {
+  test('waits until the agent reads no chunk any more, then ends its session', async () => {
     const engine = await open();
     const answers = [refusal('segment_in_use'), {}];
     agent.answers.detach = () => answers.shift() as object;
@@ -440,20 +513,24 @@ describe('a prefill engine that closes', () => {
     await clock.advance(100);
     await closing;
     expect(agent.bodiesOf('detach')).toHaveLength(2);
+    expect(agent.bodiesOf('end')).toEqual([{ v: 1, session: FIRST }]);
     expect(agent.subjects).toEqual([]);
   });
 
-  test.each(['segment_not_found', 'no_responders'])('is closed when the agent answers %s', async (code) => {
+  test.each(['unknown_session', 'no_responders'])('is closed when the agent answers %s', async (code) => {
     const engine = await open();
-    agent.answers.detach = () => refusal(code);
-    await engine.close();
+    for (const operation of ['detach', 'end']) agent.answers[operation] = () => refusal(code);
+    const closing = engine.close();
+    await clock.advance(2000);
+    await closing;
   });
 
   test('rejects when the agent does not let go', async () => {
     const engine = await open();
     agent.answers.detach = () => refusal('segment_in_use');
+    agent.answers.end = () => ({ epoch, chunksInUse: 1 });
     const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
-    await clock.advance(6000);
+    await clock.advance(11_000);
     await closing;
   });
 });

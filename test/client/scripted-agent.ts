@@ -72,6 +72,15 @@ export class ScriptedAgent implements ControlPort {
   close = async () => undefined;
 }
 
+/** Lets an agent answer what belongs to a session: it is open, and executes every order. */
+export function answerSessions(agent: ScriptedAgent, running: () => string): void {
+  agent.answers.open = (body) => ({ epoch: running(), silentMs: (body as { silentMs: number }).silentMs, order: 0 });
+  agent.answers.renew = () => ({ epoch: running(), order: 0 });
+  agent.answers.barrier = () => ({ epoch: running(), barred: [] });
+  agent.answers.end = () => ({ epoch: running(), chunksInUse: 0 });
+  agent.answers.sources = () => ({ epoch: running(), batches: [] });
+}
+
 /** An error reply. */
 export function refusal(code: string, more: object = {}): object {
   return { ok: false, error: { code, message: code, ...more } };
@@ -89,7 +98,7 @@ export function described(running: string, agent = 'p'): object {
 
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
-  return { ...about, segments: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
+  return { ...about, segments: [], sessions: [], peers: [], requests: [], requestsTotal: 0, counters: {}, ...more };
 }
 
 export function requestRow(running: string, more: object = {}): object {

@@ -21,6 +21,7 @@ import type { Journal } from '../observing/journal.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
+import { TICK_MS } from '../sending/pause-watch.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { Name } from './name.js';
@@ -177,6 +178,8 @@ export class Agent {
     this.#living.line.start();
     this.#living.line.beat();
     this.#work.every(heartbeatMs, () => this.#living.line.beat());
+    this.#sender?.tick();
+    this.#work.every(TICK_MS, () => this.#sender?.tick());
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();

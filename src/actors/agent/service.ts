@@ -20,15 +20,9 @@ export type Handlers<S extends Schemas> = {
   ) => Body<z.infer<S[Operation]['reply']>> | Promise<Body<z.infer<S[Operation]['reply']>>>;
 };
 
-/** Operations that only read. They are not entered in the journal. */
+/** Operations that only read, and the sign of life of a session. They are not entered in the journal. */
 const readOnly: ReadonlySet<string> = new Set([
-  'ping',
-  'discover',
-  'describe',
-  'status',
-  'inspect',
-  'journal',
-  'explain',
+  ...['ping', 'discover', 'describe', 'status', 'inspect', 'journal', 'explain', 'sources', 'renew'],
 ]);
 
 /** Serves every operation below `subject` (which ends in `*`). An operation without a handler is refused. */

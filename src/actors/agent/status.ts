@@ -46,6 +46,7 @@ export function status(
     queued: store?.waiting ?? 0,
     staging: sender?.memory.stagingCounts(),
     segments: sender?.memory.rows() ?? [],
+    sessions: sender?.sessions.rows() ?? [],
     peers: [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])],
     requests: rows.slice(0, limit),
     requestsTotal: rows.length,

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { unknownRequest } from '../../protocol/codec.js';
+import { KvferryError } from '../../protocol/errors.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
 import { peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
@@ -33,13 +34,15 @@ const operations: Table<typeof operationSchemas> = {
   explain: { by: 'agent', handle: explanations },
   cancel: { by: 'agent', handle: cancel },
   put: { by: 'sender', handle: (sender, request) => sender.put(request) },
-  attach: { by: 'sender', handle: ({ memory }, { segment, path }) => memory.attach(segment, path) },
-  detach: { by: 'sender', handle: ({ memory }, { segment }) => memory.detach(segment) },
+  attach: { by: 'sender', handle: attach },
+  detach: { by: 'sender', handle: detach },
   stage: { by: 'sender', handle: (sender, request) => sender.stage(request) },
-  unstage: {
-    by: 'sender',
-    handle: ({ memory }, { holder, offsets }) => ({ returned: memory.unstage(holder, offsets) }),
-  },
+  unstage: { by: 'sender', handle: unstage },
+  sources: { by: 'sender', handle: (sender, request) => sender.sources(request) },
+  open: { by: 'sender', handle: (sender, request) => sender.open(request) },
+  renew: { by: 'sender', handle: ({ sessions }, request) => sessions.renew(request) },
+  barrier: { by: 'sender', handle: ({ sessions }, request) => sessions.barrier(request) },
+  end: { by: 'sender', handle: ({ sessions }, request) => sessions.end(request) },
   acquire: { by: 'receiver', handle: (receiver, request) => receiver.acquire(request) },
   release: { by: 'receiver', handle: (receiver, request) => receiver.release(request) },
 };
@@ -91,8 +94,37 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
   return Object.fromEntries(handlers) as Partial<Handlers<S>>;
 }
 
+function attach({ sessions, memory }: Sender, request: OperationRequest<'attach'>) {
+  const { segment, path } = request;
+  return sessions.run(request, 'attach', (session) => () => memory.attach(segment, path, session));
+}
+
+function detach({ sessions, memory }: Sender, request: OperationRequest<'detach'>) {
+  return sessions.run(request, 'detach', (session) => () => memory.detach(request.segment, session));
+}
+
+function unstage({ sessions, memory }: Sender, request: OperationRequest<'unstage'>) {
+  const { holder, session, offsets } = request;
+  return sessions.run(request, 'unstage', () => () => ({ returned: memory.unstage({ holder, session }, offsets) }));
+}
+
+/** A cancel does not overtake the puts before it (P20). */
+function cancel(parts: AgentParts, request: OperationRequest<'cancel'>): { end?: End } | Promise<{ end?: End }> {
+  const { sender } = parts;
+  if (request.session !== undefined || request.order !== undefined) {
+    if (sender === undefined)
+      throw new KvferryError('role_mismatch', 'only prefill agents have sessions', { field: 'session' });
+    return sender.sessions.run(request, 'cancel', () => () => cancelNow(parts, request));
+  }
+  const arrived = sender?.arrived(request.request);
+  return arrived === undefined ? cancelNow(parts, request) : arrived.then(() => cancelNow(parts, request));
+}
+
 /** An agent with both sides may send a request, receive it, or lead its ranks. */
-async function cancel({ sender, receiver }: AgentParts, request: OperationRequest<'cancel'>): Promise<{ end?: End }> {
+async function cancelNow(
+  { sender, receiver }: AgentParts,
+  request: OperationRequest<'cancel'>,
+): Promise<{ end?: End }> {
   const answer = sender?.cancel(request) ?? (await receiver?.cancel(request));
   if (answer !== undefined) return answer;
   throw unknownRequest(request.request);

@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly tombstonesMax: number;
   /** Most requests in progress at once, on each side. */
   readonly requestsMax: number;
+  /** Most sessions of engines that are open at once. */
+  readonly sessionsMax: number;
   /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
   /** How often the agent publishes the steps of its chunks; 0: never. */

@@ -6,7 +6,7 @@ import type { OperationRequest, RequestRow } from '../../protocol/operations.js'
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
-import { atMost } from '../env/timers.js';
+import { atMost, inTurns } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
@@ -23,10 +23,17 @@ export interface IngestsParts {
   readonly links: RankLinks;
 }
 
+/** Requests of a lost sender that end in one turn. Each end takes up to half a millisecond. */
+const ENDS_PER_TURN = 16;
+/** This many chunks of a request count as another end. */
+const CHUNKS_PER_END = 256;
+
 export class Ingests {
   readonly #env: AgentEnv;
   readonly #parts: IngestsParts;
   readonly #byName = new Map<string, IngestActor>();
+  /** By request, whatever the epochs of their senders. */
+  readonly #byRequest = new Map<string, Set<IngestActor>>();
   #onIdle: (() => void) | undefined;
 
   constructor(env: AgentEnv, parts: IngestsParts) {
@@ -55,11 +62,14 @@ export class Ingests {
         allocations.refuseAll(holder, new RequestEndedError(holder.request, end, reason ?? undefined));
       },
       gone: (which) => {
-        if (this.#byName.get(name) === which) this.#byName.delete(name);
+        this.#forget(which);
         if (this.#byName.size === 0) this.#onIdle?.();
       },
     });
     this.#byName.set(name, ingest);
+    const others = this.#byRequest.get(holder.request);
+    if (others === undefined) this.#byRequest.set(holder.request, new Set([ingest]));
+    else others.add(ingest);
     return ingest;
   }
 
@@ -82,7 +92,7 @@ export class Ingests {
 
   /** Forgets a request whose first batch was refused. */
   discard(ingest: IngestActor): void {
-    this.#byName.delete(nameOf(ingest.task.holder));
+    this.#forget(ingest);
     ingest.discard();
   }
 
@@ -112,11 +122,13 @@ export class Ingests {
     for (const ingest of [...this.#byName.values()]) ingest.end('failed', failure);
   }
 
-  /** Ends every request of a sender that is lost. */
+  /** Ends every request of a sender that is lost: some at once, the others in the next turns of the event loop. */
   senderLost(epoch: string, failure: Failure): void {
-    for (const ingest of [...this.#byName.values()]) {
-      if (ingest.task.holder.epoch === epoch) ingest.end('failed', failure);
-    }
+    const lost = [...this.#byName.values()].filter(({ task }) => task.holder.epoch === epoch);
+    inTurns(this.#env.clock, lost, (ingest) => ingest.end('failed', failure), {
+      weightOf: ({ task }) => 1 + task.totalChunks / CHUNKS_PER_END,
+      weightMax: ENDS_PER_TURN,
+    });
   }
 
   /** Resolves when the end of every request that is being given up is recorded and announced. */
@@ -158,6 +170,15 @@ export class Ingests {
 
   /** Requests of that id, whatever the epochs of their senders. */
   #named(request: string): IngestActor[] {
-    return [...this.#byName.values()].filter(({ task }) => task.holder.request === request);
+    return [...(this.#byRequest.get(request) ?? [])];
+  }
+
+  #forget(ingest: IngestActor): void {
+    const { holder } = ingest.task;
+    const name = nameOf(holder);
+    if (this.#byName.get(name) === ingest) this.#byName.delete(name);
+    const others = this.#byRequest.get(holder.request);
+    others?.delete(ingest);
+    if (others?.size === 0) this.#byRequest.delete(holder.request);
   }
 }

@@ -8,6 +8,8 @@ export interface PutSoFar {
   readonly receiver: string;
   readonly totalChunks: number;
   readonly ranks: Ranks | undefined;
+  /** The session of its first batch. */
+  readonly session: string | undefined;
   readonly batches: number;
   readonly chunks: number;
   /** The last batch is in. */
@@ -17,8 +19,9 @@ export interface PutSoFar {
 }
 
 export interface PutSurroundings {
-  /** Name of the agent that the `put` was sent to. */
+  /** Name and epoch of the agent that the `put` was sent to. */
   readonly agent: string;
+  readonly epoch: string;
   /** Bytes of one page of the receiver. */
   readonly pageBytes: number;
   /** Undefined: this is the first batch of the request. */
@@ -32,8 +35,9 @@ export interface PutSurroundings {
  * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `too_many_requests`, or `invalid_field` with the name
  * of the field.
  */
-export function checkPut(put: PutRequest, { agent, pageBytes, before, requests, requestsMax }: PutSurroundings): void {
-  checkOrder(put, before?.batches ?? 0);
+export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
+  const { agent, epoch, pageBytes, before, requests, requestsMax } = surroundings;
+  checkOrder(put, before?.batches ?? 0, epoch);
   if (before !== undefined) checkSame(put, before);
   else if (requests >= requestsMax) {
     const message = `agent ${agent} has ${requests} requests in progress and takes no more`;
@@ -43,10 +47,10 @@ export function checkPut(put: PutRequest, { agent, pageBytes, before, requests, 
   checkChunks(put, before?.chunks ?? 0, pageBytes);
 }
 
-function checkOrder({ batch, request }: PutRequest, next: number): void {
+function checkOrder({ batch, request }: PutRequest, next: number, epoch: string): void {
   if (batch < next) {
     const message = `batch ${batch} of request ${request} was already put`;
-    throw new KvferryError('duplicate_batch', message, { field: 'batch' });
+    throw new KvferryError('duplicate_batch', message, { field: 'batch', details: { epoch } });
   }
   if (batch > next) {
     const message = `batch ${batch} of request ${request} came before batch ${next}`;
@@ -55,10 +59,13 @@ function checkOrder({ batch, request }: PutRequest, next: number): void {
 }
 
 /** What every batch repeats must be as in batch 0. */
-function checkSame({ request, receiver, totalChunks, ranks }: PutRequest, before: PutSoFar): void {
+function checkSame({ request, receiver, totalChunks, ranks, session }: PutRequest, before: PutSoFar): void {
   if (before.lastIn) throw invalidField('batch', `batch ${before.batches - 1} of request ${request} was the last one`);
   if (before.receiver !== receiver) {
     throw invalidField('receiver', `receiver ${receiver} differs from that of batch 0 (${before.receiver})`);
+  }
+  if (before.session !== session) {
+    throw invalidField('session', `batch 0 of request ${request} was put ${inSession(before.session)}`);
   }
   if (before.totalChunks !== totalChunks) {
     throw invalidField(
@@ -72,6 +79,10 @@ function checkSame({ request, receiver, totalChunks, ranks }: PutRequest, before
   if (!before.isOpen) {
     throw new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
   }
+}
+
+function inSession(session: string | undefined): string {
+  return session === undefined ? 'outside a session' : `in session ${session}`;
 }
 
 function checkRanks({ rank, members }: Ranks, agent: string, receiver: string): void {

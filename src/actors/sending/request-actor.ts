@@ -30,6 +30,8 @@ export interface RequestTask {
   readonly timeoutMs: number;
   /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
+  /** Session in which the request was put. */
+  readonly session: string | undefined;
 }
 
 export interface RequestListener {
@@ -102,11 +104,12 @@ export class RequestActor {
 
   /** What the next batch is checked against. */
   get soFar(): PutSoFar {
-    const { peer, totalChunks, ranks } = this.task;
+    const { peer, totalChunks, ranks, session } = this.task;
     return {
       receiver: peer.agent,
       totalChunks,
       ranks,
+      session,
       batches: this.#batches.size,
       chunks: this.#chunks,
       lastIn: this.#lastIn,
@@ -190,6 +193,7 @@ export class RequestActor {
       request: this.task.request,
       epoch: this.#env.epoch,
       side: 'sender' as const,
+      session: this.task.session,
       rank: this.task.ranks?.rank,
       state: stateName(value),
       ageMs: Math.round(this.ageMs),

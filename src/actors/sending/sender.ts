@@ -16,16 +16,24 @@ import { endLevel } from '../observing/log-level.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { RankLinks } from '../ranks/rank-links.js';
+import { ArrivingPuts } from './arriving-puts.js';
 import { checkPut } from './check-put.js';
+import { PauseWatch } from './pause-watch.js';
 import { RequestActor } from './request-actor.js';
+import { SessionRequests } from './session-requests.js';
+import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
 
 export class Sender {
   readonly memory: SourceMemory;
+  readonly sessions: Sessions;
   readonly #env: AgentEnv;
+  readonly #pauses: PauseWatch;
+  readonly #arriving = new ArrivingPuts();
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
+  readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   /** Reports of the ends of single ranks to the agent that leads the ranks. */
   readonly #links: RankLinks;
@@ -39,29 +47,32 @@ export class Sender {
   constructor(env: AgentEnv) {
     this.#env = env;
     this.memory = new SourceMemory(env);
+    this.sessions = new Sessions(env, {
+      giveBack: (session, failure) => this.#giveBack(session, failure),
+      count: (session) => ({ requests: this.#bySession.count(session), ...this.memory.heldBy(session) }),
+    });
+    this.#pauses = new PauseWatch(env, () => this.sessions.excuseSilence());
     this.#links = new RankLinks(env);
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
     this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
+    // Without NATS no engine could renew its session.
+    env.living.onLine((isUp) => {
+      if (isUp) this.sessions.excuseSilence();
+    });
   }
 
   // --- public operations --------------------------------------------------------------------------------------------
 
+  /** Takes a batch; in the turn of its session if it belongs to one. */
   async put(put: PutRequest): Promise<{ epoch: string }> {
-    this.#refuseWhenDraining();
-    const { clock } = this.#env;
-    const receivedMs = clock.now();
-    // Later batches wait for the look-up too, so that batches keep their order. Every check comes after the wait (P3).
-    const peer = await this.#receivers.find(put.receiver);
-    this.#refuseWhenDraining();
-    const places = this.memory.places(put.source, put.keys.length);
-    const request = this.#requestFor(put, peer);
-    const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
-    this.memory.use(places);
-    // The look-up counts as part of the request's time.
-    const actor = request ?? this.#start(put, peer, put.timeoutMs - (clock.now() - receivedMs));
-    actor.add({ batch: put.batch, last: put.last, chunks });
-    return { epoch: this.#env.epoch };
+    if (put.session === undefined) this.#pauses.check();
+    return this.#arriving.add(put.request, Promise.resolve(this.sessions.run(put, 'put', () => this.#beginPut(put))));
+  }
+
+  /** Resolves when the puts of the request that have arrived by now are accepted or refused. */
+  arrived(request: string): Promise<unknown> | undefined {
+    return this.#arriving.before(request);
   }
 
   /** Undefined when this agent did not send the request, or has forgotten it. */
@@ -76,9 +87,21 @@ export class Sender {
     return tombstone === undefined ? undefined : { end: tombstone.end };
   }
 
-  stage({ holder, pages }: OperationRequest<'stage'>): Body<OperationReply<'stage'>> {
+  open(message: OperationRequest<'open'>): Body<OperationReply<'open'>> {
     this.#refuseWhenDraining();
-    return this.memory.stage(holder, pages);
+    return this.sessions.open(message);
+  }
+
+  stage(message: OperationRequest<'stage'>): Body<OperationReply<'stage'>> | Promise<Body<OperationReply<'stage'>>> {
+    const { holder, session, pages } = message;
+    return this.sessions.run(message, 'stage', () => {
+      this.#refuseWhenDraining();
+      return () => this.memory.stage({ holder, session }, pages);
+    });
+  }
+
+  sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
+    return { epoch: this.#env.epoch, ...this.memory.loans.list(filter) };
   }
 
   // --- messages from agents -----------------------------------------------------------------------------------------
@@ -142,7 +165,16 @@ export class Sender {
     });
   }
 
+  /** Call it every `TICK_MS`. */
+  tick(): void {
+    this.#pauses.tick();
+  }
+
   sweep(nowMs: number): void {
+    this.#pauses.tick();
+    // Without NATS no engine can renew its session.
+    if (this.#env.living.isLineUp) this.sessions.sweep(nowMs);
+    this.memory.sweep(nowMs);
     this.#tombstones.prune(nowMs);
     for (const request of this.#parts.keys()) {
       if (this.#tombstones.get({ request, epoch: this.#env.epoch }) === undefined) this.#parts.delete(request);
@@ -174,6 +206,30 @@ export class Sender {
 
   // ------------------------------------------------------------------------------------------------------------------
 
+  #beginPut(put: PutRequest): () => Promise<{ epoch: string }> {
+    this.#refuseWhenDraining();
+    const receivedMs = this.#env.clock.now();
+    // Later batches wait for the look-up too, so that batches keep their order. Every check comes after the wait (P3).
+    const found = this.#receivers.find(put.receiver);
+    // An order of a session waits for those before it, and its receiver is looked up meanwhile.
+    found.catch(() => undefined);
+    return async () => this.#accept(put, await found, receivedMs);
+  }
+
+  #accept(put: PutRequest, peer: ReceiverPeer, receivedMs: number): { epoch: string } {
+    this.#refuseWhenDraining();
+    const { request: name, batch, last, session } = put;
+    this.sessions.requireOpen(session);
+    const places = this.memory.places(put.source, put.keys.length, session);
+    const request = this.#requestFor(put, peer);
+    const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
+    this.memory.use({ request: name, batch, session }, places);
+    // The look-up counts as part of the request's time.
+    const actor = request ?? this.#start(put, peer, put.timeoutMs - (this.#env.clock.now() - receivedMs));
+    actor.add({ batch, last, chunks });
+    return { epoch: this.#env.epoch };
+  }
+
   #refuseWhenDraining(): void {
     if (this.#accepting) return;
     const { agent } = this.#env.options;
@@ -186,25 +242,32 @@ export class Sender {
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
     const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#env.epoch });
-    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason);
+    const { epoch } = this.#env;
+    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason, { epoch });
     const request = this.#requests.get(put.request);
+    if (request === undefined && this.memory.loans.has(put.request)) {
+      const message = `a write of an earlier request ${put.request} has not drained: use another id`;
+      throw new KvferryError('request_active', message, { field: 'request' });
+    }
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = peer.arena;
-    checkPut(put, { agent, pageBytes, before: request?.soFar, requests: this.#requests.size, requestsMax });
+    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests: this.#requests.size, requestsMax });
     return request;
   }
 
   #start(put: PutRequest, peer: ReceiverPeer, timeLeftMs: number): RequestActor {
-    const { request, totalChunks, ranks } = put;
+    const { request, totalChunks, ranks, session } = put;
+    const timeoutMs = Math.max(0, Math.round(timeLeftMs));
     const actor = new RequestActor(
       this.#env,
-      { request, peer, memory: this.memory, totalChunks, timeoutMs: Math.max(0, Math.round(timeLeftMs)), ranks },
+      { request, peer, memory: this.memory, totalChunks, timeoutMs, ranks, session },
       {
         ended: (which, end, reason) => this.#ended(which, end, reason),
         announce: (which, end, reason) => this.#announce(which, end, reason),
       },
     );
     this.#requests.set(request, actor);
+    this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
     return actor;
   }
@@ -214,6 +277,7 @@ export class Sender {
     this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
+    this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);
     const { chunks } = request.soFar;
     const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };
@@ -264,6 +328,12 @@ export class Sender {
       },
     });
     link.say(end === 'ready' ? 'failed' : end, reason);
+  }
+
+  /** A session has ended. */
+  #giveBack(session: string, failure: Failure): void {
+    for (const request of this.#bySession.of(session)) request.cancel(failure);
+    this.memory.giveBack(session);
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {

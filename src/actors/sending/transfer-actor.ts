@@ -16,7 +16,8 @@ import { publishEvent } from '../env/publish-event.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
-import type { SourceMemory, SourcePlace } from './source-memory.js';
+import type { SourceMemory } from './source-memory.js';
+import type { SourcePlace } from './source-place.js';
 import type { TakenParts } from './taken-parts.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
@@ -294,9 +295,9 @@ export class TransferActor {
   /** Gives source memory back, and reports it to the engine. */
   #release(positions: readonly number[]): void {
     if (positions.length === 0) return;
-    const { request, batch, chunks, memory } = this.#task;
+    const { request, batch, memory } = this.#task;
     const { epoch, options } = this.#env;
-    memory.release(positions.map((position) => chunks[position] as SourceChunk));
+    memory.release(request, batch, positions);
     const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
     publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
   }

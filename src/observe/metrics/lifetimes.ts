@@ -117,13 +117,14 @@ export class Lifetimes {
     this.#transfersEnded.inc({ end, code: event.reason?.code ?? NONE });
   }
 
-  #requestMoved(event: StateEvent, { inStateMs, ageMs }: StepTimes, side: 'sender' | 'receiver'): void {
+  #requestMoved(event: StateEvent, { ageMs }: StepTimes, side: 'sender' | 'receiver'): void {
     const { from, to, done, reason } = event;
     // An actor that threw an error reports a reason and no end.
     const end = event.end ?? (reason === undefined ? undefined : 'failed');
     // The request was refused and left no end.
     if (done && end === undefined) return;
-    if (side === 'receiver' && from === 'running.waiting') this.#admissionWait.observe(inStateMs / MS_PER_SECOND);
+    if (side === 'receiver' && isUnadmitted(from) && !isUnadmitted(to))
+      this.#admissionWait.observe(ageMs / MS_PER_SECOND);
     // A ready ingest goes on until its leases end. Its request has ended.
     const hasEnded = side === 'sender' ? done : to === READY || (done && from !== READY);
     if (!hasEnded || end === undefined) return;
@@ -137,4 +138,9 @@ export class Lifetimes {
     this.#messageTime.observe({ direction, operation: name }, tookMs / MS_PER_SECOND);
     if (direction === 'out' && code !== undefined) this.#callErrors.inc({ operation: name, code });
   }
+}
+
+/** The request waits for pages, or, as one rank of several, for its turn. */
+function isUnadmitted(state: string | undefined): boolean {
+  return state === 'running.waiting' || state === 'running.held';
 }

@@ -7,6 +7,7 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
+  SegmentFile,
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
@@ -70,7 +71,11 @@ export class RecordingFabric extends ForwardingFabric {
     return this.#recorder.ask('revoke', { grant: grantId }, { begin: () => super.revoke(grantId) });
   }
 
-  override attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  override identify(path: string): Promise<SegmentFile | undefined> {
+    return this.#recorder.ask('identify', { path }, { begin: () => super.identify(path), record: (file) => file });
+  }
+
+  override attachSegment(name: string, path: string): Promise<SegmentFile> {
     return this.#recorder.ask(
       'attach',
       { name, path },

@@ -7,6 +7,7 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
+  SegmentFile,
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
@@ -55,8 +56,12 @@ export class ReplayFabric implements FabricPort {
     return this.#questions.ask('revoke', { grant: grantId }).answer;
   }
 
-  async attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  async attachSegment(name: string, path: string): Promise<SegmentFile> {
     return this.#questions.ask('attach', { name, path }).answer;
+  }
+
+  async identify(path: string): Promise<SegmentFile | undefined> {
+    return this.#questions.ask('identify', { path }).answer;
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {

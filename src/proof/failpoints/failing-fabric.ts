@@ -10,6 +10,7 @@ import type {
   FabricPort,
   FabricWrite,
   Provider,
+  SegmentFile,
   WriteItem,
   WriteOutcome,
 } from '../../ports/fabric.js';
@@ -38,7 +39,7 @@ export class FailingFabric extends ForwardingFabric {
     return around(this.#failpoints, 'revoke', () => super.revoke(grantId));
   }
 
-  override attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  override attachSegment(name: string, path: string): Promise<SegmentFile> {
     return around(this.#failpoints, 'attach', () => super.attachSegment(name, path));
   }
 

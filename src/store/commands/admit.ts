@@ -12,9 +12,9 @@ export function admitAtOnce(state: StoreState, holder: Holder): boolean {
 
 /** Admits waiting requests, first come, first served, while they fit and the command has work left. */
 export function admitWaiting(state: StoreState): void {
-  while (state.work > 0) {
+  for (;;) {
     const holder = state.admission.next(unpromised(state), state.canWrite);
-    if (holder === undefined) return;
+    if (holder === undefined || !state.hasTime()) return;
     state.admission.withdraw(holder);
     admit(state, holder);
   }
@@ -49,7 +49,7 @@ function promised(state: StoreState, holder: Holder): void {
 function placeBatches(state: StoreState, holder: Holder, mayWait: boolean): void {
   for (const batch of holder.batches.values()) {
     if (holder.refused !== undefined) return;
-    if (mayWait && state.work <= 0) state.placements.add(holder, batch);
+    if (mayWait && !state.hasTime()) state.placements.add(holder, batch);
     else place(state, holder, batch);
   }
 }

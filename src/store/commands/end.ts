@@ -22,7 +22,7 @@ export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   state.admission.settle(holder.reserved);
   holder.reserved = 0;
   if (end === 'ready') keepLeases(state, holder);
-  else takeBack(state, holder, reason);
+  else leave(state, holder, reason);
 }
 
 /** True when every batch, and every byte of it, has arrived. */
@@ -58,13 +58,30 @@ function putInOrder({ batches, leases }: Holder): void {
   }
 }
 
-function takeBack(state: StoreState, holder: Holder, reason: Failure | undefined): void {
+/** The request holds nothing any more. Its leases are taken back one by one. */
+function leave(state: StoreState, holder: Holder, reason: Failure | undefined): void {
   dissolve(state, holder);
   state.placements.drop(holder);
   state.contents.stopWaiting(holder);
   state.forget(holder);
+  holder.state = 'leaving';
+  state.leaving.set(holder, reason);
+}
+
+/** Takes leases of ended requests back, while the command has time. */
+export function takeBack(state: StoreState): void {
+  for (const [holder, reason] of state.leaving) {
+    if (!state.hasTime()) return;
+    takeBackLeases(state, holder, reason);
+    if (holder.leases.size === 0) state.leaving.delete(holder);
+  }
+}
+
+function takeBackLeases(state: StoreState, holder: Holder, reason: Failure | undefined): void {
   const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
   for (const entry of holder.leases.values()) {
+    if (!state.hasTime()) break;
+    state.work -= 1;
     const { key, ready, place } = entry;
     if (ready || place?.writer !== holder) state.contents.unlease(holder, entry);
     else if (abandon(state, entry, place, reason) === 'quarantined') {

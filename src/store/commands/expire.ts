@@ -9,7 +9,7 @@ export function expire(state: StoreState): void {
 /** Drops the leases that have ended before the last `expire`, while the command has work left. */
 export function expireLeases(state: StoreState): void {
   for (const holder of state.leasing) {
-    if (state.work <= 0 || holder.expiresAtMs > state.expireUntilMs) return;
+    if (holder.expiresAtMs > state.expireUntilMs || !state.hasTime()) return;
     state.work -= 1 + holder.leases.size;
     state.trail({ action: 'expired', holder: holder.id, keys: [...holder.leases.keys()] });
     for (const entry of holder.leases.values()) state.contents.unlease(holder, entry);

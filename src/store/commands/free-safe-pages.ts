@@ -6,7 +6,7 @@ import type { TrailStep } from '../trail.js';
 
 export function freeSafePages(state: StoreState): void {
   const { pages, quarantine, trail } = state;
-  while (quarantine.hasSafe && state.work > 0) {
+  while (quarantine.hasSafe && state.hasTime()) {
     const safe = quarantine.takeSafe(state.work);
     if (safe === undefined) return;
     const { pages: freed, proof } = safe;

@@ -27,9 +27,9 @@ interface HandOver {
 export function handOver(state: StoreState): void {
   const { contents, admission } = state;
   const handOvers = new Map<string, HandOver>();
-  while (state.work > 0 && contents.available > admission.reserved) {
+  while (contents.available > admission.reserved) {
     const heir = contents.orphans.next((joiner) => canWrite(state, joiner));
-    if (heir === undefined) break;
+    if (heir === undefined || !state.hasTime()) break;
     takeOver(state, heir, handOvers);
   }
   for (const one of handOvers.values()) announce(state, one);
@@ -68,7 +68,7 @@ function announce(
 
 function canWrite({ grants }: StoreState, { holder, declined }: Joiner): boolean {
   const grant = grants.newestOf(holder.id.epoch);
-  return !holder.drained && grant !== undefined && grant !== declined;
+  return holder.state === 'arriving' && !holder.drained && grant !== undefined && grant !== declined;
 }
 
 /**

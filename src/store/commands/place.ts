@@ -10,7 +10,7 @@ import { lengthMismatch } from './check-allocate.js';
 export function placeAdmitted(state: StoreState): void {
   const { placements } = state;
   for (let next = placements.next(state.canWrite); next !== undefined; next = placements.next(state.canWrite)) {
-    if (state.work <= 0) return;
+    if (!state.hasTime()) return;
     place(state, next.holder, next.batch);
   }
 }

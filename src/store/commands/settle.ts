@@ -1,10 +1,11 @@
 /**
- * What follows from commands: leases end by time, safe pages become free, chunks are handed over, requests are admitted. Every
+ * What follows from commands: ended requests give back what they hold, leases end by time, safe pages become free, chunks are handed over, requests are admitted. Every
  * command does some of it, so that no command takes long. Nothing is decided before it is done (P3): what is left is looked up
  * by the next command.
  */
 import type { StoreState } from '../state.js';
 import { admitWaiting } from './admit.js';
+import { takeBack } from './end.js';
 import { expireLeases } from './expire.js';
 import { freeSafePages } from './free-safe-pages.js';
 import { handOver } from './hand-over.js';
@@ -13,6 +14,7 @@ import { placeAdmitted } from './place.js';
 /** `freeBefore`: the number of free pages when the command began. */
 export function settle(state: StoreState, freeBefore: number): void {
   const { pages } = state;
+  takeBack(state);
   expireLeases(state);
   freeSafePages(state);
   const freed = pages.freeCount - freeBefore;

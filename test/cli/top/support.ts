@@ -28,7 +28,19 @@ export function status(of: DescribeReply, more: Partial<StatusReply> = {}): Stat
   const requests = more.requests ?? [];
   return {
     ...answer,
-    ...{ agent, epoch, role, state, uptimeMs: 60_000, queued: 0, segments: [], peers: [], counters: {}, requests },
+    ...{
+      agent,
+      epoch,
+      role,
+      state,
+      uptimeMs: 60_000,
+      queued: 0,
+      segments: [],
+      sessions: [],
+      peers: [],
+      counters: {},
+      requests,
+    },
     requestsTotal: requests.length,
     ...more,
   };

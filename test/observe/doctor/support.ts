@@ -168,6 +168,7 @@ function agent(
     uptimeMs: 60_000,
     queued: 0,
     segments: [],
+    sessions: [],
     peers: [],
     requests: [],
     requestsTotal: 0,

@@ -1,5 +1,6 @@
 /** A constant load: prompts with shared prefixes. Some are cancelled, left unfinished, or never released. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { EngineSession } from '../../../src/client/engine-session.js';
 import { OutgoingRequest } from '../../../src/client/outgoing-request.js';
 import type { RequestEnd } from '../../../src/client/request-ends.js';
 import { SystemClock } from '../../../src/control/system-clock.js';
@@ -37,6 +38,7 @@ export class Load {
   neverReleased = 0;
   readonly #cluster: ChaosCluster;
   readonly #clock = new SystemClock();
+  readonly #sessions = new Map<string, Promise<EngineSession>>();
   readonly #workers: Promise<void>[] = [];
   #next = 0;
   #over = false;
@@ -67,13 +69,15 @@ export class Load {
     options: { readonly timeoutMs?: number; readonly firstChunks?: number; readonly finish?: boolean } = {},
   ): Promise<Moving | undefined> {
     const { timeoutMs = REQUEST_TIMEOUT_MS, firstChunks = keys.length, finish = true } = options;
-    const { client, ends, pool, ledger } = this.#cluster;
+    const { ends, pool, ledger } = this.#cluster;
     this.#next += 1;
     const request = `chaos-${this.#next}`;
     const receiverEpoch = receiver.epoch;
+    const session = await this.#try(() => this.#sessionAt(sender.name));
+    if (session === undefined) return undefined;
     const outgoing = new OutgoingRequest(
       { request, receiver: receiver.name, totalChunks: keys.length, timeoutMs },
-      { client, agent: sender.name, ends, clock: this.#clock, patienceMs: 0, callTimeoutMs: CALL_TIMEOUT_MS },
+      { session, ends, clock: this.#clock, patienceMs: 0, callTimeoutMs: CALL_TIMEOUT_MS },
     );
     const batch = (from: number, to: number, last: boolean) =>
       this.#try(() => outgoing.put(pool.chunks(SEGMENT, keys.slice(from, to)), { last }));
@@ -94,6 +98,18 @@ export class Load {
     ledger.accept(entry);
     if (!whole && finish) await batch(firstChunks, keys.length, true);
     return entry;
+  }
+
+  /** The client's end closes it. */
+  #sessionAt(agent: string): Promise<EngineSession> {
+    const known = this.#sessions.get(agent);
+    if (known !== undefined) return known;
+    const call = { timeoutMs: CALL_TIMEOUT_MS };
+    const options = { client: this.#cluster.client, agent, holder: 'chaos', clock: this.#clock, call, patienceMs: 0 };
+    const opening = EngineSession.open(options);
+    this.#sessions.set(agent, opening);
+    opening.catch(() => this.#sessions.delete(agent));
+    return opening;
   }
 
   async #work(): Promise<void> {

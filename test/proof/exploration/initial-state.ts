@@ -15,7 +15,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       request: snapshot as RequestSnapshot,
       transfers: {},
       connection: 0,
-      taken: [],
+      parts: {},
       reconnects: false,
       again: [],
       gaveUp: false,

@@ -2,7 +2,7 @@
 import { reasonOf } from './failures.js';
 import { type Call, type CallOfSender, type Message, wordsOf, wordsOfCall } from './message.js';
 import { confirmed, handOverAnswered, received } from './receiver-stand-in.js';
-import { agreement, answered, askAgain, handedOver, isCommitting } from './sender-stand-in.js';
+import { agreement, allocated, answered, askAgain, handedOver, isCommitting } from './sender-stand-in.js';
 import type { Sender, State } from './state.js';
 import type { Steps } from './step.js';
 import type { Turn } from './turn.js';
@@ -45,6 +45,9 @@ function deliver(turn: Turn, message: Message): void {
       if (message.call.op === 'handover') handOverAnswered(turn, message.call, message.answer);
       else if (message.call.op === 'confirm') confirmed(turn, message.call.sender, message.answer);
       else answered(turn, message.call, message.answer);
+      return;
+    case 'allocated':
+      allocated(turn, message.sender, message.batch, message.allocation);
       return;
     case 'joined':
       turn.toTransfer(message.sender, message.batch, { type: 'join.resolved' });
@@ -90,7 +93,7 @@ function isInert(state: State, message: Message): boolean {
     const { op } = message.call;
     return op === 'handover' || op === 'confirm' ? request === null : state.receiverDied;
   }
-  if (message.kind === 'joined') return transfers[message.batch] === undefined;
+  if (message.kind === 'joined' || message.kind === 'allocated') return transfers[message.batch] === undefined;
   if (message.kind === 'reply') {
     const { call, answer } = message;
     // Its loss would have an effect: the call would be repeated.

@@ -42,17 +42,26 @@ export type Call =
   | { readonly op: 'drained'; readonly sender: number }
   | CallToSender;
 
-/** An answer to a call. It has `end` if the request has ended, and `allocation` if the call was an `allocate`. */
+/** The pages of a batch, and the remote key under which they may be written. */
+export interface Granted extends Allocation {
+  readonly grant: string;
+}
+
+/**
+ * An answer to a call. It has `end` if the request has ended. The answer to an `allocate` has `allocation`, unless the batch
+ * waits for pages.
+ */
 export interface Answer {
   readonly code: ErrorCode | 'ok';
   readonly end?: End;
-  readonly allocation?: Allocation;
+  readonly allocation?: Granted;
 }
 
 /** A message in flight: a call, an answer to a call, or a notice to a sender. */
 export type Message =
   | { readonly kind: 'call'; readonly call: Call }
   | { readonly kind: 'reply'; readonly call: Call; readonly answer: Answer }
+  | { readonly kind: 'allocated'; readonly sender: number; readonly batch: number; readonly allocation: Granted }
   | { readonly kind: 'joined'; readonly sender: number; readonly batch: number }
   | { readonly kind: 'ended'; readonly sender: number; readonly end: End };
 
@@ -62,8 +71,9 @@ export function wordsOf(message: Message): string {
       return wordsOfCall(message.call);
     case 'reply':
       return `the answer to ${wordsOfCall(message.call)} (${message.answer.end ?? message.answer.code})`;
+    case 'allocated':
     case 'joined':
-      return `joined ${requestOf(message.sender).request}/${message.batch}`;
+      return `${message.kind} ${requestOf(message.sender).request}/${message.batch}`;
     case 'ended':
       return `ended ${requestOf(message.sender).request} ${message.end}`;
   }

@@ -125,13 +125,27 @@ function answerOwed(turn: Turn, call: OwedCall, answer: Answer): void {
   turn.reply(call, answer);
 }
 
+/** Answers the `allocate` of this batch at the end of the step, with the end that the step has brought. */
+function answerAllocate(turn: Turn, sender: number, batch: number, answer: Answer): boolean {
+  const owed = turn.state.pending.find(
+    (call) => call.sender === sender && call.op === 'allocate' && call.batch === batch,
+  );
+  if (owed === undefined) return false;
+  turn.state.pending = turn.state.pending.filter((other) => other !== owed);
+  turn.later(() => turn.reply(owed, withEnd(turn, sender, answer)));
+  return true;
+}
+
+/** Refusals by a sender that remembers which parts it has taken (`NEVER_TAKEN` in `store-effects.ts`). */
+const NEVER_TAKEN: readonly string[] = ['stale_grant', 'request_active', 'request_ended'];
+
 /** Handles the answer of a sender to a hand-over. */
 export function handOverAnswered(turn: Turn, call: HandOverCall, { code }: Answer): void {
   if (code === 'ok') return;
   const { batch, part } = call.effect;
-  const isLive = code === 'stale_grant' || code === 'request_active';
-  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken: isLive ? 'never' : 'unknown' });
-  if (isLive) return;
+  const taken = NEVER_TAKEN.includes(code) ? 'never' : 'unknown';
+  turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken });
+  if (code === 'stale_grant' || code === 'request_active') return;
   turn.toIngest(call.sender, { type: 'ingest.end', end: 'failed', failure: broken });
 }
 
@@ -145,13 +159,9 @@ export function storeEffect(turn: Turn, effect: EffectForOwner): void {
       if (first) {
         turn.toIngest(sender, { type: 'batch.allocated', batch, last, ...counts, bytes, own: turn.handled === sender });
       }
-      const owed = turn.state.pending.find(
-        (call): call is AllocateCall => call.sender === sender && call.op === 'allocate' && call.batch === batch,
-      );
-      // The answer is sent after this step, and has the end that the step has brought.
-      if (owed === undefined) return;
-      const answer: Answer = owed.grant === grant ? { code: 'ok', allocation } : { code: 'stale_grant' };
-      turn.later(() => answerOwed(turn, owed, answer.code === 'ok' ? withEnd(turn, sender, answer) : answer));
+      const granted = { grant, ...allocation };
+      const isAnswered = answerAllocate(turn, sender, batch, { code: 'ok', allocation: granted });
+      if (first && !isAnswered) turn.send({ kind: 'allocated', sender, batch, allocation: granted });
       return;
     }
     case 'refused':
@@ -168,6 +178,7 @@ export function storeEffect(turn: Turn, effect: EffectForOwner): void {
       turn.toIngest(sender, effect);
       return;
     case 'queued':
+      answerAllocate(turn, sender, effect.batch, { code: 'ok' });
       return;
   }
 }

@@ -1,9 +1,11 @@
 /** The steps of a request at its sender and at the receiver, apart from those of messages and writes. */
+import type { End } from '../../../src/protocol/subjects.js';
+import { nameOf } from '../../../src/store/holder.js';
 import { type Configuration, grantOf, requestOf } from './configuration.js';
 import { broken, cancelled, reasonOf } from './failures.js';
 import { refuseEnd } from './receiver-stand-in.js';
-import { crash, giveUpReceiver, reconnect } from './sender-stand-in.js';
-import type { RequestSnapshot, Sender } from './state.js';
+import { type BatchState, crash, giveUpReceiver, learned, reconnect } from './sender-stand-in.js';
+import type { RequestSnapshot, Sender, State } from './state.js';
 import type { Steps } from './step.js';
 import { endOf, type Turn } from './turn.js';
 
@@ -108,12 +110,32 @@ function addSenderSteps(
   steps.strike('timeout', sender, `the time of ${request} is over at its sender`, (turn) =>
     turn.toRequest(sender, { type: 'xstate.after.deadline.request.running' }),
   );
-  const end = state.unnoticed.includes(sender) && lastIn && !its.gaveUp ? endOf(state, sender) : undefined;
-  if (end === undefined) return;
-  steps.add(`the sender asks how ${request} ended`, (turn) => {
+  if (!state.unnoticed.includes(sender) || its.gaveUp || state.receiverDied) return;
+  const answer = answerToInquiry(state, sender);
+  if (answer === undefined) return;
+  steps.add(`the sender asks what has become of ${request}`, (turn) => {
     turn.state.unnoticed = turn.state.unnoticed.filter((other) => other !== sender);
-    turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
+    const { end, batches: waiting } = answer;
+    if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
+    else for (const batch of waiting) learned(turn, sender, batch);
   });
+}
+
+/** What a sender would learn by a question, or undefined if the answer would change nothing. */
+function answerToInquiry(state: State, sender: number): { end?: End; batches: readonly BatchState[] } | undefined {
+  const end = endOf(state, sender);
+  if (end !== undefined) return { end, batches: [] };
+  const holder = state.store.description.holders.find(({ name }) => name === nameOf(requestOf(sender)));
+  const { joinsPending = {} } = state.ingests[sender]?.context ?? {};
+  const batches = Object.entries(state.senders[sender]?.transfers ?? {}).map(([key, { value }]) => {
+    const batch = Number(key);
+    const isQueued = holder?.batches.find((its) => its.batch === batch)?.allocation === null;
+    return { batch, value, isQueued, joinsPending: joinsPending[batch] ?? 0 };
+  });
+  const news = batches.filter(({ value, isQueued, joinsPending: joins }) =>
+    value === 'queued' ? !isQueued : value === 'joining' && joins === 0,
+  );
+  return news.length === 0 ? undefined : { batches: news };
 }
 
 function addReceiverSteps(steps: Steps, sender: number, its: Sender): void {

@@ -25,11 +25,13 @@ export interface Variant {
   readonly createStore?: (options: StoreOptions) => Store;
   /** Plants a defect: the store learns that a remote key is revoked before the fabric has revoked it. */
   readonly fencesFirst?: boolean;
+  /** Plants a defect: a sender forgets what it has taken over when its transfer ends. */
+  readonly forgetsParts?: boolean;
 }
 
 export function requestWorld(configuration: Configuration, variant: Variant = {}): World<State, TurnStep> {
   const log = new StoreLog({ ...STORE_OPTIONS, pages: configuration.pages }, variant.createStore);
-  const { fencesFirst = false } = variant;
+  const { fencesFirst = false, forgetsParts = false } = variant;
   const stage: Stage = {
     configuration,
     log,
@@ -37,6 +39,7 @@ export function requestWorld(configuration: Configuration, variant: Variant = {}
     messages: new Interned(),
     calls: new Interned(),
     fencesFirst,
+    forgetsParts,
   };
   const digests = new Digests(configuration);
   const kindsOf = new WeakMap<Budget, readonly FaultKind[]>();

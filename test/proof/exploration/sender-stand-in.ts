@@ -3,10 +3,17 @@ import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
 import { broken, failureOf, lost } from './failures.js';
-import type { AllocateCall, Answer, Call, CallOfSender, HandOverCall } from './message.js';
+import type { AllocateCall, Answer, Call, CallOfSender, Granted, HandOverCall } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
 import type { Turn } from './turn.js';
+
+/** What the receiver answers about a batch that waits. */
+export interface BatchState {
+  readonly batch: number;
+  readonly isQueued: boolean;
+  readonly joinsPending: number;
+}
 
 /** States in which a transfer accepts a hand-over, as in `TransferActor.handOver`. */
 const TAKING = ['allocating', 'queued', 'writing', 'committing', 'joining'];
@@ -39,9 +46,9 @@ export function requestEffect(
       turn.call({ op: 'abort', sender, end: context.wish?.end ?? 'failed' });
       return;
     case 'sendDrained':
-      if (context.end === 'ready' || turn.sender(sender).gaveUp) return;
-      if (context.drained) turn.call({ op: 'drained', sender });
-      else turn.setSender(sender, { reconnects: true });
+      if (turn.sender(sender).gaveUp) return;
+      if (!context.drained) breakUndrained(turn, sender);
+      else if (context.end !== 'ready') turn.call({ op: 'drained', sender });
       return;
     case 'announce':
       if (!context.receiverAnnounces) turn.announce(sender, 'sender', context.end ?? 'failed');
@@ -80,6 +87,13 @@ export function transferEffect(
   }
 }
 
+/** The sender gives up its connection if a write of it may still land. */
+function breakUndrained(turn: Turn, sender: number): void {
+  const grant = turn.grant(sender);
+  const isUndrained = turn.state.writes.some((write) => write.sender === sender && write.grant === grant);
+  if (isUndrained) turn.setSender(sender, { reconnects: true });
+}
+
 /** Sends a message that may complete the request. */
 function ask(turn: Turn, call: AllocateCall | Extract<Call, { op: 'commit' }>): void {
   turn.setSender(call.sender, { asked: { ...turn.sender(call.sender).asked, [call.batch]: 1 } });
@@ -114,7 +128,7 @@ function startWrite(
   const lost = part.placements.find(({ position }) => !held.includes(position));
   if (lost !== undefined) turn.fault(`${transfer} writes chunk ${lost.position}, whose bytes it has given back`);
   // A part that was handed over for an earlier connection no longer has pages.
-  if (part.part > 0 && !turn.sender(sender).taken.includes(takenName(batch, part.part, grant))) {
+  if (part.part > 0 && turn.sender(sender).parts[nameOfPart(batch, part.part)] !== grant) {
     turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
     return;
   }
@@ -133,12 +147,13 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   }
   switch (call.op) {
     case 'allocate':
-      if (answer.allocation !== undefined) {
-        turn.toTransfer(sender, call.batch, { type: 'allocate.replied', allocation: answer.allocation });
+      if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
+      if (answer.code === 'ok') {
+        if (answer.allocation === undefined) turn.toTransfer(sender, call.batch, { type: 'allocate.queued' });
+        else allocated(turn, sender, call.batch, answer.allocation);
         ended(turn, sender, answer);
         return;
       }
-      if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
       if (answer.code === 'stale_grant' && !call.again) {
         const { again, connection, reconnects } = turn.sender(sender);
         const isCurrent = call.grant === grantOf(sender, connection);
@@ -163,6 +178,24 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   }
 }
 
+/** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
+export function allocated(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): void {
+  const { transfers, asked, reconnects } = turn.sender(sender);
+  const transfer = transfers[batch];
+  turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
+  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return;
+  const isStale = allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects);
+  if (isStale) turn.toTransfer(sender, batch, { type: 'allocate.failed', failure: failureOf({ code: 'stale_grant' }) });
+  else turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+}
+
+/** The receiver has answered how far the batches are that wait. It replaces the notices that were lost. */
+export function learned(turn: Turn, sender: number, { batch, isQueued, joinsPending }: BatchState): void {
+  const { value } = turn.sender(sender).transfers[batch] ?? {};
+  if (value === 'queued' && !isQueued) turn.toTransfer(sender, batch, { type: 'allocate.again' });
+  else if (value === 'joining' && joinsPending === 0) turn.toTransfer(sender, batch, { type: 'join.resolved' });
+}
+
 /** The answer to a message may have the end of the request. */
 function ended(turn: Turn, sender: number, { end }: Answer): void {
   if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: null });
@@ -180,14 +213,23 @@ export function agreement(turn: Turn, sender: number): Answer {
 /** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
 export function handedOver(turn: Turn, { sender, effect }: HandOverCall): Answer {
   const { batch, part, positions, pages, generations, grant } = effect;
-  const { transfers, taken, reconnects } = turn.sender(sender);
+  const { request, transfers, parts, reconnects, gaveUp } = turn.sender(sender);
   const transfer = transfers[batch];
-  const name = takenName(batch, part, grant);
+  const name = nameOfPart(batch, part);
+  const known = turn.forgetsParts && transfer === undefined ? undefined : parts[name];
+  const note = (what: string) => turn.setSender(sender, { parts: { ...parts, [name]: what } });
+  const refuse = (code: 'stale_grant' | 'request_active'): Answer => {
+    note(code);
+    return { code };
+  };
+  if (known === 'stale_grant' || known === 'request_active') return { code: known };
+  if (known !== undefined) return { code: 'ok' };
+  if (request?.status === 'done') return { code: 'request_ended', end: request.context.end ?? 'failed' };
   if (transfer === undefined) return { code: 'unknown_request' };
-  if (taken.includes(name)) return { code: 'ok' };
-  if (grant !== turn.grant(sender) || reconnects) return { code: 'stale_grant' };
-  if (!TAKING.includes(String(transfer.value))) return { code: 'request_active' };
-  turn.setSender(sender, { taken: [...taken, name] });
+  if (gaveUp) return { code: 'receiver_lost' };
+  if (grant !== turn.grant(sender) || reconnects) return refuse('stale_grant');
+  if (!TAKING.includes(String(transfer.value))) return refuse('request_active');
+  note(grant);
   const placements = positions.map((position, index) => ({
     position,
     page: pages[index] as number,
@@ -238,6 +280,6 @@ export function isCommitting(transfer: TransferSnapshot | undefined, { part }: T
   return transfer?.value === 'committing' && transfer.context.current.part === part;
 }
 
-function takenName(batch: number, part: number, grant: string): string {
-  return `${batch} ${part} ${grant}`;
+function nameOfPart(batch: number, part: number): string {
+  return `${batch}/${part}`;
 }

@@ -18,8 +18,8 @@ export interface Sender {
   readonly transfers: Readonly<Record<number, TransferSnapshot>>;
   /** Number of the connection. Each connection has its own remote key. */
   readonly connection: number;
-  /** Handed-over parts that the sender took. It recognises repetitions by them. */
-  readonly taken: readonly string[];
+  /** For each part that was handed over: the remote key under which the sender took it, or the code of its refusal. */
+  readonly parts: Readonly<Record<string, string>>;
   /** The sender must connect again and get a new remote key, so that the receiver revokes the old one. */
   readonly reconnects: boolean;
   /** Batches whose `allocate` the sender repeats under its new remote key. */

@@ -47,6 +47,7 @@ export interface Stage {
   readonly messages: Interned<Message>;
   readonly calls: Interned<Call>;
   readonly fencesFirst: boolean;
+  readonly forgetsParts: boolean;
 }
 
 export class Turn {
@@ -55,6 +56,7 @@ export class Turn {
   readonly #stage: Stage;
   /** The sender whose message the receiver handles now. */
   handled: number | undefined;
+  readonly forgetsParts: boolean;
   readonly #mailboxes = new Mailboxes();
   readonly #storeEffects: EffectForOwner[] = [];
   #dispatching = false;
@@ -63,6 +65,7 @@ export class Turn {
   constructor(state: State, stage: Stage) {
     this.state = { ...state };
     this.configuration = stage.configuration;
+    this.forgetsParts = stage.forgetsParts;
     this.#stage = stage;
   }
 

@@ -1,7 +1,7 @@
 /** Every world that `npm run explore` can explore, by name. */
 import { longList, shortList } from './configurations.js';
 import { type Exploration, exploreWorld, type Limits } from './explorer.js';
-import { rankConfigurations, rankWorld } from './ranks/rank-world.js';
+import { longRankConfigurations, rankConfigurations, rankWorld } from './ranks/rank-world.js';
 import { requestWorld, type Variant } from './request-world.js';
 
 /** Explores one world. */
@@ -11,7 +11,7 @@ const explorers: Record<string, Explore> = {};
 for (const [name, configuration] of Object.entries({ ...shortList, ...longList })) {
   explorers[name] = (limits, variant) => exploreWorld(requestWorld(configuration, variant), limits);
 }
-for (const [name, configuration] of Object.entries(rankConfigurations)) {
+for (const [name, configuration] of Object.entries({ ...rankConfigurations, ...longRankConfigurations })) {
   explorers[name] = (limits) => exploreWorld(rankWorld(configuration), limits);
 }
 

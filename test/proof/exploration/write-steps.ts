@@ -33,7 +33,8 @@ function end(turn: Turn, index: number, write: Write, drained: boolean): void {
   const { sender, batch } = write;
   const { writes } = turn.state;
   turn.state.writes = drained ? writes.toSpliced(index, 1) : writes.with(index, { ...write, reported: true });
-  if (!turn.sender(sender).gaveUp) turn.setSender(sender, { reconnects: true });
+  const isPresent = write.grant === turn.grant(sender) && !turn.sender(sender).gaveUp;
+  if (isPresent) turn.setSender(sender, { reconnects: true });
   turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained });
 }
 

@@ -5,6 +5,7 @@ import type {
   FabricGrant,
   FabricPort,
   Provider,
+  SegmentFile,
   UnavailableProvider,
 } from '../../../ports/fabric.js';
 import { KvferryError } from '../../../protocol/errors.js';
@@ -36,6 +37,9 @@ export class MemoryFabric implements FabricPort {
   #grantCount = 0;
   /** Number of slices that landed here, of revocations, and of completions that the process has read. */
   events = 0;
+  /** Tells files apart: a path that leads to other content leads to another file. */
+  readonly #fileNumbers = new WeakMap<Uint8Array, number>();
+  #lastFileNumber = 0;
   /** Completions that arrived while the process is stopped. Undefined while it runs. */
   #unread: (() => void)[] | undefined;
   #arena: ArenaOptions | undefined;
@@ -91,7 +95,12 @@ export class MemoryFabric implements FabricPort {
     }
   }
 
-  async attachSegment(name: string, path: string): Promise<{ readonly bytes: number }> {
+  async identify(path: string): Promise<SegmentFile | undefined> {
+    this.#requireOpen();
+    return this.#fileAt(path);
+  }
+
+  async attachSegment(name: string, path: string): Promise<SegmentFile> {
     this.#requireFree(name);
     const file = this.#network.files.get(path);
     if (file === undefined) {
@@ -100,7 +109,7 @@ export class MemoryFabric implements FabricPort {
     }
     if (file.length === 0) throw new KvferryError('segment_invalid', `segment ${name}: ${path} is empty`);
     this.#segments.set(name, { path, bytes: file.length, own: false, writes: new Set(), detaching: false });
-    return { bytes: file.length };
+    return this.#fileAt(path) as SegmentFile;
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {
@@ -219,6 +228,15 @@ export class MemoryFabric implements FabricPort {
     if (allowed) arena.set(bytes, targetOffset);
     this.events += 1;
     return allowed;
+  }
+
+  #fileAt(path: string): SegmentFile | undefined {
+    const content = this.#network.files.get(path);
+    if (content === undefined) return undefined;
+    const number = this.#fileNumbers.get(content) ?? this.#lastFileNumber + 1;
+    this.#fileNumbers.set(content, number);
+    this.#lastFileNumber = Math.max(this.#lastFileNumber, number);
+    return { file: `${number}`, bytes: content.length };
   }
 
   #requireOpen(): void {

@@ -18,4 +18,6 @@ export interface Accepted {
   readonly completeMs: number;
   /** Deadline by the world's clock. For a request over several ranks, the latest deadline of its ranks. */
   readonly deadlineMs: number;
+  /** The earliest deadline of its ranks, by any clock in the world. */
+  readonly earliestMs: number;
 }

@@ -73,11 +73,9 @@ export class Account {
     const { accepted, announcement } = item;
     const touches = this.#touches(item);
     if (this.#mayEnd(item, touches)) return undefined;
-    const { name, deadlineMs } = accepted;
+    const { name, deadlineMs, earliestMs } = accepted;
     const fairMs = this.#fairMs(item, touches, all);
     const stepped = touches.some(({ fault }) => fault === 'clockStep');
-    // Every agent measures the time of a request by its own clock.
-    const earliestMs = accepted.acceptedMs + (deadlineMs - accepted.acceptedMs) * (1 - SKEW_MAX);
     const mayExpire = stepped || fairMs > earliestMs;
     const { end, code, atMs = 0 } = announcement ?? {};
     if (end === 'ready' && atMs <= fairMs) return undefined;

@@ -1,5 +1,6 @@
 /** Draws the faults of a scenario. */
 import type { Random } from '../../../figures/random.js';
+import { peerOperations } from '../../../protocol/subjects.js';
 import type { AgentPlan, FaultPlan } from './scenario.js';
 import { ACTIVE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
 
@@ -35,6 +36,10 @@ const shares = {
 const kinds = Object.keys(shares) as FaultPlan['kind'][];
 /** More than any window can strike. */
 const MESSAGES_MAX = 100_000;
+/** Share of the faults of messages that strike answers only. */
+const ANSWERS = 0.35;
+/** Share of the faults of messages that begin with a message of a certain operation. */
+const OPENED = 0.3;
 const CALM = 0.1;
 const FEW = 0.2;
 const FEW_MAX = 2;
@@ -58,6 +63,43 @@ export function drawFaults(random: Random, agents: readonly AgentPlan[], atMs: n
     return Array.from({ length: random.integer(1, FEW_MAX) }, () => plan(random.pick(kinds)));
   }
   return kinds.filter((kind) => random.chance(shares[kind])).map(plan);
+}
+
+/** What may strike a hand-over, and how often it does. */
+const heirShares = [
+  'messageLost',
+  'messageDelayed',
+  'messageRepeated',
+  'messageReordered',
+  'partition',
+  'severed',
+  'cutOff',
+  'freeze',
+  'writeBroken',
+  'writeBroken',
+  'writeSlow',
+  'writeFailed',
+  'revokeSlow',
+] as const;
+const HEIR = 0.3;
+const HEIR_MS = 150;
+const HEIR_LONG_MS = 900;
+/** Messages of a hand-over. */
+const HEIR_MESSAGES = ['handover', 'handover', 'handover', 'abort', 'drained', 'commit', null] as const;
+
+/** Faults that strike around a hand-over, soon after `atMs`. */
+export function drawHeirFaults(random: Random, agents: readonly AgentPlan[], atMs: number): FaultPlan[] {
+  return heirShares
+    .filter(() => random.chance(HEIR))
+    .map((kind) => {
+      const plan = faultPlan(random, agents, kind, atMs + random.integer(0, HEIR_MS));
+      if (!('untilMs' in plan)) return plan;
+      if ('salt' in plan && kind.startsWith('write')) return { ...plan, rate: 0.5 };
+      const untilMs = plan.fromMs + random.integer(20, HEIR_LONG_MS);
+      if (!('salt' in plan)) return { ...plan, untilMs };
+      const only = random.pick(agents.filter(({ role }) => role === 'prefill')).name;
+      return { ...plan, untilMs, rate: random.pick([0.5, 1]), only, opensWith: random.pick(HEIR_MESSAGES) };
+    });
 }
 
 function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan['kind'], fromMs: number): FaultPlan {
@@ -93,13 +135,15 @@ function faultPlan(random: Random, agents: readonly AgentPlan[], kind: FaultPlan
     case 'writeFailed':
     case 'writeBroken':
     case 'writeLate': {
-      const [rate, most] = [random.pick([0.1, 0.5, 1]), random.integer(1, 8)];
+      const window = { rate: random.pick([0.1, 0.5, 1]), most: random.integer(1, 8), salt: random.integer(0, 2 ** 31) };
       const sender = only === null ? null : oneOf('prefill');
-      return { kind, fromMs, untilMs: MENDED_MS, rate, most, salt: random.integer(0, 2 ** 31), only: sender };
+      return { kind, fromMs, untilMs: MENDED_MS, ...window, only: sender, answers: false, opensWith: null };
     }
     default: {
       const [rate, most] = [random.pick([0.02, 0.1, 0.3, 1]), MESSAGES_MAX];
-      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only };
+      const answers = random.chance(ANSWERS);
+      const opensWith = random.chance(OPENED) ? random.pick(peerOperations) : null;
+      return { kind, fromMs, untilMs, rate, most, salt: random.integer(0, 2 ** 31), only, answers, opensWith };
     }
   }
 }

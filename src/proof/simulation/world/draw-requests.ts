@@ -4,6 +4,8 @@ import type { AgentPlan, RequestPlan } from './scenario.js';
 import { ACTIVE_MS, REQUEST_MS_MAX } from './timing.js';
 
 const PREFIXES = 3;
+/** Share of the prompts that begin with the first prefix, whatever they draw. */
+const FAVOURITE = 0.4;
 const PREFIX_CHUNKS = 4;
 const OWN_KEYS = 12;
 export const LAST_REQUEST_MS = ACTIVE_MS - 1000;
@@ -54,6 +56,29 @@ export function drawCrowd(random: Random, agents: readonly AgentPlan[], atMs: nu
   );
 }
 
+/**
+ * One request writes a few chunks and is cancelled; some others have joined it. Later ones need the pages that become free.
+ */
+export function drawHeirs(random: Random, agents: readonly AgentPlan[], atMs: number): RequestPlan[] {
+  const keys = ['h0', 'h1'].slice(0, random.integer(1, 2));
+  const plain = { unfinished: false, cancel: null, late: false, staged: false };
+  const plan = (index: number, laterMs: number, batches: readonly (readonly string[])[]): RequestPlan => {
+    const timeoutMs = random.integer(LONG_MS.from, LONG_MS.to);
+    return { ...requestPlan(random, index, agents, atMs + laterMs), ...plain, batches, timeoutMs };
+  };
+  const writer: RequestPlan = {
+    ...plan(0, 0, [keys]),
+    cancel: { side: random.pick(['sender', 'receiver'] as const), afterMessages: 1, delayMs: random.integer(1, 100) },
+  };
+  const heirs = Array.from({ length: random.integer(1, 3) }, (_, index) =>
+    plan(1 + index, random.integer(2, 12), random.chance(0.5) ? [keys] : [keys, [`o${index}`]]),
+  );
+  const later = Array.from({ length: random.integer(1, 5) }, (_, index) =>
+    plan(1 + heirs.length + index, random.integer(50, 1500), [[`l${index}`, `m${index}`]]),
+  );
+  return [writer, ...heirs, ...later];
+}
+
 /** Keys of one rank, so many that the ranks of one request take more than half of each arena. */
 function crowdKeys(
   request: string,
@@ -80,8 +105,12 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
     pauseMs: random.chance(0.15) ? random.integer(300, 1500) : random.integer(0, 40),
     timeoutMs: random.integer(from, to),
     staged: random.chance(0.25),
-    cancel: random.chance(0.15)
-      ? { side: random.pick(['sender', 'receiver'] as const), afterMessages: random.integer(0, 24) }
+    cancel: random.chance(0.2)
+      ? {
+          side: random.pick(['sender', 'receiver'] as const),
+          afterMessages: random.integer(0, 24),
+          delayMs: random.chance(0.5) ? 0 : random.integer(1, 200),
+        }
       : null,
     use: random.pick(['reads', 'reads', 'reads', 'releases', 'never'] as const),
     holdMs: random.integer(0, 300),
@@ -91,7 +120,7 @@ function requestPlan(random: Random, index: number, agents: readonly AgentPlan[]
 
 /** The keys of a prompt: a shared prefix and some keys of its own. A few prompts are too large for the arena. */
 function keysOf(random: Random, pages: number): string[] {
-  const prefix = random.integer(0, PREFIXES - 1);
+  const prefix = random.chance(FAVOURITE) ? 0 : random.integer(0, PREFIXES - 1);
   const shared = Array.from({ length: random.integer(0, PREFIX_CHUNKS) }, (_, chunk) => `p${prefix}.${chunk}`);
   const own = new Set<string>();
   const count = random.chance(0.03) ? pages + 1 : random.integer(0, 3);

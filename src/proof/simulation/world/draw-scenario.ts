@@ -1,7 +1,7 @@
 /** Draws a scenario from a seed. The same seed gives the same scenario. */
 import { Random } from '../../../figures/random.js';
-import { drawFaults } from './draw-faults.js';
-import { drawCrowd, drawRequests, LAST_REQUEST_MS } from './draw-requests.js';
+import { drawFaults, drawHeirFaults } from './draw-faults.js';
+import { drawCrowd, drawHeirs, drawRequests, LAST_REQUEST_MS } from './draw-requests.js';
 import type { AgentPlan, Scenario } from './scenario.js';
 
 const STAGING_PAGES = 6;
@@ -13,10 +13,44 @@ const SLICE_MS = [3, 3, 40, 150] as const;
 const BURSTS = 3;
 /** Share of the scenarios in which requests over several ranks compete for pages, and nothing else. */
 const CROWDED = 0.06;
+/** Share of the scenarios in which writers give up, and others take over. */
+const INHERITED = 0.1;
+
+type Family = 'crowd' | 'heirs' | 'any';
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
-  const isCrowded = random.chance(CROWDED);
+  const drawn = random.next();
+  const family: Family = drawn < CROWDED ? 'crowd' : drawn < CROWDED + INHERITED ? 'heirs' : 'any';
+  const agents = drawAgents(random, family);
+  const burstsMs = Array.from({ length: BURSTS }, () => random.integer(0, LAST_REQUEST_MS));
+  const atMs = random.pick(burstsMs);
+  const sliceMs = random.pick(SLICE_MS);
+  switch (family) {
+    case 'crowd':
+      return {
+        seed,
+        agents,
+        requests: drawCrowd(random, agents, atMs),
+        faults: drawFaults(random, agents, atMs),
+        sliceMs,
+      };
+    case 'heirs': {
+      const faults = drawHeirFaults(random, agents, atMs);
+      return { seed, agents, requests: drawHeirs(random, agents, atMs), faults, sliceMs: Math.max(...SLICE_MS) };
+    }
+    case 'any':
+      return {
+        seed,
+        agents,
+        requests: drawRequests(random, agents, burstsMs),
+        faults: drawFaults(random, agents, atMs),
+        sliceMs,
+      };
+  }
+}
+
+function drawAgents(random: Random, family: Family): AgentPlan[] {
   const agents: AgentPlan[] = [];
   const add = (role: AgentPlan['role'], count: number, pages: () => number) => {
     for (let number = 0; number < count; number += 1) {
@@ -25,13 +59,10 @@ export function scenarioOf(seed: number): Scenario {
       agents.push({ name, role, pages: pages(), retainedMax, server: random.integer(0, 1) });
     }
   };
-  const { from, to } = random.chance(0.5) || isCrowded ? SMALL : ROOMY;
-  add('prefill', isCrowded ? 2 : random.integer(1, 2), () => STAGING_PAGES);
-  add('decode', random.integer(1, 2), () => random.integer(from, to));
-  const burstsMs = Array.from({ length: BURSTS }, () => random.integer(0, LAST_REQUEST_MS));
-  const requests = isCrowded
-    ? drawCrowd(random, agents, random.pick(burstsMs))
-    : drawRequests(random, agents, burstsMs);
-  const faults = drawFaults(random, agents, random.pick(burstsMs));
-  return { seed, agents, requests, faults, sliceMs: random.pick(SLICE_MS) };
+  const { from, to } = family !== 'any' || random.chance(0.5) ? SMALL : ROOMY;
+  add('prefill', family === 'any' ? random.integer(1, 2) : 2, () => STAGING_PAGES);
+  add('decode', family === 'heirs' ? 1 : random.integer(1, 2), () =>
+    random.integer(from, family === 'heirs' ? from + 2 : to),
+  );
+  return agents;
 }

@@ -41,6 +41,8 @@ type Range = { readonly from: number; readonly to: number };
 
 interface OpenWindow {
   readonly plan: WindowPlan;
+  /** Infinite until the message has come with which the span begins. */
+  fromMs: number;
   readonly random: Random;
   /** How often the fault may still strike. */
   left: number;
@@ -103,8 +105,23 @@ export class FaultInjector {
         // `World` skews the clocks, and `Router` injects its own crashes.
         return;
       default:
-        if ('salt' in plan) this.#windows.push({ plan, random: new Random(plan.salt), left: plan.most });
+        if ('salt' in plan) this.#addWindow(plan);
         else this.#during(plan);
+    }
+  }
+
+  #addWindow(plan: WindowPlan): void {
+    const fromMs = plan.opensWith === null ? plan.fromMs : Number.POSITIVE_INFINITY;
+    this.#windows.push({ plan, random: new Random(plan.salt), left: plan.most, fromMs });
+  }
+
+  /** Opens the windows that begin with such a message. */
+  #openWith({ subject }: Envelope): void {
+    const { now } = this.#world;
+    for (const window of this.#windows) {
+      const { opensWith, fromMs } = window.plan;
+      if (opensWith === null || window.fromMs <= now || now < fromMs) continue;
+      if (subject.endsWith(`.${opensWith}`)) window.fromMs = now;
     }
   }
 
@@ -194,6 +211,7 @@ export class FaultInjector {
     for (const listener of this.#messageListeners) listener(envelope);
     this.#processes.count(from);
     this.#processes.count(to);
+    if (envelope.kind === 'message') this.#openWith(envelope);
     const fate = this.#misfortune(envelope);
     this.#world.silences.note(envelope, this.#world.now, fate);
     this.#world.trace.add(() => line(envelope, fate));
@@ -206,7 +224,7 @@ export class FaultInjector {
     let delayMs = this.#latency(from, to);
     const parted = [...this.#partitions].some((pair) => pair.includes(from) && pair.includes(to));
     if (parted) return { copies: 0, delayMs };
-    for (const { plan, random } of this.#striking(messageFaults, agentOf(from))) {
+    for (const { plan, random } of this.#striking(messageFaults, agentOf(from), envelope.kind === 'reply')) {
       switch (plan.kind) {
         case 'messageLost':
           copies = 0;
@@ -239,12 +257,13 @@ export class FaultInjector {
   }
 
   /** The windows of these kinds that are open now and whose fault strikes `agent` this time. */
-  #striking(kinds: readonly WindowPlan['kind'][], agent: string): OpenWindow[] {
+  #striking(kinds: readonly WindowPlan['kind'][], agent: string, isAnswer = true): OpenWindow[] {
     const { now } = this.#world;
     return this.#windows.filter((window) => {
-      const { kind, fromMs, untilMs, rate, only } = window.plan;
-      const isOpen = window.left > 0 && now >= fromMs && now < untilMs && (only === null || only === agent);
-      if (!isOpen || !kinds.includes(kind) || !window.random.chance(rate)) return false;
+      const { kind, fromMs, untilMs, rate, only, answers } = window.plan;
+      const isNow = now >= window.fromMs && now - window.fromMs < untilMs - fromMs;
+      const isOpen = isNow && window.left > 0 && (only === null || only === agent);
+      if (!isOpen || !kinds.includes(kind) || (answers && !isAnswer) || !window.random.chance(rate)) return false;
       window.left -= 1;
       return true;
     });

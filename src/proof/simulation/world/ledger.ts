@@ -9,7 +9,7 @@ import type { Accepted, Part } from './accepted.js';
 import { Account } from './account.js';
 import { Announcements } from './announcements.js';
 import type { FaultInjector } from './fault-injector.js';
-import { GRACE_MS, MENDED_MS } from './timing.js';
+import { GRACE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
 import type { World } from './world.js';
 
 interface Identity {
@@ -34,6 +34,7 @@ interface Entry extends Accepted {
   completeParts: number;
   completeMs: number;
   deadlineMs: number;
+  earliestMs: number;
   /** The end that the router knows, or null. */
   end: End | null;
 }
@@ -80,6 +81,9 @@ export class Ledger {
     if (entry.parts.every(({ epoch }) => epoch !== part.epoch)) {
       entry.parts.push(part);
       entry.deadlineMs = Math.max(entry.deadlineMs, deadlineMs);
+      // Every agent measures the time of a request by its own clock.
+      const leftMs = (deadlineMs - this.#world.now) * (1 - SKEW_MAX);
+      entry.earliestMs = Math.min(entry.earliestMs, this.#world.now + leftMs);
     }
     if (!last) return;
     entry.completeParts += 1;
@@ -147,18 +151,9 @@ export class Ledger {
   }
 
   #open(name: string, request: string): Entry {
-    const acceptedMs = this.#world.now;
-    const completeMs = Number.POSITIVE_INFINITY;
-    const entry: Entry = {
-      name,
-      request,
-      parts: [],
-      acceptedMs,
-      completeMs,
-      completeParts: 0,
-      deadlineMs: 0,
-      end: null,
-    };
+    const never = Number.POSITIVE_INFINITY;
+    const times = { acceptedMs: this.#world.now, completeMs: never, deadlineMs: 0, earliestMs: never };
+    const entry: Entry = { name, request, parts: [], completeParts: 0, end: null, ...times };
     this.#entries.set(name, entry);
     return entry;
   }

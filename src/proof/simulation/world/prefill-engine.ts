@@ -152,7 +152,10 @@ export class SimulatedPrefillEngine {
       this.#world.strikes.add('cancel', { request, ...span, mayEnd: true });
       const agent = cancel.side === 'sender' ? sender : receiver;
       const call = () => this.#client.cancel(agent, { request });
-      this.#world.at(this.#world.now, () => void this.#world.attempt(`cancel ${request} at ${agent}`, call));
+      this.#world.at(
+        this.#world.now + cancel.delayMs,
+        () => void this.#world.attempt(`cancel ${request} at ${agent}`, call),
+      );
     });
   }
 }

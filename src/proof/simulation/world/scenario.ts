@@ -4,6 +4,7 @@
  */
 
 import type { Ranks } from '../../../protocol/fields.js';
+import type { PeerOperation } from '../../../protocol/subjects.js';
 
 export interface AgentPlan {
   readonly name: string;
@@ -27,8 +28,12 @@ export interface RequestPlan {
   readonly timeoutMs: number;
   /** The source bytes are in staging memory of the agent. */
   readonly staged: boolean;
-  /** The engine cancels the request at this side after that many messages of the request. */
-  readonly cancel: { readonly side: 'sender' | 'receiver'; readonly afterMessages: number } | null;
+  /** The engine cancels the request at this side after that many messages of the request, and some time. */
+  readonly cancel: {
+    readonly side: 'sender' | 'receiver';
+    readonly afterMessages: number;
+    readonly delayMs: number;
+  } | null;
   /** What the decode engine does with the ready request. With `never` it releases nothing. */
   readonly use: 'reads' | 'releases' | 'never';
   readonly holdMs: number;
@@ -51,6 +56,10 @@ interface Window extends Span {
   readonly most: number;
   /** The only agent whose messages or writes are struck, or null for all. */
   readonly only: string | null;
+  /** Only answers are struck: what was asked for is done, and is asked for again. */
+  readonly answers: boolean;
+  /** The span begins with the first message of this operation after `fromMs`. Null: with `fromMs`. */
+  readonly opensWith: PeerOperation | null;
 }
 
 export const messageFaults = ['messageLost', 'messageRepeated', 'messageDelayed', 'messageReordered'] as const;

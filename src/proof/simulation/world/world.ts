@@ -242,6 +242,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions 
     tombstoneMs: 2 * QUIET_MS,
     tombstonesMax: REQUESTS_MAX,
     requestsMax: REQUESTS_MAX,
+    sessionsMax: 64,
     journalEntries: 256,
     auditIntervalMs: 0,
     faultsAllowed: false,

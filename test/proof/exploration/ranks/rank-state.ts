@@ -26,7 +26,10 @@ export type RankMessage = Rank &
   (
     | { readonly kind: 'allocate' }
     | { readonly kind: 'commit'; readonly allocation: Allocation }
-    | { readonly kind: 'report'; readonly state: 'running' | 'complete' | Exclude<End, 'ready'> }
+    | { readonly kind: 'report'; readonly state: 'held' | 'running' | 'complete' | Exclude<End, 'ready'> }
+    /** The ranks at the arena of this rank have their turn. */
+    | { readonly kind: 'admit' }
+    | { readonly kind: 'prepare' }
     | { readonly kind: 'verdict'; readonly end: End }
   );
 

@@ -48,7 +48,7 @@ export class RankTurn {
         this.#execute(it, {
           type: 'allocate',
           ...{ holder: holderOf(it), grant: grantOf(rank), batch: 0, last: true, totalChunks: 1 },
-          ...{ keys: [nameOfRank(it)], lengths: [1] },
+          ...{ keys: [nameOfRank(it)], lengths: [1], held: true },
         });
         return;
       case 'commit': {
@@ -67,13 +67,19 @@ export class RankTurn {
       case 'report':
         this.#report(it, message.state);
         return;
+      case 'admit':
+        this.#execute(it, { type: 'admit', holders: this.#unitOf(it).map(holderOf) });
+        return;
+      case 'prepare':
+        this.#prepare(it);
+        return;
       case 'verdict':
         this.toIngest(it, {
           type: 'end.announced',
           end: message.end,
           failure: message.end === 'ready' ? null : cancelled,
         });
-        if (this.#isTold(request)) this.toGroup(request, { type: 'ranks.told' });
+        if (this.#isAnswered('verdict', request)) this.toGroup(request, { type: 'ranks.told' });
         return;
     }
   }
@@ -101,27 +107,37 @@ export class RankTurn {
   #report(it: Rank, state: Extract<RankMessage, { kind: 'report' }>['state']): void {
     const { request, rank } = it;
     if (this.state.groups[request] === undefined) {
-      const size = this.configuration.arenaOfRank.length;
-      const [snapshot, actions] = initialTransition(group, { request, size, timeoutMs: 1 } as never);
+      const receivers = this.configuration.arenaOfRank.map(String);
+      const [snapshot, actions] = initialTransition(group, { request, receivers, timeoutMs: 1 } as never);
       this.#setGroup(request, snapshot as GroupSnapshot, actions);
     }
-    if (state === 'running') return;
-    if (state === 'complete') this.toGroup(request, { type: 'rank.completed', rank });
+    if (state === 'held') this.toGroup(request, { type: 'rank.came', rank });
+    else if (state === 'running') this.toGroup(request, { type: 'rank.admitted', rank });
+    else if (state === 'complete') this.toGroup(request, { type: 'rank.completed', rank });
     else this.toGroup(request, { type: 'rank.failed', rank, end: state, failure: cancelled });
   }
 
   #setGroup(request: string, snapshot: GroupSnapshot, actions: readonly Action[]): void {
     this.state.groups = { ...this.state.groups, [request]: snapshot };
-    for (const { type } of actions) this.#groupEffect(request, snapshot.context.end ?? 'failed', type);
+    for (const action of actions) this.#groupEffect(request, snapshot.context.end ?? 'failed', action);
   }
 
-  #groupEffect(request: string, end: End, type: string): void {
+  #groupEffect(request: string, end: End, { type, params }: Action): void {
+    const { arenaOfRank } = this.configuration;
     switch (type) {
+      case 'giveTurn': {
+        const { receiver } = params as { receiver: string };
+        this.send({ kind: 'admit', request, rank: arenaOfRank.indexOf(Number(receiver)) });
+        return;
+      }
+      case 'prepare':
+        for (const rank of arenaOfRank.keys()) this.send({ kind: 'prepare', request, rank });
+        return;
       case 'decide':
         this.toGroup(request, { type: 'end.certain' });
         return;
       case 'tellRanks':
-        for (const rank of this.configuration.arenaOfRank.keys()) this.send({ kind: 'verdict', request, rank, end });
+        for (const rank of arenaOfRank.keys()) this.send({ kind: 'verdict', request, rank, end });
         return;
       case 'announce':
         this.state.announced = { ...this.state.announced, [request]: [...(this.state.announced[request] ?? []), end] };
@@ -129,18 +145,33 @@ export class RankTurn {
     }
   }
 
-  #isTold(request: string): boolean {
-    return !this.state.messages.some((message) => message.kind === 'verdict' && message.request === request);
+  /** Every rank has answered this question of the lead. */
+  #isAnswered(kind: 'prepare' | 'verdict', request: string): boolean {
+    return !this.state.messages.some((message) => message.kind === kind && message.request === request);
   }
 
   // --- the receiver of a rank -----------------------------------------------------------------------------------------
 
   #startIngest(it: Rank): void {
-    const { request, rank } = it;
+    const { rank } = it;
     const input = { ...holderOf(it), sender: `s${rank}`, totalChunks: 1, timeoutMs: 1, rank };
     const [snapshot, actions] = initialTransition(ingest, input as never);
     this.#setIngest(it, snapshot as IngestSnapshot, actions);
-    this.send({ kind: 'report', request, rank, state: 'running' });
+  }
+
+  /** The ranks of the request at the arena of this rank. */
+  #unitOf({ request, rank }: Rank): Rank[] {
+    const { arenaOfRank } = this.configuration;
+    return [...arenaOfRank.keys()]
+      .filter((other) => arenaOfRank[other] === arenaOfRank[rank])
+      .map((other) => ({ request, rank: other }));
+  }
+
+  #prepare(it: Rank): void {
+    const { request, rank } = it;
+    const isThere = this.state.ingests[nameOfRank(it)]?.matches({ running: 'gathering' }) === true;
+    if (!isThere) this.toGroup(request, { type: 'rank.failed', rank, end: 'failed', failure: cancelled });
+    else if (this.#isAnswered('prepare', request)) this.toGroup(request, { type: 'ranks.prepared' });
   }
 
   #setIngest(it: Rank, snapshot: IngestSnapshot, actions: readonly Action[]): void {
@@ -152,6 +183,12 @@ export class RankTurn {
     const it = { request, rank };
     const { end } = context;
     switch (type) {
+      case 'reportHeld':
+        this.send({ kind: 'report', ...it, state: 'held' });
+        return;
+      case 'reportAdmitted':
+        this.send({ kind: 'report', ...it, state: 'running' });
+        return;
       case 'reportComplete':
         this.send({ kind: 'report', ...it, state: 'complete' });
         return;
@@ -195,6 +232,7 @@ export class RankTurn {
         this.toIngest(it, effect);
         return;
       case 'queued':
+        this.toIngest(it, { type: effect.held ? 'batch.held' : 'batch.queued' });
         return;
       case 'refused':
       case 'handed.over':

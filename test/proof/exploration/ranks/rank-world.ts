@@ -78,6 +78,8 @@ function stepsOf(state: RankState, configuration: RankConfiguration): RankStep[]
 function wordsOf(message: RankMessage): string {
   const name = nameOfRank(message);
   if (message.kind === 'report') return `the report of ${name} (${message.state})`;
+  if (message.kind === 'admit') return `the turn of ${name}`;
+  if (message.kind === 'prepare') return `the question whether ${name} is complete`;
   if (message.kind === 'verdict') return `the verdict for ${name} (${message.end})`;
   return `${message.kind} ${name}`;
 }
@@ -128,4 +130,9 @@ function faultAtRest(state: RankState, configuration: RankConfiguration): string
 export const rankConfigurations: Readonly<Record<string, RankConfiguration>> = {
   'ranks-two-arenas': { requests: ['x', 'y'], arenaOfRank: [0, 1], pagesPerArena: 1, budget: noFaults },
   'ranks-one-arena': { requests: ['x', 'y'], arenaOfRank: [0, 0], pagesPerArena: 2, budget: noFaults },
+};
+
+/** Explored with `--all` only. */
+export const longRankConfigurations: Readonly<Record<string, RankConfiguration>> = {
+  'ranks-three-arenas': { requests: ['x', 'y'], arenaOfRank: [2, 0, 1], pagesPerArena: 1, budget: noFaults },
 };

@@ -7,6 +7,7 @@ export const requestStates = [
   'open',
   'settling',
   'waiting',
+  'held',
   'gathering',
   'aborting',
 ] as const;

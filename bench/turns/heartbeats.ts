@@ -1,0 +1,30 @@
+/** How many heartbeats an agent receives in a second, when each agent works with one other. */
+import { spreadOf } from '../../src/figures/statistics.js';
+import type { Row } from '../suite-result.js';
+import { TurnWorld } from './turn-world.js';
+
+const HEARTBEAT_SUBJECT = '.heartbeat.';
+const MEASURED_S = 2;
+const MS_PER_S = 1000;
+
+/** `agents`: half of them prefill, half of them decode. */
+export async function measureHeartbeats(agents: number): Promise<Row> {
+  const world = new TurnWorld();
+  const received = new Map<string, number>();
+  for (let pair = 0; pair < agents / 2; pair += 1) {
+    await world.start(`decode-${pair}`, 'decode', { pages: 1 });
+    await world.start(`prefill-${pair}`, 'prefill');
+    await world.put(`prefill-${pair}`, 'r', [], `decode-${pair}`);
+    for (const agent of [`decode-${pair}`, `prefill-${pair}`]) received.set(agent, 0);
+  }
+  const { fate } = world.network;
+  world.network.fate = (envelope) => {
+    const { to, subject } = envelope;
+    const before = received.get(to);
+    if (before !== undefined && subject.includes(HEARTBEAT_SUBJECT)) received.set(to, before + 1);
+    return fate(envelope);
+  };
+  await world.clock.advance(MEASURED_S * MS_PER_S);
+  const perS = [...received.values()].map((count) => count / MEASURED_S);
+  return { table: 'heartbeats received by each agent', parameters: { agents }, figures: { perS: spreadOf(perS) } };
+}

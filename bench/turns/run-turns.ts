@@ -1,0 +1,46 @@
+/** The turns suite: for how long the event loop of an agent stands still, at most, in the cases that ask most of it. */
+import { rounded, spreadOf } from '../../src/figures/statistics.js';
+import type { Bench } from '../bench.js';
+import type { Row, SuiteResult } from '../suite-result.js';
+import { agentCases } from './agent-cases.js';
+import { measureHeartbeats } from './heartbeats.js';
+import { storeCases } from './store-cases.js';
+import type { TurnCase } from './turn-case.js';
+
+interface TurnsScale {
+  readonly rounds: number;
+  readonly agents: readonly number[];
+}
+
+const full: TurnsScale = { rounds: 5, agents: [10, 100, 1000] };
+const quick: TurnsScale = { rounds: 1, agents: [10, 100] };
+
+export async function runTurns(bench: Bench): Promise<SuiteResult> {
+  const { rounds, agents } = bench.quick ? quick : full;
+  const cases = [...storeCases, ...agentCases];
+  bench.progress.begin('turns', cases.length + agents.length);
+  const rows: Row[] = [];
+  for (const one of cases) {
+    bench.progress.step(`${one.name}: ${one.size}`);
+    rows.push(await rowOf(one, rounds));
+  }
+  for (const count of agents) {
+    bench.progress.step(`heartbeats of ${count} agents`);
+    rows.push(await measureHeartbeats(count));
+  }
+  bench.progress.end();
+  return { rows, notRun: [] };
+}
+
+/** The first round also compiles the code. An agent has run for a while, so that round does not count. */
+async function rowOf({ name, size, boundMs, run }: TurnCase, rounds: number): Promise<Row> {
+  await run();
+  const longest: number[] = [];
+  for (let round = 0; round < rounds; round += 1) longest.push(await run());
+  const spread = spreadOf(longest);
+  return {
+    table: 'longest turn of the event loop',
+    parameters: { case: name, size },
+    figures: { longestTurnMs: spread, boundMs, ofBound: rounded(spread.median / boundMs) },
+  };
+}

@@ -1,0 +1,92 @@
+/** The shipped store and its owner, alone. Each command is one turn, and so is each time that the owner goes on later. */
+import type { Journal } from '../../src/actors/observing/journal.js';
+import { StoreActor } from '../../src/actors/receiving/store-actor.js';
+import type { ClockPort } from '../../src/ports/clock.js';
+import type { HolderId } from '../../src/store/holder.js';
+import type { StoreCommand } from '../../src/store/messages.js';
+import { Store } from '../../src/store/store.js';
+import type { StoreView } from '../../src/store/view.js';
+import { Stopwatch } from './stopwatch.js';
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+/** Timers run when they are asked to, one in each turn. */
+class TurnClock implements ClockPort {
+  readonly #timers: (() => void)[] = [];
+
+  now(): number {
+    return 0;
+  }
+
+  setTimeout(callback: () => void): void {
+    this.#timers.push(callback);
+  }
+
+  clearTimeout(): void {
+    // The owner of the store clears no timer.
+  }
+
+  next(): (() => void) | undefined {
+    return this.#timers.shift();
+  }
+}
+
+export class TurnStore {
+  readonly #clock = new TurnClock();
+  readonly #actor: StoreActor;
+  readonly #store: Store;
+
+  constructor(pages: number, journal?: Journal) {
+    const limits = { tombstonesMax: UNLIMITED, tombstoneMs: UNLIMITED, holdersMax: UNLIMITED, retainedMax: 0 };
+    this.#store = new Store({ pages, pageBytes: 1, leaseMs: UNLIMITED, ...limits }, (step) => journal?.store(step));
+    this.#actor = new StoreActor(this.#store, this.#clock, {
+      onEffect: () => undefined,
+      onBroken: (invariant) => {
+        throw new RangeError(invariant);
+      },
+    });
+  }
+
+  get view(): StoreView {
+    return this.#store.details;
+  }
+
+  remembered(request: string): number {
+    return this.#actor.view.remembered(request).length;
+  }
+
+  grant(epoch: string): void {
+    this.run({ type: 'grant', grant: `grant-${epoch}`, epoch });
+  }
+
+  /** One request of one batch. */
+  allocate(holder: HolderId, keys: readonly string[]): void {
+    const { epoch } = holder;
+    const lengths = keys.map(() => 1);
+    const batch = { batch: 0, last: true, totalChunks: keys.length, keys, lengths };
+    this.run({ type: 'allocate', holder, grant: `grant-${epoch}`, ...batch });
+  }
+
+  /** Runs a command and all turns that follow, without a measurement. */
+  run(command: StoreCommand): void {
+    this.#actor.execute(command);
+    for (let turn = this.#clock.next(); turn !== undefined; turn = this.#clock.next()) turn();
+  }
+
+  /** The longest turn of these commands, in milliseconds. */
+  async longestTurn(commands: Iterable<StoreCommand>): Promise<number> {
+    const watch = new Stopwatch();
+    for (const command of commands) {
+      await watch.time(() => this.#actor.execute(command));
+      for (let turn = this.#clock.next(); turn !== undefined; turn = this.#clock.next()) await watch.time(turn);
+    }
+    return watch.longestMs;
+  }
+
+  /** The longest of as many checks as a whole audit of the owners takes. */
+  async longestCheck(checks: number): Promise<number> {
+    const watch = new Stopwatch();
+    for (let check = 0; check < checks; check += 1) await watch.time(() => this.#actor.check());
+    return watch.longestMs;
+  }
+}

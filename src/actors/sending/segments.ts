@@ -1,0 +1,207 @@
+/**
+ * The segments of an agent: files that engines attached. A segment is the file itself, not its name or path: another file
+ * under the same path is other memory.
+ */
+import type { SegmentFile } from '../../ports/fabric.js';
+import { toFailure } from '../../protocol/codec.js';
+import { defined } from '../../protocol/defined.js';
+import { isKvferryError, KvferryError } from '../../protocol/errors.js';
+import type { StatusReply } from '../../protocol/operations.js';
+import type { AgentEnv } from '../env/agent-env.js';
+
+/** How often the agent looks whether the paths of its segments still lead to them. */
+const LOOK_INTERVAL_MS = 5_000;
+/** A segment outside a session whose file is gone is detached when it was unused for so long. */
+const ABANDONED_MS = 10_000;
+
+/** The session that attached a segment. */
+export interface SegmentOwner {
+  readonly id: string;
+  readonly isOpen: boolean;
+}
+
+interface Segment extends SegmentFile {
+  readonly path: string;
+  chunksInUse: number;
+  owner: SegmentOwner | undefined;
+  /** Its session has ended: no further put may name it, and it is detached when no chunk of it is in use. */
+  isLeaving: boolean;
+  /** When the agent noticed that the path does not lead to this file any more. */
+  removedAtMs: number | undefined;
+}
+
+export class Segments {
+  readonly #env: AgentEnv;
+  readonly #segments = new Map<string, Segment>();
+  /** Attaching and detaching of one name go one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #isLooking = false;
+
+  constructor(env: AgentEnv) {
+    this.#env = env;
+  }
+
+  /**
+   * Resolves also when the same file is attached under this name already. Rejects `segment_exists` when another file is, or
+   * when another session holds it.
+   */
+  attach(name: string, path: string, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
+    return this.#inTurn(name, async () => {
+      const known = this.#segments.get(name);
+      if (known !== undefined) return this.#attachAgain(name, known, path, owner);
+      const file = await this.#env.fabric.attachSegment(name, path).catch((error: unknown) => {
+        if (!isKvferryError(error)) throw error;
+        const field = error.code === 'segment_exists' ? 'segment' : 'path';
+        throw new KvferryError(error.code, error.message, { field, cause: error });
+      });
+      const { bytes } = file;
+      const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined };
+      this.#segments.set(name, { path, bytes, file: file.file, ...state });
+      this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
+      return { bytes };
+    });
+  }
+
+  detach(name: string, owner: SegmentOwner | undefined): Promise<void> {
+    return this.#inTurn(name, async () => {
+      const known = this.find(name, 'segment');
+      const other = otherOwner(known, owner);
+      if (other !== undefined && owner !== undefined) throw heldByOther('segment_in_use', name, other);
+      if (known.chunksInUse > 0) {
+        const message = `segment ${name} is in use by ${known.chunksInUse} chunks: wait until they are released`;
+        throw new KvferryError('segment_in_use', message, { field: 'segment' });
+      }
+      await this.#drop(name, 'segment detached');
+    });
+  }
+
+  /** The session has ended. Detaches its segments, those in use when their last chunk is released. */
+  giveBack(session: string): void {
+    for (const [name, segment] of this.#segments) {
+      if (segment.owner?.id !== session) continue;
+      segment.isLeaving = true;
+      this.#dropIfUnused(name, segment);
+    }
+  }
+
+  /** Throws `segment_not_found` when the segment is not attached, or leaves with its session. */
+  find(name: string, field: string): Segment {
+    const segment = this.#segments.get(name);
+    if (segment !== undefined && !segment.isLeaving) return segment;
+    throw new KvferryError('segment_not_found', `segment ${name} is not attached`, { field });
+  }
+
+  use(name: string): void {
+    this.find(name, 'segment').chunksInUse += 1;
+  }
+
+  release(name: string): void {
+    const segment = this.#segments.get(name);
+    if (segment === undefined) return;
+    segment.chunksInUse -= 1;
+    if (segment.isLeaving) this.#dropIfUnused(name, segment);
+  }
+
+  /** Looks at intervals for segments whose file was removed or replaced, and detaches those that no engine needs. */
+  async sweep(nowMs: number): Promise<void> {
+    if (this.#isLooking || nowMs - this.#lookedMs < LOOK_INTERVAL_MS) return;
+    this.#isLooking = true;
+    this.#lookedMs = nowMs;
+    try {
+      for (const name of [...this.#segments.keys()]) await this.#look(name);
+    } catch (error) {
+      this.#env.logger.warn({ code: toFailure(error).code, err: error }, 'segments not looked at');
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  rows(): StatusReply['segments'] {
+    const nowMs = this.#env.clock.now();
+    return [...this.#segments].map(([segment, { path, bytes, chunksInUse, owner, removedAtMs }]) =>
+      defined({
+        ...{ segment, path, bytes, chunksInUse, session: owner?.id },
+        removedMs: removedAtMs === undefined ? undefined : Math.round(nowMs - removedAtMs),
+      }),
+    );
+  }
+
+  countOf(session: string): number {
+    return [...this.#segments.values()].filter(({ owner }) => owner?.id === session).length;
+  }
+
+  async #attachAgain(name: string, known: Segment, path: string, owner: SegmentOwner | undefined) {
+    const now = await this.#env.fabric.identify(path);
+    const other = otherOwner(known, owner);
+    if (now?.file !== known.file || now.bytes !== known.bytes) {
+      const details = defined({ session: other?.id });
+      const message = `segment ${name} is attached to another file than ${path} leads to: detach it first, or use another name`;
+      throw new KvferryError('segment_exists', message, { field: 'segment', details });
+    }
+    if (other !== undefined && owner !== undefined) throw heldByOther('segment_exists', name, other);
+    if (owner !== undefined || known.isLeaving) known.owner = owner;
+    known.isLeaving = false;
+    return { bytes: known.bytes };
+  }
+
+  async #look(name: string): Promise<void> {
+    const segment = this.#segments.get(name);
+    if (segment === undefined) return;
+    const { path } = segment;
+    const isThere = (await this.#env.fabric.identify(path))?.file === segment.file;
+    const nowMs = this.#env.clock.now();
+    if (isThere) {
+      segment.removedAtMs = undefined;
+      return;
+    }
+    if (segment.removedAtMs === undefined) {
+      segment.removedAtMs = nowMs;
+      this.#env.counters.add('segments_removed');
+      this.#env.logger.warn({ segment: name, path, bytes: segment.bytes }, 'file of a segment is gone');
+    }
+    const isAbandoned = segment.owner?.isOpen !== true && nowMs - segment.removedAtMs >= ABANDONED_MS;
+    if (!isAbandoned || segment.chunksInUse > 0) return;
+    segment.isLeaving = true;
+    this.#dropIfUnused(name, segment);
+  }
+
+  #dropIfUnused(name: string, segment: Segment): void {
+    if (segment.chunksInUse > 0) return;
+    void this.#inTurn(name, async () => {
+      // An engine may have attached it again since.
+      if (this.#segments.get(name) !== segment || !segment.isLeaving || segment.chunksInUse > 0) return;
+      this.#env.counters.add('segments_given_back');
+      await this.#drop(name, 'segment given back');
+    }).catch((error: unknown) => {
+      this.#env.logger.error({ segment: name, code: toFailure(error).code, err: error }, 'segment not detached');
+    });
+  }
+
+  async #drop(name: string, message: string): Promise<void> {
+    this.#segments.delete(name);
+    await this.#env.fabric.detachSegment(name);
+    this.#env.logger.info({ segment: name }, message);
+  }
+
+  #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
+    const done = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turns.get(name) === done) this.#turns.delete(name);
+      });
+    this.#turns.set(name, done);
+    return turn;
+  }
+}
+
+/** Another open session that holds the segment. */
+function otherOwner({ owner }: Segment, asking: SegmentOwner | undefined): SegmentOwner | undefined {
+  return owner?.isOpen === true && owner.id !== asking?.id ? owner : undefined;
+}
+
+function heldByOther(code: 'segment_exists' | 'segment_in_use', name: string, { id }: SegmentOwner): KvferryError {
+  const message = `segment ${name} belongs to session ${id}: end that session first, or use another name`;
+  return new KvferryError(code, message, { field: 'segment', details: { session: id } });
+}

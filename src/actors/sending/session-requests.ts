@@ -1,0 +1,28 @@
+/** The requests in progress of each session. */
+import type { RequestActor } from './request-actor.js';
+
+export class SessionRequests {
+  readonly #bySession = new Map<string, Set<RequestActor>>();
+
+  add(request: RequestActor): void {
+    const { session } = request.task;
+    if (session === undefined) return;
+    this.#bySession.set(session, (this.#bySession.get(session) ?? new Set()).add(request));
+  }
+
+  delete(request: RequestActor): void {
+    const { session } = request.task;
+    if (session === undefined) return;
+    const requests = this.#bySession.get(session);
+    requests?.delete(request);
+    if (requests?.size === 0) this.#bySession.delete(session);
+  }
+
+  of(session: string): RequestActor[] {
+    return [...(this.#bySession.get(session) ?? [])];
+  }
+
+  count(session: string): number {
+    return this.#bySession.get(session)?.size ?? 0;
+  }
+}

@@ -1,0 +1,137 @@
+/** The order of `put` and `cancel`, and puts that an agent reads after a pause. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import { ReplyError } from '../../src/protocol/codec.js';
+import { type Cluster, useCluster } from './support.js';
+
+const clusters = useCluster();
+let cluster: Cluster;
+let prefill: Agent;
+
+beforeEach(async () => {
+  cluster = clusters.create();
+  await cluster.agent('decode-0', 'decode');
+  prefill = await cluster.agent('prefill-0', 'prefill');
+  await cluster.segment('prefill-0', 'engine', ['a', 'b']);
+});
+
+/** What a call comes to: the code of its refusal, or its end. */
+const outcome = (call: Promise<object>): Promise<unknown> =>
+  call.then(
+    (reply) => ('end' in reply ? reply.end : 'ok'),
+    (error: unknown) => (error instanceof ReplyError ? { code: error.code, ...error.details } : error),
+  );
+
+describe('P20: a cancel behind a put', () => {
+  test('the put looks its receiver up → the cancel waits, then cancels it', async () => {
+    const put = outcome(cluster.put('prefill-0', 'r', ['a']));
+    const cancel = outcome(cluster.call('prefill-0', 'cancel', { request: 'r' }));
+    expect(await Promise.all([put, cancel])).toEqual(['ok', 'ok']);
+    expect(await cluster.ended('r')).toMatchObject({ end: 'cancelled' });
+  });
+
+  test('the put is refused → unknown_request', async () => {
+    const put = outcome(cluster.put('prefill-0', 'r', ['a'], { receiver: 'nobody' }));
+    const cancel = outcome(cluster.call('prefill-0', 'cancel', { request: 'r' }));
+    expect(await Promise.all([put, cancel])).toEqual([{ code: 'unknown_receiver' }, { code: 'unknown_request' }]);
+  });
+
+  test('T18: put, and cancel behind it, 1,000 times → cancelled, or known as ready', async () => {
+    const told: Record<string, number> = {};
+    for (let n = 0; n < 1000; n += 1) {
+      const request = `r${n}`;
+      const put = outcome(cluster.put('prefill-0', request, [request], { timeoutMs: 5000 }));
+      if (n % 3 === 1) await cluster.clock.advance(n % 7);
+      const cancel = await outcome(cluster.call('prefill-0', 'cancel', { request }));
+      const { end } = await cluster.ended(request);
+      const known = `put ${await put}, cancel ${cancel}, event ${end}`;
+      told[known] = (told[known] ?? 0) + 1;
+      if (end === 'ready') await cluster.call('decode-0', 'release', { request, epoch: prefill.epoch });
+    }
+    const allowed = [
+      'put ok, cancel ok, event cancelled',
+      'put ok, cancel ready, event ready',
+      'put ok, cancel ok, event ready',
+    ];
+    expect(Object.keys(told).filter((known) => !allowed.includes(known))).toEqual([]);
+    expect(told['put ok, cancel ok, event cancelled']).toBeGreaterThan(500);
+    await cluster.clock.advance(10_000);
+    expect((await cluster.status('decode-0')).pages).toMatchObject({ free: 8, ready: 0, writing: 0, quarantined: 0 });
+  });
+});
+
+describe('T17: a put without a session that was read after a pause', () => {
+  test('the agent was stopped → agent_paused, and nothing is executed', async () => {
+    cluster.halt(prefill);
+    const put = outcome(cluster.put('prefill-0', 'r', ['a']));
+    await cluster.clock.advance(1500);
+    cluster.goOn(prefill);
+    expect(await put).toEqual({ code: 'agent_paused' });
+    expect((await cluster.status('prefill-0')).counters).toMatchObject({ pauses_noticed: 1 });
+    expect(await outcome(cluster.put('prefill-0', 'r', ['a']))).toBe('ok');
+    expect((await cluster.status('prefill-0')).counters).toMatchObject({ requests_accepted: 1 });
+  });
+
+  test('a short stop → the put is executed', async () => {
+    cluster.halt(prefill);
+    const put = outcome(cluster.put('prefill-0', 'r', ['a']));
+    await cluster.clock.advance(400);
+    cluster.goOn(prefill);
+    expect(await put).toBe('ok');
+  });
+
+  test('NATS does not answer after the pause → puts are refused until it does', async () => {
+    await cluster.cutOff(prefill, 100);
+    cluster.halt(prefill);
+    await cluster.clock.advance(1500);
+    cluster.goOn(prefill);
+    expect(await outcome(cluster.put('prefill-0', 'r', ['a']))).toBe('ok');
+  });
+
+  test('in a session → the put is executed in its turn', async () => {
+    const session = '00000000000000f1';
+    await cluster.call('prefill-0', 'open', { session, holder: 'e', silentMs: 5000 });
+    cluster.halt(prefill);
+    const put = outcome(cluster.put('prefill-0', 'r', ['a'], { session, order: 0 }));
+    await cluster.clock.advance(1500);
+    cluster.goOn(prefill);
+    expect(await put).toBe('ok');
+  });
+});
+
+describe('P25: a repeated put outside a session', () => {
+  test('the first one was accepted → duplicate_batch names the epoch', async () => {
+    const more = { last: false, totalChunks: 2 };
+    await cluster.put('prefill-0', 'r', ['a'], more);
+    expect(await outcome(cluster.put('prefill-0', 'r', ['a'], more))).toEqual({
+      code: 'duplicate_batch',
+      epoch: prefill.epoch,
+    });
+    await cluster.call('prefill-0', 'cancel', { request: 'r' });
+    await cluster.ended('r');
+    expect(await outcome(cluster.put('prefill-0', 'r', ['a'], more))).toEqual({
+      code: 'request_ended',
+      epoch: prefill.epoch,
+    });
+  });
+});
+
+describe('P25: sources', () => {
+  test('a batch whose bytes are not sent → its positions, until they are', async () => {
+    const write = cluster.fabrics.holdWrites();
+    await cluster.put('prefill-0', 'r', ['a', 'b']);
+    await cluster.put('prefill-0', 'q', ['c'], { last: false, totalChunks: 2 });
+    await cluster.clock.until(() => write.held > 0);
+    const sources = (body: object = {}) => cluster.call('prefill-0', 'sources', body);
+    const { epoch } = prefill;
+    const ofR = { request: 'r', batch: 0, positions: [0, 1] };
+    const ofQ = { request: 'q', batch: 0, positions: [0] };
+    expect(await sources()).toMatchObject({ epoch, batches: [ofQ, ofR] });
+    expect(await sources({ request: 'r' })).toMatchObject({ batches: [ofR] });
+    expect(await sources({ after: { request: 'q', batch: 0 } })).toMatchObject({ batches: [ofR] });
+    expect(await sources({ session: '00000000000000f1' })).toMatchObject({ batches: [] });
+    write.release();
+    await cluster.ended('r');
+    expect(await sources({ request: 'r' })).toEqual({ v: 1, ok: true, epoch, batches: [] });
+  });
+});
