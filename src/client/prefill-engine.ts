@@ -206,8 +206,8 @@ export class PrefillEngine {
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       // A draining process takes no puts, and another one may have its name already.
-      client.onHeartbeat(agent, ({ epoch, draining }) => {
-        if (!draining) void this.#agentSeen(epoch);
+      client.onHeartbeat(agent, ({ epoch, draining, predecessor }) => {
+        if (!draining) void this.#agentSeen(epoch, predecessor);
       }),
       client.onConnection((status) => {
         if (status === 'disconnected') this.#mayHaveMissedReleases = true;
@@ -227,12 +227,16 @@ export class PrefillEngine {
     if (this.#options.ends === undefined) this.#ends.close();
   }
 
-  /** A heartbeat of the agent. What another process had taken comes back: nothing of a dead process can become ready. */
-  async #agentSeen(epoch: string): Promise<void> {
+  /**
+   * A heartbeat of the agent. What another process had taken comes back: nothing of a dead process can become ready. A
+   * `predecessor` still drains: it may read what it had taken.
+   */
+  async #agentSeen(epoch: string, predecessor: string | undefined): Promise<void> {
     const isCurrent = (session: SessionRef) => session.id === this.#session?.current?.id;
     const sessions = this.#lendings.sessions();
     for (const session of sessions) {
-      if (session.epoch !== epoch) this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
+      if (session.epoch === epoch || session.epoch === predecessor) continue;
+      this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
     }
     const mayHaveMissed = this.#slots.isShort || this.#mayHaveMissedReleases;
     await this.#askFor(sessions.filter((session) => session.epoch === epoch && (mayHaveMissed || !isCurrent(session))));
@@ -254,7 +258,9 @@ export class PrefillEngine {
           : this.#lendings.lentIn(session, 'taken');
         if (lent.length === 0) continue;
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
-        this.#lendings.keepOnly(lent, sources.epoch === session.epoch ? sources.batches : []);
+        // Another process answers. Its heartbeat tells whether the one before still drains.
+        if (sources.epoch !== session.epoch) continue;
+        this.#lendings.keepOnly(lent, sources.batches);
       }
       this.#mayHaveMissedReleases = false;
     } catch (error) {

@@ -307,6 +307,11 @@ export const heartbeat = z.strictObject({
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
   ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
+  predecessor: epoch
+    .optional()
+    .describe(
+      'Process that yielded the name to this one and still drains. It may still read the memory of engines. Absent when there is none.',
+    ),
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

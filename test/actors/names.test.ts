@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
+import type { Heartbeat } from '../../src/protocol/peer-messages.js';
+import { subjects } from '../../src/protocol/subjects.js';
 import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -115,11 +117,20 @@ describe('T22: an agent is rolled: the old one drains while the new one starts',
         epoch: fresh.epoch,
       });
     }
+    // The old one may read the engine's memory, and engines learn that from the new one.
+    const predecessors: unknown[] = [];
+    made.client.subscribe(subjects.heartbeat('prefill-0'), ({ body }) => {
+      const { epoch, predecessor } = JSON.parse(body) as Heartbeat;
+      if (epoch === fresh.epoch) predecessors.push(predecessor);
+    });
+    await made.clock.advance(3000);
+    expect(predecessors).toEqual([prefill.epoch, prefill.epoch, prefill.epoch]);
     // The old one still finishes what it had begun.
     held.release();
     await made.ended('old');
     await made.settle(prefill.ended);
     await made.clock.advance(5000);
+    expect(predecessors.at(-1)).toBeUndefined();
     expect(ends(made)).toEqual(['new-0 ready', 'new-1 ready', 'new-2 ready', 'old ready']);
     const { peers } = await made.status('decode-0');
     expect(peers.map(({ epoch, state }) => `${epoch} ${state}`)).toEqual([`${fresh.epoch} connected and alive`]);

@@ -413,6 +413,21 @@ describe('a prefill engine whose agent is restarted', () => {
     expect(agent.bodiesOf('put').at(-1)).toMatchObject({ session: SECOND, order: 1 });
   });
 
+  test('T22: the former process drains → what it may read stays lent until it ends', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    running = successor;
+    for (let beat = 0; beat < 3; beat += 1) {
+      agent.emitHeartbeat('p', epoch, { draining: true });
+      agent.emitHeartbeat('p', successor, { predecessor: epoch });
+      await clock.advance(1000);
+    }
+    expect(engine.slots).toEqual({ total: 4, free: 2 });
+    agent.emitHeartbeat('p', successor);
+    await clock.advance(0);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+  });
+
   test('tries again when its memory could not be attached, and says why meanwhile', async () => {
     const engine = await open({ patienceMs: 100 });
     agent.answers.attach = () => refusal('segment_not_found');

@@ -43,8 +43,8 @@ export class ScriptedAgent implements ControlPort {
     }
   }
 
-  emitHeartbeat(agent: string, running: string): void {
-    const counted = { number: 1, ageMs: 0, draining: false, leaving: false };
+  emitHeartbeat(agent: string, running: string, more: { draining?: boolean; predecessor?: string } = {}): void {
+    const counted = { number: 1, ageMs: 0, draining: false, leaving: false, ...more };
     const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, ...counted };
     this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
   }

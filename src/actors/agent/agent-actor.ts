@@ -119,10 +119,11 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
-      await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
+      const predecessor = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
       this.#living.line.subscribe();
+      if (predecessor !== undefined) this.#follow(predecessor);
       this.#process = serveProcess(this.#parts);
       this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();
@@ -259,10 +260,23 @@ export class Agent {
     );
   }
 
-  /** A draining agent gives its name up as soon as no engine needs it to read or release pages. */
+  /**
+   * A draining agent gives its name up as soon as no engine needs it to read or release pages. Its own predecessor must have
+   * ended: a successor reports one process only.
+   */
   #yieldName(): boolean {
+    if (this.#living.line.predecessor !== undefined) return false;
     if (this.state === 'fencing' || (this.state === 'draining' && this.#isReceiverIdle)) this.#giveUpName();
     return this.#named.length === 0;
+  }
+
+  /** Engines must learn of a process that still drains: it may read their memory. */
+  #follow(epoch: string): void {
+    const { line } = this.#living;
+    line.predecessor = epoch;
+    this.#living.watch({ agent: this.#env.options.agent, epoch }, () => {
+      line.predecessor = undefined;
+    });
   }
 
   #giveUpName(): void {

@@ -5,6 +5,7 @@
 import { type Actor, createActor } from 'xstate';
 import { type LineEffects, lineMachine } from '../../../machines/line.js';
 import type { ControlSubscription } from '../../ports/control.js';
+import { defined } from '../../protocol/defined.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
@@ -39,6 +40,8 @@ export class Line {
   #number = 0;
   #isUp = true;
   #isDraining = false;
+  /** The process that yielded the name to this one, while it lives. */
+  predecessor: string | undefined;
 
   constructor(env: EnvParts, heartbeats: Heartbeats, listener: LineListener) {
     this.#env = env;
@@ -88,7 +91,9 @@ export class Line {
     this.#number += 1;
     const isDraining = this.#isDraining;
     const about = { agent, epoch, role, heartbeatMs, number: this.#number, ageMs: this.ageMs };
-    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, draining: isDraining, leaving };
+    const { predecessor } = this;
+    const after = defined({ predecessor });
+    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, draining: isDraining, ...after, leaving };
     try {
       control.publish(subjects.heartbeat(agent), JSON.stringify(beat));
     } catch (error) {
