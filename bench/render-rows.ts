@@ -1,9 +1,8 @@
 /** Renders a report as text tables for the terminal. */
 import Table from 'cli-table3';
-import type { Spread } from '../src/figures/statistics.js';
 import { formatBytes } from '../src/figures/units.js';
 import type { BenchReport } from './report.js';
-import type { Row } from './suite-result.js';
+import type { Figures, Row } from './suite-result.js';
 
 /** One table for each kind of case. Its columns are the parameters and figures of its rows. */
 export function renderRows({ suites, targets }: BenchReport): string[] {
@@ -42,7 +41,8 @@ export function formatParameter(name: string, value: string | number | undefined
 }
 
 /** The median, with the smallest and largest value in brackets. */
-export function formatFigure(figure: Spread | number | undefined): string {
+export function formatFigure(figure: Figures[string] | undefined): string {
   if (figure === undefined) return '';
+  if (typeof figure === 'boolean') return figure ? 'yes' : 'no';
   return typeof figure === 'number' ? `${figure}` : `${figure.median} (${figure.min} – ${figure.max})`;
 }

@@ -2,7 +2,7 @@
 import type { Spread } from '../src/figures/statistics.js';
 
 /** Figures by name. The last part of a name is the unit. */
-export type Figures = Readonly<Record<string, Spread | number>>;
+export type Figures = Readonly<Record<string, Spread | number | boolean>>;
 
 /** One case: its parameters, and its figures with their baselines. */
 export interface Row {
@@ -23,8 +23,9 @@ export interface SuiteResult {
   readonly notRun: readonly NotRun[];
 }
 
-/** The median of a figure, or the figure itself if it is a number. Undefined if the row does not have it. */
+/** The median of a figure, or the figure itself if it is a number. Undefined if the row has no such number. */
 export function medianOf({ figures }: Pick<Row, 'figures'>, figure: string): number | undefined {
   const value = figures[figure];
+  if (typeof value === 'boolean') return undefined;
   return typeof value === 'object' ? value.median : value;
 }

@@ -134,6 +134,14 @@ const aims: readonly Aim[] = [
       ...{ figure: `${side}BlockedMs`, better: 'less', target: 20, limit: 200, where: always },
     }),
   ),
+  ...[20, 50].map(
+    (boundMs): Aim => ({
+      ...{ suite: 'turns', table: 'longest turn of the event loop', figure: 'turnMs', better: 'less' },
+      name: `longest turn of the event loop, ms, at ${boundMs === 20 ? 'the default' : 'the largest'} limits`,
+      where: (parameters) => parameters['limits'] === (boundMs === 20 ? 'default' : 'largest'),
+      ...{ target: boundMs, limit: 10 * boundMs },
+    }),
+  ),
   {
     suite: 'observe',
     table: 'looking',

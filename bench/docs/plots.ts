@@ -123,5 +123,5 @@ function chartOf(
 function barOf(row: Row, name: string): Bar | undefined {
   const figure = row.figures[name];
   if (typeof figure === 'number') return { value: figure };
-  return figure === undefined ? undefined : { value: figure.median, min: figure.min, max: figure.max };
+  return typeof figure === 'object' ? { value: figure.median, min: figure.min, max: figure.max } : undefined;
 }

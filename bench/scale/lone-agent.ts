@@ -101,6 +101,13 @@ export class LoneAgent {
     };
   }
 
+  /** Gives a request of the first sender up. */
+  async abort(request: string, totalChunks: number): Promise<void> {
+    const reason = { code: 'cancelled_by_caller', message: 'the benchmark gave up' } as const;
+    const name = { request, epoch: epochOf(0), agent: 'bench-prefill-0' };
+    await this.ask('abort', { v: PROTOCOL_VERSION, ...name, totalChunks, end: 'failed', reason });
+  }
+
   async ask<O extends PeerOperation>(operation: O, body: PeerRequest<O>): Promise<PeerReply<O>> {
     return this.reply(operation, await this.deliver(this.message(operation, body)));
   }

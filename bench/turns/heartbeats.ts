@@ -1,4 +1,4 @@
-/** How many heartbeats an agent receives in a second, when each agent works with one other. */
+/** How many heartbeats an agent receives in a second, its own included, when it works with two other agents. */
 import { spreadOf } from '../../src/figures/statistics.js';
 import type { Row } from '../suite-result.js';
 import { TurnWorld } from './turn-world.js';
@@ -7,15 +7,20 @@ const HEARTBEAT_SUBJECT = '.heartbeat.';
 const MEASURED_S = 2;
 const MS_PER_S = 1000;
 
-/** `agents`: half of them prefill, half of them decode. */
+/** `agents`: half of them prefill, half of them decode. Each prefill agent sends to two decode agents. */
 export async function measureHeartbeats(agents: number): Promise<Row> {
   const world = new TurnWorld();
   const received = new Map<string, number>();
-  for (let pair = 0; pair < agents / 2; pair += 1) {
-    await world.start(`decode-${pair}`, 'decode', { pages: 1 });
+  const pairs = agents / 2;
+  for (let pair = 0; pair < pairs; pair += 1) {
+    await world.start(`decode-${pair}`, 'decode', { pages: 2 });
     await world.start(`prefill-${pair}`, 'prefill');
-    await world.put(`prefill-${pair}`, 'r', [], `decode-${pair}`);
     for (const agent of [`decode-${pair}`, `prefill-${pair}`]) received.set(agent, 0);
+  }
+  for (let pair = 0; pair < pairs; pair += 1) {
+    for (const other of [pair, (pair + 1) % pairs]) {
+      await world.put(`prefill-${pair}`, `r-${other}`, [`k-${pair}`], `decode-${other}`);
+    }
   }
   const { fate } = world.network;
   world.network.fate = (envelope) => {

@@ -66,6 +66,18 @@ export const storeCases: readonly TurnCase[] = [
     boundMs: LARGEST_BOUND_MS,
     run: () => failTogether(8, 8192, ({ whole }) => [failed(whole), drained(whole)]),
   },
+  {
+    name: 'a full ready request is released',
+    size: '65,536 chunks',
+    boundMs: LARGEST_BOUND_MS,
+    run: () => giveBack([{ type: 'release', holder: holderOf('whole'), keys: undefined }]),
+  },
+  {
+    name: 'the leases of a full ready request end by time',
+    size: '65,536 chunks',
+    boundMs: LARGEST_BOUND_MS,
+    run: () => giveBack([nothing], 0),
+  },
   { name: 'audit of owners', size: '100,000 pages', boundMs: DEFAULT_BOUND_MS, run: () => audit(100_000) },
   { name: 'audit of owners', size: '1,000,000 pages', boundMs: LARGEST_BOUND_MS, run: () => audit(1_000_000) },
   {
@@ -101,6 +113,26 @@ async function failTogether(
     store.run({ type: 'allocate', holder: whole, grant: `grant-${EPOCH}`, batch, last, totalChunks, keys, lengths });
   }
   return store.longestTurn(commandsOf({ holders, whole }));
+}
+
+/** One ready request with 65,536 chunks. Its leases end after `leaseMs`. */
+async function giveBack(commands: readonly StoreCommand[], leaseMs?: number): Promise<number> {
+  const [batches, chunks] = [8, 8192];
+  const store = new TurnStore(batches * chunks, undefined, leaseMs);
+  const holder = holderOf('whole');
+  store.grant(EPOCH);
+  const lengths = new Array<number>(chunks).fill(1);
+  for (let batch = 0; batch < batches; batch += 1) {
+    const keys = names(`whole.${batch}.`, chunks);
+    const of = { last: batch === batches - 1, totalChunks: batches * chunks, keys, lengths };
+    store.run({ type: 'allocate', holder, grant: `grant-${EPOCH}`, batch, ...of });
+    const entries = keys.map((key) => store.view.entry(key));
+    const pages = entries.map((entry) => entry?.page ?? 0);
+    const generations = entries.map((entry) => entry?.generation ?? 0);
+    store.run({ type: 'commit', holder, batch, part: 0, pages, generations, lengths });
+  }
+  store.run({ type: 'end', holder, end: 'ready', reason: undefined });
+  return store.longestTurn(commands);
 }
 
 async function endWaiting(requests: number): Promise<number> {

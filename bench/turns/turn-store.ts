@@ -36,9 +36,9 @@ export class TurnStore {
   readonly #actor: StoreActor;
   readonly #store: Store;
 
-  constructor(pages: number, journal?: Journal) {
+  constructor(pages: number, journal?: Journal, leaseMs = UNLIMITED) {
     const limits = { tombstonesMax: UNLIMITED, tombstoneMs: UNLIMITED, holdersMax: UNLIMITED, retainedMax: 0 };
-    this.#store = new Store({ pages, pageBytes: 1, leaseMs: UNLIMITED, ...limits }, (step) => journal?.store(step));
+    this.#store = new Store({ pages, pageBytes: 1, leaseMs, ...limits }, (step) => journal?.store(step));
     this.#actor = new StoreActor(this.#store, this.#clock, {
       onEffect: () => undefined,
       onBroken: (invariant) => {

@@ -21,7 +21,7 @@ async def main():
         answer = await nc.request(f"kvferry.v1.agent.{agent}.{operation}", body, timeout=10)
         reply = json.loads(answer.data)
         if not reply["ok"]:
-            raise RuntimeError(f"{operation} at {agent}: {reply['message']} [{reply['code']}]")
+            raise RuntimeError(f"{operation} at {agent}: {reply['error']['message']} [{reply['error']['code']}]")
         return reply
 
     # Events are not stored: subscribe before the request begins.

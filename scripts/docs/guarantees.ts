@@ -314,6 +314,11 @@ export const failureGuarantees: readonly Guarantee[] = [
     promise:
       'A command costs what its own keys cost, an answer fits one message, and an agent receives the heartbeats of its peers only.',
     why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
-    keptBy: ['src/actors/living/heartbeats.ts', 'src/protocol/message-room.ts', 'src/actors/agent/status.ts'],
+    keptBy: [
+      'src/actors/env/turns.ts',
+      'src/actors/living/heartbeats.ts',
+      'src/protocol/message-room.ts',
+      'src/actors/agent/status.ts',
+    ],
   },
 ];

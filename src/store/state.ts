@@ -35,7 +35,7 @@ export class StoreState {
   readonly grants = new Grants();
   /** Holders whose leases end by time, the first to end first. */
   readonly leasing = new Set<Holder>();
-  /** Requests that have ended and still have leases, and why they ended. */
+  /** Holders that are gone and still have leases, and why they are gone if they failed. */
   readonly leaving = new Map<Holder, Failure | undefined>();
   /** Leases that end before this time are over. */
   expireUntilMs = Number.NEGATIVE_INFINITY;
@@ -169,9 +169,11 @@ export class StoreState {
     this.leasing.delete(holder);
   }
 
-  /** The holder has no lease left. */
+  /** The leases of the holder have ended. They are taken back one by one. */
   dropHolder(holder: Holder, cause: 'released' | 'expired'): void {
     this.forget(holder);
+    holder.state = 'leaving';
+    this.leaving.set(holder, undefined);
     this.emit({ type: 'leases.ended', holder: holder.id, cause });
   }
 }

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import type { EnvParts } from '../../src/actors/env/agent-env.js';
 import type { Loss, Watch } from '../../src/actors/env/living.js';
+import { Turns } from '../../src/actors/env/turns.js';
 import { LivingAgents } from '../../src/actors/living/living-agents.js';
 import { Counters } from '../../src/actors/observing/counters.js';
 import { Journal } from '../../src/actors/observing/journal.js';
@@ -52,6 +53,7 @@ class World {
       journal,
       actors: new ObservedActors(clock, journal),
       tracer: undefined,
+      turns: new Turns(clock),
     };
     this.living = new LivingAgents(env);
     this.living.line.subscribe();

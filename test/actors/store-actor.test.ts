@@ -93,6 +93,30 @@ test('P30: a large request ends → its chunks are taken back in several turns',
   expect(store.brokenInvariant()).toBeUndefined();
 });
 
+test.each([
+  ['is released', 'released'],
+  ['expires', 'expired'],
+] as const)('P30: a large ready request %s → its leases are taken back in several turns', async (_, cause) => {
+  const { actor, clock, effects, store, allocate } = crowded(100, { chunksPerCommand: 10 });
+  const holder = { request: 'w', epoch: 'e' };
+  const keys = Array.from({ length: 100 }, (_, key) => `k${key}`);
+  allocate('w', keys);
+  const [pages, generations, lengths] = [keys.map((_, page) => page), keys.map(() => 1), keys.map(() => 1)];
+  actor.execute({ type: 'commit', holder, batch: 0, part: 0, pages, generations, lengths });
+  actor.execute({ type: 'end', holder, end: 'ready', reason: undefined });
+  if (cause === 'released') {
+    expect(actor.execute({ type: 'release', holder, keys: undefined })).toEqual({ existed: 100, freedPages: 100 });
+  } else {
+    await clock.advance(options.leaseMs);
+    actor.execute({ type: 'expire' });
+  }
+  const { free } = store.pageCounts();
+  expect([free > 1 && free < 20, store.brokenInvariant()]).toEqual([true, undefined]);
+  await clock.advance(0);
+  expect([store.pageCounts(), store.brokenInvariant()]).toMatchObject([{ free: 101, ready: 0 }, undefined]);
+  expect(effects.filter(({ type }) => type === 'leases.ended')).toEqual([{ type: 'leases.ended', holder, cause }]);
+});
+
 test('P30: the owners are checked a few at a time → a round looks at every page', () => {
   const { actor, effects, allocate } = crowded(20_000);
   allocate('w', ['k']);

@@ -40,6 +40,9 @@ type StatusQuery = Omit<OperationRequest<'status'>, 'v'>;
 /** The parts of a message that the lists of a `status` reply may take. The rest is for its counts and counters. */
 const LIST_SHARES = { segments: 0.2, sessions: 0.1, peers: 0.2, requests: 0.4 } as const;
 
+/** No row of a request takes less. */
+const REQUEST_BYTES_MIN = 100;
+
 /** Answers `status`: counts of pages, requests and counters, and at most `limit` rows of each list. */
 export function status(parts: AgentParts, query: StatusQuery): Body<OperationReply<'status'>> {
   return statusWithin(parts, query, parts.env.control.messageBytesMax);
@@ -60,7 +63,8 @@ function statusWithin(
   const { options, clock, counters, epoch } = env;
   const store = receiver?.store;
   const nowMs = clock.now();
-  const rows = requestRows(parts, request);
+  const most = lists.includes('requests') ? Math.min(limit, (LIST_SHARES.requests * bytesMax) / REQUEST_BYTES_MIN) : 0;
+  const rows = request === undefined ? firstRequests(parts, most) : requestRows(parts, request);
   const segments = (sender?.memory.rows() ?? []).filter((row) => segment === undefined || row.segment === segment);
   const sessions = sender?.sessions.rows() ?? [];
   const peers = [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])];
@@ -83,7 +87,7 @@ function statusWithin(
     peers: shown('peers', peers),
     peersTotal: peers.length,
     requests: shown('requests', rows),
-    requestsTotal: rows.length,
+    requestsTotal: request === undefined ? (sender?.size ?? 0) + (receiver?.requests.size ?? 0) : rows.length,
     counters: counters.toJSON(),
   });
 }
@@ -117,9 +121,15 @@ export function explanations(parts: AgentParts, request: OperationRequest<'expla
   return { ...clockReading(parts), explanations: found };
 }
 
-/** Requests of that name, live or ended; without a name all live ones. */
-function requestRows({ sender, receiver }: AgentParts, request: string | undefined): RequestRow[] {
-  return [...(sender?.rows(request) ?? []), ...(receiver?.rows(request) ?? [])];
+/** The first live requests. The rows of others are not made. */
+function firstRequests({ sender, receiver }: AgentParts, limit: number): RequestRow[] {
+  const sent = sender?.firstRows(limit) ?? [];
+  return [...sent, ...(receiver?.requests.firstRows(limit - sent.length) ?? [])];
+}
+
+/** Requests of that name, live or ended. */
+function requestRows({ sender, receiver }: AgentParts, request: string): RequestRow[] {
+  return [...(sender?.rows(request) ?? []), ...(receiver?.requests.rows(request) ?? [])];
 }
 
 /** The agent that answers, and the time on its clock. */

@@ -11,6 +11,7 @@ import type { Tracer } from '../observing/tracer.js';
 import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Living } from './living.js';
+import { Turns } from './turns.js';
 
 /** Everything but the judgement about who lives, which is made of these. */
 export interface EnvParts {
@@ -26,6 +27,8 @@ export interface EnvParts {
   readonly journal: Journal;
   readonly actors: ObservedActors;
   readonly tracer: Tracer | undefined;
+  /** For work of many requests at once. */
+  readonly turns: Turns;
 }
 
 export interface AgentEnv extends EnvParts {
@@ -56,5 +59,6 @@ export function makeEnv(
     journal,
     actors: new ObservedActors(clock, journal),
     tracer,
+    turns: new Turns(clock),
   };
 }

@@ -15,25 +15,3 @@ export async function atMost(clock: ClockPort, timeoutMs: number, work: Promise<
   await Promise.race([work, late]);
   clock.clearTimeout(timer);
 }
-
-/**
- * Calls `act` for each item, in order: some of them at once, the others in the next turns of the event loop. The items of one
- * turn weigh no more than `weightMax` together, except for the last.
- */
-export function inTurns<Item>(
-  clock: ClockPort,
-  items: readonly Item[],
-  act: (item: Item) => void,
-  { weightOf, weightMax }: { readonly weightOf: (item: Item) => number; readonly weightMax: number },
-): void {
-  let next = 0;
-  const turn = () => {
-    for (let weight = 0; next < items.length && weight < weightMax; next += 1) {
-      const item = items[next] as Item;
-      weight += weightOf(item);
-      act(item);
-    }
-    if (next < items.length) clock.setTimeout(turn, 0);
-  };
-  turn();
-}

@@ -42,11 +42,6 @@ const logic = owners.provide(connectionMachine, {
   reportUnexpected: (owner, { event }) => owner.reportUnexpected(event.type),
 });
 
-interface Waiter {
-  resolve(connection: Connection): void;
-  reject(error: KvferryError): void;
-}
-
 export class ReceiverPeer implements Peer {
   readonly side = 'receiver';
   readonly agent: string;
@@ -57,7 +52,8 @@ export class ReceiverPeer implements Peer {
   readonly #description: DescribeReply;
   readonly #listener: ReceiverPeerListener;
   readonly #actor: Actor<typeof connectionMachine>;
-  readonly #waiters = new Set<Waiter>();
+  /** Wakes those that wait for the connection. */
+  readonly #waiting = new Set<() => void>();
   #connection: Connection | undefined;
   #lost: Failure | undefined;
   #fallback: string[] = [];
@@ -117,27 +113,17 @@ export class ReceiverPeer implements Peer {
     tell(this.#actor, { type: isUp ? 'line.up' : 'line.down' });
   }
 
-  /** The connection, as soon as it is open. Rejects `receiver_lost`, or `deadline_exceeded` after `deadlineMs`. */
-  connected(deadlineMs: number): Promise<Connection> {
-    if (this.#lost !== undefined) return Promise.reject(fromFailure(this.#lost));
-    if (this.#connection !== undefined && this.#isConnected) return Promise.resolve(this.#connection);
-    const { clock } = this.#env;
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        resolve: (connection) => finish(() => resolve(connection)),
-        reject: (error) => finish(() => reject(error)),
-      };
-      const finish = (settle: () => void) => {
-        clock.clearTimeout(timer);
-        this.#waiters.delete(waiter);
-        settle();
-      };
-      const timer = clock.setTimeout(
-        () => waiter.reject(new KvferryError('deadline_exceeded', `agent ${this.agent} was not connected in time`)),
-        Math.max(0, deadlineMs - clock.now()),
-      );
-      this.#waiters.add(waiter);
-    });
+  /**
+   * The connection, as soon as it is open. Rejects `receiver_lost`, or `deadline_exceeded` after `deadlineMs`. Those that wait
+   * with work about so many `chunks` go on one after the other, over several turns when they are many.
+   */
+  async connected(deadlineMs: number, chunks: number): Promise<Connection> {
+    for (;;) {
+      if (this.#lost !== undefined) throw fromFailure(this.#lost);
+      if (this.#connection !== undefined && this.#isConnected) return this.#connection;
+      await this.#changed(deadlineMs);
+      await this.#env.turns.next(chunks);
+    }
   }
 
   row(): PeerRow {
@@ -179,9 +165,7 @@ export class ReceiverPeer implements Peer {
   }
 
   reportConnected(): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    for (const waiter of [...this.#waiters]) waiter.resolve(connection);
+    this.#wake();
   }
 
   reportFailed(failure: Failure | null): void {
@@ -207,6 +191,29 @@ export class ReceiverPeer implements Peer {
     return `${typeof value === 'string' ? stateName(value) : 'connected'} and ${this.liveness.state}`;
   }
 
+  /** Resolves when the connection is open, or the receiver is lost. Rejects after `deadlineMs`. */
+  #changed(deadlineMs: number): Promise<void> {
+    const { clock } = this.#env;
+    return new Promise((resolve, reject) => {
+      const wake = () => {
+        clock.clearTimeout(timer);
+        resolve();
+      };
+      const expire = () => {
+        this.#waiting.delete(wake);
+        reject(new KvferryError('deadline_exceeded', `agent ${this.agent} was not connected in time`));
+      };
+      const timer = clock.setTimeout(expire, Math.max(0, deadlineMs - clock.now()));
+      this.#waiting.add(wake);
+    });
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+
   #died({ reason }: Loss): void {
     this.#actor.stop();
     this.#lose(lossOf(this.#env, this, reason));
@@ -215,8 +222,7 @@ export class ReceiverPeer implements Peer {
   #lose(failure: Failure): void {
     if (this.isLost) return;
     this.#lost = failure;
-    const error = fromFailure(failure);
-    for (const waiter of [...this.#waiters]) waiter.reject(error);
+    this.#wake();
     this.#connection?.fabric.close().catch((err: unknown) => {
       this.#env.logger.warn({ peer: this.agent, err }, 'connection did not close');
     });

@@ -6,8 +6,9 @@ import type { OperationRequest, RequestRow } from '../../protocol/operations.js'
 import type { End } from '../../protocol/subjects.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
-import { atMost, inTurns } from '../env/timers.js';
+import { atMost } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
+import { firstOf } from '../observing/first-of.js';
 import type { SenderDirectory } from '../peers/sender-directory.js';
 import type { Groups } from '../ranks/groups.js';
 import type { RankLinks } from '../ranks/rank-links.js';
@@ -23,17 +24,14 @@ export interface IngestsParts {
   readonly links: RankLinks;
 }
 
-/** Requests of a lost sender that end in one turn. Each end takes up to half a millisecond. */
-const ENDS_PER_TURN = 16;
-/** This many chunks of a request count as another end. */
-const CHUNKS_PER_END = 256;
-
 export class Ingests {
   readonly #env: AgentEnv;
   readonly #parts: IngestsParts;
   readonly #byName = new Map<string, IngestActor>();
   /** By request, whatever the epochs of their senders. */
   readonly #byRequest = new Map<string, Set<IngestActor>>();
+  /** Resolves when every request was given up, if all of them were. */
+  #givenUp = Promise.resolve();
   #onIdle: (() => void) | undefined;
 
   constructor(env: AgentEnv, parts: IngestsParts) {
@@ -118,21 +116,20 @@ export class Ingests {
     return last === undefined ? undefined : { end: last.tombstone.end };
   }
 
+  /** Gives every request up, over several turns when they are many. */
   endAll(failure: Failure): void {
-    for (const ingest of [...this.#byName.values()]) ingest.end('failed', failure);
+    this.#givenUp = this.#giveUp([...this.#byName.values()], failure);
   }
 
-  /** Ends every request of a sender that is lost: some at once, the others in the next turns of the event loop. */
+  /** Gives every request of a sender up that is lost, over several turns when they are many. */
   senderLost(epoch: string, failure: Failure): void {
     const lost = [...this.#byName.values()].filter(({ task }) => task.holder.epoch === epoch);
-    inTurns(this.#env.clock, lost, (ingest) => ingest.end('failed', failure), {
-      weightOf: ({ task }) => 1 + task.totalChunks / CHUNKS_PER_END,
-      weightMax: ENDS_PER_TURN,
-    });
+    void this.#giveUp(lost, failure);
   }
 
   /** Resolves when the end of every request that is being given up is recorded and announced. */
   async decided(): Promise<void> {
+    await this.#givenUp;
     await Promise.all([...this.#byName.values()].filter((ingest) => ingest.isDeciding).map(({ decided }) => decided));
   }
 
@@ -149,14 +146,28 @@ export class Ingests {
     });
   }
 
-  /** Requests of that id, live or ended; without an id all live ones. */
-  rows(request: string | undefined): RequestRow[] {
-    if (request === undefined) return [...this.#byName.values()].map((ingest) => ingest.row());
+  /** The number of live requests. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** The first live requests. */
+  firstRows(limit: number): RequestRow[] {
+    return firstOf(this.#byName.values(), limit).map((ingest) => ingest.row());
+  }
+
+  /** Requests of that id, live or ended. */
+  rows(request: string): RequestRow[] {
     const ended = this.#parts.store.view.remembered(request).filter(({ holder }) => this.get(holder) === undefined);
     return [
       ...this.#named(request).map((ingest) => ingest.row()),
       ...ended.map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone)),
     ];
+  }
+
+  #giveUp(ingests: readonly IngestActor[], failure: Failure): Promise<void> {
+    const chunksOf = ({ task }: IngestActor) => task.totalChunks;
+    return this.#env.turns.each(ingests, chunksOf, (ingest) => ingest.end('failed', failure));
   }
 
   #turn(request: string, epochs: readonly string[]): void {

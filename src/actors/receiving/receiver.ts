@@ -6,7 +6,7 @@ import { KvferryError } from '../../protocol/errors.js';
 import { expandLengths, type Failure } from '../../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../../protocol/limits.js';
 import { jsonBytes } from '../../protocol/message-room.js';
-import type { OperationReply, OperationRequest, PeerRow, RequestRow } from '../../protocol/operations.js';
+import type { OperationReply, OperationRequest, PeerRow } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { StoreDescription } from '../../store/description.js';
@@ -239,8 +239,9 @@ export class Receiver {
     return this.#store.view;
   }
 
-  rows(request: string | undefined): RequestRow[] {
-    return this.#ingests.rows(request);
+  /** The requests that arrive or are ready. */
+  get requests(): Pick<Ingests, 'size' | 'firstRows' | 'rows'> {
+    return this.#ingests;
   }
 
   peerRows(): PeerRow[] {

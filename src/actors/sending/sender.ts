@@ -12,6 +12,7 @@ import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { announceEnd } from '../env/publish-event.js';
 import { endedRow } from '../observing/ended-row.js';
+import { firstOf } from '../observing/first-of.js';
 import { endLevel } from '../observing/log-level.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
@@ -154,7 +155,7 @@ export class Sender {
   }
 
   cancelAll(failure: Failure): void {
-    for (const request of [...this.#requests.values()]) request.cancel(failure);
+    void this.#inTurns(this.#requests.values(), (request) => request.cancel(failure));
   }
 
   /** Resolves when no request is in progress. */
@@ -192,9 +193,20 @@ export class Sender {
     await this.#receivers.close();
   }
 
-  rows(request: string | undefined): RequestRow[] {
-    const live = [...this.#requests.values()].filter((row) => request === undefined || row.task.request === request);
-    if (request === undefined || live.length > 0) return live.map((actor) => actor.row());
+  /** The number of requests in progress. */
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** The first requests in progress. */
+  firstRows(limit: number): RequestRow[] {
+    return firstOf(this.#requests.values(), limit).map((actor) => actor.row());
+  }
+
+  /** The request of that id, in progress or ended. */
+  rows(request: string): RequestRow[] {
+    const live = this.#requests.get(request);
+    if (live !== undefined) return [live.row()];
     const holder = { request, epoch: this.#env.epoch };
     const tombstone = this.#tombstones.get(holder);
     return tombstone === undefined ? [] : [endedRow(this.#env.clock, 'sender', holder, tombstone)];
@@ -334,14 +346,18 @@ export class Sender {
 
   /** A session has ended. */
   #giveBack(session: string, failure: Failure): void {
-    for (const request of this.#bySession.of(session)) request.cancel(failure);
+    void this.#inTurns(this.#bySession.of(session), (request) => request.cancel(failure));
     this.memory.giveBack(session);
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {
-    for (const request of [...this.#requests.values()]) {
-      if (request.task.peer === peer) request.receiverLost(failure);
-    }
+    const lost = [...this.#requests.values()].filter(({ task }) => task.peer === peer);
+    void this.#inTurns(lost, (request) => request.receiverLost(failure));
+  }
+
+  /** Over several turns of the event loop when the requests are many. */
+  #inTurns(requests: Iterable<RequestActor>, act: (request: RequestActor) => void): Promise<void> {
+    return this.#env.turns.each(requests, ({ task }) => task.totalChunks, act);
   }
 }
 

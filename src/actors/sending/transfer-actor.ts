@@ -140,12 +140,11 @@ export class TransferActor {
 
   /** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
   async allocated({ grant, ...allocation }: Allocated): Promise<void> {
-    const { peer, deadlineMs } = this.#task;
     // A notice that comes late says nothing about a `commit` that is under way.
     if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
     this.#unanswered = false;
     try {
-      const connection = allocation.pages.length === 0 ? undefined : await peer.connected(deadlineMs);
+      const connection = allocation.pages.length === 0 ? undefined : await this.#connected();
       if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
       if (connection !== undefined) {
         if (connection.grant !== grant) throw staleGrant(grant, connection);
@@ -163,11 +162,11 @@ export class TransferActor {
    */
   async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
     const { part, grant, positions, pages, generations } = message;
-    const { peer, deadlineMs, request, batch, parts } = this.#task;
+    const { request, batch, parts } = this.#task;
     if (pages.length !== positions.length || generations.length !== positions.length) {
       throw invalidField('pages', 'pages and generations must have the same length as positions');
     }
-    const connection = await peer.connected(deadlineMs);
+    const connection = await this.#connected();
     const repeated = parts.answer(batch, part);
     if (repeated !== undefined) return repeated;
     if (connection.grant !== grant) throw parts.refuse(batch, part, staleGrant(grant, connection));
@@ -191,11 +190,11 @@ export class TransferActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   async sendAllocate(): Promise<void> {
-    const { peer, deadlineMs } = this.#task;
+    const { peer } = this.#task;
     let connection: Connection | undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        connection = await peer.connected(deadlineMs);
+        connection = await this.#connected();
         // The transfer was cancelled in between. The receiver does not know the batch, and must not get it any more.
         if (!this.#isIn('allocating')) return;
         const { allocation, end } = await this.#allocate(connection);
@@ -227,6 +226,8 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
+    // A broken connection ends many writes at once.
+    if (outcome.status !== 'delivered') await this.#env.turns.next(chunks.length);
     this.#env.counters.add('bytes_written', outcome.bytes);
     const { provider } = connection.fabric;
     const about = { request, epoch: this.#env.epoch, batch };
@@ -302,6 +303,11 @@ export class TransferActor {
     memory.release(request, batch, positions);
     const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
     publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
+  }
+
+  #connected(): Promise<Connection> {
+    const { peer, deadlineMs, chunks } = this.#task;
+    return peer.connected(deadlineMs, chunks.length);
   }
 
   #allocate(connection: Connection): Promise<PeerReply<'allocate'>> {

@@ -68,7 +68,7 @@ function leave(state: StoreState, holder: Holder, reason: Failure | undefined): 
   state.leaving.set(holder, reason);
 }
 
-/** Takes leases of ended requests back, while the command has time. */
+/** Takes leases of holders that are gone back, while the command has time. */
 export function takeBack(state: StoreState): void {
   for (const [holder, reason] of state.leaving) {
     if (!state.hasTime()) return;

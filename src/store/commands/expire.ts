@@ -10,9 +10,8 @@ export function expire(state: StoreState): void {
 export function expireLeases(state: StoreState): void {
   for (const holder of state.leasing) {
     if (holder.expiresAtMs > state.expireUntilMs || !state.hasTime()) return;
-    state.work -= 1 + holder.leases.size;
+    state.work -= 1;
     state.trail({ action: 'expired', holder: holder.id, keys: [...holder.leases.keys()] });
-    for (const entry of holder.leases.values()) state.contents.unlease(holder, entry);
     state.dropHolder(holder, 'expired');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What follows from commands: ended requests give back what they hold, leases end by time, safe pages become free, chunks are handed over, requests are admitted. Every
- * command does some of it, so that no command takes long. Nothing is decided before it is done (P3): what is left is looked up
+ * What follows from commands: leases end by time, holders that are gone give back what they hold, safe pages become free,
+ * chunks are handed over, requests are admitted. Every command does some of it, so that no command takes long. Nothing is decided before it is done (P3): what is left is looked up
  * by the next command.
  */
 import type { StoreState } from '../state.js';
@@ -14,8 +14,8 @@ import { placeAdmitted } from './place.js';
 /** `freeBefore`: the number of free pages when the command began. */
 export function settle(state: StoreState, freeBefore: number): void {
   const { pages } = state;
-  takeBack(state);
   expireLeases(state);
+  takeBack(state);
   freeSafePages(state);
   const freed = pages.freeCount - freeBefore;
   if (freed > 0) state.emit({ type: 'pages.freed', count: freed });

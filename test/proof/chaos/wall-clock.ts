@@ -25,6 +25,8 @@ export class WallClock {
       FAKETIME_TIMESTAMP_FILE: this.#path,
       FAKETIME_CACHE_DURATION: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      // A process that is killed would leave its shared memory behind.
+      FAKETIME_DISABLE_SHM: '1',
     };
   }
 
