@@ -1,5 +1,5 @@
 /** Three real NATS servers with a route between each pair. Servers are frozen, killed and rolled; routes are cut and reset. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type NatsServer, startNatsServer } from '../../../src/processes/nats-server.js';
@@ -11,6 +11,8 @@ import { RouteProxy } from './route-proxy.js';
 const SERVERS = 3;
 const ROUTE_LISTENING = /Listening for route connections on \S+:(\d+)/;
 const ROUTES_TIMEOUT_MS = 10_000;
+/** Lets the server choose a free port. */
+const ANY_PORT = -1;
 /** No server listens there. Servers and clients that follow an advertised address must still work. */
 const UNREACHABLE = '127.0.0.1:1';
 
@@ -18,7 +20,8 @@ interface Node {
   readonly name: string;
   readonly directory: string;
   readonly port: number;
-  readonly routePort: number;
+  /** Chosen by the server. */
+  routePort: number;
   readonly routes: readonly RouteProxy[];
   server: NatsServer | undefined;
 }
@@ -108,9 +111,10 @@ export class NatsCluster {
     mkdirSync(own, { recursive: true });
     const routes = await Promise.all(this.#nodes.map(({ routePort }) => RouteProxy.open(routePort)));
     for (const route of routes) teardown.defer(() => route.close());
-    const server = await startNatsServer({ directory: own, args: argumentsOf({ name, routes, routePort: -1 }) });
+    const server = await startNatsServer({ directory: own, args: argumentsOf({ name, routes, routePort: ANY_PORT }) });
+    const node: Node = { name, directory: own, port: server.port, routePort: ANY_PORT, routes, server };
     teardown.defer(() => node.server?.child.kill());
-    const node: Node = { name, directory: own, port: server.port, routePort: await routePortOf(own), routes, server };
+    node.routePort = await routePortOf(own);
     this.#nodes.push(node);
   }
 
@@ -131,10 +135,10 @@ function argumentsOf({ name, routes, routePort }: Pick<Node, 'name' | 'routes' |
   ];
 }
 
-/** The server writes the port of its routes into its log, soon after it is ready. */
+/** The port of the server's routes is in its log soon after it is ready. The file may not exist yet. */
 async function routePortOf(directory: string): Promise<number> {
   const path = join(directory, 'nats-server.log');
-  const look = async () => ROUTE_LISTENING.exec(readFileSync(path, 'utf8'))?.[1];
+  const look = async () => (existsSync(path) ? ROUTE_LISTENING.exec(readFileSync(path, 'utf8'))?.[1] : undefined);
   const port = await poll(ROUTES_TIMEOUT_MS, look);
   if (port !== undefined) return Number(port);
   throw new KvferryError('deadline_exceeded', `the NATS server in ${directory} did not open a port for routes in time`);
