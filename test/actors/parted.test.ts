@@ -68,6 +68,21 @@ test('P12, P21, T20: a route is down for 0.7 s → each request is ready, once',
   expect(await publishedIn(made)).toEqual(['a ready', 'c ready', 'd ready']);
 });
 
+test('P21, T20: parted for two heartbeats, soon after the first contact → ready', async () => {
+  const { made } = await cluster();
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'a', ['k0'], { timeoutMs: 30_000 });
+  // No heartbeat has come since the first contact. What the agents send about b shows that they live.
+  await made.clock.advance(850);
+  await made.put('prefill-0', 'b', ['k1'], { first: 1, timeoutMs: 30_000 });
+  await made.clock.until(() => writes.held === 2);
+  part(made, 'prefill-0', 'decode-0');
+  await made.clock.advance(2000);
+  made.network.interest = () => true;
+  writes.release();
+  expect(await publishedIn(made)).toEqual(['a ready', 'b ready']);
+});
+
 test('P12: two agents are parted for long → both announce failed at most', async () => {
   const { made } = await cluster();
   await made.put('prefill-0', 'a', ['k0'], { last: false, totalChunks: 2, timeoutMs: 20_000 });

@@ -1,7 +1,7 @@
 /**
  * Records when heartbeats arrived and which agents were away, to tell which agents had reason to declare another one dead. An
  * agent has reason if it was there and the other one was silent to it for `SILENT_HEARTBEATS_MAX` heartbeats. Time in which
- * it was itself away does not count: then it does not hear itself either.
+ * it was itself away does not count, if it notices that: NATS reports it, or its own heartbeats do not come back for long.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../../machines/peer.js';
 import { subjects } from '../../../protocol/subjects.js';
@@ -12,6 +12,11 @@ import { HEARTBEAT_MS, SKEW_MAX } from './timing.js';
 /** An agent whose clock is fast takes a shorter silence for a full one. */
 const SILENT_MS = (SILENT_HEARTBEATS_MAX / (1 + SKEW_MAX)) * HEARTBEAT_MS;
 
+/** An agent whose own heartbeats do not come back for this long notices that. */
+const NOTICED_MS = (1.25 / (1 + SKEW_MAX)) * HEARTBEAT_MS;
+/** NATS reports these at once. */
+const REPORTED = new Set(['cutOff', 'natsRestart']);
+
 interface Passage {
   readonly sentMs: number;
   /** Infinite for a lost heartbeat. */
@@ -21,6 +26,10 @@ interface Passage {
 interface Span {
   readonly fromMs: number;
   untilMs: number;
+}
+
+interface Absence extends Span {
+  readonly isReported: boolean;
 }
 
 /** Faults that keep heartbeats away. */
@@ -38,7 +47,7 @@ const BLOCKING = new Set([
 export class Silences {
   readonly #strikes: Strikes;
   readonly #passages = new Map<string, Passage[]>();
-  readonly #absences = new Map<string, Span[]>();
+  readonly #absences = new Map<string, Absence[]>();
 
   constructor(strikes: Strikes) {
     this.#strikes = strikes;
@@ -53,9 +62,9 @@ export class Silences {
     this.#passages.set(link, passages);
   }
 
-  /** From now on, `agent` neither sends nor receives. Returns the function that ends this. */
-  away(agent: string, nowMs: number): (nowMs: number) => void {
-    const span: Span = { fromMs: nowMs, untilMs: Number.POSITIVE_INFINITY };
+  /** From now on, `agent` neither sends nor receives, because of a fault. Returns the function that ends this. */
+  away(agent: string, fault: string, nowMs: number): (nowMs: number) => void {
+    const span = { fromMs: nowMs, untilMs: Number.POSITIVE_INFINITY, isReported: REPORTED.has(fault) };
     const spans = this.#absences.get(agent) ?? [];
     spans.push(span);
     this.#absences.set(agent, spans);
@@ -107,6 +116,7 @@ export class Silences {
     let total = 0;
     let counted = fromMs;
     for (const span of this.#absences.get(agent) ?? []) {
+      if (!span.isReported && Math.min(span.untilMs, untilMs) - span.fromMs < NOTICED_MS) continue;
       const from = Math.max(counted, span.fromMs);
       const until = Math.min(untilMs, span.untilMs);
       if (until <= from) continue;

@@ -125,7 +125,7 @@ export class World {
   /** From now on, a fault keeps a life from sending and receiving. Returns the function that ends this, once. */
   away({ address }: SimulatedAgent, fault: string): () => void {
     const agent = this.agentAt(address);
-    const back = this.silences.away(agent, this.now);
+    const back = this.silences.away(agent, fault, this.now);
     const strike = this.strikes.add(fault, { agents: [agent], fromMs: this.now, untilMs: Number.POSITIVE_INFINITY });
     return () => {
       if (Number.isFinite(strike.untilMs)) return;

@@ -29,10 +29,10 @@ test('a silence outside the time in question → no reason', () => {
   expect([before, after]).toEqual([false, false]);
 });
 
-test('a listener that was itself away → the silence does not count', () => {
+test('a listener that was itself away for long → the silence does not count', () => {
   const silences = new Silences(new Strikes());
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
-  silences.away('b', 2.2 * HEARTBEAT_MS)(4.5 * HEARTBEAT_MS);
+  silences.away('b', 'freeze', 2.2 * HEARTBEAT_MS)(4.5 * HEARTBEAT_MS);
   expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(false);
 });
 
@@ -42,4 +42,18 @@ test('agents that never exchange heartbeats → parted only by a fault between t
   const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
   strikes.add('severed', { agents: ['a', 'b'], fromMs: HEARTBEAT_MS, untilMs: 5 * HEARTBEAT_MS });
   expect([before, silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS)]).toEqual([false, true]);
+});
+
+test('a listener that was away for less than it notices → the silence counts', () => {
+  const silences = new Silences(new Strikes());
+  beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
+  silences.away('b', 'serverFrozen', 2.5 * HEARTBEAT_MS)(3.3 * HEARTBEAT_MS);
+  expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(true);
+});
+
+test('a listener that was disconnected, however shortly → that time does not count', () => {
+  const silences = new Silences(new Strikes());
+  beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
+  silences.away('b', 'cutOff', 2.5 * HEARTBEAT_MS)(3.3 * HEARTBEAT_MS);
+  expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(false);
 });
