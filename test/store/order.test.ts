@@ -37,7 +37,7 @@ for (const order of [
   });
 }
 
-test('P11: twelve batches arrive backwards → acquire lists them in the order of their numbers', () => {
+test('P11: twelve batches arrive backwards → acquire lists them by number', () => {
   const store = new TestStore({ pages: 12 });
   const batches = Array.from({ length: 12 }, (_, batch) => batch);
   for (const batch of batches.toReversed()) {
