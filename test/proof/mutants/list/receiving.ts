@@ -37,13 +37,6 @@ export const receivingMutants: readonly Mutant[] = [
     defect: 'A hand-over under a remote key that was replaced ends the request instead of being made again.',
   },
   {
-    id: 'receiving-lost-hand-over-declined',
-    module: 'src/actors/receiving/store-effects.ts',
-    find: 'if (!(error instanceof ReplyError)) return;',
-    replace: '',
-    defect: 'A hand-over without an answer counts as refused.',
-  },
-  {
     id: 'receiving-abort-answers-wish',
     module: 'src/actors/receiving/receiver.ts',
     find: 'await ingest.decided;',
@@ -63,13 +56,6 @@ export const receivingMutants: readonly Mutant[] = [
     find: 'if (known === undefined) this.#refuse(holder);',
     replace: '',
     defect: 'An agent that stops takes new requests.',
-  },
-  {
-    id: 'receiving-pending-allocate-kept',
-    module: 'src/actors/receiving/ingests.ts',
-    find: 'allocations.refuseAll(holder, new RequestEndedError(holder.request, end, reason ?? undefined));',
-    replace: '',
-    defect: 'An `allocate` that has no answer yet gets none when its request ends.',
   },
   {
     id: 'receiving-cancel-of-every-epoch',

@@ -88,8 +88,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     id: 'store-ready-end-forgotten',
     module: 'src/store/state.ts',
-    find: "if (holder?.state !== 'ready') return remembered;",
-    replace: "if (remembered !== undefined || holder?.state !== 'arriving') return remembered;",
+    find: "return remembered ?? { end: 'ready', reason: undefined, atMs: holder.endedAtMs };",
+    replace: 'return remembered;',
     defect: 'The end of a ready request is forgotten with its tombstone, while its leases still hold pages.',
   },
   {

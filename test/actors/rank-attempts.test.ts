@@ -1,0 +1,32 @@
+/** P17, P12: what the lead of several ranks learns about the senders of its ranks. */
+import { expect, test } from 'vitest';
+import { Ranked } from './ranked.js';
+import { useCluster } from './support.js';
+
+const clusters = useCluster();
+
+test('P17: a rank reports under another epoch → the earlier attempt fails at once', async () => {
+  const ranked = await Ranked.create(clusters.create(), 2);
+  const { made, members } = ranked;
+  await ranked.putFirst(1);
+  await made.clock.advance(100);
+  const from = { agent: 'decode-1', epoch: ranked.rank(1).decode.epoch };
+  const counts = { chunks: 0, deduplicated: 0, joined: 0, bytes: 0, timeoutMs: 1000 };
+  const about = { v: 1, request: 'r1', epoch: '00000000000000ee', ranks: { rank: 1, members }, from };
+  const subject = `kvferry.v1.peer.decode-0.${ranked.rank(0).decode.epoch}.report`;
+  const report = JSON.stringify({ ...about, state: 'running', ...counts });
+  await made.settle(made.client.request(subject, report, { timeoutMs: 500 }));
+  await made.clock.advance(100);
+  expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
+});
+
+test('P12, P17: the sender of rank 0 does not answer → failed, not cancelled', async () => {
+  const ranked = await Ranked.create(clusters.create(), 2);
+  const { made } = ranked;
+  await ranked.putFirst(1);
+  await made.clock.advance(100);
+  made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.confirm') ? 0 : 1, delayMs: 0 });
+  await made.call('decode-0', 'cancel', { request: 'r1' });
+  expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
+  made.network.fate = () => ({ copies: 1, delayMs: 0 });
+});
