@@ -21,7 +21,7 @@ const INTRODUCTION = `# Mutants
 with the next defect. A defect that no test finds is a hole in the tests.
 
 \`\`\`sh
-npm run mutants                                  # every mutant; an hour on two cores
+npm run mutants                                  # every mutant; about 20 minutes on two cores
 npm run mutants -- --shallow                     # only the tests that are near each mutant
 npm run mutants -- --only store-decline-frees    # one mutant
 npm run mutants -- --from docs/mutants/run.json  # only the mutants that the stored run has not found
