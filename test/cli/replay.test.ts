@@ -109,7 +109,7 @@ describe('kvferry replay', () => {
     expect(exitCode).toBe(0);
     expect(stdout.slice(0, 2)).toEqual([
       `step 10 of ${last}, 0.000 ms after the start`,
-      '  answer to 9.0 connect: {"provider":"memory","detail":"in memory"}',
+      expect.stringMatching(/^ {2}answer to 9\.\d connect: {"provider":"memory","detail":"in memory"}$/),
     ]);
     for (const line of ['effects:', 'log:', 'changed:', 'machines:']) expect(stdout).toContain(line);
     expect(stdout).toContain(

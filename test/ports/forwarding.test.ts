@@ -15,7 +15,7 @@ function echo(properties: readonly string[] = []): object {
 }
 
 test.each<[string, object]>([
-  ['control', new ForwardingControl(echo() as ControlPort)],
+  ['control', new ForwardingControl(echo(['messageBytesMax']) as unknown as ControlPort)],
   ['fabric', new ForwardingFabric(echo() as FabricPort)],
   ['connection', new ForwardingConnection(echo(['provider', 'detail']) as unknown as FabricConnection)],
 ])('the forwarding %s passes every call on, with its arguments and its result', (_, port) => {
