@@ -68,7 +68,8 @@ function worldsOf(
 export const shortList: Readonly<Record<string, Configuration>> = {
   ...worldsOf([...small, ...medium, ...large], choices(0)),
   ...worldsOf([...small, ...medium], choices(1)),
-  ...worldsOf(large, choices(1, kindsOfLarge)),
+  ...worldsOf(['longer', 'batches'], choices(1, kindsOfLarge)),
+  ...worldsOf(['bothBatches'], [['crash'], ['fabric']]),
   ...worldsOf(small, choices(2)),
   ...worldsOf(['one'], [['loss', 'crash', 'fabric']]),
 };
