@@ -49,6 +49,7 @@ several times.`,
     `For how long the event loop of an agent stands still, at most, in the cases that ask most of it. A turn is one message or one
 timer, with all that follows before the next one. It is measured in CPU time of the process, or in elapsed time if that is shorter:
 the CPU time of the thread is no longer than either. So other work on the machine does not count, and the garbage collector does.
+The heap has no garbage when a measurement begins.
 The first round does not count, because it also compiles the code. \`boundMs\` is the goal: 20 ms at the default limits and 50 ms at
 the largest limits of the configuration. Cases with agents run on simulated ports, so the turns contain the work of the simulated
 network and fabric too. *Heartbeats*: how many of them an agent receives in a second, its own included, when each agent works with

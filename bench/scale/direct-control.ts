@@ -1,7 +1,7 @@
 /** A control port without a network. It passes messages straight to an agent and its answers straight back. */
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../src/ports/control.js';
 import { KvferryError } from '../../src/protocol/errors.js';
-import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
+import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 
 export class DirectControl implements ControlPort {
   readonly messageBytesMax = MESSAGE_BYTES_MAX;
@@ -19,7 +19,9 @@ export class DirectControl implements ControlPort {
     return { close: () => void this.#handlers.delete(subject) };
   }
 
+  /** Senders agree to every end. No other question has an answer. */
   async request(subject: string): Promise<string> {
+    if (subject.endsWith('.confirm')) return JSON.stringify({ v: PROTOCOL_VERSION, ok: true });
     throw new KvferryError('no_responders', `nobody listens on ${subject}`);
   }
 

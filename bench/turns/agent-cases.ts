@@ -62,7 +62,8 @@ async function breakConnection(requests: number, chunks: number): Promise<number
 }
 
 async function allocateAndCommit(keys: number): Promise<number> {
-  const agent = await LoneAgent.start(keys, 1);
+  // Pages of a round become free in later turns. So no round needs those of an earlier one.
+  const agent = await LoneAgent.start(ROUNDS * keys, 1);
   const watch = new Stopwatch();
   for (let round = 0; round < ROUNDS; round += 1) {
     const request = `bench-${round}`;
