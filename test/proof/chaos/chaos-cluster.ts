@@ -243,7 +243,6 @@ export class ChaosCluster {
     }
     if (receiverDied !== undefined && senderDied === undefined) {
       if (!this.undisturbedSince(this.slot(entry.sender), receiverDied.atMs)) return;
-      this.detectMs.add(heardMs - receiverDied.atMs);
       this.receiverErrorMs.add(heardMs - receiverDied.atMs);
       if (heardMs > entry.deadlineMs) this.late.push(entry.request);
     }

@@ -60,6 +60,7 @@ function join(near: Socket, far: Socket, open: Set<Socket>): void {
     [far, near],
   ] as const) {
     open.add(from);
+    from.setNoDelay(true);
     from.pipe(to);
     // The other end of the pair closes too, whatever ended this one.
     from.on('error', () => undefined);
