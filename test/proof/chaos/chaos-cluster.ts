@@ -147,6 +147,8 @@ export class ChaosCluster {
       socketDirectory: work,
     };
     const cluster = new ChaosCluster(parts);
+    // It ends the sessions of the load, which would go on asking for their agents.
+    teardown.defer(() => cluster.client.close());
     teardown.defer(async () => void (await Promise.all(cluster.slots.map((slot) => slot.kill()))));
     await Promise.all([control, ...observers].map((one) => one.flush()));
     await Promise.all(cluster.slots.map((slot) => cluster.bringUp(slot)));

@@ -33,8 +33,6 @@ await new Command('chaos')
     if (report.violations.length + report.limitsBroken.length > 0) terminal.exitCode = EXIT_FAILURE;
   })
   .parseAsync();
-// A session that an engine left open still waits for its agent.
-process.exit();
 
 function minutes(text: string): number {
   const value = Number(text);
