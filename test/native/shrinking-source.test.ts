@@ -2,14 +2,12 @@
  * Sources that shrink while a thread reads them. The case is tried many times because it depends on where the reader is;
  * it passes every time or something is wrong.
  */
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
-import { openNativeFabric } from '../../src/native/native-fabric.js';
-import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
+import { connectedPair } from './connected-pair.js';
 
 const MiB = 2 ** 20;
 const segmentBytes = 16 * MiB;
@@ -21,20 +19,9 @@ for (const provider of tested) {
   const name = reason === undefined ? `a source shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {
     test('in the middle of being read: the write fails, the connection stays', async () => {
-      const directory = mkdtempSync('/dev/shm/kvferry-test-');
       // Large slices: most of the time one is being read.
-      const options = { providers: [provider], socketDirectory: directory, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };
-      const receiver = await openNativeFabric(options);
-      const sender = await openNativeFabric(options);
-      onTestFinished(async () => {
-        await Promise.all([sender.close(), receiver.close()]);
-        rmSync(directory, { recursive: true });
-      });
-      const arena = join(directory, 'arena');
-      await receiver.createArena({ path: arena, pageBytes: segmentBytes, pages: 1 });
-      const grant = await receiver.grant(provider);
-      const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
-      const path = join(directory, 'segment');
+      const sizes = { pageBytes: segmentBytes, pages: 1, sliceBytes: 8 * MiB, windowBytes: 16 * MiB };
+      const { arena, segment: path, sender, connection } = await connectedPair(provider, sizes);
       const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: segmentBytes };
       for (let round = 0; round < rounds; round++) {
         rmSync(path, { force: true });

@@ -3,6 +3,7 @@
  * waits for its turn: some continue at once, the others in later turns of the event loop, in the order in which they came.
  */
 import type { ClockPort } from '../../ports/clock.js';
+import { sleep } from './timers.js';
 
 /** Each piece of work takes up to half a millisecond. */
 const WEIGHT_PER_TURN = 16;
@@ -40,7 +41,7 @@ export class Turns {
     let weight = 0;
     for (const item of [...items]) {
       if (weight >= WEIGHT_PER_TURN) {
-        await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, 0));
+        await sleep(this.#clock, 0);
         weight = 0;
       }
       weight += weightOf(chunksOf(item));
