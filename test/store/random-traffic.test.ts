@@ -256,7 +256,29 @@ test('T15: random traffic → one owner a page, nothing lost, and ready means wr
 });
 
 /** Scripts that failed once. */
-const regressions: Readonly<Record<string, Script>> = {};
+const regressions: Readonly<Record<string, Script>> = {
+  'the leases of two holders end together': {
+    pages: 2,
+    retained: 2,
+    chunks: 1,
+    plans: Array.from({ length: REQUESTS }, (_, request) => ({
+      sender: 0,
+      keys: request === 2 ? [0, 3] : request === 6 ? [1] : [],
+      cut: 0,
+      emptyLast: false,
+      length: 10,
+    })),
+    steps: [
+      { do: 'advance', request: 2 },
+      { do: 'advance', request: 2 },
+      { do: 'acquire', who: 0, keys: [0] },
+      { do: 'advance', request: 2 },
+      { do: 'wait', ms: 100 },
+      { do: 'expire' },
+      { do: 'advance', request: 6 },
+    ],
+  },
+};
 
 for (const [name, once] of Object.entries(regressions))
   test(`T15: the script that once failed: ${name}`, () => run(once));

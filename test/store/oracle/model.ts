@@ -39,6 +39,8 @@ export interface Holder {
   readonly batches: Map<number, Batch>;
   readonly leases: Set<string>;
   expiresAtMs: number;
+  /** When the leases were renewed last, as a number in the order of all renewals. */
+  renewal: number;
   acquired: boolean;
   drained: boolean;
   /** The store has refused a batch: the request cannot become ready. */
@@ -79,6 +81,7 @@ export class Model {
   /** Requests that wait for pages, in the order of their first batches. */
   readonly queue = new Set<Holder>();
   nowMs = 0;
+  #renewals = 0;
 
   constructor(options: StoreOptions) {
     this.options = options;
@@ -113,6 +116,19 @@ export class Model {
     this.revive(entry.key);
     entry.holders.add(nameOf(holder.id));
     holder.leases.add(entry.key);
+  }
+
+  renew(holder: Holder): void {
+    this.#renewals += 1;
+    holder.renewal = this.#renewals;
+    holder.expiresAtMs = this.nowMs + this.options.leaseMs;
+  }
+
+  /** The holders whose leases are over, the first to end first. */
+  expired(): Holder[] {
+    return [...this.holders.values()]
+      .filter(({ state, expiresAtMs }) => state !== 'arriving' && expiresAtMs <= this.nowMs)
+      .sort((a, b) => a.renewal - b.renewal);
   }
 
   /** Drops the least recently used retained entry. Returns its page. */
@@ -164,6 +180,7 @@ export class Model {
       batches: new Map(),
       leases: new Set(),
       expiresAtMs: this.nowMs + this.options.leaseMs,
+      renewal: 0,
       acquired: false,
       drained: false,
       doomed: false,

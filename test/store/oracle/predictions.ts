@@ -43,8 +43,8 @@ export function apply(model: Model, command: StoreCommand, reply: unknown): Stor
     }
     case 'expire': {
       const predicted: StoreEffect[] = [];
-      for (const [name, holder] of model.holders) {
-        if (holder.state === 'arriving' || holder.expiresAtMs > model.nowMs) continue;
+      for (const holder of model.expired()) {
+        const name = nameOf(holder.id);
         for (const key of holder.leases) model.unlease(name, key);
         model.holders.delete(name);
         predicted.push({ type: 'leases.ended', holder: holder.id, cause: 'expired' });
@@ -123,7 +123,7 @@ function applyEnd(model: Model, { holder: id, end }: CommandOf<'end'>): StoreEff
   model.queue.delete(holder);
   if (end === 'ready') {
     holder.state = 'ready';
-    holder.expiresAtMs = model.nowMs + model.options.leaseMs;
+    model.renew(holder);
     const put = [...holder.batches.values()].sort((a, b) => a.command.batch - b.command.batch);
     const keys = put.flatMap(({ command }) => command.keys);
     expect(new Set(keys)).toEqual(holder.leases);
@@ -166,7 +166,7 @@ function applyAcquire(model: Model, { holder: id, keys }: CommandOf<'acquire'>):
     model.lease(holder, entry);
     found.push({ key, page, generation, length: entry.length });
   }
-  holder.expiresAtMs = model.nowMs + model.options.leaseMs;
+  model.renew(holder);
   holder.acquired = true;
   if (holder.leases.size === 0 && holder.state === 'reader') model.holders.delete(name);
   return { found, missing };
