@@ -4,24 +4,47 @@
  * Ownership: the addon holds the engine's callback, and the callback holds this table only. If it held the fabric, a
  * fabric without users could not be collected.
  */
-import type { NativeCompletion } from './native.js';
 import { toKvferryError } from './native-errors.js';
+
+/** The end of a call that was begun with an id. `code` is `ok` or an error code of the protocol. */
+export interface Completion {
+  readonly code: string;
+  readonly message: string;
+  readonly bytes: number;
+  readonly stopped: boolean;
+  readonly drained: boolean;
+  readonly handle: number;
+  readonly text: string;
+}
 
 const LAST_ID = 0xffffffff;
 
+/** The numbers of a record, as `cc/core/outbox.cc` writes them: id, code, bytes, flags, handle. */
+const NUMBERS_PER_RECORD = 5;
+/** Bits of the flags. With the last two, the record has a message and a text, in this order, among the texts. */
+const STOPPED = 1;
+const DRAINED = 2;
+const HAS_MESSAGE = 4;
+const HAS_TEXT = 8;
+
 export class Completions {
-  readonly #pending = new Map<number, (completion: NativeCompletion) => void>();
+  readonly #codes: readonly string[];
+  readonly #pending = new Map<number, (completion: Completion) => void>();
   #lastId = 0;
 
+  constructor(codes: readonly string[]) {
+    this.#codes = codes;
+  }
+
   /** A new id for a call, and a promise of its completion, whatever its code. */
-  expect(): { readonly id: number; readonly completed: Promise<NativeCompletion> } {
+  expect(): { readonly id: number; readonly completed: Promise<Completion> } {
     this.#lastId = (this.#lastId % LAST_ID) + 1;
     const id = this.#lastId;
     return { id, completed: new Promise((resolve) => this.#pending.set(id, resolve)) };
   }
 
   /** Begins a call and waits for its completion. Rejects when the code is not `ok`. */
-  async of(call: (id: number) => void): Promise<NativeCompletion> {
+  async of(call: (id: number) => void): Promise<Completion> {
     const { id, completed } = this.expect();
     call(id);
     const completion = await completed;
@@ -30,11 +53,27 @@ export class Completions {
   }
 
   /** Called by the addon. */
-  take(completions: readonly NativeCompletion[]): void {
-    for (const completion of completions) {
-      const resolve = this.#pending.get(completion.id);
-      this.#pending.delete(completion.id);
-      resolve?.(completion);
+  take(records: Float64Array, count: number, texts: readonly string[] = []): void {
+    let taken = 0;
+    const nextText = () => texts[taken++] ?? '';
+    for (let index = 0; index < count; index += 1) {
+      const numberAt = (place: number) => records[index * NUMBERS_PER_RECORD + place] ?? 0;
+      const flags = numberAt(3);
+      this.#end(numberAt(0), {
+        code: this.#codes[numberAt(1)] ?? 'internal',
+        message: (flags & HAS_MESSAGE) === 0 ? '' : nextText(),
+        bytes: numberAt(2),
+        stopped: (flags & STOPPED) !== 0,
+        drained: (flags & DRAINED) !== 0,
+        handle: numberAt(4),
+        text: (flags & HAS_TEXT) === 0 ? '' : nextText(),
+      });
     }
+  }
+
+  #end(id: number, completion: Completion): void {
+    const resolve = this.#pending.get(id);
+    this.#pending.delete(id);
+    resolve?.(completion);
   }
 }

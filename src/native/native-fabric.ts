@@ -22,12 +22,12 @@ import type {
 } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { AttachedSegments } from './attached-segments.js';
-import { Completions } from './completions.js';
+import { type Completion, Completions } from './completions.js';
 import { type CheckedOptions, checkedOptions, type NativeFabricOptions, spinMicroseconds } from './fabric-options.js';
-import { loadNative, type NativeCompletion, type NativeEngine, type NativeModule } from './native.js';
+import { loadNative, type NativeEngine, type NativeModule } from './native.js';
 import { NativeConnection } from './native-connection.js';
 import { describedAs, fromRejection } from './native-errors.js';
-import { failedWrite, isSize, packItems, toOutcome } from './writes.js';
+import { failedWrite, ItemPacker, isSize, toOutcome } from './writes.js';
 
 /**
  * Starts a fabric. `unavailable()` lists each provider that cannot be opened, with the reason. Rejects
@@ -53,29 +53,31 @@ class NativeFabric implements FabricPort {
   readonly #native: NativeModule;
   readonly #options: CheckedOptions;
   readonly #engine: NativeEngine;
-  readonly #completions = new Completions();
+  readonly #completions: Completions;
   /** For each open provider: what both ends of a connection must have in common. */
   readonly #wires = new Map<Provider, string>();
   readonly #unavailable: UnavailableProvider[] = [];
   readonly #endpoints: FabricEndpoint[] = [];
   readonly #grants = new Map<string, Granted>();
   readonly #segments = new AttachedSegments();
+  readonly #packer = new ItemPacker(this.#segments);
   #arenaBytes: number | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(native: NativeModule, options: CheckedOptions) {
     this.#native = native;
     this.#options = options;
-    const completions = this.#completions;
-    this.#engine = new native.Engine({ ...options, spinMicroseconds: spinMicroseconds() }, (ended) =>
-      completions.take(ended),
+    const completions = new Completions(native.codes);
+    this.#completions = completions;
+    this.#engine = new native.Engine({ ...options, spinMicroseconds: spinMicroseconds() }, (records, count, texts) =>
+      completions.take(records, count, texts),
     );
   }
 
   async open(): Promise<void> {
     for (const provider of this.#options.providers) {
       try {
-        const { text } = await this.#call((id) => this.#engine.open(provider, id));
+        const { text } = await this.#call((id) => this.#engine.open(this.#place(provider), id));
         this.#wires.set(provider, text);
       } catch (error) {
         this.#unavailable.push({ provider, reason: fromRejection(error).message });
@@ -110,7 +112,7 @@ class NativeFabric implements FabricPort {
     }
     for (const provider of this.#wires.keys()) {
       try {
-        const { text } = await this.#call((id) => this.#engine.listen(provider, id));
+        const { text } = await this.#call((id) => this.#engine.listen(this.#place(provider), id));
         this.#endpoints.push({ provider, detail: this.#detail(provider), address: text });
       } catch (error) {
         this.#requireOpen();
@@ -125,7 +127,7 @@ class NativeFabric implements FabricPort {
     if (!this.#endpoints.some((endpoint) => endpoint.provider === provider)) {
       throw new KvferryError('provider_unavailable', `${provider} is not offered by this fabric`);
     }
-    const { handle, text } = await this.#call((id) => this.#engine.grant(provider, id));
+    const { handle, text } = await this.#call((id) => this.#engine.grant(this.#place(provider), id));
     const id = `${provider}-${++lastGrant}`;
     this.#grants.set(id, { provider, handle });
     return { id, provider, token: text, arenaBytes: this.#arenaBytes ?? 0 };
@@ -134,7 +136,7 @@ class NativeFabric implements FabricPort {
   async revoke(grantId: string): Promise<void> {
     const granted = this.#grants.get(grantId);
     if (granted === undefined || this.#closing !== undefined) return this.#closing;
-    await this.#call((id) => this.#engine.revoke(granted.provider, id, granted.handle));
+    await this.#call((id) => this.#engine.revoke(this.#place(granted.provider), id, granted.handle));
     this.#grants.delete(grantId);
   }
 
@@ -187,15 +189,16 @@ class NativeFabric implements FabricPort {
       throw new KvferryError('connection_failed', `grant ${grant.id} is for ${grant.provider}, not for ${provider}`);
     }
     const timeoutMs = Math.max(0, Math.ceil(options.timeoutMs));
-    const { handle } = await this.#call((id) =>
-      this.#engine.connect(provider, id, address, grant.token, timeoutMs),
-    ).catch((error: unknown) => {
-      throw describedAs(`${provider} connection under grant ${grant.id}`, error);
-    });
+    const place = this.#place(provider);
+    const { handle } = await this.#call((id) => this.#engine.connect(place, id, address, grant.token, timeoutMs)).catch(
+      (error: unknown) => {
+        throw describedAs(`${provider} connection under grant ${grant.id}`, error);
+      },
+    );
     return new NativeConnection(provider, this.#detail(provider), {
-      write: (items) => this.#write(provider, handle, items),
+      write: (items) => this.#write(place, handle, items),
       close: async () => {
-        if (this.#closing === undefined) await this.#call((id) => this.#engine.disconnect(provider, id, handle));
+        if (this.#closing === undefined) await this.#call((id) => this.#engine.disconnect(place, id, handle));
         else await this.#closing;
       },
     });
@@ -210,9 +213,9 @@ class NativeFabric implements FabricPort {
     return this.#closing;
   }
 
-  #write(provider: Provider, connection: number, items: readonly WriteItem[]): FabricWrite {
+  #write(place: number, connection: number, items: readonly WriteItem[]): FabricWrite {
     if (this.#closing !== undefined) return failedWrite('connection_lost', 'the fabric is closed');
-    const packed = packItems(items, this.#segments);
+    const packed = this.#packer.pack(items);
     if ('done' in packed) return packed;
     const { numbers, segments } = packed;
     const { id, completed } = this.#completions.expect();
@@ -221,13 +224,19 @@ class NativeFabric implements FabricPort {
       return toOutcome(completion, (handle) => this.#segments.nameOf(handle));
     });
     for (const segment of segments) segment.writes.add(done);
-    this.#engine.write(provider, id, connection, numbers);
+    this.#engine.write(place, id, connection, numbers, items.length);
     return {
       done,
       stop: () => {
-        if (this.#closing === undefined) this.#engine.stop(provider, connection, id);
+        if (this.#closing === undefined) this.#engine.stop(place, connection, id);
       },
     };
+  }
+
+  /** The number by which the engine knows the provider. */
+  #place(provider: Provider): number {
+    const providers: readonly Provider[] = this.#options.providers;
+    return providers.indexOf(provider);
   }
 
   #detail(provider: Provider): string {
@@ -235,7 +244,7 @@ class NativeFabric implements FabricPort {
     return `libfabric ${this.#wires.get(provider)} ${this.#native.libfabricVersion().version}`;
   }
 
-  async #call(begin: (id: number) => void): Promise<NativeCompletion> {
+  async #call(begin: (id: number) => void): Promise<Completion> {
     this.#requireOpen();
     return this.#completions.of(begin);
   }

@@ -9,18 +9,6 @@ import { fileURLToPath } from 'node:url';
 /** Builds the addon, from the root of the package. */
 const buildCommand = 'npx node-gyp rebuild';
 
-/** The end of a call that was begun with an id. `code` is `ok` or an error code of the protocol. */
-export interface NativeCompletion {
-  readonly id: number;
-  readonly code: string;
-  readonly message: string;
-  readonly bytes: number;
-  readonly stopped: boolean;
-  readonly drained: boolean;
-  readonly handle: number;
-  readonly text: string;
-}
-
 export interface NativeEngineOptions {
   readonly bindAddress: string;
   readonly socketDirectory: string;
@@ -32,29 +20,35 @@ export interface NativeEngineOptions {
 }
 
 /**
+ * The records of calls that have ended, in numbers, and their texts. The engine uses the array again for its next call.
+ * `completions.ts` reads both.
+ */
+export type OnCompletions = (records: Float64Array, count: number, texts: readonly string[] | undefined) => void;
+
+/**
  * Each call with an `id` ends with one completion of that id. Promises reject with an `Error` that has a `code`. The
- * engine assigns the handles, which are numbers.
+ * engine assigns the handles, which are numbers. `provider` is a place in the list of the options.
  */
 export interface NativeEngine {
   /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
-  open(provider: string, id: number): void;
+  open(provider: number, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
   /** `text`: the address. */
-  listen(provider: string, id: number): void;
+  listen(provider: number, id: number): void;
   /** `handle`: the grant; `text`: its token. */
-  grant(provider: string, id: number): void;
-  revoke(provider: string, id: number, grant: number): void;
+  grant(provider: number, id: number): void;
+  revoke(provider: number, id: number, grant: number): void;
   attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
   /** Creates the file. Detaching the segment removes it. */
   createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
-  connect(provider: string, id: number, address: string, token: string, timeoutMs: number): void;
-  /** `items` holds four numbers per item: segment, source offset, target offset, length. */
-  write(provider: string, id: number, connection: number, items: Float64Array): void;
+  connect(provider: number, id: number, address: string, token: string, timeoutMs: number): void;
+  /** `items` holds four numbers per item: segment, source offset, target offset, length. It is read before the return. */
+  write(provider: number, id: number, connection: number, items: Float64Array, count: number): void;
   /** `writeId`: the id of the `write` call. */
-  stop(provider: string, connection: number, writeId: number): void;
-  disconnect(provider: string, id: number, connection: number): void;
+  stop(provider: number, connection: number, writeId: number): void;
+  disconnect(provider: number, id: number, connection: number): void;
   close(): Promise<void>;
 }
 
@@ -71,10 +65,9 @@ export interface NativeModule {
   libfabricOffers(): Promise<NativeOffer[]>;
   measureMemcpy(bytes: number, pageBytes: number, directory: string): Promise<number>;
   measureTcpStream(bytes: number): Promise<number>;
-  readonly Engine: new (
-    options: NativeEngineOptions,
-    onCompletions: (completions: readonly NativeCompletion[]) => void,
-  ) => NativeEngine;
+  /** The codes of completions, `ok` and error codes of the protocol, at their numbers. */
+  readonly codes: readonly string[];
+  readonly Engine: new (options: NativeEngineOptions, onCompletions: OnCompletions) => NativeEngine;
 }
 
 /** Relative to `src/native`, where tests run this file, and to `dist/src/native`, where it is compiled to. */

@@ -1,38 +1,52 @@
 /** Writes on their way to the addon, and their outcomes on the way back. */
 import type { FabricWrite, FabricWriteErrorCode, WriteItem, WriteOutcome } from '../ports/fabric.js';
 import type { AttachedSegment, AttachedSegments } from './attached-segments.js';
-import type { NativeCompletion } from './native.js';
+import type { Completion } from './completions.js';
 
 /** Segment, source offset, target offset, length. */
 const NUMBERS_PER_ITEM = 4;
+const ITEMS_AT_FIRST = 64;
 
 export interface PackedItems {
-  /** The items as `NativeEngine.write` takes them. */
+  /** The items as `NativeEngine.write` takes them. The next call of `pack` uses the array again. */
   readonly numbers: Float64Array;
   readonly segments: ReadonlySet<AttachedSegment>;
 }
 
-/** Checks and packs the items of a write. An invalid item makes a write that has failed. */
-export function packItems(items: readonly WriteItem[], attached: AttachedSegments): PackedItems | FabricWrite {
-  const numbers = new Float64Array(items.length * NUMBERS_PER_ITEM);
-  const segments = new Set<AttachedSegment>();
-  let at = 0;
-  for (const item of items) {
-    const segment = attached.find(item.segment);
-    if (segment === undefined) return failedWrite('segment_invalid', `segment ${item.segment} is not attached`);
-    if (!isSize(item.sourceOffset) || !isSize(item.length)) {
-      return failedWrite('segment_invalid', `segment ${item.segment} has no range ${item.sourceOffset}+${item.length}`);
-    }
-    if (!isSize(item.targetOffset)) {
-      return failedWrite('write_rejected', `target offset ${item.targetOffset} is outside the arena`);
-    }
-    segments.add(segment);
-    numbers[at++] = segment.handle;
-    numbers[at++] = item.sourceOffset;
-    numbers[at++] = item.targetOffset;
-    numbers[at++] = item.length;
+/** Checks and packs the items of writes. */
+export class ItemPacker {
+  readonly #attached: AttachedSegments;
+  #numbers = new Float64Array(ITEMS_AT_FIRST * NUMBERS_PER_ITEM);
+
+  constructor(attached: AttachedSegments) {
+    this.#attached = attached;
   }
-  return { numbers, segments };
+
+  /** An invalid item makes a write that has failed. */
+  pack(items: readonly WriteItem[]): PackedItems | FabricWrite {
+    const needed = items.length * NUMBERS_PER_ITEM;
+    if (this.#numbers.length < needed) this.#numbers = new Float64Array(needed);
+    const numbers = this.#numbers;
+    const segments = new Set<AttachedSegment>();
+    let at = 0;
+    for (const item of items) {
+      const segment = this.#attached.find(item.segment);
+      if (segment === undefined) return failedWrite('segment_invalid', `segment ${item.segment} is not attached`);
+      if (!isSize(item.sourceOffset) || !isSize(item.length)) {
+        const range = `${item.sourceOffset}+${item.length}`;
+        return failedWrite('segment_invalid', `segment ${item.segment} has no range ${range}`);
+      }
+      if (!isSize(item.targetOffset)) {
+        return failedWrite('write_rejected', `target offset ${item.targetOffset} is outside the arena`);
+      }
+      segments.add(segment);
+      numbers[at++] = segment.handle;
+      numbers[at++] = item.sourceOffset;
+      numbers[at++] = item.targetOffset;
+      numbers[at++] = item.length;
+    }
+    return { numbers, segments };
+  }
 }
 
 const writeErrorCodes: readonly FabricWriteErrorCode[] = [
@@ -43,7 +57,7 @@ const writeErrorCodes: readonly FabricWriteErrorCode[] = [
 ];
 
 /** `nameOf` finds a segment by its handle, which is 0 when the failure is about no segment. */
-export function toOutcome(completion: NativeCompletion, nameOf: (handle: number) => string | undefined): WriteOutcome {
+export function toOutcome(completion: Completion, nameOf: (handle: number) => string | undefined): WriteOutcome {
   const { bytes, drained } = completion;
   if (completion.code === 'ok') {
     return completion.stopped ? { status: 'stopped', bytes, drained } : { status: 'delivered', bytes };

@@ -3,6 +3,7 @@
 
 #include "core/baseline.h"
 #include "core/engine.h"
+#include "core/failure.h"
 #include "libfabric/domain.h"
 #include "libfabric/offers.h"
 #include "core/promise_worker.h"
@@ -50,6 +51,13 @@ Napi::Value libfabric_offers_async(const Napi::CallbackInfo& info) {
   });
 }
 
+// The codes of completion records, at their numbers.
+Napi::Array code_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (uint32_t i = 0; i <= static_cast<uint32_t>(Code::internal); i++) names.Set(i, code_name(static_cast<Code>(i)));
+  return names;
+}
+
 Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
@@ -73,6 +81,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("libfabricOffers", Napi::Function::New<libfabric_offers_async>(env));
   exports.Set("measureMemcpy", Napi::Function::New<measure_memcpy_async>(env));
   exports.Set("measureTcpStream", Napi::Function::New<measure_tcp_stream_async>(env));
+  exports.Set("codes", code_names(env));
   exports.Set("Engine", Engine::define(env));
   return exports;
 }

@@ -1,5 +1,7 @@
 #include "core/engine.h"
 
+#include <algorithm>
+
 #include "core/promise_worker.h"
 
 namespace kvferry {
@@ -7,7 +9,7 @@ namespace {
 
 std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
-uint32_t id_of(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+uint32_t small_number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
 // A write passes its items as numbers, four per item: segment, source offset, target offset, length.
 constexpr size_t numbers_per_item = 4;
@@ -72,10 +74,10 @@ void Engine::abandon() {
 
 template <typename Command>
 void Engine::command(const Napi::CallbackInfo& info, Command command) {
-  const uint32_t id = id_of(info[1]);
-  Transport* transport = &core_->transport(text(info[0]));
+  const uint32_t id = small_number(info[1]);
+  Transport* transport = &core_->transport(small_number(info[0]));
   core_->outbox().begin();
-  transport->post(id, [transport, id, command = std::move(command)] { command(*transport, id); });
+  transport->post(id, [transport, id, command = std::move(command)]() mutable { command(*transport, id); });
 }
 
 void Engine::open(const Napi::CallbackInfo& info) {
@@ -122,7 +124,7 @@ Napi::Value Engine::adopt_segment(const Napi::CallbackInfo& info, Make make) {
   });
 }
 
-void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(id_of(info[0])); }
+void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(small_number(info[0])); }
 
 void Engine::connect(const Napi::CallbackInfo& info) {
   const auto deadline = Clock::now() + std::chrono::milliseconds(number(info[4]));
@@ -134,20 +136,21 @@ void Engine::connect(const Napi::CallbackInfo& info) {
 void Engine::write(const Napi::CallbackInfo& info) {
   const auto numbers = info[3].As<Napi::Float64Array>();
   const double* data = numbers.Data();
+  const size_t count = std::min<size_t>(small_number(info[4]), numbers.ElementLength() / numbers_per_item);
   std::vector<WriteItem> items;
-  items.reserve(numbers.ElementLength() / numbers_per_item);
-  for (size_t i = 0; i + numbers_per_item <= numbers.ElementLength(); i += numbers_per_item) {
+  items.reserve(count);
+  for (size_t i = 0; i < count * numbers_per_item; i += numbers_per_item) {
     items.push_back({core_->segment(static_cast<uint32_t>(data[i])), static_cast<uint64_t>(data[i + 1]),
                      static_cast<uint64_t>(data[i + 2]), static_cast<uint64_t>(data[i + 3])});
   }
-  command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) {
-    transport.write(id, connection, items);
+  command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) mutable {
+    transport.write(id, connection, std::move(items));
   });
 }
 
 void Engine::stop(const Napi::CallbackInfo& info) {
-  Transport* transport = &core_->transport(text(info[0]));
-  transport->post(0, [transport, connection = number(info[1]), write = id_of(info[2])] {
+  Transport* transport = &core_->transport(small_number(info[0]));
+  transport->post(0, [transport, connection = number(info[1]), write = small_number(info[2])] {
     transport->stop(connection, write);
   });
 }
@@ -168,7 +171,7 @@ Napi::Value Engine::close(const Napi::CallbackInfo& info) {
         return true;
       },
       [core = core_](Napi::Env env, bool) {
-        core->outbox().shut(env);
+        core->outbox().shut();
         return env.Undefined();
       });
 }

@@ -34,7 +34,7 @@ class Engine final : public Napi::ObjectWrap<Engine> {
   void disconnect(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  // Sends a command to the transport named by the first argument, under the id of the second.
+  // Sends a command to the transport of the first argument, under the id of the second.
   template <typename Command>
   void command(const Napi::CallbackInfo& info, Command command);
   template <typename Make>

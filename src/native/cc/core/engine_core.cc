@@ -41,12 +41,11 @@ void shut_down_all() {
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
     : outbox_(env, on_completions) {
   for (const std::string& provider : options.providers) {
-    transports_[provider] =
-        provider == "same-host"
-            ? make_same_host_transport(outbox_, options.limits, options.socket_directory)
-            : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address);
+    transports_.push_back(provider == "same-host"
+                              ? make_same_host_transport(outbox_, options.limits, options.socket_directory)
+                              : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address));
   }
-  for (const auto& [provider, transport] : transports_) transport->start(options.spin_time);
+  for (const auto& transport : transports_) transport->start(options.spin_time);
   LiveCores& live = live_cores();
   std::lock_guard lock(live.mutex);
   live.cores.insert(this);
@@ -61,12 +60,11 @@ EngineCore::~EngineCore() {
   shut_down();
 }
 
-Transport& EngineCore::transport(const std::string& provider) {
-  const auto found = transports_.find(provider);
-  if (found == transports_.end()) {
-    throw Failure(Code::provider_unavailable, "the fabric was opened without provider " + provider);
+Transport& EngineCore::transport(uint32_t provider) {
+  if (provider >= transports_.size()) {
+    throw Failure(Code::provider_unavailable, "the fabric has no provider " + std::to_string(provider));
   }
-  return *found->second;
+  return *transports_[provider];
 }
 
 void EngineCore::adopt(std::shared_ptr<Arena> arena) {
@@ -103,7 +101,7 @@ void EngineCore::detach(uint32_t handle) {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(handle);
   if (found == segments_.end()) return;
-  for (const auto& [provider, transport] : transports_) {
+  for (const auto& transport : transports_) {
     transport->post(0, [transport = transport.get(), segment = found->second] { transport->forget(segment); });
   }
   segments_.erase(found);
@@ -112,7 +110,7 @@ void EngineCore::detach(uint32_t handle) {
 void EngineCore::shut_down() {
   std::lock_guard lock(mutex_);
   closed_ = true;
-  for (const auto& [provider, transport] : transports_) transport->shut_down();
+  for (const auto& transport : transports_) transport->shut_down();
   segments_.clear();
   arena_.reset();
 }

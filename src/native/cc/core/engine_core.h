@@ -37,8 +37,8 @@ class EngineCore {
   EngineCore& operator=(const EngineCore&) = delete;
 
   Outbox& outbox() { return outbox_; }
-  // Throws Failure(provider_unavailable).
-  Transport& transport(const std::string& provider);
+  // By its place in the options. Throws Failure(provider_unavailable).
+  Transport& transport(uint32_t provider);
 
   // Throws Failure(closed).
   void adopt(std::shared_ptr<Arena> arena);
@@ -57,7 +57,7 @@ class EngineCore {
   void require_open() const;
 
   Outbox outbox_;
-  std::map<std::string, std::unique_ptr<Transport>> transports_;
+  std::vector<std::unique_ptr<Transport>> transports_;
 
   std::mutex mutex_;  // guards all members below: `shut_down` may run on another thread
   std::map<uint32_t, std::shared_ptr<Segment>> segments_;

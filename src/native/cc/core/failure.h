@@ -6,7 +6,7 @@
 
 namespace kvferry {
 
-// The names are those of src/protocol/errors.ts.
+// The names are those of src/protocol/errors.ts. `internal` is the last one.
 enum class Code {
   ok,
   write_rejected,
