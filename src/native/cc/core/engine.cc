@@ -67,6 +67,7 @@ Engine::~Engine() {
 
 void Engine::abandon() {
   if (!core_) return;
+  core_->leave_loop();
   core_->shut_down();
   core_->outbox().abandon();
   core_.reset();
@@ -77,7 +78,15 @@ void Engine::command(const Napi::CallbackInfo& info, Command command) {
   const uint32_t id = small_number(info[1]);
   Transport* transport = &core_->transport(small_number(info[0]));
   core_->outbox().begin();
-  transport->post(id, [transport, id, command = std::move(command)]() mutable { command(*transport, id); });
+  transport->post(id, [transport, id, command = std::move(command)] { command(*transport, id); });
+}
+
+template <typename Command>
+void Engine::sender_command(const Napi::CallbackInfo& info, Command command) {
+  const uint32_t id = small_number(info[1]);
+  Transport* transport = &core_->transport(small_number(info[0]));
+  core_->outbox().begin();
+  transport->post_to_sender(id, [transport, id, command = std::move(command)]() mutable { command(*transport, id); });
 }
 
 void Engine::open(const Napi::CallbackInfo& info) {
@@ -128,7 +137,7 @@ void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(smal
 
 void Engine::connect(const Napi::CallbackInfo& info) {
   const auto deadline = Clock::now() + std::chrono::milliseconds(number(info[4]));
-  command(info, [address = text(info[2]), token = text(info[3]), deadline](Transport& transport, uint32_t id) {
+  sender_command(info, [address = text(info[2]), token = text(info[3]), deadline](Transport& transport, uint32_t id) {
     transport.connect(id, address, token, deadline);
   });
 }
@@ -143,20 +152,20 @@ void Engine::write(const Napi::CallbackInfo& info) {
     items.push_back({core_->segment(static_cast<uint32_t>(data[i])), static_cast<uint64_t>(data[i + 1]),
                      static_cast<uint64_t>(data[i + 2]), static_cast<uint64_t>(data[i + 3])});
   }
-  command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) mutable {
+  sender_command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) mutable {
     transport.write(id, connection, std::move(items));
   });
 }
 
 void Engine::stop(const Napi::CallbackInfo& info) {
   Transport* transport = &core_->transport(small_number(info[0]));
-  transport->post(0, [transport, connection = number(info[1]), write = small_number(info[2])] {
+  transport->post_to_sender(0, [transport, connection = number(info[1]), write = small_number(info[2])] {
     transport->stop(connection, write);
   });
 }
 
 void Engine::disconnect(const Napi::CallbackInfo& info) {
-  command(info, [connection = number(info[2])](Transport& transport, uint32_t id) {
+  sender_command(info, [connection = number(info[2])](Transport& transport, uint32_t id) {
     transport.disconnect(id, connection);
   });
 }
@@ -164,6 +173,7 @@ void Engine::disconnect(const Napi::CallbackInfo& info) {
 // Makes the engine unusable at once. The promise resolves when its threads have ended and all completions are
 // delivered. The cleanup hook stays, because the environment may end before the promise resolves.
 Napi::Value Engine::close(const Napi::CallbackInfo& info) {
+  core_->leave_loop();
   return run_promise(
       info.Env(),
       [core = core_] {

@@ -37,6 +37,8 @@ class Engine final : public Napi::ObjectWrap<Engine> {
   // Sends a command to the transport of the first argument, under the id of the second.
   template <typename Command>
   void command(const Napi::CallbackInfo& info, Command command);
+  template <typename Command>
+  void sender_command(const Napi::CallbackInfo& info, Command command);
   template <typename Make>
   Napi::Value adopt_segment(const Napi::CallbackInfo& info, Make make);
   void abandon();

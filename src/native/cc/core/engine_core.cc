@@ -32,6 +32,7 @@ void shut_down_all() {
   std::lock_guard lock(live.mutex);
   for (EngineCore* core : live.cores) {
     core->outbox().mute();
+    core->leave_loop();
     core->shut_down();
   }
 }
@@ -42,7 +43,7 @@ EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const Engin
     : outbox_(env, on_completions) {
   for (const std::string& provider : options.providers) {
     transports_.push_back(provider == "same-host"
-                              ? make_same_host_transport(outbox_, options.limits, options.socket_directory)
+                              ? make_same_host_transport(env, outbox_, options.limits, options.socket_directory)
                               : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address));
   }
   for (const auto& transport : transports_) transport->start(options.spin_time);
@@ -102,9 +103,14 @@ void EngineCore::detach(uint32_t handle) {
   const auto found = segments_.find(handle);
   if (found == segments_.end()) return;
   for (const auto& transport : transports_) {
-    transport->post(0, [transport = transport.get(), segment = found->second] { transport->forget(segment); });
+    transport->post_to_sender(0, [transport = transport.get(), segment = found->second] { transport->forget(segment); });
   }
   segments_.erase(found);
+}
+
+void EngineCore::leave_loop() {
+  if (std::this_thread::get_id() != javascript_thread_) return;
+  for (const auto& transport : transports_) transport->leave_loop();
 }
 
 void EngineCore::shut_down() {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/arena.h"
@@ -51,11 +52,14 @@ class EngineCore {
   std::shared_ptr<Segment> segment(uint32_t handle);
   void detach(uint32_t handle);
 
+  // Takes the sender's sides off the JavaScript loop. Does nothing on another thread: a process that exits there ends them.
+  void leave_loop();
   void shut_down();
 
  private:
   void require_open() const;
 
+  const std::thread::id javascript_thread_ = std::this_thread::get_id();
   Outbox outbox_;
   std::vector<std::unique_ptr<Transport>> transports_;
 

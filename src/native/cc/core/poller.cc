@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 namespace kvferry {
 namespace {
@@ -48,15 +49,22 @@ void Poller::watch_writable(int fd, uint64_t tag, bool on) {
 
 void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
-const std::vector<Poller::Ready>& Poller::poll_now() { return poll(0); }
-
-const std::vector<Poller::Ready>& Poller::wait(Deadline until) {
-  if (!until) return poll(-1);
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
-  return poll(static_cast<int>(std::clamp<int64_t>(left, 0, std::numeric_limits<int>::max())));
+const std::vector<Poller::Ready>& Poller::poll_now() {
+  if (!std::exchange(waited_, false)) poll(0);
+  return ready_;
 }
 
-const std::vector<Poller::Ready>& Poller::poll(int timeout_ms) {
+void Poller::wait(Deadline until) {
+  int timeout_ms = -1;
+  if (until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
+    timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, std::numeric_limits<int>::max()));
+  }
+  poll(timeout_ms);
+  waited_ = true;
+}
+
+void Poller::poll(int timeout_ms) {
   ready_.clear();
   epoll_event events[events_max];
   const int count = ::epoll_wait(epoll_.get(), events, events_max, timeout_ms);
@@ -69,7 +77,6 @@ const std::vector<Poller::Ready>& Poller::poll(int timeout_ms) {
     const bool readable = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
     ready_.push_back({events[i].data.u64, readable, (events[i].events & EPOLLOUT) != 0});
   }
-  return ready_;
 }
 
 // A write of 1 can fail only when the counter is full, and then the waiting thread wakes anyway.

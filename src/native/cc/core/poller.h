@@ -31,19 +31,22 @@ class Poller {
   void add(int fd, uint64_t tag);
   void watch_writable(int fd, uint64_t tag, bool on);
   void remove(int fd);
-  // Returns at once.
+  // What the last `wait` found, the first time, and what is ready now after that. Returns at once.
   const std::vector<Ready>& poll_now();
   // Returns when a descriptor is ready, when `wake` was called, or when `until` has passed.
-  const std::vector<Ready>& wait(Deadline until);
+  void wait(Deadline until);
   // Any thread.
   void wake();
+  // Readable when `poll_now` would find something.
+  int fd() const { return epoll_.get(); }
 
  private:
-  const std::vector<Ready>& poll(int timeout_ms);
+  void poll(int timeout_ms);
 
   UniqueFd epoll_;
   UniqueFd wake_;
   std::vector<Ready> ready_;
+  bool waited_ = false;
 };
 
 }  // namespace kvferry

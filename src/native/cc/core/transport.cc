@@ -36,7 +36,11 @@ void Transport::post(uint32_t refuse_id, std::function<void()> command) {
       return;
     }
   }
-  if (refuse_id != 0) answer_failure(refuse_id, Code::closed, "the fabric is closed");
+  refuse(refuse_id);
+}
+
+void Transport::refuse(uint32_t id) {
+  if (id != 0) answer_failure(id, Code::closed, "the fabric is closed");
 }
 
 void Transport::shut_down() {
@@ -75,17 +79,17 @@ bool Transport::run_commands() {
     std::lock_guard lock(mutex_);
     batch.swap(commands_);
   }
-  for (const Command& command : batch) run_command(command);
+  for (const Command& command : batch) run_command(command.id, command.run);
   return !batch.empty();
 }
 
-void Transport::run_command(const Command& command) {
+void Transport::run_command(uint32_t id, const std::function<void()>& command) {
   try {
-    command.run();
+    command();
   } catch (const Failure& failure) {
-    answer_failure(command.id, failure.code, failure.what());
+    answer_failure(id, failure.code, failure.what());
   } catch (const std::exception& error) {
-    answer_failure(command.id, Code::internal, error.what());
+    answer_failure(id, Code::internal, error.what());
   }
 }
 

@@ -1,7 +1,8 @@
 // One provider of data movement, with the thread that owns all of its state.
 //
 // Rules (each prevents a crash that is hard to find):
-// 1. Only a transport's own thread touches its sockets, handles and connections. Other threads `post` a command.
+// 1. Only a transport's own thread touches its sockets, handles and connections. Other threads `post` a command. A
+//    transport may keep its sender's side on the JavaScript thread instead. Then only that thread touches this side.
 // 2. Every command with an id is answered exactly once through the outbox, even when the transport closes.
 // 3. The thread never blocks except in the poller, and never calls JavaScript.
 // 4. `shut_down` joins the thread. Afterwards no byte is moved, and the arena may be unmapped. It may be called twice,
@@ -36,6 +37,13 @@ class Transport {
   void start(std::chrono::microseconds spin_time);
   void shut_down();
 
+  // The JavaScript thread. For the commands of the sender's side: `connect` and those after it.
+  virtual void post_to_sender(uint32_t refuse_id, std::function<void()> command) {
+    post(refuse_id, std::move(command));
+  }
+  // The JavaScript thread, before `shut_down`. Ends a sender's side that is on this thread.
+  virtual void leave_loop() {}
+
   // Commands run on the transport's thread. A Failure that a command throws answers its id.
   // `open` answers, as text, what both ends must have in common. Addresses begin with it.
   virtual void open(uint32_t id) = 0;
@@ -50,7 +58,7 @@ class Transport {
   virtual void forget(const std::shared_ptr<Segment>& segment) = 0;
 
  protected:
-  // Does all work that needs no waiting. Returns whether there was any.
+  // Does all work that needs no waiting. Returns whether it must run again before the thread sleeps.
   virtual bool progress() = 0;
   // Whether traffic is expected at any moment, so that spinning pays.
   virtual bool busy() const = 0;
@@ -66,6 +74,9 @@ class Transport {
     outbox_.put({.id = id, .code = code, .message = message});
   }
 
+  void refuse(uint32_t id);
+  void run_command(uint32_t id, const std::function<void()>& command);
+
   Outbox& outbox_;
   Poller poller_;
 
@@ -77,7 +88,6 @@ class Transport {
 
   void run(std::chrono::microseconds spin_time);
   bool run_commands();
-  void run_command(const Command& command);
 
   std::mutex mutex_;
   std::vector<Command> commands_;

@@ -91,17 +91,16 @@ void Connection::forget(const Segment* segment) {
   if (channel_) channel_->send(message);
 }
 
-bool Connection::progress() {
-  if (stillborn_ || state_ == State::broken) return false;
+void Connection::progress() {
+  if (stillborn_ || state_ == State::broken) return;
   if (state_ != State::open) {
     if (Clock::now() >= connect_deadline_) {
       connect_failed("the receiver was not reached in time");
     } else if (state_ == State::connecting) {
       reach();
     }
-    return false;
+    return;
   }
-  bool asked = false;
   while (const auto slice = scheduler_.next()) {
     Message message = {};
     message.kind = Kind::copy;
@@ -112,10 +111,16 @@ bool Connection::progress() {
     message.length = slice->length;
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
-    asked = true;
   }
   if (channel_->has_unsent() && !channel_->flush()) hung_up();
-  return asked;
+}
+
+void Connection::fail(const std::string& message) {
+  if (state_ == State::connecting || state_ == State::greeting) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
 }
 
 void Connection::reach() {
@@ -150,18 +155,15 @@ uint64_t Connection::segment_number(Segment* segment) {
 }
 
 void Connection::readable() {
+  if (!channel_) return;
   std::vector<Message> messages;
   std::vector<UniqueFd> descriptors;
-  while (channel_) {
-    const auto received = channel_->receive(messages, descriptors);
-    if (received == Channel::Received::nothing) return;
-    if (received == Channel::Received::hung_up) {
-      hung_up();
-      return;
-    }
-    for (const Message& message : messages) {
-      if (channel_) handle(message);
-    }
+  if (channel_->receive(messages, descriptors) == Channel::Received::hung_up) {
+    hung_up();
+    return;
+  }
+  for (const Message& message : messages) {
+    if (channel_) handle(message);
   }
 }
 

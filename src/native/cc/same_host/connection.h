@@ -4,7 +4,7 @@
 // copies nothing more, because the kernel closes a process's descriptors after its last thread has stopped. So writes
 // that fail for that reason are drained. When the sender closes first, a copy may still run at the receiver.
 //
-// Belongs to the thread of its transport.
+// Belongs to the JavaScript thread.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,12 @@ class Connection {
   void close();
   void forget(const Segment* segment);
 
+  // Reads one packet of answers.
   void readable();
-  // Requests every copy that the window allows. Returns whether there was any.
-  bool progress();
-  bool busy() const { return scheduler_.has_outstanding(); }
+  // Requests every copy that the window allows.
+  void progress();
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool stillborn() const { return stillborn_; }
   Deadline deadline() const;
 

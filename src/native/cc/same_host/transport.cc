@@ -1,21 +1,20 @@
 #include "same_host/transport.h"
 
-#include <map>
 #include <optional>
 
-#include "same_host/connection.h"
 #include "same_host/receiver.h"
+#include "same_host/sender.h"
 
 namespace kvferry {
 namespace {
 
-// The poller's tag of the listening socket. Connections of both directions have the tags after it.
+// The poller's tag of the listening socket. Peers have the tags after it.
 constexpr uint64_t listen_tag = 0;
 
 class SameHostTransport final : public Transport {
  public:
-  SameHostTransport(Outbox& outbox, WriteLimits limits, std::string directory)
-      : Transport(outbox), limits_(limits), directory_(std::move(directory)) {}
+  SameHostTransport(napi_env env, Outbox& outbox, WriteLimits limits, std::string directory)
+      : Transport(outbox), sender_(env, outbox, limits), directory_(std::move(directory)) {}
   ~SameHostTransport() override { shut_down(); }
 
   void open(uint32_t id) override { outbox_.put({.id = id, .text = same_host::boot_id()}); }
@@ -37,85 +36,64 @@ class SameHostTransport final : public Transport {
     answer(id);
   }
 
+  void post_to_sender(uint32_t refuse_id, std::function<void()> command) override {
+    if (sender_.closed()) {
+      refuse(refuse_id);
+    } else {
+      run_command(refuse_id, command);
+    }
+  }
+
+  void leave_loop() override { sender_.close(); }
+
   void connect(uint32_t id, std::string address, std::string token, Clock::time_point deadline) override {
-    const uint64_t number = ++last_tag_;
-    connections_.emplace(number, std::make_unique<same_host::Connection>(poller_, outbox_, limits_, number, id,
-                                                                         address, token, deadline));
+    sender_.connect(id, address, token, deadline);
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
-    const auto found = connections_.find(connection);
-    if (found == connections_.end()) throw Failure(Code::connection_lost, "the connection was closed");
-    found->second->write(id, std::move(items));
+    sender_.write(id, connection, std::move(items));
   }
 
-  void stop(uint64_t connection, uint32_t write) override {
-    const auto found = connections_.find(connection);
-    if (found != connections_.end()) found->second->stop(write);
-  }
+  void stop(uint64_t connection, uint32_t write) override { sender_.stop(connection, write); }
 
   void disconnect(uint32_t id, uint64_t connection) override {
-    connections_.erase(connection);
+    sender_.disconnect(connection);
     answer(id);
   }
 
-  void forget(const std::shared_ptr<Segment>& segment) override {
-    for (const auto& [number, connection] : connections_) connection->forget(segment.get());
-  }
+  void forget(const std::shared_ptr<Segment>& segment) override { sender_.forget(segment.get()); }
 
  protected:
   bool progress() override {
-    bool worked = false;
+    if (!receiver_) return false;
     for (const Poller::Ready& ready : poller_.poll_now()) {
-      worked = true;
       if (ready.tag == listen_tag) {
         receiver_->accept(++last_tag_);
-      } else if (const auto found = connections_.find(ready.tag); found != connections_.end()) {
-        found->second->readable();
-      } else if (receiver_) {
+      } else {
         receiver_->readable(ready.tag);
       }
     }
-    for (auto next = connections_.begin(); next != connections_.end();) {
-      const auto current = next++;
-      worked |= current->second->progress();
-      if (current->second->stillborn()) connections_.erase(current);
-    }
-    if (receiver_) worked |= receiver_->copy_some();
-    return worked;
+    receiver_->copy_some();
+    return receiver_->has_work();
   }
 
-  bool busy() const override {
-    if (receiver_ && receiver_->has_work()) return true;
-    for (const auto& [number, connection] : connections_) {
-      if (connection->busy()) return true;
-    }
-    return false;
-  }
-
-  Deadline deadline() const override {
-    Deadline deadline;
-    for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
-    return deadline;
-  }
-
-  void tear_down() override {
-    connections_.clear();
-    receiver_.reset();
-  }
+  bool busy() const override { return false; }
+  void tear_down() override { receiver_.reset(); }
 
  private:
-  const WriteLimits limits_;
+  // Belongs to the JavaScript thread.
+  same_host::Sender sender_;
+
   const std::string directory_;
   std::optional<same_host::Receiver> receiver_;
-  std::map<uint64_t, std::unique_ptr<same_host::Connection>> connections_;
   uint64_t last_tag_ = listen_tag;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> make_same_host_transport(Outbox& outbox, WriteLimits limits, const std::string& directory) {
-  return std::make_unique<SameHostTransport>(outbox, limits, directory);
+std::unique_ptr<Transport> make_same_host_transport(napi_env env, Outbox& outbox, WriteLimits limits,
+                                                    const std::string& directory) {
+  return std::make_unique<SameHostTransport>(env, outbox, limits, directory);
 }
 
 }  // namespace kvferry

@@ -1,10 +1,11 @@
-// The transport of the same-host path: its receiver and its connections.
+// The transport of the same-host path: its receiver on a thread, and its sender on the JavaScript loop.
 #pragma once
 
 #include "core/transport.h"
 
 namespace kvferry {
 
-std::unique_ptr<Transport> make_same_host_transport(Outbox& outbox, WriteLimits limits, const std::string& directory);
+std::unique_ptr<Transport> make_same_host_transport(napi_env env, Outbox& outbox, WriteLimits limits,
+                                                    const std::string& directory);
 
 }  // namespace kvferry
