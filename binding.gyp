@@ -25,6 +25,7 @@
         "src/native/cc/core/poller.cc",
         "src/native/cc/core/random.cc",
         "src/native/cc/same_host/connection.cc",
+        "src/native/cc/same_host/entrance.cc",
         "src/native/cc/same_host/receiver.cc",
         "src/native/cc/same_host/sender.cc",
         "src/native/cc/same_host/socket.cc",

@@ -12,7 +12,7 @@ const PROCESS = [
 /** Tests that start agents, end processes, or take many seconds: `npm run test:system`. */
 const SYSTEM = [
   'test/integration/**/*.test.ts',
-  'test/native/{idle,lifetime,shrinking-*}.test.ts',
+  'test/native/{hostile-*,idle,lifetime,shrinking-*}.test.ts',
   'test/proof/chaos/**/*.test.ts',
   'test/proof/simulation/planted.test.ts',
 ];

@@ -72,6 +72,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     providers: config.provider,
     bindAddress: config.bindAddress,
     socketDirectory: config.socketDirectory,
+    socketUsers: config.socketUsers,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
   });

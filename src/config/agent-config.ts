@@ -21,6 +21,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
+const SOCKET_USERS = ['own', 'any'] as const;
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
 export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
 
@@ -68,6 +69,11 @@ const fields = {
     '/tmp',
     'Directory of the Unix sockets over which agents on one host connect.',
     'a directory that all of them can use',
+  ),
+  socketUsers: choice(
+    z.enum(SOCKET_USERS),
+    'own',
+    'Users whose agents may connect over the Unix sockets: own (the same user, and root) or any.',
   ),
   windowBytes: size(4096, 1024 ** 3, '16MiB', 'Bytes that a connection may have posted and not yet delivered.'),
   sliceBytes: size(4096, 1024 ** 3, '4MiB', 'Largest piece in which a write is posted.'),

@@ -14,6 +14,8 @@ export interface NativeFabricOptions {
   readonly bindAddress?: string;
   /** Directory of the same-host sockets. Sender and receiver must both see it. */
   readonly socketDirectory?: string;
+  /** Users whose processes may connect to the same-host sockets: this user and root, or any. */
+  readonly socketUsers?: 'own' | 'any';
   /** Most bytes of one connection that are posted and not yet delivered. */
   readonly windowBytes?: number;
   /** Largest piece in which a write is posted. */
@@ -45,6 +47,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     providers,
     bindAddress = DEFAULT_BIND_ADDRESS,
     socketDirectory = defaultSocketDirectory(),
+    socketUsers = 'own',
     windowBytes = DEFAULT_WINDOW_BYTES,
     sliceBytes = DEFAULT_SLICE_BYTES,
   } = options;
@@ -58,7 +61,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
       throw new KvferryError('invalid_configuration', `${name} must be a positive number of bytes`);
     }
   }
-  return { providers: [...new Set(providers)], bindAddress, socketDirectory, windowBytes, sliceBytes };
+  return { providers: [...new Set(providers)], bindAddress, socketDirectory, socketUsers, windowBytes, sliceBytes };
 }
 
 function defaultSocketDirectory(): string {

@@ -12,6 +12,8 @@ const buildCommand = 'npx node-gyp rebuild';
 export interface NativeEngineOptions {
   readonly bindAddress: string;
   readonly socketDirectory: string;
+  /** `own` or `any`. */
+  readonly socketUsers: string;
   readonly windowBytes: number;
   readonly sliceBytes: number;
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */

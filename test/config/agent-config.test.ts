@@ -37,6 +37,7 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   provider: ['verbs, tcp', ['verbs', 'tcp']],
   bindAddress: ['10.0.0.7', '10.0.0.7'],
   socketDirectory: ['/run/kvferry', '/run/kvferry'],
+  socketUsers: ['any', 'any'],
   windowBytes: ['16MiB', 16_777_216],
   sliceBytes: ['256KiB', 262_144],
   pageBytes: ['16MiB', 16_777_216],

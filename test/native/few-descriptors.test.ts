@@ -28,7 +28,8 @@ describe.skipIf(reason !== undefined)(`few descriptors ${reason ?? ''}`, () => {
     expect(refused).toEqual({ code: 'segment_invalid', message: expect.stringContaining('Too many open files') });
     expect(failed).toEqual({
       ...{ status: 'failed', bytes: 0, drained: true, code: 'fabric_error' },
-      message: 'segment s0: no file descriptor is left for the source file: raise the limit of open files',
+      message:
+        'segment s0: the receiver has no file descriptor left for the source file: raise its limit of open files',
     });
     expect(delivered).toEqual({ status: 'delivered', bytes: 5 });
   });

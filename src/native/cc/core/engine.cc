@@ -17,7 +17,8 @@ constexpr size_t numbers_per_item = 4;
 EngineOptions options_of(const Napi::Object& object) {
   EngineOptions options;
   options.bind_address = text(object.Get("bindAddress"));
-  options.socket_directory = text(object.Get("socketDirectory"));
+  options.same_host.directory = text(object.Get("socketDirectory"));
+  options.same_host.any_user = text(object.Get("socketUsers")) == "any";
   options.limits.window_bytes = number(object.Get("windowBytes"));
   options.limits.slice_bytes = number(object.Get("sliceBytes"));
   options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));

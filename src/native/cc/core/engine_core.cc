@@ -43,7 +43,7 @@ EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const Engin
     : outbox_(env, on_completions) {
   for (const std::string& provider : options.providers) {
     transports_.push_back(provider == "same-host"
-                              ? make_same_host_transport(env, outbox_, options.limits, options.socket_directory)
+                              ? make_same_host_transport(env, outbox_, options.limits, options.same_host)
                               : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address));
   }
   for (const auto& transport : transports_) transport->start(options.spin_time);

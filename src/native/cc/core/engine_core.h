@@ -19,12 +19,13 @@
 #include "core/outbox.h"
 #include "core/segment.h"
 #include "core/transport.h"
+#include "same_host/options.h"
 
 namespace kvferry {
 
 struct EngineOptions {
   std::string bind_address;
-  std::string socket_directory;
+  same_host::Options same_host;
   WriteLimits limits;
   std::chrono::microseconds spin_time;
   std::vector<std::string> providers;

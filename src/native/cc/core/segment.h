@@ -20,7 +20,7 @@ namespace kvferry {
 // The text of a failure to read these bytes of a segment whose file is as long as it was.
 std::string no_memory_behind(uint64_t offset, uint64_t length);
 
-class Segment {
+class Segment : public std::enable_shared_from_this<Segment> {
  public:
   // Throws Failure(segment_not_found | segment_invalid).
   static std::shared_ptr<Segment> open(const std::string& path);

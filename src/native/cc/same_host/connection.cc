@@ -36,7 +36,7 @@ std::pair<Code, std::string> refusal(const Message& message) {
     case CopyStatus::segment_unmapped:
       return {Code::fabric_error, "the receiver cannot map the source file: its process has no address space left"};
     case CopyStatus::no_descriptor:
-      return {Code::fabric_error, "no file descriptor is left for the source file: raise the limit of open files"};
+      return {Code::fabric_error, "the receiver has no file descriptor left for the source file: raise its limit of open files"};
     case CopyStatus::too_many_segments:
       return {Code::fabric_error, "the receiver takes no more segments of this sender: detach some"};
     case CopyStatus::arena_invalid:
@@ -112,7 +112,7 @@ void Connection::progress() {
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
   }
-  if (channel_->has_unsent() && !channel_->flush()) hung_up();
+  if (channel_->unsent() > 0 && !channel_->flush()) hung_up();
 }
 
 void Connection::fail(const std::string& message) {
@@ -149,7 +149,7 @@ uint64_t Connection::segment_number(Segment* segment) {
   Message message = {};
   message.kind = Kind::attach;
   message.subject = ++last_segment_;
-  channel_->send(message, segment->fd());
+  channel_->send(message, segment->shared_from_this());
   segments_.emplace(segment, last_segment_);
   return last_segment_;
 }

@@ -2,11 +2,12 @@
 //
 // sender:   hello, then for each segment `attach` (with its descriptor) before the first `copy` from it, `detach` after
 //           the last
-// receiver: welcome or refused, then one `done` for each `copy`
+// receiver: welcome, then one `done` for each `copy`; or refused, and it hangs up
 //
 // A packet holds one or more messages. Both ends run the same build on the same host, so messages are plain memory.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,6 +17,8 @@ constexpr uint64_t protocol_version = 2;
 constexpr size_t messages_per_packet = 64;
 // A copy is not interrupted, and a revocation waits for the running copy.
 constexpr uint64_t copy_bytes_max = 8 << 20;
+// Time from connecting to a valid hello.
+constexpr std::chrono::seconds hello_time{5};
 
 enum class Kind : uint32_t { hello = 1, welcome, refused, attach, detach, copy, done };
 
@@ -26,7 +29,7 @@ enum class CopyStatus : uint32_t {
   segment_shrank,
   segment_without_memory,  // `source_offset` and `length`: the bytes without memory
   segment_unmapped,        // the receiver cannot map it
-  no_descriptor,           // its descriptor did not arrive: one end has too many open files
+  no_descriptor,           // its descriptor did not arrive: the receiver has too many open files
   too_many_segments,       // the sender attached more than one sender may
   arena_invalid,
 };

@@ -1,9 +1,9 @@
 #include "same_host/receiver.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <fstream>
+#include <system_error>
 
 #include "core/failure.h"
 #include "core/fields.h"
@@ -15,13 +15,19 @@ namespace {
 
 constexpr size_t grants_max = 1024;
 constexpr size_t peers_max = 1024;
+constexpr size_t strangers_max = 256;
 // More than an agent may attach (`segmentsMax`). It only bounds what a peer that breaks the protocol can make us keep.
 constexpr size_t segments_per_peer_max = 8192;
 // Number of queued requests of a peer above which its socket is not read.
 constexpr size_t requests_per_peer_max = 512;
+// Our sender asks for far fewer copies at once, so a peer with more unread answers does not read them.
+constexpr size_t answers_per_peer_max = 512;
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
 constexpr size_t turn_requests = 64;
+
+// Takes the same time whatever the words are.
+bool equal(const uint64_t (&a)[2], const uint64_t (&b)[2]) { return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0; }
 
 }  // namespace
 
@@ -32,24 +38,16 @@ std::string boot_id() {
   return id;
 }
 
-Receiver::Receiver(Poller& poller, std::shared_ptr<Arena> arena, const std::string& directory, uint64_t listen_tag)
-    : poller_(poller), arena_(std::move(arena)), socket_(ListeningSocket::open(directory)) {
-  poller_.add(socket_.fd.get(), listen_tag);
-}
-
-Receiver::~Receiver() {
-  peers_.clear();
-  poller_.remove(socket_.fd.get());
-  socket_.close();
-}
+Receiver::Receiver(Poller& poller, std::shared_ptr<Arena> arena, const Options& options, uint64_t listen_tag)
+    : poller_(poller), arena_(std::move(arena)), entrance_(poller, options, listen_tag) {}
 
 // The socket's device and inode show a sender in another mount namespace that the path leads to another socket.
 std::string Receiver::address() const {
   struct stat status = {};
-  if (::stat(socket_.path.c_str(), &status) != 0) {
-    throw Failure(Code::provider_unavailable, describe_errno(socket_.path, errno));
+  if (::stat(entrance_.path().c_str(), &status) != 0) {
+    throw Failure(Code::provider_unavailable, describe_errno(entrance_.path(), errno));
   }
-  const std::vector<uint8_t> path(socket_.path.begin(), socket_.path.end());
+  const std::vector<uint8_t> path(entrance_.path().begin(), entrance_.path().end());
   return boot_id() + ":" + hex_number(status.st_dev) + ":" + hex_number(status.st_ino) + ":" + hex_bytes(path);
 }
 
@@ -65,33 +63,64 @@ uint64_t Receiver::grant(std::string& token) {
 
 void Receiver::revoke(uint64_t handle) { grants_.erase(handle); }
 
+// Closes the socket of a process beyond the limit, so its connect fails.
 void Receiver::accept(uint64_t tag) {
-  UniqueFd fd(::accept4(socket_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  // Closes the socket of a peer beyond the limit, so its connect fails.
-  if (!fd || peers_.size() == peers_max) return;
+  UniqueFd fd = entrance_.accept();
+  if (!fd) return;
+  const bool full = strangers_.size() == strangers_max || peers_.size() == peers_max;
+  if (full && !strangers_.empty()) drop(strangers_.begin()->first);
+  if (peers_.size() == peers_max) return;
   Peer peer;
-  peer.channel = std::make_unique<Channel>(poller_, std::move(fd), tag);
+  try {
+    peer.channel = std::make_unique<Channel>(poller_, std::move(fd), tag);
+  } catch (const std::system_error&) {
+    entrance_.pause();
+    return;
+  }
   peers_.emplace(tag, std::move(peer));
+  strangers_.emplace(tag, Clock::now() + hello_time);
 }
 
-void Receiver::drop(uint64_t tag) { peers_.erase(tag); }
+void Receiver::drop(uint64_t tag) {
+  peers_.erase(tag);
+  strangers_.erase(tag);
+}
 
-bool Receiver::readable(uint64_t tag) {
+void Receiver::drop_late_strangers() {
+  if (strangers_.empty()) return;
+  const Clock::time_point now = Clock::now();
+  while (!strangers_.empty() && strangers_.begin()->second <= now) drop(strangers_.begin()->first);
+}
+
+Deadline Receiver::deadline() const {
+  const Deadline late = strangers_.empty() ? std::nullopt : Deadline(strangers_.begin()->second);
+  return earliest(late, entrance_.paused_until());
+}
+
+void Receiver::ready(uint64_t tag) {
   const auto found = peers_.find(tag);
-  if (found == peers_.end()) return false;
+  if (found == peers_.end()) return;
   Peer& peer = found->second;
+  const bool full = peer.requests.size() >= requests_per_peer_max;
+  if (!answers_flow(peer) || (!full && !receive(tag, peer))) drop(tag);
+}
+
+// Returns false when the peer has hung up or violates the protocol.
+bool Receiver::receive(uint64_t tag, Peer& peer) {
   std::vector<Message> messages;
   std::vector<UniqueFd> descriptors;
-  bool alive = peer.channel->flush();
-  while (alive && peer.requests.size() < requests_per_peer_max) {
-    const auto received = peer.channel->receive(messages, descriptors);
-    if (received == Channel::Received::nothing) break;
-    alive = received == Channel::Received::packet;
-    for (size_t i = 0; alive && i < messages.size(); i++) alive = handle(peer, messages[i], descriptors);
+  const auto received = peer.channel->receive(messages, descriptors);
+  if (received == Channel::Received::hung_up) return false;
+  for (const Message& message : messages) {
+    if (!handle(peer, message, descriptors)) return false;
   }
-  if (alive) alive = peer.channel->flush();
-  if (!alive) drop(tag);
-  return true;
+  if (peer.grant != 0) strangers_.erase(tag);
+  return answers_flow(peer);
+}
+
+// Returns false when the peer has hung up or does not read its answers.
+bool Receiver::answers_flow(Peer& peer) {
+  return peer.channel->flush() && peer.channel->unsent() <= answers_per_peer_max;
 }
 
 // Returns false when the peer violates the protocol.
@@ -121,13 +150,13 @@ bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>&
 bool Receiver::greet(Peer& peer, const Message& message) {
   if (peer.grant != 0 || message.subject != protocol_version) return false;
   for (const auto& [handle, token] : grants_) {
-    if (token == Token{{message.token[0], message.token[1]}}) peer.grant = handle;
+    if (equal(token.words, message.token)) peer.grant = handle;
   }
   Message reply = {};
   reply.kind = peer.grant == 0 ? Kind::refused : Kind::welcome;
   reply.subject = arena_->bytes();
   peer.channel->send(reply);
-  return true;
+  return peer.channel->flush() && peer.grant != 0;
 }
 
 // A packet without its descriptor arrives when one of the two processes has no descriptor left.
@@ -143,40 +172,38 @@ void Receiver::attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descr
   descriptors.clear();
 }
 
-bool Receiver::has_work() const {
-  for (const auto& [tag, peer] : peers_) {
-    if (!peer.requests.empty()) return true;
-  }
-  return false;
-}
-
-bool Receiver::copy_some() {
-  bool worked = false;
+bool Receiver::progress() {
+  entrance_.resume_if_due();
+  drop_late_strangers();
+  bool more = false;
   for (auto next = peers_.begin(); next != peers_.end();) {
     const auto current = next++;
     Peer& peer = current->second;
     if (peer.requests.empty()) continue;
-    worked = true;
-    const bool was_full = peer.requests.size() >= requests_per_peer_max;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < turn_requests && bytes < turn_bytes && !peer.requests.empty(); i++) {
-      const Message request = peer.requests.front();
-      peer.requests.pop_front();
-      Message reply = {};
-      reply.kind = Kind::done;
-      reply.ticket = request.ticket;
-      reply.subject = request.subject;
-      copy(peer, request, reply);
-      peer.channel->send(reply);
-      bytes += request.length;
-    }
-    if (!peer.channel->flush()) {
+    if (!copy_some(peer)) {
       drop(current->first);
-    } else if (was_full) {
-      readable(current->first);
+    } else if (!peer.requests.empty()) {
+      more = true;
     }
   }
-  return worked;
+  return more;
+}
+
+// Returns false when the peer has hung up or does not read its answers.
+bool Receiver::copy_some(Peer& peer) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < turn_requests && bytes < turn_bytes && !peer.requests.empty(); i++) {
+    const Message request = peer.requests.front();
+    peer.requests.pop_front();
+    Message reply = {};
+    reply.kind = Kind::done;
+    reply.ticket = request.ticket;
+    reply.subject = request.subject;
+    copy(peer, request, reply);
+    peer.channel->send(reply);
+    bytes += request.length;
+  }
+  return answers_flow(peer);
 }
 
 void Receiver::copy(Peer& peer, const Message& request, Message& reply) {

@@ -3,6 +3,9 @@
 // This thread checks the grant and copies in one step, and it also revokes. So no byte lands after a revocation, even
 // if the sender does not cooperate. Senders take turns copy by copy.
 //
+// Any process that may open the socket can connect, so what a peer can take is limited: the time and the number of peers
+// without a valid hello, what one packet asks for, queued requests, unread answers and attached segments.
+//
 // Belongs to the thread of its transport.
 #pragma once
 
@@ -14,9 +17,10 @@
 
 #include "core/arena.h"
 #include "core/poller.h"
-#include "same_host/socket.h"
 #include "core/segment.h"
 #include "core/segment_mapping.h"
+#include "same_host/entrance.h"
+#include "same_host/socket.h"
 
 namespace kvferry::same_host {
 
@@ -26,24 +30,24 @@ std::string boot_id();
 class Receiver {
  public:
   // `listen_tag`: the poller's tag of the listening socket. Throws Failure(provider_unavailable).
-  Receiver(Poller& poller, std::shared_ptr<Arena> arena, const std::string& directory, uint64_t listen_tag);
-  ~Receiver();
+  Receiver(Poller& poller, std::shared_ptr<Arena> arena, const Options& options, uint64_t listen_tag);
 
   std::string address() const;
   uint64_t grant(std::string& token);
   void revoke(uint64_t handle);
 
+  // A process wants to connect. It gets the tag.
   void accept(uint64_t tag);
-  // Returns false when no peer has this tag.
-  bool readable(uint64_t tag);
-  // Does some of the requested copies. Returns whether there were any.
-  bool copy_some();
-  bool has_work() const;
+  // The peer's socket has a packet, or room for answers.
+  void ready(uint64_t tag);
+  // Does some of the requested copies, and drops peers that are late. Returns whether there are more copies to do.
+  bool progress();
+  // When peers are late.
+  Deadline deadline() const;
 
  private:
   struct Token {
     uint64_t words[2];
-    auto operator<=>(const Token&) const = default;
   };
   struct Source {
     std::unique_ptr<Segment> segment;         // null: its descriptor did not arrive
@@ -58,7 +62,11 @@ class Receiver {
   };
 
   void drop(uint64_t tag);
+  void drop_late_strangers();
+  bool receive(uint64_t tag, Peer& peer);
   bool handle(Peer& peer, const Message& message, std::vector<UniqueFd>& descriptors);
+  static bool answers_flow(Peer& peer);
+  bool copy_some(Peer& peer);
   bool greet(Peer& peer, const Message& message);
   static void attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descriptors);
   // Fills in `reply`.
@@ -70,10 +78,12 @@ class Receiver {
 
   Poller& poller_;
   const std::shared_ptr<Arena> arena_;
-  ListeningSocket socket_;
+  Entrance entrance_;
   std::map<uint64_t, Token> grants_;
   uint64_t last_handle_ = 0;
   std::map<uint64_t, Peer> peers_;
+  // Peers without a valid hello, and when they are late. Tags rise, so the first is the oldest.
+  std::map<uint64_t, Clock::time_point> strangers_;
   uint64_t copies_ = 0;
 };
 

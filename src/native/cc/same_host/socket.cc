@@ -1,7 +1,6 @@
 #include "same_host/socket.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +23,8 @@ namespace {
 constexpr std::string_view name_prefix = "kvferry-";
 constexpr std::string_view name_suffix = ".sock";
 constexpr std::string_view unfinished_suffix = ".new";
-constexpr mode_t socket_mode = 0600;
+constexpr mode_t own_user_mode = 0600;
+constexpr mode_t any_user_mode = 0666;
 constexpr int backlog = 64;
 constexpr size_t descriptors_per_packet = 4;
 
@@ -60,7 +60,8 @@ void sweep(const std::string& directory) {
 
 }  // namespace
 
-ListeningSocket ListeningSocket::open(const std::string& directory) {
+ListeningSocket ListeningSocket::open(const Options& options) {
+  const std::string& directory = options.directory;
   sweep(directory);
   ListeningSocket made;
   made.path = directory + "/" + std::string(name_prefix) + std::to_string(::getpid()) + "-" +
@@ -73,7 +74,7 @@ ListeningSocket ListeningSocket::open(const std::string& directory) {
   made.fd = make_socket();
   const bool listening =
       made.fd && ::bind(made.fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0 &&
-      ::chmod(unfinished.c_str(), socket_mode) == 0 && ::listen(made.fd.get(), backlog) == 0 &&
+      ::chmod(unfinished.c_str(), options.any_user ? any_user_mode : own_user_mode) == 0 && ::listen(made.fd.get(), backlog) == 0 &&
       ::rename(unfinished.c_str(), made.path.c_str()) == 0;
   if (listening) return made;
   const int error = errno;
@@ -131,8 +132,8 @@ Channel::Received Channel::receive(std::vector<Message>& messages, std::vector<U
   return whole ? Received::packet : Received::hung_up;
 }
 
-void Channel::send(const Message& message, int descriptor) {
-  unsent_.push_back({message, descriptor < 0 ? UniqueFd() : UniqueFd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))});
+void Channel::send(const Message& message, std::shared_ptr<const Segment> segment) {
+  unsent_.push_back({message, std::move(segment)});
 }
 
 bool Channel::flush() {
@@ -146,8 +147,8 @@ bool Channel::flush() {
     }
     unsent_.erase(unsent_.begin(), unsent_.begin() + sent);
   }
-  if (has_unsent() != watching_writable_) {
-    watching_writable_ = has_unsent();
+  if (unsent_.empty() == watching_writable_) {
+    watching_writable_ = !unsent_.empty();
     poller_.watch_writable(fd_.get(), tag_, watching_writable_);
   }
   return true;
@@ -157,9 +158,9 @@ bool Channel::flush() {
 ssize_t Channel::send_packet() {
   Message packet[messages_per_packet];
   size_t count = 0;
-  const int descriptor = unsent_.front().descriptor.get();
+  const Segment* segment = unsent_.front().segment.get();
   for (const Unsent& unsent : unsent_) {
-    if (count == messages_per_packet || (count > 0 && (descriptor >= 0 || unsent.descriptor))) break;
+    if (count == messages_per_packet || (count > 0 && (segment != nullptr || unsent.segment))) break;
     packet[count++] = unsent.message;
   }
   iovec data = {packet, count * sizeof(Message)};
@@ -167,7 +168,8 @@ ssize_t Channel::send_packet() {
   msghdr header = {};
   header.msg_iov = &data;
   header.msg_iovlen = 1;
-  if (descriptor >= 0) {
+  if (segment != nullptr) {
+    const int descriptor = segment->fd();
     header.msg_control = control;
     header.msg_controllen = sizeof control;
     cmsghdr* part = CMSG_FIRSTHDR(&header);

@@ -1,14 +1,17 @@
 // One end of a same-host connection. It sends packets of messages, and descriptors with them. Never blocks.
-// Belongs to the thread of its transport.
+// Belongs to the thread of its side.
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/poller.h"
-#include "same_host/protocol.h"
+#include "core/segment.h"
 #include "core/unique_fd.h"
+#include "same_host/options.h"
+#include "same_host/protocol.h"
 
 namespace kvferry::same_host {
 
@@ -19,7 +22,7 @@ struct ListeningSocket {
 
   // Removes the sockets of dead receivers from the directory, then listens under a new name.
   // Throws Failure(provider_unavailable).
-  static ListeningSocket open(const std::string& directory);
+  static ListeningSocket open(const Options& options);
   void close();
 };
 
@@ -34,19 +37,20 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   enum class Received { nothing, packet, hung_up };
-  // `descriptors`: the descriptors that arrived with the packet.
+  // Receives one packet, so that a peer that sends without end cannot keep the thread. `descriptors`: those that arrived
+  // with the packet.
   Received receive(std::vector<Message>& messages, std::vector<UniqueFd>& descriptors);
 
-  // Queues the message until `flush`. Duplicates the descriptor and sends it with the message.
-  void send(const Message& message, int descriptor = -1);
+  // Queues the message until `flush`. Sends the descriptor of the segment with it, if there is one.
+  void send(const Message& message, std::shared_ptr<const Segment> segment = nullptr);
   // Returns false when the other end is gone.
   bool flush();
-  bool has_unsent() const { return !unsent_.empty(); }
+  size_t unsent() const { return unsent_.size(); }
 
  private:
   struct Unsent {
     Message message;
-    UniqueFd descriptor;
+    std::shared_ptr<const Segment> segment;  // null: a message without a descriptor
   };
   // Returns the number of messages sent, or -1 with errno.
   ssize_t send_packet();

@@ -13,14 +13,14 @@ constexpr uint64_t listen_tag = 0;
 
 class SameHostTransport final : public Transport {
  public:
-  SameHostTransport(napi_env env, Outbox& outbox, WriteLimits limits, std::string directory)
-      : Transport(outbox), sender_(env, outbox, limits), directory_(std::move(directory)) {}
+  SameHostTransport(napi_env env, Outbox& outbox, WriteLimits limits, same_host::Options options)
+      : Transport(outbox), sender_(env, outbox, limits), options_(std::move(options)) {}
   ~SameHostTransport() override { shut_down(); }
 
   void open(uint32_t id) override { outbox_.put({.id = id, .text = same_host::boot_id()}); }
 
   void listen(uint32_t id, std::shared_ptr<Arena> arena) override {
-    receiver_.emplace(poller_, std::move(arena), directory_, listen_tag);
+    receiver_.emplace(poller_, std::move(arena), options_, listen_tag);
     outbox_.put({.id = id, .text = receiver_->address()});
   }
 
@@ -70,21 +70,21 @@ class SameHostTransport final : public Transport {
       if (ready.tag == listen_tag) {
         receiver_->accept(++last_tag_);
       } else {
-        receiver_->readable(ready.tag);
+        receiver_->ready(ready.tag);
       }
     }
-    receiver_->copy_some();
-    return receiver_->has_work();
+    return receiver_->progress();
   }
 
   bool busy() const override { return false; }
+  Deadline deadline() const override { return receiver_ ? receiver_->deadline() : std::nullopt; }
   void tear_down() override { receiver_.reset(); }
 
  private:
   // Belongs to the JavaScript thread.
   same_host::Sender sender_;
 
-  const std::string directory_;
+  const same_host::Options options_;
   std::optional<same_host::Receiver> receiver_;
   uint64_t last_tag_ = listen_tag;
 };
@@ -92,8 +92,8 @@ class SameHostTransport final : public Transport {
 }  // namespace
 
 std::unique_ptr<Transport> make_same_host_transport(napi_env env, Outbox& outbox, WriteLimits limits,
-                                                    const std::string& directory) {
-  return std::make_unique<SameHostTransport>(env, outbox, limits, directory);
+                                                    const same_host::Options& options) {
+  return std::make_unique<SameHostTransport>(env, outbox, limits, options);
 }
 
 }  // namespace kvferry

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "core/transport.h"
+#include "same_host/options.h"
 
 namespace kvferry {
 
 std::unique_ptr<Transport> make_same_host_transport(napi_env env, Outbox& outbox, WriteLimits limits,
-                                                    const std::string& directory);
+                                                    const same_host::Options& options);
 
 }  // namespace kvferry

@@ -1,0 +1,120 @@
+"""A peer of the same-host socket that does not keep to the protocol. Prints what became of it, as JSON.
+
+Arguments: move, path of the socket, token of a grant, and what the move takes.
+"""
+import json
+import os
+import resource
+import select
+import socket
+import struct
+import sys
+import time
+
+MESSAGE = struct.Struct('<IIQQQQQQQ')
+HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE = range(1, 8)
+VERSION = 2
+PATIENCE_S = 60
+
+
+def message(kind, subject=0, ticket=0, length=0, token=(0, 0)):
+    return MESSAGE.pack(kind, 0, subject, ticket, 0, 0, length, *token)
+
+
+def connect(path):
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.settimeout(PATIENCE_S)
+    while True:
+        try:
+            peer.connect(path)
+            return peer
+        except BlockingIOError:
+            time.sleep(0.005)
+
+
+def kind_of(packet):
+    return MESSAGE.unpack_from(packet)[0] if packet else None
+
+
+def greet(path, token):
+    peer = connect(path)
+    peer.send(message(HELLO, subject=VERSION, token=token))
+    return peer, kind_of(peer.recv(65536))
+
+
+def send_until_refused(peer, packet):
+    """Returns how many packets were taken."""
+    peer.settimeout(PATIENCE_S)
+    taken = 0
+    try:
+        while True:
+            peer.send(packet)
+            taken += 1
+    except (BrokenPipeError, ConnectionResetError):
+        return taken
+
+
+def wrong_token(path, token):
+    peer, answer = greet(path, (token[0], token[1] ^ 1))
+    return {'refused': answer == REFUSED, 'hungUp': peer.recv(65536) == b''}
+
+
+def unread_answers(path, token):
+    peer, answer = greet(path, token)
+    packet = message(COPY, subject=9, ticket=1, length=1) * 64
+    return {'welcome': answer == WELCOME, 'packetsBelowOneThousand': send_until_refused(peer, packet) < 1000}
+
+
+def count_hung_up(poll, timeout_ms):
+    hung_up = poll.poll(timeout_ms)
+    for descriptor, _ in hung_up:
+        poll.unregister(descriptor)
+    return len(hung_up)
+
+
+def silent(path, _token, count):
+    """Connections without a hello. Reports how many are hung up when a line comes, and how long the last one stays."""
+    count = int(count)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100,) * 2)
+    peers = [connect(path) for _ in range(count)]
+    connected = time.monotonic()
+    print(json.dumps({'connected': count}), flush=True)
+    poll = select.poll()
+    for peer in peers:
+        poll.register(peer, select.POLLIN)
+    sys.stdin.readline()
+    hung_up = count_hung_up(poll, 0)
+    print(json.dumps({'hungUp': hung_up}), flush=True)
+    while hung_up < count:
+        hung_up += count_hung_up(poll, PATIENCE_S * 1000)
+    return {'hungUp': hung_up, 'fiveSeconds': time.monotonic() - connected > 4.5}
+
+
+def idle(path, _token, count):
+    """Connections that stay until the input ends. More than the receiver has descriptors for wait in its queue."""
+    held = []
+    for _ in range(int(count)):
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        try:
+            peer.connect(path)
+            held.append(peer)
+        except BlockingIOError:
+            break
+    print(json.dumps({'connected': True}), flush=True)
+    sys.stdin.read()
+    return {'ended': True}
+
+
+def other_user(path, token, uid):
+    os.setuid(int(uid))
+    try:
+        peer, answer = greet(path, token)
+        return {'welcome': answer == WELCOME}
+    except (BrokenPipeError, ConnectionResetError):
+        return {'welcome': False}
+
+
+MOVES = {f.__name__: f for f in (wrong_token, unread_answers, silent, idle, other_user)}
+_, move, path, token, *rest = sys.argv
+words = tuple(int(word, 16) for word in token.split(':'))
+print(json.dumps(MOVES[move](path, words, *rest)), flush=True)
