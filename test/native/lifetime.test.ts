@@ -122,13 +122,44 @@ for (const provider of tested) {
       expect(arenas.filter((path) => existsSync(path))).toEqual([]);
     });
 
+    test('a receiver does not answer → a connection fails in time, or ends with its worker thread', async () => {
+      const sender = await open();
+      const receiver = start('receive.mjs');
+      const { endpoint, grant } = await receiver.line<Offer>();
+      receiver.process.kill('SIGSTOP');
+      await untilStopped(receiver.process.pid);
+      await expect(sender.connect(endpoint, grant, { timeoutMs: 200 })).rejects.toMatchObject({
+        code: 'connection_failed',
+      });
+      const child = start('connecting-worker.mjs', [JSON.stringify(endpoint), JSON.stringify(grant)]);
+      expect(await child.line()).toEqual({ exitCode: 1 });
+      expect(await child.ended).toEqual(endedWell);
+      expect(child.stderr).toBe('');
+    });
+
+    test('fifty are opened, used, closed and collected → no descriptor stays open', async () => {
+      const gc = exposedGc();
+      const count = () => readdirSync('/proc/self/fd').length;
+      const use = async (name: string) => {
+        mkdirSync(join(directory, name));
+        await (await useFabric(provider, join(directory, name))).close();
+      };
+      await use('first');
+      const before = count();
+      for (let round = 0; round < 50; round += 1) await use(`${round}`);
+      while (count() > before) {
+        gc();
+        await nextTurn();
+      }
+    });
+
     test('is collected when it is forgotten, with everything it holds', async () => {
       const gc = exposedGc();
       mkdirSync(join(directory, 'forgotten'));
       await forgetFabric(provider, join(directory, 'forgotten'));
       while (readdirSync(join(directory, 'forgotten')).length > 0) {
         gc();
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
     });
 
@@ -205,7 +236,15 @@ for (const provider of tested) {
 async function untilSomethingLands(arena: string): Promise<void> {
   const zeros = new Uint8Array(largeBytes);
   writeFileSync(arena, zeros, inPlace);
-  while (Buffer.compare(readFileSync(arena), zeros) === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (Buffer.compare(readFileSync(arena), zeros) === 0) await nextTurn();
+}
+
+async function untilStopped(pid: number | undefined): Promise<void> {
+  while (!/^\d+ \(.*\) T/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await nextTurn();
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**
@@ -216,7 +255,7 @@ async function untilQuiet(arena: string): Promise<void> {
   const zeros = new Uint8Array(largeBytes);
   writeFileSync(arena, zeros, inPlace);
   for (let quietTurns = 0; quietTurns < 10; quietTurns++) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     if (Buffer.compare(readFileSync(arena), zeros) === 0) continue;
     writeFileSync(arena, zeros, inPlace);
     quietTurns = 0;
@@ -236,6 +275,10 @@ async function writeUntilItEnds(connection: FabricConnection): Promise<WriteOutc
 
 /** Its own function, so that no frame that lives on refers to the fabric. */
 async function forgetFabric(provider: NativeProvider, directory: string): Promise<void> {
+  await useFabric(provider, directory);
+}
+
+async function useFabric(provider: NativeProvider, directory: string): Promise<FabricPort> {
   const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
   await fabric.createArena({ path: join(directory, 'arena'), pageBytes: 4096, pages: 1 });
   await fabric.createSegment('s', join(directory, 'segment'), 4096);
@@ -244,6 +287,7 @@ async function forgetFabric(provider: NativeProvider, directory: string): Promis
     timeoutMs: 10_000,
   });
   expect(await connection.write([item(4096)]).done).toEqual({ status: 'delivered', bytes: 4096 });
+  return fabric;
 }
 
 function exposedGc(): () => void {

@@ -20,12 +20,13 @@ void guard(Connection& connection, void (Connection::*act)()) {
 }  // namespace
 
 Sender::Sender(napi_env env, Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {
-  watch_.emplace(env, poller_.fd(), *this);
+  poller_.emplace();
+  watch_.emplace(env, poller_->fd(), *this);
 }
 
 void Sender::connect(uint32_t id, const std::string& address, const std::string& token, Clock::time_point deadline) {
   const uint64_t number = ++last_number_;
-  connections_.try_emplace(number, poller_, outbox_, limits_, number, id, address, token, deadline);
+  connections_.try_emplace(number, *poller_, outbox_, limits_, number, id, address, token, deadline);
   watch_->ask_before_sleep();
 }
 
@@ -51,6 +52,7 @@ void Sender::forget(const Segment* segment) {
 void Sender::close() {
   connections_.clear();
   watch_.reset();
+  poller_.reset();
 }
 
 // JavaScript may close this sender in `deliver`.
@@ -66,7 +68,7 @@ void Sender::before_sleep() { progress(); }
 void Sender::due() { progress(); }
 
 void Sender::receive() {
-  for (const Poller::Ready& ready : poller_.poll_now()) {
+  for (const Poller::Ready& ready : poller_->poll_now()) {
     const auto found = connections_.find(ready.tag);
     if (found != connections_.end()) guard(found->second, &Connection::readable);
   }

@@ -28,7 +28,7 @@ class Sender final : public LoopWatch::Owner {
   // Throws std::system_error.
   Sender(napi_env env, Outbox& outbox, WriteLimits limits);
 
-  bool closed() const { return !watch_; }
+  bool closed() const { return !poller_; }
 
   // Throw Failure(connection_failed | connection_lost).
   void connect(uint32_t id, const std::string& address, const std::string& token, Clock::time_point deadline);
@@ -50,7 +50,8 @@ class Sender final : public LoopWatch::Owner {
 
   Outbox& outbox_;
   const WriteLimits limits_;
-  Poller poller_;
+  // Both are empty when the sender is closed.
+  std::optional<Poller> poller_;
   std::optional<LoopWatch> watch_;
   std::map<uint64_t, Connection> connections_;
   uint64_t last_number_ = 0;
