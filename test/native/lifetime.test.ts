@@ -122,7 +122,7 @@ for (const provider of tested) {
       expect(arenas.filter((path) => existsSync(path))).toEqual([]);
     });
 
-    test('a receiver does not answer → a connection fails in time, or ends with its worker thread', async () => {
+    test('a receiver is stopped → connecting ends in time, or with its worker thread', async () => {
       const sender = await open();
       const receiver = start('receive.mjs');
       const { endpoint, grant } = await receiver.line<Offer>();
