@@ -125,18 +125,18 @@ bool Receiver::answers_flow(Peer& peer) {
 
 // Returns false when the peer violates the protocol.
 bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>& descriptors) {
+  if (peer.grant == 0 && message.kind != Kind::hello) return false;
   switch (message.kind) {
     case Kind::hello:
       return greet(peer, message);
     case Kind::attach:
-      if (peer.grant == 0 || descriptors.size() > 1) return false;
+      if (descriptors.size() > 1) return false;
       attach(peer, message.subject, descriptors);
       return true;
     case Kind::detach:
       peer.segments.erase(message.subject);
       return true;
     case Kind::copy:
-      if (peer.grant == 0) return false;
       peer.requests.push_back(message);
       return true;
     case Kind::welcome:
