@@ -36,16 +36,19 @@ export class Completions {
     this.#codes = codes;
   }
 
-  /** A new id for a call, and a promise of its completion, whatever its code. */
-  expect(): { readonly id: number; readonly completed: Promise<Completion> } {
+  /** A new id for a call, and a promise of what `use` makes of its completion, whatever its code. */
+  expect<T>(use: (completion: Completion) => T): { readonly id: number; readonly completed: Promise<T> } {
     this.#lastId = (this.#lastId % LAST_ID) + 1;
     const id = this.#lastId;
-    return { id, completed: new Promise((resolve) => this.#pending.set(id, resolve)) };
+    const completed = new Promise<T>((resolve) => {
+      this.#pending.set(id, (completion) => resolve(use(completion)));
+    });
+    return { id, completed };
   }
 
   /** Begins a call and waits for its completion. Rejects when the code is not `ok`. */
   async of(call: (id: number) => void): Promise<Completion> {
-    const { id, completed } = this.expect();
+    const { id, completed } = this.expect((completion) => completion);
     call(id);
     const completion = await completed;
     if (completion.code !== 'ok') throw toKvferryError(completion.code, completion.message);

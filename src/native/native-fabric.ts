@@ -218,8 +218,7 @@ class NativeFabric implements FabricPort {
     const packed = this.#packer.pack(items);
     if ('done' in packed) return packed;
     const { numbers, segments } = packed;
-    const { id, completed } = this.#completions.expect();
-    const done = completed.then((completion) => {
+    const { id, completed: done } = this.#completions.expect((completion) => {
       for (const segment of segments) segment.writes.delete(done);
       return toOutcome(completion, (handle) => this.#segments.nameOf(handle));
     });
