@@ -76,6 +76,8 @@ export interface Holder {
   refused: Failure | undefined;
   /** Pages promised to the request that none of its batches has asked for yet. */
   reserved: number;
+  /** Chunks that are not placed yet. */
+  toPlace: number;
   readonly batches: Map<number, Batch>;
   chunks: number;
   highestBatch: number;
@@ -84,7 +86,7 @@ export interface Holder {
   turn: number;
   /** Keys of the batches that have no pages yet. */
   readonly waitingKeys: Set<string>;
-  /** While the request waits for admission: how many of `waitingKeys` are in the arena now and leased. */
+  /** How many of `waitingKeys` are in the arena and leased. Only `Waiters` knows whether it is up to date. */
   waitingHeld: number;
   /** After admission: the batches that have no pages yet. */
   readonly unplaced: Set<Batch>;

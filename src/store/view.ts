@@ -1,6 +1,6 @@
 /** Questions that `inspect` and `explain` ask the store. The answers are plain data that share nothing with the store. */
 import type { PageState } from '../../machines/page.js';
-import { chargeOf, NO_TURN } from './admission.js';
+import { NO_TURN } from './admission.js';
 import type { HolderId } from './holder.js';
 import type { Entry, Holder } from './records.js';
 import type { StoreState } from './state.js';
@@ -97,7 +97,7 @@ export class StoreView {
     if (holder === undefined || holder.turn === NO_TURN) return undefined;
     const before = admission.before(holder);
     const available = contents.available - admission.reserved;
-    return { charge: chargeOf(holder), available, total: pages.total, before };
+    return { charge: this.#state.charge(holder), available, total: pages.total, before };
   }
 
   /** What became of a batch of an arriving request. */
