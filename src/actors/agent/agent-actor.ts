@@ -5,10 +5,9 @@ import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
-import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import type { DescribeReply } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
 import { type AgentEnv, makeEnv } from '../env/agent-env.js';
@@ -26,7 +25,7 @@ import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { Name } from './name.js';
 import { RepeatedWork } from './repeated-work.js';
-import { overview } from './status.js';
+import { type Overview, overview } from './status.js';
 import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
@@ -161,8 +160,8 @@ export class Agent {
     return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
   }
 
-  /** The answer to `status`, with every request. */
-  overview(): Body<OperationReply<'status'>> {
+  /** For metrics. */
+  overview(): Overview {
     return overview(this.#parts);
   }
 

@@ -35,6 +35,8 @@ interface Segment extends SegmentFile {
 export class Segments {
   readonly #env: AgentEnv;
   readonly #segments = new Map<string, Segment>();
+  /** Names of segments, by the session that attached them last. */
+  readonly #bySession = new Map<string, Set<string>>();
   /** Attaching and detaching of one name go one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Segments that are being attached. */
@@ -69,6 +71,7 @@ export class Segments {
       const { bytes } = file;
       const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined, isReplaced: false };
       this.#segments.set(name, { path, bytes, file: file.file, ...state });
+      this.#belongs(name, owner);
       this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
       return { bytes };
     });
@@ -98,8 +101,9 @@ export class Segments {
 
   /** The session has ended. Detaches its segments, those in use when their last chunk is released. */
   giveBack(session: string): void {
-    for (const [name, segment] of this.#segments) {
-      if (segment.owner?.id !== session) continue;
+    for (const name of this.#bySession.get(session) ?? []) {
+      const segment = this.#segments.get(name);
+      if (segment === undefined) continue;
       segment.isLeaving = true;
       this.#dropIfUnused(name, segment);
     }
@@ -159,7 +163,7 @@ export class Segments {
   }
 
   countOf(session: string): number {
-    return [...this.#segments.values()].filter(({ owner }) => owner?.id === session).length;
+    return this.#bySession.get(session)?.size ?? 0;
   }
 
   async #attachAgain(name: string, known: Segment, path: string, owner: SegmentOwner | undefined) {
@@ -172,7 +176,11 @@ export class Segments {
       throw new KvferryError('segment_exists', message, { field: 'segment', details });
     }
     if (other !== undefined && owner !== undefined) throw heldByOther('segment_exists', name, other);
-    if (owner !== undefined || known.isLeaving) known.owner = owner;
+    if (owner !== undefined || known.isLeaving) {
+      this.#belongsNoMore(name, known.owner);
+      this.#belongs(name, owner);
+      known.owner = owner;
+    }
     known.isLeaving = false;
     known.isReplaced = false;
     return { bytes: known.bytes };
@@ -213,9 +221,22 @@ export class Segments {
   }
 
   async #drop(name: string, message: string): Promise<void> {
+    this.#belongsNoMore(name, this.#segments.get(name)?.owner);
     this.#segments.delete(name);
     await this.#env.fabric.detachSegment(name);
     this.#env.logger.info({ segment: name }, message);
+  }
+
+  #belongs(name: string, owner: SegmentOwner | undefined): void {
+    if (owner === undefined) return;
+    this.#bySession.set(owner.id, (this.#bySession.get(owner.id) ?? new Set()).add(name));
+  }
+
+  #belongsNoMore(name: string, owner: SegmentOwner | undefined): void {
+    if (owner === undefined) return;
+    const names = this.#bySession.get(owner.id);
+    names?.delete(name);
+    if (names?.size === 0) this.#bySession.delete(owner.id);
   }
 
   #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {

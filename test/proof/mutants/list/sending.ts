@@ -95,8 +95,8 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-sources-of-all-sessions',
     module: 'src/actors/sending/source-loans.ts',
-    find: 'if (session !== undefined && loan.session !== session) continue;',
-    replace: '',
+    find: 'if (session === undefined) return true;',
+    replace: 'if (session !== null) return true;',
     defect: '`sources` of one session lists chunks of the others.',
   },
   {
