@@ -19,10 +19,8 @@ export class Arrivals {
   /** Removes and returns the next request. */
   take(): Joiner | undefined {
     for (const joiners of this.#joiners) {
-      for (const joiner of joiners) {
-        joiners.delete(joiner);
-        return joiner;
-      }
+      const joiner = joiners.take();
+      if (joiner !== undefined) return joiner;
       this.#joiners.delete(joiners);
     }
     return undefined;

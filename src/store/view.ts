@@ -70,24 +70,8 @@ export class StoreView {
     const { pages, contents } = this.#state;
     const isRetained = new Uint8Array(pages.total);
     for (const { place } of contents.retainedEntries()) if (place !== null) isRetained[place.page] = 1;
-    const runs: string[] = [];
-    let letter = '';
-    let length = 0;
-    const end = () => {
-      if (length > 0) runs.push(`${letter}${length}`);
-    };
-    for (let page = 0; page < pages.total; page += 1) {
-      const next = isRetained[page] === 1 ? RETAINED : letters[pages.state(page)];
-      if (next === letter) {
-        length += 1;
-        continue;
-      }
-      end();
-      letter = next;
-      length = 1;
-    }
-    end();
-    return runs.join('');
+    const runs = pages.runs(isRetained);
+    return runs.map(({ state, pages: count }) => `${state === 'marked' ? RETAINED : letters[state]}${count}`).join('');
   }
 
   /** Undefined when the request does not wait for admission. */

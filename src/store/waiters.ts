@@ -41,9 +41,8 @@ export class Waiters {
     this.#recharged(holder);
   }
 
-  /** The request does not ask for the key any more. */
+  /** The request does not ask for the key any more. The caller takes it out of `waitingKeys`. */
   delete(holder: Holder, key: string): void {
-    holder.waitingKeys.delete(key);
     const group = this.#groups.get(key);
     if (group === undefined || !group.holders.delete(holder)) return;
     if (group.isCounted) holder.waitingHeld -= 1;

@@ -169,6 +169,7 @@ function heir() {
   const batch = { last: false, totalChunks: 4 };
   run(allocate('e1/b', ['1', '2'], { ...batch, batch: 0 }));
   run(allocate('e1/b', ['3', '4'], { ...batch, batch: 1, last: true }));
+  run({ type: 'settle' });
   return { store, run, settle, effects };
 }
 

@@ -4,7 +4,7 @@ import type { StoreState } from '../state.js';
 import { place } from './place.js';
 
 /** To count a key again for this many requests takes as long as to place a chunk. */
-const REQUESTS_PER_CHUNK = 16;
+const REQUESTS_PER_CHUNK = 8;
 
 /** Admits a new request when no other one waits and it fits even if none of its chunks is in the arena. */
 export function admitAtOnce(state: StoreState, holder: Holder): boolean {

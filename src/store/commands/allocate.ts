@@ -77,6 +77,7 @@ function hold(state: StoreState, holder: Holder, batch: Batch): void {
 /** Puts the request into the queue; it may still be admitted at once, when it needs no new page. */
 function wait(state: StoreState, holder: Holder, batch: Batch): void {
   const { command } = batch;
+  state.work -= command.keys.length;
   for (const key of command.keys) state.contents.waiters.add(holder, key);
   state.admission.enqueue(holder);
   admitWaiting(state);

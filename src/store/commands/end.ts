@@ -79,6 +79,7 @@ function takeBackLeases(state: StoreState, holder: Holder, reason: Failure | und
   for (const key of holder.waitingKeys) {
     if (!state.hasTime()) return;
     state.work -= 1;
+    holder.waitingKeys.delete(key);
     state.contents.waiters.delete(holder, key);
   }
   for (const entry of holder.leases.values()) {

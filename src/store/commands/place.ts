@@ -63,9 +63,11 @@ function decide(
   // This comes first: making room for missing keys must not evict the keys that are found.
   for (const key of keys) contents.revive(key);
   for (const [position, key] of keys.entries()) {
-    contents.waiters.delete(holder, key);
-    // A lease that was inherited takes its place in the order of the put.
-    holder.leases.delete(key);
+    if (holder.waitingKeys.delete(key)) {
+      contents.waiters.delete(holder, key);
+      // A lease that was inherited takes its place in the order of the put.
+      holder.leases.delete(key);
+    }
     const known = contents.get(key);
     if (known === undefined) {
       const length = lengths[position] as number;
