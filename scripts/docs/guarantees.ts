@@ -316,6 +316,8 @@ export const failureGuarantees: readonly Guarantee[] = [
     why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
     keptBy: [
       'src/actors/env/turns.ts',
+      'src/control/system-clock.ts',
+      'src/store/commands/settle.ts',
       'src/actors/living/heartbeats.ts',
       'src/protocol/message-room.ts',
       'src/actors/agent/status.ts',
