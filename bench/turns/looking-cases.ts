@@ -1,4 +1,4 @@
-/** Cases in which somebody looks at an agent or its store, or the agent checks itself. */
+/** Cases in which a person looks at an agent or its store, or the agent checks itself. */
 import { explain } from '../../src/actors/observing/explain/explain.js';
 import { Journal } from '../../src/actors/observing/journal.js';
 import { ObservedActors } from '../../src/actors/observing/observed-actors.js';

@@ -45,7 +45,9 @@ class SlowStore {
   /** Ends and releases everything, and revokes every remote key. */
   finish(): void {
     for (const request of this.#plans.keys()) for (const act of ['fail', 'finish'] as const) this.#act(act, request);
-    for (const request of this.#plans.keys()) this.#act('fence', request);
+    for (const [epoch, newest] of this.#grants) {
+      for (let number = 0; number <= newest; number += 1) this.#run({ type: 'fence', grant: `${epoch} ${number}` });
+    }
     this.settle();
   }
 
