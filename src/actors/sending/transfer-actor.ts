@@ -2,7 +2,7 @@
 import { type Actor, createActor } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
-import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
+import type { FabricWrite, WriteItem } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
@@ -19,6 +19,7 @@ import { Owners, tell } from '../running/owners.js';
 import type { SourceMemory } from './source-memory.js';
 import type { SourcePlace } from './source-place.js';
 import type { TakenParts } from './taken-parts.js';
+import { breaksConnection, failureOfWrite, staleGrant } from './write-failures.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
 type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
@@ -60,10 +61,11 @@ export interface TransferListener {
 }
 
 /**
- * The receiver may have revoked the remote key without the sender's knowledge. It then refuses the batch unseen, and the
- * sender asks again under a new key. A second refusal means that the batch got pages under the old key: they are lost.
+ * The remote key of a batch may be revoked before the batch is written. The sender then asks again under its next key, and the
+ * receiver binds the pages to it. Each attempt has another key, so only connections that break one after the other, or a
+ * receiver that does not work, lead to many.
  */
-const ALLOCATE_ATTEMPTS_MAX = 2;
+const ALLOCATE_ATTEMPTS_MAX = 8;
 
 const owners = new Owners<TransferActor, TransferEffects>();
 const logic = owners.provide(transferMachine, {
@@ -138,21 +140,15 @@ export class TransferActor {
     else if (this.#isIn('joining') && joinsPending === 0) this.joinResolved();
   }
 
-  /** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
-  async allocated({ grant, ...allocation }: Allocated): Promise<void> {
-    // A notice that comes late says nothing about a `commit` that is under way.
-    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
-    this.#unanswered = false;
+  /** The receiver has admitted the batch, which waited. */
+  async allocated(allocated: Allocated): Promise<void> {
     try {
-      const connection = allocation.pages.length === 0 ? undefined : await this.#connected();
-      if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
-      if (connection !== undefined) {
-        if (connection.grant !== grant) throw staleGrant(grant, connection);
-        this.#connections.set(0, connection);
-      }
-      tell(this.#actor, { type: 'allocate.replied', allocation });
+      await this.#take(allocated);
     } catch (error) {
-      tell(this.#actor, { type: 'allocate.failed', failure: toFailure(error) });
+      const failure = toFailure(error);
+      // The answer to an `allocate` that is under way has the present remote key.
+      if (failure.code !== 'stale_grant') tell(this.#actor, { type: 'allocate.failed', failure });
+      else if (this.#isIn('queued')) tell(this.#actor, { type: 'allocate.again' });
     }
   }
 
@@ -199,7 +195,7 @@ export class TransferActor {
         if (!this.#isIn('allocating')) return;
         const { allocation, end } = await this.#allocate(connection);
         if (allocation === undefined) tell(this.#actor, { type: 'allocate.queued' });
-        else await this.allocated(allocation);
+        else await this.#take(allocation);
         if (end !== undefined) this.#listener.ended(end, null);
         return;
       } catch (error) {
@@ -226,6 +222,7 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
+    if (breaksConnection(outcome)) peer.broken(connection);
     // A broken connection ends many writes at once.
     if (outcome.status !== 'delivered') await this.#env.turns.next(chunks.length);
     this.#env.counters.add('bytes_written', outcome.bytes);
@@ -239,8 +236,6 @@ export class TransferActor {
       return;
     }
     if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#env.counters.add('writes_rejected');
-    if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
-      peer.broken(connection);
     tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 
@@ -303,6 +298,23 @@ export class TransferActor {
     memory.release(request, batch, positions);
     const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
     publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
+  }
+
+  /**
+   * The receiver has given the batch its pages. They are written under their own remote key, and no other. Rejects
+   * `stale_grant`, and writes nothing, when the connection has another key by now.
+   */
+  async #take({ grant, ...allocation }: Allocated): Promise<void> {
+    // A notice that comes late says nothing about a `commit` that is under way.
+    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
+    this.#unanswered = false;
+    const connection = allocation.pages.length === 0 ? undefined : await this.#connected();
+    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
+    if (connection !== undefined) {
+      if (connection.grant !== grant) throw staleGrant(grant, connection);
+      this.#connections.set(0, connection);
+    }
+    tell(this.#actor, { type: 'allocate.replied', allocation });
   }
 
   #connected(): Promise<Connection> {
@@ -380,14 +392,4 @@ export class TransferActor {
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });
     this.#listener.aborted(batch, toFailure(reason), { undrained: this.#writesBy, unanswered: true });
   }
-}
-
-function staleGrant(grant: string, connection: Connection): KvferryError {
-  const message = `grant ${grant} differs from that of the connection (${connection.grant})`;
-  return new KvferryError('stale_grant', message, { field: 'grant' });
-}
-
-function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
-  if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };
-  return { code: 'cancelled_by_caller', message: 'the write was stopped' };
 }

@@ -66,7 +66,7 @@ export function transferEffect(
 ): void {
   switch (type) {
     case 'sendAllocate':
-      ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
+      allocate(turn, sender, batch);
       return;
     case 'startWrite':
       startWrite(turn, sender, batch, context);
@@ -157,15 +157,12 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
       if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
       if (answer.code === 'ok') {
         if (answer.allocation === undefined) turn.toTransfer(sender, call.batch, { type: 'allocate.queued' });
-        else allocated(turn, sender, call.batch, answer.allocation);
+        else if (!take(turn, sender, call.batch, answer.allocation)) allocateUnderNext(turn, call);
         ended(turn, sender, answer);
         return;
       }
-      if (answer.code === 'stale_grant' && !call.again) {
-        const { again, connection, reconnects } = turn.sender(sender);
-        const isCurrent = call.grant === grantOf(sender, connection);
-        turn.setSender(sender, { again: [...again, call.batch], reconnects: reconnects || isCurrent });
-        if (!turn.sender(sender).reconnects) allocateAgain(turn, sender);
+      if (answer.code === 'stale_grant') {
+        allocateUnderNext(turn, call);
         return;
       }
       turn.toTransfer(sender, call.batch, { type: 'allocate.failed', failure: failureOf(answer) });
@@ -185,15 +182,38 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   }
 }
 
-/** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
-export function allocated(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): void {
+/** The receiver has admitted a batch that waited. */
+export function allocated(turn: Turn, sender: number, batch: number, granted: Granted): void {
+  if (take(turn, sender, batch, granted)) return;
+  const isQueued = turn.sender(sender).transfers[batch]?.value === 'queued';
+  if (isQueued) turn.toTransfer(sender, batch, { type: 'allocate.again' });
+}
+
+/**
+ * The receiver has given the batch its pages. They are written under their own remote key, and no other. False when the sender
+ * has another key by now, or will have.
+ */
+function take(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): boolean {
   const { transfers, asked, reconnects } = turn.sender(sender);
   const transfer = transfers[batch];
-  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return;
+  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return true;
   turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
-  const isStale = allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects);
-  if (isStale) turn.toTransfer(sender, batch, { type: 'allocate.failed', failure: failureOf({ code: 'stale_grant' }) });
-  else turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+  if (allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects)) return false;
+  turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+  return true;
+}
+
+/** Asks for pages: at once, or when the sender has connected again. */
+function allocate(turn: Turn, sender: number, batch: number): void {
+  const { again, reconnects } = turn.sender(sender);
+  if (reconnects) turn.setSender(sender, { again: [...again, batch] });
+  else ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender) });
+}
+
+/** The remote key of the call is revoked. */
+function allocateUnderNext(turn: Turn, { sender, batch, grant }: AllocateCall): void {
+  if (grant === turn.grant(sender)) turn.setSender(sender, { reconnects: true });
+  allocate(turn, sender, batch);
 }
 
 /** The receiver has answered how far the batches are that wait. It replaces the notices that were lost. */
@@ -271,7 +291,7 @@ function allocateAgain(turn: Turn, sender: number): void {
   turn.setSender(sender, { again: [] });
   for (const batch of again) {
     if (transfers[batch]?.value !== 'allocating') continue;
-    ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
+    allocate(turn, sender, batch);
   }
 }
 
