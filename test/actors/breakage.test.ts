@@ -64,7 +64,7 @@ function breakAt(made: Cluster, isIt: (subject: string, kind: string) => boolean
   };
 }
 
-test('P26: a batch has its pages, then its connection breaks → it is written by the next one', async () => {
+test('P26: a connection breaks before a batch is written → the next one writes it', async () => {
   const made = await cluster();
   const held = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
   await made.put('prefill-0', 'w', ['k0', 'k1']);
@@ -79,7 +79,7 @@ test('P26: a batch has its pages, then its connection breaks → it is written b
   expect(made.pages(acquired)).toEqual(new Map([['k2', patternOf('k2')]]));
 });
 
-test('P26: a batch that waited gets its pages, then its connection breaks → it is ready', async () => {
+test('P26: a connection breaks before a batch that waited is written → it is ready', async () => {
   const made = await cluster(4);
   const x = await made.put('prefill-1', 'x', ['k6', 'k7'], { first: 6 });
   expect(await made.ended('x')).toMatchObject({ end: 'ready' });

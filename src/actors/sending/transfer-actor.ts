@@ -134,6 +134,11 @@ export class TransferActor {
     return this.#isIn('queued') || this.#isIn('joining');
   }
 
+  /** An `allocate` or `commit` has no answer, so it may complete the request later. */
+  get isUnanswered(): boolean {
+    return this.#unanswered;
+  }
+
   /** The receiver has answered how far a batch that waits is. It replaces a notice that was lost. */
   learned({ state, joinsPending }: BatchState): void {
     if (this.#isIn('queued') && state !== 'queued') tell(this.#actor, { type: 'allocate.again' });
