@@ -95,3 +95,27 @@ test('P26: a connection breaks before a batch that waited is written → it is r
   expect(await made.ended('q')).toMatchObject({ end: 'ready', bytes: 192 });
   expect(await made.ended('w')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
 });
+
+test('P26: chunks wait behind the own write, the connection breaks → handed over again', async () => {
+  const made = await cluster();
+  const held = made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-1'));
+  await made.put('prefill-1', 'a', ['k0']);
+  await made.clock.until(() => held.held > 0);
+  // The heir has written its own chunk, and waits for the answer to its commit.
+  made.network.fate = ({ kind, subject }) => ({
+    copies: 1,
+    delayMs: kind === 'reply' && subject.endsWith('.commit') ? 200 : 0,
+  });
+  const { epoch } = await made.put('prefill-0', 'b', ['k0', 'k1']);
+  await made.clock.advance(50);
+  await made.call('prefill-1', 'cancel', { request: 'a' });
+  await made.clock.advance(50);
+  made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
+  await made.put('prefill-0', 'c', ['k5'], { first: 5 });
+  expect(await made.ended('b')).toMatchObject({ end: 'ready', bytes: 128 });
+  expect(await made.ended('c')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+  const acquired = await made.call('decode-0', 'acquire', { request: 'b', epoch });
+  expect(made.pages(acquired)).toEqual(new Map(['k0', 'k1'].map((key) => [key, patternOf(key)])));
+  expect((await made.status('decode-0')).counters).toMatchObject({ chunks_handed_over: 2 });
+  expect((await made.status('prefill-0')).counters).toMatchObject({ chunks_taken_over: 1 });
+});

@@ -19,7 +19,8 @@ import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
 import type { SourceMemory } from './source-memory.js';
 import { TakenParts } from './taken-parts.js';
-import { type SourceChunk, TransferActor } from './transfer-actor.js';
+import { TransferActor } from './transfer-actor.js';
+import type { SourceChunk } from './transfer-task.js';
 import { untilGone } from './until-gone.js';
 
 export interface RequestTask {

@@ -229,7 +229,7 @@ export class FaultInjector {
     this.#processes.count(to);
     if (envelope.kind === 'message') this.#openWith(envelope);
     const fate = this.#misfortune(envelope);
-    this.#world.silences.note(envelope, this.#world.now, fate);
+    this.#world.silences.sent(envelope, this.#world.now);
     this.#world.trace.add(() => line(envelope, fate));
     return fate;
   }
