@@ -69,7 +69,10 @@ const connectReply = ok.extend({
     .describe('The remote key.'),
 });
 
-/** Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. */
+/**
+ * Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. A repeated
+ * message gets the same pages, under a newer remote key if theirs was revoked before they were committed.
+ */
 const allocateRequest = z.strictObject({
   v: version,
   request: requestId,
@@ -160,9 +163,10 @@ const inquireReply = ok.extend({
 });
 
 /**
- * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers
- * `stale_grant` if it has a newer remote key. The decode agent then hands the chunks over again, for that key. A repeated
- * message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the request.
+ * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers when
+ * the write begins, or `stale_grant` if it has a newer remote key by then. The decode agent then hands the chunks over again, for
+ * that key. A repeated message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the
+ * request.
  */
 const handoverRequest = z.strictObject({
   v: version,
@@ -179,9 +183,7 @@ const handoverRequest = z.strictObject({
 const handoverReply = ok.extend({
   state: z
     .enum(['taken', 'written', 'failed'])
-    .describe(
-      '`taken`: the prefill agent writes the chunks, or will. `written`: they are delivered. `failed`: they are not.',
-    ),
+    .describe('`taken`: the prefill agent writes the chunks. `written`: they are delivered. `failed`: they are not.'),
   drained: z.boolean().optional().describe('Present if `state` is `failed`: whether no byte can land any more.'),
 });
 

@@ -56,6 +56,7 @@ const transferSamples: Samples<TransferEvent> = {
   'allocate.again': [{ type: 'allocate.again' }],
   'allocate.failed': [{ type: 'allocate.failed', failure }],
   'write.delivered': [{ type: 'write.delivered' }],
+  'write.refused': [{ type: 'write.refused' }],
   'write.failed': [
     { type: 'write.failed', failure, drained: true },
     { type: 'write.failed', failure, drained: false },
@@ -105,6 +106,7 @@ const ingestSamples: Samples<IngestEvent> = {
   'batch.held': [{ type: 'batch.held' }],
   'batch.queued': [{ type: 'batch.queued' }],
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
+  'chunks.declined': [{ type: 'chunks.declined', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
   'ingest.abort': [{ type: 'ingest.abort', failure }],
   'end.agreed': [{ type: 'end.agreed' }],
@@ -194,7 +196,7 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
 };
 
 const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
-const write = ['write.delivered', 'write.failed'];
+const write = ['write.delivered', 'write.failed', 'write.refused'];
 const commit = ['commit.accepted', 'commit.failed'];
 const waits = ['batch.held', 'batch.queued'];
 const agreement = ['end.agreed', 'end.refused'];
@@ -227,7 +229,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
-      draining: [...allocate, ...commit, 'join.resolved', 'join.handed-over'],
+      draining: [...allocate, ...commit, 'write.refused', 'join.resolved', 'join.handed-over'],
     },
     ways: {
       allocating: cancelled,
@@ -270,19 +272,42 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['batch.queued', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
-      'running.held': ['batch.held', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.waiting': [
+        'batch.queued',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'leases.ended',
+        ...agreement,
+      ],
+      'running.held': [
+        'batch.held',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'leases.ended',
+        ...agreement,
+      ],
       'running.receiving': [...waits, 'leases.ended', ...agreement],
       'running.gathering': [
         ...waits,
         'batch.allocated',
         'chunks.ready',
         'chunks.handed-over',
+        'chunks.declined',
         'leases.ended',
         ...agreement,
       ],
-      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
-      ready: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'end.announced', ...agreement],
+      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'chunks.declined', 'leases.ended'],
+      ready: [
+        ...waits,
+        'batch.allocated',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'end.announced',
+        ...agreement,
+      ],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],

@@ -102,6 +102,11 @@ export class ReceiverPeer implements Peer {
     return this.#connection !== undefined;
   }
 
+  /** Whether writes can use this connection. False once it is being replaced. */
+  isPresent(connection: Connection): boolean {
+    return this.#connection === connection && this.#isConnected && !this.isLost;
+  }
+
   /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */
   broken(broken: Connection): void {
     if (this.#connection !== broken) return;
