@@ -3,7 +3,6 @@
  * sends the reports, and passes on what the lead answers.
  */
 import { type Actor, createActor } from 'xstate';
-import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { type RankEffects, type RankStatus, rankMachine } from '../../../machines/rank.js';
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
@@ -16,8 +15,8 @@ import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import type { Watch } from '../env/living.js';
 import { aboutRank } from '../observing/journal.js';
-import { describeAgent } from '../peers/describe-agent.js';
-import { callPeer, insist, type Peer } from '../peers/peer-call.js';
+import { findProcess } from '../peers/find-process.js';
+import { callPeer, type Peer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
@@ -158,7 +157,7 @@ export class RankLink {
     if (error instanceof ReplyError || this.#task.groups !== undefined) {
       const failure = { code, message: `${lead}, refuses this rank: ${message}` };
       tell(this.#actor, { type: 'lead.refused', failure });
-    } else if (this.#lead === undefined && this.#env.living.isLineUp) {
+    } else if (this.#lead === undefined) {
       this.#lost(message, false);
     }
   }
@@ -194,16 +193,12 @@ export class RankLink {
 
   /** Finds the process that leads the ranks, and watches it from now on. */
   async #find(): Promise<Peer> {
-    const { clock, options, living } = this.#env;
+    const { living } = this.#env;
     const agent = this.#leadName;
-    const what = `no agent ${agent} answers: check its name and that it runs`;
     const check = () => {
       if (this.#isClosed) throw new KvferryError('closed', `the link to agent ${agent} is closed`);
     };
-    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const { epoch } = await insist(this.#env, { what, deadlineMs, check }, ({ forAttemptMs }) =>
-      describeAgent(this.#env, agent, forAttemptMs),
-    );
+    const { epoch } = await findProcess(this.#env, agent, check);
     const lead = { agent, epoch, side: 'receiver' as const };
     if (this.#lead === undefined && !this.#isClosed) {
       this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));

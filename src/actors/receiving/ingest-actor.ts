@@ -297,12 +297,9 @@ export class IngestActor {
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();
     const mustPublish = this.#link === undefined;
-    this.#announce(
-      'failed',
-      failure,
-      { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 },
-      { mustPublish, mustNotify: true },
-    );
+    // The lead announces the end of all ranks. Its own sender must not learn an end that is not announced yet.
+    const mustNotify = this.task.groups === undefined;
+    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { mustPublish, mustNotify });
     this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }
