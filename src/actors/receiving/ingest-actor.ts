@@ -118,7 +118,7 @@ export class IngestActor {
   /** The agent that leads the ranks asks whether this rank is complete and waits for the end. Throws when it is not. */
   prepare(): void {
     const { request } = this.task.holder;
-    if (this.#link === undefined || this.#link.isOver || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
+    if (!this.#link?.isFollowing || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
       throw new KvferryError('request_active', `this rank of request ${request} does not wait for the end`);
     }
     this.#link.prepared();
