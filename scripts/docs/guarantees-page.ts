@@ -23,7 +23,7 @@ The sender and the receiver cannot announce different ends while both live ([dec
 | Both agents live, and no message passes between them for 2.75 heartbeats. | \`failed\`, perhaps from both | They are the same end. |
 | The receiver dies while a message that may complete the request is unanswered, and no process takes its name. With several ranks: the lead dies after the sender of rank 0 has agreed to its end. | no event | Ask for \`status\`; give the request up some time after its \`timeoutMs\`. |
 | The sender dies before the receiver has received a message about the request, or both die. | no event | The request has failed: the sender has another epoch, or its heartbeats stop. |
-| Several ranks: neither agent of rank 0 can be reached, because both are dead or never ran. | no event | Give the request up some time after its \`timeoutMs\`. |
+| Several ranks: both agents of rank 0 are dead, stopped, or never ran, until the deadline. | no event | Give the request up some time after its \`timeoutMs\`. |
 
 A receiver that cannot ask its sender announces \`failed\`, whatever it wanted to announce. A silent receiver without proof of its death makes the
 sender announce \`failed\`, or nothing if the receiver may have announced another end (counter \`ends_unknown\`).`;

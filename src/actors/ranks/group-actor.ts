@@ -32,6 +32,8 @@ export interface GroupListener {
   /** For the ranks whose receiver is this agent. */
   readonly own: OwnRanks;
   ended(group: GroupActor): void;
+  /** The end is announced, and every rank that can be reached has received it. The last call of the group. */
+  settled(group: GroupActor): void;
 }
 
 /** What a lead asks of the receiver of a rank. The two may be the same agent. */
@@ -196,6 +198,8 @@ export class GroupActor {
     const others = [...this.#reports.values()].filter(({ from }) => !this.#isOwn(from));
     await Promise.all(others.map((report) => this.#tellRank(report, { end, failure })));
     tell(this.#actor, { type: 'ranks.told' });
+    // `ready` is announced after that.
+    if (end !== 'ready') this.#listener.settled(this);
   }
 
   announce(context: GroupContext): void {
@@ -203,6 +207,7 @@ export class GroupActor {
     if (!announcedBySender) this.#publish(end ?? 'failed', failure);
     this.#tellOwn({ end: end ?? 'failed', failure });
     this.#ended();
+    if (end === 'ready') this.#listener.settled(this);
   }
 
   ignored(event: string): void {
@@ -354,6 +359,7 @@ export class GroupActor {
     this.#tellOwn(verdict);
     for (const report of this.#reports.values()) if (!this.#isOwn(report.from)) void this.#tellRank(report, verdict);
     this.#ended();
+    this.#listener.settled(this);
   }
 }
 

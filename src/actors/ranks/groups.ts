@@ -34,6 +34,8 @@ export class Groups {
   readonly #endedMs = new Map<GroupActor, number>();
   /** Ends by rank and epoch: a late message of an earlier attempt gets the end of that attempt. */
   readonly #tombstones: Tombstones;
+  /** Groups whose ranks may not know the end. */
+  readonly #unsettled = new Set<GroupActor>();
   /** How many groups have not ended. */
   #live = 0;
   #accepting = true;
@@ -98,9 +100,9 @@ export class Groups {
     for (const group of this.#groups.values()) group.end('failed', failure);
   }
 
-  /** Resolves when no request is in progress. */
+  /** Resolves when every request has its end, and every rank that can be reached has received it. */
   idle(): Promise<void> {
-    if (this.#live === 0) return Promise.resolve();
+    if (this.#unsettled.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onIdle.push(resolve);
     });
@@ -153,12 +155,16 @@ export class Groups {
           this.#live -= 1;
           this.#endedMs.set(which, this.#env.clock.now());
           if (which.verdict !== undefined) this.#bury(which, which.verdict);
-          if (this.#live === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+        },
+        settled: (which) => {
+          this.#unsettled.delete(which);
+          if (this.#unsettled.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
         },
       },
     );
     this.#groups.set(request, group);
     this.#live += 1;
+    this.#unsettled.add(group);
     group.report(report);
     if (refusal !== undefined) group.end('failed', refusal);
     return group;
