@@ -1,6 +1,7 @@
 /** P12, P17: whatever happens to one agent of a request over several ranks, the request gets one event. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import { IngestActor } from '../../src/actors/receiving/ingest-actor.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { names, Ranked } from './ranked.js';
 import { type Cluster, useCluster } from './support.js';
@@ -154,12 +155,51 @@ describe('the lead does not run', () => {
       // The lead is gone for everybody when it has the answer, but its event reaches the router.
       if (kind === 'reply' && subject.endsWith('.confirm')) made.clock.setTimeout(() => (cut = true), 1);
       const isLead = from === 'decode-0' || to === 'decode-0';
-      return { copies: cut && isLead && from !== 'client' && to !== 'client' ? 0 : 1, delayMs: 0 };
+      const isLost = subject.endsWith('.verdict') || (cut && isLead && from !== 'client' && to !== 'client');
+      return { copies: isLost ? 0 : 1, delayMs: 0 };
     };
-    expect(await ranked.published('r1', 5000)).toEqual([['expired', 'deadline_exceeded']]);
-    await ranked.put(0, 'r1', { timeoutMs: 1000 }).catch(() => undefined);
     expect(await ranked.published('r1', 20_000)).toEqual([['expired', 'deadline_exceeded']]);
+    expect((await made.status('prefill-0')).counters).toMatchObject({ ends_unknown: 1 });
     made.network.fate = () => ({ copies: 1, delayMs: 0 });
+    const late = await ranked.put(0).catch((error: unknown) => error);
+    expect(isKvferryError(late, 'request_ended')).toBe(true);
+  });
+});
+
+describe('the lead cannot take the request', () => {
+  test('P17: it drains, and its engine holds leases → failed at once', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await leases(ranked);
+    void ranked.rank(0).decode.stop();
+    await made.clock.advance(100);
+    await ranked.put(1);
+    expect(await ranked.published('r1', 1000)).toEqual([['failed', 'agent_draining']]);
+    expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
+  });
+
+  test('P17: it leads too many requests → the next one fails at once', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2, { requestsMax: 1 });
+    const { made, members } = ranked;
+    await ranked.put(1, 'r0');
+    await made.clock.advance(100);
+    await made.agent('prefill-2', 'prefill');
+    await made.agent('decode-2', 'decode');
+    await made.segment('prefill-2', 'engine', ['other']);
+    const third = { rank: 2, members: [...members, { sender: 'prefill-2', receiver: 'decode-2' }] };
+    await made.put('prefill-2', 'r1', ['other'], { receiver: 'decode-2', ranks: third });
+    expect(await ranked.published('r1', 1000)).toEqual([['failed', 'too_many_requests']]);
+  });
+
+  test('P17: the arrival of its own rank throws → failed, once', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const broken = vi.spyOn(IngestActor.prototype, 'reportRank').mockImplementationOnce(() => {
+      throw new TypeError('a bug');
+    });
+    await ranked.put(0);
+    await ranked.made.clock.advance(100);
+    broken.mockRestore();
+    expect(await ranked.published('r1', 1000)).toEqual([['failed', 'internal']]);
   });
 });
 
