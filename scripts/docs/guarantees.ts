@@ -224,7 +224,12 @@ export const failureGuarantees: readonly Guarantee[] = [
     number: 'P17',
     promise: 'A request over several ranks is ready when all ranks are; if one fails, all end, with one event.',
     why: 'Otherwise the ranks that succeeded would keep their pages and the router would wait for the rest.',
-    keptBy: ['machines/group.ts', 'src/actors/ranks/groups.ts', 'src/actors/ranks/rank-link.ts'],
+    keptBy: [
+      'machines/group.ts',
+      'src/actors/ranks/groups.ts',
+      'src/actors/ranks/rank-link.ts',
+      'src/actors/sending/rank-ends.ts',
+    ],
   },
   {
     number: 'P18',

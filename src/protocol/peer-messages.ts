@@ -226,6 +226,27 @@ const reportReply = ok.extend({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
+/**
+ * Agent of another rank → prefill agent of rank 0: the lead is gone, or refuses the rank. The prefill agent of rank 0 sees to
+ * it that the request gets an end, also when rank 0 was never put. A repeated message changes nothing.
+ */
+const appealRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe('Epoch of the prefill agent of the rank that appeals.'),
+  ranks,
+  reason: failure.describe('Why there is no decision of the lead.'),
+  timeoutMs: timeoutMs.describe(
+    'Time left for the rank that appeals, in milliseconds from the arrival of the message.',
+  ),
+});
+const appealReply = ok.extend({
+  end: end
+    .optional()
+    .describe('End of the request, if the prefill agent has recorded one. Absent while it sees to the end.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+});
+
 /** Decode agent of rank 0 → decode agent of other ranks: it is their turn, and they may be admitted together. */
 const admitRequest = z.strictObject({
   v: version,
@@ -253,7 +274,12 @@ const verdictRequest = z.strictObject({
  * Decode → prefill: asks the prefill agent to agree to an end that its own message has not caused. An answer without `end` is
  * a promise: the prefill agent announces no end of its own, and follows the decode agent.
  */
-const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
+const confirmRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  receiverEpoch: epoch.describe('Epoch of the decode agent that asks. The promise is made to this process.'),
+});
 const confirmReply = ok.extend({
   end: end
     .optional()
@@ -288,6 +314,7 @@ export const peerSchemas = {
   handover: { request: handoverRequest, reply: handoverReply },
   confirm: { request: confirmRequest, reply: confirmReply },
   report: { request: reportRequest, reply: reportReply },
+  appeal: { request: appealRequest, reply: appealReply },
   admit: { request: admitRequest, reply: ok },
   prepare: { request: prepareRequest, reply: ok },
   verdict: { request: verdictRequest, reply: ok },

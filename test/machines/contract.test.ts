@@ -147,6 +147,7 @@ const rankSamples: Samples<RankEvent> = {
   'report.ended': [{ type: 'report.ended' }],
   'turn.given': [{ type: 'turn.given', epochs: ['e'] }],
   'end.decided': [{ type: 'end.decided', end: 'ready', failure: null }],
+  'appeal.ended': [{ type: 'appeal.ended' }],
   'lead.refused': [{ type: 'lead.refused', failure }],
   'lead.lost': [
     { type: 'lead.lost', failure, proven: false },
@@ -337,17 +338,20 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   rank: {
     machine: rankMachine,
-    input: { timeoutMs: 1000, intervalMs: 100 },
+    input: { timeoutMs: 1000, intervalMs: 100, appeals: true },
     samples: rankSamples,
     possible: ({ asking = 0 }, { type }) =>
       type === 'rank.changed' ? asking < 2 : !type.startsWith('report.') || asking > 0,
     dropped: {
-      idle: ['lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
-      'live.alone': ['lead.lost', 'turn.given'],
+      idle: ['appeal.ended', 'lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
+      'live.following': ['appeal.ended'],
+      'live.appealing': ['lead.lost', 'lead.refused', 'turn.given'],
+      'live.alone': ['appeal.ended', 'lead.lost', 'turn.given'],
     },
     ways: {
       idle: ['itself', after(rankMachine, 'deadline', 'idle')],
       'live.following': ["the lead's answer, or its loss", { type: 'lead.lost', failure, proven: true } as EventObject],
+      'live.appealing': ['the answer of the sender of rank 0, or its loss', { type: 'appeal.ended' } as EventObject],
       'live.alone': ['itself', after(rankMachine, 'deadline', 'live')],
     },
   },

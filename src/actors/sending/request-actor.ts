@@ -171,6 +171,11 @@ export class RequestActor {
     return this.#mayBeKnown;
   }
 
+  /** This side has agreed to the end that the receiver announces, before the request was put. */
+  promised(): void {
+    tell(this.#actor, { type: 'confirm.agreed' });
+  }
+
   /** From now on this side announces nothing. */
   mute(): void {
     this.#over = true;
@@ -181,11 +186,14 @@ export class RequestActor {
    * Before it announces an end, the receiver asks for the end that this side has announced. Undefined when there is none:
    * this side agrees to the end that the receiver announces. Its question shows that it lives.
    */
-  confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
+  confirm(receiverEpoch: string): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
-    this.#askedMs = this.#env.clock.now();
-    this.task.peer.liveness.heard();
+    // The lead of several ranks may have been restarted: then the receiver of this rank is another process.
+    if (receiverEpoch === this.task.peer.epoch) {
+      this.#askedMs = this.#env.clock.now();
+      this.task.peer.liveness.heard();
+    }
     tell(this.#actor, { type: 'confirm.agreed' });
     return undefined;
   }
@@ -213,8 +221,8 @@ export class RequestActor {
     const { request, peer, memory, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const whole = { request, totalChunks, ranks, peer, memory, parts: this.parts, deadlineMs: this.#deadlineMs };
-    const task = { ...whole, ...batch };
+    const about = { request, totalChunks, ranks, peer, memory };
+    const task = { ...about, parts: this.parts, deadlineMs: this.#deadlineMs, ...batch };
     const transfer = new TransferActor(this.#env, task, {
       committed: (which) => {
         this.#transfers.delete(which);
@@ -271,7 +279,10 @@ export class RequestActor {
         if (answer === 'silent') continue;
         if (answer === 'alive')
           await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
-        else tell(this.#actor, { type: 'end.certain' });
+        else {
+          this.task.peer.replaced();
+          tell(this.#actor, { type: 'end.certain' });
+        }
       } catch (error) {
         logger.debug({ request, code: toFailure(error).code }, 'the end at the receiver is not known yet');
       }
