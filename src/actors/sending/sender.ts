@@ -102,7 +102,8 @@ export class Sender {
   }
 
   sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
-    return { epoch: this.#env.epoch, ...this.memory.loans.list(filter) };
+    const { epoch, living } = this.#env;
+    return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter) };
   }
 
   // --- messages from agents -----------------------------------------------------------------------------------------
