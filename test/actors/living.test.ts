@@ -81,7 +81,15 @@ class World {
   beat(epoch = EPOCH, { leaving = false, from = this.network.connect('decode-0') } = {}): void {
     this.#beats += 1;
     const about = { agent: 'decode-0', epoch, role: 'decode', heartbeatMs: HEARTBEAT_MS };
-    const beat = { v: PROTOCOL_VERSION, ...about, number: this.#beats, ageMs: 0, alone: true, draining: false, leaving };
+    const beat = {
+      v: PROTOCOL_VERSION,
+      ...about,
+      number: this.#beats,
+      ageMs: 0,
+      alone: true,
+      draining: false,
+      leaving,
+    };
     from.publish(subjects.heartbeat('decode-0'), JSON.stringify(beat));
   }
 

@@ -197,7 +197,7 @@ describe('T22: an agent is rolled while its first process reads the memory of an
     expect(ends()).toEqual(['failed']);
   });
 
-  test('T22: it is silent for as long as peers wait → nothing of it becomes ready', async () => {
+  test('T22: it is silent for as long as peers wait → none of its bytes becomes ready', async () => {
     const { first, ends, refill, freePages } = await rolled();
     cluster.halt(first);
     await refill(8000);
