@@ -130,6 +130,21 @@ describe('T22: an agent is rolled: the old one drains while the new one starts',
     expect(peers.map(({ epoch, state }) => `${epoch} ${state}`)).toEqual([`${fresh.epoch} connected and alive`]);
   });
 
+  test('T22: the new one beats more often → not alone between two beats of the old one', async () => {
+    const made = await cluster();
+    const held = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'old', ['k0']);
+    await made.clock.until(() => held.held > 0);
+    void made.agents.prefill.stop();
+    await made.agent('prefill-0', 'prefill', { heartbeatMs: 100 });
+    for (let step = 0; step < 10; step += 1) {
+      await made.clock.advance(400);
+      expect((await made.call('prefill-0', 'sources', {})).alone).toBe(false);
+    }
+    held.release();
+    await made.settle(made.agents.prefill.ended);
+  });
+
   test('a decode agent keeps its name until engines have released its pages', async () => {
     const made = await cluster();
     const { decode } = made.agents;

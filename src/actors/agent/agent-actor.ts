@@ -119,10 +119,10 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
-      await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
+      const intervalMs = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
-      this.#living.line.subscribe();
+      this.#living.line.subscribe(intervalMs);
       this.#process = serveProcess(this.#parts);
       this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();

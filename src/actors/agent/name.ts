@@ -38,26 +38,28 @@ export class Name {
   }
 
   /**
-   * Resolves when the name is free. Rejects `agent_id_taken` when a process serves it, or drains for longer than `patienceMs`.
+   * Resolves when the name is free, with the heartbeat interval of the process that had it, if one answered. Rejects `agent_id_taken` when a process serves it, or drains for longer than `patienceMs`.
    */
-  async claim(patienceMs: number): Promise<void> {
+  async claim(patienceMs: number): Promise<number | undefined> {
     const { clock, logger, options } = this.#env;
     const { agent, heartbeatMs } = options;
     const startedMs = clock.now();
     let answeredMs = startedMs;
+    let intervalMs: number | undefined;
     for (;;) {
       const owner = await this.#owner();
-      if (owner === undefined) return;
+      if (owner === undefined) return intervalMs;
       const nowMs = clock.now();
       if (owner === 'silent') {
         if (nowMs - answeredMs >= SILENT_HEARTBEATS_MAX * heartbeatMs) {
           logger.warn({ agent }, 'a process of this name is subscribed and does not answer: starting all the same');
-          return;
+          return intervalMs;
         }
       } else {
         answeredMs = nowMs;
+        intervalMs = owner.heartbeatMs;
         if (owner.state === 'running' || owner.state === 'starting') throw taken(agent, owner.epoch, 'runs');
-        if (await this.#yields(owner)) return;
+        if (await this.#yields(owner)) return intervalMs;
         if (nowMs - startedMs >= patienceMs) throw taken(agent, owner.epoch, 'still drains');
       }
       await sleep(clock, heartbeatMs * ASK_AGAIN_HEARTBEATS);

@@ -44,6 +44,8 @@ export class Line {
   #isDraining = false;
   /** Age at which this process may have had company last: at its start, a heartbeat of another process, an outage. */
   #companyAgeMs = 0;
+  /** The longest heartbeat interval of a process that has had this name, as far as is known. */
+  #intervalMs = 0;
   #isAlone = false;
 
   constructor(env: EnvParts, heartbeats: Heartbeats, listener: LineListener) {
@@ -71,10 +73,11 @@ export class Line {
     return Math.max(0, Math.round(this.#env.clock.now() - this.#servingMs));
   }
 
-  /** Subscribes to the agent's own name, which this process has from now on. */
-  subscribe(): void {
+  /** Subscribes to the agent's own name, which this process has from now on. `intervalMs`: of the heartbeats of the one before. */
+  subscribe(intervalMs = 0): void {
     this.#servingMs = this.#env.clock.now();
-    const { agent } = this.#env.options;
+    const { agent, heartbeatMs } = this.#env.options;
+    this.#intervalMs = Math.max(intervalMs, heartbeatMs);
     this.#own = this.#heartbeats.on(agent, (beat) => this.#heard(beat));
   }
 
@@ -139,12 +142,13 @@ export class Line {
 
   #heard(beat: Heartbeat): void {
     if (beat.epoch !== this.#env.epoch) {
+      this.#intervalMs = Math.max(this.#intervalMs, beat.heartbeatMs);
       if (!beat.leaving) this.#inCompany();
       this.#listener.twin(beat);
       return;
     }
     // What others sent before this heartbeat was received before it.
-    if (beat.ageMs - this.#companyAgeMs >= ALONE_HEARTBEATS * beat.heartbeatMs) this.#isAlone = true;
+    if (beat.ageMs - this.#companyAgeMs >= ALONE_HEARTBEATS * this.#intervalMs) this.#isAlone = true;
     tell(this.#actor, { type: 'self.heard' });
     this.#listener.echo(beat.number);
   }
