@@ -128,4 +128,19 @@ export const peerMutants: readonly Mutant[] = [
     replace: "agreement.type === 'end.refused' && reported === undefined",
     defect: 'The silent sender of rank 0 counts as one that was never asked to put it.',
   },
+  {
+    id: 'ranks-draining-lead-takes-more',
+    module: 'src/actors/ranks/groups.ts',
+    find: "if (refusal !== undefined) group.end('failed', refusal);",
+    replace: '',
+    defect: 'A lead that drains or is full takes new requests, and their ranks wait until the deadline.',
+  },
+  {
+    id: 'ranks-end-before-the-event',
+    module: 'src/actors/receiving/ingest-actor.ts',
+    find: 'const mustNotify = this.task.groups === undefined;',
+    replace: 'const mustNotify = true;',
+    defect:
+      'The sender of rank 0 learns an end that its lead has not announced, and the lead then takes it for announced.',
+  },
 ];

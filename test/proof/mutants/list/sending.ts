@@ -44,6 +44,20 @@ export const sendingMutants: readonly Mutant[] = [
     defect: 'After the end of a request its sender no longer knows which parts it had taken.',
   },
   {
+    id: 'sending-second-takes-nothing-over',
+    module: 'src/actors/sending/sender.ts',
+    find: "this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);",
+    replace: '',
+    defect: 'The sender of rank 0 answers an appeal, and announces nothing although rank 0 was never put.',
+  },
+  {
+    id: 'sending-unput-promise-forgotten',
+    module: 'src/actors/sending/sender.ts',
+    find: 'if (actor === undefined || actor.task.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);',
+    replace: 'if (isWaiting) this.#rankEnds.promise(request, receiverEpoch);',
+    defect: 'A lead asks about rank 0, which was never put. Its sender forgets that the lead may announce an end.',
+  },
+  {
     id: 'sending-look-up-costs-nothing',
     module: 'src/actors/sending/sender.ts',
     find: 'put.timeoutMs - (this.#env.clock.now() - receivedMs)',
