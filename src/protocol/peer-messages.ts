@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import {
   agentName,
+  alone,
   batch,
   end,
   epoch,
@@ -336,11 +337,7 @@ export const heartbeat = z.strictObject({
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
   ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
-  predecessor: epoch
-    .optional()
-    .describe(
-      'Process that yielded the name to this one and still drains. It may still read the memory of engines. Absent when there is none.',
-    ),
+  alone,
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

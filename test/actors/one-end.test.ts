@@ -304,7 +304,7 @@ test('P5: a remote key is revoked unnoticed → the next request gets a new key'
 
 test('P14: a late heartbeat of a dead predecessor → its successor stays alive', async () => {
   const { made, decode, prefill } = await cluster();
-  const counted = { number: 9, ageMs: 9000, draining: false, leaving: false };
+  const counted = { number: 9, ageMs: 9000, alone: true, draining: false, leaving: false };
   const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, ...counted };
   made.kill(decode);
   await made.clock.advance(5000);

@@ -130,6 +130,7 @@ const right = {
     number: 1,
     ageMs: 0,
     draining: false,
+    alone: true,
     leaving: false,
   },
   terminal: {

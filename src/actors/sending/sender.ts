@@ -84,11 +84,15 @@ export class Sender {
     return this.#arriving.before(request);
   }
 
-  /** Undefined when this agent did not send the request, or has forgotten it. */
-  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  /**
+   * Undefined when this agent did not send the request, or has forgotten it. Throws `wrong_session` when the order belongs to
+   * another session than the request. Outside a session routers cancel every request.
+   */
+  cancel({ request, epoch, session }: OperationRequest<'cancel'>): { end?: End } | undefined {
     if (epoch !== undefined && epoch !== this.#env.epoch) return undefined;
     const actor = this.#requests.get(request);
     if (actor !== undefined) {
+      refuseOther(actor, session);
       actor.cancel({ code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
       return {};
     }
@@ -110,7 +114,8 @@ export class Sender {
   }
 
   sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
-    return { epoch: this.#env.epoch, ...this.memory.loans.list(filter) };
+    const { epoch, living } = this.#env;
+    return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter) };
   }
 
   // --- messages from agents -----------------------------------------------------------------------------------------
@@ -378,6 +383,12 @@ export class Sender {
   #inTurns(requests: Iterable<RequestActor>, act: (request: RequestActor) => void): Promise<void> {
     return this.#env.turns.each(requests, ({ task }) => task.totalChunks, act);
   }
+}
+
+function refuseOther({ task }: RequestActor, session: string | undefined): void {
+  if (session === undefined || task.session === undefined || task.session === session) return;
+  const message = `request ${task.request} was put in session ${task.session}: cancel it there, or outside a session`;
+  throw new KvferryError('wrong_session', message, { field: 'request', details: { session: task.session } });
 }
 
 function memberOf({ rank, members }: Ranks): Ranks['members'][number] {

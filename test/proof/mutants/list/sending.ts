@@ -127,4 +127,25 @@ export const sendingMutants: readonly Mutant[] = [
     replace: 'if (segment !== undefined) return segment;',
     defect: 'A put may name a segment that leaves with its session.',
   },
+  {
+    id: 'sending-segment-of-another-session',
+    module: 'src/actors/sending/segments.ts',
+    find: 'if (segment.owner !== undefined && segment.owner.id !== session) throw wrongSession(field, name, segment.owner);',
+    replace: '',
+    defect: 'A put reads the segment of another session, whose end does not wait for it.',
+  },
+  {
+    id: 'sending-taken-over-while-read',
+    module: 'src/actors/sending/segments.ts',
+    find: 'if (known.owner === undefined && known.chunksInUse > 0) throw inUse(name, known);',
+    replace: '',
+    defect: 'A session gets a segment that a put without a session still reads.',
+  },
+  {
+    id: 'sending-end-forgets-others',
+    module: 'src/actors/sending/segments.ts',
+    find: 'known.chunksOfOthers = known.chunksInUse;',
+    replace: '',
+    defect: 'The end of a session does not count what an earlier session still reads of its segment.',
+  },
 ];
