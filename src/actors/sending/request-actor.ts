@@ -4,7 +4,7 @@ import { isInDoubt, type RequestContext, type RequestEffects, requestMachine } f
 import type { Body } from '../../protocol/body.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import type { Failure, Ranks } from '../../protocol/fields.js';
+import type { Failure } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -14,38 +14,19 @@ import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
+import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
-import type { SourceMemory } from './source-memory.js';
+import type { Batch, RequestTask } from './request-task.js';
 import { TakenParts } from './taken-parts.js';
 import { TransferActor } from './transfer-actor.js';
-import type { SourceChunk } from './transfer-task.js';
 import { untilGone } from './until-gone.js';
-
-export interface RequestTask {
-  readonly request: string;
-  readonly peer: ReceiverPeer;
-  readonly memory: SourceMemory;
-  readonly totalChunks: number;
-  readonly timeoutMs: number;
-  /** Undefined when the request has only one rank. */
-  readonly ranks: Ranks | undefined;
-  /** Session in which the request was put. */
-  readonly session: string | undefined;
-}
 
 export interface RequestListener {
   /** Every write has ended, and the end is known. */
   ended(request: RequestActor, end: End, reason: Failure | null): void;
   /** The receiver cannot announce the end. */
   announce(request: RequestActor, end: End, reason: Failure | null): void;
-}
-
-export interface Batch {
-  readonly batch: number;
-  readonly last: boolean;
-  readonly chunks: readonly SourceChunk[];
 }
 
 const owners = new Owners<RequestActor, RequestEffects>();
