@@ -72,7 +72,7 @@ const connectReply = ok.extend({
 
 /**
  * Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. A repeated
- * message gets the same pages, under a newer remote key if theirs was revoked before they were committed.
+ * message gets the same pages, under the remote key that it names if theirs was revoked before they were committed.
  */
 const allocateRequest = z.strictObject({
   v: version,

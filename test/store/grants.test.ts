@@ -71,10 +71,26 @@ describe('a remote key is revoked while requests wait', () => {
     store.grant('newer');
 
     const again = allocated('a', { pages: [0, 1], generations: [1, 1] }, { grant: 'newer', first: false });
-    expect(store.allocate('a', ['k0', 'k1'], { grant: 'grant-e1' })).toEqual([again]);
     expect(store.allocate('a', ['k0', 'k1'], { grant: 'newer' })).toEqual([again]);
+    // A late copy of the first message.
+    expect(store.allocate('a', ['k0', 'k1'], { grant: 'grant-e1' })).toEqual([again]);
     expect(store.commit('a')).toEqual([chunksReady('a', 2, 0)]);
     expect(store.state()).toEqual({ free: 2, ready: 2 });
+  });
+
+  test('P5: a late copy of a batch under a revoked key → its pages are not bound again', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0']);
+    store.fence('grant-e1');
+    store.grant('newer');
+
+    expect(store.refusal(allocate('a', ['k0']))).toEqual({ code: 'stale_grant', field: 'grant' });
+    expect(store.refusal(allocate('a', ['k0'], { grant: 'grant-e2' }))).toEqual({
+      code: 'stale_grant',
+      field: 'grant',
+    });
+    expect(store.end('a', 'failed')).toEqual([pagesFreed(1)]);
+    expect(store.state()).toEqual({ free: 4 });
   });
 
   test('P5: pages under the next key, the request is given up → that key can reach them', () => {

@@ -44,7 +44,7 @@ function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: A
     if (holder.refused === undefined) reportQueued(state, holder, batch);
     return;
   }
-  const grant = validGrant(state, holder, batch);
+  const grant = validGrant(state, holder, batch, command.grant);
   answer(state, holder, { command: batch.command, bytes, allocation, grant }, false);
 }
 
