@@ -349,7 +349,9 @@ export class Sender {
     }
     if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
     const startedMs = this.#env.clock.now() - ageMs;
-    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, end, reason);
+    // The lead that is dead may have announced `failed` without the agreement of this agent.
+    const wish = ranks.rank === 0 && peer.isProvenDead ? 'failed' : end;
+    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, wish, reason);
   }
 
   #publish(ended: EndedRequest, end: End, reason: Failure | null): void {
