@@ -11,8 +11,8 @@ export interface Place {
   readonly page: number;
   readonly generation: number;
   readonly writer: Holder;
-  /** The remote key under which the writer writes. */
-  readonly grant: string;
+  /** The remote key under which the writer writes. It changes only while no write under it can land any more. */
+  grant: string;
 }
 
 /** A request that waits for a chunk which another request writes. */
@@ -50,7 +50,7 @@ export interface Batch {
   readonly command: CommandOf<'allocate'>;
   /** Null while the batch waits: for the admission of its request, or for a remote key of its sender. */
   allocation: Allocation | null;
-  /** The remote key to which the pages of the allocation are bound: the newest of the sender at that moment. */
+  /** The remote key to which the pages of the allocation are bound: the newest of the sender when it was last answered. */
   grant: string | null;
   bytes: number;
   readonly parts: Part[];

@@ -278,6 +278,44 @@ const regressions: Readonly<Record<string, Script>> = {
       { do: 'advance', request: 6 },
     ],
   },
+  'the second batch of an admitted request waits for a turn': {
+    pages: 4,
+    retained: 0,
+    chunks: 2,
+    plans: Array.from({ length: REQUESTS }, (_, request) => ({
+      sender: 0,
+      keys: { 1: [1, 0], 3: [0, 1], 6: [2, 1, 0] }[request] ?? [],
+      cut: request === 6 ? 0 : 1,
+      emptyLast: request === 6,
+      length: request === 6 ? 10 : 11,
+    })),
+    steps: [
+      { do: 'advance', request: 3 },
+      { do: 'put', request: 6, batch: 1 },
+      { do: 'advance', request: 3 },
+      { do: 'advance', request: 3 },
+      { do: 'advance', request: 1 },
+      { do: 'advance', request: 1 },
+    ],
+  },
+  'the only batch of an admitted request waits for a turn': {
+    pages: 4,
+    retained: 0,
+    chunks: 1,
+    plans: Array.from({ length: REQUESTS }, (_, request) => ({
+      sender: request === 0 ? 1 : 0,
+      keys: { 0: [0], 4: [1], 8: [0, 2, 3, 4] }[request] ?? [],
+      cut: 0,
+      emptyLast: false,
+      length: 10,
+    })),
+    steps: [
+      { do: 'advance', request: 4 },
+      { do: 'advance', request: 8 },
+      { do: 'fence', sender: 0, back: 0 },
+      { do: 'advance', request: 0 },
+    ],
+  },
 };
 
 for (const [name, once] of Object.entries(regressions))

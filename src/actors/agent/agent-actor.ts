@@ -118,11 +118,10 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
-      const predecessor = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
+      const intervalMs = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
-      this.#living.line.subscribe();
-      if (predecessor !== undefined) this.#follow(predecessor);
+      this.#living.line.subscribe(intervalMs);
       this.#process = serveProcess(this.#parts);
       this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();
@@ -260,22 +259,12 @@ export class Agent {
   }
 
   /**
-   * A draining agent gives its name up as soon as no engine needs it to read or release pages. Its own predecessor must have
-   * ended: a successor reports one process only.
+   * A draining agent gives its name up as soon as no engine needs it to read or release pages. It may still read the memory of
+   * engines: its heartbeats tell its successor that it is not alone.
    */
   #yieldName(): boolean {
-    if (this.#living.line.predecessor !== undefined) return false;
     if (this.state === 'fencing' || (this.state === 'draining' && this.#isReceiverIdle)) this.#giveUpName();
     return this.#named.length === 0;
-  }
-
-  /** Engines must learn of a process that still drains: it may read their memory. */
-  #follow(epoch: string): void {
-    const { line } = this.#living;
-    line.predecessor = epoch;
-    this.#living.watch({ agent: this.#env.options.agent, epoch }, () => {
-      line.predecessor = undefined;
-    });
   }
 
   #giveUpName(): void {
@@ -283,6 +272,8 @@ export class Agent {
   }
 
   #noticeTwin(beat: Heartbeat): void {
+    // It took the name while this process was silent.
+    if (this.state === 'draining' && !beat.draining && !beat.leaving) this.#giveUpName();
     if (this.state !== 'running') return;
     const { ageMs } = this.#living.line;
     this.#name.noticed(beat, ageMs).catch((error: unknown) => {

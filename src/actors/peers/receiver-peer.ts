@@ -62,6 +62,7 @@ export class ReceiverPeer implements Peer {
   readonly #waiting = new Set<Waiting>();
   #connection: Connection | undefined;
   #lost: Failure | undefined;
+  #isReplaced = false;
   #fallback: string[] = [];
   #attempt = 0;
 
@@ -100,12 +101,22 @@ export class ReceiverPeer implements Peer {
 
   /** The death of this epoch is proven: the receiver has reported that it leaves, or another epoch has its place. */
   get isProvenDead(): boolean {
-    return this.liveness.loss?.isProven === true;
+    return this.#isReplaced || this.liveness.loss?.isProven === true;
+  }
+
+  /** The receiver had been silent, and another process has its place now. */
+  replaced(): void {
+    this.#isReplaced = true;
   }
 
   /** Whether the receiver ever granted a remote key, and so may know of this agent's requests. */
   get wasConnected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  /** Whether writes can use this connection. False once it is being replaced. */
+  isPresent(connection: Connection): boolean {
+    return this.#connection === connection && this.#isConnected && !this.isLost;
   }
 
   /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */

@@ -22,6 +22,11 @@ interface Loan extends Borrowed {
 }
 
 type Batches = ReadonlyMap<number, Loan>;
+interface Released {
+  readonly session: string | undefined;
+  readonly places: readonly SourcePlace[];
+}
+
 type Listed = Pick<OperationReply<'sources'>, 'batches' | 'next'>;
 type Filter = Pick<Body<OperationRequest<'sources'>>, 'request' | 'session' | 'after'>;
 
@@ -49,17 +54,17 @@ export class SourceLoans {
   }
 
   /** The places of those positions that were on loan until now. */
-  release(request: string, batch: number, positions: readonly number[]): SourcePlace[] {
+  release(request: string, batch: number, positions: readonly number[]): Released {
     const batches = this.#loans.get(request);
     const loan = batches?.get(batch);
-    if (batches === undefined || loan === undefined) return [];
+    if (batches === undefined || loan === undefined) return { session: undefined, places: [] };
     const own = positions.filter((position) => loan.held[position] === 1);
     for (const position of own) loan.held[position] = 0;
     loan.count -= own.length;
     this.#count(loan.session, -own.length);
     if (loan.count === 0) batches.delete(batch);
     if (batches.size === 0) this.#loans.delete(request);
-    return own.map((position) => loan.places[position] as SourcePlace);
+    return { session: loan.session, places: own.map((position) => loan.places[position] as SourcePlace) };
   }
 
   countOf(session: string): number {

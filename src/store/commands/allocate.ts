@@ -8,6 +8,7 @@ import type { StoreState } from '../state.js';
 import { admitAtOnce, admitWaiting } from './admit.js';
 import { checkAllocate } from './check-allocate.js';
 import { answer, place } from './place.js';
+import { validGrant } from './rebind.js';
 
 type Allocate = CommandOf<'allocate'>;
 
@@ -38,16 +39,12 @@ function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: A
     const message = `batch ${number} of ${holder.name} was already received with different content`;
     throw new KvferryError('duplicate_batch', message, { field: 'batch' });
   }
-  const { allocation, grant, parts, bytes } = batch;
-  if (allocation === null || grant === null) {
+  const { allocation, bytes } = batch;
+  if (allocation === null) {
     if (holder.refused === undefined) reportQueued(state, holder, batch);
     return;
   }
-  // The pages belong to the write under their key. When it is revoked, the sender cannot write them any more.
-  if (bytes > 0 && parts[0]?.committed === false && !state.grants.has(grant)) {
-    const message = `grant ${grant} of batch ${number} of ${holder.name} is revoked`;
-    throw new KvferryError('stale_grant', message, { field: 'grant' });
-  }
+  const grant = validGrant(state, holder, batch, command.grant);
   answer(state, holder, { command: batch.command, bytes, allocation, grant }, false);
 }
 

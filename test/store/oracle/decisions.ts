@@ -5,18 +5,19 @@ import { type Batch, type Entry, type Holder, type Model, nameOf } from './model
 
 const untouched = { taken: false, delivered: false, declined: false, doubtful: false };
 
-export function follow(model: Model, effect: StoreEffect): void {
+/** `later`: the effects of the same command that follow. */
+export function follow(model: Model, effect: StoreEffect, later: readonly StoreEffect[]): void {
   if (isPredicted(effect)) return;
   const holder = model.holders.get(nameOf(effect.holder));
   const batch = holder?.batches.get(effect.batch);
   if (holder === undefined || batch === undefined) throw new Error(`${effect.type} for ${nameOf(effect.holder)}`);
   if (effect.type === 'queued') {
     const waitsForPages = model.queue.has(holder);
-    const charge = waitsForPages ? model.charge(holder) : 0;
-    // An admitted request can get its pages in a later turn. Without a remote key it waits for one.
-    const isAdmitted = !waitsForPages || (effect.charge === 0 && charge > 0);
-    if (!isAdmitted) expect(effect.charge).toBe(charge);
-    else if (model.youngestGrant(holder.id.epoch) !== undefined) model.placing.add(batch);
+    const waitsForTurn = later.some((next) => answers(next, effect));
+    if (!waitsForPages && !waitsForTurn) expect(model.youngestGrant(holder.id.epoch)).toBeUndefined();
+    // A request that waits for a turn may be admitted already, or will be in that turn.
+    const charges = waitsForPages ? [model.charge(holder), ...(waitsForTurn ? [0] : [])] : [0];
+    expect(charges).toContain(effect.charge);
     return;
   }
   if (effect.type === 'handed.over') {
@@ -34,6 +35,12 @@ export function follow(model: Model, effect: StoreEffect): void {
   if (effect.first) place(model, holder, batch, effect);
   else expect(effect).toEqual({ ...batch.allocated, first: false });
   giveRight(model, effect, batch);
+}
+
+/** A batch of an admitted request, for which the command had no time, has its answer in a later turn. */
+function answers(effect: StoreEffect, { holder, batch }: EffectOf<'queued'>): boolean {
+  const isAnswer = effect.type === 'allocated' || effect.type === 'refused';
+  return isAnswer && effect.batch === batch && nameOf(effect.holder) === nameOf(holder);
 }
 
 function place(model: Model, holder: Holder, batch: Batch, effect: EffectOf<'allocated'>): void {

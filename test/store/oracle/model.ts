@@ -80,8 +80,6 @@ export class Model {
   readonly stopped = new Set<string>();
   /** Requests that wait for pages, in the order of their first batches. */
   readonly queue = new Set<Holder>();
-  /** Batches that must have their pages when the running command and its later turns are done. */
-  readonly placing = new Set<Batch>();
   nowMs = 0;
   #renewals = 0;
 
