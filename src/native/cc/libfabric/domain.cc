@@ -15,6 +15,7 @@ namespace {
 // full name. Otherwise libfabric would return `tcp;ofi_rxm` for `tcp`.
 const std::map<std::string, std::vector<const char*>> providers_of_family = {
     {"tcp", {"tcp", "net", "tcp;ofi_rxm"}},
+    {"libfabric-tcp", {"tcp", "net", "tcp;ofi_rxm"}},
     {"net", {"net"}},
     {"verbs", {"verbs;ofi_rxm"}},
 };
