@@ -232,6 +232,7 @@ class NativeFabric implements FabricPort {
 
   #detail(provider: Provider): string {
     if (provider === 'same-host') return 'same host, copied by the receiver';
+    if (provider === 'tcp') return 'TCP of kvferry';
     return `libfabric ${this.#wires.get(provider)} ${this.#native.libfabricVersion().version}`;
   }
 

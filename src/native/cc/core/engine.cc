@@ -16,6 +16,7 @@ EngineOptions options_of(const Napi::Object& object) {
   EngineOptions options;
   options.bind_address = text(object.Get("bindAddress"));
   options.socket_directory = text(object.Get("socketDirectory"));
+  options.tcp.bind_address = options.bind_address;
   options.limits.window_bytes = number(object.Get("windowBytes"));
   options.limits.slice_bytes = number(object.Get("sliceBytes"));
   options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));

@@ -5,6 +5,7 @@
 
 #include "libfabric/transport.h"
 #include "same_host/transport.h"
+#include "tcp/transport.h"
 
 namespace kvferry {
 namespace {
@@ -40,12 +41,7 @@ void shut_down_all() {
 
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
     : outbox_(env, on_completions) {
-  for (const std::string& provider : options.providers) {
-    transports_[provider] =
-        provider == "same-host"
-            ? make_same_host_transport(outbox_, options.limits, options.socket_directory)
-            : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address);
-  }
+  for (const std::string& provider : options.providers) transports_[provider] = make_transport(provider, options);
   for (const auto& [provider, transport] : transports_) transport->start(options.spin_time);
   LiveCores& live = live_cores();
   std::lock_guard lock(live.mutex);
@@ -59,6 +55,12 @@ EngineCore::~EngineCore() {
     live.cores.erase(this);
   }
   shut_down();
+}
+
+std::unique_ptr<Transport> EngineCore::make_transport(const std::string& provider, const EngineOptions& options) {
+  if (provider == "same-host") return make_same_host_transport(outbox_, options.limits, options.socket_directory);
+  if (provider == "tcp") return make_tcp_transport(outbox_, options.limits, options.tcp);
+  return make_libfabric_transport(outbox_, options.limits, provider, options.bind_address);
 }
 
 Transport& EngineCore::transport(const std::string& provider) {

@@ -18,12 +18,14 @@
 #include "core/outbox.h"
 #include "core/segment.h"
 #include "core/transport.h"
+#include "tcp/options.h"
 
 namespace kvferry {
 
 struct EngineOptions {
   std::string bind_address;
   std::string socket_directory;
+  tcp::Options tcp;
   WriteLimits limits;
   std::chrono::microseconds spin_time;
   std::vector<std::string> providers;
@@ -54,6 +56,7 @@ class EngineCore {
   void shut_down();
 
  private:
+  std::unique_ptr<Transport> make_transport(const std::string& provider, const EngineOptions& options);
   void require_open() const;
 
   Outbox outbox_;
