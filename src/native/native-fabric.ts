@@ -67,9 +67,12 @@ class NativeFabric implements FabricPort {
     this.#native = native;
     this.#options = options;
     const completions = this.#completions;
-    this.#engine = new native.Engine({ ...options, spinMicroseconds: spinMicroseconds() }, (ended) =>
-      completions.take(ended),
-    );
+    const engineOptions = {
+      ...options,
+      tcpEncrypted: options.tcpEncryption === 'required',
+      spinMicroseconds: spinMicroseconds(),
+    };
+    this.#engine = new native.Engine(engineOptions, (ended) => completions.take(ended));
   }
 
   async open(): Promise<void> {
@@ -111,7 +114,7 @@ class NativeFabric implements FabricPort {
     for (const provider of this.#wires.keys()) {
       try {
         const { text } = await this.#call((id) => this.#engine.listen(provider, id));
-        this.#endpoints.push({ provider, detail: this.#detail(provider), address: text });
+        this.#endpoints.push({ provider, detail: this.#detail(provider, text), address: text });
       } catch (error) {
         this.#requireOpen();
         this.#wires.delete(provider);
@@ -170,6 +173,7 @@ class NativeFabric implements FabricPort {
     const wire = this.#wires.get(endpoint.provider);
     const fields = endpoint.address.split(':');
     if (this.#closing !== undefined || wire === undefined || fields[0] !== wire) return false;
+    if (endpoint.provider === 'tcp') return isEncrypted(fields) || this.#options.tcpEncryption === 'off';
     return endpoint.provider !== 'same-host' || isSameSocket(fields);
   }
 
@@ -192,7 +196,7 @@ class NativeFabric implements FabricPort {
     ).catch((error: unknown) => {
       throw describedAs(`${provider} connection under grant ${grant.id}`, error);
     });
-    return new NativeConnection(provider, this.#detail(provider), {
+    return new NativeConnection(provider, this.#detail(provider, address), {
       write: (items) => this.#write(provider, handle, items),
       close: async () => {
         if (this.#closing === undefined) await this.#call((id) => this.#engine.disconnect(provider, id, handle));
@@ -230,9 +234,9 @@ class NativeFabric implements FabricPort {
     };
   }
 
-  #detail(provider: Provider): string {
+  #detail(provider: Provider, address: string): string {
+    if (provider === 'tcp') return isEncrypted(address.split(':')) ? 'TCP, encrypted' : 'TCP';
     if (provider === 'same-host') return 'same host, copied by the receiver';
-    if (provider === 'tcp') return 'TCP of kvferry';
     return `libfabric ${this.#wires.get(provider)} ${this.#native.libfabricVersion().version}`;
   }
 
@@ -251,6 +255,11 @@ function isSameSocket(fields: readonly string[]): boolean {
   const [, device, inode, path = ''] = fields;
   const status = statSync(Buffer.from(path, 'hex'), { bigint: true, throwIfNoEntry: false });
   return status !== undefined && status.dev.toString(16) === device && status.ino.toString(16) === inode;
+}
+
+/** Whether a receiver of the provider tcp encrypts: the last field of its address. */
+function isEncrypted(fields: readonly string[]): boolean {
+  return fields[3] === '1';
 }
 
 /** Undefined too when this process may not look at the path. */

@@ -24,6 +24,10 @@ export interface NativeCompletion {
 export interface NativeEngineOptions {
   readonly bindAddress: string;
   readonly socketDirectory: string;
+  /** Both 0: any port. */
+  readonly tcpPorts: { readonly first: number; readonly last: number };
+  readonly tcpStreams: number;
+  readonly tcpEncrypted: boolean;
   readonly windowBytes: number;
   readonly sliceBytes: number;
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */

@@ -26,17 +26,18 @@ uint64_t slice_bytes_of(WriteLimits limits, unsigned streams) {
 
 }  // namespace
 
-Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, const Options& options, uint64_t number,
-                       uint32_t connect_id, const std::string& address, const std::string& token,
+Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, unsigned streams, uint64_t number,
+                       uint32_t connect_id, const Address& address, Encryption* encryption, const std::string& token,
                        Clock::time_point connect_deadline)
     : poller_(poller),
       outbox_(outbox),
-      options_(options),
+      streams_wanted_(streams),
       number_(number),
       connect_id_(connect_id),
       connect_deadline_(connect_deadline),
-      address_(Address::parse(address)),
-      scheduler_(outbox, {limits.window_bytes, slice_bytes_of(limits, options.streams)}) {
+      address_(address),
+      encryption_(encryption),
+      scheduler_(outbox, {limits.window_bytes, slice_bytes_of(limits, streams)}) {
   const auto granted = parse_token(token);
   if (!granted) throw Failure(Code::connection_failed, "the grant token is malformed");
   hello_ = {magic, protocol_version, sizeof(Hello), granted->grant, granted->secret};
@@ -146,12 +147,18 @@ void Connection::handle_done(Stream& stream, const Answer& answer) {
 }
 
 std::unique_ptr<Stream> Connection::make_stream(size_t index, Clock::time_point deadline) {
-  auto wire = std::make_unique<PlainWire>(connect_to(address_));
+  UniqueFd fd = connect_to(address_);
+  std::unique_ptr<Wire> wire;
+  if (encryption_ != nullptr) {
+    wire = encryption_->of_sender(std::move(fd), {hello_.grant, hello_.secret});
+  } else {
+    wire = std::make_unique<PlainWire>(std::move(fd));
+  }
   return std::make_unique<Stream>(poller_, std::move(wire), number_ + index, hello_, deadline);
 }
 
 void Connection::open_others() {
-  for (size_t i = 1; i < options_.streams; i++) {
+  for (size_t i = 1; i < streams_wanted_; i++) {
     try {
       streams_.push_back(make_stream(i, Clock::now() + other_stream_max));
     } catch (const std::exception&) {

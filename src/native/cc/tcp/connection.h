@@ -14,6 +14,7 @@
 #include "core/outbox.h"
 #include "core/poller.h"
 #include "core/write_scheduler.h"
+#include "tcp/encryption.h"
 #include "tcp/options.h"
 #include "tcp/protocol.h"
 #include "tcp/stream.h"
@@ -23,9 +24,9 @@ namespace kvferry::tcp {
 class Connection {
  public:
   // `number` is unique in the transport. It and the `streams_max` numbers after it are the poller's tags of the streams.
-  // Throws Failure(connection_failed).
-  Connection(Poller& poller, Outbox& outbox, WriteLimits limits, const Options& options, uint64_t number,
-             uint32_t connect_id, const std::string& address, const std::string& token,
+  // `encryption`: null when `address` is that of a receiver in clear. Throws Failure(connection_failed).
+  Connection(Poller& poller, Outbox& outbox, WriteLimits limits, unsigned streams, uint64_t number,
+             uint32_t connect_id, const Address& address, Encryption* encryption, const std::string& token,
              Clock::time_point connect_deadline);
   ~Connection();
 
@@ -56,12 +57,13 @@ class Connection {
 
   Poller& poller_;
   Outbox& outbox_;
-  const Options options_;
+  const unsigned streams_wanted_;
   const uint64_t number_;
   const uint32_t connect_id_;
   const Clock::time_point connect_deadline_;
   const Address address_;
   Hello hello_ = {};
+  Encryption* const encryption_;  // null: in clear
 
   State state_ = State::connecting;
   bool stillborn_ = false;

@@ -28,7 +28,8 @@ Receiver::Receiver(Poller& poller, std::shared_ptr<Arena> arena, const Options& 
       options_(options),
       listen_tag_(listen_tag),
       last_tag_(last_tag),
-      socket_(listen_at(options.bind_address, options.ports)) {
+      socket_(listen_at(options.bind_address, options.ports)),
+      encryption_(options.encrypted ? Encryption::make() : nullptr) {
   poller_.add(socket_.get(), listen_tag_);
 }
 
@@ -73,13 +74,18 @@ void Receiver::admit(UniqueFd fd) {
   send_at_once(fd.get());
   const uint64_t tag = ++last_tag_;
   try {
-    peers_.emplace(tag, std::make_unique<Peer>(poller_, std::make_unique<PlainWire>(std::move(fd)), tag, *arena_));
+    peers_.emplace(tag, std::make_unique<Peer>(poller_, make_wire(std::move(fd)), tag, *arena_));
   } catch (const std::exception&) {
-    // The system has no room to watch the socket. The sender reads that it was closed.
+    // The system has no room for the socket. The sender reads that it was closed.
     return;
   }
   strangers_.insert(tag);
   expiries_.emplace(tag, Clock::now() + hello_max);
+}
+
+std::unique_ptr<Wire> Receiver::make_wire(UniqueFd fd) const {
+  if (encryption_) return encryption_->of_receiver(std::move(fd), grants_);
+  return std::make_unique<PlainWire>(std::move(fd));
 }
 
 bool Receiver::drop_oldest_stranger() {

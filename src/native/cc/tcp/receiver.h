@@ -14,6 +14,7 @@
 
 #include "core/arena.h"
 #include "core/poller.h"
+#include "tcp/encryption.h"
 #include "tcp/grants.h"
 #include "tcp/options.h"
 #include "tcp/peer.h"
@@ -41,6 +42,7 @@ class Receiver {
 
  private:
   void admit(UniqueFd fd);
+  std::unique_ptr<Wire> make_wire(UniqueFd fd) const;
   // Returns whether there was any.
   bool drop_oldest_stranger();
   void pause_listening();
@@ -56,6 +58,7 @@ class Receiver {
   const uint64_t listen_tag_;
   uint64_t& last_tag_;
   const UniqueFd socket_;
+  const std::unique_ptr<Encryption> encryption_;  // null: in clear
   Deadline listening_again_;
 
   Grants grants_;

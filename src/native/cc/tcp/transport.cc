@@ -38,10 +38,12 @@ class TcpTransport final : public Transport {
   }
 
   void connect(uint32_t id, std::string address, std::string token, Clock::time_point deadline) override {
+    const tcp::Address receiver = tcp::Address::parse(address);
+    tcp::Encryption* encryption = encryption_for(receiver);
     const uint64_t number = last_tag_ + 1;
     last_tag_ += tcp::streams_max;
-    connections_.emplace(number, std::make_unique<tcp::Connection>(poller_, outbox_, limits_, options_, number, id,
-                                                                   address, token, deadline));
+    connections_.emplace(number, std::make_unique<tcp::Connection>(poller_, outbox_, limits_, options_.streams, number,
+                                                                   id, receiver, encryption, token, deadline));
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
@@ -99,6 +101,20 @@ class TcpTransport final : public Transport {
   }
 
  private:
+  // Null for a receiver in clear. The first receiver that encrypts loads OpenSSL.
+  tcp::Encryption* encryption_for(const tcp::Address& receiver) {
+    if (!receiver.encrypted) {
+      if (!options_.encrypted) return nullptr;
+      throw Failure(Code::connection_failed, "the receiver does not encrypt, and this agent requires it");
+    }
+    try {
+      if (!encryption_) encryption_ = tcp::Encryption::make();
+    } catch (const Failure& failure) {
+      throw Failure(Code::connection_failed, std::string("the receiver encrypts: ") + failure.what());
+    }
+    return encryption_.get();
+  }
+
   void route(const Poller::Ready& ready) {
     if (ready.tag == listen_tag) {
       receiver_->accept();
@@ -118,6 +134,7 @@ class TcpTransport final : public Transport {
 
   const WriteLimits limits_;
   const tcp::Options options_;
+  std::unique_ptr<tcp::Encryption> encryption_;  // of the connections
   std::optional<tcp::Receiver> receiver_;
   std::map<uint64_t, std::unique_ptr<tcp::Connection>> connections_;
   uint64_t last_tag_ = listen_tag;
