@@ -92,6 +92,9 @@ class SecureWire final : public Wire {
     return receive({discarded, std::min(length, sizeof discarded)}, {nullptr, 0});
   }
 
+  // Bytes that OpenSSL has read are no longer in the socket.
+  void wake_at(size_t) override {}
+
   void finish() override {
     openssl_.shutdown(prepared());
     ::shutdown(fd(), SHUT_WR);

@@ -45,6 +45,7 @@ class Peer {
   enum class Step { again, blocked, ended };
 
   Turn turn();
+  void wait();
   Turn establish();
   Turn greet();
   // Each adds the bytes that it received to `moved`.

@@ -39,6 +39,13 @@ ssize_t PlainWire::discard(size_t length) {
   return moved_or_error(::recv(fd(), nullptr, length, MSG_TRUNC | MSG_DONTWAIT));
 }
 
+void PlainWire::wake_at(size_t bytes) {
+  const auto wanted = static_cast<int>(bytes);
+  if (wanted == wake_at_) return;
+  wake_at_ = wanted;
+  ::setsockopt(fd(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted);
+}
+
 void PlainWire::finish() { ::shutdown(fd(), SHUT_WR); }
 
 }  // namespace kvferry::tcp

@@ -71,7 +71,7 @@ void Receiver::accept() {
 
 void Receiver::admit(UniqueFd fd) {
   if (strangers_.size() == strangers_max) drop_oldest_stranger();
-  send_at_once(fd.get());
+  tune(fd.get());
   const uint64_t tag = ++last_tag_;
   try {
     peers_.emplace(tag, std::make_unique<Peer>(poller_, make_wire(std::move(fd)), tag, *arena_));

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "core/failure.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr int backlog = 256;
 // For how long the kernel sends bytes that nobody acknowledges.
 constexpr unsigned unacknowledged_ms = 10'000;
+
+// Every kernel has it, and every process may choose it.
+constexpr std::string_view unpaced = "reno";
 
 using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
 
@@ -43,6 +47,23 @@ int try_listen(const UniqueFd& socket, const addrinfo& address) {
   const bool listening =
       ::bind(socket.get(), address.ai_addr, address.ai_addrlen) == 0 && ::listen(socket.get(), backlog) == 0;
   return listening ? 0 : errno;
+}
+
+// The address of a socket's own or other end, without the port.
+std::string host_of(int fd, int (*name_of)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof storage;
+  auto* generic = reinterpret_cast<sockaddr*>(&storage);
+  char host[NI_MAXHOST] = {};
+  const bool known = name_of(fd, generic, &length) == 0 &&
+                     ::getnameinfo(generic, length, host, sizeof host, nullptr, 0, NI_NUMERICHOST) == 0;
+  return known ? host : "";
+}
+
+// Both ends have the same address.
+bool is_within_host(int fd) {
+  const std::string own = host_of(fd, ::getsockname);
+  return !own.empty() && own == host_of(fd, ::getpeername);
 }
 
 std::string range_text(PortRange ports) {
@@ -108,7 +129,6 @@ UniqueFd connect_to(const Address& address) {
                   describe_errno(address.host + " port " + std::to_string(address.port), error));
   }
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
-  send_at_once(socket.get());
   return socket;
 }
 
@@ -118,9 +138,10 @@ int connect_error(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-void send_at_once(int fd) {
+void tune(int fd) {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (is_within_host(fd)) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, unpaced.data(), unpaced.size());
 }
 
 }  // namespace kvferry::tcp

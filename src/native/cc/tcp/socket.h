@@ -35,7 +35,8 @@ Address local_address(const UniqueFd& socket);
 UniqueFd connect_to(const Address& address);
 // The error with which connecting ended; 0 when it succeeded.
 int connect_error(int fd);
-// Sends small messages at once.
-void send_at_once(int fd);
+// For a connected socket: sends small messages at once. Within one host it also does without pacing: congestion
+// control such as BBR sends by timers, which took half of the sender's time there, and no network is to be protected.
+void tune(int fd);
 
 }  // namespace kvferry::tcp

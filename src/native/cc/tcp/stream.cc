@@ -76,6 +76,7 @@ bool Stream::establish() {
       return false;
     }
     if (!writable_) return false;
+    tune(wire_->fd());
     phase_ = Phase::establishing;
   }
   const int result = wire_->establish();
