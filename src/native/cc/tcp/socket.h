@@ -36,7 +36,7 @@ UniqueFd connect_to(const Address& address);
 // The error with which connecting ended; 0 when it succeeded.
 int connect_error(int fd);
 // For a connected socket: sends small messages at once. Within one host it also does without pacing: congestion
-// control such as BBR sends by timers, which took half of the sender's time there, and no network is to be protected.
+// control such as BBR sends by timers, which took half of the sender's time there, and there is no network to protect.
 void tune(int fd);
 
 }  // namespace kvferry::tcp
