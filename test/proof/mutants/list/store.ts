@@ -73,7 +73,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     id: 'store-charge-never-rises',
-    module: 'src/store/contents.ts',
+    module: 'src/store/waiters.ts',
     find: 'holder.waitingHeld += change;',
     replace: 'holder.waitingHeld += Math.max(change, 0);',
     defect: 'A key that leaves the arena still counts as present for requests that wait.',
@@ -126,5 +126,27 @@ export const storeMutants: readonly Mutant[] = [
     find: 'numbers.sort((one, other) => one - other)',
     replace: 'numbers.sort()',
     defect: 'Batches are put in the order of their numbers as text: 10 comes before 2.',
+  },
+  {
+    id: 'store-late-copy-binds',
+    module: 'src/store/commands/rebind.ts',
+    find: 'state.grants.ownerOf(named) !== id.epoch',
+    replace: 'state.grants.newestOf(id.epoch) === undefined',
+    defect: 'A late copy of a batch, which names a revoked remote key, binds the pages of a write that was under way.',
+  },
+  {
+    id: 'store-pages-keep-revoked-key',
+    module: 'src/store/commands/rebind.ts',
+    find: 'for (const place of part.places) place.grant = named;',
+    replace: '',
+    defect:
+      'A batch is bound to the next remote key, and its pages to the revoked one: they are freed while a write may land.',
+  },
+  {
+    id: 'store-key-bound-again-while-valid',
+    module: 'src/store/commands/rebind.ts',
+    find: 'part.places.length === 0 || state.grants.has(grant)',
+    replace: 'part.places.length === 0',
+    defect: 'A batch is bound to another remote key while a write under the first one may still land.',
   },
 ];
