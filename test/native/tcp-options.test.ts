@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { connect as secureConnect } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
@@ -171,6 +172,31 @@ describe('encryption', () => {
     const { endpoint } = await receiver({ tcpEncryption: 'required' });
     const sender = await open();
     expect(sender.canReach(endpoint as FabricEndpoint)).toBe(true);
+  });
+
+  test('T27: strangers and wrong keys, encrypted → closed; others are served', async () => {
+    const options = { pageBytes: PAGE, pages: 1, tcpEncryption: 'required' } as const;
+    const pair = await connectedPair('tcp', options);
+    const endpoint = pair.receiver.endpoints()[0] as FabricEndpoint;
+    const strangers = Array.from({ length: 50 }, (_, index) => {
+      const socket = connectTo(portOf(endpoint), '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.end(pattern(`stranger ${index}`, 1 + index * 100));
+      return new Promise((resolve) => socket.once('close', resolve));
+    });
+    const refused = new Promise((resolve) => {
+      secureConnect({ port: portOf(endpoint), host: '127.0.0.1' }).once('error', resolve);
+    });
+    await Promise.all(strangers);
+    expect(await refused).toBeInstanceOf(Error);
+    const forged = { ...pair.grant, token: `${pair.grant.token.split(':')[0]}:${'00'.repeat(32)}` };
+    await expect(pair.sender.connect(endpoint, forged, { timeoutMs })).rejects.toMatchObject({
+      code: 'connection_failed',
+    });
+    writeFileSync(pair.segment, pattern('honest', PAGE));
+    await pair.sender.attachSegment('s', pair.segment);
+    const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGE }];
+    expect(await pair.connection.write(items).done).toEqual({ status: 'delivered', bytes: PAGE });
   });
 
   test('more bytes than one key protects → each byte arrives', async () => {

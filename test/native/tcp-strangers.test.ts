@@ -1,7 +1,12 @@
 /** Programs that are no senders, or break the protocol, at the port of a receiver: it lives, and serves the others. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
 import { pattern } from '../contract/pattern.js';
+import { Child, CompiledFacade } from './children.js';
 import { connectedPair } from './connected-pair.js';
 import { type HeaderFields, header, hello, helloOf, RawSender } from './tcp-wire.js';
 
@@ -109,6 +114,29 @@ describe('a stranger', () => {
     const again = await world.sender.connect(world.endpoint, await world.receiver.grant('tcp'), { timeoutMs: 10_000 });
     expect(again.provider).toBe('tcp');
   });
+});
+
+test('T27: strangers take every descriptor → closed, and a sender is served', async () => {
+  const directory = mkdtempSync('/dev/shm/kvferry-test-');
+  const facade = new CompiledFacade();
+  const child = new Child('receive.mjs', [facade.path, 'tcp', directory]);
+  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 1 });
+  onTestFinished(async () => {
+    await sender.close();
+    await child.kill();
+    facade[Symbol.dispose]();
+    rmSync(directory, { recursive: true });
+  });
+  const { endpoint, grant } = await child.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
+  expect(spawnSync('prlimit', ['--pid', `${child.process.pid}`, '--nofile=48:48']).status).toBe(0);
+  const strangers = Array.from({ length: 100 }, () => new RawSender(endpoint));
+  senders.push(...strangers);
+  await Promise.all(strangers.slice(0, 50).map(({ closed }) => closed));
+  writeFileSync(join(directory, 'segment'), pattern('honest', PAGE));
+  await sender.attachSegment('s', join(directory, 'segment'));
+  const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+  const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGE }];
+  expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: PAGE });
 });
 
 describe('a sender that breaks the protocol', () => {
