@@ -235,7 +235,7 @@ class NativeFabric implements FabricPort {
   }
 
   #detail(provider: Provider, address: string): string {
-    if (provider === 'tcp') return isEncrypted(address.split(':')) ? 'TCP, encrypted' : 'TCP';
+    if (provider === 'tcp') return isEncrypted(address.split(':')) ? 'TCP, encrypted' : 'TCP, in clear';
     if (provider === 'same-host') return 'same host, copied by the receiver';
     return `libfabric ${this.#wires.get(provider)} ${this.#native.libfabricVersion().version}`;
   }

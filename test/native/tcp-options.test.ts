@@ -205,9 +205,9 @@ describe('encryption', () => {
     const { arena, segment, sender, connection } = await connectedPair('tcp', options);
     writeFileSync(segment, pattern('keys', bytes));
     await sender.attachSegment('s', segment);
-    // The keys change after 1 GiB.
-    const items = Array.from({ length: 40 }, () => ({ segment: 's', sourceOffset: 0, targetOffset: 0, length: bytes }));
-    expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: 40 * bytes });
+    // The keys change after 256 MiB.
+    const items = Array.from({ length: 10 }, () => ({ segment: 's', sourceOffset: 0, targetOffset: 0, length: bytes }));
+    expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: 10 * bytes });
     expect(Buffer.compare(readFileSync(arena), pattern('keys', bytes))).toBe(0);
   });
 });

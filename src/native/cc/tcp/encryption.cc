@@ -25,7 +25,7 @@ constexpr char key_purpose[] = "kvferry tcp 1 psk";
 constexpr size_t read_buffer_bytes = 128 << 10;
 constexpr size_t discard_bytes = 16 << 10;
 // AES-GCM protects 388 GB under one key (RFC 8446, 5.5). New keys come long before that.
-constexpr uint64_t bytes_per_key = 1ull << 30;
+constexpr uint64_t bytes_per_key = 256 << 20;
 
 using Key = std::array<uint8_t, key_bytes>;
 
