@@ -1,5 +1,7 @@
 #include "tcp/encryption.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -23,6 +25,8 @@ constexpr size_t key_bytes = 32;
 constexpr char key_purpose[] = "kvferry tcp 1 psk";
 // So that a system call reads several records.
 constexpr size_t read_buffer_bytes = 128 << 10;
+// More than OpenSSL can hold: its buffer, and the record that it is reading.
+constexpr uint64_t read_ahead_max = 192 << 10;
 constexpr size_t discard_bytes = 16 << 10;
 // AES-GCM protects 388 GB under one key (RFC 8446, 5.5). New keys come long before that.
 constexpr uint64_t bytes_per_key = 256 << 20;
@@ -69,7 +73,8 @@ class SecureWire final : public Wire {
 
   bool establishes_by_writing() const override { return wants_write_; }
 
-  ssize_t send(const uint8_t* bytes, size_t length, bool) override {
+  ssize_t send(const uint8_t* bytes, size_t length, bool more) override {
+    cork(more);
     if (sent_with_key_ >= bytes_per_key) {
       openssl_.key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED);
       sent_with_key_ = 0;
@@ -92,8 +97,8 @@ class SecureWire final : public Wire {
     return receive({discarded, std::min(length, sizeof discarded)}, {nullptr, 0});
   }
 
-  // Bytes that OpenSSL has read are no longer in the socket.
-  void wake_at(size_t) override {}
+  // OpenSSL may have read some of them from the socket already.
+  void wait_for(uint64_t bytes) override { wake_at(bytes - std::min(bytes, read_ahead_max)); }
 
   void finish() override {
     openssl_.shutdown(prepared());
@@ -104,6 +109,14 @@ class SecureWire final : public Wire {
   const Grants* grants() const { return grants_; }
 
  private:
+  // OpenSSL sends record by record. The kernel joins those that others follow.
+  void cork(bool more) {
+    if (more == corked_) return;
+    corked_ = more;
+    const int on = more ? 1 : 0;
+    ::setsockopt(fd(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+  }
+
   static int clamp(size_t length) { return static_cast<int>(std::min<size_t>(length, INT_MAX)); }
 
   // OpenSSL keeps old errors of the thread, and takes them for new ones.
@@ -133,6 +146,7 @@ class SecureWire final : public Wire {
   const Grants* const grants_;
   const Granted granted_;
   bool wants_write_ = false;
+  bool corked_ = false;
   uint64_t sent_with_key_ = 0;
 };
 

@@ -9,8 +9,6 @@ namespace {
 
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
-// Bytes of a frame for which it is worth waking.
-constexpr uint64_t wake_bytes = 128 << 10;
 // Unread answers above which the peer's frames are not read.
 constexpr size_t unsent_bytes_max = 64 << 10;
 // The part of a hello that tells it from the bytes of other programs.
@@ -52,8 +50,7 @@ Peer::Turn Peer::turn() {
 // A thread that wakes for every packet spends more time on waking than on copying.
 void Peer::wait() {
   readable_ = false;
-  const uint64_t expected = state_ == State::writing ? body_left_ : 0;
-  wire_->wake_at(std::clamp<uint64_t>(expected, 1, wake_bytes));
+  wire_->wait_for(state_ == State::writing ? body_left_ : 0);
 }
 
 Peer::Step Peer::receive_some(uint64_t bytes_max, uint64_t& moved) {

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "tcp/wire.h"
@@ -9,12 +10,22 @@
 namespace kvferry::tcp {
 namespace {
 
+// Bytes for which it is worth waking.
+constexpr uint64_t wake_bytes = 128 << 10;
+
 ssize_t moved_or_error(ssize_t moved) {
   if (moved >= 0) return moved;
   return errno == EINTR ? -EAGAIN : -errno;
 }
 
 }  // namespace
+
+void Wire::wake_at(uint64_t bytes) {
+  const auto wanted = static_cast<int>(std::clamp<uint64_t>(bytes, 1, wake_bytes));
+  if (wanted == wake_at_) return;
+  wake_at_ = wanted;
+  ::setsockopt(fd(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted);
+}
 
 ssize_t PlainWire::send(const uint8_t* bytes, size_t length, bool more) {
   return moved_or_error(::send(fd(), bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0)));
@@ -39,12 +50,7 @@ ssize_t PlainWire::discard(size_t length) {
   return moved_or_error(::recv(fd(), nullptr, length, MSG_TRUNC | MSG_DONTWAIT));
 }
 
-void PlainWire::wake_at(size_t bytes) {
-  const auto wanted = static_cast<int>(bytes);
-  if (wanted == wake_at_) return;
-  wake_at_ = wanted;
-  ::setsockopt(fd(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted);
-}
+void PlainWire::wait_for(uint64_t bytes) { wake_at(bytes); }
 
 void PlainWire::finish() { ::shutdown(fd(), SHUT_WR); }
 

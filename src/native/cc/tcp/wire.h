@@ -39,13 +39,19 @@ class Wire {
   virtual ssize_t receive(Space first, Space second) = 0;
   // Receives and forgets.
   virtual ssize_t discard(size_t length) = 0;
-  // The poller reports the socket as readable when so many bytes have arrived, or the stream has ended. Only advice.
-  virtual void wake_at(size_t bytes) = 0;
+  // So many bytes will surely come, or the stream ends. The poller need not report the socket as readable for a few of
+  // them. Only advice.
+  virtual void wait_for(uint64_t bytes) = 0;
   // Sends no more. What was sent still arrives.
   virtual void finish() = 0;
 
+ protected:
+  // The poller reports the socket as readable from so many bytes on, within limits.
+  void wake_at(uint64_t bytes);
+
  private:
   const UniqueFd fd_;
+  int wake_at_ = 1;
 };
 
 // A stream in clear.
@@ -59,11 +65,8 @@ class PlainWire final : public Wire {
   ssize_t send_file(int file, uint64_t offset, size_t length) override;
   ssize_t receive(Space first, Space second) override;
   ssize_t discard(size_t length) override;
-  void wake_at(size_t bytes) override;
+  void wait_for(uint64_t bytes) override;
   void finish() override;
-
- private:
-  int wake_at_ = 1;
 };
 
 }  // namespace kvferry::tcp
