@@ -48,6 +48,15 @@ const aims: readonly Aim[] = [
     limit: 0.15,
   },
   {
+    ...write,
+    name: "tcp: processor time of the sender, against libfabric's tcp, from 1 MiB",
+    figure: 'cpuOfLibfabric',
+    better: 'less',
+    where: ({ path, chunkBytes }) => path === 'tcp' && Number(chunkBytes) >= MIB,
+    target: 0.6,
+    limit: 2,
+  },
+  {
     ...throughAgents,
     name: 'same host through agents, against memcpy',
     figure: 'ofBaseline',

@@ -6,6 +6,8 @@ export interface WriteTimes {
   /** Time of each batch, from the call that starts it to its completion. */
   readonly batchP50Us: number;
   readonly batchP99Us: number;
+  /** Processor time of the sender's process. Peers do not measure it. */
+  readonly senderCpuSeconds?: number;
 }
 
 export interface Contender {

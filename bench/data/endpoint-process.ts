@@ -17,6 +17,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const PAGE_BYTES = 4096;
 const US_PER_MS = 1000;
 const MS_PER_S = 1000;
+const US_PER_S = 1e6;
 
 /** The memory of this side: a source or an arena. */
 let memory: number;
@@ -95,11 +96,14 @@ async function write({ chunkBytes, batch, inFlight, chunks }: WriteCase, provide
       batchesUs.push((performance.now() - startMs) * US_PER_MS);
     }
   };
+  const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
   await Promise.all(Array.from({ length: inFlight }, lane));
   const seconds = (performance.now() - startMs) / MS_PER_S;
+  const { user, system } = process.cpuUsage(cpuBefore);
   return {
     seconds,
+    senderCpuSeconds: (user + system) / US_PER_S,
     batchP50Us: rounded(percentile(batchesUs, 0.5)),
     batchP99Us: rounded(percentile(batchesUs, 0.99)),
   };

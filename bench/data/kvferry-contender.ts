@@ -10,7 +10,9 @@ import type { Contender } from './contender.js';
 import type { EndpointAnswers, EndpointCommand } from './endpoint-messages.js';
 
 const PROGRAM = fileURLToPath(new URL('endpoint-process.js', import.meta.url));
-const PROVIDERS = ['same-host', 'tcp', 'verbs'] as const satisfies readonly NativeProvider[];
+const PROVIDERS = ['same-host', 'tcp', 'libfabric-tcp', 'verbs'] as const satisfies readonly NativeProvider[];
+/** libfabric's way over TCP is a contender in the table of kvferry's own. */
+const LIBFABRIC = { name: 'libfabric', path: 'tcp' } as const;
 /** Longer than any round. */
 const COMMAND_TIMEOUT_MS = 120_000;
 
@@ -45,8 +47,7 @@ export async function startKvferry(
     if (provider === undefined) return [];
     return [
       {
-        name: 'kvferry',
-        path: provider,
+        ...(provider === 'libfabric-tcp' ? LIBFABRIC : { name: 'kvferry', path: provider }),
         pause: () => signal('SIGSTOP'),
         resume: () => signal('SIGCONT'),
         fill: async (one, round) => void (await order(sender, { type: 'fill', one, round })),

@@ -96,14 +96,30 @@ function rowOf(one: WriteCase, path: Contender['path'], taken: ReadonlyMap<strin
     if (times.length === 0) continue;
     figures[`${who}BatchP50Us`] = spreadOf(times.map(({ batchP50Us }) => batchP50Us));
     figures[`${who}BatchP99Us`] = spreadOf(times.map(({ batchP99Us }) => batchP99Us));
+    const cpu = cpuPerGb(one, results);
+    if (cpu.length > 0) figures[`${who}CpuSPerGb`] = spreadOf(cpu);
   }
   const baseline = { 'same-host': 'memcpy', tcp: 'tcpStream', verbs: undefined }[path];
   if (baseline !== undefined) figures['ofBaseline'] = spreadOf(ratios(rates('kvferry'), rates(baseline)));
+  const libfabric = taken.get(`${path} libfabric`) ?? [];
+  if (libfabric.length > 0) {
+    const own = cpuPerGb(one, taken.get(`${path} kvferry`) ?? []);
+    figures['cpuOfLibfabric'] = spreadOf(ratios(own, cpuPerGb(one, libfabric)));
+  }
   for (const peer of peerNames) {
     const theirs = rates(peer);
     if (theirs.length > 0) figures[`of-${peer}`] = spreadOf(ratios(rates('kvferry'), theirs));
   }
   return { table: 'write', parameters: { path, chunkBytes, batch, inFlight }, figures };
+}
+
+/** Processor time of the sender in seconds a GB, in each round. */
+function cpuPerGb({ chunkBytes, chunks }: WriteCase, results: readonly Taken[]): number[] {
+  const gigabytes = (chunkBytes * chunks) / BYTES_PER_GB;
+  return results.flatMap(({ times }) => {
+    const seconds = times?.senderCpuSeconds;
+    return seconds === undefined ? [] : [seconds / gigabytes];
+  });
 }
 
 function scaleOf(bench: Bench, withPeers: boolean): DataScale {

@@ -7,7 +7,8 @@ every round. The receiver compares every byte after the clock has stopped. A *ba
 *In flight* is the number of batches under way at once. A batch is complete when the sending side is notified, for peers and for
 kvferry. This suite measures the fabric alone, as the peers' own benchmarks do: no keys, no agents. \`ofBaseline\` is the rate of
 kvferry divided by that of the baseline, round by round. The baseline is \`memcpy\` on one host (one thread, between two mapped
-files) and one raw stream over TCP.`,
+files) and one raw stream over TCP. The raw stream has the congestion control of the system. \`CpuSPerGb\` is the processor
+time of the sender's process in seconds a GB. \`cpuOfLibfabric\` divides that of kvferry's TCP by that of libfabric's, round by round.`,
   ],
   [
     'control',

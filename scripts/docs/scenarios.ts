@@ -138,4 +138,10 @@ export const scenarios: readonly Scenario[] = [
     situation: 'A sender with thousands of waiting requests dies, or a thousand requests fail together.',
     result: 'The agent goes on in short turns, and no peer declares it dead.',
   },
+  {
+    number: 'T27',
+    situation:
+      'A program that is no sender, or breaks the protocol, floods the port of the provider tcp or stays silent.',
+    result: 'The agent lives, other senders are served, and memory is bounded.',
+  },
 ];

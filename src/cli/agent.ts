@@ -71,6 +71,9 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const fabric = await openNativeFabric({
     providers: config.provider,
     bindAddress: config.bindAddress,
+    tcpPorts: config.tcpPort,
+    tcpStreams: config.tcpStreams === 'auto' ? undefined : config.tcpStreams,
+    tcpEncryption: config.tcpEncryption,
     socketDirectory: config.socketDirectory,
     socketUsers: config.socketUsers,
     windowBytes: config.windowBytes,

@@ -10,20 +10,27 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
-import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from '../figures/units.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
-import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.js';
+import { autoOrCount, choice, count, duration, listenAt, onOff, ports, size, text } from './field-kinds.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
-const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
+const CHOOSABLE_PROVIDERS = [
+  'same-host',
+  'tcp',
+  'libfabric-tcp',
+  'net',
+  'verbs',
+] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 const SOCKET_USERS = ['own', 'any'] as const;
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
 export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
+
+const TCP_STREAMS_MAX = 16;
 
 interface Field<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
@@ -62,8 +69,19 @@ const fields = {
   },
   bindAddress: text(
     '127.0.0.1',
-    'Address at which agents on other hosts reach this agent (tcp, net, verbs).',
+    'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
     'one address or host name, not a wildcard',
+  ),
+  tcpPort: ports('Port at which the provider tcp listens, or a range from which it takes the first free one.'),
+  tcpStreams: autoOrCount(
+    TCP_STREAMS_MAX,
+    'TCP connections that tcp makes to each receiver.',
+    '1 with one or two processors, otherwise 4',
+  ),
+  tcpEncryption: choice(
+    z.enum(['off', 'required']),
+    'off',
+    'Whether bytes that tcp moves are encrypted. The receiver decides; a sender that requires it uses no other receiver.',
   ),
   socketDirectory: text(
     '/tmp',
@@ -313,55 +331,4 @@ function parseProviders(value: string, context: z.RefinementCtx): readonly Choos
   if (chosen.success && new Set(chosen.data).size === chosen.data.length) return chosen.data;
   context.addIssue({ code: 'custom', message: 'not a list of providers' });
   return z.NEVER;
-}
-
-function toListenAddress(value: string, context: z.RefinementCtx): ListenAddress | undefined {
-  if (value === '') return undefined;
-  const address = parseListenAddress(value);
-  if (address !== undefined) return address;
-  context.addIssue({ code: 'custom', message: 'not an address to listen at' });
-  return z.NEVER;
-}
-
-/** An address to listen at. The default is none. */
-function listenAt(explanation: string) {
-  const range = 'host:port, or a port of 127.0.0.1; port 0: any free port; empty: off';
-  const show = (value: ListenAddress | undefined) => (value === undefined ? '' : formatListenAddress(value));
-  return { schema: z.string().transform(toListenAddress), fallback: '', explanation, range, show } as const;
-}
-
-function choice<S extends z.ZodEnum>(schema: S, fallback: string, explanation: string) {
-  return { schema, fallback, explanation, range: schema.options.join(', '), show: String } as const;
-}
-
-function text(fallback: string, explanation: string, range: string) {
-  return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
-}
-
-/** A switch. The default is off. */
-function onOff(explanation: string) {
-  const schema = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]);
-  return { schema, fallback: 'false', explanation, range: 'true, false', isSwitch: true, show: String } as const;
-}
-
-function count(min: number, max: number, fallback: number, explanation: string) {
-  const parse = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
-  return { schema: quantity(parse, min, max), fallback, explanation, range: `${min} to ${max}`, show: String } as const;
-}
-
-function size(min: number, max: number, fallback: string, explanation: string) {
-  const range = `${formatBytes(min)} to ${formatBytes(max)}`;
-  return { schema: quantity(parseBytes, min, max), fallback, explanation, range, show: formatBytes } as const;
-}
-
-function duration(min: number, max: number, fallback: string, explanation: string) {
-  const range = `${formatDurationMs(min)} to ${formatDurationMs(max)}`;
-  return { schema: quantity(parseDurationMs, min, max), fallback, explanation, range, show: formatDurationMs } as const;
-}
-
-/** A number, or text that `parse` turns into one. */
-function quantity(parse: (value: string) => number | undefined, min: number, max: number) {
-  return z
-    .union([z.number(), z.string().transform((value) => parse(value) ?? Number.NaN)])
-    .pipe(z.int().min(min).max(max));
 }

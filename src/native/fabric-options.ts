@@ -5,13 +5,19 @@ import { KvferryError } from '../protocol/errors.js';
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'net', 'verbs'];
+export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs'];
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */
   readonly providers: readonly NativeProvider[];
   /** The local address on which libfabric listens, and which peers receive. One address, not a wildcard. */
   readonly bindAddress?: string;
+  /** Ports among which `tcp` takes the first free one; both 0: any. */
+  readonly tcpPorts?: { readonly first: number; readonly last: number };
+  /** Connections that `tcp` makes to each receiver. Undefined: chosen by the number of processors. */
+  readonly tcpStreams?: number | undefined;
+  /** Whether bytes are encrypted that arrive by `tcp`. A sender with `required` uses no receiver that has it `off`. */
+  readonly tcpEncryption?: 'off' | 'required';
   /** Directory of the same-host sockets. Sender and receiver must both see it. */
   readonly socketDirectory?: string;
   /** Users whose processes may connect to the same-host sockets: this user and root, or any. */
@@ -22,9 +28,14 @@ export interface NativeFabricOptions {
   readonly sliceBytes?: number;
 }
 
-export type CheckedOptions = Required<NativeFabricOptions>;
+export type CheckedOptions = { readonly [Name in keyof NativeFabricOptions]-?: NonNullable<NativeFabricOptions[Name]> };
 
 export const DEFAULT_BIND_ADDRESS = '127.0.0.1';
+/** With more streams than processors, they take time from each other. */
+const TCP_STREAMS = 4;
+const TCP_STREAMS_MAX = 16;
+const PROCESSORS_FOR_ONE_STREAM = 2;
+const PORT_MAX = 65_535;
 const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024;
 const DEFAULT_SLICE_BYTES = 4 * 1024 * 1024;
 const WILDCARD_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
@@ -46,6 +57,9 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
   const {
     providers,
     bindAddress = DEFAULT_BIND_ADDRESS,
+    tcpPorts = { first: 0, last: 0 },
+    tcpStreams = availableParallelism() <= PROCESSORS_FOR_ONE_STREAM ? 1 : TCP_STREAMS,
+    tcpEncryption = 'off',
     socketDirectory = defaultSocketDirectory(),
     socketUsers = 'own',
     windowBytes = DEFAULT_WINDOW_BYTES,
@@ -61,7 +75,27 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
       throw new KvferryError('invalid_configuration', `${name} must be a positive number of bytes`);
     }
   }
-  return { providers: [...new Set(providers)], bindAddress, socketDirectory, socketUsers, windowBytes, sliceBytes };
+  checkTcp(tcpPorts, tcpStreams);
+  const distinct = [...new Set(providers)];
+  return {
+    providers: distinct,
+    bindAddress,
+    tcpPorts,
+    tcpStreams,
+    tcpEncryption,
+    socketDirectory,
+    socketUsers,
+    windowBytes,
+    sliceBytes,
+  };
+}
+
+function checkTcp({ first, last }: CheckedOptions['tcpPorts'], streams: number): void {
+  const isRange = Number.isInteger(first) && Number.isInteger(last) && first >= 0 && first <= last && last <= PORT_MAX;
+  if (!isRange) throw new KvferryError('invalid_configuration', `tcpPorts ${first} to ${last} are no range of ports`);
+  if (!Number.isInteger(streams) || streams < 1 || streams > TCP_STREAMS_MAX) {
+    throw new KvferryError('invalid_configuration', `tcpStreams ${streams} must be 1 to ${TCP_STREAMS_MAX}`);
+  }
 }
 
 function defaultSocketDirectory(): string {

@@ -69,7 +69,12 @@ class NativeFabric implements FabricPort {
     this.#options = options;
     const completions = new Completions(native.codes);
     this.#completions = completions;
-    this.#engine = new native.Engine({ ...options, spinMicroseconds: spinMicroseconds() }, (records, count, texts) =>
+    const engineOptions = {
+      ...options,
+      tcpEncrypted: options.tcpEncryption === 'required',
+      spinMicroseconds: spinMicroseconds(),
+    };
+    this.#engine = new native.Engine(engineOptions, (records, count, texts) =>
       completions.take(records, count, texts),
     );
   }
@@ -113,7 +118,7 @@ class NativeFabric implements FabricPort {
     for (const provider of this.#wires.keys()) {
       try {
         const { text } = await this.#call((id) => this.#engine.listen(this.#place(provider), id));
-        this.#endpoints.push({ provider, detail: this.#detail(provider), address: text });
+        this.#endpoints.push({ provider, detail: this.#detail(provider, text), address: text });
       } catch (error) {
         this.#requireOpen();
         this.#wires.delete(provider);
@@ -172,6 +177,7 @@ class NativeFabric implements FabricPort {
     const wire = this.#wires.get(endpoint.provider);
     const fields = endpoint.address.split(':');
     if (this.#closing !== undefined || wire === undefined || fields[0] !== wire) return false;
+    if (endpoint.provider === 'tcp') return isEncrypted(fields) || this.#options.tcpEncryption === 'off';
     return endpoint.provider !== 'same-host' || isSameSocket(fields);
   }
 
@@ -195,7 +201,7 @@ class NativeFabric implements FabricPort {
         throw describedAs(`${provider} connection under grant ${grant.id}`, error);
       },
     );
-    return new NativeConnection(provider, this.#detail(provider), {
+    return new NativeConnection(provider, this.#detail(provider, address), {
       write: (items) => this.#write(place, handle, items),
       close: async () => {
         if (this.#closing === undefined) await this.#call((id) => this.#engine.disconnect(place, id, handle));
@@ -238,7 +244,8 @@ class NativeFabric implements FabricPort {
     return providers.indexOf(provider);
   }
 
-  #detail(provider: Provider): string {
+  #detail(provider: Provider, address: string): string {
+    if (provider === 'tcp') return isEncrypted(address.split(':')) ? 'TCP, encrypted' : 'TCP, in clear';
     if (provider === 'same-host') return 'same host, copied by the receiver';
     return `libfabric ${this.#wires.get(provider)} ${this.#native.libfabricVersion().version}`;
   }
@@ -258,6 +265,11 @@ function isSameSocket(fields: readonly string[]): boolean {
   const [, device, inode, path = ''] = fields;
   const status = statSync(Buffer.from(path, 'hex'), { bigint: true, throwIfNoEntry: false });
   return status !== undefined && status.dev.toString(16) === device && status.ino.toString(16) === inode;
+}
+
+/** Whether a receiver of the provider tcp encrypts: the last field of its address. */
+function isEncrypted(fields: readonly string[]): boolean {
+  return fields[3] === '1';
 }
 
 /** Undefined too when this process may not look at the path. */

@@ -14,6 +14,10 @@ export interface NativeEngineOptions {
   readonly socketDirectory: string;
   /** `own` or `any`. */
   readonly socketUsers: string;
+  /** Both 0: any port. */
+  readonly tcpPorts: { readonly first: number; readonly last: number };
+  readonly tcpStreams: number;
+  readonly tcpEncrypted: boolean;
   readonly windowBytes: number;
   readonly sliceBytes: number;
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */

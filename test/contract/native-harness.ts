@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { NativeProvider } from '../../src/native/fabric-options.js';
+import type { NativeFabricOptions, NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import { nativeStatus } from '../../src/native/native-status.js';
 import type { FabricHarness } from './fabric/fabric-harness.js';
@@ -24,12 +24,12 @@ export function whyNot(provider: NativeProvider): string | undefined {
   return nativeStatus().unavailable.find((unavailable) => unavailable.provider === provider)?.reason;
 }
 
-export function nativeHarness(provider: NativeProvider): FabricHarness {
+export function nativeHarness(provider: NativeProvider, options: Partial<NativeFabricOptions> = {}): FabricHarness {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   let paths = 0;
   return {
     provider,
-    open: () => openNativeFabric({ providers: [provider], socketDirectory: directory }),
+    open: () => openNativeFabric({ ...options, providers: [provider], socketDirectory: directory }),
     newPath: (name) => join(directory, `${name}-${++paths}`),
     writeFile: (path, bytes) => writeFileSync(path, bytes),
     scribble: (path, offset, bytes) => withFile(path, 'r+', (file) => writeSync(file, bytes, 0, bytes.length, offset)),

@@ -19,7 +19,7 @@ test('explains every check of the doctor', async () => {
     judgeProbe('p1 → d1', { kind: 'elsewhere' }, undefined),
   ];
   const checks = [...new Set(findings.map(({ check }) => check))];
-  expect(checks).toHaveLength(27);
+  expect(checks).toHaveLength(28);
   expect(checks.filter((check) => !named.includes(check))).toEqual([]);
 });
 

@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
       const { of } = await doctor(cluster, ['--probe', '--provider', 'verbs,tcp']);
       const [fallback] = of('peers');
       expect(fallback).toMatchObject({ severity: 'warning' });
-      expect(fallback?.finding).toMatch(/^prefill-0 → decode-0: tcp \(libfabric .+\) is a FALLBACK; verbs: /);
+      expect(fallback?.finding).toMatch(/^prefill-0 → decode-0: tcp \(TCP, in clear\) is a FALLBACK; verbs: /);
       expect(of('agent-providers').map(({ finding }) => finding)).toEqual([
         expect.stringMatching(/^prefill-0 cannot offer verbs: libfabric /),
       ]);

@@ -7,6 +7,7 @@
 #include "libfabric/domain.h"
 #include "libfabric/offers.h"
 #include "core/promise_worker.h"
+#include "tcp/socket.h"
 
 namespace kvferry {
 namespace {
@@ -19,13 +20,25 @@ Napi::Value libfabric_version(const Napi::CallbackInfo& info) {
   return object;
 }
 
+std::string why_not_tcp(const std::string& bind_address) {
+  try {
+    tcp::listen_at(bind_address, {});
+    return "";
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+}
+
 // The reason why the provider is unavailable on this host; empty when it is available.
 Napi::Value probe_provider(const Napi::CallbackInfo& info) {
+  const std::string provider = info[0].As<Napi::String>();
+  const std::string bind_address = info[1].As<Napi::String>();
   std::string reason;
+  if (provider == "tcp") return Napi::String::New(info.Env(), why_not_tcp(bind_address));
 #ifdef KVFERRY_HAS_LIBFABRIC
   try {
     Poller poller;
-    const LibfabricDomain domain(poller, info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value());
+    const LibfabricDomain domain(poller, provider, bind_address);
   } catch (const Failure& failure) {
     reason = failure.what();
   }

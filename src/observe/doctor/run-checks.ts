@@ -19,6 +19,7 @@ import { checkRdma } from './checks/rdma.js';
 import { checkSharedMemory } from './checks/shared-memory.js';
 import { checkSocketDirectory } from './checks/socket-directory.js';
 import { checkTcpBuffers } from './checks/tcp-buffers.js';
+import { checkTcpTrust } from './checks/tcp-trust.js';
 import { checkTraffic } from './checks/traffic.js';
 import type { Examination } from './examination.js';
 import type { Finding } from './finding.js';
@@ -41,6 +42,7 @@ const checks: readonly Check[] = [
   checkOpenFiles,
   checkBindAddress,
   checkTcpBuffers,
+  checkTcpTrust,
   checkNats,
   checkAgents,
   checkAgentHealth,

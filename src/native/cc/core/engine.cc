@@ -19,6 +19,12 @@ EngineOptions options_of(const Napi::Object& object) {
   options.bind_address = text(object.Get("bindAddress"));
   options.same_host.directory = text(object.Get("socketDirectory"));
   options.same_host.any_user = text(object.Get("socketUsers")) == "any";
+  options.tcp.bind_address = options.bind_address;
+  const auto ports = object.Get("tcpPorts").As<Napi::Object>();
+  options.tcp.ports.first = static_cast<uint16_t>(number(ports.Get("first")));
+  options.tcp.ports.last = static_cast<uint16_t>(number(ports.Get("last")));
+  options.tcp.streams = static_cast<unsigned>(number(object.Get("tcpStreams")));
+  options.tcp.encrypted = object.Get("tcpEncrypted").As<Napi::Boolean>();
   options.limits.window_bytes = number(object.Get("windowBytes"));
   options.limits.slice_bytes = number(object.Get("sliceBytes"));
   options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));

@@ -5,6 +5,7 @@
 
 #include "libfabric/transport.h"
 #include "same_host/transport.h"
+#include "tcp/transport.h"
 
 namespace kvferry {
 namespace {
@@ -41,11 +42,7 @@ void shut_down_all() {
 
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
     : outbox_(env, on_completions) {
-  for (const std::string& provider : options.providers) {
-    transports_.push_back(provider == "same-host"
-                              ? make_same_host_transport(env, outbox_, options.limits, options.same_host)
-                              : make_libfabric_transport(outbox_, options.limits, provider, options.bind_address));
-  }
+  for (const std::string& provider : options.providers) transports_.push_back(make_transport(env, provider, options));
   for (const auto& transport : transports_) transport->start(options.spin_time);
   LiveCores& live = live_cores();
   std::lock_guard lock(live.mutex);
@@ -59,6 +56,13 @@ EngineCore::~EngineCore() {
     live.cores.erase(this);
   }
   shut_down();
+}
+
+std::unique_ptr<Transport> EngineCore::make_transport(napi_env env, const std::string& provider,
+                                                      const EngineOptions& options) {
+  if (provider == "same-host") return make_same_host_transport(env, outbox_, options.limits, options.same_host);
+  if (provider == "tcp") return make_tcp_transport(outbox_, options.limits, options.tcp);
+  return make_libfabric_transport(outbox_, options.limits, provider, options.bind_address);
 }
 
 Transport& EngineCore::transport(uint32_t provider) {

@@ -20,12 +20,14 @@
 #include "core/segment.h"
 #include "core/transport.h"
 #include "same_host/options.h"
+#include "tcp/options.h"
 
 namespace kvferry {
 
 struct EngineOptions {
   std::string bind_address;
   same_host::Options same_host;
+  tcp::Options tcp;
   WriteLimits limits;
   std::chrono::microseconds spin_time;
   std::vector<std::string> providers;
@@ -58,6 +60,7 @@ class EngineCore {
   void shut_down();
 
  private:
+  std::unique_ptr<Transport> make_transport(napi_env env, const std::string& provider, const EngineOptions& options);
   void require_open() const;
 
   const std::thread::id javascript_thread_ = std::this_thread::get_id();

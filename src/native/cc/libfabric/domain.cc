@@ -14,7 +14,7 @@ namespace {
 // The libfabric providers of each family, best first. A layered provider (a name with ';') must be requested by its
 // full name. Otherwise libfabric would return `tcp;ofi_rxm` for `tcp`.
 const std::map<std::string, std::vector<const char*>> providers_of_family = {
-    {"tcp", {"tcp", "net", "tcp;ofi_rxm"}},
+    {"libfabric-tcp", {"tcp", "net", "tcp;ofi_rxm"}},
     {"net", {"net"}},
     {"verbs", {"verbs;ofi_rxm"}},
 };

@@ -46,7 +46,7 @@ struct Registration {
 
 class LibfabricDomain {
  public:
-  // `family`: kvferry's name of the provider (tcp, net or verbs). Throws Failure(provider_unavailable).
+  // `family`: kvferry's name of the provider (libfabric-tcp, net or verbs). Throws Failure(provider_unavailable).
   LibfabricDomain(Poller& poller, const std::string& family, const std::string& bind_address);
 
   const std::string& provider() const { return provider_; }

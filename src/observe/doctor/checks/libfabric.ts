@@ -1,19 +1,23 @@
-/** The installed libfabric and its providers. Without libfabric only agents on one host can exchange bytes. */
+/** The installed libfabric and its providers. Without it there is no RDMA; TCP and the copy on one host need no library. */
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('fabric', 'libfabric');
-const OTHER_HOSTS = ['tcp', 'net', 'verbs'];
+const OF_LIBFABRIC = ['verbs', 'libfabric-tcp', 'net'];
+const WITHOUT_LIBRARY = ['tcp', 'same-host'];
 
 export function checkLibfabric({ fabric, settings }: Examination): Finding[] {
   if (!fabric.addon) return [];
   if (fabric.libfabric === null) {
     const reason = fabric.reason ?? 'there is no libfabric';
-    const isWanted = settings.provider.some((provider) => OTHER_HOSTS.includes(provider));
-    if (!isWanted) return [found.note(`${reason}; only agents on this host can be reached`)];
+    const wanted = settings.provider.filter((provider) => OF_LIBFABRIC.includes(provider));
+    if (wanted.length === 0) return [found.note(`${reason}; the configured providers do not need it`)];
+    const text = `${reason}; ${wanted.join(', ')} cannot be used`;
+    const others = settings.provider.filter((provider) => WITHOUT_LIBRARY.includes(provider));
+    if (others.length > 0) return [found.note(`${text}, ${others.join(', ')} can`)];
     return [
       found.warning(
-        `${reason}; agents on other hosts cannot be reached`,
+        text,
         'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
       ),
     ];

@@ -11,18 +11,18 @@ test('libfabric shows what it can be used for, without its layers', () => {
   expect(brief(checkLibfabric(examination()))).toEqual([['ok', 'libfabric 1.17 offers tcp (eth0, lo)']]);
 });
 
-test('without libfabric no other host can be reached: judged by whether one is needed', () => {
+test('no libfabric → a warning only when every configured provider needs it', () => {
   const spoilt = { fabric: { libfabric: null, reason: 'libfabric cannot be loaded', offers: [] } };
-  expect(brief(checkLibfabric(examination(spoilt)))).toEqual([
+  const checked = (provider: string) => brief(checkLibfabric(examination({ ...spoilt, flags: { provider } })));
+  expect(checked('verbs,libfabric-tcp')).toEqual([
     [
       'warning',
-      'libfabric cannot be loaded; agents on other hosts cannot be reached',
+      'libfabric cannot be loaded; verbs, libfabric-tcp cannot be used',
       'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
     ],
   ]);
-  expect(brief(checkLibfabric(examination({ ...spoilt, flags: { provider: 'same-host' } })))).toEqual([
-    ['note', 'libfabric cannot be loaded; only agents on this host can be reached'],
-  ]);
+  expect(checked('auto')).toEqual([['note', 'libfabric cannot be loaded; verbs cannot be used, same-host, tcp can']]);
+  expect(checked('tcp')).toEqual([['note', 'libfabric cannot be loaded; the configured providers do not need it']]);
 });
 
 test('auto without an RDMA device takes TCP, as meant', () => {

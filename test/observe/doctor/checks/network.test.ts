@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkBindAddress } from '../../../../src/observe/doctor/checks/bind-address.js';
 import { checkTcpBuffers } from '../../../../src/observe/doctor/checks/tcp-buffers.js';
+import { checkTcpTrust } from '../../../../src/observe/doctor/checks/tcp-trust.js';
 import { brief, examination, type Spoilt } from '../support.js';
 
 describe('the bind address', () => {
@@ -100,5 +101,36 @@ describe("TCP's buffers", () => {
   test('cannot be seen, or do not matter', () => {
     expect(check('')).toEqual([['note', "TCP's buffer sizes cannot be read"]]);
     expect(check('', { flags: { provider: 'same-host' } })).toEqual([]);
+  });
+});
+
+describe('who can reach tcp', () => {
+  const check = async (flags: Readonly<Record<string, string>>) => brief(await checkTcpTrust(examination({ flags })));
+
+  test.each(['127.0.0.1', '10.0.0.1', '172.31.9.9', '192.168.1.1', '100.100.0.1'])(
+    'the private address %s → in clear is fine',
+    async (bindAddress) => {
+      expect(await check({ bindAddress })).toEqual([
+        ['ok', `tcp listens at ${bindAddress}, any free port, in clear on a private address`],
+      ]);
+    },
+  );
+
+  test('a public address → a warning, unless it encrypts', async () => {
+    const flags = { bindAddress: '203.0.113.7', tcpPort: '47000-47100' };
+    expect(await check(flags)).toEqual([
+      [
+        'warning',
+        'tcp listens at 203.0.113.7, port 47000-47100, in clear on a public address',
+        'set --tcp-encryption required, or --bind-address to a private address',
+      ],
+    ]);
+    expect(await check({ ...flags, tcpEncryption: 'required' })).toEqual([
+      ['ok', 'tcp listens at 203.0.113.7, port 47000-47100, and encrypts'],
+    ]);
+  });
+
+  test('no tcp → nothing', async () => {
+    expect(await check({ provider: 'same-host' })).toEqual([]);
   });
 });

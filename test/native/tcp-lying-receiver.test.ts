@@ -1,0 +1,120 @@
+/** Programs that answer as no receiver does: the sender's write fails with a reason, and the sender goes on. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { pattern } from '../contract/pattern.js';
+import { answer, endpointAt, HEADER_BYTES, HELLO_BYTES } from './tcp-wire.js';
+
+const MIB = 2 ** 20;
+const BYTES = 16 * MIB;
+const [WELCOME, DONE, REVOKED] = [1, 3, 4] as const;
+const welcome = answer(WELCOME, 0n, BigInt(BYTES));
+const token = `1:${'ab'.repeat(32)}`;
+
+/** A sender, and a server to which it connects. `behave` gets every connection, and the bytes that it has received. */
+async function senderTo(behave: (socket: Socket, received: () => number) => void) {
+  const directory = mkdtempSync('/dev/shm/kvferry-test-');
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    let bytes = 0;
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (part) => {
+      bytes += part.length;
+    });
+    behave(socket, () => bytes);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 1 });
+  onTestFinished(async () => {
+    await sender.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+  const path = join(directory, 'segment');
+  writeFileSync(path, pattern('segment', BYTES));
+  await sender.attachSegment('s', path);
+  const { port } = server.address() as AddressInfo;
+  const grant = { id: 'tcp-1', provider: 'tcp', token, arenaBytes: BYTES } as const;
+  const connect = (endpoint: FabricEndpoint, timeoutMs = 10_000) => sender.connect(endpoint, grant, { timeoutMs });
+  return { sender, connect, endpoint: endpointAt(port, false), encrypted: endpointAt(port, true) };
+}
+
+const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
+
+test.each([
+  ['it never answers', () => undefined, 'the receiver was not reached in time'],
+  ['it closes at once', (socket: Socket) => void socket.destroy(), ''],
+  ['it closes after the hello', (socket: Socket) => void socket.once('data', () => socket.end()), 'closed'],
+  ['it answers random bytes', (socket: Socket) => void socket.write(pattern('random', 4800)), 'protocol'],
+  ['it reports a frame as done', (socket: Socket) => void socket.write(answer(DONE, 1n)), 'protocol'],
+])('T27: connecting, %s → connection_failed with the reason', async (_, behave, reason) => {
+  const world = await senderTo(behave);
+  await expect(world.connect(world.endpoint, 300)).rejects.toMatchObject({
+    code: 'connection_failed',
+    message: expect.stringContaining(reason),
+  });
+});
+
+test.each([
+  ['an unknown ticket', answer(DONE, 99n)],
+  ['a frame that is on its way', answer(DONE, 4n)],
+  ['an unknown answer', answer(77, 1n)],
+  ['random bytes', pattern('random', 4800)],
+])('T27: writing, it answers %s → connection_lost, drained is not claimed', async (_, lie) => {
+  const world = await senderTo((socket, received) => {
+    socket.write(welcome);
+    socket.on('data', () => {
+      // The first frame is known to be on its way, and the last one cannot have been sent.
+      if (received() < HELLO_BYTES + HEADER_BYTES) return;
+      socket.pause();
+      socket.write(lie);
+    });
+  });
+  const connection = await world.connect(world.endpoint);
+  expect(await connection.write(items).done).toMatchObject({
+    ...{ status: 'failed', code: 'connection_lost', bytes: 0, drained: false },
+    message: 'the receiver does not keep the protocol',
+  });
+  expect(await connection.write(items).done).toMatchObject({ code: 'connection_lost', drained: true });
+});
+
+test('it revokes in the middle of a frame → write_rejected and drained', async () => {
+  const world = await senderTo((socket, received) => {
+    socket.write(welcome);
+    socket.on('data', () => {
+      if (received() > HELLO_BYTES + HEADER_BYTES) socket.end(answer(REVOKED, 0n));
+    });
+  });
+  const connection = await world.connect(world.endpoint);
+  expect(await connection.write(items).done).toMatchObject({ code: 'write_rejected', bytes: 0, drained: true });
+});
+
+test('T27: a flood of answers → the sender still closes', async () => {
+  const world = await senderTo((socket) => {
+    const answers = Buffer.concat(Array(1000).fill(welcome));
+    const flood = () => {
+      if (!socket.destroyed) socket.write(answers, () => setImmediate(flood));
+    };
+    flood();
+  });
+  const connection = await world.connect(world.endpoint);
+  await connection.close();
+});
+
+test('the receiver does not encrypt as it said → connection_failed, no token in clear', async () => {
+  let received = '';
+  const world = await senderTo((socket) => {
+    socket.on('data', (bytes) => {
+      received += bytes.toString('hex');
+      socket.write(welcome);
+    });
+  });
+  await expect(world.connect(world.encrypted)).rejects.toMatchObject({ code: 'connection_failed' });
+  expect(received).not.toBe('');
+  expect(received).not.toContain('ab'.repeat(32));
+});
