@@ -74,9 +74,7 @@ class NativeFabric implements FabricPort {
       tcpEncrypted: options.tcpEncryption === 'required',
       spinMicroseconds: spinMicroseconds(),
     };
-    this.#engine = new native.Engine(engineOptions, (records, count, texts) =>
-      completions.take(records, count, texts),
-    );
+    this.#engine = new native.Engine(engineOptions, (records, count, texts) => completions.take(records, count, texts));
   }
 
   async open(): Promise<void> {
