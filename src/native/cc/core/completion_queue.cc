@@ -9,9 +9,6 @@
 namespace kvferry {
 namespace {
 
-// The transport reads every queue after each wake-up, so the tag need not say which queue woke it.
-constexpr uint64_t any_queue_tag = 0;
-
 void require(int result, const char* what) {
   if (result == 0) return;
   throw Failure(Code::fabric_error, std::string(what) + ": " + LibfabricLibrary::get().strerror(-result));

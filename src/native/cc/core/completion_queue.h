@@ -7,6 +7,7 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
+#include <cstdint>
 #include <vector>
 
 #include "core/poller.h"
@@ -32,6 +33,9 @@ class OpenQueues {
 
 class CompletionQueue {
  public:
+  // The transport looks at everything after each wake-up, so the poller's tag need not say what woke it.
+  static constexpr uint64_t any_queue_tag = 0;
+
   // `wait_set`: the wait set that the queue signals, or nullptr for a descriptor of its own. Throws
   // Failure(fabric_error).
   CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set);

@@ -53,6 +53,18 @@ std::string no_memory_behind(uint64_t offset, uint64_t length) {
          " of the file: is its file system full?";
 }
 
+void Segment::read(uint64_t offset, uint64_t length, uint8_t* to) const {
+  for (uint64_t done = 0; done < length;) {
+    const ssize_t count = ::pread(fd_.get(), to + done, length - done, static_cast<off_t>(offset + done));
+    if (count == 0) throw Failure(Code::segment_invalid, segment_shrank);
+    if (count > 0) {
+      done += static_cast<uint64_t>(count);
+    } else if (errno != EINTR) {
+      throw Failure(Code::segment_invalid, describe_errno("reading the source file", errno));
+    }
+  }
+}
+
 bool Segment::intact(uint64_t end) const {
   struct stat status = {};
   return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;

@@ -1,8 +1,8 @@
 // A file that is the source of writes. Most segments belong to another process. The agent also creates some itself and
 // lends them to engines.
 //
-// The file's owner may shrink it at any time, unless it is sealed. A reader must check `intact` before and after
-// reading.
+// The file's owner may shrink it at any time, unless it is sealed. A reader of a mapping must check `intact` before and
+// after reading.
 //
 // Any thread.
 #pragma once
@@ -17,6 +17,8 @@
 
 namespace kvferry {
 
+// The text of a failure to read a file that is shorter than it was.
+inline constexpr const char* segment_shrank = "the source file was made smaller";
 // The text of a failure to read these bytes of a segment whose file is as long as it was.
 std::string no_memory_behind(uint64_t offset, uint64_t length);
 
@@ -35,6 +37,8 @@ class Segment {
   bool contains(uint64_t offset, uint64_t length) const;
   // Whether the file still reaches to `end`.
   bool intact(uint64_t end) const;
+  // Copies bytes that the file holds now to `to`. Throws Failure(segment_invalid) when it does not reach so far.
+  void read(uint64_t offset, uint64_t length, uint8_t* to) const;
   // Whether its owner sealed it with F_SEAL_SHRINK, so that it never shrinks.
   bool sealed() const { return sealed_; }
   // The number by which JavaScript knows the segment. Set once, before any thread sees the segment.

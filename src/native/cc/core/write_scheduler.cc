@@ -8,8 +8,6 @@ namespace {
 // Limits how much of a provider's queues one connection may occupy with small items.
 constexpr size_t slices_outstanding_max = 128;
 
-const char* const segment_shrank = "the source file was made smaller";
-
 }  // namespace
 
 std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector<WriteItem>& items) const {

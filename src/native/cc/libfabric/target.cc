@@ -84,7 +84,7 @@ LibfabricTarget::~LibfabricTarget() {
 }
 
 std::string LibfabricTarget::address() const {
-  return TargetAddress{domain_.provider(), endpoint_.name(), agent_, registration_.remote}.text();
+  return TargetAddress{domain_.provider(), name_of(endpoint_.endpoint->fid), agent_, registration_.remote}.text();
 }
 
 uint64_t LibfabricTarget::grant(std::string& token) {
@@ -100,7 +100,7 @@ uint64_t LibfabricTarget::grant(std::string& token) {
   GrantRecord& record = records_[slot];
   record.grant = random_nonzero();
   publish(record, GrantState::live);
-  token = GrantToken{grant.endpoint.name(), grant.arena.remote, grant.records.remote, slot, record.grant}.text();
+  token = GrantToken{name_of(grant.endpoint.endpoint->fid), grant.arena.remote, grant.records.remote, slot, record.grant}.text();
   const uint64_t handle = ++last_handle_;
   grants_.emplace(handle, std::move(grant));
   return handle;
