@@ -16,6 +16,7 @@
         "src/native/cc/libfabric/connected/hello.cc",
         "src/native/cc/libfabric/connected/names.cc",
         "src/native/cc/libfabric/connected/receiver.cc",
+        "src/native/cc/libfabric/connected/staging_memory.cc",
         "src/native/cc/libfabric/connected/transport.cc",
         "src/native/cc/libfabric/connection.cc",
         "src/native/cc/libfabric/domain.cc",

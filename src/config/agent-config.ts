@@ -19,7 +19,13 @@ import { formatListenAddress, type ListenAddress, parseListenAddress } from './l
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
-const CHOOSABLE_PROVIDERS = ['same-host', 'tcp', 'net', 'verbs'] as const satisfies readonly Provider[];
+const CHOOSABLE_PROVIDERS = [
+  'same-host',
+  'tcp',
+  'libfabric-tcp',
+  'net',
+  'verbs',
+] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
 export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
@@ -61,7 +67,7 @@ const fields = {
   },
   bindAddress: text(
     '127.0.0.1',
-    'Address at which agents on other hosts reach this agent (tcp, net, verbs).',
+    'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
     'one address or host name, not a wildcard',
   ),
   socketDirectory: text(

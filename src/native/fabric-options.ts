@@ -5,7 +5,7 @@ import { KvferryError } from '../protocol/errors.js';
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'net', 'verbs'];
+export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs'];
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */

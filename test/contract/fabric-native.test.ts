@@ -3,7 +3,7 @@ import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { describeFabric } from './fabric-contract.js';
 import { nativeHarness, whyNot } from './native-harness.js';
 
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'net'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp', 'net'];
 
 for (const provider of tested) {
   const reason = whyNot(provider);

@@ -8,7 +8,7 @@ import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
 const BYTES = 2 ** 20;
-const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp'];
 
 for (const provider of tested) {
   const reason = whyNot(provider);

@@ -12,7 +12,7 @@ import { CompiledFacade } from './children.js';
 
 const UNSHARE = ['--map-root-user', '--mount', '--user'];
 const PROGRAM = fileURLToPath(new URL('children/full-file-system.mjs', import.meta.url));
-const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp'];
 
 function whyNoMount(): string | undefined {
   const { status, stderr, error } = spawnSync('unshare', [...UNSHARE, 'true'], { encoding: 'utf8' });

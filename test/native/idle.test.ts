@@ -13,7 +13,7 @@ const pageBytes = 64 * 1024;
 const WATCHED_MS = 500;
 const MICROSECONDS = 1000;
 
-describe.each(['tcp', 'same-host'] as const)('%s', (provider) => {
+describe.each(['libfabric-tcp', 'same-host'] as const)('%s', (provider) => {
   const reason = whyNot(provider);
 
   test.skipIf(reason !== undefined)('a fabric whose write has ended uses no processor time', async () => {

@@ -24,7 +24,7 @@ const largeBytes = 16 * MiB;
 const inPlace = { flag: 'r+' };
 const delivered = { status: 'delivered', bytes: MiB };
 const endedWell = { code: 0, signal: null };
-const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp'];
 
 interface Offer {
   readonly endpoint: FabricEndpoint;

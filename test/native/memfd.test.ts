@@ -11,7 +11,7 @@ import { whyNot } from '../contract/native-harness.js';
 
 const MiB = 2 ** 20;
 const hasPython = spawnSync('python3', ['--version']).status === 0;
-const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp'];
 
 /** Makes a memfd of 1 MiB, byte i being i modulo 251, says where it is, and keeps it until its input ends. */
 const engine = `

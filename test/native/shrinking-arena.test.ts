@@ -7,9 +7,9 @@ import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
 const MiB = 2 ** 20;
-const expected = { 'same-host': 'fabric_error', tcp: 'connection_lost' } as const;
+const expected = { 'same-host': 'fabric_error', 'libfabric-tcp': 'connection_lost' } as const;
 
-for (const provider of ['same-host', 'tcp'] as const satisfies NativeProvider[]) {
+for (const provider of ['same-host', 'libfabric-tcp'] as const satisfies NativeProvider[]) {
   const reason = whyNot(provider);
   const name = reason === undefined ? `the arena shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {

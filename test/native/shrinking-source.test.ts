@@ -12,7 +12,7 @@ import { connectedPair } from './connected-pair.js';
 const MiB = 2 ** 20;
 const segmentBytes = 16 * MiB;
 const rounds = 25;
-const tested: readonly NativeProvider[] = ['same-host', 'tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'libfabric-tcp'];
 
 for (const provider of tested) {
   const reason = whyNot(provider);

@@ -14,7 +14,14 @@ import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
 export const FORMAT_VERSION = 1;
 
-const providers = ['same-host', 'tcp', 'net', 'verbs', 'memory'] as const satisfies readonly Provider[];
+const providers = [
+  'same-host',
+  'tcp',
+  'libfabric-tcp',
+  'net',
+  'verbs',
+  'memory',
+] as const satisfies readonly Provider[];
 const provider = z.enum(providers);
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });

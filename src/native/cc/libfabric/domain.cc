@@ -24,6 +24,7 @@ struct Family {
 
 const std::map<std::string, Family> families = {
     {"tcp", {{"tcp"}, FI_EP_MSG, true}},
+    {"libfabric-tcp", {{"tcp"}, FI_EP_MSG, true}},
     {"net", {{"net"}, FI_EP_RDM, true}},
     {"verbs", {{"verbs"}, FI_EP_MSG, true}},
     {"efa", {{"efa"}, FI_EP_RDM, false}},

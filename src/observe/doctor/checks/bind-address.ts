@@ -4,7 +4,7 @@ import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('network', 'bind-address');
-const WITH_ADDRESS = ['tcp', 'net', 'verbs'];
+const WITH_ADDRESS = ['tcp', 'libfabric-tcp', 'net', 'verbs'];
 const ETHERNET_MTU = 1500;
 const JUMBO_MTU = 9000;
 /** From this speed on, the number of packets matters. */

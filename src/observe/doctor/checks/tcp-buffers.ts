@@ -4,11 +4,12 @@ import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('network', 'tcp-buffers');
+const OVER_TCP = ['tcp', 'libfabric-tcp', 'net'];
 /** The kernel's default for sending: 10 Gb/s at a round trip of 3 ms. */
 const BYTES_WANTED = 4 * 1024 ** 2;
 
 export function checkTcpBuffers({ system, settings }: Examination): Finding[] {
-  if (!settings.provider.some((provider) => provider === 'tcp' || provider === 'net')) return [];
+  if (!settings.provider.some((provider) => OVER_TCP.includes(provider))) return [];
   const read = maximum(system.read('/proc/sys/net/ipv4/tcp_rmem'));
   const written = maximum(system.read('/proc/sys/net/ipv4/tcp_wmem'));
   if (read === undefined || written === undefined) return [found.note("TCP's buffer sizes cannot be read")];

@@ -13,8 +13,6 @@ using std::chrono::milliseconds;
 
 // Longest wait for the receiver's answer after the connection broke.
 constexpr milliseconds ask_max{2000};
-// How long a connection that has nothing to write keeps the pages of its staging memory.
-constexpr milliseconds idle_max{2000};
 // When a provider took neither a write nor a read, although none is outstanding.
 constexpr milliseconds retry_after{1};
 // Reads at once. A device has room for 16 and more.
@@ -58,18 +56,23 @@ const char* text_of(Verdict verdict) {
 
 Connection::Connection(const Surroundings& surroundings, uint32_t number, uint32_t connect_id, const Address& address,
                        const Token& token, Clock::time_point connect_deadline)
-    : around_(surroundings),
+    : self_(std::make_shared<Connection*>(this)),
+      around_(surroundings),
       number_(number),
       connect_id_(connect_id),
       address_(address),
       token_(token),
       connect_deadline_(connect_deadline),
       scheduler_(surroundings.outbox, surroundings.limits),
-      staging_(std::max(surroundings.limits.window_bytes, surroundings.limits.slice_bytes) + marks_bytes) {
+      staging_(surroundings.domain, surroundings.workshop,
+               std::max(surroundings.limits.window_bytes, surroundings.limits.slice_bytes) + marks_bytes) {
   reach(Purpose::write);
 }
 
-Connection::~Connection() { close(); }
+Connection::~Connection() {
+  *self_ = nullptr;
+  close();
+}
 
 void Connection::close() {
   if (state_ == State::connecting && !stillborn_) {
@@ -87,18 +90,16 @@ void Connection::write(uint32_t id, std::vector<WriteItem> items) {
 void Connection::reach(Purpose purpose) {
   const auto result = std::make_shared<Opened>();
   result->queue = around_.domain.open_queue();
-  around_.workshop.run(
-      [&domain = around_.domain, find = around_.find, number = number_, peer = address_.listener, purpose, result] {
-        try {
-          result->endpoint = domain.open_active(peer, *result->queue);
-        } catch (const std::exception& error) {
-          result->failure = error.what();
-        }
-        return Workshop::Then([find, number, purpose, result] {
-          Connection* connection = find(number);
-          if (connection != nullptr) connection->opened(*result, purpose);
-        });
-      });
+  around_.workshop.run([&domain = around_.domain, self = self_, peer = address_.listener, purpose, result] {
+    try {
+      result->endpoint = domain.open_active(peer, *result->queue);
+    } catch (const std::exception& error) {
+      result->failure = error.what();
+    }
+    return Workshop::Then([self, purpose, result] {
+      if (*self != nullptr) (*self)->opened(*result, purpose);
+    });
+  });
 }
 
 void Connection::opened(Opened& result, Purpose purpose) {
@@ -119,38 +120,13 @@ void Connection::opened(Opened& result, Purpose purpose) {
   if (error != 0) unanswered(around_.domain.error_text(-error));
 }
 
-void Connection::register_staging() {
-  if (registering_) return;
-  registering_ = true;
-  const auto result = std::make_shared<Registered>();
-  around_.workshop.run([&domain = around_.domain, find = around_.find, number = number_, memory = staging_.data(),
-                        bytes = staging_.bytes(), result] {
-    try {
-      result->registration = domain.register_memory(memory, bytes, FI_WRITE | FI_READ, nullptr);
-    } catch (const std::exception& error) {
-      result->failure = error.what();
-    }
-    return Workshop::Then([find, number, result] {
-      Connection* connection = find(number);
-      if (connection != nullptr) connection->registered(*result);
-    });
-  });
-}
-
-void Connection::registered(Registered& result) {
-  registering_ = false;
-  staging_registration_ = std::move(result.registration);
-  if (staging_registration_.handle || state_ != State::open) return;
-  give_up(Code::fabric_error, result.failure, false);
-}
-
 bool Connection::progress() {
   switch (state_) {
     case State::connecting:
       if (!stillborn_ && Clock::now() >= connect_deadline_) connect_failed("the receiver was not reached in time");
       return false;
     case State::open:
-      give_memory_back();
+      staging_.give_back_when_idle();
       return post();
     case State::asking:
       if (Clock::now() >= *asking_until_) unanswered("it did not answer");
@@ -163,8 +139,10 @@ bool Connection::progress() {
 
 bool Connection::post() {
   if (scheduler_.idle()) return false;
-  if (around_.domain.needs_local_registration() && !staging_registration_.handle) {
-    register_staging();
+  try {
+    if (!staging_.ready()) return false;
+  } catch (const std::exception& error) {
+    give_up(Code::fabric_error, error.what(), false);
     return false;
   }
   bool posted = false;
@@ -194,14 +172,13 @@ bool Connection::post() {
 ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
   uint8_t* piece = staging_.take(slice.length, ticket);
   if (piece == nullptr) return -FI_EAGAIN;
-  idle_since_.reset();
   try {
     slice.segment->read(slice.source_offset, slice.length, piece);
   } catch (const Failure&) {
     staging_.ended(ticket);
     throw;
   }
-  void* local_description = description();
+  void* local_description = staging_.description();
   const iovec local = {piece, slice.length};
   const fi_rma_iov remote = {arena_.base + slice.target_offset, slice.length, arena_.key};
   fi_msg_rma message = {};
@@ -222,7 +199,7 @@ void Connection::post_fence() {
   auto* mark = reinterpret_cast<uint64_t*>(staging_.take(sizeof(uint64_t), ticket));
   if (mark == nullptr) return;
   *mark = 0;
-  const ssize_t result = ::fi_read(endpoint_.get(), mark, sizeof *mark, description(), FI_ADDR_UNSPEC,
+  const ssize_t result = ::fi_read(endpoint_.get(), mark, sizeof *mark, staging_.description(), FI_ADDR_UNSPEC,
                                    address_.mark.base, address_.mark.key, reinterpret_cast<void*>(ticket));
   if (result == 0) {
     fences_.push_back({ticket, mark, std::move(unfenced_)});
@@ -234,10 +211,6 @@ void Connection::post_fence() {
   if (error != FI_EAGAIN) data_broke(code_of(error), around_.domain.error_text(error));
 }
 
-void* Connection::description() const {
-  return staging_registration_.handle ? ::fi_mr_desc(staging_registration_.handle.get()) : nullptr;
-}
-
 void Connection::completed(uint64_t ticket, int error, const std::string& text) {
   if (state_ != State::open) return;
   if (error != 0) {
@@ -245,7 +218,6 @@ void Connection::completed(uint64_t ticket, int error, const std::string& text) 
     return;
   }
   if (!fence_ended(ticket)) staging_.ended(ticket);
-  if (staging_.empty()) idle_since_ = Clock::now();
 }
 
 bool Connection::fence_ended(uint64_t ticket) {
@@ -263,27 +235,6 @@ bool Connection::fence_ended(uint64_t ticket) {
   }
   for (const uint64_t write : fence.writes) scheduler_.delivered(write);
   return true;
-}
-
-// Registered memory is pinned. Giving it back also frees the card's entries for it.
-void Connection::give_memory_back() {
-  if (!idle_since_ || !staging_.empty() || Clock::now() < *idle_since_ + idle_max) return;
-  idle_since_.reset();
-  forget_registration();
-  staging_.give_pages_back();
-}
-
-void Connection::forget_registration() {
-  if (!staging_registration_.handle) return;
-  const auto registration = std::make_shared<Registration>(std::move(staging_registration_));
-  try {
-    around_.workshop.run([registration] {
-      registration->handle.reset();
-      return Workshop::Then([] {});
-    });
-  } catch (const std::exception&) {
-    // There is no thread for it, so it ends here and now.
-  }
 }
 
 void Connection::handle(const ConnectionEvent& event) {
@@ -317,7 +268,7 @@ void Connection::welcomed(const std::vector<uint8_t>& data) {
   arena_ = answer->arena;
   scheduler_.set_target_bytes(answer->arena_bytes);
   state_ = State::open;
-  if (around_.domain.needs_local_registration()) register_staging();
+  staging_.ready();
   around_.outbox.put({.id = connect_id_, .handle = number_});
 }
 
@@ -389,9 +340,7 @@ void Connection::connect_failed(const std::string& message) {
 void Connection::give_up(Code code, const std::string& message, bool landed_unknown) {
   endpoint_.reset();
   queue_.reset();
-  forget_registration();
   asking_until_.reset();
-  idle_since_.reset();
   fences_.clear();
   unfenced_.clear();
   if (state_ != State::broken) {
@@ -405,10 +354,10 @@ void Connection::give_up(Code code, const std::string& message, bool landed_unkn
 Deadline Connection::deadline() const {
   if (stillborn_) return std::nullopt;
   if (state_ == State::connecting) return connect_deadline_;
-  const bool waits_for_nothing = state_ == State::open && !scheduler_.idle() && staging_.empty() && !registering_;
-  const Deadline retry = waits_for_nothing ? Deadline(Clock::now() + retry_after) : std::nullopt;
-  const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
-  return earliest(earliest(retry, idle), asking_until_);
+  if (state_ == State::asking) return asking_until_;
+  if (state_ == State::broken) return std::nullopt;
+  const bool waits_for_nothing = !scheduler_.idle() && staging_.empty();
+  return waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
 }
 
 uint64_t Connection::next_ticket() { return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_; }

@@ -12,17 +12,16 @@
 #pragma once
 
 #include "libfabric/connected/names.h"
+#include "libfabric/connected/staging_memory.h"
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/poller.h"
-#include "core/staging.h"
 #include "core/workshop.h"
 #include "core/write_scheduler.h"
 
@@ -36,8 +35,6 @@ class Connection {
     Workshop& workshop;
     Outbox& outbox;
     WriteLimits limits;
-    // Null when that connection is gone.
-    std::function<Connection*(uint32_t number)> find;
   };
 
   // Begins to connect, and answers `connect_id` when that has succeeded or failed. `number` is unique in the transport
@@ -76,11 +73,6 @@ class Connection {
     Handle<fid_ep> endpoint;
     std::string failure;
   };
-  // Memory that a thread of the workshop registers.
-  struct Registered {
-    Registration registration;
-    std::string failure;
-  };
   // A read of the mark, and the writes that it follows.
   struct Fence {
     uint64_t ticket;
@@ -91,11 +83,6 @@ class Connection {
   // Opens an endpoint and connects it with this purpose.
   void reach(Purpose purpose);
   void opened(Opened& result, Purpose purpose);
-  void register_staging();
-  void registered(Registered& result);
-  void give_memory_back();
-  // Ends it on a thread of the workshop.
-  void forget_registration();
 
   bool post();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
@@ -103,7 +90,6 @@ class Connection {
   void post_fence();
   // Returns false if the ticket is of no fence.
   bool fence_ended(uint64_t ticket);
-  void* description() const;
 
   void welcomed(const std::vector<uint8_t>& data);
   void refused(const ConnectionEvent& event);
@@ -114,6 +100,8 @@ class Connection {
   void give_up(Code code, const std::string& message, bool landed_unknown);
   uint64_t next_ticket();
 
+  // Null after the end of this object, for tasks that end later.
+  const std::shared_ptr<Connection*> self_;
   const Surroundings around_;
   const uint32_t number_;
   const uint32_t connect_id_;
@@ -128,11 +116,7 @@ class Connection {
   RemoteMemory arena_;
   Deadline asking_until_;
 
-  Staging staging_;
-  Registration staging_registration_;  // for providers that need registered memory
-  bool registering_ = false;
-  Deadline idle_since_;  // set while nothing is posted and the staging memory has pages
-
+  StagingMemory staging_;
   std::vector<uint64_t> unfenced_;  // writes that no read follows
   std::deque<Fence> fences_;
 

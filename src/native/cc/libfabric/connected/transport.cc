@@ -68,11 +68,7 @@ class ConnectedTransport final : public Transport {
                     "the receiver uses provider " + to.provider + ", this process uses " + domain().provider());
     }
     const uint32_t number = ++last_number_;
-    const Connection::Surroundings surroundings = {
-        domain(), workshop_, outbox_, limits_, [this](uint32_t sought) {
-          const auto found = connections_.find(sought);
-          return found == connections_.end() ? nullptr : found->second.get();
-        }};
+    const Connection::Surroundings surroundings = {domain(), workshop_, outbox_, limits_};
     connections_.emplace(number, std::make_unique<Connection>(surroundings, number, id, to, Token::parse(token),
                                                               deadline));
   }
