@@ -39,6 +39,8 @@ export interface NativeEngine {
   /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
   open(provider: string, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
+  /** Why bytes that arrive may be missing in the arena's file; empty when it is whole. Cheap. */
+  arenaFault(): string;
   /** `text`: the address. */
   listen(provider: string, id: number): void;
   /** `handle`: the grant; `text`: its token. */

@@ -121,6 +121,11 @@ export interface FabricPort {
    * size).
    */
   createArena(options: ArenaOptions): Promise<void>;
+  /**
+   * Resolves with the reason when bytes that arrive may be missing in the arena's file: somebody made it smaller, or punched
+   * a hole. Every grant is revoked then. Otherwise it never resolves.
+   */
+  arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
   grant(provider: Provider): Promise<FabricGrant>;
   /** Fences: after it has resolved, no byte under that grant lands. Idempotent. Resolves for an unknown id. */

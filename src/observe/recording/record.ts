@@ -90,6 +90,7 @@ export const answers = {
   flush: z.undefined(),
   'control.close': z.undefined(),
   arena: fabricOffer,
+  'arena.lost': z.string(),
   grant: z.object({ id: z.string(), provider, token: z.string(), arenaBytes: z.number() }),
   revoke: z.undefined(),
   attach: z.object({ file: z.string().default(''), bytes: z.number() }),

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <exception>
 
 #include "core/failure.h"
@@ -12,20 +13,29 @@ namespace {
 
 constexpr int protection = PROT_READ | PROT_WRITE;
 
+struct stat status_of(int fd) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) throw Failure(Code::arena_unavailable, describe_errno("fstat", errno));
+  return status;
+}
+
 }  // namespace
 
 Arena::Arena(std::string path, size_t bytes) : file_(std::move(path), bytes) {
   try {
     mapping_ = Mapping(file_.fd(), bytes, protection, MAP_POPULATE);
     guard_.emplace(mapping_.data(), mapping_.bytes(), protection);
+    blocks_ = status_of(file_.fd()).st_blocks;
   } catch (const std::exception& error) {
     throw Failure(Code::arena_unavailable, "arena " + file_.path() + ": " + error.what());
   }
 }
 
-bool Arena::intact(uint64_t end) const {
-  struct stat status = {};
-  return ::fstat(file_.fd(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end && !guard_->damaged();
+std::string Arena::fault() const {
+  const struct stat status = status_of(file_.fd());
+  if (static_cast<uint64_t>(status.st_size) < bytes()) return "its file was made smaller";
+  if (status.st_blocks < blocks_ || guard_->damaged()) return "its file has lost pages";
+  return "";
 }
 
 }  // namespace kvferry

@@ -31,6 +31,7 @@ Napi::Function Engine::define(Napi::Env env) {
                      {
                          InstanceMethod<&Engine::open>("open"),
                          InstanceMethod<&Engine::create_arena>("createArena"),
+                         InstanceMethod<&Engine::arena_fault>("arenaFault"),
                          InstanceMethod<&Engine::listen>("listen"),
                          InstanceMethod<&Engine::grant>("grant"),
                          InstanceMethod<&Engine::revoke>("revoke"),
@@ -90,6 +91,15 @@ Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
         core->adopt(std::move(arena));
         return env.Undefined();
       });
+}
+
+Napi::Value Engine::arena_fault(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  try {
+    return Napi::String::New(env, core_->arena()->fault());
+  } catch (const Failure& failure) {
+    return Napi::String::New(env, failure.what());
+  }
 }
 
 void Engine::listen(const Napi::CallbackInfo& info) {

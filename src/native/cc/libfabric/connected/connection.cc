@@ -47,7 +47,6 @@ const char* text_of(Verdict verdict) {
     case Verdict::grant_unknown: return "the grant was revoked";
     case Verdict::grant_live: return "the grant is live";
     case Verdict::grant_busy: return "the grant has too many connections";
-    case Verdict::arena_lost: return "the receiver's arena was made smaller";
   }
   return "its answer is unknown";
 }
@@ -290,9 +289,6 @@ void Connection::told(Verdict verdict) {
   switch (verdict) {
     case Verdict::grant_unknown:
       give_up(Code::write_rejected, std::string(text_of(verdict)) + " (" + failure_message_ + ")", false);
-      return;
-    case Verdict::arena_lost:
-      give_up(Code::fabric_error, text_of(verdict), false);
       return;
     case Verdict::other_agent:
       give_up(Code::connection_lost, failure_message_, true);

@@ -50,7 +50,6 @@ enum class Verdict : uint32_t {
   grant_unknown = 3,  // it was revoked: no byte of it lands any more
   grant_live = 4,     // the answer to `ask`
   grant_busy = 5,     // it has too many connections
-  arena_lost = 6,     // no byte lands in it any more
 };
 
 struct Answer {

@@ -31,7 +31,6 @@ std::string Receiver::address() const {
 }
 
 uint64_t Receiver::grant(std::string& token) {
-  if (lost_) throw Failure(Code::fabric_error, "the arena's file was made smaller");
   if (grants_.size() == grants_max) {
     throw Failure(Code::fabric_error, "this receiver has too many grants: at most " + std::to_string(grants_max));
   }
@@ -75,7 +74,6 @@ void Receiver::answer(fi_info* request, const std::vector<uint8_t>& data) {
 
 Verdict Receiver::judge(const Hello& hello) const {
   if (hello.agent != agent_) return Verdict::other_agent;
-  if (lost_) return Verdict::arena_lost;
   const auto found = grants_.find(hello.grant);
   if (found == grants_.end() || !found->second.secret.equals(hello.secret)) return Verdict::grant_unknown;
   if (hello.purpose != Purpose::write) return Verdict::grant_live;
@@ -104,13 +102,6 @@ void Receiver::ended(fid* connection) {
   for (auto& [handle, grant] : grants_) {
     if (grant.connections.erase(connection) > 0) return;
   }
-}
-
-bool Receiver::lost_arena() {
-  if (lost_ || arena_->intact(arena_->bytes())) return lost_;
-  lost_ = true;
-  for (auto& [handle, grant] : grants_) grant.connections.clear();
-  return true;
 }
 
 }  // namespace kvferry::connected

@@ -38,10 +38,6 @@ class Receiver {
   // Events of its listener, or of connections that it accepted. Ignores others.
   void handle(const ConnectionEvent& event);
 
-  // Closes every connection when the arena's file has lost memory: what senders write would go nowhere. Returns whether
-  // that is so.
-  bool lost_arena();
-
  private:
   struct Grant {
     Secret secret;
@@ -60,7 +56,6 @@ class Receiver {
   const uint64_t agent_;
   const uint64_t mark_;
   const Registration mark_registration_;
-  bool lost_ = false;
   std::map<uint64_t, Grant> grants_;  // closed before the registrations
   uint64_t last_handle_ = 0;
   Handle<fid_pep> listener_;

@@ -16,8 +16,6 @@ namespace {
 constexpr unsigned sequence_bits = 32;
 // Endpoints that are opened at once. An address that nothing answers takes two seconds.
 constexpr size_t threads_max = 4;
-// How often the arena's file is looked at. A card writes without this process.
-constexpr std::chrono::milliseconds look_every{100};
 
 class ConnectedTransport final : public Transport {
  public:
@@ -103,7 +101,6 @@ class ConnectedTransport final : public Transport {
       worked |= current->second->progress();
       if (current->second->stillborn()) connections_.erase(current);
     }
-    look_at_arena();
     return worked;
   }
 
@@ -117,7 +114,7 @@ class ConnectedTransport final : public Transport {
   bool arm() override { return !domain_ || domain_->may_wait(); }
 
   Deadline deadline() const override {
-    Deadline deadline = next_look_;
+    Deadline deadline;
     for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
     return deadline;
   }
@@ -141,7 +138,6 @@ class ConnectedTransport final : public Transport {
     try {
       if (!registration.handle) throw Failure(Code::provider_unavailable, failure);
       receiver_.emplace(*domain_, arena, std::move(registration));
-      next_look_ = Clock::now() + look_every;
       outbox_.put({.id = id, .text = receiver_->address()});
     } catch (const Failure& error) {
       receiver_.reset();
@@ -165,11 +161,6 @@ class ConnectedTransport final : public Transport {
     if (found != connections_.end()) found->second->completed(ticket, error, text);
   }
 
-  void look_at_arena() {
-    if (!next_look_ || Clock::now() < *next_look_) return;
-    next_look_ = receiver_->lost_arena() ? Deadline() : Deadline(Clock::now() + look_every);
-  }
-
   const WriteLimits limits_;
   const std::string family_;
   const std::string bind_address_;
@@ -177,7 +168,6 @@ class ConnectedTransport final : public Transport {
   std::optional<LibfabricDomain> domain_;
   std::optional<Receiver> receiver_;
   uint32_t listen_id_ = 0;  // 0: the arena is not being registered
-  Deadline next_look_;
   std::map<uint32_t, std::unique_ptr<Connection>> connections_;
   uint32_t last_number_ = 0;
 };
