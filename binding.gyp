@@ -26,6 +26,7 @@
         "src/native/cc/libfabric/transport.cc",
         "src/native/cc/core/mapping.cc",
         "src/native/cc/core/memory_file.cc",
+        "src/native/cc/core/memory_file_system.cc",
         "src/native/cc/core/outbox.cc",
         "src/native/cc/core/poller.cc",
         "src/native/cc/core/random.cc",

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "core/failure.h"
+#include "core/memory_file_system.h"
 
 namespace kvferry {
 namespace {
@@ -24,7 +25,9 @@ struct stat status_of(int fd) {
 Arena::Arena(std::string path, size_t bytes) : file_(std::move(path), bytes) {
   try {
     mapping_ = Mapping(file_.fd(), bytes, protection, MAP_POPULATE);
-    guard_.emplace(mapping_.data(), mapping_.bytes(), protection);
+    const auto page_bytes = memory_page_bytes(file_.fd());
+    if (!page_bytes) throw Failure(Code::arena_unavailable, "not in a memory file system (tmpfs or hugetlbfs)");
+    guard_.emplace(mapping_.data(), mapping_.bytes(), protection, *page_bytes);
     blocks_ = status_of(file_.fd()).st_blocks;
   } catch (const std::exception& error) {
     throw Failure(Code::arena_unavailable, "arena " + file_.path() + ": " + error.what());

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/failure.h"
+#include "core/memory_file_system.h"
 
 namespace kvferry {
 namespace {
@@ -34,14 +35,14 @@ std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes) 
 }
 
 Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(own)), fd_(std::move(fd)) {
+  const auto page_bytes = memory_page_bytes(fd_.get());
+  if (!page_bytes) throw Failure(Code::segment_invalid, "not a file in memory (tmpfs, hugetlbfs or memfd)");
+  page_bytes_ = *page_bytes;
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
   if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
   if (status.st_size == 0) throw Failure(Code::segment_invalid, "the file is empty");
   bytes_ = static_cast<size_t>(status.st_size);
-  // Only files of memfd_create have seals. On others the call fails.
-  const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
-  sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
 bool Segment::contains(uint64_t offset, uint64_t length) const {

@@ -1,4 +1,4 @@
-// A file that is the source of writes. Most segments belong to another process. The agent also creates some itself and
+// A file in memory that is the source of writes. Most segments belong to another process. The agent also creates some itself and
 // lends them to engines.
 //
 // The file's owner may shrink it at any time, unless it is sealed. A reader of a mapping must check `intact` before and
@@ -34,13 +34,13 @@ class Segment {
   int fd() const { return fd_.get(); }
   // The size of the file when it was attached.
   size_t bytes() const { return bytes_; }
+  // The size of the pages in which its mapping loses memory.
+  size_t page_bytes() const { return page_bytes_; }
   bool contains(uint64_t offset, uint64_t length) const;
   // Whether the file still reaches to `end`.
   bool intact(uint64_t end) const;
   // Copies bytes that the file holds now to `to`. Throws Failure(segment_invalid) when it does not reach so far.
   void read(uint64_t offset, uint64_t length, uint8_t* to) const;
-  // Whether its owner sealed it with F_SEAL_SHRINK, so that it never shrinks.
-  bool sealed() const { return sealed_; }
   // The number by which JavaScript knows the segment. Set once, before any thread sees the segment.
   uint32_t handle() const { return handle_; }
   void set_handle(uint32_t handle) { handle_ = handle; }
@@ -49,7 +49,7 @@ class Segment {
   const std::unique_ptr<MemoryFile> own_;
   const UniqueFd fd_;
   size_t bytes_ = 0;
-  bool sealed_ = false;
+  size_t page_bytes_ = 0;
   uint32_t handle_ = 0;
 };
 
