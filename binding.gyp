@@ -30,6 +30,7 @@
         "src/native/cc/core/outbox.cc",
         "src/native/cc/core/poller.cc",
         "src/native/cc/core/random.cc",
+        "src/native/cc/core/reserve.cc",
         "src/native/cc/same_host/connection.cc",
         "src/native/cc/same_host/receiver.cc",
         "src/native/cc/same_host/socket.cc",

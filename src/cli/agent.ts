@@ -74,6 +74,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     socketDirectory: config.socketDirectory,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
+    ...(config.numaNode === undefined ? {} : { numaNode: config.numaNode }),
   });
   const { natsUrl: servers, agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
   const connecting = connectNats({ servers, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });

@@ -19,16 +19,20 @@ import { formatListenAddress, type ListenAddress, parseListenAddress } from './l
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
+/** More nodes than a machine has. */
+const NUMA_NODE_MAX = 1023;
+
 const CHOOSABLE_PROVIDERS = [
   'same-host',
   'tcp',
   'libfabric-tcp',
   'net',
   'verbs',
+  'efa',
 ] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
-export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
+export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
 
 interface Field<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
@@ -80,6 +84,13 @@ const fields = {
   pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A chunk of KV cache takes one page and may be smaller.'),
   arenaPages: count(1, 1_048_576, 128, 'Number of pages in the arena that other agents write into (decode, both).'),
   arenaDirectory: text('/dev/shm', 'Directory for the arena and the staging memory.', 'a directory on a tmpfs'),
+  numaNode: {
+    schema: z.union([z.literal('any').transform(() => undefined), quantity(wholeNumber, 0, NUMA_NODE_MAX)]),
+    fallback: 'any',
+    explanation: 'NUMA node that the arena and the staging memory are taken from: that of the network card.',
+    range: `any, or 0 to ${NUMA_NODE_MAX}`,
+    show: (value: number | undefined) => value?.toString() ?? 'any',
+  },
   stagingPages: count(
     0,
     1_048_576,
@@ -345,8 +356,17 @@ function onOff(explanation: string) {
 }
 
 function count(min: number, max: number, fallback: number, explanation: string) {
-  const parse = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
-  return { schema: quantity(parse, min, max), fallback, explanation, range: `${min} to ${max}`, show: String } as const;
+  return {
+    schema: quantity(wholeNumber, min, max),
+    fallback,
+    explanation,
+    range: `${min} to ${max}`,
+    show: String,
+  } as const;
+}
+
+function wholeNumber(value: string): number | undefined {
+  return /^\d+$/.test(value) ? Number(value) : undefined;
 }
 
 function size(min: number, max: number, fallback: string, explanation: string) {

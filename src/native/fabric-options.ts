@@ -5,7 +5,7 @@ import { KvferryError } from '../protocol/errors.js';
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs'];
+export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa'];
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */
@@ -18,9 +18,14 @@ export interface NativeFabricOptions {
   readonly windowBytes?: number;
   /** Largest piece in which a write is posted. */
   readonly sliceBytes?: number;
+  /** The NUMA node from which the arena and created segments get their memory. Default: any. */
+  readonly numaNode?: number;
 }
 
 export type CheckedOptions = Required<NativeFabricOptions>;
+
+/** Memory of any NUMA node. */
+const ANY_NUMA_NODE = -1;
 
 export const DEFAULT_BIND_ADDRESS = '127.0.0.1';
 const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024;
@@ -47,6 +52,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     socketDirectory = defaultSocketDirectory(),
     windowBytes = DEFAULT_WINDOW_BYTES,
     sliceBytes = DEFAULT_SLICE_BYTES,
+    numaNode = ANY_NUMA_NODE,
   } = options;
   const unknown = providers.find((provider) => !nativeProviders.includes(provider));
   if (unknown !== undefined) throw new KvferryError('invalid_configuration', `unknown provider ${String(unknown)}`);
@@ -58,7 +64,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
       throw new KvferryError('invalid_configuration', `${name} must be a positive number of bytes`);
     }
   }
-  return { providers: [...new Set(providers)], bindAddress, socketDirectory, windowBytes, sliceBytes };
+  return { providers: [...new Set(providers)], bindAddress, socketDirectory, windowBytes, sliceBytes, numaNode };
 }
 
 function defaultSocketDirectory(): string {

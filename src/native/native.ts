@@ -29,6 +29,8 @@ export interface NativeEngineOptions {
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */
   readonly spinMicroseconds: number;
   readonly providers: readonly string[];
+  /** Of the memory that this process creates; -1: any. */
+  readonly numaNode: number;
 }
 
 /**

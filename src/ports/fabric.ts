@@ -8,7 +8,7 @@
  */
 
 /** How bytes are moved. Only the fabric in memory has `memory`. */
-export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'memory';
+export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'efa' | 'memory';
 
 /** Where one provider reaches an agent. Agents publish it in `describe`. Only the fabric reads `address`. */
 export interface FabricEndpoint {

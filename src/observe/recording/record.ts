@@ -20,6 +20,7 @@ const providers = [
   'libfabric-tcp',
   'net',
   'verbs',
+  'efa',
   'memory',
 ] as const satisfies readonly Provider[];
 const provider = z.enum(providers);

@@ -22,7 +22,7 @@ struct stat status_of(int fd) {
 
 }  // namespace
 
-Arena::Arena(std::string path, size_t bytes) : file_(std::move(path), bytes) {
+Arena::Arena(std::string path, size_t bytes, int numa_node) : file_(std::move(path), bytes, numa_node) {
   try {
     mapping_ = Mapping(file_.fd(), bytes, protection, MAP_POPULATE);
     const auto page_bytes = memory_page_bytes(file_.fd());

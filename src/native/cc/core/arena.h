@@ -15,7 +15,7 @@ namespace kvferry {
 class Arena {
  public:
   // Blocks as MemoryFile does. Throws Failure(arena_unavailable).
-  Arena(std::string path, size_t bytes);
+  Arena(std::string path, size_t bytes, int numa_node);
 
   uint8_t* data() const { return mapping_.data(); }
   size_t bytes() const { return mapping_.bytes(); }

@@ -39,7 +39,7 @@ void shut_down_all() {
 }  // namespace
 
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
-    : outbox_(env, on_completions) {
+    : outbox_(env, on_completions), numa_node_(options.numa_node) {
   for (const std::string& provider : options.providers) {
     transports_[provider] =
         provider == "same-host"

@@ -27,6 +27,8 @@ struct EngineOptions {
   WriteLimits limits;
   std::chrono::microseconds spin_time;
   std::vector<std::string> providers;
+  // Of the memory that this process creates.
+  int numa_node;
 };
 
 class EngineCore {
@@ -37,6 +39,7 @@ class EngineCore {
   EngineCore& operator=(const EngineCore&) = delete;
 
   Outbox& outbox() { return outbox_; }
+  int numa_node() const { return numa_node_; }
   // Throws Failure(provider_unavailable).
   Transport& transport(const std::string& provider);
 
@@ -57,6 +60,7 @@ class EngineCore {
   void require_open() const;
 
   Outbox outbox_;
+  const int numa_node_;
   std::map<std::string, std::unique_ptr<Transport>> transports_;
 
   std::mutex mutex_;  // guards all members below: `shut_down` may run on another thread

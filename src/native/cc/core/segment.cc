@@ -30,8 +30,8 @@ std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<M
 
 std::shared_ptr<Segment> Segment::open(const std::string& path) { return open_segment(path, nullptr); }
 
-std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes) {
-  return open_segment(path, std::make_unique<MemoryFile>(path, bytes));
+std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes, int numa_node) {
+  return open_segment(path, std::make_unique<MemoryFile>(path, bytes, numa_node));
 }
 
 Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(own)), fd_(std::move(fd)) {

@@ -27,7 +27,7 @@ class Segment {
   // Throws Failure(segment_not_found | segment_invalid).
   static std::shared_ptr<Segment> open(const std::string& path);
   // Creates the file and removes it with the segment. Throws Failure(arena_unavailable | segment_invalid).
-  static std::shared_ptr<Segment> create(const std::string& path, size_t bytes);
+  static std::shared_ptr<Segment> create(const std::string& path, size_t bytes, int numa_node);
   // Takes a descriptor that another process passed to us. Throws Failure(segment_invalid).
   explicit Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own = nullptr);
 

@@ -20,14 +20,16 @@ struct Family {
   fi_ep_type type;
   // Whether the bind address, which is an IP address, chooses the device.
   bool takes_address;
+  // Whether its completion queues have no descriptor to wait for.
+  bool polled;
 };
 
 const std::map<std::string, Family> families = {
-    {"tcp", {{"tcp"}, FI_EP_MSG, true}},
-    {"libfabric-tcp", {{"tcp"}, FI_EP_MSG, true}},
-    {"net", {{"net"}, FI_EP_RDM, true}},
-    {"verbs", {{"verbs"}, FI_EP_MSG, true}},
-    {"efa", {{"efa"}, FI_EP_RDM, false}},
+    {"tcp", {{"tcp"}, FI_EP_MSG, true, false}},
+    {"libfabric-tcp", {{"tcp"}, FI_EP_MSG, true, false}},
+    {"net", {{"net"}, FI_EP_RDM, true, false}},
+    {"verbs", {{"verbs"}, FI_EP_MSG, true, false}},
+    {"efa", {{"efa"}, FI_EP_RDM, false, true}},
 };
 
 constexpr uint64_t capabilities = FI_MSG | FI_RMA | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE;
@@ -60,7 +62,11 @@ constexpr uint32_t trywait_works_since = FI_VERSION(1, 19);
 bool LibfabricDomain::is_connected(const std::string& family) { return families.at(family).type == FI_EP_MSG; }
 
 LibfabricDomain::LibfabricDomain(Poller& poller, const std::string& family, const std::string& bind_address)
-    : library_(LibfabricLibrary::get()), poller_(poller), connected_(is_connected(family)), queues_(poller) {
+    : library_(LibfabricLibrary::get()),
+      poller_(poller),
+      connected_(is_connected(family)),
+      polled_(families.at(family).polled),
+      queues_(poller) {
   for (const char* name : families.at(family).providers) {
     info_ = find(name, families.at(family).takes_address ? bind_address : "");
     if (info_) break;
@@ -111,7 +117,7 @@ void LibfabricDomain::open_events() {
 }
 
 void LibfabricDomain::open_queue_for_all() {
-  if (!connected_ && library_.version() < trywait_works_since) {
+  if (!connected_ && !polled_ && library_.version() < trywait_works_since) {
     fi_wait_attr attributes = {};
     attributes.wait_obj = FI_WAIT_FD;
     fid_wait* wait_set = nullptr;
@@ -119,7 +125,9 @@ void LibfabricDomain::open_queue_for_all() {
     wait_set_.reset(wait_set);
   }
   const size_t entries = connected_ ? silent_queue_entries : shared_queue_entries;
-  shared_completions_ = std::make_unique<CompletionQueue>(queues_, domain_.get(), entries, wait_set_.get());
+  const fi_wait_obj object = polled_ ? FI_WAIT_NONE : wait_set_ ? FI_WAIT_SET : FI_WAIT_FD;
+  const CompletionQueue::Waiting waiting = {object, wait_set_.get()};
+  shared_completions_ = std::make_unique<CompletionQueue>(queues_, domain_.get(), entries, waiting);
 }
 
 InfoHandle LibfabricDomain::find(const char* name, const std::string& bind_address) {
@@ -188,6 +196,7 @@ bool LibfabricDomain::read_completions(fid_cq* queue, const Completed& completed
 }
 
 bool LibfabricDomain::may_wait() const {
+  if (polled_) return true;
   if (wait_set_) return ::fi_wait(wait_set_.get(), 0) == -FI_ETIMEDOUT;
   std::vector<fid*> fids;
   for (fid_cq* queue : queues_.all()) fids.push_back(&queue->fid);
@@ -229,7 +238,7 @@ Handle<fid_pep> LibfabricDomain::listen() {
 }
 
 std::unique_ptr<CompletionQueue> LibfabricDomain::open_queue() {
-  return std::make_unique<CompletionQueue>(queues_, domain_.get(), operations_max, nullptr);
+  return std::make_unique<CompletionQueue>(queues_, domain_.get(), operations_max, CompletionQueue::Waiting{});
 }
 
 Handle<fid_ep> LibfabricDomain::open_active(const std::vector<uint8_t>& peer, const CompletionQueue& queue) const {

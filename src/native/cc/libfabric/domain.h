@@ -71,6 +71,8 @@ class LibfabricDomain {
   using Completed = std::function<void(uint64_t, int, const std::string&)>;
   // Reads every queue. Returns whether there was anything. `completed` may close endpoints.
   bool read_completions(const Completed& completed) const;
+  // Whether nothing wakes a thread that waits, so that it must look again and again.
+  bool polled() const { return polled_; }
   // Call before waiting. Returns false when something has arrived already.
   bool may_wait() const;
 
@@ -112,6 +114,7 @@ class LibfabricDomain {
   const LibfabricLibrary& library_;
   Poller& poller_;
   const bool connected_;
+  const bool polled_;
   std::string reason_;
   std::string provider_;
   OpenQueues queues_;

@@ -13,6 +13,8 @@ namespace kvferry {
 namespace {
 
 constexpr unsigned sequence_bits = 32;
+// For providers that wake nobody. While a write is in flight the thread spins before it sleeps.
+constexpr std::chrono::milliseconds poll_every{1};
 
 class LibfabricTransport final : public Transport {
  public:
@@ -98,7 +100,9 @@ class LibfabricTransport final : public Transport {
   }
 
   Deadline deadline() const override {
+    const bool used = target_ || !connections_.empty();
     Deadline deadline;
+    if (domain_ && domain_->polled() && used) deadline = Clock::now() + poll_every;
     for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
     return deadline;
   }

@@ -3,7 +3,7 @@ import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('fabric', 'libfabric');
-const OTHER_HOSTS = ['tcp', 'libfabric-tcp', 'net', 'verbs'];
+const OTHER_HOSTS = ['tcp', 'libfabric-tcp', 'net', 'verbs', 'efa'];
 
 export function checkLibfabric({ fabric, settings }: Examination): Finding[] {
   if (!fabric.addon) return [];
