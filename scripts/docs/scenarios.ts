@@ -138,4 +138,10 @@ export const scenarios: readonly Scenario[] = [
     situation: 'A sender with thousands of waiting requests dies, or a thousand requests fail together.',
     result: 'The agent goes on in short turns, and no peer declares it dead.',
   },
+  {
+    number: 'T27',
+    situation:
+      'A hostile program sends packets, hellos and writes without a grant, or names a file that does not answer.',
+    result: 'The agent lives, and nothing lands without a live grant.',
+  },
 ];

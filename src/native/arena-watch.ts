@@ -1,6 +1,6 @@
 /**
- * Looks at the arena's file again and again. Devices write without this process, so nobody else notices that somebody made
- * the file smaller: senders would be told that bytes are delivered which no engine can see.
+ * Looks at the arena's file again and again. Devices write without this process, so nothing else notices that a
+ * program made the file smaller: senders would take bytes for delivered that no engine can see.
  */
 
 /** Longest time in which that happens unnoticed. */

@@ -122,8 +122,8 @@ export interface FabricPort {
    */
   createArena(options: ArenaOptions): Promise<void>;
   /**
-   * Resolves with the reason when bytes that arrive may be missing in the arena's file: somebody made it smaller, or punched
-   * a hole. Every grant is revoked then. Otherwise it never resolves.
+   * Resolves with the reason when bytes that arrive may be missing in the arena's file: a program made it smaller, or
+   * punched a hole. Every grant is revoked then. Otherwise it never resolves.
    */
   arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */

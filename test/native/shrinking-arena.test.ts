@@ -32,23 +32,26 @@ for (const provider of ['same-host', 'libfabric-tcp', 'net'] as const satisfies 
   const unavailable = whyNot(provider);
   const name = `the arena loses memory: ${provider} ${unavailable ?? ''}`;
   describe.skipIf(unavailable !== undefined)(name, () => {
-    test.each(losses)('P29: %s → no more grants, none of those there, and it is told', async (_, lose, reason) => {
-      const pair = await connectedPair(provider, { pageBytes: MiB, pages: PAGES });
-      const { arena, segment, sender, receiver, connection } = pair;
-      writeFileSync(segment, pattern('segment', PAGES * MiB));
-      await sender.attachSegment('s', segment);
-      lose(arena);
-      expect(await receiver.arenaLost()).toBe(reason);
-      await expect(receiver.grant(provider)).rejects.toMatchObject({
-        code: 'arena_unavailable',
-        message: `the arena has lost memory: ${reason}`,
-      });
-      const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGES * MiB };
-      expect(await connection.write([whole]).done).toMatchObject({
-        status: 'failed',
-        code: 'write_rejected',
-        bytes: 0,
-      });
-    });
+    test.each(losses)(
+      'P29: %s → it is reported, grants are revoked, and no more are given',
+      async (_, lose, reason) => {
+        const pair = await connectedPair(provider, { pageBytes: MiB, pages: PAGES });
+        const { arena, segment, sender, receiver, connection } = pair;
+        writeFileSync(segment, pattern('segment', PAGES * MiB));
+        await sender.attachSegment('s', segment);
+        lose(arena);
+        expect(await receiver.arenaLost()).toBe(reason);
+        await expect(receiver.grant(provider)).rejects.toMatchObject({
+          code: 'arena_unavailable',
+          message: `the arena has lost memory: ${reason}`,
+        });
+        const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGES * MiB };
+        expect(await connection.write([whole]).done).toMatchObject({
+          status: 'failed',
+          code: 'write_rejected',
+          bytes: 0,
+        });
+      },
+    );
   });
 }

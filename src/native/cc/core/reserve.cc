@@ -39,11 +39,11 @@ void require_room(int fd, size_t bytes) {
   if (bytes / static_cast<size_t>(status.f_bsize) > static_cast<size_t>(status.f_bavail)) fail(bytes, ENOSPC);
 }
 
-// The policy belongs to the file, so it holds for whoever touches a page first.
+// The policy belongs to the file, so it holds for every process that touches a page first.
 void bind_to(const Mapping& mapping, int node) {
   std::vector<unsigned long> nodes(static_cast<size_t>(node) / nodes_per_word + 1);
   nodes.back() = 1UL << (static_cast<unsigned>(node) % nodes_per_word);
-  // The kernel reads one bit less than it is told.
+  // The kernel reads one bit less than the argument says.
   const unsigned long bits = nodes.size() * nodes_per_word + 1;
   if (::syscall(SYS_mbind, mapping.data(), mapping.bytes(), MPOL_BIND, nodes.data(), bits, 0) == 0) return;
   throw Failure(Code::arena_unavailable, describe_errno("memory of NUMA node " + std::to_string(node), errno));

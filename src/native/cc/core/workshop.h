@@ -1,7 +1,7 @@
 // A few threads for calls that block: registering gigabytes of memory, resolving the address of a card.
 //
 // Belongs to one thread, its owner. A task runs on a thread of the workshop, and what it returns runs on the owner's
-// thread, in `deliver`. Then the owner alone touches its own state, and nothing of it ends on another thread.
+// thread, in `deliver`. Then the owner alone touches its own state, and no part of it ends on another thread.
 #pragma once
 
 #include <condition_variable>
