@@ -63,6 +63,8 @@ export type IngestEvent =
   | { type: 'chunks.ready'; batch: number; written: number; joined: number; own: boolean }
   /** This request now writes some of the chunks that it had joined. */
   | { type: 'chunks.handed-over'; chunks: number; bytes: number }
+  /** Its sender does not write chunks that were handed over: they are joined again. */
+  | { type: 'chunks.declined'; chunks: number; bytes: number }
   | { type: 'ingest.end'; end: 'failed' | 'cancelled' | 'expired'; failure: Failure }
   /** The sender itself gives the request up, as failed. */
   | { type: 'ingest.abort'; failure: Failure }
@@ -265,6 +267,12 @@ export const ingestMachine = setup({
           on: {
             'batch.allocated': { actions: count },
             'chunks.handed-over': { actions: { type: 'countHandedOver', params: ({ event }) => event } },
+            'chunks.declined': {
+              actions: {
+                type: 'countHandedOver',
+                params: ({ event: { chunks, bytes } }) => ({ chunks: -chunks, bytes: -bytes }),
+              },
+            },
             'chunks.ready': [
               {
                 guard: 'resolvesJoins',

@@ -1,8 +1,9 @@
 /**
  * The link of one rank to the agent that leads the ranks of its request (P17). It reports the state of the rank at every change
  * and again and again, until the answer has the end of the whole request. A lead that is dead, or refuses the rank, is given up:
- * the rank then ends without it. A rank that was prepared has promised to wait for the end: until its deadline it gives up only a
- * lead that is proven dead. After it has given up, the link still reports until the deadline: the lead may only be away, and must
+ * the rank then ends without it. Before that, it appeals to the sender of rank 0, which announces the end that the lead cannot
+ * announce. A rank that was prepared has promised to wait for the end: until its deadline it gives up only a lead that is proven
+ * dead. After it has given up, the link still reports until the deadline: the lead may only be away, and must
  * not wait for this rank. `src/actors/ranks/rank-link.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
@@ -15,6 +16,8 @@ export interface RankInput {
   /** Time until the deadline of the rank. */
   readonly timeoutMs: number;
   readonly intervalMs: number;
+  /** False at the sender of rank 0: no other agent announces the end in place of the lead. */
+  readonly appeals: boolean;
 }
 
 /** What the rank reports. `complete`: it has every byte. The last three: the end that the rank asks for. */
@@ -49,12 +52,17 @@ export type RankEvent =
   | { type: 'end.decided'; end: End; failure: Failure | null }
   | { type: 'lead.refused'; failure: Failure }
   /** `proven`: the lead has left, or another process serves its name. Otherwise it is only silent. */
-  | { type: 'lead.lost'; failure: Failure; proven: boolean };
+  | { type: 'lead.lost'; failure: Failure; proven: boolean }
+  /** The sender of rank 0 sees to the end of the request, or cannot be reached. */
+  | { type: 'appeal.ended' };
 
-const giveUp = {
-  type: 'giveUp',
-  params: ({ event }: { event: { failure: Failure } }) => ({ failure: event.failure }),
-} as const;
+const giveUp = [
+  'failWithLead',
+  {
+    type: 'giveUp',
+    params: ({ context: { loss, proven } }: { context: RankContext }) => ({ failure: loss as Failure, proven }),
+  },
+] as const;
 
 const change = { type: 'change', params: ({ event }: { event: RankStatus }) => event } as const;
 const deliver = {
@@ -75,8 +83,10 @@ const effects = {
   report: effect(),
   takeTurn: effect<{ epochs: readonly string[] }>(),
   deliver: effect<{ end: End; failure: Failure | null }>(),
-  /** There will be no decision of the lead. */
-  giveUp: effect<{ failure: Failure }>(),
+  /** Asks the sender of rank 0 to announce the end that the lead cannot announce. Sends `appeal.ended`, or `end.decided`. */
+  appeal: effect(),
+  /** There will be no decision of the lead. `proven`: it announces nothing any more. */
+  giveUp: effect<{ failure: Failure; proven: boolean }>(),
   reportUnexpected: effect(),
 };
 
@@ -102,7 +112,8 @@ export const rankMachine = setup({
   guards: {
     isAsking: ({ context }) => context.asking > 0,
     isLate: ({ context }) => context.late,
-    mayGiveUp: ({ context: { loss, proven, prepared, late } }) => loss !== null && (proven || !prepared || late),
+    mayGiveUp: ({ context }) => mayGiveUp(context),
+    mayAppeal: ({ context }) => context.appeals && mayGiveUp(context),
   },
   delays: {
     interval: ({ context }) => context.intervalMs,
@@ -144,20 +155,27 @@ export const rankMachine = setup({
             'rank.prepared': { actions: assign({ prepared: true }) },
             'turn.given': { actions: { type: 'takeTurn', params: ({ event }) => ({ epochs: event.epochs }) } },
             'end.decided': { target: '#rank.closed', actions: deliver },
-            'lead.refused': { target: '#rank.closed', actions: giveUp },
+            // A lead that refuses the rank lives, and announces no end of its request.
+            'lead.refused': { actions: assign({ loss: ({ event }) => event.failure, proven: true }) },
             'lead.lost': {
               actions: assign({ loss: ({ event }) => event.failure, proven: ({ event }) => event.proven }),
             },
           },
-          always: {
-            guard: 'mayGiveUp',
-            target: 'alone',
-            actions: [
-              'failWithLead',
-              { type: 'giveUp', params: ({ context }) => ({ failure: context.loss as Failure }) },
-            ],
-          },
+          always: [
+            { guard: 'mayAppeal', target: 'appealing' },
+            { guard: 'mayGiveUp', target: 'alone', actions: giveUp },
+          ],
           after: { interval: askAgain('following') },
+        },
+        /** There will be no decision of the lead. The sender of rank 0 can announce the end, or knows it. */
+        appealing: {
+          entry: 'appeal',
+          meta: { waiting: { gate: 'ranks', text: 'the sender of rank 0 to take over from {peer}' } },
+          on: {
+            'rank.changed': { actions: change },
+            'end.decided': { target: 'alone', actions: ['failWithLead', deliver] },
+            'appeal.ended': { target: 'alone', actions: giveUp },
+          },
         },
         /** The rank has given the lead up, and ends without it. */
         alone: {
@@ -174,3 +192,7 @@ export const rankMachine = setup({
     closed: { type: 'final' },
   },
 });
+
+function mayGiveUp({ loss, proven, prepared, late }: RankContext): boolean {
+  return loss !== null && (proven || !prepared || late);
+}

@@ -315,6 +315,11 @@ export const requestMachine = setup({
 });
 
 /** The receiver may have announced an end that this side does not know. */
-export function isInDoubt({ agreed, hasRanks, lastIn, unanswered }: RequestContext): boolean {
+export function isInDoubt({
+  agreed,
+  hasRanks,
+  lastIn,
+  unanswered,
+}: Pick<RequestContext, 'agreed' | 'hasRanks' | 'lastIn' | 'unanswered'>): boolean {
   return agreed || (!hasRanks && lastIn && unanswered);
 }

@@ -49,6 +49,8 @@ export type TransferEvent =
   | { type: 'allocate.again' }
   | { type: 'allocate.failed'; failure: Failure }
   | { type: 'write.delivered' }
+  /** The part that was handed over is not written: its remote key was revoked meanwhile. It is handed over again. */
+  | { type: 'write.refused' }
   | { type: 'write.failed'; failure: Failure; drained: boolean }
   | { type: 'commit.accepted' }
   | { type: 'commit.failed'; failure: Failure }
@@ -141,6 +143,7 @@ export const transferMachine = setup({
       return part !== undefined && unsoundHandOver(part, context) !== undefined;
     },
     hasUnresolvedJoins: ({ context }) => context.joined.length > 0 && !context.joinResolved,
+    wasHandedOver: ({ context }) => context.current.part > 0,
     writeIsOutstanding: ({ context }) => context.writeOutstanding,
   },
   delays: { drainTimeout: ({ context }) => context.drainTimeoutMs },
@@ -248,6 +251,11 @@ export const transferMachine = setup({
             { type: 'releaseSource', params: ({ context }) => ({ positions: writtenPositions(context) }) },
             { type: 'forgetHeld', params: ({ context }) => ({ positions: writtenPositions(context) }) },
           ],
+        },
+        'write.refused': {
+          guard: 'wasHandedOver',
+          target: 'joining',
+          actions: assign({ writeOutstanding: false, drained: true }),
         },
         'write.failed': {
           target: 'aborting',

@@ -53,6 +53,6 @@ The heap has no garbage when a measurement begins.
 The first round does not count, because it also compiles the code. \`boundMs\` is the goal: 20 ms at the default limits and 50 ms at
 the largest limits of the configuration. Cases with agents run on simulated ports, so the turns contain the work of the simulated
 network and fabric too. *Heartbeats*: how many of them an agent receives in a second, its own included, when each agent works with
-two others.`,
+two others. \`boundPerS\` is the goal: one from each of the three.`,
   ],
 ]);

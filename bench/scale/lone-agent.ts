@@ -125,6 +125,11 @@ export class LoneAgent {
     return decodeReply(peerSchemas[operation].reply, answer) as PeerReply<O>;
   }
 
+  /** What metrics read. */
+  overview(): ReturnType<Agent['overview']> {
+    return this.#agent.overview();
+  }
+
   async stop(): Promise<void> {
     await this.#agent.stop();
   }

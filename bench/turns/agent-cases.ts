@@ -3,7 +3,7 @@ import { KEYS_PER_BATCH_MAX, PROTOCOL_VERSION } from '../../src/protocol/limits.
 import { freshKeys } from '../harness/keys.js';
 import { LoneAgent } from '../scale/lone-agent.js';
 import { Stopwatch } from './stopwatch.js';
-import { DEFAULT_BOUND_MS, names, type TurnCase } from './turn-case.js';
+import { afresh, DEFAULT_BOUND_MS, names, type TurnCase } from './turn-case.js';
 import { TurnWorld } from './turn-world.js';
 
 const WRITER = 'bench-prefill-0';
@@ -18,25 +18,25 @@ export const agentCases: readonly TurnCase[] = [
     name: 'the sender of waiting requests is lost',
     size: '4,000 requests',
     boundMs: DEFAULT_BOUND_MS,
-    run: () => loseSender(4000),
+    longest: afresh(() => loseSender(4000)),
   },
   {
     name: 'a connection breaks: requests fail, at both agents',
     size: '1,000 x 50 pages',
     boundMs: DEFAULT_BOUND_MS,
-    run: () => breakConnection(1000, 50),
+    longest: afresh(() => breakConnection(1000, 50)),
   },
   {
     name: 'allocate and commit',
     size: '8,192 keys',
     boundMs: DEFAULT_BOUND_MS,
-    run: () => allocateAndCommit(KEYS_PER_BATCH_MAX),
+    longest: afresh(() => allocateAndCommit(KEYS_PER_BATCH_MAX)),
   },
   {
     name: 'allocate is repeated while it waits',
     size: '30 x 8,192 keys',
     boundMs: DEFAULT_BOUND_MS,
-    run: () => repeatWaiting(30, KEYS_PER_BATCH_MAX),
+    longest: afresh(() => repeatWaiting(30, KEYS_PER_BATCH_MAX)),
   },
 ];
 
@@ -54,9 +54,9 @@ async function breakConnection(requests: number, chunks: number): Promise<number
   const world = new TurnWorld();
   await world.start('bench-decode', 'decode', { pages: requests * chunks });
   await world.start(WRITER, 'prefill');
-  const writes = world.fabrics.holdWrites(() => true);
+  world.fabrics.holdWrites(() => true);
   for (const request of names('r', requests)) await world.put(WRITER, request, names(`${request}.`, chunks));
-  await world.clock.until(() => writes.held === requests * chunks);
+  await world.holding(requests * chunks);
   world.fabrics.breakConnections(() => true);
   return world.longestTurn(AFTER_BREAK_MS);
 }

@@ -5,6 +5,8 @@ import { TurnWorld } from './turn-world.js';
 
 const HEARTBEAT_SUBJECT = '.heartbeat.';
 const MEASURED_S = 2;
+/** Its own, and those of the two agents that it works with. */
+const BOUND_PER_S = 3;
 const MS_PER_S = 1000;
 
 /** `agents`: half of them prefill, half of them decode. Each prefill agent sends to two decode agents. */
@@ -31,5 +33,7 @@ export async function measureHeartbeats(agents: number): Promise<Row> {
   };
   await world.clock.advance(MEASURED_S * MS_PER_S);
   const perS = [...received.values()].map((count) => count / MEASURED_S);
-  return { table: 'heartbeats received by each agent', parameters: { agents }, figures: { perS: spreadOf(perS) } };
+  const spread = spreadOf(perS);
+  const figures = { perS: spread, boundPerS: BOUND_PER_S, withinBound: spread.max <= BOUND_PER_S };
+  return { table: 'heartbeats received by each agent', parameters: { agents }, figures };
 }

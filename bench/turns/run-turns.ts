@@ -3,7 +3,9 @@ import { spreadOf } from '../../src/figures/statistics.js';
 import type { Bench } from '../bench.js';
 import type { Row, SuiteResult } from '../suite-result.js';
 import { agentCases } from './agent-cases.js';
+import { fullRequestCases } from './full-request-cases.js';
 import { measureHeartbeats } from './heartbeats.js';
+import { lookingCases } from './looking-cases.js';
 import { storeCases } from './store-cases.js';
 import { DEFAULT_BOUND_MS, type TurnCase } from './turn-case.js';
 
@@ -12,12 +14,12 @@ interface TurnsScale {
   readonly agents: readonly number[];
 }
 
-const full: TurnsScale = { rounds: 3, agents: [10, 100, 1000] };
+const full: TurnsScale = { rounds: 2, agents: [10, 100, 1000] };
 const quick: TurnsScale = { rounds: 1, agents: [10, 100] };
 
 export async function runTurns(bench: Bench): Promise<SuiteResult> {
   const { rounds, agents } = bench.quick ? quick : full;
-  const all = [...storeCases, ...agentCases];
+  const all = [...storeCases, ...fullRequestCases, ...lookingCases, ...agentCases];
   const cases = bench.quick ? all.filter(({ boundMs }) => boundMs === DEFAULT_BOUND_MS) : all;
   bench.progress.begin('turns', cases.length + agents.length);
   const rows: Row[] = [];
@@ -34,11 +36,9 @@ export async function runTurns(bench: Bench): Promise<SuiteResult> {
 }
 
 /** The first round also compiles the code. An agent has run for a while, so that round does not count. */
-async function rowOf({ name, size, boundMs, run }: TurnCase, rounds: number): Promise<Row> {
-  await run();
-  const longest: number[] = [];
-  for (let round = 0; round < rounds; round += 1) longest.push(await run());
-  const turnMs = spreadOf(longest);
+async function rowOf({ name, size, boundMs, longest }: TurnCase, rounds: number): Promise<Row> {
+  const [, ...measured] = await longest(1 + rounds);
+  const turnMs = spreadOf(measured);
   return {
     table: 'longest turn of the event loop',
     parameters: { case: name, size, limits: boundMs === DEFAULT_BOUND_MS ? 'default' : 'largest' },

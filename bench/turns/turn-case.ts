@@ -1,3 +1,5 @@
+import { Stopwatch } from './stopwatch.js';
+
 /** One case of the turns suite. */
 export interface TurnCase {
   readonly name: string;
@@ -5,8 +7,35 @@ export interface TurnCase {
   readonly size: string;
   /** The longest turn that is allowed, in milliseconds. */
   readonly boundMs: number;
-  /** Sets the case up and runs it once. Resolves with the longest turn, in milliseconds. */
-  readonly run: () => Promise<number>;
+  /** Resolves with the longest turn of each of so many rounds, in milliseconds. */
+  readonly longest: (rounds: number) => Promise<number[]>;
+}
+
+/** Each round sets the case up. */
+export function afresh(round: () => Promise<number>): TurnCase['longest'] {
+  return async (rounds) => {
+    const longest: number[] = [];
+    for (let number = 0; number < rounds; number += 1) longest.push(await round());
+    return longest;
+  };
+}
+
+/** For a case that only looks: all rounds look at what was set up once. */
+export function lookingAt<Made>(
+  make: () => Promise<Made>,
+  look: (made: Made, watch: Stopwatch) => Promise<void>,
+  end: (made: Made) => Promise<void> = async () => undefined,
+): TurnCase['longest'] {
+  return async (rounds) => {
+    const made = await make();
+    const longest = await afresh(async () => {
+      const watch = new Stopwatch();
+      await look(made, watch);
+      return watch.longestMs;
+    })(rounds);
+    await end(made);
+    return longest;
+  };
 }
 
 /** At the default limits. */

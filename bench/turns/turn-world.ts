@@ -40,6 +40,11 @@ export class TurnWorld {
     await this.#call(agent, 'put', { request, receiver, ...batch });
   }
 
+  /** Resolves when so many pieces of writes are on hold. */
+  async holding(count: number): Promise<void> {
+    await this.#settle(this.fabrics.holding(count));
+  }
+
   kill(agent: string): void {
     this.#agents.get(agent)?.kill();
   }

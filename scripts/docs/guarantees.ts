@@ -224,7 +224,12 @@ export const failureGuarantees: readonly Guarantee[] = [
     number: 'P17',
     promise: 'A request over several ranks is ready when all ranks are; if one fails, all end, with one event.',
     why: 'Otherwise the ranks that succeeded would keep their pages and the router would wait for the rest.',
-    keptBy: ['machines/group.ts', 'src/actors/ranks/groups.ts', 'src/actors/ranks/rank-link.ts'],
+    keptBy: [
+      'machines/group.ts',
+      'src/actors/ranks/groups.ts',
+      'src/actors/ranks/rank-link.ts',
+      'src/actors/sending/rank-ends.ts',
+    ],
   },
   {
     number: 'P18',
@@ -286,9 +291,15 @@ export const failureGuarantees: readonly Guarantee[] = [
   },
   {
     number: 'P26',
-    promise: 'What breaks ends only what used it: one connection, one write, one request.',
+    promise:
+      'What breaks ends only what used it: one connection, one write, one request. A connection ends only the requests that are writing on it.',
     why: 'Otherwise a late end would break a healthy connection, and a broken one would end requests that only wait.',
-    keptBy: ['src/actors/sending/request-actor.ts', 'src/store/commands/place.ts'],
+    keptBy: [
+      'src/actors/sending/request-actor.ts',
+      'src/actors/sending/transfer-actor.ts',
+      'src/store/commands/place.ts',
+      'src/store/commands/rebind.ts',
+    ],
   },
   {
     number: 'P27',
@@ -322,6 +333,8 @@ export const failureGuarantees: readonly Guarantee[] = [
     why: 'Otherwise a large cluster, one lost sender with many requests, or long keys would stop an agent.',
     keptBy: [
       'src/actors/env/turns.ts',
+      'src/control/system-clock.ts',
+      'src/store/commands/settle.ts',
       'src/actors/living/heartbeats.ts',
       'src/protocol/message-room.ts',
       'src/actors/agent/status.ts',

@@ -65,6 +65,8 @@ export class EngineSession {
   readonly #options: EngineSessionOptions;
   readonly #subscriptions: readonly ControlSubscription[];
   #current: OrderSession | undefined;
+  /** The process that had the name before that of the current session. */
+  #formerEpoch: string | undefined;
   #opening: Promise<OrderSession> | undefined;
   #renewal: unknown;
   /** Why the last attempt to open a session failed. */
@@ -75,7 +77,9 @@ export class EngineSession {
     this.#options = options;
     const { client, agent } = options;
     this.#subscriptions = [
-      client.onHeartbeat(agent, ({ epoch }) => {
+      client.onHeartbeat(agent, ({ epoch, draining }) => {
+        // A process that drains, or had the name before, may still be heard.
+        if (draining || epoch === this.#formerEpoch) return;
         if (this.#current !== undefined && this.#current.epoch !== epoch) this.#current.lose();
       }),
       client.onClose(() => this.#close()),
@@ -209,6 +213,7 @@ export class EngineSession {
   #lost(session: OrderSession): void {
     if (this.#current !== session || this.#isClosed) return;
     this.#current = undefined;
+    this.#formerEpoch = session.epoch;
     this.#options.onLost?.(session);
     if (this.#opening !== undefined) return;
     this.#opening = this.#openAgain();

@@ -237,11 +237,10 @@ function isAnswer(error: KvferryError): boolean {
   return error instanceof ReplyError && !isPassing(error);
 }
 
-/** No answer came, the agent is away, or orders before this one are missing. */
+/** No answer came, the agent is away, orders before this one are missing, or too many wait. */
 function isPassing(error: KvferryError): boolean {
-  const isFull = isKvferryError(error, 'too_many_requests') && error.field === 'order';
   return (
-    isFull ||
-    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'order_out_of_turn', 'order_barred')
+    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders') ||
+    isKvferryError(error, 'order_out_of_turn', 'order_barred', 'too_many_orders')
   );
 }

@@ -187,15 +187,22 @@ export class PrefillEngine {
 
   /**
    * Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which cancels what is still in
-   * progress. Rejects `segment_in_use` when the agent still reads chunks 5 s after that. The memory and a shared `RequestEnds` stay open.
+   * progress. Rejects `segment_in_use` when the agent, or an earlier process of it, still reads chunks after that. The memory and a
+   * shared `RequestEnds` stay open.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#slots.close(this.#closed());
     const session = this.#session;
     if (session !== undefined) {
-      await this.#unused(session);
+      const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
+      await this.#unused(session, untilMs);
+      const earlier = await this.#readByEarlier(session, untilMs);
       await session.end();
+      if (earlier !== undefined) {
+        const message = `the process of agent ${this.agent} with epoch ${earlier.epoch} may still read chunks of this engine`;
+        throw new KvferryError('segment_in_use', message);
+      }
     }
     this.#unsubscribe();
   }
@@ -206,8 +213,9 @@ export class PrefillEngine {
     this.#subscriptions.push(
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       // A draining process takes no puts, and another one may have its name already.
-      client.onHeartbeat(agent, ({ epoch, draining, predecessor }) => {
-        if (!draining) void this.#agentSeen(epoch, predecessor);
+      client.onHeartbeat(agent, ({ epoch, alone, draining, leaving }) => {
+        if (leaving) this.#processEnded(epoch);
+        else if (!draining) void this.#agentSeen(epoch, alone);
       }),
       client.onConnection((status) => {
         if (status === 'disconnected') this.#mayHaveMissedReleases = true;
@@ -227,16 +235,23 @@ export class PrefillEngine {
     if (this.#options.ends === undefined) this.#ends.close();
   }
 
+  /** Nothing that this process reads can become ready any more, so what it had taken comes back. */
+  #processEnded(epoch: string): void {
+    for (const session of this.#lendings.sessions()) {
+      if (session.epoch === epoch) this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
+    }
+  }
+
   /**
-   * A heartbeat of the agent. What another process had taken comes back: nothing of a dead process can become ready. A
-   * `predecessor` still drains: it may read what it had taken.
+   * A heartbeat of the agent. When the process that has the name now is alone, those before it have ended. Else they may still
+   * read what they had taken.
    */
-  async #agentSeen(epoch: string, predecessor: string | undefined): Promise<void> {
-    const isCurrent = (session: SessionRef) => session.id === this.#session?.current?.id;
+  async #agentSeen(epoch: string, isAlone: boolean): Promise<void> {
+    const { current } = this.#session ?? {};
+    const isCurrent = (session: SessionRef) => session.id === current?.id;
     const sessions = this.#lendings.sessions();
-    for (const session of sessions) {
-      if (session.epoch === epoch || session.epoch === predecessor) continue;
-      this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
+    if (isAlone && epoch === current?.epoch) {
+      for (const session of sessions) if (session.epoch !== epoch) this.#processEnded(session.epoch);
     }
     const mayHaveMissed = this.#slots.isShort || this.#mayHaveMissedReleases;
     await this.#askFor(sessions.filter((session) => session.epoch === epoch && (mayHaveMissed || !isCurrent(session))));
@@ -258,7 +273,7 @@ export class PrefillEngine {
           : this.#lendings.lentIn(session, 'taken');
         if (lent.length === 0) continue;
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
-        // Another process answers. Its heartbeat tells whether the one before still drains.
+        // Another process answers. Its heartbeats tell when it is alone.
         if (sources.epoch !== session.epoch) continue;
         this.#lendings.keepOnly(lent, sources.batches);
       }
@@ -272,13 +287,21 @@ export class PrefillEngine {
   }
 
   /** Waits until the agent reads no chunk of this memory, or the time is over. */
-  async #unused(session: EngineSession): Promise<void> {
-    const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
+  async #unused(session: EngineSession, untilMs: number): Promise<void> {
     const { segment } = this.#options;
     for (;;) {
       const detached = await session.order('detach', { segment }, { patienceMs: CLOSE_ORDER_PATIENCE_MS });
       if (detached.executed || !isKvferryError(detached.error, 'segment_in_use') || this.#clock.now() >= untilMs)
         return;
+      await pause(this.#clock, CLOSE_PAUSE_MS);
+    }
+  }
+
+  /** Waits until no earlier process of the agent reads this memory, or the time is over: then resolves with its session. */
+  async #readByEarlier({ current }: EngineSession, untilMs: number): Promise<SessionRef | undefined> {
+    for (;;) {
+      const earlier = this.#lendings.sessions().find(({ epoch }) => current !== undefined && epoch !== current.epoch);
+      if (earlier === undefined || this.#clock.now() >= untilMs) return earlier;
       await pause(this.#clock, CLOSE_PAUSE_MS);
     }
   }

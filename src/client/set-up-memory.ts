@@ -29,7 +29,7 @@ export async function setUpMemory(
     const attached = await session.send('attach', { segment, path }, { untilMs });
     if (attached.executed) return;
     let { error }: { error: KvferryError } = attached;
-    if (!takesOver || !isKvferryError(error, 'segment_exists')) throw error;
+    if (!takesOver || !isKvferryError(error, 'segment_exists', 'wrong_session')) throw error;
     if (error.details.session !== undefined) await client.end(agent, { session: error.details.session });
     else {
       const detached = await session.send('detach', { segment }, { untilMs });

@@ -73,6 +73,7 @@ const peerSummaries: Record<PeerOperation, string> = {
     'Decode to prefill: the writer of joined chunks failed, so this request, which has their bytes, writes them.',
   confirm: 'Decode to prefill: asks it to agree to the end of a request, unless it has announced one.',
   report: 'To the decode agent of rank 0, the lead of a request over several ranks: the progress of another rank.',
+  appeal: 'To the prefill agent of rank 0: the lead of the ranks is gone. It announces the end in its place.',
   admit:
     'From the decode agent of rank 0 to the decode agent of other ranks: it is their turn to be admitted, together.',
   prepare: 'From the decode agent of rank 0 to the decode agent of another rank, before `ready`: is the rank complete?',

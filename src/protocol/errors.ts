@@ -33,6 +33,8 @@ export const errorCodes = [
   'order_barred',
   'order_reused',
   'order_forgotten',
+  'too_many_orders',
+  'wrong_session',
   // source memory
   'segment_not_found',
   'segment_exists',
@@ -77,7 +79,7 @@ export interface ErrorDetails {
   readonly epoch?: string;
   /** `order_out_of_turn`: the number that the agent expects next. */
   readonly order?: number;
-  /** `segment_exists` and `segment_in_use`: the session that holds the segment. */
+  /** `segment_exists` and `wrong_session`: the session that holds the segment or the request. */
   readonly session?: string;
 }
 

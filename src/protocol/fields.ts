@@ -172,6 +172,12 @@ export const agentState = z
   .enum(['starting', 'running', 'draining', 'fencing', 'stopped'])
   .describe('State of the agent. An agent that is `draining` accepts no new requests.');
 
+export const alone = z
+  .boolean()
+  .describe(
+    'Whether no other process of this name has sent a heartbeat for three heartbeats. Then no write of an earlier process can become ready.',
+  );
+
 export const endpoint = z.strictObject({
   provider,
   detail: z.string().describe('Details of the provider, for people.'),

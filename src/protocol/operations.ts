@@ -330,7 +330,9 @@ export const errorReply = z.strictObject({
       order: natural.optional().describe('Present with `order_out_of_turn`: the number that the agent expects.'),
       session: sessionId
         .optional()
-        .describe('Present with `segment_exists` and `segment_in_use` when another session holds the segment.'),
+        .describe(
+          'Present with `segment_exists` and `wrong_session` when another session holds the segment or the request.',
+        ),
     })
     .describe('Why the message was refused.'),
 });

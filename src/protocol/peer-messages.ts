@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import {
   agentName,
+  alone,
   batch,
   end,
   epoch,
@@ -69,7 +70,10 @@ const connectReply = ok.extend({
     .describe('The remote key.'),
 });
 
-/** Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. */
+/**
+ * Prefill → decode: requests pages for a batch. Answered at once. A batch that waits for pages gets `allocated` later. A repeated
+ * message gets the same pages, under the remote key that it names if theirs was revoked before they were committed.
+ */
 const allocateRequest = z.strictObject({
   v: version,
   request: requestId,
@@ -160,9 +164,10 @@ const inquireReply = ok.extend({
 });
 
 /**
- * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers
- * `stale_grant` if it has a newer remote key. The decode agent then hands the chunks over again, for that key. A repeated
- * message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the request.
+ * Decode → prefill: the writer of these joined chunks failed, so this request must write them. The prefill agent answers when
+ * the write begins, or `stale_grant` if it has a newer remote key by then. The decode agent then hands the chunks over again, for
+ * that key. A repeated message gets the same answer, also after the transfer has ended, until the prefill agent has forgotten the
+ * request.
  */
 const handoverRequest = z.strictObject({
   v: version,
@@ -179,9 +184,7 @@ const handoverRequest = z.strictObject({
 const handoverReply = ok.extend({
   state: z
     .enum(['taken', 'written', 'failed'])
-    .describe(
-      '`taken`: the prefill agent writes the chunks, or will. `written`: they are delivered. `failed`: they are not.',
-    ),
+    .describe('`taken`: the prefill agent writes the chunks. `written`: they are delivered. `failed`: they are not.'),
   drained: z.boolean().optional().describe('Present if `state` is `failed`: whether no byte can land any more.'),
 });
 
@@ -224,6 +227,27 @@ const reportReply = ok.extend({
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
 });
 
+/**
+ * Agent of another rank → prefill agent of rank 0: the lead is gone, or refuses the rank. The prefill agent of rank 0 sees to
+ * it that the request gets an end, also when rank 0 was never put. A repeated message changes nothing.
+ */
+const appealRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch.describe('Epoch of the prefill agent of the rank that appeals.'),
+  ranks,
+  reason: failure.describe('Why there is no decision of the lead.'),
+  timeoutMs: timeoutMs.describe(
+    'Time left for the rank that appeals, in milliseconds from the arrival of the message.',
+  ),
+});
+const appealReply = ok.extend({
+  end: end
+    .optional()
+    .describe('End of the request, if the prefill agent has recorded one. Absent while it sees to the end.'),
+  reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
+});
+
 /** Decode agent of rank 0 → decode agent of other ranks: it is their turn, and they may be admitted together. */
 const admitRequest = z.strictObject({
   v: version,
@@ -251,7 +275,12 @@ const verdictRequest = z.strictObject({
  * Decode → prefill: asks the prefill agent to agree to an end that its own message has not caused. An answer without `end` is
  * a promise: the prefill agent announces no end of its own, and follows the decode agent.
  */
-const confirmRequest = z.strictObject({ v: version, request: requestId, epoch });
+const confirmRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch,
+  receiverEpoch: epoch.describe('Epoch of the decode agent that asks. The promise is made to this process.'),
+});
 const confirmReply = ok.extend({
   end: end
     .optional()
@@ -286,6 +315,7 @@ export const peerSchemas = {
   handover: { request: handoverRequest, reply: handoverReply },
   confirm: { request: confirmRequest, reply: confirmReply },
   report: { request: reportRequest, reply: reportReply },
+  appeal: { request: appealRequest, reply: appealReply },
   admit: { request: admitRequest, reply: ok },
   prepare: { request: prepareRequest, reply: ok },
   verdict: { request: verdictRequest, reply: ok },
@@ -307,11 +337,7 @@ export const heartbeat = z.strictObject({
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
   ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),
-  predecessor: epoch
-    .optional()
-    .describe(
-      'Process that yielded the name to this one and still drains. It may still read the memory of engines. Absent when there is none.',
-    ),
+  alone,
   leaving: z.boolean().describe('Whether the agent is stopping and this is its last heartbeat.'),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

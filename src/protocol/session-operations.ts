@@ -1,6 +1,6 @@
 /** Messages about the session of an engine with its prefill agent (docs/guide/sessions.md). */
 import { z } from 'zod';
-import { batch, epoch, holderName, orderNumber, positions, requestId, sessionId, version } from './fields.js';
+import { alone, batch, epoch, holderName, orderNumber, positions, requestId, sessionId, version } from './fields.js';
 import { ORDERS_REMEMBERED_MAX, SESSION_SILENT_MS_MAX, SESSION_SILENT_MS_MIN, SOURCES_BATCHES_MAX } from './limits.js';
 
 const natural = z.int().min(0);
@@ -72,6 +72,7 @@ export const sessionSchemas = {
     }),
     reply: z.strictObject({
       ...ok,
+      alone,
       batches: z
         .array(z.strictObject({ request: requestId, batch, positions }))
         .max(SOURCES_BATCHES_MAX)

@@ -43,6 +43,7 @@ export const peerOperations = [
   'handover',
   'confirm',
   'report',
+  'appeal',
   'admit',
   'prepare',
   'verdict',

@@ -13,8 +13,8 @@
 import type { Holder } from './records.js';
 
 /** New pages that the unit would take if it were admitted now (P3): chunks that are already in the arena are free. */
-export function chargeOf({ unit }: Holder): number {
-  return unit.reduce((sum, { totalChunks, waitingHeld }) => sum + totalChunks - waitingHeld, 0);
+export function chargeOf({ unit }: Holder, heldFor = ({ waitingHeld }: Holder) => waitingHeld): number {
+  return unit.reduce((sum, holder) => sum + holder.totalChunks - heldFor(holder), 0);
 }
 
 /** The turn of a request that does not wait. */

@@ -4,33 +4,37 @@
  * removed and its page is free at once (S8).
  */
 import { KvferryError } from '../protocol/errors.js';
+import { Arrivals } from './arrivals.js';
 import { Joiners } from './joiners.js';
 import { Lessees } from './lessees.js';
 import { Orphans } from './orphans.js';
 import type { PageTable } from './page-table.js';
 import type { Entry, Holder, Joiner, Place } from './records.js';
 import type { Trail } from './trail.js';
+import { Waiters } from './waiters.js';
 
 export class Contents {
   readonly #pages: PageTable;
   readonly #retainedMax: number;
   readonly #trail: Trail;
-  readonly #recharged: (holder: Holder) => void;
   readonly #entries = new Map<string, Entry>();
   /** The entry that owns each page. */
   readonly #owners: (Entry | undefined)[];
   /** Ready entries without a lease, least recently used first. */
   readonly #retained = new Set<Entry>();
   readonly orphans = new Orphans();
-  /** Requests that wait for admission, by the keys of their batches. */
-  readonly #waitingFor = new Map<string, Set<Holder>>();
+  /** Requests that have no pages yet. */
+  readonly waiters: Waiters;
+  /** Requests that were admitted because others hold some of their keys, and that have no pages for all of them yet. */
+  readonly heirs = new Set<Holder>();
+  readonly arrivals = new Arrivals();
 
   /** `recharged` is called when the charge of a request that waits has changed. */
   constructor(pages: PageTable, retainedMax: number, trail: Trail, recharged: (holder: Holder) => void) {
     this.#pages = pages;
     this.#trail = trail;
     this.#retainedMax = retainedMax;
-    this.#recharged = recharged;
+    this.waiters = new Waiters((key) => this.#isHeld(key), recharged);
     this.#owners = new Array<Entry | undefined>(pages.total).fill(undefined);
   }
 
@@ -80,7 +84,7 @@ export class Contents {
     const entry: Entry = { key, length, place, ready: false, holders, joiners: undefined, left: undefined };
     this.#owners[place.page] = entry;
     this.#entries.set(key, entry);
-    this.#countHeld(key, 1);
+    this.waiters.changed(key);
     return { entry, place };
   }
 
@@ -99,7 +103,7 @@ export class Contents {
   orphan(entry: Entry): void {
     if (entry.place !== null) this.#owners[entry.place.page] = undefined;
     entry.place = null;
-    if (entry.holders.size > 0) this.orphans.add(entry);
+    if (entry.holders.size > 0 || this.#inherit(entry)) this.orphans.add(entry);
     else this.#remove(entry);
   }
 
@@ -112,7 +116,7 @@ export class Contents {
   /** A holder is about to lease this key: it is not retained any more. */
   revive(key: string): void {
     const entry = this.#entries.get(key);
-    if (entry !== undefined && this.#retained.delete(entry)) this.#countHeld(key, 1);
+    if (entry !== undefined && this.#retained.delete(entry)) this.waiters.changed(key);
   }
 
   /** The joiner waits for the bytes that another request writes. */
@@ -123,13 +127,11 @@ export class Contents {
     this.orphans.joined(entry);
   }
 
-  /** The bytes of the entry are here: no request waits for them any more. Returns those that did. */
-  arrived(entry: Entry): readonly Joiner[] {
+  /** The bytes of the entry are here. Requests that have joined it are notified one after the other. */
+  arrived(entry: Entry): void {
     entry.ready = true;
-    const joiners = entry.joiners === undefined ? [] : [...entry.joiners];
-    for (const joiner of joiners) this.orphans.left(joiner);
+    if (entry.joiners !== undefined) this.arrivals.add(entry.joiners);
     entry.joiners = undefined;
-    return joiners;
   }
 
   unlease(holder: Holder, entry: Entry): void {
@@ -140,34 +142,9 @@ export class Contents {
       entry.joiners?.delete(joiner);
       this.orphans.left(joiner);
     }
-    if (entry.holders.size > 0) return;
+    if (entry.holders.size > 0 || this.#inherit(entry)) return;
     if (entry.ready) this.#retain(entry);
     else if (entry.place === null) this.#remove(entry);
-  }
-
-  /**
-   * The request waits, and one of its batches has this key. From now on the request's `waitingHeld` follows the arena, so
-   * that its charge is known at any time without a lookup (P3, P8).
-   */
-  waitFor(holder: Holder, key: string): void {
-    const holders = this.#waitingFor.get(key);
-    if (holders === undefined) this.#waitingFor.set(key, new Set([holder]));
-    else holders.add(holder);
-    holder.waitingKeys.add(key);
-    const entry = this.#entries.get(key);
-    if (entry === undefined || this.#retained.has(entry)) return;
-    holder.waitingHeld += 1;
-    this.#recharged(holder);
-  }
-
-  /** The request does not wait for admission any more: its charge does not change. */
-  stopWaiting(holder: Holder): void {
-    for (const key of holder.waitingKeys) {
-      const holders = this.#waitingFor.get(key);
-      holders?.delete(holder);
-      if (holders?.size === 0) this.#waitingFor.delete(key);
-    }
-    holder.waitingHeld = 0;
   }
 
   #take(writer: Holder, grant: string): Place {
@@ -178,7 +155,7 @@ export class Contents {
 
   #retain(entry: Entry): void {
     this.#retained.add(entry);
-    this.#countHeld(entry.key, -1);
+    this.waiters.changed(entry.key);
     if (this.#retained.size > this.#retainedMax) this.#evict();
   }
 
@@ -200,13 +177,21 @@ export class Contents {
   #remove(entry: Entry): void {
     this.orphans.delete(entry);
     this.#entries.delete(entry.key);
-    this.#countHeld(entry.key, -1);
+    this.waiters.changed(entry.key);
   }
 
-  #countHeld(key: string, change: 1 | -1): void {
-    for (const holder of this.#waitingFor.get(key) ?? []) {
-      holder.waitingHeld += change;
-      this.#recharged(holder);
+  #isHeld(key: string): boolean {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && !this.#retained.has(entry);
+  }
+
+  /** A request that was admitted because this entry is held takes the lease over. False when there is none. */
+  #inherit(entry: Entry): boolean {
+    for (const heir of this.heirs) {
+      if (!heir.waitingKeys.has(entry.key)) continue;
+      this.lease(heir, entry);
+      return true;
     }
+    return false;
   }
 }

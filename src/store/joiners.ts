@@ -30,6 +30,13 @@ export class Joiners<Holder, Joiner extends { readonly holder: Holder }> {
     return undefined;
   }
 
+  /** Removes and returns a joiner: the first candidate, or one that was passed over. */
+  take(): Joiner | undefined {
+    const joiner = this.firstCandidate() ?? this.#firstPassed();
+    if (joiner !== undefined) this.delete(joiner);
+    return joiner;
+  }
+
   add(joiner: Joiner): void {
     this.#candidates.set(joiner.holder, joiner);
   }
@@ -46,5 +53,10 @@ export class Joiners<Holder, Joiner extends { readonly holder: Holder }> {
 
   reconsider(joiner: Joiner): void {
     if (this.#passed.delete(joiner.holder)) this.#candidates.set(joiner.holder, joiner);
+  }
+
+  #firstPassed(): Joiner | undefined {
+    for (const joiner of this.#passed.values()) return joiner;
+    return undefined;
   }
 }

@@ -14,7 +14,7 @@ export type StoreCommand =
       readonly holder: HolderId;
       /**
        * The remote key that the sender has: valid when the batch comes for the first time. It binds no page (see `allocated`),
-       * so a repeated message may name any other.
+       * so a repeated message may name any other. Pages whose key is revoked are bound to this one then, if it is valid.
        */
       readonly grant: string;
       readonly batch: number;

@@ -97,6 +97,19 @@ export class PageTable {
     this.#free.push(page);
   }
 
+  /** Pages that follow each other in the same state, as one run. Marked pages count as `marked`, whatever their state. */
+  runs(marks: Uint8Array): { readonly state: PageState | 'marked'; readonly pages: number }[] {
+    const runs: { state: PageState | 'marked'; pages: number }[] = [];
+    const states = this.#states;
+    for (let first = 0, next = 0; first < this.total; first = next) {
+      const state = states[first];
+      const mark = marks[first];
+      while (next < this.total && marks[next] === mark && (mark === 1 || states[next] === state)) next += 1;
+      runs.push({ state: mark === 1 ? 'marked' : this.state(first), pages: next - first });
+    }
+    return runs;
+  }
+
   describe(): { pages: PageDescription[]; free: number[] } {
     const pages = Array.from({ length: this.total }, (_, page) => ({
       state: this.state(page),

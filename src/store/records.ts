@@ -11,8 +11,8 @@ export interface Place {
   readonly page: number;
   readonly generation: number;
   readonly writer: Holder;
-  /** The remote key under which the writer writes. */
-  readonly grant: string;
+  /** The remote key under which the writer writes. It changes only while no write under it can land any more. */
+  grant: string;
 }
 
 /** A request that waits for a chunk which another request writes. */
@@ -50,7 +50,7 @@ export interface Batch {
   readonly command: CommandOf<'allocate'>;
   /** Null while the batch waits: for the admission of its request, or for a remote key of its sender. */
   allocation: Allocation | null;
-  /** The remote key to which the pages of the allocation are bound: the newest of the sender at that moment. */
+  /** The remote key to which the pages of the allocation are bound: the newest of the sender when it was last answered. */
   grant: string | null;
   bytes: number;
   readonly parts: Part[];
@@ -76,6 +76,8 @@ export interface Holder {
   refused: Failure | undefined;
   /** Pages promised to the request that none of its batches has asked for yet. */
   reserved: number;
+  /** Chunks that are not placed yet. */
+  toPlace: number;
   readonly batches: Map<number, Batch>;
   chunks: number;
   highestBatch: number;
@@ -84,7 +86,7 @@ export interface Holder {
   turn: number;
   /** Keys of the batches that have no pages yet. */
   readonly waitingKeys: Set<string>;
-  /** While the request waits for admission: how many of `waitingKeys` are in the arena now and leased. */
+  /** How many of `waitingKeys` are in the arena and leased. Only `Waiters` knows whether it is up to date. */
   waitingHeld: number;
   /** After admission: the batches that have no pages yet. */
   readonly unplaced: Set<Batch>;

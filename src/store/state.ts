@@ -5,7 +5,7 @@
 import { RequestEndedError } from '../protocol/codec.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
-import { Admission, NO_TURN } from './admission.js';
+import { Admission, chargeOf, NO_TURN } from './admission.js';
 import { Contents } from './contents.js';
 import { Grants } from './grants.js';
 import { type HolderId, nameOf } from './holder.js';
@@ -73,6 +73,28 @@ export class StoreState {
   /** Whether the sender of the request has a valid remote key. */
   canWrite = ({ id }: Holder): boolean => this.grants.newestOf(id.epoch) !== undefined;
 
+  /** New pages that the unit of this request needs now, also while its count is out of date. */
+  charge(holder: Holder): number {
+    const { waiters } = this.contents;
+    return chargeOf(holder, (member) => waiters.heldFor(member));
+  }
+
+  /** Reserves as many pages as the admitted request will still need. */
+  reserve(holder: Holder): void {
+    const held = this.contents.heirs.has(holder) ? holder.waitingHeld : 0;
+    this.admission.settle(holder.reserved);
+    holder.reserved = holder.toPlace - held;
+    this.admission.reserve(holder.reserved);
+  }
+
+  /** The request gets no pages any more. */
+  giveUpPages(holder: Holder): void {
+    this.admission.settle(holder.reserved);
+    holder.reserved = 0;
+    this.placements.drop(holder);
+    this.contents.heirs.delete(holder);
+  }
+
   emit(effect: StoreEffect): void {
     this.#effects.push(effect);
   }
@@ -125,6 +147,7 @@ export class StoreState {
       queued: false,
       refused: undefined,
       reserved: 0,
+      toPlace: totalChunks,
       turn: NO_TURN,
       batches: new Map(),
       chunks: 0,

@@ -13,7 +13,8 @@
  * - An entry whose writer gave up is *handed over*: a request that had joined it writes it again, to another page (P2).
  * - A *grant* (remote key) binds pages, not requests. A page is bound to the newest grant of its writer at the moment when the
  *   page is given: when the batch is admitted, or when the chunk is handed over. The effect names the grant. The sender writes
- *   the page under this grant only, so the page is safe when the grant is revoked. A batch that waits is bound to nothing.
+ *   the page under this grant only, so the page is safe when the grant is revoked. A batch that waits is bound to nothing. A
+ *   batch whose grant is revoked before it is written is bound to the next one, when its sender asks for it again.
  */
 import type { PageCounts } from '../protocol/fields.js';
 import { brokenInvariant, checkCounts, checkOwners } from './checks.js';

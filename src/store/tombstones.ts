@@ -16,6 +16,9 @@ export interface TombstoneDescription {
   readonly atMs: number;
 }
 
+/** Ends that are forgotten in one turn because they are old. */
+const FORGOTTEN_PER_CALL = 1024;
+
 interface Remembered {
   readonly holder: HolderId;
   readonly tombstone: Tombstone;
@@ -64,9 +67,13 @@ export class Tombstones {
     this.prune(nowMs);
   }
 
+  /** Forgets what is too old, a part of it when it is much, and what is too much. */
   prune(nowMs: number): void {
+    let left = FORGOTTEN_PER_CALL;
     for (const [name, remembered] of this.#byName) {
-      if (this.#byName.size <= this.#max && nowMs - remembered.tombstone.atMs < this.#keepMs) return;
+      const isOld = left > 0 && nowMs - remembered.tombstone.atMs >= this.#keepMs;
+      if (this.#byName.size <= this.#max && !isOld) return;
+      left -= 1;
       this.#byName.delete(name);
       this.#forget(remembered);
     }

@@ -1,6 +1,6 @@
 /** Questions that `inspect` and `explain` ask the store. The answers are plain data that share nothing with the store. */
 import type { PageState } from '../../machines/page.js';
-import { chargeOf, NO_TURN } from './admission.js';
+import { NO_TURN } from './admission.js';
 import type { HolderId } from './holder.js';
 import type { Entry, Holder } from './records.js';
 import type { StoreState } from './state.js';
@@ -68,26 +68,10 @@ export class StoreView {
    */
   pageMap(): string {
     const { pages, contents } = this.#state;
-    const retained = new Set<number>();
-    for (const { place } of contents.retainedEntries()) if (place !== null) retained.add(place.page);
-    const runs: string[] = [];
-    let letter = '';
-    let length = 0;
-    const end = () => {
-      if (length > 0) runs.push(`${letter}${length}`);
-    };
-    for (let page = 0; page < pages.total; page += 1) {
-      const next = retained.has(page) ? RETAINED : letters[pages.state(page)];
-      if (next === letter) {
-        length += 1;
-        continue;
-      }
-      end();
-      letter = next;
-      length = 1;
-    }
-    end();
-    return runs.join('');
+    const isRetained = new Uint8Array(pages.total);
+    for (const { place } of contents.retainedEntries()) if (place !== null) isRetained[place.page] = 1;
+    const runs = pages.runs(isRetained);
+    return runs.map(({ state, pages: count }) => `${state === 'marked' ? RETAINED : letters[state]}${count}`).join('');
   }
 
   /** Undefined when the request does not wait for admission. */
@@ -97,7 +81,7 @@ export class StoreView {
     if (holder === undefined || holder.turn === NO_TURN) return undefined;
     const before = admission.before(holder);
     const available = contents.available - admission.reserved;
-    return { charge: chargeOf(holder), available, total: pages.total, before };
+    return { charge: this.#state.charge(holder), available, total: pages.total, before };
   }
 
   /** What became of a batch of an arriving request. */
@@ -112,11 +96,20 @@ export class StoreView {
     return holder === undefined ? undefined : viewOf(holder);
   }
 
-  /** Holders of pages, the largest first. */
-  largestHolders(): HolderView[] {
-    const views = [...this.#state.holders.values()].map(viewOf);
-    const size = ({ leases, reserved }: HolderView) => leases + reserved;
-    return views.filter((view) => size(view) > 0).sort((a, b) => size(b) - size(a));
+  /** Holders of pages but that one, the largest `max` of them first, and how many there are. */
+  largestHolders(max: number, except: string): { readonly largest: HolderView[]; readonly total: number } {
+    const largest: Holder[] = [];
+    let total = 0;
+    for (const holder of this.#state.holders.values()) {
+      const size = sizeOf(holder);
+      if (size === 0 || holder.name === except) continue;
+      total += 1;
+      if (largest.length === max && size <= sizeOf(largest[max - 1] as Holder)) continue;
+      const smaller = largest.findIndex((other) => sizeOf(other) < size);
+      largest.splice(smaller < 0 ? largest.length : smaller, 0, holder);
+      if (largest.length > max) largest.pop();
+    }
+    return { largest: largest.map(viewOf), total };
   }
 
   /** The writers of the chunks that this request has joined; one undefined stands for all chunks without a writer. */
@@ -162,6 +155,11 @@ export class StoreView {
       joiners: [...(joiners ?? [])].map(({ holder }) => holder.id),
     };
   }
+}
+
+/** Pages that the holder has or will have. */
+function sizeOf({ leases, reserved }: Holder): number {
+  return leases.size + reserved;
 }
 
 function viewOf({ id, state, leases, reserved, expiresAtMs }: Holder): HolderView {

@@ -153,14 +153,19 @@ test('P25: the receiver is asked before `allocate` reaches it → the request go
   expect(asked).toBeGreaterThan(0);
 });
 
-test('P5: a batch is allocated for another remote key → it is not written', async () => {
+test('P5: a batch is allocated for another remote key → it is written under its own', async () => {
   const { made, heir } = await cluster(2);
-  await made.put('prefill-0', 'x', ['k6', 'k7'], { first: 6 });
+  const x = await made.put('prefill-0', 'x', ['k6', 'k7'], { first: 6 });
   await made.ended('x');
   await made.put('prefill-1', 'q', ['k0']);
   await made.clock.advance(100);
   const allocation = { grant: 'revoked', pages: [0], generations: [1], alreadySent: [], joined: [] };
   const notice = { v: 1, request: 'q', epoch: heir.epoch, batch: 0, allocation };
   made.client.publish(`kvferry.v1.peer.prefill-1.${heir.epoch}.allocated`, JSON.stringify(notice));
-  expect(await made.ended('q')).toMatchObject({ end: 'failed', reason: { code: 'stale_grant' } });
+  await made.clock.advance(2000);
+  expect(made.terminals.map(({ request }) => request)).toEqual(['x']);
+  await made.call('decode-0', 'release', { request: 'x', epoch: x.epoch });
+  const { end } = await made.ended('q');
+  const acquired = await made.call('decode-0', 'acquire', { request: 'q', epoch: heir.epoch });
+  expect({ end, pages: made.pages(acquired) }).toEqual({ end: 'ready', pages: new Map([['k0', patternOf('k0')]]) });
 });

@@ -81,7 +81,15 @@ class World {
   beat(epoch = EPOCH, { leaving = false, from = this.network.connect('decode-0') } = {}): void {
     this.#beats += 1;
     const about = { agent: 'decode-0', epoch, role: 'decode', heartbeatMs: HEARTBEAT_MS };
-    const beat = { v: PROTOCOL_VERSION, ...about, number: this.#beats, ageMs: 0, draining: false, leaving };
+    const beat = {
+      v: PROTOCOL_VERSION,
+      ...about,
+      number: this.#beats,
+      ageMs: 0,
+      alone: true,
+      draining: false,
+      leaving,
+    };
     from.publish(subjects.heartbeat('decode-0'), JSON.stringify(beat));
   }
 
@@ -139,7 +147,7 @@ describe('a process that is watched', () => {
     const world = new World();
     await world.clock.advance(1000);
     const about = { agent: 'decode-1', epoch: EPOCH, role: 'decode', heartbeatMs: HEARTBEAT_MS };
-    const forged = { v: PROTOCOL_VERSION, ...about, number: 1, ageMs: 0, draining: false, leaving: true };
+    const forged = { v: PROTOCOL_VERSION, ...about, number: 1, ageMs: 0, alone: true, draining: false, leaving: true };
     world.network.connect('decode-1').publish(subjects.heartbeat('decode-0'), JSON.stringify(forged));
     await world.clock.advance(10);
     expect([world.losses, world.watch.state, world.counters.toJSON()['messages_refused']]).toEqual([[], 'alive', 1]);

@@ -2,8 +2,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
-import type { Heartbeat } from '../../src/protocol/peer-messages.js';
-import { subjects } from '../../src/protocol/subjects.js';
 import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -93,7 +91,7 @@ describe('P23: two processes that could not see each other', () => {
   test('a heartbeat that nobody stands for changes nothing', async () => {
     const made = await cluster();
     const about = { v: 1, agent: 'prefill-0', epoch: 'ffffffffffffffff', role: 'prefill', heartbeatMs: 1000 };
-    const beat = { ...about, number: 1, ageMs: 0, draining: false, leaving: false };
+    const beat = { ...about, number: 1, ageMs: 0, alone: true, draining: false, leaving: false };
     made.client.publish('kvferry.v1.heartbeat.prefill-0', JSON.stringify(beat));
     await made.clock.advance(5000);
     expect(made.agents.prefill.state).toBe('running');
@@ -117,23 +115,34 @@ describe('T22: an agent is rolled: the old one drains while the new one starts',
         epoch: fresh.epoch,
       });
     }
-    // The old one may read the engine's memory, and engines learn that from the new one.
-    const predecessors: unknown[] = [];
-    made.client.subscribe(subjects.heartbeat('prefill-0'), ({ body }) => {
-      const { epoch, predecessor } = JSON.parse(body) as Heartbeat;
-      if (epoch === fresh.epoch) predecessors.push(predecessor);
-    });
-    await made.clock.advance(3000);
-    expect(predecessors).toEqual([prefill.epoch, prefill.epoch, prefill.epoch]);
+    // The old one may read the engine's memory. Engines learn that from the new one.
+    const isAlone = async () => (await made.call('prefill-0', 'sources', {})).alone;
+    await made.clock.advance(5000);
+    expect(await isAlone()).toBe(false);
     // The old one still finishes what it had begun.
     held.release();
     await made.ended('old');
     await made.settle(prefill.ended);
     await made.clock.advance(5000);
-    expect(predecessors.at(-1)).toBeUndefined();
+    expect(await isAlone()).toBe(true);
     expect(ends(made)).toEqual(['new-0 ready', 'new-1 ready', 'new-2 ready', 'old ready']);
     const { peers } = await made.status('decode-0');
     expect(peers.map(({ epoch, state }) => `${epoch} ${state}`)).toEqual([`${fresh.epoch} connected and alive`]);
+  });
+
+  test('T22: the new one beats more often → not alone between two beats of the old one', async () => {
+    const made = await cluster();
+    const held = made.fabrics.holdWrites();
+    await made.put('prefill-0', 'old', ['k0']);
+    await made.clock.until(() => held.held > 0);
+    void made.agents.prefill.stop();
+    await made.agent('prefill-0', 'prefill', { heartbeatMs: 100 });
+    for (let step = 0; step < 10; step += 1) {
+      await made.clock.advance(400);
+      expect((await made.call('prefill-0', 'sources', {})).alone).toBe(false);
+    }
+    held.release();
+    await made.settle(made.agents.prefill.ended);
   });
 
   test('a decode agent keeps its name until engines have released its pages', async () => {
@@ -151,6 +160,36 @@ describe('T22: an agent is rolled: the old one drains while the new one starts',
     await made.put('prefill-0', 'r2', ['k2'], { first: 2 });
     await made.ended('r2');
     expect([ends(made), fresh.state]).toEqual([['r1 ready', 'r2 ready'], 'running']);
+  });
+
+  test('the old one is silent for a moment after a long drain → it keeps its name', async () => {
+    const made = await cluster({ shutdownTimeoutMs: 60_000 });
+    const { decode } = made.agents;
+    const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.ended('r1');
+    void decode.stop();
+    const starting = made.agent('decode-0', 'decode', { shutdownTimeoutMs: 60_000 });
+    await made.clock.advance(5000);
+    made.halt(decode);
+    await made.clock.advance(1500);
+    made.goOn(decode);
+    await made.clock.advance(5000);
+    expect((await made.status('decode-0')).epoch).toBe(decode.epoch);
+    await made.call('decode-0', 'release', { request: 'r1', epoch });
+    expect((await made.settle(starting)).state).toBe('running');
+  });
+
+  test('the old one wakes after it lost its name → only the new one answers', async () => {
+    const made = await cluster({ shutdownTimeoutMs: 60_000 });
+    const { decode } = made.agents;
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    await made.ended('r1');
+    void decode.stop();
+    made.halt(decode);
+    const fresh = await made.agent('decode-0', 'decode');
+    made.goOn(decode);
+    await made.clock.advance(2000);
+    expect([decode.state, (await made.status('decode-0')).epoch]).toEqual(['draining', fresh.epoch]);
   });
 
   test('P7: the engines release nothing → the old one gives its name up when it stops', async () => {

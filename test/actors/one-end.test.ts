@@ -94,6 +94,35 @@ test('P12: one copy of a commit is refused → another one may still arrive: no 
   made.kill(decode);
 });
 
+test('P12: a notice of pages comes late, during a commit → the sender stays in doubt', async () => {
+  const { made } = await cluster();
+  const x = await made.put('prefill-0', 'x', keys);
+  await made.ended('x');
+  await made.agent('prefill-1', 'prefill');
+  await made.segment('prefill-1', 'engine', ['k4', 'k5', 'k6', 'k7', 'k8']);
+  const { epoch } = await made.put('prefill-1', 'q', ['k4', 'k5', 'k6', 'k7', 'k8']);
+  await made.clock.advance(100);
+  // The notice is late, so the sender asks. From its commit on, it receives nothing else.
+  let notice = '';
+  let isMuted = false;
+  made.network.fate = ({ subject, from, to, kind, body }) => {
+    isMuted ||= kind === 'message' && subject.endsWith('.commit');
+    const isNotice = subject.endsWith('.allocated') && from === 'decode-0';
+    if (isNotice) notice = body;
+    return { copies: isNotice || (isMuted && from === 'decode-0' && to === 'prefill-1') ? 0 : 1, delayMs: 0 };
+  };
+  await made.call('decode-0', 'release', { request: 'x', epoch: x.epoch });
+  expect(await made.ended('q')).toMatchObject({ end: 'ready' });
+  made.client.publish(`kvferry.v1.peer.prefill-1.${epoch}.allocated`, notice);
+  await made.clock.advance(10);
+  await made.call('prefill-1', 'cancel', { request: 'q' });
+  await made.clock.advance(10_000);
+  const { requests } = await made.call('prefill-1', 'status', { request: 'q' });
+  expect(requests).toMatchObject([{ state: 'aborting.doubting' }]);
+  made.network.fate = () => ({ copies: 1, delayMs: 0 });
+  expect((await endsOf(made, 'q')).published).toEqual([['ready', undefined]]);
+});
+
 test('P12: the receiver wants an end, and the sender is silent → only failed', async () => {
   const { made, prefill } = await cluster();
   await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
@@ -275,7 +304,7 @@ test('P5: a remote key is revoked unnoticed → the next request gets a new key'
 
 test('P14: a late heartbeat of a dead predecessor → its successor stays alive', async () => {
   const { made, decode, prefill } = await cluster();
-  const counted = { number: 9, ageMs: 9000, draining: false, leaving: false };
+  const counted = { number: 9, ageMs: 9000, alone: true, draining: false, leaving: false };
   const late = { agent: 'decode-0', epoch: decode.epoch, role: 'decode', heartbeatMs: 1000, ...counted };
   made.kill(decode);
   await made.clock.advance(5000);

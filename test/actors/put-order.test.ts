@@ -98,8 +98,10 @@ describe('a put without a session that was read after a pause', () => {
   test('in a session → the put is executed in its turn', async () => {
     const session = '00000000000000f1';
     await cluster.call('prefill-0', 'open', { session, holder: 'e', silentMs: 5000 });
+    const attach = { segment: 'engine', path: '/memory/prefill-0-engine', session, order: 0 };
+    await cluster.call('prefill-0', 'attach', attach);
     cluster.halt(prefill);
-    const put = outcome(cluster.put('prefill-0', 'r', ['a'], { session, order: 0 }));
+    const put = outcome(cluster.put('prefill-0', 'r', ['a'], { session, order: 1 }));
     await cluster.clock.advance(1500);
     cluster.goOn(prefill);
     expect(await put).toBe('ok');
@@ -139,6 +141,6 @@ describe('sources', () => {
     expect(await sources({ session: '00000000000000f1' })).toMatchObject({ batches: [] });
     write.release();
     await cluster.ended('r');
-    expect(await sources({ request: 'r' })).toEqual({ v: 1, ok: true, epoch, batches: [] });
+    expect(await sources({ request: 'r' })).toEqual({ v: 1, ok: true, epoch, alone: false, batches: [] });
   });
 });

@@ -359,6 +359,6 @@ describe('bad input', () => {
     await ranked.made.clock.advance(1000);
     const [row] = (await ranked.made.call('decode-1', 'status', { request: 'r1' })).requests;
     expect(row).toMatchObject({ end: 'failed', reason: { code: 'invalid_field' } });
-    expect(await ranked.published()).toEqual([['expired', 'deadline_exceeded']]);
+    expect(await ranked.published()).toEqual([['failed', 'invalid_field']]);
   });
 });

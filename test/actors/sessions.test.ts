@@ -127,7 +127,7 @@ describe('orders of a session', () => {
     const outcomes = await cluster.settle(Promise.all(puts));
     expect(outcomes.slice(63)).toEqual([
       { code: 'unknown_receiver' },
-      { code: 'too_many_requests' },
+      { code: 'too_many_orders' },
       { code: 'order_out_of_turn', order: 65 },
     ]);
   });
@@ -143,11 +143,11 @@ describe('orders of a session', () => {
     expect(cluster.clock.now() - startMs).toBeLessThanOrEqual(1500);
   });
 
-  test('a batch outside the session of batch 0 → refused', async () => {
+  test('a batch outside the session of batch 0 → wrong_session', async () => {
     await openWithSegment(['a']);
-    const { session: _, order: __, ...plain } = putOf('a', 1, { last: false, totalChunks: 2 });
-    await cluster.call('prefill-0', 'put', { ...plain, session: SESSION, order: 1 });
-    expect(await outcome('put', { ...plain, batch: 1, last: true, keys: ['b'] })).toEqual({ code: 'invalid_field' });
+    await cluster.call('prefill-0', 'put', putOf('a', 1, { last: false, totalChunks: 2 }));
+    const { session: _, order: __, ...plain } = putOf('a', 2, { batch: 1, last: true, totalChunks: 1, keys: [] });
+    expect(await outcome('put', { ...plain, source: [] })).toEqual({ code: 'wrong_session', session: SESSION });
   });
 });
 
@@ -354,9 +354,9 @@ describe('a segment is its file', () => {
     await open(OTHER);
     expect(await attach({ session: SESSION, order: 0 })).toBe('ok');
     const held = { session: SESSION };
-    expect(await attach({ session: OTHER, order: 0 })).toEqual({ code: 'segment_exists', ...held });
+    expect(await attach({ session: OTHER, order: 0 })).toEqual({ code: 'wrong_session', ...held });
     expect(await outcome('detach', { segment: 's', session: OTHER, order: 1 })).toEqual({
-      code: 'segment_in_use',
+      code: 'wrong_session',
       ...held,
     });
     await cluster.call('prefill-0', 'end', { session: SESSION });

@@ -1,6 +1,7 @@
 /** What throws ends what it was about, and no more; what cannot be trusted fences itself. */
 import { expect, test, vi } from 'vitest';
 import { CRASHES_MAX } from '../../src/actors/running/supervisor.js';
+import { RequestActor } from '../../src/actors/sending/request-actor.js';
 import { Store } from '../../src/store/store.js';
 import { type Cluster, useCluster } from './support.js';
 
@@ -46,6 +47,57 @@ test('an actor that throws has ended, says the journal, once and with the reason
   expect(ends).toMatchObject([
     { machine: 'transfer', event: 'failed', from: 'writing', to: 'writing', reason: { code: 'internal' } },
     { machine: 'request', to: 'ended', reason: { code: 'internal' } },
+  ]);
+});
+
+/** Everything that the receiver sends to the sender after the commit has arrived is lost, until `mend` is called. */
+function muteAfterCommit(made: Cluster): { mend(): void } {
+  let isMuted = false;
+  made.network.fate = ({ subject, from, to, kind }) => {
+    isMuted ||= kind === 'message' && subject.endsWith('.commit');
+    return { copies: isMuted && from === 'decode-0' && to === 'prefill-0' ? 0 : 1, delayMs: 0 };
+  };
+  return {
+    mend: () => {
+      made.network.fate = () => ({ copies: 1, delayMs: 0 });
+    },
+  };
+}
+
+test.each(['cancelTransfers', 'sendAbort'] as const)(
+  'P12: a request throws in doubt, in %s → it announces no end',
+  async (effect) => {
+    const { made } = await cluster();
+    const { mend } = muteAfterCommit(made);
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    const bug = vi.spyOn(RequestActor.prototype, effect).mockImplementationOnce(() => {
+      throw new TypeError('a bug');
+    });
+    await made.call('prefill-0', 'cancel', { request: 'r1' });
+    await made.clock.advance(100);
+    mend();
+    await made.clock.advance(60_000);
+    bug.mockRestore();
+    expect(made.terminals.map(({ end }) => end)).toEqual(['ready']);
+    const { counters, requestsTotal } = await made.status('prefill-0');
+    expect([counters.actors_crashed, counters.ends_unknown, requestsTotal]).toEqual([1, 1, 0]);
+  },
+);
+
+test('P12: a request throws in doubt, its commit never arrived → the receiver ends it', async () => {
+  const { made } = await cluster();
+  made.network.fate = ({ subject }) => ({ copies: subject.endsWith('.commit') ? 0 : 1, delayMs: 0 });
+  await made.put('prefill-0', 'r1', ['k0']);
+  await made.clock.advance(100);
+  const bug = vi.spyOn(RequestActor.prototype, 'cancelTransfers').mockImplementationOnce(() => {
+    throw new TypeError('a bug');
+  });
+  await made.call('prefill-0', 'cancel', { request: 'r1' });
+  await made.clock.advance(60_000);
+  bug.mockRestore();
+  expect(made.terminals).toMatchObject([
+    { end: 'failed', reason: { code: 'internal' }, receiverEpoch: expect.anything() },
   ]);
 });
 

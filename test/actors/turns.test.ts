@@ -7,31 +7,41 @@ import { PAGE_BYTES, useCluster } from './support.js';
 const clusters = useCluster();
 const numbers = (count: number) => Array.from({ length: count }, (_, number) => number);
 
-test('P30: 40 pieces of work at once → 16 in each turn, in order', async () => {
+/** Runs turn after turn, and returns how many pieces were done after each. */
+async function countsOf(clock: SimulatedClock, done: readonly unknown[]): Promise<number[]> {
+  const counts: number[] = [];
+  await new Promise((resolve) => setImmediate(resolve));
+  do counts.push(done.length);
+  while (await clock.step(0));
+  return counts;
+}
+
+test('P30: 20 pieces of work at once → 8 in each turn, in order', async () => {
   const clock = new SimulatedClock();
   const turns = new Turns(clock);
   const done: number[] = [];
-  for (const number of numbers(40)) void turns.next(0).then(() => done.push(number));
-  const counts: number[] = [];
-  do {
-    await clock.advance(0);
-    counts.push(done.length);
-  } while (await clock.step(0));
-  expect([counts.at(-1), done]).toEqual([40, numbers(40)]);
+  for (const number of numbers(20)) void turns.next(0).then(() => done.push(number));
+  expect([await countsOf(clock, done), done]).toEqual([[8, 16, 20], numbers(20)]);
+});
+
+test('P30: many senders are lost at once → their requests share the turns', async () => {
+  const clock = new SimulatedClock();
+  const turns = new Turns(clock);
+  const done: number[] = [];
+  const one = () => 0;
+  const all = numbers(5).map((sender) => turns.each(numbers(3), one, (request) => done.push(10 * sender + request)));
+  expect(await countsOf(clock, done)).toEqual([6, 12, 15]);
+  await Promise.all(all);
+  expect(done).toEqual(numbers(5).flatMap((sender) => numbers(3).map((request) => 10 * sender + request)));
 });
 
 test('P30: work about many chunks → fewer pieces in a turn', async () => {
   const clock = new SimulatedClock();
   const done: number[] = [];
-  const all = new Turns(clock).each(
-    numbers(3),
-    () => 8192,
-    (number) => done.push(number),
-  );
-  expect(done).toEqual([0]);
-  await clock.advance(0);
+  const many = () => 8192;
+  const all = new Turns(clock).each(numbers(3), many, (number) => done.push(number));
+  expect(await countsOf(clock, done)).toEqual([1, 2, 3, 3]);
   await all;
-  expect(done).toEqual([0, 1, 2]);
 });
 
 /** A cluster whose sender has put 50 requests of one chunk, and their names. No write ends. */

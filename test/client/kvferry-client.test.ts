@@ -139,7 +139,7 @@ const calls: Readonly<
   sources: [
     (client) => client.sources('a', { session: epoch }),
     { session: epoch },
-    { epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] },
+    { epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] },
   ],
   open: [
     (client) => client.open('a', { session: epoch, holder: 'e1', silentMs: 5000 }),
@@ -321,7 +321,7 @@ test('receives the heartbeats of one agent', () => {
   const { control, client } = setUp();
   const beats: unknown[] = [];
   client.onHeartbeat('p1', (beat) => beats.push(beat));
-  const counted = { number: 1, ageMs: 0, draining: false, leaving: false };
+  const counted = { number: 1, ageMs: 0, alone: true, draining: false, leaving: false };
   const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, ...counted };
   control.emit('kvferry.v1.heartbeat.p1', beat);
   control.emit('kvferry.v1.heartbeat.p2', { ...beat, agent: 'p2' });

@@ -68,10 +68,13 @@ function open(options: Partial<PrefillEngineOptions> = {}): Promise<PrefillEngin
 }
 
 /** The agent is restarted: it knows no session that was opened before. */
-async function restart(): Promise<void> {
+/** The next process of the agent runs; `alone`: the first one has ended. The engine opens a session with it at its first heartbeat. */
+async function restart(more: { alone?: boolean } = {}): Promise<void> {
   running = successor;
-  agent.emitHeartbeat('p', successor);
-  await clock.advance(0);
+  for (let beat = 0; beat < 2; beat += 1) {
+    agent.emitHeartbeat('p', successor, more);
+    await clock.advance(0);
+  }
 }
 
 /** Chunks whose bytes are the number of the chunk. */
@@ -217,7 +220,11 @@ describe('a prefill engine', () => {
   test('P25: asks for lost releases when a prompt waits for memory', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c', 'd')));
-    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [0, 1, 2, 3] }] });
+    agent.answers.sources = () => ({
+      epoch,
+      alone: true,
+      batches: [{ request: 'r', batch: 0, positions: [0, 1, 2, 3] }],
+    });
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
     expect(agent.bodiesOf('sources')).toEqual([]);
@@ -225,7 +232,7 @@ describe('a prefill engine', () => {
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
     expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 1, session: FIRST }], 0]);
-    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] });
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
     agent.emitHeartbeat('p', epoch);
     await next;
     expect(engine.slots.free).toBe(1);
@@ -331,7 +338,7 @@ describe('a put whose answer was lost', () => {
     const engine = await open();
     const chunks = await engine.fill(chunksOf('a', 'b', 'c', 'd'));
     agent.answers.put = noAnswer;
-    agent.answers.sources = () => ({ epoch, batches: [] });
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [] });
     const put = engine.put(plan, chunks).catch(({ code }) => code);
     const abort = new AbortController();
     const next = engine.fill(chunksOf('e'), abort.signal).catch((reason) => reason);
@@ -358,7 +365,7 @@ describe('a put whose answer was lost', () => {
     const chunks = await engine.fill(chunksOf('a', 'b'));
     agent.answers.put = noAnswer;
     agent.answers.barrier = () => refusal('session_ended');
-    agent.answers.sources = () => ({ epoch, batches: [{ request: 'r', batch: 0, positions: [1] }] });
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
     await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'deadline_exceeded' });
     agent.emitHeartbeat('p', epoch);
     await clock.advance(10);
@@ -419,13 +426,44 @@ describe('a prefill engine whose agent is restarted', () => {
     running = successor;
     for (let beat = 0; beat < 3; beat += 1) {
       agent.emitHeartbeat('p', epoch, { draining: true });
-      agent.emitHeartbeat('p', successor, { predecessor: epoch });
+      agent.emitHeartbeat('p', successor, { alone: false });
       await clock.advance(1000);
     }
-    expect(engine.slots).toEqual({ total: 4, free: 2 });
+    expect([engine.slots.free, agent.bodiesOf('open').length]).toEqual([2, 2]);
     agent.emitHeartbeat('p', successor);
     await clock.advance(0);
-    expect(engine.slots).toEqual({ total: 4, free: 4 });
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('T22: the former process drains and leaves → its memory comes back at once', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.emitHeartbeat('p', epoch, { draining: true, leaving: true });
+    expect(engine.slots.free).toBe(4);
+  });
+
+  test('the former process is heard again → what the present one reads stays lent', async () => {
+    const engine = await open();
+    await restart();
+    await engine.put({ ...plan, request: 'next' }, await engine.fill(chunksOf('a', 'b')));
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1000);
+    expect([engine.slots.free, agent.bodiesOf('open').length]).toEqual([2, 2]);
+  });
+
+  test('T22: closed while the former process reads → segment_in_use until it ends', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    await restart({ alone: false });
+    const closing = expect(engine.close()).rejects.toMatchObject({
+      code: 'segment_in_use',
+      message: `the process of agent p with epoch ${epoch} may still read chunks of this engine`,
+    });
+    await clock.advance(6000);
+    await closing;
+    agent.emitHeartbeat('p', epoch, { draining: true, leaving: true });
+    await engine.close();
+    expect(agent.subjects).toEqual([]);
   });
 
   test('tries again when its memory could not be attached, and says why meanwhile', async () => {

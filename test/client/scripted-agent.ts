@@ -3,6 +3,7 @@ import type { ControlMessage, ControlPort, ControlStatus, RequestOptions } from 
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
+import type { Heartbeat } from '../../src/protocol/peer-messages.js';
 import { operationOf } from '../../src/protocol/subjects.js';
 
 export const epoch = '00000000000000aa';
@@ -43,8 +44,12 @@ export class ScriptedAgent implements ControlPort {
     }
   }
 
-  emitHeartbeat(agent: string, running: string, more: { draining?: boolean; predecessor?: string } = {}): void {
-    const counted = { number: 1, ageMs: 0, draining: false, leaving: false, ...more };
+  emitHeartbeat(
+    agent: string,
+    running: string,
+    more: Partial<Pick<Heartbeat, 'alone' | 'draining' | 'leaving'>> = {},
+  ): void {
+    const counted = { number: 1, ageMs: 0, alone: true, draining: false, leaving: false, ...more };
     const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, ...counted };
     this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
   }
@@ -80,7 +85,7 @@ export function answerSessions(agent: ScriptedAgent, running: () => string): voi
   agent.answers.renew = () => ({ epoch: running(), order: 0 });
   agent.answers.barrier = () => ({ epoch: running(), barred: [] });
   agent.answers.end = () => ({ epoch: running(), chunksInUse: 0 });
-  agent.answers.sources = () => ({ epoch: running(), batches: [] });
+  agent.answers.sources = () => ({ epoch: running(), alone: true, batches: [] });
 }
 
 /** An error reply. */

@@ -1,5 +1,6 @@
 /** The client's engines with shipped agents, on simulated ports: what real agents answer when messages are lost. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { AcquiredChunks } from '../../src/client/acquired-chunks.js';
 import { askEnd } from '../../src/client/ask-end.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
@@ -58,8 +59,8 @@ async function wrongKeys(found: AcquiredChunks): Promise<string[]> {
   return wrong;
 }
 
-const filled = (engine: PrefillEngine) =>
-  cluster.settle(engine.fill(keys.map((key) => ({ key, bytes: patternOf(key) }))));
+const filled = (engine: PrefillEngine, count = keys.length) =>
+  cluster.settle(engine.fill(keys.slice(0, count).map((key) => ({ key, bytes: patternOf(key) }))));
 const plan = { request: 'r', receiver: 'decode-0', timeoutMs: 30_000 };
 
 describe('engines and agents', () => {
@@ -126,5 +127,94 @@ describe('engines and agents', () => {
     await expect(cluster.settle(outgoing.end({ timeoutMs: 500 }))).rejects.toMatchObject({ code: 'deadline_exceeded' });
     const asked = { request: 'r', epoch: outgoing.epoch ?? '', sender: 'prefill-0', receiver: 'decode-0' };
     expect(await cluster.settle(askEnd(client, asked))).toBe('ready');
+  });
+});
+
+describe('T22: an agent is rolled while its first process reads the memory of an engine', () => {
+  /** A request of 3 chunks that waits for pages, the process that has it, and the next process, which serves. */
+  async function rolled(interrupt: (first: Agent) => void = () => undefined) {
+    await cluster.agent('decode-0', 'decode', { arena: { directory: '/memory', pages: 4, pageBytes: PAGE_BYTES } });
+    const first = await cluster.agent('prefill-0', 'prefill', { shutdownTimeoutMs: 60_000 });
+    const engine = await openPrefill();
+    const filler = { ...plan, request: 'filler' };
+    const fill = await cluster.settle(engine.fill([{ key: 'f', bytes: patternOf('f') }]));
+    await cluster.settle((await cluster.settle(engine.put(filler, fill))).ready());
+    const more = await cluster.settle(engine.fill([{ key: 'g', bytes: patternOf('g') }]));
+    await cluster.settle((await cluster.settle(engine.put({ ...filler, request: 'more' }, more))).ready());
+    const waiting = await cluster.settle(engine.put({ ...plan, timeoutMs: 60_000 }, await filled(engine)));
+    await cluster.clock.advance(500);
+    void first.stop();
+    interrupt(first);
+    const second = await cluster.agent('prefill-0', 'prefill', { shutdownTimeoutMs: 60_000 });
+    const ends = () => cluster.terminals.filter(({ request }) => request === 'r').map(({ end }) => end);
+    /** Overwrites every slot that the engine gets during `ms`. */
+    const refill = async (ms: number) => {
+      const stop = new AbortController();
+      const filling = engine.fill(
+        keys.map((key) => ({ key: `${key}-x`, bytes: patternOf(`${key}-x`) })),
+        stop.signal,
+      );
+      filling.catch(() => undefined);
+      await cluster.clock.advance(ms);
+      stop.abort();
+    };
+    const freePages = async () => {
+      const { epoch } = first;
+      for (const request of ['filler', 'more']) await cluster.call('decode-0', 'release', { request, epoch });
+    };
+    return { first, second, engine, waiting, ends, refill, freePages };
+  }
+
+  test('T22: it drains → its memory stays lent, and its bytes are right', async () => {
+    const { first, second, engine, waiting, refill, freePages } = await rolled();
+    await refill(15_000);
+    expect([first.state, second.state, engine.slots.free]).toEqual(['draining', 'running', 1]);
+    await freePages();
+    const { event } = await cluster.settle(waiting.ready());
+    expect(await wrongKeys(await cluster.settle(decodeEngine().acquire(event)))).toEqual([]);
+    await cluster.clock.advance(5000);
+    expect([first.state, engine.slots.free]).toEqual(['stopped', SLOTS]);
+  });
+
+  test('T22: it is halted and goes on while it drains → its bytes are right', async () => {
+    const { first, waiting, refill, freePages } = await rolled();
+    cluster.halt(first);
+    await refill(2000);
+    cluster.goOn(first);
+    await refill(5000);
+    await freePages();
+    const { event } = await cluster.settle(waiting.ready());
+    expect(await wrongKeys(await cluster.settle(decodeEngine().acquire(event)))).toEqual([]);
+  });
+
+  test('T22: it is killed while it drains → memory comes back, nothing is ready', async () => {
+    const { first, engine, ends, freePages } = await rolled();
+    cluster.kill(first);
+    await cluster.clock.advance(8000);
+    expect(engine.slots.free).toBe(SLOTS);
+    await freePages();
+    await cluster.clock.advance(5000);
+    expect(ends()).toEqual(['failed']);
+  });
+
+  test('T22: it is silent for as long as peers wait → none of its bytes becomes ready', async () => {
+    const { first, ends, refill, freePages } = await rolled();
+    cluster.halt(first);
+    await refill(8000);
+    cluster.goOn(first);
+    await freePages();
+    await cluster.clock.advance(20_000);
+    expect(ends()).toEqual(['failed']);
+  });
+
+  test('T22: it is halted while the next one starts → its bytes are right', async () => {
+    const { waiting, refill, freePages } = await rolled((process) => {
+      cluster.halt(process);
+      cluster.clock.setTimeout(() => cluster.goOn(process), 1500);
+    });
+    await refill(5000);
+    await freePages();
+    const { event } = await cluster.settle(waiting.ready());
+    expect(await wrongKeys(await cluster.settle(decodeEngine().acquire(event)))).toEqual([]);
   });
 });

@@ -56,6 +56,7 @@ const transferSamples: Samples<TransferEvent> = {
   'allocate.again': [{ type: 'allocate.again' }],
   'allocate.failed': [{ type: 'allocate.failed', failure }],
   'write.delivered': [{ type: 'write.delivered' }],
+  'write.refused': [{ type: 'write.refused' }],
   'write.failed': [
     { type: 'write.failed', failure, drained: true },
     { type: 'write.failed', failure, drained: false },
@@ -105,6 +106,7 @@ const ingestSamples: Samples<IngestEvent> = {
   'batch.held': [{ type: 'batch.held' }],
   'batch.queued': [{ type: 'batch.queued' }],
   'chunks.handed-over': [{ type: 'chunks.handed-over', chunks: 1, bytes: 10 }],
+  'chunks.declined': [{ type: 'chunks.declined', chunks: 1, bytes: 10 }],
   'ingest.end': [{ type: 'ingest.end', end: 'cancelled', failure }],
   'ingest.abort': [{ type: 'ingest.abort', failure }],
   'end.agreed': [{ type: 'end.agreed' }],
@@ -145,6 +147,7 @@ const rankSamples: Samples<RankEvent> = {
   'report.ended': [{ type: 'report.ended' }],
   'turn.given': [{ type: 'turn.given', epochs: ['e'] }],
   'end.decided': [{ type: 'end.decided', end: 'ready', failure: null }],
+  'appeal.ended': [{ type: 'appeal.ended' }],
   'lead.refused': [{ type: 'lead.refused', failure }],
   'lead.lost': [
     { type: 'lead.lost', failure, proven: false },
@@ -194,7 +197,7 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
 };
 
 const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
-const write = ['write.delivered', 'write.failed'];
+const write = ['write.delivered', 'write.failed', 'write.refused'];
 const commit = ['commit.accepted', 'commit.failed'];
 const waits = ['batch.held', 'batch.queued'];
 const agreement = ['end.agreed', 'end.refused'];
@@ -227,7 +230,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
-      draining: [...allocate, ...commit, 'join.resolved', 'join.handed-over'],
+      draining: [...allocate, ...commit, 'write.refused', 'join.resolved', 'join.handed-over'],
     },
     ways: {
       allocating: cancelled,
@@ -270,19 +273,42 @@ const subjects: Readonly<Record<string, Subject>> = {
     possible: ({ batches = 0, pending = 0 }, { type }) =>
       type === 'batch.allocated' ? batches < 2 : type === 'chunks.ready' ? pending > 0 : true,
     dropped: {
-      'running.waiting': ['batch.queued', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
-      'running.held': ['batch.held', 'chunks.ready', 'chunks.handed-over', 'leases.ended', ...agreement],
+      'running.waiting': [
+        'batch.queued',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'leases.ended',
+        ...agreement,
+      ],
+      'running.held': [
+        'batch.held',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'leases.ended',
+        ...agreement,
+      ],
       'running.receiving': [...waits, 'leases.ended', ...agreement],
       'running.gathering': [
         ...waits,
         'batch.allocated',
         'chunks.ready',
         'chunks.handed-over',
+        'chunks.declined',
         'leases.ended',
         ...agreement,
       ],
-      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'leases.ended'],
-      ready: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'end.announced', ...agreement],
+      deciding: [...waits, 'batch.allocated', 'chunks.ready', 'chunks.handed-over', 'chunks.declined', 'leases.ended'],
+      ready: [
+        ...waits,
+        'batch.allocated',
+        'chunks.ready',
+        'chunks.handed-over',
+        'chunks.declined',
+        'end.announced',
+        ...agreement,
+      ],
     },
     ways: {
       'running.waiting': ['itself', after(ingestMachine, 'deadline', 'running')],
@@ -312,17 +338,20 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   rank: {
     machine: rankMachine,
-    input: { timeoutMs: 1000, intervalMs: 100 },
+    input: { timeoutMs: 1000, intervalMs: 100, appeals: true },
     samples: rankSamples,
     possible: ({ asking = 0 }, { type }) =>
       type === 'rank.changed' ? asking < 2 : !type.startsWith('report.') || asking > 0,
     dropped: {
-      idle: ['lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
-      'live.alone': ['lead.lost', 'turn.given'],
+      idle: ['appeal.ended', 'lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
+      'live.following': ['appeal.ended'],
+      'live.appealing': ['lead.lost', 'lead.refused', 'turn.given'],
+      'live.alone': ['appeal.ended', 'lead.lost', 'turn.given'],
     },
     ways: {
       idle: ['itself', after(rankMachine, 'deadline', 'idle')],
       'live.following': ["the lead's answer, or its loss", { type: 'lead.lost', failure, proven: true } as EventObject],
+      'live.appealing': ['the answer of the sender of rank 0, or its loss', { type: 'appeal.ended' } as EventObject],
       'live.alone': ['itself', after(rankMachine, 'deadline', 'live')],
     },
   },

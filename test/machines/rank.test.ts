@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type RankEvent, rankMachine } from '../../machines/rank.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
-const input = { timeoutMs: 1000, intervalMs: 100 };
+const input = { timeoutMs: 1000, intervalMs: 100, appeals: false };
 const changed = (state: 'held' | 'running' | 'complete'): RankEvent => ({ type: 'rank.changed', state, reason: null });
 const ready: RankEvent = { type: 'end.decided', end: 'ready', failure: null };
 const lost = (proven: boolean): RankEvent => ({ type: 'lead.lost', failure, proven });
@@ -69,7 +69,7 @@ describe('the lead is gone', () => {
     actor.send(changed('complete'));
     actor.send(lost(false));
     actor.send(lost(true));
-    expect(take()).toEqual([['giveUp', { failure }]]);
+    expect(take()).toEqual([['giveUp', { failure, proven: false }]]);
     expect(actor.getSnapshot()).toMatchObject({ value: { live: 'alone' }, context: { status: { state: 'failed' } } });
     pass(1000);
     expect(actor.getSnapshot().status).toBe('done');
@@ -93,8 +93,33 @@ describe('the lead is gone', () => {
     const link = walk();
     link.take();
     link.send({ type: 'lead.refused', failure });
-    expect(link.take()).toEqual([['giveUp', { failure }]]);
+    expect(link.take()).toEqual([['giveUp', { failure, proven: true }]]);
+    link.send({ type: 'lead.refused', failure });
     expect(link.isOver).toBe(true);
+  });
+
+  test('P17: another rank → it appeals to the sender of rank 0, and then gives up', () => {
+    const link = new Walk(rankMachine, { ...input, appeals: true }).send(changed('complete'));
+    link.take();
+    link.send(lost(false), changed('complete'), { type: 'rank.prepared' });
+    expect(link.take()).toEqual([['appeal'], ['reportUnexpected']]);
+    expect(link.state).toBe('live.appealing');
+    link.send({ type: 'appeal.ended' });
+    expect(link.take()).toEqual([['giveUp', { failure, proven: false }]]);
+    expect(link.context.status).toEqual({ state: 'failed', reason: failure });
+  });
+
+  test('P17: the sender of rank 0 reports the end → delivered, the lead learns of it', () => {
+    const { actor, pass, take } = run(rankMachine, { ...input, appeals: true }, { report: answered });
+    actor.send(changed('complete'));
+    actor.send({ type: 'lead.refused', failure });
+    actor.send({ type: 'end.decided', end: 'expired', failure: otherFailure });
+    expect(take()).toEqual([['appeal'], ['deliver', { end: 'expired', failure: otherFailure }]]);
+    actor.send({ type: 'appeal.ended' });
+    expect(actor.getSnapshot()).toMatchObject({ value: { live: 'alone' }, context: { status: { state: 'failed' } } });
+    pass(1000);
+    expect(take()).toEqual([]);
+    expect(actor.getSnapshot().status).toBe('done');
   });
 
   test('P22: a rank that has confirmed waits for a silent lead until its deadline', () => {
@@ -102,7 +127,7 @@ describe('the lead is gone', () => {
     link.take();
     expect(link.state).toBe('live.following');
     link.elapse('deadline', 'live').send(lost(false));
-    expect(link.take()).toEqual([['giveUp', { failure }]]);
+    expect(link.take()).toEqual([['giveUp', { failure, proven: false }]]);
     expect(link.isOver).toBe(true);
   });
 

@@ -100,7 +100,7 @@ const right = {
     pages: [3],
     generations: [2],
   },
-  confirm: { v: 1, request: 'r1', epoch },
+  confirm: { v: 1, request: 'r1', epoch, receiverEpoch: epoch },
   ping: { v: 1 },
   yield: { v: 1, epoch },
   report: {
@@ -111,6 +111,10 @@ const right = {
     joined: 1,
     bytes: 10,
     timeoutMs: 1000,
+  },
+  appeal: {
+    ...{ v: 1, request: 'r1', epoch, reason: failure, timeoutMs: 1000 },
+    ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },
   },
   admit: { v: 1, request: 'r1', epochs: [epoch] },
   prepare: { v: 1, request: 'r1', epoch },
@@ -126,6 +130,7 @@ const right = {
     number: 1,
     ageMs: 0,
     draining: false,
+    alone: true,
     leaving: false,
   },
   terminal: {

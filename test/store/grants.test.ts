@@ -1,6 +1,6 @@
 /** A remote key binds pages when they are given. What waits for pages is bound to nothing. */
 import { describe, expect, test } from 'vitest';
-import { allocate, allocated, holderOf, pagesFreed, queued, TestStore } from './support.js';
+import { allocate, allocated, chunksReady, holderOf, pagesFreed, queued, TestStore } from './support.js';
 
 describe('a remote key is revoked while requests wait', () => {
   test('P26: the key is revoked during the wait → the pages are bound to the next one', () => {
@@ -64,13 +64,56 @@ describe('a remote key is revoked while requests wait', () => {
     expect(store.refusal(allocate('q', ['k2']))).toEqual({ code: 'duplicate_batch', field: 'batch' });
   });
 
-  test('P5: pages are bound to a key that is revoked → a repeated batch is refused', () => {
+  test('P26: the key of pages is revoked → a repeated batch gets them under the next one', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0', 'k1']);
+    store.fence('grant-e1');
+    store.grant('newer');
+
+    const again = allocated('a', { pages: [0, 1], generations: [1, 1] }, { grant: 'newer', first: false });
+    expect(store.allocate('a', ['k0', 'k1'], { grant: 'newer' })).toEqual([again]);
+    // A late copy of the first message.
+    expect(store.allocate('a', ['k0', 'k1'], { grant: 'grant-e1' })).toEqual([again]);
+    expect(store.commit('a')).toEqual([chunksReady('a', 2, 0)]);
+    expect(store.state()).toEqual({ free: 2, ready: 2 });
+  });
+
+  test('P5: a late copy of a batch under a revoked key → its pages are not bound again', () => {
     const store = new TestStore();
     store.allocate('a', ['k0']);
+    store.fence('grant-e1');
     store.grant('newer');
+
+    expect(store.refusal(allocate('a', ['k0']))).toEqual({ code: 'stale_grant', field: 'grant' });
+    expect(store.refusal(allocate('a', ['k0'], { grant: 'grant-e2' }))).toEqual({
+      code: 'stale_grant',
+      field: 'grant',
+    });
+    expect(store.end('a', 'failed')).toEqual([pagesFreed(1)]);
+    expect(store.state()).toEqual({ free: 4 });
+  });
+
+  test('P5: pages under the next key, the request is given up → that key can reach them', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0', 'k1']);
+    store.fence('grant-e1');
+    store.grant('newer');
+    store.allocate('a', ['k0', 'k1'], { grant: 'newer' });
+
+    expect(store.end('a', 'failed')).toEqual([]);
+    expect(store.state()).toEqual({ free: 2, quarantined: 2 });
+    expect(store.fence('newer')).toEqual([pagesFreed(2)]);
+  });
+
+  test('P26: the key of committed pages is revoked → a repeated batch gets its answer', () => {
+    const store = new TestStore();
+    store.allocate('a', ['k0'], { last: false, totalChunks: 2 });
+    store.commit('a');
     store.fence('grant-e1');
 
-    expect(store.refusal(allocate('a', ['k0'], { grant: 'newer' }))).toEqual({ code: 'stale_grant', field: 'grant' });
+    expect(store.allocate('a', ['k0'], { last: false, totalChunks: 2 })).toEqual([
+      allocated('a', { pages: [0], generations: [1] }, { last: false, first: false }),
+    ]);
   });
 
   test('P26: only joined chunks, the key is revoked → a repeated batch gets its answer', () => {

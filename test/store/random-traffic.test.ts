@@ -298,6 +298,24 @@ const regressions: Readonly<Record<string, Script>> = {
       { do: 'advance', request: 1 },
     ],
   },
+  'the only batch of an admitted request waits for a turn': {
+    pages: 4,
+    retained: 0,
+    chunks: 1,
+    plans: Array.from({ length: REQUESTS }, (_, request) => ({
+      sender: request === 0 ? 1 : 0,
+      keys: { 0: [0], 4: [1], 8: [0, 2, 3, 4] }[request] ?? [],
+      cut: 0,
+      emptyLast: false,
+      length: 10,
+    })),
+    steps: [
+      { do: 'advance', request: 4 },
+      { do: 'advance', request: 8 },
+      { do: 'fence', sender: 0, back: 0 },
+      { do: 'advance', request: 0 },
+    ],
+  },
 };
 
 for (const [name, once] of Object.entries(regressions))

@@ -5,10 +5,9 @@ import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort, ControlSubscription } from '../../ports/control.js';
 import type { FabricPort } from '../../ports/fabric.js';
-import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import type { DescribeReply } from '../../protocol/operations.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
 import { type AgentEnv, makeEnv } from '../env/agent-env.js';
@@ -26,7 +25,7 @@ import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { Name } from './name.js';
 import { RepeatedWork } from './repeated-work.js';
-import { overview } from './status.js';
+import { type Overview, overview } from './status.js';
 import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
@@ -119,11 +118,10 @@ export class Agent {
   /** Resolves when the agent serves. When it cannot, closes everything again and rejects. */
   async start(): Promise<void> {
     try {
-      const predecessor = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
+      const intervalMs = await this.#name.claim(this.#env.options.shutdownTimeoutMs + this.#closeTimeoutMs);
       await this.#receiver?.open();
       await this.#sender?.memory.open();
-      this.#living.line.subscribe();
-      if (predecessor !== undefined) this.#follow(predecessor);
+      this.#living.line.subscribe(intervalMs);
       this.#process = serveProcess(this.#parts);
       this.#named.push(...serveName(this.#parts));
       await this.#env.control.flush();
@@ -161,8 +159,8 @@ export class Agent {
     return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
   }
 
-  /** The answer to `status`, with every request. */
-  overview(): Body<OperationReply<'status'>> {
+  /** For metrics. */
+  overview(): Overview {
     return overview(this.#parts);
   }
 
@@ -261,22 +259,12 @@ export class Agent {
   }
 
   /**
-   * A draining agent gives its name up as soon as no engine needs it to read or release pages. Its own predecessor must have
-   * ended: a successor reports one process only.
+   * A draining agent gives its name up as soon as no engine needs it to read or release pages. It may still read the memory of
+   * engines: its heartbeats tell its successor that it is not alone.
    */
   #yieldName(): boolean {
-    if (this.#living.line.predecessor !== undefined) return false;
     if (this.state === 'fencing' || (this.state === 'draining' && this.#isReceiverIdle)) this.#giveUpName();
     return this.#named.length === 0;
-  }
-
-  /** Engines must learn of a process that still drains: it may read their memory. */
-  #follow(epoch: string): void {
-    const { line } = this.#living;
-    line.predecessor = epoch;
-    this.#living.watch({ agent: this.#env.options.agent, epoch }, () => {
-      line.predecessor = undefined;
-    });
   }
 
   #giveUpName(): void {
@@ -284,6 +272,8 @@ export class Agent {
   }
 
   #noticeTwin(beat: Heartbeat): void {
+    // It took the name while this process was silent.
+    if (this.state === 'draining' && !beat.draining && !beat.leaving) this.#giveUpName();
     if (this.state !== 'running') return;
     const { ageMs } = this.#living.line;
     this.#name.noticed(beat, ageMs).catch((error: unknown) => {

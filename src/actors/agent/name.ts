@@ -38,25 +38,29 @@ export class Name {
   }
 
   /**
-   * Resolves when the name is free, with the epoch of the draining process that has yielded it, if any. Rejects `agent_id_taken` when a process serves it, or drains for longer than `patienceMs`.
+   * Resolves when the name is free, with the heartbeat interval of the process that had it, if one answered. Rejects `agent_id_taken` when a process serves it, or drains for longer than `patienceMs`.
    */
-  async claim(patienceMs: number): Promise<string | undefined> {
+  async claim(patienceMs: number): Promise<number | undefined> {
     const { clock, logger, options } = this.#env;
     const { agent, heartbeatMs } = options;
     const startedMs = clock.now();
+    let answeredMs = startedMs;
+    let intervalMs: number | undefined;
     for (;;) {
       const owner = await this.#owner();
-      if (owner === undefined) return undefined;
-      const waitedMs = clock.now() - startedMs;
+      if (owner === undefined) return intervalMs;
+      const nowMs = clock.now();
       if (owner === 'silent') {
-        if (waitedMs >= SILENT_HEARTBEATS_MAX * heartbeatMs) {
+        if (nowMs - answeredMs >= SILENT_HEARTBEATS_MAX * heartbeatMs) {
           logger.warn({ agent }, 'a process of this name is subscribed and does not answer: starting all the same');
-          return undefined;
+          return intervalMs;
         }
       } else {
+        answeredMs = nowMs;
+        intervalMs = owner.heartbeatMs;
         if (owner.state === 'running' || owner.state === 'starting') throw taken(agent, owner.epoch, 'runs');
-        if (await this.#yields(owner)) return owner.epoch;
-        if (waitedMs >= patienceMs) throw taken(agent, owner.epoch, 'still drains');
+        if (await this.#yields(owner)) return intervalMs;
+        if (nowMs - startedMs >= patienceMs) throw taken(agent, owner.epoch, 'still drains');
       }
       await sleep(clock, heartbeatMs * ASK_AGAIN_HEARTBEATS);
     }

@@ -48,10 +48,24 @@ export function status(parts: AgentParts, query: StatusQuery): Body<OperationRep
   return statusWithin(parts, query, parts.env.control.messageBytesMax);
 }
 
-/** Everything that `status` knows, for the agent's own metrics: no message carries it. */
-export function overview(parts: AgentParts): Body<OperationReply<'status'>> {
+/** What the agent's own metrics show: every segment, session and peer, and of the requests only their number in each state. */
+export interface Overview extends Body<OperationReply<'status'>> {
+  readonly requestStates: readonly {
+    readonly side: RequestRow['side'];
+    readonly state: string;
+    readonly count: number;
+  }[];
+}
+
+/** No message carries it. */
+export function overview(parts: AgentParts): Overview {
   const unbounded = Number.POSITIVE_INFINITY;
-  return statusWithin(parts, { limit: unbounded }, unbounded);
+  const lists = statusLists.filter((list) => list !== 'requests');
+  const { states } = parts.env.actors;
+  const rowsOf = (side: RequestRow['side'], machine: 'request' | 'ingest') =>
+    [...states.of(machine)].map(([state, count]) => ({ side, state, count }));
+  const requestStates = [...rowsOf('sender', 'request'), ...rowsOf('receiver', 'ingest')];
+  return { ...statusWithin(parts, { limit: unbounded, lists }, unbounded), requestStates };
 }
 
 function statusWithin(

@@ -52,6 +52,7 @@ const peerMessages: Table<typeof peerSchemas> = {
   ping: { by: 'agent', handle: () => ({}) },
   yield: { by: 'agent', handle: (parts) => ({ yielded: parts.yieldName() }) },
   confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
+  appeal: { by: 'sender', handle: (sender, request) => sender.appeal(request) },
   handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
   allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
   joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },

@@ -44,5 +44,7 @@ export interface Living {
   ask(process: Process, timeoutMs: number): Promise<Answer>;
   /** Whether the heartbeats of this agent come back from NATS. While they do not, silence proves nothing. */
   readonly isLineUp: boolean;
+  /** Whether no write of an earlier process of this agent can become ready. */
+  readonly isAlone: boolean;
   onLine(listener: (isUp: boolean) => void): void;
 }

@@ -5,7 +5,6 @@
 import { type Actor, createActor } from 'xstate';
 import { type LineEffects, lineMachine } from '../../../machines/line.js';
 import type { ControlSubscription } from '../../ports/control.js';
-import { defined } from '../../protocol/defined.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { Heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
@@ -20,6 +19,9 @@ export interface LineListener {
   /** Another process sends heartbeats under the name of this agent. */
   twin(beat: Heartbeat): void;
 }
+
+/** Peers declare a process dead earlier than this. */
+const ALONE_HEARTBEATS = 3;
 
 const owners = new Owners<Line, LineEffects>();
 const logic = owners.provide(lineMachine, {
@@ -40,8 +42,11 @@ export class Line {
   #number = 0;
   #isUp = true;
   #isDraining = false;
-  /** The process that yielded the name to this one, while it lives. */
-  predecessor: string | undefined;
+  /** Age at which this process may have had company last: at its start, a heartbeat of another process, an outage. */
+  #companyAgeMs = 0;
+  /** The longest heartbeat interval of a process that has had this name, as far as is known. */
+  #intervalMs = 0;
+  #isAlone = false;
 
   constructor(env: EnvParts, heartbeats: Heartbeats, listener: LineListener) {
     this.#env = env;
@@ -55,15 +60,24 @@ export class Line {
     return this.#isUp;
   }
 
+  /**
+   * Whether every earlier process of this name has ended, or has been silent for so long that no peer accepts its writes any
+   * more. Own heartbeats that come back prove that the silence is not on this side.
+   */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
   /** How long this process has had its name. */
   get ageMs(): number {
     return Math.max(0, Math.round(this.#env.clock.now() - this.#servingMs));
   }
 
-  /** Subscribes to the agent's own name, which this process has from now on. */
-  subscribe(): void {
+  /** Subscribes to the agent's own name, which this process has from now on. `intervalMs`: of the heartbeats of the one before. */
+  subscribe(intervalMs = 0): void {
     this.#servingMs = this.#env.clock.now();
-    const { agent } = this.#env.options;
+    const { agent, heartbeatMs } = this.#env.options;
+    this.#intervalMs = Math.max(intervalMs, heartbeatMs);
     this.#own = this.#heartbeats.on(agent, (beat) => this.#heard(beat));
   }
 
@@ -91,9 +105,7 @@ export class Line {
     this.#number += 1;
     const isDraining = this.#isDraining;
     const about = { agent, epoch, role, heartbeatMs, number: this.#number, ageMs: this.ageMs };
-    const { predecessor } = this;
-    const after = defined({ predecessor });
-    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, draining: isDraining, ...after, leaving };
+    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, alone: this.#isAlone, draining: isDraining, leaving };
     try {
       control.publish(subjects.heartbeat(agent), JSON.stringify(beat));
     } catch (error) {
@@ -106,6 +118,8 @@ export class Line {
 
   report(isUp: boolean): void {
     this.#isUp = isUp;
+    // Unheard, another process may take the name.
+    this.#inCompany();
     const { counters, logger } = this.#env;
     if (isUp) logger.info('heartbeats come back from NATS');
     else {
@@ -128,11 +142,20 @@ export class Line {
 
   #heard(beat: Heartbeat): void {
     if (beat.epoch !== this.#env.epoch) {
+      this.#intervalMs = Math.max(this.#intervalMs, beat.heartbeatMs);
+      if (!beat.leaving) this.#inCompany();
       this.#listener.twin(beat);
       return;
     }
+    // What others sent before this heartbeat was received before it.
+    if (beat.ageMs - this.#companyAgeMs >= ALONE_HEARTBEATS * this.#intervalMs) this.#isAlone = true;
     tell(this.#actor, { type: 'self.heard' });
     this.#listener.echo(beat.number);
+  }
+
+  #inCompany(): void {
+    this.#companyAgeMs = this.ageMs;
+    this.#isAlone = false;
   }
 
   /** The machine threw. Nothing judges the line any more, so the agent counts as cut off. */

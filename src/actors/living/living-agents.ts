@@ -41,6 +41,10 @@ export class LivingAgents implements Living {
     return this.line.isUp;
   }
 
+  get isAlone(): boolean {
+    return this.line.isAlone;
+  }
+
   onLine(listener: (isUp: boolean) => void): void {
     this.#onLine.push(listener);
   }

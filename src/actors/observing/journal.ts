@@ -93,6 +93,8 @@ export interface JournalPart {
   readonly missed: number;
 }
 
+/** One answer looks at no more entries: more would take too long in one turn. */
+const SCANNED_MAX = 100_000;
 /** All entries together hold at most this many keys for each entry that the journal may have. */
 const KEYS_PER_ENTRY_MAX = 8;
 const TEXT_MAX = 512;
@@ -149,14 +151,15 @@ export class Journal {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The entries that the journal still has, from number `from` on. */
+  /** The entries that the journal still has, from number `from` on. `next` is where the following call goes on. */
   read(query: JournalQuery): JournalPart {
     const { from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1, bytesMax = MESSAGE_BYTES_MAX } = query;
     const entries: JournalEntry[] = [];
     const room = new MessageRoom(bytesMax);
     let next = Math.max(from, this.#first);
     const missed = next - from;
-    for (; next < this.#end && entries.length < limit; next += 1) {
+    const end = Math.min(this.#end, next + SCANNED_MAX);
+    for (; next < end && entries.length < limit; next += 1) {
       const event = this.#at(next);
       const about = aboutOf(event);
       if (request !== undefined && about.request !== request) continue;
@@ -168,11 +171,11 @@ export class Journal {
     return { entries, next, end: this.#end, missed };
   }
 
-  /** The last entries that match, oldest first: at most `limit`, and as many as take `bytesMax` bytes as JSON. */
+  /** The last entries that match, oldest first, among the last `SCANNED_MAX`: at most `limit`, and as many as take `bytesMax` bytes as JSON. */
   trail(limit: number, bytesMax: number, matches: (event: JournalEvent) => boolean): JournalEntry[] {
     const found: JournalEntry[] = [];
     const room = new MessageRoom(bytesMax);
-    for (let n = this.#end - 1; n >= this.#first && found.length < limit; n -= 1) {
+    for (let n = this.#end - 1; n >= this.#firstScanned && found.length < limit; n -= 1) {
       const event = this.#at(n);
       if (!matches(event)) continue;
       const entry = shown(event, n);
@@ -182,13 +185,17 @@ export class Journal {
     return found.reverse();
   }
 
-  /** The last entry that matches. */
+  /** The last entry that matches, among the last `SCANNED_MAX`. */
   last(matches: (event: JournalEvent) => boolean): JournalEvent | undefined {
-    for (let n = this.#end - 1; n >= this.#first; n -= 1) {
+    for (let n = this.#end - 1; n >= this.#firstScanned; n -= 1) {
       const event = this.#at(n);
       if (matches(event)) return event;
     }
     return undefined;
+  }
+
+  get #firstScanned(): number {
+    return Math.max(this.#first, this.#end - SCANNED_MAX);
   }
 
   #record(event: JournalEvent): void {

@@ -12,6 +12,7 @@ import { CONTEXT_ITEMS_MAX } from '../../protocol/limits.js';
 import type { ActorRow } from '../../protocol/observation.js';
 import type { End } from '../../protocol/subjects.js';
 import type { About, ActorIdentity, Journal } from './journal.js';
+import type { StateCounts } from './state-counts.js';
 import { stateName } from './state-name.js';
 
 /** What an actor works on. */
@@ -31,6 +32,7 @@ export class ObservedActor {
   readonly #actor: MachineActor;
   readonly #clock: ClockPort;
   readonly #journal: Journal;
+  readonly #states: StateCounts;
   readonly #startedMs: number;
   /** Entry times: of the current state, of the state around it, and, in a parallel state, of each region by its id. */
   #changedMs: number;
@@ -40,13 +42,14 @@ export class ObservedActor {
   /** Name of the current state. */
   #state = '';
 
-  constructor(actor: MachineActor, task: ActorTask, clock: ClockPort, journal: Journal) {
+  constructor(actor: MachineActor, task: ActorTask, clock: ClockPort, journal: Journal, states: StateCounts) {
     const { id: machine } = actor.logic;
     this.identity = { machine: machine as ActorIdentity['machine'], actor: actor.id, about: task.about };
     this.#task = task;
     this.#actor = actor;
     this.#clock = clock;
     this.#journal = journal;
+    this.#states = states;
     this.#startedMs = clock.now();
     this.#changedMs = this.#startedMs;
   }
@@ -55,6 +58,7 @@ export class ObservedActor {
   started(): void {
     const snapshot = this.#snapshot;
     this.#state = stateName(snapshot.value);
+    this.#states.entered(this.identity.machine, this.#state);
     this.#note(undefined, '', this.#state, snapshot);
   }
 
@@ -63,7 +67,16 @@ export class ObservedActor {
     if (this.#done || (before.value === after.value && before.status === after.status)) return;
     const from = this.#state;
     this.#state = stateName(after.value);
+    if (from !== this.#state) {
+      this.#states.left(this.identity.machine, from);
+      this.#states.entered(this.identity.machine, this.#state);
+    }
     if (from !== this.#state || after.status !== 'active') this.#note(from, event, this.#state, after);
+  }
+
+  /** The actor is not listed any more. */
+  removed(): void {
+    this.#states.left(this.identity.machine, this.#state);
   }
 
   /** The actor threw and has stopped. */

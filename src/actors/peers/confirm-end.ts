@@ -24,8 +24,9 @@ export async function confirmEnd(
   insistence: Insistence,
 ): Promise<Agreement> {
   const peer = { agent: sender, epoch, side: 'sender' as const };
+  const question = { request, epoch, receiverEpoch: env.epoch };
   try {
-    const { end, reason } = await callPeer(env, peer, 'confirm', () => ({ request, epoch }), insistence);
+    const { end, reason } = await callPeer(env, peer, 'confirm', () => question, insistence);
     return end === undefined ? { type: 'end.agreed' } : { type: 'end.announced', end, failure: reason ?? null };
   } catch (error) {
     const { code, message } = toFailure(error);

@@ -25,6 +25,12 @@ export interface Connection {
   readonly fabric: FabricConnection;
 }
 
+/** Work about so many chunks that waits for the connection. */
+interface Waiting {
+  readonly chunks: number;
+  readonly wake: () => void;
+}
+
 /** A receiver that cannot be reached for longer than this is declared dead, in its heartbeats. */
 const UNREACHABLE_HEARTBEATS_MAX = 2 * SILENT_HEARTBEATS_MAX;
 
@@ -52,10 +58,11 @@ export class ReceiverPeer implements Peer {
   readonly #description: DescribeReply;
   readonly #listener: ReceiverPeerListener;
   readonly #actor: Actor<typeof connectionMachine>;
-  /** Wakes those that wait for the connection. */
-  readonly #waiting = new Set<() => void>();
+  /** Those that wait for the connection. */
+  readonly #waiting = new Set<Waiting>();
   #connection: Connection | undefined;
   #lost: Failure | undefined;
+  #isReplaced = false;
   #fallback: string[] = [];
   #attempt = 0;
 
@@ -94,12 +101,22 @@ export class ReceiverPeer implements Peer {
 
   /** The death of this epoch is proven: the receiver has reported that it leaves, or another epoch has its place. */
   get isProvenDead(): boolean {
-    return this.liveness.loss?.isProven === true;
+    return this.#isReplaced || this.liveness.loss?.isProven === true;
+  }
+
+  /** The receiver had been silent, and another process has its place now. */
+  replaced(): void {
+    this.#isReplaced = true;
   }
 
   /** Whether the receiver ever granted a remote key, and so may know of this agent's requests. */
   get wasConnected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  /** Whether writes can use this connection. False once it is being replaced. */
+  isPresent(connection: Connection): boolean {
+    return this.#connection === connection && this.#isConnected && !this.isLost;
   }
 
   /** Replaces the connection `broken`, which fails or may still deliver. The receiver fences it when the peer connects again. */
@@ -121,8 +138,7 @@ export class ReceiverPeer implements Peer {
     for (;;) {
       if (this.#lost !== undefined) throw fromFailure(this.#lost);
       if (this.#connection !== undefined && this.#isConnected) return this.#connection;
-      await this.#changed(deadlineMs);
-      await this.#env.turns.next(chunks);
+      await this.#changed(deadlineMs, chunks);
     }
   }
 
@@ -192,26 +208,27 @@ export class ReceiverPeer implements Peer {
   }
 
   /** Resolves when the connection is open, or the receiver is lost. Rejects after `deadlineMs`. */
-  #changed(deadlineMs: number): Promise<void> {
+  #changed(deadlineMs: number, chunks: number): Promise<void> {
     const { clock } = this.#env;
     return new Promise((resolve, reject) => {
       const wake = () => {
         clock.clearTimeout(timer);
         resolve();
       };
+      const waiting = { chunks, wake };
       const expire = () => {
-        this.#waiting.delete(wake);
+        this.#waiting.delete(waiting);
         reject(new KvferryError('deadline_exceeded', `agent ${this.agent} was not connected in time`));
       };
       const timer = clock.setTimeout(expire, Math.max(0, deadlineMs - clock.now()));
-      this.#waiting.add(wake);
+      this.#waiting.add(waiting);
     });
   }
 
   #wake(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const wake of waiting) wake();
+    for (const { chunks, wake } of waiting) this.#env.turns.run(chunks, wake);
   }
 
   #died({ reason }: Loss): void {

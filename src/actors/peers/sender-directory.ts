@@ -15,6 +15,8 @@ export class SenderDirectory {
   readonly #env: AgentEnv;
   readonly #listener: SenderDirectoryListener;
   readonly #peers = new Map<string, SenderPeer>();
+  /** By the remote key that is valid. */
+  readonly #byGrant = new Map<string, SenderPeer>();
 
   constructor(env: AgentEnv, listener: SenderDirectoryListener) {
     this.#env = env;
@@ -36,9 +38,9 @@ export class SenderDirectory {
     return this.#peers.get(sender.epoch) ?? this.#add(sender);
   }
 
-  /** Revokes a remote key, whichever sender has it. */
+  /** Revokes a remote key, whichever sender has it. A sender that is lost has its key revoked anyway. */
   fence(grant: string): void {
-    for (const peer of this.#peers.values()) peer.fence(grant);
+    this.#byGrant.get(grant)?.fence(grant);
   }
 
   /** Ends all senders. Resolves when every remote key is revoked. */
@@ -58,9 +60,15 @@ export class SenderDirectory {
 
   #add(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     const { epoch } = sender;
-    const peer = new SenderPeer(this.#env, sender, {
-      granted: (grant) => this.#listener.granted(grant, epoch),
-      fenced: (grant) => this.#listener.fenced(grant),
+    const peer: SenderPeer = new SenderPeer(this.#env, sender, {
+      granted: (grant) => {
+        this.#byGrant.set(grant, peer);
+        this.#listener.granted(grant, epoch);
+      },
+      fenced: (grant) => {
+        this.#byGrant.delete(grant);
+        this.#listener.fenced(grant);
+      },
       lost: (failure) => {
         this.#peers.delete(epoch);
         this.#listener.lost(epoch, failure);

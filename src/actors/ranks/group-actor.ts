@@ -32,6 +32,8 @@ export interface GroupListener {
   /** For the ranks whose receiver is this agent. */
   readonly own: OwnRanks;
   ended(group: GroupActor): void;
+  /** The end is announced, and every rank that can be reached has received it. The last call of the group. */
+  settled(group: GroupActor): void;
 }
 
 /** What a lead asks of the receiver of a rank. The two may be the same agent. */
@@ -104,6 +106,11 @@ export class GroupActor {
     return { end: context.end, failure: context.failure };
   }
 
+  /** When the request expires unless it is ready, on the agent's clock. */
+  get deadlineMs(): number {
+    return this.#startedMs + this.task.timeoutMs;
+  }
+
   /** Ranks that are not complete yet. */
   get missing(): number[] {
     const { ranks } = this.#actor.getSnapshot().context;
@@ -143,6 +150,18 @@ export class GroupActor {
     tell(this.#actor, { type: 'group.end', end, failure });
   }
 
+  /** Throws when the request has ended, or this agent announces nothing any more. */
+  requireOpen(): void {
+    if (this.#actor.getSnapshot().status === 'active') return;
+    throw new KvferryError('closed', `request ${this.task.request} has ended`);
+  }
+
+  /** Announces nothing any more. */
+  close(): void {
+    this.#actor.stop();
+    for (const watch of this.#watches.values()) watch.close();
+  }
+
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   /** The rank learns the same from the answer to its next report. */
@@ -152,9 +171,8 @@ export class GroupActor {
     const [from] = this.#reportsAt(receiver).flatMap((report) => report.from ?? []);
     if (from === undefined) return;
     try {
-      await this.#ask(from, 'admit', { request, epochs }, () => {
-        this.#listener.own.admit(epochs.map((epoch) => ({ request, epoch })));
-      });
+      if (this.#isOwn(from)) this.#listener.own.admit(epochs.map((epoch) => ({ request, epoch })));
+      else await this.#ask(from, 'admit', { request, epochs });
     } catch (error) {
       this.#env.logger.info(
         { request, peer: receiver, code: toFailure(error).code },
@@ -177,14 +195,19 @@ export class GroupActor {
 
   async tellRanks({ end, failure }: GroupContext): Promise<void> {
     if (end === null) throw new Error(`request ${this.task.request} has no end to send to its ranks`);
-    await Promise.all([...this.#reports.values()].map((report) => this.#tellRank(report, { end, failure })));
+    const others = [...this.#reports.values()].filter(({ from }) => !this.#isOwn(from));
+    await Promise.all(others.map((report) => this.#tellRank(report, { end, failure })));
     tell(this.#actor, { type: 'ranks.told' });
+    // `ready` is announced after that.
+    if (end !== 'ready') this.#listener.settled(this);
   }
 
   announce(context: GroupContext): void {
     const { end, failure, announcedBySender } = context;
     if (!announcedBySender) this.#publish(end ?? 'failed', failure);
+    this.#tellOwn({ end: end ?? 'failed', failure });
     this.#ended();
+    if (end === 'ready') this.#listener.settled(this);
   }
 
   ignored(event: string): void {
@@ -198,7 +221,8 @@ export class GroupActor {
     const holder = { request: this.task.request, epoch };
     try {
       if (from === undefined) throw new KvferryError('receiver_lost', 'its decode agent is gone');
-      await this.#ask(from, 'prepare', holder, () => this.#listener.own.prepare(holder));
+      if (this.#isOwn(from)) this.#listener.own.prepare(holder);
+      else await this.#ask(from, 'prepare', holder);
       return true;
     } catch (error) {
       this.#failed(rank, 'failed', rankFailure(error));
@@ -206,12 +230,24 @@ export class GroupActor {
     }
   }
 
+  /** The ranks of this agent, in the turn of the announcement: their senders must not learn an end that is not announced. */
+  #tellOwn(verdict: Verdict): void {
+    const { request } = this.task;
+    for (const { epoch, from } of this.#reports.values()) {
+      if (this.#isOwn(from)) this.#listener.own.verdict({ request, epoch }, verdict);
+    }
+  }
+
+  #isOwn(from: LastReport['from']): boolean {
+    return from?.agent === this.#env.options.agent;
+  }
+
   async #tellRank({ epoch, from }: LastReport, { end, failure }: Verdict): Promise<void> {
     if (from === undefined) return;
     const { request } = this.task;
     const body = { request, epoch, end, ...defined({ reason: failure ?? undefined }) };
     try {
-      await this.#ask(from, 'verdict', body, () => this.#listener.own.verdict({ request, epoch }, { end, failure }));
+      await this.#ask(from, 'verdict', body);
     } catch (error) {
       // A rank that is alive asks for the verdict.
       this.#env.logger.warn(
@@ -221,18 +257,13 @@ export class GroupActor {
     }
   }
 
-  /** Asks the receiver of a rank, which may be this agent. */
+  /** Asks the receiver of a rank, another agent. */
   async #ask<O extends 'admit' | 'prepare' | 'verdict'>(
     to: PeerAddress,
     operation: O,
     body: Omit<PeerRequest<O>, 'v'>,
-    own: () => void,
   ): Promise<void> {
     const { options, clock, living } = this.#env;
-    if (to.agent === options.agent) {
-      own();
-      return;
-    }
     // As long as this agent remembers the end, a rank that lives can ask for it.
     const deadlineMs = clock.now() + options.tombstoneMs;
     const watch = living.watch(to, () => undefined);
@@ -324,8 +355,11 @@ export class GroupActor {
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     this.#crashedWith = failure;
     this.#publish('failed', failure);
-    for (const report of this.#reports.values()) void this.#tellRank(report, { end: 'failed', failure });
+    const verdict: Verdict = { end: 'failed', failure };
+    this.#tellOwn(verdict);
+    for (const report of this.#reports.values()) if (!this.#isOwn(report.from)) void this.#tellRank(report, verdict);
     this.#ended();
+    this.#listener.settled(this);
   }
 }
 

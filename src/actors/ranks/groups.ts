@@ -6,7 +6,7 @@ import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { invalidField } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -14,7 +14,7 @@ import type { HolderId } from '../../store/holder.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
-import { describeAgent } from '../peers/describe-agent.js';
+import { findProcess } from '../peers/find-process.js';
 import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
 
@@ -34,9 +34,12 @@ export class Groups {
   readonly #endedMs = new Map<GroupActor, number>();
   /** Ends by rank and epoch: a late message of an earlier attempt gets the end of that attempt. */
   readonly #tombstones: Tombstones;
+  /** Groups whose ranks may not know the end. */
+  readonly #unsettled = new Set<GroupActor>();
   /** How many groups have not ended. */
   #live = 0;
   #accepting = true;
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(env: AgentEnv, listener: GroupsListener) {
     this.#env = env;
@@ -47,7 +50,8 @@ export class Groups {
 
   /**
    * Takes the report of one rank. The answer carries the end of the whole request, or the turn of the rank, if there is one.
-   * Throws `invalid_field`, `agent_draining` or `too_many_requests`.
+   * A rank that this agent cannot lead is not refused: only this agent can announce that its request has failed. Throws
+   * `invalid_field` when the report was sent to the wrong agent.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
     const { request, epoch, ranks } = report;
@@ -62,10 +66,11 @@ export class Groups {
     }
     // Another epoch means another attempt at the request.
     if (group === undefined || (group.epochOf(rank) ?? epoch) !== epoch) group = this.#start(report);
-    else if (JSON.stringify(group.task.members) !== JSON.stringify(members)) {
-      throw invalidField('ranks.members', `the members of request ${request} differ from those of its first report`);
+    else if (JSON.stringify(group.task.members) === JSON.stringify(members)) group.report(report);
+    else {
+      const message = `rank ${rank} of request ${request} names other members than the rank that reported first`;
+      group.end('failed', toFailure(invalidField('ranks.members', message)));
     }
-    group.report(report);
     const { verdict } = group;
     if (verdict === undefined) return defined({ turn: report.state === 'held' ? group.turnFor(rank) : undefined });
     this.#bury(group, verdict);
@@ -95,6 +100,19 @@ export class Groups {
     for (const group of this.#groups.values()) group.end('failed', failure);
   }
 
+  /** Resolves when every request has its end, and every rank that can be reached has received it. */
+  idle(): Promise<void> {
+    if (this.#unsettled.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve);
+    });
+  }
+
+  /** From now on this agent announces nothing. */
+  close(): void {
+    for (const group of this.#groups.values()) group.close();
+  }
+
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
     const { tombstoneMs, tombstonesMax } = this.#env.options;
@@ -122,14 +140,10 @@ export class Groups {
     }
   }
 
-  #start({ request, epoch, ranks, timeoutMs }: RankReport): GroupActor {
-    const { agent, requestsMax } = this.#env.options;
-    if (!this.#accepting) throw new KvferryError('agent_draining', `agent ${agent} takes no new requests`);
-    if (this.#live >= requestsMax) {
-      throw new KvferryError('too_many_requests', `${this.#live} requests over several ranks are in progress`, {
-        field: 'request',
-      });
-    }
+  /** A request that this agent cannot take fails at once. It lives until its sender has agreed. */
+  #start(report: RankReport): GroupActor {
+    const { request, epoch, ranks, timeoutMs } = report;
+    const refusal = this.#refusal();
     const group = new GroupActor(
       this.#env,
       { request, epoch, members: ranks.members, timeoutMs },
@@ -142,30 +156,52 @@ export class Groups {
           this.#endedMs.set(which, this.#env.clock.now());
           if (which.verdict !== undefined) this.#bury(which, which.verdict);
         },
+        settled: (which) => {
+          this.#unsettled.delete(which);
+          if (this.#unsettled.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+        },
       },
     );
     this.#groups.set(request, group);
     this.#live += 1;
+    this.#unsettled.add(group);
+    group.report(report);
+    if (refusal !== undefined) group.end('failed', refusal);
     return group;
+  }
+
+  #refusal(): Failure | undefined {
+    const { agent, requestsMax } = this.#env.options;
+    if (!this.#accepting) return { code: 'agent_draining', message: `agent ${agent} takes no new requests` };
+    if (this.#live < requestsMax) return undefined;
+    const message = `agent ${agent} leads ${this.#live} requests over several ranks already`;
+    return { code: 'too_many_requests', message, field: 'request' };
   }
 
   /**
    * Asks the sender of rank 0, whose request is not in progress here. Rank 0 may have ended before its first report, or
-   * before this agent was restarted.
+   * before this agent was restarted. The question ends with its answer, with the death of the sender, or, when the sender
+   * lives and does not answer, some time after the deadline of the request.
    */
   async #askSender(group: GroupActor): Promise<Agreement> {
-    const { clock, options } = this.#env;
+    const { clock, living, options } = this.#env;
     const { request, members } = group.task;
     const agent = members[0]?.sender as string;
     try {
       const reported = group.epochOf(0);
-      const epoch = reported ?? (await describeAgent(this.#env, agent, options.attemptTimeoutMs)).epoch;
-      const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-      const insistence = { deadlineMs, isLost: () => false };
-      const agreement = await confirmEnd(this.#env, agent, { request, epoch }, insistence);
-      // Rank 0 was never put, so its sender has announced nothing.
-      const isUnput = agreement.type === 'end.refused' && agreement.isUnknown && reported === undefined;
-      return isUnput ? { type: 'end.agreed' } : agreement;
+      const epoch = reported ?? (await findProcess(this.#env, agent, () => group.requireOpen())).epoch;
+      const watch = living.watch({ agent, epoch }, () => undefined);
+      try {
+        const silenceMs = SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+        const deadlineMs = Math.max(clock.now(), group.deadlineMs) + silenceMs;
+        const insistence = { deadlineMs, isLost: () => watch.loss !== undefined };
+        const agreement = await confirmEnd(this.#env, agent, { request, epoch }, insistence);
+        // Rank 0 was never put, so its sender has announced nothing.
+        const isUnput = agreement.type === 'end.refused' && agreement.isUnknown && reported === undefined;
+        return isUnput ? { type: 'end.agreed' } : agreement;
+      } finally {
+        watch.close();
+      }
     } catch (error) {
       const message = `agent ${agent}, the sender of rank 0, does not answer: ${toFailure(error).message}`;
       return { type: 'end.refused', failure: { code: 'sender_lost', message }, isUnknown: false };

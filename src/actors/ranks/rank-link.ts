@@ -16,8 +16,8 @@ import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import type { Watch } from '../env/living.js';
 import { aboutRank } from '../observing/journal.js';
-import { describeAgent } from '../peers/describe-agent.js';
-import { callPeer, insist, type Peer } from '../peers/peer-call.js';
+import { findProcess } from '../peers/find-process.js';
+import { callPeer, type Peer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
@@ -35,6 +35,8 @@ export interface RankLinkTask {
   readonly from: RankReport['from'];
   /** Where the rank reports when this agent leads the ranks itself. */
   readonly groups: RankReports | undefined;
+  /** The process whose end the rank has promised to follow. Undefined when that is the lead itself, or when it has promised nothing. */
+  readonly promisedTo?: () => string | undefined;
 }
 
 export interface RankLinkListener {
@@ -43,8 +45,8 @@ export interface RankLinkListener {
   turn(epochs: readonly string[]): void;
   /** The end of the whole request. The last call of the link. */
   verdict(verdict: Verdict): void;
-  /** The lead is gone, or refuses the rank: there will be no verdict. The last call of the link. */
-  lost(failure: Failure): void;
+  /** The lead is gone, or refuses the rank: there will be no verdict. The last call of the link. `proven`: the lead announces none. */
+  lost(failure: Failure, proven: boolean): void;
   closed(): void;
 }
 
@@ -53,7 +55,8 @@ const logic = owners.provide(rankMachine, {
   report: (owner) => owner.report(),
   takeTurn: (owner, _, { epochs }) => owner.takeTurn(epochs),
   deliver: (owner, _, verdict) => owner.deliver(verdict),
-  giveUp: (owner, _, { failure }) => owner.giveUp(failure),
+  appeal: (owner, { context }) => owner.appeal(context.loss),
+  giveUp: (owner, _, { failure, proven }) => owner.giveUp(failure, proven),
   reportUnexpected: (owner, { event }) => owner.ignored(event.type),
 });
 
@@ -62,6 +65,11 @@ export class RankLink {
   readonly #task: RankLinkTask;
   readonly #listener: RankLinkListener;
   readonly #actor: Actor<typeof rankMachine>;
+  #resolveSettled: () => void = () => undefined;
+  /** Resolves when the verdict has come, or the lead was given up. */
+  readonly settled = new Promise<void>((resolve) => {
+    this.#resolveSettled = resolve;
+  });
   #lead: Peer | undefined;
   #watch: Watch | undefined;
 
@@ -71,7 +79,8 @@ export class RankLink {
     this.#task = task;
     this.#listener = listener;
     const { holder, ranks, from } = task;
-    const input = { timeoutMs: this.#timeLeftMs, intervalMs: env.options.inquireIntervalMs };
+    const appeals = ranks.rank > 0;
+    const input = { timeoutMs: this.#timeLeftMs, intervalMs: env.options.inquireIntervalMs, appeals };
     const side = from === undefined ? 'sender' : 'receiver';
     const id = `rank ${side} ${holder.epoch}/${holder.request}`;
     this.#actor = createActor(logic, { id, input, clock: env.clock });
@@ -81,6 +90,11 @@ export class RankLink {
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });
+  }
+
+  /** True while the rank waits for the decision of the lead. */
+  get isFollowing(): boolean {
+    return this.#actor.getSnapshot().matches({ live: 'following' });
   }
 
   /** True when the verdict has come, or the lead was given up. */
@@ -130,8 +144,22 @@ export class RankLink {
     this.#listener.verdict(verdict);
   }
 
-  giveUp(failure: Failure): void {
-    this.#listener.lost(failure);
+  async appeal(loss: Failure | null): Promise<void> {
+    const { request } = this.#task.holder;
+    const reason = loss ?? { code: 'internal', message: 'the lead was given up without a reason' };
+    try {
+      const { end, reason: why } = await this.#askSecond(reason);
+      if (end !== undefined) this.told({ end, failure: why ?? null });
+    } catch (error) {
+      const log = { request, code: toFailure(error).code, err: error };
+      this.#env.logger.warn(log, 'neither agent of rank 0 takes care of the end of the request');
+    }
+    tell(this.#actor, { type: 'appeal.ended' });
+  }
+
+  giveUp(failure: Failure, proven: boolean): void {
+    this.#listener.lost(failure, proven);
+    this.#resolveSettled();
   }
 
   ignored(event: string): void {
@@ -158,12 +186,16 @@ export class RankLink {
     if (error instanceof ReplyError || this.#task.groups !== undefined) {
       const failure = { code, message: `${lead}, refuses this rank: ${message}` };
       tell(this.#actor, { type: 'lead.refused', failure });
-    } else if (this.#lead === undefined && this.#env.living.isLineUp) {
+    } else if (this.#lead === undefined) {
       this.#lost(message, false);
     }
   }
 
-  #lost(why: string, proven: boolean): void {
+  #lost(why: string, isProven: boolean): void {
+    const promisedTo = this.#task.promisedTo?.();
+    // Another process serves the name of the one that the rank has promised to follow.
+    const proven =
+      isProven || (promisedTo !== undefined && this.#lead !== undefined && this.#lead.epoch !== promisedTo);
     const lead = `agent ${this.#leadName}, which leads the ranks of request ${this.#task.holder.request}`;
     tell(this.#actor, {
       type: 'lead.lost',
@@ -183,6 +215,23 @@ export class RankLink {
     return reply;
   }
 
+  /** The lead is gone: the sender of rank 0 is the second that can announce the end. */
+  async #askSecond(reason: Failure): Promise<PeerReply<'appeal'>> {
+    const { holder, ranks } = this.#task;
+    const agent = ranks.members[0]?.sender as string;
+    const { epoch } = await findProcess(this.#env, agent, () => this.#requireOpen());
+    const watch = this.#env.living.watch({ agent, epoch }, () => undefined);
+    try {
+      const { clock, options } = this.#env;
+      const deadlineMs = Math.max(clock.now(), this.#task.deadlineMs) + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+      const insistence = { deadlineMs, isLost: () => this.#isClosed || watch.loss !== undefined };
+      const body = () => ({ ...holder, ranks, reason, timeoutMs: this.#timeLeftMs });
+      return await callPeer(this.#env, { agent, epoch, side: 'sender' }, 'appeal', body, insistence);
+    } finally {
+      watch.close();
+    }
+  }
+
   /** A message that is repeated reports the newest state. */
   #body(): Omit<RankReport, 'v'> {
     const { holder, ranks, from } = this.#task;
@@ -194,21 +243,18 @@ export class RankLink {
 
   /** Finds the process that leads the ranks, and watches it from now on. */
   async #find(): Promise<Peer> {
-    const { clock, options, living } = this.#env;
+    const { living } = this.#env;
     const agent = this.#leadName;
-    const what = `no agent ${agent} answers: check its name and that it runs`;
-    const check = () => {
-      if (this.#isClosed) throw new KvferryError('closed', `the link to agent ${agent} is closed`);
-    };
-    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
-    const { epoch } = await insist(this.#env, { what, deadlineMs, check }, ({ forAttemptMs }) =>
-      describeAgent(this.#env, agent, forAttemptMs),
-    );
+    const { epoch } = await findProcess(this.#env, agent, () => this.#requireOpen());
     const lead = { agent, epoch, side: 'receiver' as const };
     if (this.#lead === undefined && !this.#isClosed) {
       this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));
     }
     return this.#lead ?? lead;
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new KvferryError('closed', `the link to agent ${this.#leadName} is closed`);
   }
 
   get #isClosed(): boolean {
@@ -218,13 +264,14 @@ export class RankLink {
   #closed(): void {
     this.#watch?.close();
     this.#listener.closed();
+    this.#resolveSettled();
   }
 
   /** The machine threw. Only this rank ends, without its lead. */
   #crashed(error: unknown): void {
     const { request } = this.#task.holder;
     this.#env.supervisor.crashed('rank', { request }, error);
-    this.#listener.lost({ code: 'internal', message: `request ${request} failed: ${String(error)}` });
+    this.#listener.lost({ code: 'internal', message: `request ${request} failed: ${String(error)}` }, false);
     this.#closed();
   }
 }

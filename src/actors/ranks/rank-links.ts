@@ -1,5 +1,5 @@
 /** The links of one side of an agent to the leads of its requests. No link outlives the agent. */
-import { type HolderId, nameOf } from '../../store/holder.js';
+import { nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { RankLink, type RankLinkListener, type RankLinkTask } from './rank-link.js';
 
@@ -25,9 +25,9 @@ export class RankLinks {
     return link;
   }
 
-  /** Whether the rank still waits for the verdict about its request. */
-  isWaiting(holder: HolderId): boolean {
-    return this.#links.get(nameOf(holder))?.isOver === false;
+  /** Resolves when every link has delivered a verdict, or has given its lead up. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.settled));
   }
 
   close(): void {

@@ -118,7 +118,7 @@ export class IngestActor {
   /** The agent that leads the ranks asks whether this rank is complete and waits for the end. Throws when it is not. */
   prepare(): void {
     const { request } = this.task.holder;
-    if (this.#link === undefined || this.#link.isOver || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
+    if (!this.#link?.isFollowing || !this.#actor.getSnapshot().matches({ running: 'gathering' })) {
       throw new KvferryError('request_active', `this rank of request ${request} does not wait for the end`);
     }
     this.#link.prepared();
@@ -297,12 +297,9 @@ export class IngestActor {
     this.#listener.ended(this, 'failed', failure);
     this.#resolveDecided();
     const mustPublish = this.#link === undefined;
-    this.#announce(
-      'failed',
-      failure,
-      { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 },
-      { mustPublish, mustNotify: true },
-    );
+    // The lead announces the end of all ranks. Its own sender must not learn an end that is not announced yet.
+    const mustNotify = this.task.groups === undefined;
+    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { mustPublish, mustNotify });
     this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }

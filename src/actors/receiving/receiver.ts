@@ -262,14 +262,15 @@ export class Receiver {
     this.#groups.cancelAll(failure);
   }
 
-  /** Resolves when nothing arrives and no request holds leases. */
-  idle(): Promise<void> {
-    return this.#ingests.idle();
+  /** Resolves when nothing arrives, no request holds leases, and every request that this agent leads has its end. */
+  async idle(): Promise<void> {
+    await this.#groups.idle();
+    await this.#ingests.idle();
   }
 
   /** Resolves when the end of every request that is being given up is recorded and announced. */
-  decided(): Promise<void> {
-    return this.#ingests.decided();
+  async decided(): Promise<void> {
+    await Promise.all([this.#ingests.decided(), this.#groups.idle()]);
   }
 
   sweep(): void {
@@ -293,6 +294,7 @@ export class Receiver {
 
   /** Announces and answers nothing any more. */
   close(): void {
+    this.#groups.close();
     this.#ingests.close();
     this.#senders.close();
     this.#links.close();

@@ -159,6 +159,7 @@ export class StoreEffects {
       counters.add('handovers_refused');
       logger[refusalLevel(failure.code)]({ ...log, code: failure.code, err: error }, 'hand-over refused');
       if (!(error instanceof ReplyError)) return;
+      ingest.send({ type: 'chunks.declined', chunks: positions.length, bytes: effect.bytes });
       const taken = NEVER_TAKEN.has(failure.code) ? 'never' : 'unknown';
       this.#parts.store.execute({ type: 'decline', holder, batch, part, taken });
       // The store hands the chunks over again under a new remote key; a request that is being given up ends by itself.

@@ -1,4 +1,5 @@
 /** Checks one batch of a `put` against the batches before it. Changes nothing; throws the refusal. */
+import { defined } from '../../protocol/defined.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Ranks } from '../../protocol/fields.js';
 import { jsonBytes } from '../../protocol/message-room.js';
@@ -36,8 +37,8 @@ export interface PutSurroundings {
 }
 
 /**
- * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `too_many_requests`, `message_too_large`, or
- * `invalid_field` with the name of the field.
+ * Throws `duplicate_batch`, `batch_out_of_order`, `request_active`, `wrong_session`, `too_many_requests`, `message_too_large`,
+ * or `invalid_field` with the name of the field.
  */
 export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
   const { agent, epoch, pageBytes, before, requests, requestsMax, messageBytesMax } = surroundings;
@@ -70,7 +71,11 @@ function checkSame({ request, receiver, totalChunks, ranks, session }: PutReques
     throw invalidField('receiver', `receiver ${receiver} differs from that of batch 0 (${before.receiver})`);
   }
   if (before.session !== session) {
-    throw invalidField('session', `batch 0 of request ${request} was put ${inSession(before.session)}`);
+    const message = `batch 0 of request ${request} was put ${inSession(before.session)}: put all its batches there`;
+    throw new KvferryError('wrong_session', message, {
+      field: 'request',
+      details: defined({ session: before.session }),
+    });
   }
   if (before.totalChunks !== totalChunks) {
     throw invalidField(

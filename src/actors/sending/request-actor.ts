@@ -1,11 +1,10 @@
 /** Runs one request machine: its transfers, its abort, and its end. */
 import { type Actor, createActor } from 'xstate';
-import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { isInDoubt, type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import type { Failure, Ranks } from '../../protocol/fields.js';
+import type { Failure } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -15,36 +14,19 @@ import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
+import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
-import type { SourceMemory } from './source-memory.js';
+import type { Batch, RequestTask } from './request-task.js';
 import { TakenParts } from './taken-parts.js';
-import { type SourceChunk, TransferActor } from './transfer-actor.js';
-
-export interface RequestTask {
-  readonly request: string;
-  readonly peer: ReceiverPeer;
-  readonly memory: SourceMemory;
-  readonly totalChunks: number;
-  readonly timeoutMs: number;
-  /** Undefined when the request has only one rank. */
-  readonly ranks: Ranks | undefined;
-  /** Session in which the request was put. */
-  readonly session: string | undefined;
-}
+import { TransferActor } from './transfer-actor.js';
+import { untilGone } from './until-gone.js';
 
 export interface RequestListener {
   /** Every write has ended, and the end is known. */
   ended(request: RequestActor, end: End, reason: Failure | null): void;
   /** The receiver cannot announce the end. */
   announce(request: RequestActor, end: End, reason: Failure | null): void;
-}
-
-export interface Batch {
-  readonly batch: number;
-  readonly last: boolean;
-  readonly chunks: readonly SourceChunk[];
 }
 
 const owners = new Owners<RequestActor, RequestEffects>();
@@ -80,7 +62,9 @@ export class RequestActor {
   #lastIn = false;
   #over = false;
   #mayBeKnown = false;
-  /** When the receiver last asked for an end, on the agent's clock. */
+  /** A transfer has ended without the answer to its `allocate` or `commit`. */
+  #unanswered = false;
+  /** When this side last agreed to an end, on the agent's clock. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(env: AgentEnv, task: RequestTask, listener: RequestListener) {
@@ -168,6 +152,11 @@ export class RequestActor {
     return this.#mayBeKnown;
   }
 
+  /** This side has agreed to the end that the receiver announces, before the request was put. */
+  promised(): void {
+    tell(this.#actor, { type: 'confirm.agreed' });
+  }
+
   /** From now on this side announces nothing. */
   mute(): void {
     this.#over = true;
@@ -178,11 +167,14 @@ export class RequestActor {
    * Before it announces an end, the receiver asks for the end that this side has announced. Undefined when there is none:
    * this side agrees to the end that the receiver announces. Its question shows that it lives.
    */
-  confirm(): { readonly end: End; readonly reason: Failure | undefined } | undefined {
+  confirm(receiverEpoch: string): { readonly end: End; readonly reason: Failure | undefined } | undefined {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
-    this.#askedMs = this.#env.clock.now();
-    this.task.peer.liveness.heard();
+    // The lead of several ranks may have been restarted: then the receiver of this rank is another process.
+    if (receiverEpoch === this.task.peer.epoch) {
+      this.#askedMs = this.#env.clock.now();
+      this.task.peer.liveness.heard();
+    }
     tell(this.#actor, { type: 'confirm.agreed' });
     return undefined;
   }
@@ -210,16 +202,8 @@ export class RequestActor {
     const { request, peer, memory, totalChunks, ranks } = this.task;
     const batch = this.#batches.get(number);
     if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
-    const task = {
-      request,
-      totalChunks,
-      ranks,
-      peer,
-      memory,
-      parts: this.parts,
-      deadlineMs: this.#deadlineMs,
-      ...batch,
-    };
+    const about = { request, totalChunks, ranks, peer, memory };
+    const task = { ...about, parts: this.parts, deadlineMs: this.#deadlineMs, ...batch };
     const transfer = new TransferActor(this.#env, task, {
       committed: (which) => {
         this.#transfers.delete(which);
@@ -228,6 +212,7 @@ export class RequestActor {
       aborted: (which, failure, { undrained, unanswered }) => {
         this.#transfers.delete(which);
         if (undrained !== undefined) this.#undrained.add(undrained);
+        this.#unanswered ||= unanswered;
         const drained = undrained === undefined;
         tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained, unanswered });
       },
@@ -275,7 +260,10 @@ export class RequestActor {
         if (answer === 'silent') continue;
         if (answer === 'alive')
           await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
-        else tell(this.#actor, { type: 'end.certain' });
+        else {
+          this.task.peer.replaced();
+          tell(this.#actor, { type: 'end.certain' });
+        }
       } catch (error) {
         logger.debug({ request, code: toFailure(error).code }, 'the end at the receiver is not known yet');
       }
@@ -359,21 +347,30 @@ export class RequestActor {
     tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
   }
 
-  /**
-   * The sender repeats what the receiver must learn until the receiver answers or is lost. The receiver's heartbeats decide
-   * that, so this ends. They are not watched when no provider connects, or when the receiver asked after it was declared
-   * dead. Then the receiver gets as much time as its heartbeats would give it.
-   */
-  #untilGone(): { deadlineMs: number; isLost: () => boolean } {
-    const { clock, options } = this.#env;
-    const { peer } = this.task;
-    const silenceMs = Math.max(options.writeDrainTimeoutMs, SILENT_HEARTBEATS_MAX * options.heartbeatMs);
-    const startedMs = clock.now();
-    const isLost = () => {
-      const sinceMs = peer.isGone ? this.#askedMs : Math.max(this.#askedMs, startedMs);
-      return peer.isLost && clock.now() - sinceMs >= silenceMs;
-    };
-    return { deadlineMs: Number.POSITIVE_INFINITY, isLost };
+  /** See `untilGone`. */
+  #untilGone(): Insistence {
+    return untilGone(this.#env, this.task.peer, () => this.#askedMs);
+  }
+
+  /** Whether the receiver may have announced an end, or may still do so. The machine that threw may not know it yet. */
+  get #isInDoubt(): boolean {
+    return isInDoubt({
+      agreed: Number.isFinite(this.#askedMs),
+      hasRanks: this.task.ranks !== undefined,
+      lastIn: this.#lastIn,
+      unanswered: this.#unanswered || [...this.#transfers.values()].some(({ isUnanswered }) => isUnanswered),
+    });
+  }
+
+  /** The receiver announces the end: the one that it has announced already, or `failed`. */
+  async #leaveTo(failure: Failure): Promise<void> {
+    const { counters, logger } = this.#env;
+    counters.add('ends_unknown');
+    try {
+      await this.#abort({ end: 'failed', failure }, this.#untilGone());
+    } catch (error) {
+      logger.error({ request: this.task.request, code: toFailure(error).code, err: error }, 'the end is not known');
+    }
   }
 
   /** The machine threw. Only this request ends, as failed. */
@@ -383,9 +380,9 @@ export class RequestActor {
     if (this.#over) return;
     this.#over = true;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
-    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
-    // In doubt it announces nothing: the receiver may have announced another end.
-    if (isInDoubt(this.#actor.getSnapshot().context)) this.#env.counters.add('ends_unknown');
+    const isDoubtful = this.#isInDoubt;
+    this.cancelTransfers(failure);
+    if (isDoubtful) void this.#leaveTo(failure);
     else this.#listener.announce(this, 'failed', failure);
     this.#listener.ended(this, 'failed', failure);
   }

@@ -23,6 +23,8 @@ export interface SegmentOwner {
 interface Segment extends SegmentFile {
   readonly path: string;
   chunksInUse: number;
+  /** Those that were put before the session of today attached the segment. */
+  chunksOfOthers: number;
   owner: SegmentOwner | undefined;
   /** Its session has ended: no further put may name it, and it is detached when no chunk of it is in use. */
   isLeaving: boolean;
@@ -35,6 +37,8 @@ interface Segment extends SegmentFile {
 export class Segments {
   readonly #env: AgentEnv;
   readonly #segments = new Map<string, Segment>();
+  /** Names of segments, by the session that attached them last. */
+  readonly #bySession = new Map<string, Set<string>>();
   /** Attaching and detaching of one name go one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Segments that are being attached. */
@@ -47,8 +51,8 @@ export class Segments {
   }
 
   /**
-   * Resolves also when the same file is attached under this name already. Rejects `segment_exists` when another file is, or
-   * when another session holds it.
+   * Resolves also when the same file is attached under this name already. Rejects `segment_exists` when another file is,
+   * `wrong_session` when another session holds it, and `segment_in_use` when a session wants what no session holds, and it is in use.
    */
   attach(name: string, path: string, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
     return this.#inTurn(name, async () => {
@@ -67,8 +71,16 @@ export class Segments {
           this.#attaching -= 1;
         });
       const { bytes } = file;
-      const state = { chunksInUse: 0, owner, isLeaving: false, removedAtMs: undefined, isReplaced: false };
+      const state = {
+        chunksInUse: 0,
+        chunksOfOthers: 0,
+        owner,
+        isLeaving: false,
+        removedAtMs: undefined,
+        isReplaced: false,
+      };
       this.#segments.set(name, { path, bytes, file: file.file, ...state });
+      this.#belongs(name, owner);
       this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
       return { bytes };
     });
@@ -87,19 +99,17 @@ export class Segments {
     return this.#inTurn(name, async () => {
       const known = this.find(name, 'segment');
       const other = otherOwner(known, owner);
-      if (other !== undefined && owner !== undefined) throw heldByOther('segment_in_use', name, other);
-      if (known.chunksInUse > 0) {
-        const message = `segment ${name} is in use by ${known.chunksInUse} chunks: wait until they are released`;
-        throw new KvferryError('segment_in_use', message, { field: 'segment' });
-      }
+      if (other !== undefined) throw wrongSession('segment', name, other);
+      if (known.chunksInUse > 0) throw inUse(name, known);
       await this.#drop(name, 'segment detached');
     });
   }
 
   /** The session has ended. Detaches its segments, those in use when their last chunk is released. */
   giveBack(session: string): void {
-    for (const [name, segment] of this.#segments) {
-      if (segment.owner?.id !== session) continue;
+    for (const name of this.#bySession.get(session) ?? []) {
+      const segment = this.#segments.get(name);
+      if (segment === undefined) continue;
       segment.isLeaving = true;
       this.#dropIfUnused(name, segment);
     }
@@ -113,11 +123,12 @@ export class Segments {
   }
 
   /**
-   * For a put. Throws `segment_invalid` when the path leads to another file, unless the session that attached this one is
-   * open: that engine knows its memory.
+   * For a put. Throws `wrong_session` when another session holds the segment: its `end` answers for all that is read of it. Throws `segment_invalid` when the path leads to another file, unless the session
+   * that attached this one is open: that engine knows its memory.
    */
-  findSource(name: string, field: string): Segment {
+  findSource(name: string, session: string | undefined, field: string): Segment {
     const segment = this.find(name, field);
+    if (segment.owner !== undefined && segment.owner.id !== session) throw wrongSession(field, name, segment.owner);
     if (!segment.isReplaced || segment.owner?.isOpen === true) return segment;
     const message = `segment ${name} was attached before ${segment.path} led to another file: detach it, attach it again, then put`;
     throw new KvferryError('segment_invalid', message, { field });
@@ -127,10 +138,11 @@ export class Segments {
     this.find(name, 'segment').chunksInUse += 1;
   }
 
-  release(name: string): void {
+  release(name: string, session: string | undefined): void {
     const segment = this.#segments.get(name);
     if (segment === undefined) return;
     segment.chunksInUse -= 1;
+    if (segment.owner !== undefined && segment.owner.id !== session) segment.chunksOfOthers -= 1;
     if (segment.isLeaving) this.#dropIfUnused(name, segment);
   }
 
@@ -158,8 +170,12 @@ export class Segments {
     );
   }
 
-  countOf(session: string): number {
-    return [...this.#segments.values()].filter(({ owner }) => owner?.id === session).length;
+  /** What a session has attached, and the chunks in it that others had put before. */
+  countOf(session: string): { segments: number; chunksOfOthers: number } {
+    const names = this.#bySession.get(session) ?? new Set<string>();
+    let chunksOfOthers = 0;
+    for (const name of names) chunksOfOthers += this.#segments.get(name)?.chunksOfOthers ?? 0;
+    return { segments: names.size, chunksOfOthers };
   }
 
   async #attachAgain(name: string, known: Segment, path: string, owner: SegmentOwner | undefined) {
@@ -171,11 +187,20 @@ export class Segments {
       const message = `segment ${name} is attached to another file than ${path} leads to: detach it first, or use another name`;
       throw new KvferryError('segment_exists', message, { field: 'segment', details });
     }
-    if (other !== undefined && owner !== undefined) throw heldByOther('segment_exists', name, other);
-    if (owner !== undefined || known.isLeaving) known.owner = owner;
+    if (other !== undefined) throw wrongSession('segment', name, other);
+    if (known.owner?.id !== owner?.id) this.#changeOwner(name, known, owner);
     known.isLeaving = false;
     known.isReplaced = false;
     return { bytes: known.bytes };
+  }
+
+  /** Requests of an ended session are over. Others may still become ready with what the engine of the session writes. */
+  #changeOwner(name: string, known: Segment, owner: SegmentOwner | undefined): void {
+    if (known.owner === undefined && known.chunksInUse > 0) throw inUse(name, known);
+    this.#belongsNoMore(name, known.owner);
+    this.#belongs(name, owner);
+    known.owner = owner;
+    known.chunksOfOthers = known.chunksInUse;
   }
 
   async #look(name: string): Promise<void> {
@@ -213,9 +238,22 @@ export class Segments {
   }
 
   async #drop(name: string, message: string): Promise<void> {
+    this.#belongsNoMore(name, this.#segments.get(name)?.owner);
     this.#segments.delete(name);
     await this.#env.fabric.detachSegment(name);
     this.#env.logger.info({ segment: name }, message);
+  }
+
+  #belongs(name: string, owner: SegmentOwner | undefined): void {
+    if (owner === undefined) return;
+    this.#bySession.set(owner.id, (this.#bySession.get(owner.id) ?? new Set()).add(name));
+  }
+
+  #belongsNoMore(name: string, owner: SegmentOwner | undefined): void {
+    if (owner === undefined) return;
+    const names = this.#bySession.get(owner.id);
+    names?.delete(name);
+    if (names?.size === 0) this.#bySession.delete(owner.id);
   }
 
   #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -239,7 +277,12 @@ function otherOwner({ owner }: Segment, asking: SegmentOwner | undefined): Segme
   return owner?.isOpen === true && owner.id !== asking?.id ? owner : undefined;
 }
 
-function heldByOther(code: 'segment_exists' | 'segment_in_use', name: string, { id }: SegmentOwner): KvferryError {
-  const message = `segment ${name} belongs to session ${id}: end that session first, or use another name`;
-  return new KvferryError(code, message, { field: 'segment', details: { session: id } });
+function inUse(name: string, { chunksInUse }: Segment): KvferryError {
+  const message = `segment ${name} is in use by ${chunksInUse} chunks: wait until they are released`;
+  return new KvferryError('segment_in_use', message, { field: 'segment' });
+}
+
+function wrongSession(field: string, name: string, { id }: SegmentOwner): KvferryError {
+  const message = `segment ${name} belongs to session ${id}: use it in that session, or end that session first`;
+  return new KvferryError('wrong_session', message, { field, details: { session: id } });
 }

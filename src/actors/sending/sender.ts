@@ -2,7 +2,7 @@
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
@@ -16,15 +16,24 @@ import { firstOf } from '../observing/first-of.js';
 import { endLevel } from '../observing/log-level.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
-import { RankLinks } from '../ranks/rank-links.js';
 import { ArrivingPuts } from './arriving-puts.js';
 import { checkPut } from './check-put.js';
 import { PauseWatch } from './pause-watch.js';
+import { RankEnds } from './rank-ends.js';
 import { RequestActor } from './request-actor.js';
 import { SessionRequests } from './session-requests.js';
 import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
+
+/** A request whose end this agent announces. */
+interface EndedRequest {
+  readonly request: string;
+  readonly ranks: Ranks | undefined;
+  readonly receiver: string;
+  readonly chunks: number;
+  readonly ageMs: number;
+}
 
 export class Sender {
   readonly memory: SourceMemory;
@@ -36,14 +45,11 @@ export class Sender {
   readonly #requests = new Map<string, RequestActor>();
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
-  /** Reports of the ends of single ranks to the agent that leads the ranks. */
-  readonly #links: RankLinks;
-  /** Requests whose rank 0 reports to its lead, and has agreed to the end that the lead announces. */
-  readonly #agreed = new Set<string>();
+  readonly #rankEnds: RankEnds;
   /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
   readonly #parts = new Map<string, TakenParts>();
   #accepting = true;
-  #onIdle: (() => void) | undefined;
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(env: AgentEnv) {
     this.#env = env;
@@ -53,7 +59,9 @@ export class Sender {
       count: (session) => ({ requests: this.#bySession.count(session), ...this.memory.heldBy(session) }),
     });
     this.#pauses = new PauseWatch(env, () => this.sessions.excuseSilence());
-    this.#links = new RankLinks(env);
+    this.#rankEnds = new RankEnds(env, (rank, reason) => {
+      this.#publish({ ...rank, ageMs: env.clock.now() - rank.startedMs }, 'failed', reason);
+    });
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
     this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
@@ -76,11 +84,15 @@ export class Sender {
     return this.#arriving.before(request);
   }
 
-  /** Undefined when this agent did not send the request, or has forgotten it. */
-  cancel({ request, epoch }: OperationRequest<'cancel'>): { end?: End } | undefined {
+  /**
+   * Undefined when this agent did not send the request, or has forgotten it. Throws `wrong_session` when the order belongs to
+   * another session than the request. Outside a session routers cancel every request.
+   */
+  cancel({ request, epoch, session }: OperationRequest<'cancel'>): { end?: End } | undefined {
     if (epoch !== undefined && epoch !== this.#env.epoch) return undefined;
     const actor = this.#requests.get(request);
     if (actor !== undefined) {
+      refuseOther(actor, session);
       actor.cancel({ code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
       return {};
     }
@@ -102,7 +114,8 @@ export class Sender {
   }
 
   sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
-    return { epoch: this.#env.epoch, ...this.memory.loans.list(filter) };
+    const { epoch, living } = this.#env;
+    return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter) };
   }
 
   // --- messages from agents -----------------------------------------------------------------------------------------
@@ -123,15 +136,35 @@ export class Sender {
   }
 
   /** The end that this agent itself has announced. Without `end` it agrees to the end that the receiver announces. */
-  confirm({ request }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
-    if (this.#links.isWaiting({ request, epoch: this.#env.epoch })) {
-      this.#agreed.add(request);
-      return {};
-    }
+  confirm({ request, receiverEpoch }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
+    const isWaiting = this.#rankEnds.isWaiting(request);
     const actor = this.#requests.get(request);
-    const ended = actor?.confirm() ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
+    if (!isWaiting) {
+      const ended = actor?.confirm(receiverEpoch) ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
+      if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
+    }
+    // A lead takes the answer that rank 0 was never put as an agreement, so it binds too.
+    if (actor === undefined || actor.task.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);
+    if (actor === undefined && !isWaiting) throw unknownRequest(request);
+    return {};
+  }
+
+  /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
+  appeal({ request, ranks, reason, timeoutMs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
+    const { clock, epoch, options } = this.#env;
+    const [first] = ranks.members;
+    if (first?.sender !== options.agent) {
+      const message = `rank 0 of request ${request} is put at agent ${first?.sender}, not at ${options.agent}`;
+      throw invalidField('ranks.members[0].sender', message);
+    }
+    if (this.#rankEnds.isWaiting(request) || this.#requests.has(request)) return {};
+    const ended = this.#tombstones.get({ request, epoch });
     if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
-    if (actor === undefined) throw unknownRequest(request);
+    const failure = { code: reason.code, message: `rank 0 was not put at agent ${options.agent}: ${reason.message}` };
+    const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
+    this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
+    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
+    this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
     return {};
   }
 
@@ -158,12 +191,12 @@ export class Sender {
     void this.#inTurns(this.#requests.values(), (request) => request.cancel(failure));
   }
 
-  /** Resolves when no request is in progress. */
-  idle(): Promise<void> {
-    if (this.#requests.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
+  /** Resolves when no request is in progress, and no end waits for the lead of its ranks. */
+  async idle(): Promise<void> {
+    do {
+      if (this.#requests.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+      await this.#rankEnds.settled();
+    } while (this.#requests.size > 0);
   }
 
   /** Call it every `TICK_MS`. */
@@ -177,6 +210,7 @@ export class Sender {
     if (this.#env.living.isLineUp) this.sessions.sweep(nowMs);
     this.memory.sweep(nowMs);
     this.#tombstones.prune(nowMs);
+    this.#rankEnds.sweep();
     for (const request of this.#parts.keys()) {
       if (this.#tombstones.get({ request, epoch: this.#env.epoch }) === undefined) this.#parts.delete(request);
     }
@@ -184,7 +218,7 @@ export class Sender {
 
   /** From now on this agent announces no end. */
   mute(): void {
-    this.#links.close();
+    this.#rankEnds.close();
     for (const request of this.#requests.values()) request.mute();
   }
 
@@ -281,6 +315,7 @@ export class Sender {
       },
     );
     this.#requests.set(request, actor);
+    if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer.epoch) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
     return actor;
@@ -296,7 +331,7 @@ export class Sender {
     const { chunks } = request.soFar;
     const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };
     this.#env.logger[endLevel(end, reason?.code)](log, 'request ended');
-    if (this.#requests.size === 0) this.#onIdle?.();
+    if (this.#requests.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /**
@@ -304,44 +339,35 @@ export class Sender {
    * over several ranks is announced by the agent that leads them, and, when that agent is lost, by the sender of rank 0.
    */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { ranks } = request.task;
-    if (ranks !== undefined && (ranks.rank > 0 || !request.mayBeKnown)) this.#reportRank(request, ranks, end, reason);
-    else this.#publish(request, end, reason);
+    const { request: name, ranks, peer } = request.task;
+    const { ageMs, deadlineMs, mayBeKnown } = request;
+    const about = { request: name, ranks, receiver: peer.agent, chunks: request.soFar.chunks };
+    // A lead that is proven dead may have a successor, which leads the same request.
+    if (ranks === undefined || (ranks.rank === 0 && mayBeKnown && !peer.isProvenDead)) {
+      this.#publish({ ...about, ageMs }, end, reason);
+      return;
+    }
+    if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
+    const startedMs = this.#env.clock.now() - ageMs;
+    // The lead that is dead may have announced `failed` without the agreement of this agent.
+    const wish = ranks.rank === 0 && peer.isProvenDead ? 'failed' : end;
+    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, wish, reason);
   }
 
-  #publish(request: RequestActor, end: End, reason: Failure | null): void {
+  #publish(ended: EndedRequest, end: End, reason: Failure | null): void {
     const { options, epoch } = this.#env;
-    const { ranks } = request.task;
+    const { request, ranks, receiver, chunks, ageMs } = ended;
     const fields = defined({
-      request: request.task.request,
+      request,
       epoch,
       end,
       reason: reason ?? undefined,
       sender: options.agent,
-      receiver: request.task.peer.agent,
+      receiver,
       ranks: ranks === undefined ? undefined : [{ rank: ranks.rank, epoch, ...memberOf(ranks) }],
     });
-    const counts = { chunks: request.soFar.chunks, deduplicated: 0, joined: 0, bytes: 0 };
-    announceEnd(this.#env, { v: PROTOCOL_VERSION, ...fields, ...counts, ageMs: Math.round(request.ageMs) });
-  }
-
-  #reportRank(request: RequestActor, ranks: Ranks, end: End, reason: Failure | null): void {
-    const { request: name } = request.task;
-    const holder = { request: name, epoch: this.#env.epoch };
-    const { deadlineMs, soFar } = request;
-    const task = { holder, ranks, deadlineMs, from: undefined, groups: undefined };
-    const link = this.#links.open(task, {
-      counts: () => ({ chunks: soFar.chunks, deduplicated: 0, joined: 0, bytes: 0 }),
-      turn: () => undefined,
-      verdict: () => {
-        this.#agreed.delete(name);
-      },
-      lost: () => {
-        if (this.#agreed.delete(name)) this.#env.counters.add('ends_unknown');
-        else if (ranks.rank === 0) this.#publish(request, 'failed', reason);
-      },
-    });
-    link.say(end === 'ready' ? 'failed' : end, reason);
+    const counts = { chunks, deduplicated: 0, joined: 0, bytes: 0 };
+    announceEnd(this.#env, { v: PROTOCOL_VERSION, ...fields, ...counts, ageMs: Math.round(ageMs) });
   }
 
   /** A session has ended. */
@@ -359,6 +385,12 @@ export class Sender {
   #inTurns(requests: Iterable<RequestActor>, act: (request: RequestActor) => void): Promise<void> {
     return this.#env.turns.each(requests, ({ task }) => task.totalChunks, act);
   }
+}
+
+function refuseOther({ task }: RequestActor, session: string | undefined): void {
+  if (session === undefined || task.session === undefined || task.session === session) return;
+  const message = `request ${task.request} was put in session ${task.session}: cancel it there, or outside a session`;
+  throw new KvferryError('wrong_session', message, { field: 'request', details: { session: task.session } });
 }
 
 function memberOf({ rank, members }: Ranks): Ranks['members'][number] {

@@ -81,7 +81,7 @@ export class Session {
     if (number > this.#next) throw this.#outOfTurn(number);
     if (this.#waiting >= ORDERS_WAITING_MAX) {
       const message = `session ${this.id} has ${this.#waiting} orders waiting: send order ${number} again later`;
-      throw new KvferryError('too_many_requests', message, { field: 'order' });
+      throw new KvferryError('too_many_orders', message, { field: 'order' });
     }
     const execute = begin();
     this.#next += 1;

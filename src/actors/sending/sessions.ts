@@ -2,7 +2,6 @@
 import type { Body } from '../../protocol/body.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import { STATUS_ROWS_MAX } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest, SessionRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { Session } from './session.js';
@@ -104,16 +103,15 @@ export class Sessions {
   /** Those that were silent longest first. */
   rows(): SessionRow[] {
     const nowMs = this.#env.clock.now();
-    return [...this.#sessions.values()]
-      .map((session): SessionRow => {
-        const { id, holder, silentMs, heardMs, next, waiting, isOpen } = session;
-        const silentForMs = Math.round(nowMs - heardMs);
-        const state = isOpen ? 'open' : 'ended';
-        return { session: id, holder, state, silentMs, silentForMs, order: next, waiting, ...this.#holdings.count(id) };
-      })
-      .filter(({ state, chunksInUse }) => state === 'open' || chunksInUse > 0)
-      .sort((a, b) => b.silentForMs - a.silentForMs)
-      .slice(0, STATUS_ROWS_MAX);
+    const rows: SessionRow[] = [];
+    for (const { id, holder, silentMs, heardMs, next, waiting, isOpen } of this.#sessions.values()) {
+      const count = this.#holdings.count(id);
+      if (!isOpen && count.chunksInUse === 0) continue;
+      const silentForMs = Math.round(nowMs - heardMs);
+      const state = isOpen ? 'open' : 'ended';
+      rows.push({ session: id, holder, state, silentMs, silentForMs, order: next, waiting, ...count });
+    }
+    return rows.sort((a, b) => b.silentForMs - a.silentForMs);
   }
 
   #silent(session: Session, nowMs: number): void {

@@ -21,8 +21,17 @@ interface Loan extends Borrowed {
   count: number;
 }
 
+type Batches = ReadonlyMap<number, Loan>;
+interface Released {
+  readonly session: string | undefined;
+  readonly places: readonly SourcePlace[];
+}
+
 type Listed = Pick<OperationReply<'sources'>, 'batches' | 'next'>;
 type Filter = Pick<Body<OperationRequest<'sources'>>, 'request' | 'session' | 'after'>;
+
+/** One answer lists a batch of each of them, and whether there are more. One of them may be listed already. */
+const NAMES_MAX = SOURCES_BATCHES_MAX + 2;
 
 export class SourceLoans {
   /** By request, then by batch. */
@@ -45,17 +54,17 @@ export class SourceLoans {
   }
 
   /** The places of those positions that were on loan until now. */
-  release(request: string, batch: number, positions: readonly number[]): SourcePlace[] {
+  release(request: string, batch: number, positions: readonly number[]): Released {
     const batches = this.#loans.get(request);
     const loan = batches?.get(batch);
-    if (batches === undefined || loan === undefined) return [];
+    if (batches === undefined || loan === undefined) return { session: undefined, places: [] };
     const own = positions.filter((position) => loan.held[position] === 1);
     for (const position of own) loan.held[position] = 0;
     loan.count -= own.length;
     this.#count(loan.session, -own.length);
     if (loan.count === 0) batches.delete(batch);
     if (batches.size === 0) this.#loans.delete(request);
-    return own.map((position) => loan.places[position] as SourcePlace);
+    return { session: loan.session, places: own.map((position) => loan.places[position] as SourcePlace) };
   }
 
   countOf(session: string): number {
@@ -64,14 +73,14 @@ export class SourceLoans {
 
   /** Sorted by request and batch, so that `after` finds its place whatever was released meanwhile. */
   list({ request, session, after }: Filter): Listed {
-    const names = request === undefined ? [...this.#loans.keys()].sort() : [request];
+    const isMeant = (name: string, batches: Batches) =>
+      (after === undefined || name >= after.request) && isOf(batches, session);
+    const names = this.#firstNames(request === undefined ? this.#loans : this.#only(request), isMeant);
     const batches: Listed['batches'] = [];
     let room = SOURCES_POSITIONS_MAX;
     for (const name of names) {
-      if (after !== undefined && name < after.request) continue;
       const loans = [...(this.#loans.get(name)?.values() ?? [])].sort((a, b) => a.batch - b.batch);
       for (const loan of loans) {
-        if (session !== undefined && loan.session !== session) continue;
         if (name === after?.request && loan.batch <= after.batch) continue;
         const last = batches.at(-1);
         if (last !== undefined && (batches.length === SOURCES_BATCHES_MAX || loan.count > room)) {
@@ -84,12 +93,38 @@ export class SourceLoans {
     return { batches };
   }
 
+  #only(request: string): ReadonlyMap<string, Batches> {
+    const batches = this.#loans.get(request);
+    return new Map(batches === undefined ? [] : [[request, batches]]);
+  }
+
+  /** The first names in order, at least as many as one answer lists. It sorts no more of them than needed. */
+  #firstNames(loans: ReadonlyMap<string, Batches>, isMeant: (name: string, batches: Batches) => boolean): string[] {
+    let first: string[] = [];
+    let last: string | undefined;
+    for (const [name, batches] of loans) {
+      if ((last !== undefined && name > last) || !isMeant(name, batches)) continue;
+      first.push(name);
+      if (first.length < 2 * NAMES_MAX) continue;
+      first = first.sort().slice(0, NAMES_MAX);
+      last = first.at(-1);
+    }
+    return first.sort();
+  }
+
   #count(session: string | undefined, by: number): void {
     if (session === undefined) return;
     const count = this.countOf(session) + by;
     if (count === 0) this.#bySession.delete(session);
     else this.#bySession.set(session, count);
   }
+}
+
+/** All batches of a request belong to the same session. */
+function isOf(batches: Batches, session: string | undefined): boolean {
+  if (session === undefined) return true;
+  for (const loan of batches.values()) return loan.session === session;
+  return false;
 }
 
 function positionsOf({ held }: Loan): number[] {

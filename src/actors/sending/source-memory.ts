@@ -67,11 +67,9 @@ export class SourceMemory {
   }
 
   heldBy(session: string): { segments: number; stagingPages: number; chunksInUse: number } {
-    return {
-      segments: this.#segments.countOf(session),
-      stagingPages: this.#staging.lentTo(session),
-      chunksInUse: this.#loans.countOf(session),
-    };
+    const { segments, chunksOfOthers } = this.#segments.countOf(session);
+    const chunksInUse = this.#loans.countOf(session) + chunksOfOthers;
+    return { segments, stagingPages: this.#staging.lentTo(session), chunksInUse };
   }
 
   /** Which chunks the agent may still read. */
@@ -80,13 +78,13 @@ export class SourceMemory {
   }
 
   /**
-   * The places of the chunks of a `put`, checked against the segments. Throws `segment_not_found`, `invalid_field` or
-   * `staging_not_lent`. Changes nothing.
+   * The places of the chunks of a `put`, checked against the segments. Throws `segment_not_found`, `wrong_session`,
+   * `segment_invalid`, `invalid_field` or `staging_not_lent`. Changes nothing.
    */
   places(source: readonly SourceRun[], count: number, session?: string): SourcePlace[] {
     const places: SourcePlace[] = [];
     for (const [index, run] of source.entries()) {
-      const bytes = this.#bytesOf(run.segment, `source[${index}].segment`);
+      const bytes = this.#bytesOf(run.segment, session, `source[${index}].segment`);
       const stride = run.stride ?? run.length;
       const end = run.offset + (run.count - 1) * stride + run.length;
       if (end > bytes) {
@@ -121,9 +119,10 @@ export class SourceMemory {
 
   /** The agent does not read these positions of the batch any more. */
   release(request: string, batch: number, positions: readonly number[]): void {
-    for (const place of this.#loans.release(request, batch, positions)) {
+    const { session, places } = this.#loans.release(request, batch, positions);
+    for (const place of places) {
       if (this.#isStaging(place)) this.#staging.free(place.offset);
-      else this.#segments.release(place.segment);
+      else this.#segments.release(place.segment, session);
     }
   }
 
@@ -147,9 +146,9 @@ export class SourceMemory {
     return this.#staging.pages > 0 && segment === this.#staging.name;
   }
 
-  #bytesOf(segment: string, field: string): number {
+  #bytesOf(segment: string, session: string | undefined, field: string): number {
     const { pages, pageBytes } = this.#staging;
-    return this.#isStaging({ segment }) ? pages * pageBytes : this.#segments.findSource(segment, field).bytes;
+    return this.#isStaging({ segment }) ? pages * pageBytes : this.#segments.findSource(segment, session, field).bytes;
   }
 
   #refuseStaging(segment: string, code: 'segment_exists' | 'segment_in_use'): void {

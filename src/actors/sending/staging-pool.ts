@@ -19,6 +19,8 @@ export class StagingPool {
   readonly pageBytes: number;
   readonly #free: number[];
   readonly #lent = new Map<number, Borrower>();
+  /** Pages that are lent, by session. */
+  readonly #bySession = new Map<string, Set<number>>();
   readonly #inUse = new Set<number>();
 
   constructor(name: string, pages: number, pageBytes: number) {
@@ -34,7 +36,7 @@ export class StagingPool {
       throw new KvferryError('staging_exhausted', message, { field: 'pages' });
     }
     const offsets = this.#free.splice(-count).reverse();
-    for (const offset of offsets) this.#lent.set(offset, borrower);
+    for (const offset of offsets) this.#lend(offset, borrower);
     return offsets;
   }
 
@@ -55,11 +57,11 @@ export class StagingPool {
 
   /** The session has ended: takes every page back that is lent to it. Pages in use follow when their bytes are sent. */
   giveBackAll(session: string): void {
-    this.#takeBack([...this.#lent].filter(([, lent]) => lent.session === session).map(([offset]) => offset));
+    this.#takeBack([...(this.#bySession.get(session) ?? [])]);
   }
 
   lentTo(session: string): number {
-    return [...this.#lent.values()].filter((lent) => lent.session === session).length;
+    return this.#bySession.get(session)?.size ?? 0;
   }
 
   checkLent({ offset, length }: SourcePlace, session: string | undefined, field: string): void {
@@ -74,7 +76,7 @@ export class StagingPool {
   }
 
   take(offset: number): void {
-    this.#lent.delete(offset);
+    this.#forget(offset);
     this.#inUse.add(offset);
   }
 
@@ -88,8 +90,24 @@ export class StagingPool {
 
   #takeBack(offsets: readonly number[]): void {
     for (const offset of offsets) {
-      this.#lent.delete(offset);
+      this.#forget(offset);
       this.#free.push(offset);
     }
+  }
+
+  #lend(offset: number, borrower: Borrower): void {
+    this.#lent.set(offset, borrower);
+    const { session } = borrower;
+    if (session === undefined) return;
+    this.#bySession.set(session, (this.#bySession.get(session) ?? new Set()).add(offset));
+  }
+
+  #forget(offset: number): void {
+    const session = this.#lent.get(offset)?.session;
+    this.#lent.delete(offset);
+    if (session === undefined) return;
+    const offsets = this.#bySession.get(session);
+    offsets?.delete(offset);
+    if (offsets?.size === 0) this.#bySession.delete(session);
   }
 }

@@ -2,68 +2,32 @@
 import { type Actor, createActor } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
-import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
+import type { FabricWrite, WriteItem } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceReleasedEvent } from '../../protocol/events.js';
-import { compressLengths, type Failure, type Ranks } from '../../protocol/fields.js';
+import { compressLengths, type Failure } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import { type End, subjects } from '../../protocol/subjects.js';
+import { subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { publishEvent } from '../env/publish-event.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { Connection, ReceiverPeer } from '../peers/receiver-peer.js';
+import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
-import type { SourceMemory } from './source-memory.js';
-import type { SourcePlace } from './source-place.js';
-import type { TakenParts } from './taken-parts.js';
+import type { SourceChunk, TransferListener, TransferTask } from './transfer-task.js';
+import { breaksConnection, failureOfWrite, staleGrant } from './write-failures.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
 type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
 
-/** One chunk of the batch, and the place of its bytes at the sender. */
-export interface SourceChunk extends SourcePlace {
-  readonly key: string;
-}
-
-export interface TransferTask {
-  readonly request: string;
-  readonly batch: number;
-  readonly last: boolean;
-  readonly totalChunks: number;
-  readonly ranks: Ranks | undefined;
-  readonly chunks: readonly SourceChunk[];
-  readonly peer: ReceiverPeer;
-  readonly memory: SourceMemory;
-  /** What this side has done with the chunks that were handed over to the request. */
-  readonly parts: TakenParts;
-  /** When the request expires, on the agent's clock. */
-  readonly deadlineMs: number;
-}
-
-export interface AbortedTransfer {
-  /** The connection of a write that may still land. Undefined when every write has ended. */
-  readonly undrained: Connection | undefined;
-  /** An `allocate` or `commit` of the transfer has no answer, so it may complete the request later. */
-  readonly unanswered: boolean;
-}
-
-export interface TransferListener {
-  committed(batch: number): void;
-  aborted(batch: number, failure: Failure, outcome: AbortedTransfer): void;
-  /** A message about the request is sent: from now on the receiver may know it. */
-  mentioned(): void;
-  /** The receiver answered that the request has ended. */
-  ended(end: End, failure: Failure | null): void;
-}
-
 /**
- * The receiver may have revoked the remote key without the sender's knowledge. It then refuses the batch unseen, and the
- * sender asks again under a new key. A second refusal means that the batch got pages under the old key: they are lost.
+ * The remote key of a batch may be revoked before the batch is written. The sender then asks again under its next key, and the
+ * receiver binds the pages to it. Each attempt has another key, so only connections that break one after the other, or a
+ * receiver that does not work, lead to many.
  */
-const ALLOCATE_ATTEMPTS_MAX = 2;
+const ALLOCATE_ATTEMPTS_MAX = 8;
 
 const owners = new Owners<TransferActor, TransferEffects>();
 const logic = owners.provide(transferMachine, {
@@ -132,37 +96,36 @@ export class TransferActor {
     return this.#isIn('queued') || this.#isIn('joining');
   }
 
+  /** An `allocate` or `commit` has no answer, so it may complete the request later. */
+  get isUnanswered(): boolean {
+    return this.#unanswered;
+  }
+
   /** The receiver has answered how far a batch that waits is. It replaces a notice that was lost. */
   learned({ state, joinsPending }: BatchState): void {
     if (this.#isIn('queued') && state !== 'queued') tell(this.#actor, { type: 'allocate.again' });
     else if (this.#isIn('joining') && joinsPending === 0) this.joinResolved();
   }
 
-  /** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
-  async allocated({ grant, ...allocation }: Allocated): Promise<void> {
-    // A notice that comes late says nothing about a `commit` that is under way.
-    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
-    this.#unanswered = false;
+  /** The receiver has admitted the batch, which waited. */
+  async allocated(allocated: Allocated): Promise<void> {
     try {
-      const connection = allocation.pages.length === 0 ? undefined : await this.#connected();
-      if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
-      if (connection !== undefined) {
-        if (connection.grant !== grant) throw staleGrant(grant, connection);
-        this.#connections.set(0, connection);
-      }
-      tell(this.#actor, { type: 'allocate.replied', allocation });
+      await this.#take(allocated);
     } catch (error) {
-      tell(this.#actor, { type: 'allocate.failed', failure: toFailure(error) });
+      const failure = toFailure(error);
+      // The answer to an `allocate` that is under way has the present remote key.
+      if (failure.code !== 'stale_grant') tell(this.#actor, { type: 'allocate.failed', failure });
+      else if (this.#isIn('queued')) tell(this.#actor, { type: 'allocate.again' });
     }
   }
 
   /**
-   * Takes over chunks whose writer is lost. Idempotent. Rejects `stale_grant` when the pages belong to another remote key
-   * than that of the present connection, and `request_active` when the transfer is being given up.
+   * Takes over chunks whose writer is lost. Idempotent. Resolves when their write begins. Rejects `stale_grant` when the pages
+   * belong to another remote key than that of the present connection, and `request_active` when the transfer gives up.
    */
   async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
     const { part, grant, positions, pages, generations } = message;
-    const { request, batch, parts } = this.#task;
+    const { batch, parts } = this.#task;
     if (pages.length !== positions.length || generations.length !== positions.length) {
       throw invalidField('pages', 'pages and generations must have the same length as positions');
     }
@@ -170,21 +133,16 @@ export class TransferActor {
     const repeated = parts.answer(batch, part);
     if (repeated !== undefined) return repeated;
     if (connection.grant !== grant) throw parts.refuse(batch, part, staleGrant(grant, connection));
-    if (!this.#isTaking()) {
-      const refusal = new KvferryError('request_active', `request ${request} is being given up`, { field: 'request' });
-      throw parts.refuse(batch, part, refusal);
-    }
-    parts.take(batch, part);
+    if (!this.#isTaking()) throw parts.refuse(batch, part, this.#givenUp());
     this.#connections.set(part, connection);
-    this.#env.counters.add('chunks_taken_over', positions.length);
-    this.#env.logger.info({ request, batch, part, chunks: positions.length }, 'joined chunks taken over');
+    const answer = parts.offer(batch, part);
     const placements = positions.map((position, index) => ({
       position,
       page: pages[index] as number,
       generation: generations[index] as number,
     }));
     tell(this.#actor, { type: 'join.handed-over', part: { part, placements } });
-    return { state: 'taken' };
+    return answer;
   }
 
   // --- effects of the machine ---------------------------------------------------------------------------------------
@@ -199,7 +157,7 @@ export class TransferActor {
         if (!this.#isIn('allocating')) return;
         const { allocation, end } = await this.#allocate(connection);
         if (allocation === undefined) tell(this.#actor, { type: 'allocate.queued' });
-        else await this.allocated(allocation);
+        else await this.#take(allocation);
         if (end !== undefined) this.#listener.ended(end, null);
         return;
       } catch (error) {
@@ -217,6 +175,7 @@ export class TransferActor {
   async startWrite({ part, placements }: TransferPart): Promise<void> {
     const connection = this.#connections.get(part) as Connection;
     const { request, batch, chunks, peer, parts } = this.#task;
+    if (part > 0 && !this.#takesOver(part, connection, placements.length)) return;
     const items: WriteItem[] = placements.map(({ position, page }) => {
       const { segment, offset, length } = chunks[position] as SourceChunk;
       return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
@@ -226,6 +185,7 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
+    if (breaksConnection(outcome)) peer.broken(connection);
     // A broken connection ends many writes at once.
     if (outcome.status !== 'delivered') await this.#env.turns.next(chunks.length);
     this.#env.counters.add('bytes_written', outcome.bytes);
@@ -239,8 +199,6 @@ export class TransferActor {
       return;
     }
     if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#env.counters.add('writes_rejected');
-    if (!outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid'))
-      peer.broken(connection);
     tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 
@@ -277,10 +235,12 @@ export class TransferActor {
   }
 
   reportCommitted(): void {
+    this.#task.parts.refuseOffers(this.#task.batch, this.#givenUp());
     this.#listener.committed(this.#task.batch);
   }
 
   reportAborted(failure: Failure | null, drained: boolean): void {
+    this.#task.parts.refuseOffers(this.#task.batch, this.#givenUp());
     const reason = failure ?? { code: 'internal', message: 'a transfer was aborted without a reason' };
     this.#listener.aborted(this.#task.batch, reason, {
       undrained: drained ? undefined : this.#writesBy,
@@ -303,6 +263,46 @@ export class TransferActor {
     memory.release(request, batch, positions);
     const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
     publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
+  }
+
+  /**
+   * The receiver has given the batch its pages. They are written under their own remote key, and no other. Rejects
+   * `stale_grant`, and writes nothing, when the connection has another key by now.
+   */
+  async #take({ grant, ...allocation }: Allocated): Promise<void> {
+    // A notice that comes late says nothing about a `commit` that is under way.
+    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
+    this.#unanswered = false;
+    const connection = allocation.pages.length === 0 ? undefined : await this.#connected();
+    if (!this.#isIn('allocating') && !this.#isIn('queued')) return;
+    if (connection !== undefined) {
+      if (connection.grant !== grant) throw staleGrant(grant, connection);
+      this.#connections.set(0, connection);
+    }
+    tell(this.#actor, { type: 'allocate.replied', allocation });
+  }
+
+  /** Begins to write chunks that were handed over, unless their connection was replaced: then they are handed over again. */
+  #takesOver(part: number, connection: Connection, chunks: number): boolean {
+    const { request, batch, peer, parts } = this.#task;
+    const { counters, logger } = this.#env;
+    if (!peer.isPresent(connection)) {
+      parts.refuse(
+        batch,
+        part,
+        new KvferryError('stale_grant', `grant ${connection.grant} is revoked`, { field: 'grant' }),
+      );
+      tell(this.#actor, { type: 'write.refused' });
+      return false;
+    }
+    parts.take(batch, part);
+    counters.add('chunks_taken_over', chunks);
+    logger.info({ request, batch, part, chunks }, 'joined chunks taken over');
+    return true;
+  }
+
+  #givenUp(): KvferryError {
+    return new KvferryError('request_active', `request ${this.#task.request} is being given up`, { field: 'request' });
   }
 
   #connected(): Promise<Connection> {
@@ -376,18 +376,9 @@ export class TransferActor {
     const { request, batch } = this.#task;
     this.#env.supervisor.crashed('transfer', { request, batch }, error);
     this.#write?.stop();
+    this.#task.parts.refuseOffers(batch, this.#givenUp());
     this.releaseSource(this.#actor.getSnapshot().context.held);
     const reason = new KvferryError('internal', `transfer ${request}/${batch} failed`, { cause: error });
     this.#listener.aborted(batch, toFailure(reason), { undrained: this.#writesBy, unanswered: true });
   }
-}
-
-function staleGrant(grant: string, connection: Connection): KvferryError {
-  const message = `grant ${grant} differs from that of the connection (${connection.grant})`;
-  return new KvferryError('stale_grant', message, { field: 'grant' });
-}
-
-function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
-  if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };
-  return { code: 'cancelled_by_caller', message: 'the write was stopped' };
 }

@@ -3,12 +3,13 @@
  * rest from `status`. Metrics only observe: an agent behaves the same without them.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { Overview } from '../../actors/agent/status.js';
 import type { JournalEvent } from '../../actors/observing/journal.js';
 import type { ControlStatus } from '../../ports/control.js';
 import type { Role } from '../../protocol/fields.js';
 import { AgentCounts } from './agent-counts.js';
 import { Lifetimes } from './lifetimes.js';
-import { type AgentStatus, PresentState } from './present-state.js';
+import { PresentState } from './present-state.js';
 import { addRuntimeMetrics } from './runtime-metrics.js';
 
 /** The description of one metric, for the docs. */
@@ -63,7 +64,7 @@ export class AgentMetrics {
   }
 
   /** All metrics in Prometheus's text format. `status` is undefined until the agent exists. */
-  async render(status: AgentStatus | undefined): Promise<string> {
+  async render(status: Overview | undefined): Promise<string> {
     if (status !== undefined) {
       this.#counts.update(status.counters);
       this.#state.update(status);

@@ -1,11 +1,8 @@
 /** The current state of an agent, as gauges. */
 import { Gauge, type Registry } from 'prom-client';
-import type { Body } from '../../protocol/body.js';
+import type { Overview } from '../../actors/agent/status.js';
 import { agentState } from '../../protocol/fields.js';
-import type { PeerRow, StatusReply } from '../../protocol/operations.js';
-
-/** The answer of `status`, with every request. */
-export type AgentStatus = Body<StatusReply>;
+import type { PeerRow } from '../../protocol/operations.js';
 
 const MS_PER_SECOND = 1000;
 /** Prometheus treats an empty label as a missing one. */
@@ -82,7 +79,7 @@ export class PresentState {
     );
   }
 
-  update(status: AgentStatus): void {
+  update(status: Overview): void {
     for (const state of agentState.options) this.#agentState.set({ state }, status.state === state ? 1 : 0);
     this.#uptime.set(status.uptimeMs / MS_PER_SECOND);
     this.#countRequests(status);
@@ -95,11 +92,11 @@ export class PresentState {
     this.#invariantBroken.set((status.counters['invariants_broken'] ?? 0) > 0 ? 1 : 0);
   }
 
-  #countRequests({ requests }: AgentStatus): void {
+  #countRequests({ requestStates }: Overview): void {
     this.#requests.reset();
-    for (const { side, state } of requests) this.#requestStates.set(`${side} ${state}`, { side, state });
+    for (const { side, state } of requestStates) this.#requestStates.set(`${side} ${state}`, { side, state });
     for (const labels of this.#requestStates.values()) this.#requests.set(labels, 0);
-    for (const { side, state } of requests) this.#requests.inc({ side, state });
+    for (const { side, state, count } of requestStates) this.#requests.set({ side, state }, count);
   }
 
   #countPeers(peers: readonly PeerRow[]): void {
@@ -116,7 +113,7 @@ export class PresentState {
     }
   }
 
-  #countPages({ pages, quarantineAgeMs, staging }: AgentStatus): void {
+  #countPages({ pages, quarantineAgeMs, staging }: Overview): void {
     if (pages !== undefined) {
       const { free, writing, ready, retained, quarantined } = pages;
       const states = { free, writing, leased: ready - retained, retained, quarantined };

@@ -87,9 +87,11 @@ export class MemoryControlNetwork {
     const { subject, body } = letter;
     const headers = sendableHeaders(letter.headers, this.messageBytesMax - Buffer.byteLength(body));
     const tokens = subject.split('.');
-    const listeners = [...this.#subscribers].filter(
-      ({ owner, pattern }) => owner.isConnected && this.interest(from, owner.name) && matches(pattern, tokens),
-    );
+    const listeners: Subscriber[] = [];
+    for (const subscriber of this.#subscribers) {
+      const { owner, pattern } = subscriber;
+      if (matches(pattern, tokens) && owner.isConnected && this.interest(from, owner.name)) listeners.push(subscriber);
+    }
     for (const { owner, handler } of listeners) {
       const answer = (text: string) => {
         this.checkSize(subject, text);
@@ -281,11 +283,14 @@ export class MemoryControl implements ControlPort {
   }
 }
 
-/** NATS's matching: `*` is one token, a last `>` is one or more. */
+/** NATS's matching: `*` is one token, a last `>` is one or more. It begins at the end, where most subjects differ. */
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
-  for (const [index, part] of pattern.entries()) {
-    if (part === '>') return tokens.length > index;
+  const isOpen = pattern[pattern.length - 1] === '>';
+  const length = isOpen ? pattern.length - 1 : pattern.length;
+  if (isOpen ? tokens.length <= length : tokens.length !== length) return false;
+  for (let index = length - 1; index >= 0; index -= 1) {
+    const part = pattern[index];
     if (part !== '*' && part !== tokens[index]) return false;
   }
-  return pattern.length === tokens.length;
+  return true;
 }

@@ -1,7 +1,6 @@
 /** `admit`: ranks of one request had their turn (P22). They enter the queue as one unit: all of them are admitted, or none. */
 import { unknownRequest } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
-import { chargeOf } from '../admission.js';
 import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Holder } from '../records.js';
@@ -45,7 +44,7 @@ function wait(state: StoreState, first: Holder): void {
   state.admission.enqueue(first);
   admitWaiting(state);
   if (first.admitted) return;
-  const charge = chargeOf(first);
+  const charge = state.charge(first);
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   for (const holder of first.unit) {
     holder.queued = true;

@@ -1,6 +1,6 @@
 /** `allocate`: a batch of a request arrives. It gets its answer at once, or waits until its request is admitted. */
 import { KvferryError } from '../../protocol/errors.js';
-import { chargeOf, NO_TURN } from '../admission.js';
+import { NO_TURN } from '../admission.js';
 import { nameOf } from '../holder.js';
 import type { CommandOf } from '../messages.js';
 import type { Batch, Holder } from '../records.js';
@@ -8,6 +8,7 @@ import type { StoreState } from '../state.js';
 import { admitAtOnce, admitWaiting } from './admit.js';
 import { checkAllocate } from './check-allocate.js';
 import { answer, place } from './place.js';
+import { validGrant } from './rebind.js';
 
 type Allocate = CommandOf<'allocate'>;
 
@@ -38,16 +39,12 @@ function answerAgain(state: StoreState, holder: Holder, batch: Batch, command: A
     const message = `batch ${number} of ${holder.name} was already received with different content`;
     throw new KvferryError('duplicate_batch', message, { field: 'batch' });
   }
-  const { allocation, grant, parts, bytes } = batch;
-  if (allocation === null || grant === null) {
+  const { allocation, bytes } = batch;
+  if (allocation === null) {
     if (holder.refused === undefined) reportQueued(state, holder, batch);
     return;
   }
-  // The pages belong to the write under their key. When it is revoked, the sender cannot write them any more.
-  if (bytes > 0 && parts[0]?.committed === false && !state.grants.has(grant)) {
-    const message = `grant ${grant} of batch ${number} of ${holder.name} is revoked`;
-    throw new KvferryError('stale_grant', message, { field: 'grant' });
-  }
+  const grant = validGrant(state, holder, batch, command.grant);
   answer(state, holder, { command: batch.command, bytes, allocation, grant }, false);
 }
 
@@ -70,27 +67,28 @@ function addRequest(state: StoreState, { holder: id, totalChunks, held = false }
 
 /** The rank waits for its turn, and keeps nothing from other requests. */
 function hold(state: StoreState, holder: Holder, batch: Batch): void {
-  for (const key of batch.command.keys) state.contents.waitFor(holder, key);
+  for (const key of batch.command.keys) state.contents.waiters.add(holder, key);
   reportQueued(state, holder, batch);
 }
 
 /** Puts the request into the queue; it may still be admitted at once, when it needs no new page. */
 function wait(state: StoreState, holder: Holder, batch: Batch): void {
   const { command } = batch;
-  for (const key of command.keys) state.contents.waitFor(holder, key);
+  state.work -= command.keys.length;
+  for (const key of command.keys) state.contents.waiters.add(holder, key);
   state.admission.enqueue(holder);
   admitWaiting(state);
   if (batch.allocation !== null || holder.refused !== undefined) return;
   reportQueued(state, holder, batch);
   holder.queued = true;
-  const charge = chargeOf(holder);
+  const charge = state.charge(holder);
   const detail = `needs ${charge} ${charge === 1 ? 'page' : 'pages'}; ${state.contents.available} are available`;
   state.trail({ action: 'queued', holder: holder.id, batch: command.batch, keys: command.keys, detail });
 }
 
 export function reportQueued(state: StoreState, holder: Holder, { command: { batch } }: Batch): void {
   const { id, held, turn } = holder;
-  const charge = turn === NO_TURN && !held ? 0 : chargeOf(holder);
+  const charge = turn === NO_TURN && !held ? 0 : state.charge(holder);
   state.emit({ type: 'queued', holder: id, batch, charge, held });
 }
 

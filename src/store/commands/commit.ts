@@ -3,7 +3,7 @@ import { unknownRequest } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import { type HolderId, nameOf } from '../holder.js';
 import type { CommandOf, EffectOf } from '../messages.js';
-import type { Entry, Holder, Part } from '../records.js';
+import type { Batch, Entry, Holder, Part } from '../records.js';
 import type { StoreState } from '../state.js';
 import { findPart } from './find-part.js';
 
@@ -68,24 +68,31 @@ function checkLengths({ lengths }: Commit, entries: readonly Entry[]): void {
   }
 }
 
-/** Reports one count of chunks to each batch that waited for them: the writer's batch and those that joined. */
 function makeReady(state: StoreState, writer: Holder, { batch, part }: Commit, entries: readonly Entry[]): void {
-  const progress = new Map<string, ChunksReady>();
-  if (entries.length > 0) progressOf(progress, writer, batch)[part === 0 ? 'written' : 'joined'] += entries.length;
+  if (entries.length === 0) return;
+  const [written, joined] = part === 0 ? [entries.length, 0] : [0, entries.length];
+  state.emit({ type: 'chunks.ready', holder: writer.id, batch, written, joined });
   for (const entry of entries) {
     state.pages.commit(entry.place?.page ?? -1);
-    for (const { holder, batch: waiting } of state.contents.arrived(entry)) {
-      progressOf(progress, holder, waiting).joined += 1;
-    }
+    state.contents.arrived(entry);
   }
-  for (const ready of progress.values()) state.emit(ready);
 }
 
-function progressOf(progress: Map<string, ChunksReady>, { id, name }: Holder, batch: number): ChunksReady {
-  const batchName = `${batch} ${name}`;
-  const known = progress.get(batchName);
-  if (known !== undefined) return known;
-  const ready: ChunksReady = { type: 'chunks.ready', holder: id, batch, written: 0, joined: 0 };
-  progress.set(batchName, ready);
-  return ready;
+/** Reports to requests that had joined chunks that these are ready, while the command has work left. */
+export function reportJoined(state: StoreState): void {
+  const { arrivals, orphans } = state.contents;
+  const progress = new Map<Batch, ChunksReady>();
+  while (!arrivals.isEmpty && state.hasTime()) {
+    const joiner = arrivals.take();
+    if (joiner === undefined) break;
+    const { holder, batch: number } = joiner;
+    state.work -= 1;
+    orphans.left(joiner);
+    const batch = holder.state === 'arriving' ? holder.batches.get(number) : undefined;
+    if (batch === undefined) continue;
+    const known = progress.get(batch);
+    if (known !== undefined) known.joined += 1;
+    else progress.set(batch, { type: 'chunks.ready', holder: holder.id, batch: number, written: 0, joined: 1 });
+  }
+  for (const ready of progress.values()) state.emit(ready);
 }

@@ -19,15 +19,14 @@ export function endRequest(state: StoreState, command: CommandOf<'end'>): void {
   state.tombstones.add(id, end, reason, state.nowMs);
   reportEnd(state, command, holder);
   if (holder === undefined) return;
-  state.admission.settle(holder.reserved);
-  holder.reserved = 0;
+  state.giveUpPages(holder);
   if (end === 'ready') keepLeases(state, holder);
   else leave(state, holder, reason);
 }
 
 /** True when every batch, and every byte of it, has arrived. */
 function isComplete(holder: Holder): boolean {
-  if (holder.lastBatch === null || holder.batches.size !== holder.lastBatch + 1 || !holder.admitted) return false;
+  if (holder.lastBatch === null || holder.batches.size !== holder.lastBatch + 1 || holder.toPlace > 0) return false;
   return holder.leases.size === holder.chunks && [...holder.leases.values()].every((entry) => entry.ready);
 }
 
@@ -58,11 +57,9 @@ function putInOrder({ batches, leases }: Holder): void {
   }
 }
 
-/** The request holds nothing any more. Its leases are taken back one by one. */
+/** The request holds nothing any more. Its keys and leases are taken back one by one. */
 function leave(state: StoreState, holder: Holder, reason: Failure | undefined): void {
   dissolve(state, holder);
-  state.placements.drop(holder);
-  state.contents.stopWaiting(holder);
   state.forget(holder);
   holder.state = 'leaving';
   state.leaving.set(holder, reason);
@@ -73,12 +70,18 @@ export function takeBack(state: StoreState): void {
   for (const [holder, reason] of state.leaving) {
     if (!state.hasTime()) return;
     takeBackLeases(state, holder, reason);
-    if (holder.leases.size === 0) state.leaving.delete(holder);
+    if (holder.leases.size === 0 && holder.waitingKeys.size === 0) state.leaving.delete(holder);
   }
 }
 
 function takeBackLeases(state: StoreState, holder: Holder, reason: Failure | undefined): void {
   const quarantined: { keys: string[]; pages: number[] } = { keys: [], pages: [] };
+  for (const key of holder.waitingKeys) {
+    if (!state.hasTime()) return;
+    state.work -= 1;
+    holder.waitingKeys.delete(key);
+    state.contents.waiters.delete(holder, key);
+  }
   for (const entry of holder.leases.values()) {
     if (!state.hasTime()) break;
     state.work -= 1;

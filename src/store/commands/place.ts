@@ -26,10 +26,11 @@ export function place(state: StoreState, holder: Holder, batch: Batch): void {
   placements.placed(holder, batch);
   if (isRefused(state, holder, batch)) return;
   const grant = grants.newestOf(holder.id.epoch) as string;
-  holder.reserved -= keys.length;
-  state.admission.settle(keys.length);
   const positions: number[] = [];
   const allocation = decide(state, holder, batch, { grant, positions });
+  holder.toPlace -= keys.length;
+  state.reserve(holder);
+  if (holder.waitingKeys.size === 0) state.contents.heirs.delete(holder);
   batch.allocation = allocation;
   batch.grant = grant;
   report(state, holder, batch, positions, allocation);
@@ -62,7 +63,11 @@ function decide(
   // This comes first: making room for missing keys must not evict the keys that are found.
   for (const key of keys) contents.revive(key);
   for (const [position, key] of keys.entries()) {
-    holder.waitingKeys.delete(key);
+    if (holder.waitingKeys.delete(key)) {
+      contents.waiters.delete(holder, key);
+      // A lease that was inherited takes its place in the order of the put.
+      holder.leases.delete(key);
+    }
     const known = contents.get(key);
     if (known === undefined) {
       const length = lengths[position] as number;
@@ -94,9 +99,7 @@ function isRefused(state: StoreState, holder: Holder, { command }: Batch): boole
     if (entry === undefined || entry.length === lengths[position]) continue;
     const reason = toFailure(lengthMismatch(entry, position, lengths));
     holder.refused = reason;
-    state.admission.settle(holder.reserved);
-    holder.reserved = 0;
-    state.placements.drop(holder);
+    state.giveUpPages(holder);
     state.emit({ type: 'refused', holder: holder.id, batch, reason });
     return true;
   }

@@ -1,10 +1,11 @@
 /**
  * What follows from commands: leases end by time, holders that are gone give back what they hold, safe pages become free,
- * chunks are handed over, requests are admitted. Every command does some of it, so that no command takes long. Nothing is decided before it is done (P3): what is left is looked up
- * by the next command.
+ * requests learn of chunks that they had joined, chunks are handed over, requests are admitted. Every command does some of
+ * it, so that no command takes long. Nothing is decided before it is done (P3): what is left is looked up by the next command.
  */
 import type { StoreState } from '../state.js';
 import { admitWaiting } from './admit.js';
+import { reportJoined } from './commit.js';
 import { takeBack } from './end.js';
 import { expireLeases } from './expire.js';
 import { freeSafePages } from './free-safe-pages.js';
@@ -19,6 +20,7 @@ export function settle(state: StoreState, freeBefore: number): void {
   freeSafePages(state);
   const freed = pages.freeCount - freeBefore;
   if (freed > 0) state.emit({ type: 'pages.freed', count: freed });
+  reportJoined(state);
   handOver(state);
   placeAdmitted(state);
   admitWaiting(state);

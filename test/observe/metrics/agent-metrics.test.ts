@@ -296,7 +296,8 @@ describe('an agent', () => {
     const metrics = new AgentMetrics({ agent: 'decode-0', role: 'decode', version: '1.2.3' });
     const { made } = await watchedCluster();
     const { counters, ...status } = await made.status('decode-0');
-    const text = await metrics.render({ ...status, state: 'fencing', counters: { ...counters, invariants_broken: 1 } });
+    const broken = { ...status, state: 'fencing' as const, counters: { ...counters, invariants_broken: 1 } };
+    const text = await metrics.render({ ...broken, requestStates: [] });
     const samples = parseSamples(text);
     expect(valuesOf(samples, 'kvferry_invariant_broken')).toEqual({ '': 1 });
     expect(valuesOf(samples, 'kvferry_invariants_broken_total')).toEqual({ '': 1 });

@@ -18,6 +18,7 @@ export function initialState(configuration: Configuration, log: StoreLog): State
       parts: {},
       reconnects: false,
       again: [],
+      offers: [],
       undrained: [],
       gaveUp: false,
       proof: false,

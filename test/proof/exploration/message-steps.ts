@@ -1,6 +1,6 @@
 /** The steps of messages in flight: a message arrives, arrives twice, or is lost and sent again. */
 import { reasonOf } from './failures.js';
-import { type Call, type CallOfSender, type Message, wordsOf, wordsOfCall } from './message.js';
+import { type Call, type CallOfSender, type HandOverCall, type Message, wordsOf, wordsOfCall } from './message.js';
 import { confirmed, handOverAnswered, received } from './receiver-stand-in.js';
 import { agreement, allocated, answered, askAgain, handedOver, isCommitting } from './sender-stand-in.js';
 import type { Sender, State } from './state.js';
@@ -62,9 +62,14 @@ function deliver(turn: Turn, message: Message): void {
 
 function deliverCall(turn: Turn, call: Call): void {
   // A dead process does not answer: `isInert`.
-  if (call.op === 'handover') turn.reply(call, handedOver(turn, call));
+  if (call.op === 'handover') answerHandOver(turn, call);
   else if (call.op === 'confirm') turn.reply(call, agreement(turn, call.sender));
   else receive(turn, call);
+}
+
+function answerHandOver(turn: Turn, call: HandOverCall): void {
+  const answer = handedOver(turn, call);
+  if (answer !== undefined) turn.reply(call, answer);
 }
 
 function receive(turn: Turn, call: CallOfSender): void {

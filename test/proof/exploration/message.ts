@@ -17,8 +17,6 @@ export interface AllocateCall {
   readonly sender: number;
   readonly batch: number;
   readonly grant: string;
-  /** True for a repetition, because the remote key of the first call was revoked. */
-  readonly again: boolean;
 }
 
 export interface AbortCall {
@@ -83,7 +81,7 @@ export function wordsOfCall(call: Call): string {
   const { request } = requestOf(call.sender);
   switch (call.op) {
     case 'allocate':
-      return `allocate ${request}/${call.batch}${call.again ? ' again' : ''}`;
+      return `allocate ${request}/${call.batch}`;
     case 'commit':
       return `commit ${request}/${call.batch} part ${call.part.part}`;
     case 'handover':

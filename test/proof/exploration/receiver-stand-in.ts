@@ -143,7 +143,8 @@ const NEVER_TAKEN: readonly string[] = ['stale_grant', 'request_active', 'reques
 /** Handles the answer of a sender to a hand-over. */
 export function handOverAnswered(turn: Turn, call: HandOverCall, { code }: Answer): void {
   if (code === 'ok') return;
-  const { batch, part } = call.effect;
+  const { batch, part, positions, bytes } = call.effect;
+  turn.toIngest(call.sender, { type: 'chunks.declined', chunks: positions.length, bytes });
   const taken = NEVER_TAKEN.includes(code) ? 'never' : 'unknown';
   turn.execute({ type: 'decline', holder: requestOf(call.sender), batch, part, taken });
   if (code === 'stale_grant' || code === 'request_active') return;

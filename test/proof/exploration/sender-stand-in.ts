@@ -2,7 +2,7 @@
 import type { TransferPart } from '../../../machines/allocation.js';
 import type { Failure } from '../../../src/protocol/fields.js';
 import { grantOf, requestOf } from './configuration.js';
-import { broken, failureOf, lost } from './failures.js';
+import { failureOf, lost } from './failures.js';
 import type { AllocateCall, Answer, Call, CallOfSender, Granted, HandOverCall } from './message.js';
 import type { RequestSnapshot, TransferSnapshot, Write } from './state.js';
 import type { Action } from './transitions.js';
@@ -66,7 +66,7 @@ export function transferEffect(
 ): void {
   switch (type) {
     case 'sendAllocate':
-      ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: false });
+      allocate(turn, sender, batch);
       return;
     case 'startWrite':
       startWrite(turn, sender, batch, context);
@@ -75,11 +75,13 @@ export function transferEffect(
       ask(turn, { op: 'commit', sender, batch, part: context.current });
       return;
     case 'reportCommitted':
+      refuseOffers(turn, sender, batch);
       turn.forgetTransfer(sender, batch);
       turn.toRequest(sender, { type: 'transfer.committed', batch });
       return;
     case 'reportAborted': {
       const { failure, drained } = context;
+      refuseOffers(turn, sender, batch);
       turn.forgetTransfer(sender, batch);
       if (!drained) noteUndrained(turn, sender, batch);
       const unanswered = (turn.sender(sender).asked[batch] ?? 0) > 0;
@@ -134,14 +136,35 @@ function startWrite(
   const grant = turn.grant(sender);
   const lost = part.placements.find(({ position }) => !held.includes(position));
   if (lost !== undefined) turn.fault(`${transfer} writes chunk ${lost.position}, whose bytes it has given back`);
-  // A part that was handed over for an earlier connection no longer has pages.
-  if (part.part > 0 && turn.sender(sender).parts[nameOfPart(batch, part.part)] !== grant) {
-    turn.toTransfer(sender, batch, { type: 'write.failed', failure: broken, drained: true });
-    return;
-  }
+  if (part.part > 0 && !takesOver(turn, sender, batch, part.part)) return;
   const isValid = turn.state.store.description.grants.includes(grant) && !turn.state.revoked.includes(grant);
   const write: Write = { sender, batch, part, grant, reported: false, over: !isValid };
   turn.state.writes = [...turn.state.writes, write];
+}
+
+/** Begins to write a part that was handed over, unless its connection was replaced: then it is handed over again. */
+function takesOver(turn: Turn, sender: number, batch: number, part: number): boolean {
+  const { offers, parts, reconnects } = turn.sender(sender);
+  const offer = offers.find(({ effect }) => effect.batch === batch && effect.part === part) as HandOverCall;
+  const { grant } = offer.effect;
+  const isPresent = grant === turn.grant(sender) && !reconnects;
+  const known = { ...parts, [nameOfPart(batch, part)]: isPresent ? grant : 'stale_grant' };
+  turn.setSender(sender, { parts: known, offers: offers.filter((other) => other !== offer) });
+  turn.reply(offer, { code: isPresent ? 'ok' : 'stale_grant' });
+  if (!isPresent) turn.toTransfer(sender, batch, { type: 'write.refused' });
+  return isPresent;
+}
+
+/** The transfer of the batch has ended: it does not write what still waits. */
+function refuseOffers(turn: Turn, sender: number, batch: number): void {
+  const { offers, parts } = turn.sender(sender);
+  const refused = offers.filter(({ effect }) => effect.batch === batch);
+  const codes = refused.map(({ effect }) => [nameOfPart(batch, effect.part), 'request_active']);
+  turn.setSender(sender, {
+    parts: { ...parts, ...Object.fromEntries(codes) },
+    offers: offers.filter((offer) => !refused.includes(offer)),
+  });
+  for (const offer of refused) turn.reply(offer, { code: 'request_active' });
 }
 
 /** Handles the answer to a call of the sender. */
@@ -157,15 +180,12 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
       if (turn.sender(sender).transfers[call.batch]?.value !== 'allocating') return;
       if (answer.code === 'ok') {
         if (answer.allocation === undefined) turn.toTransfer(sender, call.batch, { type: 'allocate.queued' });
-        else allocated(turn, sender, call.batch, answer.allocation);
+        else if (!take(turn, sender, call.batch, answer.allocation)) allocateUnderNext(turn, call);
         ended(turn, sender, answer);
         return;
       }
-      if (answer.code === 'stale_grant' && !call.again) {
-        const { again, connection, reconnects } = turn.sender(sender);
-        const isCurrent = call.grant === grantOf(sender, connection);
-        turn.setSender(sender, { again: [...again, call.batch], reconnects: reconnects || isCurrent });
-        if (!turn.sender(sender).reconnects) allocateAgain(turn, sender);
+      if (answer.code === 'stale_grant') {
+        allocateUnderNext(turn, call);
         return;
       }
       turn.toTransfer(sender, call.batch, { type: 'allocate.failed', failure: failureOf(answer) });
@@ -185,15 +205,38 @@ export function answered(turn: Turn, call: CallOfSender, answer: Answer): void {
   }
 }
 
-/** The receiver has given the batch its pages. They are written under their own remote key, and no other. */
-export function allocated(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): void {
+/** The receiver has admitted a batch that waited. */
+export function allocated(turn: Turn, sender: number, batch: number, granted: Granted): void {
+  if (take(turn, sender, batch, granted)) return;
+  const isQueued = turn.sender(sender).transfers[batch]?.value === 'queued';
+  if (isQueued) turn.toTransfer(sender, batch, { type: 'allocate.again' });
+}
+
+/**
+ * The receiver has given the batch its pages. They are written under their own remote key, and no other. False when the sender
+ * has another key by now, or will have.
+ */
+function take(turn: Turn, sender: number, batch: number, { grant, ...allocation }: Granted): boolean {
   const { transfers, asked, reconnects } = turn.sender(sender);
   const transfer = transfers[batch];
-  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return;
+  if (transfer?.value !== 'allocating' && transfer?.value !== 'queued') return true;
   turn.setSender(sender, { asked: { ...asked, [batch]: 0 } });
-  const isStale = allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects);
-  if (isStale) turn.toTransfer(sender, batch, { type: 'allocate.failed', failure: failureOf({ code: 'stale_grant' }) });
-  else turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+  if (allocation.pages.length > 0 && (grant !== turn.grant(sender) || reconnects)) return false;
+  turn.toTransfer(sender, batch, { type: 'allocate.replied', allocation });
+  return true;
+}
+
+/** Asks for pages: at once, or when the sender has connected again. */
+function allocate(turn: Turn, sender: number, batch: number): void {
+  const { again, reconnects } = turn.sender(sender);
+  if (reconnects) turn.setSender(sender, { again: [...again, batch] });
+  else ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender) });
+}
+
+/** The remote key of the call is revoked. */
+function allocateUnderNext(turn: Turn, { sender, batch, grant }: AllocateCall): void {
+  if (grant === turn.grant(sender)) turn.setSender(sender, { reconnects: true });
+  allocate(turn, sender, batch);
 }
 
 /** The receiver has answered how far the batches are that wait. It replaces the notices that were lost. */
@@ -217,10 +260,11 @@ export function agreement(turn: Turn, sender: number): Answer {
   return { code: 'ok' };
 }
 
-/** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). */
-export function handedOver(turn: Turn, { sender, effect }: HandOverCall): Answer {
+/** The sender's answer to a hand-over of joined chunks (`TransferActor.handOver`). Undefined: it answers later. */
+export function handedOver(turn: Turn, call: HandOverCall): Answer | undefined {
+  const { sender, effect } = call;
   const { batch, part, positions, pages, generations, grant } = effect;
-  const { request, transfers, parts, reconnects, gaveUp } = turn.sender(sender);
+  const { request, transfers, parts, offers, reconnects, gaveUp } = turn.sender(sender);
   const transfer = transfers[batch];
   const name = nameOfPart(batch, part);
   const known = turn.forgetsParts && transfer === undefined ? undefined : parts[name];
@@ -231,19 +275,20 @@ export function handedOver(turn: Turn, { sender, effect }: HandOverCall): Answer
   };
   if (known === 'stale_grant' || known === 'request_active') return { code: known };
   if (known !== undefined) return { code: 'ok' };
+  if (offers.some((offer) => offer.effect.batch === batch && offer.effect.part === part)) return undefined;
   if (request?.status === 'done') return { code: 'request_ended', end: request.context.end ?? 'failed' };
   if (transfer === undefined) return { code: 'unknown_request' };
   if (gaveUp) return { code: 'receiver_lost' };
   if (grant !== turn.grant(sender) || reconnects) return refuse('stale_grant');
   if (!TAKING.includes(String(transfer.value))) return refuse('request_active');
-  note(grant);
+  turn.setSender(sender, { offers: [...offers, call] });
   const placements = positions.map((position, index) => ({
     position,
     page: pages[index] as number,
     generation: generations[index] as number,
   }));
   turn.toTransfer(sender, batch, { type: 'join.handed-over', part: { part, placements } });
-  return { code: 'ok' };
+  return undefined;
 }
 
 /** The sender declares the receiver dead, without or with a proof. */
@@ -271,13 +316,13 @@ function allocateAgain(turn: Turn, sender: number): void {
   turn.setSender(sender, { again: [] });
   for (const batch of again) {
     if (transfers[batch]?.value !== 'allocating') continue;
-    ask(turn, { op: 'allocate', sender, batch, grant: turn.grant(sender), again: true });
+    allocate(turn, sender, batch);
   }
 }
 
 /** The process of the sender dies. Its writes may still land until its remote key is revoked. */
 export function crash(turn: Turn, sender: number): void {
-  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [], asked: {} });
+  turn.setSender(sender, { request: null, transfers: {}, reconnects: false, again: [], offers: [], asked: {} });
   turn.state.writes = turn.state.writes
     .filter((write) => write.sender !== sender || !write.over)
     .map((write) => (write.sender === sender ? { ...write, reported: true } : write));

@@ -5,7 +5,7 @@ import type { ingestMachine } from '../../../machines/ingest.js';
 import type { requestMachine } from '../../../machines/request.js';
 import type { transferMachine } from '../../../machines/transfer.js';
 import type { Budget } from './faults.js';
-import type { Call, Message, OwedCall } from './message.js';
+import type { Call, HandOverCall, Message, OwedCall } from './message.js';
 import type { StoreNode } from './store-log.js';
 
 export type RequestSnapshot = SnapshotFrom<typeof requestMachine>;
@@ -20,6 +20,8 @@ export interface Sender {
   readonly connection: number;
   /** For each part that was handed over: the remote key under which the sender took it, or the code of its refusal. */
   readonly parts: Readonly<Record<string, string>>;
+  /** Hand-overs of parts that wait to be written. They are answered when the write begins. */
+  readonly offers: readonly HandOverCall[];
   /** The sender must connect again and get a new remote key, so that the receiver revokes the old one. */
   readonly reconnects: boolean;
   /** Batches whose `allocate` the sender repeats under its new remote key. */

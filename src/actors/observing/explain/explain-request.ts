@@ -1,5 +1,6 @@
 /** Explains the requests of one name: those in progress, from their actors, and those that this agent remembers. */
 import { defined } from '../../../protocol/defined.js';
+import { HOLDERS_SHOWN_MAX } from '../../../protocol/limits.js';
 import type { ActorRow, Waiting } from '../../../protocol/observation.js';
 import type { RequestRow } from '../../../protocol/operations.js';
 import { nameOf } from '../../../store/holder.js';
@@ -38,8 +39,9 @@ function arrivingRequest({ clock, store }: Sources, row: ActorRow): Finding {
   const admission = store?.admission(name);
   if (admission !== undefined && row.waiting !== undefined) {
     const waiting = { ...row.waiting, text: describeAdmission(admission) };
-    const others = store?.largestHolders().filter(({ holder }) => nameOf(holder) !== name);
-    return { ...finding, ...describeWaiting(row, waiting, identityOf(row)), holders: rowsOf(others) };
+    const { largest = [], total = 0 } = store?.largestHolders(HOLDERS_SHOWN_MAX, name) ?? {};
+    const holders = { holders: rowsOf(largest), holdersTotal: total };
+    return { ...finding, ...describeWaiting(row, waiting, identityOf(row)), ...holders };
   }
   if (row.waiting?.gate === 'writer') return { ...finding, holders: rowsOf(store?.writersFor(name)) };
   const self = store?.holder(name);

@@ -20,11 +20,11 @@ const SUMMARY_MAX = 2048;
 export function explain(sources: Sources, query: OperationRequest<'explain'>, bytesMax: number): Explanation[] {
   const findings = findAll(sources, query);
   const all = findings.map(
-    ({ holders = [], isInTrail: _, ...finding }): Explanation => ({
+    ({ holders = [], holdersTotal = holders.length, isInTrail: _, ...finding }): Explanation => ({
       ...finding,
       summary: shortened(finding.summary, SUMMARY_MAX),
       holders: holders.slice(0, HOLDERS_SHOWN_MAX),
-      holdersTotal: holders.length,
+      holdersTotal,
       trail: [],
     }),
   );

@@ -22,6 +22,8 @@ export interface Sources {
 /** An explanation before its lists are cut and its trail is read from the journal. */
 export type Finding = Omit<Explanation, 'trail' | 'holders' | 'holdersTotal'> & {
   readonly holders?: readonly HolderRow[];
+  /** Undefined: `holders` has all of them. */
+  readonly holdersTotal?: number;
   isInTrail(event: JournalEvent): boolean;
 };
 

@@ -98,6 +98,7 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
   rank: {
     idle: 'quiet',
     following: 'wait',
+    appealing: 'bad',
     alone: 'bad',
     closed: 'quiet',
   },

@@ -7,7 +7,7 @@ import type {
   WriteItem,
   WriteOutcome,
 } from '../../../ports/fabric.js';
-import type { MemoryFabricOptions, MemorySlice, WriteFault } from './slice.js';
+import type { EndedConnection, MemoryFabricOptions, MemorySlice, WriteFault } from './slice.js';
 import { MemoryWrite, type WriteFailure } from './write.js';
 
 export interface MemorySegment {
@@ -42,6 +42,7 @@ export interface ConnectionNetwork {
   readonly clock: ClockPort;
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly landed: (slice: MemorySlice, accepted: boolean) => void;
+  readonly ended: (connection: EndedConnection) => void;
   /** Registers a connection. The returned function removes it. */
   add(connection: MemoryConnection): () => void;
   takeWriteFault(): WriteFault | undefined;
@@ -116,7 +117,10 @@ export class MemoryConnection implements FabricConnection {
   lose(message: string, drained: boolean): void {
     if (this.#lost !== undefined) return;
     this.#lost = { code: 'connection_lost', message };
-    for (const write of this.#writes.splice(0)) write.giveUp(this.#lost, drained);
+    const writes = this.#writes.splice(0).filter(({ reported }) => !reported);
+    const targetOffsets = writes.flatMap((write) => write.targetOffsets);
+    this.#network.ended({ to: this.to, grantId: this.#grant.id, targetOffsets });
+    for (const write of writes) write.giveUp(this.#lost, drained);
     this.#remove();
     this.#sender.forget(this);
   }

@@ -10,7 +10,7 @@ import type { FabricWriteErrorCode } from '../../../ports/fabric.js';
 import { KvferryError } from '../../../protocol/errors.js';
 import type { MemoryConnection } from './connection.js';
 import { MemoryFabric } from './fabric.js';
-import type { HeldWrites, MemoryFabricOptions, MemorySlice, SliceFate, WriteFault } from './slice.js';
+import type { EndedConnection, HeldWrites, MemoryFabricOptions, MemorySlice, SliceFate, WriteFault } from './slice.js';
 
 const defaultOptions: MemoryFabricOptions = { windowBytes: 8 * 1024 * 1024, sliceBytes: 1024 * 1024 };
 
@@ -33,6 +33,8 @@ export class MemoryFabricNetwork {
   fate: (slice: MemorySlice) => SliceFate = () => delivered;
   /** Called for every slice that arrives, after its bytes were written or rejected. */
   landed: (slice: MemorySlice, accepted: boolean) => void = () => undefined;
+  /** Called for every connection that breaks or is closed, before its writes are given up. */
+  ended: (connection: EndedConnection) => void = () => undefined;
   /** Whether `from` can connect to `to`. If not, connecting times out. */
   reachable: (from: string, to: string) => boolean = () => true;
 

@@ -11,6 +11,13 @@ export interface MemorySlice {
   readonly length: number;
 }
 
+/** A connection that has broken or was closed, and where the writes were to land that were under way on it. */
+export interface EndedConnection {
+  readonly to: string;
+  readonly grantId: string;
+  readonly targetOffsets: readonly number[];
+}
+
 /**
  * What happens to a slice of a write:
  * - `deliver`: the slice lands after `delayMs`.

@@ -30,6 +30,10 @@ export class MemoryWrite {
     return this.#failure === undefined && !this.#stopped && this.#item < this.#items.length;
   }
 
+  get targetOffsets(): number[] {
+    return this.#items.map(({ targetOffset }) => targetOffset);
+  }
+
   /** The next piece to post. Call only when `hasMore`. */
   peek(sliceBytes: number): WriteItem {
     const item = this.#items[this.#item] as WriteItem;

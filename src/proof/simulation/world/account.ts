@@ -1,8 +1,9 @@
 /**
  * The account of each accepted request: what struck it, and which end it must have therefore.
  *
- * - A fault that may end a request excuses every end: its agent died, its engine died, its write failed, its remote key was
- *   spoilt, its agents had reason to declare each other dead, or it was cancelled, unfinished or too large.
+ * - It may end in any way if its agent or its engine died, or if it was cancelled, unfinished or too large.
+ * - It may be `failed` with the code of a write if a fault has failed one of its writes (`grants.ts`), and with the code of a lost
+ *   agent if its agents had reason to declare each other dead (`silences.ts`).
  * - Any other fault may only delay it. So may other requests: those whose pages it waits for, and those whose writes it joined.
  *   From the last delay on, the request has a fair time. If its deadline is earlier, it may be `expired`.
  * - Every other request must be `ready`, in its fair time.
@@ -12,7 +13,7 @@ import type { Accepted, Part } from './accepted.js';
 import type { Announcement } from './announcements.js';
 import type { RequestPlan } from './scenario.js';
 import type { Strike } from './strikes.js';
-import { HEARTBEAT_MS, LEASE_MS, OWN_MS, REPAIR_MS, SKEW_MAX, SWEEP_MS } from './timing.js';
+import { LEASE_MS, OWN_MS, REPAIR_MS, SKEW_MAX, SWEEP_MS } from './timing.js';
 import type { Violation, World } from './world.js';
 
 /** The number of requests by the ends that their accounts allow. */
@@ -33,8 +34,10 @@ interface Item {
 const USED_MS = 100;
 /** Faults that keep an agent from publishing. */
 const CUTTING = new Set(['cutOff', 'natsRestart']);
-/** For this long after a silence, an agent may treat another one as dead. */
-const AFTER_SILENCE_MS = 2 * HEARTBEAT_MS;
+/** Why a request fails whose write has failed. */
+const WRITE_CODES: readonly string[] = ['connection_lost', 'fabric_error', 'write_rejected'];
+/** Why a request fails whose agents have declared each other dead. */
+const LOST_CODES: readonly string[] = ['receiver_lost', 'sender_lost'];
 
 export class Account {
   readonly #world: World;
@@ -91,12 +94,17 @@ export class Account {
     const stepped = touches.some(({ fault }) => fault === 'clockStep');
     const mayExpire = stepped || fairMs > earliestMs;
     this.demands[mayExpire ? 'readyOrExpired' : 'ready'] += 1;
-    const { end, code, atMs = 0 } = announcement ?? {};
+    const { end, code = '', atMs = 0 } = announcement ?? {};
+    const failures = this.#failures(item);
+    if (end === 'failed' && failures.includes(code)) return undefined;
+    // An agent that is cut off cannot publish the end.
+    const isUnpublished = end === undefined && touches.some(({ fault }) => CUTTING.has(fault));
+    if (isUnpublished && (mayExpire || failures.length > 0)) return undefined;
     if (end === 'ready' && atMs <= fairMs) return undefined;
     if (end === 'expired' && mayExpire) return undefined;
     const why = touches.map(({ fault }) => fault);
     const met = `touched by [${[...new Set(why)]}], due at ${fairMs.toFixed(0)}, deadline ${deadlineMs.toFixed(0)}`;
-    return `${name} ended ${end ?? 'unannounced'} ${code ?? ''} at ${atMs.toFixed(0)}: ${met}`;
+    return `${name} ended ${end ?? 'unannounced'} ${code} at ${atMs.toFixed(0)}: ${met}`;
   }
 
   /** Faults that touched the request between its acceptance and its end. */
@@ -106,15 +114,23 @@ export class Account {
     return this.#world.strikes.on({ request, agents: this.#agents(request), fromMs: acceptedMs, untilMs });
   }
 
-  #mayEnd({ accepted, announcement }: Item, touches: readonly Strike[]): boolean {
-    const { request, parts, acceptedMs, completeMs } = accepted;
+  /** Whether every end is right. */
+  #mayEnd({ accepted: { request, completeMs } }: Item, touches: readonly Strike[]): boolean {
+    const isWhole = completeMs !== Number.POSITIVE_INFINITY && this.#fits(request);
+    return !isWhole || touches.some(({ mayEnd }) => mayEnd);
+  }
+
+  /** The codes with which the request may be `failed`. */
+  #failures({ accepted, announcement }: Item): readonly string[] {
+    const { request, parts, acceptedMs } = accepted;
     const { grants, silences } = this.#world;
-    if (completeMs === Number.POSITIVE_INFINITY || !this.#fits(request)) return true;
-    if (touches.some(({ mayEnd }) => mayEnd)) return true;
-    if (parts.some((part) => grants.struck(holderOf(request, part)))) return true;
+    const isStruck = parts.some((part) => grants.struck(holderOf(request, part)));
     const agents = this.#agents(request);
-    const [fromMs, untilMs] = [acceptedMs - AFTER_SILENCE_MS, announcement?.atMs ?? Number.POSITIVE_INFINITY];
-    return agents.some((one) => agents.some((other) => one < other && silences.parted(one, other, fromMs, untilMs)));
+    const untilMs = announcement?.atMs ?? Number.POSITIVE_INFINITY;
+    const wereParted = agents.some((one) =>
+      agents.some((other) => one < other && silences.parted(one, other, acceptedMs, untilMs)),
+    );
+    return [...(isStruck ? WRITE_CODES : []), ...(wereParted ? LOST_CODES : [])];
   }
 
   #agents(request: string): string[] {
@@ -170,7 +186,8 @@ export class Account {
 
   /** How long a request may hold its pages: until its end, and until its leases end. */
   #holdMs({ use, holdMs, timeoutMs }: RequestPlan, item: Item | undefined): number {
-    const isSound = item !== undefined && this.#touches(item).length === 0 && !this.#mayEnd(item, []);
+    const isUntouched = item !== undefined && this.#touches(item).length === 0 && !this.#mayEnd(item, []);
+    const isSound = isUntouched && this.#failures(item).length === 0;
     if (!isSound) return timeoutMs + REPAIR_MS + LEASE_MS + SWEEP_MS;
     const isCalm = this.#world.scenario.faults.length === 0;
     if (use === 'never' || !isCalm) return OWN_MS + LEASE_MS + SWEEP_MS;

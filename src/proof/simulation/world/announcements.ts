@@ -1,8 +1,9 @@
 /**
- * Every published end, and whether a second one has an excuse. What excuses it is exact:
- * - Two different ends: the agent that announced first died, and the agent that announced second had read no message about the
- *   request that the first one had sent since.
- * - The same end twice: that, or one of the two had reason to declare the other dead.
+ * Every published end, and whether a second one has an excuse. What excuses it is exact: the agent that announced second had read
+ * no message about the request that the first one had sent since its announcement, and
+ * - the agent that announced first died. Or
+ * - both ends are `failed`, and one of the two had reason to declare the other dead: the first one when it announced, or the
+ *   second one in a silence that lasted then or began later.
  */
 import type { TerminalEvent } from '../../../protocol/events.js';
 import type { End } from '../../../protocol/subjects.js';
@@ -77,11 +78,15 @@ export class Announcements {
   }
 
   #mayFollow(first: Announcement, second: Claim, request: string): boolean {
-    const { silences } = this.#world;
     const learntMs = this.#learntMs.get(`${request} ${first.agent} ${second.agent}`) ?? Number.NEGATIVE_INFINITY;
-    const isUnheard = this.#world.isDead(first.address) && learntMs < first.atMs;
-    const wereParted = silences.parted(first.agent, second.agent, 0, second.atMs);
-    return isUnheard || (first.end === second.end && wereParted);
+    if (learntMs >= first.atMs) return false;
+    if (this.#world.isDead(first.address)) return true;
+    if (first.end !== 'failed' || second.end !== 'failed') return false;
+    const { silences } = this.#world;
+    return (
+      silences.silentTo(first.agent, second.agent, first.atMs, first.atMs) ||
+      silences.silentTo(second.agent, first.agent, first.atMs, second.atMs)
+    );
   }
 
   /** From now on, a report of either end is right. */

@@ -4,6 +4,7 @@ import { Random } from '../../../figures/random.js';
 import type { Envelope, Fate } from '../memory-control.js';
 import type { MemorySlice, SliceFate } from '../memory-fabric/slice.js';
 import { PAGE_BYTES } from './chunk.js';
+import type { Written } from './grants.js';
 import { NatsServers } from './nats-servers.js';
 import { agentOf, requestOf } from './participants.js';
 import { ProcessFaults } from './process-faults.js';
@@ -77,8 +78,12 @@ export class FaultInjector {
     world.network.fate = (envelope) => this.#fateOf(envelope);
     world.fabrics.fate = (slice) => this.#sliceFate(slice);
     world.fabrics.revoking = () => world.sleep(this.#within(this.#revoked));
-    world.fabrics.landed = (slice) => {
+    world.fabrics.landed = (slice, accepted) => {
       if (world.isDead(slice.from)) world.struck('writeLate');
+      if (!accepted) world.grants.rejected(writtenBy(slice));
+    };
+    world.fabrics.ended = ({ to, grantId, targetOffsets }) => {
+      world.grants.ended({ address: to, grant: grantId, pages: targetOffsets.map(pageAt) }, world.now);
     };
     for (const plan of world.scenario.faults) this.#prepare(plan);
     world.at(MENDED_MS, () => this.#mend());
@@ -224,7 +229,7 @@ export class FaultInjector {
     this.#processes.count(to);
     if (envelope.kind === 'message') this.#openWith(envelope);
     const fate = this.#misfortune(envelope);
-    this.#world.silences.note(envelope, this.#world.now, fate);
+    this.#world.silences.sent(envelope, this.#world.now);
     this.#world.trace.add(() => line(envelope, fate));
     return fate;
   }
@@ -325,17 +330,16 @@ export class FaultInjector {
     return fate;
   }
 
-  /**
-   * A write that fails, breaks off or does not drain in time costs its connection, and with it every request that has pages
-   * under the same remote key.
-   */
-  #strikeSlice({ from, to, grantId, targetOffset }: MemorySlice, fate: SliceFate): void {
+  /** A write that fails, breaks off or does not drain in time costs its connection, and with it the other writes on it. */
+  #strikeSlice(slice: MemorySlice, fate: SliceFate): void {
+    const { from, to, grantId, targetOffset } = slice;
     const world = this.#world;
     const delayMs = fate.kind === 'deliver' ? fate.delayMs : 0;
-    world.waits.writing(to, Math.floor(targetOffset / PAGE_BYTES), world.now + delayMs);
+    world.waits.writing(to, pageAt(targetOffset), world.now + delayMs);
     if (fate.kind === 'deliver' && delayMs <= world.scenario.sliceMs) return;
-    if (fate.kind !== 'deliver') world.grants.spoil(grantId, to);
-    else if (delayMs > UNDRAINED_MS) world.grants.doubt(grantId);
+    if (fate.kind === 'fail') world.grants.fails(writtenBy(slice));
+    else if (fate.kind === 'break') world.grants.breaks(grantId);
+    else if (delayMs > UNDRAINED_MS) world.grants.drainsLate(grantId, world.now + delayMs);
     const agents = [world.agentAt(from), world.agentAt(to)];
     world.strikes.add('write', { agents, fromMs: world.now, untilMs: world.now + delayMs });
   }
@@ -347,6 +351,14 @@ export class FaultInjector {
 
 function within(random: Random, { from, to }: Range): number {
   return random.between(from, to);
+}
+
+function pageAt(targetOffset: number): number {
+  return Math.floor(targetOffset / PAGE_BYTES);
+}
+
+function writtenBy({ to, grantId, targetOffset }: MemorySlice): Written {
+  return { address: to, grant: grantId, pages: [pageAt(targetOffset)] };
 }
 
 const BODY_CHARACTERS_MAX = 160;

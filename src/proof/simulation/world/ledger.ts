@@ -57,7 +57,10 @@ export class Ledger {
     this.#announcements = announcements;
     this.#account = new Account(world);
     injector.onMessage((envelope) => announcements.sent(envelope));
-    world.network.read = (envelope) => announcements.read(envelope);
+    world.network.read = (envelope) => {
+      announcements.read(envelope);
+      world.silences.read(envelope, world.now);
+    };
     this.#ranked = new Map(
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );

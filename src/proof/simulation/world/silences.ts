@@ -1,13 +1,12 @@
 /**
- * Records when heartbeats arrived and which agents were away, to tell which agents had reason to declare another one dead. An
- * agent has reason if it was there and the other one was silent to it for `SILENT_HEARTBEATS_MAX` heartbeats. Time in which
- * it was itself away does not count, if it notices that: NATS reports it, or its own heartbeats do not come back for long.
+ * Records when agents read messages of each other and which agents were away, to tell which agents had reason to declare another
+ * one dead. An agent has reason if it was there and read no sign of life of the other one for `SILENT_HEARTBEATS_MAX` heartbeats, since
+ * they first had to do with each other. Time in which it was itself away does not count, if it notices that: NATS reports it, or
+ * its own heartbeats do not come back for long.
  */
 import { SILENT_HEARTBEATS_MAX } from '../../../../machines/peer.js';
-import { subjects } from '../../../protocol/subjects.js';
-import type { Envelope, Fate } from '../memory-control.js';
-import type { Strikes } from './strikes.js';
-import { HEARTBEAT_MS, SKEW_MAX } from './timing.js';
+import type { Envelope } from '../memory-control.js';
+import { ATTEMPT_MS, HEARTBEAT_MS, SKEW_MAX } from './timing.js';
 
 /** An agent whose clock is fast takes a shorter silence for a full one. */
 const SILENT_MS = (SILENT_HEARTBEATS_MAX / (1 + SKEW_MAX)) * HEARTBEAT_MS;
@@ -17,11 +16,15 @@ const NOTICED_MS = (1.25 / (1 + SKEW_MAX)) * HEARTBEAT_MS;
 /** NATS reports these at once. */
 const REPORTED = new Set(['cutOff', 'natsRestart']);
 
-interface Passage {
-  readonly sentMs: number;
-  /** Infinite for a lost heartbeat. */
-  readonly arrivesMs: number;
-}
+/**
+ * Messages that show that the sender's process lives, as answers do. The others do not name the process that sends them, so they
+ * may come from its predecessor.
+ */
+const SIGNS_OF_LIFE =
+  /^kvferry\.v1\.(heartbeat\.|peer\.[^.]+\.[^.]+\.(allocate|commit|abort|drained|inquire|confirm)$)/;
+
+/** The caller of a message does not wait for an answer that takes longer than this. */
+const ANSWER_MS = ATTEMPT_MS / (1 + SKEW_MAX);
 
 interface Span {
   readonly fromMs: number;
@@ -32,34 +35,33 @@ interface Absence extends Span {
   readonly isReported: boolean;
 }
 
-/** Faults that keep heartbeats away. */
-const BLOCKING = new Set([
-  'partition',
-  'severed',
-  'routeReset',
-  'serverFrozen',
-  'natsRestart',
-  'cutOff',
-  'freeze',
-  'paused',
-]);
-
 export class Silences {
-  readonly #strikes: Strikes;
-  readonly #passages = new Map<string, Passage[]>();
+  /** When one agent has read a sign of life of another one, in order. */
+  readonly #readMs = new Map<string, number[]>();
+  /** When one agent first sent a message to another one, or read one. */
+  readonly #contactMs = new Map<string, number>();
   readonly #absences = new Map<string, Absence[]>();
+  /** When each message was sent. */
+  readonly #sentMs = new WeakMap<Envelope, number>();
 
-  constructor(strikes: Strikes) {
-    this.#strikes = strikes;
+  /** Call this for every message when it is sent. */
+  sent(envelope: Envelope, nowMs: number): void {
+    const { from, to } = envelope;
+    this.#sentMs.set(envelope, nowMs);
+    const link = `${to} ${from}`;
+    if (!this.#contactMs.has(link)) this.#contactMs.set(link, nowMs);
   }
 
-  /** Call this for every message that is sent. */
-  note({ from, to, subject }: Envelope, nowMs: number, { copies, delayMs }: Fate): void {
-    if (subject !== subjects.heartbeat(from)) return;
+  /** Call this for every message when the process of its receiver reads it. */
+  read(envelope: Envelope, nowMs: number): void {
+    const { from, to, subject, kind } = envelope;
+    const isLateAnswer = kind === 'reply' && nowMs - (this.#sentMs.get(envelope) ?? nowMs) > ANSWER_MS;
+    if (isLateAnswer || (kind === 'message' && !SIGNS_OF_LIFE.test(subject))) return;
     const link = `${from} ${to}`;
-    const passages = this.#passages.get(link) ?? [];
-    passages.push({ sentMs: nowMs, arrivesMs: copies === 0 ? Number.POSITIVE_INFINITY : nowMs + delayMs });
-    this.#passages.set(link, passages);
+    if (!this.#contactMs.has(link)) this.#contactMs.set(link, nowMs);
+    const times = this.#readMs.get(link);
+    if (times === undefined) this.#readMs.set(link, [nowMs]);
+    else times.push(nowMs);
   }
 
   /** From now on, `agent` neither sends nor receives, because of a fault. Returns the function that ends this. */
@@ -87,29 +89,16 @@ export class Silences {
     return this.silentTo(one, other, fromMs, untilMs) || this.silentTo(other, one, fromMs, untilMs);
   }
 
-  /** The times between two arrivals of heartbeats. */
+  /** The times in which `to` read no sign of life of `from`, from their first contact on. */
   #gaps(from: string, to: string): Span[] {
-    const passages = this.#passages.get(`${from} ${to}`) ?? [];
-    const arrivals = passages
-      .map(({ arrivesMs }) => arrivesMs)
-      .filter(Number.isFinite)
-      .sort((a, b) => a - b);
-    const beginMs = this.#beginMs(from, to, passages[0]?.sentMs ?? Number.POSITIVE_INFINITY);
-    if (beginMs === Number.POSITIVE_INFINITY) return [];
-    return [beginMs, ...arrivals].map((fromMs, index) => ({
+    const link = `${from} ${to}`;
+    const contactMs = this.#contactMs.get(link);
+    if (contactMs === undefined) return [];
+    const times = this.#readMs.get(link) ?? [];
+    return [contactMs, ...times].map((fromMs, index) => ({
       fromMs,
-      untilMs: arrivals[index] ?? Number.POSITIVE_INFINITY,
+      untilMs: times[index] ?? Number.POSITIVE_INFINITY,
     }));
-  }
-
-  /**
-   * From when on `to` waits for heartbeats of `from`. An agent subscribes to the heartbeats of those that it has to do with; a
-   * fault may have kept the first ones away.
-   */
-  #beginMs(from: string, to: string, firstMs: number): number {
-    const touched = this.#strikes.on({ request: '', agents: [from, to], fromMs: 0, untilMs: firstMs });
-    const blockedMs = touched.filter(({ fault }) => BLOCKING.has(fault)).map(({ fromMs }) => fromMs);
-    return Math.min(firstMs, ...blockedMs) - HEARTBEAT_MS / (1 - SKEW_MAX);
   }
 
   #awayMs(agent: string, fromMs: number, untilMs: number): number {

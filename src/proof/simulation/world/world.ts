@@ -74,7 +74,7 @@ export class World {
   readonly lives = new Map<string, SimulatedAgent>();
   /** The heartbeats between all pairs of agents. */
   readonly strikes = new Strikes();
-  readonly silences = new Silences(this.strikes);
+  readonly silences = new Silences();
   readonly grants = new Grants();
   readonly waits = new Waits();
   readonly sources = new Sources();

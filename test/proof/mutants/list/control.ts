@@ -51,6 +51,27 @@ export const controlMutants: readonly Mutant[] = [
     defect: 'A put on its way loses its memory because the agent does not list it yet.',
   },
   {
+    id: 'client-any-epoch-frees',
+    module: 'src/client/prefill-engine.ts',
+    find: 'if (isAlone && epoch === current?.epoch) {',
+    replace: 'if (epoch === current?.epoch) {',
+    defect: 'An engine refills memory that an earlier process of the agent reads while it drains.',
+  },
+  {
+    id: 'client-former-frees',
+    module: 'src/client/prefill-engine.ts',
+    find: 'if (isAlone && epoch === current?.epoch) {',
+    replace: 'if (isAlone) {',
+    defect: 'A heartbeat of an earlier process gives back memory that the present one reads.',
+  },
+  {
+    id: 'client-former-takes-session',
+    module: 'src/client/engine-session.ts',
+    find: 'if (draining || epoch === this.#formerEpoch) return;',
+    replace: '',
+    defect: 'Each heartbeat of a process that drains ends the session with its successor.',
+  },
+  {
     id: 'client-next-session-goes-on',
     module: 'src/client/engine-session.ts',
     find: 'if (only !== undefined && only.id !== session.id)',

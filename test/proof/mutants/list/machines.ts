@@ -121,6 +121,13 @@ export const machineMutants: readonly Mutant[] = [
     defect: 'A rank that has promised to wait gives up a lead that is only silent.',
   },
   {
+    id: 'rank-does-not-appeal',
+    module: 'machines/rank.ts',
+    find: 'context.appeals && mayGiveUp(context)',
+    replace: 'context.appeals && false',
+    defect: 'A rank whose lead is gone ends without an appeal to the sender of rank 0, so no agent announces the end.',
+  },
+  {
     id: 'group-not-prepared',
     module: 'machines/group.ts',
     find: "{ guard: 'allComplete', target: 'preparing' },",

@@ -80,6 +80,27 @@ export const peerMutants: readonly Mutant[] = [
     defect: 'A heartbeat that names another agent than its subject counts.',
   },
   {
+    id: 'line-alone-in-company',
+    module: 'src/actors/living/line.ts',
+    find: 'if (!beat.leaving) this.#inCompany();',
+    replace: '',
+    defect: 'A process reports that it is alone while an earlier process of its name drains.',
+  },
+  {
+    id: 'line-alone-between-beats',
+    module: 'src/actors/living/line.ts',
+    find: 'this.#intervalMs = Math.max(intervalMs, heartbeatMs);',
+    replace: 'this.#intervalMs = heartbeatMs;',
+    defect: 'A process with a short heartbeat interval is alone between two heartbeats of an earlier one.',
+  },
+  {
+    id: 'name-silence-since-start',
+    module: 'src/actors/agent/name.ts',
+    find: 'answeredMs = nowMs;',
+    replace: '',
+    defect: 'A draining process that is silent for a moment loses its name, because the other one has waited for long.',
+  },
+  {
     id: 'name-older-serves',
     module: 'src/actors/agent/name.ts',
     find: 'return ownAgeMs < ageMs;',
@@ -106,5 +127,20 @@ export const peerMutants: readonly Mutant[] = [
     find: "agreement.type === 'end.refused' && agreement.isUnknown && reported === undefined",
     replace: "agreement.type === 'end.refused' && reported === undefined",
     defect: 'The silent sender of rank 0 counts as one that was never asked to put it.',
+  },
+  {
+    id: 'ranks-draining-lead-takes-more',
+    module: 'src/actors/ranks/groups.ts',
+    find: "if (refusal !== undefined) group.end('failed', refusal);",
+    replace: '',
+    defect: 'A lead that drains or is full takes new requests, and their ranks wait until the deadline.',
+  },
+  {
+    id: 'ranks-end-before-the-event',
+    module: 'src/actors/receiving/ingest-actor.ts',
+    find: 'const mustNotify = this.task.groups === undefined;',
+    replace: 'const mustNotify = true;',
+    defect:
+      'The sender of rank 0 learns an end that its lead has not announced, and the lead then takes it for announced.',
   },
 ];

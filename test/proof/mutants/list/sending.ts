@@ -44,6 +44,20 @@ export const sendingMutants: readonly Mutant[] = [
     defect: 'After the end of a request its sender no longer knows which parts it had taken.',
   },
   {
+    id: 'sending-second-takes-nothing-over',
+    module: 'src/actors/sending/sender.ts',
+    find: "this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);",
+    replace: '',
+    defect: 'The sender of rank 0 answers an appeal, and announces nothing although rank 0 was never put.',
+  },
+  {
+    id: 'sending-unput-promise-forgotten',
+    module: 'src/actors/sending/sender.ts',
+    find: 'if (actor === undefined || actor.task.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);',
+    replace: 'if (isWaiting) this.#rankEnds.promise(request, receiverEpoch);',
+    defect: 'A lead asks about rank 0, which was never put. Its sender forgets that the lead may announce an end.',
+  },
+  {
     id: 'sending-look-up-costs-nothing',
     module: 'src/actors/sending/sender.ts',
     find: 'put.timeoutMs - (this.#env.clock.now() - receivedMs)',
@@ -95,8 +109,8 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-sources-of-all-sessions',
     module: 'src/actors/sending/source-loans.ts',
-    find: 'if (session !== undefined && loan.session !== session) continue;',
-    replace: '',
+    find: 'if (session === undefined) return true;',
+    replace: 'if (session !== null) return true;',
     defect: '`sources` of one session lists chunks of the others.',
   },
   {
@@ -112,5 +126,26 @@ export const sendingMutants: readonly Mutant[] = [
     find: 'if (segment !== undefined && !segment.isLeaving) return segment;',
     replace: 'if (segment !== undefined) return segment;',
     defect: 'A put may name a segment that leaves with its session.',
+  },
+  {
+    id: 'sending-segment-of-another-session',
+    module: 'src/actors/sending/segments.ts',
+    find: 'if (segment.owner !== undefined && segment.owner.id !== session) throw wrongSession(field, name, segment.owner);',
+    replace: '',
+    defect: 'A put reads the segment of another session, whose end does not wait for it.',
+  },
+  {
+    id: 'sending-taken-over-while-read',
+    module: 'src/actors/sending/segments.ts',
+    find: 'if (known.owner === undefined && known.chunksInUse > 0) throw inUse(name, known);',
+    replace: '',
+    defect: 'A session gets a segment that a put without a session still reads.',
+  },
+  {
+    id: 'sending-end-forgets-others',
+    module: 'src/actors/sending/segments.ts',
+    find: 'known.chunksOfOthers = known.chunksInUse;',
+    replace: '',
+    defect: 'The end of a session does not count what an earlier session still reads of its segment.',
   },
 ];

@@ -73,7 +73,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     id: 'store-charge-never-rises',
-    module: 'src/store/contents.ts',
+    module: 'src/store/waiters.ts',
     find: 'holder.waitingHeld += change;',
     replace: 'holder.waitingHeld += Math.max(change, 0);',
     defect: 'A key that leaves the arena still counts as present for requests that wait.',

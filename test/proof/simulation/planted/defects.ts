@@ -142,6 +142,14 @@ export const defects = {
       replace: 'if (true) {',
     },
   ],
+  /** A batch whose remote key is revoked before the batch is written fails. */
+  A05: [
+    {
+      module: 'src/actors/sending/transfer-actor.js',
+      find: 'attempt >= ALLOCATE_ATTEMPTS_MAX',
+      replace: 'true',
+    },
+  ],
 } as const satisfies Record<string, readonly Change[]>;
 
 export type Defect = keyof typeof defects;

@@ -1,18 +1,17 @@
 import { expect, test } from 'vitest';
 import { Silences } from '../../../../src/proof/simulation/world/silences.js';
-import { Strikes } from '../../../../src/proof/simulation/world/strikes.js';
 import { HEARTBEAT_MS } from '../../../../src/proof/simulation/world/timing.js';
 
-/** Heartbeats of `from` to `to`, as numbers of intervals. Lost ones are left out. */
+/** Heartbeats of `from` that `to` reads, as numbers of intervals. */
 function beats(silences: Silences, from: string, to: string, intervals: readonly number[]): void {
   for (const interval of intervals) {
     const envelope = { from, to, subject: `kvferry.v1.heartbeat.${from}`, body: '', kind: 'message' as const };
-    silences.note(envelope, interval * HEARTBEAT_MS, { copies: 1, delayMs: 1 });
+    silences.read(envelope, interval * HEARTBEAT_MS);
   }
 }
 
 test('two lost heartbeats → a silence, three in time → none', () => {
-  const silences = new Silences(new Strikes());
+  const silences = new Silences();
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   beats(silences, 'b', 'a', [0, 1, 2, 3, 4, 5, 6]);
   const until = 6 * HEARTBEAT_MS;
@@ -21,7 +20,7 @@ test('two lost heartbeats → a silence, three in time → none', () => {
 });
 
 test('a silence outside the time in question → no reason', () => {
-  const silences = new Silences(new Strikes());
+  const silences = new Silences();
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6, 7, 8]);
   beats(silences, 'b', 'a', [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   const before = silences.parted('a', 'b', 0, 2 * HEARTBEAT_MS);
@@ -30,29 +29,36 @@ test('a silence outside the time in question → no reason', () => {
 });
 
 test('a listener that was itself away for long → the silence does not count', () => {
-  const silences = new Silences(new Strikes());
+  const silences = new Silences();
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   silences.away('b', 'freeze', 2.2 * HEARTBEAT_MS)(4.5 * HEARTBEAT_MS);
   expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(false);
 });
 
-test('agents that never exchange heartbeats → parted only by a fault between them', () => {
-  const strikes = new Strikes();
-  const silences = new Silences(strikes);
+test('an agent reads nothing → a silence, from its own first message on', () => {
+  const silences = new Silences();
   const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
-  strikes.add('severed', { agents: ['a', 'b'], fromMs: HEARTBEAT_MS, untilMs: 5 * HEARTBEAT_MS });
-  expect([before, silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS)]).toEqual([false, true]);
+  silences.sent(
+    { from: 'b', to: 'a', subject: 'kvferry.v1.agent.a.describe', body: '', kind: 'message' },
+    HEARTBEAT_MS,
+  );
+  const until = 4 * HEARTBEAT_MS;
+  expect([before, silences.silentTo('b', 'a', 0, until), silences.silentTo('a', 'b', 0, until)]).toEqual([
+    false,
+    true,
+    false,
+  ]);
 });
 
 test('a listener that was away for less than it notices → the silence counts', () => {
-  const silences = new Silences(new Strikes());
+  const silences = new Silences();
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   silences.away('b', 'serverFrozen', 2.5 * HEARTBEAT_MS)(3.3 * HEARTBEAT_MS);
   expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(true);
 });
 
 test('a listener that was disconnected, however shortly → that time does not count', () => {
-  const silences = new Silences(new Strikes());
+  const silences = new Silences();
   beats(silences, 'a', 'b', [0, 1, 2, 5, 6]);
   silences.away('b', 'cutOff', 2.5 * HEARTBEAT_MS)(3.3 * HEARTBEAT_MS);
   expect(silences.silentTo('b', 'a', 0, 6 * HEARTBEAT_MS)).toBe(false);

@@ -1,0 +1,135 @@
+/**
+ * The end of a request over several ranks, at the sender of one rank whose receiver cannot announce it. The sender reports the
+ * end of its rank to the lead. When the lead is gone, the sender of rank 0 announces `failed` in its place, for all ranks (P17).
+ * It announces no other end, because the lead may have a successor that leads the same request. If it has promised to
+ * follow the end of a lead, it announces nothing until that lead is proven dead (P12).
+ */
+import type { Failure, Ranks } from '../../protocol/fields.js';
+import type { End } from '../../protocol/subjects.js';
+import type { HolderId } from '../../store/holder.js';
+import type { AgentEnv } from '../env/agent-env.js';
+import type { RankLink } from '../ranks/rank-link.js';
+import { RankLinks } from '../ranks/rank-links.js';
+
+export interface EndedRank {
+  readonly request: string;
+  readonly ranks: Ranks;
+  /** Receiver of the rank. */
+  readonly receiver: string;
+  readonly chunks: number;
+  /** When the rank was put, or this sender took it over, on the agent's clock. */
+  readonly startedMs: number;
+  readonly deadlineMs: number;
+}
+
+interface Promised {
+  /** Epoch of the lead that may announce an end. */
+  readonly lead: string;
+  readonly atMs: number;
+}
+
+interface Waiting {
+  readonly link: RankLink;
+  promisedTo: string | undefined;
+}
+
+export class RankEnds {
+  readonly #env: AgentEnv;
+  readonly #links: RankLinks;
+  readonly #announce: (rank: EndedRank, reason: Failure | null) => void;
+  /** By request, the oldest first. A lead may ask about a request whose rank 0 was never put. */
+  readonly #promises = new Map<string, Promised>();
+  /** Ranks whose lead has been asked for the end, by request. */
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(env: AgentEnv, announce: (rank: EndedRank, reason: Failure | null) => void) {
+    this.#env = env;
+    this.#announce = announce;
+    this.#links = new RankLinks(env);
+  }
+
+  isWaiting(request: string): boolean {
+    return this.#waiting.has(request);
+  }
+
+  /** The process that may announce an end of the request, because this sender has agreed to it. */
+  promisedTo(request: string): string | undefined {
+    return this.#promises.get(request)?.lead;
+  }
+
+  /** This sender follows the end that the process `lead` announces. */
+  promise(request: string, lead: string): void {
+    this.#promises.delete(request);
+    this.#promises.set(request, { lead, atMs: this.#env.clock.now() });
+    this.#prune();
+    const waiting = this.#waiting.get(request);
+    if (waiting === undefined) return;
+    waiting.promisedTo = lead;
+    waiting.link.prepared();
+  }
+
+  /** Reports the end of a rank to the lead, and announces `failed` when that is the part of this sender. */
+  report(rank: EndedRank, end: End, reason: Failure | null): void {
+    const { request, ranks, deadlineMs, chunks } = rank;
+    const holder = this.#holderOf(request);
+    const task = {
+      holder,
+      ranks,
+      deadlineMs,
+      from: undefined,
+      groups: undefined,
+      promisedTo: () => this.#waiting.get(request)?.promisedTo,
+    };
+    const link = this.#links.open(task, {
+      counts: () => ({ chunks, deduplicated: 0, joined: 0, bytes: 0 }),
+      turn: () => undefined,
+      verdict: () => this.#waiting.delete(request),
+      lost: (_, proven) => this.#leadLost(rank, reason, proven),
+    });
+    const promisedTo = this.promisedTo(request);
+    this.#waiting.set(request, { link, promisedTo });
+    link.say(end === 'ready' ? 'failed' : end, reason);
+    if (promisedTo !== undefined) link.prepared();
+  }
+
+  /** A process that is proven dead announces nothing any more: a promise to it does not bind. */
+  released(request: string, lead: string): void {
+    if (this.promisedTo(request) === lead) this.#promises.delete(request);
+  }
+
+  /** Resolves when no rank waits for its lead. */
+  settled(): Promise<void> {
+    return this.#links.settled();
+  }
+
+  sweep(): void {
+    this.#prune();
+  }
+
+  close(): void {
+    this.#links.close();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+
+  #leadLost(rank: EndedRank, reason: Failure | null, proven: boolean): void {
+    const { request, ranks } = rank;
+    const promisedTo = this.#waiting.get(request)?.promisedTo;
+    this.#waiting.delete(request);
+    if (ranks.rank > 0) return;
+    if (promisedTo === undefined || proven) this.#announce(rank, reason);
+    else this.#env.counters.add('ends_unknown');
+  }
+
+  #prune(): void {
+    const { clock, options } = this.#env;
+    for (const [request, { atMs }] of this.#promises) {
+      if (this.#promises.size <= options.tombstonesMax && clock.now() - atMs < options.tombstoneMs) return;
+      this.#promises.delete(request);
+    }
+  }
+
+  #holderOf(request: string): HolderId {
+    return { request, epoch: this.#env.epoch };
+  }
+}

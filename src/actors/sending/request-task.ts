@@ -1,0 +1,23 @@
+/** What a request at the sender consists of. */
+import type { Ranks } from '../../protocol/fields.js';
+import type { ReceiverPeer } from '../peers/receiver-peer.js';
+import type { SourceMemory } from './source-memory.js';
+import type { SourceChunk } from './transfer-task.js';
+
+export interface RequestTask {
+  readonly request: string;
+  readonly peer: ReceiverPeer;
+  readonly memory: SourceMemory;
+  readonly totalChunks: number;
+  readonly timeoutMs: number;
+  /** Undefined when the request has only one rank. */
+  readonly ranks: Ranks | undefined;
+  /** Session in which the request was put. */
+  readonly session: string | undefined;
+}
+
+export interface Batch {
+  readonly batch: number;
+  readonly last: boolean;
+  readonly chunks: readonly SourceChunk[];
+}

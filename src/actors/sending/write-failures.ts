@@ -1,0 +1,23 @@
+/** How a write can fail, and what that means for its transfer and its connection. */
+import type { WriteOutcome } from '../../ports/fabric.js';
+import { KvferryError } from '../../protocol/errors.js';
+import type { Failure } from '../../protocol/fields.js';
+import type { Connection } from '../peers/receiver-peer.js';
+
+/** The remote key is not that of the present connection. */
+export function staleGrant(grant: string, connection: Connection): KvferryError {
+  const message = `grant ${grant} differs from that of the connection (${connection.grant})`;
+  return new KvferryError('stale_grant', message, { field: 'grant' });
+}
+
+/** Whether the connection of the write cannot be used any more. A stopped write that has drained leaves it as it is. */
+export function breaksConnection(outcome: WriteOutcome): boolean {
+  if (outcome.status === 'delivered') return false;
+  return !outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid');
+}
+
+/** Why a transfer fails whose write has ended like this. */
+export function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
+  if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };
+  return { code: 'cancelled_by_caller', message: 'the write was stopped' };
+}
