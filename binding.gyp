@@ -28,6 +28,7 @@
         "src/native/cc/core/memory_file.cc",
         "src/native/cc/core/memory_file_system.cc",
         "src/native/cc/core/outbox.cc",
+        "src/native/cc/core/own_pages.cc",
         "src/native/cc/core/poller.cc",
         "src/native/cc/core/random.cc",
         "src/native/cc/core/reserve.cc",

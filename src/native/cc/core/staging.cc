@@ -1,11 +1,6 @@
 #include "core/staging.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cerrno>
-
-#include "core/failure.h"
 
 namespace kvferry {
 namespace {
@@ -17,25 +12,17 @@ size_t rounded(size_t bytes) { return (bytes + alignment - 1) / alignment * alig
 
 }  // namespace
 
-Staging::Staging(size_t bytes) : bytes_(rounded(bytes)) {
-  void* memory = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) {
-    throw Failure(Code::fabric_error, describe_errno("no memory for " + std::to_string(bytes_) + " bytes", errno));
-  }
-  data_ = static_cast<uint8_t*>(memory);
-}
+Staging::Staging(size_t bytes) : memory_(rounded(bytes)) {}
 
-Staging::~Staging() { ::munmap(data_, bytes_); }
-
-uint8_t* Staging::take(size_t bytes, uint64_t ticket) {
-  const size_t wanted = rounded(bytes);
+uint8_t* Staging::take(size_t length, uint64_t ticket) {
+  const size_t wanted = rounded(length);
   size_t begin = 0;
   if (!pieces_.empty()) {
     const size_t first = pieces_.front().begin;
     const size_t last = pieces_.back().end;
     const bool wrapped = pieces_.back().begin < first;
     // The end of the last piece never meets the begin of the first: then a full ring would look like an empty one.
-    if (!wrapped && bytes_ - last >= wanted) {
+    if (!wrapped && bytes() - last >= wanted) {
       begin = last;
     } else if (!wrapped && wanted >= first) {
       return nullptr;
@@ -44,11 +31,11 @@ uint8_t* Staging::take(size_t bytes, uint64_t ticket) {
     } else if (wrapped) {
       begin = last;
     }
-  } else if (wanted > bytes_) {
+  } else if (wanted > bytes()) {
     return nullptr;
   }
   pieces_.push_back({ticket, begin, begin + wanted, false});
-  return data_ + begin;
+  return data() + begin;
 }
 
 void Staging::ended(uint64_t ticket) {
@@ -58,7 +45,5 @@ void Staging::ended(uint64_t ticket) {
   found->ended = true;
   while (!pieces_.empty() && pieces_.front().ended) pieces_.pop_front();
 }
-
-void Staging::give_pages_back() { ::madvise(data_, bytes_, MADV_DONTNEED); }
 
 }  // namespace kvferry

@@ -16,28 +16,27 @@
 #include <cstdint>
 #include <deque>
 
+#include "core/own_pages.h"
+
 namespace kvferry {
 
 class Staging {
  public:
   // Throws Failure(fabric_error).
   explicit Staging(size_t bytes);
-  ~Staging();
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
 
-  uint8_t* data() const { return data_; }
-  size_t bytes() const { return bytes_; }
+  uint8_t* data() const { return memory_.data(); }
+  size_t bytes() const { return memory_.bytes(); }
   // Nobody reads any piece.
   bool empty() const { return pieces_.empty(); }
 
   // Memory for the operation of this ticket; nullptr when there is no room until others have ended. An empty ring has
   // room for every piece that is not larger than the ring.
-  uint8_t* take(size_t bytes, uint64_t ticket);
+  uint8_t* take(size_t length, uint64_t ticket);
   // The operation has ended, or was never begun. Ignores a ticket without a piece.
   void ended(uint64_t ticket);
   // Gives the pages back to the kernel. Only when it is empty.
-  void give_pages_back();
+  void give_pages_back() { memory_.give_back(); }
 
  private:
   struct Piece {
@@ -47,8 +46,7 @@ class Staging {
     bool ended;
   };
 
-  const size_t bytes_;
-  uint8_t* data_;
+  OwnPages memory_;
   std::deque<Piece> pieces_;  // in the order in which they were taken
 };
 

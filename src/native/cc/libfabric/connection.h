@@ -85,7 +85,8 @@ class LibfabricConnection {
   uint32_t last_sequence_ = 0;
 
   // Target of a record read. Registered while a provider may write to it.
-  GrantRecord record_;
+  OwnPages record_pages_{sizeof(GrantRecord)};
+  GrantRecord& record_ = *reinterpret_cast<GrantRecord*>(record_pages_.data());
   Registration record_registration_;
   uint64_t record_ticket_ = 0;  // 0: no read is outstanding
 

@@ -2,6 +2,7 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
+#include <cstring>
 #include <utility>
 
 #include "core/random.h"
@@ -20,9 +21,11 @@ Receiver::Receiver(LibfabricDomain& domain, std::shared_ptr<Arena> arena, Regist
       arena_(std::move(arena)),
       arena_registration_(std::move(registration)),
       agent_(random_nonzero()),
-      mark_(agent_),
-      mark_registration_(domain_.register_memory(&mark_, sizeof mark_, FI_REMOTE_READ, nullptr)),
-      listener_(domain_.listen()) {}
+      mark_(sizeof agent_),
+      mark_registration_(domain_.register_memory(mark_.data(), sizeof agent_, FI_REMOTE_READ, nullptr)),
+      listener_(domain_.listen()) {
+  std::memcpy(mark_.data(), &agent_, sizeof agent_);
+}
 
 Receiver::~Receiver() { listener_.reset(); }
 

@@ -20,6 +20,7 @@
 #include <string>
 
 #include "core/arena.h"
+#include "core/own_pages.h"
 
 namespace kvferry::connected {
 
@@ -54,7 +55,7 @@ class Receiver {
   const std::shared_ptr<Arena> arena_;
   const Registration arena_registration_;
   const uint64_t agent_;
-  const uint64_t mark_;
+  OwnPages mark_;
   const Registration mark_registration_;
   std::map<uint64_t, Grant> grants_;  // closed before the registrations
   uint64_t last_handle_ = 0;
