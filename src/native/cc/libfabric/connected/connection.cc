@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace kvferry::connected {
@@ -62,7 +63,7 @@ Connection::Connection(const Surroundings& surroundings, uint32_t number, uint32
       address_(address),
       token_(token),
       connect_deadline_(connect_deadline),
-      scheduler_(surroundings.outbox, surroundings.limits),
+      scheduler_([this](Completion completion) { ended(std::move(completion)); }, surroundings.limits),
       staging_(surroundings.domain, surroundings.workshop,
                std::max(surroundings.limits.window_bytes, surroundings.limits.slice_bytes) + marks_bytes) {
   reach(Purpose::write);
@@ -137,7 +138,7 @@ bool Connection::progress() {
 }
 
 bool Connection::post() {
-  if (scheduler_.idle()) return false;
+  if (scheduler_.idle() && waiting_.empty()) return false;
   try {
     if (!staging_.ready()) return false;
   } catch (const std::exception& error) {
@@ -160,11 +161,11 @@ bool Connection::post() {
       data_broke(code_of(error), around_.domain.error_text(error));
       return posted;
     }
-    scheduler_.posted(*slice, ticket);
-    unfenced_.push_back(ticket);
+    if (scheduler_.posted(*slice, ticket)) posted_whole_.push_back(slice->write);
+    unfenced_ = true;
     posted = true;
   }
-  if (!unfenced_.empty() && fences_.size() < fences_max) post_fence();
+  if (wants_fence() && fences_.size() < fences_max) post_fence();
   return posted;
 }
 
@@ -201,8 +202,11 @@ void Connection::post_fence() {
   const ssize_t result = ::fi_read(endpoint_.get(), mark, sizeof *mark, staging_.description(), FI_ADDR_UNSPEC,
                                    address_.mark.base, address_.mark.key, reinterpret_cast<void*>(ticket));
   if (result == 0) {
-    fences_.push_back({ticket, mark, std::move(unfenced_)});
-    unfenced_.clear();
+    for (const uint32_t write : posted_whole_) fence_of_[write] = ticket;
+    posted_whole_.clear();
+    fences_.push_back({ticket, mark, std::move(waiting_)});
+    waiting_.clear();
+    unfenced_ = false;
     return;
   }
   staging_.ended(ticket);
@@ -216,7 +220,24 @@ void Connection::completed(uint64_t ticket, int error, const std::string& text) 
     data_broke(code_of(error), text);
     return;
   }
-  if (!fence_ended(ticket)) staging_.ended(ticket);
+  if (fence_ended(ticket)) return;
+  staging_.ended(ticket);
+  scheduler_.delivered(ticket);
+}
+
+void Connection::ended(Completion completion) {
+  const auto found = fence_of_.find(completion.id);
+  const uint64_t ticket = found == fence_of_.end() ? 0 : found->second;
+  if (found != fence_of_.end()) fence_of_.erase(found);
+  const auto fence =
+      std::find_if(fences_.begin(), fences_.end(), [ticket](const Fence& posted) { return posted.ticket == ticket; });
+  if (state_ != State::open || (fences_.empty() && !unfenced_)) {
+    around_.outbox.put(std::move(completion));
+  } else if (fence != fences_.end()) {
+    fence->reports.push_back(std::move(completion));
+  } else {
+    waiting_.push_back(std::move(completion));
+  }
 }
 
 bool Connection::fence_ended(uint64_t ticket) {
@@ -224,15 +245,16 @@ bool Connection::fence_ended(uint64_t ticket) {
     return fence.ticket == ticket;
   });
   if (found == fences_.end()) return false;
-  const Fence fence = std::move(*found);
+  Fence fence = std::move(*found);
   fences_.erase(found);
   const bool right_memory = *fence.mark == address_.agent;
   staging_.ended(ticket);
   if (!right_memory) {
+    for (Completion& report : fence.reports) waiting_.push_back(std::move(report));
     data_broke(Code::fabric_error, "the receiver's memory is not where it was");
     return true;
   }
-  for (const uint64_t write : fence.writes) scheduler_.delivered(write);
+  for (Completion& report : fence.reports) around_.outbox.put(std::move(report));
   return true;
 }
 
@@ -267,7 +289,11 @@ void Connection::welcomed(const std::vector<uint8_t>& data) {
   arena_ = answer->arena;
   scheduler_.set_target_bytes(answer->arena_bytes);
   state_ = State::open;
-  staging_.ready();
+  try {
+    staging_.ready();
+  } catch (const std::exception&) {
+    // The first write reports it.
+  }
   around_.outbox.put({.id = connect_id_, .handle = number_});
 }
 
@@ -337,12 +363,22 @@ void Connection::give_up(Code code, const std::string& message, bool landed_unkn
   endpoint_.reset();
   queue_.reset();
   asking_until_.reset();
-  fences_.clear();
-  unfenced_.clear();
   if (state_ != State::broken) {
     failure_code_ = code;
     failure_message_ = message;
     state_ = State::broken;
+  }
+  for (Fence& fence : fences_) std::move(fence.reports.begin(), fence.reports.end(), std::back_inserter(waiting_));
+  fences_.clear();
+  // Nobody knows what of them is in memory.
+  for (Completion& report : std::exchange(waiting_, {})) {
+    if (report.code == Code::ok) {
+      report.code = failure_code_;
+      report.message = failure_message_;
+    }
+    report.bytes = 0;
+    report.drained = !landed_unknown;
+    around_.outbox.put(std::move(report));
   }
   scheduler_.fail_all(failure_code_, failure_message_, landed_unknown);
 }
@@ -352,7 +388,7 @@ Deadline Connection::deadline() const {
   if (state_ == State::connecting) return connect_deadline_;
   if (state_ == State::asking) return asking_until_;
   if (state_ == State::broken) return std::nullopt;
-  const bool waits_for_nothing = !scheduler_.idle() && staging_.empty();
+  const bool waits_for_nothing = (!scheduler_.idle() || !waiting_.empty()) && staging_.empty();
   return waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
 }
 

@@ -1,8 +1,8 @@
 // A sender's connection to one receiver under one grant, by a provider whose endpoints have connections.
 //
-// Every slice is copied to staging memory first, and written from there. Reads of the receiver's mark follow the writes.
-// A slice is delivered when a read that was posted after it has been answered: a card reports a write when the other
-// card has it, which is before it is in memory.
+// Every slice is copied to staging memory first, and written from there. A card reports a slice when the other card has
+// it, which is before it is in memory. So a read of the receiver's mark follows the last slice of a write, and the write is
+// reported when that read has been answered.
 //
 // When the connection breaks, the sender asks the receiver, by a connection request, what became of the grant. That
 // separates two cases that look alike to the sender: the grant was revoked (`write_rejected`, no byte lands any more),
@@ -19,6 +19,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/poller.h"
@@ -55,7 +56,7 @@ class Connection {
   // Ignores an event of another connection.
   void handle(const ConnectionEvent& event);
 
-  bool busy() const { return scheduler_.has_outstanding(); }
+  bool busy() const { return scheduler_.has_outstanding() || !fences_.empty(); }
   // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
   Deadline deadline() const;
@@ -73,11 +74,11 @@ class Connection {
     Handle<fid_ep> endpoint;
     std::string failure;
   };
-  // A read of the mark, and the writes that it follows.
+  // A read of the mark, and the reports that wait for it.
   struct Fence {
     uint64_t ticket;
-    uint64_t* mark;
-    std::vector<uint64_t> writes;
+    const uint64_t* mark;
+    std::vector<Completion> reports;
   };
 
   // Opens an endpoint and connects it with this purpose.
@@ -87,7 +88,10 @@ class Connection {
   bool post();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
+  bool wants_fence() const { return !posted_whole_.empty() || !waiting_.empty(); }
   void post_fence();
+  // A write has ended. It is reported now, or when a read that follows it has been answered.
+  void ended(Completion completion);
   // Returns false if the ticket is of no fence.
   bool fence_ended(uint64_t ticket);
 
@@ -117,7 +121,10 @@ class Connection {
   Deadline asking_until_;
 
   StagingMemory staging_;
-  std::vector<uint64_t> unfenced_;  // writes that no read follows
+  bool unfenced_ = false;  // a slice was posted after the newest read
+  std::vector<uint32_t> posted_whole_;  // writes whose last slice was posted after the newest read
+  std::vector<Completion> waiting_;     // reports that wait for the next read
+  std::unordered_map<uint32_t, uint64_t> fence_of_;  // the read that follows the last slice of a write
   std::deque<Fence> fences_;
 
   // Why the connection broke.

@@ -16,6 +16,8 @@ namespace {
 constexpr unsigned sequence_bits = 32;
 // Endpoints that are opened at once. An address that nothing answers takes two seconds.
 constexpr size_t threads_max = 4;
+// A flood of connection requests does not stop writes.
+constexpr size_t events_per_turn = 64;
 
 class ConnectedTransport final : public Transport {
  public:
@@ -147,7 +149,9 @@ class ConnectedTransport final : public Transport {
 
   bool handle_events() {
     bool worked = false;
-    while (const auto event = domain_->next_event()) {
+    for (size_t i = 0; i < events_per_turn; i++) {
+      const auto event = domain_->next_event();
+      if (!event) break;
       worked = true;
       if (receiver_) receiver_->handle(*event);
       for (const auto& [number, connection] : connections_) connection->handle(*event);
