@@ -188,7 +188,7 @@ ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
   message.rma_iov = &remote;
   message.rma_iov_count = 1;
   message.context = reinterpret_cast<void*>(ticket);
-  const ssize_t result = ::fi_writemsg(endpoint_.get(), &message, FI_TRANSMIT_COMPLETE | FI_COMPLETION);
+  const ssize_t result = ::fi_writemsg(endpoint_.get(), &message, FI_COMPLETION);
   if (result != 0) staging_.ended(ticket);
   return result;
 }
