@@ -316,9 +316,15 @@ export const failureGuarantees: readonly Guarantee[] = [
   },
   {
     number: 'P29',
-    promise: 'A page leaves quarantine only on a proof that no write can land; no refusal or repetition frees it.',
-    why: 'Otherwise late bytes of one request would land in a page of another one that is ready.',
-    keptBy: ['src/store/commands/hand-over.ts', 'src/actors/sending/taken-parts.ts'],
+    promise:
+      'A page leaves quarantine only on a proof that no write can land. Delivered bytes are in the file that engines map, or the agent fences itself.',
+    why: 'Otherwise late bytes would land in a page of another request, or a ready page would have other bytes than were sent.',
+    keptBy: [
+      'src/store/commands/hand-over.ts',
+      'src/actors/sending/taken-parts.ts',
+      'src/native/arena-watch.ts',
+      'src/native/cc/libfabric/connected/connection.cc',
+    ],
   },
   {
     number: 'P30',

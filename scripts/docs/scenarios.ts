@@ -139,9 +139,14 @@ export const scenarios: readonly Scenario[] = [
     result: 'The agent goes on in short turns, and no peer declares it dead.',
   },
   {
+    number: 'T26',
+    situation: 'RDMA runs on a kernel before or after 6.2, with many senders, or with an arena that is large beside the memory.',
+    result: 'Bytes arrive, and locked memory is bounded; or the sender takes the next provider and logs the reason.',
+  },
+  {
     number: 'T27',
     situation:
-      'A program that is no sender, or breaks the protocol, floods the port of the provider tcp or stays silent.',
-    result: 'The agent lives, other senders are served, and memory is bounded.',
+      'A hostile program sends packets, hellos, frames and writes without a grant, floods a port, stays silent, or names a file that does not answer.',
+    result: 'The agent lives, other senders are served, memory is bounded, and nothing lands without a live grant.',
   },
 ];

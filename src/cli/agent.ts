@@ -78,6 +78,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     socketUsers: config.socketUsers,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
+    numaNode: config.numaNode,
   });
   const { natsUrl: servers, agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
   const connecting = connectNats({ servers, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });

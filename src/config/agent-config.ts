@@ -14,9 +14,12 @@ import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
-import { autoOrCount, choice, count, duration, listenAt, onOff, ports, size, text } from './field-kinds.js';
+import { anyOrNumber, autoOrCount, choice, count, duration, listenAt, onOff, ports, size, text } from './field-kinds.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** More nodes than a machine has. */
+const NUMA_NODE_MAX = 1023;
 
 const CHOOSABLE_PROVIDERS = [
   'same-host',
@@ -24,11 +27,12 @@ const CHOOSABLE_PROVIDERS = [
   'libfabric-tcp',
   'net',
   'verbs',
+  'efa',
 ] as const satisfies readonly Provider[];
 type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 const SOCKET_USERS = ['own', 'any'] as const;
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
-export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'tcp'];
+export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
 
 const TCP_STREAMS_MAX = 16;
 
@@ -98,6 +102,10 @@ const fields = {
   pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A chunk of KV cache takes one page and may be smaller.'),
   arenaPages: count(1, 1_048_576, 128, 'Number of pages in the arena that other agents write into (decode, both).'),
   arenaDirectory: text('/dev/shm', 'Directory for the arena and the staging memory.', 'a directory on a tmpfs'),
+  numaNode: anyOrNumber(
+    NUMA_NODE_MAX,
+    'NUMA node that the arena and the staging memory are taken from: that of the network card.',
+  ),
   stagingPages: count(
     0,
     1_048_576,

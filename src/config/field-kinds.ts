@@ -88,3 +88,10 @@ export function autoOrCount(max: number, explanation: string, auto: string) {
   const schema = z.literal('auto').or(quantity(parseWhole, 1, max));
   return { schema, fallback: 'auto', explanation, range: `auto (${auto}), or 1 to ${max}`, show: String } as const;
 }
+
+/** A number from 0 on, or `any`, which is undefined. The default is any. */
+export function anyOrNumber(max: number, explanation: string) {
+  const schema = z.union([z.literal('any').transform(() => undefined), quantity(parseWhole, 0, max)]);
+  const show = (value: number | undefined) => value?.toString() ?? 'any';
+  return { schema, fallback: 'any', explanation, range: `any, or 0 to ${max}`, show } as const;
+}

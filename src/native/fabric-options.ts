@@ -5,7 +5,7 @@ import { KvferryError } from '../protocol/errors.js';
 
 export type NativeProvider = Exclude<Provider, 'memory'>;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs'];
+export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa'];
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */
@@ -26,9 +26,14 @@ export interface NativeFabricOptions {
   readonly windowBytes?: number;
   /** Largest piece in which a write is posted. */
   readonly sliceBytes?: number;
+  /** The NUMA node from which the arena and created segments get their memory. Default: any. */
+  readonly numaNode?: number | undefined;
 }
 
 export type CheckedOptions = { readonly [Name in keyof NativeFabricOptions]-?: NonNullable<NativeFabricOptions[Name]> };
+
+/** Memory of any NUMA node. */
+const ANY_NUMA_NODE = -1;
 
 export const DEFAULT_BIND_ADDRESS = '127.0.0.1';
 /** With more streams than processors, they take time from each other. */
@@ -64,6 +69,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     socketUsers = 'own',
     windowBytes = DEFAULT_WINDOW_BYTES,
     sliceBytes = DEFAULT_SLICE_BYTES,
+    numaNode = ANY_NUMA_NODE,
   } = options;
   const unknown = providers.find((provider) => !nativeProviders.includes(provider));
   if (unknown !== undefined) throw new KvferryError('invalid_configuration', `unknown provider ${String(unknown)}`);
@@ -87,6 +93,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     socketUsers,
     windowBytes,
     sliceBytes,
+    numaNode,
   };
 }
 

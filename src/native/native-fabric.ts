@@ -21,6 +21,7 @@ import type {
   WriteItem,
 } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
+import { ArenaWatch } from './arena-watch.js';
 import { AttachedSegments } from './attached-segments.js';
 import { type Completion, Completions } from './completions.js';
 import { type CheckedOptions, checkedOptions, type NativeFabricOptions, spinMicroseconds } from './fabric-options.js';
@@ -61,7 +62,10 @@ class NativeFabric implements FabricPort {
   readonly #grants = new Map<string, Granted>();
   readonly #segments = new AttachedSegments();
   readonly #packer = new ItemPacker(this.#segments);
+  readonly #watch = new ArenaWatch();
   #arenaBytes: number | undefined;
+  /** Why the arena cannot be written any more. */
+  #arenaFault: string | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(native: NativeModule, options: CheckedOptions) {
@@ -113,6 +117,7 @@ class NativeFabric implements FabricPort {
       this.#arenaBytes = undefined;
       throw fromRejection(error);
     }
+    this.#watch.begin(this, NativeFabric.#lookAtArena);
     for (const provider of this.#wires.keys()) {
       try {
         const { text } = await this.#call((id) => this.#engine.listen(this.#place(provider), id));
@@ -125,8 +130,15 @@ class NativeFabric implements FabricPort {
     }
   }
 
+  arenaLost(): Promise<string> {
+    return this.#watch.lost;
+  }
+
   async grant(provider: Provider): Promise<FabricGrant> {
     this.#requireOpen();
+    if (this.#arenaFault !== undefined) {
+      throw new KvferryError('arena_unavailable', `the arena has lost memory: ${this.#arenaFault}`);
+    }
     if (!this.#endpoints.some((endpoint) => endpoint.provider === provider)) {
       throw new KvferryError('provider_unavailable', `${provider} is not offered by this fabric`);
     }
@@ -209,12 +221,26 @@ class NativeFabric implements FabricPort {
   }
 
   close(): Promise<void> {
+    this.#watch.end();
     this.#closing ??= this.#engine.close().then(() => {
       this.#endpoints.length = 0;
       this.#segments.clear();
       this.#grants.clear();
     });
     return this.#closing;
+  }
+
+  /**
+   * Why bytes that arrive may be missing; then no sender may write any more. Static, because a function that refers to the
+   * fabric would keep it alive.
+   */
+  static #lookAtArena(this: void, fabric: NativeFabric): string {
+    const fault = fabric.#engine.arenaFault();
+    if (fault === '') return '';
+    fabric.#arenaFault = fault;
+    // A grant that cannot be revoked is one of a fabric that closes.
+    void Promise.allSettled([...fabric.#grants.keys()].map((id) => fabric.revoke(id)));
+    return fault;
   }
 
   #write(place: number, connection: number, items: readonly WriteItem[]): FabricWrite {

@@ -23,6 +23,8 @@ export interface NativeEngineOptions {
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */
   readonly spinMicroseconds: number;
   readonly providers: readonly string[];
+  /** Of the memory that this process creates; -1: any. */
+  readonly numaNode: number;
 }
 
 /**
@@ -39,6 +41,8 @@ export interface NativeEngine {
   /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
   open(provider: number, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
+  /** Why bytes that arrive may be missing in the arena's file; empty when it is whole. Cheap. */
+  arenaFault(): string;
   /** `text`: the address. */
   listen(provider: number, id: number): void;
   /** `handle`: the grant; `text`: its token. */

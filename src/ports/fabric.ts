@@ -8,7 +8,7 @@
  */
 
 /** How bytes are moved. Only the fabric in memory has `memory`. */
-export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'memory';
+export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'efa' | 'memory';
 
 /** Where one provider reaches an agent. Agents publish it in `describe`. Only the fabric reads `address`. */
 export interface FabricEndpoint {
@@ -121,6 +121,11 @@ export interface FabricPort {
    * size).
    */
   createArena(options: ArenaOptions): Promise<void>;
+  /**
+   * Resolves with the reason when bytes that arrive may be missing in the arena's file: a program made it smaller, or
+   * punched a hole. Every grant is revoked then. Otherwise it never resolves.
+   */
+  arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
   grant(provider: Provider): Promise<FabricGrant>;
   /** Fences: after it has resolved, no byte under that grant lands. Idempotent. Resolves for an unknown id. */

@@ -34,6 +34,10 @@ export class ForwardingFabric implements FabricPort {
     return this.#fabric.createArena(options);
   }
 
+  arenaLost(): Promise<string> {
+    return this.#fabric.arenaLost();
+  }
+
   grant(provider: Provider): Promise<FabricGrant> {
     return this.#fabric.grant(provider);
   }

@@ -164,7 +164,7 @@ export const failure = z.strictObject({
 export type Failure = z.infer<typeof failure>;
 
 export const provider = z
-  .enum(['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'memory'])
+  .enum(['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa', 'memory'])
   .describe('How bytes travel. `memory` occurs only in tests.');
 export const role = z.enum(['prefill', 'decode', 'both']).describe('Whether the agent sends, receives, or does both.');
 export type Role = z.infer<typeof role>;

@@ -46,6 +46,7 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   pageBytes: ['16MiB', 16_777_216],
   arenaPages: ['64', 64],
   arenaDirectory: ['/dev/hugepages', '/dev/hugepages'],
+  numaNode: ['1', 1],
   stagingPages: ['8', 8],
   requestsMax: ['100', 100],
   segmentsMax: ['300', 300],
@@ -114,7 +115,7 @@ test('names the agent after its host and role', () => {
 });
 
 test('knows what auto means', () => {
-  expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'tcp']);
+  expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'efa', 'tcp']);
 });
 
 describe('refuses', () => {

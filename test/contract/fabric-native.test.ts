@@ -3,7 +3,7 @@ import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { describeFabric } from './fabric-contract.js';
 import { nativeHarness, whyNot } from './native-harness.js';
 
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
+const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net'];
 
 for (const provider of tested) {
   const reason = whyNot(provider);

@@ -1,6 +1,5 @@
 /** Real agents, each in its own process, with a real nats-server, real shared memory and the native fabric. */
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
@@ -114,7 +113,7 @@ export class RealCluster implements AsyncDisposable {
   static async start(...natsArgs: string[]): Promise<RealCluster> {
     const nats = await TestNatsServer.start(...natsArgs);
     const client = await connectClient({ servers: nats.url, name: 'test' });
-    const cluster = new RealCluster(nats, client, mkdtempSync(join(tmpdir(), 'kvferry-test-')));
+    const cluster = new RealCluster(nats, client, mkdtempSync('/dev/shm/kvferry-test-'));
     await client.flush();
     return cluster;
   }

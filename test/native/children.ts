@@ -85,3 +85,63 @@ export class Child {
     return this.#child.exited;
   }
 }
+
+/** Makes a memfd, byte i being i modulo 251, says where it is, and gives it the sizes that it is asked for. */
+const ENGINE = `
+import fcntl, os, sys
+size, kind = int(sys.argv[1]), sys.argv[2]
+fd = os.memfd_create('kv', os.MFD_ALLOW_SEALING | (4 if kind == 'huge' else 0))
+os.ftruncate(fd, size)
+import mmap
+def fill():
+    with mmap.mmap(fd, size) as memory:
+        memory[:] = (bytes(range(251)) * (size // 251 + 1))[:size]
+fill()
+if kind == 'sealed':
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+print(f'"/proc/{os.getpid()}/fd/{fd}"', flush=True)
+for line in sys.stdin:
+    os.ftruncate(fd, int(line))
+    if int(line) == size:
+        fill()
+    print(line, end='', flush=True)
+`;
+
+/** An engine whose memory is a memfd: no file in any directory. */
+export class Engine {
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  #taken = 0;
+
+  constructor(bytes: number, kind: 'sealed' | 'unsealed' | 'huge') {
+    this.#child = new ChildProcess({
+      name: 'engine',
+      command: 'python3',
+      args: ['-c', ENGINE, String(bytes), kind],
+      input: true,
+      onLine: (line, stream) => void (stream === 'stdout' && this.#lines.push(line)),
+    });
+  }
+
+  /** The path under which the memory can be attached. Asked for once. */
+  path(): Promise<string> {
+    return this.#line();
+  }
+
+  /** Gives the memory this size, and its contents again if that is its first size. */
+  async resize(bytes: number): Promise<void> {
+    this.#child.process.stdin?.write(`${bytes}\n`);
+    await this.#line();
+  }
+
+  end(): void {
+    this.#child.process.stdin?.end();
+  }
+
+  async #line<T>(): Promise<T> {
+    const next = this.#taken;
+    this.#taken += 1;
+    const text = await this.#child.printed(() => this.#lines[next], `line ${next}`, ANSWER_TIMEOUT_MS);
+    return JSON.parse(text) as T;
+  }
+}

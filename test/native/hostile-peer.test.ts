@@ -20,19 +20,19 @@ const hasPython = spawnSync('python3', ['--version']).status === 0;
 const reason = whyNot('same-host') ?? (hasPython ? undefined : 'no python3');
 
 describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
-  test('a token is wrong → the peer is refused and hung up on', async () => {
+  test('T27: a token is wrong → the peer is refused and hung up on', async () => {
     const { endpoint, grant } = await openReceiver();
     const peer = new HostilePeer('wrong_token', endpoint, grant);
     expect(await peer.line()).toEqual({ refused: true, hungUp: true });
   });
 
-  test('answers are not read → the peer is hung up on', async () => {
+  test('T27: answers are not read → the peer is hung up on', async () => {
     const { endpoint, grant } = await openReceiver();
     const peer = new HostilePeer('unread_answers', endpoint, grant);
     expect(await peer.line()).toEqual({ welcome: true, packetsBelowOneThousand: true });
   });
 
-  test('300 peers say nothing → 256 stay, for 5 s; a sender is served', async () => {
+  test('T27: 300 peers say nothing → 256 stay, for 5 s; a sender is served', async () => {
     const { receiver, endpoint, grant, directory } = await openReceiver();
     const peers = new HostilePeer('silent', endpoint, grant, '300');
     expect(await peers.line()).toEqual({ connected: 300 });
@@ -43,7 +43,7 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
     expect(await peers.line()).toEqual({ hungUp: 300, fiveSeconds: true });
   });
 
-  test('no descriptor is left for a new peer → the receiver sleeps', async () => {
+  test('T27: no descriptor is left for a new peer → the receiver sleeps', async () => {
     const facade = new CompiledFacade();
     const directory = newDirectory();
     onTestFinished(() => facade[Symbol.dispose]());
@@ -68,7 +68,7 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
   });
 
   describe.skipIf(process.geteuid?.() !== 0)('a process of another user (needs root)', () => {
-    test('is not served, even if it may open the socket', async () => {
+    test('T27: is not served, even if it may open the socket', async () => {
       const { endpoint, grant } = await openReceiver();
       chmodSync(pathOf(endpoint), 0o666);
       const peer = new HostilePeer('other_user', endpoint, grant, `${NOBODY}`);

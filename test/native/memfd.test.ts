@@ -1,48 +1,36 @@
 /** Sources that engines make with memfd_create, attached by a path in /proc. They have no file in any directory. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { whyNot } from '../contract/native-harness.js';
+import { Engine } from './children.js';
 
 const MiB = 2 ** 20;
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
 
-/** Makes a memfd of 1 MiB, byte i being i modulo 251, says where it is, and keeps it until its input ends. */
-const engine = `
-import fcntl, os, sys
-fd = os.memfd_create('kv', os.MFD_ALLOW_SEALING)
-os.write(fd, bytes(i % 251 for i in range(1 << 20)))
-if sys.argv[1] == 'sealed':
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-print(f'/proc/{os.getpid()}/fd/{fd}', flush=True)
-sys.stdin.read()
-`;
-
 for (const provider of tested) {
   const reason = whyNot(provider) ?? (hasPython ? undefined : 'no python3');
   const name = reason === undefined ? `memfd: ${provider}` : `memfd: ${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {
-    test.each(['sealed', 'unsealed'])('%s, is delivered', async (kind) => {
+    test.each(['sealed', 'unsealed'] as const)('%s, is delivered', async (kind) => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
-      const child = spawn('python3', ['-c', engine, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const engine = new Engine(MiB, kind);
       const options = { providers: [provider], socketDirectory: directory };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {
-        child.stdin.end();
+        engine.end();
         await Promise.all([sender.close(), receiver.close()]);
         rmSync(directory, { recursive: true });
       });
-      const [path] = (await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()).value.split('\n');
       const arena = join(directory, 'arena');
       await receiver.createArena({ path: arena, pageBytes: MiB, pages: 2 });
-      expect(await sender.attachSegment('s', path)).toEqual({ bytes: MiB, file: expect.any(String) });
+      expect(await sender.attachSegment('s', await engine.path())).toEqual({ bytes: MiB, file: expect.any(String) });
       const grant = await receiver.grant(provider);
       const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: MiB, length: MiB }];

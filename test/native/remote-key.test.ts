@@ -1,4 +1,7 @@
-/** The fence itself: libfabric must refuse a write whose remote key or range was made up, whatever our own checks say. */
+/**
+ * The fence of providers without connections, where each grant has a remote key: libfabric must refuse a write whose key or
+ * range was made up, whatever our own checks say.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,7 +12,7 @@ import { pattern } from '../contract/pattern.js';
 
 const pageBytes = 64 * 1024;
 const timeoutMs = 10_000;
-const reason = whyNot('libfabric-tcp');
+const reason = whyNot('net');
 /** Fields of a token: endpoint, then key and base of the arena, then others. */
 const keyField = 1;
 const baseField = 2;
@@ -23,8 +26,8 @@ describe.skipIf(reason !== undefined)(
 
     beforeEach(async () => {
       directory = mkdtempSync('/dev/shm/kvferry-test-');
-      receiver = await openNativeFabric({ providers: ['libfabric-tcp'] });
-      sender = await openNativeFabric({ providers: ['libfabric-tcp'] });
+      receiver = await openNativeFabric({ providers: ['net'] });
+      sender = await openNativeFabric({ providers: ['net'] });
       await receiver.createArena({ path: join(directory, 'arena'), pageBytes, pages: 4 });
       writeFileSync(join(directory, 'segment'), pattern('forged', pageBytes));
       await sender.attachSegment('s', join(directory, 'segment'));
@@ -43,12 +46,10 @@ describe.skipIf(reason !== undefined)(
 
     test('the key of a revoked grant opens nothing, by way of a live one either', async () => {
       const endpoint = receiver.endpoints()[0] as FabricEndpoint;
-      const revoked = await receiver.grant('libfabric-tcp');
+      const revoked = await receiver.grant('net');
       const key = revoked.token.split(':')[keyField] as string;
       await receiver.revoke(revoked.id);
-      const zombie = await sender.connect(endpoint, forge(await receiver.grant('libfabric-tcp'), keyField, key), {
-        timeoutMs,
-      });
+      const zombie = await sender.connect(endpoint, forge(await receiver.grant('net'), keyField, key), { timeoutMs });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: pageBytes }];
       expect(await zombie.write(items).done).toMatchObject({ status: 'failed', bytes: 0 });
       expect(Buffer.compare(readFileSync(join(directory, 'arena')), new Uint8Array(4 * pageBytes))).toBe(0);
@@ -62,8 +63,8 @@ describe.skipIf(reason !== undefined)(
       ['address that overflows', baseField, 'ffffffffffffff00'],
     ])('with a made-up %s nothing lands, and others are not disturbed', async (_, field, value) => {
       const endpoint = receiver.endpoints()[0] as FabricEndpoint;
-      const honest = await sender.connect(endpoint, await receiver.grant('libfabric-tcp'), { timeoutMs });
-      const grant = await receiver.grant('libfabric-tcp');
+      const honest = await sender.connect(endpoint, await receiver.grant('net'), { timeoutMs });
+      const grant = await receiver.grant('net');
       const forged = await sender.connect(endpoint, forge(grant, field, value), { timeoutMs });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: pageBytes }];
       expect(await forged.write(items).done).toMatchObject({ status: 'failed', bytes: 0 });

@@ -1,4 +1,5 @@
-/** Engines can write to the arena's file, and so can truncate it by mistake. */
+/** Engines can write to the arena's file, and so can truncate it, or punch holes into it, by mistake. */
+import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
@@ -7,21 +8,50 @@ import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
 const MiB = 2 ** 20;
-const expected = { 'same-host': 'fabric_error', tcp: 'fabric_error', 'libfabric-tcp': 'connection_lost' } as const;
+const PAGES = 4;
 
-for (const provider of ['same-host', 'tcp', 'libfabric-tcp'] as const satisfies NativeProvider[]) {
-  const reason = whyNot(provider);
-  const name = reason === undefined ? `the arena shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
-  describe.skipIf(reason !== undefined)(name, () => {
-    test('writes fail, and nobody crashes', async () => {
-      const pair = await connectedPair(provider, { pageBytes: MiB, pages: 4 });
-      const { arena, segment, sender, receiver, grant, connection } = pair;
-      writeFileSync(segment, pattern('segment', 4 * MiB));
-      await sender.attachSegment('s', segment);
+/** How the file loses memory, and what the fabric says about it. */
+const losses: readonly [name: string, lose: (arena: string) => void, reason: string][] = [
+  ['made smaller', (arena) => truncateSync(arena, 4096), 'its file was made smaller'],
+  [
+    'made smaller and whole again',
+    (arena) => {
       truncateSync(arena, 4096);
-      const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: 4 * MiB };
-      expect(await connection.write([whole]).done).toMatchObject({ status: 'failed', code: expected[provider] });
-      await receiver.revoke(grant.id);
-    });
+      truncateSync(arena, PAGES * MiB);
+    },
+    'its file has lost pages',
+  ],
+  [
+    'given a hole',
+    (arena) => spawnSync('fallocate', ['--punch-hole', '--offset', String(MiB), '--length', String(MiB), arena]),
+    'its file has lost pages',
+  ],
+];
+
+for (const provider of ['same-host', 'tcp', 'libfabric-tcp', 'net'] as const satisfies NativeProvider[]) {
+  const unavailable = whyNot(provider);
+  const name = `the arena loses memory: ${provider} ${unavailable ?? ''}`;
+  describe.skipIf(unavailable !== undefined)(name, () => {
+    test.each(losses)(
+      'P29: %s → it is reported, grants are revoked, and no more are given',
+      async (_, lose, reason) => {
+        const pair = await connectedPair(provider, { pageBytes: MiB, pages: PAGES });
+        const { arena, segment, sender, receiver, connection } = pair;
+        writeFileSync(segment, pattern('segment', PAGES * MiB));
+        await sender.attachSegment('s', segment);
+        lose(arena);
+        expect(await receiver.arenaLost()).toBe(reason);
+        await expect(receiver.grant(provider)).rejects.toMatchObject({
+          code: 'arena_unavailable',
+          message: `the arena has lost memory: ${reason}`,
+        });
+        const whole = { segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGES * MiB };
+        expect(await connection.write([whole]).done).toMatchObject({
+          status: 'failed',
+          code: 'write_rejected',
+          bytes: 0,
+        });
+      },
+    );
   });
 }

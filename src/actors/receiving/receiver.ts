@@ -81,6 +81,7 @@ export class Receiver {
     const { fabric, options } = this.#env;
     const { pages, pageBytes } = options.arena;
     await fabric.createArena({ path: this.arenaPath, pages, pageBytes });
+    void fabric.arenaLost().then((reason) => this.#env.supervisor.arenaLost(reason));
     if (fabric.endpoints().length > 0) return;
     const reasons = fabric.unavailable().map(({ provider, reason }) => `${provider}: ${reason}`);
     const message = `agent ${options.agent} offers no provider that senders could use: ${reasons.join('; ')}`;

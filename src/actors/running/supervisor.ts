@@ -1,8 +1,8 @@
 /**
  * Decides what a failure inside the agent means. An actor that throws ends its own task, with a reason, and no other. It is
  * never restarted, because its decisions are lost: the router puts the request again, and the next request connects to the
- * peer again. An agent whose actors keep failing, or whose store has lost an invariant, cannot be trusted with memory. It
- * fences itself.
+ * peer again. An agent whose actors keep failing, whose store has lost an invariant, or whose arena has lost memory, cannot be trusted
+ * with memory. It fences itself.
  */
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
@@ -45,6 +45,12 @@ export class Supervisor {
     if (this.#crashesMs.length <= CRASHES_MAX) return;
     const message = `${this.#crashesMs.length} actors failed within ${CRASH_WINDOW_MS} ms, the last one: ${toFailure(error).message}`;
     this.#fence({ code: 'agent_fenced', message });
+  }
+
+  /** Reports that bytes which arrive may be missing in the arena. */
+  arenaLost(reason: string): void {
+    this.#logger.fatal({ reason }, 'the arena has lost memory');
+    this.#fence({ code: 'arena_unavailable', message: `the arena has lost memory: ${reason}` });
   }
 
   /** Reports that the store has lost an invariant. */

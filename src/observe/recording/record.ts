@@ -20,6 +20,7 @@ const providers = [
   'libfabric-tcp',
   'net',
   'verbs',
+  'efa',
   'memory',
 ] as const satisfies readonly Provider[];
 const provider = z.enum(providers);
@@ -90,6 +91,7 @@ export const answers = {
   flush: z.undefined(),
   'control.close': z.undefined(),
   arena: fabricOffer,
+  'arena.lost': z.string(),
   grant: z.object({ id: z.string(), provider, token: z.string(), arenaBytes: z.number() }),
   revoke: z.undefined(),
   attach: z.object({ file: z.string().default(''), bytes: z.number() }),

@@ -56,6 +56,10 @@ export class RecordingFabric extends ForwardingFabric {
     );
   }
 
+  override arenaLost(): Promise<string> {
+    return this.#recorder.ask('arena.lost', {}, { begin: () => super.arenaLost(), record: (reason) => reason });
+  }
+
   override grant(provider: Provider): Promise<FabricGrant> {
     return this.#recorder.ask(
       'grant',

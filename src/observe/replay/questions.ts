@@ -73,6 +73,9 @@ export class Questions {
       case 'connect':
         this.#clock.later(() => refuse('connection_failed'), timeoutMs ?? 0);
         return;
+      case 'arena.lost':
+        // Never, as far as is known.
+        return;
       case 'write':
         // In progress until it is stopped or its connection closes.
         return;

@@ -48,6 +48,10 @@ export class ReplayFabric implements FabricPort {
     this.#offer = await this.#questions.ask('arena', { ...options }).answer;
   }
 
+  arenaLost(): Promise<string> {
+    return this.#questions.ask('arena.lost', {}).answer;
+  }
+
   async grant(provider: Provider): Promise<FabricGrant> {
     return this.#questions.ask('grant', { provider }).answer;
   }

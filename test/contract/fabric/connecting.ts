@@ -44,7 +44,7 @@ export function describeConnecting(fabrics: Fabrics): void {
       const receiver = await fabrics.openReceiver();
       const grant = await receiver.fabric.grant(fabrics.harness.provider);
       const sender = await fabrics.open();
-      const endpoint: FabricEndpoint = { ...receiver.endpoint, provider: 'verbs' };
+      const endpoint: FabricEndpoint = { ...receiver.endpoint, provider: fabrics.otherProvider };
       expect(sender.canReach(endpoint)).toBe(false);
       await expect(sender.connect(endpoint, grant, { timeoutMs })).rejects.toMatchObject({
         code: 'provider_unavailable',

@@ -1,6 +1,6 @@
 /** The fabrics of one case of the contract: a harness of its own, and everything that it opened is closed after it. */
 import { afterEach, beforeEach } from 'vitest';
-import type { FabricConnection, FabricEndpoint, FabricGrant, FabricPort } from '../../../src/ports/fabric.js';
+import type { FabricConnection, FabricEndpoint, FabricGrant, FabricPort, Provider } from '../../../src/ports/fabric.js';
 import { pattern } from '../pattern.js';
 import type { FabricHarness } from './fabric-harness.js';
 import { expectSame, pageBytes, pages, timeoutMs } from './writes.js';
@@ -36,6 +36,11 @@ export class Fabrics {
   get harness(): FabricHarness {
     if (this.#harness === undefined) throw new Error('no case is running');
     return this.#harness;
+  }
+
+  /** One that no fabric of these cases offers. */
+  get otherProvider(): Provider {
+    return this.harness.provider === 'verbs' ? 'efa' : 'verbs';
   }
 
   async open(): Promise<FabricPort> {

@@ -80,7 +80,10 @@ export const fabric: FabricFacts = {
   addon: true,
   libfabric: '1.17',
   providers: ['same-host', 'tcp', 'net'],
-  unavailable: [{ provider: 'verbs', reason: 'libfabric 1.17: verbs;ofi_rxm at 10.0.0.1: No data available' }],
+  unavailable: [
+    { provider: 'verbs', reason: 'libfabric 1.17: verbs at 10.0.0.1: No data available' },
+    { provider: 'efa', reason: 'libfabric 1.17: efa: No data available' },
+  ],
   offers: [
     { provider: 'tcp', domains: ['eth0', 'lo'] },
     { provider: 'tcp;ofi_rxm', domains: ['eth0', 'lo'] },

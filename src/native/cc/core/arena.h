@@ -15,18 +15,19 @@ namespace kvferry {
 class Arena {
  public:
   // Blocks as MemoryFile does. Throws Failure(arena_unavailable).
-  Arena(std::string path, size_t bytes);
+  Arena(std::string path, size_t bytes, int numa_node);
 
   uint8_t* data() const { return mapping_.data(); }
   size_t bytes() const { return mapping_.bytes(); }
-  // Whether the file still reaches to `end` and every write so far met it. Engines can write to the file, so they can
-  // truncate it by mistake.
-  bool intact(uint64_t end) const;
+  // Why bytes that arrive may be missing in the file; empty when it is whole. Engines can write to the file, so they can
+  // truncate it, or punch holes into it, by mistake.
+  std::string fault() const;
 
  private:
   const MemoryFile file_;
   Mapping mapping_;
   std::optional<FaultGuard> guard_;
+  int64_t blocks_ = 0;  // of the file, with all of its pages
 };
 
 }  // namespace kvferry

@@ -19,6 +19,7 @@
 
 #include "core/failure.h"
 #include "core/mapping.h"
+#include "core/reserve.h"
 #include "core/unique_fd.h"
 
 namespace kvferry {
@@ -44,8 +45,7 @@ Mapping map_temporary(const std::string& directory, uint64_t bytes) {
   const UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
   require(static_cast<bool>(fd), "mkostemp");
   ::unlink(path.c_str());
-  const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
-  if (error != 0) throw Failure(Code::internal, describe_errno("posix_fallocate", error));
+  reserve(fd.get(), bytes, any_numa_node);
   return Mapping(fd.get(), bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 }
 

@@ -9,9 +9,6 @@
 namespace kvferry {
 namespace {
 
-// The transport reads every queue after each wake-up, so the tag need not say which queue woke it.
-constexpr uint64_t any_queue_tag = 0;
-
 void require(int result, const char* what) {
   if (result == 0) return;
   throw Failure(Code::fabric_error, std::string(what) + ": " + LibfabricLibrary::get().strerror(-result));
@@ -23,24 +20,26 @@ bool OpenQueues::contains(const fid_cq* queue) const {
   return std::find(queues_.begin(), queues_.end(), queue) != queues_.end();
 }
 
-CompletionQueue::CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set)
+CompletionQueue::CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, Waiting waiting)
     : open_(open) {
   fi_cq_attr attributes = {};
   attributes.size = entries;
   attributes.format = FI_CQ_FORMAT_CONTEXT;
-  attributes.wait_obj = wait_set == nullptr ? FI_WAIT_FD : FI_WAIT_SET;
-  attributes.wait_set = wait_set;
+  attributes.wait_obj = waiting.object;
+  attributes.wait_set = waiting.set;
   fid_cq* queue = nullptr;
   require(::fi_cq_open(domain, &attributes, &queue, nullptr), "fi_cq_open");
   queue_.reset(queue);
-  require(::fi_control(&queue->fid, FI_GETWAIT, &wait_fd_), "FI_GETWAIT");
-  open_.poller_.add(wait_fd_, any_queue_tag);
+  if (waiting.object != FI_WAIT_NONE) {
+    require(::fi_control(&queue->fid, FI_GETWAIT, &wait_fd_), "FI_GETWAIT");
+    open_.poller_.add(wait_fd_, any_queue_tag);
+  }
   open_.queues_.push_back(queue);
 }
 
 CompletionQueue::~CompletionQueue() {
   std::erase(open_.queues_, queue_.get());
-  open_.poller_.remove(wait_fd_);
+  if (wait_fd_ >= 0) open_.poller_.remove(wait_fd_);
 }
 
 }  // namespace kvferry

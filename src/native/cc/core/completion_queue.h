@@ -7,6 +7,7 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
+#include <cstdint>
 #include <vector>
 
 #include "core/poller.h"
@@ -32,9 +33,16 @@ class OpenQueues {
 
 class CompletionQueue {
  public:
-  // `wait_set`: the wait set that the queue signals, or nullptr for a descriptor of its own. Throws
-  // Failure(fabric_error).
-  CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, fid_wait* wait_set);
+  // The transport looks at everything after each wake-up, so the poller's tag need not say what woke it.
+  static constexpr uint64_t any_queue_tag = 0;
+
+  // How a thread waits for a completion.
+  struct Waiting {
+    fi_wait_obj object = FI_WAIT_FD;  // FI_WAIT_NONE: it reads the queue again and again
+    fid_wait* set = nullptr;          // of FI_WAIT_SET
+  };
+  // Throws Failure(fabric_error).
+  CompletionQueue(OpenQueues& open, fid_domain* domain, size_t entries, Waiting waiting);
   ~CompletionQueue();
   CompletionQueue(const CompletionQueue&) = delete;
   CompletionQueue& operator=(const CompletionQueue&) = delete;
@@ -44,7 +52,7 @@ class CompletionQueue {
  private:
   OpenQueues& open_;
   Handle<fid_cq> queue_;
-  // Becomes readable when the queue has work to progress.
+  // Becomes readable when the queue has work to progress. -1: there is none.
   int wait_fd_ = -1;
 };
 

@@ -28,6 +28,7 @@ EngineOptions options_of(const Napi::Object& object) {
   options.limits.window_bytes = number(object.Get("windowBytes"));
   options.limits.slice_bytes = number(object.Get("sliceBytes"));
   options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));
+  options.numa_node = object.Get("numaNode").As<Napi::Number>().Int32Value();
   const auto providers = object.Get("providers").As<Napi::Array>();
   for (uint32_t i = 0; i < providers.Length(); i++) options.providers.push_back(text(providers.Get(i)));
   return options;
@@ -40,6 +41,7 @@ Napi::Function Engine::define(Napi::Env env) {
                      {
                          InstanceMethod<&Engine::open>("open"),
                          InstanceMethod<&Engine::create_arena>("createArena"),
+                         InstanceMethod<&Engine::arena_fault>("arenaFault"),
                          InstanceMethod<&Engine::listen>("listen"),
                          InstanceMethod<&Engine::grant>("grant"),
                          InstanceMethod<&Engine::revoke>("revoke"),
@@ -103,11 +105,22 @@ void Engine::open(const Napi::CallbackInfo& info) {
 Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),
-      [path = text(info[0]), bytes = number(info[1])] { return std::make_shared<Arena>(path, bytes); },
+      [path = text(info[0]), bytes = number(info[1]), node = core_->numa_node()] {
+        return std::make_shared<Arena>(path, bytes, node);
+      },
       [core = core_](Napi::Env env, std::shared_ptr<Arena> arena) {
         core->adopt(std::move(arena));
         return env.Undefined();
       });
+}
+
+Napi::Value Engine::arena_fault(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  try {
+    return Napi::String::New(env, core_->arena()->fault());
+  } catch (const Failure& failure) {
+    return Napi::String::New(env, failure.what());
+  }
 }
 
 void Engine::listen(const Napi::CallbackInfo& info) {
@@ -127,7 +140,9 @@ Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Engine::create_segment(const Napi::CallbackInfo& info) {
-  return adopt_segment(info, [path = text(info[0]), bytes = number(info[1])] { return Segment::create(path, bytes); });
+  return adopt_segment(info, [path = text(info[0]), bytes = number(info[1]), node = core_->numa_node()] {
+    return Segment::create(path, bytes, node);
+  });
 }
 
 template <typename Make>

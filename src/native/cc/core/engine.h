@@ -22,6 +22,7 @@ class Engine final : public Napi::ObjectWrap<Engine> {
  private:
   void open(const Napi::CallbackInfo& info);
   Napi::Value create_arena(const Napi::CallbackInfo& info);
+  Napi::Value arena_fault(const Napi::CallbackInfo& info);
   void listen(const Napi::CallbackInfo& info);
   void grant(const Napi::CallbackInfo& info);
   void revoke(const Napi::CallbackInfo& info);

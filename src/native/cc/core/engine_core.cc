@@ -41,7 +41,7 @@ void shut_down_all() {
 }  // namespace
 
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
-    : outbox_(env, on_completions) {
+    : outbox_(env, on_completions), numa_node_(options.numa_node) {
   for (const std::string& provider : options.providers) transports_.push_back(make_transport(env, provider, options));
   for (const auto& transport : transports_) transport->start(options.spin_time);
   LiveCores& live = live_cores();

@@ -31,6 +31,8 @@ struct EngineOptions {
   WriteLimits limits;
   std::chrono::microseconds spin_time;
   std::vector<std::string> providers;
+  // Of the memory that this process creates.
+  int numa_node;
 };
 
 class EngineCore {
@@ -41,6 +43,7 @@ class EngineCore {
   EngineCore& operator=(const EngineCore&) = delete;
 
   Outbox& outbox() { return outbox_; }
+  int numa_node() const { return numa_node_; }
   // By its place in the options. Throws Failure(provider_unavailable).
   Transport& transport(uint32_t provider);
 
@@ -65,6 +68,7 @@ class EngineCore {
 
   const std::thread::id javascript_thread_ = std::this_thread::get_id();
   Outbox outbox_;
+  const int numa_node_;
   std::vector<std::unique_ptr<Transport>> transports_;
 
   std::mutex mutex_;  // guards all members below: `shut_down` may run on another thread

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -19,6 +18,7 @@ struct Range {
   std::atomic<uintptr_t> start{0};
   std::atomic<uintptr_t> end{0};
   std::atomic<int> protection{0};
+  std::atomic<uintptr_t> page_bytes{0};
   std::atomic<bool> damaged{false};
   std::atomic<uintptr_t> first{0};  // the lowest and the highest page that faulted
   std::atomic<uintptr_t> last{0};
@@ -29,7 +29,6 @@ std::atomic<size_t> slots_used{0};  // highest slot ever taken, plus one
 std::mutex ranges_mutex;
 bool handler_installed = false;
 struct sigaction previous_action;
-uintptr_t page_bytes = 0;
 
 Range* find_range(uintptr_t address) {
   const size_t used = slots_used.load(std::memory_order_acquire);
@@ -69,6 +68,7 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
     forward(signal, info, context);
     return;
   }
+  const uintptr_t page_bytes = range->page_bytes.load(std::memory_order_relaxed);
   const uintptr_t start = address & ~(page_bytes - 1);
   widen(*range, start);
   range->damaged.store(true, std::memory_order_release);
@@ -81,7 +81,6 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
 // Installed once and never removed, because another library may have chained to it.
 void install_handler() {
   if (handler_installed) return;
-  page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   struct sigaction action = {};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
@@ -94,7 +93,7 @@ void install_handler() {
 
 }  // namespace
 
-FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(0) {
+FaultGuard::FaultGuard(const void* start, size_t bytes, int protection, size_t page_bytes) : slot_(0) {
   std::lock_guard lock(ranges_mutex);
   install_handler();
   while (slot_ < guards_max && ranges[slot_].end.load(std::memory_order_relaxed) != 0) slot_++;
@@ -106,6 +105,7 @@ FaultGuard::FaultGuard(const void* start, size_t bytes, int protection) : slot_(
   range.first.store(0, std::memory_order_relaxed);
   range.last.store(0, std::memory_order_relaxed);
   range.protection.store(protection, std::memory_order_relaxed);
+  range.page_bytes.store(page_bytes, std::memory_order_relaxed);
   range.start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_relaxed);
   range.end.store(reinterpret_cast<uintptr_t>(start) + bytes, std::memory_order_release);
   if (slot_ >= slots_used.load(std::memory_order_relaxed)) slots_used.store(slot_ + 1, std::memory_order_release);
@@ -121,7 +121,8 @@ bool FaultGuard::damaged() const { return ranges[slot_].damaged.load(std::memory
 FaultGuard::Damage FaultGuard::damage() const {
   const Range& range = ranges[slot_];
   const uintptr_t first = range.first.load(std::memory_order_acquire);
-  const uintptr_t end = range.last.load(std::memory_order_acquire) + page_bytes;
+  const uintptr_t end =
+      range.last.load(std::memory_order_acquire) + range.page_bytes.load(std::memory_order_relaxed);
   return {first - range.start.load(std::memory_order_relaxed), end - first};
 }
 

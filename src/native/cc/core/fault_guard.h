@@ -14,8 +14,9 @@ namespace kvferry {
 
 class FaultGuard {
  public:
-  // `protection`: the protection of the mapping. Throws Failure(segment_invalid) when `guards_max` ranges are guarded.
-  FaultGuard(const void* start, size_t bytes, int protection);
+  // `protection`: the protection of the mapping. `page_bytes`: the size of its pages; less than a huge page cannot be
+  // replaced. Throws Failure(segment_invalid) when `guards_max` ranges are guarded.
+  FaultGuard(const void* start, size_t bytes, int protection, size_t page_bytes);
   ~FaultGuard();
   FaultGuard(const FaultGuard&) = delete;
   FaultGuard& operator=(const FaultGuard&) = delete;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/failure.h"
+#include "core/reserve.h"
 
 namespace kvferry {
 namespace {
@@ -45,7 +46,7 @@ void sweep(const std::string& path) {
 
 }  // namespace
 
-MemoryFile::MemoryFile(std::string path, size_t bytes) : path_(std::move(path)) {
+MemoryFile::MemoryFile(std::string path, size_t bytes, int numa_node) : path_(std::move(path)) {
   sweep(path_);
   const std::string unfinished = path_ + std::string(unfinished_suffix);
   fd_ = UniqueFd(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, owner_only));
@@ -53,15 +54,12 @@ MemoryFile::MemoryFile(std::string path, size_t bytes) : path_(std::move(path)) 
   const int refused = errno;
   if (fd_) ::unlink(unfinished.c_str());
   if (!created) throw Failure(Code::arena_unavailable, describe_errno(path_ + " cannot be created", refused));
-  // Reserving every page now turns a full memory file system into an error here instead of a SIGBUS later.
-  int error = 0;
-  do {
-    error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
-  } while (error == EINTR);
-  if (error == 0) return;
-  ::unlink(path_.c_str());
-  throw Failure(Code::arena_unavailable,
-                describe_errno(path_ + " has no room for " + std::to_string(bytes) + " bytes", error));
+  try {
+    reserve(fd_.get(), bytes, numa_node);
+  } catch (const Failure& failure) {
+    ::unlink(path_.c_str());
+    throw Failure(failure.code, path_ + ": " + failure.what());
+  }
 }
 
 MemoryFile::~MemoryFile() { ::unlink(path_.c_str()); }

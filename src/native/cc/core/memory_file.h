@@ -11,8 +11,8 @@ namespace kvferry {
 
 class MemoryFile {
  public:
-  // Blocks while the kernel allocates and zeroes the memory. Throws Failure(arena_unavailable).
-  MemoryFile(std::string path, size_t bytes);
+  // `numa_node`: as of `reserve`. Blocks as that does. Throws Failure(arena_unavailable).
+  MemoryFile(std::string path, size_t bytes, int numa_node);
   ~MemoryFile();
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;

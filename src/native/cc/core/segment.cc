@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/failure.h"
+#include "core/memory_file_system.h"
 
 namespace kvferry {
 namespace {
@@ -29,17 +30,20 @@ std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<M
 
 std::shared_ptr<Segment> Segment::open(const std::string& path) { return open_segment(path, nullptr); }
 
-std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes) {
-  return open_segment(path, std::make_unique<MemoryFile>(path, bytes));
+std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes, int numa_node) {
+  return open_segment(path, std::make_unique<MemoryFile>(path, bytes, numa_node));
 }
 
 Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(own)), fd_(std::move(fd)) {
+  const auto page_bytes = memory_page_bytes(fd_.get());
+  if (!page_bytes) throw Failure(Code::segment_invalid, "not a file in memory (tmpfs, hugetlbfs or memfd)");
+  page_bytes_ = *page_bytes;
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
   if (!S_ISREG(status.st_mode)) throw Failure(Code::segment_invalid, "not a regular file");
   if (status.st_size == 0) throw Failure(Code::segment_invalid, "the file is empty");
   bytes_ = static_cast<size_t>(status.st_size);
-  // Only files of memfd_create have seals. On others the call fails.
+  // Only a file of memfd_create can have this seal.
   const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
   sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
@@ -51,6 +55,18 @@ bool Segment::contains(uint64_t offset, uint64_t length) const {
 std::string no_memory_behind(uint64_t offset, uint64_t length) {
   return "no memory behind bytes " + std::to_string(offset) + " to " + std::to_string(offset + length - 1) +
          " of the file: is its file system full?";
+}
+
+void Segment::read(uint64_t offset, uint64_t length, uint8_t* to) const {
+  for (uint64_t done = 0; done < length;) {
+    const ssize_t count = ::pread(fd_.get(), to + done, length - done, static_cast<off_t>(offset + done));
+    if (count == 0) throw Failure(Code::segment_invalid, segment_shrank);
+    if (count > 0) {
+      done += static_cast<uint64_t>(count);
+    } else if (errno != EINTR) {
+      throw Failure(Code::segment_invalid, describe_errno("reading the source file", errno));
+    }
+  }
 }
 
 bool Segment::intact(uint64_t end) const {

@@ -1,8 +1,8 @@
-// A file that is the source of writes. Most segments belong to another process. The agent also creates some itself and
+// A file in memory that is the source of writes. Most segments belong to another process. The agent also creates some itself and
 // lends them to engines.
 //
-// The file's owner may shrink it at any time, unless it is sealed. A reader must check `intact` before and after
-// reading.
+// The file's owner may shrink it at any time, unless it is sealed. A reader of a mapping must check `intact` before and
+// after reading.
 //
 // Any thread.
 #pragma once
@@ -17,6 +17,8 @@
 
 namespace kvferry {
 
+// The text of a failure to read a file that is shorter than it was.
+inline constexpr const char* segment_shrank = "the source file was made smaller";
 // The text of a failure to read these bytes of a segment whose file is as long as it was.
 std::string no_memory_behind(uint64_t offset, uint64_t length);
 
@@ -25,18 +27,20 @@ class Segment : public std::enable_shared_from_this<Segment> {
   // Throws Failure(segment_not_found | segment_invalid).
   static std::shared_ptr<Segment> open(const std::string& path);
   // Creates the file and removes it with the segment. Throws Failure(arena_unavailable | segment_invalid).
-  static std::shared_ptr<Segment> create(const std::string& path, size_t bytes);
+  static std::shared_ptr<Segment> create(const std::string& path, size_t bytes, int numa_node);
   // Takes a descriptor that another process passed to us. Throws Failure(segment_invalid).
   explicit Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own = nullptr);
 
   int fd() const { return fd_.get(); }
   // The size of the file when it was attached.
   size_t bytes() const { return bytes_; }
+  // The size of the pages in which its mapping loses memory.
+  size_t page_bytes() const { return page_bytes_; }
   bool contains(uint64_t offset, uint64_t length) const;
   // Whether the file still reaches to `end`.
   bool intact(uint64_t end) const;
-  // Whether its owner sealed it with F_SEAL_SHRINK, so that it never shrinks.
-  bool sealed() const { return sealed_; }
+  // Copies bytes that the file holds now to `to`. Throws Failure(segment_invalid) when it does not reach so far.
+  void read(uint64_t offset, uint64_t length, uint8_t* to) const;
   // The number by which JavaScript knows the segment. Set once, before any thread sees the segment.
   uint32_t handle() const { return handle_; }
   void set_handle(uint32_t handle) { handle_ = handle; }
@@ -45,7 +49,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
   const std::unique_ptr<MemoryFile> own_;
   const UniqueFd fd_;
   size_t bytes_ = 0;
-  bool sealed_ = false;
+  size_t page_bytes_ = 0;
+  bool sealed_ = false;  // with F_SEAL_SHRINK, so that it never shrinks
   uint32_t handle_ = 0;
 };
 

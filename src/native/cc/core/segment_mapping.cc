@@ -28,7 +28,7 @@ Mapping map_readable(const Segment& segment) {
 
 SegmentMapping::SegmentMapping(const Segment& segment)
     : mapping_(map_readable(segment)),
-      guard_(mapping_.data(), mapping_.bytes(), PROT_READ),
+      guard_(mapping_.data(), mapping_.bytes(), PROT_READ, segment.page_bytes()),
       prefaulted_((mapping_.bytes() + prefault_bytes - 1) / prefault_bytes) {}
 
 // Only advice: older kernels refuse it, and a shrunk file cannot be populated. Then reading faults the pages in.

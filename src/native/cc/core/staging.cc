@@ -1,25 +1,49 @@
 #include "core/staging.h"
 
-namespace kvferry {
+#include <algorithm>
 
-uint8_t* Staging::take() {
-  if (free_.empty()) {
-    // Not initialised, so that the kernel allocates only pages that are used.
-    buffers_.emplace_back(new uint8_t[buffer_bytes_]);
-    return buffers_.back().get();
+namespace kvferry {
+namespace {
+
+// Pieces begin at cache lines.
+constexpr size_t alignment = 64;
+
+size_t rounded(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+}  // namespace
+
+Staging::Staging(size_t bytes) : memory_(rounded(bytes)) {}
+
+uint8_t* Staging::take(size_t length, uint64_t ticket) {
+  const size_t wanted = rounded(length);
+  size_t begin = 0;
+  if (!pieces_.empty()) {
+    const size_t first = pieces_.front().begin;
+    const size_t last = pieces_.back().end;
+    const bool wrapped = pieces_.back().begin < first;
+    // The end of the last piece never meets the begin of the first: then a full ring would look like an empty one.
+    if (!wrapped && bytes() - last >= wanted) {
+      begin = last;
+    } else if (!wrapped && wanted >= first) {
+      return nullptr;
+    } else if (wrapped && first - last <= wanted) {
+      return nullptr;
+    } else if (wrapped) {
+      begin = last;
+    }
+  } else if (wanted > bytes()) {
+    return nullptr;
   }
-  uint8_t* buffer = free_.back();
-  free_.pop_back();
-  return buffer;
+  pieces_.push_back({ticket, begin, begin + wanted, false});
+  return data() + begin;
 }
 
-void Staging::give_back(uint8_t* buffer) { free_.push_back(buffer); }
-
 void Staging::ended(uint64_t ticket) {
-  const auto found = lent_.find(ticket);
-  if (found == lent_.end()) return;
-  free_.push_back(found->second);
-  lent_.erase(found);
+  const auto found =
+      std::find_if(pieces_.begin(), pieces_.end(), [ticket](const Piece& piece) { return piece.ticket == ticket; });
+  if (found == pieces_.end()) return;
+  found->ended = true;
+  while (!pieces_.empty() && pieces_.front().ended) pieces_.pop_front();
 }
 
 }  // namespace kvferry

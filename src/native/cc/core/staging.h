@@ -1,38 +1,53 @@
-// Buffers between a segment and a provider that reads memory with system calls.
+// The memory between a segment and a provider that reads memory by itself: a network card, or libfabric's system calls.
 //
-// Such a provider must not read the mapping of a file that may shrink. If the file shrinks while the provider sends,
-// the system call fails in the middle of a message. libfabric then continues with the next message, and the receiver
-// takes bytes for headers (libfabric 1.17 crashed). A slice that is copied to a buffer first is sent whole or not at
-// all.
+// Such a provider must not read the mapping of a file that may change under it. A card sends the pages that it pinned,
+// also when the file has other pages by then. A system call fails in the middle of a message when the file shrinks, and
+// libfabric continues with the next message (libfabric 1.17 crashed). A slice that is copied here first is what the file
+// holds now, and is sent whole or not at all.
+//
+// It is a ring: pieces are taken in turn and fall free in the same order. Its size is the connection's window, so
+// nothing can take more. When every piece is free, the next one begins at the start, which is perhaps still in the
+// cache. The kernel gives pages when they are first used.
 //
 // Belongs to the thread of its connection's transport.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <unordered_map>
-#include <vector>
+#include <deque>
+
+#include "core/own_pages.h"
 
 namespace kvferry {
 
 class Staging {
  public:
-  explicit Staging(size_t buffer_bytes) : buffer_bytes_(buffer_bytes) {}
+  // Throws Failure(fabric_error).
+  explicit Staging(size_t bytes);
 
-  // Takes the buffer that was used last, because it may still be in the cache.
-  uint8_t* take();
-  // Returns a buffer that was taken and not lent.
-  void give_back(uint8_t* buffer);
-  // The provider reads the buffer until the operation of this ticket has ended.
-  void lend(uint8_t* buffer, uint64_t ticket) { lent_.emplace(ticket, buffer); }
+  uint8_t* data() const { return memory_.data(); }
+  size_t bytes() const { return memory_.bytes(); }
+  // Nobody reads any piece.
+  bool empty() const { return pieces_.empty(); }
+
+  // Memory for the operation of this ticket; nullptr when there is no room until others have ended. An empty ring has
+  // room for every piece that is not larger than the ring.
+  uint8_t* take(size_t length, uint64_t ticket);
+  // The operation has ended, or was never begun. Ignores a ticket without a piece.
   void ended(uint64_t ticket);
+  // Gives the pages back to the kernel. Only when it is empty.
+  void give_pages_back() { memory_.give_back(); }
 
  private:
-  const size_t buffer_bytes_;
-  std::vector<std::unique_ptr<uint8_t[]>> buffers_;  // every buffer, free or not
-  std::vector<uint8_t*> free_;
-  std::unordered_map<uint64_t, uint8_t*> lent_;
+  struct Piece {
+    uint64_t ticket;
+    size_t begin;
+    size_t end;
+    bool ended;
+  };
+
+  OwnPages memory_;
+  std::deque<Piece> pieces_;  // in the order in which they were taken
 };
 
 }  // namespace kvferry

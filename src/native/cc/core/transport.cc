@@ -1,24 +1,10 @@
 #include "core/transport.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <exception>
 
+#include "core/signals.h"
+
 namespace kvferry {
-namespace {
-
-// Blocks the signals that the JavaScript thread handles. SIGBUS is not blocked: the faulting thread itself raises it.
-void block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  for (const int raised_by_the_thread : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
-    sigdelset(&all, raised_by_the_thread);
-  }
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
-}  // namespace
 
 void Transport::start(std::chrono::microseconds spin_time) {
   thread_ = std::thread([this, spin_time] {

@@ -8,8 +8,6 @@ namespace {
 // Limits how much of a provider's queues one connection may occupy with small items.
 constexpr size_t slices_outstanding_max = 128;
 
-const char* const segment_shrank = "the source file was made smaller";
-
 }  // namespace
 
 std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector<WriteItem>& items) const {
@@ -35,7 +33,7 @@ std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector
 
 void WriteScheduler::add(uint32_t id, std::vector<WriteItem> items) {
   if (auto completion = invalid(id, items)) {
-    outbox_.put(std::move(*completion));
+    ended_(std::move(*completion));
     return;
   }
   std::erase_if(items, [](const WriteItem& item) { return item.length == 0; });
@@ -102,7 +100,7 @@ void WriteScheduler::advance(Write& write, uint64_t length) {
   }
 }
 
-void WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
+bool WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
   Write& write = writes_.at(slice.write);
   advance(write, slice.length);
   write.outstanding++;
@@ -111,6 +109,7 @@ void WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
       ticket, Outstanding{slice.write, slice.segment, slice.source_offset + slice.length, slice.length});
   turns_.pop_front();
   if (write.has_more()) turns_.push_back(slice.write);
+  return !write.has_more();
 }
 
 void WriteScheduler::refused(const Slice& slice, Code code, const std::string& message) {
@@ -189,7 +188,7 @@ void WriteScheduler::report_if_ended(uint32_t id) {
   completion.stopped = write.stopped;
   completion.drained = write.drained;
   writes_.erase(found);
-  outbox_.put(std::move(completion));
+  ended_(std::move(completion));
 }
 
 }  // namespace kvferry

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,7 +43,13 @@ struct Slice {
 
 class WriteScheduler {
  public:
-  WriteScheduler(Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {}
+  // What happens to the report of a write that has ended.
+  using Ended = std::function<void(Completion)>;
+
+  WriteScheduler(Ended ended, WriteLimits limits) : ended_(std::move(ended)), limits_(limits) {}
+  // Reports go to the outbox at once.
+  WriteScheduler(Outbox& outbox, WriteLimits limits)
+      : WriteScheduler([&outbox](Completion completion) { outbox.put(std::move(completion)); }, limits) {}
 
   // Sets the size of the target as soon as it is known. Items beyond it are rejected without posting.
   void set_target_bytes(uint64_t bytes) { target_bytes_ = bytes; }
@@ -53,8 +60,8 @@ class WriteScheduler {
   // The slice whose turn it is, if the window has room. Checks it against its segment: a write whose segment is not
   // intact fails here.
   std::optional<Slice> next();
-  // The slice that `next` returned was posted under this ticket.
-  void posted(const Slice& slice, uint64_t ticket);
+  // The slice that `next` returned was posted under this ticket. Returns whether it was the last one of its write.
+  bool posted(const Slice& slice, uint64_t ticket);
   // The slice that `next` returned can never be posted.
   void refused(const Slice& slice, Code code, const std::string& message);
 
@@ -98,7 +105,7 @@ class WriteScheduler {
   void report_if_ended(uint32_t id);
   Outstanding take(uint64_t ticket);
 
-  Outbox& outbox_;
+  const Ended ended_;
   const WriteLimits limits_;
   uint64_t target_bytes_ = 0;
   std::unordered_map<uint32_t, Write> writes_;

@@ -3,7 +3,6 @@
 #ifdef KVFERRY_HAS_LIBFABRIC
 
 #include <algorithm>
-#include <cstring>
 
 namespace kvferry {
 namespace {
@@ -17,6 +16,9 @@ constexpr milliseconds connect_retry{10};
 constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
+
+// How long a connection that has nothing to write keeps the pages of its staging memory.
+constexpr milliseconds idle_max{2000};
 
 constexpr unsigned sequence_bits = 32;
 
@@ -42,20 +44,19 @@ Code code_of(int error) {
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
-                                         SourceAccess source, uint32_t number, uint32_t connect_id,
-                                         const TargetAddress& address, const GrantToken& token,
-                                         Clock::time_point connect_deadline)
+                                         uint32_t number, uint32_t connect_id, const TargetAddress& address,
+                                         const GrantToken& token, Clock::time_point connect_deadline)
     : domain_(domain),
       outbox_(outbox),
-      source_(std::move(source)),
       number_(number),
       connect_id_(connect_id),
       address_(address),
       token_(token),
       connect_deadline_(connect_deadline),
       scheduler_(outbox, limits),
-      staging_(limits.slice_bytes) {
+      staging_(std::max(limits.window_bytes, limits.slice_bytes)) {
   if (domain_.needs_local_registration()) {
+    staging_registration_ = domain_.register_memory(staging_.data(), staging_.bytes(), FI_WRITE, nullptr);
     record_registration_ = domain_.register_memory(&record_, sizeof record_, FI_READ, nullptr);
   }
   control_ = domain_.open_endpoint();
@@ -86,6 +87,7 @@ bool LibfabricConnection::progress() {
     case State::connecting_data:
       return connect_further();
     case State::open:
+      give_memory_back();
       return post_writes();
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
@@ -149,38 +151,18 @@ bool LibfabricConnection::post_writes() {
   return posted;
 }
 
-// The provider may read two kinds of source itself: registered pages, which a device reads even if the file changes,
-// and sealed files, which never change. For every other source it gets a copy.
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
-  const auto [mapping, description] = source_.map(slice.segment);
-  mapping->prefault(slice.source_offset, slice.length);
-  const uint8_t* source = mapping->data() + slice.source_offset;
-  if (domain_.needs_local_registration() || slice.segment->sealed()) {
-    return post_write(slice, ticket, source, description);
+  uint8_t* piece = staging_.take(slice.length, ticket);
+  if (piece == nullptr) return -FI_EAGAIN;
+  idle_since_.reset();
+  try {
+    slice.segment->read(slice.source_offset, slice.length, piece);
+  } catch (const Failure&) {
+    staging_.ended(ticket);
+    throw;
   }
-  uint8_t* buffer = staging_.take();
-  std::memcpy(buffer, source, slice.length);
-  const bool shrank = !slice.segment->intact(slice.source_offset + slice.length);
-  if (mapping->damaged() || shrank) {
-    staging_.give_back(buffer);
-    const FaultGuard::Damage damage = mapping->damage();
-    const bool damaged = mapping->damaged();
-    // The file is mapped again for the next slice: only these bytes could not be read now.
-    if (damaged) source_.unmap(slice.segment);
-    throw Failure(Code::segment_invalid,
-                  shrank ? "the source file was made smaller" : no_memory_behind(damage.offset, damage.length));
-  }
-  const ssize_t result = post_write(slice, ticket, buffer, nullptr);
-  if (result == 0) {
-    staging_.lend(buffer, ticket);
-  } else {
-    staging_.give_back(buffer);
-  }
-  return result;
-}
-
-ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket, const uint8_t* source, void* description) {
-  const iovec local = {const_cast<uint8_t*>(source), slice.length};
+  void* description = staging_registration_.handle ? ::fi_mr_desc(staging_registration_.handle.get()) : nullptr;
+  const iovec local = {piece, slice.length};
   const fi_rma_iov remote = {token_.arena.base + slice.target_offset, slice.length, token_.arena.key};
   fi_msg_rma message = {};
   message.msg_iov = &local;
@@ -190,7 +172,16 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket, con
   message.rma_iov = &remote;
   message.rma_iov_count = 1;
   message.context = reinterpret_cast<void*>(ticket);
-  return ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
+  const ssize_t result = ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
+  if (result != 0) staging_.ended(ticket);
+  return result;
+}
+
+void LibfabricConnection::give_memory_back() {
+  if (!staging_.empty() || !idle_since_) return;
+  if (Clock::now() < *idle_since_ + idle_max || staging_registration_.handle) return;
+  idle_since_.reset();
+  staging_.give_pages_back();
 }
 
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
@@ -215,6 +206,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     return;
   }
   staging_.ended(ticket);
+  if (staging_.empty()) idle_since_ = Clock::now();
   if (error == 0) {
     scheduler_.delivered(ticket);
   } else if (state_ == State::open) {
@@ -286,6 +278,7 @@ void LibfabricConnection::give_up(Code code, const std::string& message, bool la
   data_.close();
   control_.close();
   record_registration_.handle.reset();
+  staging_registration_.handle.reset();
   record_ticket_ = 0;
   asking_until_.reset();
   stalled_until_.reset();
@@ -302,7 +295,8 @@ Deadline LibfabricConnection::deadline() const {
   if (state_ == State::connecting_control || state_ == State::connecting_data) {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
-  return earliest(stalled_until_, asking_until_);
+  const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
+  return earliest(earliest(stalled_until_, asking_until_), idle);
 }
 
 uint64_t LibfabricConnection::next_ticket() {

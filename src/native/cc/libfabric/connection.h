@@ -14,13 +14,11 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "libfabric/target.h"
 #include "core/poller.h"
-#include "core/segment_mapping.h"
 #include "core/staging.h"
 #include "core/write_scheduler.h"
 
@@ -28,22 +26,10 @@ namespace kvferry {
 
 class LibfabricConnection {
  public:
-  // A segment as memory of this process. `description` is set if the provider needs registered memory.
-  struct SourceMemory {
-    SegmentMapping* mapping;
-    void* description;
-  };
-  struct SourceAccess {
-    // Throws Failure.
-    std::function<SourceMemory(Segment*)> map;
-    // Nothing reads the mapping any more.
-    std::function<void(Segment*)> unmap;
-  };
-
   // Begins to connect, and answers `connect_id` when that has succeeded or failed. `number` is unique in the transport
   // and part of every ticket of this connection. Throws Failure.
-  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, SourceAccess source,
-                      uint32_t number, uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
+  LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits, uint32_t number,
+                      uint32_t connect_id, const TargetAddress& address, const GrantToken& token,
                       Clock::time_point connect_deadline);
   ~LibfabricConnection();
 
@@ -75,7 +61,7 @@ class LibfabricConnection {
   bool post_writes();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
-  ssize_t post_write(const Slice& slice, uint64_t ticket, const uint8_t* source, void* description);
+  void give_memory_back();
   void stalled();
   bool connect_further();
   void record_arrived();
@@ -87,7 +73,6 @@ class LibfabricConnection {
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
-  const SourceAccess source_;
   const uint32_t number_;
   const uint32_t connect_id_;
   const TargetAddress address_;
@@ -100,7 +85,8 @@ class LibfabricConnection {
   uint32_t last_sequence_ = 0;
 
   // Target of a record read. Registered while a provider may write to it.
-  GrantRecord record_;
+  OwnPages record_pages_{sizeof(GrantRecord)};
+  GrantRecord& record_ = *reinterpret_cast<GrantRecord*>(record_pages_.data());
   Registration record_registration_;
   uint64_t record_ticket_ = 0;  // 0: no read is outstanding
 
@@ -109,6 +95,8 @@ class LibfabricConnection {
   Deadline asking_until_;
 
   Staging staging_;
+  Registration staging_registration_;  // for providers that need registered memory
+  Deadline idle_since_;                // set while every write has ended and the staging memory has pages
 
   // Why the connection broke.
   Code failure_code_ = Code::ok;

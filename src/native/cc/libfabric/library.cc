@@ -19,9 +19,6 @@ constexpr std::pair<const char*, const char*> load_environment[] = {
     {"HFI_NO_BACKTRACE", "1"},              // psm2: likewise
     {"FI_MR_CACHE_MONITOR", "disabled"},    // no hooks in malloc and mmap, because arenas are registered explicitly
     {"RDMAV_FORK_SAFE", "1"},               // Node starts children by fork and exec
-    {"FI_UNIVERSE_SIZE", "16"},             // rxm sizes its queues by this, and small devices refuse the default
-    {"FI_OFI_RXM_MSG_TX_SIZE", "128"},
-    {"FI_OFI_RXM_MSG_RX_SIZE", "128"},
 };
 
 constexpr const char* library_names[] = {"libfabric.so.1", "libfabric.so"};

@@ -67,13 +67,17 @@ GrantToken GrantToken::parse(const std::string& text) {
 uint64_t GrantToken::record_address(const RemoteMemory& page) const { return page.base + slot * sizeof(GrantRecord); }
 
 LibfabricTarget::LibfabricTarget(LibfabricDomain& domain, std::shared_ptr<Arena> arena)
-    : domain_(domain), arena_(std::move(arena)), agent_(random_nonzero()), records_(grants_max) {
+    : domain_(domain),
+      arena_(std::move(arena)),
+      agent_(random_nonzero()),
+      record_pages_(grants_max * sizeof(GrantRecord)),
+      records_(reinterpret_cast<GrantRecord*>(record_pages_.data()), grants_max) {
   for (GrantRecord& record : records_) {
     record.agent = agent_;
     record.arena_bytes = arena_->bytes();
   }
   endpoint_ = domain_.open_endpoint();
-  registration_ = domain_.register_memory(records_.data(), records_.size() * sizeof(GrantRecord), FI_REMOTE_READ,
+  registration_ = domain_.register_memory(records_.data(), records_.size_bytes(), FI_REMOTE_READ,
                                           &endpoint_);
 }
 
@@ -84,7 +88,7 @@ LibfabricTarget::~LibfabricTarget() {
 }
 
 std::string LibfabricTarget::address() const {
-  return TargetAddress{domain_.provider(), endpoint_.name(), agent_, registration_.remote}.text();
+  return TargetAddress{domain_.provider(), name_of(endpoint_.endpoint->fid), agent_, registration_.remote}.text();
 }
 
 uint64_t LibfabricTarget::grant(std::string& token) {
@@ -95,12 +99,12 @@ uint64_t LibfabricTarget::grant(std::string& token) {
   }
   Grant grant = {slot, domain_.open_endpoint(), {}, {}};
   grant.arena = domain_.register_memory(arena_->data(), arena_->bytes(), FI_REMOTE_WRITE, &grant.endpoint);
-  grant.records = domain_.register_memory(records_.data(), records_.size() * sizeof(GrantRecord), FI_REMOTE_READ,
+  grant.records = domain_.register_memory(records_.data(), records_.size_bytes(), FI_REMOTE_READ,
                                           &grant.endpoint);
   GrantRecord& record = records_[slot];
   record.grant = random_nonzero();
   publish(record, GrantState::live);
-  token = GrantToken{grant.endpoint.name(), grant.arena.remote, grant.records.remote, slot, record.grant}.text();
+  token = GrantToken{name_of(grant.endpoint.endpoint->fid), grant.arena.remote, grant.records.remote, slot, record.grant}.text();
   const uint64_t handle = ++last_handle_;
   grants_.emplace(handle, std::move(grant));
   return handle;

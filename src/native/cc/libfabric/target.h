@@ -17,10 +17,12 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/arena.h"
+#include "core/own_pages.h"
 
 namespace kvferry {
 
@@ -86,7 +88,8 @@ class LibfabricTarget {
   LibfabricDomain& domain_;
   const std::shared_ptr<Arena> arena_;
   const uint64_t agent_;
-  std::vector<GrantRecord> records_;
+  OwnPages record_pages_;
+  const std::span<GrantRecord> records_;
   Endpoint endpoint_;
   Registration registration_;
   std::map<uint64_t, Grant> grants_;

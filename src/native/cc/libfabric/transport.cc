@@ -4,23 +4,17 @@
 
 #include <map>
 #include <optional>
-#include <unordered_map>
 
+#include "libfabric/connected/transport.h"
 #include "libfabric/connection.h"
 #include "libfabric/target.h"
-#include "core/segment_mapping.h"
 
 namespace kvferry {
 namespace {
 
 constexpr unsigned sequence_bits = 32;
-constexpr size_t completions_per_read = 64;
-
-// The order matters: the registration is released before the mapping.
-struct Source {
-  std::unique_ptr<SegmentMapping> mapping;
-  Registration registration;
-};
+// For providers that wake nobody. While a write is in flight the thread spins before it sleeps.
+constexpr std::chrono::milliseconds poll_every{1};
 
 class LibfabricTransport final : public Transport {
  public:
@@ -58,11 +52,7 @@ class LibfabricTransport final : public Transport {
     }
     const uint32_t number = ++last_number_;
     connections_.emplace(number, std::make_unique<LibfabricConnection>(
-                                     domain(), outbox_, limits_,
-                                     LibfabricConnection::SourceAccess{
-                                         [this](Segment* segment) { return mapped(segment); },
-                                         [this](Segment* segment) { sources_.erase(segment); }},
-                                     number, id, to, GrantToken::parse(token), deadline));
+                                     domain(), outbox_, limits_, number, id, to, GrantToken::parse(token), deadline));
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
@@ -81,12 +71,13 @@ class LibfabricTransport final : public Transport {
     answer(id);
   }
 
-  void forget(const std::shared_ptr<Segment>& segment) override { sources_.erase(segment.get()); }
+  void forget(const std::shared_ptr<Segment>&) override {}
 
  protected:
   bool progress() override {
     if (!domain_) return false;
-    bool worked = read_completions();
+    bool worked = domain_->read_completions(
+        [this](uint64_t ticket, int error, const std::string& text) { dispatch(ticket, error, text); });
     for (auto next = connections_.begin(); next != connections_.end();) {
       const auto current = next++;
       worked |= current->second->progress();
@@ -109,7 +100,9 @@ class LibfabricTransport final : public Transport {
   }
 
   Deadline deadline() const override {
+    const bool used = target_ || !connections_.empty();
     Deadline deadline;
+    if (domain_ && domain_->polled() && used) deadline = Clock::now() + poll_every;
     for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
     return deadline;
   }
@@ -117,7 +110,6 @@ class LibfabricTransport final : public Transport {
   void tear_down() override {
     connections_.clear();
     target_.reset();
-    sources_.clear();
     domain_.reset();
   }
 
@@ -127,49 +119,10 @@ class LibfabricTransport final : public Transport {
     return *domain_;
   }
 
-  bool read_completions() {
-    bool worked = false;
-    // Iterates over a copy, because handling a completion may close endpoints with their queues.
-    const std::vector<fid_cq*> queues = domain_->queues().all();
-    for (fid_cq* queue : queues) {
-      if (domain_->queues().contains(queue)) worked |= read_completions(queue);
-    }
-    return worked;
-  }
-
-  bool read_completions(fid_cq* queue) {
-    fi_cq_entry entries[completions_per_read];
-    const ssize_t count = ::fi_cq_read(queue, entries, completions_per_read);
-    if (count > 0) {
-      for (ssize_t i = 0; i < count; i++) dispatch(entries[i].op_context, 0, "");
-      return true;
-    }
-    if (count != -FI_EAVAIL) return false;
-    fi_cq_err_entry error = {};
-    if (::fi_cq_readerr(queue, &error, 0) <= 0) return false;
-    dispatch(error.op_context, error.err, domain_->error_text(error.err));
-    return true;
-  }
-
   // Ignores completions of a connection that is gone.
-  void dispatch(void* context, int error, const std::string& text) {
-    const auto ticket = reinterpret_cast<uint64_t>(context);
+  void dispatch(uint64_t ticket, int error, const std::string& text) {
     const auto found = connections_.find(static_cast<uint32_t>(ticket >> sequence_bits));
     if (found != connections_.end()) found->second->completed(ticket, error, text);
-  }
-
-  LibfabricConnection::SourceMemory mapped(Segment* segment) {
-    auto found = sources_.find(segment);
-    if (found == sources_.end()) {
-      Source source = {std::make_unique<SegmentMapping>(*segment), {}};
-      if (domain_->needs_local_registration()) {
-        source.registration =
-            domain_->register_memory(source.mapping->data(), source.mapping->bytes(), FI_WRITE, nullptr);
-      }
-      found = sources_.emplace(segment, std::move(source)).first;
-    }
-    fid_mr* region = found->second.registration.handle.get();
-    return {found->second.mapping.get(), region == nullptr ? nullptr : ::fi_mr_desc(region)};
   }
 
   const WriteLimits limits_;
@@ -178,7 +131,6 @@ class LibfabricTransport final : public Transport {
   std::optional<LibfabricDomain> domain_;
   std::optional<LibfabricTarget> target_;
   std::map<uint32_t, std::unique_ptr<LibfabricConnection>> connections_;
-  std::unordered_map<Segment*, Source> sources_;
   uint32_t last_number_ = 0;
 };
 
@@ -186,6 +138,9 @@ class LibfabricTransport final : public Transport {
 
 std::unique_ptr<Transport> make_libfabric_transport(Outbox& outbox, WriteLimits limits, const std::string& family,
                                                     const std::string& bind_address) {
+  if (LibfabricDomain::is_connected(family)) {
+    return connected::make_transport(outbox, limits, family, bind_address);
+  }
   return std::make_unique<LibfabricTransport>(outbox, limits, family, bind_address);
 }
 

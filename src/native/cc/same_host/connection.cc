@@ -30,7 +30,7 @@ std::pair<Code, std::string> refusal(const Message& message) {
     case CopyStatus::segment_unknown:
       return {Code::fabric_error, "the receiver does not know the source segment"};
     case CopyStatus::segment_shrank:
-      return {Code::segment_invalid, "the source file was made smaller"};
+      return {Code::segment_invalid, segment_shrank};
     case CopyStatus::segment_without_memory:
       return {Code::segment_invalid, no_memory_behind(message.source_offset, message.length)};
     case CopyStatus::segment_unmapped:
@@ -40,7 +40,7 @@ std::pair<Code, std::string> refusal(const Message& message) {
     case CopyStatus::too_many_segments:
       return {Code::fabric_error, "the receiver takes no more segments of this sender: detach some"};
     case CopyStatus::arena_invalid:
-      return {Code::fabric_error, "the receiver's arena shrank"};
+      return {Code::fabric_error, "the receiver's arena has lost memory"};
   }
   return {Code::internal, "the receiver's answer is unknown"};
 }

@@ -241,7 +241,7 @@ CopyStatus Receiver::read(Source& source, const Message& request, Message& reply
     return segment.intact(end) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
   }
   if (!segment.intact(end)) return CopyStatus::segment_shrank;
-  return arena_->intact(request.target_offset + request.length) ? CopyStatus::copied : CopyStatus::arena_invalid;
+  return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
 }
 
 // The kernel and the fault guard limit the number of mappings. Beyond it the one that was not used for longest goes.

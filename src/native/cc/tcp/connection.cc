@@ -142,7 +142,7 @@ void Connection::handle_done(Stream& stream, const Answer& answer) {
   } else if (answer.status == FrameStatus::rejected) {
     scheduler_.failed(answer.ticket, Code::write_rejected, "the receiver rejected the write", false);
   } else {
-    scheduler_.failed(answer.ticket, Code::fabric_error, "the receiver's arena shrank", false);
+    scheduler_.failed(answer.ticket, Code::fabric_error, "the receiver's arena has lost memory", false);
   }
 }
 

@@ -148,11 +148,9 @@ ssize_t Peer::receive_into_arena(uint64_t length) {
   return wire_->receive({target, length}, {reinterpret_cast<uint8_t*>(&next_), is_rest ? sizeof next_ : 0});
 }
 
-// Engines see the bytes if the file still reaches there. The mapping may have got other memory in its place.
+// Engines see the bytes if the file is whole. The mapping may have got other memory in place of pages that it lost.
 void Peer::end_frame() {
-  if (status_ == FrameStatus::landed && !arena_.intact(frame_.target_offset + frame_.length)) {
-    status_ = FrameStatus::arena_invalid;
-  }
+  if (status_ == FrameStatus::landed && !arena_.fault().empty()) status_ = FrameStatus::arena_invalid;
   answer(AnswerKind::done, status_, frame_.ticket, 0);
 }
 

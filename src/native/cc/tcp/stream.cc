@@ -18,8 +18,6 @@ constexpr uint8_t zeros[copy_bytes] = {};
 constexpr uint64_t turn_bytes = 1 << 20;
 constexpr size_t turn_answers = 256;
 
-const char* const segment_shrank = "the source file was made smaller";
-
 }  // namespace
 
 Stream::Stream(Poller& poller, std::unique_ptr<Wire> wire, uint64_t tag, const Hello& hello, Clock::time_point deadline)

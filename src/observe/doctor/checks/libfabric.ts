@@ -3,7 +3,7 @@ import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
 const found = new Findings('fabric', 'libfabric');
-const OF_LIBFABRIC = ['verbs', 'libfabric-tcp', 'net'];
+const OF_LIBFABRIC = ['verbs', 'efa', 'libfabric-tcp', 'net'];
 const WITHOUT_LIBRARY = ['tcp', 'same-host'];
 
 export function checkLibfabric({ fabric, settings }: Examination): Finding[] {

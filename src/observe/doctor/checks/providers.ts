@@ -2,7 +2,7 @@
 import { AUTO_PROVIDERS } from '../../../config/agent-config.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
-import { infinibandDevices } from './rdma.js';
+import { devicesOf } from './rdma.js';
 
 const found = new Findings('fabric', 'providers');
 
@@ -28,8 +28,8 @@ export function checkProviders({ fabric, settings, system }: Examination): Findi
   return [
     found.ok(`an agent with these settings offers ${offered.join(', ')}`),
     ...missing.map(({ provider, text }) => {
-      // `auto` uses verbs only where there is a device, so a missing device is normal.
-      if (isAuto && infinibandDevices(system).length === 0) return found.note(text);
+      // `auto` uses verbs and efa only where there is a device, so a missing device is normal.
+      if (isAuto && devicesOf(system, provider)?.length === 0) return found.note(text);
       const next = offered.filter((other) => wanted.indexOf(other) > wanted.indexOf(provider));
       return found.warning(
         next.length > 0 ? `${text}. Agents FALL BACK to ${next.join(', ')}` : text,

@@ -1,4 +1,5 @@
 /** Checks that RDMA devices are up, that this process may use them, and that libfabric offers them. */
+import type { Provider } from '../../../ports/fabric.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import type { System } from '../system.js';
@@ -8,22 +9,25 @@ const found = new Findings('fabric', 'rdma');
 const DEVICES = '/sys/class/infiniband';
 const SLINGSHOT_DEVICES = '/sys/class/cxi';
 const DEVICE_FILES = '/dev/infiniband';
+/** In the place of a driver. */
+const SOFTWARE = 'a software device';
 const CONNECTION_MANAGER = `${DEVICE_FILES}/rdma_cm`;
 
-export function infinibandDevices(system: System): readonly string[] {
-  return system.list(DEVICES);
+/** The devices of a provider; undefined when it needs none. */
+export function devicesOf(system: System, provider: Provider): readonly string[] | undefined {
+  if (provider !== 'verbs' && provider !== 'efa') return undefined;
+  return system.list(DEVICES).filter((device) => (driverOf(system, device) === 'efa') === (provider === 'efa'));
 }
 
 export function checkRdma(examination: Examination): Finding[] {
   const { system, fabric } = examination;
-  const devices = infinibandDevices(system);
   const slingshot = system.list(SLINGSHOT_DEVICES);
-  const efa = devices.filter((device) => driverOf(system, device) === 'efa');
-  const verbs = devices.filter((device) => !efa.includes(device));
+  const efa = devicesOf(system, 'efa') ?? [];
+  const verbs = devicesOf(system, 'verbs') ?? [];
   const findings = [
     ...verbs.flatMap((device) => portsOf(system, device)),
     ...(verbs.length > 0 && fabric.addon ? verbsUse(examination, verbs) : []),
-    ...unused('efa', efa, fabric.offers),
+    ...(efa.length > 0 && fabric.addon ? [efaUse(examination, efa)] : []),
     ...unused('cxi', slingshot, fabric.offers),
   ];
   return findings.length > 0 ? findings : [found.ok('no RDMA device; bytes between hosts move by TCP')];
@@ -34,7 +38,7 @@ function portsOf(system: System, device: string): Finding[] {
   return ports.map((port) => {
     const about = (name: string) => system.read(`${DEVICES}/${device}/ports/${port}/${name}`);
     const layer = about('link_layer') ?? 'unknown link';
-    const text = `${device} port ${port}: ${driverOf(system, device) ?? 'unknown driver'}, ${layer}, ${about('rate') ?? 'unknown rate'}`;
+    const text = `${device} port ${port}: ${driverOf(system, device) ?? SOFTWARE}, ${layer}, ${about('rate') ?? 'unknown rate'}`;
     // `4: ACTIVE`
     const state = about('state')?.replace(/^\d+: /, '') ?? 'unknown';
     if (state === 'ACTIVE') return found.ok(text);
@@ -83,7 +87,7 @@ function verbsUse({ system, fabric, settings }: Examination, devices: readonly s
       ),
     ];
   }
-  const interfaces = devices.flatMap((device) => system.list(`${DEVICES}/${device}/device/net`));
+  const interfaces = devices.flatMap((device) => interfacesOf(system, device));
   const addresses = system.addresses.filter((address) => interfaces.includes(address.interface));
   const choice = addresses.map((address) => `${address.address} (${address.interface})`).join(' or ');
   return [
@@ -92,6 +96,24 @@ function verbsUse({ system, fabric, settings }: Examination, devices: readonly s
       `set --bind-address to an address of the device${choice === '' ? '' : `: ${choice}`}`,
     ),
   ];
+}
+
+/** A software device has no link to hardware, so its ports name the interfaces. */
+function interfacesOf(system: System, device: string): readonly string[] {
+  const directory = `${DEVICES}/${device}`;
+  const ports = system.list(`${directory}/ports`).map((port) => `${directory}/ports/${port}/gid_attrs/ndevs`);
+  const named = ports.flatMap((port) => system.list(port).map((entry) => system.read(`${port}/${entry}`) ?? ''));
+  return [...system.list(`${directory}/device/net`), ...new Set(named)];
+}
+
+function efaUse({ fabric }: Examination, devices: readonly string[]): Finding {
+  const names = devices.join(', ');
+  if (fabric.providers.includes('efa')) return found.ok(`efa is available on ${names}`);
+  const reason = fabric.unavailable.find(({ provider }) => provider === 'efa')?.reason ?? 'no reason is known';
+  return found.warning(
+    `${names} exists, but efa is not available: ${reason}`,
+    "install AWS's EFA software with its libfabric; fi_info -p efa shows the device. In a container pass /dev/infiniband in",
+  );
 }
 
 function unused(name: string, devices: readonly string[], offers: Examination['fabric']['offers']): Finding[] {

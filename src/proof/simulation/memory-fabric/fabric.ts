@@ -95,6 +95,11 @@ export class MemoryFabric implements FabricPort {
     }
   }
 
+  /** Files in memory do not shrink under their arena. */
+  arenaLost(): Promise<string> {
+    return new Promise(() => undefined);
+  }
+
   async identify(path: string): Promise<SegmentFile | undefined> {
     this.#requireOpen();
     return this.#fileAt(path);

@@ -29,6 +29,7 @@ test('auto without an RDMA device takes TCP, as meant', () => {
   expect(brief(checkProviders(examination()))).toEqual([
     ['ok', 'an agent with these settings offers same-host, tcp'],
     ['note', `verbs is not available: ${noDevice}`],
+    ['note', 'efa is not available: libfabric 1.17: efa: No data available'],
   ]);
 });
 
@@ -40,6 +41,7 @@ test('auto with an RDMA device that cannot be used is loud', () => {
       `verbs is not available: ${noDevice}. Agents FALL BACK to tcp`,
       'repair it, or remove verbs from --provider',
     ],
+    ['note', 'efa is not available: libfabric 1.17: efa: No data available'],
   ]);
 });
 

@@ -135,20 +135,41 @@ describe('locked memory', () => {
 
   test('matters to devices only', () => {
     expect(check('8388608')).toEqual([
-      ['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs) need more'],
+      ['ok', 'the limit of locked memory is 8 MiB; only RDMA devices (verbs, efa) need more'],
     ]);
     expect(check('8388608', { ...withVerbs, flags: { provider: 'tcp' } })[0]?.[0]).toBe('ok');
   });
 
   test('is less than a device must register', () => {
-    expect(check('8388608', withVerbs)).toEqual([
-      ['problem', 'the limit of locked memory is 8 MiB; verbs registers 384 MiB of arena and staging memory', remedy],
+    const text = 'the limit of locked memory is 8 MiB; verbs registers 384 MiB of arena';
+    const each = ' and 16 MiB for each receiver that it writes to';
+    expect(check('8388608', { ...withVerbs, flags: { role: 'decode' } })).toEqual([['problem', text, remedy]]);
+    expect(check('8388608', { ...withVerbs, flags: { role: 'both' } })).toEqual([['problem', text + each, remedy]]);
+  });
+
+  test('is enough: the arena counts once, and each receiver', () => {
+    const text = (limit: string, needs: string) => `the limit of locked memory is ${limit}; verbs registers ${needs}`;
+    const each = '16 MiB for each receiver that it writes to';
+    expect(check(`${512 * MIB}`, { ...withVerbs, flags: { role: 'decode' } })).toEqual([
+      ['ok', text('512 MiB', '384 MiB of arena')],
+    ]);
+    expect(check(`${512 * MIB}`, { ...withVerbs, flags: { role: 'both' } })).toEqual([
+      ['warning', text('512 MiB', `384 MiB of arena and ${each}: enough for 8 receivers at once`), remedy],
+    ]);
+    expect(check(`${512 * MIB}`, { ...withVerbs, flags: { role: 'prefill' } })).toEqual([
+      ['ok', text('512 MiB', `${each}: enough for 32 receivers at once`)],
     ]);
   });
 
-  test('is enough for the arena, perhaps not for what engines attach', () => {
-    expect(check(`${512 * MIB}`, withVerbs)).toEqual([
-      ['warning', 'the limit of locked memory is 512 MiB; the memory that engines attach counts too', remedy],
+  test('is shared by the senders of an agent with EFA', () => {
+    const withEfa = { fabric: { providers: ['efa'] } } as const;
+    const text = (limit: string) =>
+      `the limit of locked memory is ${limit}; efa registers 384 MiB of arena for each sender`;
+    expect(check(`${GIB}`, { ...withEfa, flags: { role: 'decode' } })).toEqual([
+      ['warning', `${text('1 GiB')}: enough for 2 senders`, remedy],
+    ]);
+    expect(check(`${64 * MIB}`, { ...withEfa, flags: { role: 'decode' } })).toEqual([
+      ['problem', `${text('64 MiB')}: enough for 0 senders`, remedy],
     ]);
   });
 
@@ -161,18 +182,24 @@ describe('locked memory', () => {
 describe('huge pages', () => {
   const check = (files: Readonly<Record<string, string>> = {}) =>
     brief(checkHugePages(examination({ machine: { files } })));
-  const advise = ['ok', 'transparent huge pages of shared memory: advise; kvferry works with any setting'];
+  const none = [
+    'note',
+    '/dev/shm gives no huge pages (huge=never); with them copies take less processor time',
+    'mount -o remount,huge=advise /dev/shm',
+  ];
 
-  test('are as the kernel gives them', () => {
-    expect(check()).toEqual([advise]);
-    expect(check({ '/sys/kernel/mm/transparent_hugepage/shmem_enabled': '' })).toEqual([
-      ['note', 'the kernel has no transparent huge pages for shared memory'],
+  test('are given by the file system of the arena, or not', () => {
+    const mounts = 'dev /dev devtmpfs rw,huge=always 0 0\nshm /dev/shm tmpfs rw,size=1k';
+    expect(check()).toEqual([none]);
+    expect(check({ '/proc/self/mounts': `${mounts} 0 0` })).toEqual([none]);
+    expect(check({ '/proc/self/mounts': `${mounts},huge=advise 0 0` })).toEqual([
+      ['ok', '/dev/shm gives huge pages (huge=advise)'],
     ]);
   });
 
   test('that are reserved are not used', () => {
     expect(check({ '/proc/meminfo': 'HugePages_Total:    1024\nHugepagesize:       2048 kB' })).toEqual([
-      advise,
+      none,
       [
         'note',
         '2 GiB are reserved as huge pages; arenas are in a tmpfs and do not use them',

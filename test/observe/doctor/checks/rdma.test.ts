@@ -12,7 +12,7 @@ const deviceFiles = { '/dev/infiniband/uverbs0': '', '/dev/infiniband/rdma_cm': 
 const links = { '/sys/class/infiniband/mlx5_0/device/driver': 'mlx5_core' };
 const interfaces = { '/sys/class/infiniband/mlx5_0/device/net/eth0/': '' };
 const reason = fabric.unavailable[0]?.reason;
-const verbsOffer = { provider: 'verbs;ofi_rxm', domains: ['mlx5_0'] };
+const verbsOffer = { provider: 'verbs', domains: ['mlx5_0'] };
 const up = ['ok', 'mlx5_0 port 1: mlx5_core, Ethernet, 100 Gb/sec (4X EDR)'];
 
 function check(machine: Machine, offers = fabric.offers, providers = fabric.providers) {
@@ -86,11 +86,39 @@ describe('a device that is not available has the first cause named', () => {
   });
 });
 
-test('devices of kinds that kvferry has no provider for are said to be unused', () => {
-  const files = { '/sys/class/infiniband/rdmap0/ports/1/state': '4: ACTIVE', '/sys/class/cxi/cxi0/': '' };
+test('a software device: named so, its interface from its ports', () => {
+  const files = {
+    ...port,
+    ...deviceFiles,
+    [`${PORT}/gid_attrs/ndevs/0`]: 'eth0',
+    [`${PORT}/gid_attrs/ndevs/1`]: 'eth0',
+  };
+  expect(check({ files, links: {} }, [verbsOffer])).toEqual([
+    ['ok', 'mlx5_0 port 1: a software device, Ethernet, 100 Gb/sec (4X EDR)'],
+    [
+      'warning',
+      `mlx5_0 exists, but verbs is not available: ${reason}. The bind address is 10.0.0.1`,
+      'set --bind-address to an address of the device: 10.0.0.1 (eth0)',
+    ],
+  ]);
+});
+
+test('an EFA device, available or not', () => {
+  const files = { '/sys/class/infiniband/rdmap0/ports/1/state': '4: ACTIVE' };
   const efa = { '/sys/class/infiniband/rdmap0/device/driver': 'efa' };
-  expect(check({ files, links: efa }, [{ provider: 'efa', domains: ['rdmap0-rdm'] }])).toEqual([
-    ['note', 'rdmap0 exists; libfabric offers efa. kvferry has no efa provider yet and uses TCP'],
+  expect(check({ files, links: efa }, [], ['efa'])).toEqual([['ok', 'efa is available on rdmap0']]);
+  expect(check({ files, links: efa }, [], [])).toEqual([
+    [
+      'warning',
+      'rdmap0 exists, but efa is not available: libfabric 1.17: efa: No data available',
+      "install AWS's EFA software with its libfabric; fi_info -p efa shows the device. In a container pass /dev/infiniband in",
+    ],
+  ]);
+});
+
+test('devices of kinds that kvferry has no provider for are said to be unused', () => {
+  const files = { '/sys/class/cxi/cxi0/': '' };
+  expect(check({ files, links: {} })).toEqual([
     ['note', 'cxi0 exists; libfabric does not offer cxi here. kvferry has no cxi provider yet and uses TCP'],
   ]);
 });

@@ -1,0 +1,91 @@
+#include "libfabric/connected/staging_memory.h"
+
+#ifdef KVFERRY_HAS_LIBFABRIC
+
+#include <exception>
+#include <utility>
+
+#include "core/failure.h"
+
+namespace kvferry::connected {
+namespace {
+
+constexpr std::chrono::milliseconds idle_max{2000};
+
+}  // namespace
+
+StagingMemory::StagingMemory(LibfabricDomain& domain, Workshop& workshop, size_t bytes)
+    : domain_(domain), workshop_(workshop), staging_(bytes), self_(std::make_shared<StagingMemory*>(this)) {}
+
+StagingMemory::~StagingMemory() {
+  *self_ = nullptr;
+  forget_registration();
+}
+
+bool StagingMemory::ready() {
+  if (registration_.handle) return true;
+  if (!failure_.empty()) throw Failure(Code::fabric_error, std::exchange(failure_, {}));
+  if (!registering_) begin_to_register();
+  return false;
+}
+
+void StagingMemory::begin_to_register() {
+  registering_ = true;
+  const auto result = std::make_shared<Registered>();
+  workshop_.run([&domain = domain_, self = self_, memory = staging_.data(), bytes = staging_.bytes(), result] {
+    try {
+      result->registration = domain.register_memory(memory, bytes, FI_WRITE | FI_READ, nullptr);
+    } catch (const std::exception& error) {
+      result->failure = error.what();
+    }
+    return Workshop::Then([self, result] {
+      if (*self == nullptr) return;
+      (*self)->registering_ = false;
+      (*self)->registration_ = std::move(result->registration);
+      (*self)->failure_ = result->failure;
+      (*self)->idle_since_ = Clock::now();
+    });
+  });
+}
+
+void StagingMemory::forget_registration() {
+  if (!registration_.handle) return;
+  const auto registration = std::make_shared<Registration>(std::move(registration_));
+  try {
+    workshop_.run([registration] {
+      registration->handle.reset();
+      return Workshop::Then([] {});
+    });
+  } catch (const std::exception&) {
+    // There is no thread for it, so it ends here and now.
+  }
+}
+
+uint8_t* StagingMemory::take(size_t bytes, uint64_t ticket) {
+  idle_since_.reset();
+  return staging_.take(bytes, ticket);
+}
+
+void StagingMemory::ended(uint64_t ticket) {
+  staging_.ended(ticket);
+  if (staging_.empty()) idle_since_ = Clock::now();
+}
+
+void* StagingMemory::description() const {
+  return registration_.handle ? ::fi_mr_desc(registration_.handle.get()) : nullptr;
+}
+
+void StagingMemory::give_back_when_idle() {
+  if (!idle_since_ || Clock::now() < *idle_since_ + idle_max) return;
+  idle_since_.reset();
+  forget_registration();
+  staging_.give_pages_back();
+}
+
+Deadline StagingMemory::deadline() const {
+  return idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
+}
+
+}  // namespace kvferry::connected
+
+#endif

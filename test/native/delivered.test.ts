@@ -1,0 +1,66 @@
+/**
+ * Delivered means: in the file that engines map. A receiver that is stopped takes nothing, but the kernel keeps what was sent to
+ * it, so a write that counted as delivered when it was sent would be reported now. (A device writes without the process: there
+ * a read behind the writes is answered by the other device.)
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
+import { whyNot } from '../contract/native-harness.js';
+import { pattern } from '../contract/pattern.js';
+import { Child, CompiledFacade } from './children.js';
+
+const BYTES = 16 * 1024;
+/** A write of this size takes less than a hundredth of it. */
+const STOPPED_MS = 500;
+const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net'];
+
+/** A signal is on its way for a moment, thread by thread. */
+async function untilStopped(pid: number): Promise<void> {
+  const states = () =>
+    readdirSync(`/proc/${pid}/task`).map((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').replace(/^.*\) (.).*$/s, '$1'),
+    );
+  while (states().some((state) => state !== 'T')) await delay(1);
+}
+
+for (const provider of tested) {
+  const reason = whyNot(provider);
+  describe.skipIf(reason !== undefined)(`delivered: ${provider} ${reason ?? ''}`, () => {
+    let facade: CompiledFacade;
+    beforeAll(() => {
+      facade = new CompiledFacade();
+    });
+    afterAll(() => facade[Symbol.dispose]());
+
+    test('P29: the receiver is stopped → delivered only when it has the bytes', async () => {
+      const directory = mkdtempSync('/dev/shm/kvferry-test-');
+      const receiver = new Child('receive.mjs', [facade.path, provider, directory]);
+      const sender = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+      onTestFinished(async () => {
+        await Promise.all([sender.close(), receiver.kill()]);
+        rmSync(directory, { recursive: true });
+      });
+      const { endpoint, grant } = await receiver.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
+      const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+      writeFileSync(join(directory, 'segment'), pattern('first', BYTES));
+      await sender.attachSegment('s', join(directory, 'segment'));
+      const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
+      expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: BYTES });
+
+      receiver.process.kill('SIGSTOP');
+      await untilStopped(receiver.process.pid ?? 0);
+      writeFileSync(join(directory, 'segment'), pattern('second', BYTES), { flag: 'r+' });
+      const { done } = connection.write(items);
+      expect(await Promise.race([done, delay(STOPPED_MS, 'not yet')])).toBe('not yet');
+      receiver.process.kill('SIGCONT');
+      expect(await done).toEqual({ status: 'delivered', bytes: BYTES });
+      const arrived = readFileSync(join(directory, 'arena')).subarray(0, BYTES);
+      expect(Buffer.compare(arrived, pattern('second', BYTES))).toBe(0);
+    });
+  });
+}
