@@ -214,7 +214,7 @@ describe('the deadline passes before the loss of the lead is declared', () => {
     expect(await ranked.recorded(['prefill-0', ...names(ranked, 1)])).toEqual(['failed', 'failed', 'failed']);
   });
 
-  test('P12, P17: the next process announces failed → its reason is the loss, not the deadline', async () => {
+  test('P12, P17: the next process announces failed → for the loss of the lead', async () => {
     const ranked = await Ranked.create(clusters.create(), 2);
     const { made } = ranked;
     await ranked.putFirst(0, { timeoutMs: 3000 });
@@ -251,13 +251,13 @@ describe('both agents of rank 0 are gone, and another process has the name of th
     },
   );
 
-  test('P12, P17: the lead dies just before the deadline → the next process announces failed', async () => {
+  test('P12, P17: the lead dies just before the deadline → the next one announces', async () => {
     const ranked = await killed(TIMEOUT_MS - 100, 4000);
     expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
     expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
   });
 
-  test('P12, P17: the lead drains past the deadline and is killed → the next process announces failed', async () => {
+  test('P12, P17: it drains past the deadline and dies → the next one announces', async () => {
     const ranked = await Ranked.create(clusters.create(), 2);
     const { made } = ranked;
     await leases(ranked);

@@ -97,7 +97,7 @@ describe('the lead is gone', () => {
     expect(link.context.status).toEqual({ state: 'failed', reason: otherFailure });
   });
 
-  test('P17: the deadline has passed → it still looks for the process that has the name of the lead', () => {
+  test('P17: the deadline has passed → it looks for the next process of the lead', () => {
     const { actor, pass, take } = run(rankMachine, input, { report: answered });
     actor.send(changed('complete'));
     actor.send({ type: 'rank.prepared' });
