@@ -257,6 +257,20 @@ describe('both agents of rank 0 are gone, and another process has the name of th
     expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
   });
 
+  test('P12, P17: the lead is only stopped → it announces, and not the next one', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await ranked.put(1, 'r1', { timeoutMs: TIMEOUT_MS });
+    await made.clock.advance(500);
+    made.kill(ranked.rank(0).prefill);
+    made.halt(ranked.rank(0).decode);
+    await made.agent('decode-0', 'decode');
+    expect(await ranked.published('r1', LONG_MS)).toEqual([]);
+    made.goOn(ranked.rank(0).decode);
+    expect(await ranked.published('r1', LONG_MS)).toHaveLength(1);
+    expect(made.terminals).toMatchObject([{ end: 'failed', receiverEpoch: ranked.rank(0).decode.epoch }]);
+  });
+
   test('P12, P17: it drains past the deadline and dies → the next one announces', async () => {
     const ranked = await Ranked.create(clusters.create(), 2);
     const { made } = ranked;
