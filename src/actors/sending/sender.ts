@@ -359,8 +359,10 @@ export class Sender {
     if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
     const startedMs = this.#env.clock.now() - ageMs;
     // The lead that is dead may have announced `failed` without the agreement of this agent.
-    const wish = ranks.rank === 0 && peer.isProvenDead ? 'failed' : end;
-    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, wish, reason);
+    const mustFail = ranks.rank === 0 && peer.isProvenDead && end !== 'failed';
+    const message = `agent ${peer.agent}, which leads the ranks, is gone: request ${name} ends failed, not ${end}`;
+    const why = mustFail ? { code: 'receiver_lost' as const, message } : reason;
+    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, mustFail ? 'failed' : end, why);
   }
 
   #publish(ended: EndedRequest, end: End, reason: Failure | null): void {
