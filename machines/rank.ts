@@ -3,8 +3,9 @@
  * and again and again, until the answer has the end of the whole request. A lead that is dead, or refuses the rank, is given up:
  * the rank then ends without it. Before that, it appeals to the sender of rank 0, which announces the end that the lead cannot
  * announce. A rank that was prepared has promised to wait for the end: until its deadline it gives up only a lead that is proven
- * dead. After it has given up, the link still reports until the deadline: the lead may only be away, and must
- * not wait for this rank. `src/actors/ranks/rank-link.ts` provides its effects.
+ * dead. After it has given up, the link still reports until the deadline, and for a while at least: the lead may only be away, and must
+ * not wait for this rank. Or another process has its name by then. That one announces that the request has failed, also when the
+ * sender of rank 0 is dead. `src/actors/ranks/rank-link.ts` provides its effects.
  */
 import { assign, setup } from 'xstate';
 import type { Failure } from '../src/protocol/fields.js';
@@ -16,6 +17,8 @@ export interface RankInput {
   /** Time until the deadline of the rank. */
   readonly timeoutMs: number;
   readonly intervalMs: number;
+  /** How long at least the rank reports after it has given the lead up. */
+  readonly searchMs: number;
   /** False at the sender of rank 0: no other agent announces the end in place of the lead. */
   readonly appeals: boolean;
 }
@@ -37,6 +40,8 @@ export interface RankContext extends RankInput {
   readonly proven: boolean;
   /** Reports that are on their way. */
   readonly asking: number;
+  /** The lead was given up some time ago. */
+  readonly sought: boolean;
 }
 
 export type RankEvent =
@@ -104,20 +109,21 @@ export const rankMachine = setup({
     change: assign((_, { state, reason }: RankStatus) => ({ status: { state, reason } })),
     countAsked: assign({ asking: ({ context }) => context.asking + 1 }),
     countEnded: assign({ asking: ({ context }) => context.asking - 1 }),
-    /** The lead must not wait for a rank that has given it up. A rank that asks for an end goes on asking for it. */
+    /** The lead must not wait for a rank that has given it up. Without the lead, the request ends as failed and in no other way. */
     failWithLead: assign(({ context: { status, loss } }) =>
-      status.reason === null ? { status: { state: 'failed' as const, reason: loss } } : {},
+      status.state === 'failed' ? {} : { status: { state: 'failed' as const, reason: loss } },
     ),
   },
   guards: {
     isAsking: ({ context }) => context.asking > 0,
-    isLate: ({ context }) => context.late,
+    isDone: ({ context: { late, sought } }) => late && sought,
     mayGiveUp: ({ context }) => mayGiveUp(context),
     mayAppeal: ({ context }) => context.appeals && mayGiveUp(context),
   },
   delays: {
     interval: ({ context }) => context.intervalMs,
     deadline: ({ context }) => context.timeoutMs,
+    search: ({ context }) => context.searchMs,
   },
 }).createMachine({
   id: 'rank',
@@ -129,6 +135,7 @@ export const rankMachine = setup({
     loss: null,
     proven: false,
     asking: 0,
+    sought: false,
   }),
   initial: 'idle',
   on: { 'rank.*': { actions: 'reportUnexpected' }, 'rank.close': '.closed' },
@@ -177,14 +184,16 @@ export const rankMachine = setup({
             'appeal.ended': { target: 'alone', actions: giveUp },
           },
         },
-        /** The rank has given the lead up, and ends without it. */
+        /** The rank has given the lead up, and ends without it. It reports to the process that has the name of the lead. */
         alone: {
-          always: { guard: 'isLate', target: '#rank.closed' },
+          always: { guard: 'isDone', target: '#rank.closed' },
           on: {
             'end.decided': '#rank.closed',
             'lead.refused': '#rank.closed',
           },
-          after: { interval: askAgain('alone') },
+          after: { search: { actions: assign({ sought: true }) } },
+          initial: 'reporting',
+          states: { reporting: { after: { interval: askAgain('reporting') } } },
         },
       },
     },

@@ -96,8 +96,9 @@ export async function startCluster(options: ClusterOptions, teardown: Teardown):
   const { url: natsUrl, child: nats } = await startNatsServer({ directory: workDirectory });
   teardown.defer(() => nats.abandon());
   const control = await connectNats({ servers: natsUrl, name: 'kvferry bench' });
-  teardown.defer(() => control.close());
+  // It closes the connection too, and ends the sessions of the load, which would go on asking for their agents.
   const client = new KvferryClient(control);
+  teardown.defer(() => client.close());
   const start = (name: string, role: string) => {
     const args = [
       ...['--role', role, '--log-level', 'warn'],

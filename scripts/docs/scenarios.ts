@@ -140,7 +140,8 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     number: 'T26',
-    situation: 'RDMA runs on a kernel before or after 6.2, with many senders, or with an arena that is large beside the memory.',
+    situation:
+      'RDMA runs on a kernel before or after 6.2, with many senders, or with an arena that is large beside the memory.',
     result: 'Bytes arrive, and locked memory is bounded; or the sender takes the next provider and logs the reason.',
   },
   {

@@ -14,7 +14,18 @@ import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
-import { anyOrNumber, autoOrCount, choice, count, duration, listenAt, onOff, ports, size, text } from './field-kinds.js';
+import {
+  anyOrNumber,
+  autoOrCount,
+  choice,
+  count,
+  duration,
+  listenAt,
+  onOff,
+  ports,
+  size,
+  text,
+} from './field-kinds.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 

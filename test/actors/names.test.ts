@@ -145,6 +145,36 @@ describe('T22: an agent is rolled: the old one drains while the new one starts',
     await made.settle(made.agents.prefill.ended);
   });
 
+  test('T17, T22: the old one is stopped and reads its puts later → they are refused', async () => {
+    const made = await cluster();
+    const { prefill } = made.agents;
+    const session = '00000000000000f1';
+    await made.call('prefill-0', 'open', { session, holder: 'e', silentMs: 60_000 });
+    made.halt(prefill);
+    const orders = ['k0', 'k1'].map((key, order) => made.put('prefill-0', key, [key], { session, order }));
+    const answers = Promise.allSettled(orders);
+    const fresh = await made.agent('prefill-0', 'prefill');
+    await made.clock.advance(5000);
+    made.goOn(prefill);
+    expect((await made.settle(prefill.ended)).fenced).toMatchObject({ code: 'agent_id_taken' });
+    await made.clock.advance(10_000);
+    expect((await answers).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect([ends(made), fresh.state]).toEqual([[], 'running']);
+  });
+
+  test('P23: a process that was stopped → it is not alone until it knows', async () => {
+    const made = await cluster();
+    const isAlone = async () => (await made.call('prefill-0', 'sources', {})).alone;
+    await made.clock.advance(5000);
+    const before = await isAlone();
+    made.halt(made.agents.prefill);
+    await made.clock.advance(2500);
+    made.goOn(made.agents.prefill);
+    const after = await isAlone();
+    await made.clock.advance(5000);
+    expect([before, after, await isAlone()]).toEqual([true, false, true]);
+  });
+
   test('a decode agent keeps its name until engines have released its pages', async () => {
     const made = await cluster();
     const { decode } = made.agents;

@@ -203,6 +203,93 @@ describe('the lead cannot take the request', () => {
   });
 });
 
+describe('the deadline passes before the loss of the lead is declared', () => {
+  test('P12, P17: its sender announces failed → no rank shows expired', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await ranked.putFirst(1, { timeoutMs: 3000 });
+    await made.clock.advance(1000);
+    made.kill(ranked.rank(0).decode);
+    expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.recorded(['prefill-0', ...names(ranked, 1)])).toEqual(['failed', 'failed', 'failed']);
+  });
+
+  test('P12, P17: the next process announces failed → for the loss of the lead', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await ranked.putFirst(0, { timeoutMs: 3000 });
+    await made.clock.advance(2900);
+    made.kill(ranked.rank(0).decode);
+    await made.clock.advance(200);
+    await made.agent('decode-0', 'decode');
+    expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
+  });
+});
+
+describe('both agents of rank 0 are gone, and another process has the name of the lead', () => {
+  /** Only rank 1 is put. The sender of rank 0 dies, and then the lead. */
+  async function killed(leadDiesAtMs: number, nextAfterMs: number) {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await ranked.put(1, 'r1', { timeoutMs: TIMEOUT_MS });
+    await made.clock.advance(500);
+    made.kill(ranked.rank(0).prefill);
+    await made.clock.advance(leadDiesAtMs - 500);
+    made.kill(ranked.rank(0).decode);
+    await made.clock.advance(nextAfterMs);
+    await made.agent('decode-0', 'decode');
+    return ranked;
+  }
+
+  test.each([200, 2000, 5000])(
+    'P12, P17: it starts %i ms after the lead died → it announces failed',
+    async (afterMs) => {
+      const ranked = await killed(1000, afterMs);
+      expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
+      expect(ranked.made.terminals[0]).toMatchObject({ sender: 'prefill-1', receiver: 'decode-1' });
+      expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
+    },
+  );
+
+  test('P12, P17: the lead dies just before the deadline → the next one announces', async () => {
+    const ranked = await killed(TIMEOUT_MS - 100, 4000);
+    expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
+  });
+
+  test('P12, P17: the lead is only stopped → it announces, and not the next one', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await ranked.put(1, 'r1', { timeoutMs: TIMEOUT_MS });
+    await made.clock.advance(500);
+    made.kill(ranked.rank(0).prefill);
+    made.halt(ranked.rank(0).decode);
+    await made.agent('decode-0', 'decode');
+    expect(await ranked.published('r1', LONG_MS)).toEqual([]);
+    made.goOn(ranked.rank(0).decode);
+    expect(await ranked.published('r1', LONG_MS)).toHaveLength(1);
+    expect(made.terminals).toMatchObject([{ end: 'failed', receiverEpoch: ranked.rank(0).decode.epoch }]);
+  });
+
+  test('P12, P17: it drains past the deadline and dies → the next one announces', async () => {
+    const ranked = await Ranked.create(clusters.create(), 2);
+    const { made } = ranked;
+    await leases(ranked);
+    const putMs = made.clock.now();
+    await ranked.put(1, 'r1', { timeoutMs: TIMEOUT_MS });
+    await made.clock.advance(100);
+    made.kill(ranked.rank(0).prefill);
+    void ranked.rank(0).decode.stop();
+    // It asks the sender of rank 0 for its agreement.
+    await made.clock.advance(putMs + TIMEOUT_MS + 1000 - made.clock.now());
+    expect(made.terminals.filter(({ request }) => request === 'r1')).toEqual([]);
+    made.kill(ranked.rank(0).decode);
+    await made.agent('decode-0', 'decode');
+    expect(await ranked.published('r1', LONG_MS)).toEqual([['failed', 'receiver_lost']]);
+    expect(await ranked.recorded(names(ranked, 1))).toEqual(['failed', 'failed']);
+  });
+});
+
 describe('the lead was restarted', () => {
   test('P12, P17: the sender of rank 0 is stopped for a moment → the lead waits for it', async () => {
     const ranked = await Ranked.create(clusters.create(), 2);

@@ -113,7 +113,7 @@ test('P22: the lead dies after the confirmation → the rank ends at its deadlin
   const rank = async () => (await made.call('decode-1', 'status', { request: 'r1' })).requests;
   expect(await rank()).toMatchObject([{ state: 'running.gathering' }]);
   await made.clock.advance(30_000);
-  expect(await rank()).toMatchObject([{ end: 'expired' }]);
+  expect(await rank()).toMatchObject([{ end: 'failed', reason: { code: 'receiver_lost' } }]);
   expect(await ranked.freePages(['decode-1'])).toEqual([TOTAL]);
   expect(made.terminals).toEqual([]);
 });

@@ -338,7 +338,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   rank: {
     machine: rankMachine,
-    input: { timeoutMs: 1000, intervalMs: 100, appeals: true },
+    input: { timeoutMs: 1000, intervalMs: 100, searchMs: 250, appeals: true },
     samples: rankSamples,
     possible: ({ asking = 0 }, { type }) =>
       type === 'rank.changed' ? asking < 2 : !type.startsWith('report.') || asking > 0,
@@ -346,13 +346,17 @@ const subjects: Readonly<Record<string, Subject>> = {
       idle: ['appeal.ended', 'lead.lost', 'lead.refused', 'report.ended', 'turn.given'],
       'live.following': ['appeal.ended'],
       'live.appealing': ['lead.lost', 'lead.refused', 'turn.given'],
-      'live.alone': ['appeal.ended', 'lead.lost', 'turn.given'],
+      'live.alone.reporting': ['appeal.ended', 'lead.lost', 'turn.given'],
     },
     ways: {
       idle: ['itself', after(rankMachine, 'deadline', 'idle')],
       'live.following': ["the lead's answer, or its loss", { type: 'lead.lost', failure, proven: true } as EventObject],
       'live.appealing': ['the answer of the sender of rank 0, or its loss', { type: 'appeal.ended' } as EventObject],
-      'live.alone': ['itself', after(rankMachine, 'deadline', 'live')],
+      'live.alone.reporting': [
+        'itself',
+        after(rankMachine, 'search', 'live.alone'),
+        after(rankMachine, 'deadline', 'live'),
+      ],
     },
   },
   peer: {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type RankEvent, rankMachine } from '../../machines/rank.js';
 import { failure, otherFailure, run, Walk } from './support.js';
 
-const input = { timeoutMs: 1000, intervalMs: 100, appeals: false };
+const input = { timeoutMs: 1000, intervalMs: 100, searchMs: 250, appeals: false };
 const changed = (state: 'held' | 'running' | 'complete'): RankEvent => ({ type: 'rank.changed', state, reason: null });
 const ready: RankEvent = { type: 'end.decided', end: 'ready', failure: null };
 const lost = (proven: boolean): RankEvent => ({ type: 'lead.lost', failure, proven });
@@ -70,7 +70,10 @@ describe('the lead is gone', () => {
     actor.send(lost(false));
     actor.send(lost(true));
     expect(take()).toEqual([['giveUp', { failure, proven: false }]]);
-    expect(actor.getSnapshot()).toMatchObject({ value: { live: 'alone' }, context: { status: { state: 'failed' } } });
+    expect(actor.getSnapshot()).toMatchObject({
+      value: { live: { alone: 'reporting' } },
+      context: { status: { state: 'failed' } },
+    });
     pass(1000);
     expect(actor.getSnapshot().status).toBe('done');
     expect(take()).toEqual([]);
@@ -84,9 +87,27 @@ describe('the lead is gone', () => {
     expect(link.isOver).toBe(true);
   });
 
-  test('P17: a rank that asks for an end goes on asking for it', () => {
+  test('P12, P17: the rank asks for another end → without the lead it is failed', () => {
     const link = walk().send({ type: 'rank.changed', state: 'cancelled', reason: otherFailure }, lost(false));
-    expect(link.context.status).toEqual({ state: 'cancelled', reason: otherFailure });
+    expect(link.context.status).toEqual({ state: 'failed', reason: failure });
+  });
+
+  test('P17: the rank has failed → it goes on reporting its own reason', () => {
+    const link = walk().send({ type: 'rank.changed', state: 'failed', reason: otherFailure }, lost(false));
+    expect(link.context.status).toEqual({ state: 'failed', reason: otherFailure });
+  });
+
+  test('P17: the deadline has passed → it looks for the next process of the lead', () => {
+    const { actor, pass, take } = run(rankMachine, input, { report: answered });
+    actor.send(changed('complete'));
+    actor.send({ type: 'rank.prepared' });
+    actor.send(lost(false));
+    pass(1000);
+    expect(take()).toEqual([['giveUp', { failure, proven: false }]]);
+    pass(249);
+    expect(actor.getSnapshot().value).toEqual({ live: { alone: 'reporting' } });
+    pass(1);
+    expect(actor.getSnapshot().status).toBe('done');
   });
 
   test('P17: the lead refuses the rank → no report any more', () => {
@@ -116,7 +137,10 @@ describe('the lead is gone', () => {
     actor.send({ type: 'end.decided', end: 'expired', failure: otherFailure });
     expect(take()).toEqual([['appeal'], ['deliver', { end: 'expired', failure: otherFailure }]]);
     actor.send({ type: 'appeal.ended' });
-    expect(actor.getSnapshot()).toMatchObject({ value: { live: 'alone' }, context: { status: { state: 'failed' } } });
+    expect(actor.getSnapshot()).toMatchObject({
+      value: { live: { alone: 'reporting' } },
+      context: { status: { state: 'failed' } },
+    });
     pass(1000);
     expect(take()).toEqual([]);
     expect(actor.getSnapshot().status).toBe('done');
@@ -128,11 +152,11 @@ describe('the lead is gone', () => {
     expect(link.state).toBe('live.following');
     link.elapse('deadline', 'live').send(lost(false));
     expect(link.take()).toEqual([['giveUp', { failure, proven: false }]]);
-    expect(link.isOver).toBe(true);
+    expect(link.state).toBe('live.alone.reporting');
   });
 
   test('P22: a rank that has confirmed gives up a lead that is proven dead', () => {
     const link = walk().send(changed('complete'), { type: 'rank.prepared' }, lost(true));
-    expect(link.state).toBe('live.alone');
+    expect(link.state).toBe('live.alone.reporting');
   });
 });

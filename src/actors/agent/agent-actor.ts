@@ -20,7 +20,6 @@ import type { Journal } from '../observing/journal.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Receiver, type StoreInspection } from '../receiving/receiver.js';
 import { Owners, tell } from '../running/owners.js';
-import { TICK_MS } from '../sending/pause-watch.js';
 import { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { Name } from './name.js';
@@ -176,8 +175,7 @@ export class Agent {
     this.#living.line.start();
     this.#living.line.beat();
     this.#work.every(heartbeatMs, () => this.#living.line.beat());
-    this.#sender?.tick();
-    this.#work.every(TICK_MS, () => this.#sender?.tick());
+    this.#watchForPauses();
     this.#work.every(sweepIntervalMs, () => {
       this.#sender?.sweep(this.#env.clock.now());
       this.#receiver?.sweep();
@@ -249,6 +247,13 @@ export class Agent {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
+
+  #watchForPauses(): void {
+    const sender = this.#sender;
+    if (sender === undefined) return;
+    sender.tick();
+    this.#work.every(sender.tickMs, () => sender.tick());
+  }
 
   #makeAudit(): AuditPublisher {
     const { options, epoch, clock, control, journal } = this.#env;

@@ -46,5 +46,7 @@ export interface Living {
   readonly isLineUp: boolean;
   /** Whether no write of an earlier process of this agent can become ready. */
   readonly isAlone: boolean;
+  /** Whether another process that runs sends heartbeats under the name of this agent. */
+  readonly hasTwin: boolean;
   onLine(listener: (isUp: boolean) => void): void;
 }

@@ -22,6 +22,8 @@ export interface LineListener {
 
 /** Peers declare a process dead earlier than this. */
 const ALONE_HEARTBEATS = 3;
+/** After a silence of its own of this length, a process does not know whether another one has its name. */
+const PAUSE_HEARTBEATS = 2;
 
 const owners = new Owners<Line, LineEffects>();
 const logic = owners.provide(lineMachine, {
@@ -47,6 +49,10 @@ export class Line {
   /** The longest heartbeat interval of a process that has had this name, as far as is known. */
   #intervalMs = 0;
   #isAlone = false;
+  /** When the last heartbeat was sent. */
+  #sentMs = Number.POSITIVE_INFINITY;
+  /** When a heartbeat of another process that runs came last. */
+  #twinMs = Number.NEGATIVE_INFINITY;
 
   constructor(env: EnvParts, heartbeats: Heartbeats, listener: LineListener) {
     this.#env = env;
@@ -65,7 +71,13 @@ export class Line {
    * more. Own heartbeats that come back prove that the silence is not on this side.
    */
   get isAlone(): boolean {
+    this.#lookForPause();
     return this.#isAlone;
+  }
+
+  /** Whether another process that runs sends heartbeats under this name. */
+  get hasTwin(): boolean {
+    return this.#env.clock.now() - this.#twinMs < ALONE_HEARTBEATS * this.#intervalMs;
   }
 
   /** How long this process has had its name. */
@@ -100,12 +112,13 @@ export class Line {
 
   /** Sends a heartbeat and returns its number. A lost one is not repeated: the next one follows. `leaving`: it is the last. */
   beat(leaving = false): number {
-    const { control, epoch, logger, options } = this.#env;
+    const { clock, control, epoch, logger, options } = this.#env;
     const { agent, role, heartbeatMs } = options;
     this.#number += 1;
     const isDraining = this.#isDraining;
     const about = { agent, epoch, role, heartbeatMs, number: this.#number, ageMs: this.ageMs };
-    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, alone: this.#isAlone, draining: isDraining, leaving };
+    const beat: Heartbeat = { v: PROTOCOL_VERSION, ...about, alone: this.isAlone, draining: isDraining, leaving };
+    this.#sentMs = clock.now();
     try {
       control.publish(subjects.heartbeat(agent), JSON.stringify(beat));
     } catch (error) {
@@ -144,6 +157,7 @@ export class Line {
     if (beat.epoch !== this.#env.epoch) {
       this.#intervalMs = Math.max(this.#intervalMs, beat.heartbeatMs);
       if (!beat.leaving) this.#inCompany();
+      if (!beat.leaving && !beat.draining) this.#twinMs = this.#env.clock.now();
       this.#listener.twin(beat);
       return;
     }
@@ -151,6 +165,12 @@ export class Line {
     if (beat.ageMs - this.#companyAgeMs >= ALONE_HEARTBEATS * this.#intervalMs) this.#isAlone = true;
     tell(this.#actor, { type: 'self.heard' });
     this.#listener.echo(beat.number);
+  }
+
+  /** The process sent no heartbeats for a time, so another one may have taken its name. */
+  #lookForPause(): void {
+    const { clock, options } = this.#env;
+    if (clock.now() - this.#sentMs >= PAUSE_HEARTBEATS * options.heartbeatMs) this.#inCompany();
   }
 
   #inCompany(): void {

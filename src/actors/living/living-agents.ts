@@ -45,6 +45,10 @@ export class LivingAgents implements Living {
     return this.line.isAlone;
   }
 
+  get hasTwin(): boolean {
+    return this.line.hasTwin;
+  }
+
   onLine(listener: (isUp: boolean) => void): void {
     this.#onLine.push(listener);
   }

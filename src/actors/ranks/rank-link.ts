@@ -17,7 +17,7 @@ import type { AgentEnv } from '../env/agent-env.js';
 import type { Watch } from '../env/living.js';
 import { aboutRank } from '../observing/journal.js';
 import { findProcess } from '../peers/find-process.js';
-import { callPeer, type Peer } from '../peers/peer-call.js';
+import { callPeer, insist, type Peer } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { Verdict } from './verdict.js';
 
@@ -50,6 +50,9 @@ export interface RankLinkListener {
   closed(): void;
 }
 
+/** How long a rank without a lead looks for another process that has its name, at least: it finds one, and reports. */
+const SEARCH_HEARTBEATS = 2 * SILENT_HEARTBEATS_MAX;
+
 const owners = new Owners<RankLink, RankEffects>();
 const logic = owners.provide(rankMachine, {
   report: (owner) => owner.report(),
@@ -80,7 +83,13 @@ export class RankLink {
     this.#listener = listener;
     const { holder, ranks, from } = task;
     const appeals = ranks.rank > 0;
-    const input = { timeoutMs: this.#timeLeftMs, intervalMs: env.options.inquireIntervalMs, appeals };
+    const { heartbeatMs, inquireIntervalMs } = env.options;
+    const times = {
+      timeoutMs: this.#timeLeftMs,
+      intervalMs: inquireIntervalMs,
+      searchMs: SEARCH_HEARTBEATS * heartbeatMs,
+    };
+    const input = { ...times, appeals };
     const side = from === undefined ? 'sender' : 'receiver';
     const id = `rank ${side} ${holder.epoch}/${holder.request}`;
     this.#actor = createActor(logic, { id, input, clock: env.clock });
@@ -207,8 +216,9 @@ export class RankLink {
   async #ask(): Promise<Body<PeerReply<'report'>>> {
     const { groups } = this.#task;
     if (groups !== undefined) return groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
+    if (this.isOver && this.#lead !== undefined && this.#watch?.loss !== undefined) await this.#findNext(this.#lead);
     this.#lead ??= await this.#find();
-    const isLost = () => this.#isClosed || (!this.isOver && this.#watch?.loss !== undefined);
+    const isLost = () => this.#isClosed || this.#watch?.loss !== undefined;
     const insistence = { deadlineMs: Number.POSITIVE_INFINITY, isLost };
     const reply = await callPeer(this.#env, this.#lead, 'report', () => this.#body(), insistence);
     this.#watch?.heard();
@@ -243,14 +253,40 @@ export class RankLink {
 
   /** Finds the process that leads the ranks, and watches it from now on. */
   async #find(): Promise<Peer> {
-    const { living } = this.#env;
     const agent = this.#leadName;
     const { epoch } = await findProcess(this.#env, agent, () => this.#requireOpen());
     const lead = { agent, epoch, side: 'receiver' as const };
-    if (this.#lead === undefined && !this.#isClosed) {
-      this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));
-    }
+    if (this.#lead === undefined && !this.#isClosed) this.#watchLead(lead);
     return this.#lead ?? lead;
+  }
+
+  /**
+   * The lead was declared dead, and the rank has given it up. From now on, the link reports to the process that has its name:
+   * the same one, which was only silent, or another one. Another one is found only when the first is proven dead. So no two
+   * processes that live lead the request.
+   */
+  async #findNext({ agent, epoch, side }: Peer): Promise<void> {
+    const { clock, living, options } = this.#env;
+    const what = `agent ${agent} (epoch ${epoch}) is gone, and no other process has its name`;
+    const deadlineMs = clock.now() + SILENT_HEARTBEATS_MAX * options.heartbeatMs;
+    const answer = await insist(
+      this.#env,
+      { what, deadlineMs, check: () => this.#requireOpen() },
+      async ({ forAttemptMs }) => {
+        const answered = await living.ask({ agent, epoch }, forAttemptMs);
+        if (answered === 'silent') throw new KvferryError('no_responders', what);
+        return answered;
+      },
+    );
+    this.#requireOpen();
+    this.#lead = { agent, epoch: answer === 'alive' ? epoch : answer.replacedBy, side };
+    this.#watchLead(this.#lead);
+  }
+
+  #watchLead({ agent, epoch }: Peer): void {
+    this.#watch?.close();
+    const { living } = this.#env;
+    this.#watch = living.watch({ agent, epoch }, ({ reason, isProven }) => this.#lost(reason.message, isProven));
   }
 
   #requireOpen(): void {

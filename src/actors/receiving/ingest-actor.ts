@@ -248,7 +248,7 @@ export class IngestActor {
       turn: (epochs) => this.#listener.turn(epochs),
       verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
       lost: (failure) => {
-        if (this.isDeciding) tell(this.#actor, { type: 'end.agreed' });
+        if (this.isDeciding) tell(this.#actor, { type: 'end.refused', failure });
         else this.end('failed', failure);
       },
     });

@@ -84,7 +84,8 @@ export class RankEnds {
       counts: () => ({ chunks, deduplicated: 0, joined: 0, bytes: 0 }),
       turn: () => undefined,
       verdict: () => this.#waiting.delete(request),
-      lost: (_, proven) => this.#leadLost(rank, reason, proven),
+      // The reason of another end does not explain why the request has failed.
+      lost: (loss, proven) => this.#leadLost(rank, end === 'failed' ? reason : loss, proven),
     });
     const promisedTo = this.promisedTo(request);
     this.#waiting.set(request, { link, promisedTo });

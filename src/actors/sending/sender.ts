@@ -21,7 +21,7 @@ import { checkPut } from './check-put.js';
 import { PauseWatch } from './pause-watch.js';
 import { RankEnds } from './rank-ends.js';
 import { RequestActor } from './request-actor.js';
-import { SessionRequests } from './session-requests.js';
+import { refuseOther, SessionRequests } from './session-requests.js';
 import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
@@ -185,6 +185,7 @@ export class Sender {
   /** Refuses new requests from now on. Requests in progress still take batches. */
   stopAccepting(): void {
     this.#accepting = false;
+    this.#pauses.stop();
   }
 
   cancelAll(failure: Failure): void {
@@ -199,7 +200,11 @@ export class Sender {
     } while (this.#requests.size > 0);
   }
 
-  /** Call it every `TICK_MS`. */
+  /** How often `tick` must be called. */
+  get tickMs() {
+    return this.#pauses.tickMs;
+  }
+
   tick(): void {
     this.#pauses.tick();
   }
@@ -259,7 +264,11 @@ export class Sender {
     const found = this.#receivers.find(put.receiver);
     // An order of a session waits for those before it, and its receiver is looked up meanwhile.
     found.catch(() => undefined);
-    return async () => this.#accept(put, await found, receivedMs);
+    return async () => {
+      const peer = await found;
+      if (this.#pauses.mayBeStale) await this.#pauses.settled();
+      return this.#accept(put, peer, receivedMs);
+    };
   }
 
   #accept(put: PutRequest, peer: ReceiverPeer, receivedMs: number): { epoch: string } {
@@ -350,8 +359,10 @@ export class Sender {
     if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
     const startedMs = this.#env.clock.now() - ageMs;
     // The lead that is dead may have announced `failed` without the agreement of this agent.
-    const wish = ranks.rank === 0 && peer.isProvenDead ? 'failed' : end;
-    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, wish, reason);
+    const mustFail = ranks.rank === 0 && peer.isProvenDead && end !== 'failed';
+    const message = `agent ${peer.agent}, which leads the ranks, is gone: request ${name} ends failed, not ${end}`;
+    const why = mustFail ? { code: 'receiver_lost' as const, message } : reason;
+    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, mustFail ? 'failed' : end, why);
   }
 
   #publish(ended: EndedRequest, end: End, reason: Failure | null): void {
@@ -387,12 +398,4 @@ export class Sender {
   }
 }
 
-function refuseOther({ task }: RequestActor, session: string | undefined): void {
-  if (session === undefined || task.session === undefined || task.session === session) return;
-  const message = `request ${task.request} was put in session ${task.session}: cancel it there, or outside a session`;
-  throw new KvferryError('wrong_session', message, { field: 'request', details: { session: task.session } });
-}
-
-function memberOf({ rank, members }: Ranks): Ranks['members'][number] {
-  return members[rank] as Ranks['members'][number];
-}
+const memberOf = ({ rank, members }: Ranks) => members[rank] as Ranks['members'][number];
