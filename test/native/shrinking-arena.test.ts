@@ -55,3 +55,21 @@ for (const provider of ['same-host', 'tcp', 'libfabric-tcp', 'net'] as const sat
     );
   });
 }
+
+for (const provider of ['same-host', 'tcp'] as const satisfies NativeProvider[]) {
+  const unavailable = whyNot(provider);
+  describe.skipIf(unavailable !== undefined)(`a write at once: ${provider} ${unavailable ?? ''}`, () => {
+    test.each(losses)('P29: %s → not delivered, also before it is reported', async (_, lose) => {
+      const { arena, segment, sender, connection } = await connectedPair(provider, { pageBytes: MiB, pages: PAGES });
+      writeFileSync(segment, pattern('segment', PAGES * MiB));
+      await sender.attachSegment('s', segment);
+      lose(arena);
+      const start = { segment: 's', sourceOffset: 0, targetOffset: 0, length: 4096 };
+      expect(await connection.write([start]).done).toMatchObject({
+        status: 'failed',
+        // The receiver may have revoked the grant already.
+        code: expect.stringMatching(/^(?:fabric_error|write_rejected)$/),
+      });
+    });
+  });
+}

@@ -49,7 +49,7 @@ enum class AnswerKind : uint32_t { welcome = 1, refused, done, revoked };
 enum class FrameStatus : uint32_t {
   landed = 0,
   rejected,       // its target is outside the arena
-  arena_invalid,  // the arena's file shrank
+  arena_invalid,  // the arena's file has lost memory
 };
 
 struct Answer {
