@@ -48,7 +48,7 @@ export function demoCommand(terminal: Terminal): Command {
         .argParser(fraction)
         .default(0.75),
     )
-    .option('--provider <name>', 'auto, or a list of same-host, verbs, tcp, libfabric-tcp, net', 'auto')
+    .option('--provider <name>', 'auto, or a list of same-host, verbs, efa, tcp, libfabric-tcp, net', 'auto')
     .option('--nats <url>', 'use this NATS server instead of starting one')
     .addOption(
       new Option('--agents <which>', 'start agents, or use the ones at --nats')

@@ -147,7 +147,7 @@ describe('locked memory', () => {
     expect(check('8388608', { ...withVerbs, flags: { role: 'both' } })).toEqual([['problem', text + each, remedy]]);
   });
 
-  test('is enough: the arena counts once, and each receiver', () => {
+  test('T26: the arena counts once, and a window for each receiver → enough or not', () => {
     const text = (limit: string, needs: string) => `the limit of locked memory is ${limit}; verbs registers ${needs}`;
     const each = '16 MiB for each receiver that it writes to';
     expect(check(`${512 * MIB}`, { ...withVerbs, flags: { role: 'decode' } })).toEqual([
