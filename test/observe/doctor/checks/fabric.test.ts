@@ -21,7 +21,9 @@ test('no libfabric → a warning only when every configured provider needs it', 
       'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
     ],
   ]);
-  expect(checked('auto')).toEqual([['note', 'libfabric cannot be loaded; verbs, efa cannot be used, same-host, tcp can']]);
+  expect(checked('auto')).toEqual([
+    ['note', 'libfabric cannot be loaded; verbs, efa cannot be used, same-host, tcp can'],
+  ]);
   expect(checked('tcp')).toEqual([['note', 'libfabric cannot be loaded; the configured providers do not need it']]);
 });
 
