@@ -3,14 +3,12 @@ import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
-import type { Failure, Ranks } from '../../protocol/fields.js';
-import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import type { Failure } from '../../protocol/fields.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
-import { announceEnd } from '../env/publish-event.js';
 import { endedRow } from '../observing/ended-row.js';
 import { firstOf } from '../observing/first-of.js';
 import { endLevel } from '../observing/log-level.js';
@@ -19,6 +17,7 @@ import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { ArrivingPuts } from './arriving-puts.js';
 import { checkPut } from './check-put.js';
 import { PauseWatch } from './pause-watch.js';
+import { publishEnd } from './publish-end.js';
 import { RankEnds } from './rank-ends.js';
 import { RequestActor } from './request-actor.js';
 import { refuseOther, SessionRequests } from './session-requests.js';
@@ -27,14 +26,6 @@ import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
 
 /** A request whose end this agent announces. */
-interface EndedRequest {
-  readonly request: string;
-  readonly ranks: Ranks | undefined;
-  readonly receiver: string;
-  readonly chunks: number;
-  readonly ageMs: number;
-}
-
 export class Sender {
   readonly memory: SourceMemory;
   readonly sessions: Sessions;
@@ -60,7 +51,7 @@ export class Sender {
     });
     this.#pauses = new PauseWatch(env, () => this.sessions.excuseSilence());
     this.#rankEnds = new RankEnds(env, (rank, reason) => {
-      this.#publish({ ...rank, ageMs: env.clock.now() - rank.startedMs }, 'failed', reason);
+      publishEnd(env, { ...rank, ageMs: env.clock.now() - rank.startedMs }, 'failed', reason);
     });
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
@@ -353,7 +344,7 @@ export class Sender {
     const about = { request: name, ranks, receiver: peer.agent, chunks: request.soFar.chunks };
     // A lead that is proven dead may have a successor, which leads the same request.
     if (ranks === undefined || (ranks.rank === 0 && mayBeKnown && !peer.isProvenDead)) {
-      this.#publish({ ...about, ageMs }, end, reason);
+      publishEnd(this.#env, { ...about, ageMs }, end, reason);
       return;
     }
     if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
@@ -363,22 +354,6 @@ export class Sender {
     const message = `agent ${peer.agent}, which leads the ranks, is gone: request ${name} ends failed, not ${end}`;
     const why = mustFail ? { code: 'receiver_lost' as const, message } : reason;
     this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, mustFail ? 'failed' : end, why);
-  }
-
-  #publish(ended: EndedRequest, end: End, reason: Failure | null): void {
-    const { options, epoch } = this.#env;
-    const { request, ranks, receiver, chunks, ageMs } = ended;
-    const fields = defined({
-      request,
-      epoch,
-      end,
-      reason: reason ?? undefined,
-      sender: options.agent,
-      receiver,
-      ranks: ranks === undefined ? undefined : [{ rank: ranks.rank, epoch, ...memberOf(ranks) }],
-    });
-    const counts = { chunks, deduplicated: 0, joined: 0, bytes: 0 };
-    announceEnd(this.#env, { v: PROTOCOL_VERSION, ...fields, ...counts, ageMs: Math.round(ageMs) });
   }
 
   /** A session has ended. */
@@ -397,5 +372,3 @@ export class Sender {
     return this.#env.turns.each(requests, ({ task }) => task.totalChunks, act);
   }
 }
-
-const memberOf = ({ rank, members }: Ranks) => members[rank] as Ranks['members'][number];

@@ -99,6 +99,9 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   await Promise.race([delay(durationMs * (1 - SPARED)), failed]);
   faults.spare();
   await Promise.race([delay(durationMs * SPARED), failed]);
+  // Its sender must stop in the middle of a write: in a short run, other faults may have prevented that.
+  const zombie = async () => faults.zombieWritesRejected > 0 || undefined;
+  await Promise.race([poll(durationMs * LONGER_MAX, zombie), failed]);
   await faults.stop();
   await cluster.measured();
   await load.stop();
@@ -148,6 +151,8 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   return { ...report, violations: violations.slice(0, EXAMPLES_MAX), limitsBroken: brokenLimits(report) };
 }
 
+/** A run goes on for up to so many times its length, until a receiver has rejected the write of a sender that woke. */
+const LONGER_MAX = 2;
 const RECLAIM_MS_MAX = LEASE_MS + 1000;
 const DETECT_MS_MAX = 3 * HEARTBEAT_MS;
 const CANCEL_MS_MAX = 10;

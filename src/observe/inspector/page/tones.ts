@@ -99,6 +99,7 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
     idle: 'quiet',
     following: 'wait',
     appealing: 'bad',
+    reporting: 'bad',
     alone: 'bad',
     closed: 'quiet',
   },
