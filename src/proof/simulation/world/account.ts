@@ -36,8 +36,11 @@ const USED_MS = 100;
 const CUTTING = new Set(['cutOff', 'natsRestart']);
 /** Why a request fails whose write has failed. */
 const WRITE_CODES: readonly string[] = ['connection_lost', 'fabric_error', 'write_rejected'];
-/** Why a request fails whose agents have declared each other dead. */
-const LOST_CODES: readonly string[] = ['receiver_lost', 'sender_lost'];
+/**
+ * Why a request fails whose agents have declared each other dead. `writer_failed`: its sender has given it up and refuses a
+ * hand-over, and its receiver, which was silent, goes on.
+ */
+const LOST_CODES: readonly string[] = ['receiver_lost', 'sender_lost', 'writer_failed'];
 
 export class Account {
   readonly #world: World;
