@@ -16,6 +16,18 @@ export function breaksConnection(outcome: WriteOutcome): boolean {
   return !outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid');
 }
 
+/** Why the provider of the connection cannot write. Undefined when the write did not end because of it. */
+export function faultOfProvider(outcome: WriteOutcome): string | undefined {
+  const isItsFault =
+    outcome.status === 'failed' && outcome.code === 'fabric_error' && outcome.drained && outcome.bytes === 0;
+  return isItsFault ? outcome.message : undefined;
+}
+
+/** Whether nothing but the connection of the write has failed. */
+export function endsWithConnection(outcome: WriteOutcome): boolean {
+  return outcome.status === 'failed' && (outcome.code === 'connection_lost' || outcome.code === 'fabric_error');
+}
+
 /** Why a transfer fails whose write has ended like this. */
 export function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
   if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };
