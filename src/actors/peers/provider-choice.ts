@@ -8,7 +8,7 @@ import type { DescribeReply } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
 
 /** How long a provider that failed is passed over for the receiver. */
-export const PASSED_OVER_MS = 60_000;
+const PASSED_OVER_MS = 60_000;
 
 export class ProviderChoice {
   readonly #env: AgentEnv;
