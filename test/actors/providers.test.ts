@@ -153,6 +153,27 @@ describe('T26: a provider does not connect', () => {
     expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
   });
 
+  test('T26: cut off from NATS while a provider leads nowhere → one attempt goes on', async () => {
+    const made = await cluster();
+    const sender = await made.agent('prefill-1', 'prefill', {
+      providers: made.fabrics.providers,
+      connectTimeoutMs: 30_000,
+    });
+    await made.segment('prefill-1', 'engine', keys);
+    unreached(made, 'verbs');
+    await made.put('prefill-1', 'r1', ['k0'], { timeoutMs: 60_000 });
+    await made.clock.advance(1000);
+    await made.cutOff(sender, 6000);
+    unreached(made);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    await made.clock.advance(20_000);
+    await made.put('prefill-1', 'r2', ['k1'], { first: 1 });
+    expect(await made.ended('r2')).toMatchObject({ end: 'ready' });
+    const { peers } = await made.status('prefill-1');
+    expect(peers).toMatchObject([{ provider: 'verbs', fallback: [] }]);
+    expect((await made.status('decode-0')).counters).toMatchObject({ grants_revoked: 1 });
+  });
+
   test('T26: only a provider that failed is left → it is tried again at once', async () => {
     const made = await cluster();
     unreached(made, 'efa', 'tcp');
