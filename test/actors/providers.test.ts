@@ -92,6 +92,33 @@ describe('P29, T26: a provider does not write', () => {
     expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 0 });
   });
 
+  test('T26: connections break before they have delivered a byte → the next provider is taken', async () => {
+    const made = await cluster();
+    made.fabrics.fate = ({ provider }) => (provider === 'verbs' ? { kind: 'break', landsAfterMs: 50 } : delivered);
+    const landed: [string, boolean][] = [];
+    made.fabrics.landed = ({ provider }, accepted) => void landed.push([provider, accepted]);
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready', bytes: 64 });
+    await made.clock.advance(100);
+    expect(landed).toEqual([
+      ['efa', true],
+      ['verbs', false],
+    ]);
+    const fallback = ['verbs: a write failed: the connection broke'];
+    expect(await connectionOf(made)).toEqual({ provider: 'efa', fallback });
+  });
+
+  test('T26: a connection breaks that has delivered bytes → its provider connects again', async () => {
+    const made = await cluster();
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
+    await made.put('prefill-0', 'r2', ['k1'], { first: 1 });
+    expect(await made.ended('r2')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
+    await made.clock.advance(100);
+    expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
+  });
+
   test('T26: no provider writes → the request fails with the reason of the last', async () => {
     const made = await cluster();
     made.fabrics.fate = failing('verbs', 'efa', 'tcp');
@@ -136,20 +163,20 @@ describe('T26: a provider does not connect', () => {
   test('T26: the connection breaks → a provider that failed is passed over for a minute', async () => {
     const made = await cluster();
     unreached(made, 'verbs', 'efa');
-    const connected = async (request: string) => {
+    const connected = async (request: string, first: number) => {
       const startMs = made.clock.now();
       made.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
       await made.put('prefill-0', `${request}-breaks`, ['k0']);
       expect(await made.ended(`${request}-breaks`)).toMatchObject({ end: 'failed' });
-      await made.put('prefill-0', request, ['k1'], { first: 1 });
+      await made.put('prefill-0', request, [keys[first] as string], { first });
       expect(await made.ended(request)).toMatchObject({ end: 'ready' });
       return made.clock.now() - startMs;
     };
-    expect(await connected('r1')).toBe(2000);
-    expect(await connected('r2')).toBe(0);
+    expect(await connected('r1', 1)).toBe(2000);
+    expect(await connected('r2', 2)).toBe(0);
     await made.clock.advance(60_000);
     unreached(made);
-    expect(await connected('r3')).toBe(0);
+    expect(await connected('r3', 3)).toBe(0);
     expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
   });
 

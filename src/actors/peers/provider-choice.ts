@@ -36,9 +36,11 @@ export class ProviderChoice {
     this.#failed.set(provider, { reason, untilMs: this.#env.clock.now() + PASSED_OVER_MS });
   }
 
-  /** Whether a provider is left that has not failed. */
-  get hasAnother(): boolean {
-    return [...this.#places].some(([provider, place]) => typeof place !== 'string' && !this.#isPassedOver(provider));
+  /** Whether another provider is left that has not failed. */
+  hasOtherThan(failing: Provider): boolean {
+    return [...this.#places].some(
+      ([provider, place]) => provider !== failing && typeof place !== 'string' && !this.#isPassedOver(provider),
+    );
   }
 
   /** Why the providers that this agent prefers to `used` are not used. Without one: why no provider is. */

@@ -63,6 +63,8 @@ export class ReceiverPeer implements Peer {
   /** Those that wait for the connection. */
   readonly #waiting = new Set<Waiting>();
   #connection: Connection | undefined;
+  /** Connections that have delivered bytes. */
+  readonly #delivering = new WeakSet<Connection>();
   /** Connections that were replaced because their provider failed. */
   readonly #passedOver = new WeakSet<Connection>();
   #lost: Failure | undefined;
@@ -130,12 +132,21 @@ export class ReceiverPeer implements Peer {
     tell(this.#actor, { type: 'connection.broken' });
   }
 
-  /** A write failed for a reason of its provider, before any byte was delivered. The connection is replaced. */
+  delivers(connection: Connection): void {
+    this.#delivering.add(connection);
+  }
+
+  hasDelivered(connection: Connection): boolean {
+    return this.#delivering.has(connection);
+  }
+
+  /** A write failed for a reason of its provider, before any of its bytes was delivered. The connection is replaced. */
   passOver(connection: Connection, reason: string): void {
+    const { provider } = connection.fabric;
     // A provider that does not work fails many writes at once.
-    if (this.isPresent(connection)) {
-      this.#providerFailed(connection.fabric.provider, `a write failed: ${reason}`);
-      if (this.#choice.hasAnother) this.#passedOver.add(connection);
+    if (this.isPresent(connection) && this.#choice.hasOtherThan(provider)) {
+      this.#providerFailed(provider, `a write failed: ${reason}`);
+      this.#passedOver.add(connection);
     }
     this.broken(connection);
   }

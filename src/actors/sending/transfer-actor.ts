@@ -185,7 +185,8 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
-    const fault = faultOfProvider(outcome);
+    if (outcome.bytes > 0) peer.delivers(connection);
+    const fault = faultOfProvider(outcome, peer.hasDelivered(connection));
     if (fault !== undefined) peer.passOver(connection, fault);
     else if (breaksConnection(outcome)) peer.broken(connection);
     // A broken connection ends many writes at once.
