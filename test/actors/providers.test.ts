@@ -92,7 +92,7 @@ describe('P29, T26: a provider does not write', () => {
     expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 0 });
   });
 
-  test('T26: connections break before they have delivered a byte → the next provider is taken', async () => {
+  test('T26: a connection breaks before it has delivered a byte → the next is taken', async () => {
     const made = await cluster();
     made.fabrics.fate = ({ provider }) => (provider === 'verbs' ? { kind: 'break', landsAfterMs: 50 } : delivered);
     const landed: [string, boolean][] = [];
