@@ -1,6 +1,7 @@
 // Drives the transports without JavaScript, so that a sanitizer sees every thread: random calls of a sender and a receiver,
 // an engine that truncates its files meanwhile, and an end in the middle of it, from two threads at once. Every call must be
-// answered exactly once. Arguments: provider, seed, rounds, directory. Prints the number of calls.
+// answered exactly once. Arguments: provider, seed, rounds, directory. Prints the numbers of calls, of writes and of those that
+// were delivered.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,8 +25,14 @@ namespace {
 
 constexpr size_t arena_bytes = 1 << 20;
 constexpr size_t segment_bytes = 256 << 10;
-constexpr int calls_per_round = 150;
+constexpr int calls_per_round = 300;
 constexpr std::chrono::seconds patience{60};
+
+struct Counts {
+  uint64_t calls = 0;
+  uint64_t writes = 0;
+  uint64_t delivered = 0;
+};
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "%s\n", what.c_str());
@@ -109,7 +116,7 @@ class Round {
     for (int i = 0; i < 3; i++) add_segment();
   }
 
-  uint32_t play() {
+  void play(Counts& counts) {
     std::atomic<bool> ended = false;
     std::thread engine([this, &ended] { shake_segments(ended); });
     for (int i = 0; i < calls_per_round; i++) {
@@ -125,7 +132,9 @@ class Round {
     }
     ended = true;
     engine.join();
-    return receiver_.last_id + sender_.last_id;
+    counts.calls += receiver_.last_id + sender_.last_id;
+    counts.writes += sender_.writes.size();
+    for (const uint32_t id : sender_.writes) counts.delivered += sender_.outbox.of(id, patience)->code == Code::ok;
   }
 
  private:
@@ -164,7 +173,7 @@ class Round {
       stop(one_of(connections_), one_of(sender_.writes));
     } else if (choice < 32) {
       forget(one_of(segments_));
-    } else if (choice < 36 && !sender_.writes.empty()) {
+    } else if (choice < 50 && !sender_.writes.empty()) {
       sender_.wait(one_of(sender_.writes));
     } else if (!connections_.empty()) {
       write(one_of(connections_));
@@ -236,10 +245,11 @@ int main(int, char** arguments) {
   const std::string provider = arguments[1];
   const uint64_t seed = std::strtoull(arguments[2], nullptr, 10);
   const uint64_t rounds = std::strtoull(arguments[3], nullptr, 10);
-  uint64_t calls = 0;
+  kvferry::Counts counts;
   for (uint64_t round = 0; round < rounds; round++) {
-    calls += kvferry::Round(provider, arguments[4], seed + round).play();
+    kvferry::Round(provider, arguments[4], seed + round).play(counts);
   }
-  std::printf("%s: %lu rounds, %lu calls\n", provider.c_str(), rounds, calls);
+  std::printf("%s: %lu calls, %lu writes, %lu delivered\n", provider.c_str(), counts.calls, counts.writes,
+              counts.delivered);
   return 0;
 }
