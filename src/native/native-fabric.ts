@@ -32,14 +32,20 @@ import { failedWrite, ItemPacker, isSize, toOutcome } from './writes.js';
 
 /**
  * Starts a fabric. `unavailable()` lists each provider that cannot be opened, with the reason. Rejects
- * `provider_unavailable` when the addon is missing, and `invalid_configuration`.
+ * `provider_unavailable` when the addon is missing, `invalid_configuration`, and `fabric_error` when the system refuses a
+ * thread or a descriptor.
  */
 export async function openNativeFabric(options: NativeFabricOptions): Promise<FabricPort> {
   const loaded = loadNative();
   if ('reason' in loaded) throw new KvferryError('provider_unavailable', loaded.reason);
-  const fabric = new NativeFabric(loaded.native, checkedOptions(options));
-  await fabric.open();
-  return fabric;
+  const checked = checkedOptions(options);
+  try {
+    const fabric = new NativeFabric(loaded.native, checked);
+    await fabric.open();
+    return fabric;
+  } catch (error) {
+    throw describedAs('opening the fabric', error);
+  }
 }
 
 interface Granted {
@@ -260,7 +266,7 @@ class NativeFabric implements FabricPort {
       return toOutcome(completion, (handle) => this.#segments.nameOf(handle));
     });
     for (const segment of segments) segment.writes.add(done);
-    this.#engine.write(place, id, connection, numbers, items.length);
+    this.#completions.begin(id, () => this.#engine.write(place, id, connection, numbers, items.length));
     return {
       done,
       stop: () => {

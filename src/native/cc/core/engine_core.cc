@@ -84,6 +84,14 @@ std::shared_ptr<Arena> EngineCore::arena() {
   return arena_;
 }
 
+std::string EngineCore::arena_fault() {
+  for (const auto& transport : transports_) {
+    if (std::string failure = transport->failure(); !failure.empty()) return failure;
+  }
+  std::lock_guard lock(mutex_);
+  return arena_ ? arena_->fault() : "this fabric has no arena";
+}
+
 uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mutex_);
   require_open();
