@@ -1,0 +1,17 @@
+/** Runs a program to its end, and returns what it printed. */
+import { spawnSync } from 'node:child_process';
+import { CannotSetUp } from './cannot-set-up.js';
+
+const OUTPUT_BYTES_MAX = 2 ** 28;
+
+/** Throws `CannotSetUp` with the last line of its errors when the program fails or is missing. */
+export function output(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; input?: Buffer } = {},
+): Buffer {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { ...options, maxBuffer: OUTPUT_BYTES_MAX });
+  if (status === 0) return stdout;
+  const reason = error?.message ?? stderr.toString().trim().split('\n').at(-1);
+  throw new CannotSetUp(`${command} ${args[0] ?? ''} failed: ${reason}`);
+}
