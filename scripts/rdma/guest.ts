@@ -10,7 +10,7 @@ const MS_PER_MINUTE = 60_000;
 const MEMORY_MIB = 3072;
 const CPUS = 2;
 const KERNEL_ARGUMENTS = [
-  'console=ttyS0 quiet loglevel=4 panic=-1',
+  'console=ttyS0 quiet loglevel=1 panic=-1',
   // For speed, in a machine that lives for minutes: no protection from other programs, no waits for chance or clocks.
   'mitigations=off random.trust_cpu=on tsc=reliable nowatchdog',
 ].join(' ');

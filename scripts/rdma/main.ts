@@ -38,7 +38,7 @@ await new Command('test:rdma')
   .addOption(
     new Option('--patience <factor>', 'factor of every limit of time in the guest')
       .argParser(numberBetween(1, 1000))
-      .default(20),
+      .default(10),
   )
   .option('--json', 'print the result as one JSON object on the last line')
   .action(run)
@@ -47,7 +47,7 @@ await new Command('test:rdma')
 async function run(flags: Flags): Promise<void> {
   const say = flags.json ? terminal.err : terminal.out;
   try {
-    requireHost(root);
+    await requireHost(root);
     const summaries: KernelSummary[] = [];
     for (const kernel of kernels) {
       if (flags.kernel === undefined || flags.kernel === kernel.name) summaries.push(await check(kernel, flags, say));

@@ -1,53 +1,32 @@
-/** What this host must have. */
-import { accessSync, constants, existsSync } from 'node:fs';
+/** What this host must have. Set-up has installed it before, where it may. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { CannotSetUp } from './cannot-set-up.js';
 
-/** Programs, with the Debian packages that have them. */
-const PROGRAMS = {
-  'qemu-system-x86_64': 'qemu-system-x86',
-  busybox: 'busybox-static',
-  cpio: 'cpio',
-  xz: 'xz-utils',
-  'dpkg-deb': 'dpkg',
-  'apt-get': 'apt',
-  rdma: 'iproute2',
-  'nats-server': 'nats-server',
-  'g++': 'build-essential',
-} as const;
-
-/** Debian has some of them only where root looks. */
-const MORE_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** As `scripts/setup/machine.mjs` describes a program or a library. */
+interface Need {
+  readonly name: string;
+  readonly debian: string;
+  readonly present: boolean;
+  readonly onlyFor?: string;
+}
 
 /** Throws `CannotSetUp`. */
-export function requireHost(root: string): void {
+export async function requireHost(root: string): Promise<void> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new CannotSetUp(
-      `the guest runs the programs of this host, so the host must be Linux on x64, not ${process.platform} on ${process.arch}`,
-    );
+    const here = `${process.platform} on ${process.arch}`;
+    throw new CannotSetUp(`a guest runs the programs of its host, which must be linux on x64; this is ${here}`);
   }
-  const missing = Object.entries(PROGRAMS).filter(([program]) => !isInstalled(program));
+  const machine = pathToFileURL(join(root, 'scripts/setup/machine.mjs')).href;
+  const { systemNeeds } = (await import(machine)) as { systemNeeds(): readonly Need[] };
+  const missing = systemNeeds().filter(({ present, onlyFor }) => !present && (onlyFor ?? 'rdma') === 'rdma');
   if (missing.length > 0) {
-    const packages = missing.map(([, name]) => name).join(' ');
-    throw new CannotSetUp(
-      `missing: ${missing.map(([program]) => program).join(', ')}; run apt-get install ${packages} as root`,
-    );
+    const names = missing.map(({ name }) => name).join(', ');
+    const packages = missing.map(({ debian }) => debian).join(' ');
+    throw new CannotSetUp(`missing: ${names}; run as root: apt-get install ${packages}`);
   }
   if (!existsSync(join(root, 'build/Release/kvferry_native.node'))) {
     throw new CannotSetUp('the native addon is not built; npm run build:native shows why');
-  }
-}
-
-function isInstalled(program: string): boolean {
-  const folders = [...(process.env['PATH'] ?? '').split(':'), ...MORE_FOLDERS];
-  return folders.some((folder) => isExecutable(join(folder, program)));
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

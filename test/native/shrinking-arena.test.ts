@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
-import { whyNot } from '../contract/native-harness.js';
+import { testedProviders, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
@@ -28,7 +28,7 @@ const losses: readonly [name: string, lose: (arena: string) => void, reason: str
   ],
 ];
 
-for (const provider of ['same-host', 'tcp', 'libfabric-tcp', 'net'] as const satisfies NativeProvider[]) {
+for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp', 'net'])) {
   const unavailable = whyNot(provider);
   const name = `the arena loses memory: ${provider} ${unavailable ?? ''}`;
   describe.skipIf(unavailable !== undefined)(name, () => {

@@ -6,15 +6,15 @@ import { ChildProcess } from '../../src/processes/child-process.js';
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 export async function kvferry(args: readonly string[]): Promise<string> {
-  const printed: string[] = [];
+  const results: string[] = [];
   const child = new ChildProcess({
     name: `kvferry ${args[0]}`,
     command: process.execPath,
     args: [MAIN, ...args],
-    onLine: (line, stream) => (stream === 'stdout' ? void printed.push(line) : console.log(line)),
+    onLine: (line, stream) => (stream === 'stdout' ? void results.push(line) : console.log(line)),
   });
   const how = await child.ended;
-  const last = printed.at(-1);
-  if (last === undefined) throw new Error(`kvferry ${args[0]} ${how}, and printed nothing`);
+  const last = results.at(-1);
+  if (last === undefined) throw new Error(`kvferry ${args[0]} ${how}: ${child.lines.at(-1)}`);
   return last;
 }
