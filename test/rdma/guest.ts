@@ -53,7 +53,7 @@ async function step<T>(
   }
 }
 
-/** The device's own: it counts what goes through it, whoever asked for it. */
+/** The device's own: it counts everything that goes through it. */
 function counters(): Record<string, number> {
   const all = readdirSync(COUNTERS).map((name) => [name, Number(readFileSync(`${COUNTERS}/${name}`, 'utf8'))] as const);
   return Object.fromEntries(all.filter(([, count]) => count > 0));
