@@ -24,11 +24,16 @@ export interface GuestOptions {
   readonly directory: string;
   readonly minutes: number;
   readonly say: (line: string) => void;
+  /** Ends the guest. */
+  readonly signal: AbortSignal;
 }
 
-/** Boots the guest and waits for its end. Rejects when it left no result, with what it did last. */
+/**
+ * Boots the guest and waits for its end. One that left no result, because it did not start or took too long, has failed, with
+ * what it printed last. Rejects with the reason of `signal`.
+ */
 export async function runGuest(options: GuestOptions): Promise<GuestResult> {
-  const { kernel, order, root, directory, minutes, say } = options;
+  const { kernel, order, root, directory, minutes, say, signal } = options;
   const job = join(directory, 'job');
   mkdirSync(job, { recursive: true });
   const environment = { address: order.address, path: process.env['PATH'], node: process.execPath, checkout: root };
@@ -44,12 +49,17 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
     args: machineArguments(kernel.image, archive, job),
     onLine: (line) => say(line.replaceAll('\r', '')),
   });
-  const timer = setTimeout(() => void machine.kill(), minutes * MS_PER_MINUTE);
+  const end = () => void machine.kill();
+  const timer = setTimeout(end, minutes * MS_PER_MINUTE);
+  signal.addEventListener('abort', end);
   const how = await machine.ended;
+  signal.removeEventListener('abort', end);
   clearTimeout(timer);
+  signal.throwIfAborted();
   const result = join(job, 'result.json');
   if (existsSync(result)) return JSON.parse(readFileSync(result, 'utf8')) as GuestResult;
-  throw new Error(`${machine.name} ${how}, within ${minutes} minutes, without a result\n${machine.outputTail()}`);
+  const reason = `the guest ${how}, without a result; its limit is ${minutes} minutes. ${machine.outputTail()}`;
+  return { kernel: kernel.release, counters: {}, seconds: {}, broken: [reason] };
 }
 
 function machineArguments(image: string, archive: string, job: string): string[] {

@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { processInterrupts } from '../../src/cli/interrupts.js';
 import { numberBetween } from '../../src/cli/option-parsers.js';
 import { EXIT_FAILURE, processTerminal } from '../../src/cli/terminal.js';
 import { type Check, checks } from '../../test/rdma/order.js';
 import { CannotSetUp } from './cannot-set-up.js';
 import { runGuest } from './guest.js';
-import { unpackedKernel } from './kernel-cache.js';
-import { type Kernel, kernels } from './kernels.js';
+import { type UnpackedKernel, unpackedKernel } from './kernel-cache.js';
+import { kernels } from './kernels.js';
 import { requireHost } from './requirements.js';
 import { type KernelSummary, summaryOf, summaryOfAll } from './summary.js';
 
@@ -22,6 +23,7 @@ interface Flags {
   readonly only: readonly Check[];
   readonly minutes: number;
   readonly patience: number;
+  readonly oneByOne?: true;
   readonly json?: true;
 }
 
@@ -40,40 +42,55 @@ await new Command('test:rdma')
       .argParser(numberBetween(1, 1000))
       .default(10),
   )
+  .option('--one-by-one', 'boot one guest after the other; by default each has 3 GiB of memory at the same time')
   .option('--json', 'print the result as one JSON object on the last line')
   .action(run)
   .parseAsync();
 
 async function run(flags: Flags): Promise<void> {
   const say = flags.json ? terminal.err : terminal.out;
+  const interrupts = processInterrupts();
   try {
     await requireHost(root);
-    const summaries: KernelSummary[] = [];
-    for (const kernel of kernels) {
-      if (flags.kernel === undefined || flags.kernel === kernel.name) summaries.push(await check(kernel, flags, say));
-    }
+    const wanted = kernels.filter(({ name }) => flags.kernel === undefined || flags.kernel === name);
+    const unpacked = wanted.map((kernel) => unpackedKernel(kernel, say));
+    const checked = (kernel: UnpackedKernel) =>
+      check(kernel, flags, (line) => say(`${kernel.release}: ${line}`), interrupts.signal);
+    const summaries = flags.oneByOne ? await inTurns(unpacked, checked) : await Promise.all(unpacked.map(checked));
     const summary = summaryOfAll(summaries);
     for (const what of summary.broken) say(`broken: ${what}`);
     if (flags.json) terminal.out(JSON.stringify(summary));
     if (summary.broken.length > 0) terminal.exitCode = EXIT_FAILURE;
   } catch (error) {
-    if (!(error instanceof CannotSetUp)) throw error;
-    terminal.err(`test:rdma cannot be set up: ${error.message}`);
-    terminal.exitCode = EXIT_CANNOT_SET_UP;
+    const cannotSetUp = error instanceof CannotSetUp;
+    if (!cannotSetUp && !interrupts.signal.aborted) throw error;
+    terminal.err(`test:rdma ${cannotSetUp ? 'cannot be set up' : 'did not finish'}: ${(error as Error).message}`);
+    terminal.exitCode = cannotSetUp ? EXIT_CANNOT_SET_UP : EXIT_FAILURE;
+  } finally {
+    interrupts.dispose();
   }
 }
 
-async function check(kernel: Kernel, flags: Flags, say: (line: string) => void): Promise<KernelSummary> {
-  const unpacked = unpackedKernel(kernel, say);
+async function inTurns<T, R>(all: readonly T[], each: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const one of all) results.push(await each(one));
+  return results;
+}
+
+async function check(
+  kernel: UnpackedKernel,
+  flags: Flags,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<KernelSummary> {
   const directory = mkdtempSync(join(tmpdir(), 'kvferry-rdma-'));
   const order = { checks: flags.only, address: ADDRESS, patience: flags.patience };
-  say(`booting kernel ${unpacked.release} with rxe0 at ${ADDRESS}`);
+  say(`booting, with the device rxe0 at ${ADDRESS}`);
   const startMs = performance.now();
   try {
-    const result = await runGuest({ kernel: unpacked, order, root, directory, minutes: flags.minutes, say });
+    const result = await runGuest({ kernel, order, root, directory, minutes: flags.minutes, say, signal });
     const summary = summaryOf(result);
-    say(`kernel ${summary.kernel}: ${Math.round((performance.now() - startMs) / 1000)} s`);
-    for (const [name, count] of Object.entries(result.counters)) say(`  ${name} ${count}`);
+    say(`${Math.round((performance.now() - startMs) / 1000)} s; the device counted ${JSON.stringify(result.counters)}`);
     return summary;
   } finally {
     rmSync(directory, { recursive: true });
