@@ -3,16 +3,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { patient } from '../../src/processes/patience.js';
-import { bindAddress, testedProviders, whyNot } from '../contract/native-harness.js';
+import { bindAddress, whyNot } from '../contract/native-harness.js';
 import { Engine } from './children.js';
 
 const MiB = 2 ** 20;
 const hasPython = spawnSync('python3', ['--version']).status === 0;
+const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
 
-for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp'])) {
+for (const provider of tested) {
   const reason = whyNot(provider) ?? (hasPython ? undefined : 'no python3');
   const name = reason === undefined ? `memfd: ${provider}` : `memfd: ${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {

@@ -4,15 +4,17 @@
  */
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { testedProviders, whyNot } from '../contract/native-harness.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
+import { whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
 const MiB = 2 ** 20;
 const segmentBytes = 16 * MiB;
 const rounds = 25;
+const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
 
-for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp'])) {
+for (const provider of tested) {
   const reason = whyNot(provider);
   const name = reason === undefined ? `a source shrinks: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {

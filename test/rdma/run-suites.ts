@@ -14,9 +14,7 @@ const DEVICE = [
   'test/native/changed-source.test.ts',
   'test/native/hostile-writer.test.ts',
   'test/native/lifetime.test.ts',
-  'test/native/memfd.test.ts',
   'test/native/shrinking-arena.test.ts',
-  'test/native/shrinking-source.test.ts',
   'test/native/staging-memory.test.ts',
   'test/rdma/device.test.ts',
 ];
