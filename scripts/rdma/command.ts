@@ -4,7 +4,7 @@ import { CannotSetUp } from './cannot-set-up.js';
 
 const OUTPUT_BYTES_MAX = 2 ** 28;
 
-/** Throws `CannotSetUp` with the last line of its errors when the program fails or is missing. */
+/** Throws `CannotSetUp` with its first error when the program fails or is missing. */
 export function output(
   command: string,
   args: readonly string[],
@@ -12,6 +12,7 @@ export function output(
 ): Buffer {
   const { status, stdout, stderr, error } = spawnSync(command, args, { ...options, maxBuffer: OUTPUT_BYTES_MAX });
   if (status === 0) return stdout;
-  const reason = error?.message ?? stderr.toString().trim().split('\n').at(-1);
-  throw new CannotSetUp(`${command} ${args[0] ?? ''} failed: ${reason}`);
+  const lines = stderr?.toString().trim().split('\n') ?? [];
+  const reason = error?.message ?? lines.find((line) => line.startsWith('E: ')) ?? lines.at(-1);
+  throw new CannotSetUp(`${command} failed: ${reason}`);
 }

@@ -52,6 +52,8 @@ export function unpackedKernel(kernel: Kernel, say: (line: string) => void): Unp
       writeFileSync(join(made, STAMP), stamp);
       rmSync(kept, { recursive: true, force: true });
       renameSync(made, kept);
+    } catch (error) {
+      throw new CannotSetUp(`kernel ${kernel.name} of ${kernel.suite}: ${(error as Error).message}`);
     } finally {
       rmSync(work, { recursive: true });
     }
