@@ -8,7 +8,7 @@ import { RequestEnds } from '../../src/client/request-ends.js';
 import { SharedFile } from '../../src/client/shared-file.js';
 import type { SourceChunk } from '../../src/client/source-memory.js';
 import { SystemClock } from '../../src/control/system-clock.js';
-import { patient } from '../../src/processes/patience.js';
+import { patient, patientTimeout } from '../../src/processes/patience.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Cluster } from './cluster.js';
 
@@ -68,7 +68,7 @@ export class Requests {
     const session = this.#sessions.get(sender);
     if (session === undefined) throw new Error(`nothing is attached at ${sender}`);
     return new OutgoingRequest(
-      { request, receiver, totalChunks, timeoutMs: patient(TIMEOUT_MS) },
+      { request, receiver, totalChunks, timeoutMs: patientTimeout(TIMEOUT_MS) },
       { session, ends: this.#ends, clock: this.#clock, patienceMs: 0 },
     );
   }

@@ -3,6 +3,7 @@
  * `KVFERRY_PATIENCE=4` each is four times as long: for an emulated machine, say. Agents have settings of their own.
  */
 import { KvferryError } from '../protocol/errors.js';
+import { TIMEOUT_MS_MAX } from '../protocol/limits.js';
 
 const VARIABLE = 'KVFERRY_PATIENCE';
 const FACTOR_MAX = 1000;
@@ -20,4 +21,9 @@ export function patience(env: Readonly<Record<string, string | undefined>> = pro
 /** The time limit `ms`, on this machine. */
 export function patient(ms: number): number {
   return Math.ceil(ms * patience());
+}
+
+/** The timeout `ms` of a request, on this machine. Agents refuse a longer one than the protocol has. */
+export function patientTimeout(ms: number): number {
+  return Math.min(patient(ms), TIMEOUT_MS_MAX);
 }

@@ -14,7 +14,7 @@ import type {
   WriteOutcome,
 } from '../../src/ports/fabric.js';
 import { patient } from '../../src/processes/patience.js';
-import { bindAddress, whyNot } from '../contract/native-harness.js';
+import { bindAddress, testedProviders, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 
@@ -25,7 +25,7 @@ const largeBytes = 16 * MiB;
 const inPlace = { flag: 'r+' };
 const delivered = { status: 'delivered', bytes: MiB };
 const endedWell = { code: 0, signal: null };
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
+const tested = testedProviders(['same-host', 'tcp', 'libfabric-tcp']);
 
 interface Offer {
   readonly endpoint: FabricEndpoint;

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { patience, patient } from '../../src/processes/patience.js';
+import { patience, patient, patientTimeout } from '../../src/processes/patience.js';
 
 describe('patience', () => {
   test.each([
@@ -20,5 +20,10 @@ describe('patience', () => {
   test('a factor in the environment → a time limit is longer by it', () => {
     vi.stubEnv('KVFERRY_PATIENCE', '1.5');
     expect(patient(1001)).toBe(1502);
+  });
+
+  test('a long timeout of a request → no longer than agents accept', () => {
+    vi.stubEnv('KVFERRY_PATIENCE', '10');
+    expect([10_000, 120_000].map(patientTimeout)).toEqual([100_000, 600_000]);
   });
 });

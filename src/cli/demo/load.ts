@@ -2,7 +2,7 @@
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
 import { type Percentiles, percentilesOf } from '../../figures/statistics.js';
-import { patient } from '../../processes/patience.js';
+import { patient, patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -169,7 +169,7 @@ async function runPrompt(
   const chunks = await compute(engine, keys, chunkBytes);
   const putAtMs = performance.now();
   try {
-    const plan = { request, receiver: decode.agent, timeoutMs: patient(REQUEST_TIMEOUT_MS) };
+    const plan = { request, receiver: decode.agent, timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) };
     const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
     const { event, atMs } = await outgoing.end();
     tally.chunks += event.chunks;

@@ -5,7 +5,7 @@
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { median, type Percentiles, percentilesOf, rounded } from '../../figures/statistics.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
-import { patient } from '../../processes/patience.js';
+import { patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
@@ -86,9 +86,9 @@ export async function runQuiet(
   const move = async (request: string, keys: readonly string[], bytes: number): Promise<number> => {
     const filled = await compute(engine, keys, bytes);
     const putAtMs = performance.now();
-    const plan = { request, receiver: decode.agent, timeoutMs: patient(REQUEST_TIMEOUT_MS) };
+    const plan = { request, receiver: decode.agent, timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) };
     const outgoing = await engine.put(plan, filled, CHUNKS_PER_BATCH);
-    const { event, atMs } = await outgoing.ready({ timeoutMs: patient(REQUEST_TIMEOUT_MS) });
+    const { event, atMs } = await outgoing.ready({ timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) });
     mismatches.push(...(await consume(decode, event, keys, bytes)));
     return atMs - putAtMs;
   };
