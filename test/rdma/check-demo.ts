@@ -6,9 +6,12 @@ import type { DemoResult, GuestOrder } from './order.js';
 const SIZE = ['--requests', '8', '--page-bytes', '64KiB', '--arena-pages', '40', '--quiet-bytes', '4MiB'];
 const CONTROL_BATCHES = ['--control-batches', '40'];
 
+/** Agents have settings of their own for what is slow: how long a peer may be silent, and how long a connection may take. */
+const SLOW = { KVFERRY_HEARTBEAT_MS: '5s', KVFERRY_CONNECT_TIMEOUT_MS: '100s' };
+
 export async function checkDemo({ address }: GuestOrder): Promise<DemoResult> {
   const where = ['--provider', 'verbs', '--bind-address', address];
-  const printed = await kvferry(['demo', ...where, ...SIZE, ...CONTROL_BATCHES, '--json']);
+  const printed = await kvferry(['demo', ...where, ...SIZE, ...CONTROL_BATCHES, '--json'], SLOW);
   const { provider, requests, ready, mismatches, bytesMoved } = JSON.parse(printed) as DemoResult;
   return { provider, requests, ready, mismatches, bytesMoved };
 }
