@@ -21,10 +21,12 @@ test('T27: random receivers → every connection and every write ends', { timeou
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 2 });
   const sockets = new Set<Socket>();
-  let chance = new Chance(0);
+  let seed = 0;
+  let accepted = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    const chance = new Chance(seed + 1000 * ++accepted);
     socket.on('data', () => reply(socket, chance));
     reply(socket, chance);
   });
@@ -37,7 +39,7 @@ test('T27: random receivers → every connection and every write ends', { timeou
   writeFileSync(join(directory, 'segment'), pattern('segment', BYTES));
   await sender.attachSegment('s', join(directory, 'segment'));
   const endpoint = endpointAt(await portOf(server), false);
-  const use = async (connection: FabricConnection) => {
+  const use = async (connection: FabricConnection, chance: Chance) => {
     const writes = Array.from({ length: 4 }, () => {
       const [sourceOffset, targetOffset] = [chance.integer(0, BYTES), chance.integer(0, BYTES)];
       const length = chance.integer(0, BYTES - sourceOffset);
@@ -47,10 +49,13 @@ test('T27: random receivers → every connection and every write ends', { timeou
     await connection.close();
     return Promise.all(writes.map(({ done }) => done));
   };
-  for (const seed of seeds()) {
-    chance = new Chance(seed);
-    const attempts = Array.from({ length: CONNECTIONS }, () =>
-      sender.connect(endpoint, grant, { timeoutMs: CONNECT_MS }).then(use, ({ code }: { code: string }) => code),
+  for (seed of seeds()) {
+    accepted = 0;
+    const attempts = Array.from({ length: CONNECTIONS }, (_, index) =>
+      sender.connect(endpoint, grant, { timeoutMs: CONNECT_MS }).then(
+        (connection) => use(connection, new Chance(seed + index)),
+        ({ code }: { code: string }) => code,
+      ),
     );
     for (const end of await Promise.all(attempts)) {
       const good =
