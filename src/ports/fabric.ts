@@ -148,7 +148,10 @@ export interface FabricPort {
 
   /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
   connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
-  /** Whether this process can use that endpoint. Cheap: senders choose with it before they request a grant. */
+  /**
+   * Whether this process may be able to use that endpoint. It looks at the endpoint only, and never throws: senders choose with
+   * it before they request a grant.
+   */
   canReach(endpoint: FabricEndpoint): boolean;
 
   /** Closes connections, revokes grants, unmaps, and removes the arena file. Callable at any time, repeatedly. */

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
-import { whyNot } from '../contract/native-harness.js';
+import { patient } from '../../src/processes/patience.js';
+import { bindAddress, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 
@@ -40,20 +41,20 @@ for (const provider of tested) {
     test('P29: the receiver is stopped → delivered only when it has the bytes', async () => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const receiver = new Child('receive.mjs', [facade.path, provider, directory]);
-      const sender = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+      const sender = await openNativeFabric({ bindAddress, providers: [provider], socketDirectory: directory });
       onTestFinished(async () => {
         await Promise.all([sender.close(), receiver.kill()]);
         rmSync(directory, { recursive: true });
       });
       const { endpoint, grant } = await receiver.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
-      const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+      const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
       writeFileSync(join(directory, 'segment'), pattern('first', BYTES));
       await sender.attachSegment('s', join(directory, 'segment'));
-      const other = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+      const other = await openNativeFabric({ bindAddress, providers: [provider], socketDirectory: directory });
       onTestFinished(() => other.close());
       await other.createArena({ path: join(directory, 'other-arena'), pageBytes: BYTES, pages: 1 });
       const second = await sender.connect(other.endpoints()[0] as FabricEndpoint, await other.grant(provider), {
-        timeoutMs: 10_000,
+        timeoutMs: patient(10_000),
       });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
       expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: BYTES });

@@ -7,12 +7,11 @@ import { openNativeFabric } from '../../../src/native/native-fabric.js';
 import type { FabricConnection } from '../../../src/ports/fabric.js';
 import { pattern } from '../../contract/pattern.js';
 import { answer, endpointAt } from '../tcp-wire.js';
-import { Chance, SECONDS, seeds } from './chance.js';
+import { Chance, PATIENCE_MS, seeds } from './chance.js';
 
 const BYTES = 256 * 1024;
 const CONNECTIONS = 8;
 const CONNECT_MS = 500;
-const PATIENCE_MS = (SECONDS + 60) * 1000;
 const WELCOME = 1;
 const ENDS = ['delivered', 'stopped', 'failed'];
 const grant = { id: 'tcp-1', provider: 'tcp', token: `1:${'ab'.repeat(32)}`, arenaBytes: BYTES } as const;
