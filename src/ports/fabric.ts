@@ -123,7 +123,7 @@ export interface FabricPort {
   createArena(options: ArenaOptions): Promise<void>;
   /**
    * Resolves with the reason when bytes that arrive may be missing in the arena's file: a program made it smaller, or
-   * punched a hole. Every grant is revoked then. Otherwise it never resolves.
+   * punched a hole, or the thread of a provider has failed. Every grant is revoked then. Otherwise it never resolves.
    */
   arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */

@@ -18,7 +18,11 @@ describe.skipIf(!nativeStatus().addon)('arguments of the addon', () => {
     expect({ stderr, signal }).toEqual({ stderr: '', signal: null });
     const [report, after] = linesOf(stdout);
     expect(report).toEqual({ moreThanThousandRefused: true, accepted: [], withoutCode: [] });
-    expect(after).toEqual(['ok', 'ok', 'taken', 'taken', 'taken']);
+    expect(after).toEqual([
+      ...['ok', 'ok'],
+      ...['ok', 'internal', 'internal', 'internal'],
+      ...['taken', 'taken', 'taken'],
+    ]);
   });
 });
 

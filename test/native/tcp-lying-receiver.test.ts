@@ -53,6 +53,7 @@ test.each([
   ['it closes at once', (socket: Socket) => void socket.destroy(), ''],
   ['it closes after the hello', (socket: Socket) => void socket.once('data', () => socket.end()), 'closed'],
   ['it answers random bytes', (socket: Socket) => void socket.write(pattern('random', 4800)), 'protocol'],
+  ['it revokes', (socket: Socket) => void socket.write(answer(REVOKED, 0n)), 'revoked the grant'],
   ['it reports a frame as done', (socket: Socket) => void socket.write(answer(DONE, 1n)), 'protocol'],
 ])('T27: connecting, %s → connection_failed with the reason', async (_, behave, reason) => {
   const world = await senderTo(behave);

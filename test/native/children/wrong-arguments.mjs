@@ -205,6 +205,9 @@ say({ moreThanThousandRefused: refused > 1000, accepted, withoutCode });
 await engine.createArena(`${directory}/arena`, 4096);
 const after = [];
 for (const place of [0, 1]) after.push(await completed((call) => engine.listen(place, call)));
+for (const repeat of [(call) => engine.open(0, call), (call) => engine.listen(0, call)]) {
+  after.push(await completed(repeat), await completed(repeat));
+}
 await engine.close();
 for (const call of [() => engine.open(0, 1), () => engine.close(), () => engine.detachSegment(1)]) {
   after.push((await refusal(call))?.code ?? 'taken');

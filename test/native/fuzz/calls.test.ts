@@ -6,12 +6,11 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nativeStatus } from '../../../src/native/native-status.js';
-import { SECONDS, seeds } from './chance.js';
+import { PATIENCE_MS, seeds } from './chance.js';
 
 const PROGRAM = fileURLToPath(new URL('../children/random-calls.mjs', import.meta.url));
 const ADDON = fileURLToPath(new URL('../../../build/Release/kvferry_native.node', import.meta.url));
 const CALLS = '3000';
-const PATIENCE_MS = (SECONDS + 60) * 1000;
 
 describe.skipIf(!nativeStatus().addon)('random calls of the addon', () => {
   test('T27: random calls and arguments → the process lives, a new engine works', {

@@ -4,10 +4,13 @@
  */
 import { env } from 'node:process';
 import { Random } from '../../../src/figures/random.js';
+import { patient } from '../../../src/processes/patience.js';
 
 const FIXED_SEEDS = 3;
 const MILLISECONDS = 1000;
-export const SECONDS = Number(env['KVFERRY_FUZZ_SECONDS'] ?? 0);
+const SECONDS = Number(env['KVFERRY_FUZZ_SECONDS'] ?? 0);
+/** For a test to end. */
+export const PATIENCE_MS = patient((SECONDS + 60) * MILLISECONDS);
 
 export function* seeds(): Generator<number> {
   if (SECONDS === 0) {

@@ -10,13 +10,12 @@ import type { FabricEndpoint } from '../../../src/ports/fabric.js';
 import { whyNot } from '../../contract/native-harness.js';
 import { pattern } from '../../contract/pattern.js';
 import { connectedPair } from '../connected-pair.js';
-import { SECONDS, seeds } from './chance.js';
+import { PATIENCE_MS, seeds } from './chance.js';
 
 const PROGRAM = fileURLToPath(new URL('../children/fuzz-peer.py', import.meta.url));
 const PAGE = 64 * 1024;
 const SENDER_CONNECTIONS = 60;
 const CONNECTIONS = 8;
-const PATIENCE_MS = (SECONDS + 60) * 1000;
 const HEX = 16;
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 const reason = whyNot('same-host') ?? (hasPython ? undefined : 'no python3');

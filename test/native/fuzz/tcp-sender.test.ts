@@ -7,12 +7,11 @@ import { openNativeFabric } from '../../../src/native/native-fabric.js';
 import type { FabricConnection } from '../../../src/ports/fabric.js';
 import { pattern } from '../../contract/pattern.js';
 import { answer, endpointAt } from '../tcp-wire.js';
-import { Chance, SECONDS, seeds } from './chance.js';
+import { Chance, PATIENCE_MS, seeds } from './chance.js';
 
 const BYTES = 256 * 1024;
 const CONNECTIONS = 8;
 const CONNECT_MS = 500;
-const PATIENCE_MS = (SECONDS + 60) * 1000;
 const WELCOME = 1;
 const ENDS = ['delivered', 'stopped', 'failed'];
 const grant = { id: 'tcp-1', provider: 'tcp', token: `1:${'ab'.repeat(32)}`, arenaBytes: BYTES } as const;
@@ -21,10 +20,12 @@ test('T27: random receivers → every connection and every write ends', { timeou
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 2 });
   const sockets = new Set<Socket>();
-  let chance = new Chance(0);
+  let seed = 0;
+  let accepted = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    const chance = new Chance(seed + 1000 * ++accepted);
     socket.on('data', () => reply(socket, chance));
     reply(socket, chance);
   });
@@ -37,7 +38,7 @@ test('T27: random receivers → every connection and every write ends', { timeou
   writeFileSync(join(directory, 'segment'), pattern('segment', BYTES));
   await sender.attachSegment('s', join(directory, 'segment'));
   const endpoint = endpointAt(await portOf(server), false);
-  const use = async (connection: FabricConnection) => {
+  const use = async (connection: FabricConnection, chance: Chance) => {
     const writes = Array.from({ length: 4 }, () => {
       const [sourceOffset, targetOffset] = [chance.integer(0, BYTES), chance.integer(0, BYTES)];
       const length = chance.integer(0, BYTES - sourceOffset);
@@ -47,10 +48,13 @@ test('T27: random receivers → every connection and every write ends', { timeou
     await connection.close();
     return Promise.all(writes.map(({ done }) => done));
   };
-  for (const seed of seeds()) {
-    chance = new Chance(seed);
-    const attempts = Array.from({ length: CONNECTIONS }, () =>
-      sender.connect(endpoint, grant, { timeoutMs: CONNECT_MS }).then(use, ({ code }: { code: string }) => code),
+  for (seed of seeds()) {
+    accepted = 0;
+    const attempts = Array.from({ length: CONNECTIONS }, (_, index) =>
+      sender.connect(endpoint, grant, { timeoutMs: CONNECT_MS }).then(
+        (connection) => use(connection, new Chance(seed + index)),
+        ({ code }: { code: string }) => code,
+      ),
     );
     for (const end of await Promise.all(attempts)) {
       const good =

@@ -144,7 +144,7 @@ void Engine::sender_command(const Napi::CallbackInfo& info, Kind kind, Command c
 }
 
 void Engine::open(const Napi::CallbackInfo& info) {
-  command(info, Kind::begins, [](Transport& transport, uint32_t id) { transport.open(id); });
+  command(info, Kind::begins, [](Transport& transport, uint32_t id) { transport.open_once(id); });
 }
 
 Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
@@ -165,7 +165,7 @@ Napi::Value Engine::arena_fault(const Napi::CallbackInfo& info) {
 
 void Engine::listen(const Napi::CallbackInfo& info) {
   command(info, Kind::begins,
-          [arena = core_->arena()](Transport& transport, uint32_t id) { transport.listen(id, arena); });
+          [arena = core_->arena()](Transport& transport, uint32_t id) { transport.listen_once(id, arena); });
 }
 
 void Engine::grant(const Napi::CallbackInfo& info) {

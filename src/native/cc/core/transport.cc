@@ -52,6 +52,16 @@ void Transport::require_working() const {
   if (!reason.empty()) throw Failure(Code::fabric_error, reason);
 }
 
+void Transport::open_once(uint32_t id) {
+  if (std::exchange(opened_, true)) throw Failure(Code::internal, "this provider was opened before");
+  open(id);
+}
+
+void Transport::listen_once(uint32_t id, std::shared_ptr<Arena> arena) {
+  if (std::exchange(listened_, true)) throw Failure(Code::internal, "this provider has begun to listen before");
+  listen(id, std::move(arena));
+}
+
 void Transport::run(std::chrono::microseconds spin_time) {
   for (bool served = false; !served;) {
     try {

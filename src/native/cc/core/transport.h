@@ -52,6 +52,9 @@ class Transport {
   virtual void leave_loop() {}
 
   // Commands run on the transport's thread. A Failure that a command throws answers its id.
+  // Each of the first two runs once: what it makes is in use until the end.
+  void open_once(uint32_t id);
+  void listen_once(uint32_t id, std::shared_ptr<Arena> arena);
   // `open` answers, as text, what both ends must have in common. Addresses begin with it.
   virtual void open(uint32_t id) = 0;
   virtual void listen(uint32_t id, std::shared_ptr<Arena> arena) = 0;
@@ -98,7 +101,10 @@ class Transport {
   void fail(const std::string& reason);
   bool run_commands();
 
-  bool failed_ = false;  // the transport's thread
+  // The transport's thread.
+  bool failed_ = false;
+  bool opened_ = false;
+  bool listened_ = false;
   std::thread thread_;
   std::once_flag joined_;
 
