@@ -25,7 +25,7 @@ interface AllocationState {
 
 /**
  * The field that makes an allocation unusable, or undefined. A list never pairs with a list that does not fit it (S6). A transfer
- * writes only chunks whose source it still holds: a reply that is repeated cannot ask for others.
+ * writes and joins only chunks whose source it still holds: a reply that is repeated cannot ask for others.
  */
 export function unsoundField(
   allocation: Allocation,
@@ -42,6 +42,7 @@ export function unsoundField(
   if (!joined.every((position) => sent.has(position)) || hasRepeats(joined)) return 'joined';
   if (held.length === chunkCount) return undefined;
   const isHeld = new Set(held);
+  if (!joined.every((position) => isHeld.has(position))) return 'joined';
   return placementsOf(allocation, chunkCount).every(({ position }) => isHeld.has(position)) ? undefined : 'pages';
 }
 

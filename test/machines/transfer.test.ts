@@ -307,6 +307,13 @@ describe('giving up', () => {
     expect(walk.context.failure).toMatchObject({ code: 'inconsistent_reply', field: 'pages' });
   });
 
+  test('S5: a repeated reply joins a chunk that was given back → refused', () => {
+    const walk = start(4).send(mixed, { type: 'write.again', drained: true });
+    walk.send(replied({ pages: [7, 5], alreadySent: [1, 3], joined: [1, 3] }));
+    expect(walk.state).toBe('aborted');
+    expect(walk.context.failure).toMatchObject({ code: 'inconsistent_reply', field: 'joined' });
+  });
+
   test('P5: cancelled before a write is repeated that may still land → not drained', () => {
     const walk = start().send(replied({ pages: [1, 2, 3] }), { type: 'write.again', drained: false }, cancel);
     expect(walk.state).toBe('aborted');
