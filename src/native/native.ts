@@ -54,7 +54,10 @@ export interface NativeEngine {
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
   connect(provider: number, id: number, address: string, token: string, timeoutMs: number): void;
-  /** `items` holds four numbers per item: segment, source offset, target offset, length. It is read before the return. */
+  /**
+   * `items` holds six numbers per item: segment, source offset, length, length of a piece, stride, target offset. It is read
+   * before the return.
+   */
   write(provider: number, id: number, connection: number, items: Float64Array, count: number): void;
   /** `writeId`: the id of the `write` call. */
   stop(provider: number, connection: number, writeId: number): void;

@@ -46,13 +46,22 @@ export interface FabricGrant {
   readonly arenaBytes: number;
 }
 
-/** One range to write: from a source segment to an offset of the target arena. */
+/** Pieces of equal length, `stride` bytes from the start of one to the start of the next. */
+export interface Pieces {
+  readonly count: number;
+  readonly stride: number;
+}
+
+/** Bytes to write: from a source segment to an offset of the target arena. */
 export interface WriteItem {
   /** Name under which the segment is attached. */
   readonly segment: string;
   readonly sourceOffset: number;
   readonly targetOffset: number;
+  /** Of all pieces together. */
   readonly length: number;
+  /** Where the bytes lie in the segment, from `sourceOffset` on. They land one piece behind the other. Default: one piece. */
+  readonly pieces?: Pieces;
 }
 
 /**
@@ -78,7 +87,7 @@ export type WriteOutcome =
 /**
  * - `write_rejected`: the target refused the write (revoked or unknown key, out of bounds).
  * - `connection_lost`: the target is gone or unreachable.
- * - `segment_invalid`: the source segment is unknown, was detached, shrank, or the range is outside it.
+ * - `segment_invalid`: the source segment is unknown, was detached, shrank, or the range is outside it, or has bad pieces.
  * - `fabric_error`: any other error. The message contains that of the provider.
  */
 export type FabricWriteErrorCode = 'write_rejected' | 'connection_lost' | 'segment_invalid' | 'fabric_error';

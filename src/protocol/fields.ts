@@ -9,6 +9,7 @@ import {
   KEY_BYTES_MAX,
   KEYS_PER_BATCH_MAX,
   NAME_BYTES_MAX,
+  PIECES_PER_CHUNK_MAX,
   PROTOCOL_VERSION,
   RANKS_MAX,
   REQUEST_ID_BYTES_MAX,
@@ -96,6 +97,13 @@ export const timeoutMs = positive
   .max(TIMEOUT_MS_MAX)
   .describe('Time limit in milliseconds, from the arrival of the message.');
 
+/** A chunk that lies in several places: in pieces of equal length at equal distances. */
+export const pieces = z.strictObject({
+  count: positive.max(PIECES_PER_CHUNK_MAX).describe('Number of pieces of each chunk. Divides `length`.'),
+  stride: positive.describe('Bytes from the start of one piece to the start of the next: at least a piece.'),
+});
+export type Pieces = z.infer<typeof pieces>;
+
 /** `count` chunks of `length` bytes each. One starts `stride` bytes after the other. */
 export const sourceRun = z.strictObject({
   segment: segmentName,
@@ -104,7 +112,10 @@ export const sourceRun = z.strictObject({
   count: positive.max(KEYS_PER_BATCH_MAX).default(1).describe('Number of chunks in this run.'),
   stride: positive
     .optional()
-    .describe('Bytes from the start of one chunk to the start of the next. Default: `length`.'),
+    .describe('Bytes from the start of one chunk to the start of the next. Default: the length of a piece.'),
+  pieces: pieces
+    .optional()
+    .describe('Each chunk lies in pieces, which arrive one behind the other. Default: one piece of `length` bytes.'),
 });
 export type SourceRun = z.infer<typeof sourceRun>;
 

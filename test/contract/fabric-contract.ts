@@ -15,6 +15,7 @@ import { describeFencing } from './fabric/fencing.js';
 import { describeGrants } from './fabric/grants.js';
 import { describeSegments } from './fabric/segments.js';
 import { describeStopping } from './fabric/stopping.js';
+import { describeStrided } from './fabric/strided.js';
 import { describeWriting } from './fabric/writing.js';
 
 export function describeFabric(name: string, createHarness: () => FabricHarness): void {
@@ -25,6 +26,7 @@ export function describeFabric(name: string, createHarness: () => FabricHarness)
     describeSegments(fabrics);
     describeConnecting(fabrics);
     describeWriting(fabrics);
+    describeStrided(fabrics);
     describeFencing(fabrics);
     describeStopping(fabrics);
     describeClosing(fabrics);

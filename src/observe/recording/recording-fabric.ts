@@ -172,9 +172,17 @@ class RecordingConnection extends ForwardingConnection {
   }
 }
 
-export type WriteRow = readonly [segment: string, sourceOffset: number, targetOffset: number, length: number];
+export type WriteRow = readonly [
+  segment: string,
+  sourceOffset: number,
+  targetOffset: number,
+  ...lengthAndPieces: number[],
+];
 
 /** One array for each item keeps the recording small: a write can have thousands of items. */
 export function rowsOf(items: readonly WriteItem[]): WriteRow[] {
-  return items.map(({ segment, sourceOffset, targetOffset, length }) => [segment, sourceOffset, targetOffset, length]);
+  return items.map(({ segment, sourceOffset, targetOffset, length, pieces }) => {
+    const place = pieces === undefined ? [length] : [length, pieces.count, pieces.stride];
+    return [segment, sourceOffset, targetOffset, ...place];
+  });
 }

@@ -11,14 +11,14 @@ import struct
 import sys
 import time
 
-MESSAGE = struct.Struct('<IIQQQQQQQ')
+MESSAGE = struct.Struct('<IIQQQQQQQQQ')
 HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE = range(1, 8)
-VERSION = 2
+VERSION = 3
 PATIENCE_S = 60
 
 
 def message(kind, subject=0, ticket=0, length=0, token=(0, 0)):
-    return MESSAGE.pack(kind, 0, subject, ticket, 0, 0, length, *token)
+    return MESSAGE.pack(kind, 0, subject, ticket, 0, length, length, 0, length, *token)
 
 
 def connect(path):

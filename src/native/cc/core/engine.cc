@@ -11,8 +11,9 @@ std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
 uint32_t small_number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
-// A write passes its items as numbers, four per item: segment, source offset, target offset, length.
-constexpr size_t numbers_per_item = 4;
+// A write passes its items as numbers, six per item: segment, source offset, length, length of a piece, stride, target
+// offset.
+constexpr size_t numbers_per_item = 6;
 
 EngineOptions options_of(const Napi::Object& object) {
   EngineOptions options;
@@ -171,8 +172,9 @@ void Engine::write(const Napi::CallbackInfo& info) {
   std::vector<WriteItem> items;
   items.reserve(count);
   for (size_t i = 0; i < count * numbers_per_item; i += numbers_per_item) {
-    items.push_back({core_->segment(static_cast<uint32_t>(data[i])), static_cast<uint64_t>(data[i + 1]),
-                     static_cast<uint64_t>(data[i + 2]), static_cast<uint64_t>(data[i + 3])});
+    const SourceRange source = {static_cast<uint64_t>(data[i + 1]), static_cast<uint64_t>(data[i + 2]),
+                                static_cast<uint64_t>(data[i + 3]), static_cast<uint64_t>(data[i + 4])};
+    items.push_back({core_->segment(static_cast<uint32_t>(data[i])), source, static_cast<uint64_t>(data[i + 5])});
   }
   sender_command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) mutable {
     transport.write(id, connection, std::move(items));

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/memory_file.h"
+#include "core/source_range.h"
 #include "core/unique_fd.h"
 
 namespace kvferry {
@@ -36,11 +37,11 @@ class Segment : public std::enable_shared_from_this<Segment> {
   size_t bytes() const { return bytes_; }
   // The size of the pages in which its mapping loses memory.
   size_t page_bytes() const { return page_bytes_; }
-  bool contains(uint64_t offset, uint64_t length) const;
   // Whether the file still reaches to `end`.
   bool intact(uint64_t end) const;
-  // Copies bytes that the file holds now to `to`. Throws Failure(segment_invalid) when it does not reach so far.
-  void read(uint64_t offset, uint64_t length, uint8_t* to) const;
+  // Copies bytes that the file holds now to `to`, piece behind piece. Throws Failure(segment_invalid) when it does not
+  // reach so far.
+  void read(const SourceRange& range, uint8_t* to) const;
   // The number by which JavaScript knows the segment. Set once, before any thread sees the segment.
   uint32_t handle() const { return handle_; }
   void set_handle(uint32_t handle) { handle_ = handle; }

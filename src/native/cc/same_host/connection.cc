@@ -106,9 +106,11 @@ void Connection::progress() {
     message.kind = Kind::copy;
     message.subject = segment_number(slice->segment);
     message.ticket = ++last_ticket_;
-    message.source_offset = slice->source_offset;
+    message.source_offset = slice->source.offset;
+    message.piece_bytes = slice->source.piece_bytes;
+    message.stride = slice->source.stride;
     message.target_offset = slice->target_offset;
-    message.length = slice->length;
+    message.length = slice->length();
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
   }

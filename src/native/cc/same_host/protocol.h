@@ -13,7 +13,7 @@
 
 namespace kvferry::same_host {
 
-constexpr uint64_t protocol_version = 2;
+constexpr uint64_t protocol_version = 3;
 constexpr size_t messages_per_packet = 64;
 // A copy is not interrupted, and a revocation waits for the running copy.
 constexpr uint64_t copy_bytes_max = 8 << 20;
@@ -40,6 +40,8 @@ struct Message {
   uint64_t subject = 0;                    // hello: version; attach, detach, copy, done: segment; welcome: bytes of the arena
   uint64_t ticket = 0;                     // copy, done
   uint64_t source_offset = 0;              // copy, done
+  uint64_t piece_bytes = 0;                // copy: length of each piece of the source
+  uint64_t stride = 0;                     // copy: from the start of a piece to the start of the next one
   uint64_t target_offset = 0;              // copy
   uint64_t length = 0;                     // copy, done
   uint64_t token[2] = {0, 0};              // hello

@@ -9,6 +9,7 @@
 #include "core/fields.h"
 #include "core/random.h"
 #include "core/stream_copy.h"
+#include "core/write_scheduler.h"
 
 namespace kvferry::same_host {
 namespace {
@@ -212,6 +213,7 @@ void Receiver::copy(Peer& peer, const Message& request, Message& reply) {
   const bool in_arena = request.target_offset <= arena_->bytes() &&
                         request.length <= arena_->bytes() - request.target_offset;
   if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return;
+  if (request.piece_bytes == 0 || request.length / request.piece_bytes > slice_pieces_max) return;
   const auto found = peer.segments.find(request.subject);
   if (found != peer.segments.end()) {
     reply.status = read(found->second, request, reply);
@@ -225,22 +227,23 @@ void Receiver::copy(Peer& peer, const Message& request, Message& reply) {
 CopyStatus Receiver::read(Source& source, const Message& request, Message& reply) {
   if (!source.segment) return CopyStatus::no_descriptor;
   const Segment& segment = *source.segment;
-  const uint64_t end = request.source_offset + request.length;
-  if (!segment.contains(request.source_offset, request.length) || !segment.intact(end)) {
-    return CopyStatus::segment_shrank;
-  }
+  const SourceRange range = {request.source_offset, request.length, request.piece_bytes, request.stride};
+  if (!range.within(segment.bytes()) || !segment.intact(range.end())) return CopyStatus::segment_shrank;
   SegmentMapping* mapping = mapped(source);
   if (mapping == nullptr) return CopyStatus::segment_unmapped;
-  mapping->prefault(request.source_offset, request.length);
-  stream_copy(arena_->data() + request.target_offset, mapping->data() + request.source_offset, request.length);
+  for (uint64_t done = 0; done < range.length; done += range.piece_bytes) {
+    const uint64_t offset = range.at(done);
+    mapping->prefault(offset, range.piece_bytes);
+    stream_copy(arena_->data() + request.target_offset + done, mapping->data() + offset, range.piece_bytes);
+  }
   if (mapping->damaged()) {
     const FaultGuard::Damage damage = mapping->damage();
     reply.source_offset = damage.offset;
     reply.length = damage.length;
     source.mapping.reset();
-    return segment.intact(end) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
+    return segment.intact(range.end()) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
   }
-  if (!segment.intact(end)) return CopyStatus::segment_shrank;
+  if (!segment.intact(range.end())) return CopyStatus::segment_shrank;
   return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
 }
 
