@@ -41,7 +41,9 @@ export interface NativeEngine {
   /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
   open(provider: number, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
-  /** Why bytes that arrive may be missing in the arena's file; empty when it is whole. Cheap. */
+  /** `device`: its UUID, in hexadecimal. Resolves with the IPC handle, in hexadecimal. */
+  createDeviceArena(device: string, bytes: number): Promise<string>;
+  /** Why bytes that arrive may be missing in the arena; empty when it is whole. Cheap. */
   arenaFault(): string;
   /** `text`: the address. */
   listen(provider: number, id: number): void;
@@ -49,6 +51,13 @@ export interface NativeEngine {
   grant(provider: number, id: number): void;
   revoke(provider: number, id: number, grant: number): void;
   attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
+  /** `handle` and `device` in hexadecimal. */
+  attachDevice(
+    handle: string,
+    device: string,
+    offset: number,
+    bytes: number,
+  ): Promise<{ handle: number; bytes: number }>;
   /** Creates the file. Detaching the segment removes it. */
   createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
   detachSegment(segment: number): void;

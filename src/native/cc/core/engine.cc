@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "core/fields.h"
+#include "core/file_arena.h"
 #include "core/promise_worker.h"
+#include "cuda/device_arena.h"
 
 namespace kvferry {
 namespace {
@@ -10,6 +13,17 @@ namespace {
 std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
 uint32_t small_number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+
+template <typename Array>
+Array hex_array(const Napi::Value& value, const char* what) {
+  const auto bytes = FieldReader(text(value)).bytes();
+  Array array = {};
+  if (!bytes || bytes->size() != array.size()) {
+    throw Napi::Error::New(value.Env(), std::string(what) + ": " + std::to_string(array.size()) + " bytes in hexadecimal");
+  }
+  std::copy(bytes->begin(), bytes->end(), array.begin());
+  return array;
+}
 
 // A write passes its items as numbers, six per item: segment, source offset, length, length of a piece, stride, target
 // offset.
@@ -42,11 +56,13 @@ Napi::Function Engine::define(Napi::Env env) {
                      {
                          InstanceMethod<&Engine::open>("open"),
                          InstanceMethod<&Engine::create_arena>("createArena"),
+                         InstanceMethod<&Engine::create_device_arena>("createDeviceArena"),
                          InstanceMethod<&Engine::arena_fault>("arenaFault"),
                          InstanceMethod<&Engine::listen>("listen"),
                          InstanceMethod<&Engine::grant>("grant"),
                          InstanceMethod<&Engine::revoke>("revoke"),
                          InstanceMethod<&Engine::attach_segment>("attachSegment"),
+                         InstanceMethod<&Engine::attach_device>("attachDevice"),
                          InstanceMethod<&Engine::create_segment>("createSegment"),
                          InstanceMethod<&Engine::detach_segment>("detachSegment"),
                          InstanceMethod<&Engine::connect>("connect"),
@@ -107,7 +123,7 @@ Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),
       [path = text(info[0]), bytes = number(info[1]), node = core_->numa_node()] {
-        return std::make_shared<Arena>(path, bytes, node);
+        return std::make_shared<FileArena>(path, bytes, node);
       },
       [core = core_](Napi::Env env, std::shared_ptr<Arena> arena) {
         core->adopt(std::move(arena));
@@ -115,10 +131,22 @@ Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value Engine::create_device_arena(const Napi::CallbackInfo& info) {
+  const auto device = hex_array<decltype(DeviceMemory::device)>(info[0], "device");
+  return run_promise(
+      info.Env(), [device, bytes = number(info[1])] { return std::make_shared<cuda::DeviceArena>(device, bytes); },
+      [core = core_](Napi::Env env, std::shared_ptr<cuda::DeviceArena> arena) {
+        const auto& handle = arena->described().handle;
+        core->adopt(std::move(arena));
+        return Napi::String::New(env, hex_bytes({handle.begin(), handle.end()}));
+      });
+}
+
 Napi::Value Engine::arena_fault(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   try {
-    return Napi::String::New(env, core_->arena()->fault());
+    const std::string fault = core_->arena()->fault();
+    return Napi::String::New(env, fault.empty() ? cuda::Device::any_fault() : fault);
   } catch (const Failure& failure) {
     return Napi::String::New(env, failure.what());
   }
@@ -138,6 +166,16 @@ void Engine::revoke(const Napi::CallbackInfo& info) {
 
 Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
   return adopt_segment(info, [path = text(info[0])] { return Segment::open(path); });
+}
+
+// Nothing can block here: only the receiver opens the memory.
+Napi::Value Engine::attach_device(const Napi::CallbackInfo& info) {
+  DeviceMemory memory = {};
+  memory.handle = hex_array<decltype(memory.handle)>(info[0], "handle");
+  memory.device = hex_array<decltype(memory.device)>(info[1], "device");
+  memory.offset = number(info[2]);
+  memory.bytes = number(info[3]);
+  return adopt_segment(info, [memory] { return std::make_shared<Segment>(memory); });
 }
 
 Napi::Value Engine::create_segment(const Napi::CallbackInfo& info) {

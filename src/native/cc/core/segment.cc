@@ -67,7 +67,7 @@ void Segment::read(const SourceRange& range, uint8_t* to) const {
 }
 
 bool Segment::intact(uint64_t end) const {
-  if (sealed_) return end <= bytes_;
+  if (sealed_ || device_) return end <= bytes_;
   struct stat status = {};
   return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;
 }

@@ -22,6 +22,14 @@ std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector
   completion.id = id;
   for (const WriteItem& item : items) {
     const SourceRange& source = item.source;
+    if (item.segment->device() != nullptr && !limits_.reads_devices) {
+      completion.code = Code::segment_invalid;
+      completion.handle = item.segment->handle();
+      completion.message =
+          "it is on a CUDA device, which only same-host reads: choose a receiver on this host, or copy the bytes to a file in "
+          "memory";
+      return completion;
+    }
     if (!source.within(item.segment->bytes())) {
       completion.code = Code::segment_invalid;
       completion.handle = item.segment->handle();

@@ -36,6 +36,8 @@ constexpr uint64_t slice_pieces_max = 1024;
 struct WriteLimits {
   uint64_t window_bytes;
   uint64_t slice_bytes;
+  // Whether the provider reads segments on devices.
+  bool reads_devices = false;
 };
 
 struct Slice {
