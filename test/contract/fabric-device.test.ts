@@ -3,21 +3,14 @@
  * tested; a device is not (`npm run test:gpu` runs the same cases on one). The addon loads the driver on its first use, and each
  * test file has a process of its own.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { compile } from './device/cuda-engine.js';
 import { DeviceHarness } from './device/device-harness.js';
+import { StandIn } from './device/stand-in.js';
 import { describeFabric } from './fabric-contract.js';
 
-const directory = mkdtempSync('/dev/shm/kvferry-cuda-');
-const engine = join(directory, 'engine');
-const library = join(directory, 'libcuda.so');
-compile('cuda-stub.cc', library, '-shared', '-fPIC');
-compile('cuda-engine.cc', engine);
-process.env['KVFERRY_LIBCUDA'] = library;
-process.env['KVFERRY_CUDA_STUB'] = directory;
-afterAll(() => rmSync(directory, { recursive: true }));
+const standIn = new StandIn();
+const { engine } = standIn;
+afterAll(() => standIn.close());
 
 for (const segments of ['device', 'host'] as const) {
   for (const arena of ['device', 'host'] as const) {
