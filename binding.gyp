@@ -10,6 +10,7 @@
         "src/native/cc/cuda/copies.cc",
         "src/native/cc/cuda/device.cc",
         "src/native/cc/cuda/device_arena.cc",
+        "src/native/cc/cuda/devices.cc",
         "src/native/cc/cuda/driver.cc",
         "src/native/cc/cuda/opened_memory.cc",
         "src/native/cc/core/engine.cc",

@@ -20,6 +20,9 @@ const SYSTEM = [
 /** Tests that need a browser: `npm run test:browser`. */
 const BROWSER = ['test/browser/**'];
 
+/** Tests that need a CUDA device: `npm run test:gpu`. */
+const GPU = ['test/gpu/**'];
+
 /** Of every project. */
 const common = {
   // Generous, because a loaded machine is slow; a test that waits for a condition ends as soon as it holds.
@@ -43,7 +46,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...BROWSER, ...PROCESS, ...SYSTEM],
+          exclude: [...BROWSER, ...GPU, ...PROCESS, ...SYSTEM],
           pool: 'threads',
           // These tests own nothing global, so the files that a thread runs can share its modules.
           isolate: false,

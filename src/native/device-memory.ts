@@ -38,3 +38,8 @@ export function packedDevice(device: string, code: 'segment_invalid' | 'arena_un
 export function identityOf({ handle, device, offset = 0 }: DeviceMemory): string {
   return `${device}:${handle}:${offset}`;
 }
+
+/** The UUID of a device, as people write it. */
+export function shownDevice(uuid: string): string {
+  return `GPU-${uuid.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')}`;
+}

@@ -85,6 +85,8 @@ export interface NativeModule {
   probeProvider(provider: string, bindAddress: string): string;
   /** Every provider that libfabric was built with, with its devices on this host. */
   libfabricOffers(): Promise<NativeOffer[]>;
+  /** The CUDA devices of this host. `uuid`: in hexadecimal. `reason`: why there are none. */
+  cudaDevices(): Promise<{ reason: string; devices: { uuid: string; name: string }[] }>;
   measureMemcpy(bytes: number, pageBytes: number, directory: string): Promise<number>;
   measureTcpStream(bytes: number): Promise<number>;
   /** The codes of completions, `ok` and error codes of the protocol, at their numbers. */

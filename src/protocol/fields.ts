@@ -195,24 +195,34 @@ export const endpoint = z.strictObject({
   address: z.string().describe('Address that another agent connects to. Opaque.'),
 });
 
+export const cudaUuid = z
+  .string()
+  .regex(/^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'the UUID of a CUDA device, as nvidia-smi -L shows it')
+  .describe('UUID of the device, for example `GPU-5a4b3c2d-0011-2233-4455-66778899aabb`.');
+
 /** Memory of a CUDA device, for another process. */
 export const deviceMemory = z.strictObject({
   handle: z
     .base64()
     .length(88)
     .describe('CUDA IPC handle of the allocation (`cuIpcGetMemHandle`): its 64 bytes in base64.'),
-  device: z
-    .string()
-    .regex(/^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'the UUID of a CUDA device, as nvidia-smi -L shows it')
-    .describe('UUID of the device, for example `GPU-5a4b3c2d-0011-2233-4455-66778899aabb`.'),
+  device: cudaUuid,
   offset: natural.default(0).describe('Bytes from the start of the allocation to the start of the memory.'),
   bytes: positive.describe('Size of the memory in bytes.'),
 });
 
 export const arena = z.strictObject({
-  path: z.string().describe('File that an engine on the same host maps to read pages.'),
+  path: z
+    .string()
+    .optional()
+    .describe('File that an engine on the same host maps to read pages. Absent when the arena is on a device.'),
+  cuda: deviceMemory
+    .optional()
+    .describe('The arena on a CUDA device. An engine on the same host opens it with `cuIpcOpenMemHandle`.'),
   epoch,
-  pageBytes: positive.describe('Size of a page in bytes. Page n begins at byte n × `pageBytes` of the file.'),
+  pageBytes: positive.describe(
+    'Size of a page in bytes. Page n begins at byte n × `pageBytes` of the file, or of the memory.',
+  ),
   pages: positive.describe('Number of pages in the arena.'),
 });
 

@@ -12,10 +12,7 @@ const standIn = new StandIn();
 const { engine } = standIn;
 afterAll(() => standIn.close());
 
-for (const segments of ['device', 'host'] as const) {
-  for (const arena of ['device', 'host'] as const) {
-    if (segments === 'host' && arena === 'host') continue;
-    const create = () => new DeviceHarness({ engine, segments, arena });
-    describeFabric(`same-host, from ${segments} to ${arena}, a stand-in`, create, { onDevice: true });
-  }
+for (const { segments, arena } of DeviceHarness.shapes) {
+  const create = () => new DeviceHarness({ engine, segments, arena });
+  describeFabric(`same-host, from ${segments} to ${arena}, a stand-in`, create, { onDevice: true });
 }

@@ -2,6 +2,7 @@
  * The memory that a sender reads: segments that engines attached, and staging pages that the agent lends to engines. It
  * counts the chunks in use, so that no segment is detached during a write and every staging page is returned exactly once.
  */
+import type { SegmentSource } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
@@ -40,9 +41,9 @@ export class SourceMemory {
     return pages === 0 ? undefined : { segment: name, path: this.stagingPath, pageBytes, pages };
   }
 
-  async attach(segment: string, path: string, owner?: SegmentOwner): Promise<{ bytes: number }> {
+  async attach(segment: string, source: SegmentSource, owner?: SegmentOwner): Promise<{ bytes: number }> {
     this.#refuseStaging(segment, 'segment_exists');
-    return this.#segments.attach(segment, path, owner);
+    return this.#segments.attach(segment, source, owner);
   }
 
   async detach(segment: string, owner?: SegmentOwner): Promise<Body<OperationReply<'detach'>>> {

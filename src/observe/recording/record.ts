@@ -32,7 +32,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   agent: z.string(),
   role,
   providers: z.array(provider),
-  arena: memory,
+  arena: memory.extend({ device: z.string().optional() }),
   staging: memory,
   heartbeatMs: z.number(),
   connectTimeoutMs: z.number(),

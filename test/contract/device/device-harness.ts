@@ -22,6 +22,13 @@ export interface DeviceHarnessOptions {
 }
 
 export class DeviceHarness implements FabricHarness {
+  /** Every pair of places that needs a device. */
+  static readonly shapes = [
+    { segments: 'device', arena: 'device' },
+    { segments: 'device', arena: 'host' },
+    { segments: 'host', arena: 'device' },
+  ] as const;
+
   readonly provider = 'same-host';
   readonly engine: CudaEngine;
   readonly #files = nativeHarness('same-host');

@@ -1,4 +1,4 @@
-// An engine with memory on a CUDA device, for tests: it allocates, writes and reads as it is told, and opens memory of an agent.
+// An engine with memory on a CUDA device, for tests: it allocates, writes and reads on request, and opens memory of an agent.
 // It is a process of its own, since no process can open a CUDA IPC handle that it made.
 //
 // Arguments: two named pipes, for requests and answers. Loads what KVFERRY_LIBCUDA names, or libcuda.so.1.

@@ -1,5 +1,5 @@
-// Memory of a CUDA device that another process allocated: what that process says about it. Nothing of it is true until a
-// process has opened it.
+// Memory of a CUDA device that another process allocated: what that process says about it. It may be wrong until a process has
+// opened it.
 //
 // A value: any thread.
 #pragma once
