@@ -46,6 +46,7 @@
         "src/native/cc/same_host/receiver.cc",
         "src/native/cc/same_host/sender.cc",
         "src/native/cc/same_host/socket.cc",
+        "src/native/cc/same_host/source.cc",
         "src/native/cc/same_host/transport.cc",
         "src/native/cc/core/segment.cc",
         "src/native/cc/core/segment_mapping.cc",

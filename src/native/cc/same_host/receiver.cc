@@ -35,32 +35,6 @@ constexpr size_t device_copies_per_peer_max = 64;
 // Takes the same time whatever the words are.
 bool equal(const uint64_t (&a)[2], const uint64_t (&b)[2]) { return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0; }
 
-// Whether the file still had the bytes when they were copied. Fills in the reply.
-CopyStatus held(const Segment& segment, const SegmentMapping& mapping, const SourceRange& range, Message& reply) {
-  if (mapping.damaged()) {
-    const FaultGuard::Damage damage = mapping.damage();
-    reply.source_offset = damage.offset;
-    reply.length = damage.length;
-    return segment.intact(range.end()) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
-  }
-  return segment.intact(range.end()) ? CopyStatus::copied : CopyStatus::segment_shrank;
-}
-
-// Runs on a thread of the workshop.
-Workshop::Then opened(const std::shared_ptr<DeviceSource>& source, const DeviceMemory& described) {
-  std::shared_ptr<const cuda::OpenedMemory> memory;
-  CopyStatus failure = CopyStatus::copied;
-  try {
-    memory = std::make_shared<const cuda::OpenedMemory>(described);
-  } catch (const Failure& reason) {
-    failure = reason.code == Code::provider_unavailable ? CopyStatus::no_device : CopyStatus::device_memory_unopened;
-  }
-  return [source, memory, failure] {
-    source->memory = memory;
-    source->failure = failure;
-  };
-}
-
 }  // namespace
 
 std::string boot_id() {
@@ -225,7 +199,7 @@ void Receiver::attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descr
   descriptors.clear();
 }
 
-// Opening blocks, so another thread does it. Copies wait for it.
+// Copies wait until it is open.
 void Receiver::attach_device(Peer& peer, const Message& message) {
   if (peer.segments.size() >= segments_per_peer_max) return;
   DeviceMemory described = {};
@@ -233,13 +207,7 @@ void Receiver::attach_device(Peer& peer, const Message& message) {
   std::memcpy(described.device.data(), message.token, sizeof message.token);
   described.offset = message.source_offset;
   described.bytes = message.length;
-  const auto source = std::make_shared<DeviceSource>();
-  peer.segments[message.subject] = {.device = source};
-  try {
-    workshop_.run([source, described] { return opened(source, described); });
-  } catch (const std::system_error&) {
-    source->failure = CopyStatus::device_memory_unopened;
-  }
+  peer.segments[message.subject] = {.device = DeviceSource::open(described, workshop_)};
 }
 
 bool Receiver::progress() {
@@ -335,6 +303,7 @@ std::optional<CopyStatus> Receiver::read(uint64_t tag, const Peer& peer, Source&
     begin(tag, peer, source, request, range, reply);
     return std::nullopt;
   } catch (const Failure&) {
+    reply.source_offset = static_cast<uint64_t>(device_of(source).lost_by());
     return CopyStatus::device_failed;
   }
 }
@@ -348,24 +317,27 @@ CopyStatus Receiver::read_file(Source& source, const Message& request, const Sou
   return status == CopyStatus::copied && !arena_->fault().empty() ? CopyStatus::arena_invalid : status;
 }
 
-// The stream is that of the source's device, or of the arena's when the source is a file.
+// The device on whose stream bytes go to or from a device.
+cuda::Device& Receiver::device_of(const Source& source) const {
+  return source.device ? source.device->memory->device() : cuda::Device::at(arena_->memory().device);
+}
+
 void Receiver::begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request,
                      const SourceRange& range, const Message& reply) {
   DeviceCopies::Copy copy = {tag, peer.grant, reply, nullptr};
+  Memory from;
   if (source.device) {
-    const auto memory = source.device->memory;
-    copy.check = [this, memory](Message&) {
+    from = source.device->memory->memory();
+    copy.check = [this, memory = source.device->memory](Message&) {
       return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
     };
-    device_copies_.begin(memory->device(), arena_->memory(), request.target_offset, memory->memory(), range,
-                         std::move(copy));
-    return;
+  } else {
+    from = source.mapping->memory();
+    copy.check = [segment = source.segment, mapping = source.mapping, range](Message& answer) {
+      return held(*segment, *mapping, range, answer);
+    };
   }
-  copy.check = [segment = source.segment, mapping = source.mapping, range](Message& answer) {
-    return held(*segment, *mapping, range, answer);
-  };
-  device_copies_.begin(cuda::Device::at(arena_->memory().device), arena_->memory(), request.target_offset, source.mapping->memory(), range,
-                       std::move(copy));
+  device_copies_.begin(device_of(source), arena_->memory(), request.target_offset, from, range, std::move(copy));
 }
 
 // A mapping with damage is dropped: only some bytes could not be read then, and this copy maps the file again.

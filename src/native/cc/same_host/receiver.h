@@ -25,9 +25,9 @@
 #include "core/segment_mapping.h"
 #include "core/workshop.h"
 #include "same_host/device_copies.h"
-#include "same_host/device_source.h"
 #include "same_host/entrance.h"
 #include "same_host/socket.h"
+#include "same_host/source.h"
 
 namespace kvferry::same_host {
 
@@ -58,13 +58,6 @@ class Receiver {
   struct Token {
     uint64_t words[2];
   };
-  // Copies that are under way keep what they read.
-  struct Source {
-    std::shared_ptr<Segment> segment;         // null: its descriptor did not arrive
-    std::shared_ptr<SegmentMapping> mapping;  // made for the first copy, and again after damage
-    uint64_t last_copy = 0;
-    std::shared_ptr<DeviceSource> device;     // null: a file
-  };
   struct Peer {
     std::unique_ptr<Channel> channel;
     uint64_t grant = 0;  // 0: the peer has not presented a valid token
@@ -93,6 +86,7 @@ class Receiver {
   CopyStatus read_file(Source& source, const Message& request, const SourceRange& range, Message& reply);
   void begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request, const SourceRange& range,
              const Message& reply);
+  cuda::Device& device_of(const Source& source) const;
   void answer_ended();
   // Null when the segment cannot be mapped.
   std::shared_ptr<SegmentMapping> mapped(Source& source);
