@@ -5,6 +5,7 @@
       "sources": [
         "src/native/cc/addon.cc",
         "src/native/cc/core/arena.cc",
+        "src/native/cc/core/arguments.cc",
         "src/native/cc/core/baseline.cc",
         "src/native/cc/core/completion_queue.cc",
         "src/native/cc/cuda/copies.cc",
@@ -69,7 +70,7 @@
         "src/native/cc/core/write_scheduler.cc"
       ],
       "include_dirs": ["src/native/cc", "<!@(node -p \"require('node-addon-api').include\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
       "cflags_cc": ["-std=c++20", "-fexceptions", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-fvisibility=hidden"],

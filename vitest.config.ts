@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { patient } from './src/processes/patience.js';
 
 /** Tests that load the native addon or start a program. Each file has a process, because the addon belongs to a process. */
 const PROCESS = [
@@ -22,13 +23,15 @@ const BROWSER = ['test/browser/**'];
 
 /** Tests that need a CUDA device: `npm run test:gpu`. */
 const GPU = ['test/gpu/**'];
+/** Tests that need an RDMA device: `npm run test:rdma`. */
+const DEVICE = ['test/rdma/**'];
 
 /** Of every project. */
 const common = {
   // Generous, because a loaded machine is slow; a test that waits for a condition ends as soon as it holds.
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
-  teardownTimeout: 10_000,
+  testTimeout: patient(30_000),
+  hookTimeout: patient(30_000),
+  teardownTimeout: patient(10_000),
   // A test passes the first time or it has found something.
   retry: 0,
   restoreMocks: true,
@@ -46,7 +49,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...BROWSER, ...GPU, ...PROCESS, ...SYSTEM],
+          exclude: [...BROWSER, ...DEVICE, ...GPU, ...PROCESS, ...SYSTEM],
           pool: 'threads',
           // These tests own nothing global, so the files that a thread runs can share its modules.
           isolate: false,
@@ -58,8 +61,8 @@ export default defineConfig({
           ...common,
           name: 'system',
           // Each starts several processes.
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: patient(180_000),
+          hookTimeout: patient(180_000),
           include: SYSTEM,
           pool: 'forks',
           globalSetup: ['test/support/compile-programs.mjs'],

@@ -10,6 +10,8 @@ const PREFIX = 'kvferry-bench-';
 
 export interface BenchOptions {
   readonly quick: boolean;
+  /** Where kvferry listens. */
+  readonly bindAddress: string;
   readonly versions: Versions;
   readonly progress: Progress;
   readonly say: (line: string) => void;
@@ -17,6 +19,7 @@ export interface BenchOptions {
 
 export class Bench {
   readonly quick: boolean;
+  readonly bindAddress: string;
   readonly versions: Versions;
   readonly progress: Progress;
   /** A file system in memory. */
@@ -25,8 +28,9 @@ export class Bench {
   #wrongChunks = 0;
   #seed = 0;
 
-  constructor({ quick, versions, progress, say }: BenchOptions) {
+  constructor({ quick, bindAddress, versions, progress, say }: BenchOptions) {
     this.quick = quick;
+    this.bindAddress = bindAddress;
     this.versions = versions;
     this.progress = progress;
     this.#say = say;

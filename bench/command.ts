@@ -7,6 +7,8 @@ export interface BenchFlags {
   readonly quick: boolean;
   readonly suites: readonly SuiteName[];
   readonly peers: readonly PeerName[];
+  /** Where kvferry listens. */
+  readonly bindAddress: string;
   readonly json: boolean;
   readonly output: string | undefined;
 }
@@ -15,6 +17,7 @@ interface RawFlags {
   readonly quick?: true;
   readonly suite?: readonly SuiteName[];
   readonly peers?: true | readonly PeerName[];
+  readonly bindAddress: string;
   readonly json?: true;
   readonly output?: string;
 }
@@ -36,15 +39,17 @@ export function benchCommand(run: (flags: BenchFlags, command: string) => Promis
         `also measure these peers, of ${peerNames.join(',')}; without names: ${PEERS_BY_DEFAULT.join(',')}`,
       ).argParser(listOf(peerNames)),
     )
+    .option('--bind-address <address>', 'where kvferry listens, such as the address of an RDMA device', '127.0.0.1')
     .option('--output <file>', 'write the result to this file, as JSON')
     .option('--json', 'print the result as one JSON object on the last line');
-  return command.action(async ({ quick, suite, peers, json, output }: RawFlags) => {
+  return command.action(async ({ quick, suite, peers, bindAddress, json, output }: RawFlags) => {
     // Only the data suite has peers.
     const byDefault = peers === undefined ? suiteNames : (['data'] as const);
     const flags = {
       quick: quick === true,
       suites: suite ?? byDefault,
       peers: peers === true ? PEERS_BY_DEFAULT : (peers ?? []),
+      bindAddress,
       json: json === true,
       output,
     };

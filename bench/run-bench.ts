@@ -22,6 +22,8 @@ export interface RunOptions {
   /** The command that repeats the run. */
   readonly command: string;
   readonly peers: readonly PeerName[];
+  /** Where kvferry listens. */
+  readonly bindAddress: string;
   /** Root of the repository. */
   readonly root: string;
 }
@@ -39,9 +41,9 @@ export async function runBench(options: RunOptions, say: (line: string) => void)
 
 async function perform(options: RunOptions, say: (line: string) => void, teardown: Teardown): Promise<BenchReport> {
   const startMs = performance.now();
-  const { quick, command, peers, root } = options;
+  const { quick, command, peers, bindAddress, root } = options;
   const versions = findVersions(join(root, 'package.json'));
-  const bench = new Bench({ quick, versions, progress: createProgress(say, teardown), say });
+  const bench = new Bench({ quick, bindAddress, versions, progress: createProgress(say, teardown), say });
   const folders = { build: join(root, 'build'), sources: join(root, 'bench/peers') };
   const suites = makeSuites(
     peers.length === 0 ? undefined : (given, part) => startPeers({ ...given, ...folders, peers }, part),

@@ -16,8 +16,21 @@ export interface TransferPart {
   readonly placements: readonly Placement[];
 }
 
-/** The field that makes an allocation unusable, or undefined. A list never pairs with a list that does not fit it (S6). */
-export function unsoundField(allocation: Allocation, chunkCount: number, arenaPages: number): string | undefined {
+/** What a transfer knows when its allocation arrives. */
+interface AllocationState {
+  readonly chunkCount: number;
+  readonly arenaPages: number;
+  readonly held: readonly number[];
+}
+
+/**
+ * The field that makes an allocation unusable, or undefined. A list never pairs with a list that does not fit it (S6). A transfer
+ * writes only chunks whose source it still holds: a reply that is repeated cannot ask for others.
+ */
+export function unsoundField(
+  allocation: Allocation,
+  { chunkCount, arenaPages, held }: AllocationState,
+): string | undefined {
   const { pages, generations, alreadySent, joined } = allocation;
   const isPosition = (value: number) => isIndex(value, chunkCount);
   if (!alreadySent.every(isPosition) || hasRepeats(alreadySent)) return 'alreadySent';
@@ -27,7 +40,9 @@ export function unsoundField(allocation: Allocation, chunkCount: number, arenaPa
   if (!arePages(pages, arenaPages)) return 'pages';
   const sent = new Set(alreadySent);
   if (!joined.every((position) => sent.has(position)) || hasRepeats(joined)) return 'joined';
-  return undefined;
+  if (held.length === chunkCount) return undefined;
+  const isHeld = new Set(held);
+  return placementsOf(allocation, chunkCount).every(({ position }) => isHeld.has(position)) ? undefined : 'pages';
 }
 
 /** What a transfer knows when a hand-over arrives. */

@@ -49,6 +49,8 @@ export type TransferEvent =
   | { type: 'allocate.again' }
   | { type: 'allocate.failed'; failure: Failure }
   | { type: 'write.delivered' }
+  /** The provider failed. The pages are written again under the next remote key; then no earlier write can land any more. */
+  | { type: 'write.again'; drained: boolean }
   /** The part that was handed over is not written: its remote key was revoked meanwhile. It is handed over again. */
   | { type: 'write.refused' }
   | { type: 'write.failed'; failure: Failure; drained: boolean }
@@ -134,8 +136,7 @@ export const transferMachine = setup({
   },
   guards: {
     replyIsUnsound: ({ context }) =>
-      context.allocation === null ||
-      unsoundField(context.allocation, context.chunkCount, context.arenaPages) !== undefined,
+      context.allocation === null || unsoundField(context.allocation, context) !== undefined,
     hasPlacements: ({ context }) => context.current.placements.length > 0,
     hasHandOver: ({ context }) => context.handedOver.length > 0,
     handOverIsUnsound: ({ context }) => {
@@ -202,8 +203,8 @@ export const transferMachine = setup({
           actions: {
             type: 'fail',
             params: ({ context }) => {
-              const { allocation, chunkCount, arenaPages } = context;
-              const field = unsoundField(allocation ?? emptyAllocation, chunkCount, arenaPages) ?? 'pages';
+              const { chunkCount } = context;
+              const field = unsoundField(context.allocation ?? emptyAllocation, context) ?? 'pages';
               const message = `allocation of ${context.transfer} does not fit its ${chunkCount} chunks: ${field}`;
               return { failure: { code: 'inconsistent_reply', message, field } };
             },
@@ -251,6 +252,10 @@ export const transferMachine = setup({
             { type: 'releaseSource', params: ({ context }) => ({ positions: writtenPositions(context) }) },
             { type: 'forgetHeld', params: ({ context }) => ({ positions: writtenPositions(context) }) },
           ],
+        },
+        'write.again': {
+          target: 'allocating',
+          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),
         },
         'write.refused': {
           guard: 'wasHandedOver',
@@ -367,7 +372,9 @@ export const transferMachine = setup({
 
 function readyPositions(context: TransferContext): number[] {
   const joined = new Set(context.joined);
-  return (context.allocation?.alreadySent ?? []).filter((position) => !joined.has(position));
+  const held = new Set(context.held);
+  // A reply that is repeated names the chunks again that were ready at first.
+  return (context.allocation?.alreadySent ?? []).filter((position) => held.has(position) && !joined.has(position));
 }
 
 function writtenPositions(context: TransferContext): number[] {

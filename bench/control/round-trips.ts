@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ControlPort } from '../../src/ports/control.js';
 import { startChild } from '../../src/processes/child-process.js';
+import { patient } from '../../src/processes/patience.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { ask } from '../harness/ask.js';
 import type { Cluster } from '../harness/cluster.js';
@@ -39,7 +40,7 @@ export function measureRoundTrips(
   }));
   return repeat({ atOnce, durationMs }, async () => {
     const startMs = performance.now();
-    for (const { subject, body } of questions) await control.request(subject, body, { timeoutMs: TIMEOUT_MS });
+    for (const { subject, body } of questions) await control.request(subject, body, { timeoutMs: patient(TIMEOUT_MS) });
     return performance.now() - startMs;
   });
 }

@@ -15,6 +15,7 @@ export type EndpointCommand =
       readonly type: 'receive';
       readonly providers: readonly NativeProvider[];
       readonly socketDirectory: string;
+      readonly bindAddress: string;
       readonly path: string;
       readonly bytes: number;
     }
@@ -22,6 +23,7 @@ export type EndpointCommand =
       readonly type: 'send';
       readonly providers: readonly NativeProvider[];
       readonly socketDirectory: string;
+      readonly bindAddress: string;
       readonly path: string;
       readonly bytes: number;
       readonly offers: readonly Offer[];

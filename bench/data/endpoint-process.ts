@@ -6,6 +6,7 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { percentile, rounded } from '../../src/figures/statistics.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricPort, Provider } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { WriteTimes } from './contender.js';
 import type { EndpointAnswers, EndpointCommand, EndpointReply } from './endpoint-messages.js';
@@ -27,7 +28,7 @@ const connections = new Map<Provider, FabricConnection>();
 async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof EndpointAnswers]> {
   switch (command.type) {
     case 'receive': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
+      fabric = await openFabric(command);
       await fabric.createArena({ path: command.path, pageBytes: PAGE_BYTES, pages: command.bytes / PAGE_BYTES });
       memory = openSync(command.path, 'r');
       const offers = await Promise.all(
@@ -36,11 +37,11 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
       return { offers, unavailable: fabric.unavailable() };
     }
     case 'send': {
-      fabric = await openNativeFabric({ providers: command.providers, socketDirectory: command.socketDirectory });
+      fabric = await openFabric(command);
       memory = openSync(command.path, 'r+');
       await fabric.attachSegment(SEGMENT, command.path);
       for (const { endpoint, grant } of command.offers) {
-        const connection = await fabric.connect(endpoint, grant, { timeoutMs: CONNECT_TIMEOUT_MS });
+        const connection = await fabric.connect(endpoint, grant, { timeoutMs: patient(CONNECT_TIMEOUT_MS) });
         connections.set(endpoint.provider, connection);
       }
       return { connected: true };
@@ -53,6 +54,11 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
     case 'verify':
       return { wrongChunks: countWrong(command.one, command.round) };
   }
+}
+
+function openFabric(command: EndpointCommand & { type: 'receive' | 'send' }): Promise<FabricPort> {
+  const { providers, socketDirectory, bindAddress } = command;
+  return openNativeFabric({ providers, socketDirectory, bindAddress });
 }
 
 function fill({ chunkBytes, chunks }: WriteCase, round: number): void {

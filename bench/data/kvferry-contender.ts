@@ -17,10 +17,15 @@ const LIBFABRIC = { name: 'libfabric', path: 'tcp' } as const;
 const COMMAND_TIMEOUT_MS = 120_000;
 
 export async function startKvferry(
-  options: { readonly directory: string; readonly logDirectory: string; readonly bytes: number },
+  options: {
+    readonly directory: string;
+    readonly logDirectory: string;
+    readonly bindAddress: string;
+    readonly bytes: number;
+  },
   teardown: Teardown,
 ): Promise<{ readonly contenders: readonly Contender[]; readonly notRun: readonly NotRun[] }> {
-  const { directory, logDirectory, bytes } = options;
+  const { directory, logDirectory, bindAddress, bytes } = options;
   const start = (name: string) =>
     startChild(
       {
@@ -35,7 +40,7 @@ export async function startKvferry(
     );
   const receiver = start('data-receiver');
   const sender = start('data-sender');
-  const shared = { providers: PROVIDERS, socketDirectory: directory, bytes };
+  const shared = { providers: PROVIDERS, socketDirectory: directory, bindAddress, bytes };
   const { offers, unavailable } = await order(receiver, { type: 'receive', path: `${directory}/arena`, ...shared });
   const source = await makeEngineMemory({ bytes, logDirectory }, teardown);
   await order(sender, { type: 'send', path: source, offers, ...shared });

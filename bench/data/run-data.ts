@@ -42,7 +42,7 @@ export async function runData(bench: Bench, teardown: Teardown, startPeers?: Sta
   const directory = bench.sharedDirectory(teardown);
   const bytes = Math.max(...cases.map(({ chunkBytes, chunks }) => chunkBytes * chunks));
   const logDirectory = bench.workDirectory(teardown);
-  const kvferry = await startKvferry({ directory, logDirectory, bytes }, teardown);
+  const kvferry = await startKvferry({ directory, logDirectory, bindAddress: bench.bindAddress, bytes }, teardown);
   const peers = await startPeers?.({ bytes, logDirectory }, teardown);
   const { baselines, notRun: missing } = findBaselines(directory, bench.versions);
   const contenders = [...kvferry.contenders, ...(peers?.contenders ?? [])];

@@ -83,7 +83,16 @@ async function measure(
   const directory = bench.sharedDirectory(teardown);
   const workDirectory = bench.workDirectory(teardown);
   const arena = { pageBytes: chunkBytes, arenaPages: chunks };
-  const settings = ['--provider', path, '--heartbeat-ms', '5s', '--lease-ms', '600s'];
+  const settings = [
+    '--provider',
+    path,
+    '--bind-address',
+    bench.bindAddress,
+    '--heartbeat-ms',
+    '5s',
+    '--lease-ms',
+    '600s',
+  ];
   const cluster = await startCluster({ prefillAgents: 1, ...arena, directory, workDirectory, settings }, teardown);
   const requests = new Requests(cluster);
   const memory = { bytes: chunks * chunkBytes, logDirectory: workDirectory };

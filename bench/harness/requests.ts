@@ -8,6 +8,7 @@ import { RequestEnds } from '../../src/client/request-ends.js';
 import { SharedFile } from '../../src/client/shared-file.js';
 import type { SourceChunk } from '../../src/client/source-memory.js';
 import { SystemClock } from '../../src/control/system-clock.js';
+import { patient, patientTimeout } from '../../src/processes/patience.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Cluster } from './cluster.js';
 
@@ -44,7 +45,7 @@ export class Requests {
     const { client } = this.#cluster;
     await attachSegment(client, agent, { segment: SEGMENT, path });
     await this.#sessions.get(agent)?.end();
-    const call = { timeoutMs: CALL_TIMEOUT_MS };
+    const call = { timeoutMs: patient(CALL_TIMEOUT_MS) };
     const options = { client, agent, holder: SEGMENT, clock: this.#clock, call, patienceMs: 0 };
     this.#sessions.set(agent, await EngineSession.open(options));
   }
@@ -67,21 +68,21 @@ export class Requests {
     const session = this.#sessions.get(sender);
     if (session === undefined) throw new Error(`nothing is attached at ${sender}`);
     return new OutgoingRequest(
-      { request, receiver, totalChunks, timeoutMs: TIMEOUT_MS },
+      { request, receiver, totalChunks, timeoutMs: patientTimeout(TIMEOUT_MS) },
       { session, ends: this.#ends, clock: this.#clock, patienceMs: 0 },
     );
   }
 
   /** Resolves when the request has ended, however. */
   async end(outgoing: OutgoingRequest): Promise<TerminalEvent> {
-    return (await outgoing.end({ timeoutMs: TIMEOUT_MS })).event;
+    return (await outgoing.end({ timeoutMs: patient(TIMEOUT_MS) })).event;
   }
 
   /** Puts one batch and waits until it is ready. Rejects when it ends in another way. */
   async move(sender: string, chunks: readonly SourceChunk[]): Promise<TerminalEvent> {
     const outgoing = this.begin(sender, chunks.length);
     await outgoing.put(chunks);
-    return (await outgoing.ready({ timeoutMs: TIMEOUT_MS })).event;
+    return (await outgoing.ready({ timeoutMs: patient(TIMEOUT_MS) })).event;
   }
 
   acquire(event: TerminalEvent): Promise<AcquiredChunks> {

@@ -292,11 +292,12 @@ export const failureGuarantees: readonly Guarantee[] = [
   {
     number: 'P26',
     promise:
-      'What breaks ends only what used it: one connection, one write, one request. A connection ends only the requests that are writing on it.',
+      'What breaks ends only what used it: one connection, one write, one request. A connection ends only the requests that are writing on it, and a provider that fails ends none while another is left.',
     why: 'Otherwise a late end would break a healthy connection, and a broken one would end requests that only wait.',
     keptBy: [
       'src/actors/sending/request-actor.ts',
       'src/actors/sending/transfer-actor.ts',
+      'src/actors/peers/provider-choice.ts',
       'src/store/commands/place.ts',
       'src/store/commands/rebind.ts',
     ],

@@ -105,6 +105,7 @@ export function systemNeeds() {
       // Chromium is large, so only the tests that need it install it.
       onlyFor: 'browser',
     },
+    ...rdmaNeeds(),
   ];
 }
 
@@ -112,6 +113,31 @@ export function isDebian() {
   if (process.platform !== 'linux' || findProgram('apt-get') === undefined) return false;
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
+}
+
+/** What boots other kernels with a software RDMA device, and uses that device: `npm run test:rdma`. */
+function rdmaNeeds() {
+  const need = (name, debian, present) => ({
+    name,
+    purpose: 'the tests on an RDMA device',
+    debian,
+    present,
+    toBuild: false,
+    onlyFor: 'rdma',
+  });
+  return [
+    need('QEMU for x86-64', 'qemu-system-x86', findProgram('qemu-system-x86_64') !== undefined),
+    need('a static busybox', 'busybox-static', isStatic(findProgram('busybox'))),
+    need('cpio', 'cpio', findProgram('cpio') !== undefined),
+    need('xz', 'xz-utils', findProgram('xz') !== undefined),
+    need('rdma', 'iproute2', findProgram('rdma', SERVER_FOLDERS.concat('/sbin')) !== undefined),
+    need('the user-space drivers of RDMA devices', 'ibverbs-providers', existsSync('/etc/libibverbs.d/rxe.driver')),
+  ];
+}
+
+/** A program without a dynamic loader runs in a file system without libraries. */
+function isStatic(file) {
+  return file !== undefined && !readFileSync(file).includes('/ld-linux');
 }
 
 /** The prefix whose include/node has the headers of the running Node, or undefined when Node was installed without headers. */

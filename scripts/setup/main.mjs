@@ -6,6 +6,7 @@
 //   node scripts/setup/main.mjs --tests    runs all steps, and installs the programs that only tests need
 //   node scripts/setup/main.mjs --browser  runs all steps, and installs the browser for the tests of the inspector's page
 //   node scripts/setup/main.mjs --chaos    runs all steps, and installs what only the chaos run needs
+//   node scripts/setup/main.mjs --rdma     runs all steps, and installs what boots a machine with an RDMA device
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -30,7 +31,7 @@ const STEPS = {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const words = process.argv.slice(2);
-/** What is wanted beyond what every command needs: `tests`, `browser`, `chaos`. */
+/** What is wanted beyond what every command needs: `tests`, `browser`, `chaos`, `rdma`. */
 const also = words.filter((word) => word.startsWith('--')).map((word) => word.slice(2));
 const asked = words.filter((word) => !word.startsWith('--'));
 

@@ -41,6 +41,8 @@ export async function buildNativeAddon(root) {
     return false;
   }
 
+  // Of the sources before the build: one that is edited meanwhile must be compiled by the next run.
+  const digest = currentDigest(root);
   const end = begin('building the native addon');
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
   const headers = findNodeHeaders(realpathSync(process.execPath));
@@ -59,7 +61,7 @@ export async function buildNativeAddon(root) {
     say(`the native addon was not built: ${WITHOUT_IT}`);
     return false;
   }
-  writeStamp(stampFileOf(root), currentDigest(root));
+  writeStamp(stampFileOf(root), digest);
   end();
   return true;
 }

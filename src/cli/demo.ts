@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { resolveAgentConfig } from '../config/agent-config.js';
 import { formatBytes } from '../figures/units.js';
+import { patience } from '../processes/patience.js';
 import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
 import { bytes, fraction, numberBetween } from './option-parsers.js';
@@ -14,19 +15,24 @@ interface DemoFlags {
   readonly arenaPages: number;
   readonly share: number;
   readonly provider: string;
+  readonly bindAddress?: string;
   readonly nats?: string;
   readonly agents: 'own' | 'existing';
   readonly seed: number;
   readonly quietBytes: number;
+  readonly controlBatches: number;
   readonly allowFaults?: true;
   readonly inspect?: true;
   readonly json?: true;
 }
 
+const LOOPBACK = '127.0.0.1';
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 /** The longest prompt must fit into the arena, or it could never be admitted. */
 const ARENA_PAGES_MIN = 32;
+/** Enough to measure one of them. */
+const CONTROL_BATCHES_MIN = 5;
 
 export function demoCommand(terminal: Terminal): Command {
   return new Command('demo')
@@ -49,6 +55,10 @@ export function demoCommand(terminal: Terminal): Command {
         .default(0.75),
     )
     .option('--provider <name>', 'auto, or a list of same-host, verbs, efa, tcp, libfabric-tcp, net', 'auto')
+    .option(
+      '--bind-address <address>',
+      `where the agents listen, such as the address of an RDMA device [KVFERRY_BIND_ADDRESS] (default ${LOOPBACK})`,
+    )
     .option('--nats <url>', 'use this NATS server instead of starting one')
     .addOption(
       new Option('--agents <which>', 'start agents, or use the ones at --nats')
@@ -61,6 +71,11 @@ export function demoCommand(terminal: Terminal): Command {
         .default(1),
     )
     .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase, which measures the rate', GIB))
+    .addOption(
+      new Option('--control-batches <count>', 'tiny batches in the quiet phase; it measures the last fifth of them')
+        .argParser(numberBetween(CONTROL_BATCHES_MIN, 100_000))
+        .default(1000),
+    )
     .option('--allow-faults', 'let kvferry fault kill, stop and cut off the agents; the demo restarts killed agents')
     .option('--inspect', 'serve the inspector, print its address, and keep a light load running until Ctrl-C')
     .option('--json', 'print the result as one JSON object on the last line')
@@ -69,19 +84,26 @@ export function demoCommand(terminal: Terminal): Command {
         command.error("error: option '--agents existing' needs '--nats <url>'");
       }
       // Checked here, because an agent reports a refused flag only in its log.
-      resolveAgentConfig({ flags: { provider: flags.provider, pageBytes: `${flags.pageBytes}` }, env: {} });
+      const { provider, pageBytes } = flags;
+      const bindAddress = flags.bindAddress ?? (terminal.env['KVFERRY_BIND_ADDRESS'] || LOOPBACK);
+      resolveAgentConfig({ flags: { provider, bindAddress, pageBytes: `${pageBytes}` }, env: {} });
+      patience();
       const say = flags.json ? terminal.err : terminal.out;
       const show = (report: DemoReport) => {
         say('');
         say(renderReport(report));
         if (flags.json) terminal.out(JSON.stringify(report));
       };
-      const report = await runDemo(toOptions(flags), { say, interactive: process.stderr.isTTY, report: show });
+      const report = await runDemo(toOptions({ ...flags, bindAddress }), {
+        say,
+        interactive: process.stderr.isTTY,
+        report: show,
+      });
       if (!isGood(report)) terminal.exitCode = EXIT_FAILURE;
     });
 }
 
-function toOptions({ prefill, nats, agents, ...flags }: DemoFlags): DemoOptions {
+function toOptions({ prefill, nats, agents, ...flags }: DemoFlags & { readonly bindAddress: string }): DemoOptions {
   const allowFaults = flags.allowFaults === true;
   const inspect = flags.inspect === true;
   return {

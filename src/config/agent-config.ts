@@ -151,7 +151,12 @@ const fields = {
     '1s',
     'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',
   ),
-  connectTimeoutMs: duration(10, TIMEOUT_MS_MAX, '10s', 'Time limit for a connection to another agent.'),
+  connectTimeoutMs: duration(
+    10,
+    TIMEOUT_MS_MAX,
+    '10s',
+    'Time limit for a connection to another agent. The providers that are tried share it.',
+  ),
   attemptTimeoutMs: duration(
     10,
     TIMEOUT_MS_MAX,

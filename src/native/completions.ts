@@ -4,7 +4,7 @@
  * Ownership: the addon holds the engine's callback, and the callback holds this table only. If it held the fabric, a
  * fabric without users could not be collected.
  */
-import { toKvferryError } from './native-errors.js';
+import { fromRejection, toKvferryError } from './native-errors.js';
 
 /** The end of a call that was begun with an id. `code` is `ok` or an error code of the protocol. */
 export interface Completion {
@@ -46,10 +46,20 @@ export class Completions {
     return { id, completed };
   }
 
+  /** Begins the call of that id. What the addon throws is the completion. */
+  begin(id: number, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      const { code, message } = fromRejection(error);
+      this.#end(id, { code, message, bytes: 0, stopped: false, drained: true, handle: 0, text: '' });
+    }
+  }
+
   /** Begins a call and waits for its completion. Rejects when the code is not `ok`. */
   async of(call: (id: number) => void): Promise<Completion> {
     const { id, completed } = this.expect((completion) => completion);
-    call(id);
+    this.begin(id, () => call(id));
     const completion = await completed;
     if (completion.code !== 'ok') throw toKvferryError(completion.code, completion.message);
     return completion;

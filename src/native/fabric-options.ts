@@ -72,7 +72,10 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     numaNode = ANY_NUMA_NODE,
   } = options;
   const unknown = providers.find((provider) => !nativeProviders.includes(provider));
-  if (unknown !== undefined) throw new KvferryError('invalid_configuration', `unknown provider ${String(unknown)}`);
+  if (unknown !== undefined) {
+    const message = `unknown provider ${String(unknown)}: choose from ${nativeProviders.join(', ')}`;
+    throw new KvferryError('invalid_configuration', message);
+  }
   if (WILDCARD_ADDRESSES.includes(bindAddress)) {
     throw new KvferryError('invalid_configuration', `bindAddress ${bindAddress} is no address that peers can reach`);
   }

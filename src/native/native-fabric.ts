@@ -5,7 +5,6 @@
  * turns completion records into promises and native errors into `KvferryError`. No byte of the KV cache passes through
  * here.
  */
-import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type {
@@ -31,18 +30,25 @@ import { type CheckedOptions, checkedOptions, type NativeFabricOptions, spinMicr
 import { loadNative, type NativeEngine, type NativeModule } from './native.js';
 import { NativeConnection } from './native-connection.js';
 import { describedAs, fromRejection } from './native-errors.js';
+import { ReceiverSockets } from './receiver-sockets.js';
 import { failedWrite, ItemPacker, isSize, toOutcome } from './writes.js';
 
 /**
  * Starts a fabric. `unavailable()` lists each provider that cannot be opened, with the reason. Rejects
- * `provider_unavailable` when the addon is missing, and `invalid_configuration`.
+ * `provider_unavailable` when the addon is missing, `invalid_configuration`, and `fabric_error` when the system refuses a
+ * thread or a descriptor.
  */
 export async function openNativeFabric(options: NativeFabricOptions): Promise<FabricPort> {
   const loaded = loadNative();
   if ('reason' in loaded) throw new KvferryError('provider_unavailable', loaded.reason);
-  const fabric = new NativeFabric(loaded.native, checkedOptions(options));
-  await fabric.open();
-  return fabric;
+  const checked = checkedOptions(options);
+  try {
+    const fabric = new NativeFabric(loaded.native, checked);
+    await fabric.open();
+    return fabric;
+  } catch (error) {
+    throw describedAs('opening the fabric', error);
+  }
 }
 
 interface Granted {
@@ -66,6 +72,7 @@ class NativeFabric implements FabricPort {
   readonly #segments = new AttachedSegments();
   readonly #packer = new ItemPacker(this.#segments);
   readonly #watch = new ArenaWatch();
+  readonly #sockets = new ReceiverSockets();
   #arenaBytes: number | undefined;
   /** Why the arena cannot be written any more. */
   #arenaFault: string | undefined;
@@ -206,7 +213,7 @@ class NativeFabric implements FabricPort {
     const fields = endpoint.address.split(':');
     if (this.#closing !== undefined || wire === undefined || fields[0] !== wire) return false;
     if (endpoint.provider === 'tcp') return isEncrypted(fields) || this.#options.tcpEncryption === 'off';
-    return endpoint.provider !== 'same-host' || isSameSocket(fields);
+    return true;
   }
 
   async connect(
@@ -222,13 +229,10 @@ class NativeFabric implements FabricPort {
     if (grant.provider !== provider) {
       throw new KvferryError('connection_failed', `grant ${grant.id} is for ${grant.provider}, not for ${provider}`);
     }
-    const timeoutMs = Math.max(0, Math.ceil(options.timeoutMs));
     const place = this.#place(provider);
-    const { handle } = await this.#call((id) => this.#engine.connect(place, id, address, grant.token, timeoutMs)).catch(
-      (error: unknown) => {
-        throw describedAs(`${provider} connection under grant ${grant.id}`, error);
-      },
-    );
+    const handle = await this.#connect(place, endpoint, grant, options.timeoutMs).catch((error: unknown) => {
+      throw describedAs(`${provider} connection under grant ${grant.id}`, error);
+    });
     return new NativeConnection(provider, this.#detail(provider, address), {
       write: (items) => this.#write(place, handle, items),
       close: async () => {
@@ -261,6 +265,15 @@ class NativeFabric implements FabricPort {
     return fault;
   }
 
+  async #connect(place: number, endpoint: FabricEndpoint, grant: FabricGrant, timeoutMs: number): Promise<number> {
+    const { provider, address } = endpoint;
+    const deadlineMs = performance.now() + timeoutMs;
+    if (provider === 'same-host') await this.#sockets.check(address, timeoutMs);
+    const leftMs = Math.max(0, Math.ceil(deadlineMs - performance.now()));
+    const { handle } = await this.#call((id) => this.#engine.connect(place, id, address, grant.token, leftMs));
+    return handle;
+  }
+
   #write(place: number, connection: number, items: readonly WriteItem[]): FabricWrite {
     if (this.#closing !== undefined) return failedWrite('connection_lost', 'the fabric is closed');
     const packed = this.#packer.pack(items);
@@ -271,7 +284,7 @@ class NativeFabric implements FabricPort {
       return toOutcome(completion, (handle) => this.#segments.nameOf(handle));
     });
     for (const segment of segments) segment.writes.add(done);
-    this.#engine.write(place, id, connection, numbers, items.length);
+    this.#completions.begin(id, () => this.#engine.write(place, id, connection, numbers, items.length));
     return {
       done,
       stop: () => {
@@ -300,13 +313,6 @@ class NativeFabric implements FabricPort {
   #requireOpen(): void {
     if (this.#closing !== undefined) throw new KvferryError('closed', 'the fabric is closed');
   }
-}
-
-/** Whether the path leads to the receiver's socket in this mount namespace too. */
-function isSameSocket(fields: readonly string[]): boolean {
-  const [, device, inode, path = ''] = fields;
-  const status = statSync(Buffer.from(path, 'hex'), { bigint: true, throwIfNoEntry: false });
-  return status !== undefined && status.dev.toString(16) === device && status.ino.toString(16) === inode;
 }
 
 /** Whether a receiver of the provider tcp encrypts: the last field of its address. */

@@ -148,7 +148,7 @@ export interface FabricPort {
   createArena(options: ArenaOptions): Promise<DeviceMemory | undefined>;
   /**
    * Resolves with the reason when bytes that arrive may be missing in the arena: a program made its file smaller, or punched a
-   * hole, or a device failed. Every grant is revoked then. Otherwise it never resolves.
+   * hole, a device failed, or the thread of a provider has. Every grant is revoked then. Otherwise it never resolves.
    */
   arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
@@ -174,7 +174,10 @@ export interface FabricPort {
 
   /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
   connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
-  /** Whether this process can use that endpoint. Cheap: senders choose with it before they request a grant. */
+  /**
+   * Whether this process may be able to use that endpoint. It looks at the endpoint only, and never throws: senders choose with
+   * it before they request a grant.
+   */
   canReach(endpoint: FabricEndpoint): boolean;
 
   /** Closes connections, revokes grants, unmaps, and removes the arena file. Callable at any time, repeatedly. */

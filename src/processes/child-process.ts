@@ -3,6 +3,7 @@ import { type ChildProcess as NodeProcess, spawn } from 'node:child_process';
 import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { KvferryError } from '../protocol/errors.js';
+import { patient } from './patience.js';
 import type { Teardown } from './teardown.js';
 import { within } from './within.js';
 
@@ -127,7 +128,7 @@ export class ChildProcess {
       throw new KvferryError('internal', `${this.name} ${how} before it printed ${what}\n${this.outputTail()}`);
     });
     try {
-      const late = () => `${this.name} did not print ${what} within ${timeoutMs} ms\n${this.outputTail()}`;
+      const late = () => `${this.name} did not print ${what} within ${patient(timeoutMs)} ms\n${this.outputTail()}`;
       return await within(timeoutMs, late, Promise.race([found, ended]));
     } finally {
       this.#listeners.delete(listener);
@@ -154,7 +155,7 @@ export class ChildProcess {
       // A process that is stopped by a signal takes SIGTERM only after this.
       this.process.kill('SIGCONT');
     }
-    const timer = setTimeout(() => this.process.kill('SIGKILL'), timeoutMs);
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), patient(timeoutMs));
     const how = await this.ended;
     clearTimeout(timer);
     return how;

@@ -1,6 +1,7 @@
-/** Bounded waits. */
+/** Bounded waits. Each limit is as long as `patience.ts` makes it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvferryError } from '../protocol/errors.js';
+import { patient } from './patience.js';
 
 /** Default time between two looks of `poll`. */
 const POLL_INTERVAL_MS = 20;
@@ -12,7 +13,7 @@ export async function within<T>(timeoutMs: number, late: string | (() => string)
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     const reason = () => (typeof late === 'string' ? late : late());
-    timer = setTimeout(() => reject(new KvferryError('deadline_exceeded', reason())), timeoutMs);
+    timer = setTimeout(() => reject(new KvferryError('deadline_exceeded', reason())), patient(timeoutMs));
     // The timer must not keep a program running that was asked to end.
     timer.unref();
   });
@@ -29,7 +30,7 @@ export async function poll<T>(
   look: () => Promise<T | undefined>,
   intervalMs = POLL_INTERVAL_MS,
 ): Promise<T | undefined> {
-  const deadlineMs = performance.now() + timeoutMs;
+  const deadlineMs = performance.now() + patient(timeoutMs);
   for (;;) {
     const answer = await look();
     if (answer !== undefined || performance.now() > deadlineMs) return answer;

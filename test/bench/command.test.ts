@@ -17,6 +17,7 @@ describe('npm run bench', () => {
       quick: false,
       suites: ['data', 'control', 'contention', 'scale', 'recovery', 'observe', 'turns'],
       peers: [],
+      bindAddress: '127.0.0.1',
       json: false,
       output: undefined,
     });

@@ -1,11 +1,8 @@
 import { describe, test } from 'vitest';
-import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { describeFabric } from './fabric-contract.js';
-import { nativeHarness, whyNot } from './native-harness.js';
+import { nativeHarness, testedProviders, whyNot } from './native-harness.js';
 
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net'];
-
-for (const provider of tested) {
+for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp', 'net'])) {
   const reason = whyNot(provider);
   if (reason === undefined) {
     describeFabric(provider, () => nativeHarness(provider));

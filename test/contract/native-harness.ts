@@ -13,15 +13,24 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { NativeFabricOptions, NativeProvider } from '../../src/native/fabric-options.js';
+import { type NativeFabricOptions, type NativeProvider, nativeProviders } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import { nativeStatus } from '../../src/native/native-status.js';
 import type { FabricHarness } from './fabric/fabric-harness.js';
 import type { Region } from './pattern.js';
 
+/** Where libfabric and tcp listen: on an RDMA device, if the environment names its address. */
+export const bindAddress = process.env['KVFERRY_BIND_ADDRESS'] || '127.0.0.1';
+
+/** The providers that a suite tests: `usual`, or only the one that the environment names, such as `verbs` on a device. */
+export function testedProviders(usual: readonly NativeProvider[]): readonly NativeProvider[] {
+  const named = nativeProviders.find((provider) => provider === process.env['KVFERRY_TEST_PROVIDER']);
+  return named === undefined ? usual : [named];
+}
+
 /** Why the provider cannot be tested here, or undefined. */
 export function whyNot(provider: NativeProvider): string | undefined {
-  return nativeStatus().unavailable.find((unavailable) => unavailable.provider === provider)?.reason;
+  return nativeStatus(bindAddress).unavailable.find((unavailable) => unavailable.provider === provider)?.reason;
 }
 
 export function nativeHarness(provider: NativeProvider, options: Partial<NativeFabricOptions> = {}): FabricHarness {
@@ -29,7 +38,7 @@ export function nativeHarness(provider: NativeProvider, options: Partial<NativeF
   let paths = 0;
   return {
     provider,
-    open: () => openNativeFabric({ ...options, providers: [provider], socketDirectory: directory }),
+    open: () => openNativeFabric({ bindAddress, ...options, providers: [provider], socketDirectory: directory }),
     newPath: (name) => join(directory, `${name}-${++paths}`),
     writeFile: (path, bytes) => writeFileSync(path, bytes),
     scribble: (path, offset, bytes) => withFile(path, 'r+', (file) => writeSync(file, bytes, 0, bytes.length, offset)),

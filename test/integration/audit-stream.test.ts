@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
+import { patient } from '../../src/processes/patience.js';
 import { decode } from '../../src/protocol/codec.js';
 import { auditEvent } from '../../src/protocol/events.js';
 import { missing, RealCluster } from './support.js';
 
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 const KEYS = ['a', 'b'];
 
 function temporaryDirectory(): Disposable & { readonly path: string } {

@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { connectClient } from '../../src/client/connect-client.js';
+import { patient } from '../../src/processes/patience.js';
 import { poll, within } from '../../src/processes/within.js';
 import { TestNatsServer } from '../support/nats-server.js';
 import { MAIN, missing } from './support.js';
 
 const WAIT_MS = 60_000;
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 
 test.skipIf(missing !== undefined)(
   "an agent of the demo is killed → it starts again and moves its engine's chunks",

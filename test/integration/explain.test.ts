@@ -1,10 +1,11 @@
 /** `kvferry explain` against real agents. */
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
+import { patient } from '../../src/processes/patience.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
 import { missing, RealCluster } from './support.js';
 
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 /** Pages of the arena of `RealCluster`'s agents. */
 const ARENA_PAGES = 16;
 const HELD = Array.from({ length: ARENA_PAGES - 2 }, (_, index) => `held-${index}`);

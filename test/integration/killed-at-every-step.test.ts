@@ -1,5 +1,6 @@
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
+import { patient } from '../../src/processes/patience.js';
 import { isKvferryError } from '../../src/protocol/errors.js';
 import { RECEIVER_STEPS, SENDER_STEPS } from '../proof/chaos/steps.js';
 import { missing, RealCluster } from './support.js';
@@ -8,7 +9,7 @@ const LEASE_MS = 2000;
 const CHUNKS = 2;
 /** Timeout of each request. Every error must come earlier. */
 const DEADLINE_MS = 10_000;
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 const timing = [
   ...['--lease-ms', `${LEASE_MS}`, '--sweep-interval-ms', '100', '--arena-pages', '64'],
   ...['--attempt-timeout-ms', '500', '--inquire-interval-ms', '500', '--write-drain-timeout-ms', '1000'],

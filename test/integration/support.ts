@@ -1,5 +1,15 @@
 /** Real agents, each in its own process, with a real nats-server, real shared memory and the native fabric. */
-import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
@@ -34,16 +44,27 @@ export function providerMissing(provider: 'same-host' | 'tcp'): string | undefin
   return native.unavailable.find((row) => row.provider === provider)?.reason;
 }
 
+/** The start of a command that runs another one as this user. */
+export function asUser(uid: number): string[] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+}
+
 export class AgentProcess {
   readonly name: string;
   readonly #child: ChildProcess;
 
-  constructor(name: string, args: readonly string[], failpoints = '') {
+  /** `uid`: runs it as this user. */
+  constructor(
+    name: string,
+    args: readonly string[],
+    { failpoints = '', uid }: { failpoints?: string; uid?: number } = {},
+  ) {
     this.name = name;
+    const command = [...(uid === undefined ? [] : asUser(uid)), process.execPath, MAIN];
     this.#child = new ChildProcess({
       name: `agent ${name}`,
-      command: process.execPath,
-      args: [MAIN, 'agent', '--agent-id', name, ...args],
+      command: command[0] as string,
+      args: [...command.slice(1), 'agent', '--agent-id', name, ...args],
       env: { ...process.env, [FAILPOINTS_VARIABLE]: failpoints },
       channel: true,
     });
@@ -122,7 +143,7 @@ export class RealCluster implements AsyncDisposable {
     name: string,
     role: 'prefill' | 'decode',
     provider: 'same-host' | 'tcp' = 'same-host',
-    more: { readonly failpoints?: string; readonly args?: readonly string[] } = {},
+    more: { readonly failpoints?: string; readonly uid?: number; readonly args?: readonly string[] } = {},
   ): Promise<AgentProcess> {
     const args = [
       ...['--role', role, '--nats-url', this.#nats.url, '--provider', provider],
@@ -130,7 +151,7 @@ export class RealCluster implements AsyncDisposable {
       ...['--socket-directory', this.#directory, '--shutdown-timeout-ms', `${SHUTDOWN_MS}`, '--log-level', 'debug'],
       ...(more.args ?? []),
     ];
-    const agent = new AgentProcess(name, args, more.failpoints);
+    const agent = new AgentProcess(name, args, more);
     this.#agents.push(agent);
     await agent.logged('agent running');
     return agent;
@@ -140,6 +161,11 @@ export class RealCluster implements AsyncDisposable {
   epochOf(name: string): string {
     const log = this.#agents.findLast((agent) => agent.name === name)?.log ?? [];
     return /"epoch":"([0-9a-f]{16})"/.exec(log.join('\n'))?.[1] ?? '';
+  }
+
+  /** Other users may read the segments. */
+  letOthersRead(): void {
+    chmodSync(this.#directory, 0o755);
   }
 
   /** Creates a segment in shared memory whose chunk i has the bytes of `keys[i]`, and attaches it at `agent`. */

@@ -56,6 +56,10 @@ const transferSamples: Samples<TransferEvent> = {
   'allocate.again': [{ type: 'allocate.again' }],
   'allocate.failed': [{ type: 'allocate.failed', failure }],
   'write.delivered': [{ type: 'write.delivered' }],
+  'write.again': [
+    { type: 'write.again', drained: true },
+    { type: 'write.again', drained: false },
+  ],
   'write.refused': [{ type: 'write.refused' }],
   'write.failed': [
     { type: 'write.failed', failure, drained: true },
@@ -197,7 +201,7 @@ const pageSamples: Readonly<Record<PageEvent, readonly EventObject[]>> = {
 };
 
 const allocate = ['allocate.queued', 'allocate.again', 'allocate.replied', 'allocate.failed'];
-const write = ['write.delivered', 'write.failed', 'write.refused'];
+const write = ['write.delivered', 'write.again', 'write.failed', 'write.refused'];
 const commit = ['commit.accepted', 'commit.failed'];
 const waits = ['batch.held', 'batch.queued'];
 const agreement = ['end.agreed', 'end.refused'];
@@ -230,7 +234,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       writing: [...allocate, ...commit],
       committing: [...allocate, ...write],
       joining: [...allocate, ...write, ...commit],
-      draining: [...allocate, ...commit, 'write.refused', 'join.resolved', 'join.handed-over'],
+      draining: [...allocate, ...commit, 'write.again', 'write.refused', 'join.resolved', 'join.handed-over'],
     },
     ways: {
       allocating: cancelled,

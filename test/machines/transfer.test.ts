@@ -211,7 +211,7 @@ describe('a reply that does not add up', () => {
         const walk = new Walk(transferMachine, { ...input(chunkCount), arenaPages: 5 });
         walk.send({ type: 'allocate.replied', allocation: reply });
         const names = walk.effects.map(([name]) => name);
-        if (unsoundField(reply, chunkCount, 5) === undefined) {
+        if (unsoundField(reply, { chunkCount, arenaPages: 5, held: [...Array(chunkCount).keys()] }) === undefined) {
           const written = walk.context.current.placements.map(({ position }) => position);
           expect([...written, ...reply.alreadySent].sort()).toEqual([...Array(chunkCount).keys()]);
           expect(new Set(walk.context.current.placements.map(({ page }) => page)).size).toBe(written.length);
@@ -281,6 +281,36 @@ describe('giving up', () => {
       drained: false,
     });
     expect(cancelled.context).toMatchObject({ failure: otherFailure, drained: false });
+  });
+
+  test('P29, T26: a provider fails → the same pages are written under the next key', () => {
+    const walk = start(4).send(mixed);
+    walk.take();
+
+    walk.send({ type: 'write.again', drained: false });
+    expect(walk.state).toBe('allocating');
+    expect(walk.take()).toEqual([['sendAllocate']]);
+    expect(walk.context).toMatchObject({ drained: false, writeOutstanding: false, held: [0, 2, 3] });
+
+    walk.send(mixed);
+    expect(walk.state).toBe('writing');
+    expect(walk.take()).toEqual([['startWrite']]);
+
+    walk.send(delivered);
+    expect(walk.context).toMatchObject({ drained: true, held: [3] });
+  });
+
+  test('S5: a repeated reply asks for a chunk that was given back → refused', () => {
+    const walk = start(4).send(mixed, { type: 'write.again', drained: true });
+    walk.send(replied({ pages: [7, 5, 6], alreadySent: [3], joined: [3] }));
+    expect(walk.state).toBe('aborted');
+    expect(walk.context.failure).toMatchObject({ code: 'inconsistent_reply', field: 'pages' });
+  });
+
+  test('P5: cancelled before a write is repeated that may still land → not drained', () => {
+    const walk = start().send(replied({ pages: [1, 2, 3] }), { type: 'write.again', drained: false }, cancel);
+    expect(walk.state).toBe('aborted');
+    expect(walk.context).toMatchObject({ failure: otherFailure, drained: false, held: [] });
   });
 
   test('P7: a write never reports its drain → it is given up after drainTimeoutMs', () => {
@@ -354,6 +384,8 @@ describe('over every order of events', () => {
         cancel,
         settle,
         { type: 'allocate.failed', failure },
+        { type: 'write.again', drained: true },
+        { type: 'write.again', drained: false },
         { type: 'write.failed', failure, drained: true },
         { type: 'write.failed', failure, drained: false },
         { type: 'commit.failed', failure },
@@ -412,7 +444,8 @@ describe('over every order of events', () => {
         const reports = walk.effects.filter(([name]) => name === 'reportCommitted' || name === 'reportAborted');
         expect(reports).toEqual([[walk.state === 'committed' ? 'reportCommitted' : 'reportAborted']]);
         expect(walk.context.failure === null).toBe(walk.state === 'committed');
-        expect(walk.effects.filter(([name]) => name === 'startWrite').length).toBeLessThanOrEqual(1);
+        const repeats = events.filter(({ type }) => type === 'write.again').length;
+        expect(walk.effects.filter(([name]) => name === 'startWrite').length).toBeLessThanOrEqual(1 + repeats);
       }),
       { numRuns: runs(1000) },
     );

@@ -2,15 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { NativeProvider } from '../../src/native/fabric-options.js';
-import { whyNot } from '../contract/native-harness.js';
+import { testedProviders, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
 const BYTES = 2 ** 20;
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
 
-for (const provider of tested) {
+for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp'])) {
   const reason = whyNot(provider);
   const name = reason === undefined ? `a source changes: ${provider}` : `${provider} (cannot run here: ${reason})`;
   describe.skipIf(reason !== undefined)(name, () => {

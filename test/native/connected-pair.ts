@@ -5,6 +5,8 @@ import { onTestFinished } from 'vitest';
 import type { NativeFabricOptions, NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
+import { bindAddress } from '../contract/native-harness.js';
 
 /** `options`: of both fabrics, apart from the provider and the directory. */
 export async function connectedPair(
@@ -12,7 +14,7 @@ export async function connectedPair(
   { pageBytes, pages, ...options }: { pageBytes: number; pages: number } & Partial<NativeFabricOptions>,
 ) {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
-  const all = { ...options, providers: [provider], socketDirectory: directory };
+  const all = { bindAddress, ...options, providers: [provider], socketDirectory: directory };
   const receiver = await openNativeFabric(all);
   const sender = await openNativeFabric(all);
   onTestFinished(async () => {
@@ -22,6 +24,8 @@ export async function connectedPair(
   const arena = join(directory, 'arena');
   await receiver.createArena({ path: arena, pageBytes, pages });
   const grant = await receiver.grant(provider);
-  const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
+  const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, {
+    timeoutMs: patient(10_000),
+  });
   return { arena, segment: join(directory, 'segment'), sender, receiver, grant, connection };
 }

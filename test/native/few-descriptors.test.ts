@@ -6,25 +6,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { whyNot } from '../contract/native-harness.js';
 import { CompiledFacade } from './children.js';
 
-const PROGRAM = fileURLToPath(new URL('children/few-descriptors.mjs', import.meta.url));
+const programOf = (name: string) => fileURLToPath(new URL(`children/${name}`, import.meta.url));
 const reason = whyNot('same-host');
 
 describe.skipIf(reason !== undefined)(`few descriptors ${reason ?? ''}`, () => {
   test('no file descriptor is left → the write says so, and a later one succeeds', () => {
-    const facade = new CompiledFacade();
-    const directory = mkdtempSync('/dev/shm/kvferry-test-');
-    onTestFinished(() => {
-      facade[Symbol.dispose]();
-      rmSync(directory, { recursive: true });
-    });
-    const args = [PROGRAM, facade.path, directory];
-    const script = 'ulimit -n 80 && exec "$0" "$@"';
-    const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, ...args], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    const [refused, failed, delivered] = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const [refused, failed, delivered] = runWithFew('few-descriptors.mjs');
     expect(refused).toEqual({ code: 'segment_invalid', message: expect.stringContaining('Too many open files') });
     expect(failed).toEqual({
       ...{ status: 'failed', bytes: 0, drained: true, code: 'fabric_error' },
@@ -33,4 +20,31 @@ describe.skipIf(reason !== undefined)(`few descriptors ${reason ?? ''}`, () => {
     });
     expect(delivered).toEqual({ status: 'delivered', bytes: 5 });
   });
+
+  test('T27: no descriptor is left for a fabric → an error; later one opens', () => {
+    const [refused, opened] = runWithFew('many-fabrics.mjs');
+    expect(refused).toEqual({
+      code: 'fabric_error',
+      message: expect.stringMatching(/^opening the fabric: .*: Too many open files$/),
+    });
+    expect(opened).toEqual({ opened: true });
+  });
 });
+
+/** What the program prints, in a process that may have 80 descriptors. */
+function runWithFew(program: string): unknown[] {
+  const facade = new CompiledFacade();
+  const directory = mkdtempSync('/dev/shm/kvferry-test-');
+  onTestFinished(() => {
+    facade[Symbol.dispose]();
+    rmSync(directory, { recursive: true });
+  });
+  const args = [programOf(program), facade.path, directory];
+  const script = 'ulimit -n 80 && exec "$0" "$@"';
+  const { stdout, stderr, signal } = spawnSync('sh', ['-c', script, process.execPath, ...args], { encoding: 'utf8' });
+  expect({ stderr, signal }).toEqual({ stderr: '', signal: null });
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}

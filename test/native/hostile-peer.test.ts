@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant, FabricPort } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { whyNot } from '../contract/native-harness.js';
 import { Child, CompiledFacade } from './children.js';
 
@@ -70,7 +71,7 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
     peers.end();
     expect(await peers.line()).toEqual({ ended: true });
     const sender = await open({ socketDirectory: directory });
-    const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+    const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
     await connection.close();
   });
 
@@ -149,7 +150,7 @@ async function send(receiver: FabricPort, directory: string): Promise<void> {
   writeFileSync(path, 'bytes');
   await sender.attachSegment('s', path);
   const endpoint = receiver.endpoints()[0] as FabricEndpoint;
-  const connection = await sender.connect(endpoint, await receiver.grant('same-host'), { timeoutMs: 10_000 });
+  const connection = await sender.connect(endpoint, await receiver.grant('same-host'), { timeoutMs: patient(10_000) });
   const item = { segment: 's', sourceOffset: 0, targetOffset: 0, length: 5 };
   expect(await connection.write([item]).done).toEqual({ status: 'delivered', bytes: 5 });
 }

@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
-import { whyNot } from '../contract/native-harness.js';
+import { patient } from '../../src/processes/patience.js';
+import { bindAddress, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 
 const pageBytes = 64 * 1024;
@@ -19,15 +20,15 @@ describe.each(['tcp', 'libfabric-tcp', 'same-host'] as const)('%s', (provider) =
   test.skipIf(reason !== undefined)('a fabric whose write has ended uses no processor time', async () => {
     const directory = mkdtempSync('/dev/shm/kvferry-test-');
     const [receiver, sender] = [
-      await openNativeFabric({ providers: [provider] }),
-      await openNativeFabric({ providers: [provider] }),
+      await openNativeFabric({ bindAddress, providers: [provider] }),
+      await openNativeFabric({ bindAddress, providers: [provider] }),
     ];
     try {
       await receiver.createArena({ path: join(directory, 'arena'), pageBytes, pages: 1 });
       writeFileSync(join(directory, 'segment'), pattern('idle', pageBytes));
       await sender.attachSegment('s', join(directory, 'segment'));
       const endpoint = receiver.endpoints()[0] as FabricEndpoint;
-      const connection = await sender.connect(endpoint, await receiver.grant(provider), { timeoutMs: 10_000 });
+      const connection = await sender.connect(endpoint, await receiver.grant(provider), { timeoutMs: patient(10_000) });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: pageBytes }];
       expect(await connection.write(items).done).toMatchObject({ status: 'delivered' });
       const before = process.cpuUsage();

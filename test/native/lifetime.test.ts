@@ -13,7 +13,8 @@ import type {
   FabricPort,
   WriteOutcome,
 } from '../../src/ports/fabric.js';
-import { whyNot } from '../contract/native-harness.js';
+import { patient } from '../../src/processes/patience.js';
+import { bindAddress, testedProviders, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 
@@ -24,7 +25,7 @@ const largeBytes = 16 * MiB;
 const inPlace = { flag: 'r+' };
 const delivered = { status: 'delivered', bytes: MiB };
 const endedWell = { code: 0, signal: null };
-const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp'];
+const tested = testedProviders(['same-host', 'tcp', 'libfabric-tcp']);
 
 interface Offer {
   readonly endpoint: FabricEndpoint;
@@ -65,7 +66,7 @@ for (const provider of tested) {
     }
 
     async function open(): Promise<FabricPort> {
-      const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+      const fabric = await openNativeFabric({ bindAddress, providers: [provider], socketDirectory: directory });
       fabrics.push(fabric);
       return fabric;
     }
@@ -167,7 +168,7 @@ for (const provider of tested) {
       const sender = await openSender();
       const receiver = start('receive.mjs');
       const { endpoint, grant } = await receiver.line<Offer>();
-      const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+      const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
       const write = writeUntilItEnds(connection);
       expect(await connection.write([item(MiB)]).done).toEqual(delivered);
       expect(await receiver.kill()).toEqual({ code: null, signal: 'SIGKILL' });
@@ -191,7 +192,7 @@ for (const provider of tested) {
       await receiver.revoke(doomed.id);
       writeFileSync(arena, pattern('mine', MiB), inPlace);
       const connection = await sender.connect(endpoint as FabricEndpoint, await receiver.grant(provider), {
-        timeoutMs: 10_000,
+        timeoutMs: patient(10_000),
       });
       expect(await connection.write([item(4096)]).done).toEqual({ status: 'delivered', bytes: 4096 });
       const expected = pattern('mine', MiB);
@@ -279,12 +280,12 @@ async function forgetFabric(provider: NativeProvider, directory: string): Promis
 }
 
 async function useFabric(provider: NativeProvider, directory: string): Promise<FabricPort> {
-  const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+  const fabric = await openNativeFabric({ bindAddress, providers: [provider], socketDirectory: directory });
   await fabric.createArena({ path: join(directory, 'arena'), pageBytes: 4096, pages: 1 });
   await fabric.createSegment('s', join(directory, 'segment'), 4096);
   const [endpoint] = fabric.endpoints();
   const connection = await fabric.connect(endpoint as FabricEndpoint, await fabric.grant(provider), {
-    timeoutMs: 10_000,
+    timeoutMs: patient(10_000),
   });
   expect(await connection.write([item(4096)]).done).toEqual({ status: 'delivered', bytes: 4096 });
   return fabric;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { whyNot } from '../contract/native-harness.js';
 
 /** Eight of them fill the 47 bits of an address space. */
@@ -23,7 +24,9 @@ describe.skipIf(reason !== undefined)(`many mappings ${reason ?? ''}`, () => {
     });
     await receiver.createArena({ path: join(directory, 'arena'), pageBytes: 4096, pages: 1 });
     const endpoint = receiver.endpoints()[0] as FabricEndpoint;
-    const connection = await sender.connect(endpoint, await receiver.grant('same-host'), { timeoutMs: 10_000 });
+    const connection = await sender.connect(endpoint, await receiver.grant('same-host'), {
+      timeoutMs: patient(10_000),
+    });
     const names = Array.from({ length: SEGMENTS }, (_, index) => `s${index}`);
     for (const name of names) {
       const path = join(directory, name);

@@ -6,7 +6,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
-import { whyNot } from '../contract/native-harness.js';
+import { patient } from '../../src/processes/patience.js';
+import { bindAddress, whyNot } from '../contract/native-harness.js';
 import { Engine } from './children.js';
 
 const MiB = 2 ** 20;
@@ -20,7 +21,7 @@ for (const provider of tested) {
     test.each(['sealed', 'unsealed'] as const)('%s, is delivered', async (kind) => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const engine = new Engine(MiB, kind);
-      const options = { providers: [provider], socketDirectory: directory };
+      const options = { bindAddress, providers: [provider], socketDirectory: directory };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {
@@ -32,7 +33,9 @@ for (const provider of tested) {
       await receiver.createArena({ path: arena, pageBytes: MiB, pages: 2 });
       expect(await sender.attachSegment('s', await engine.path())).toEqual({ bytes: MiB, file: expect.any(String) });
       const grant = await receiver.grant(provider);
-      const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, { timeoutMs: 10_000 });
+      const connection = await sender.connect(receiver.endpoints()[0] as FabricEndpoint, grant, {
+        timeoutMs: patient(10_000),
+      });
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: MiB, length: MiB }];
       expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: MiB });
       const expected = Buffer.from(Array.from({ length: MiB }, (_, index) => index % 251));

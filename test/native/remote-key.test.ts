@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant, FabricPort } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 
 const pageBytes = 64 * 1024;
-const timeoutMs = 10_000;
+const timeoutMs = patient(10_000);
 const reason = whyNot('net');
 /** Fields of a token: endpoint, then key and base of the arena, then others. */
 const keyField = 1;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
-import { whyNot } from '../contract/native-harness.js';
+import { testedProviders, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 
@@ -28,7 +28,7 @@ const losses: readonly [name: string, lose: (arena: string) => void, reason: str
   ],
 ];
 
-for (const provider of ['same-host', 'tcp', 'libfabric-tcp', 'net'] as const satisfies NativeProvider[]) {
+for (const provider of testedProviders(['same-host', 'tcp', 'libfabric-tcp', 'net'])) {
   const unavailable = whyNot(provider);
   const name = `the arena loses memory: ${provider} ${unavailable ?? ''}`;
   describe.skipIf(unavailable !== undefined)(name, () => {
@@ -56,7 +56,10 @@ for (const provider of ['same-host', 'tcp', 'libfabric-tcp', 'net'] as const sat
   });
 }
 
-for (const provider of ['same-host', 'tcp'] as const satisfies NativeProvider[]) {
+/** Those that look at the arena before each copy. A device cannot. */
+const looking: readonly NativeProvider[] = ['same-host', 'tcp'];
+
+for (const provider of testedProviders(looking).filter((tested) => looking.includes(tested))) {
   const unavailable = whyNot(provider);
   describe.skipIf(unavailable !== undefined)(`a write at once: ${provider} ${unavailable ?? ''}`, () => {
     test.each(losses)('P29: %s → not delivered, also before it is reported', async (_, lose) => {

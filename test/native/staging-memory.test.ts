@@ -1,16 +1,14 @@
 /** The memory from which a connection of libfabric writes: no more than the window, whatever is written, and given back. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { NativeProvider } from '../../src/native/fabric-options.js';
-import { whyNot } from '../contract/native-harness.js';
+import { testedProviders, whyNot } from '../contract/native-harness.js';
 import { Child, CompiledFacade } from './children.js';
 
 /** The default window, and what JavaScript and libfabric take on the way. */
 const WINDOW_MIB = 16;
 const SLACK_MIB = 24;
-const tested: readonly NativeProvider[] = ['libfabric-tcp', 'net'];
 
-for (const provider of tested) {
+for (const provider of testedProviders(['libfabric-tcp', 'net'])) {
   const reason = whyNot(provider);
   describe.skipIf(reason !== undefined)(`staging memory: ${provider} ${reason ?? ''}`, () => {
     let facade: CompiledFacade;

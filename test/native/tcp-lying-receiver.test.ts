@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { pattern } from '../contract/pattern.js';
 import { answer, endpointAt, HEADER_BYTES, HELLO_BYTES } from './tcp-wire.js';
 
@@ -40,7 +41,8 @@ async function senderTo(behave: (socket: Socket, received: () => number) => void
   await sender.attachSegment('s', path);
   const { port } = server.address() as AddressInfo;
   const grant = { id: 'tcp-1', provider: 'tcp', token, arenaBytes: BYTES } as const;
-  const connect = (endpoint: FabricEndpoint, timeoutMs = 10_000) => sender.connect(endpoint, grant, { timeoutMs });
+  const connect = (endpoint: FabricEndpoint, timeoutMs = patient(10_000)) =>
+    sender.connect(endpoint, grant, { timeoutMs });
   return { sender, connect, endpoint: endpointAt(port, false), encrypted: endpointAt(port, true) };
 }
 
@@ -51,6 +53,7 @@ test.each([
   ['it closes at once', (socket: Socket) => void socket.destroy(), ''],
   ['it closes after the hello', (socket: Socket) => void socket.once('data', () => socket.end()), 'closed'],
   ['it answers random bytes', (socket: Socket) => void socket.write(pattern('random', 4800)), 'protocol'],
+  ['it revokes', (socket: Socket) => void socket.write(answer(REVOKED, 0n)), 'revoked the grant'],
   ['it reports a frame as done', (socket: Socket) => void socket.write(answer(DONE, 1n)), 'protocol'],
 ])('T27: connecting, %s → connection_failed with the reason', async (_, behave, reason) => {
   const world = await senderTo(behave);

@@ -7,13 +7,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricPort } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { pattern } from '../contract/pattern.js';
 import { connectedPair } from './connected-pair.js';
 import { endpointAt } from './tcp-wire.js';
 
 const MIB = 2 ** 20;
 const PAGE = 64 * 1024;
-const timeoutMs = 10_000;
+const timeoutMs = patient(10_000);
 
 async function open(options: Partial<NativeFabricOptions> = {}): Promise<FabricPort> {
   const fabric = await openNativeFabric({ providers: ['tcp'], ...options });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 import { connectedPair } from './connected-pair.js';
@@ -111,7 +112,9 @@ describe('a stranger', () => {
     const closed = flood.slice(0, FLOOD / 2).map((sender) => sender.closed);
     await Promise.all(closed);
     await world.expectHonestServed();
-    const again = await world.sender.connect(world.endpoint, await world.receiver.grant('tcp'), { timeoutMs: 10_000 });
+    const again = await world.sender.connect(world.endpoint, await world.receiver.grant('tcp'), {
+      timeoutMs: patient(10_000),
+    });
     expect(again.provider).toBe('tcp');
   });
 });
@@ -134,7 +137,7 @@ test('T27: strangers take every descriptor → closed, and a sender is served', 
   await Promise.all(strangers.slice(0, 50).map(({ closed }) => closed));
   writeFileSync(join(directory, 'segment'), pattern('honest', PAGE));
   await sender.attachSegment('s', join(directory, 'segment'));
-  const connection = await sender.connect(endpoint, grant, { timeoutMs: 10_000 });
+  const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
   const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGE }];
   expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: PAGE });
 });

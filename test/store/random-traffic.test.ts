@@ -316,6 +316,24 @@ const regressions: Readonly<Record<string, Script>> = {
       { do: 'advance', request: 0 },
     ],
   },
+  'a batch arrives again after its remote key was revoked': {
+    pages: 2,
+    retained: 0,
+    chunks: 1,
+    plans: Array.from({ length: REQUESTS }, (_, request) => ({
+      sender: request === 7 ? 1 : 0,
+      keys: request === 7 ? [0] : [],
+      cut: 0,
+      emptyLast: false,
+      length: 10,
+    })),
+    steps: [
+      { do: 'advance', request: 7 },
+      { do: 'grant', sender: 1 },
+      { do: 'fence', sender: 1, back: 1 },
+      { do: 'put', request: 7, batch: 0 },
+    ],
+  },
 };
 
 for (const [name, once] of Object.entries(regressions))

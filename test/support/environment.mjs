@@ -5,8 +5,9 @@ import { nativeAddonFile, systemNeeds } from '../../scripts/setup/machine.mjs';
 
 export function setup() {
   const root = path.resolve(import.meta.dirname, '../..');
-  // The tests that need a browser run separately (`npm run test:browser`).
-  const lacking = systemNeeds().filter((need) => !need.present && !need.toBuild && need.onlyFor !== 'browser');
+  // The tests that need a browser or an RDMA device run separately (`npm run test:browser`, `npm run test:rdma`).
+  const elsewhere = ['browser', 'rdma'];
+  const lacking = systemNeeds().filter((need) => !need.present && !need.toBuild && !elsewhere.includes(need.onlyFor));
   for (const { name, purpose } of lacking) {
     console.log(
       `Missing on this machine: ${name}, for ${purpose}. Tests that need it are skipped; see \`npm run setup\`.`,

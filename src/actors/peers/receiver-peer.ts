@@ -1,12 +1,12 @@
 /**
  * A sender's view of one receiver epoch: whether it is alive, and the connection that carries the bytes. It takes the first
- * provider of its options that the receiver offers, that can reach the receiver, and that connects. Every provider that
- * fails is logged, counted, and listed in `status` as a fallback.
+ * provider that connects (`provider-choice.ts`). Each that is passed over is logged with the reason, counted, and listed in
+ * `status` as a fallback.
  */
 import { type Actor, createActor } from 'xstate';
 import { type ConnectionEffects, connectionMachine } from '../../../machines/connection.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import type { FabricConnection, FabricEndpoint, FabricGrant, Provider } from '../../ports/fabric.js';
+import type { FabricConnection, FabricGrant, Provider } from '../../ports/fabric.js';
 import { fromFailure, toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -18,6 +18,7 @@ import { stateName } from '../observing/state-name.js';
 import { Owners, tell } from '../running/owners.js';
 import { callPeer, type Peer } from './peer-call.js';
 import { lossOf } from './peer-loss.js';
+import { ProviderChoice } from './provider-choice.js';
 
 /** A usable way to the receiver, and the remote key it uses. */
 export interface Connection {
@@ -56,14 +57,19 @@ export class ReceiverPeer implements Peer {
   readonly arena: { readonly pageBytes: number; readonly pages: number };
   readonly #env: AgentEnv;
   readonly #description: DescribeReply;
+  readonly #choice: ProviderChoice;
   readonly #listener: ReceiverPeerListener;
   readonly #actor: Actor<typeof connectionMachine>;
   /** Those that wait for the connection. */
   readonly #waiting = new Set<Waiting>();
   #connection: Connection | undefined;
+  /** Connections that have delivered bytes. */
+  readonly #delivering = new WeakSet<Connection>();
+  /** Connections that were replaced because their provider failed. */
+  readonly #passedOver = new WeakSet<Connection>();
   #lost: Failure | undefined;
   #isReplaced = false;
-  #fallback: string[] = [];
+  #fallback: readonly string[] = [];
   #attempt = 0;
 
   constructor(
@@ -74,6 +80,7 @@ export class ReceiverPeer implements Peer {
   ) {
     this.#env = env;
     this.#description = description;
+    this.#choice = new ProviderChoice(env, description);
     this.#listener = listener;
     this.agent = description.agent;
     this.epoch = description.epoch;
@@ -125,6 +132,30 @@ export class ReceiverPeer implements Peer {
     tell(this.#actor, { type: 'connection.broken' });
   }
 
+  delivers(connection: Connection): void {
+    this.#delivering.add(connection);
+  }
+
+  hasDelivered(connection: Connection): boolean {
+    return this.#delivering.has(connection);
+  }
+
+  /** A write failed for a reason of its provider, before any of its bytes was delivered. The connection is replaced. */
+  passOver(connection: Connection, reason: string): void {
+    const { provider } = connection.fabric;
+    // A provider that does not work fails many writes at once.
+    if (this.isPresent(connection) && this.#choice.hasOtherThan(provider)) {
+      this.#providerFailed(provider, `a write failed: ${reason}`);
+      this.#passedOver.add(connection);
+    }
+    this.broken(connection);
+  }
+
+  /** The connection was replaced because its provider failed, and the writes that this ended are repeated over another one. */
+  isPassedOver(connection: Connection): boolean {
+    return this.#passedOver.has(connection) && !this.isLost;
+  }
+
   /** The heartbeats of this agent come back from NATS again, or do so no longer. */
   lineChanged(isUp: boolean): void {
     tell(this.#actor, { type: isUp ? 'line.up' : 'line.down' });
@@ -151,7 +182,7 @@ export class ReceiverPeer implements Peer {
       side: 'receiver',
       state: this.#state,
       ...defined({ provider, detail }),
-      fallback: this.#fallback,
+      fallback: [...this.#fallback],
     };
   }
 
@@ -167,7 +198,7 @@ export class ReceiverPeer implements Peer {
     this.#attempt += 1;
     const attempt = this.#attempt;
     try {
-      const connection = await this.#connect();
+      const connection = await this.#connect(attempt);
       if (attempt !== this.#attempt || this.isLost) {
         await connection.fabric.close();
         return;
@@ -246,34 +277,50 @@ export class ReceiverPeer implements Peer {
     this.#listener.lost(failure);
   }
 
-  /** Tries the providers in order. Rejects `connection_failed`, with the reason of each, when none connects. */
-  async #connect(): Promise<Connection> {
-    const { logger, counters, options } = this.#env;
+  /**
+   * Tries the providers in turn. They share the time limit for a connection: each gets an equal part of what is left of it, so
+   * one that leads nowhere leaves enough to the next. Rejects `connection_failed`, with the reason of each, when none connects.
+   */
+  async #connect(attempt: number): Promise<Connection> {
+    const { clock, options } = this.#env;
     await this.#connection?.fabric.close();
-    this.#fallback = [];
-    for (const provider of options.providers) {
+    const candidates = this.#choice.look();
+    let leftMs = options.connectTimeoutMs;
+    for (const [index, endpoint] of candidates.entries()) {
+      const { provider } = endpoint;
       try {
-        return await this.#connectBy(provider, this.#endpointOf(provider));
+        const grant = await this.#askGrant(provider);
+        const startedMs = clock.now();
+        const timeoutMs = Math.max(1, Math.floor(leftMs / (candidates.length - index)));
+        const connecting = this.#env.fabric.connect(endpoint, grant, { timeoutMs });
+        const opened = await connecting.finally(() => {
+          leftMs -= clock.now() - startedMs;
+        });
+        return this.#connectedBy(opened, grant);
       } catch (error) {
-        // The receiver is declared dead: that is no failure of the provider.
-        if (this.isLost) throw error;
-        const reason = toFailure(error).message;
-        this.#fallback.push(`${provider}: ${reason}`);
-        counters.add('provider_fallbacks');
-        logger.warn({ peer: this.agent, provider, reason }, 'provider does not connect, trying the next');
+        // The receiver is declared dead, or another attempt goes on: that is no failure of the provider.
+        if (this.isLost || attempt !== this.#attempt) throw error;
+        this.#providerFailed(provider, toFailure(error).message);
       }
     }
-    const reasons = this.#fallback.join('; ');
-    const message = `cannot connect to agent ${this.agent}: every provider failed: ${reasons}`;
+    const message = `cannot connect to agent ${this.agent}: every provider failed: ${this.#choice.reasons().join('; ')}`;
     throw new KvferryError('connection_failed', message);
   }
 
-  async #connectBy(provider: Provider, endpoint: FabricEndpoint): Promise<Connection> {
-    const { fabric, logger, options } = this.#env;
-    const grant = await this.#askGrant(provider);
-    const opened = await fabric.connect(endpoint, grant, { timeoutMs: options.connectTimeoutMs });
+  #providerFailed(provider: Provider, reason: string): void {
+    this.#choice.failed(provider, reason);
+    this.#env.logger.warn({ peer: this.agent, provider, reason }, 'provider fails, it is passed over for a minute');
+  }
+
+  #connectedBy(opened: FabricConnection, { id, provider }: FabricGrant): Connection {
+    const { logger, counters } = this.#env;
+    this.#fallback = this.#choice.reasons(provider);
+    if (this.#fallback.length > 0) {
+      counters.add('provider_fallbacks');
+      logger.warn({ peer: this.agent, provider, passedOver: this.#fallback }, 'connected by a less preferred provider');
+    }
     logger.info({ peer: this.agent, provider, detail: opened.detail }, 'connected to receiver');
-    return { grant: grant.id, fabric: opened };
+    return { grant: id, fabric: opened };
   }
 
   /**
@@ -295,21 +342,5 @@ export class ReceiverPeer implements Peer {
   #crashed(error: unknown): void {
     this.#env.supervisor.crashed('connection', { peer: this.agent }, error);
     this.reportFailed(toFailure(error));
-  }
-
-  /** The receiver's endpoint of `provider`. Throws `provider_unavailable`, with the reason, when either side lacks it. */
-  #endpointOf(provider: Provider): FabricEndpoint {
-    const { fabric } = this.#env;
-    const reasonIn = (rows: DescribeReply['unavailable']) => rows.find((row) => row.provider === provider)?.reason;
-    const endpoint = this.#description.endpoints.find((offered) => offered.provider === provider);
-    if (endpoint === undefined) {
-      const reason = reasonIn(this.#description.unavailable);
-      throw new KvferryError('provider_unavailable', reason ?? `agent ${this.agent} does not offer this provider`);
-    }
-    if (!fabric.canReach(endpoint)) {
-      const reason = reasonIn([...fabric.unavailable()]);
-      throw new KvferryError('provider_unavailable', reason ?? 'this agent cannot reach the endpoint');
-    }
-    return endpoint;
   }
 }

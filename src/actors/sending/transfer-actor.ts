@@ -2,7 +2,7 @@
 import { type Actor, createActor } from 'xstate';
 import type { TransferPart } from '../../../machines/allocation.js';
 import { type TransferEffects, transferMachine } from '../../../machines/transfer.js';
-import type { FabricWrite, WriteItem } from '../../ports/fabric.js';
+import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
@@ -17,7 +17,7 @@ import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import type { SourceChunk, TransferListener, TransferTask } from './transfer-task.js';
-import { breaksConnection, failureOfWrite, staleGrant } from './write-failures.js';
+import { breaksConnection, endsWithConnection, failureOfWrite, faultOfProvider, staleGrant } from './write-failures.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
 type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
@@ -174,7 +174,7 @@ export class TransferActor {
 
   async startWrite({ part, placements }: TransferPart): Promise<void> {
     const connection = this.#connections.get(part) as Connection;
-    const { request, batch, chunks, peer, parts } = this.#task;
+    const { request, batch, chunks, peer } = this.#task;
     if (part > 0 && !this.#takesOver(part, connection, placements.length)) return;
     const items: WriteItem[] = placements.map(({ position, page }) => {
       const { segment, offset, length, pieces } = chunks[position] as SourceChunk;
@@ -186,21 +186,17 @@ export class TransferActor {
     this.#reading = new Set(placements.map(({ position }) => position));
     const outcome = await this.#write.done;
     this.#reading = new Set();
-    if (breaksConnection(outcome)) peer.broken(connection);
+    if (outcome.bytes > 0) peer.delivers(connection);
+    const fault = faultOfProvider(outcome, peer.hasDelivered(connection));
+    if (fault !== undefined) peer.passOver(connection, fault);
+    else if (breaksConnection(outcome)) peer.broken(connection);
     // A broken connection ends many writes at once.
     if (outcome.status !== 'delivered') await this.#env.turns.next(chunks.length);
     this.#env.counters.add('bytes_written', outcome.bytes);
     const { provider } = connection.fabric;
     const about = { request, epoch: this.#env.epoch, batch };
     this.#env.tracer?.wrote(about, { provider, chunks: items.length, bytes: outcome.bytes });
-    const isWritten = outcome.status === 'delivered';
-    parts.ended(batch, part, isWritten ? { state: 'written' } : { state: 'failed', drained: outcome.drained });
-    if (isWritten) {
-      tell(this.#actor, { type: 'write.delivered' });
-      return;
-    }
-    if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#env.counters.add('writes_rejected');
-    tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
+    this.#writeEnded(part, outcome, connection);
   }
 
   stopWrite(): void {
@@ -255,6 +251,24 @@ export class TransferActor {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  #writeEnded(part: number, outcome: WriteOutcome, connection: Connection): void {
+    const { batch, peer, parts } = this.#task;
+    if (outcome.status === 'delivered') {
+      parts.ended(batch, part, { state: 'written' });
+      tell(this.#actor, { type: 'write.delivered' });
+      return;
+    }
+    parts.ended(batch, part, { state: 'failed', drained: outcome.drained });
+    // A part that was handed over is bound to its remote key, and is not written under another.
+    if (part === 0 && endsWithConnection(outcome) && peer.isPassedOver(connection) && this.#isIn('writing')) {
+      this.#env.counters.add('writes_repeated');
+      tell(this.#actor, { type: 'write.again', drained: outcome.drained });
+      return;
+    }
+    if (outcome.status === 'failed' && outcome.code === 'write_rejected') this.#env.counters.add('writes_rejected');
+    tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
+  }
 
   /** Gives source memory back, and reports it to the engine. */
   #release(positions: readonly number[]): void {
@@ -355,7 +369,7 @@ export class TransferActor {
     }
   }
 
-  #isIn(state: 'allocating' | 'queued' | 'joining'): boolean {
+  #isIn(state: 'allocating' | 'queued' | 'writing' | 'joining'): boolean {
     return this.#actor.getSnapshot().matches(state);
   }
 

@@ -16,6 +16,22 @@ export function breaksConnection(outcome: WriteOutcome): boolean {
   return !outcome.drained || (outcome.status === 'failed' && outcome.code !== 'segment_invalid');
 }
 
+/**
+ * Why the provider of the connection cannot write. Undefined when the write did not end because of it. A connection that breaks
+ * before it has delivered a byte leads nowhere: on some networks small messages get through, and large ones do not.
+ */
+export function faultOfProvider(outcome: WriteOutcome, hasDelivered: boolean): string | undefined {
+  if (outcome.status !== 'failed' || outcome.bytes > 0) return undefined;
+  const leadsNowhere = outcome.code === 'connection_lost' && !hasDelivered;
+  const refusesToWrite = outcome.code === 'fabric_error' && outcome.drained;
+  return leadsNowhere || refusesToWrite ? outcome.message : undefined;
+}
+
+/** Whether nothing but the connection of the write has failed. */
+export function endsWithConnection(outcome: WriteOutcome): boolean {
+  return outcome.status === 'failed' && (outcome.code === 'connection_lost' || outcome.code === 'fabric_error');
+}
+
 /** Why a transfer fails whose write has ended like this. */
 export function failureOfWrite(outcome: Exclude<WriteOutcome, { status: 'delivered' }>): Failure {
   if (outcome.status === 'failed') return { code: outcome.code, message: outcome.message };

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { ChildProcess, ENDED_WELL, KILLED } from '../../processes/child-process.js';
+import { patient } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -29,6 +30,8 @@ export interface ClusterOptions {
   readonly prefillAgents: number;
   readonly natsUrl: string;
   readonly provider: string;
+  /** Address on which the agents listen. */
+  readonly bindAddress: string;
   readonly pageBytes: number;
   readonly arenaPages: number;
   readonly arenaDirectory: string;
@@ -80,7 +83,7 @@ export async function findCluster(client: KvferryClient, allowsFaults: boolean):
     return decode === undefined || prefill.length === 0 ? undefined : { prefill, decode: withArena(decode) };
   });
   if (found === undefined) {
-    const message = `no prefill and decode agents were found within ${START_TIMEOUT_MS} ms`;
+    const message = `no prefill and decode agents were found within ${patient(START_TIMEOUT_MS)} ms`;
     throw new KvferryError('no_responders', message);
   }
   return { ...found, allowsFaults, failure: () => new Promise<never>(() => undefined), stop: async () => [] };
@@ -116,7 +119,7 @@ function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1
       ...['--arena-pages', `${options.arenaPages}`],
       ...['--arena-directory', options.arenaDirectory],
       ...['--socket-directory', options.workDirectory],
-      ...['--bind-address', '127.0.0.1'],
+      ...['--bind-address', options.bindAddress],
       ...['--allow-faults', `${options.allowFaults}`],
     ],
     // The URL is not a flag, because every user of the machine can read the flags of a process, and it may contain credentials.
@@ -132,7 +135,7 @@ async function running(names: readonly string[], client: KvferryClient): Promise
     return found.length === names.length ? found : undefined;
   });
   if (agents !== undefined) return agents;
-  const message = `agents ${names.join(', ')} did not start within ${START_TIMEOUT_MS} ms`;
+  const message = `agents ${names.join(', ')} did not start within ${patient(START_TIMEOUT_MS)} ms`;
   throw new KvferryError('deadline_exceeded', message);
 }
 

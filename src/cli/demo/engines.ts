@@ -7,12 +7,16 @@ import { PrefillEngine } from '../../client/prefill-engine.js';
 import { RequestEnds } from '../../client/request-ends.js';
 import { SharedFile } from '../../client/shared-file.js';
 import type { SourceChunk } from '../../client/source-memory.js';
+import { patient } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import type { TerminalEvent } from '../../protocol/events.js';
 import type { Cluster } from './cluster.js';
 import { fillPage, findMismatch } from './pattern.js';
 import type { Violations } from './violations.js';
+
+/** Time for one answer of an agent. */
+const CALL_TIMEOUT_MS = 2_000;
 
 export interface Engines {
   readonly prefill: readonly PrefillEngine[];
@@ -43,6 +47,7 @@ export async function openEngines(
   const ends = new RequestEnds(client, {
     onRepeated: ({ request, end }) => violations.add(`a second terminal event of ${request} says ${end}`),
   });
+  const callTimeoutMs = patient(CALL_TIMEOUT_MS);
   const prefill: PrefillEngine[] = [];
   for (const [index, { agent }] of cluster.prefill.entries()) {
     const segment = `${run}-engine-${index + 1}`;
@@ -56,12 +61,13 @@ export async function openEngines(
       slotBytes: chunkBytes,
       ends,
       patienceMs,
+      callTimeoutMs,
       onReleasedTwice: ({ request, batch }, position) =>
         violations.add(`source of ${request}, batch ${batch}, position ${position} was released twice`),
     });
     prefill.push(engine);
   }
-  return { prefill, decode: new DecodeEngine({ client, agent: cluster.decode.agent }), ends };
+  return { prefill, decode: new DecodeEngine({ client, agent: cluster.decode.agent, callTimeoutMs }), ends };
 }
 
 export async function closeEngines({ prefill, ends }: Engines): Promise<void> {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
 import { Random } from '../../figures/random.js';
+import { patient, patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
@@ -39,7 +40,7 @@ export async function runGentleLoad(
   violations: Violations,
   teardown: Teardown,
 ): Promise<void> {
-  const patienceMs = cluster.allowsFaults ? RESTART_PATIENCE_MS : 0;
+  const patienceMs = cluster.allowsFaults ? patient(RESTART_PATIENCE_MS) : 0;
   const memory = { ...options, slots: ENGINE_SLOTS, patienceMs };
   const engines = await openEngines(memory, cluster, client, violations, teardown);
   const ending = new AbortController();
@@ -87,7 +88,7 @@ class GentleLoad {
     const { decode } = this.#engines;
     const { chunkBytes, say } = this.#options;
     const chunks = await compute(engine, keys, chunkBytes);
-    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const plan = { request, receiver: decode.agent, timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) };
     const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
     const { event } = await outgoing.end();
     if (event.end !== 'ready') {

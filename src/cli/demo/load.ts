@@ -2,6 +2,7 @@
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import type { PrefillEngine } from '../../client/prefill-engine.js';
 import { type Percentiles, percentilesOf } from '../../figures/statistics.js';
+import { patient, patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -61,7 +62,7 @@ export async function runLoad(
 ): Promise<LoadResult> {
   const pagesHeldBefore = await heldPages(cluster, client);
   const engines = await openEngines(
-    { ...options, slots: ENGINE_SLOTS, patienceMs: cluster.allowsFaults ? RESTART_PATIENCE_MS : 0 },
+    { ...options, slots: ENGINE_SLOTS, patienceMs: cluster.allowsFaults ? patient(RESTART_PATIENCE_MS) : 0 },
     ...([cluster, client, violations, teardown] as const),
   );
   const tally = new Tally();
@@ -168,7 +169,7 @@ async function runPrompt(
   const chunks = await compute(engine, keys, chunkBytes);
   const putAtMs = performance.now();
   try {
-    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const plan = { request, receiver: decode.agent, timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) };
     const outgoing = await engine.put(plan, chunks, CHUNKS_PER_BATCH);
     const { event, atMs } = await outgoing.end();
     tally.chunks += event.chunks;

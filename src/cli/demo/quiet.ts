@@ -5,6 +5,7 @@
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { median, type Percentiles, percentilesOf, rounded } from '../../figures/statistics.js';
 import { measureMemcpy, measureTcpStream } from '../../native/baseline.js';
+import { patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Cluster } from './cluster.js';
@@ -17,10 +18,8 @@ import { chainOfKeys } from './workload.js';
 const ROUNDS = 3;
 /** Chunks in one step of chunked prefill of a large model, which is 8,192 tokens. */
 const CHUNKS_PER_BATCH = 32;
-/** Batches with one tiny chunk, sent one after another. Their latency is that of the control path. */
-const CONTROL_BATCHES = 200;
-/** Batches before the measured ones. They warm up the agents, whose code is not yet compiled at first. */
-const CONTROL_WARM_UP_BATCHES = 800;
+/** The part of the tiny batches that is not measured. They warm up the agents, whose code is not yet compiled at first. */
+const CONTROL_WARM_UP_PART = 0.8;
 const CONTROL_CHUNK_BYTES = 64;
 /** Limit of the bytes in one measurement of memcpy or TCP. */
 const BASELINE_BYTES_MAX = 512 * 1024 ** 2;
@@ -32,6 +31,8 @@ export interface QuietOptions {
   readonly run: string;
   readonly seed: number;
   readonly chunks: number;
+  /** Batches with one tiny chunk, sent one after another. Their latency is that of the control path. */
+  readonly controlBatches: number;
   readonly chunkBytes: number;
   readonly directory: string;
   readonly onStep: () => void;
@@ -72,7 +73,7 @@ export async function runQuiet(
   violations: Violations,
   teardown: Teardown,
 ): Promise<QuietResult> {
-  const { run, seed, chunks, chunkBytes, directory, onStep } = options;
+  const { run, seed, chunks, controlBatches, chunkBytes, directory, onStep } = options;
   const pagesHeldBefore = await heldPages(cluster, client);
   const memory = { run, directory, chunkBytes, slots: chunks, patienceMs: 0 };
   const engines = await openEngines(memory, cluster, client, violations, teardown);
@@ -85,9 +86,9 @@ export async function runQuiet(
   const move = async (request: string, keys: readonly string[], bytes: number): Promise<number> => {
     const filled = await compute(engine, keys, bytes);
     const putAtMs = performance.now();
-    const plan = { request, receiver: decode.agent, timeoutMs: REQUEST_TIMEOUT_MS };
+    const plan = { request, receiver: decode.agent, timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) };
     const outgoing = await engine.put(plan, filled, CHUNKS_PER_BATCH);
-    const { event, atMs } = await outgoing.ready({ timeoutMs: REQUEST_TIMEOUT_MS });
+    const { event, atMs } = await outgoing.ready({ timeoutMs: patientTimeout(REQUEST_TIMEOUT_MS) });
     mismatches.push(...(await consume(decode, event, keys, bytes)));
     return atMs - putAtMs;
   };
@@ -110,10 +111,10 @@ export async function runQuiet(
     await measureBaselines();
   }
   const controlMs: number[] = [];
-  const controlKeys = chainOfKeys(`${seed} control`, CONTROL_WARM_UP_BATCHES + CONTROL_BATCHES);
+  const controlKeys = chainOfKeys(`${seed} control`, controlBatches);
   for (const [index, key] of controlKeys.entries()) {
     const elapsedMs = await move(`${run}-control-${index}`, [key], CONTROL_CHUNK_BYTES);
-    if (index >= CONTROL_WARM_UP_BATCHES) controlMs.push(elapsedMs);
+    if (index >= controlBatches * CONTROL_WARM_UP_PART) controlMs.push(elapsedMs);
   }
   onStep();
   const leakedPages = await leftPages(cluster, client, pagesHeldBefore);

@@ -33,8 +33,11 @@ export interface DemoOptions {
   readonly arenaPages: number;
   readonly share: number;
   readonly provider: string;
+  /** Address on which the agents listen. */
+  readonly bindAddress: string;
   readonly seed: number;
   readonly quietBytes: number;
+  readonly controlBatches: number;
   /** A NATS server that is running already. */
   readonly natsUrl: string | undefined;
   /** Use the agents at `natsUrl` instead of starting agents. There is then no quiet phase. */
@@ -210,7 +213,7 @@ class Demo {
   }
 
   async #quiet(client: KvferryClient, natsUrl: string, teardown: Teardown): Promise<QuietResult> {
-    const { quietBytes, pageBytes, seed } = this.#options;
+    const { quietBytes, controlBatches, pageBytes, seed } = this.#options;
     requireRoom(SHARED_MEMORY, quietRoomBytes(QUIET_CHUNKS_MIN, pageBytes));
     const chunks = quietChunks(quietBytes, pageBytes, roomBytes(SHARED_MEMORY));
     const scaled = chunks * pageBytes < quietBytes ? ` (as many as fit into ${SHARED_MEMORY})` : '';
@@ -221,7 +224,7 @@ class Demo {
     const shape = { run, prefillAgents: 1, arenaPages: chunks, natsUrl, allowFaults: false };
     return this.#withAgents(shape, client, teardown, (cluster, directory) => {
       const onStep = this.#progress('quiet phase', QUIET_STEPS, 'steps');
-      const options = { run, seed, chunks, chunkBytes: pageBytes, directory, onStep };
+      const options = { run, seed, chunks, controlBatches, chunkBytes: pageBytes, directory, onStep };
       return runQuiet(options, cluster, client, this.#violations, teardown);
     });
   }
@@ -233,12 +236,12 @@ class Demo {
     teardown: Teardown,
     work: (cluster: Cluster, directory: string) => Promise<T>,
   ): Promise<T> {
-    const { provider, pageBytes } = this.#options;
+    const { provider, bindAddress, pageBytes } = this.#options;
     const directory = makeDirectory(SHARED_MEMORY, teardown);
     const arenaDirectory = makeDirectory(directory, teardown);
     const workDirectory = this.#workDirectory;
     const say = (line: string) => this.#output.say(line);
-    const options = { ...shape, provider, pageBytes, arenaDirectory, workDirectory, say };
+    const options = { ...shape, provider, bindAddress, pageBytes, arenaDirectory, workDirectory, say };
     const cluster = await startCluster(options, client, teardown);
     const result = await Promise.race([work(cluster, directory), cluster.failure()]);
     for (const agent of await cluster.stop()) this.#violations.add(agent);

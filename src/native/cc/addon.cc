@@ -1,6 +1,7 @@
 // The exports of the addon. native.ts declares them in the same order.
 #include <napi.h>
 
+#include "core/arguments.h"
 #include "core/baseline.h"
 #include "core/engine.h"
 #include "core/failure.h"
@@ -8,10 +9,14 @@
 #include "libfabric/domain.h"
 #include "libfabric/offers.h"
 #include "core/promise_worker.h"
+#include "core/shield.h"
 #include "tcp/socket.h"
 
 namespace kvferry {
 namespace {
+
+// A baseline that takes minutes is a mistake.
+constexpr uint64_t baseline_bytes_max = uint64_t{1} << 40;
 
 Napi::Value libfabric_version(const Napi::CallbackInfo& info) {
   const LibfabricStatus status = libfabric_status();
@@ -21,31 +26,30 @@ Napi::Value libfabric_version(const Napi::CallbackInfo& info) {
   return object;
 }
 
-std::string why_not_tcp(const std::string& bind_address) {
-  try {
+// Opens the provider for a moment. Throws why it is unavailable.
+void try_provider(const std::string& provider, const std::string& bind_address) {
+  if (provider == "tcp") {
     tcp::listen_at(bind_address, {});
-    return "";
-  } catch (const Failure& failure) {
-    return failure.what();
+    return;
   }
+#ifdef KVFERRY_HAS_LIBFABRIC
+  Poller poller;
+  const LibfabricDomain domain(poller, provider, bind_address);
+#else
+  throw Failure(Code::provider_unavailable, libfabric_status().reason);
+#endif
 }
 
 // The reason why the provider is unavailable on this host; empty when it is available.
 Napi::Value probe_provider(const Napi::CallbackInfo& info) {
-  const std::string provider = info[0].As<Napi::String>();
-  const std::string bind_address = info[1].As<Napi::String>();
+  const std::string provider = arguments::text(info[0], "provider");
+  const std::string bind_address = arguments::text(info[1], "bindAddress");
   std::string reason;
-  if (provider == "tcp") return Napi::String::New(info.Env(), why_not_tcp(bind_address));
-#ifdef KVFERRY_HAS_LIBFABRIC
   try {
-    Poller poller;
-    const LibfabricDomain domain(poller, provider, bind_address);
-  } catch (const Failure& failure) {
-    reason = failure.what();
+    try_provider(provider, bind_address);
+  } catch (const std::exception& error) {
+    reason = error.what();
   }
-#else
-  reason = libfabric_status().reason;
-#endif
   return Napi::String::New(info.Env(), reason);
 }
 
@@ -90,28 +94,31 @@ Napi::Array code_names(Napi::Env env) {
 
 Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
-uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
-
 Napi::Value measure_memcpy_async(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),
-      [bytes = number(info[0]), page_bytes = number(info[1]), directory = info[2].As<Napi::String>().Utf8Value()] {
+      [bytes = arguments::whole(info[0], "bytes", 1, baseline_bytes_max),
+       page_bytes = arguments::whole(info[1], "pageBytes", 1), directory = arguments::path(info[2], "directory")] {
         return measure_memcpy(bytes, page_bytes, directory);
       },
       to_number);
 }
 
 Napi::Value measure_tcp_stream_async(const Napi::CallbackInfo& info) {
-  return run_promise(info.Env(), [bytes = number(info[0])] { return measure_tcp_stream(bytes); }, to_number);
+  return run_promise(
+      info.Env(),
+      [bytes = arguments::whole(info[0], "bytes", 1, baseline_bytes_max)] { return measure_tcp_stream(bytes); },
+      to_number);
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  exports.Set("libfabricVersion", Napi::Function::New<libfabric_version>(env));
-  exports.Set("probeProvider", Napi::Function::New<probe_provider>(env));
-  exports.Set("libfabricOffers", Napi::Function::New<libfabric_offers_async>(env));
-  exports.Set("cudaDevices", Napi::Function::New<cuda_devices_async>(env));
-  exports.Set("measureMemcpy", Napi::Function::New<measure_memcpy_async>(env));
-  exports.Set("measureTcpStream", Napi::Function::New<measure_tcp_stream_async>(env));
+  set_libfabric_environment();
+  exports.Set("libfabricVersion", Napi::Function::New<shield<libfabric_version>>(env));
+  exports.Set("probeProvider", Napi::Function::New<shield<probe_provider>>(env));
+  exports.Set("libfabricOffers", Napi::Function::New<shield<libfabric_offers_async>>(env));
+  exports.Set("cudaDevices", Napi::Function::New<shield<cuda_devices_async>>(env));
+  exports.Set("measureMemcpy", Napi::Function::New<shield<measure_memcpy_async>>(env));
+  exports.Set("measureTcpStream", Napi::Function::New<shield<measure_tcp_stream_async>>(env));
   exports.Set("codes", code_names(env));
   exports.Set("Engine", Engine::define(env));
   return exports;

@@ -84,6 +84,10 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     help: 'Bytes that this sender wrote into the arenas of receivers.',
     count: 'bytes_written',
   },
+  kvferry_writes_repeated_total: {
+    help: 'Writes that were repeated over another provider, because the first one failed.',
+    count: 'writes_repeated',
+  },
   kvferry_writes_rejected_total: {
     help: 'Writes that a receiver rejected, because their remote key was revoked.',
     count: 'writes_rejected',

@@ -1,7 +1,7 @@
 /**
  * Pages of a batch whose remote key was revoked before their bytes arrived. They are bound to the next key of the sender when it
- * asks for the batch under that key: no write under the old one can land any more, and the sender has begun none. So a
- * connection that breaks costs no batch that was not being written (P26).
+ * asks for the batch under that key: no write under the old one can land any more. The sender has begun none, or repeats it because
+ * its provider failed. So a connection that breaks costs no batch that was not being written (P26).
  */
 import { KvferryError } from '../../protocol/errors.js';
 import type { Batch, Holder } from '../records.js';

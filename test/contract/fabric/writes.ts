@@ -1,12 +1,13 @@
 /** Writes that the cases of the fabric contract post, and the sizes that they agree on. */
 import { expect } from 'vitest';
 import type { FabricConnection, WriteItem, WriteOutcome } from '../../../src/ports/fabric.js';
+import { patient } from '../../../src/processes/patience.js';
 
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
 export const pageBytes = 64 * KiB;
 export const pages = 16;
-export const timeoutMs = 10_000;
+export const timeoutMs = patient(10_000);
 /** Larger than any machine that runs tests. */
 export const tooManyBytes = 2 ** 50;
 

@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { bindAddress } from './surroundings.mjs';
 
 if (workerData?.facade === undefined) {
   const [, , facade, provider, directory, endpoint, grant] = process.argv;
@@ -14,7 +15,7 @@ if (workerData?.facade === undefined) {
 } else {
   const { facade, provider, directory, endpoint, grant } = workerData;
   const { openNativeFabric } = await import(facade);
-  const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+  const fabric = await openNativeFabric({ providers: [provider], bindAddress, socketDirectory: directory });
   void fabric.connect(endpoint, grant, { timeoutMs: 60_000 });
   // A turn of the loop later it has begun to connect.
   setImmediate(() => setImmediate(() => parentPort.postMessage('connecting')));

@@ -4,6 +4,7 @@
  */
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bindAddress, timeoutMs } from './surroundings.mjs';
 
 const [, , facade, provider, directory] = process.argv;
 const { openNativeFabric } = await import(facade);
@@ -15,14 +16,14 @@ const ROUNDS = 20;
 const PAUSE_MS = 3000;
 
 const ownMiB = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / KiB;
-const options = { providers: [provider], socketDirectory: directory };
+const options = { providers: [provider], bindAddress, socketDirectory: directory };
 const receiver = await openNativeFabric(options);
 const sender = await openNativeFabric(options);
 await receiver.createArena({ path: `${directory}/arena`, pageBytes: BYTES, pages: 1 });
 writeFileSync(`${directory}/segment`, '');
 truncateSync(`${directory}/segment`, BYTES);
 await sender.attachSegment('s', `${directory}/segment`);
-const connection = await sender.connect(receiver.endpoints()[0], await receiver.grant(provider), { timeoutMs: 10_000 });
+const connection = await sender.connect(receiver.endpoints()[0], await receiver.grant(provider), { timeoutMs });
 const item = (offset, length) => ({ segment: 's', sourceOffset: offset, targetOffset: offset, length });
 const small = Array.from({ length: 512 }, (_, index) => item(index * 64 * KiB, 16 * KiB));
 

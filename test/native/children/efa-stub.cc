@@ -1,10 +1,13 @@
 // Stands in for libfabric's EFA provider, which needs a device. It is libfabric's net provider behind the rules of EFA:
-// it is asked without an address, its memory must be registered, and its queues have nothing to wait for.
+// it is asked without an address, its memory must be registered, and its queues have nothing to wait for. It does not close
+// registrations while the file exists that KVFERRY_STAND_IN_IS_BUSY names.
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_eq.h>
 #include <rdma/fi_errno.h>
 #include <rdma/providers/fi_prov.h>
+
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +18,11 @@ constexpr const char* inner = "net";
 
 fi_ops_fabric fabric_ops;
 fi_ops_domain domain_ops;
+fi_ops_mr registration_ops;
+fi_ops registration_object_ops;
 int (*inner_domain)(fid_fabric*, fi_info*, fid_domain**, void*);
+int (*inner_register)(fid*, const void*, size_t, uint64_t, uint64_t, uint64_t, uint64_t, fid_mr**, void*);
+int (*inner_close)(fid*);
 int (*inner_cq_open)(fid_domain*, fi_cq_attr*, fid_cq**, void*);
 
 void rename(fi_info* info, const char* name) {
@@ -41,6 +48,23 @@ int open_queue(fid_domain* domain, fi_cq_attr* attributes, fid_cq** queue, void*
   return inner_cq_open(domain, attributes, queue, context);
 }
 
+int close_registration(fid* registration) {
+  const char* busy = std::getenv("KVFERRY_STAND_IN_IS_BUSY");
+  if (busy != nullptr && ::access(busy, F_OK) == 0) return -FI_EBUSY;
+  return inner_close(registration);
+}
+
+int register_memory(fid* domain, const void* memory, size_t bytes, uint64_t access, uint64_t offset, uint64_t key,
+                    uint64_t flags, fid_mr** registration, void* context) {
+  const int result = inner_register(domain, memory, bytes, access, offset, key, flags, registration, context);
+  if (result != 0) return result;
+  registration_object_ops = *(*registration)->fid.ops;
+  if (registration_object_ops.close != close_registration) inner_close = registration_object_ops.close;
+  registration_object_ops.close = close_registration;
+  (*registration)->fid.ops = &registration_object_ops;
+  return 0;
+}
+
 int open_domain(fid_fabric* fabric, fi_info* info, fid_domain** domain, void* context) {
   fi_info* renamed = fi_dupinfo(info);
   rename(renamed, inner);
@@ -52,6 +76,10 @@ int open_domain(fid_fabric* fabric, fi_info* info, fid_domain** domain, void* co
   inner_cq_open = domain_ops.cq_open;
   domain_ops.cq_open = open_queue;
   (*domain)->ops = &domain_ops;
+  registration_ops = *(*domain)->mr;
+  inner_register = registration_ops.reg;
+  registration_ops.reg = register_memory;
+  (*domain)->mr = &registration_ops;
   return 0;
 }
 

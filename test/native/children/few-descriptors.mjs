@@ -3,6 +3,7 @@
  * write before and after a descriptor is given back. Arguments: path of the facade, directory.
  */
 import { writeFileSync } from 'node:fs';
+import { timeoutMs } from './surroundings.mjs';
 
 const [, , facade, directory] = process.argv;
 const { openNativeFabric } = await import(facade);
@@ -11,7 +12,7 @@ const receiver = await openNativeFabric(options);
 const sender = await openNativeFabric(options);
 await receiver.createArena({ path: `${directory}/arena`, pageBytes: 4096, pages: 1 });
 const endpoint = receiver.endpoints()[0];
-const connection = await sender.connect(endpoint, await receiver.grant('same-host'), { timeoutMs: 10_000 });
+const connection = await sender.connect(endpoint, await receiver.grant('same-host'), { timeoutMs });
 const path = `${directory}/segment`;
 writeFileSync(path, 'bytes');
 const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { bindAddress, timeoutMs } from './surroundings.mjs';
 
 const MiB = 2 ** 20;
 const [, , facade, provider, directory] = process.argv;
@@ -13,12 +14,12 @@ mkdirSync(small);
 const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'kvferry-test', small], { encoding: 'utf8' });
 if (mounted.status !== 0) throw new Error(mounted.stderr);
 
-const options = { providers: [provider], socketDirectory: directory };
+const options = { providers: [provider], bindAddress, socketDirectory: directory };
 const receiver = await openNativeFabric(options);
 const sender = await openNativeFabric(options);
 const arena = `${directory}/arena`;
 await receiver.createArena({ path: arena, pageBytes: MiB, pages: 1 });
-const connection = await sender.connect(receiver.endpoints()[0], await receiver.grant(provider), { timeoutMs: 10_000 });
+const connection = await sender.connect(receiver.endpoints()[0], await receiver.grant(provider), { timeoutMs });
 
 // The first MiB has bytes, the rest is a hole. Then the file system fills up.
 const path = `${small}/sparse`;

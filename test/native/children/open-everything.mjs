@@ -3,11 +3,12 @@
  * Arguments: path of the facade, provider, directory, way.
  */
 import { writeFileSync } from 'node:fs';
+import { bindAddress, timeoutMs } from './surroundings.mjs';
 
 const [, , facade, provider, directory, way] = process.argv;
 const { openNativeFabric } = await import(facade);
 const MiB = 2 ** 20;
-const options = { providers: [provider], socketDirectory: directory };
+const options = { providers: [provider], bindAddress, socketDirectory: directory };
 const receiver = await openNativeFabric(options);
 const sender = await openNativeFabric(options);
 await receiver.createArena({ path: `${directory}/arena`, pageBytes: MiB, pages: 1 });
@@ -15,7 +16,7 @@ await sender.createSegment('lent', `${directory}/lent`, 4096);
 writeFileSync(`${directory}/segment`, Buffer.alloc(MiB, 1));
 await sender.attachSegment('s', `${directory}/segment`);
 const grant = await receiver.grant(provider);
-const connection = await sender.connect(receiver.endpoints()[0], grant, { timeoutMs: 10_000 });
+const connection = await sender.connect(receiver.endpoints()[0], grant, { timeoutMs });
 const item = { segment: 's', sourceOffset: 0, targetOffset: 0, length: MiB };
 const first = await connection.write([item]).done;
 process.stdout.write(`${JSON.stringify(first)}\n`);

@@ -3,10 +3,11 @@
  * Arguments: path of the facade, provider, directory.
  */
 import { createInterface } from 'node:readline';
+import { bindAddress } from './surroundings.mjs';
 
 const [, , facade, provider, directory] = process.argv;
 const { openNativeFabric } = await import(facade);
-const fabric = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+const fabric = await openNativeFabric({ providers: [provider], bindAddress, socketDirectory: directory });
 await fabric.createArena({ path: `${directory}/arena`, pageBytes: 2 ** 20, pages: 1 });
 const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 say({ endpoint: fabric.endpoints()[0], grant: await fabric.grant(provider) });

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { timeoutMs } from './surroundings.mjs';
 
 const [, , facade, directory, library] = process.argv;
 if (library !== undefined) {
@@ -18,7 +19,7 @@ await receiver.createArena({ path: `${directory}/arena`, pageBytes: 4096, pages:
 writeFileSync(`${directory}/segment`, 'bytes');
 await sender.attachSegment('s', `${directory}/segment`);
 const [endpoint] = receiver.endpoints();
-const connection = await sender.connect(endpoint, await receiver.grant('tcp'), { timeoutMs: 10_000 });
+const connection = await sender.connect(endpoint, await receiver.grant('tcp'), { timeoutMs });
 const outcome = await connection.write([{ segment: 's', sourceOffset: 0, targetOffset: 0, length: 5 }]).done;
 const [missing] = receiver.unavailable();
 process.stdout.write(JSON.stringify({ offered: endpoint.provider, missing, outcome }));

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker, workerData } from 'node:worker_threads';
+import { bindAddress, timeoutMs } from './surroundings.mjs';
 
 const MiB = 2 ** 20;
 
@@ -35,12 +36,12 @@ if (workerData?.facade === undefined) {
 
 async function exchange({ facade, provider, directory, endless }) {
   const { openNativeFabric } = await import(facade);
-  const receiver = await openNativeFabric({ providers: [provider], socketDirectory: directory });
-  const sender = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+  const receiver = await openNativeFabric({ providers: [provider], bindAddress, socketDirectory: directory });
+  const sender = await openNativeFabric({ providers: [provider], bindAddress, socketDirectory: directory });
   await receiver.createArena({ path: `${directory}/arena`, pageBytes: MiB, pages: 1 });
   await sender.createSegment('s', `${directory}/segment`, MiB);
   const grant = await receiver.grant(provider);
-  const connection = await sender.connect(receiver.endpoints()[0], grant, { timeoutMs: 10_000 });
+  const connection = await sender.connect(receiver.endpoints()[0], grant, { timeoutMs });
   const item = { segment: 's', sourceOffset: 0, targetOffset: 0, length: MiB };
   const outcome = await connection.write([item]).done;
   if (endless) connection.write(Array(100_000).fill(item));

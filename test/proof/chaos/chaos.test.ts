@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { patient } from '../../../src/processes/patience.js';
 import { missing, providerMissing } from '../../integration/support.js';
 import { runChaos } from './run-chaos.js';
 
 const DURATION_MS = 12_000;
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 const CANCELS = 20;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');

@@ -3,13 +3,14 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { SeedsReport } from '../../../src/cli/sim/run-seeds.js';
+import { patient } from '../../../src/processes/patience.js';
 import { scenarioOf } from '../../../src/proof/simulation/world/draw-scenario.js';
 import { defects } from './planted/defects.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 /** The defect that is hardest to see (S13) breaks a rule in about one of a thousand scenarios. */
 const SEEDS = 1500;
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = patient(300_000);
 
 test.each(Object.keys(defects))(
   'T15: the defect %s, planted in the shipped code → found',

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { patient } from '../../../src/processes/patience.js';
 import { scenarioOf } from '../../../src/proof/simulation/world/draw-scenario.js';
 import { runScenario } from '../../../src/proof/simulation/world/run-scenario.js';
 import type { Scenario } from '../../../src/proof/simulation/world/scenario.js';
@@ -10,7 +11,7 @@ import type { Scenario } from '../../../src/proof/simulation/world/scenario.js';
 const scenarios = path.join(import.meta.dirname, 'scenarios');
 /** The first 40 seeds have every kind of fault. */
 const SEEDS = 40;
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = patient(180_000);
 
 test(
   'T15, P12: random faults → no rule is broken, every accepted request ends once',

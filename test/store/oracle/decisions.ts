@@ -1,7 +1,7 @@
 /** Follows what the store has decided: checks that each decision is allowed, and takes it over into the model. */
 import { expect } from 'vitest';
 import type { EffectOf, StoreEffect } from '../../../src/store/messages.js';
-import { type Batch, type Entry, type Holder, type Model, nameOf } from './model.js';
+import { type Batch, type Entry, type Holder, type Model, nameOf, type Place } from './model.js';
 
 const untouched = { taken: false, delivered: false, declined: false, doubtful: false };
 
@@ -33,7 +33,7 @@ export function follow(model: Model, effect: StoreEffect, later: readonly StoreE
     return;
   }
   if (effect.first) place(model, holder, batch, effect);
-  else expect(effect).toEqual({ ...batch.allocated, first: false });
+  else followAgain(model, batch, effect);
   giveRight(model, effect, batch);
 }
 
@@ -41,6 +41,25 @@ export function follow(model: Model, effect: StoreEffect, later: readonly StoreE
 function answers(effect: StoreEffect, { holder, batch }: EffectOf<'queued'>): boolean {
   const isAnswer = effect.type === 'allocated' || effect.type === 'refused';
   return isAnswer && effect.batch === batch && nameOf(effect.holder) === nameOf(holder);
+}
+
+/**
+ * The same answer again. Pages that wait for their bytes may be bound to a newer remote key of the sender, if theirs was revoked:
+ * nothing can land under the old one any more.
+ */
+function followAgain(model: Model, batch: Batch, effect: EffectOf<'allocated'>): void {
+  const { allocated } = batch;
+  const written = batch.writing.get(0);
+  if (allocated === undefined || written === undefined || model.grants.has(allocated.grant)) {
+    expect(effect).toEqual({ ...allocated, first: false });
+    return;
+  }
+  const { grant } = effect;
+  expect(model.grants.get(grant), 'pages are bound to a valid remote key of their sender').toBe(effect.holder.epoch);
+  expect(effect).toEqual({ ...allocated, first: false, grant });
+  batch.allocated = { ...allocated, grant };
+  for (const entry of written) entry.place = { ...(entry.place as Place), grant };
+  model.rights.delete(`${nameOf(effect.holder)} ${effect.batch} 0`);
 }
 
 function place(model: Model, holder: Holder, batch: Batch, effect: EffectOf<'allocated'>): void {

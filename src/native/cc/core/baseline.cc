@@ -98,6 +98,8 @@ double measure_tcp_stream(uint64_t bytes) {
   require(::listen(listener.get(), 1) == 0, "listen");
   require(::getsockname(listener.get(), generic, &length) == 0, "getsockname");
 
+  // Ends after the sender, so that it reads the end of the stream when sending throws.
+  std::future<uint64_t> received;
   UniqueFd sender(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   require(static_cast<bool>(sender), "socket");
   ::setsockopt(sender.get(), SOL_SOCKET, SO_SNDBUF, &socket_buffer_bytes, sizeof socket_buffer_bytes);
@@ -106,7 +108,7 @@ double measure_tcp_stream(uint64_t bytes) {
   require(static_cast<bool>(receiver), "accept");
 
   const auto start = SteadyClock::now();
-  auto received = std::async(std::launch::async, [&] { return receive_all(receiver.get()); });
+  received = std::async(std::launch::async, [&] { return receive_all(receiver.get()); });
   send_all(sender.get(), bytes);
   sender.reset();
   if (received.get() != bytes) throw Failure(Code::internal, "the TCP stream over loopback lost bytes");

@@ -1,80 +1,120 @@
 #include "core/engine.h"
 
 #include <algorithm>
+#include <limits>
+#include <type_traits>
 
+#include "core/arguments.h"
 #include "core/fields.h"
 #include "core/file_arena.h"
 #include "core/promise_worker.h"
+#include "core/reserve.h"
+#include "core/shield.h"
 #include "cuda/device_arena.h"
 
 namespace kvferry {
 namespace {
 
-std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
-uint64_t number(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()); }
-uint32_t small_number(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+// A write passes its items as numbers, six per item: segment, source offset, length, length of a piece, stride, target
+// offset.
+constexpr size_t numbers_per_item = 6;
+constexpr uint32_t providers_max = 16;
+constexpr uint64_t port_max = 65535;
+constexpr uint64_t spin_max = 1'000'000;
+// Nothing waits longer. A clock can count to it.
+constexpr uint64_t timeout_ms_max = arguments::small_max;
+
+using arguments::small;
+using arguments::whole;
 
 template <typename Array>
-Array hex_array(const Napi::Value& value, const char* what) {
-  const auto bytes = FieldReader(text(value)).bytes();
+Array hex_array(const Napi::Value& value, const char* name) {
+  const auto bytes = FieldReader(arguments::text(value, name)).bytes();
   Array array = {};
   if (!bytes || bytes->size() != array.size()) {
-    throw Napi::Error::New(value.Env(), std::string(what) + ": " + std::to_string(array.size()) + " bytes in hexadecimal");
+    throw Failure(Code::internal, std::string(name) + " is not " + std::to_string(array.size()) + " bytes in hexadecimal");
   }
   std::copy(bytes->begin(), bytes->end(), array.begin());
   return array;
 }
 
-// A write passes its items as numbers, six per item: segment, source offset, length, length of a piece, stride, target
-// offset.
-constexpr size_t numbers_per_item = 6;
+tcp::Options tcp_options_of(const Napi::Object& object) {
+  tcp::Options options;
+  const Napi::Object ports = arguments::object(object.Get("tcpPorts"), "tcpPorts");
+  options.ports.first = static_cast<uint16_t>(whole(ports.Get("first"), "tcpPorts.first", 0, port_max));
+  options.ports.last = static_cast<uint16_t>(whole(ports.Get("last"), "tcpPorts.last", 0, port_max));
+  options.streams = static_cast<unsigned>(whole(object.Get("tcpStreams"), "tcpStreams", 1, tcp::streams_max));
+  options.encrypted = arguments::flag(object.Get("tcpEncrypted"), "tcpEncrypted");
+  return options;
+}
+
+int numa_node_of(const Napi::Value& value) {
+  if (value.IsNumber() && value.As<Napi::Number>().DoubleValue() == any_numa_node) return any_numa_node;
+  return static_cast<int>(whole(value, "numaNode", 0, std::numeric_limits<int>::max()));
+}
 
 EngineOptions options_of(const Napi::Object& object) {
   EngineOptions options;
-  options.bind_address = text(object.Get("bindAddress"));
-  options.same_host.directory = text(object.Get("socketDirectory"));
-  options.same_host.any_user = text(object.Get("socketUsers")) == "any";
+  options.bind_address = arguments::text(object.Get("bindAddress"), "bindAddress");
+  options.same_host.directory = arguments::path(object.Get("socketDirectory"), "socketDirectory");
+  options.same_host.any_user = arguments::text(object.Get("socketUsers"), "socketUsers") == "any";
+  options.tcp = tcp_options_of(object);
   options.tcp.bind_address = options.bind_address;
-  const auto ports = object.Get("tcpPorts").As<Napi::Object>();
-  options.tcp.ports.first = static_cast<uint16_t>(number(ports.Get("first")));
-  options.tcp.ports.last = static_cast<uint16_t>(number(ports.Get("last")));
-  options.tcp.streams = static_cast<unsigned>(number(object.Get("tcpStreams")));
-  options.tcp.encrypted = object.Get("tcpEncrypted").As<Napi::Boolean>();
-  options.limits.window_bytes = number(object.Get("windowBytes"));
-  options.limits.slice_bytes = number(object.Get("sliceBytes"));
-  options.spin_time = std::chrono::microseconds(number(object.Get("spinMicroseconds")));
-  options.numa_node = object.Get("numaNode").As<Napi::Number>().Int32Value();
-  const auto providers = object.Get("providers").As<Napi::Array>();
-  for (uint32_t i = 0; i < providers.Length(); i++) options.providers.push_back(text(providers.Get(i)));
+  options.limits.window_bytes = whole(object.Get("windowBytes"), "windowBytes", 1);
+  options.limits.slice_bytes = whole(object.Get("sliceBytes"), "sliceBytes", 1);
+  options.spin_time =
+      std::chrono::microseconds(whole(object.Get("spinMicroseconds"), "spinMicroseconds", 0, spin_max));
+  options.numa_node = numa_node_of(object.Get("numaNode"));
+  options.providers = arguments::texts(object.Get("providers"), "providers", providers_max);
   return options;
 }
 
 }  // namespace
 
+template <auto act>
+Napi::Value Engine::shielded_method(const Napi::CallbackInfo& info) {
+  return shielded(info.Env(), [&]() -> Napi::Value {
+    if constexpr (std::is_void_v<decltype((this->*act)(info))>) {
+      (this->*act)(info);
+      return info.Env().Undefined();
+    } else {
+      return (this->*act)(info);
+    }
+  });
+}
+
+template <auto act>
+Napi::ClassPropertyDescriptor<Engine> Engine::method(const char* name) {
+  return InstanceMethod<&Engine::shielded_method<act>>(name);
+}
+
 Napi::Function Engine::define(Napi::Env env) {
   return DefineClass(env, "Engine",
                      {
-                         InstanceMethod<&Engine::open>("open"),
-                         InstanceMethod<&Engine::create_arena>("createArena"),
-                         InstanceMethod<&Engine::create_device_arena>("createDeviceArena"),
-                         InstanceMethod<&Engine::arena_fault>("arenaFault"),
-                         InstanceMethod<&Engine::listen>("listen"),
-                         InstanceMethod<&Engine::grant>("grant"),
-                         InstanceMethod<&Engine::revoke>("revoke"),
-                         InstanceMethod<&Engine::attach_segment>("attachSegment"),
-                         InstanceMethod<&Engine::attach_device>("attachDevice"),
-                         InstanceMethod<&Engine::create_segment>("createSegment"),
-                         InstanceMethod<&Engine::detach_segment>("detachSegment"),
-                         InstanceMethod<&Engine::connect>("connect"),
-                         InstanceMethod<&Engine::write>("write"),
-                         InstanceMethod<&Engine::stop>("stop"),
-                         InstanceMethod<&Engine::disconnect>("disconnect"),
-                         InstanceMethod<&Engine::close>("close"),
+                         method<&Engine::open>("open"),
+                         method<&Engine::create_arena>("createArena"),
+                         method<&Engine::create_device_arena>("createDeviceArena"),
+                         method<&Engine::arena_fault>("arenaFault"),
+                         method<&Engine::listen>("listen"),
+                         method<&Engine::grant>("grant"),
+                         method<&Engine::revoke>("revoke"),
+                         method<&Engine::attach_segment>("attachSegment"),
+                         method<&Engine::attach_device>("attachDevice"),
+                         method<&Engine::create_segment>("createSegment"),
+                         method<&Engine::detach_segment>("detachSegment"),
+                         method<&Engine::connect>("connect"),
+                         method<&Engine::write>("write"),
+                         method<&Engine::stop>("stop"),
+                         method<&Engine::disconnect>("disconnect"),
+                         method<&Engine::close>("close"),
                      });
 }
 
 Engine::Engine(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  core_ = std::make_shared<EngineCore>(info.Env(), info[1].As<Napi::Function>(), options_of(info[0].As<Napi::Object>()));
+  core_ = shielded(info.Env(), [&info] {
+    const EngineOptions options = options_of(arguments::object(info[0], "options"));
+    return std::make_shared<EngineCore>(info.Env(), arguments::function(info[1], "onCompletions"), options);
+  });
   // Added after the outbox made its thread-safe function: hooks run in reverse order, and this one must run first.
   napi_add_env_cleanup_hook(info.Env(), environment_ends, this);
   hooked_ = true;
@@ -100,29 +140,35 @@ void Engine::abandon() {
 }
 
 template <typename Command>
-void Engine::command(const Napi::CallbackInfo& info, Command command) {
-  const uint32_t id = small_number(info[1]);
-  Transport* transport = &core_->transport(small_number(info[0]));
+void Engine::command(const Napi::CallbackInfo& info, Kind kind, Command command) {
+  Transport* transport = &core_->transport(small(info[0], "provider"));
+  const uint32_t id = small(info[1], "id", 1);
   core_->outbox().begin();
-  transport->post(id, [transport, id, command = std::move(command)] { command(*transport, id); });
+  transport->post(id, [transport, id, kind, command = std::move(command)] {
+    if (kind == Kind::begins) transport->require_working();
+    command(*transport, id);
+  });
 }
 
 template <typename Command>
-void Engine::sender_command(const Napi::CallbackInfo& info, Command command) {
-  const uint32_t id = small_number(info[1]);
-  Transport* transport = &core_->transport(small_number(info[0]));
+void Engine::sender_command(const Napi::CallbackInfo& info, Kind kind, Command command) {
+  Transport* transport = &core_->transport(small(info[0], "provider"));
+  const uint32_t id = small(info[1], "id", 1);
   core_->outbox().begin();
-  transport->post_to_sender(id, [transport, id, command = std::move(command)]() mutable { command(*transport, id); });
+  transport->post_to_sender(id, [transport, id, kind, command = std::move(command)]() mutable {
+    if (kind == Kind::begins) transport->require_working();
+    command(*transport, id);
+  });
 }
 
 void Engine::open(const Napi::CallbackInfo& info) {
-  command(info, [](Transport& transport, uint32_t id) { transport.open(id); });
+  command(info, Kind::begins, [](Transport& transport, uint32_t id) { transport.open_once(id); });
 }
 
 Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),
-      [path = text(info[0]), bytes = number(info[1]), node = core_->numa_node()] {
+      [path = arguments::path(info[0], "path"), bytes = whole(info[1], "bytes", 1), node = core_->numa_node()] {
         return std::make_shared<FileArena>(path, bytes, node);
       },
       [core = core_](Napi::Env env, std::shared_ptr<Arena> arena) {
@@ -134,7 +180,7 @@ Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
 Napi::Value Engine::create_device_arena(const Napi::CallbackInfo& info) {
   const auto device = hex_array<decltype(DeviceMemory::device)>(info[0], "device");
   return run_promise(
-      info.Env(), [device, bytes = number(info[1])] { return std::make_shared<cuda::DeviceArena>(device, bytes); },
+      info.Env(), [device, bytes = whole(info[1], "bytes", 1)] { return std::make_shared<cuda::DeviceArena>(device, bytes); },
       [core = core_](Napi::Env env, std::shared_ptr<cuda::DeviceArena> arena) {
         const auto& handle = arena->described().handle;
         core->adopt(std::move(arena));
@@ -143,29 +189,25 @@ Napi::Value Engine::create_device_arena(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Engine::arena_fault(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  try {
-    const std::string fault = core_->arena()->fault();
-    return Napi::String::New(env, fault.empty() ? cuda::Device::any_fault() : fault);
-  } catch (const Failure& failure) {
-    return Napi::String::New(env, failure.what());
-  }
+  return Napi::String::New(info.Env(), core_->arena_fault());
 }
 
 void Engine::listen(const Napi::CallbackInfo& info) {
-  command(info, [arena = core_->arena()](Transport& transport, uint32_t id) { transport.listen(id, arena); });
+  command(info, Kind::begins,
+          [arena = core_->arena()](Transport& transport, uint32_t id) { transport.listen_once(id, arena); });
 }
 
 void Engine::grant(const Napi::CallbackInfo& info) {
-  command(info, [](Transport& transport, uint32_t id) { transport.grant(id); });
+  command(info, Kind::begins, [](Transport& transport, uint32_t id) { transport.grant(id); });
 }
 
 void Engine::revoke(const Napi::CallbackInfo& info) {
-  command(info, [grant = number(info[2])](Transport& transport, uint32_t id) { transport.revoke(id, grant); });
+  command(info, Kind::ends,
+          [grant = whole(info[2], "grant")](Transport& transport, uint32_t id) { transport.revoke(id, grant); });
 }
 
 Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
-  return adopt_segment(info, [path = text(info[0])] { return Segment::open(path); });
+  return adopt_segment(info, [path = arguments::path(info[0], "path")] { return Segment::open(path); });
 }
 
 // Nothing can block here: only the receiver opens the memory.
@@ -173,13 +215,14 @@ Napi::Value Engine::attach_device(const Napi::CallbackInfo& info) {
   DeviceMemory memory = {};
   memory.handle = hex_array<decltype(memory.handle)>(info[0], "handle");
   memory.device = hex_array<decltype(memory.device)>(info[1], "device");
-  memory.offset = number(info[2]);
-  memory.bytes = number(info[3]);
+  memory.offset = whole(info[2], "offset");
+  memory.bytes = whole(info[3], "bytes", 1);
   return adopt_segment(info, [memory] { return std::make_shared<Segment>(memory); });
 }
 
 Napi::Value Engine::create_segment(const Napi::CallbackInfo& info) {
-  return adopt_segment(info, [path = text(info[0]), bytes = number(info[1]), node = core_->numa_node()] {
+  const uint64_t bytes = whole(info[1], "bytes", 1);
+  return adopt_segment(info, [path = arguments::path(info[0], "path"), bytes, node = core_->numa_node()] {
     return Segment::create(path, bytes, node);
   });
 }
@@ -194,40 +237,41 @@ Napi::Value Engine::adopt_segment(const Napi::CallbackInfo& info, Make make) {
   });
 }
 
-void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(small_number(info[0])); }
+void Engine::detach_segment(const Napi::CallbackInfo& info) { core_->detach(small(info[0], "segment")); }
 
 void Engine::connect(const Napi::CallbackInfo& info) {
-  const auto deadline = Clock::now() + std::chrono::milliseconds(number(info[4]));
-  sender_command(info, [address = text(info[2]), token = text(info[3]), deadline](Transport& transport, uint32_t id) {
-    transport.connect(id, address, token, deadline);
-  });
+  const auto deadline = Clock::now() + std::chrono::milliseconds(whole(info[4], "timeoutMs", 0, timeout_ms_max));
+  sender_command(info, Kind::begins,
+                 [address = arguments::text(info[2], "address"), token = arguments::text(info[3], "token"), deadline](
+                     Transport& transport, uint32_t id) { transport.connect(id, address, token, deadline); });
 }
 
 void Engine::write(const Napi::CallbackInfo& info) {
-  const auto numbers = info[3].As<Napi::Float64Array>();
+  const Napi::Float64Array numbers = arguments::numbers(info[3], "items");
+  const uint64_t count = whole(info[4], "count", 0, numbers.ElementLength() / numbers_per_item);
   const double* data = numbers.Data();
-  const size_t count = std::min<size_t>(small_number(info[4]), numbers.ElementLength() / numbers_per_item);
   std::vector<WriteItem> items;
   items.reserve(count);
   for (size_t i = 0; i < count * numbers_per_item; i += numbers_per_item) {
-    const SourceRange source = {static_cast<uint64_t>(data[i + 1]), static_cast<uint64_t>(data[i + 2]),
-                                static_cast<uint64_t>(data[i + 3]), static_cast<uint64_t>(data[i + 4])};
-    items.push_back({core_->segment(static_cast<uint32_t>(data[i])), source, static_cast<uint64_t>(data[i + 5])});
+    const auto segment = static_cast<uint32_t>(whole(data[i], "segment", 0, arguments::small_max));
+    const SourceRange source = {whole(data[i + 1], "sourceOffset"), whole(data[i + 2], "length"),
+                                whole(data[i + 3], "pieceBytes"), whole(data[i + 4], "stride")};
+    items.push_back({core_->segment(segment), source, whole(data[i + 5], "targetOffset")});
   }
-  sender_command(info, [connection = number(info[2]), items = std::move(items)](Transport& transport, uint32_t id) mutable {
-    transport.write(id, connection, std::move(items));
-  });
+  sender_command(info, Kind::begins,
+                 [connection = whole(info[2], "connection"), items = std::move(items)](
+                     Transport& transport, uint32_t id) mutable { transport.write(id, connection, std::move(items)); });
 }
 
 void Engine::stop(const Napi::CallbackInfo& info) {
-  Transport* transport = &core_->transport(small_number(info[0]));
-  transport->post_to_sender(0, [transport, connection = number(info[1]), write = small_number(info[2])] {
-    transport->stop(connection, write);
-  });
+  Transport* transport = &core_->transport(small(info[0], "provider"));
+  const uint64_t connection = whole(info[1], "connection");
+  const uint32_t write = small(info[2], "writeId");
+  transport->post_to_sender(0, [transport, connection, write] { transport->stop(connection, write); });
 }
 
 void Engine::disconnect(const Napi::CallbackInfo& info) {
-  sender_command(info, [connection = number(info[2])](Transport& transport, uint32_t id) {
+  sender_command(info, Kind::ends, [connection = whole(info[2], "connection")](Transport& transport, uint32_t id) {
     transport.disconnect(id, connection);
   });
 }

@@ -1,6 +1,7 @@
 // The JavaScript interface of a fabric. It converts arguments and forwards calls to EngineCore and the transports.
 //
-// Methods take the id that their completion will have. They throw only for mistakes of callers within this package.
+// Methods take the id that their completion will have. They throw a JavaScript error, and nothing else, for mistakes of
+// callers within this package.
 // native.ts declares the same methods in the same order.
 #pragma once
 
@@ -37,11 +38,18 @@ class Engine final : public Napi::ObjectWrap<Engine> {
   void disconnect(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  // Sends a command to the transport of the first argument, under the id of the second.
+  template <auto act>
+  Napi::Value shielded_method(const Napi::CallbackInfo& info);
+  template <auto act>
+  static Napi::ClassPropertyDescriptor<Engine> method(const char* name);
+
+  // Sends a command to the transport of the first argument, under the id of the second. A command that begins something
+  // fails when the transport has failed. One that ends something does not, because the transport has ended everything.
+  enum class Kind { begins, ends };
   template <typename Command>
-  void command(const Napi::CallbackInfo& info, Command command);
+  void command(const Napi::CallbackInfo& info, Kind kind, Command command);
   template <typename Command>
-  void sender_command(const Napi::CallbackInfo& info, Command command);
+  void sender_command(const Napi::CallbackInfo& info, Kind kind, Command command);
   template <typename Make>
   Napi::Value adopt_segment(const Napi::CallbackInfo& info, Make make);
   void abandon();

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "cuda/device.h"
 #include "libfabric/transport.h"
 #include "same_host/transport.h"
 #include "tcp/transport.h"
@@ -82,6 +83,16 @@ std::shared_ptr<Arena> EngineCore::arena() {
   std::lock_guard lock(mutex_);
   if (!arena_) throw Failure(Code::arena_unavailable, "this fabric has no arena: create one first");
   return arena_;
+}
+
+std::string EngineCore::arena_fault() {
+  for (const auto& transport : transports_) {
+    if (std::string failure = transport->failure(); !failure.empty()) return failure;
+  }
+  std::lock_guard lock(mutex_);
+  if (!arena_) return "this fabric has no arena";
+  const std::string fault = arena_->fault();
+  return fault.empty() ? cuda::Device::any_fault() : fault;
 }
 
 uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {

@@ -51,6 +51,8 @@ class EngineCore {
   void adopt(std::shared_ptr<Arena> arena);
   // Throws Failure(arena_unavailable).
   std::shared_ptr<Arena> arena();
+  // Why bytes that arrive may be missing in the arena's file, or why no more can arrive; empty when all is well.
+  std::string arena_fault();
 
   // Returns the segment's handle. Throws Failure(closed).
   uint32_t adopt(std::shared_ptr<Segment> segment);

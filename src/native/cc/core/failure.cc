@@ -1,5 +1,6 @@
 #include "core/failure.h"
 
+#include <new>
 #include <system_error>
 
 namespace kvferry {
@@ -19,6 +20,12 @@ const char* code_name(Code code) {
     case Code::internal: return "internal";
   }
   return "internal";
+}
+
+Code code_of(const std::exception& error) {
+  if (const auto* failure = dynamic_cast<const Failure*>(&error)) return failure->code;
+  const bool refused = dynamic_cast<const std::system_error*>(&error) || dynamic_cast<const std::bad_alloc*>(&error);
+  return refused ? Code::fabric_error : Code::internal;
 }
 
 // std::generic_category is used because strerror is not safe on several threads.

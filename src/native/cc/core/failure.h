@@ -30,6 +30,9 @@ class Failure : public std::runtime_error {
   const Code code;
 };
 
+// Of any exception: what the system refuses is a fabric error, and what else is no Failure is a fault of this code.
+Code code_of(const std::exception& error);
+
 // "what: strerror(error)".
 std::string describe_errno(const std::string& what, int error);
 

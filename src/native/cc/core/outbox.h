@@ -17,28 +17,16 @@
 #include <string>
 #include <vector>
 
-#include "core/failure.h"
+#include "core/completion.h"
 
 namespace kvferry {
-
-struct Completion {
-  uint32_t id = 0;
-  Code code = Code::ok;
-  std::string message;
-  uint64_t bytes = 0;
-  bool stopped = false;
-  bool drained = true;
-  // The grant or the connection that the operation made.
-  uint64_t handle = 0;
-  // An address, a token, or what both ends of a connection must have in common.
-  std::string text;
-};
 
 class Outbox {
  public:
   // `on_completions` receives a Float64Array that is used again for the next call, the count of the records in it, and an
   // array of their texts if there are any. completions.ts reads them.
   Outbox(Napi::Env env, Napi::Function on_completions);
+  ~Outbox() { release(); }
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/failure.h"
+#include "core/shield.h"
 
 namespace kvferry {
 
@@ -28,10 +29,8 @@ class PromiseWorker final : public Napi::AsyncWorker {
   void Execute() override {
     try {
       result_.emplace(work_());
-    } catch (const Failure& failure) {
-      fail(failure.code, failure.what());
     } catch (const std::exception& error) {
-      fail(Code::internal, error.what());
+      fail(code_of(error), error.what());
     }
   }
 
@@ -41,12 +40,10 @@ class PromiseWorker final : public Napi::AsyncWorker {
         deferred_.Resolve(finish_(Env(), *std::move(result_)));
         return;
       }
-    } catch (const Failure& failure) {
-      fail(failure.code, failure.what());
+    } catch (const std::exception& error) {
+      fail(code_of(error), error.what());
     }
-    Napi::Error error = Napi::Error::New(Env(), message_);
-    error.Set("code", Napi::String::New(Env(), code_name(code_)));
-    deferred_.Reject(error.Value());
+    deferred_.Reject(javascript_error(Env(), code_, message_).Value());
   }
 
  private:

@@ -3,10 +3,13 @@
 // Rules (each prevents a crash that is hard to find):
 // 1. Only a transport's own thread touches its sockets, handles and connections. Other threads `post` a command. A
 //    transport may keep its sender's side on the JavaScript thread instead. Then only that thread touches this side.
-// 2. Every command with an id is answered exactly once through the outbox, even when the transport closes.
+// 2. Every command with an id is answered exactly once through the outbox, even when the transport closes or fails.
 // 3. The thread never blocks except in the poller, and never calls JavaScript.
-// 4. `shut_down` joins the thread. Afterwards no byte is moved, and the arena may be unmapped. It may be called twice,
-//    and on any thread but the transport's own. A derived class calls it in its destructor, while its members still exist.
+// 4. `shut_down` joins the thread. Afterwards no byte is moved, and the arena may be unmapped. It may be called twice, at
+//    once too, and on any thread but the transport's own. A derived class calls it in its destructor, while its members
+//    still exist.
+// 5. An exception ends what it is about: a command, a connection, or a peer. One that nothing smaller can answer for ends
+//    the transport: its connections and grants end, and its thread goes on to answer commands. It never ends the process.
 #pragma once
 
 #include <functional>
@@ -36,6 +39,10 @@ class Transport {
   // `spin_time`: how long the thread polls before it sleeps, while a write is in flight.
   void start(std::chrono::microseconds spin_time);
   void shut_down();
+  // Any thread. Why the transport has ended; empty while it works.
+  std::string failure() const;
+  // Any thread. Throws Failure(fabric_error) with that reason.
+  void require_working() const;
 
   // The JavaScript thread. For the commands of the sender's side: `connect` and those after it.
   virtual void post_to_sender(uint32_t refuse_id, std::function<void()> command) {
@@ -45,6 +52,9 @@ class Transport {
   virtual void leave_loop() {}
 
   // Commands run on the transport's thread. A Failure that a command throws answers its id.
+  // Each of the first two runs once: what it makes is in use until the end.
+  void open_once(uint32_t id);
+  void listen_once(uint32_t id, std::shared_ptr<Arena> arena);
   // `open` answers, as text, what both ends must have in common. Addresses begin with it.
   virtual void open(uint32_t id) = 0;
   virtual void listen(uint32_t id, std::shared_ptr<Arena> arena) = 0;
@@ -66,7 +76,7 @@ class Transport {
   virtual bool arm() { return true; }
   // When `progress` must run although no descriptor became ready. For time limits, never for completions.
   virtual Deadline deadline() const { return std::nullopt; }
-  // Ends every connection and releases everything.
+  // Ends every connection and releases everything. Called when the transport fails, and again when it is shut down.
   virtual void tear_down() = 0;
 
   void answer(uint32_t id) { outbox_.put({.id = id}); }
@@ -87,12 +97,21 @@ class Transport {
   };
 
   void run(std::chrono::microseconds spin_time);
+  void serve(std::chrono::microseconds spin_time);
+  void fail(const std::string& reason);
   bool run_commands();
 
-  std::mutex mutex_;
+  // The transport's thread.
+  bool failed_ = false;
+  bool opened_ = false;
+  bool listened_ = false;
+  std::thread thread_;
+  std::once_flag joined_;
+
+  mutable std::mutex mutex_;  // guards all members below
   std::vector<Command> commands_;
   bool closing_ = false;
-  std::thread thread_;
+  std::string failure_;
 };
 
 }  // namespace kvferry

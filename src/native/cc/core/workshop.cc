@@ -22,6 +22,16 @@ void Workshop::run(Task task) {
 }
 
 bool Workshop::deliver() {
+  std::exception_ptr thrown;
+  {
+    std::lock_guard lock(mutex_);
+    std::swap(thrown, thrown_);
+  }
+  if (thrown) std::rethrow_exception(thrown);
+  return run_ended();
+}
+
+bool Workshop::run_ended() {
   std::vector<Then> ended;
   {
     std::lock_guard lock(mutex_);
@@ -40,7 +50,7 @@ void Workshop::finish() {
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  deliver();
+  run_ended();
 }
 
 void Workshop::work() {
@@ -51,18 +61,34 @@ void Workshop::work() {
     changed_.wait(lock, [this] { return finishing_ || !tasks_.empty(); });
     idle_--;
     if (tasks_.empty()) return;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    std::exception_ptr thrown;
     Then then;
-    {
-      // Ends before the owner can have `then`: what both hold ends on the owner's thread.
-      const Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
+    try {
       then = task();
+    } catch (...) {
+      thrown = std::current_exception();
     }
+    // Ends before the owner can have `then`: what both hold ends on the owner's thread.
+    task = nullptr;
     lock.lock();
-    ended_.push_back(std::move(then));
+    keep(std::move(then), std::move(thrown));
     poller_.wake();
   }
+}
+
+void Workshop::keep(Then then, std::exception_ptr thrown) {
+  if (!thrown) {
+    try {
+      ended_.push_back(std::move(then));
+      return;
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  }
+  if (!thrown_) thrown_ = std::move(thrown);
 }
 
 }  // namespace kvferry

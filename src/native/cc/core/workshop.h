@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -18,7 +19,6 @@ namespace kvferry {
 class Workshop {
  public:
   using Then = std::function<void()>;
-  // Must not throw.
   using Task = std::function<Then()>;
 
   // `poller`: of the owner. It wakes when there is something to deliver.
@@ -29,13 +29,16 @@ class Workshop {
 
   // Tasks begin in the order in which they were given. Throws std::system_error when no thread can be started.
   void run(Task task);
-  // Runs what ended tasks have returned. Returns whether there was anything.
+  // Runs what ended tasks have returned. Returns whether there was anything. Throws what a task has thrown.
   bool deliver();
   // Waits for the tasks that have begun, forgets the others, and delivers.
   void finish();
 
  private:
   void work();
+  // With the mutex.
+  void keep(Then then, std::exception_ptr thrown);
+  bool run_ended();
 
   Poller& poller_;
   const size_t threads_max_;
@@ -45,6 +48,7 @@ class Workshop {
   std::condition_variable changed_;
   std::deque<Task> tasks_;
   std::vector<Then> ended_;
+  std::exception_ptr thrown_;
   size_t idle_ = 0;
   bool finishing_ = false;
 };

@@ -30,6 +30,11 @@ struct Endpoint {
     endpoint.reset();
     addresses.reset();
   }
+  // The same, as a fence. Throws Failure(fabric_error) when the endpoint stays open.
+  void close_surely() {
+    kvferry::close_surely(endpoint, "the endpoint of a grant");
+    addresses.reset();
+  }
 };
 
 // The address of an endpoint or a listener, as bytes that peers receive. Throws Failure(fabric_error).

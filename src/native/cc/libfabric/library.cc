@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <utility>
 
 #include "core/failure.h"
@@ -32,7 +33,6 @@ void resolve(void* library, const char* name, Function& function) {
 }
 
 LibfabricLibrary load() {
-  for (const auto& [name, value] : load_environment) ::setenv(name, value, 0);
   void* library = nullptr;
   std::string reason;
   for (const char* name : library_names) {
@@ -68,6 +68,13 @@ std::string LibfabricLibrary::version_text() const {
   return std::to_string(FI_MAJOR(number)) + "." + std::to_string(FI_MINOR(number));
 }
 
+void set_libfabric_environment() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    for (const auto& [name, value] : load_environment) ::setenv(name, value, 0);
+  });
+}
+
 LibfabricStatus libfabric_status() {
   try {
     return {LibfabricLibrary::get().version_text(), ""};
@@ -83,6 +90,8 @@ LibfabricStatus libfabric_status() {
 namespace kvferry {
 
 LibfabricStatus libfabric_status() { return {"", "the addon was built without the libfabric headers"}; }
+
+void set_libfabric_environment() {}
 
 }  // namespace kvferry
 

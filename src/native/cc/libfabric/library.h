@@ -28,6 +28,10 @@ struct LibfabricStatus {
 };
 LibfabricStatus libfabric_status();
 
+// Sets the variables that libfabric reads when it is loaded. Before this addon has threads, because another thread that
+// reads a variable meanwhile reads freed memory.
+void set_libfabric_environment();
+
 #ifdef KVFERRY_HAS_LIBFABRIC
 // The functions that are symbols of the library. All other functions belong to the objects that these make.
 struct LibfabricLibrary {

@@ -82,7 +82,11 @@ LibfabricTarget::LibfabricTarget(LibfabricDomain& domain, std::shared_ptr<Arena>
 }
 
 LibfabricTarget::~LibfabricTarget() {
-  while (!grants_.empty()) revoke(grants_.begin()->first);
+  for (auto& [handle, grant] : grants_) {
+    grant.arena.handle.reset();
+    grant.endpoint.close();
+    grant.records.handle.reset();
+  }
   registration_.handle.reset();
   endpoint_.close();
 }
@@ -116,8 +120,8 @@ void LibfabricTarget::revoke(uint64_t handle) {
   Grant& grant = found->second;
   GrantRecord& record = records_[grant.slot];
   publish(record, GrantState::revoking);
-  grant.arena.handle.reset();
-  grant.endpoint.close();
+  close_surely(grant.arena.handle, "the arena's registration for a grant");
+  grant.endpoint.close_surely();
   grant.records.handle.reset();
   record.grant = 0;
   publish(record, GrantState::none);

@@ -74,7 +74,8 @@ class LibfabricTarget {
   std::string address() const;
   // Returns the grant's handle. Throws Failure(fabric_error).
   uint64_t grant(std::string& token);
-  // Ignores an unknown handle: it was revoked before.
+  // Ignores an unknown handle: it was revoked before. Throws Failure(fabric_error) when bytes may still land; then the
+  // grant is not live any more, and can be revoked again.
   void revoke(uint64_t handle);
 
  private:

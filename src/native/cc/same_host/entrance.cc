@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 
 namespace kvferry::same_host {
 namespace {
@@ -45,8 +46,12 @@ void Entrance::pause() {
 
 void Entrance::resume_if_due() {
   if (!paused_until_ || Clock::now() < *paused_until_) return;
-  paused_until_.reset();
-  poller_.add(socket_.fd.get(), tag_);
+  try {
+    poller_.add(socket_.fd.get(), tag_);
+    paused_until_.reset();
+  } catch (const std::system_error&) {
+    pause();
+  }
 }
 
 }  // namespace kvferry::same_host

@@ -35,6 +35,16 @@ constexpr size_t device_copies_per_peer_max = 64;
 // Takes the same time whatever the words are.
 bool equal(const uint64_t (&a)[2], const uint64_t (&b)[2]) { return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0; }
 
+// What a peer makes this process throw ends that peer only, like a violation of the protocol.
+template <typename Act>
+bool without_exception(Act act) {
+  try {
+    return act();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 std::string boot_id() {
@@ -122,8 +132,11 @@ void Receiver::ready(uint64_t tag) {
   if (found == peers_.end()) return;
   Peer& peer = found->second;
   if (peer.leaving) return;
-  const bool full = peer.requests.size() >= requests_per_peer_max;
-  if (!answers_flow(peer) || (!full && !receive(tag, peer))) drop(tag);
+  const bool goes_on = without_exception([&] {
+    const bool full = peer.requests.size() >= requests_per_peer_max;
+    return answers_flow(peer) && (full || receive(tag, peer));
+  });
+  if (!goes_on) drop(tag);
 }
 
 // Returns false when the peer has hung up or violates the protocol.
@@ -219,7 +232,11 @@ bool Receiver::progress() {
     const auto current = next++;
     Peer& peer = current->second;
     if (peer.requests.empty()) continue;
-    const Turn turn = copy_some(current->first, peer);
+    Turn turn = Turn::broken;
+    without_exception([&] {
+      turn = copy_some(current->first, peer);
+      return true;
+    });
     if (turn == Turn::broken) {
       drop(current->first);
     } else if (turn == Turn::done && !peer.requests.empty()) {

@@ -58,14 +58,30 @@ void Sender::close() {
 // JavaScript may close this sender in `deliver`.
 void Sender::readable() {
   outbox_.hold();
-  receive();
-  progress();
+  contain([this] {
+    receive();
+    progress();
+  });
   outbox_.deliver();
 }
 
-void Sender::before_sleep() { progress(); }
+void Sender::before_sleep() {
+  contain([this] { progress(); });
+}
 
-void Sender::due() { progress(); }
+void Sender::due() {
+  contain([this] { progress(); });
+}
+
+// What no single connection can answer for ends all of them.
+template <typename Act>
+void Sender::contain(Act act) {
+  try {
+    act();
+  } catch (const std::exception&) {
+    connections_.clear();
+  }
+}
 
 void Sender::receive() {
   for (const Poller::Ready& ready : poller_->poll_now()) {

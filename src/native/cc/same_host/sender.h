@@ -45,6 +45,8 @@ class Sender final : public LoopWatch::Owner {
   void before_sleep() override;
   void due() override;
 
+  template <typename Act>
+  void contain(Act act);
   void receive();
   void progress();
 

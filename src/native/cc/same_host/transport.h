@@ -1,6 +1,10 @@
 // The transport of the same-host path: its receiver on a thread, and its sender on the JavaScript loop.
 #pragma once
 
+#include <node_api.h>
+
+#include <memory>
+
 #include "core/transport.h"
 #include "same_host/options.h"
 

@@ -122,7 +122,11 @@ void Connection::handle(Stream& stream, const Answer& answer) {
       if (state_ == State::connecting) connect_failed("the grant is unknown or was revoked");
       return;
     case AnswerKind::revoked:
-      give_up(Code::write_rejected, "the receiver revoked the grant", false);
+      if (state_ == State::connecting) {
+        connect_failed("the receiver revoked the grant");
+      } else {
+        give_up(Code::write_rejected, "the receiver revoked the grant", false);
+      }
       return;
     case AnswerKind::done:
       handle_done(stream, answer);

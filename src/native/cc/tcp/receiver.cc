@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "core/failure.h"
 
@@ -100,8 +101,12 @@ void Receiver::pause_listening() {
 }
 
 void Receiver::resume_listening() {
-  listening_again_.reset();
-  poller_.add(socket_.get(), listen_tag_);
+  try {
+    poller_.add(socket_.get(), listen_tag_);
+    listening_again_.reset();
+  } catch (const std::system_error&) {
+    listening_again_ = Clock::now() + accept_retry;
+  }
 }
 
 void Receiver::ready(uint64_t tag, bool readable, bool writable) {
@@ -120,17 +125,26 @@ bool Receiver::progress() {
   return !tags.empty();
 }
 
+// What a peer makes this process throw ends that peer only.
 void Receiver::progress_peer(uint64_t tag) {
   const auto found = peers_.find(tag);
   if (found == peers_.end()) return;
-  switch (found->second->progress()) {
+  try {
+    progress_peer(tag, *found->second);
+  } catch (const std::exception&) {
+    drop(tag);
+  }
+}
+
+void Receiver::progress_peer(uint64_t tag, Peer& peer) {
+  switch (peer.progress()) {
     case Peer::Turn::waits:
       return;
     case Peer::Turn::unfinished:
       unfinished_.insert(tag);
       return;
     case Peer::Turn::greeted:
-      judge(tag, *found->second);
+      judge(tag, peer);
       return;
     case Peer::Turn::ended:
       drop(tag);

@@ -49,6 +49,7 @@ class Receiver {
   void resume_listening();
   void drop_expired();
   void progress_peer(uint64_t tag);
+  void progress_peer(uint64_t tag, Peer& peer);
   void judge(uint64_t tag, Peer& peer);
   void drop(uint64_t tag);
 

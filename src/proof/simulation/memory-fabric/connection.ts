@@ -4,6 +4,7 @@ import type {
   FabricGrant,
   FabricWrite,
   FabricWriteErrorCode,
+  Provider,
   WriteItem,
   WriteOutcome,
 } from '../../../ports/fabric.js';
@@ -50,7 +51,7 @@ export interface ConnectionNetwork {
 }
 
 export class MemoryConnection implements FabricConnection {
-  readonly provider = 'memory';
+  readonly provider: Provider;
   readonly detail = 'in memory';
   readonly from: string;
   readonly to: string;
@@ -77,6 +78,7 @@ export class MemoryConnection implements FabricConnection {
     this.#receiver = receiver;
     this.#grant = grant;
     this.#options = options;
+    this.provider = grant.provider;
     this.from = sender.name;
     this.to = receiver.name;
     this.#remove = network.add(this);
@@ -175,7 +177,13 @@ export class MemoryConnection implements FabricConnection {
       write.completed(failure === undefined ? slice.length : 0, failure);
       this.#post();
     };
-    const carried: MemorySlice = { ...slice, from: this.from, to: this.to, grantId: this.#grant.id };
+    const carried: MemorySlice = {
+      ...slice,
+      provider: this.provider,
+      from: this.from,
+      to: this.to,
+      grantId: this.#grant.id,
+    };
     this.#network.carry(
       carried,
       () => {

@@ -17,8 +17,9 @@ import type { MemoryFabricOptions } from './slice.js';
 /** What a fabric uses of its network. */
 interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
   readonly files: Map<string, Uint8Array>;
+  readonly providers: readonly Provider[];
   /** Whether `from` can connect to `to`. */
-  readonly reachable: (from: string, to: string) => boolean;
+  readonly reachable: (from: string, to: string, provider: Provider) => boolean;
   /** A revocation takes effect when this resolves. */
   readonly revoking: () => Promise<void>;
   /** Grants that were revoked, in order. */
@@ -56,7 +57,7 @@ export class MemoryFabric implements FabricPort {
 
   endpoints(): readonly FabricEndpoint[] {
     if (this.#arena === undefined || this.#closed) return [];
-    return [{ provider: 'memory', detail: 'in memory', address: this.name }];
+    return this.#network.providers.map((provider) => ({ provider, detail: 'in memory', address: this.name }));
   }
 
   unavailable(): readonly UnavailableProvider[] {
@@ -79,11 +80,11 @@ export class MemoryFabric implements FabricPort {
 
   async grant(provider: Provider): Promise<FabricGrant> {
     this.#requireOpen();
-    if (provider !== 'memory' || this.#arena === undefined) {
+    if (!this.#network.providers.includes(provider) || this.#arena === undefined) {
       throw new KvferryError('provider_unavailable', `${provider} is not offered by this fabric`);
     }
     this.#grantCount += 1;
-    const id = `memory-${this.name}-${this.#grantCount}`;
+    const id = `${provider}-${this.name}-${this.#grantCount}`;
     const grant: FabricGrant = { id, provider, token: `token of ${id}`, arenaBytes: this.arenaBytes };
     this.#grants.set(grant.token, grant);
     return grant;
@@ -149,10 +150,10 @@ export class MemoryFabric implements FabricPort {
     options: { timeoutMs: number },
   ): Promise<FabricConnection> {
     this.#requireOpen();
-    if (endpoint.provider !== 'memory') {
+    if (!this.#network.providers.includes(endpoint.provider)) {
       throw new KvferryError('provider_unavailable', `${endpoint.provider} is not available in this process`);
     }
-    const reachable = this.#network.reachable(this.name, endpoint.address);
+    const reachable = this.#network.reachable(this.name, endpoint.address, endpoint.provider);
     await new Promise<void>((resolve) => {
       this.#network.clock.setTimeout(resolve, reachable ? 0 : options.timeoutMs);
     });
@@ -170,7 +171,7 @@ export class MemoryFabric implements FabricPort {
   }
 
   canReach(endpoint: FabricEndpoint): boolean {
-    return !this.#closed && endpoint.provider === 'memory';
+    return !this.#closed && this.#network.providers.includes(endpoint.provider);
   }
 
   async close(): Promise<void> {

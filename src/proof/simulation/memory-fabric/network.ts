@@ -6,7 +6,7 @@
  * is the late writer against which grants are revoked.
  */
 import type { ClockPort } from '../../../ports/clock.js';
-import type { FabricWriteErrorCode } from '../../../ports/fabric.js';
+import type { FabricWriteErrorCode, Provider } from '../../../ports/fabric.js';
 import { KvferryError } from '../../../protocol/errors.js';
 import type { MemoryConnection } from './connection.js';
 import { MemoryFabric } from './fabric.js';
@@ -35,8 +35,10 @@ export class MemoryFabricNetwork {
   landed: (slice: MemorySlice, accepted: boolean) => void = () => undefined;
   /** Called for every connection that breaks or is closed, before its writes are given up. */
   ended: (connection: EndedConnection) => void = () => undefined;
+  /** What every fabric offers, best first. */
+  providers: readonly Provider[] = ['memory'];
   /** Whether `from` can connect to `to`. If not, connecting times out. */
-  reachable: (from: string, to: string) => boolean = () => true;
+  reachable: (from: string, to: string, provider: Provider) => boolean = () => true;
 
   /** Grants that were revoked, in order. */
   readonly revoked: string[] = [];

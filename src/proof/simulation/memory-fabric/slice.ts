@@ -1,7 +1,8 @@
-import type { FabricWriteErrorCode } from '../../../ports/fabric.js';
+import type { FabricWriteErrorCode, Provider } from '../../../ports/fabric.js';
 
 /** A piece of a write on its way through the network. */
 export interface MemorySlice {
+  readonly provider: Provider;
   readonly from: string;
   readonly to: string;
   readonly grantId: string;

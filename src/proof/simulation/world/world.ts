@@ -4,6 +4,7 @@
  */
 import type { AgentOptions } from '../../../actors/env/agent-options.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
+import type { Provider } from '../../../ports/fabric.js';
 import { isKvferryError } from '../../../protocol/errors.js';
 import { type MemoryControl, MemoryControlNetwork } from '../memory-control.js';
 import { MemoryFabricNetwork } from '../memory-fabric/network.js';
@@ -52,6 +53,9 @@ export interface Slot {
   steppedMs: number;
 }
 
+/** In every second scenario: a write that one provider fails is repeated over the other. */
+const TWO_PROVIDERS: readonly Provider[] = ['memory', 'tcp'];
+
 export interface Violation {
   /** Name of the broken rule, as in docs/simulation.md. */
   readonly rule: string;
@@ -84,6 +88,7 @@ export class World {
 
   constructor(scenario: Scenario, options: { readonly trace: boolean }) {
     this.scenario = scenario;
+    if (scenario.seed % 2 === 0) this.fabrics.providers = TWO_PROVIDERS;
     this.trace = new Trace(options.trace, () => this.clock.now());
     const rates = new Map<string, number>();
     for (const fault of scenario.faults) if (fault.kind === 'clockSkew') rates.set(fault.target, fault.rate);
@@ -177,7 +182,7 @@ export class World {
   start(slot: Slot): void {
     const epoch = (this.lives.size + 1).toString(HEXADECIMAL).padStart(EPOCH_DIGITS, '0');
     const place = { ...this.#place, clock: slot.rate === 1 ? this.clock : new SkewedClock(this.clock, slot.rate) };
-    const life = new SimulatedAgent(place, optionsOf(slot.plan), epoch);
+    const life = new SimulatedAgent(place, optionsOf(slot.plan, this.fabrics.providers), epoch);
     slot.life = life;
     this.lives.set(life.address, life);
     this.trace.add(() => `${life.address} starts`);
@@ -221,11 +226,11 @@ export class World {
   }
 }
 
-function optionsOf({ name, role, pages, retainedMax }: AgentPlan): AgentOptions {
+function optionsOf({ name, role, pages, retainedMax }: AgentPlan, providers: readonly Provider[]): AgentOptions {
   return {
     agent: name,
     role,
-    providers: ['memory'],
+    providers,
     arena: { directory: '/arena', pages, pageBytes: PAGE_BYTES },
     staging: { directory: '/staging', pages, pageBytes: PAGE_BYTES },
     heartbeatMs: HEARTBEAT_MS,

@@ -74,15 +74,15 @@ export const machineMutants: readonly Mutant[] = [
   {
     id: 'transfer-stopped-write-drained',
     module: 'machines/transfer.ts',
-    find: 'actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),',
-    replace: 'actions: assign({ writeOutstanding: false, drained: true }),',
+    find: "target: 'aborted',\n          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),",
+    replace: "target: 'aborted',\n          actions: assign({ writeOutstanding: false, drained: true }),",
     defect: 'A stopped write that may still land counts as drained.',
   },
   {
     id: 'transfer-joined-source-released',
     module: 'machines/transfer.ts',
-    find: '.filter((position) => !joined.has(position))',
-    replace: '',
+    find: 'held.has(position) && !joined.has(position)',
+    replace: 'held.has(position)',
     defect: 'Source memory of joined chunks is given back at once, so a hand-over would write other bytes.',
   },
   {

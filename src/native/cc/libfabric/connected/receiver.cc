@@ -44,7 +44,14 @@ uint64_t Receiver::grant(std::string& token) {
   return handle;
 }
 
-void Receiver::revoke(uint64_t handle) { grants_.erase(handle); }
+void Receiver::revoke(uint64_t handle) {
+  const auto found = grants_.find(handle);
+  if (found == grants_.end()) return;
+  Grant& grant = found->second;
+  grant.revoked = true;
+  for (auto& [object, connection] : grant.connections) close_surely(connection, "a connection of a grant");
+  grants_.erase(found);
+}
 
 void Receiver::handle(const ConnectionEvent& event) {
   switch (event.kind) {
@@ -78,7 +85,8 @@ void Receiver::answer(fi_info* request, const std::vector<uint8_t>& data) {
 Verdict Receiver::judge(const Hello& hello) const {
   if (hello.agent != agent_) return Verdict::other_agent;
   const auto found = grants_.find(hello.grant);
-  if (found == grants_.end() || !found->second.secret.equals(hello.secret)) return Verdict::grant_unknown;
+  if (found == grants_.end() || found->second.revoked) return Verdict::grant_unknown;
+  if (!found->second.secret.equals(hello.secret)) return Verdict::grant_unknown;
   if (hello.purpose != Purpose::write) return Verdict::grant_live;
   return found->second.connections.size() < connections_per_grant_max ? Verdict::welcome : Verdict::grant_busy;
 }

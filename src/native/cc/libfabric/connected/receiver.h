@@ -33,7 +33,8 @@ class Receiver {
   std::string address() const;
   // Returns the grant's handle. Throws Failure(fabric_error).
   uint64_t grant(std::string& token);
-  // Ignores an unknown handle: it was revoked before.
+  // Ignores an unknown handle: it was revoked before. Throws Failure(fabric_error) when a connection stays open; then the
+  // grant is not live any more, and can be revoked again.
   void revoke(uint64_t handle);
 
   // Events of its listener, or of connections that it accepted. Ignores others.
@@ -42,6 +43,7 @@ class Receiver {
  private:
   struct Grant {
     Secret secret;
+    bool revoked = false;
     std::map<fid*, Handle<fid_ep>> connections;
   };
 

@@ -125,7 +125,7 @@ class ConnectedTransport final : public Transport {
   void tear_down() override {
     connections_.clear();
     workshop_.finish();
-    if (listen_id_ != 0) answer_failure(listen_id_, Code::closed, "the fabric is closed");
+    if (const uint32_t id = std::exchange(listen_id_, 0); id != 0) answer_failure(id, Code::closed, "the fabric is closed");
     receiver_.reset();
     domain_.reset();
   }
@@ -142,9 +142,9 @@ class ConnectedTransport final : public Transport {
       if (!registration.handle) throw Failure(Code::provider_unavailable, failure);
       receiver_.emplace(*domain_, arena, std::move(registration));
       outbox_.put({.id = id, .text = receiver_->address()});
-    } catch (const Failure& error) {
+    } catch (const std::exception& error) {
       receiver_.reset();
-      answer_failure(id, error.code, error.what());
+      answer_failure(id, code_of(error), error.what());
     }
   }
 

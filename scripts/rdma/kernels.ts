@@ -1,0 +1,31 @@
+/** The kernels that `npm run test:rdma` boots, and what it takes from each. */
+
+/** A release of Debian's kernel, with the archive's suite that has it. */
+export interface Kernel {
+  readonly name: string;
+  readonly suite: string;
+}
+
+/**
+ * One before and one after 6.2, which changed how memory is registered. Each shows faults that the other hides: the old one
+ * refuses memory that is not writable, and only where writes work can wrong bytes arrive.
+ */
+export const kernels: readonly Kernel[] = [
+  { name: '6.1', suite: 'bookworm' },
+  { name: '6.12', suite: 'bookworm-backports' },
+];
+
+/** Loaded by the guest, with the modules that these need. A module that the kernel has built in is left out. */
+export const guestModules: readonly string[] = [
+  // The disk, which is a share of the host's root.
+  'virtio_pci',
+  '9p',
+  '9pnet_virtio',
+  'overlay',
+  // The device: Soft-RoCE on a network of its own.
+  'dummy',
+  'crc32_generic',
+  'rdma_rxe',
+  'ib_uverbs',
+  'rdma_ucm',
+];
