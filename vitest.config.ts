@@ -21,6 +21,8 @@ const SYSTEM = [
 /** Tests that need a browser: `npm run test:browser`. */
 const BROWSER = ['test/browser/**'];
 
+/** Tests that need a CUDA device: `npm run test:gpu`. */
+const GPU = ['test/gpu/**'];
 /** Tests that need an RDMA device: `npm run test:rdma`. */
 const DEVICE = ['test/rdma/**'];
 
@@ -47,7 +49,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...BROWSER, ...DEVICE, ...PROCESS, ...SYSTEM],
+          exclude: [...BROWSER, ...DEVICE, ...GPU, ...PROCESS, ...SYSTEM],
           pool: 'threads',
           // These tests own nothing global, so the files that a thread runs can share its modules.
           isolate: false,

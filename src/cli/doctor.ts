@@ -6,7 +6,7 @@ import type { KvferryClient } from '../client/kvferry-client.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import { probeNats } from '../control/nats-probe.js';
 import { measureMemcpy, measureTcpStream } from '../native/baseline.js';
-import { libfabricOffers, nativeStatus } from '../native/native-status.js';
+import { cudaStatus, libfabricOffers, nativeStatus } from '../native/native-status.js';
 import type { Examination, FabricFacts, NatsFacts } from '../observe/doctor/examination.js';
 import { examineCluster } from '../observe/doctor/examine-cluster.js';
 import type { Finding } from '../observe/doctor/finding.js';
@@ -139,6 +139,6 @@ async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 async function fabricFacts(bindAddress: string): Promise<FabricFacts> {
   const status = nativeStatus(bindAddress);
-  if (status.libfabric === null) return { ...status, offers: [] };
-  return { ...status, offers: await libfabricOffers() };
+  const cuda = await cudaStatus();
+  return { ...status, cuda, offers: status.libfabric === null ? [] : await libfabricOffers() };
 }

@@ -211,7 +211,7 @@ function sourceTables(statuses: readonly Status[]): string[] {
     tables.push(renderTable(['AGENT', 'SESSION', 'ENGINE', 'STATE', 'SILENT FOR', ...held], sessions));
   }
   const removed = statuses.flatMap(({ agent, segments }) =>
-    segments.flatMap(({ segment, path, bytes, chunksInUse, removedMs }) =>
+    segments.flatMap(({ segment, path = '', bytes, chunksInUse, removedMs }) =>
       removedMs === undefined ? [] : [[agent, segment, path, formatBytes(bytes), chunksInUse, roundAge(removedMs)]],
     ),
   );

@@ -29,12 +29,13 @@ export class AcquiredChunks implements AsyncDisposable {
   /** Keys that were asked for and are not in the arena, or have not arrived: compute them. */
   readonly missing: readonly string[];
   readonly leaseEndsMs: number;
-  readonly #file: ArenaFile;
+  /** Undefined when the arena is on a device. */
+  readonly #file: ArenaFile | undefined;
   readonly #clock: ClockPort;
   readonly #release: () => Promise<void>;
   #isClosed = false;
 
-  constructor(acquired: Acquired, file: ArenaFile, clock: ClockPort, release: () => Promise<void>) {
+  constructor(acquired: Acquired, file: ArenaFile | undefined, clock: ClockPort, release: () => Promise<void>) {
     this.arena = acquired.arena;
     this.places = acquired.places;
     this.missing = acquired.missing;
@@ -52,7 +53,7 @@ export class AcquiredChunks implements AsyncDisposable {
   /**
    * The bytes of a chunk, in a new buffer or at the start of `into`. Rejects `invalid_field` for a key that was not found,
    * `request_ended` when the lease was over before the bytes were read: they may be those of another chunk. Rejects
-   * `receiver_lost` when the arena is gone.
+   * `receiver_lost` when the arena is gone, and `arena_unavailable` when it is on a device.
    */
   async read(key: string, into?: Uint8Array): Promise<Uint8Array> {
     const place = this.places.get(key);
@@ -62,8 +63,13 @@ export class AcquiredChunks implements AsyncDisposable {
       const message = `key ${shownKey(key)} has ${place.length} bytes, the buffer ${into.length}`;
       throw new KvferryError('invalid_field', message, { field: 'into' });
     }
+    const file = this.#file;
+    if (file === undefined) {
+      const message = 'the arena is on a CUDA device: open arena.cuda with CUDA, and read at the offset in places';
+      throw new KvferryError('arena_unavailable', message);
+    }
     const bytes = into === undefined ? new Uint8Array(place.length) : into.subarray(0, place.length);
-    if (!this.#isClosed) await this.#file.read(bytes, place.offset);
+    if (!this.#isClosed) await file.read(bytes, place.offset);
     if (!this.isLeased)
       throw new KvferryError('request_ended', `the lease on key ${shownKey(key)} is over: acquire it again`);
     return bytes;
@@ -79,7 +85,7 @@ export class AcquiredChunks implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#file.close();
+    await this.#file?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,8 @@
 import { isKvferryError } from '../protocol/errors.js';
-import type { CallOptions, KvferryClient } from './kvferry-client.js';
+import type { CallOptions, KvferryClient, OperationInput } from './kvferry-client.js';
 
 /**
- * Makes a file known to a prefill agent as source memory. If the name is taken, the segment is detached first: it belongs to
+ * Makes a file, or memory of a device, known to a prefill agent as source memory. If the name is taken, the segment is detached first: it belongs to
  * an earlier engine of that name, or to an attempt whose answer was lost, and may be another file. Rejects
  * `segment_in_use` when the agent still reads chunks of that segment, `segment_not_found` or `segment_invalid` when the agent
  * cannot open the file, and as the client does.
@@ -10,7 +10,7 @@ import type { CallOptions, KvferryClient } from './kvferry-client.js';
 export async function attachSegment(
   client: KvferryClient,
   agent: string,
-  where: { readonly segment: string; readonly path: string },
+  where: Pick<OperationInput<'attach'>, 'segment' | 'path' | 'cuda'>,
   options?: CallOptions,
 ): Promise<void> {
   try {

@@ -9,6 +9,7 @@ import { sourceRuns } from './source-runs.js';
 const FRAME_BYTES = 800;
 /** What the place of a chunk takes at most, when it is a run of its own. */
 const RUN_BYTES_MAX = 160;
+const PIECES_BYTES_MAX = 60;
 
 /** One batch if it fits into a message of `messageBytesMax` bytes, otherwise several, in order. */
 export function cutIntoBatches(
@@ -19,6 +20,7 @@ export function cutIntoBatches(
   const bytesMax = messageBytesMax - FRAME_BYTES;
   const whole = { keys: chunks.map(({ key }) => key), source: sourceRuns(chunks), ranks };
   if (chunks.length <= KEYS_PER_BATCH_MAX && jsonBytes(whole) <= bytesMax) return [[...chunks]];
-  const bytesOf = ({ key }: SourceChunk) => jsonBytes(key) + RUN_BYTES_MAX;
+  const bytesOf = ({ key, pieces }: SourceChunk) =>
+    jsonBytes(key) + RUN_BYTES_MAX + (pieces === undefined ? 0 : PIECES_BYTES_MAX);
   return inMessages(chunks, KEYS_PER_BATCH_MAX, bytesOf, bytesMax - jsonBytes({ ranks }));
 }

@@ -74,7 +74,8 @@ export class DecodeEngine {
       }
     }
     const acquired = joined(replies, askedMs);
-    const file = await this.#openArena(acquired.arena.path);
+    const { path } = acquired.arena;
+    const file = path === undefined ? undefined : await this.#openArena(path);
     return new AcquiredChunks(acquired, file, this.#clock, () => this.release({ request, epoch }));
   }
 
@@ -98,7 +99,7 @@ function joined(replies: readonly AcquireReply[], askedMs: number): Acquired {
   if (first === undefined) throw new KvferryError('invalid_field', 'no key was named', { field: 'keys' });
   const { arena, leaseMs } = first;
   if (replies.some((reply) => reply.arena.epoch !== arena.epoch)) {
-    throw new KvferryError('receiver_lost', `the agent of arena ${arena.path} was restarted`);
+    throw new KvferryError('receiver_lost', `the agent of arena ${arena.path ?? arena.epoch} was restarted`);
   }
   const places = new Map<string, ArenaPlace>();
   for (const { keys, pages, lengths } of replies) {

@@ -1,3 +1,5 @@
+import type { Pieces } from '../protocol/fields.js';
+
 /** Memory that an engine fills and its prefill agent reads: a file that both of them map. */
 export interface SourceMemory {
   /** Absolute path under which the agent opens the file. */
@@ -16,4 +18,6 @@ export interface SourceChunk {
   readonly offset: number;
   /** Bytes of the chunk. */
   readonly length: number;
+  /** A chunk that lies in pieces of equal length. Not in the memory of a `PrefillEngine`. Default: one piece. */
+  readonly pieces?: Pieces;
 }

@@ -12,7 +12,7 @@ import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import type { Provider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
-import { agentName, type Role, role } from '../protocol/fields.js';
+import { agentName, cudaUuid, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
@@ -113,6 +113,13 @@ const fields = {
   pageBytes: size(4096, 1024 ** 3, '3MiB', 'Size of a page. A chunk of KV cache takes one page and may be smaller.'),
   arenaPages: count(1, 1_048_576, 128, 'Number of pages in the arena that other agents write into (decode, both).'),
   arenaDirectory: text('/dev/shm', 'Directory for the arena and the staging memory.', 'a directory on a tmpfs'),
+  arenaDevice: {
+    schema: z.literal('host').or(cudaUuid),
+    fallback: 'host',
+    explanation: 'CUDA device that has the arena. Then only senders on the same host can write into it (docs/gpu.md).',
+    range: 'host, or a UUID as nvidia-smi -L shows it',
+    show: String,
+  },
   numaNode: anyOrNumber(
     NUMA_NODE_MAX,
     'NUMA node that the arena and the staging memory are taken from: that of the network card.',
@@ -286,12 +293,21 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
 }
 
 export function toAgentOptions(config: AgentConfig): AgentOptions {
-  const { agentId, role, provider, arenaDirectory: directory, pageBytes, arenaPages, stagingPages } = config;
+  const {
+    agentId,
+    role,
+    provider,
+    arenaDirectory: directory,
+    pageBytes,
+    arenaPages,
+    stagingPages,
+    arenaDevice: device,
+  } = config;
   return {
     agent: agentId,
     role,
     providers: provider,
-    arena: { directory, pages: arenaPages, pageBytes },
+    arena: { directory, pages: arenaPages, pageBytes, ...(device === 'host' ? {} : { device }) },
     staging: { directory, pages: stagingPages, pageBytes },
     heartbeatMs: config.heartbeatMs,
     connectTimeoutMs: config.connectTimeoutMs,

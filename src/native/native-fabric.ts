@@ -9,6 +9,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type {
   ArenaOptions,
+  DeviceMemory,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -16,6 +17,7 @@ import type {
   FabricWrite,
   Provider,
   SegmentFile,
+  SegmentSource,
   UnavailableProvider,
   WriteItem,
 } from '../ports/fabric.js';
@@ -23,6 +25,7 @@ import { KvferryError } from '../protocol/errors.js';
 import { ArenaWatch } from './arena-watch.js';
 import { AttachedSegments } from './attached-segments.js';
 import { type Completion, Completions } from './completions.js';
+import { identityOf, packedDevice, packedMemory } from './device-memory.js';
 import { type CheckedOptions, checkedOptions, type NativeFabricOptions, spinMicroseconds } from './fabric-options.js';
 import { loadNative, type NativeEngine, type NativeModule } from './native.js';
 import { NativeConnection } from './native-connection.js';
@@ -107,9 +110,9 @@ class NativeFabric implements FabricPort {
     return [...this.#unavailable];
   }
 
-  async createArena(options: ArenaOptions): Promise<void> {
+  async createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
     this.#requireOpen();
-    const { path, pageBytes, pages } = options;
+    const { path, pageBytes, pages, device } = options;
     const bytes = pageBytes * pages;
     const sized = [pageBytes, pages, bytes].every((size) => Number.isSafeInteger(size) && size > 0);
     if (!sized) throw new KvferryError('arena_unavailable', `arena ${path}: ${pages} pages of ${pageBytes} bytes`);
@@ -118,8 +121,10 @@ class NativeFabric implements FabricPort {
       throw new KvferryError('arena_unavailable', `arena ${path}: this process has an arena already`);
     }
     this.#arenaBytes = bytes;
+    let memory: DeviceMemory | undefined;
     try {
-      await this.#engine.createArena(path, bytes);
+      if (device === undefined) await this.#engine.createArena(path, bytes);
+      else memory = await this.#createDeviceArena(device, bytes);
     } catch (error) {
       this.#arenaBytes = undefined;
       throw fromRejection(error);
@@ -135,6 +140,12 @@ class NativeFabric implements FabricPort {
         this.#unavailable.push({ provider, reason: fromRejection(error).message });
       }
     }
+    return memory;
+  }
+
+  async #createDeviceArena(device: string, bytes: number): Promise<DeviceMemory> {
+    const handle = await this.#engine.createDeviceArena(packedDevice(device, 'arena_unavailable'), bytes);
+    return { handle: Buffer.from(handle, 'hex').toString('base64'), device, bytes };
   }
 
   arenaLost(): Promise<string> {
@@ -162,8 +173,15 @@ class NativeFabric implements FabricPort {
     this.#grants.delete(grantId);
   }
 
-  async attachSegment(name: string, path: string): Promise<SegmentFile> {
+  async attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
     this.#requireOpen();
+    if (typeof source === 'string') return this.#attachFile(name, source);
+    const { handle, device, offset, bytes } = packedMemory(source);
+    await this.#segments.add(name, () => this.#engine.attachDevice(handle, device, offset, bytes));
+    return { file: identityOf(source), bytes };
+  }
+
+  async #attachFile(name: string, path: string): Promise<SegmentFile> {
     const before = await fileAt(path);
     const { bytes } = await this.#segments.add(name, () => this.#engine.attachSegment(path));
     const after = await fileAt(path);
@@ -172,9 +190,9 @@ class NativeFabric implements FabricPort {
     throw new KvferryError('segment_invalid', `segment ${name}: the file at ${path} was replaced meanwhile`);
   }
 
-  async identify(path: string): Promise<SegmentFile | undefined> {
+  async identify(source: SegmentSource): Promise<SegmentFile | undefined> {
     this.#requireOpen();
-    return fileAt(path);
+    return typeof source === 'string' ? fileAt(source) : { file: identityOf(source), bytes: source.bytes };
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** What this host offers, for `kvferry doctor` and for tests. */
 import type { UnavailableProvider } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
+import { shownDevice } from './device-memory.js';
 import { DEFAULT_BIND_ADDRESS, type NativeProvider, nativeProviders } from './fabric-options.js';
 import { loadNative, type NativeOffer } from './native.js';
 import { fromRejection } from './native-errors.js';
@@ -52,4 +53,18 @@ export async function libfabricOffers(): Promise<readonly NativeOffer[]> {
   } catch (error) {
     throw fromRejection(error);
   }
+}
+
+export interface CudaStatus {
+  readonly devices: readonly { readonly uuid: string; readonly name: string }[];
+  /** Why there are none. */
+  readonly reason: string;
+}
+
+/** The CUDA devices of this host. Loads the driver. */
+export async function cudaStatus(): Promise<CudaStatus> {
+  const loaded = loadNative();
+  if ('reason' in loaded) return { devices: [], reason: loaded.reason };
+  const { devices, reason } = await loaded.native.cudaDevices();
+  return { devices: devices.map(({ uuid, name }) => ({ uuid: shownDevice(uuid), name })), reason };
 }

@@ -41,7 +41,9 @@ export interface NativeEngine {
   /** `text`: what both ends of a connection must have in common. Addresses begin with it, up to a colon. */
   open(provider: number, id: number): void;
   createArena(path: string, bytes: number): Promise<void>;
-  /** Why bytes that arrive may be missing in the arena's file; empty when it is whole. Cheap. */
+  /** `device`: its UUID, in hexadecimal. Resolves with the IPC handle, in hexadecimal. */
+  createDeviceArena(device: string, bytes: number): Promise<string>;
+  /** Why bytes that arrive may be missing in the arena; empty when it is whole. Cheap. */
   arenaFault(): string;
   /** `text`: the address. */
   listen(provider: number, id: number): void;
@@ -49,12 +51,22 @@ export interface NativeEngine {
   grant(provider: number, id: number): void;
   revoke(provider: number, id: number, grant: number): void;
   attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
+  /** `handle` and `device` in hexadecimal. */
+  attachDevice(
+    handle: string,
+    device: string,
+    offset: number,
+    bytes: number,
+  ): Promise<{ handle: number; bytes: number }>;
   /** Creates the file. Detaching the segment removes it. */
   createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
   connect(provider: number, id: number, address: string, token: string, timeoutMs: number): void;
-  /** `items` holds four numbers per item: segment, source offset, target offset, length. It is read before the return. */
+  /**
+   * `items` holds six numbers per item: segment, source offset, length, length of a piece, stride, target offset. It is read
+   * before the return.
+   */
   write(provider: number, id: number, connection: number, items: Float64Array, count: number): void;
   /** `writeId`: the id of the `write` call. */
   stop(provider: number, connection: number, writeId: number): void;
@@ -73,6 +85,8 @@ export interface NativeModule {
   probeProvider(provider: string, bindAddress: string): string;
   /** Every provider that libfabric was built with, with its devices on this host. */
   libfabricOffers(): Promise<NativeOffer[]>;
+  /** The CUDA devices of this host. `uuid`: in hexadecimal. `reason`: why there are none. */
+  cudaDevices(): Promise<{ reason: string; devices: { uuid: string; name: string }[] }>;
   measureMemcpy(bytes: number, pageBytes: number, directory: string): Promise<number>;
   measureTcpStream(bytes: number): Promise<number>;
   /** The codes of completions, `ok` and error codes of the protocol, at their numbers. */

@@ -3,8 +3,8 @@ import type { FabricWrite, FabricWriteErrorCode, WriteItem, WriteOutcome } from 
 import type { AttachedSegment, AttachedSegments } from './attached-segments.js';
 import type { Completion } from './completions.js';
 
-/** Segment, source offset, target offset, length. */
-const NUMBERS_PER_ITEM = 4;
+/** Segment, source offset, length, length of a piece, stride, target offset. */
+const NUMBERS_PER_ITEM = 6;
 const ITEMS_AT_FIRST = 64;
 
 export interface PackedItems {
@@ -32,9 +32,15 @@ export class ItemPacker {
     for (const item of items) {
       const segment = this.#attached.find(item.segment);
       if (segment === undefined) return failedWrite('segment_invalid', `segment ${item.segment} is not attached`);
+      const { count, stride } = item.pieces ?? { count: 1, stride: item.length };
       if (!isSize(item.sourceOffset) || !isSize(item.length)) {
         const range = `${item.sourceOffset}+${item.length}`;
         return failedWrite('segment_invalid', `segment ${item.segment} has no range ${range}`);
+      }
+      const pieceBytes = item.length / count;
+      if (!isSize(count) || !isSize(pieceBytes) || !isSize(stride)) {
+        const pieces = `${count} pieces every ${stride} bytes`;
+        return failedWrite('segment_invalid', `segment ${item.segment}: ${item.length} bytes are not ${pieces}`);
       }
       if (!isSize(item.targetOffset)) {
         return failedWrite('write_rejected', `target offset ${item.targetOffset} is outside the arena`);
@@ -42,8 +48,10 @@ export class ItemPacker {
       segments.add(segment);
       numbers[at++] = segment.handle;
       numbers[at++] = item.sourceOffset;
-      numbers[at++] = item.targetOffset;
       numbers[at++] = item.length;
+      numbers[at++] = pieceBytes;
+      numbers[at++] = stride;
+      numbers[at++] = item.targetOffset;
     }
     return { numbers, segments };
   }

@@ -25,10 +25,26 @@ export interface UnavailableProvider {
   readonly reason: string;
 }
 
+/** Memory of a CUDA device, as the process describes it that allocated it. */
+export interface DeviceMemory {
+  /** CUDA IPC handle of the allocation: 64 bytes in base64. */
+  readonly handle: string;
+  /** UUID of the device: `GPU-` and 36 characters. */
+  readonly device: string;
+  /** Bytes from the start of the allocation to the start of the memory. Default: 0. */
+  readonly offset?: number | undefined;
+  readonly bytes: number;
+}
+
+/** A source of writes: the path of a file, or memory of a device. */
+export type SegmentSource = string | DeviceMemory;
+
 /** The arena: the receiver's memory, divided into equal pages. */
 export interface ArenaOptions {
   /** Absolute path of the file to create (normally under /dev/shm). It must not exist yet. */
   readonly path: string;
+  /** UUID of the CUDA device that has the arena. Then no file is created. Default: the host has it. */
+  readonly device?: string | undefined;
   readonly pageBytes: number;
   readonly pages: number;
 }
@@ -46,13 +62,22 @@ export interface FabricGrant {
   readonly arenaBytes: number;
 }
 
-/** One range to write: from a source segment to an offset of the target arena. */
+/** Pieces of equal length, `stride` bytes from the start of one to the start of the next. */
+export interface Pieces {
+  readonly count: number;
+  readonly stride: number;
+}
+
+/** Bytes to write: from a source segment to an offset of the target arena. */
 export interface WriteItem {
   /** Name under which the segment is attached. */
   readonly segment: string;
   readonly sourceOffset: number;
   readonly targetOffset: number;
+  /** Of all pieces together. */
   readonly length: number;
+  /** Where the bytes lie in the segment, from `sourceOffset` on. They land one piece behind the other. Default: one piece. */
+  readonly pieces?: Pieces;
 }
 
 /**
@@ -78,7 +103,7 @@ export type WriteOutcome =
 /**
  * - `write_rejected`: the target refused the write (revoked or unknown key, out of bounds).
  * - `connection_lost`: the target is gone or unreachable.
- * - `segment_invalid`: the source segment is unknown, was detached, shrank, or the range is outside it.
+ * - `segment_invalid`: the source segment is unknown, was detached, shrank, or the range is outside it, or has bad pieces.
  * - `fabric_error`: any other error. The message contains that of the provider.
  */
 export type FabricWriteErrorCode = 'write_rejected' | 'connection_lost' | 'segment_invalid' | 'fabric_error';
@@ -117,13 +142,13 @@ export interface FabricPort {
   unavailable(): readonly UnavailableProvider[];
 
   /**
-   * Creates, sizes and registers the only arena of this process. Rejects `arena_unavailable` (no room, exists, bad
-   * size).
+   * Creates, sizes and registers the only arena of this process. Resolves with what engines need to open it when it is on a
+   * device. Rejects `arena_unavailable` (no room, exists, bad size, no device).
    */
-  createArena(options: ArenaOptions): Promise<void>;
+  createArena(options: ArenaOptions): Promise<DeviceMemory | undefined>;
   /**
-   * Resolves with the reason when bytes that arrive may be missing in the arena's file: a program made it smaller, or
-   * punched a hole, or the thread of a provider has failed. Every grant is revoked then. Otherwise it never resolves.
+   * Resolves with the reason when bytes that arrive may be missing in the arena: a program made its file smaller, or punched a
+   * hole, a device failed, or the thread of a provider has. Every grant is revoked then. Otherwise it never resolves.
    */
   arenaLost(): Promise<string>;
   /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
@@ -132,12 +157,13 @@ export interface FabricPort {
   revoke(grantId: string): Promise<void>;
 
   /**
-   * Attaches another process's file as a read-only source of writes. Resolves with that file.
-   * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file) or `segment_exists`.
+   * Attaches another process's memory as a read-only source of writes. Resolves with the file.
+   * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file, no handle of a device) or `segment_exists`.
+   * Memory of a device is opened by the receiver of a write: only then is it known whether it is there.
    */
-  attachSegment(name: string, path: string): Promise<SegmentFile>;
-  /** The file that a path leads to now; undefined when there is none. */
-  identify(path: string): Promise<SegmentFile | undefined>;
+  attachSegment(name: string, source: SegmentSource): Promise<SegmentFile>;
+  /** The file that a path leads to now; undefined when there is none. Memory of a device is what its handle says. */
+  identify(source: SegmentSource): Promise<SegmentFile | undefined>;
   /**
    * Creates a file of `bytes` bytes and attaches it: memory that the agent lends to engines. `close` removes the file.
    * Rejects `arena_unavailable` or `segment_exists`.

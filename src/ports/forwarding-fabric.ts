@@ -4,6 +4,7 @@
  */
 import type {
   ArenaOptions,
+  DeviceMemory,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -11,6 +12,7 @@ import type {
   FabricWrite,
   Provider,
   SegmentFile,
+  SegmentSource,
   UnavailableProvider,
   WriteItem,
 } from './fabric.js';
@@ -30,7 +32,7 @@ export class ForwardingFabric implements FabricPort {
     return this.#fabric.unavailable();
   }
 
-  createArena(options: ArenaOptions): Promise<void> {
+  createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
     return this.#fabric.createArena(options);
   }
 
@@ -46,12 +48,12 @@ export class ForwardingFabric implements FabricPort {
     return this.#fabric.revoke(grantId);
   }
 
-  attachSegment(name: string, path: string): Promise<SegmentFile> {
-    return this.#fabric.attachSegment(name, path);
+  attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
+    return this.#fabric.attachSegment(name, source);
   }
 
-  identify(path: string): Promise<SegmentFile | undefined> {
-    return this.#fabric.identify(path);
+  identify(source: SegmentSource): Promise<SegmentFile | undefined> {
+    return this.#fabric.identify(source);
   }
 
   createSegment(name: string, path: string, bytes: number): Promise<void> {

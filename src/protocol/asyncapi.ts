@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { auditEvent, sourceReleasedEvent, terminalEvent } from './events.js';
 import { faultReply, faultRequest } from './faults.js';
-import { arena, endpoint, failure, lengthRun, pageCounts, ranks, sourceRun } from './fields.js';
+import { arena, deviceMemory, endpoint, failure, lengthRun, pageCounts, pieces, ranks, sourceRun } from './fields.js';
 import { KEYS_PER_BATCH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import { errorReply, operationSchemas } from './operations.js';
 import { heartbeat, peerSchemas } from './peer-messages.js';
@@ -36,7 +36,17 @@ export interface AsyncApiDocument {
 }
 
 /** Schemas that several messages share. Every other schema is written out where it is used. */
-const sharedSchemas = { failure, arena, endpoint, pageCounts, sourceRun, lengthRun, ranks } as const;
+const sharedSchemas = {
+  failure,
+  arena,
+  deviceMemory,
+  endpoint,
+  pageCounts,
+  sourceRun,
+  pieces,
+  lengthRun,
+  ranks,
+} as const;
 
 const operationSummaries: Record<Operation, string> = {
   put: 'Moves a batch of chunks to a decode agent. The answer confirms that the batch is accepted. The end is an event.',

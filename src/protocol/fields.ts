@@ -9,6 +9,7 @@ import {
   KEY_BYTES_MAX,
   KEYS_PER_BATCH_MAX,
   NAME_BYTES_MAX,
+  PIECES_PER_CHUNK_MAX,
   PROTOCOL_VERSION,
   RANKS_MAX,
   REQUEST_ID_BYTES_MAX,
@@ -96,6 +97,13 @@ export const timeoutMs = positive
   .max(TIMEOUT_MS_MAX)
   .describe('Time limit in milliseconds, from the arrival of the message.');
 
+/** A chunk that lies in several places: in pieces of equal length at equal distances. */
+export const pieces = z.strictObject({
+  count: positive.max(PIECES_PER_CHUNK_MAX).describe('Number of pieces of each chunk. Divides `length`.'),
+  stride: positive.describe('Bytes from the start of one piece to the start of the next: at least a piece.'),
+});
+export type Pieces = z.infer<typeof pieces>;
+
 /** `count` chunks of `length` bytes each. One starts `stride` bytes after the other. */
 export const sourceRun = z.strictObject({
   segment: segmentName,
@@ -104,7 +112,10 @@ export const sourceRun = z.strictObject({
   count: positive.max(KEYS_PER_BATCH_MAX).default(1).describe('Number of chunks in this run.'),
   stride: positive
     .optional()
-    .describe('Bytes from the start of one chunk to the start of the next. Default: `length`.'),
+    .describe('Bytes from the start of one chunk to the start of the next. Default: the length of a piece.'),
+  pieces: pieces
+    .optional()
+    .describe('Each chunk lies in pieces, which arrive one behind the other. Default: one piece of `length` bytes.'),
 });
 export type SourceRun = z.infer<typeof sourceRun>;
 
@@ -184,10 +195,34 @@ export const endpoint = z.strictObject({
   address: z.string().describe('Address that another agent connects to. Opaque.'),
 });
 
+export const cudaUuid = z
+  .string()
+  .regex(/^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'the UUID of a CUDA device, as nvidia-smi -L shows it')
+  .describe('UUID of the device, for example `GPU-5a4b3c2d-0011-2233-4455-66778899aabb`.');
+
+/** Memory of a CUDA device, for another process. */
+export const deviceMemory = z.strictObject({
+  handle: z
+    .base64()
+    .length(88)
+    .describe('CUDA IPC handle of the allocation (`cuIpcGetMemHandle`): its 64 bytes in base64.'),
+  device: cudaUuid,
+  offset: natural.default(0).describe('Bytes from the start of the allocation to the start of the memory.'),
+  bytes: positive.describe('Size of the memory in bytes.'),
+});
+
 export const arena = z.strictObject({
-  path: z.string().describe('File that an engine on the same host maps to read pages.'),
+  path: z
+    .string()
+    .optional()
+    .describe('File that an engine on the same host maps to read pages. Absent when the arena is on a device.'),
+  cuda: deviceMemory
+    .optional()
+    .describe('The arena on a CUDA device. An engine on the same host opens it with `cuIpcOpenMemHandle`.'),
   epoch,
-  pageBytes: positive.describe('Size of a page in bytes. Page n begins at byte n × `pageBytes` of the file.'),
+  pageBytes: positive.describe(
+    'Size of a page in bytes. Page n begins at byte n × `pageBytes` of the file, or of the memory.',
+  ),
   pages: positive.describe('Number of pages in the arena.'),
 });
 

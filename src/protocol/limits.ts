@@ -15,6 +15,9 @@ export const FAILURE_TEXT_MAX = 1000;
 export const CHUNKS_PER_REQUEST_MAX = 65_536;
 export const BATCHES_PER_REQUEST_MAX = 4096;
 
+/** Pieces of one chunk in source memory. */
+export const PIECES_PER_CHUNK_MAX = 65_536;
+
 /** Hand-overs of chunks of one batch. */
 export const PARTS_PER_BATCH_MAX = 8192;
 

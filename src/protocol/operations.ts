@@ -6,6 +6,7 @@ import {
   agentState,
   arena,
   batch,
+  deviceMemory,
   end,
   endpoint,
   epoch,
@@ -202,7 +203,8 @@ const peerRow = z.strictObject({
 export type PeerRow = z.infer<typeof peerRow>;
 const segmentRow = z.strictObject({
   segment: segmentName,
-  path: z.string().describe('Path of its file.'),
+  path: z.string().optional().describe('Path of its file. Absent when it is on a device.'),
+  device: z.string().optional().describe('UUID of its CUDA device. Absent when it is a file.'),
   bytes: natural.describe('Size of the segment in bytes.'),
   chunksInUse: natural.describe('Chunks that the agent may still read.'),
   session: sessionId.optional().describe('Session that attached it. The segment is given back with the session.'),
@@ -271,7 +273,11 @@ const attachRequest = z.strictObject({
     .min(1)
     .max(PATH_BYTES_MAX)
     .regex(/^\/[^\p{Cc}]*$/u, 'an absolute path without control characters')
-    .describe('Absolute path of the file, for example in /dev/shm.'),
+    .optional()
+    .describe('Absolute path of the file, for example in /dev/shm. Needed, unless there is `cuda`.'),
+  cuda: deviceMemory
+    .optional()
+    .describe('Memory of a CUDA device, in the place of a file. Only decode agents on the same host can read it.'),
   ...orderFields,
 });
 const attachReply = z.strictObject({

@@ -141,7 +141,7 @@ export class Cluster {
 
   /** The bytes that a decode engine reads in the arena for each acquired key. */
   pages(acquired: OperationReply<'acquire'>): Map<string, Uint8Array> {
-    const file = this.fabrics.files.get(acquired.arena.path) ?? new Uint8Array();
+    const file = this.fabrics.files.get(acquired.arena.path ?? '') ?? new Uint8Array();
     return new Map(
       acquired.keys.map((key, index) => {
         const start = (acquired.pages[index] ?? 0) * acquired.arena.pageBytes;
@@ -210,14 +210,14 @@ export function patternOf(key: string): Uint8Array {
 }
 
 /** Makes a cluster that stops at the end of the test. */
-export function useCluster(): { create(): Cluster } {
+export function useCluster(Made: new () => Cluster = Cluster): { create(): Cluster } {
   const clusters: Cluster[] = [];
   afterEach(async () => {
     for (const cluster of clusters.splice(0)) await cluster.stop();
   });
   return {
     create: () => {
-      const cluster = new Cluster();
+      const cluster = new Made();
       clusters.push(cluster);
       return cluster;
     },

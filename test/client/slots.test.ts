@@ -67,6 +67,17 @@ describe('source runs', () => {
     ]);
   });
 
+  test('join chunks in pieces that lie alike, and keep others apart', () => {
+    const pieces = { count: 4, stride: 1000 };
+    const chunks = [0, 16, 32].map((offset) => ({ ...at(offset), pieces }));
+    const other = { ...at(48), pieces: { count: 4, stride: 2000 } };
+    expect(sourceRuns([...chunks, other, at(2000)])).toEqual([
+      { segment: 's', offset: 0, length: 64, count: 3, stride: 16, pieces },
+      { segment: 's', offset: 48, length: 64, count: 1, pieces: { count: 4, stride: 2000 } },
+      { segment: 's', offset: 2000, length: 64, count: 1 },
+    ]);
+  });
+
   test('of no chunks are none', () => {
     expect(sourceRuns([])).toEqual([]);
   });

@@ -15,16 +15,18 @@ import { describeFencing } from './fabric/fencing.js';
 import { describeGrants } from './fabric/grants.js';
 import { describeSegments } from './fabric/segments.js';
 import { describeStopping } from './fabric/stopping.js';
+import { describeStrided } from './fabric/strided.js';
 import { describeWriting } from './fabric/writing.js';
 
-export function describeFabric(name: string, createHarness: () => FabricHarness): void {
+export function describeFabric(name: string, createHarness: () => FabricHarness, { onDevice = false } = {}): void {
   describe(`fabric: ${name}`, () => {
-    const fabrics = new Fabrics(createHarness);
+    const fabrics = new Fabrics(createHarness, onDevice);
     describeArena(fabrics);
     describeGrants(fabrics);
     describeSegments(fabrics);
     describeConnecting(fabrics);
     describeWriting(fabrics);
+    describeStrided(fabrics);
     describeFencing(fabrics);
     describeStopping(fabrics);
     describeClosing(fabrics);

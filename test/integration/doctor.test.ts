@@ -18,7 +18,11 @@ async function doctor(cluster: RealCluster, args: readonly string[], signal = ne
   const terminal = new RecordedTerminal({ KVFERRY_NATS_URL: cluster.url });
   const world: DoctorWorld = {
     system: localSystem,
-    fabric: async (bindAddress) => ({ ...nativeStatus(bindAddress), offers: [] }),
+    fabric: async (bindAddress) => ({
+      ...nativeStatus(bindAddress),
+      offers: [],
+      cuda: { devices: [], reason: 'none' },
+    }),
     interrupts: () => ({ signal, dispose: () => undefined }),
   };
   await doctorCommand(terminal, world).parseAsync(['--json', '--arena-directory', directory, ...args], {

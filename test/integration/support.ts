@@ -241,7 +241,7 @@ export class RealCluster implements AsyncDisposable {
 
   /** The keys whose acquired page has other bytes than those of the key. */
   wrongPages(acquired: OperationReply<'acquire'>): string[] {
-    const file = openSync(acquired.arena.path, 'r');
+    const file = openSync(acquired.arena.path ?? '', 'r');
     const scratch = Buffer.alloc(PAGE_BYTES);
     const wrong = acquired.keys.filter((key, index) => {
       const page = Buffer.alloc(acquired.lengths[index] ?? 0);

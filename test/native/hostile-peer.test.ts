@@ -33,6 +33,13 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
     expect(await peer.line()).toEqual({ welcome: true, packetsBelowOneThousand: true });
   });
 
+  test('T27: 300 segments on no device → each copy is refused; a sender is served', async () => {
+    const { receiver, endpoint, grant, directory } = await openReceiver();
+    const peer = new HostilePeer('devices_of_nothing', endpoint, grant, '300');
+    await send(receiver, directory);
+    expect(await peer.line()).toEqual({ welcome: true, withoutDevice: 300 });
+  });
+
   test('T27: 300 peers say nothing → 256 stay, for 5 s; a sender is served', async () => {
     const { receiver, endpoint, grant, directory } = await openReceiver();
     const peers = new HostilePeer('silent', endpoint, grant, '300');

@@ -295,7 +295,7 @@ describe('fields', () => {
         'oneIn',
         'key of explain',
       ],
-      ...['reason of ended', 'reason of report', 'reason of verdict'],
+      ...['reason of ended', 'reason of report', 'reason of verdict', 'path of attach'],
     ];
     return Object.keys(right[name])
       .filter((field) => !optional.includes(field) && !optional.includes(`${field} of ${name}`))

@@ -9,6 +9,7 @@ import {
   MESSAGE_BYTES_MAX,
   NAME_BYTES_MAX,
   PARTS_PER_BATCH_MAX,
+  PIECES_PER_CHUNK_MAX,
   RANKS_MAX,
   REQUEST_ID_BYTES_MAX,
   STAGING_PAGES_PER_CALL_MAX,
@@ -88,7 +89,8 @@ describe('a full batch fits into one message', () => {
     expect(spare).toBeGreaterThan(90_000);
     const shortest = bytesOf({ segment: 'a', offset: 0, length: 1 }) + 1;
     const longest = bytesOf(widestRun) + 1;
-    expect([shortest, longest]).toEqual([38, 155]);
+    const inPieces = { ...widestRun, pieces: { count: PIECES_PER_CHUNK_MAX, stride: OFFSET } };
+    expect([shortest, longest, bytesOf(inPieces) + 1]).toEqual([38, 155, 206]);
     const pieces = Math.floor(spare / longest);
     const runs = [...filled(pieces - 1, widestRun), { ...widestRun, count: KEYS_PER_BATCH_MAX - pieces + 1 }];
     const message = put(keysOf(KEYS_PER_BATCH_MAX), runs);

@@ -1,9 +1,10 @@
 /** Which part of an agent serves which subject. An agent whose role lacks that part refuses the operation. */
 import type { z } from 'zod';
 import type { ControlSubscription } from '../../ports/control.js';
+import type { SegmentSource } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { unknownRequest } from '../../protocol/codec.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
 import { peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
@@ -96,8 +97,15 @@ function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Part
 }
 
 function attach({ sessions, memory }: Sender, request: OperationRequest<'attach'>) {
-  const { segment, path } = request;
-  return sessions.run(request, 'attach', (session) => () => memory.attach(segment, path, session));
+  const source = sourceOf(request);
+  return sessions.run(request, 'attach', (session) => () => memory.attach(request.segment, source, session));
+}
+
+function sourceOf({ path, cuda }: OperationRequest<'attach'>): SegmentSource {
+  const source = path ?? cuda;
+  if (source === undefined) throw invalidField('path', 'attach names a file (path), or memory of a device (cuda)');
+  if (path !== undefined && cuda !== undefined) throw invalidField('cuda', 'attach names path or cuda, not both');
+  return source;
 }
 
 function detach({ sessions, memory }: Sender, request: OperationRequest<'detach'>) {

@@ -10,7 +10,13 @@ export interface AgentOptions {
   /** Ways to move bytes, best first. Two agents use the first one that both have. */
   readonly providers: readonly Provider[];
   /** The receiver's memory; ignored for the role `prefill`. */
-  readonly arena: { readonly directory: string; readonly pages: number; readonly pageBytes: number };
+  readonly arena: {
+    readonly directory: string;
+    readonly pages: number;
+    readonly pageBytes: number;
+    /** UUID of the CUDA device that has it. Default: a file in the directory. */
+    readonly device?: string | undefined;
+  };
   /** Staging pages lent to local engines; `pages: 0` lends none. Ignored for the role `decode`. */
   readonly staging: { readonly directory: string; readonly pages: number; readonly pageBytes: number };
   readonly heartbeatMs: number;

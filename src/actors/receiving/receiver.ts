@@ -1,4 +1,5 @@
 /** The receiving side of an agent: owns the arena through the store actor, and serves senders and decode engines. */
+import type { DeviceMemory } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
@@ -42,6 +43,8 @@ export class Receiver {
   readonly #groups: Groups;
   readonly #links: RankLinks;
   readonly #effects: StoreEffects;
+  /** Of an arena on a device. */
+  #memory: DeviceMemory | undefined;
   #accepting = true;
 
   constructor(env: AgentEnv) {
@@ -79,8 +82,9 @@ export class Receiver {
   /** Rejects `arena_unavailable`, or `provider_unavailable` when no provider gives access to the arena. */
   async open(): Promise<void> {
     const { fabric, options } = this.#env;
-    const { pages, pageBytes } = options.arena;
-    await fabric.createArena({ path: this.arenaPath, pages, pageBytes });
+    const { pages, pageBytes, device } = options.arena;
+    const file = { path: this.arenaPath, pages, pageBytes };
+    this.#memory = await fabric.createArena(device === undefined ? file : { ...file, device });
     void fabric.arenaLost().then((reason) => this.#env.supervisor.arenaLost(reason));
     if (fabric.endpoints().length > 0) return;
     const reasons = fabric.unavailable().map(({ provider, reason }) => `${provider}: ${reason}`);
@@ -225,9 +229,11 @@ export class Receiver {
 
   // --- for observation ----------------------------------------------------------------------------------------------
 
-  description(): { path: string; epoch: string; pageBytes: number; pages: number } {
+  description(): OperationReply<'acquire'>['arena'] {
     const { pageBytes, pages } = this.#env.options.arena;
-    return { path: this.arenaPath, epoch: this.#env.epoch, pageBytes, pages };
+    const memory = this.#memory;
+    const place = memory === undefined ? { path: this.arenaPath } : { cuda: { ...memory, offset: memory.offset ?? 0 } };
+    return { ...place, epoch: this.#env.epoch, pageBytes, pages };
   }
 
   /** The whole store, with its invariants checked. The time this takes grows with the arena. */

@@ -2,7 +2,7 @@
  * The segments of an agent: files that engines attached. A segment is the file itself, not its name or path: another file
  * under the same path is other memory.
  */
-import type { SegmentFile } from '../../ports/fabric.js';
+import type { SegmentFile, SegmentSource } from '../../ports/fabric.js';
 import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
@@ -21,7 +21,7 @@ export interface SegmentOwner {
 }
 
 interface Segment extends SegmentFile {
-  readonly path: string;
+  readonly source: SegmentSource;
   chunksInUse: number;
   /** Those that were put before the session of today attached the segment. */
   chunksOfOthers: number;
@@ -54,17 +54,17 @@ export class Segments {
    * Resolves also when the same file is attached under this name already. Rejects `segment_exists` when another file is,
    * `wrong_session` when another session holds it, and `segment_in_use` when a session wants what no session holds, and it is in use.
    */
-  attach(name: string, path: string, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
+  attach(name: string, source: SegmentSource, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
     return this.#inTurn(name, async () => {
       const known = this.#segments.get(name);
-      if (known !== undefined) return this.#attachAgain(name, known, path, owner);
+      if (known !== undefined) return this.#attachAgain(name, known, source, owner);
       this.#refuseMore();
       this.#attaching += 1;
       const file = await this.#env.fabric
-        .attachSegment(name, path)
+        .attachSegment(name, source)
         .catch((error: unknown) => {
           if (!isKvferryError(error)) throw error;
-          const field = error.code === 'segment_exists' ? 'segment' : 'path';
+          const field = error.code === 'segment_exists' ? 'segment' : typeof source === 'string' ? 'path' : 'cuda';
           throw new KvferryError(error.code, error.message, { field, cause: error });
         })
         .finally(() => {
@@ -79,9 +79,9 @@ export class Segments {
         removedAtMs: undefined,
         isReplaced: false,
       };
-      this.#segments.set(name, { path, bytes, file: file.file, ...state });
+      this.#segments.set(name, { source, bytes, file: file.file, ...state });
       this.#belongs(name, owner);
-      this.#env.logger.info({ segment: name, path, bytes, session: owner?.id }, 'segment attached');
+      this.#env.logger.info({ segment: name, ...shown(source), bytes, session: owner?.id }, 'segment attached');
       return { bytes };
     });
   }
@@ -130,7 +130,7 @@ export class Segments {
     const segment = this.find(name, field);
     if (segment.owner !== undefined && segment.owner.id !== session) throw wrongSession(field, name, segment.owner);
     if (!segment.isReplaced || segment.owner?.isOpen === true) return segment;
-    const message = `segment ${name} was attached before ${segment.path} led to another file: detach it, attach it again, then put`;
+    const message = `segment ${name} was attached before ${segment.source} led to another file: detach it, attach it again, then put`;
     throw new KvferryError('segment_invalid', message, { field });
   }
 
@@ -162,9 +162,9 @@ export class Segments {
 
   rows(): StatusReply['segments'] {
     const nowMs = this.#env.clock.now();
-    return [...this.#segments].map(([segment, { path, bytes, chunksInUse, owner, removedAtMs }]) =>
+    return [...this.#segments].map(([segment, { source, bytes, chunksInUse, owner, removedAtMs }]) =>
       defined({
-        ...{ segment, path, bytes, chunksInUse, session: owner?.id },
+        ...{ segment, ...shown(source), bytes, chunksInUse, session: owner?.id },
         removedMs: removedAtMs === undefined ? undefined : Math.round(nowMs - removedAtMs),
       }),
     );
@@ -178,13 +178,13 @@ export class Segments {
     return { segments: names.size, chunksOfOthers };
   }
 
-  async #attachAgain(name: string, known: Segment, path: string, owner: SegmentOwner | undefined) {
-    const now = await this.#env.fabric.identify(path);
+  async #attachAgain(name: string, known: Segment, source: SegmentSource, owner: SegmentOwner | undefined) {
+    const now = await this.#env.fabric.identify(source);
     const other = otherOwner(known, owner);
     if (now?.file !== known.file || now.bytes !== known.bytes) {
       known.isReplaced = isOther(now, known);
       const details = defined({ session: other?.id });
-      const message = `segment ${name} is attached to another file than ${path} leads to: detach it first, or use another name`;
+      const message = `segment ${name} is attached to ${typeof source === 'string' ? `another file than ${source} leads to` : 'other memory'}: detach it first, or use another name`;
       throw new KvferryError('segment_exists', message, { field: 'segment', details });
     }
     if (other !== undefined) throw wrongSession('segment', name, other);
@@ -206,8 +206,8 @@ export class Segments {
   async #look(name: string): Promise<void> {
     const segment = this.#segments.get(name);
     if (segment === undefined) return;
-    const { path } = segment;
-    const now = await this.#env.fabric.identify(path);
+    const { source } = segment;
+    const now = await this.#env.fabric.identify(source);
     const nowMs = this.#env.clock.now();
     segment.isReplaced = isOther(now, segment);
     if (now?.file === segment.file) {
@@ -217,7 +217,7 @@ export class Segments {
     if (segment.removedAtMs === undefined) {
       segment.removedAtMs = nowMs;
       this.#env.counters.add('segments_removed');
-      this.#env.logger.warn({ segment: name, path, bytes: segment.bytes }, 'file of a segment is gone');
+      this.#env.logger.warn({ segment: name, ...shown(source), bytes: segment.bytes }, 'file of a segment is gone');
     }
     const isAbandoned = segment.owner?.isOpen !== true && nowMs - segment.removedAtMs >= ABANDONED_MS;
     if (!isAbandoned || segment.chunksInUse > 0) return;
@@ -266,6 +266,11 @@ export class Segments {
     this.#turns.set(name, done);
     return turn;
   }
+}
+
+/** For people. A handle is the right to read, so it is not shown. */
+function shown(source: SegmentSource): { path: string } | { device: string } {
+  return typeof source === 'string' ? { path: source } : { device: source.device };
 }
 
 function isOther(now: SegmentFile | undefined, { file }: SegmentFile): boolean {

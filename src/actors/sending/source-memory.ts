@@ -2,6 +2,7 @@
  * The memory that a sender reads: segments that engines attached, and staging pages that the agent lends to engines. It
  * counts the chunks in use, so that no segment is detached during a write and every staging page is returned exactly once.
  */
+import type { SegmentSource } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
@@ -40,9 +41,9 @@ export class SourceMemory {
     return pages === 0 ? undefined : { segment: name, path: this.stagingPath, pageBytes, pages };
   }
 
-  async attach(segment: string, path: string, owner?: SegmentOwner): Promise<{ bytes: number }> {
+  async attach(segment: string, source: SegmentSource, owner?: SegmentOwner): Promise<{ bytes: number }> {
     this.#refuseStaging(segment, 'segment_exists');
-    return this.#segments.attach(segment, path, owner);
+    return this.#segments.attach(segment, source, owner);
   }
 
   async detach(segment: string, owner?: SegmentOwner): Promise<Body<OperationReply<'detach'>>> {
@@ -85,15 +86,12 @@ export class SourceMemory {
     const places: SourcePlace[] = [];
     for (const [index, run] of source.entries()) {
       const bytes = this.#bytesOf(run.segment, session, `source[${index}].segment`);
-      const stride = run.stride ?? run.length;
-      const end = run.offset + (run.count - 1) * stride + run.length;
-      if (end > bytes) {
-        const message = `the run ends at byte ${end}, but segment ${run.segment} has ${bytes} bytes`;
-        throw invalidField(`source[${index}]`, message);
-      }
+      const stride = checkedStride(run, bytes, `source[${index}]`);
       if (places.length + run.count > KEYS_PER_BATCH_MAX) break;
       for (let chunk = 0; chunk < run.count; chunk += 1) {
-        const place = { segment: run.segment, offset: run.offset + chunk * stride, length: run.length };
+        const { segment, length, pieces } = run;
+        const one = { segment, offset: run.offset + chunk * stride, length };
+        const place: SourcePlace = pieces === undefined ? one : { ...one, pieces };
         if (this.#isStaging(place)) this.#staging.checkLent(place, session, `source[${index}]`);
         places.push(place);
       }
@@ -156,4 +154,21 @@ export class SourceMemory {
     const message = `segment ${segment} holds the agent's staging pages and stays attached`;
     throw new KvferryError(code, message, { field: 'segment' });
   }
+}
+
+/** From one chunk of the run to the next. Throws `invalid_field` when the run does not lie in a segment of so many bytes. */
+function checkedStride({ segment, offset, length, count, stride, pieces }: SourceRun, bytes: number, field: string) {
+  const pieceBytes = length / (pieces?.count ?? 1);
+  if (!Number.isInteger(pieceBytes)) {
+    throw invalidField(`${field}.pieces.count`, `${length} bytes are not ${pieces?.count} pieces of equal length`);
+  }
+  if (pieces !== undefined && pieces.stride < pieceBytes) {
+    const message = `pieces of ${pieceBytes} bytes cannot follow each other every ${pieces.stride} bytes`;
+    throw invalidField(`${field}.pieces.stride`, message);
+  }
+  const chunkStride = stride ?? pieceBytes;
+  const span = pieces === undefined ? length : (pieces.count - 1) * pieces.stride + pieceBytes;
+  const end = offset + (count - 1) * chunkStride + span;
+  if (end <= bytes) return chunkStride;
+  throw invalidField(field, `the run ends at byte ${end}, but segment ${segment} has ${bytes} bytes`);
 }

@@ -64,12 +64,13 @@ export class StagingPool {
     return this.#bySession.get(session)?.size ?? 0;
   }
 
-  checkLent({ offset, length }: SourcePlace, session: string | undefined, field: string): void {
+  checkLent({ offset, length, pieces }: SourcePlace, session: string | undefined, field: string): void {
     const lent = this.#lent.get(offset);
     if (lent === undefined || lent.session !== session) {
       const message = `the staging page at ${offset} is not lent${lent === undefined ? '' : ' to this session'}: request it with stage first`;
       throw new KvferryError('staging_not_lent', message, { field });
     }
+    if (pieces !== undefined) throw invalidField(`${field}.pieces`, 'a chunk in a staging page lies in one piece');
     if (length > this.pageBytes) {
       throw invalidField(field, `${length} bytes do not fit a staging page of ${this.pageBytes} bytes`);
     }

@@ -177,8 +177,9 @@ export class TransferActor {
     const { request, batch, chunks, peer } = this.#task;
     if (part > 0 && !this.#takesOver(part, connection, placements.length)) return;
     const items: WriteItem[] = placements.map(({ position, page }) => {
-      const { segment, offset, length } = chunks[position] as SourceChunk;
-      return { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
+      const { segment, offset, length, pieces } = chunks[position] as SourceChunk;
+      const item = { segment, sourceOffset: offset, targetOffset: page * peer.arena.pageBytes, length };
+      return pieces === undefined ? item : { ...item, pieces };
     });
     this.#writesBy = connection;
     this.#write = connection.fabric.write(items);

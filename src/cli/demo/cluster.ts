@@ -15,7 +15,7 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 export interface Cluster {
   readonly prefill: readonly DescribeReply[];
-  readonly decode: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> };
+  readonly decode: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> & { readonly path: string } };
   /** Users may kill agents. The demo restarts its own agents, each under a new epoch. */
   readonly allowsFaults: boolean;
   /** Rejects when an agent exits and the demo does not restart it. Never resolves. */
@@ -141,5 +141,7 @@ async function running(names: readonly string[], client: KvferryClient): Promise
 
 function withArena(agent: DescribeReply): Cluster['decode'] {
   if (agent.arena === undefined) throw new KvferryError('role_mismatch', `agent ${agent.agent} has no arena`);
-  return { ...agent, arena: agent.arena };
+  const { path } = agent.arena;
+  if (path === undefined) throw new KvferryError('role_mismatch', `the arena of agent ${agent.agent} is on a device`);
+  return { ...agent, arena: { ...agent.arena, path } };
 }

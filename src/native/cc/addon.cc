@@ -5,6 +5,7 @@
 #include "core/baseline.h"
 #include "core/engine.h"
 #include "core/failure.h"
+#include "cuda/devices.h"
 #include "libfabric/domain.h"
 #include "libfabric/offers.h"
 #include "core/promise_worker.h"
@@ -68,6 +69,22 @@ Napi::Value libfabric_offers_async(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value cuda_devices_async(const Napi::CallbackInfo& info) {
+  return run_promise(info.Env(), cuda::find_devices, [](Napi::Env env, const cuda::FoundDevices& found) {
+    Napi::Array devices = Napi::Array::New(env, found.devices.size());
+    for (uint32_t i = 0; i < found.devices.size(); ++i) {
+      Napi::Object device = Napi::Object::New(env);
+      device.Set("uuid", found.devices[i].uuid);
+      device.Set("name", found.devices[i].name);
+      devices.Set(i, device);
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("reason", found.reason);
+    object.Set("devices", devices);
+    return object;
+  });
+}
+
 // The codes of completion records, at their numbers.
 Napi::Array code_names(Napi::Env env) {
   Napi::Array names = Napi::Array::New(env);
@@ -99,6 +116,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("libfabricVersion", Napi::Function::New<shield<libfabric_version>>(env));
   exports.Set("probeProvider", Napi::Function::New<shield<probe_provider>>(env));
   exports.Set("libfabricOffers", Napi::Function::New<shield<libfabric_offers_async>>(env));
+  exports.Set("cudaDevices", Napi::Function::New<shield<cuda_devices_async>>(env));
   exports.Set("measureMemcpy", Napi::Function::New<shield<measure_memcpy_async>>(env));
   exports.Set("measureTcpStream", Napi::Function::New<shield<measure_tcp_stream_async>>(env));
   exports.Set("codes", code_names(env));

@@ -16,6 +16,11 @@ export interface FabricFacts {
   readonly unavailable: readonly UnavailableProvider[];
   /** Providers by libfabric's names, with the devices of each. */
   readonly offers: readonly { readonly provider: string; readonly domains: readonly string[] }[];
+  /** The CUDA devices of this host, and why there are none. */
+  readonly cuda: {
+    readonly devices: readonly { readonly uuid: string; readonly name: string }[];
+    readonly reason: string;
+  };
 }
 
 export interface NatsFacts {

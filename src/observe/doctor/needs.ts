@@ -9,14 +9,14 @@ export interface MemoryNeeds {
 }
 
 export function memoryNeeds({ settings, cluster, system }: Examination): MemoryNeeds {
-  const { role, pageBytes, arenaPages, stagingPages, agentId } = settings;
+  const { role, pageBytes, arenaPages, arenaDevice, stagingPages, agentId } = settings;
   const running = cluster?.agents.find(({ description }) => description.agent === agentId)?.description;
   const { arena, staging } = running ?? {};
   const taken = [arena, staging].map((area) =>
-    area !== undefined && system.exists(area.path) ? area.pageBytes * area.pages : 0,
+    area?.path !== undefined && system.exists(area.path) ? area.pageBytes * area.pages : 0,
   );
   return {
-    arenaBytes: role === 'prefill' ? 0 : pageBytes * arenaPages,
+    arenaBytes: role === 'prefill' || arenaDevice !== 'host' ? 0 : pageBytes * arenaPages,
     stagingBytes: role === 'decode' ? 0 : pageBytes * stagingPages,
     takenBytes: taken.reduce((sum, bytes) => sum + bytes, 0),
   };

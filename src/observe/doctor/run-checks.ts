@@ -5,6 +5,7 @@ import { checkAgentProviders } from './checks/agent-providers.js';
 import { checkAgents } from './checks/agents.js';
 import { checkBindAddress } from './checks/bind-address.js';
 import { checkClockSource } from './checks/clock-source.js';
+import { checkCuda } from './checks/cuda.js';
 import { checkHugePages } from './checks/huge-pages.js';
 import { checkLibfabric } from './checks/libfabric.js';
 import { checkMemlock } from './checks/memlock.js';
@@ -33,6 +34,7 @@ const checks: readonly Check[] = [
   checkProviders,
   checkSocketDirectory,
   checkRdma,
+  checkCuda,
   checkSharedMemory,
   checkMemory,
   checkMemlock,

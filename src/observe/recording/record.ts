@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
-import { role } from '../../protocol/fields.js';
+import { deviceMemory, role } from '../../protocol/fields.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
 export const FORMAT_VERSION = 1;
@@ -32,7 +32,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   agent: z.string(),
   role,
   providers: z.array(provider),
-  arena: memory,
+  arena: memory.extend({ device: z.string().optional() }),
   staging: memory,
   heartbeatMs: z.number(),
   connectTimeoutMs: z.number(),
@@ -57,6 +57,8 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
 const fabricOffer = z.object({
   endpoints: z.array(endpoint),
   unavailable: z.array(z.object({ provider, reason: z.string() })),
+  /** Of an arena on a device. */
+  memory: deviceMemory.extend({ offset: z.number().optional() }).optional(),
 });
 export type FabricOffer = z.infer<typeof fabricOffer>;
 

@@ -1,6 +1,7 @@
 /** A fabric port that is recorded. The recording does not contain the tokens of remote keys. */
 import type {
   ArenaOptions,
+  DeviceMemory,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -8,6 +9,7 @@ import type {
   FabricWrite,
   Provider,
   SegmentFile,
+  SegmentSource,
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
@@ -42,18 +44,19 @@ export class RecordingFabric extends ForwardingFabric {
     return reachable;
   }
 
-  override async createArena(options: ArenaOptions): Promise<void> {
+  override async createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
     this.#offer = await this.#recorder.ask(
       'arena',
       { ...options },
       {
         begin: async () => {
-          await super.createArena(options);
-          return this.#currentOffer();
+          const memory = await super.createArena(options);
+          return memory === undefined ? this.#currentOffer() : { ...this.#currentOffer(), memory };
         },
         record: (offer) => offer,
       },
     );
+    return this.#offer.memory;
   }
 
   override arenaLost(): Promise<string> {
@@ -75,16 +78,17 @@ export class RecordingFabric extends ForwardingFabric {
     return this.#recorder.ask('revoke', { grant: grantId }, { begin: () => super.revoke(grantId) });
   }
 
-  override identify(path: string): Promise<SegmentFile | undefined> {
-    return this.#recorder.ask('identify', { path }, { begin: () => super.identify(path), record: (file) => file });
+  override identify(source: SegmentSource): Promise<SegmentFile | undefined> {
+    const begin = () => super.identify(source);
+    return this.#recorder.ask('identify', { path: source }, { begin, record: (file) => file });
   }
 
-  override attachSegment(name: string, path: string): Promise<SegmentFile> {
+  override attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
     return this.#recorder.ask(
       'attach',
-      { name, path },
+      { name, path: source },
       {
-        begin: () => super.attachSegment(name, path),
+        begin: () => super.attachSegment(name, source),
         record: (attached) => attached,
       },
     );
@@ -172,9 +176,17 @@ class RecordingConnection extends ForwardingConnection {
   }
 }
 
-export type WriteRow = readonly [segment: string, sourceOffset: number, targetOffset: number, length: number];
+export type WriteRow = readonly [
+  segment: string,
+  sourceOffset: number,
+  targetOffset: number,
+  ...lengthAndPieces: number[],
+];
 
 /** One array for each item keeps the recording small: a write can have thousands of items. */
 export function rowsOf(items: readonly WriteItem[]): WriteRow[] {
-  return items.map(({ segment, sourceOffset, targetOffset, length }) => [segment, sourceOffset, targetOffset, length]);
+  return items.map(({ segment, sourceOffset, targetOffset, length, pieces }) => {
+    const place = pieces === undefined ? [length] : [length, pieces.count, pieces.stride];
+    return [segment, sourceOffset, targetOffset, ...place];
+  });
 }

@@ -1,6 +1,7 @@
 /** The fabric port of a replay. It moves no bytes. */
 import type {
   ArenaOptions,
+  DeviceMemory,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -8,6 +9,7 @@ import type {
   FabricWrite,
   Provider,
   SegmentFile,
+  SegmentSource,
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
@@ -44,8 +46,9 @@ export class ReplayFabric implements FabricPort {
     return reachable;
   }
 
-  async createArena(options: ArenaOptions): Promise<void> {
+  async createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
     this.#offer = await this.#questions.ask('arena', { ...options }).answer;
+    return this.#offer.memory;
   }
 
   arenaLost(): Promise<string> {
@@ -60,12 +63,12 @@ export class ReplayFabric implements FabricPort {
     return this.#questions.ask('revoke', { grant: grantId }).answer;
   }
 
-  async attachSegment(name: string, path: string): Promise<SegmentFile> {
-    return this.#questions.ask('attach', { name, path }).answer;
+  async attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
+    return this.#questions.ask('attach', { name, path: source }).answer;
   }
 
-  async identify(path: string): Promise<SegmentFile | undefined> {
-    return this.#questions.ask('identify', { path }).answer;
+  async identify(source: SegmentSource): Promise<SegmentFile | undefined> {
+    return this.#questions.ask('identify', { path: source }).answer;
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type {
   ArenaOptions,
+  DeviceMemory,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -11,6 +12,7 @@ import type {
   FabricWrite,
   Provider,
   SegmentFile,
+  SegmentSource,
   WriteItem,
   WriteOutcome,
 } from '../../ports/fabric.js';
@@ -27,7 +29,7 @@ export class FailingFabric extends ForwardingFabric {
     this.#failpoints = failpoints;
   }
 
-  override createArena(options: ArenaOptions): Promise<void> {
+  override createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
     return around(this.#failpoints, 'arena', () => super.createArena(options));
   }
 
@@ -39,8 +41,8 @@ export class FailingFabric extends ForwardingFabric {
     return around(this.#failpoints, 'revoke', () => super.revoke(grantId));
   }
 
-  override attachSegment(name: string, path: string): Promise<SegmentFile> {
-    return around(this.#failpoints, 'attach', () => super.attachSegment(name, path));
+  override attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
+    return around(this.#failpoints, 'attach', () => super.attachSegment(name, source));
   }
 
   override createSegment(name: string, path: string, bytes: number): Promise<void> {

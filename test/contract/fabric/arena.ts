@@ -21,7 +21,7 @@ export function describeArena(fabrics: Fabrics): void {
       expect(fabric.unavailable()).toEqual([]);
     });
 
-    test('takes no path that is taken', async () => {
+    test.skipIf(fabrics.onDevice)('takes no path that is taken', async () => {
       const fabric = await fabrics.open();
       const path = fabrics.harness.newPath('arena');
       fabrics.harness.writeFile(path, pattern('mine', 100));

@@ -15,5 +15,5 @@ export interface FabricHarness {
   exists(path: string): boolean;
   makeDirectory(path: string): void;
   /** Removes what the test left behind. */
-  dispose(): void;
+  dispose(): void | Promise<void>;
 }

@@ -21,15 +21,21 @@ export class Fabrics {
   #harness: FabricHarness | undefined;
   #opened: FabricPort[] = [];
 
-  /** Must be called inside `describe`: it sets up every case of that suite. */
-  constructor(createHarness: () => FabricHarness) {
+  /**
+   * Must be called inside `describe`: it sets up every case of that suite. `onDevice`: arenas are memory of a device, and so are
+   * segments, where the harness has files.
+   */
+  constructor(
+    createHarness: () => FabricHarness,
+    readonly onDevice: boolean,
+  ) {
     beforeEach(() => {
       this.#harness = createHarness();
       this.#opened = [];
     });
     afterEach(async () => {
       await Promise.all(this.#opened.map((fabric) => fabric.close()));
-      this.harness.dispose();
+      await this.harness.dispose();
     });
   }
 

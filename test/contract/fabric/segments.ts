@@ -99,7 +99,7 @@ export function describeSegments(fabrics: Fabrics): void {
     });
   });
 
-  describe('a source that shrinks', () => {
+  describe.skipIf(fabrics.onDevice)('a source that shrinks', () => {
     test('before a write makes it fail; the connection stays usable', async () => {
       const pair = await fabrics.openPair();
       const path = await fabrics.attach(pair.sender, 's', pattern('s', pageBytes * 2));

@@ -11,9 +11,10 @@ import socket
 import struct
 import sys
 
-MESSAGE = struct.Struct('<IIQQQQQQQ')
-HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE = range(1, 8)
-VERSION = 2
+MESSAGE = struct.Struct('<IIQQQQQQQQQ')
+HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE, HANDLE, ATTACH_DEVICE = range(1, 10)
+KINDS = 12
+VERSION = 3
 ARENA = 65536
 EDGES = [0, 1, 63, 64, 4095, 4096, ARENA - 1, ARENA, ARENA + 1, 8 << 20, (8 << 20) + 1]
 EDGES += [value for power in (31, 32, 47, 63) for value in ((1 << power) - 1, 1 << power)]
@@ -25,8 +26,24 @@ def wide(rnd):
     return rnd.choice(EDGES) if rnd.random() < .8 else rnd.getrandbits(64)
 
 
-def message(kind, subject=0, ticket=0, source=0, target=0, length=0, token=(0, 0), status=0):
-    return MESSAGE.pack(kind, status, subject, ticket, source, target, length, *token)
+def message(kind, subject=0, ticket=0, source=0, target=0, length=0, token=(0, 0), status=0, pieces=None):
+    """`pieces`: the length of a piece, and the distance of two. Default: one piece."""
+    return MESSAGE.pack(kind, status, subject, ticket, source, *(pieces or (length, length)), target, length, *token)
+
+
+def copy(rnd):
+    length = wide(rnd)
+    piece = rnd.choice([length, max(1, length // rnd.randrange(1, 9)), wide(rnd)])
+    pieces = (piece, rnd.choice([piece, (piece + rnd.randrange(9)) % (1 << 64), wide(rnd)]))
+    return message(COPY, rnd.randrange(6), rnd.getrandbits(32), wide(rnd), wide(rnd), length, pieces=pieces)
+
+
+def device(rnd):
+    """Memory of a device that is not there."""
+    number = rnd.randrange(6)
+    handle = struct.pack('<IIQ64s', HANDLE, 0, number, rnd.randbytes(64))
+    attach = message(ATTACH_DEVICE, number, source=wide(rnd), length=wide(rnd), token=(wide(rnd), wide(rnd)))
+    return handle + attach if rnd.random() < .8 else attach
 
 
 def descriptors(rnd):
@@ -50,13 +67,15 @@ def descriptors(rnd):
 
 def request(rnd):
     kind = rnd.random()
+    if kind < .75:
+        return copy(rnd)
     if kind < .8:
-        return message(COPY, rnd.randrange(6), rnd.getrandbits(32), wide(rnd), wide(rnd), wide(rnd))
+        return device(rnd)
     if kind < .9:
         return message(DETACH, rnd.randrange(6))
     if kind < .95:
-        return message(rnd.randrange(10), wide(rnd), wide(rnd), wide(rnd), wide(rnd), wide(rnd), (wide(rnd), wide(rnd)))
-    return rnd.randbytes(rnd.choice([0, 1, 63, 64, 65, 128, 4096, 4097]))
+        return message(rnd.randrange(KINDS), wide(rnd), wide(rnd), wide(rnd), wide(rnd), wide(rnd), (wide(rnd), wide(rnd)))
+    return rnd.randbytes(rnd.choice([0, 1, MESSAGE.size - 1, MESSAGE.size, MESSAGE.size + 1, 2 * MESSAGE.size, 4096, 4097]))
 
 
 def shake(rnd, made):
@@ -70,7 +89,7 @@ def shake(rnd, made):
 
 def send_some(rnd, peer, token):
     right = message(HELLO, VERSION, token=token)
-    peer.send(right if rnd.random() < .9 else rnd.randbytes(64))
+    peer.send(right if rnd.random() < .9 else rnd.randbytes(MESSAGE.size))
     kept = []
     for _ in range(rnd.randrange(40)):
         if rnd.random() < .2:
@@ -106,9 +125,9 @@ def sender(path, token, seed, connections):
 
 
 def answer(rnd):
-    kind = WELCOME if rnd.random() < .4 else rnd.choice([DONE, DONE, DONE, rnd.randrange(10)])
+    kind = WELCOME if rnd.random() < .4 else rnd.choice([DONE, DONE, DONE, rnd.randrange(KINDS)])
     ticket = rnd.randrange(9) if rnd.random() < .7 else wide(rnd)
-    status = rnd.randrange(10) if rnd.random() < .9 else rnd.getrandbits(32)
+    status = rnd.randrange(KINDS + 2) if rnd.random() < .9 else rnd.getrandbits(32)
     return message(kind, wide(rnd) if rnd.random() < .5 else rnd.randrange(4), ticket, wide(rnd), wide(rnd), wide(rnd), status=status)
 
 

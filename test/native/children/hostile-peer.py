@@ -11,14 +11,15 @@ import struct
 import sys
 import time
 
-MESSAGE = struct.Struct('<IIQQQQQQQ')
-HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE = range(1, 8)
-VERSION = 2
+MESSAGE = struct.Struct('<IIQQQQQQQQQ')
+HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE, HANDLE, ATTACH_DEVICE = range(1, 10)
+NO_DEVICE = 9
+VERSION = 3
 PATIENCE_S = 60
 
 
 def message(kind, subject=0, ticket=0, length=0, token=(0, 0)):
-    return MESSAGE.pack(kind, 0, subject, ticket, 0, 0, length, *token)
+    return MESSAGE.pack(kind, 0, subject, ticket, 0, length, length, 0, length, *token)
 
 
 def connect(path):
@@ -63,6 +64,20 @@ def unread_answers(path, token):
     peer, answer = greet(path, token)
     packet = message(COPY, subject=9, ticket=1, length=1) * 64
     return {'welcome': answer == WELCOME, 'packetsBelowOneThousand': send_until_refused(peer, packet) < 1000}
+
+
+def devices_of_nothing(path, token, count):
+    """Attaches memory of a device that is not there, and asks for copies of it. Reports the answers, by their status."""
+    peer, answer = greet(path, token)
+    for number in range(int(count)):
+        handle = struct.pack('<IIQ64s', HANDLE, 0, number, os.urandom(64))
+        attach = message(ATTACH_DEVICE, subject=number, length=2 ** 63, token=(1, number))
+        peer.send(handle + attach + message(COPY, subject=number, ticket=number, length=1))
+    statuses = []
+    while len(statuses) < int(count):
+        packet = peer.recv(65536)
+        statuses += [status for kind, status, *_ in MESSAGE.iter_unpack(packet) if kind == DONE]
+    return {'welcome': answer == WELCOME, 'withoutDevice': statuses.count(NO_DEVICE)}
 
 
 def count_hung_up(poll, timeout_ms):
@@ -114,7 +129,7 @@ def other_user(path, token, uid):
         return {'welcome': False}
 
 
-MOVES = {f.__name__: f for f in (wrong_token, unread_answers, silent, idle, other_user)}
+MOVES = {f.__name__: f for f in (wrong_token, unread_answers, devices_of_nothing, silent, idle, other_user)}
 _, move, path, token, *rest = sys.argv
 words = tuple(int(word, 16) for word in token.split(':'))
 print(json.dumps(MOVES[move](path, words, *rest)), flush=True)

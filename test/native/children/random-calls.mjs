@@ -25,6 +25,7 @@ const fieldOf = () =>
   pick(['', '0', '1', 'ff', 'zz', 'kvferry-tcp-1', '7f000001', '3132372e302e302e31', 'f'.repeat(40)]);
 const fields = () => Array.from({ length: Math.floor(next() * 6) }, fieldOf).join(':');
 const address = () => (next() < 0.9 ? pick([...addresses, fields()]) : pick(wrong));
+const hex = () => (next() < 0.9 ? 'ab'.repeat(pick([0, 15, 16, 64, 65])) : pick(wrong));
 const items = () => {
   const numbers = Float64Array.from({ length: Math.floor(next() * 40) }, () => (next() < 0.9 ? small() : pick(edges)));
   return next() < 0.95 ? numbers : pick([...wrong, new Uint8Array(32)]);
@@ -32,11 +33,13 @@ const items = () => {
 const arguments_ = {
   open: [small, whole],
   createArena: [path, size],
+  createDeviceArena: [hex, size],
   arenaFault: [],
   listen: [small, whole],
   grant: [small, whole],
   revoke: [small, whole, small],
   attachSegment: [path],
+  attachDevice: [hex, hex, size, size],
   createSegment: [path, size],
   detachSegment: [small],
   connect: [small, whole, address, address, () => Math.floor(next() * 20)],

@@ -61,6 +61,7 @@ const flag = { accepts: (name) => name === 'true' };
 const object = { accepts: () => false };
 const callable = { accepts: (name) => name === 'function' };
 const numbers = { accepts: () => false };
+const hex = { accepts: () => false };
 
 const options = {
   bindAddress: [text, '127.0.0.1'],
@@ -95,17 +96,27 @@ const { handle } = await engine.createSegment(`${directory}/segment`, 4096);
 const provider = [whole, 0];
 const id = [whole, 1];
 const anAddress = [text, 'no-address'];
-const items = new Float64Array([handle, 0, 0, 8]);
+const items = new Float64Array([handle, 0, 8, 8, 8, 0]);
 const methods = {
   open: [provider, id],
   createArena: [
     [path, `${directory}/another-arena`],
     [whole, 4096],
   ],
+  createDeviceArena: [
+    [hex, '00'.repeat(16)],
+    [whole, 4096],
+  ],
   listen: [provider, id],
   grant: [provider, id],
   revoke: [provider, id, [whole, 1]],
   attachSegment: [[path, `${directory}/segment`]],
+  attachDevice: [
+    [hex, '00'.repeat(64)],
+    [hex, '00'.repeat(16)],
+    [whole, 0],
+    [whole, 4096],
+  ],
   createSegment: [
     [path, `${directory}/another`],
     [whole, 4096],

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "core/file_arena.h"
 #include "core/loop_watch.h"
 #include "core/memory_file.h"
 #include "core/reserve.h"
@@ -103,7 +104,7 @@ class Round {
         directory_(directory),
         receiver_(provider, directory, 1),
         sender_(provider, directory, 1 + static_cast<unsigned>(random_() % 3)),
-        arena_(std::make_shared<Arena>(directory + "/kvferry-" + std::to_string(seed) + "-arena", arena_bytes,
+        arena_(std::make_shared<FileArena>(directory + "/kvferry-" + std::to_string(seed) + "-arena", arena_bytes,
                                        any_numa_node)) {
     for (End* end : {&receiver_, &sender_}) {
       const Completion opened = end->wait(end->begin([](Transport& transport, uint32_t id) { transport.open(id); }));
@@ -199,12 +200,21 @@ class Round {
     if (completion.code == Code::ok) connections_.push_back(completion.handle);
   }
 
+  SourceRange source_range() {
+    const uint64_t offset = random_() % segment_bytes;
+    const uint64_t room = segment_bytes - offset;
+    if (random_() % 2 == 0) return SourceRange::of_one(offset, random_() % (room + 1));
+    const uint64_t pieces = 1 + random_() % 64;
+    const uint64_t stride = 1 + room / pieces;
+    const uint64_t piece = 1 + random_() % stride;
+    return {offset, pieces * piece, piece, stride};
+  }
+
   void write(uint64_t connection) {
     std::vector<WriteItem> items;
     for (auto left = 1 + random_() % 6; left > 0; left--) {
       // Now and then beyond the arena.
-      items.push_back({one_of(segments_), random_() % segment_bytes, random_() % (arena_bytes + arena_bytes / 64), 0});
-      items.back().length = random_() % (segment_bytes - items.back().source_offset + 1);
+      items.push_back({one_of(segments_), source_range(), random_() % (arena_bytes + arena_bytes / 64)});
     }
     sender_.writes.push_back(sender_.begin_sending([connection, items](Transport& transport, uint32_t id) {
       transport.write(id, connection, items);

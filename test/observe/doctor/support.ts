@@ -89,6 +89,7 @@ export const fabric: FabricFacts = {
     { provider: 'tcp;ofi_rxm', domains: ['eth0', 'lo'] },
     { provider: 'psm2', domains: [] },
   ],
+  cuda: { devices: [], reason: 'no CUDA driver: libcuda.so.1: cannot open shared object file' },
 };
 
 export const nats: NatsFacts = {

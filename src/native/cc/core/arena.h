@@ -1,33 +1,29 @@
-// The receiver's memory: a file that this process created. It stays mapped as long as a sender may write into it.
+// The receiver's memory. It stays as long as a sender may write into it.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 
-#include "core/fault_guard.h"
-#include "core/mapping.h"
-#include "core/memory_file.h"
+#include "core/memory.h"
 
 namespace kvferry {
 
 class Arena {
  public:
-  // Blocks as MemoryFile does. Throws Failure(arena_unavailable).
-  Arena(std::string path, size_t bytes, int numa_node);
+  Arena() = default;
+  virtual ~Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
 
-  uint8_t* data() const { return mapping_.data(); }
-  size_t bytes() const { return mapping_.bytes(); }
-  // Why bytes that arrive may be missing in the file; empty when it is whole. Engines can write to the file, so they can
-  // truncate it, or punch holes into it, by mistake.
-  std::string fault() const;
+  virtual const Memory& memory() const = 0;
+  // Why bytes that arrive may be missing for engines; empty when none is. Any thread.
+  virtual std::string fault() const = 0;
 
- private:
-  const MemoryFile file_;
-  Mapping mapping_;
-  std::optional<FaultGuard> guard_;
-  int64_t blocks_ = 0;  // of the file, with all of its pages
+  uint64_t bytes() const { return memory().bytes; }
+  // Only for an arena in the memory of the host.
+  uint8_t* data() const { return memory().host(); }
+  // Throws Failure(provider_unavailable) for an arena in the memory of a device.
+  void require_host(const std::string& provider) const;
 };
 
 }  // namespace kvferry

@@ -1,18 +1,23 @@
 #include "core/engine.h"
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
 
 #include "core/arguments.h"
+#include "core/fields.h"
+#include "core/file_arena.h"
 #include "core/promise_worker.h"
 #include "core/reserve.h"
 #include "core/shield.h"
+#include "cuda/device_arena.h"
 
 namespace kvferry {
 namespace {
 
-// A write passes its items as numbers, four per item: segment, source offset, target offset, length.
-constexpr size_t numbers_per_item = 4;
+// A write passes its items as numbers, six per item: segment, source offset, length, length of a piece, stride, target
+// offset.
+constexpr size_t numbers_per_item = 6;
 constexpr uint32_t providers_max = 16;
 constexpr uint64_t port_max = 65535;
 constexpr uint64_t spin_max = 1'000'000;
@@ -21,6 +26,17 @@ constexpr uint64_t timeout_ms_max = arguments::small_max;
 
 using arguments::small;
 using arguments::whole;
+
+template <typename Array>
+Array hex_array(const Napi::Value& value, const char* name) {
+  const auto bytes = FieldReader(arguments::text(value, name)).bytes();
+  Array array = {};
+  if (!bytes || bytes->size() != array.size()) {
+    throw Failure(Code::internal, std::string(name) + " is not " + std::to_string(array.size()) + " bytes in hexadecimal");
+  }
+  std::copy(bytes->begin(), bytes->end(), array.begin());
+  return array;
+}
 
 tcp::Options tcp_options_of(const Napi::Object& object) {
   tcp::Options options;
@@ -77,11 +93,13 @@ Napi::Function Engine::define(Napi::Env env) {
                      {
                          method<&Engine::open>("open"),
                          method<&Engine::create_arena>("createArena"),
+                         method<&Engine::create_device_arena>("createDeviceArena"),
                          method<&Engine::arena_fault>("arenaFault"),
                          method<&Engine::listen>("listen"),
                          method<&Engine::grant>("grant"),
                          method<&Engine::revoke>("revoke"),
                          method<&Engine::attach_segment>("attachSegment"),
+                         method<&Engine::attach_device>("attachDevice"),
                          method<&Engine::create_segment>("createSegment"),
                          method<&Engine::detach_segment>("detachSegment"),
                          method<&Engine::connect>("connect"),
@@ -151,11 +169,22 @@ Napi::Value Engine::create_arena(const Napi::CallbackInfo& info) {
   return run_promise(
       info.Env(),
       [path = arguments::path(info[0], "path"), bytes = whole(info[1], "bytes", 1), node = core_->numa_node()] {
-        return std::make_shared<Arena>(path, bytes, node);
+        return std::make_shared<FileArena>(path, bytes, node);
       },
       [core = core_](Napi::Env env, std::shared_ptr<Arena> arena) {
         core->adopt(std::move(arena));
         return env.Undefined();
+      });
+}
+
+Napi::Value Engine::create_device_arena(const Napi::CallbackInfo& info) {
+  const auto device = hex_array<decltype(DeviceMemory::device)>(info[0], "device");
+  return run_promise(
+      info.Env(), [device, bytes = whole(info[1], "bytes", 1)] { return std::make_shared<cuda::DeviceArena>(device, bytes); },
+      [core = core_](Napi::Env env, std::shared_ptr<cuda::DeviceArena> arena) {
+        const auto& handle = arena->described().handle;
+        core->adopt(std::move(arena));
+        return Napi::String::New(env, hex_bytes({handle.begin(), handle.end()}));
       });
 }
 
@@ -179,6 +208,16 @@ void Engine::revoke(const Napi::CallbackInfo& info) {
 
 Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
   return adopt_segment(info, [path = arguments::path(info[0], "path")] { return Segment::open(path); });
+}
+
+// Nothing can block here: only the receiver opens the memory.
+Napi::Value Engine::attach_device(const Napi::CallbackInfo& info) {
+  DeviceMemory memory = {};
+  memory.handle = hex_array<decltype(memory.handle)>(info[0], "handle");
+  memory.device = hex_array<decltype(memory.device)>(info[1], "device");
+  memory.offset = whole(info[2], "offset");
+  memory.bytes = whole(info[3], "bytes", 1);
+  return adopt_segment(info, [memory] { return std::make_shared<Segment>(memory); });
 }
 
 Napi::Value Engine::create_segment(const Napi::CallbackInfo& info) {
@@ -215,8 +254,9 @@ void Engine::write(const Napi::CallbackInfo& info) {
   items.reserve(count);
   for (size_t i = 0; i < count * numbers_per_item; i += numbers_per_item) {
     const auto segment = static_cast<uint32_t>(whole(data[i], "segment", 0, arguments::small_max));
-    items.push_back({core_->segment(segment), whole(data[i + 1], "sourceOffset"), whole(data[i + 2], "targetOffset"),
-                     whole(data[i + 3], "length")});
+    const SourceRange source = {whole(data[i + 1], "sourceOffset"), whole(data[i + 2], "length"),
+                                whole(data[i + 3], "pieceBytes"), whole(data[i + 4], "stride")};
+    items.push_back({core_->segment(segment), source, whole(data[i + 5], "targetOffset")});
   }
   sender_command(info, Kind::begins,
                  [connection = whole(info[2], "connection"), items = std::move(items)](

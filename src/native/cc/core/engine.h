@@ -23,11 +23,13 @@ class Engine final : public Napi::ObjectWrap<Engine> {
  private:
   void open(const Napi::CallbackInfo& info);
   Napi::Value create_arena(const Napi::CallbackInfo& info);
+  Napi::Value create_device_arena(const Napi::CallbackInfo& info);
   Napi::Value arena_fault(const Napi::CallbackInfo& info);
   void listen(const Napi::CallbackInfo& info);
   void grant(const Napi::CallbackInfo& info);
   void revoke(const Napi::CallbackInfo& info);
   Napi::Value attach_segment(const Napi::CallbackInfo& info);
+  Napi::Value attach_device(const Napi::CallbackInfo& info);
   Napi::Value create_segment(const Napi::CallbackInfo& info);
   void detach_segment(const Napi::CallbackInfo& info);
   void connect(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "cuda/device.h"
 #include "libfabric/transport.h"
 #include "same_host/transport.h"
 #include "tcp/transport.h"
@@ -89,7 +90,9 @@ std::string EngineCore::arena_fault() {
     if (std::string failure = transport->failure(); !failure.empty()) return failure;
   }
   std::lock_guard lock(mutex_);
-  return arena_ ? arena_->fault() : "this fabric has no arena";
+  if (!arena_) return "this fabric has no arena";
+  const std::string fault = arena_->fault();
+  return fault.empty() ? cuda::Device::any_fault() : fault;
 }
 
 uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {

@@ -48,18 +48,15 @@ Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(
   sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
-bool Segment::contains(uint64_t offset, uint64_t length) const {
-  return offset <= bytes() && length <= bytes() - offset;
-}
-
 std::string no_memory_behind(uint64_t offset, uint64_t length) {
   return "no memory behind bytes " + std::to_string(offset) + " to " + std::to_string(offset + length - 1) +
          " of the file: is its file system full?";
 }
 
-void Segment::read(uint64_t offset, uint64_t length, uint8_t* to) const {
-  for (uint64_t done = 0; done < length;) {
-    const ssize_t count = ::pread(fd_.get(), to + done, length - done, static_cast<off_t>(offset + done));
+void Segment::read(const SourceRange& range, uint8_t* to) const {
+  for (uint64_t done = 0; done < range.length;) {
+    const ssize_t count =
+        ::pread(fd_.get(), to + done, range.left_in_piece(done), static_cast<off_t>(range.at(done)));
     if (count == 0) throw Failure(Code::segment_invalid, segment_shrank);
     if (count > 0) {
       done += static_cast<uint64_t>(count);
@@ -70,7 +67,7 @@ void Segment::read(uint64_t offset, uint64_t length, uint8_t* to) const {
 }
 
 bool Segment::intact(uint64_t end) const {
-  if (sealed_) return end <= bytes_;
+  if (sealed_ || device_) return end <= bytes_;
   struct stat status = {};
   return ::fstat(fd_.get(), &status) == 0 && static_cast<uint64_t>(status.st_size) >= end;
 }

@@ -9,6 +9,7 @@
 
 #include "core/fault_guard.h"
 #include "core/mapping.h"
+#include "core/memory.h"
 #include "core/segment.h"
 
 namespace kvferry {
@@ -18,7 +19,7 @@ class SegmentMapping {
   // Throws Failure(segment_invalid).
   explicit SegmentMapping(const Segment& segment);
 
-  const uint8_t* data() const { return mapping_.data(); }
+  Memory memory() const { return Memory::of_host(mapping_.data(), mapping_.bytes()); }
   size_t bytes() const { return mapping_.bytes(); }
   // Whether a read met a page that the file no longer has.
   bool damaged() const { return guard_.damaged(); }

@@ -8,22 +8,38 @@ namespace {
 // Limits how much of a provider's queues one connection may occupy with small items.
 constexpr size_t slices_outstanding_max = 128;
 
+std::string describe(const SourceRange& source) {
+  const std::string start = std::to_string(source.offset) + "+" + std::to_string(source.length);
+  if (source.is_one()) return start;
+  return start + " in pieces of " + std::to_string(source.piece_bytes) + " bytes every " +
+         std::to_string(source.stride) + " bytes";
+}
+
 }  // namespace
 
 std::optional<Completion> WriteScheduler::invalid(uint32_t id, const std::vector<WriteItem>& items) const {
   Completion completion;
   completion.id = id;
   for (const WriteItem& item : items) {
-    if (!item.segment->contains(item.source_offset, item.length)) {
+    const SourceRange& source = item.source;
+    if (item.segment->device() != nullptr && !limits_.reads_devices) {
       completion.code = Code::segment_invalid;
       completion.handle = item.segment->handle();
-      completion.message = "source range " + std::to_string(item.source_offset) + "+" + std::to_string(item.length) +
-                           " is outside the source segment of " + std::to_string(item.segment->bytes()) + " bytes";
+      completion.message =
+          "it is on a CUDA device, which only same-host reads: choose a receiver on this host, or copy the bytes to a file in "
+          "memory";
       return completion;
     }
-    if (item.target_offset > target_bytes_ || item.length > target_bytes_ - item.target_offset) {
+    if (!source.within(item.segment->bytes())) {
+      completion.code = Code::segment_invalid;
+      completion.handle = item.segment->handle();
+      completion.message = "source range " + describe(source) + " is outside the source segment of " +
+                           std::to_string(item.segment->bytes()) + " bytes";
+      return completion;
+    }
+    if (item.target_offset > target_bytes_ || source.length > target_bytes_ - item.target_offset) {
       completion.code = Code::write_rejected;
-      completion.message = "target range " + std::to_string(item.target_offset) + "+" + std::to_string(item.length) +
+      completion.message = "target range " + std::to_string(item.target_offset) + "+" + std::to_string(source.length) +
                            " is outside the arena of " + std::to_string(target_bytes_) + " bytes";
       return completion;
     }
@@ -36,7 +52,7 @@ void WriteScheduler::add(uint32_t id, std::vector<WriteItem> items) {
     ended_(std::move(*completion));
     return;
   }
-  std::erase_if(items, [](const WriteItem& item) { return item.length == 0; });
+  std::erase_if(items, [](const WriteItem& item) { return item.source.length == 0; });
   Write write;
   write.id = id;
   write.items = std::move(items);
@@ -64,8 +80,8 @@ std::optional<Slice> WriteScheduler::next() {
     Write& write = found->second;
     const Slice slice = slice_of(write);
     // A slice larger than the window is posted alone.
-    if (outstanding_bytes_ > 0 && outstanding_bytes_ + slice.length > limits_.window_bytes) return std::nullopt;
-    if (!slice.segment->intact(slice.source_offset + slice.length)) {
+    if (outstanding_bytes_ > 0 && outstanding_bytes_ + slice.length() > limits_.window_bytes) return std::nullopt;
+    if (!slice.segment->intact(slice.source.end())) {
       turns_.pop_front();
       fail(write, Code::segment_invalid, segment_shrank, slice.segment);
       report_if_ended(id);
@@ -79,34 +95,47 @@ std::optional<Slice> WriteScheduler::next() {
 // Merges items that are adjacent on both sides into one slice.
 Slice WriteScheduler::slice_of(const Write& write) const {
   const WriteItem& first = write.items[write.item];
-  Slice slice = {write.id, first.segment.get(), first.source_offset + write.within, first.target_offset + write.within,
-                 std::min(first.length - write.within, limits_.slice_bytes)};
-  for (size_t i = write.item + 1; i < write.items.size() && slice.length < limits_.slice_bytes; i++) {
+  Slice slice = {write.id, first.segment.get(), range_of(first.source, write.within),
+                 first.target_offset + write.within};
+  if (!first.source.is_one()) return slice;
+  uint64_t length = slice.length();
+  for (size_t i = write.item + 1; i < write.items.size() && length < limits_.slice_bytes; i++) {
     const WriteItem& item = write.items[i];
-    const bool adjacent = item.segment.get() == slice.segment &&
-                          item.source_offset == slice.source_offset + slice.length &&
-                          item.target_offset == slice.target_offset + slice.length;
+    const bool adjacent = item.segment.get() == slice.segment && item.source.is_one() &&
+                          item.source.offset == slice.source.offset + length &&
+                          item.target_offset == slice.target_offset + length;
     if (!adjacent) break;
-    slice.length += std::min(item.length, limits_.slice_bytes - slice.length);
+    length += std::min(item.source.length, limits_.slice_bytes - length);
   }
+  slice.source = SourceRange::of_one(slice.source.offset, length);
   return slice;
+}
+
+// What comes next of an item of which `within` bytes were posted.
+SourceRange WriteScheduler::range_of(const SourceRange& item, uint64_t within) const {
+  const uint64_t left = item.left_in_piece(within);
+  if (item.piece_bytes > limits_.slice_bytes || left < item.piece_bytes || item.is_one()) {
+    return SourceRange::of_one(item.at(within), std::min(left, limits_.slice_bytes));
+  }
+  const uint64_t fit = std::min(limits_.slice_bytes / item.piece_bytes, slice_pieces_max);
+  const uint64_t pieces = std::min(fit, (item.length - within) / item.piece_bytes);
+  return {item.at(within), pieces * item.piece_bytes, item.piece_bytes, item.stride};
 }
 
 void WriteScheduler::advance(Write& write, uint64_t length) {
   write.within += length;
-  while (write.item < write.items.size() && write.within >= write.items[write.item].length) {
-    write.within -= write.items[write.item].length;
+  while (write.item < write.items.size() && write.within >= write.items[write.item].source.length) {
+    write.within -= write.items[write.item].source.length;
     write.item++;
   }
 }
 
 bool WriteScheduler::posted(const Slice& slice, uint64_t ticket) {
   Write& write = writes_.at(slice.write);
-  advance(write, slice.length);
+  advance(write, slice.length());
   write.outstanding++;
-  outstanding_bytes_ += slice.length;
-  outstanding_.emplace(
-      ticket, Outstanding{slice.write, slice.segment, slice.source_offset + slice.length, slice.length});
+  outstanding_bytes_ += slice.length();
+  outstanding_.emplace(ticket, Outstanding{slice.write, slice.segment, slice.source.end(), slice.length()});
   turns_.pop_front();
   if (write.has_more()) turns_.push_back(slice.write);
   return !write.has_more();

@@ -4,6 +4,8 @@
 // makes TCP collapse and makes `stop` slow. Writes take turns slice by slice, so that a long write does not delay a
 // short one. A write is reported when no slice of it is outstanding and no more will be posted.
 //
+// A strided item stays one item. A slice of it is whole pieces, or a part of one piece.
+//
 // Belongs to the thread of its connection's transport.
 #pragma once
 
@@ -18,27 +20,33 @@
 
 #include "core/outbox.h"
 #include "core/segment.h"
+#include "core/source_range.h"
 
 namespace kvferry {
 
 struct WriteItem {
   std::shared_ptr<Segment> segment;
-  uint64_t source_offset;
+  SourceRange source;
   uint64_t target_offset;
-  uint64_t length;
 };
+
+// Pieces of one slice, so that no slice takes long.
+constexpr uint64_t slice_pieces_max = 1024;
 
 struct WriteLimits {
   uint64_t window_bytes;
   uint64_t slice_bytes;
+  // Whether the provider reads segments on devices.
+  bool reads_devices = false;
 };
 
 struct Slice {
   uint32_t write;
   Segment* segment;  // kept alive by the write
-  uint64_t source_offset;
+  SourceRange source;
   uint64_t target_offset;
-  uint64_t length;
+
+  uint64_t length() const { return source.length; }
 };
 
 class WriteScheduler {
@@ -98,6 +106,7 @@ class WriteScheduler {
   };
 
   Slice slice_of(const Write& write) const;
+  SourceRange range_of(const SourceRange& item, uint64_t within) const;
   void advance(Write& write, uint64_t length);
   std::optional<Completion> invalid(uint32_t id, const std::vector<WriteItem>& items) const;
   // `segment`: the segment that could not be read, or null.

@@ -152,18 +152,18 @@ bool LibfabricConnection::post_writes() {
 }
 
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
-  uint8_t* piece = staging_.take(slice.length, ticket);
+  uint8_t* piece = staging_.take(slice.length(), ticket);
   if (piece == nullptr) return -FI_EAGAIN;
   idle_since_.reset();
   try {
-    slice.segment->read(slice.source_offset, slice.length, piece);
+    slice.segment->read(slice.source, piece);
   } catch (const Failure&) {
     staging_.ended(ticket);
     throw;
   }
   void* description = staging_registration_.handle ? ::fi_mr_desc(staging_registration_.handle.get()) : nullptr;
-  const iovec local = {piece, slice.length};
-  const fi_rma_iov remote = {token_.arena.base + slice.target_offset, slice.length, token_.arena.key};
+  const iovec local = {piece, slice.length()};
+  const fi_rma_iov remote = {token_.arena.base + slice.target_offset, slice.length(), token_.arena.key};
   fi_msg_rma message = {};
   message.msg_iov = &local;
   message.desc = &description;

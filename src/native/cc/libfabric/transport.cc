@@ -28,6 +28,7 @@ class LibfabricTransport final : public Transport {
   }
 
   void listen(uint32_t id, std::shared_ptr<Arena> arena) override {
+    arena->require_host(domain().provider());
     target_.emplace(domain(), std::move(arena));
     outbox_.put({.id = id, .text = target_->address()});
   }

@@ -1,6 +1,8 @@
 #include "same_host/connection.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "core/failure.h"
@@ -41,6 +43,16 @@ std::pair<Code, std::string> refusal(const Message& message) {
       return {Code::fabric_error, "the receiver takes no more segments of this sender: detach some"};
     case CopyStatus::arena_invalid:
       return {Code::fabric_error, "the receiver's arena has lost memory"};
+    case CopyStatus::no_device:
+      return {Code::segment_invalid,
+              "the receiver has no CUDA driver, or does not see the device: run kvferry doctor on its host, and compare the "
+              "UUID of the device with nvidia-smi -L"};
+    case CopyStatus::device_memory_unopened:
+      return {Code::segment_invalid,
+              "the receiver cannot open the memory of the device: was it freed, has its process ended, or is it smaller?"};
+    case CopyStatus::device_failed:
+      return {Code::fabric_error,
+              "a CUDA device of the receiver failed with CUDA error " + std::to_string(message.source_offset)};
   }
   return {Code::internal, "the receiver's answer is unknown"};
 }
@@ -55,7 +67,7 @@ Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint6
       connect_id_(connect_id),
       connect_deadline_(connect_deadline),
       path_(path_of(address)),
-      scheduler_(outbox, {limits.window_bytes, std::min(limits.slice_bytes, copy_bytes_max)}) {
+      scheduler_(outbox, {limits.window_bytes, std::min(limits.slice_bytes, copy_bytes_max), true}) {
   FieldReader fields(token);
   const auto first = fields.number();
   const auto second = fields.number();
@@ -106,9 +118,11 @@ void Connection::progress() {
     message.kind = Kind::copy;
     message.subject = segment_number(slice->segment);
     message.ticket = ++last_ticket_;
-    message.source_offset = slice->source_offset;
+    message.source_offset = slice->source.offset;
+    message.piece_bytes = slice->source.piece_bytes;
+    message.stride = slice->source.stride;
     message.target_offset = slice->target_offset;
-    message.length = slice->length;
+    message.length = slice->length();
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
   }
@@ -146,12 +160,29 @@ void Connection::reach() {
 uint64_t Connection::segment_number(Segment* segment) {
   const auto found = segments_.find(segment);
   if (found != segments_.end()) return found->second;
-  Message message = {};
-  message.kind = Kind::attach;
-  message.subject = ++last_segment_;
-  channel_->send(message, segment->shared_from_this());
+  send_attach(++last_segment_, *segment);
   segments_.emplace(segment, last_segment_);
   return last_segment_;
+}
+
+void Connection::send_attach(uint64_t number, const Segment& segment) {
+  Message message = {};
+  message.subject = number;
+  const DeviceMemory* device = segment.device();
+  if (device == nullptr) {
+    message.kind = Kind::attach;
+    channel_->send(message, segment.shared_from_this());
+    return;
+  }
+  HandleMessage handle = {};
+  handle.subject = number;
+  handle.handle = device->handle;
+  channel_->send(std::bit_cast<Message>(handle));
+  message.kind = Kind::attach_device;
+  message.source_offset = device->offset;
+  message.length = device->bytes;
+  std::memcpy(message.token, device->device.data(), sizeof message.token);
+  channel_->send(message);
 }
 
 void Connection::readable() {

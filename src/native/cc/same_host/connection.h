@@ -50,6 +50,7 @@ class Connection {
   void connect_failed(const std::string& message);
   void give_up(Code code, const std::string& message, bool landed_unknown);
   uint64_t segment_number(Segment* segment);
+  void send_attach(uint64_t number, const Segment& segment);
   void forget_number(uint64_t number);
 
   Poller& poller_;

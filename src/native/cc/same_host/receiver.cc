@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <bit>
+#include <cstring>
 #include <fstream>
 #include <system_error>
 
@@ -9,6 +11,7 @@
 #include "core/fields.h"
 #include "core/random.h"
 #include "core/stream_copy.h"
+#include "core/write_scheduler.h"
 
 namespace kvferry::same_host {
 namespace {
@@ -25,6 +28,9 @@ constexpr size_t answers_per_peer_max = 512;
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
 constexpr size_t turn_requests = 64;
+
+// Copies of a peer that are under way on devices.
+constexpr size_t device_copies_per_peer_max = 64;
 
 // Takes the same time whatever the words are.
 bool equal(const uint64_t (&a)[2], const uint64_t (&b)[2]) { return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0; }
@@ -49,7 +55,11 @@ std::string boot_id() {
 }
 
 Receiver::Receiver(Poller& poller, std::shared_ptr<Arena> arena, const Options& options, uint64_t listen_tag)
-    : poller_(poller), arena_(std::move(arena)), entrance_(poller, options, listen_tag) {}
+    : poller_(poller),
+      arena_(std::move(arena)),
+      entrance_(poller, options, listen_tag),
+      workshop_(poller, 1),
+      device_copies_(poller) {}
 
 // The socket's device and inode show a sender in another mount namespace that the path leads to another socket.
 std::string Receiver::address() const {
@@ -91,9 +101,19 @@ void Receiver::accept(uint64_t tag) {
   strangers_.emplace(tag, Clock::now() + hello_time);
 }
 
+// While the connection is open, the sender knows that bytes may still land. So it stays until no copy is under way.
 void Receiver::drop(uint64_t tag) {
-  peers_.erase(tag);
   strangers_.erase(tag);
+  const auto found = peers_.find(tag);
+  if (found == peers_.end()) return;
+  if (device_copies_.of_peer(tag) == 0) {
+    peers_.erase(found);
+    return;
+  }
+  Peer& peer = found->second;
+  peer.leaving = true;
+  peer.requests.clear();
+  peer.channel->deafen();
 }
 
 void Receiver::drop_late_strangers() {
@@ -104,13 +124,14 @@ void Receiver::drop_late_strangers() {
 
 Deadline Receiver::deadline() const {
   const Deadline late = strangers_.empty() ? std::nullopt : Deadline(strangers_.begin()->second);
-  return earliest(late, entrance_.paused_until());
+  return earliest(earliest(late, entrance_.paused_until()), device_copies_.deadline());
 }
 
 void Receiver::ready(uint64_t tag) {
   const auto found = peers_.find(tag);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
+  if (peer.leaving) return;
   const bool goes_on = without_exception([&] {
     const bool full = peer.requests.size() >= requests_per_peer_max;
     return answers_flow(peer) && (full || receive(tag, peer));
@@ -146,6 +167,12 @@ bool Receiver::handle(Peer& peer, const Message& message, std::vector<UniqueFd>&
       if (descriptors.size() > 1) return false;
       attach(peer, message.subject, descriptors);
       return true;
+    case Kind::handle:
+      peer.handle = std::bit_cast<HandleMessage>(message).handle;
+      return true;
+    case Kind::attach_device:
+      attach_device(peer, message);
+      return true;
     case Kind::detach:
       peer.segments.erase(message.subject);
       return true;
@@ -178,96 +205,171 @@ void Receiver::attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descr
   Source& source = peer.segments[segment];
   source = {};
   try {
-    if (!descriptors.empty()) source.segment = std::make_unique<Segment>(std::move(descriptors.front()));
+    if (!descriptors.empty()) source.segment = std::make_shared<Segment>(std::move(descriptors.front()));
   } catch (const Failure&) {
     peer.segments.erase(segment);
   }
   descriptors.clear();
 }
 
+// Copies wait until it is open.
+void Receiver::attach_device(Peer& peer, const Message& message) {
+  if (peer.segments.size() >= segments_per_peer_max) return;
+  DeviceMemory described = {};
+  described.handle = peer.handle;
+  std::memcpy(described.device.data(), message.token, sizeof message.token);
+  described.offset = message.source_offset;
+  described.bytes = message.length;
+  peer.segments[message.subject] = {.device = DeviceSource::open(described, workshop_)};
+}
+
 bool Receiver::progress() {
   entrance_.resume_if_due();
   drop_late_strangers();
-  bool more = false;
+  bool more = workshop_.deliver();
+  answer_ended();
   for (auto next = peers_.begin(); next != peers_.end();) {
     const auto current = next++;
     Peer& peer = current->second;
     if (peer.requests.empty()) continue;
-    if (!without_exception([&] { return copy_some(peer); })) {
+    Turn turn = Turn::broken;
+    without_exception([&] {
+      turn = copy_some(current->first, peer);
+      return true;
+    });
+    if (turn == Turn::broken) {
       drop(current->first);
-    } else if (!peer.requests.empty()) {
+    } else if (turn == Turn::done && !peer.requests.empty()) {
       more = true;
     }
   }
+  device_copies_.flush();
   return more;
 }
 
-// Returns false when the peer has hung up or does not read its answers.
-bool Receiver::copy_some(Peer& peer) {
+// Peers whose copies have ended may begin others.
+void Receiver::answer_ended() {
+  for (const auto& [tag, reply] : device_copies_.ended()) {
+    const auto found = peers_.find(tag);
+    if (found == peers_.end()) continue;
+    Peer& peer = found->second;
+    if (!peer.leaving) {
+      peer.channel->send(reply);
+      if (!answers_flow(peer)) drop(tag);
+    } else if (device_copies_.of_peer(tag) == 0) {
+      drop(tag);
+    }
+  }
+}
+
+Receiver::Turn Receiver::copy_some(uint64_t tag, Peer& peer) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < turn_requests && bytes < turn_bytes && !peer.requests.empty(); i++) {
     const Message request = peer.requests.front();
+    if (waits(peer, request) || device_copies_.of_peer(tag) >= device_copies_per_peer_max) {
+      return answers_flow(peer) ? Turn::waits : Turn::broken;
+    }
     peer.requests.pop_front();
     Message reply = {};
     reply.kind = Kind::done;
     reply.ticket = request.ticket;
     reply.subject = request.subject;
-    copy(peer, request, reply);
-    peer.channel->send(reply);
+    if (const auto status = copy(tag, peer, request, reply)) {
+      reply.status = *status;
+      peer.channel->send(reply);
+    }
     bytes += request.length;
   }
-  return answers_flow(peer);
+  return answers_flow(peer) ? Turn::done : Turn::broken;
 }
 
-void Receiver::copy(Peer& peer, const Message& request, Message& reply) {
-  reply.status = CopyStatus::rejected;
-  if (!grants_.contains(peer.grant)) return;
+bool Receiver::waits(const Peer& peer, const Message& request) {
+  const auto found = peer.segments.find(request.subject);
+  return found != peer.segments.end() && found->second.device && found->second.device->opening();
+}
+
+std::optional<CopyStatus> Receiver::copy(uint64_t tag, Peer& peer, const Message& request, Message& reply) {
+  if (!grants_.contains(peer.grant)) return CopyStatus::rejected;
   const bool in_arena = request.target_offset <= arena_->bytes() &&
                         request.length <= arena_->bytes() - request.target_offset;
-  if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return;
+  if (!in_arena || request.length == 0 || request.length > copy_bytes_max) return CopyStatus::rejected;
+  if (request.piece_bytes == 0 || request.length / request.piece_bytes > slice_pieces_max) return CopyStatus::rejected;
   const auto found = peer.segments.find(request.subject);
-  if (found != peer.segments.end()) {
-    reply.status = read(found->second, request, reply);
+  if (found != peer.segments.end()) return read(tag, peer, found->second, request, reply);
+  const bool full = peer.segments.size() >= segments_per_peer_max;
+  return full ? CopyStatus::too_many_segments : CopyStatus::segment_unknown;
+}
+
+std::optional<CopyStatus> Receiver::read(uint64_t tag, const Peer& peer, Source& source, const Message& request,
+                                         Message& reply) {
+  const SourceRange range = {request.source_offset, request.length, request.piece_bytes, request.stride};
+  if (source.device) {
+    if (!source.device->memory) return source.device->failure;
+    if (!range.within(source.device->memory->memory().bytes)) return CopyStatus::segment_shrank;
   } else {
-    const bool full = peer.segments.size() >= segments_per_peer_max;
-    reply.status = full ? CopyStatus::too_many_segments : CopyStatus::segment_unknown;
+    if (!source.segment) return CopyStatus::no_descriptor;
+    const Segment& segment = *source.segment;
+    if (!range.within(segment.bytes()) || !segment.intact(range.end())) return CopyStatus::segment_shrank;
+    if (!mapped(source)) return CopyStatus::segment_unmapped;
+    for (uint64_t done = 0; done < range.length; done += range.piece_bytes) {
+      source.mapping->prefault(range.at(done), range.piece_bytes);
+    }
+    if (arena_->memory().on_host()) return read_file(source, request, range, reply);
+  }
+  try {
+    begin(tag, peer, source, request, range, reply);
+    return std::nullopt;
+  } catch (const Failure&) {
+    reply.source_offset = static_cast<uint64_t>(device_of(source).lost_by());
+    return CopyStatus::device_failed;
   }
 }
 
-// A mapping with damage is dropped: only these bytes could not be read now, and the next copy maps the file again.
-CopyStatus Receiver::read(Source& source, const Message& request, Message& reply) {
-  if (!source.segment) return CopyStatus::no_descriptor;
-  const Segment& segment = *source.segment;
-  const uint64_t end = request.source_offset + request.length;
-  if (!segment.contains(request.source_offset, request.length) || !segment.intact(end)) {
-    return CopyStatus::segment_shrank;
+CopyStatus Receiver::read_file(Source& source, const Message& request, const SourceRange& range, Message& reply) {
+  for (uint64_t done = 0; done < range.length; done += range.piece_bytes) {
+    stream_copy(arena_->data() + request.target_offset + done, source.mapping->memory().host() + range.at(done),
+                range.piece_bytes);
   }
-  SegmentMapping* mapping = mapped(source);
-  if (mapping == nullptr) return CopyStatus::segment_unmapped;
-  mapping->prefault(request.source_offset, request.length);
-  stream_copy(arena_->data() + request.target_offset, mapping->data() + request.source_offset, request.length);
-  if (mapping->damaged()) {
-    const FaultGuard::Damage damage = mapping->damage();
-    reply.source_offset = damage.offset;
-    reply.length = damage.length;
-    source.mapping.reset();
-    return segment.intact(end) ? CopyStatus::segment_without_memory : CopyStatus::segment_shrank;
-  }
-  if (!segment.intact(end)) return CopyStatus::segment_shrank;
-  return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
+  const CopyStatus status = held(*source.segment, *source.mapping, range, reply);
+  return status == CopyStatus::copied && !arena_->fault().empty() ? CopyStatus::arena_invalid : status;
 }
 
+// The device on whose stream bytes go to or from a device.
+cuda::Device& Receiver::device_of(const Source& source) const {
+  return source.device ? source.device->memory->device() : cuda::Device::at(arena_->memory().device);
+}
+
+void Receiver::begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request,
+                     const SourceRange& range, const Message& reply) {
+  DeviceCopies::Copy copy = {tag, peer.grant, reply, nullptr};
+  Memory from;
+  if (source.device) {
+    from = source.device->memory->memory();
+    copy.check = [this, memory = source.device->memory](Message&) {
+      return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
+    };
+  } else {
+    from = source.mapping->memory();
+    copy.check = [segment = source.segment, mapping = source.mapping, range](Message& answer) {
+      return held(*segment, *mapping, range, answer);
+    };
+  }
+  device_copies_.begin(device_of(source), arena_->memory(), request.target_offset, from, range, std::move(copy));
+}
+
+// A mapping with damage is dropped: only some bytes could not be read then, and this copy maps the file again.
 // The kernel and the fault guard limit the number of mappings. Beyond it the one that was not used for longest goes.
-SegmentMapping* Receiver::mapped(Source& source) {
+std::shared_ptr<SegmentMapping> Receiver::mapped(Source& source) {
   source.last_copy = ++copies_;
+  if (source.mapping && source.mapping->damaged()) source.mapping.reset();
   while (!source.mapping) {
     try {
-      source.mapping = std::make_unique<SegmentMapping>(*source.segment);
+      source.mapping = std::make_shared<SegmentMapping>(*source.segment);
     } catch (const Failure&) {
       if (!unmap_oldest()) return nullptr;
     }
   }
-  return source.mapping.get();
+  return source.mapping;
 }
 
 // Returns false when nothing is mapped.

@@ -100,7 +100,9 @@ Channel::Channel(Poller& poller, UniqueFd fd, uint64_t tag) : poller_(poller), f
   poller_.add(fd_.get(), tag_);
 }
 
-Channel::~Channel() { poller_.remove(fd_.get()); }
+Channel::~Channel() { deafen(); }
+
+void Channel::deafen() { poller_.remove(fd_.get()); }
 
 Channel::Received Channel::receive(std::vector<Message>& messages, std::vector<UniqueFd>& descriptors) {
   messages.resize(messages_per_packet);

@@ -45,6 +45,8 @@ class Channel {
   void send(const Message& message, std::shared_ptr<const Segment> segment = nullptr);
   // Returns false when the other end is gone.
   bool flush();
+  // The poller reports this channel no longer.
+  void deafen();
   size_t unsent() const { return unsent_.size(); }
 
  private:

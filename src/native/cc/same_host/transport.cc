@@ -33,7 +33,8 @@ class SameHostTransport final : public Transport {
 
   void revoke(uint32_t id, uint64_t grant) override {
     if (receiver_) receiver_->revoke(grant);
-    answer(id);
+    revoking_.push_back({id, grant});
+    answer_revocations();
   }
 
   void post_to_sender(uint32_t refuse_id, std::function<void()> command) override {
@@ -73,20 +74,40 @@ class SameHostTransport final : public Transport {
         receiver_->ready(ready.tag);
       }
     }
-    return receiver_->progress();
+    const bool more = receiver_->progress();
+    answer_revocations();
+    return more;
   }
 
   bool busy() const override { return false; }
   Deadline deadline() const override { return receiver_ ? receiver_->deadline() : std::nullopt; }
-  void tear_down() override { receiver_.reset(); }
+  void tear_down() override {
+    receiver_.reset();
+    answer_revocations();
+  }
 
  private:
+  struct Revocation {
+    uint32_t id;
+    uint64_t grant;
+  };
+
+  // Those under whose grants nothing lands any more.
+  void answer_revocations() {
+    std::erase_if(revoking_, [this](const Revocation& revocation) {
+      if (receiver_ && receiver_->copies_under(revocation.grant)) return false;
+      answer(revocation.id);
+      return true;
+    });
+  }
+
   // Belongs to the JavaScript thread.
   same_host::Sender sender_;
 
   const same_host::Options options_;
   std::optional<same_host::Receiver> receiver_;
   uint64_t last_tag_ = listen_tag;
+  std::vector<Revocation> revoking_;
 };
 
 }  // namespace

@@ -13,6 +13,8 @@ namespace kvferry::tcp {
 namespace {
 
 constexpr size_t copy_bytes = 64 << 10;
+// Each call of sendfile makes packets of its own, so smaller pieces are copied together.
+constexpr uint64_t send_file_bytes_min = 16 << 10;
 constexpr uint8_t zeros[copy_bytes] = {};
 // Limits of one turn: after it, the next stream and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
@@ -40,8 +42,8 @@ void Stream::ready(bool readable, bool writable) {
 
 void Stream::post(const Slice& slice, uint64_t ticket) {
   frames_.push_back({slice, ticket});
-  outstanding_.emplace(ticket, Outstanding{slice.length, ""});
-  outstanding_bytes_ += slice.length;
+  outstanding_.emplace(ticket, Outstanding{slice.length(), ""});
+  outstanding_bytes_ += slice.length();
 }
 
 std::optional<std::string> Stream::completed(uint64_t ticket) {
@@ -106,7 +108,7 @@ Stream::Turn Stream::send() {
       result = send_header(frames_.front());
     } else {
       result = send_body(frames_.front(), turn_bytes - sent);
-      if (frames_.front().sent == frames_.front().slice.length) frames_.pop_front();
+      if (frames_.front().sent == frames_.front().slice.length()) frames_.pop_front();
     }
     if (result == -EAGAIN) {
       writable_ = false;
@@ -131,7 +133,7 @@ ssize_t Stream::send_hello() {
 }
 
 ssize_t Stream::send_header(Frame& frame) {
-  const FrameHeader header = {FrameKind::write, 0, frame.ticket, frame.slice.target_offset, frame.slice.length};
+  const FrameHeader header = {FrameKind::write, 0, frame.ticket, frame.slice.target_offset, frame.slice.length()};
   const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
   const ssize_t result = wire_->send(bytes + frame.header_sent, sizeof header - frame.header_sent, true);
   if (result > 0) frame.header_sent += static_cast<size_t>(result);
@@ -139,13 +141,14 @@ ssize_t Stream::send_header(Frame& frame) {
 }
 
 ssize_t Stream::send_body(Frame& frame, uint64_t bytes_max) {
-  const uint64_t left = frame.slice.length - frame.sent;
+  const SourceRange& source = frame.slice.source;
+  const uint64_t left = source.length - frame.sent;
   ssize_t result = -EOPNOTSUPP;
   if (frame.spoilt) {
     result = wire_->send(zeros, std::min<uint64_t>(left, sizeof zeros), left > sizeof zeros);
-  } else if (copy_.empty()) {
-    const uint64_t offset = frame.slice.source_offset + frame.sent;
-    result = wire_->send_file(frame.slice.segment->fd(), offset, std::min(left, bytes_max));
+  } else if (copy_.empty() && (source.is_one() || source.piece_bytes >= send_file_bytes_min)) {
+    const uint64_t in_piece = source.left_in_piece(frame.sent);
+    result = wire_->send_file(frame.slice.segment->fd(), source.at(frame.sent), std::min(in_piece, bytes_max));
     if (result == 0) {
       spoil(frame, segment_shrank);
       return 0;
@@ -158,22 +161,39 @@ ssize_t Stream::send_body(Frame& frame, uint64_t bytes_max) {
 
 ssize_t Stream::send_copy(Frame& frame) {
   if (copy_.empty()) {
-    copy_.resize(std::min<uint64_t>(frame.slice.length - frame.sent, copy_bytes));
+    copy_.resize(std::min<uint64_t>(frame.slice.length() - frame.sent, copy_bytes));
     copy_sent_ = 0;
-    const auto offset = static_cast<off_t>(frame.slice.source_offset + frame.sent);
-    const ssize_t read = ::pread(frame.slice.segment->fd(), copy_.data(), copy_.size(), offset);
-    copy_.resize(static_cast<size_t>(std::max<ssize_t>(read, 0)));
-    if (read <= 0) {
-      spoil(frame, read == 0 ? segment_shrank : describe_errno("the source file cannot be read", errno));
+    const std::string fault = read_copy(frame);
+    if (!fault.empty()) {
+      copy_.clear();
+      spoil(frame, fault);
       return 0;
     }
   }
   const size_t left = copy_.size() - copy_sent_;
-  const bool more = frame.sent + left < frame.slice.length;
+  const bool more = frame.sent + left < frame.slice.length();
   const ssize_t result = wire_->send(copy_.data() + copy_sent_, left, more);
   if (result > 0) copy_sent_ += static_cast<size_t>(result);
   if (copy_sent_ == copy_.size()) copy_.clear();
   return result;
+}
+
+// Fills `copy_` with the next bytes of the source, piece behind piece. Returns why it could not; empty when it could.
+std::string Stream::read_copy(const Frame& frame) {
+  const SourceRange& source = frame.slice.source;
+  for (size_t done = 0; done < copy_.size();) {
+    const uint64_t index = frame.sent + done;
+    const size_t length = std::min<uint64_t>(source.left_in_piece(index), copy_.size() - done);
+    const auto offset = static_cast<off_t>(source.at(index));
+    const ssize_t read = ::pread(frame.slice.segment->fd(), copy_.data() + done, length, offset);
+    if (read == 0) return segment_shrank;
+    if (read > 0) {
+      done += static_cast<size_t>(read);
+    } else if (errno != EINTR) {
+      return describe_errno("the source file cannot be read", errno);
+    }
+  }
+  return "";
 }
 
 void Stream::spoil(Frame& frame, const std::string& why) {

@@ -68,6 +68,7 @@ class Stream {
   ssize_t send_header(Frame& frame);
   ssize_t send_body(Frame& frame, uint64_t bytes_max);
   ssize_t send_copy(Frame& frame);
+  std::string read_copy(const Frame& frame);
   void spoil(Frame& frame, const std::string& why);
   Turn receive(std::vector<Answer>& answers);
   void watch_writable(bool on);

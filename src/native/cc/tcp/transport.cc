@@ -21,6 +21,7 @@ class TcpTransport final : public Transport {
   void open(uint32_t id) override { outbox_.put({.id = id, .text = tcp::wire_name()}); }
 
   void listen(uint32_t id, std::shared_ptr<Arena> arena) override {
+    arena->require_host("tcp");
     receiver_.emplace(poller_, std::move(arena), options_, listen_tag, last_tag_);
     outbox_.put({.id = id, .text = receiver_->address()});
   }

@@ -12,7 +12,7 @@ export function checkPeers({ cluster, system }: Examination): Finding[] {
       .filter(({ side }) => side === 'receiver')
       .flatMap((peer) => {
         const receiver = descriptions.find(({ agent, epoch }) => agent === peer.agent && epoch === peer.epoch);
-        const isHere = receiver?.arena !== undefined && system.exists(receiver.arena.path);
+        const isHere = receiver?.arena?.path !== undefined && system.exists(receiver.arena.path);
         return checkPeer(after?.agent ?? '', peer, { isRunning: receiver !== undefined, isHere });
       }),
   );

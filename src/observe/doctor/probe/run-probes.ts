@@ -34,7 +34,8 @@ export async function runProbes(
     signal.throwIfAborted();
     onStart(name);
     const { system, settings } = examination;
-    const isReceiverHere = system.exists(pair.receiver.arena.path);
+    const { path } = pair.receiver.arena;
+    const isReceiverHere = path !== undefined && system.exists(path);
     try {
       const result = await probePair(client, pair, { directory: settings.arenaDirectory, isReceiverHere, signal });
       const expected = result.kind === 'moved' ? await rateFor(pair, result, isReceiverHere) : undefined;

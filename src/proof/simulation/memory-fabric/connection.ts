@@ -134,9 +134,10 @@ export class MemoryConnection implements FabricConnection {
   }
 
   #invalid(items: readonly WriteItem[]): WriteFailure | undefined {
-    for (const { segment: name, sourceOffset, targetOffset, length } of items) {
+    for (const item of items) {
+      const { segment: name, sourceOffset, targetOffset, length } = item;
       const segment = this.#sender.segment(name);
-      if (segment === undefined || !isRange(sourceOffset, length, segment.bytes)) {
+      if (segment === undefined || !isSource(item, segment.bytes)) {
         return { code: 'segment_invalid', message: `no ${sourceOffset}+${length} in segment ${name}` };
       }
       if (!isRange(targetOffset, length, this.#receiver.arenaBytes)) {
@@ -205,6 +206,14 @@ export class MemoryConnection implements FabricConnection {
     const end = slice.sourceOffset + slice.length;
     return file === undefined || file.length < end ? undefined : file.slice(slice.sourceOffset, end);
   }
+}
+
+function isSource({ sourceOffset, length, pieces }: WriteItem, bytes: number): boolean {
+  if (pieces === undefined || length === 0) return isRange(sourceOffset, length, bytes);
+  const { count, stride } = pieces;
+  const pieceBytes = length / count;
+  if (![count, pieceBytes, stride].every((number) => Number.isSafeInteger(number) && number > 0)) return false;
+  return stride >= pieceBytes && isRange(sourceOffset, (count - 1) * stride + pieceBytes, bytes);
 }
 
 function isRange(offset: number, length: number, bytes: number): boolean {

@@ -6,6 +6,7 @@ import type {
   FabricPort,
   Provider,
   SegmentFile,
+  SegmentSource,
   UnavailableProvider,
 } from '../../../ports/fabric.js';
 import { KvferryError } from '../../../protocol/errors.js';
@@ -26,6 +27,8 @@ interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
   find(name: string): MemoryFabric | undefined;
   remove(name: string): void;
 }
+
+const NO_DEVICE = 'the fabric in memory has no devices';
 
 export class MemoryFabric implements FabricPort {
   readonly name: string;
@@ -61,9 +64,10 @@ export class MemoryFabric implements FabricPort {
     return [];
   }
 
-  async createArena(options: ArenaOptions): Promise<void> {
+  async createArena(options: ArenaOptions): Promise<undefined> {
     this.#requireOpen();
-    const { path, pageBytes, pages } = options;
+    const { path, pageBytes, pages, device } = options;
+    if (device !== undefined) throw new KvferryError('arena_unavailable', `arena ${path}: ${NO_DEVICE}`);
     const sized = [pageBytes, pages, pageBytes * pages].every((size) => Number.isSafeInteger(size) && size > 0);
     if (!sized) throw new KvferryError('arena_unavailable', `arena ${path}: ${pages} pages of ${pageBytes} bytes`);
     if (!path.startsWith('/')) throw new KvferryError('arena_unavailable', `arena ${path}: the path is not absolute`);
@@ -101,13 +105,14 @@ export class MemoryFabric implements FabricPort {
     return new Promise(() => undefined);
   }
 
-  async identify(path: string): Promise<SegmentFile | undefined> {
+  async identify(source: SegmentSource): Promise<SegmentFile | undefined> {
     this.#requireOpen();
-    return this.#fileAt(path);
+    return typeof source === 'string' ? this.#fileAt(source) : undefined;
   }
 
-  async attachSegment(name: string, path: string): Promise<SegmentFile> {
+  async attachSegment(name: string, path: SegmentSource): Promise<SegmentFile> {
     this.#requireFree(name);
+    if (typeof path !== 'string') throw new KvferryError('segment_invalid', `segment ${name}: ${NO_DEVICE}`);
     const file = this.#network.files.get(path);
     if (file === undefined) {
       const code = this.#network.directories.has(path) ? 'segment_invalid' : 'segment_not_found';

@@ -34,14 +34,17 @@ export class MemoryWrite {
     return this.#items.map(({ targetOffset }) => targetOffset);
   }
 
-  /** The next piece to post. Call only when `hasMore`. */
+  /** What to post next: bytes that lie in one piece. Call only when `hasMore`. */
   peek(sliceBytes: number): WriteItem {
-    const item = this.#items[this.#item] as WriteItem;
+    const { segment, sourceOffset, targetOffset, length, pieces } = this.#items[this.#item] as WriteItem;
+    const pieceBytes = length / (pieces?.count ?? 1);
+    const inPiece = this.#within % pieceBytes;
+    const piece = (this.#within - inPiece) / pieceBytes;
     return {
-      segment: item.segment,
-      sourceOffset: item.sourceOffset + this.#within,
-      targetOffset: item.targetOffset + this.#within,
-      length: Math.min(item.length - this.#within, sliceBytes),
+      segment,
+      sourceOffset: sourceOffset + piece * (pieces?.stride ?? 0) + inPiece,
+      targetOffset: targetOffset + this.#within,
+      length: Math.min(pieceBytes - inPiece, sliceBytes),
     };
   }
 

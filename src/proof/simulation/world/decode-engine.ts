@@ -105,7 +105,7 @@ export class SimulatedDecodeEngine {
     const reading = {
       request: plan.request,
       address: life.address,
-      path: arena.path,
+      path: arena.path ?? '',
       offsets,
       fromMs: askedMs,
       untilMs,

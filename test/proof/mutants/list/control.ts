@@ -102,7 +102,7 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-runs-overlap',
     module: 'src/client/source-runs.ts',
-    find: 'return offset >= first + length;',
+    find: 'return offset >= first + length / (pieces?.count ?? 1);',
     replace: 'return offset > first;',
     defect: 'Chunks that overlap are described as a run.',
   },

@@ -170,17 +170,17 @@ bool Connection::post() {
 }
 
 ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
-  uint8_t* piece = staging_.take(slice.length, ticket);
+  uint8_t* piece = staging_.take(slice.length(), ticket);
   if (piece == nullptr) return -FI_EAGAIN;
   try {
-    slice.segment->read(slice.source_offset, slice.length, piece);
+    slice.segment->read(slice.source, piece);
   } catch (const Failure&) {
     staging_.ended(ticket);
     throw;
   }
   void* local_description = staging_.description();
-  const iovec local = {piece, slice.length};
-  const fi_rma_iov remote = {arena_.base + slice.target_offset, slice.length, arena_.key};
+  const iovec local = {piece, slice.length()};
+  const fi_rma_iov remote = {arena_.base + slice.target_offset, slice.length(), arena_.key};
   fi_msg_rma message = {};
   message.msg_iov = &local;
   message.desc = &local_description;

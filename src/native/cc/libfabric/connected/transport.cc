@@ -36,6 +36,7 @@ class ConnectedTransport final : public Transport {
 
   // Answers when the arena is registered, which takes seconds if it is large.
   void listen(uint32_t id, std::shared_ptr<Arena> arena) override {
+    arena->require_host(family_);
     const auto registration = std::make_shared<Registration>();
     listen_id_ = id;
     workshop_.run([this, &domain = domain(), arena = std::move(arena), registration] {

@@ -1,0 +1,28 @@
+/** A stand-in for the CUDA driver, compiled for this test file, and what changes its ways. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile } from './cuda-engine.js';
+
+export class StandIn {
+  readonly directory = mkdtempSync('/dev/shm/kvferry-cuda-');
+  /** The compiled `cuda-engine.cc`. */
+  readonly engine = join(this.directory, 'engine');
+
+  /** The addon of this process loads the stand-in on its first use of a device. */
+  constructor() {
+    const library = join(this.directory, 'libcuda.so');
+    compile('cuda-stub.cc', library, '-shared', '-fPIC');
+    compile('cuda-engine.cc', this.engine);
+    process.env['KVFERRY_LIBCUDA'] = library;
+    process.env['KVFERRY_CUDA_STUB'] = this.directory;
+  }
+
+  /** See `cuda-stub.cc`. 0: as usual. */
+  set(name: 'delay-ms' | 'copy-error' | 'open-error', value: number): void {
+    writeFileSync(join(this.directory, name), String(value));
+  }
+
+  close(): void {
+    rmSync(this.directory, { recursive: true });
+  }
+}

@@ -1,0 +1,204 @@
+/** What is particular to memory of devices: copies that go on by themselves, errors of the driver, and paths without devices. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { DeviceMemory, FabricPort } from '../../src/ports/fabric.js';
+import { DeviceHarness } from '../contract/device/device-harness.js';
+import { StandIn } from '../contract/device/stand-in.js';
+import { Fabrics } from '../contract/fabric/fabrics.js';
+import { expectSame, item, MiB } from '../contract/fabric/writes.js';
+import { pattern } from '../contract/pattern.js';
+
+const standIn = new StandIn();
+afterAll(() => standIn.close());
+
+const ILLEGAL_ADDRESS = 700;
+const NO_HANDLE: DeviceMemory = {
+  handle: Buffer.from('no handle'.padEnd(64)).toString('base64'),
+  device: 'GPU-570b0000-0000-4000-8000-000000000001',
+  bytes: MiB,
+};
+
+describe('memory of a device', () => {
+  const fabrics = new Fabrics(
+    () => new DeviceHarness({ engine: standIn.engine, segments: 'device', arena: 'device' }),
+    true,
+  );
+  beforeEach(() => {
+    for (const name of ['delay-ms', 'open-error'] as const) standIn.set(name, 0);
+  });
+
+  test('a copy is under way → the revocation waits for it, and nothing lands after', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    await fabrics.attach(pair.sender, 's', pattern('late', MiB));
+    standIn.set('delay-ms', 300);
+    const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
+    expect(fabrics.harness.readFile(pair.path, { offset: MiB - 1, length: 1 })[0]).toBe(0);
+    await pair.fabric.revoke(pair.grant.id);
+    expectSame(fabrics.harness.readFile(pair.path), pattern('late', MiB));
+    expect(await write).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('a sender closes while its copy is under way → the receiver goes on with others', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 2 });
+    await fabrics.attach(pair.sender, 's', pattern('s', MiB));
+    const other = await fabrics.join(pair.sender, pair);
+    standIn.set('delay-ms', 100);
+    const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
+    await pair.connection.close();
+    expect(await write).toMatchObject({ status: 'failed', code: 'connection_lost', drained: false });
+    expect(await other.connection.write([item('s', 0, MiB, MiB)]).done).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('the same memory under two names and of two senders → both write from it', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 3 });
+    const path = await fabrics.attach(pair.sender, 'a', pattern('s', MiB));
+    await pair.sender.attachSegment('b', path);
+    const second = await fabrics.open();
+    await second.attachSegment('c', path);
+    const other = await fabrics.join(second, pair);
+    const writes = [
+      pair.connection.write([item('a', 0, 0, MiB), item('b', 0, MiB, MiB)]).done,
+      other.connection.write([item('c', 0, 2 * MiB, MiB)]).done,
+    ];
+    expect(await Promise.all(writes)).toEqual([
+      { status: 'delivered', bytes: 2 * MiB },
+      { status: 'delivered', bytes: MiB },
+    ]);
+    for (const page of [0, 1, 2]) {
+      expectSame(fabrics.harness.readFile(pair.path, { offset: page * MiB, length: MiB }), pattern('s', MiB));
+    }
+  });
+
+  test.each([
+    ['a handle of nothing', NO_HANDLE, /the receiver cannot open the memory of the device/],
+    ['another device', { ...NO_HANDLE, device: NO_HANDLE.device.replace('570b', '0000') }, /does not see the device/],
+  ])('%s → the write fails and says what to look at', async (_, memory, message) => {
+    const { sender, connection } = await fabrics.openPair();
+    expect(await sender.attachSegment('s', memory)).toMatchObject({ bytes: MiB });
+    const outcome = await connection.write([item('s', 0, 0, 100)]).done;
+    expect(outcome).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+    expect(outcome).toMatchObject({ message: expect.stringMatching(message) });
+  });
+
+  test('memory that is smaller than its description → the write fails', async () => {
+    const { sender, connection } = await fabrics.openPair();
+    const harness = fabrics.harness as DeviceHarness;
+    const { memory } = harness.engine.allocate(MiB);
+    await sender.attachSegment('s', { ...memory, offset: MiB, bytes: 2 ** 40 });
+    const outcome = await connection.write([item('s', 0, 0, 100)]).done;
+    expect(outcome).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+  });
+
+  test('memory that begins inside its allocation → its own bytes', async () => {
+    const { sender, connection, path } = await fabrics.openPair();
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(MiB);
+    harness.engine.write(id, 5000, pattern('inner', 3000));
+    await sender.attachSegment('s', { ...memory, offset: 5000, bytes: 3000 });
+    expect(await connection.write([item('s', 0, 0, 3000)]).done).toEqual({ status: 'delivered', bytes: 3000 });
+    expectSame(harness.readFile(path, { offset: 0, length: 3000 }), pattern('inner', 3000));
+    expect(await connection.write([item('s', 1, 0, 3000)]).done).toMatchObject({ code: 'segment_invalid' });
+  });
+
+  test.each([
+    ['a short handle', { handle: 'AAAA' }],
+    ['no UUID', { device: '0' }],
+    ['no bytes', { bytes: 0 }],
+    ['a negative offset', { offset: -1 }],
+    ['too large an offset', { offset: Number.MAX_SAFE_INTEGER }],
+  ])('a description with %s → segment_invalid at once', async (_, wrong) => {
+    const fabric = await fabrics.open();
+    const attached = fabric.attachSegment('s', { ...NO_HANDLE, ...wrong });
+    await expect(attached).rejects.toMatchObject({ code: 'segment_invalid' });
+  });
+
+  test.each([
+    ['is no UUID', 'cuda:0'],
+    ['is not here', 'GPU-00000000-0000-4000-8000-000000000002'],
+  ])('an arena on a device that %s → arena_unavailable', async (_, device) => {
+    const fabric = await openNativeFabric({ providers: ['same-host'] });
+    const arena = fabric.createArena({ path: '/dev/shm/unused', pageBytes: 4096, pages: 1, device });
+    await expect(arena).rejects.toMatchObject({ code: 'arena_unavailable', message: expect.stringMatching('UUID') });
+    await fabric.close();
+  });
+});
+
+describe('paths without devices', () => {
+  let directory: string;
+  let opened: FabricPort[];
+  beforeEach(() => {
+    directory = mkdtempSync('/dev/shm/kvferry-test-');
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const fabric of opened) await fabric.close();
+    rmSync(directory, { recursive: true });
+  });
+  const open = async () => {
+    const fabric = await openNativeFabric({ providers: ['same-host', 'tcp'], socketDirectory: directory });
+    opened.push(fabric);
+    return fabric;
+  };
+
+  test('a segment on a device, over tcp → segment_invalid, with the remedy', async () => {
+    const [receiver, sender] = [await open(), await open()];
+    await receiver.createArena({ path: join(directory, 'arena'), pageBytes: MiB, pages: 1 });
+    const endpoint = receiver.endpoints().find(({ provider }) => provider === 'tcp');
+    if (endpoint === undefined) throw new Error('no tcp');
+    const connection = await sender.connect(endpoint, await receiver.grant('tcp'), { timeoutMs: 10_000 });
+    await sender.attachSegment('s', NO_HANDLE);
+    expect(await connection.write([item('s', 0, 0, 1)]).done).toEqual({
+      status: 'failed',
+      code: 'segment_invalid',
+      bytes: 0,
+      drained: true,
+      message:
+        'segment s: it is on a CUDA device, which only same-host reads: choose a receiver on this host, or copy the bytes to a file in memory',
+    });
+  });
+
+  test('an arena on a device → only same-host is offered, and tcp says why', async () => {
+    const receiver = await open();
+    const { device } = NO_HANDLE;
+    const memory = await receiver.createArena({ path: join(directory, 'arena'), pageBytes: MiB, pages: 1, device });
+    expect(memory).toEqual({ handle: expect.stringMatching(/^.{88}$/), device, bytes: MiB });
+    expect(receiver.endpoints().map(({ provider }) => provider)).toEqual(['same-host']);
+    expect(receiver.unavailable()).toEqual([
+      { provider: 'tcp', reason: expect.stringMatching(/^tcp writes to the memory of the host only/) },
+    ]);
+  });
+});
+
+/** The last of the file: an error of the driver is for good. */
+describe('a device that fails', () => {
+  const fabrics = new Fabrics(
+    () => new DeviceHarness({ engine: standIn.engine, segments: 'device', arena: 'host' }),
+    true,
+  );
+
+  test('P29: in a copy → the write fails, and the receiver says that its device is lost', async () => {
+    const { fabric, sender, connection } = await fabrics.openPair();
+    await fabrics.attach(sender, 's', pattern('s', 1000));
+    expect(await connection.write([item('s', 0, 0, 1000)]).done).toEqual({ status: 'delivered', bytes: 1000 });
+    standIn.set('copy-error', ILLEGAL_ADDRESS);
+    expect(await connection.write([item('s', 0, 0, 1000)]).done).toMatchObject({
+      status: 'failed',
+      code: 'fabric_error',
+      drained: true,
+      message: expect.stringMatching('a CUDA device of the receiver failed with CUDA error 700'),
+    });
+    expect(await fabric.arenaLost()).toBe(
+      'CUDA device 0 (stand-in) failed: CUDA_ERROR_ILLEGAL_ADDRESS: as the test wants it. ' +
+        'Its context cannot be used any more: start the agent again',
+    );
+    await expect(fabric.grant('same-host')).rejects.toMatchObject({ code: 'arena_unavailable' });
+  });
+});
+
+async function untilLanded(read: () => Uint8Array): Promise<void> {
+  while (read()[0] === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+}
