@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { askEnd } from '../../src/client/ask-end.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import { ChaosCluster } from '../proof/chaos/chaos-cluster.js';
 import { Load } from '../proof/chaos/load.js';
@@ -9,6 +10,7 @@ import { missing, providerMissing } from './support.js';
 const LOAD_MS = 4000;
 /** Far more chunks than the arenas have pages, so every page is reused many times. */
 const PAGES_VERIFIED_MIN = 500;
+const ASK_TIMEOUT_MS = 2000;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
 
@@ -25,7 +27,12 @@ describe.skipIf(why !== undefined)(`memory pressure${why === undefined ? '' : ` 
       expect(reader.wrong).toEqual([]);
       expect(reader.missing).toEqual([]);
       expect(reader.pagesVerified).toBeGreaterThan(PAGES_VERIFIED_MIN);
-      expect(ledger.open()).toEqual([]);
+      const silent = ledger.open().map(async (entry) => {
+        const { request, sender, receiver, deadlineMs } = entry;
+        const end = await askEnd(cluster.client, entry, { timeoutMs: ASK_TIMEOUT_MS });
+        return { request, sender, receiver, deadlineMs, askedMs: performance.now(), end };
+      });
+      expect(await Promise.all(silent), 'ends that no agent has announced, as they are when asked').toEqual([]);
       expect(ledger.announcedTwice).toEqual({});
       expect(await quiesce(cluster)).toEqual({ pages: 0, sourceChunks: 0, words: [] });
     } finally {
