@@ -1,4 +1,4 @@
-/** Who can reach the TCP path, and whether they can read it. */
+/** Who can reach the TCP paths, and what they can do there. */
 import { BlockList, isIPv6 } from 'node:net';
 import { formatPortRange } from '../../../config/port-range.js';
 import type { Examination } from '../examination.js';
@@ -11,9 +11,14 @@ const PRIVATE_NETWORKS = [
   ...['::1/128', 'fc00::/7', 'fe80::/10'],
 ];
 
-const isPrivate = privateNetworks();
+const isPrivate = inNetworks(PRIVATE_NETWORKS);
+const isLoopback = inNetworks(['127.0.0.0/8', '::1/128']);
 
-export async function checkTcpTrust({ system, settings }: Examination): Promise<Finding[]> {
+export async function checkTcpTrust(examination: Examination): Promise<Finding[]> {
+  return [...(await ownTcp(examination)), ...(await libfabricNet(examination))];
+}
+
+async function ownTcp({ system, settings }: Examination): Promise<Finding[]> {
   if (!settings.provider.includes('tcp')) return [];
   const { bindAddress, tcpPort, tcpEncryption } = settings;
   const ports = tcpPort.first === 0 ? 'any free port' : `port ${formatPortRange(tcpPort)}`;
@@ -29,10 +34,25 @@ export async function checkTcpTrust({ system, settings }: Examination): Promise<
   ];
 }
 
-function privateNetworks(): (address: string) => boolean {
+/** The code of libfabric's `net` provider trusts every packet that it receives. */
+async function libfabricNet({ system, settings }: Examination): Promise<Finding[]> {
+  if (!settings.provider.includes('net')) return [];
+  const { bindAddress } = settings;
+  const place = `net listens at ${bindAddress}, any free port`;
+  const addresses = await system.resolve(bindAddress);
+  if (addresses.every(isLoopback)) return [found.ok(`${place}, on this host only`)];
+  return [
+    found.warning(
+      `${place}: one forged packet from a host of that network ends the agent`,
+      "set --provider auto, which takes kvferry's own tcp; or let only trusted hosts reach the address",
+    ),
+  ];
+}
+
+function inNetworks(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   const typeOf = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4');
-  for (const network of PRIVATE_NETWORKS) {
+  for (const network of networks) {
     const [address = '', bits] = network.split('/');
     list.addSubnet(address, Number(bits), typeOf(address));
   }

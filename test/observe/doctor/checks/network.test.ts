@@ -130,6 +130,19 @@ describe('who can reach tcp', () => {
     ]);
   });
 
+  test("libfabric's net → a warning, unless it is on loopback", async () => {
+    expect(await check({ provider: 'net', bindAddress: '10.0.0.1' })).toEqual([
+      [
+        'warning',
+        'net listens at 10.0.0.1, any free port: one forged packet from a host of that network ends the agent',
+        "set --provider auto, which takes kvferry's own tcp; or let only trusted hosts reach the address",
+      ],
+    ]);
+    expect(await check({ provider: 'net', bindAddress: '127.0.0.1' })).toEqual([
+      ['ok', 'net listens at 127.0.0.1, any free port, on this host only'],
+    ]);
+  });
+
   test('no tcp → nothing', async () => {
     expect(await check({ provider: 'same-host' })).toEqual([]);
   });
