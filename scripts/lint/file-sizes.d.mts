@@ -1,1 +1,2 @@
 export function complaintsAboutSizes(files: readonly string[], read: (file: string) => string): string[];
+export function complaintsAboutBytes(files: readonly string[], bytesOf: (file: string) => number): string[];

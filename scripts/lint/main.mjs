@@ -1,9 +1,11 @@
 // `npm run lint` runs this script after Biome and knip. It checks the house rules that neither of them can express.
 import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { complaints, readIn } from './check-rooms.mjs';
-import { complaintsAboutSizes } from './file-sizes.mjs';
+import { complaintsAboutBytes, complaintsAboutSizes } from './file-sizes.mjs';
 import { complaintsAboutPurity } from './purity.mjs';
 import { complaintsAboutTests } from './test-names.mjs';
 
@@ -19,6 +21,7 @@ const read = readIn(root);
 const found = [
   ...complaints(files, read),
   ...complaintsAboutSizes(files, read),
+  ...complaintsAboutBytes(files, (file) => statSync(path.join(root, file)).size),
   ...complaintsAboutPurity(files, read),
   ...complaintsAboutTests(files, read),
 ];
