@@ -26,9 +26,10 @@ describe.skipIf(!nativeStatus().addon)('arguments of the addon', () => {
   });
 });
 
+/** A relative path among the arguments leads into /dev/shm, not into the checkout. */
 function runChild(program: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`children/${program}`, import.meta.url));
-  return spawnSync(process.execPath, [path, ADDON, ...args], { encoding: 'utf8' });
+  return spawnSync(process.execPath, [path, ADDON, ...args], { encoding: 'utf8', cwd: '/dev/shm' });
 }
 
 function linesOf(text: string): unknown[] {

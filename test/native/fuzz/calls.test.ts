@@ -18,7 +18,8 @@ describe.skipIf(!nativeStatus().addon)('random calls of the addon', () => {
   }, async () => {
     for (const seed of seeds()) {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
-      const child = spawn(process.execPath, [PROGRAM, ADDON, directory, `${seed}`, CALLS]);
+      // A relative path among the arguments leads into the directory, not into the checkout.
+      const child = spawn(process.execPath, [PROGRAM, ADDON, directory, `${seed}`, CALLS], { cwd: directory });
       onTestFinished(() => void child.kill('SIGKILL'));
       const [stdout, stderr, exit] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
       rmSync(directory, { recursive: true, force: true });
