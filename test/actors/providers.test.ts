@@ -1,7 +1,7 @@
 /** T26: a provider that does not work, where another one does. */
 import { describe, expect, test } from 'vitest';
 import type { MemorySlice, SliceFate } from '../../src/proof/simulation/memory-fabric/slice.js';
-import { type Cluster, defaults, patternOf, useCluster } from './support.js';
+import { type Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 const keys = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7'];
@@ -90,6 +90,55 @@ describe('P29, T26: a provider does not write', () => {
     revocations.release();
     expect(await made.ended('b')).toMatchObject({ end: 'ready' });
     expect((await made.status('decode-0')).pages).toMatchObject({ quarantined: 0 });
+  });
+
+  test('T26: a write that failed for its own reason ends with its provider → it fails', async () => {
+    const made = await cluster();
+    const held = made.fabrics.holdWrites(({ sourceOffset }) => sourceOffset === 2 * PAGE_BYTES);
+    made.fabrics.fate = ({ provider, sourceOffset }) => {
+      if (sourceOffset === 0) return { kind: 'fail', code: 'segment_invalid' };
+      return provider === 'verbs' ? { kind: 'fail', code: 'fabric_error' } : delivered;
+    };
+    const source = [0, 2].map((chunk) => ({ segment: 'engine', offset: chunk * PAGE_BYTES, length: PAGE_BYTES }));
+    await made.put('prefill-0', 'a', ['k0', 'k2'], { source });
+    await made.clock.until(() => held.held === 1);
+    await made.put('prefill-0', 'b', ['k1'], { first: 1 });
+    expect(await made.ended('b')).toMatchObject({ end: 'ready', bytes: 64 });
+    expect(await made.ended('a')).toMatchObject({ end: 'failed', reason: { code: 'segment_invalid' } });
+    expect((await made.status('prefill-0')).counters).toMatchObject({ writes_repeated: 1 });
+  });
+
+  test('P5: a cancelled write ends with its provider → its request ends at once', async () => {
+    const made = await cluster();
+    const held = made.fabrics.holdWrites(({ provider, sourceOffset }) => provider === 'verbs' && sourceOffset === 0);
+    made.fabrics.fate = failing('verbs');
+    await made.put('prefill-0', 'a', ['k0']);
+    await made.clock.until(() => held.held === 1);
+    await made.call('prefill-0', 'cancel', { request: 'a' });
+    await made.put('prefill-0', 'b', ['k1'], { first: 1 });
+    expect(await made.ended('b')).toMatchObject({ end: 'ready' });
+    expect(await made.ended('a')).toMatchObject({ end: 'cancelled' });
+    await made.clock.advance(100);
+    const { counters, requests } = await made.status('prefill-0');
+    expect({ repeated: counters['writes_repeated'], open: requests }).toEqual({ repeated: 1, open: [] });
+  });
+
+  test('P2: a chunk that was handed over is being written → it is not repeated', async () => {
+    const made = await cluster();
+    const { providers } = made.fabrics;
+    await made.agent('prefill-1', 'prefill', { providers, connectTimeoutMs });
+    await made.segment('prefill-1', 'engine', keys);
+    made.fabrics.holdWrites(({ from }) => from.startsWith('prefill-0'));
+    made.fabrics.fate = ({ from, provider }) =>
+      from.startsWith('prefill-1') && provider === 'verbs' ? { kind: 'fail', code: 'fabric_error' } : delivered;
+    await made.put('prefill-0', 'a', ['k0']);
+    await made.clock.advance(100);
+    await made.put('prefill-1', 'b', ['k0']);
+    await made.clock.advance(100);
+    await made.call('prefill-0', 'cancel', { request: 'a' });
+    expect(await made.ended('b')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    const { counters } = await made.status('prefill-1');
+    expect([counters['chunks_taken_over'], counters['writes_repeated']]).toEqual([1, undefined]);
   });
 
   test('T26: a connection breaks before it has delivered a byte → the next is taken', async () => {

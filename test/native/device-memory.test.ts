@@ -1,5 +1,5 @@
 /** What is particular to memory of devices: copies that go on by themselves, errors of the driver, and paths without devices. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
@@ -88,9 +88,41 @@ describe('memory of a device', () => {
     const { sender, connection } = await fabrics.openPair();
     const harness = fabrics.harness as DeviceHarness;
     const { memory } = harness.engine.allocate(MiB);
-    await sender.attachSegment('s', { ...memory, offset: MiB, bytes: 2 ** 40 });
-    const outcome = await connection.write([item('s', 0, 0, 100)]).done;
-    expect(outcome).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+    await sender.attachSegment('long', { ...memory, offset: MiB, bytes: 2 ** 40 });
+    await sender.attachSegment('behind', { ...memory, offset: 4 * MiB, bytes: 100 });
+    for (const name of ['long', 'behind']) {
+      const outcome = await connection.write([item(name, 0, 0, 100)]).done;
+      expect(outcome).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+    }
+  });
+
+  test('pieces further apart than one copy of the device reaches → each arrives', async () => {
+    const { sender, connection, path } = await fabrics.openPair();
+    const bytes = pattern('far', 4 * MiB);
+    await fabrics.attach(sender, 's', bytes);
+    const [pieceBytes, stride] = [1000, MiB + 4096];
+    const far = { ...item('s', 50, 0, 3 * pieceBytes), pieces: { count: 3, stride } };
+    expect(await connection.write([far]).done).toEqual({ status: 'delivered', bytes: 3 * pieceBytes });
+    const wanted = Buffer.concat([0, 1, 2].map((n) => bytes.subarray(50 + n * stride, 50 + n * stride + pieceBytes)));
+    expectSame(fabrics.harness.readFile(path, { offset: 0, length: 3 * pieceBytes }), wanted);
+  });
+
+  test('a segment is detached → the receiver closes its memory', async () => {
+    const { sender, connection } = await fabrics.openPair();
+    const harness = fabrics.harness as DeviceHarness;
+    const { memory } = harness.engine.allocate(MiB);
+    const name = Buffer.from(memory.handle, 'base64').toString().replaceAll('\0', '');
+    const isOpen = () => readFileSync('/proc/self/maps', 'utf8').includes(`${name}\n`);
+    await sender.attachSegment('s', memory);
+    expect(await connection.write([item('s', 0, 0, 100)]).done).toEqual({ status: 'delivered', bytes: 100 });
+    expect(isOpen()).toBe(true);
+    await sender.detachSegment('s');
+    await expect.poll(isOpen).toBe(false);
+  });
+
+  test('a new arena → its bytes are zero', async () => {
+    const { path } = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    expectSame(fabrics.harness.readFile(path), new Uint8Array(MiB));
   });
 
   test('memory that begins inside its allocation → its own bytes', async () => {

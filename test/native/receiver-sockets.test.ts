@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ReceiverSockets } from '../../src/native/receiver-sockets.js';
 
 function addressOf(path: string, { dev, ino }: Pick<BigIntStats, 'dev' | 'ino'> = { dev: 1n, ino: 2n }): string {
@@ -25,10 +25,15 @@ describe('sockets of receivers', () => {
     expect(await new ReceiverSockets().check(address, 1000)).toBe(undefined);
   });
 
-  test('the path leads to another file → refused, with the path', async () => {
+  test.each([
+    ['file', { dev: 0n, ino: 1n }],
+    ['file system', { dev: 1n, ino: 0n }],
+  ])('the path leads to another %s → refused, with the path', async (_, off) => {
     const path = join(directory, 'socket');
     writeFileSync(path, '');
-    await expect(new ReceiverSockets().check(addressOf(path), 1000)).rejects.toMatchObject({
+    const { dev, ino } = statSync(path, { bigint: true });
+    const address = addressOf(path, { dev: dev + off.dev, ino: ino + off.ino });
+    await expect(new ReceiverSockets().check(address, 1000)).rejects.toMatchObject({
       code: 'connection_failed',
       message: `socket ${path}: it is not the socket of the receiver, whose file system this process does not see`,
     });
@@ -46,6 +51,14 @@ describe('sockets of receivers', () => {
     mkdirSync(join(directory, 'a'));
     const refused = new ReceiverSockets().check(addressOf(`${directory}/${name}`), 1000);
     await expect(refused).rejects.toMatchObject({ code: 'connection_failed', message: expect.stringMatching(message) });
+  });
+
+  test('a look fails → the next one in its directory is answered', async () => {
+    const looks = new ReceiverSockets();
+    await expect(looks.check(addressOf(join(directory, 'missing')), 1000)).rejects.toThrow(/ENOENT/);
+    const path = join(directory, 'socket');
+    writeFileSync(path, '');
+    expect(await looks.check(addressOf(path, statSync(path, { bigint: true })), 1000)).toBe(undefined);
   });
 
   test.each(['', 'boot', 'boot:1:2:', 'boot:1:2:zz', ':::::', 'boot:1:2:2f:7'])(
@@ -89,6 +102,23 @@ describe('a file system that hangs', () => {
     const late = ['/a/s', '/b/s', '/c/s'].map((path) => looks.check(addressOf(path), 5).catch(({ code }) => code));
     expect(await Promise.all(late)).toEqual(Array(3).fill('connection_failed'));
     expect(asked).toEqual(['/a/s', '/b/s']);
+  });
+
+  test('T26: an answer came in time → a later look is not refused when that time is over', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const looks = sockets();
+    const first = looks.check(addressOf('/slow/one'), 10);
+    answers[0]?.();
+    await first;
+    const served = ['two', 'three'].map((name) => looks.check(addressOf(`/slow/${name}`), 60_000));
+    vi.advanceTimersByTime(20);
+    served.push(looks.check(addressOf('/slow/four'), 60_000));
+    for (const index of [1, 2, 3]) {
+      await vi.waitUntil(() => answers.length > index);
+      answers[index]?.();
+    }
+    expect(await Promise.all(served)).toEqual([undefined, undefined, undefined]);
   });
 
   test('it answers at last → those who wait are served, one after the other', async () => {

@@ -11,12 +11,13 @@ import { answer, endpointAt, HEADER_BYTES, HELLO_BYTES } from './tcp-wire.js';
 
 const MIB = 2 ** 20;
 const BYTES = 16 * MIB;
+const PIECE = 1000;
 const [WELCOME, DONE, REVOKED] = [1, 3, 4] as const;
 const welcome = answer(WELCOME, 0n, BigInt(BYTES));
 const token = `1:${'ab'.repeat(32)}`;
 
 /** A sender, and a server to which it connects. `behave` gets every connection, and the bytes that it has received. */
-async function senderTo(behave: (socket: Socket, received: () => number) => void) {
+async function senderTo(behave: (socket: Socket, received: () => number) => void, tcpStreams = 1) {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
@@ -29,7 +30,7 @@ async function senderTo(behave: (socket: Socket, received: () => number) => void
     behave(socket, () => bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 1 });
+  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams });
   onTestFinished(async () => {
     await sender.close();
     for (const socket of sockets) socket.destroy();
@@ -107,6 +108,69 @@ test('T27: a flood of answers → the sender still closes', async () => {
   });
   const connection = await world.connect(world.endpoint);
   await connection.close();
+});
+
+test('T27: it does not answer the second stream → that one ends, the first writes on', async () => {
+  const sockets: Socket[] = [];
+  let ended = () => {};
+  const secondEnded = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const world = await senderTo((socket, received) => {
+    if (sockets.push(socket) === 2) {
+      socket.once('close', ended);
+      return;
+    }
+    socket.write(welcome);
+    let tickets = 0n;
+    socket.on('data', () => {
+      const landed = BigInt(Math.floor((received() - HELLO_BYTES) / (HEADER_BYTES + PIECE)));
+      while (tickets < landed) socket.write(answer(DONE, ++tickets));
+    });
+  }, 2);
+  const connection = await world.connect(world.endpoint);
+  const piece = { segment: 's', sourceOffset: 0, targetOffset: 0, length: PIECE };
+  const writes = Array.from({ length: 4 }, () => connection.write([piece]).done);
+  await secondEnded;
+  writes.push(connection.write([piece]).done);
+  expect(await Promise.all(writes)).toEqual(Array(5).fill({ status: 'delivered', bytes: PIECE }));
+});
+
+test('T27: it closes the second stream during a write → connection_lost, not drained', async () => {
+  const sockets: Socket[] = [];
+  let isWriting = false;
+  const closeSecond = () => isWriting && sockets[1]?.end(welcome);
+  const world = await senderTo((socket, received) => {
+    if (sockets.push(socket) === 2) {
+      closeSecond();
+      return;
+    }
+    socket.write(welcome);
+    socket.on('data', () => {
+      if (isWriting || received() <= HELLO_BYTES) return;
+      isWriting = true;
+      closeSecond();
+    });
+  }, 2);
+  const connection = await world.connect(world.endpoint);
+  const outcome = await connection.write(items).done;
+  expect(outcome).toMatchObject({ status: 'failed', code: 'connection_lost', bytes: 0, drained: false });
+});
+
+test('the sender closes before a frame is answered → connection_lost, not drained', async () => {
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const world = await senderTo((socket, received) => {
+    socket.write(welcome);
+    socket.on('data', () => received() > HELLO_BYTES + HEADER_BYTES && arrive());
+  });
+  const connection = await world.connect(world.endpoint);
+  const write = connection.write(items).done;
+  await arrived;
+  await connection.close();
+  expect(await write).toMatchObject({ status: 'failed', code: 'connection_lost', bytes: 0, drained: false });
 });
 
 test('the receiver does not encrypt as it said → connection_failed, no token in clear', async () => {

@@ -214,6 +214,38 @@ describe('a sender that breaks the protocol', () => {
     await world.expectHonestServed();
   });
 
+  test('T27: its grant is revoked and it writes on → closed after five seconds', async () => {
+    const world = await served();
+    const grant = await world.receiver.grant('tcp');
+    const sender = world.raw();
+    sender.socket.write(hello(helloOf(grant)));
+    expect(await sender.received(1)).toEqual(['welcome']);
+    sender.socket.allowHalfOpen = true;
+    const frame = Buffer.concat([header({ targetOffset: 0n, length: BigInt(PAGE) }), Buffer.alloc(PAGE, 255)]);
+    await world.receiver.revoke(grant.id);
+    const writeOn = () => {
+      if (!sender.socket.destroyed) sender.socket.write(frame, () => setImmediate(writeOn));
+    };
+    writeOn();
+    await sender.closed;
+    expect(sender.answers()).toEqual(['welcome', 'revoked']);
+    await world.expectHonestServed();
+  });
+
+  test('T27: streams of a grant have ended → as many others are welcome', async () => {
+    const world = await served();
+    const greet = async () => {
+      const sender = world.raw();
+      sender.socket.write(hello(helloOf(world.grant)));
+      return { sender, answers: await sender.received(1) };
+    };
+    const all = await Promise.all(Array.from({ length: 63 }, greet));
+    for (const { sender } of all) sender.socket.end();
+    await Promise.all(all.map(({ sender }) => sender.closed));
+    const again = await Promise.all(Array.from({ length: 63 }, greet));
+    expect(again.map(({ answers }) => answers)).toEqual(Array(63).fill(['welcome']));
+  });
+
   test('T27: more streams than one grant may have → refused', async () => {
     const world = await served();
     const all = Array.from({ length: 70 }, () => world.raw());

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -29,6 +30,7 @@ using Result = int;
 constexpr Result success = 0, invalid_value = 1, out_of_memory = 2, invalid_context = 201, already_mapped = 208;
 constexpr Result not_ready = 600, invalid_handle = 400;
 constexpr size_t memory_bytes = 1ull << 30;
+constexpr size_t pitch_max = 1 << 20;
 const unsigned char uuid[16] = {0x57, 0x0b, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 1};
 
 struct Allocation {
@@ -179,7 +181,7 @@ EXPORT cuDeviceGetName(char* name, int length, int) {
   return success;
 }
 EXPORT cuDeviceGetAttribute(int* value, int, int) {
-  *value = 1 << 20;
+  *value = pitch_max;
   return success;
 }
 EXPORT cuDevicePrimaryCtxRetain(void** context, int) {
@@ -220,6 +222,8 @@ EXPORT cuMemAlloc_v2(unsigned long long* pointer, size_t bytes) {
   if (bytes > memory_bytes - allocated) return out_of_memory;
   *pointer = map("device-" + std::to_string(::getpid()) + "-" + std::to_string(++last), bytes, O_RDWR | O_CREAT | O_EXCL);
   if (*pointer == 0) return out_of_memory;
+  // What an earlier program left there.
+  std::memset(reinterpret_cast<void*>(*pointer), 0xa5, std::min<size_t>(bytes, 1 << 20));
   allocated += bytes;
   return success;
 }
@@ -272,6 +276,7 @@ EXPORT cuMemcpy2DAsync_v2(const Copy2D* given, Stream* stream) {
   if (const Result result = fault()) return result;
   const Copy2D copy = *given;
   if (copy.source_pitch < copy.width || copy.target_pitch < copy.width) return invalid_value;
+  if (copy.source_pitch > pitch_max || copy.target_pitch > pitch_max) return invalid_value;
   const char* source = copy.source_type == 1 ? copy.source_host : reinterpret_cast<const char*>(copy.source_device);
   char* target = copy.target_type == 1 ? copy.target_host : reinterpret_cast<char*>(copy.target_device);
   const size_t reach = (copy.height - 1) * copy.source_pitch + copy.width;

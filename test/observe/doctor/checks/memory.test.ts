@@ -161,6 +161,16 @@ describe('locked memory', () => {
     ]);
   });
 
+  test('T26: slices are larger than the window → each receiver needs a slice', () => {
+    const flags = { role: 'prefill', windowBytes: '4MiB', sliceBytes: '8MiB' };
+    expect(check(`${256 * MIB}`, { ...withVerbs, flags })).toEqual([
+      [
+        'ok',
+        'the limit of locked memory is 256 MiB; verbs registers 8 MiB for each receiver that it writes to: enough for 32 receivers at once',
+      ],
+    ]);
+  });
+
   test('is shared by the senders of an agent with EFA', () => {
     const withEfa = { fabric: { providers: ['efa'] } } as const;
     const text = (limit: string) =>

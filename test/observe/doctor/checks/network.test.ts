@@ -143,6 +143,17 @@ describe('who can reach tcp', () => {
     ]);
   });
 
+  test('a name with a private and a public address → a warning', async () => {
+    const machine = { hosts: { 'decode-0': ['10.0.0.1', '203.0.113.7'] } };
+    expect(brief(await checkTcpTrust(examination({ flags: { bindAddress: 'decode-0' }, machine })))).toEqual([
+      [
+        'warning',
+        'tcp listens at decode-0, any free port, in clear on a public address',
+        'set --tcp-encryption required, or --bind-address to a private address',
+      ],
+    ]);
+  });
+
   test('no tcp → nothing', async () => {
     expect(await check({ provider: 'same-host' })).toEqual([]);
   });
