@@ -1,8 +1,9 @@
 /** Programs that answer as no receiver does: the sender's write fails with a reason, and the sender goes on. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricEndpoint } from '../../src/ports/fabric.js';
 import { patient } from '../../src/processes/patience.js';
@@ -17,7 +18,10 @@ const welcome = answer(WELCOME, 0n, BigInt(BYTES));
 const token = `1:${'ab'.repeat(32)}`;
 
 /** A sender, and a server to which it connects. `behave` gets every connection, and the bytes that it has received. */
-async function senderTo(behave: (socket: Socket, received: () => number) => void, tcpStreams = 1) {
+async function senderTo(
+  behave: (socket: Socket, received: () => number) => void,
+  options: Partial<NativeFabricOptions> = {},
+) {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
@@ -30,7 +34,7 @@ async function senderTo(behave: (socket: Socket, received: () => number) => void
     behave(socket, () => bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams });
+  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 1, ...options });
   onTestFinished(async () => {
     await sender.close();
     for (const socket of sockets) socket.destroy();
@@ -44,7 +48,7 @@ async function senderTo(behave: (socket: Socket, received: () => number) => void
   const grant = { id: 'tcp-1', provider: 'tcp', token, arenaBytes: BYTES } as const;
   const connect = (endpoint: FabricEndpoint, timeoutMs = patient(10_000)) =>
     sender.connect(endpoint, grant, { timeoutMs });
-  return { sender, connect, endpoint: endpointAt(port, false), encrypted: endpointAt(port, true) };
+  return { sender, directory, connect, endpoint: endpointAt(port, false), encrypted: endpointAt(port, true) };
 }
 
 const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
@@ -98,6 +102,31 @@ test('it revokes in the middle of a frame → write_rejected and drained', async
   expect(await connection.write(items).done).toMatchObject({ code: 'write_rejected', bytes: 0, drained: true });
 });
 
+test('the source shrinks in a frame and grows again → segment_invalid', async () => {
+  // More than the buffers of two sockets hold, and one frame.
+  const bytes = 64 * MIB;
+  let path = '';
+  const world = await senderTo(
+    (socket, received) => {
+      socket.write(answer(WELCOME, 0n, BigInt(bytes)));
+      socket.once('data', () => socket.once('data', () => truncateSync(path, 0)));
+      socket.on('data', () => {
+        if (received() < HELLO_BYTES + HEADER_BYTES + bytes) return;
+        truncateSync(path, bytes);
+        socket.write(answer(DONE, 1n));
+      });
+    },
+    { windowBytes: bytes, sliceBytes: bytes },
+  );
+  path = join(world.directory, 'large');
+  writeFileSync(path, '');
+  truncateSync(path, bytes);
+  await world.sender.attachSegment('large', path);
+  const connection = await world.connect(world.endpoint);
+  const outcome = await connection.write([{ segment: 'large', sourceOffset: 0, targetOffset: 0, length: bytes }]).done;
+  expect(outcome).toMatchObject({ status: 'failed', code: 'segment_invalid', bytes: 0, drained: true });
+});
+
 test('T27: a flood of answers → the sender still closes', async () => {
   const world = await senderTo((socket) => {
     const answers = Buffer.concat(Array(1000).fill(welcome));
@@ -116,18 +145,21 @@ test('T27: it does not answer the second stream → that one ends, the first wri
   const secondEnded = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const world = await senderTo((socket, received) => {
-    if (sockets.push(socket) === 2) {
-      socket.once('close', ended);
-      return;
-    }
-    socket.write(welcome);
-    let tickets = 0n;
-    socket.on('data', () => {
-      const landed = BigInt(Math.floor((received() - HELLO_BYTES) / (HEADER_BYTES + PIECE)));
-      while (tickets < landed) socket.write(answer(DONE, ++tickets));
-    });
-  }, 2);
+  const world = await senderTo(
+    (socket, received) => {
+      if (sockets.push(socket) === 2) {
+        socket.once('close', ended);
+        return;
+      }
+      socket.write(welcome);
+      let tickets = 0n;
+      socket.on('data', () => {
+        const landed = BigInt(Math.floor((received() - HELLO_BYTES) / (HEADER_BYTES + PIECE)));
+        while (tickets < landed) socket.write(answer(DONE, ++tickets));
+      });
+    },
+    { tcpStreams: 2 },
+  );
   const connection = await world.connect(world.endpoint);
   const piece = { segment: 's', sourceOffset: 0, targetOffset: 0, length: PIECE };
   const writes = Array.from({ length: 4 }, () => connection.write([piece]).done);
@@ -140,18 +172,21 @@ test('T27: it closes the second stream during a write → connection_lost, not d
   const sockets: Socket[] = [];
   let isWriting = false;
   const closeSecond = () => isWriting && sockets[1]?.end(welcome);
-  const world = await senderTo((socket, received) => {
-    if (sockets.push(socket) === 2) {
-      closeSecond();
-      return;
-    }
-    socket.write(welcome);
-    socket.on('data', () => {
-      if (isWriting || received() <= HELLO_BYTES) return;
-      isWriting = true;
-      closeSecond();
-    });
-  }, 2);
+  const world = await senderTo(
+    (socket, received) => {
+      if (sockets.push(socket) === 2) {
+        closeSecond();
+        return;
+      }
+      socket.write(welcome);
+      socket.on('data', () => {
+        if (isWriting || received() <= HELLO_BYTES) return;
+        isWriting = true;
+        closeSecond();
+      });
+    },
+    { tcpStreams: 2 },
+  );
   const connection = await world.connect(world.endpoint);
   const outcome = await connection.write(items).done;
   expect(outcome).toMatchObject({ status: 'failed', code: 'connection_lost', bytes: 0, drained: false });
