@@ -40,6 +40,17 @@ export function describeConnecting(fabrics: Fabrics): void {
       }
     });
 
+    test('20 connections under a grant, one after the other → the last one writes', async () => {
+      const receiver = await fabrics.openReceiver();
+      const grant = await receiver.fabric.grant(fabrics.harness.provider);
+      const sender = await fabrics.open();
+      await fabrics.attach(sender, 's', pattern('s', pageBytes));
+      const connect = () => sender.connect(receiver.endpoint, grant, { timeoutMs });
+      for (let earlier = 0; earlier < 19; earlier++) await (await connect()).close();
+      const last = await connect();
+      expect(await last.write([item('s', 0, 0, 100)]).done).toEqual({ status: 'delivered', bytes: 100 });
+    });
+
     test('is refused for a provider that is not open', async () => {
       const receiver = await fabrics.openReceiver();
       const grant = await receiver.fabric.grant(fabrics.harness.provider);
