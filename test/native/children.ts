@@ -45,12 +45,19 @@ export class Child {
   readonly #errors: string[] = [];
   #taken = 0;
 
-  constructor(program: string, args: readonly string[], nodeArgs: readonly string[] = []) {
+  /** `env`: added to that of this process. */
+  constructor(
+    program: string,
+    args: readonly string[],
+    nodeArgs: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ) {
     const path = fileURLToPath(new URL(`children/${program}`, import.meta.url));
     this.#child = new ChildProcess({
       name: program,
       command: process.execPath,
       args: [...nodeArgs, path, ...args],
+      env: { ...process.env, ...env },
       input: true,
       onLine: (line, stream) => void (stream === 'stdout' ? this.#answers : this.#errors).push(line),
     });

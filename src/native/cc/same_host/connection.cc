@@ -224,10 +224,12 @@ void Connection::forget_number(uint64_t number) {
 }
 
 void Connection::hung_up() {
+  const bool closed = channel_->closed_by_peer();
+  const std::string reason = closed ? "the receiver closed the connection" : "the socket to the receiver failed";
   if (state_ == State::greeting) {
-    connect_failed("the receiver closed the connection");
+    connect_failed(reason);
   } else {
-    give_up(Code::connection_lost, "the receiver closed the connection", false);
+    give_up(Code::connection_lost, reason, !closed);
   }
 }
 

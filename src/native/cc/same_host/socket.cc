@@ -117,8 +117,11 @@ Channel::Received Channel::receive(std::vector<Message>& messages, std::vector<U
   const ssize_t bytes = ::recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (bytes < 0) {
     messages.clear();
-    return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::hung_up;
+    if (errno == EAGAIN || errno == EINTR) return Received::nothing;
+    closed_by_peer_ = errno == ECONNRESET;
+    return Received::hung_up;
   }
+  closed_by_peer_ = bytes == 0;
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -144,8 +147,9 @@ bool Channel::flush() {
     if (sent < 0) {
       if (errno == EINTR) continue;
       // ETOOMANYREFS: the receiver has yet to take descriptors that are on their way.
-      if (errno != EAGAIN && errno != ETOOMANYREFS) return false;
-      break;
+      if (errno == EAGAIN || errno == ETOOMANYREFS) break;
+      closed_by_peer_ = errno == EPIPE || errno == ECONNRESET;
+      return false;
     }
     unsent_.erase(unsent_.begin(), unsent_.begin() + sent);
   }

@@ -43,8 +43,11 @@ class Channel {
 
   // Queues the message until `flush`. Sends the descriptor of the segment with it, if there is one.
   void send(const Message& message, std::shared_ptr<const Segment> segment = nullptr);
-  // Returns false when the other end is gone.
+  // Returns false when nothing can be sent any more.
   bool flush();
+  // After `hung_up`, or after `flush` returned false: the other end has closed the channel, so it executes nothing more. Otherwise
+  // the fault is on this side, and the other end may still execute what was sent.
+  bool closed_by_peer() const { return closed_by_peer_; }
   // The poller reports this channel no longer.
   void deafen();
   size_t unsent() const { return unsent_.size(); }
@@ -62,6 +65,7 @@ class Channel {
   const uint64_t tag_;
   std::deque<Unsent> unsent_;
   bool watching_writable_ = false;
+  bool closed_by_peer_ = false;
 };
 
 }  // namespace kvferry::same_host
