@@ -11,6 +11,9 @@ const PRIVATE_NETWORKS = [
   ...['::1/128', 'fc00::/7', 'fe80::/10'],
 ];
 
+/** They cross a network, and cannot encrypt. */
+const IN_CLEAR: ReadonlySet<string> = new Set(['verbs', 'efa', 'libfabric-tcp', 'net']);
+
 const isPrivate = inNetworks(PRIVATE_NETWORKS);
 const isLoopback = inNetworks(['127.0.0.0/8', '::1/128']);
 
@@ -23,7 +26,16 @@ async function ownTcp({ system, settings }: Examination): Promise<Finding[]> {
   const { bindAddress, tcpPort, tcpEncryption } = settings;
   const ports = tcpPort.first === 0 ? 'any free port' : `port ${formatPortRange(tcpPort)}`;
   const place = `tcp listens at ${bindAddress}, ${ports}`;
-  if (tcpEncryption === 'required') return [found.ok(`${place}, and encrypts`)];
+  if (tcpEncryption === 'required') {
+    const inClear = settings.provider.filter((provider) => IN_CLEAR.has(provider));
+    if (inClear.length === 0) return [found.ok(`${place}, and encrypts`)];
+    return [
+      found.warning(
+        `${place}, and encrypts; ${inClear.join(', ')} cannot encrypt, and senders may use them`,
+        'set --provider same-host,tcp',
+      ),
+    ];
+  }
   const addresses = await system.resolve(bindAddress);
   if (addresses.every(isPrivate)) return [found.ok(`${place}, in clear on a private address`)];
   return [

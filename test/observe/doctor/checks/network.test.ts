@@ -125,8 +125,18 @@ describe('who can reach tcp', () => {
         'set --tcp-encryption required, or --bind-address to a private address',
       ],
     ]);
-    expect(await check({ ...flags, tcpEncryption: 'required' })).toEqual([
+    expect(await check({ ...flags, tcpEncryption: 'required', provider: 'same-host,tcp' })).toEqual([
       ['ok', 'tcp listens at 203.0.113.7, port 47000-47100, and encrypts'],
+    ]);
+  });
+
+  test('encryption is required, and another provider has none → a warning', async () => {
+    expect(await check({ bindAddress: '10.0.0.1', tcpEncryption: 'required', provider: 'tcp,verbs' })).toEqual([
+      [
+        'warning',
+        'tcp listens at 10.0.0.1, any free port, and encrypts; verbs cannot encrypt, and senders may use them',
+        'set --provider same-host,tcp',
+      ],
     ]);
   });
 
