@@ -5,7 +5,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "core/failure.h"
 
 namespace kvferry {
 
@@ -25,5 +28,12 @@ class FieldReader {
   std::string_view rest_;
   bool done_ = false;
 };
+
+// The value of a field that a peer must have sent. `what`: the text that it is a field of. Throws Failure(connection_failed).
+template <typename Value>
+Value required(std::optional<Value> value, const char* what) {
+  if (!value) throw Failure(Code::connection_failed, std::string("the ") + what + " is malformed");
+  return *std::move(value);
+}
 
 }  // namespace kvferry

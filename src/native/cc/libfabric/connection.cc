@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "libfabric/failure_code.h"
+
 namespace kvferry {
 namespace {
 
@@ -21,25 +23,6 @@ constexpr milliseconds ask_max{2000};
 constexpr milliseconds idle_max{2000};
 
 constexpr unsigned sequence_bits = 32;
-
-bool refused_by_target(int error) {
-  return error == FI_EACCES || error == FI_EPERM || error == FI_EKEYREJECTED;
-}
-
-// The code of a broken connection whose grant is still live.
-Code code_of(int error) {
-  if (refused_by_target(error)) return Code::write_rejected;
-  switch (error) {
-    case FI_EINVAL:
-    case FI_ENOMEM:
-    case FI_EOPNOTSUPP:
-    case FI_ETOOSMALL:
-    case FI_ETRUNC:
-      return Code::fabric_error;
-    default:
-      return Code::connection_lost;
-  }
-}
 
 }  // namespace
 
@@ -216,7 +199,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
 }
 
 void LibfabricConnection::data_broke(int error, const std::string& text) {
-  failure_code_ = code_of(error);
+  failure_code_ = failure_code_of(error);
   failure_message_ = domain_.provider() + ": " + text;
   stalled_until_.reset();
   state_ = State::asking;

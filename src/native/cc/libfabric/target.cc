@@ -13,12 +13,6 @@ namespace {
 // Number of records, and so of grants, in the page that senders read.
 constexpr size_t grants_max = 1024;
 
-template <typename Value>
-Value required(std::optional<Value> value, const char* what) {
-  if (!value) throw Failure(Code::connection_failed, std::string("the ") + what + " is malformed");
-  return *std::move(value);
-}
-
 // Senders read the records at any time, some of them through hardware.
 void publish(GrantRecord& record, GrantState state) {
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "libfabric/failure_code.h"
+
 namespace kvferry::connected {
 namespace {
 
@@ -22,24 +24,6 @@ constexpr size_t fences_max = 4;
 constexpr size_t marks_bytes = 4096;
 
 constexpr unsigned sequence_bits = 32;
-
-// The code of a broken connection whose grant is still live.
-Code code_of(int error) {
-  switch (error) {
-    case FI_EACCES:
-    case FI_EPERM:
-    case FI_EKEYREJECTED:
-      return Code::write_rejected;
-    case FI_EINVAL:
-    case FI_ENOMEM:
-    case FI_EOPNOTSUPP:
-    case FI_ETOOSMALL:
-    case FI_ETRUNC:
-      return Code::fabric_error;
-    default:
-      return Code::connection_lost;
-  }
-}
 
 const char* text_of(Verdict verdict) {
   switch (verdict) {
@@ -158,7 +142,7 @@ bool Connection::post() {
     if (result == -FI_EAGAIN) break;
     if (result != 0) {
       const int error = static_cast<int>(-result);
-      data_broke(code_of(error), around_.domain.error_text(error));
+      data_broke(failure_code_of(error), around_.domain.error_text(error));
       return posted;
     }
     if (scheduler_.posted(*slice, ticket)) posted_whole_.push_back(slice->write);
@@ -211,13 +195,13 @@ void Connection::post_fence() {
   }
   staging_.ended(ticket);
   const int error = static_cast<int>(-result);
-  if (error != FI_EAGAIN) data_broke(code_of(error), around_.domain.error_text(error));
+  if (error != FI_EAGAIN) data_broke(failure_code_of(error), around_.domain.error_text(error));
 }
 
 void Connection::completed(uint64_t ticket, int error, const std::string& text) {
   if (state_ != State::open) return;
   if (error != 0) {
-    data_broke(code_of(error), text);
+    data_broke(failure_code_of(error), text);
     return;
   }
   if (fence_ended(ticket)) return;

@@ -2,22 +2,9 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
-#include <optional>
-#include <utility>
-
-#include "core/failure.h"
 #include "core/fields.h"
 
 namespace kvferry::connected {
-namespace {
-
-template <typename Value>
-Value required(std::optional<Value> value, const char* what) {
-  if (!value) throw Failure(Code::connection_failed, std::string("the ") + what + " is malformed");
-  return *std::move(value);
-}
-
-}  // namespace
 
 std::string Address::text() const {
   return provider + ":" + hex_bytes(listener) + ":" + hex_number(agent) + ":" + hex_number(mark.key) + ":" +
