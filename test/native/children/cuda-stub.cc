@@ -5,6 +5,10 @@
 //   delay-ms     each copy takes so long
 //   copy-error   copies fail with this number, and so does every later call: the context is lost
 //   open-error   opening a handle fails with this number
+//   close-error  closing a handle fails with this number
+//   stream-error making a stream fails with this number
+//   launch-error no function is put behind copies: the call fails with this number
+//   query-errors so many questions about a stream fail, and later ones succeed
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -195,6 +199,7 @@ EXPORT cuCtxSetCurrent(void*) {
 }
 EXPORT cuStreamCreate(Stream** stream, unsigned int) {
   if (const Result result = fault()) return result;
+  if (const int error = setting("stream-error")) return error;
   *stream = new Stream;
   return success;
 }
@@ -203,7 +208,14 @@ EXPORT cuStreamDestroy_v2(Stream* stream) {
   return success;
 }
 EXPORT cuStreamQuery(Stream* stream) {
+  static std::atomic<int> failed{0};
   if (const Result result = fault()) return result;
+  const int errors = setting("query-errors");
+  if (errors == 0) failed = 0;
+  if (failed < errors) {
+    failed++;
+    return out_of_memory;
+  }
   return stream->idle() ? success : not_ready;
 }
 EXPORT cuStreamSynchronize(Stream* stream) {
@@ -212,6 +224,7 @@ EXPORT cuStreamSynchronize(Stream* stream) {
 }
 EXPORT cuLaunchHostFunc(Stream* stream, void (*function)(void*), void* data) {
   if (const Result result = fault()) return result;
+  if (const int error = setting("launch-error")) return error;
   stream->add([function, data] { function(data); });
   return success;
 }
@@ -317,6 +330,7 @@ EXPORT cuIpcOpenMemHandle_v2(unsigned long long* pointer, Handle handle, unsigne
   return *pointer == 0 ? invalid_handle : success;
 }
 EXPORT cuIpcCloseMemHandle(unsigned long long pointer) {
+  if (const int error = setting("close-error")) return error;
   std::lock_guard lock(mutex);
   const auto found = allocations.find(pointer);
   if (found == allocations.end() || !found->second.opened) return invalid_value;
