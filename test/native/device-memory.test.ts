@@ -9,6 +9,7 @@ import { StandIn } from '../contract/device/stand-in.js';
 import { Fabrics } from '../contract/fabric/fabrics.js';
 import { expectSame, item, MiB } from '../contract/fabric/writes.js';
 import { pattern } from '../contract/pattern.js';
+import { HostilePeer } from './hostile-peer.js';
 
 const standIn = new StandIn();
 afterAll(() => standIn.close());
@@ -39,6 +40,31 @@ describe('memory of a device', () => {
     await pair.fabric.revoke(pair.grant.id);
     expectSame(fabrics.harness.readFile(pair.path), pattern('late', MiB));
     expect(await write).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('P5: a peer breaks the protocol in a copy → hung up on when the copy has ended', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(MiB);
+    harness.engine.write(id, 0, pattern('s', MiB));
+    standIn.set('delay-ms', 500);
+    const peer = new HostilePeer('leave_with_copy', pair.endpoint, pair.grant, ...inHex(memory));
+    await untilLanded(() => harness.readFile(pair.path, { offset: 0, length: 1 }));
+    peer.nudge();
+    expect(await peer.line()).toEqual({ hungUp: true });
+    expectSame(harness.readFile(pair.path), pattern('s', MiB));
+  });
+
+  test('P28: a peer asks for bytes outside the memory → refused, and nothing lands', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(4 * MiB);
+    harness.engine.write(id, 0, pattern('all', 4 * MiB));
+    const inside = { ...memory, bytes: MiB };
+    const peer = new HostilePeer('beyond_device_memory', pair.endpoint, pair.grant, ...inHex(inside));
+    const outside = 3;
+    expect(await peer.line()).toEqual({ statuses: [...Array(8).fill(outside), 0] });
+    expectSame(harness.readFile(pair.path, { offset: 300, length: MiB - 300 }), new Uint8Array(MiB - 300));
   });
 
   test('a sender closes while its copy is under way → the receiver goes on with others', async () => {
@@ -212,6 +238,17 @@ describe('a device that fails', () => {
     true,
   );
 
+  test('P29: the arena loses pages in a copy → not delivered', async () => {
+    standIn.reset();
+    const { sender, connection, path } = await fabrics.openPair({ pageBytes: MiB, pages: 2 });
+    await fabrics.attach(sender, 's', pattern('s', MiB));
+    standIn.set('delay-ms', 300);
+    const write = connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(path, { offset: 0, length: 1 }));
+    fabrics.harness.truncate(path, MiB);
+    expect(await write).toMatchObject({ code: 'fabric_error', message: expect.stringMatching('lost memory') });
+  });
+
   test('P29: in a copy → the write fails, and the receiver says that its device is lost', async () => {
     const { fabric, sender, connection } = await fabrics.openPair();
     await fabrics.attach(sender, 's', pattern('s', 1000));
@@ -230,6 +267,11 @@ describe('a device that fails', () => {
     await expect(fabric.grant('same-host')).rejects.toMatchObject({ code: 'arena_unavailable' });
   });
 });
+
+function inHex({ handle, device, bytes }: DeviceMemory): string[] {
+  const uuid = device.replace('GPU-', '').replaceAll('-', '');
+  return [Buffer.from(handle, 'base64').toString('hex'), uuid, String(bytes)];
+}
 
 async function untilLanded(read: () => Uint8Array): Promise<void> {
   while (read()[0] === 0) await new Promise<void>((resolve) => setImmediate(resolve));

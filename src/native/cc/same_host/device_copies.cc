@@ -43,6 +43,7 @@ void DeviceCopies::end(Stream& stream, std::vector<Answer>& answers) {
     Message& reply = first.copy.reply;
     if (result == cuda::success) {
       reply.status = first.copy.check(reply);
+      if (reply.status == CopyStatus::copied && !first.copy.arena->fault().empty()) reply.status = CopyStatus::arena_invalid;
     } else {
       reply.status = ended ? CopyStatus::device_failed : CopyStatus::device_lost;
       reply.source_offset = static_cast<uint64_t>(result);
