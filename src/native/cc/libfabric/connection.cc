@@ -19,9 +19,6 @@ constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
-// How long a connection that has nothing to write keeps the pages of its staging memory.
-constexpr milliseconds idle_max{2000};
-
 constexpr unsigned sequence_bits = 32;
 
 }  // namespace
@@ -70,7 +67,7 @@ bool LibfabricConnection::progress() {
     case State::connecting_data:
       return connect_further();
     case State::open:
-      give_memory_back();
+      if (gives_memory_back() && staging_.is_due()) staging_.give_pages_back();
       return post_writes();
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
@@ -137,7 +134,6 @@ bool LibfabricConnection::post_writes() {
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   uint8_t* piece = staging_.take(slice.length(), ticket);
   if (piece == nullptr) return -FI_EAGAIN;
-  idle_since_.reset();
   try {
     slice.segment->read(slice.source, piece);
   } catch (const Failure&) {
@@ -158,13 +154,6 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   const ssize_t result = ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
   if (result != 0) staging_.ended(ticket);
   return result;
-}
-
-void LibfabricConnection::give_memory_back() {
-  if (!staging_.empty() || !idle_since_) return;
-  if (Clock::now() < *idle_since_ + idle_max || staging_registration_.handle) return;
-  idle_since_.reset();
-  staging_.give_pages_back();
 }
 
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
@@ -189,7 +178,6 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     return;
   }
   staging_.ended(ticket);
-  if (staging_.empty()) idle_since_ = Clock::now();
   if (error == 0) {
     scheduler_.delivered(ticket);
   } else if (state_ == State::open) {
@@ -278,8 +266,8 @@ Deadline LibfabricConnection::deadline() const {
   if (state_ == State::connecting_control || state_ == State::connecting_data) {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
-  const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
-  return earliest(earliest(stalled_until_, asking_until_), idle);
+  const bool waits = state_ == State::open && gives_memory_back();
+  return earliest(earliest(stalled_until_, asking_until_), waits ? staging_.deadline() : std::nullopt);
 }
 
 uint64_t LibfabricConnection::next_ticket() {
