@@ -5,6 +5,7 @@ import { StandIn } from '../contract/device/stand-in.js';
 import { Fabrics } from '../contract/fabric/fabrics.js';
 import { expectSame, item, MiB } from '../contract/fabric/writes.js';
 import { pattern } from '../contract/pattern.js';
+import { HostilePeer, inHex } from './hostile-peer.js';
 
 const standIn = new StandIn();
 afterAll(() => standIn.close());
@@ -90,11 +91,18 @@ describe('the driver no longer answers', () => {
     await fabrics.attach(pair.sender, 's', pattern('late', MiB));
     const other = await fabrics.join(pair.sender, pair);
     standIn.reset();
-    standIn.set('delay-ms', 3000);
-    standIn.set('launch-error', OUT_OF_MEMORY);
-    standIn.set('query-errors', FOR_EVER);
+    standIn.set('delay-ms', FOR_EVER);
     const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
     await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
+    const { memory } = (fabrics.harness as DeviceHarness).engine.allocate(MiB);
+    const peer = new HostilePeer('leave_with_copy', pair.endpoint, other.grant, ...inHex(memory));
+    expect(await peer.line()).toEqual({ begun: true });
+    let hungUp = false;
+    void peer.line().then(() => {
+      hungUp = true;
+    });
+    peer.nudge();
+    standIn.set('query-errors', FOR_EVER);
     const revocation = pair.fabric.revoke(pair.grant.id);
     const message = 'segment s: a CUDA device of the receiver failed with CUDA error 2';
     const unended = 'a CUDA device failed while it copied under this grant: the copies may still land';
@@ -106,7 +114,9 @@ describe('the driver no longer answers', () => {
     await expect(pair.fabric.grant('same-host')).rejects.toMatchObject({ code: 'arena_unavailable' });
     const later = await other.connection.write([item('s', 0, MiB, MiB)]).done;
     expect(later).toMatchObject({ code: 'write_rejected', drained: true });
-    await pair.fabric.revoke(other.grant.id);
+    await expect(pair.fabric.revoke(other.grant.id)).rejects.toMatchObject({ message: unended });
+    // A sender takes the end of its connection as proof that nothing lands.
+    expect(hungUp).toBe(false);
   });
 });
 

@@ -9,7 +9,7 @@ import { StandIn } from '../contract/device/stand-in.js';
 import { Fabrics } from '../contract/fabric/fabrics.js';
 import { expectSame, item, MiB } from '../contract/fabric/writes.js';
 import { pattern } from '../contract/pattern.js';
-import { HostilePeer } from './hostile-peer.js';
+import { HostilePeer, inHex } from './hostile-peer.js';
 
 const standIn = new StandIn();
 afterAll(() => standIn.close());
@@ -49,7 +49,7 @@ describe('memory of a device', () => {
     harness.engine.write(id, 0, pattern('s', MiB));
     standIn.set('delay-ms', 500);
     const peer = new HostilePeer('leave_with_copy', pair.endpoint, pair.grant, ...inHex(memory));
-    await untilLanded(() => harness.readFile(pair.path, { offset: 0, length: 1 }));
+    expect(await peer.line()).toEqual({ begun: true });
     peer.nudge();
     expect(await peer.line()).toEqual({ hungUp: true });
     expectSame(harness.readFile(pair.path), pattern('s', MiB));
@@ -65,6 +65,30 @@ describe('memory of a device', () => {
     const outside = 3;
     expect(await peer.line()).toEqual({ statuses: [...Array(8).fill(outside), 0] });
     expectSame(harness.readFile(pair.path, { offset: 300, length: MiB - 300 }), new Uint8Array(MiB - 300));
+  });
+
+  test('the receiver closes in a copy → the copy ends first, and the write is delivered', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    await fabrics.attach(pair.sender, 's', pattern('s', MiB));
+    standIn.set('delay-ms', 300);
+    const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
+    await pair.fabric.close();
+    expect(await write).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('P5: a peer asks for 200 copies, and is fenced → few are under way, the others are refused', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(MiB);
+    harness.engine.write(id, 0, pattern('s', MiB));
+    standIn.set('delay-ms', 10);
+    const peer = new HostilePeer('many_copies', pair.endpoint, pair.grant, ...inHex(memory), '200');
+    await untilLanded(() => harness.readFile(pair.path, { offset: 0, length: 1 }));
+    await pair.fabric.revoke(pair.grant.id);
+    const { copied, rejected } = (await peer.line()) as { copied: number; rejected: number };
+    expect(copied + rejected).toBe(200);
+    expect(rejected).toBeGreaterThan(0);
   });
 
   test('a sender closes while its copy is under way → the receiver goes on with others', async () => {
@@ -267,11 +291,6 @@ describe('a device that fails', () => {
     await expect(fabric.grant('same-host')).rejects.toMatchObject({ code: 'arena_unavailable' });
   });
 });
-
-function inHex({ handle, device, bytes }: DeviceMemory): string[] {
-  const uuid = device.replace('GPU-', '').replaceAll('-', '');
-  return [Buffer.from(handle, 'base64').toString('hex'), uuid, String(bytes)];
-}
 
 async function untilLanded(read: () => Uint8Array): Promise<void> {
   while (read()[0] === 0) await new Promise<void>((resolve) => setImmediate(resolve));

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
+import type { DeviceMemory, FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
 
 const PROGRAM = fileURLToPath(new URL('children/hostile-peer.py', import.meta.url));
 
@@ -33,6 +33,12 @@ export class HostilePeer {
   end(): void {
     this.#child.stdin.end();
   }
+}
+
+/** Memory of a device, as `hostile-peer.py` takes it. */
+export function inHex({ handle, device, bytes }: DeviceMemory): string[] {
+  const uuid = device.replace('GPU-', '').replaceAll('-', '');
+  return [Buffer.from(handle, 'base64').toString('hex'), uuid, String(bytes)];
 }
 
 /** The path of the socket, which is the last field of the address. */

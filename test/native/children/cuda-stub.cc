@@ -96,18 +96,21 @@ struct Stream {
   std::deque<std::function<void()>> work;
   bool working = false;
   bool ending = false;
-  std::thread thread;  // begins when all of the above is there
 
-  Stream() : thread([this] { run(); }) {}
-  ~Stream() {
-    {
-      std::lock_guard lock(mutex);
-      ending = true;
-      changed.notify_all();
-    }
-    thread.join();
+  Stream() {
+    std::thread([this] { run(); }).detach();
+  }
+  // As in CUDA, its work goes on.
+  void end() {
+    std::lock_guard lock(mutex);
+    ending = true;
+    changed.notify_all();
   }
   void run() {
+    work_until_end();
+    delete this;
+  }
+  void work_until_end() {
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] { return ending || !work.empty(); });
@@ -204,7 +207,7 @@ EXPORT cuStreamCreate(Stream** stream, unsigned int) {
   return success;
 }
 EXPORT cuStreamDestroy_v2(Stream* stream) {
-  delete stream;
+  stream->end();
   return success;
 }
 EXPORT cuStreamQuery(Stream* stream) {

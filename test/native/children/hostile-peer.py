@@ -13,7 +13,7 @@ import time
 
 MESSAGE = struct.Struct('<IIQQQQQQQQQ')
 HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE, HANDLE, ATTACH_DEVICE = range(1, 10)
-NO_DEVICE = 9
+COPIED, REJECTED, NO_DEVICE = 0, 1, 9
 VERSION = 4
 PATIENCE_S = 60
 
@@ -89,11 +89,12 @@ def attached_device(path, token, handle, device, length):
     return peer
 
 
-def answers_of(peer, requests):
-    """The status of each request, in their order."""
-    peer.send(b''.join(requests))
+def answers_of(peer, packets):
+    """The status of each request of some packets, in their order."""
+    for packet in packets:
+        peer.send(b''.join(packet))
     answers = []
-    while len(answers) < len(requests):
+    while len(answers) < sum(map(len, packets)):
         answers += [(ticket, status) for _, status, _, ticket, *_ in MESSAGE.iter_unpack(peer.recv(65536))]
     return [status for _, status in sorted(answers)]
 
@@ -117,14 +118,23 @@ def beyond_device_memory(path, token, handle, device, length):
         MESSAGE.pack(COPY, 0, 1, ticket, offset, piece, stride, 0, size, 0, 0)
         for ticket, (offset, size, piece, stride) in enumerate(ranges)
     ]
-    return {'statuses': answers_of(peer, requests)}
+    return {'statuses': answers_of(peer, [requests])}
+
+
+def many_copies(path, token, handle, device, length, count):
+    """Asks for many copies at once, and reports how they ended."""
+    peer = attached_device(path, token, handle, device, length)
+    requests = [message(COPY, subject=1, ticket=ticket, length=1) for ticket in range(int(count))]
+    statuses = answers_of(peer, [requests[at : at + 64] for at in range(0, len(requests), 64)])
+    return {'copied': statuses.count(COPIED), 'rejected': statuses.count(REJECTED)}
 
 
 def leave_with_copy(path, token, handle, device, length):
-    """Asks for a copy, waits for a line, breaks the protocol, and reports when it is hung up on."""
+    """Asks for a copy, reports when it has begun, waits for a line, breaks the protocol, and reports when it is hung up on."""
     peer = attached_device(path, token, handle, device, length)
-    size = int(length)
-    peer.send(MESSAGE.pack(COPY, 0, 1, 1, 0, size, size, 0, size, 0, 0))
+    peer.send(message(COPY, subject=1, length=int(length)) + message(COPY, subject=9, ticket=1, length=1))
+    # Requests are taken in their order, and the second one cannot be done.
+    print(json.dumps({'begun': MESSAGE.unpack_from(peer.recv(65536))[3] == 1}), flush=True)
     sys.stdin.readline()
     peer.send(message(WELCOME))
     return {'hungUp': peer.recv(65536) == b''}
@@ -186,6 +196,7 @@ MOVES = {
         unread_answers,
         devices_of_nothing,
         beyond_device_memory,
+        many_copies,
         leave_with_copy,
         silent,
         idle,
