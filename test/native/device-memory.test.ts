@@ -77,7 +77,7 @@ describe('memory of a device', () => {
     expect(await write).toEqual({ status: 'delivered', bytes: MiB });
   });
 
-  test('P5: a peer asks for 200 copies, and is fenced → few are under way, the others are refused', async () => {
+  test('P5: 200 copies are asked for under a revoked grant → not all were begun', async () => {
     const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
     const harness = fabrics.harness as DeviceHarness;
     const { id, memory } = harness.engine.allocate(MiB);

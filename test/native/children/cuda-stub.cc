@@ -140,12 +140,12 @@ struct Stream {
   }
 };
 
-// Some of the bytes, so that a write in flight has landed partly.
-void copy_slowly(char* target, const char* source, size_t bytes) {
+// Some of the bytes first, so that a write in flight has landed partly.
+void copy_slowly(const std::function<void(size_t from, size_t to)>& copy, size_t size) {
   const int delay = setting("delay-ms");
-  std::memmove(target, source, bytes / 2);
+  copy(0, size / 2);
   if (delay > 0) std::this_thread::sleep_for(std::chrono::milliseconds(delay));
-  std::memmove(target + bytes / 2, source + bytes / 2, bytes - bytes / 2);
+  copy(size / 2, size);
 }
 
 struct Copy2D {
@@ -273,7 +273,10 @@ EXPORT cuMemcpyAsync(unsigned long long target, unsigned long long source, size_
       lost = error;
       return;
     }
-    copy_slowly(reinterpret_cast<char*>(target), reinterpret_cast<const char*>(source), bytes);
+    const auto some = [target, source](size_t from, size_t to) {
+      std::memmove(reinterpret_cast<char*>(target + from), reinterpret_cast<const char*>(source + from), to - from);
+    };
+    copy_slowly(some, bytes);
   };
   stream->add(copy);
   return success;
@@ -302,9 +305,12 @@ EXPORT cuMemcpy2DAsync_v2(const Copy2D* given, Stream* stream) {
       lost = error;
       return;
     }
-    for (size_t row = 0; row < copy.height; row++) {
-      copy_slowly(target + row * copy.target_pitch, source + row * copy.source_pitch, copy.width);
-    }
+    const auto rows = [&copy, source, target](size_t from, size_t to) {
+      for (size_t row = from; row < to; row++) {
+        std::memmove(target + row * copy.target_pitch, source + row * copy.source_pitch, copy.width);
+      }
+    };
+    copy_slowly(rows, copy.height);
   });
   return success;
 }
