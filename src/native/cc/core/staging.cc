@@ -38,7 +38,6 @@ uint8_t* Staging::take(size_t length, uint64_t ticket) {
     return nullptr;
   }
   pieces_.push_back({ticket, begin, begin + wanted, false});
-  give_back_at_.reset();
   return data() + begin;
 }
 

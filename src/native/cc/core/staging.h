@@ -37,8 +37,8 @@ class Staging {
   // The operation has ended, or was never begun. Ignores a ticket without a piece.
   void ended(uint64_t ticket);
   // The time to give the pages back; nothing while a piece is taken, and after they were given back.
-  Deadline deadline() const { return give_back_at_; }
-  bool is_due() const { return give_back_at_ && Clock::now() >= *give_back_at_; }
+  Deadline deadline() const { return empty() ? give_back_at_ : std::nullopt; }
+  bool is_due() const { return deadline() && Clock::now() >= *give_back_at_; }
   // The pages are kept for a while from now on, although no piece is taken.
   void keep_pages();
   // Gives the pages back to the kernel. Only when it is empty.
@@ -54,7 +54,7 @@ class Staging {
 
   OwnPages memory_;
   std::deque<Piece> pieces_;  // in the order in which they were taken
-  Deadline give_back_at_;
+  Deadline give_back_at_;     // while no piece is taken
 };
 
 }  // namespace kvferry
