@@ -70,7 +70,10 @@ void Sender::before_sleep() {
 }
 
 void Sender::due() {
-  contain([this] { progress(); });
+  contain([this] {
+    for (auto& [number, connection] : connections_) guard(connection, &Connection::look);
+    progress();
+  });
 }
 
 // What no single connection can answer for ends all of them.

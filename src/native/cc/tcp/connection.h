@@ -53,6 +53,7 @@ class Connection {
   void stream_ended(size_t index);
   void failed(const std::string& reason);
   void connect_failed(const std::string& message);
+  std::string naming_receiver(const std::string& message) const;
   void give_up(Code code, const std::string& message, bool landed_unknown);
 
   Poller& poller_;
