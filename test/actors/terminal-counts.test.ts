@@ -39,7 +39,7 @@ test('it waits for pages and is cancelled → the event counts all its chunks', 
   expect(countsOf(await made.ended('r1'))).toEqual({ end: 'cancelled', chunks: 5, ...none });
 });
 
-test('one of two batches has come when it is cancelled → the chunks of both are counted', async () => {
+test('cancelled before its second batch comes → the chunks of both are counted', async () => {
   const made = clusters.create();
   await made.agent('decode-0', 'decode');
   await made.agent('prefill-0', 'prefill');
