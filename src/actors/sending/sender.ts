@@ -328,8 +328,7 @@ export class Sender {
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);
-    const { chunks } = request.soFar;
-    const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };
+    const log = { request: name, end, reason, chunks: request.task.totalChunks, ageMs: Math.round(request.ageMs) };
     this.#env.logger[endLevel(end, reason?.code)](log, 'request ended');
     if (this.#requests.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
@@ -339,9 +338,9 @@ export class Sender {
    * over several ranks is announced by the agent that leads them, and, when that agent is lost, by the sender of rank 0.
    */
   #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { request: name, ranks, peer } = request.task;
+    const { request: name, ranks, peer, totalChunks } = request.task;
     const { ageMs, deadlineMs, mayBeKnown } = request;
-    const about = { request: name, ranks, receiver: peer.agent, chunks: request.soFar.chunks };
+    const about = { request: name, ranks, receiver: peer.agent, chunks: totalChunks };
     // A lead that is proven dead may have a successor, which leads the same request.
     if (ranks === undefined || (ranks.rank === 0 && mayBeKnown && !peer.isProvenDead)) {
       publishEnd(this.#env, { ...about, ageMs }, end, reason);

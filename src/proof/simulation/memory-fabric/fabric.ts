@@ -170,8 +170,9 @@ export class MemoryFabric implements FabricPort {
     return connection;
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    return !this.#closed && this.#network.providers.includes(endpoint.provider);
+  unreachable({ provider }: FabricEndpoint): string | undefined {
+    if (this.#closed) return 'the fabric is closed';
+    return this.#network.providers.includes(provider) ? undefined : `this agent does not have ${provider}`;
   }
 
   async close(): Promise<void> {
