@@ -18,7 +18,7 @@ const EVENTS = ['terminal', 'sourceReleased', 'heartbeat'];
 const LEFT_OUT = new Set(['audit', 'traceHeaders', 'lengthRun']);
 
 /** The schemas that a client uses, by name. */
-export function clientSchemas(document: AsyncApiDocument): Map<string, Schema> {
+function clientSchemas(document: AsyncApiDocument): Map<string, Schema> {
   const { schemas } = document.components;
   const used = new Set([
     ...clientOperations(document).flatMap((name) => [`${name}Request`, `${name}Reply`]),
@@ -30,7 +30,7 @@ export function clientSchemas(document: AsyncApiDocument): Map<string, Schema> {
 }
 
 /** The operations of engines and routers. */
-export function clientOperations(document: AsyncApiDocument): string[] {
+function clientOperations(document: AsyncApiDocument): string[] {
   return Object.entries(document.operations)
     .filter(
       ([name, { tags }]) => name !== 'discover' && (tags as { name: string }[])[0]?.name === 'engines and routers',

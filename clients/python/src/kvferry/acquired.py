@@ -51,7 +51,7 @@ class Acquired:
         """Keys that are not in the arena, or have not arrived: compute them."""
         self.arena = arena
         self.leased_until = leased_until
-        """By the clock of the event loop: until then the leases hold for sure."""
+        """By `time.monotonic`: until then the leases hold for sure."""
         self._is_closed = False
 
     @property

@@ -59,7 +59,7 @@ class Order:
     operation: str
     fields: Mapping[str, object]
     until: float
-    """Until when attempts are made, by the event loop."""
+    """Until when attempts are made, by `now`."""
     timeout: float
     """For one answer. Seconds."""
     headers: Mapping[str, str] | None = None

@@ -119,7 +119,8 @@ class PrefillEngine:
         return [self.pool.place(key, slot, size) for key, slot, size in zip(keys, slots, lengths, strict=True)]
 
     def discard(self, chunks: Iterable[SourceChunk]) -> None:
-        """Gives slots back that were filled and will not be put."""
+        """Gives slots back that were filled and will not be put. Does nothing to chunks that were put, so call it
+        freely."""
         self._lendings.discard(chunks)
 
     def begin(

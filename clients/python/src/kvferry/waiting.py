@@ -1,9 +1,10 @@
-"""Waits with a deadline. Seconds are those of the event loop, which the time of day does not move."""
+"""Waits with a deadline. The clock is one that the time of day does not move."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ _tasks: set[asyncio.Task[Any]] = set()
 
 
 def now() -> float:
-    return asyncio.get_running_loop().time()
+    """Seconds. May be called in any thread."""
+    return time.monotonic()
 
 
 async def within(seconds: float, late: str, work: Awaitable[T]) -> T:

@@ -1,5 +1,4 @@
-"""Error codes, ends and limits of the protocol. Made from the schemas of the agents by `npm run docs`. Do not
-edit."""
+"""Error codes, ends and limits of the protocol. Made from the schemas of the agents by `npm run docs`. Do not edit."""
 
 from typing import Literal
 

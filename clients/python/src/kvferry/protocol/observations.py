@@ -1,5 +1,4 @@
-"""Types of messages about the state of an agent. Made from the schemas of the agents by `npm run docs`. Do not
-edit."""
+"""Types of messages about the state of an agent. Made from the schemas of the agents by `npm run docs`. Do not edit."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 
 from ..errors import KvferryError
+from ..waiting import now
 
 Holder = tuple[str, str]
 """Request and epoch."""
@@ -23,7 +24,7 @@ class Entry:
     page: int
     length: int
     leases: dict[Holder, float] = field(default_factory=dict)
-    """Until when, by the event loop."""
+    """Until when, by `now`."""
 
 
 class FakeArena:
@@ -83,7 +84,7 @@ class FakeArena:
         return is_new
 
     def lease(self, holder: Holder, entry: Entry) -> None:
-        entry.leases[holder] = asyncio.get_running_loop().time() + self.lease_seconds
+        entry.leases[holder] = now() + self.lease_seconds
 
     def held_by(self, holder: Holder) -> list[Entry]:
         self.expire()
@@ -107,7 +108,7 @@ class FakeArena:
         self._serve()
 
     def expire(self) -> None:
-        time = asyncio.get_running_loop().time()
+        time = now()
         for entry in self.entries.values():
             for holder in [one for one, until in entry.leases.items() if until <= time]:
                 del entry.leases[holder]
