@@ -17,7 +17,9 @@ export const terminalEvent = z.strictObject({
   end,
   reason: failure.optional().describe('Present unless `end` is `ready`.'),
   sender: agentName.describe('The prefill agent.'),
-  receiver: agentName.describe('The decode agent.'),
+  receiver: agentName
+    .optional()
+    .describe('The decode agent. Absent when the request ended before a router had named it (`route`).'),
   receiverEpoch: epoch
     .optional()
     .describe(
