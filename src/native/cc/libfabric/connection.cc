@@ -19,8 +19,6 @@ constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
-constexpr unsigned sequence_bits = 32;
-
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
@@ -91,7 +89,7 @@ bool LibfabricConnection::connect_further() {
 
 // Returns false when the provider does not take the read now. Handles an error before it returns.
 bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t peer, const RemoteMemory& records) {
-  const uint64_t ticket = next_ticket();
+  const uint64_t ticket = tickets_.next();
   void* description = record_registration_.handle ? ::fi_mr_desc(record_registration_.handle.get()) : nullptr;
   const ssize_t result = ::fi_read(endpoint.endpoint.get(), &record_, sizeof record_, description, peer,
                                    token_.record_address(records), records.key, reinterpret_cast<void*>(ticket));
@@ -107,7 +105,7 @@ bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t p
 bool LibfabricConnection::post_writes() {
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    const uint64_t ticket = next_ticket();
+    const uint64_t ticket = tickets_.next();
     ssize_t result = 0;
     try {
       result = post_write(*slice, ticket);
@@ -237,6 +235,14 @@ void LibfabricConnection::record_failed(const std::string& why) {
   }
 }
 
+void LibfabricConnection::fail(const std::string& message) {
+  if (state_ == State::connecting_control || state_ == State::connecting_data) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
+}
+
 void LibfabricConnection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
@@ -268,10 +274,6 @@ Deadline LibfabricConnection::deadline() const {
   }
   const bool waits = state_ == State::open && gives_memory_back();
   return earliest(earliest(stalled_until_, asking_until_), waits ? staging_.deadline() : std::nullopt);
-}
-
-uint64_t LibfabricConnection::next_ticket() {
-  return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_;
 }
 
 }  // namespace kvferry
