@@ -27,11 +27,11 @@ function ownTcp(
   addresses: readonly string[],
 ): Finding {
   const ports = tcpPort.first === 0 ? 'any free port' : `port ${formatPortRange(tcpPort)}`;
-  const place = `tcp listens at ${bindAddress}, ${ports}`;
-  if (tcpEncryption === 'required') return found.ok(`${place}, and encrypts`);
-  if (addresses.every(isPrivate)) return found.ok(`${place}, in clear on a private address`);
+  const place = `tcp at ${bindAddress}, ${ports}`;
+  if (tcpEncryption === 'required') return found.ok(`${place}: encrypted`);
+  if (addresses.every(isPrivate)) return found.ok(`${place}: in clear on a private address`);
   return found.warning(
-    `${place}, in clear on a public address`,
+    `${place}: in clear on a public address`,
     'set --tcp-encryption required, or --bind-address to a private address',
   );
 }
