@@ -9,16 +9,17 @@ const found = new Findings('network', 'network-trust');
 
 export async function checkNetworkTrust({ system, settings }: Examination): Promise<Finding[]> {
   const { role, provider, bindAddress, tcpEncryption } = settings;
-  const isRequired = tcpEncryption === 'required';
   if (role === 'prefill') {
-    return isRequired && provider.includes('tcp') ? [found.ok('bytes leave this host by encrypted tcp only')] : [];
+    return tcpEncryption === 'required' && provider.includes('tcp')
+      ? [found.ok('bytes leave this host by encrypted tcp only')]
+      : [];
   }
   // The check of the bind address has reported it.
   if (['unresolved', 'foreign'].includes(await boundInterface(system, bindAddress))) return [];
   const addresses = await system.resolve(bindAddress);
   return [
     ...(provider.includes('tcp') ? [ownTcp(settings, addresses)] : []),
-    ...(provider.includes('net') && !isRequired ? [libfabricNet(bindAddress, addresses)] : []),
+    ...(provider.includes('net') ? [libfabricNet(bindAddress, addresses)] : []),
   ];
 }
 
