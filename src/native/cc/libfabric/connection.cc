@@ -69,7 +69,9 @@ bool LibfabricConnection::progress() {
       return connect_further();
     case State::open:
       give_memory_back();
-      return post_writes();
+      if (post_writes()) return true;
+      look();
+      return false;
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
       return false;
@@ -165,6 +167,14 @@ void LibfabricConnection::give_memory_back() {
   staging_.give_pages_back();
 }
 
+void LibfabricConnection::look() {
+  if (state_ != State::open) return;
+  const bool owed = scheduler_.has_outstanding();
+  if (owed) silence_.expect();
+  if (!silence_.is_due() || !silence_.look(owed, writes_ended_)) return;
+  data_broke(FI_ETIMEDOUT, silent_too_long("the receiver answered nothing", process_and_network));
+}
+
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
 void LibfabricConnection::stalled() {
   if (scheduler_.has_outstanding()) {
@@ -186,6 +196,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     }
     return;
   }
+  writes_ended_++;
   staging_.ended(ticket);
   if (staging_.empty()) idle_since_ = Clock::now();
   if (error == 0) {
@@ -285,7 +296,8 @@ Deadline LibfabricConnection::deadline() const {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
   const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
-  return earliest(earliest(stalled_until_, asking_until_), idle);
+  const Deadline look = state_ == State::open ? silence_.next_look() : std::nullopt;
+  return earliest(earliest(stalled_until_, asking_until_), earliest(idle, look));
 }
 
 }  // namespace kvferry

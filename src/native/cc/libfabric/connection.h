@@ -19,6 +19,7 @@
 
 #include "libfabric/target.h"
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/staging.h"
 #include "core/write_scheduler.h"
 #include "libfabric/tickets.h"
@@ -66,6 +67,8 @@ class LibfabricConnection {
   ssize_t post_write(const Slice& slice, uint64_t ticket);
   void give_memory_back();
   void stalled();
+  // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
+  void look();
   bool connect_further();
   void record_arrived();
   void record_failed(const std::string& why);
@@ -94,6 +97,8 @@ class LibfabricConnection {
 
   // Set while the provider takes no write although none is outstanding: the end of the tolerated time.
   Deadline stalled_until_;
+  Silence silence_;
+  uint64_t writes_ended_ = 0;
   Deadline asking_until_;
 
   Staging staging_;
