@@ -16,14 +16,8 @@ import {
 import { type FaultReply, type FaultRequest, faultReply } from '../protocol/faults.js';
 import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
-import {
-  type DescribeReply,
-  describeReply,
-  type LookupReply,
-  lookupReply,
-  type OperationReply,
-  operationSchemas,
-} from '../protocol/operations.js';
+import { type LookupReply, lookupReply } from '../protocol/lookup.js';
+import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
 import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
 import { type Operation, subjects } from '../protocol/subjects.js';
 

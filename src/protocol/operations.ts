@@ -36,6 +36,7 @@ import {
   STAGING_PAGES_PER_CALL_MAX,
   STATUS_ROWS_MAX,
 } from './limits.js';
+import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
@@ -154,27 +155,6 @@ const releaseReply = z.strictObject({
   ),
   freedPages: natural.describe('Pages whose last lease ended. They can be used for other chunks.'),
 });
-
-const lookupRequest = z.strictObject({
-  v: version,
-  keys: keysUpTo(ACQUIRE_KEYS_MAX).describe('Names of the chunks of a prompt, in its order.'),
-});
-export const lookupReply = z.strictObject({
-  v: version,
-  ok: z.literal(true),
-  agent: agentName,
-  epoch,
-  role,
-  state: agentState,
-  held: natural.describe('How many of the first keys are in the arena and ready. 0 if the agent has no arena.'),
-  expected: natural.describe(
-    'How many of the first keys are there, or are being written by a request. At least `held`.',
-  ),
-  pages: pageCounts.optional().describe('Pages of the arena, by state. Present if the agent receives.'),
-  queued: natural.describe('Number of requests that wait for pages.'),
-  requests: natural.describe('Requests in progress.'),
-});
-export type LookupReply = z.infer<typeof lookupReply>;
 
 const describeRequest = z.strictObject({ v: version });
 export const describeReply = z.strictObject({
@@ -403,7 +383,7 @@ export const operationSchemas = {
   cancel: { request: cancelRequest, reply: cancelReply },
   acquire: { request: acquireRequest, reply: acquireReply },
   release: { request: releaseRequest, reply: releaseReply },
-  lookup: { request: lookupRequest, reply: lookupReply },
+  ...lookupSchemas,
   status: { request: statusRequest, reply: statusReply },
   describe: { request: describeRequest, reply: describeReply },
   attach: { request: attachRequest, reply: attachReply },
