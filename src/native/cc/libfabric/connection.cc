@@ -19,9 +19,6 @@ constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
-// How long a connection that has nothing to write keeps the pages of its staging memory.
-constexpr milliseconds idle_max{2000};
-
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
@@ -68,7 +65,7 @@ bool LibfabricConnection::progress() {
     case State::connecting_data:
       return connect_further();
     case State::open:
-      give_memory_back();
+      if (gives_memory_back() && staging_.is_due()) staging_.give_pages_back();
       if (post_writes()) return true;
       look();
       return false;
@@ -137,7 +134,6 @@ bool LibfabricConnection::post_writes() {
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   uint8_t* piece = staging_.take(slice.length(), ticket);
   if (piece == nullptr) return -FI_EAGAIN;
-  idle_since_.reset();
   try {
     slice.segment->read(slice.source, piece);
   } catch (const Failure&) {
@@ -158,13 +154,6 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   const ssize_t result = ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
   if (result != 0) staging_.ended(ticket);
   return result;
-}
-
-void LibfabricConnection::give_memory_back() {
-  if (!staging_.empty() || !idle_since_) return;
-  if (Clock::now() < *idle_since_ + idle_max || staging_registration_.handle) return;
-  idle_since_.reset();
-  staging_.give_pages_back();
 }
 
 void LibfabricConnection::look() {
@@ -198,7 +187,6 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
   }
   writes_ended_++;
   staging_.ended(ticket);
-  if (staging_.empty()) idle_since_ = Clock::now();
   if (error == 0) {
     scheduler_.delivered(ticket);
   } else if (state_ == State::open) {
@@ -295,9 +283,10 @@ Deadline LibfabricConnection::deadline() const {
   if (state_ == State::connecting_control || state_ == State::connecting_data) {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
-  const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
-  const Deadline look = state_ == State::open ? silence_.next_look() : std::nullopt;
-  return earliest(earliest(stalled_until_, asking_until_), earliest(idle, look));
+  const Deadline stuck = earliest(stalled_until_, asking_until_);
+  if (state_ != State::open) return stuck;
+  const Deadline memory = gives_memory_back() ? staging_.deadline() : std::nullopt;
+  return earliest(stuck, earliest(silence_.next_look(), memory));
 }
 
 }  // namespace kvferry

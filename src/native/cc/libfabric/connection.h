@@ -65,7 +65,8 @@ class LibfabricConnection {
   bool post_writes();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
-  void give_memory_back();
+  // Registered memory stays: its pages are pinned.
+  bool gives_memory_back() const { return !staging_registration_.handle; }
   void stalled();
   // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
   void look();
@@ -103,7 +104,6 @@ class LibfabricConnection {
 
   Staging staging_;
   Registration staging_registration_;  // for providers that need registered memory
-  Deadline idle_since_;                // set while every write has ended and the staging memory has pages
 
   // Why the connection broke.
   Code failure_code_ = Code::ok;

@@ -51,6 +51,7 @@ std::pair<Code, std::string> refusal(const Message& message) {
       return {Code::segment_invalid,
               "the receiver cannot open the memory of the device: was it freed, has its process ended, or is it smaller?"};
     case CopyStatus::device_failed:
+    case CopyStatus::device_lost:
       return {Code::fabric_error,
               "a CUDA device of the receiver failed with CUDA error " + std::to_string(message.source_offset)};
   }
@@ -220,10 +221,12 @@ void Connection::handle(const Message& message) {
       scheduler_.delivered(message.ticket);
       return;
     }
-    // The next write sends the descriptor again.
-    if (message.status == CopyStatus::no_descriptor) forget_number(message.subject);
+    // The next write attaches it again.
+    if (message.status == CopyStatus::no_descriptor || message.status == CopyStatus::device_memory_unopened) {
+      forget_number(message.subject);
+    }
     const auto [code, text] = refusal(message);
-    scheduler_.failed(message.ticket, code, text, false);
+    scheduler_.failed(message.ticket, code, text, message.status == CopyStatus::device_lost);
   }
 }
 

@@ -100,12 +100,12 @@ void Receiver::accept(uint64_t tag) {
   strangers_.emplace(tag, Clock::now() + hello_time);
 }
 
-// While the connection is open, the sender knows that bytes may still land. So it stays until no copy is under way.
+// While the connection is open, the sender knows that bytes may still land.
 void Receiver::drop(uint64_t tag) {
   strangers_.erase(tag);
   const auto found = peers_.find(tag);
   if (found == peers_.end()) return;
-  if (device_copies_.of_peer(tag) == 0) {
+  if (!may_land(tag)) {
     peers_.erase(found);
     return;
   }
@@ -252,10 +252,19 @@ void Receiver::answer_ended() {
     if (!peer.leaving) {
       peer.channel->send(reply);
       if (!answers_flow(peer)) drop(tag);
-    } else if (device_copies_.of_peer(tag) == 0) {
+    } else if (!may_land(tag)) {
       drop(tag);
     }
   }
+}
+
+bool Receiver::may_land(uint64_t tag) const {
+  return device_copies_.of_peer(tag) > 0 || device_copies_.lost().peers.contains(tag);
+}
+
+void Receiver::finish() {
+  device_copies_.finish();
+  answer_ended();
 }
 
 Receiver::Turn Receiver::copy_some(uint64_t tag, Peer& peer) {
@@ -312,13 +321,8 @@ std::optional<CopyStatus> Receiver::read(uint64_t tag, const Peer& peer, Source&
     }
     if (arena_->memory().on_host()) return read_file(source, request, range, reply);
   }
-  try {
-    begin(tag, peer, source, request, range, reply);
-    return std::nullopt;
-  } catch (const Failure&) {
-    reply.source_offset = static_cast<uint64_t>(device_of(source).lost_by());
-    return CopyStatus::device_failed;
-  }
+  begin(tag, peer, source, request, range, reply);
+  return std::nullopt;
 }
 
 CopyStatus Receiver::read_file(Source& source, const Message& request, const SourceRange& range, Message& reply) {
@@ -337,13 +341,11 @@ cuda::Device& Receiver::device_of(const Source& source) const {
 
 void Receiver::begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request,
                      const SourceRange& range, const Message& reply) {
-  DeviceCopies::Copy copy = {tag, peer.grant, reply, nullptr};
+  DeviceCopies::Copy copy = {tag, peer.grant, arena_, reply, nullptr};
   Memory from;
   if (source.device) {
     from = source.device->memory->memory();
-    copy.check = [this, memory = source.device->memory](Message&) {
-      return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
-    };
+    copy.check = [memory = source.device->memory](Message&) { return CopyStatus::copied; };
   } else {
     from = source.mapping->memory();
     copy.check = [segment = source.segment, mapping = source.mapping, range](Message& answer) {
