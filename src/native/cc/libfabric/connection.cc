@@ -283,10 +283,9 @@ Deadline LibfabricConnection::deadline() const {
   if (state_ == State::connecting_control || state_ == State::connecting_data) {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
-  const Deadline stuck = earliest(stalled_until_, asking_until_);
-  if (state_ != State::open) return stuck;
-  const Deadline memory = gives_memory_back() ? staging_.deadline() : std::nullopt;
-  return earliest(stuck, earliest(silence_.next_look(), memory));
+  const bool waits = state_ == State::open && gives_memory_back();
+  const Deadline look = state_ == State::open ? silence_.next_look() : std::nullopt;
+  return earliest(earliest(stalled_until_, asking_until_), earliest(waits ? staging_.deadline() : std::nullopt, look));
 }
 
 }  // namespace kvferry
