@@ -1,7 +1,8 @@
 /** Child processes that use the compiled facade, each ended with the test that started it. */
 import { type ChildProcess as NodeProcess, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ChildProcess, type ProcessExit } from '../../src/processes/child-process.js';
 
@@ -85,6 +86,18 @@ export class Child {
 
   tell(object: unknown): void {
     this.#child.process.stdin?.write(`${JSON.stringify(object)}\n`);
+  }
+
+  /** Stops it. Resolves when every thread of it stands still. */
+  async stop(): Promise<void> {
+    this.process.kill('SIGSTOP');
+    const threads = `/proc/${this.process.pid}/task`;
+    const stands = (thread: string) => / [Tt] /.test(readFileSync(`${threads}/${thread}/stat`, 'utf8'));
+    while (!readdirSync(threads).every(stands)) await nextTurn();
+  }
+
+  goOn(): void {
+    this.process.kill('SIGCONT');
   }
 
   async kill(): Promise<ProcessExit> {

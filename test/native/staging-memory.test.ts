@@ -65,10 +65,10 @@ for (const provider of testedProviders(['libfabric-tcp', 'net'])) {
       const write = (length: number) =>
         connection.write([{ segment: 's', sourceOffset: 0, targetOffset: 0, length }]).done;
       expect(await write(1)).toEqual({ status: 'delivered', bytes: 1 });
-      receiver.process.kill('SIGSTOP');
+      await receiver.stop();
       const late = write(bytes);
       await delay(IDLE_MS);
-      receiver.process.kill('SIGCONT');
+      receiver.goOn();
       expect(await late).toEqual({ status: 'delivered', bytes });
       expect(Buffer.compare(readFileSync(join(directory, 'arena')), pattern('late', bytes))).toBe(0);
     });

@@ -48,11 +48,11 @@ for (const provider of testedProviders(late).filter((tested) => late.includes(te
   describe.skipIf(reason !== undefined)(`still receiver: ${provider} ${reason ?? ''}`, () => {
     test('P29: the source shrinks while bytes are on their way → not delivered', async () => {
       const { receiver, write, segment } = await connect(provider);
-      receiver.process.kill('SIGSTOP');
+      await receiver.stop();
       const { done } = write();
       await delay(POST_MS);
       truncateSync(segment, 1000);
-      receiver.process.kill('SIGCONT');
+      receiver.goOn();
       expect(await done).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
     });
   });
@@ -62,13 +62,13 @@ describe.skipIf(whyNot('same-host') !== undefined)('still receiver: a write that
   test('everything was posted before → it is delivered', async () => {
     const { receiver, write, arena } = await connect('same-host');
     writeFileSync(arena, Buffer.alloc(BYTES), { flag: 'r+' });
-    receiver.process.kill('SIGSTOP');
+    await receiver.stop();
     const stopped = write();
     // The sender posts at the end of a turn of the loop.
     await nextTurn();
     await nextTurn();
     stopped.stop();
-    receiver.process.kill('SIGCONT');
+    receiver.goOn();
     expect(await stopped.done).toEqual({ status: 'delivered', bytes: BYTES });
     expect(Buffer.compare(readFileSync(arena).subarray(0, BYTES), pattern('segment', BYTES))).toBe(0);
   });
