@@ -73,6 +73,14 @@ export class KvferryClient {
     return this.call(agent, 'put', input, options);
   }
 
+  /**
+   * Names the receiver of a request that was put without one. Harmless when repeated. Rejects `already_routed` when an earlier
+   * route named another receiver, and `unknown_request` when the prefill agent does not know the request (yet).
+   */
+  route(agent: string, input: OperationInput<'route'>, options?: CallOptions): Promise<OperationReply<'route'>> {
+    return this.call(agent, 'route', input, options);
+  }
+
   /** Gives a request up, at its prefill or decode agent. A `put` that arrived at the prefill agent before it is found. */
   cancel(agent: string, input: OperationInput<'cancel'>, options?: CallOptions): Promise<OperationReply<'cancel'>> {
     return this.call(agent, 'cancel', input, options);

@@ -10,7 +10,9 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
+import { isInClear } from '../ports/encryption.js';
 import type { Provider } from '../ports/fabric.js';
+import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, cudaUuid, type Role, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
@@ -82,12 +84,19 @@ const fields = {
     range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${CHOOSABLE_PROVIDERS.join(',')}`,
     show: (value: readonly ChoosableProvider[]) => value.join(','),
   },
-  bindAddress: text(
-    '127.0.0.1',
-    'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
-    'one address or host name, not a wildcard',
+  bindAddress: {
+    schema: z
+      .string()
+      .min(1)
+      .refine((address) => !isWildcard(address)),
+    fallback: '127.0.0.1',
+    explanation: 'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
+    range: 'one address or host name, not a wildcard',
+    show: String,
+  },
+  tcpPort: ports(
+    'Port at which the provider tcp listens, or a range from which it takes the first free one (decode, both).',
   ),
-  tcpPort: ports('Port at which the provider tcp listens, or a range from which it takes the first free one.'),
   tcpStreams: autoOrCount(
     TCP_STREAMS_MAX,
     'TCP connections that tcp makes to each receiver.',
@@ -96,7 +105,7 @@ const fields = {
   tcpEncryption: choice(
     z.enum(['off', 'required']),
     'off',
-    'Whether bytes that tcp moves are encrypted. The receiver decides; a sender that requires it uses no other receiver.',
+    'Whether bytes that leave the host are encrypted. With required, the agent uses same-host and tcp alone, and only agents whose tcp encrypts.',
   ),
   socketDirectory: text(
     '/tmp',
@@ -289,7 +298,20 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     values[name] = result.data;
     return { name, value: field.show(result.data), source, explanation, range, env, flag };
   });
+  checkEncryption(values as AgentConfig, entries);
   return { values: values as AgentConfig, entries };
+}
+
+/** Throws `invalid_configuration` when no provider is left for an agent that requires encryption. */
+function checkEncryption({ provider, tcpEncryption }: AgentConfig, entries: readonly ConfigEntry[]): void {
+  if (tcpEncryption === 'off' || !provider.every(isInClear)) return;
+  const sourceOf = (name: ConfigName) => entries.find((entry) => entry.name === name)?.source;
+  throw new KvferryError(
+    'invalid_configuration',
+    `provider (${sourceOf('provider')}): ${provider.join(',')} cannot encrypt, and tcpEncryption ` +
+      `(${sourceOf('tcpEncryption')}) is required; add tcp to --provider, or set --tcp-encryption off`,
+    { field: 'provider' },
+  );
 }
 
 export function toAgentOptions(config: AgentConfig): AgentOptions {
@@ -307,6 +329,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     agent: agentId,
     role,
     providers: provider,
+    encryption: config.tcpEncryption,
     arena: { directory, pages: arenaPages, pageBytes, ...(device === 'host' ? {} : { device }) },
     staging: { directory, pages: stagingPages, pageBytes },
     heartbeatMs: config.heartbeatMs,

@@ -175,10 +175,10 @@ export interface FabricPort {
   /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
   connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
   /**
-   * Whether this process may be able to use that endpoint. It looks at the endpoint only, and never throws: senders choose with
-   * it before they request a grant.
+   * Why this process cannot use that endpoint; undefined when it may be able to. It looks at the endpoint only, and never
+   * throws: senders choose with it before they request a grant.
    */
-  canReach(endpoint: FabricEndpoint): boolean;
+  unreachable(endpoint: FabricEndpoint): string | undefined;
 
   /** Closes connections, revokes grants, unmaps, and removes the arena file. Callable at any time, repeatedly. */
   close(): Promise<void>;

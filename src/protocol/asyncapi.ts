@@ -50,6 +50,8 @@ const sharedSchemas = {
 
 const operationSummaries: Record<Operation, string> = {
   put: 'Moves a batch of chunks to a decode agent. The answer confirms that the batch is accepted. The end is an event.',
+  route:
+    'Names the receiver of a request that was put without one. Its chunks are sent then, once, to the first receiver.',
   cancel: 'Ends a request, at either of its two agents. A second cancel changes nothing.',
   acquire: 'Looks keys up and leases their pages, in one step. A second acquire renews the leases.',
   release: 'Ends leases. A page is free when its last lease has ended.',

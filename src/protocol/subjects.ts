@@ -10,6 +10,7 @@ const root = `kvferry.v${PROTOCOL_VERSION}`;
 /** Operations that engines and routers request from an agent. */
 export const operations = [
   'put',
+  'route',
   'cancel',
   'acquire',
   'release',

@@ -193,6 +193,47 @@ describe('P29, T26: a provider does not write', () => {
   });
 });
 
+describe('encryption is required', () => {
+  async function sender(providers: Cluster['fabrics']['providers']): Promise<Cluster> {
+    const made = await cluster();
+    await made.agent('prefill-1', 'prefill', { providers, encryption: 'required' });
+    await made.segment('prefill-1', 'engine', keys);
+    await made.put('prefill-1', 'r1', ['k0']);
+    return made;
+  }
+
+  test('better providers cannot encrypt → tcp is used, and is no fallback', async () => {
+    const made = await sender(['verbs', 'efa', 'tcp']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    const { peers, counters } = await made.status('prefill-1');
+    expect(peers).toMatchObject([{ provider: 'tcp', fallback: [] }]);
+    expect(counters['provider_fallbacks']).toBeUndefined();
+    expect((await made.status('decode-0')).peers).toMatchObject([{ provider: 'tcp' }]);
+  });
+
+  test('tcp does not work → no other provider is tried, and the reasons are given', async () => {
+    const made = await cluster();
+    made.fabrics.fate = failing('tcp');
+    await made.agent('prefill-1', 'prefill', { providers: ['verbs', 'tcp'], encryption: 'required' });
+    await made.segment('prefill-1', 'engine', keys);
+    await made.put('prefill-1', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    expect(made.fabrics.revoked).toEqual([expect.stringMatching(/^tcp-/)]);
+  });
+
+  test('nothing is left with this receiver → connection_failed names the setting', async () => {
+    const made = await sender(['verbs', 'same-host']);
+    expect((await made.ended('r1')).reason).toEqual({
+      code: 'connection_failed',
+      message:
+        'cannot connect to agent decode-0: every provider failed: ' +
+        'verbs: it cannot encrypt, as --tcp-encryption required demands; use tcp; ' +
+        'same-host: agent decode-0 offers only verbs (in memory), efa (in memory), tcp (in memory)',
+    });
+    expect((await made.status('decode-0')).peers).toEqual([]);
+  });
+});
+
 describe('T26: a provider does not connect', () => {
   const unreached = (made: Cluster, ...providers: string[]) => {
     made.fabrics.reachable = (_from, _to, provider) => !providers.includes(provider);

@@ -102,6 +102,7 @@ const calls: Readonly<
     },
     { epoch },
   ],
+  route: [(client) => client.route('a', { request: 'r', receiver: 'd1' }), { request: 'r', receiver: 'd1' }, { epoch }],
   cancel: [(client) => client.cancel('a', { request: 'r' }), { request: 'r' }, { end: 'ready' }],
   acquire: [
     (client) => client.acquire('a', { request: 'r', epoch }),

@@ -9,6 +9,7 @@ import { StandIn } from '../contract/device/stand-in.js';
 import { Fabrics } from '../contract/fabric/fabrics.js';
 import { expectSame, item, MiB } from '../contract/fabric/writes.js';
 import { pattern } from '../contract/pattern.js';
+import { HostilePeer, inHex } from './hostile-peer.js';
 
 const standIn = new StandIn();
 afterAll(() => standIn.close());
@@ -26,7 +27,7 @@ describe('memory of a device', () => {
     true,
   );
   beforeEach(() => {
-    for (const name of ['delay-ms', 'open-error'] as const) standIn.set(name, 0);
+    standIn.reset();
   });
 
   test('a copy is under way → the revocation waits for it, and nothing lands after', async () => {
@@ -39,6 +40,55 @@ describe('memory of a device', () => {
     await pair.fabric.revoke(pair.grant.id);
     expectSame(fabrics.harness.readFile(pair.path), pattern('late', MiB));
     expect(await write).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('P5: a peer breaks the protocol in a copy → hung up on when the copy has ended', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(MiB);
+    harness.engine.write(id, 0, pattern('s', MiB));
+    standIn.set('delay-ms', 500);
+    const peer = new HostilePeer('leave_with_copy', pair.endpoint, pair.grant, ...inHex(memory));
+    expect(await peer.line()).toEqual({ begun: true });
+    peer.nudge();
+    expect(await peer.line()).toEqual({ hungUp: true });
+    expectSame(harness.readFile(pair.path), pattern('s', MiB));
+  });
+
+  test('P28: a peer asks for bytes outside the memory → refused, and nothing lands', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(4 * MiB);
+    harness.engine.write(id, 0, pattern('all', 4 * MiB));
+    const inside = { ...memory, bytes: MiB };
+    const peer = new HostilePeer('beyond_device_memory', pair.endpoint, pair.grant, ...inHex(inside));
+    const outside = 3;
+    expect(await peer.line()).toEqual({ statuses: [...Array(8).fill(outside), 0] });
+    expectSame(harness.readFile(pair.path, { offset: 300, length: MiB - 300 }), new Uint8Array(MiB - 300));
+  });
+
+  test('the receiver closes in a copy → the copy ends first, and the write is delivered', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    await fabrics.attach(pair.sender, 's', pattern('s', MiB));
+    standIn.set('delay-ms', 300);
+    const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
+    await pair.fabric.close();
+    expect(await write).toEqual({ status: 'delivered', bytes: MiB });
+  });
+
+  test('P5: 200 copies are asked for under a revoked grant → not all were begun', async () => {
+    const pair = await fabrics.openPair({ pageBytes: MiB, pages: 1 });
+    const harness = fabrics.harness as DeviceHarness;
+    const { id, memory } = harness.engine.allocate(MiB);
+    harness.engine.write(id, 0, pattern('s', MiB));
+    standIn.set('delay-ms', 10);
+    const peer = new HostilePeer('many_copies', pair.endpoint, pair.grant, ...inHex(memory), '200');
+    await untilLanded(() => harness.readFile(pair.path, { offset: 0, length: 1 }));
+    await pair.fabric.revoke(pair.grant.id);
+    const { copied, rejected } = (await peer.line()) as { copied: number; rejected: number };
+    expect(copied + rejected).toBe(200);
+    expect(rejected).toBeGreaterThan(0);
   });
 
   test('a sender closes while its copy is under way → the receiver goes on with others', async () => {
@@ -212,6 +262,17 @@ describe('a device that fails', () => {
     true,
   );
 
+  test('P29: the arena loses pages in a copy → not delivered', async () => {
+    standIn.reset();
+    const { sender, connection, path } = await fabrics.openPair({ pageBytes: MiB, pages: 2 });
+    await fabrics.attach(sender, 's', pattern('s', MiB));
+    standIn.set('delay-ms', 300);
+    const write = connection.write([item('s', 0, 0, MiB)]).done;
+    await untilLanded(() => fabrics.harness.readFile(path, { offset: 0, length: 1 }));
+    fabrics.harness.truncate(path, MiB);
+    expect(await write).toMatchObject({ code: 'fabric_error', message: expect.stringMatching('lost memory') });
+  });
+
   test('P29: in a copy → the write fails, and the receiver says that its device is lost', async () => {
     const { fabric, sender, connection } = await fabrics.openPair();
     await fabrics.attach(sender, 's', pattern('s', 1000));
@@ -220,7 +281,7 @@ describe('a device that fails', () => {
     expect(await connection.write([item('s', 0, 0, 1000)]).done).toMatchObject({
       status: 'failed',
       code: 'fabric_error',
-      drained: true,
+      drained: false,
       message: expect.stringMatching('a CUDA device of the receiver failed with CUDA error 700'),
     });
     expect(await fabric.arenaLost()).toBe(

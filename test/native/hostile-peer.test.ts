@@ -1,10 +1,8 @@
 /** Peers of the same-host socket that do not keep to the protocol: they get little, and nobody else notices. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
@@ -12,13 +10,12 @@ import type { FabricEndpoint, FabricGrant, FabricPort } from '../../src/ports/fa
 import { patient } from '../../src/processes/patience.js';
 import { whyNot } from '../contract/native-harness.js';
 import { Child, CompiledFacade } from './children.js';
+import { HostilePeer, pathOf } from './hostile-peer.js';
 
-const PROGRAM = fileURLToPath(new URL('children/hostile-peer.py', import.meta.url));
 const NOBODY = 65_534;
 const LOOKS = 50;
 const LOOK_INTERVAL_MS = 20;
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-const reason = whyNot('same-host') ?? (hasPython ? undefined : 'no python3');
+const reason = whyNot('same-host') ?? HostilePeer.whyNot;
 
 describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
   test('T27: a token is wrong → the peer is refused and hung up on', async () => {
@@ -90,36 +87,6 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
     });
   });
 });
-
-/** A run of `hostile-peer.py`, which ends with its test. */
-class HostilePeer {
-  readonly #child;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(move: string, endpoint: FabricEndpoint, grant: FabricGrant, ...rest: string[]) {
-    const args = [PROGRAM, move, pathOf(endpoint), grant.token, ...rest];
-    this.#child = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    onTestFinished(() => void this.#child.kill('SIGKILL'));
-  }
-
-  async line(): Promise<unknown> {
-    return JSON.parse((await this.#lines.next()).value);
-  }
-
-  nudge(): void {
-    this.#child.stdin.write('\n');
-  }
-
-  end(): void {
-    this.#child.stdin.end();
-  }
-}
-
-/** The path of the socket, which is the last field of the address. */
-function pathOf({ address }: FabricEndpoint): string {
-  return Buffer.from(address.split(':').at(-1) ?? '', 'hex').toString();
-}
 
 function newDirectory(): string {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');

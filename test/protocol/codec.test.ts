@@ -46,6 +46,7 @@ const right = {
     keys: ['a', 'b'],
     source: [{ segment: 's', offset: 0, length: 10, count: 2 }],
   },
+  route: { v: 1, request: 'r1', epoch, receiver: 'decode-0', timeoutMs: 1000 },
   cancel: { v: 1, request: 'r1', epoch },
   acquire: { v: 1, request: 'r1', epoch, keys: ['a'] },
   release: { v: 1, request: 'r1', epoch, keys: ['a'] },
@@ -296,6 +297,7 @@ describe('fields', () => {
         'key of explain',
       ],
       ...['reason of ended', 'reason of report', 'reason of verdict', 'path of attach'],
+      ...['receiver of put', 'receiver of terminal', 'timeoutMs of route', 'epoch of route'],
     ];
     return Object.keys(right[name])
       .filter((field) => !optional.includes(field) && !optional.includes(`${field} of ${name}`))

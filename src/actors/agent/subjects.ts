@@ -35,6 +35,7 @@ const operations: Table<typeof operationSchemas> = {
   explain: { by: 'agent', handle: explanations },
   cancel: { by: 'agent', handle: cancel },
   put: { by: 'sender', handle: (sender, request) => sender.put(request) },
+  route: { by: 'sender', handle: (sender, request) => sender.route(request) },
   attach: { by: 'sender', handle: attach },
   detach: { by: 'sender', handle: detach },
   stage: { by: 'sender', handle: (sender, request) => sender.stage(request) },

@@ -46,6 +46,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  encryption: z.enum(['off', 'required']).default('off'),
   segmentsMax: z.number().default(1024),
   sessionsMax: z.number().default(256),
   journalEntries: z.number().default(0),
@@ -151,8 +152,8 @@ export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('write.stop'), question: name }),
   z.object({ out: z.literal('timer.set'), timer: name, delayMs: z.number() }),
   z.object({ out: z.literal('timer.clear'), timer: name }),
-  /** The immediate answer of `canReach`. */
-  z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean() }),
+  /** The immediate answer of `unreachable`. */
+  z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean(), reason: z.string().optional() }),
 ]);
 export type Output = z.infer<typeof output>;
 

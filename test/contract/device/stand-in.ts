@@ -3,6 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from './cuda-engine.js';
 
+const settings = [
+  'delay-ms',
+  'copy-error',
+  'open-error',
+  'close-error',
+  'stream-error',
+  'launch-error',
+  'query-errors',
+] as const;
+
 export class StandIn {
   readonly directory = mkdtempSync('/dev/shm/kvferry-cuda-');
   /** The compiled `cuda-engine.cc`. */
@@ -18,8 +28,13 @@ export class StandIn {
   }
 
   /** See `cuda-stub.cc`. 0: as usual. */
-  set(name: 'delay-ms' | 'copy-error' | 'open-error', value: number): void {
+  set(name: (typeof settings)[number], value: number): void {
     writeFileSync(join(this.directory, name), String(value));
+  }
+
+  /** As usual again. A device that is lost stays lost. */
+  reset(): void {
+    for (const name of settings) this.set(name, 0);
   }
 
   close(): void {

@@ -5,6 +5,10 @@
 //   delay-ms     each copy takes so long
 //   copy-error   copies fail with this number, and so does every later call: the context is lost
 //   open-error   opening a handle fails with this number
+//   close-error  closing a handle fails with this number
+//   stream-error making a stream fails with this number
+//   launch-error no function is put behind copies: the call fails with this number
+//   query-errors so many questions about a stream fail, and later ones succeed
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -92,18 +96,21 @@ struct Stream {
   std::deque<std::function<void()>> work;
   bool working = false;
   bool ending = false;
-  std::thread thread;  // begins when all of the above is there
 
-  Stream() : thread([this] { run(); }) {}
-  ~Stream() {
-    {
-      std::lock_guard lock(mutex);
-      ending = true;
-      changed.notify_all();
-    }
-    thread.join();
+  Stream() {
+    std::thread([this] { run(); }).detach();
+  }
+  // As in CUDA, its work goes on.
+  void end() {
+    std::lock_guard lock(mutex);
+    ending = true;
+    changed.notify_all();
   }
   void run() {
+    work_until_end();
+    delete this;
+  }
+  void work_until_end() {
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] { return ending || !work.empty(); });
@@ -133,12 +140,12 @@ struct Stream {
   }
 };
 
-// Some of the bytes, so that a write in flight has landed partly.
-void copy_slowly(char* target, const char* source, size_t bytes) {
+// Some of the bytes first, so that a write in flight has landed partly.
+void copy_slowly(const std::function<void(size_t from, size_t to)>& copy, size_t size) {
   const int delay = setting("delay-ms");
-  std::memmove(target, source, bytes / 2);
+  copy(0, size / 2);
   if (delay > 0) std::this_thread::sleep_for(std::chrono::milliseconds(delay));
-  std::memmove(target + bytes / 2, source + bytes / 2, bytes - bytes / 2);
+  copy(size / 2, size);
 }
 
 struct Copy2D {
@@ -195,15 +202,23 @@ EXPORT cuCtxSetCurrent(void*) {
 }
 EXPORT cuStreamCreate(Stream** stream, unsigned int) {
   if (const Result result = fault()) return result;
+  if (const int error = setting("stream-error")) return error;
   *stream = new Stream;
   return success;
 }
 EXPORT cuStreamDestroy_v2(Stream* stream) {
-  delete stream;
+  stream->end();
   return success;
 }
 EXPORT cuStreamQuery(Stream* stream) {
+  static std::atomic<int> failed{0};
   if (const Result result = fault()) return result;
+  const int errors = setting("query-errors");
+  if (errors == 0) failed = 0;
+  if (failed < errors) {
+    failed++;
+    return out_of_memory;
+  }
   return stream->idle() ? success : not_ready;
 }
 EXPORT cuStreamSynchronize(Stream* stream) {
@@ -212,6 +227,7 @@ EXPORT cuStreamSynchronize(Stream* stream) {
 }
 EXPORT cuLaunchHostFunc(Stream* stream, void (*function)(void*), void* data) {
   if (const Result result = fault()) return result;
+  if (const int error = setting("launch-error")) return error;
   stream->add([function, data] { function(data); });
   return success;
 }
@@ -257,7 +273,10 @@ EXPORT cuMemcpyAsync(unsigned long long target, unsigned long long source, size_
       lost = error;
       return;
     }
-    copy_slowly(reinterpret_cast<char*>(target), reinterpret_cast<const char*>(source), bytes);
+    const auto some = [target, source](size_t from, size_t to) {
+      std::memmove(reinterpret_cast<char*>(target + from), reinterpret_cast<const char*>(source + from), to - from);
+    };
+    copy_slowly(some, bytes);
   };
   stream->add(copy);
   return success;
@@ -286,9 +305,12 @@ EXPORT cuMemcpy2DAsync_v2(const Copy2D* given, Stream* stream) {
       lost = error;
       return;
     }
-    for (size_t row = 0; row < copy.height; row++) {
-      copy_slowly(target + row * copy.target_pitch, source + row * copy.source_pitch, copy.width);
-    }
+    const auto rows = [&copy, source, target](size_t from, size_t to) {
+      for (size_t row = from; row < to; row++) {
+        std::memmove(target + row * copy.target_pitch, source + row * copy.source_pitch, copy.width);
+      }
+    };
+    copy_slowly(rows, copy.height);
   });
   return success;
 }
@@ -317,6 +339,7 @@ EXPORT cuIpcOpenMemHandle_v2(unsigned long long* pointer, Handle handle, unsigne
   return *pointer == 0 ? invalid_handle : success;
 }
 EXPORT cuIpcCloseMemHandle(unsigned long long pointer) {
+  if (const int error = setting("close-error")) return error;
   std::lock_guard lock(mutex);
   const auto found = allocations.find(pointer);
   if (found == allocations.end() || !found->second.opened) return invalid_value;

@@ -1,14 +1,17 @@
 // Stands in for libfabric's EFA provider, which needs a device. It is libfabric's net provider behind the rules of EFA:
-// it is asked without an address, its memory must be registered, and its queues have nothing to wait for. It does not close
-// registrations while the file exists that KVFERRY_STAND_IN_IS_BUSY names.
+// it is asked without an address, its memory must be registered, and its queues have nothing to wait for. Its send queue is
+// full at every third write. It does not close registrations while the file exists that KVFERRY_STAND_IN_IS_BUSY names.
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
 #include <rdma/fi_eq.h>
 #include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
 #include <rdma/providers/fi_prov.h>
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,10 +23,13 @@ fi_ops_fabric fabric_ops;
 fi_ops_domain domain_ops;
 fi_ops_mr registration_ops;
 fi_ops registration_object_ops;
+fi_ops_rma memory_ops;
 int (*inner_domain)(fid_fabric*, fi_info*, fid_domain**, void*);
 int (*inner_register)(fid*, const void*, size_t, uint64_t, uint64_t, uint64_t, uint64_t, fid_mr**, void*);
 int (*inner_close)(fid*);
 int (*inner_cq_open)(fid_domain*, fi_cq_attr*, fid_cq**, void*);
+int (*inner_endpoint)(fid_domain*, fi_info*, fid_ep**, void*);
+ssize_t (*inner_write)(fid_ep*, const fi_msg_rma*, uint64_t);
 
 void rename(fi_info* info, const char* name) {
   std::free(info->fabric_attr->prov_name);
@@ -46,6 +52,22 @@ int get_info(uint32_t version, const char* node, const char*, uint64_t, const fi
 int open_queue(fid_domain* domain, fi_cq_attr* attributes, fid_cq** queue, void* context) {
   if (attributes->wait_obj != FI_WAIT_NONE) return -FI_ENOSYS;
   return inner_cq_open(domain, attributes, queue, context);
+}
+
+ssize_t write_message(fid_ep* endpoint, const fi_msg_rma* message, uint64_t flags) {
+  static std::atomic<unsigned> writes{0};
+  return ++writes % 3 == 0 ? -FI_EAGAIN : inner_write(endpoint, message, flags);
+}
+
+int open_endpoint(fid_domain* domain, fi_info* info, fid_ep** endpoint, void* context) {
+  const int result = inner_endpoint(domain, info, endpoint, context);
+  // The net provider makes others for itself.
+  if (result != 0 || info->ep_attr->type != FI_EP_RDM) return result;
+  memory_ops = *(*endpoint)->rma;
+  inner_write = memory_ops.writemsg;
+  memory_ops.writemsg = write_message;
+  (*endpoint)->rma = &memory_ops;
+  return 0;
 }
 
 int close_registration(fid* registration) {
@@ -75,6 +97,8 @@ int open_domain(fid_fabric* fabric, fi_info* info, fid_domain** domain, void* co
   domain_ops = *(*domain)->ops;
   inner_cq_open = domain_ops.cq_open;
   domain_ops.cq_open = open_queue;
+  inner_endpoint = domain_ops.endpoint;
+  domain_ops.endpoint = open_endpoint;
   (*domain)->ops = &domain_ops;
   registration_ops = *(*domain)->mr;
   inner_register = registration_ops.reg;

@@ -14,7 +14,7 @@ import sys
 MESSAGE = struct.Struct('<IIQQQQQQQQQ')
 HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE, HANDLE, ATTACH_DEVICE = range(1, 10)
 KINDS = 12
-VERSION = 3
+VERSION = 4
 ARENA = 65536
 EDGES = [0, 1, 63, 64, 4095, 4096, ARENA - 1, ARENA, ARENA + 1, 8 << 20, (8 << 20) + 1]
 EDGES += [value for power in (31, 32, 47, 63) for value in ((1 << power) - 1, 1 << power)]

@@ -13,8 +13,8 @@ import time
 
 MESSAGE = struct.Struct('<IIQQQQQQQQQ')
 HELLO, WELCOME, REFUSED, ATTACH, DETACH, COPY, DONE, HANDLE, ATTACH_DEVICE = range(1, 10)
-NO_DEVICE = 9
-VERSION = 3
+COPIED, REJECTED, NO_DEVICE = 0, 1, 9
+VERSION = 4
 PATIENCE_S = 60
 
 
@@ -80,6 +80,66 @@ def devices_of_nothing(path, token, count):
     return {'welcome': answer == WELCOME, 'withoutDevice': statuses.count(NO_DEVICE)}
 
 
+def attached_device(path, token, handle, device, length):
+    """A peer that has attached memory of a device under number 1. `handle`, `device`: in hexadecimal."""
+    peer, _ = greet(path, token)
+    uuid = struct.unpack('<QQ', bytes.fromhex(device))
+    attach = message(ATTACH_DEVICE, subject=1, length=int(length), token=uuid)
+    peer.send(struct.pack('<IIQ64s', HANDLE, 0, 1, bytes.fromhex(handle)) + attach)
+    return peer
+
+
+def answers_of(peer, packets):
+    """The status of each request of some packets, in their order."""
+    for packet in packets:
+        peer.send(b''.join(packet))
+    answers = []
+    while len(answers) < sum(map(len, packets)):
+        answers += [(ticket, status) for _, status, _, ticket, *_ in MESSAGE.iter_unpack(peer.recv(65536))]
+    return [status for _, status in sorted(answers)]
+
+
+def beyond_device_memory(path, token, handle, device, length):
+    """Asks for ranges that do not lie in the memory of a device, and last for one that does. Reports the status of each."""
+    peer = attached_device(path, token, handle, device, length)
+    end = int(length)
+    ranges = [
+        (end - 50, 100, 100, 100),
+        (end, 1, 1, 1),
+        (2 ** 64 - 50, 100, 100, 100),
+        (0, 300, 100, 2 ** 63),
+        (0, 300, 100, 2 ** 64 - 1),
+        (0, 300, 100, (end - 100) // 2 + 1),
+        (0, 300, 100, 99),
+        (0, 250, 100, 100),
+        (0, 300, 100, (end - 100) // 2),
+    ]
+    requests = [
+        MESSAGE.pack(COPY, 0, 1, ticket, offset, piece, stride, 0, size, 0, 0)
+        for ticket, (offset, size, piece, stride) in enumerate(ranges)
+    ]
+    return {'statuses': answers_of(peer, [requests])}
+
+
+def many_copies(path, token, handle, device, length, count):
+    """Asks for many copies at once, and reports how they ended."""
+    peer = attached_device(path, token, handle, device, length)
+    requests = [message(COPY, subject=1, ticket=ticket, length=1) for ticket in range(int(count))]
+    statuses = answers_of(peer, [requests[at : at + 64] for at in range(0, len(requests), 64)])
+    return {'copied': statuses.count(COPIED), 'rejected': statuses.count(REJECTED)}
+
+
+def leave_with_copy(path, token, handle, device, length):
+    """Asks for a copy, reports when it has begun, waits for a line, breaks the protocol, and reports when it is hung up on."""
+    peer = attached_device(path, token, handle, device, length)
+    peer.send(message(COPY, subject=1, length=int(length)) + message(COPY, subject=9, ticket=1, length=1))
+    # Requests are taken in their order, and the second one cannot be done.
+    print(json.dumps({'begun': MESSAGE.unpack_from(peer.recv(65536))[3] == 1}), flush=True)
+    sys.stdin.readline()
+    peer.send(message(WELCOME))
+    return {'hungUp': peer.recv(65536) == b''}
+
+
 def count_hung_up(poll, timeout_ms):
     hung_up = poll.poll(timeout_ms)
     for descriptor, _ in hung_up:
@@ -129,7 +189,20 @@ def other_user(path, token, uid):
         return {'welcome': False}
 
 
-MOVES = {f.__name__: f for f in (wrong_token, unread_answers, devices_of_nothing, silent, idle, other_user)}
+MOVES = {
+    f.__name__: f
+    for f in (
+        wrong_token,
+        unread_answers,
+        devices_of_nothing,
+        beyond_device_memory,
+        many_copies,
+        leave_with_copy,
+        silent,
+        idle,
+        other_user,
+    )
+}
 _, move, path, token, *rest = sys.argv
 words = tuple(int(word, 16) for word in token.split(':'))
 print(json.dumps(MOVES[move](path, words, *rest)), flush=True)

@@ -1,6 +1,6 @@
 /**
  * The seeds of the fuzzers and what they draw. A test tries a few fixed seeds. With `KVFERRY_FUZZ_SECONDS`, which `.ci/run` sets,
- * it tries new ones for as long; a failure has its seed in the message.
+ * it tries new ones for as long; a failure has its seed in the message, and `KVFERRY_SEED` tries that one alone.
  */
 import { env } from 'node:process';
 import { Random } from '../../../src/figures/random.js';
@@ -8,11 +8,16 @@ import { patient } from '../../../src/processes/patience.js';
 
 const FIXED_SEEDS = 3;
 const MILLISECONDS = 1000;
+const ONE_SEED = env['KVFERRY_SEED'];
 const SECONDS = Number(env['KVFERRY_FUZZ_SECONDS'] ?? 0);
 /** For a test to end. */
 export const PATIENCE_MS = patient((SECONDS + 60) * MILLISECONDS);
 
 export function* seeds(): Generator<number> {
+  if (ONE_SEED !== undefined) {
+    yield Number(ONE_SEED);
+    return;
+  }
   if (SECONDS === 0) {
     for (let seed = 1; seed <= FIXED_SEEDS; seed += 1) yield seed;
     return;

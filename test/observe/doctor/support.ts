@@ -17,6 +17,8 @@ export interface Machine {
   readonly fileSystems?: Readonly<Record<string, FileSystem>>;
   readonly addresses?: readonly NetworkAddress[];
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
+  /** Ports at which other programs listen. */
+  readonly portsTaken?: readonly number[];
   readonly processors?: number;
   readonly processorsUsable?: number;
   readonly nodeVersion?: string;
@@ -73,6 +75,7 @@ export function machine(spoilt: Machine = {}): System {
     mayUse: (path) => exists(path) && !(spoilt.refused ?? []).includes(path),
     fileSystem: (path) => fileSystems[path],
     resolve: async (host) => spoilt.hosts?.[host] ?? (/^[\d.]+$/.test(host) ? [host] : []),
+    whyNotListen: async (_host, port) => (spoilt.portsTaken?.includes(port) ? 'EADDRINUSE' : undefined),
   };
 }
 

@@ -8,6 +8,9 @@ namespace {
 // Pieces begin at cache lines.
 constexpr size_t alignment = 64;
 
+// How long a connection that writes nothing keeps the pages.
+constexpr std::chrono::milliseconds idle_max{2000};
+
 size_t rounded(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -44,6 +47,14 @@ void Staging::ended(uint64_t ticket) {
   if (found == pieces_.end()) return;
   found->ended = true;
   while (!pieces_.empty() && pieces_.front().ended) pieces_.pop_front();
+  if (pieces_.empty()) keep_pages();
+}
+
+void Staging::keep_pages() { give_back_at_ = Clock::now() + idle_max; }
+
+void Staging::give_pages_back() {
+  give_back_at_.reset();
+  memory_.give_back();
 }
 
 }  // namespace kvferry

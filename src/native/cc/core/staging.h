@@ -7,7 +7,7 @@
 //
 // It is a ring: pieces are taken in turn and fall free in the same order. Its size is the connection's window, so
 // nothing can take more. When every piece is free, the next one begins at the start, which is perhaps still in the
-// cache. The kernel gives pages when they are first used.
+// cache. The kernel gives pages when they are first used. When no piece has been taken for a while, the owner gives them back.
 //
 // Belongs to the thread of its connection's transport.
 #pragma once
@@ -17,6 +17,7 @@
 #include <deque>
 
 #include "core/own_pages.h"
+#include "core/poller.h"
 
 namespace kvferry {
 
@@ -35,8 +36,13 @@ class Staging {
   uint8_t* take(size_t length, uint64_t ticket);
   // The operation has ended, or was never begun. Ignores a ticket without a piece.
   void ended(uint64_t ticket);
+  // The time to give the pages back; nothing while a piece is taken, and after they were given back.
+  Deadline deadline() const { return empty() ? give_back_at_ : std::nullopt; }
+  bool is_due() const { return deadline() && Clock::now() >= *give_back_at_; }
+  // The pages are kept for a while from now on, although no piece is taken.
+  void keep_pages();
   // Gives the pages back to the kernel. Only when it is empty.
-  void give_pages_back() { memory_.give_back(); }
+  void give_pages_back();
 
  private:
   struct Piece {
@@ -48,6 +54,7 @@ class Staging {
 
   OwnPages memory_;
   std::deque<Piece> pieces_;  // in the order in which they were taken
+  Deadline give_back_at_;     // while no piece is taken
 };
 
 }  // namespace kvferry

@@ -11,7 +11,7 @@ namespace {
 
 struct Opened {
   Pointer base = 0;
-  size_t users = 0;
+  size_t users = 0;  // 0: it could not be closed
 };
 
 // Handles that are open. Never destroyed: memory may be closed while the process ends.
@@ -27,13 +27,20 @@ Handles& handles() {
   return *handles;
 }
 
+// With the mutex. A handle that does not close stays among those that are open.
+void close_unused(Device& device, std::map<Handles::Key, Opened>::iterator opened) {
+  device.require(device.driver().ipc_close(opened->second.base), "cuIpcCloseMemHandle", Code::segment_invalid);
+  handles().open.erase(opened);
+}
+
 Pointer open_handle(Device& device, const std::array<uint8_t, handle_bytes>& handle) {
   std::lock_guard lock(handles().mutex);
   const auto found = handles().open.find({device.ordinal(), handle});
-  if (found != handles().open.end()) {
+  if (found != handles().open.end() && found->second.users > 0) {
     found->second.users++;
     return found->second.base;
   }
+  if (found != handles().open.end()) close_unused(device, found);
   IpcHandle copy = {};
   std::memcpy(copy.bytes, handle.data(), handle_bytes);
   Pointer base = 0;
@@ -50,10 +57,10 @@ void close_handle(Device& device, const std::array<uint8_t, handle_bytes>& handl
   if (--found->second.users > 0) return;
   try {
     device.enter();
-    device.driver().ipc_close(found->second.base);
+    close_unused(device, found);
   } catch (const Failure&) {
+    // The next one that opens it closes it first.
   }
-  handles().open.erase(found);
 }
 
 // From `base` to the end of its allocation.

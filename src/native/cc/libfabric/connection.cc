@@ -19,11 +19,6 @@ constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
-// How long a connection that has nothing to write keeps the pages of its staging memory.
-constexpr milliseconds idle_max{2000};
-
-constexpr unsigned sequence_bits = 32;
-
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
@@ -70,7 +65,7 @@ bool LibfabricConnection::progress() {
     case State::connecting_data:
       return connect_further();
     case State::open:
-      give_memory_back();
+      if (gives_memory_back() && staging_.is_due()) staging_.give_pages_back();
       return post_writes();
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
@@ -94,7 +89,7 @@ bool LibfabricConnection::connect_further() {
 
 // Returns false when the provider does not take the read now. Handles an error before it returns.
 bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t peer, const RemoteMemory& records) {
-  const uint64_t ticket = next_ticket();
+  const uint64_t ticket = tickets_.next();
   void* description = record_registration_.handle ? ::fi_mr_desc(record_registration_.handle.get()) : nullptr;
   const ssize_t result = ::fi_read(endpoint.endpoint.get(), &record_, sizeof record_, description, peer,
                                    token_.record_address(records), records.key, reinterpret_cast<void*>(ticket));
@@ -110,7 +105,7 @@ bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t p
 bool LibfabricConnection::post_writes() {
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    const uint64_t ticket = next_ticket();
+    const uint64_t ticket = tickets_.next();
     ssize_t result = 0;
     try {
       result = post_write(*slice, ticket);
@@ -137,7 +132,6 @@ bool LibfabricConnection::post_writes() {
 ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   uint8_t* piece = staging_.take(slice.length(), ticket);
   if (piece == nullptr) return -FI_EAGAIN;
-  idle_since_.reset();
   try {
     slice.segment->read(slice.source, piece);
   } catch (const Failure&) {
@@ -158,13 +152,6 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   const ssize_t result = ::fi_writemsg(data_.endpoint.get(), &message, FI_DELIVERY_COMPLETE | FI_COMPLETION);
   if (result != 0) staging_.ended(ticket);
   return result;
-}
-
-void LibfabricConnection::give_memory_back() {
-  if (!staging_.empty() || !idle_since_) return;
-  if (Clock::now() < *idle_since_ + idle_max || staging_registration_.handle) return;
-  idle_since_.reset();
-  staging_.give_pages_back();
 }
 
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
@@ -189,7 +176,6 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     return;
   }
   staging_.ended(ticket);
-  if (staging_.empty()) idle_since_ = Clock::now();
   if (error == 0) {
     scheduler_.delivered(ticket);
   } else if (state_ == State::open) {
@@ -249,6 +235,14 @@ void LibfabricConnection::record_failed(const std::string& why) {
   }
 }
 
+void LibfabricConnection::fail(const std::string& message) {
+  if (state_ == State::connecting_control || state_ == State::connecting_data) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
+}
+
 void LibfabricConnection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
@@ -278,12 +272,8 @@ Deadline LibfabricConnection::deadline() const {
   if (state_ == State::connecting_control || state_ == State::connecting_data) {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
-  const Deadline idle = idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
-  return earliest(earliest(stalled_until_, asking_until_), idle);
-}
-
-uint64_t LibfabricConnection::next_ticket() {
-  return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_;
+  const bool waits = state_ == State::open && gives_memory_back();
+  return earliest(earliest(stalled_until_, asking_until_), waits ? staging_.deadline() : std::nullopt);
 }
 
 }  // namespace kvferry

@@ -21,6 +21,7 @@
 #include "core/poller.h"
 #include "core/staging.h"
 #include "core/write_scheduler.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry {
 
@@ -43,6 +44,8 @@ class LibfabricConnection {
   // An operation of this connection has ended; `error` is 0 or a libfabric error number.
   void completed(uint64_t ticket, int error, const std::string& error_text);
 
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool busy() const { return scheduler_.has_outstanding() || record_ticket_ != 0; }
   // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
@@ -61,7 +64,8 @@ class LibfabricConnection {
   bool post_writes();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
-  void give_memory_back();
+  // Registered memory stays: its pages are pinned.
+  bool gives_memory_back() const { return !staging_registration_.handle; }
   void stalled();
   bool connect_further();
   void record_arrived();
@@ -69,7 +73,6 @@ class LibfabricConnection {
   void connect_failed(const std::string& message);
   void data_broke(int error, const std::string& text);
   void give_up(Code code, const std::string& message, bool landed_unknown);
-  uint64_t next_ticket();
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
@@ -82,7 +85,7 @@ class LibfabricConnection {
   State state_ = State::connecting_control;
   bool stillborn_ = false;
   WriteScheduler scheduler_;
-  uint32_t last_sequence_ = 0;
+  Tickets tickets_{number_};
 
   // Target of a record read. Registered while a provider may write to it.
   OwnPages record_pages_{sizeof(GrantRecord)};
@@ -96,7 +99,6 @@ class LibfabricConnection {
 
   Staging staging_;
   Registration staging_registration_;  // for providers that need registered memory
-  Deadline idle_since_;                // set while every write has ended and the staging memory has pages
 
   // Why the connection broke.
   Code failure_code_ = Code::ok;

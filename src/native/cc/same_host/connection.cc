@@ -51,6 +51,7 @@ std::pair<Code, std::string> refusal(const Message& message) {
       return {Code::segment_invalid,
               "the receiver cannot open the memory of the device: was it freed, has its process ended, or is it smaller?"};
     case CopyStatus::device_failed:
+    case CopyStatus::device_lost:
       return {Code::fabric_error,
               "a CUDA device of the receiver failed with CUDA error " + std::to_string(message.source_offset)};
   }
@@ -126,7 +127,18 @@ void Connection::progress() {
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
   }
+  if (scheduler_.has_outstanding()) silence_.expect();
   if (channel_->unsent() > 0 && !channel_->flush()) hung_up();
+}
+
+// Copies that were asked for may still be made, when the receiver runs again.
+void Connection::look() {
+  if (state_ != State::open || !silence_.is_due()) return;
+  if (!silence_.look(scheduler_.has_outstanding(), copies_answered_)) return;
+  give_up(Code::connection_lost,
+          "socket " + path_ + ": the receiver answered no copy for " + std::to_string(silence_max.count()) +
+              " s: check that its process runs",
+          true);
 }
 
 void Connection::fail(const std::string& message) {
@@ -206,14 +218,17 @@ void Connection::handle(const Message& message) {
   } else if (state_ == State::greeting && message.kind == Kind::refused) {
     connect_failed("the grant is unknown or was revoked");
   } else if (state_ == State::open && message.kind == Kind::done) {
+    copies_answered_++;
     if (message.status == CopyStatus::copied) {
       scheduler_.delivered(message.ticket);
       return;
     }
-    // The next write sends the descriptor again.
-    if (message.status == CopyStatus::no_descriptor) forget_number(message.subject);
+    // The next write attaches it again.
+    if (message.status == CopyStatus::no_descriptor || message.status == CopyStatus::device_memory_unopened) {
+      forget_number(message.subject);
+    }
     const auto [code, text] = refusal(message);
-    scheduler_.failed(message.ticket, code, text, false);
+    scheduler_.failed(message.ticket, code, text, message.status == CopyStatus::device_lost);
   }
 }
 
@@ -254,7 +269,7 @@ Deadline Connection::deadline() const {
   if (stillborn_) return std::nullopt;
   if (state_ == State::connecting) return std::min(connect_deadline_, Clock::now() + connect_retry);
   if (state_ == State::greeting) return connect_deadline_;
-  return std::nullopt;
+  return state_ == State::open ? silence_.next_look() : std::nullopt;
 }
 
 }  // namespace kvferry::same_host

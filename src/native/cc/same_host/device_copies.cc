@@ -23,24 +23,43 @@ std::vector<DeviceCopies::Answer> DeviceCopies::ended() {
   return answers;
 }
 
+void DeviceCopies::finish() {
+  for (auto& [ordinal, stream] : streams_) stream.copies.finish();
+}
+
+// The driver may still use the memory of lost copies, so nothing gives it back.
+DeviceCopies::Stream::~Stream() {
+  if (!lost.empty()) static_cast<void>(new std::vector<Copy>(std::move(lost)));
+}
+
 void DeviceCopies::end(Stream& stream, std::vector<Answer>& answers) {
-  const uint64_t last = stream.copies.ended();
-  while (!stream.in_flight.empty() && stream.in_flight.front().number <= last) {
-    InFlight& ended = stream.in_flight.front();
-    Message& reply = ended.copy.reply;
-    const cuda::Result lost = stream.copies.device().lost_by();
-    const cuda::Result result = ended.result == cuda::success ? lost : ended.result;
+  stream.copies.look();
+  while (!stream.in_flight.empty()) {
+    InFlight& first = stream.in_flight.front();
+    const auto state = stream.copies.state_of(first.number);
+    if (state == cuda::Copies::State::under_way) return;
+    const bool ended = state == cuda::Copies::State::ended;
+    const cuda::Result result = ended ? first.result : stream.copies.device().lost_by();
+    Message& reply = first.copy.reply;
     if (result == cuda::success) {
-      reply.status = ended.copy.check(reply);
+      reply.status = first.copy.check(reply);
+      if (reply.status == CopyStatus::copied && !first.copy.arena->fault().empty()) reply.status = CopyStatus::arena_invalid;
     } else {
-      reply.status = CopyStatus::device_failed;
+      reply.status = ended ? CopyStatus::device_failed : CopyStatus::device_lost;
       reply.source_offset = static_cast<uint64_t>(result);
     }
-    forget(by_peer_, ended.copy.peer);
-    forget(by_grant_, ended.copy.grant);
-    answers.push_back({ended.copy.peer, reply});
+    answers.push_back({first.copy.peer, reply});
+    forget(by_peer_, first.copy.peer);
+    forget(by_grant_, first.copy.grant);
+    if (!ended) lose(stream, std::move(first.copy));
     stream.in_flight.pop_front();
   }
+}
+
+void DeviceCopies::lose(Stream& stream, Copy copy) {
+  lost_.peers.insert(copy.peer);
+  lost_.grants.insert(copy.grant);
+  stream.lost.push_back(std::move(copy));
 }
 
 Deadline DeviceCopies::deadline() const {

@@ -15,7 +15,7 @@
 
 namespace kvferry::same_host {
 
-constexpr uint64_t protocol_version = 3;
+constexpr uint64_t protocol_version = 4;
 constexpr size_t messages_per_packet = 64;
 // A copy is not interrupted, and a revocation waits for the running copy.
 constexpr uint64_t copy_bytes_max = 8 << 20;
@@ -36,7 +36,8 @@ enum class CopyStatus : uint32_t {
   arena_invalid,
   no_device,               // the receiver has no CUDA driver, or does not see the device
   device_memory_unopened,  // the receiver cannot open the memory of the device
-  device_failed,           // `source_offset`: the CUDA error
+  device_failed,           // nothing lands any more. `source_offset`: the CUDA error
+  device_lost,             // as above, but nobody knows whether bytes still land
 };
 
 struct Message {

@@ -21,9 +21,8 @@ constexpr size_t peers_max = 1024;
 constexpr size_t strangers_max = 256;
 // More than an agent may attach (`segmentsMax`). It only bounds what a peer that breaks the protocol can make us keep.
 constexpr size_t segments_per_peer_max = 8192;
-// Number of queued requests of a peer above which its socket is not read.
+// Copies of a peer that wait, and answers that it has not read. Our sender asks for 128 copies at once at most.
 constexpr size_t requests_per_peer_max = 512;
-// Our sender asks for far fewer copies at once, so a peer with more unread answers does not read them.
 constexpr size_t answers_per_peer_max = 512;
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
@@ -101,12 +100,12 @@ void Receiver::accept(uint64_t tag) {
   strangers_.emplace(tag, Clock::now() + hello_time);
 }
 
-// While the connection is open, the sender knows that bytes may still land. So it stays until no copy is under way.
+// While the connection is open, the sender knows that bytes may still land.
 void Receiver::drop(uint64_t tag) {
   strangers_.erase(tag);
   const auto found = peers_.find(tag);
   if (found == peers_.end()) return;
-  if (device_copies_.of_peer(tag) == 0) {
+  if (!may_land(tag)) {
     peers_.erase(found);
     return;
   }
@@ -132,10 +131,7 @@ void Receiver::ready(uint64_t tag) {
   if (found == peers_.end()) return;
   Peer& peer = found->second;
   if (peer.leaving) return;
-  const bool goes_on = without_exception([&] {
-    const bool full = peer.requests.size() >= requests_per_peer_max;
-    return answers_flow(peer) && (full || receive(tag, peer));
-  });
+  const bool goes_on = without_exception([&] { return answers_flow(peer) && receive(tag, peer); });
   if (!goes_on) drop(tag);
 }
 
@@ -149,7 +145,7 @@ bool Receiver::receive(uint64_t tag, Peer& peer) {
     if (!handle(peer, message, descriptors)) return false;
   }
   if (peer.grant != 0) strangers_.erase(tag);
-  return answers_flow(peer);
+  return peer.requests.size() <= requests_per_peer_max && answers_flow(peer);
 }
 
 // Returns false when the peer has hung up or does not read its answers.
@@ -256,10 +252,19 @@ void Receiver::answer_ended() {
     if (!peer.leaving) {
       peer.channel->send(reply);
       if (!answers_flow(peer)) drop(tag);
-    } else if (device_copies_.of_peer(tag) == 0) {
+    } else if (!may_land(tag)) {
       drop(tag);
     }
   }
+}
+
+bool Receiver::may_land(uint64_t tag) const {
+  return device_copies_.of_peer(tag) > 0 || device_copies_.lost().peers.contains(tag);
+}
+
+void Receiver::finish() {
+  device_copies_.finish();
+  answer_ended();
 }
 
 Receiver::Turn Receiver::copy_some(uint64_t tag, Peer& peer) {
@@ -316,13 +321,8 @@ std::optional<CopyStatus> Receiver::read(uint64_t tag, const Peer& peer, Source&
     }
     if (arena_->memory().on_host()) return read_file(source, request, range, reply);
   }
-  try {
-    begin(tag, peer, source, request, range, reply);
-    return std::nullopt;
-  } catch (const Failure&) {
-    reply.source_offset = static_cast<uint64_t>(device_of(source).lost_by());
-    return CopyStatus::device_failed;
-  }
+  begin(tag, peer, source, request, range, reply);
+  return std::nullopt;
 }
 
 CopyStatus Receiver::read_file(Source& source, const Message& request, const SourceRange& range, Message& reply) {
@@ -341,13 +341,11 @@ cuda::Device& Receiver::device_of(const Source& source) const {
 
 void Receiver::begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request,
                      const SourceRange& range, const Message& reply) {
-  DeviceCopies::Copy copy = {tag, peer.grant, reply, nullptr};
+  DeviceCopies::Copy copy = {tag, peer.grant, arena_, reply, nullptr};
   Memory from;
   if (source.device) {
     from = source.device->memory->memory();
-    copy.check = [this, memory = source.device->memory](Message&) {
-      return arena_->fault().empty() ? CopyStatus::copied : CopyStatus::arena_invalid;
-    };
+    copy.check = [memory = source.device->memory](Message&) { return CopyStatus::copied; };
   } else {
     from = source.mapping->memory();
     copy.check = [segment = source.segment, mapping = source.mapping, range](Message& answer) {

@@ -4,7 +4,7 @@
 // if the sender does not cooperate. Senders take turns copy by copy.
 //
 // Copies from and to devices are begun by this thread and go on without it. A revocation, and the end of a connection, are
-// complete when those under way have ended.
+// complete when those under way have ended. When nobody knows their end, the revocation fails, and the connection stays.
 //
 // Any process that may open the socket can connect, so what a peer can take is limited: the time and the number of peers
 // without a valid hello, what one packet asks for, queued requests, unread answers and attached segments.
@@ -44,6 +44,8 @@ class Receiver {
   void revoke(uint64_t handle);
   // Whether copies under this grant, which was revoked, are under way.
   bool copies_under(uint64_t handle) const { return device_copies_.of_grant(handle) > 0; }
+  // Whether nobody knows the end of copies under this grant.
+  bool copies_lost_under(uint64_t handle) const { return device_copies_.lost().grants.contains(handle); }
 
   // A process wants to connect. It gets the tag.
   void accept(uint64_t tag);
@@ -53,6 +55,8 @@ class Receiver {
   bool progress();
   // When peers are late.
   Deadline deadline() const;
+  // Waits for the copies that are under way, and answers them. Afterwards none is.
+  void finish();
 
  private:
   struct Token {
@@ -88,6 +92,8 @@ class Receiver {
              const Message& reply);
   cuda::Device& device_of(const Source& source) const;
   void answer_ended();
+  // Whether its connection must stay, because bytes of it may still land.
+  bool may_land(uint64_t tag) const;
   // Null when the segment cannot be mapped.
   std::shared_ptr<SegmentMapping> mapped(Source& source);
   bool unmap_oldest();

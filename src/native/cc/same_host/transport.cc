@@ -82,8 +82,9 @@ class SameHostTransport final : public Transport {
   bool busy() const override { return false; }
   Deadline deadline() const override { return receiver_ ? receiver_->deadline() : std::nullopt; }
   void tear_down() override {
-    receiver_.reset();
+    if (receiver_) receiver_->finish();
     answer_revocations();
+    receiver_.reset();
   }
 
  private:
@@ -92,11 +93,16 @@ class SameHostTransport final : public Transport {
     uint64_t grant;
   };
 
-  // Those under whose grants nothing lands any more.
+  // Those that need not wait for copies.
   void answer_revocations() {
     std::erase_if(revoking_, [this](const Revocation& revocation) {
       if (receiver_ && receiver_->copies_under(revocation.grant)) return false;
-      answer(revocation.id);
+      if (receiver_ && receiver_->copies_lost_under(revocation.grant)) {
+        answer_failure(revocation.id, Code::fabric_error,
+                       "a CUDA device failed while it copied under this grant: the copies may still land");
+      } else {
+        answer(revocation.id);
+      }
       return true;
     });
   }

@@ -53,9 +53,45 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-unput-promise-forgotten',
     module: 'src/actors/sending/sender.ts',
-    find: 'if (actor === undefined || actor.task.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);',
+    find: 'if (!isSent || actor.route.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);',
     replace: 'if (isWaiting) this.#rankEnds.promise(request, receiverEpoch);',
     defect: 'A lead asks about rank 0, which was never put. Its sender forgets that the lead may announce an end.',
+  },
+  {
+    id: 'sending-second-route-counts',
+    module: 'src/actors/sending/check-route.ts',
+    find: 'if (route === undefined) return false;',
+    replace: 'if (route === undefined || true) return false;',
+    defect: 'A second router names another receiver, and later batches go there.',
+  },
+  {
+    id: 'sending-route-not-looked-up-again',
+    module: 'src/actors/sending/sender.ts',
+    find: 'const request = this.#offered(message);\n    if (isRouted(request, message)) return { epoch };',
+    replace: 'const request = this.#offered(message);',
+    defect: 'Two routers name two receivers at the same time, and both routes pass.',
+  },
+  {
+    id: 'sending-offer-keeps-memory',
+    module: 'src/actors/sending/request-actor.ts',
+    find: 'this.#batches.giveBack(this.#env, this.task);',
+    replace: '',
+    defect: 'An offered request ends, and its source memory never comes back.',
+  },
+  {
+    id: 'sending-route-ignores-page-size',
+    module: 'src/actors/sending/check-route.ts',
+    find: "checkLength(request.longestChunk, peer.arena.pageBytes, 'receiver');",
+    replace: '',
+    defect: 'A router names a receiver whose pages are too small, and the request fails.',
+  },
+  {
+    id: 'sending-offer-not-withdrawn',
+    module: 'src/actors/sending/sender.ts',
+    find: 'actor?.withdraw(failure);',
+    replace: '',
+    defect:
+      'A rank appeals, the sender of the offered rank 0 announces the end, and announces another one for the offer.',
   },
   {
     id: 'sending-look-up-costs-nothing',

@@ -14,6 +14,7 @@ ErrorCode = Literal[
     "batch_out_of_order",
     "request_active",
     "request_ended",
+    "already_routed",
     "request_too_large",
     "role_mismatch",
     "too_many_requests",

@@ -77,6 +77,7 @@ class ErrorReplyError(TypedDict):
     field: NotRequired[str]
     end: NotRequired[End]
     epoch: NotRequired[str]
+    receiver: NotRequired[str]
     order: NotRequired[int]
     session: NotRequired[str]
 
@@ -89,7 +90,7 @@ class ErrorReply(TypedDict):
 
 class PutRequest(TypedDict):
     request: str
-    receiver: str
+    receiver: NotRequired[str]
     batch: int
     last: bool
     totalChunks: int
@@ -102,6 +103,20 @@ class PutRequest(TypedDict):
 
 
 class PutReply(TypedDict):
+    v: Literal[1]
+    ok: Literal[True]
+    epoch: str
+
+
+class RouteRequest(TypedDict):
+    request: str
+    epoch: NotRequired[str]
+    receiver: str
+    timeoutMs: NotRequired[int]
+    ranks: NotRequired[Ranks]
+
+
+class RouteReply(TypedDict):
     v: Literal[1]
     ok: Literal[True]
     epoch: str
@@ -304,7 +319,7 @@ class Terminal(TypedDict):
     end: End
     reason: NotRequired[Failure]
     sender: str
-    receiver: str
+    receiver: NotRequired[str]
     receiverEpoch: NotRequired[str]
     chunks: int
     deduplicated: int

@@ -137,7 +137,7 @@ class InspectRequest(TypedDict):
 
 
 class InspectReplyActorsWaiting(TypedDict):
-    gate: Literal["receiver", "admission", "writer", "fabric", "engine", "sender", "ranks", "peer", "clock"]
+    gate: Literal["receiver", "admission", "writer", "fabric", "engine", "router", "sender", "ranks", "peer", "clock"]
     text: str
     endsInMs: NotRequired[float]
 
@@ -203,7 +203,7 @@ class ExplainRequest(TypedDict):
 
 
 class ExplainReplyExplanationsWaiting(TypedDict):
-    gate: Literal["receiver", "admission", "writer", "fabric", "engine", "sender", "ranks", "peer", "clock"]
+    gate: Literal["receiver", "admission", "writer", "fabric", "engine", "router", "sender", "ranks", "peer", "clock"]
     text: str
     endsInMs: NotRequired[float]
 

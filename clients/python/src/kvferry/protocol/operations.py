@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         ReleaseRequest,
         RenewReply,
         RenewRequest,
+        RouteReply,
+        RouteRequest,
         SourcesReply,
         SourcesRequest,
         StageReply,
@@ -79,6 +81,19 @@ class Operations(ABC):
         end is an event."""
         reply = await self.call(agent, "put", fields, timeout=timeout, headers=headers)
         return cast("PutReply", reply)
+
+    async def route(
+        self,
+        agent: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[RouteRequest],
+    ) -> RouteReply:
+        """Names the receiver of a request that was put without one. Its chunks are sent then, once, to the
+        first receiver."""
+        reply = await self.call(agent, "route", fields, timeout=timeout, headers=headers)
+        return cast("RouteReply", reply)
 
     async def cancel(
         self,

@@ -23,8 +23,6 @@ constexpr size_t fences_max = 4;
 // Room in the staging memory for what reads bring.
 constexpr size_t marks_bytes = 4096;
 
-constexpr unsigned sequence_bits = 32;
-
 const char* text_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::welcome: return "it has accepted the connection";
@@ -131,7 +129,7 @@ bool Connection::post() {
   }
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    const uint64_t ticket = next_ticket();
+    const uint64_t ticket = tickets_.next();
     ssize_t result = 0;
     try {
       result = post_write(*slice, ticket);
@@ -179,7 +177,7 @@ ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
 
 // Without room the read is posted when another operation has ended.
 void Connection::post_fence() {
-  const uint64_t ticket = next_ticket();
+  const uint64_t ticket = tickets_.next();
   auto* mark = reinterpret_cast<uint64_t*>(staging_.take(sizeof(uint64_t), ticket));
   if (mark == nullptr) return;
   *mark = 0;
@@ -336,6 +334,14 @@ void Connection::unanswered(const std::string& why) {
   }
 }
 
+void Connection::fail(const std::string& message) {
+  if (state_ == State::connecting) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
+}
+
 void Connection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
@@ -375,8 +381,6 @@ Deadline Connection::deadline() const {
   const bool waits_for_nothing = (!scheduler_.idle() || !waiting_.empty()) && staging_.empty();
   return waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
 }
-
-uint64_t Connection::next_ticket() { return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_; }
 
 }  // namespace kvferry::connected
 

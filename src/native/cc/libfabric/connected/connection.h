@@ -25,6 +25,7 @@
 #include "core/poller.h"
 #include "core/workshop.h"
 #include "core/write_scheduler.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry::connected {
 
@@ -56,6 +57,8 @@ class Connection {
   // Ignores an event of another connection.
   void handle(const ConnectionEvent& event);
 
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool busy() const { return scheduler_.has_outstanding() || !fences_.empty(); }
   // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
@@ -102,7 +105,6 @@ class Connection {
   void unanswered(const std::string& why);
   void connect_failed(const std::string& message);
   void give_up(Code code, const std::string& message, bool landed_unknown);
-  uint64_t next_ticket();
 
   // Null after the end of this object, for tasks that end later.
   const std::shared_ptr<Connection*> self_;
@@ -116,7 +118,7 @@ class Connection {
   State state_ = State::connecting;
   bool stillborn_ = false;
   WriteScheduler scheduler_;
-  uint32_t last_sequence_ = 0;
+  Tickets tickets_{number_};
   RemoteMemory arena_;
   Deadline asking_until_;
 

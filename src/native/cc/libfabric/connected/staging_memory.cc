@@ -8,11 +8,6 @@
 #include "core/failure.h"
 
 namespace kvferry::connected {
-namespace {
-
-constexpr std::chrono::milliseconds idle_max{2000};
-
-}  // namespace
 
 StagingMemory::StagingMemory(LibfabricDomain& domain, Workshop& workshop, size_t bytes)
     : domain_(domain), workshop_(workshop), staging_(bytes), self_(std::make_shared<StagingMemory*>(this)) {}
@@ -43,7 +38,7 @@ void StagingMemory::begin_to_register() {
       (*self)->registering_ = false;
       (*self)->registration_ = std::move(result->registration);
       (*self)->failure_ = result->failure;
-      (*self)->idle_since_ = Clock::now();
+      (*self)->staging_.keep_pages();
     });
   });
 }
@@ -61,29 +56,14 @@ void StagingMemory::forget_registration() {
   }
 }
 
-uint8_t* StagingMemory::take(size_t bytes, uint64_t ticket) {
-  idle_since_.reset();
-  return staging_.take(bytes, ticket);
-}
-
-void StagingMemory::ended(uint64_t ticket) {
-  staging_.ended(ticket);
-  if (staging_.empty()) idle_since_ = Clock::now();
-}
-
 void* StagingMemory::description() const {
   return registration_.handle ? ::fi_mr_desc(registration_.handle.get()) : nullptr;
 }
 
 void StagingMemory::give_back_when_idle() {
-  if (!idle_since_ || Clock::now() < *idle_since_ + idle_max) return;
-  idle_since_.reset();
+  if (!staging_.is_due()) return;
   forget_registration();
   staging_.give_pages_back();
-}
-
-Deadline StagingMemory::deadline() const {
-  return idle_since_ ? Deadline(*idle_since_ + idle_max) : std::nullopt;
 }
 
 }  // namespace kvferry::connected

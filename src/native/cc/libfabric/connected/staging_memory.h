@@ -30,14 +30,14 @@ class StagingMemory {
   bool ready();
   bool empty() const { return staging_.empty(); }
   // As of Staging.
-  uint8_t* take(size_t bytes, uint64_t ticket);
-  void ended(uint64_t ticket);
+  uint8_t* take(size_t bytes, uint64_t ticket) { return staging_.take(bytes, ticket); }
+  void ended(uint64_t ticket) { staging_.ended(ticket); }
   // For the provider.
   void* description() const;
 
   void give_back_when_idle();
   // When `give_back_when_idle` has something to do.
-  Deadline deadline() const;
+  Deadline deadline() const { return staging_.deadline(); }
 
  private:
   struct Registered {
@@ -54,7 +54,6 @@ class StagingMemory {
   Registration registration_;
   bool registering_ = false;
   std::string failure_;
-  Deadline idle_since_;  // set while no piece is taken and the memory has pages
   // Null after the end of this object, for tasks that end later.
   const std::shared_ptr<StagingMemory*> self_;
 };

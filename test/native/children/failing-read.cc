@@ -1,0 +1,33 @@
+// Stands before the C library (LD_PRELOAD): while the file in KVFERRY_FAIL_READS exists, files with the name `segment` cannot be
+// read.
+#include <dlfcn.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace {
+
+bool is_segment(int fd) {
+  char path[256] = {};
+  const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path);
+  return length > 0 && std::string_view(path, static_cast<size_t>(length)).ends_with("/segment");
+}
+
+}  // namespace
+
+extern "C" ssize_t pread64(int fd, void* to, size_t bytes, off64_t offset) {
+  using Read = ssize_t (*)(int, void*, size_t, off64_t);
+  static const auto read = reinterpret_cast<Read>(dlsym(RTLD_NEXT, "pread64"));
+  const char* fails = std::getenv("KVFERRY_FAIL_READS");
+  if (fails != nullptr && access(fails, F_OK) == 0 && is_segment(fd)) {
+    errno = EIO;
+    return -1;
+  }
+  return read(fd, to, bytes, offset);
+}
+
+extern "C" ssize_t pread(int fd, void* to, size_t bytes, off_t offset) { return pread64(fd, to, bytes, offset); }
