@@ -132,11 +132,12 @@ def of_event(event: Terminal) -> RequestEnd:
 
 
 async def ask_end(
-    client: Client, request: str, epoch: str, *, sender: str, receiver: str, timeout: float | None = None
+    client: Client, request: str, epoch: str, *, sender: str, receiver: str | None, timeout: float | None = None
 ) -> RequestEnd | None:
-    """Asks both agents for the recorded end. None: the request is in progress. When the process that accepted it is
-    gone, and the decode agent does not know the request, it has `failed` with `sender_lost`. Not for requests over
-    several ranks, whose event counts. Raises as the client does when an agent does not answer: ask again."""
+    """Asks both agents (`receiver` is None: it was not named yet) for the recorded end. None: the request is in
+    progress. When the process that accepted it is gone, and the decode agent does not know the request, it has
+    `failed` with `sender_lost`. Not for requests over several ranks, whose event counts. Raises as the client does
+    when an agent does not answer: ask again."""
     at_sender = await client.status(sender, request=request, lists=["requests"], timeout=timeout)
     sent = _row(at_sender, epoch)
     is_gone = False
@@ -144,20 +145,21 @@ async def ask_end(
         sources = await client.sources(sender, request=request, timeout=timeout)
         # A process that has given up its name may still work.
         is_gone = sources["alone"] and sources["epoch"] != epoch
-    try:
-        at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
-    except KvferryError:
-        if sent is not None and "end" in sent:
-            return _recorded(sent)
-        raise
+    received = None
+    if receiver is not None:
+        try:
+            at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
+            received = _row(at_receiver, epoch)
+        except KvferryError:
+            if sent is None or "end" not in sent:
+                raise
     # The decode agent decides how a request ends.
-    received = _row(at_receiver, epoch)
     for row in (received, sent):
         if row is not None and "end" in row:
             return _recorded(row)
     if received is not None or not is_gone:
         return None
-    message = f"the process of agent {sender} that took request {request} is gone, and {receiver} does not know it"
+    message = f"the process of agent {sender} that took request {request} is gone, and no receiver knows it"
     return RequestEnd(request, epoch, "failed", {"code": "sender_lost", "message": message})
 
 

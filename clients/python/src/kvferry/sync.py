@@ -119,7 +119,7 @@ class Client:
 
         return self.submit(self.run(begin()))
 
-    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str) -> RequestEnd | None:
+    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str | None) -> RequestEnd | None:
         return self.run(ask_end(self.aio, request, epoch, sender=sender, receiver=receiver))
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class PrefillEngine:
     def begin(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         *,
         total_chunks: int,
         timeout: float,
@@ -197,7 +197,7 @@ class PrefillEngine:
     def put(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         chunks: Sequence[SourceChunk],
         *,
         timeout: float,
@@ -268,6 +268,9 @@ class DecodeEngine:
     @contextmanager
     def lookup(self, keys: Sequence[str]) -> Iterator[Acquired]:
         yield from self._entered(self.aio.lookup(keys))
+
+    def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
+        return self._client.run(self.aio.route(request, sender, epoch=epoch, timeout=timeout))
 
     def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         return self._client.run(self.aio.take(request, epoch, keys))

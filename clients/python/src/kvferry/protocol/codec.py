@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, cast
 
 from ..errors import ErrorDetails, KvferryError
@@ -11,8 +12,8 @@ from .check import check
 from .constants import PROTOCOL_VERSION
 
 
-def encode(fields: Mapping[str, object]) -> bytes:
-    return json_bytes({"v": PROTOCOL_VERSION, **fields})
+def encode(content: Mapping[str, object]) -> bytes:
+    return json_bytes({"v": PROTOCOL_VERSION, **content})
 
 
 def json_bytes(value: object) -> bytes:
@@ -46,5 +47,5 @@ def decode_reply(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def _answered(error: dict[str, Any]) -> KvferryError:
-    details = ErrorDetails(error.get("end"), error.get("epoch"), error.get("order"), error.get("session"))
+    details = ErrorDetails(**{one.name: error.get(one.name) for one in fields(ErrorDetails)})
     return KvferryError(error["code"], error["message"], field=error.get("field"), details=details, answered=True)
