@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import KvferryError
+from .errors import KvferryError, invalid_field
 from .waiting import within
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ class RequestEnd:
     """None when the request is `ready`."""
     event: Terminal | None = None
     """None when the event was lost and an agent was asked."""
+
+    def epoch_of(self, rank: int) -> str:
+        """Of a request over several ranks: the epoch with which the decode engine of that rank acquires and
+        releases. Raises `invalid_field` when the event does not name the rank."""
+        for one in self.event.get("ranks", []) if self.event is not None else []:
+            if one["rank"] == rank:
+                return one["epoch"]
+        raise invalid_field("rank", f"the end of request {self.request} names no rank {rank}")
 
     def check_ready(self) -> RequestEnd:
         """Raises the reason, unless the request is `ready`."""
@@ -76,7 +84,7 @@ class RequestEnds:
     async def open(cls, client: Client) -> RequestEnds:
         """Returns when the subscription is in force."""
         ends = cls(client)
-        ends._subscription = await client.on_terminal(ends._ended)
+        ends._subscription = await client.on_terminal(ends._ended, lambda request: request in ends._expected)
         await client.flush()
         return ends
 

@@ -81,7 +81,10 @@ class Client:
             raise
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Starts work in the event loop. Do not call it from there."""
+        """Starts work in the event loop."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise KvferryError("internal", "the thread of the event loop would wait for itself: await the work instead")
         if self._process != os.getpid() or self._loop.is_closed():
             work.close()
             raise KvferryError("closed", "the client is closed, or was made before this process was forked")
