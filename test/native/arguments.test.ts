@@ -30,7 +30,7 @@ describe.skipIf(!nativeStatus().addon)('arguments of the addon', () => {
 /** A relative path among the arguments leads into /dev/shm, not into the checkout. */
 function runChild(program: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`children/${program}`, import.meta.url));
-  const timeout = patient(60_000);
+  const timeout = patient(20_000);
   return spawnSync(process.execPath, [path, ADDON, ...args], { encoding: 'utf8', cwd: '/dev/shm', timeout });
 }
 

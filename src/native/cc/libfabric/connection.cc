@@ -66,7 +66,9 @@ bool LibfabricConnection::progress() {
       return connect_further();
     case State::open:
       if (gives_memory_back() && staging_.is_due()) staging_.give_pages_back();
-      return post_writes();
+      if (post_writes()) return true;
+      look();
+      return false;
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
       return false;
@@ -154,6 +156,14 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   return result;
 }
 
+void LibfabricConnection::look() {
+  if (state_ != State::open) return;
+  const bool owed = scheduler_.has_outstanding();
+  if (owed) silence_.expect();
+  if (!silence_.is_due() || !silence_.look(owed, writes_ended_)) return;
+  data_broke(FI_ETIMEDOUT, silent_too_long("the receiver answered nothing", process_and_network));
+}
+
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
 void LibfabricConnection::stalled() {
   if (scheduler_.has_outstanding()) {
@@ -175,6 +185,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     }
     return;
   }
+  writes_ended_++;
   staging_.ended(ticket);
   if (error == 0) {
     scheduler_.delivered(ticket);
@@ -273,7 +284,8 @@ Deadline LibfabricConnection::deadline() const {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
   const bool waits = state_ == State::open && gives_memory_back();
-  return earliest(earliest(stalled_until_, asking_until_), waits ? staging_.deadline() : std::nullopt);
+  const Deadline look = state_ == State::open ? silence_.next_look() : std::nullopt;
+  return earliest(earliest(stalled_until_, asking_until_), earliest(waits ? staging_.deadline() : std::nullopt, look));
 }
 
 }  // namespace kvferry

@@ -19,6 +19,7 @@
 
 #include "libfabric/target.h"
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/staging.h"
 #include "core/write_scheduler.h"
 #include "libfabric/tickets.h"
@@ -67,6 +68,8 @@ class LibfabricConnection {
   // Registered memory stays: its pages are pinned.
   bool gives_memory_back() const { return !staging_registration_.handle; }
   void stalled();
+  // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
+  void look();
   bool connect_further();
   void record_arrived();
   void record_failed(const std::string& why);
@@ -95,6 +98,8 @@ class LibfabricConnection {
 
   // Set while the provider takes no write although none is outstanding: the end of the tolerated time.
   Deadline stalled_until_;
+  Silence silence_;
+  uint64_t writes_ended_ = 0;
   Deadline asking_until_;
 
   Staging staging_;

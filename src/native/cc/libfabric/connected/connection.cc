@@ -109,7 +109,9 @@ bool Connection::progress() {
       return false;
     case State::open:
       staging_.give_back_when_idle();
-      return post();
+      if (post()) return true;
+      look();
+      return false;
     case State::asking:
       if (Clock::now() >= *asking_until_) unanswered("it did not answer");
       return false;
@@ -149,6 +151,13 @@ bool Connection::post() {
   }
   if (wants_fence() && fences_.size() < fences_max) post_fence();
   return posted;
+}
+
+void Connection::look() {
+  if (state_ != State::open) return;
+  if (busy()) silence_.expect();
+  if (!silence_.is_due() || !silence_.look(busy(), operations_ended_)) return;
+  data_broke(Code::connection_lost, silent_too_long("the receiver answered nothing", process_and_network));
 }
 
 ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
@@ -202,6 +211,7 @@ void Connection::completed(uint64_t ticket, int error, const std::string& text) 
     data_broke(failure_code_of(error), text);
     return;
   }
+  operations_ended_++;
   if (fence_ended(ticket)) return;
   staging_.ended(ticket);
   scheduler_.delivered(ticket);
@@ -379,7 +389,8 @@ Deadline Connection::deadline() const {
   if (state_ == State::asking) return asking_until_;
   if (state_ == State::broken) return std::nullopt;
   const bool waits_for_nothing = (!scheduler_.idle() || !waiting_.empty()) && staging_.empty();
-  return waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
+  const Deadline next = waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
+  return earliest(next, silence_.next_look());
 }
 
 }  // namespace kvferry::connected

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/workshop.h"
 #include "core/write_scheduler.h"
 #include "libfabric/tickets.h"
@@ -89,6 +90,8 @@ class Connection {
   void opened(Opened& result, Purpose purpose);
 
   bool post();
+  // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
+  void look();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
   bool wants_fence() const { return !posted_whole_.empty() || !waiting_.empty(); }
@@ -121,6 +124,9 @@ class Connection {
   Tickets tickets_{number_};
   RemoteMemory arena_;
   Deadline asking_until_;
+
+  Silence silence_;
+  uint64_t operations_ended_ = 0;
 
   StagingMemory staging_;
   bool unfenced_ = false;  // a slice was posted after the newest read
