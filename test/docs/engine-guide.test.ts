@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { within } from '../../src/processes/within.js';
 import { missing, PAGE_BYTES, RealCluster } from '../integration/support.js';
 import { PackedPackage } from '../support/packed-package.js';
+import { blocks } from './pages.js';
 
 const pages = ['engine.md', 'router.md'].map((name) =>
   readFileSync(new URL(`../../docs/guide/${name}`, import.meta.url), 'utf8'),
@@ -124,6 +125,15 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
     },
     SET_UP_TIMEOUT_MS,
   );
+
+  test('the TypeScript of docs/guide/protocol.md fits the package', () => {
+    const guide = readFileSync(new URL('../../docs/guide/protocol.md', import.meta.url), 'utf8');
+    const shown = blocks(guide, 'ts');
+    expect(shown.length).toBe(3);
+    const file = join(installed.directory, 'protocol-guide.mts');
+    writeFileSync(file, shown.join('\n'));
+    installed.checkTypes(file);
+  });
 
   test('the protocol can be imported alone, and describes an agent', async () => {
     await using cluster = await RealCluster.start();

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RECEIVER_PAUSE = 0.05
 """Seconds between two attempts while the receiver does not answer."""
+_RANKS_BYTES_MAX = 12_000
 _ANNOUNCE_GRACE = 10.0
 """A request is announced at its deadline; so many seconds later its event counts as lost."""
 _ASK_PAUSE = 2.0
@@ -36,8 +37,8 @@ _ASK_PAUSE = 2.0
 class RequestPlan:
     request: str
     """The router's name for the prompt. Use a name once."""
-    receiver: str
-    """The decode agent."""
+    receiver: str | None
+    """The decode agent. None: the chunks are offered, and `route` names it later."""
     total_chunks: int
     """Chunks of all batches together."""
     timeout: float
@@ -185,7 +186,7 @@ class PutStream:
     async def _append(self, chunks: Sequence[SourceChunk], last: bool | None) -> str:
         async with self._turn:
             is_last = self._chunks + len(chunks) == self.plan.total_chunks if last is None else last
-            batches = cut_into_batches(chunks, self.plan.ranks, self._target.client.message_bytes_max)
+            batches = cut_into_batches(chunks, self.plan.ranks, self._room)
             epoch = ""
             for index, batch in enumerate(batches):
                 try:
@@ -195,6 +196,12 @@ class PutStream:
                     self._target.lendings.discard([chunk for later in batches[index + 1 :] for chunk in later])
                     raise
             return epoch
+
+    @property
+    def _room(self) -> int:
+        """Bytes of one message. Ranks may be named later, with the receiver."""
+        later = _RANKS_BYTES_MAX if self.plan.receiver is None else 0
+        return self._target.client.message_bytes_max - later
 
     async def _put(self, chunks: Sequence[SourceChunk], last: bool) -> str:
         target, plan, batch = self._target, self.plan, self._batches
@@ -225,7 +232,6 @@ class PutStream:
         target, plan = self._target, self.plan
         message: dict[str, object] = {
             "request": plan.request,
-            "receiver": plan.receiver,
             "batch": batch,
             "last": last,
             "totalChunks": plan.total_chunks,
@@ -233,6 +239,8 @@ class PutStream:
             "keys": [chunk.key for chunk in chunks],
             "source": source_runs(chunks),
         }
+        if plan.receiver is not None:
+            message["receiver"] = plan.receiver
         if plan.ranks is not None:
             message["ranks"] = plan.ranks
 

@@ -36,7 +36,7 @@ _GRACE_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
-def connect(servers: str | list[str] = "nats://127.0.0.1:4222", **options: Any) -> Client:
+def connect(servers: str | list[str] | None = None, **options: Any) -> Client:
     """As `kvferry.connect`."""
     return Client.start(lambda: asynchronous.connect(servers, **options))
 
@@ -81,7 +81,10 @@ class Client:
             raise
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Starts work in the event loop. Do not call it from there."""
+        """Starts work in the event loop."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise KvferryError("internal", "the thread of the event loop would wait for itself: await the work instead")
         if self._process != os.getpid() or self._loop.is_closed():
             work.close()
             raise KvferryError("closed", "the client is closed, or was made before this process was forked")
@@ -119,7 +122,7 @@ class Client:
 
         return self.submit(self.run(begin()))
 
-    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str) -> RequestEnd | None:
+    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str | None) -> RequestEnd | None:
         return self.run(ask_end(self.aio, request, epoch, sender=sender, receiver=receiver))
 
     def close(self) -> None:
@@ -180,7 +183,7 @@ class PrefillEngine:
     def begin(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         *,
         total_chunks: int,
         timeout: float,
@@ -197,7 +200,7 @@ class PrefillEngine:
     def put(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         chunks: Sequence[SourceChunk],
         *,
         timeout: float,
@@ -268,6 +271,9 @@ class DecodeEngine:
     @contextmanager
     def lookup(self, keys: Sequence[str]) -> Iterator[Acquired]:
         yield from self._entered(self.aio.lookup(keys))
+
+    def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
+        return self._client.run(self.aio.route(request, sender, epoch=epoch, timeout=timeout))
 
     def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         return self._client.run(self.aio.take(request, epoch, keys))

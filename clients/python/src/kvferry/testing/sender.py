@@ -26,7 +26,8 @@ class Sent:
     """A request on its way out."""
 
     request: str
-    receiver: str
+    receiver: str | None
+    """None: offered, until a router names it."""
     session: str | None
     total: int
     until: float
@@ -41,6 +42,8 @@ class Sent:
     end: End | None = None
     reason: KvferryError | None = None
     work: asyncio.Task[None] | None = None
+    routed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the receiver is known."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when another batch has come."""
 

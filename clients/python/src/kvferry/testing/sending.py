@@ -40,7 +40,11 @@ class Sending:
         request = self._requests.get(fields["request"])
         if request is None:
             until = now() + fields["timeoutMs"] / 1000
-            request = Sent(fields["request"], fields["receiver"], fields.get("session"), fields["totalChunks"], until)
+            request = Sent(
+                fields["request"], fields.get("receiver"), fields.get("session"), fields["totalChunks"], until
+            )
+            if request.receiver is not None:
+                request.routed.set()
             self._remember(request)
             request.work = in_background(self._move(request))
         batch = len(request.batches)
@@ -49,6 +53,27 @@ class Sending:
         request.places.update(places_of(batch, fields["source"]))
         request.is_complete = fields["last"]
         request.arrived.set()
+        return {"epoch": self._agent.epoch}
+
+    async def route(self, fields: dict[str, Any]) -> dict[str, Any]:
+        request = self._requests.get(fields["request"])
+        if request is None or fields.get("epoch", self._agent.epoch) != self._agent.epoch:
+            raise KvferryError("unknown_request", f"agent {self._agent.name} does not know {fields['request']}")
+        if request.receiver == fields["receiver"]:
+            return {"epoch": self._agent.epoch}
+        if request.receiver is not None:
+            details = ErrorDetails(receiver=request.receiver)
+            raise KvferryError("already_routed", f"{request.request} goes to {request.receiver}", details=details)
+        if request.end is not None:
+            ended = ErrorDetails(end=request.end)
+            raise KvferryError("request_ended", f"request {request.request} has ended", details=ended)
+        page_bytes = self._page_bytes(fields["receiver"])
+        for _, _, run in request.places.values():
+            self._segments.check(run, page_bytes, request.session)
+        request.receiver = fields["receiver"]
+        if "timeoutMs" in fields:
+            request.until = now() + fields["timeoutMs"] / 1000
+        request.routed.set()
         return {"epoch": self._agent.epoch}
 
     def cancel(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -144,13 +169,18 @@ class Sending:
         total = len(known) + len(keys)
         if total > fields["totalChunks"] or (fields["last"] and total != fields["totalChunks"]):
             raise invalid_field("totalChunks", f"{total} chunks came, {fields['totalChunks']} were announced")
-        receiver = self._agent.cluster.agents.get(fields["receiver"])
-        if receiver is None:
-            raise KvferryError("unknown_receiver", f"agent {fields['receiver']} does not answer")
-        if receiver.arena is None:
-            raise KvferryError("role_mismatch", f"agent {fields['receiver']} has no arena")
+        named = fields.get("receiver", None if request is None else request.receiver)
+        page_bytes = None if named is None else self._page_bytes(named)
         for run in fields["source"]:
-            self._segments.check(run, receiver.arena.page_bytes, fields.get("session"))
+            self._segments.check(run, page_bytes, fields.get("session"))
+
+    def _page_bytes(self, receiver: str) -> int:
+        agent = self._agent.cluster.agents.get(receiver)
+        if agent is None:
+            raise KvferryError("unknown_receiver", f"agent {receiver} does not answer")
+        if agent.arena is None:
+            raise KvferryError("role_mismatch", f"agent {receiver} has no arena")
+        return agent.arena.page_bytes
 
     def _check_known(self, request: Sent, fields: dict[str, Any]) -> None:
         name, batch = request.request, fields["batch"]
@@ -174,8 +204,11 @@ class Sending:
     async def _move(self, request: Sent) -> None:
         """Moves the batches of a request as they come, within its time."""
         moving = asyncio.ensure_future(self._move_all(request))
+        routing = asyncio.ensure_future(request.routed.wait())
         try:
-            done, _ = await asyncio.wait({moving}, timeout=request.until - now())
+            await asyncio.wait({routing}, timeout=request.until - now())
+            # The route may have brought another limit.
+            done, _ = await asyncio.wait({moving}, timeout=max(0.0, request.until - now()))
             if done:
                 moving.result()
                 self.end(request, "ready", None)
@@ -185,8 +218,10 @@ class Sending:
             self.end(request, "failed", error)
         finally:
             moving.cancel()
+            routing.cancel()
 
     async def _move_all(self, request: Sent) -> None:
+        await request.routed.wait()
         receiver = self._receiver(request)
         if receiver is None:
             raise KvferryError("receiver_lost", f"agent {request.receiver} is lost")
@@ -229,13 +264,14 @@ class Sending:
             "epoch": self._agent.epoch,
             "end": request.end,
             "sender": self._agent.name,
-            "receiver": request.receiver,
             "chunks": request.total,
             "deduplicated": request.deduplicated,
             "joined": 0,
             "bytes": request.bytes,
             "ageMs": 0,
         }
+        if request.receiver is not None:
+            event["receiver"] = request.receiver
         if receiver is not None:
             event["receiverEpoch"] = receiver.agent.epoch
         if request.reason is not None:
@@ -243,7 +279,7 @@ class Sending:
         await announcer.publish(subjects.terminal(announcer.name, str(request.end)), event)
 
     def _receiver(self, request: Sent) -> Receiving | None:
-        agent = self._agent.cluster.agents.get(request.receiver)
+        agent = None if request.receiver is None else self._agent.cluster.agents.get(request.receiver)
         return None if agent is None else agent.receiving
 
     def _is_read(self, segment: str) -> bool:
