@@ -52,6 +52,7 @@
         "src/native/cc/core/segment.cc",
         "src/native/cc/core/segment_mapping.cc",
         "src/native/cc/core/signals.cc",
+        "src/native/cc/core/silence.cc",
         "src/native/cc/core/source_range.cc",
         "src/native/cc/core/staging.cc",
         "src/native/cc/core/stream_copy.cc",

@@ -2,6 +2,8 @@
  * Sender side: one request on its way to one receiver. The machine starts a transfer for every batch. It ends when the
  * receiver has reported how the request ended, or can no longer be asked. One refused chunk ends the whole request (S15).
  *
+ * A request that was put without a receiver is *offered*: it only keeps its batches until `route` names the receiver (T29).
+ *
  * The receiver announces the end if it may know the request. The sender announces an end of its own choice only when that is
  * certain to be the only one (`end.certain`). When the receiver is only silent, the sender announces `failed`, unless it is
  * *in doubt* (P12): it has agreed to follow the receiver, or a message that may complete the request has no answer. Then the
@@ -16,9 +18,10 @@ import type { StateMeta } from './waiting.js';
 export interface RequestInput {
   readonly request: string;
   readonly epoch: string;
-  readonly receiver: string;
+  /** Null: the request is offered. */
+  readonly receiver: string | null;
   readonly totalChunks: number;
-  /** Time limit of the request, from its first batch on. */
+  /** Time limit of the request, from its first batch on. Of an offered one, until it is routed. */
   readonly timeoutMs: number;
   /** How often the machine asks the receiver for the end, in case a notice was lost. */
   readonly inquireIntervalMs: number;
@@ -51,6 +54,10 @@ export interface RequestContext extends RequestInput {
 
 export type RequestEvent =
   | { type: 'batch.added'; batch: number; chunks: number; last: boolean }
+  /** A router has named the receiver. `timeoutMs`: time limit from now on. */
+  | { type: 'request.routed'; receiver: string; timeoutMs: number; hasRanks: boolean }
+  /** The agent announces another end for the ranks of an offered request. */
+  | { type: 'request.withdrawn'; failure: Failure }
   | { type: 'transfer.committed'; batch: number }
   | { type: 'transfer.aborted'; batch: number; failure: Failure; drained: boolean; unanswered: boolean }
   | { type: 'request.cancel'; failure: Failure }
@@ -76,6 +83,10 @@ const countAborted = {
 /** What the machine asks its owner to do. */
 const effects = {
   startTransfer: effect<{ batch: number }>(),
+  /** Starts a transfer for each batch of an offered request. */
+  startTransfers: effect(),
+  /** Returns the source memory of an offered request. */
+  releaseOffered: effect(),
   /** The receiver reports `ready`: transfers that wait for a reply are done. */
   settleTransfers: effect(),
   cancelTransfers: effect<{ failure: Failure }>(),
@@ -104,6 +115,11 @@ export const requestMachine = setup({
   },
   actions: {
     ...effects,
+    addBatch: assign(({ context }, { chunks, last }: { chunks: number; last: boolean }) => ({
+      batches: context.batches + 1,
+      chunks: context.chunks + chunks,
+      lastIn: last,
+    })),
     countTransferEnd: assign({
       active: ({ context }) => context.active - 1,
       drained: ({ context }, params: { drained: boolean; unanswered: boolean }) => context.drained && params.drained,
@@ -127,6 +143,16 @@ export const requestMachine = setup({
     recordOwnVerdict: assign(({ context }) =>
       context.end === null ? { end: context.wish?.end ?? 'failed', failure: context.wish?.failure ?? null } : {},
     ),
+    /** Nothing was sent, so no receiver announces an end. Another agent does if this one has agreed to the end of the ranks. */
+    endOffer: assign(({ context }, params: { end: 'failed' | 'cancelled'; failure: Failure }) => ({
+      ...params,
+      receiverAnnounces: context.agreed,
+    })),
+    expireOffer: assign(({ context: { request, timeoutMs, agreed } }) => {
+      const message = `no router named the receiver of request ${request} within ${timeoutMs} ms: send route`;
+      const failure = { code: 'deadline_exceeded' as const, message };
+      return { end: 'expired' as const, failure, receiverAnnounces: agreed };
+    }),
     /** Without the agreement of the other side, an agent announces no other end than `failed`. */
     recordLoss: assign(({ context: { end, wish, receiver, request } }) => {
       if (end !== null) return {};
@@ -136,6 +162,7 @@ export const requestMachine = setup({
     }),
   },
   guards: {
+    isRouted: ({ context }) => context.receiver !== null,
     everythingCommitted: ({ context }) => context.lastIn && context.active === 0,
     endedReady: ({ event }) => event.type === 'request.ended' && event.end === 'ready',
     verdictAndDrained: ({ context }) => context.end !== null && context.active === 0,
@@ -166,12 +193,53 @@ export const requestMachine = setup({
     failure: null,
     receiverAnnounces: false,
   }),
-  initial: 'running',
+  initial: 'put',
   on: {
     'request.*': { actions: 'reportUnexpected' },
     'confirm.agreed': { actions: assign({ agreed: true }) },
   },
   states: {
+    /** Decides at once whether a receiver is named. */
+    put: { always: [{ guard: 'isRouted', target: 'running' }, { target: 'offered' }] },
+
+    /** No router has named the receiver. The request holds source memory and nothing else. */
+    offered: {
+      meta: {
+        waiting: ({ batches, chunks }) => ({
+          gate: 'router',
+          text: `a router to name the receiver of its ${chunks} chunks in ${batches} batches (route)`,
+        }),
+      },
+      on: {
+        'batch.added': { actions: { type: 'addBatch', params: ({ event }) => event } },
+        'request.routed': {
+          target: 'running',
+          actions: [
+            assign(({ context, event: { receiver, timeoutMs, hasRanks } }) => {
+              return { receiver, timeoutMs, hasRanks, active: context.batches };
+            }),
+            'startTransfers',
+          ],
+        },
+        'request.cancel': {
+          target: 'ended',
+          actions: [
+            { type: 'endOffer', params: ({ event }) => ({ end: 'cancelled', failure: event.failure }) },
+            'releaseOffered',
+          ],
+        },
+        'request.withdrawn': {
+          target: 'ended',
+          actions: [
+            assign({ agreed: true }),
+            { type: 'endOffer', params: ({ event }) => ({ end: 'failed', failure: event.failure }) },
+            'releaseOffered',
+          ],
+        },
+      },
+      after: { deadline: { target: 'ended', actions: ['expireOffer', 'releaseOffered'] } },
+    },
+
     running: {
       initial: 'open',
       on: {
@@ -219,12 +287,8 @@ export const requestMachine = setup({
           on: {
             'batch.added': {
               actions: [
-                assign({
-                  batches: ({ context }) => context.batches + 1,
-                  chunks: ({ context, event }) => context.chunks + event.chunks,
-                  lastIn: ({ event }) => event.last,
-                  active: ({ context }) => context.active + 1,
-                }),
+                { type: 'addBatch', params: ({ event }) => event },
+                assign({ active: ({ context }) => context.active + 1 }),
                 { type: 'startTransfer', params: ({ event }) => ({ batch: event.batch }) },
               ],
             },

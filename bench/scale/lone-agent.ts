@@ -35,7 +35,14 @@ export class LoneAgent {
     const none = { directory: '/memory', pages: 0, pageBytes: 1 };
     this.#agent = new Agent(
       {
-        ...{ agent: NAME, role: 'decode', providers: ['memory'], arena: { ...none, pages }, staging: none },
+        ...{
+          agent: NAME,
+          role: 'decode',
+          providers: ['memory'],
+          encryption: 'off',
+          arena: { ...none, pages },
+          staging: none,
+        },
         heartbeatMs: LONG_MS,
         connectTimeoutMs: LONG_MS,
         attemptTimeoutMs: LONG_MS,

@@ -78,7 +78,7 @@ export class TurnWorld {
 
 function optionsOf(agent: string, role: AgentOptions['role'], pages: number): AgentOptions {
   return {
-    ...{ agent, role, providers: ['memory'] },
+    ...{ agent, role, providers: ['memory'], encryption: 'off' },
     arena: { directory: '/memory', pages, pageBytes: PAGE_BYTES },
     staging: { directory: '/memory', pages: 0, pageBytes: PAGE_BYTES },
     ...{ heartbeatMs: HEARTBEAT_MS, connectTimeoutMs: 5000, attemptTimeoutMs: 2000, inquireIntervalMs: 2000 },

@@ -150,4 +150,9 @@ export const scenarios: readonly Scenario[] = [
       'A hostile program sends packets, hellos, frames and writes without a grant, floods a port, stays silent, or names a file that does not answer.',
     result: 'The agent lives, other senders are served, memory is bounded, and nothing lands without a live grant.',
   },
+  {
+    number: 'T29',
+    situation: 'Prefill does not know the decode server. A router names it later, never, twice, or names two.',
+    result: 'The chunks are sent once, to the first. What is never routed is given back at its deadline.',
+  },
 ];

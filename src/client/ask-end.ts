@@ -8,11 +8,12 @@ export interface AskedRequest {
   /** Of the prefill agent, as `put` answered. */
   readonly epoch: string;
   readonly sender: string;
-  readonly receiver: string;
+  /** Undefined: no router has named it. */
+  readonly receiver?: string | undefined;
 }
 
 /**
- * Asks the decode agent and the prefill agent. Resolves with the recorded end; with `lost` when the process that accepted
+ * Asks the decode agent, if there is one, and the prefill agent. Resolves with the recorded end; with `lost` when the process that accepted
  * the request is gone and the decode agent does not know the request: no agent will announce its end, and it has failed (over
  * several ranks: when every rank is lost). Resolves with undefined while the request is in progress. Rejects as the client
  * does when an agent does not answer: ask again.
@@ -22,8 +23,8 @@ export async function askEnd(
   { request, epoch, sender, receiver }: AskedRequest,
   options?: CallOptions,
 ): Promise<End | 'lost' | undefined> {
-  const atReceiver = await client.status(receiver, { request }, options);
-  const known = atReceiver.requests.find((row) => row.epoch === epoch);
+  const atReceiver = receiver === undefined ? undefined : await client.status(receiver, { request }, options);
+  const known = atReceiver?.requests.find((row) => row.epoch === epoch);
   if (known?.end !== undefined) return known.end;
   const atSender = await client.status(sender, { request }, options);
   const end = atSender.requests.find((row) => row.epoch === epoch)?.end;

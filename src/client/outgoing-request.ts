@@ -22,8 +22,8 @@ const ANNOUNCE_GRACE_MS = 10_000;
 export interface RequestPlan {
   /** The router's name for the prompt. Use a name once. */
   readonly request: string;
-  /** The decode agent. */
-  readonly receiver: string;
+  /** The decode agent. Undefined: the chunks are offered, and `KvferryClient.route` names it later. */
+  readonly receiver?: string | undefined;
   /** Chunks of all batches together. */
   readonly totalChunks: number;
   /** Time for the whole request, from the arrival of its first batch. Milliseconds. */
@@ -163,14 +163,13 @@ export class OutgoingRequest {
     }
     const message = {
       request,
-      receiver,
       batch,
       last,
       totalChunks,
       timeoutMs,
       keys: chunks.map(({ key }) => key),
       source: sourceRuns(chunks),
-      ...defined({ ranks }),
+      ...defined({ receiver, ranks }),
     };
     const outcome = await putBatch(this.#options, message, {
       call: this.#call,

@@ -10,9 +10,10 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
-import type { Provider } from '../ports/fabric.js';
+import { isInClear } from '../ports/encryption.js';
+import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
-import { agentName, cudaUuid, type Role, role } from '../protocol/fields.js';
+import { agentName, cudaUuid, type RealProvider, type Role, realProviders, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
@@ -32,18 +33,9 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 /** More nodes than a machine has. */
 const NUMA_NODE_MAX = 1023;
 
-const CHOOSABLE_PROVIDERS = [
-  'same-host',
-  'tcp',
-  'libfabric-tcp',
-  'net',
-  'verbs',
-  'efa',
-] as const satisfies readonly Provider[];
-type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 const SOCKET_USERS = ['own', 'any'] as const;
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
-export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
+export const AUTO_PROVIDERS: readonly RealProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
 
 const TCP_STREAMS_MAX = 16;
 
@@ -79,15 +71,22 @@ const fields = {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
     explanation: 'Providers that move the bytes, in order of preference. Two agents use the first one that both offer.',
-    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${CHOOSABLE_PROVIDERS.join(',')}`,
-    show: (value: readonly ChoosableProvider[]) => value.join(','),
+    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${realProviders.options.join(',')}`,
+    show: (value: readonly RealProvider[]) => value.join(','),
   },
-  bindAddress: text(
-    '127.0.0.1',
-    'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
-    'one address or host name, not a wildcard',
+  bindAddress: {
+    schema: z
+      .string()
+      .min(1)
+      .refine((address) => !isWildcard(address)),
+    fallback: '127.0.0.1',
+    explanation: 'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
+    range: 'one address or host name, not a wildcard',
+    show: String,
+  },
+  tcpPort: ports(
+    'Port at which the provider tcp listens, or a range from which it takes the first free one (decode, both).',
   ),
-  tcpPort: ports('Port at which the provider tcp listens, or a range from which it takes the first free one.'),
   tcpStreams: autoOrCount(
     TCP_STREAMS_MAX,
     'TCP connections that tcp makes to each receiver.',
@@ -96,7 +95,7 @@ const fields = {
   tcpEncryption: choice(
     z.enum(['off', 'required']),
     'off',
-    'Whether bytes that tcp moves are encrypted. The receiver decides; a sender that requires it uses no other receiver.',
+    'Whether bytes that leave the host are encrypted. With required, the agent uses same-host and tcp alone, and only agents whose tcp encrypts.',
   ),
   socketDirectory: text(
     '/tmp',
@@ -289,7 +288,20 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
     values[name] = result.data;
     return { name, value: field.show(result.data), source, explanation, range, env, flag };
   });
+  checkEncryption(values as AgentConfig, entries);
   return { values: values as AgentConfig, entries };
+}
+
+/** Throws `invalid_configuration` when no provider is left for an agent that requires encryption. */
+function checkEncryption({ provider, tcpEncryption }: AgentConfig, entries: readonly ConfigEntry[]): void {
+  if (tcpEncryption === 'off' || !provider.every(isInClear)) return;
+  const sourceOf = (name: ConfigName) => entries.find((entry) => entry.name === name)?.source;
+  throw new KvferryError(
+    'invalid_configuration',
+    `provider (${sourceOf('provider')}): ${provider.join(',')} cannot encrypt, and tcpEncryption ` +
+      `(${sourceOf('tcpEncryption')}) is required; add tcp to --provider, or set --tcp-encryption off`,
+    { field: 'provider' },
+  );
 }
 
 export function toAgentOptions(config: AgentConfig): AgentOptions {
@@ -307,6 +319,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     agent: agentId,
     role,
     providers: provider,
+    encryption: config.tcpEncryption,
     arena: { directory, pages: arenaPages, pageBytes, ...(device === 'host' ? {} : { device }) },
     staging: { directory, pages: stagingPages, pageBytes },
     heartbeatMs: config.heartbeatMs,
@@ -365,9 +378,9 @@ function defaultAgentId(role: Role): string {
   return `${hostname()}-${role}`.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-NAME_BYTES_MAX);
 }
 
-function parseProviders(value: string, context: z.RefinementCtx): readonly ChoosableProvider[] {
+function parseProviders(value: string, context: z.RefinementCtx): readonly RealProvider[] {
   if (value === 'auto') return AUTO_PROVIDERS;
-  const chosen = z.array(z.enum(CHOOSABLE_PROVIDERS)).safeParse(value.split(',').map((part) => part.trim()));
+  const chosen = z.array(realProviders).safeParse(value.split(',').map((part) => part.trim()));
   if (chosen.success && new Set(chosen.data).size === chosen.data.length) return chosen.data;
   context.addIssue({ code: 'custom', message: 'not a list of providers' });
   return z.NEVER;

@@ -1,11 +1,12 @@
 /** Options of a native fabric, their defaults and their checks. */
 import { availableParallelism } from 'node:os';
-import type { Provider } from '../ports/fabric.js';
+import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
+import { type RealProvider, realProviders } from '../protocol/fields.js';
 
-export type NativeProvider = Exclude<Provider, 'memory'>;
+export type NativeProvider = RealProvider;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa'];
+export const nativeProviders: readonly NativeProvider[] = realProviders.options;
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */
@@ -43,7 +44,6 @@ const PROCESSORS_FOR_ONE_STREAM = 2;
 const PORT_MAX = 65_535;
 const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024;
 const DEFAULT_SLICE_BYTES = 4 * 1024 * 1024;
-const WILDCARD_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
 
 /**
  * Fabric threads that spin answer a few microseconds earlier. With few processors, they take time from the threads that
@@ -76,7 +76,7 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     const message = `unknown provider ${String(unknown)}: choose from ${nativeProviders.join(', ')}`;
     throw new KvferryError('invalid_configuration', message);
   }
-  if (WILDCARD_ADDRESSES.includes(bindAddress)) {
+  if (isWildcard(bindAddress)) {
     throw new KvferryError('invalid_configuration', `bindAddress ${bindAddress} is no address that peers can reach`);
   }
   for (const [name, bytes] of Object.entries({ windowBytes, sliceBytes })) {

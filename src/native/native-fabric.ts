@@ -7,6 +7,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import { CANNOT_ENCRYPT, isInClear } from '../ports/encryption.js';
 import type {
   ArenaOptions,
   DeviceMemory,
@@ -93,6 +94,10 @@ class NativeFabric implements FabricPort {
 
   async open(): Promise<void> {
     for (const provider of this.#options.providers) {
+      if (this.#options.tcpEncryption === 'required' && isInClear(provider)) {
+        this.#unavailable.push({ provider, reason: CANNOT_ENCRYPT });
+        continue;
+      }
       try {
         const { text } = await this.#call((id) => this.#engine.open(this.#place(provider), id));
         this.#wires.set(provider, text);
@@ -208,12 +213,22 @@ class NativeFabric implements FabricPort {
     if (this.#closing === undefined) this.#engine.detachSegment(handle);
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    const wire = this.#wires.get(endpoint.provider);
-    const fields = endpoint.address.split(':');
-    if (this.#closing !== undefined || wire === undefined || fields[0] !== wire) return false;
-    if (endpoint.provider === 'tcp') return isEncrypted(fields) || this.#options.tcpEncryption === 'off';
-    return true;
+  unreachable({ provider, address }: FabricEndpoint): string | undefined {
+    if (this.#closing !== undefined) return 'the fabric is closed';
+    const wire = this.#wires.get(provider);
+    if (wire === undefined) {
+      const reason = this.#unavailable.find((row) => row.provider === provider)?.reason;
+      return reason ?? 'this agent does not use it (--provider)';
+    }
+    const fields = address.split(':');
+    if (fields[0] !== wire) {
+      if (provider === 'same-host') return 'the receiver runs on another host';
+      return `the receiver has ${fields[0] || 'none'}, and this agent has ${wire}`;
+    }
+    const inClear = provider === 'tcp' && !isEncrypted(fields) && this.#options.tcpEncryption === 'required';
+    return inClear
+      ? 'the receiver does not encrypt, and this agent requires it: set --tcp-encryption required there'
+      : undefined;
   }
 
   async connect(

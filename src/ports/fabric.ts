@@ -7,8 +7,10 @@
  * Sizes and offsets are bytes. Every rejection is a `KvferryError`.
  */
 
+import type { Provider } from '../protocol/fields.js';
+
 /** How bytes are moved. Only the fabric in memory has `memory`. */
-export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'efa' | 'memory';
+export type { Provider };
 
 /** Where one provider reaches an agent. Agents publish it in `describe`. Only the fabric reads `address`. */
 export interface FabricEndpoint {
@@ -175,10 +177,10 @@ export interface FabricPort {
   /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
   connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
   /**
-   * Whether this process may be able to use that endpoint. It looks at the endpoint only, and never throws: senders choose with
-   * it before they request a grant.
+   * Why this process cannot use that endpoint; undefined when it may be able to. It looks at the endpoint only, and never
+   * throws: senders choose with it before they request a grant.
    */
-  canReach(endpoint: FabricEndpoint): boolean;
+  unreachable(endpoint: FabricEndpoint): string | undefined;
 
   /** Closes connections, revokes grants, unmaps, and removes the arena file. Callable at any time, repeatedly. */
   close(): Promise<void>;

@@ -68,8 +68,8 @@ export class ForwardingFabric implements FabricPort {
     return this.#fabric.connect(endpoint, grant, options);
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    return this.#fabric.canReach(endpoint);
+  unreachable(endpoint: FabricEndpoint): string | undefined {
+    return this.#fabric.unreachable(endpoint);
   }
 
   close(): Promise<void> {

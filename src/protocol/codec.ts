@@ -42,8 +42,8 @@ export class ReplyError extends KvferryError {
   readonly end: End | undefined;
 
   constructor(reply: ErrorReply) {
-    const { code, message, field, end, epoch, order, session } = reply.error;
-    super(code, message, defined({ field, details: defined({ epoch, order, session }) }));
+    const { code, message, field, end, epoch, order, receiver, session } = reply.error;
+    super(code, message, defined({ field, details: defined({ epoch, order, receiver, session }) }));
     this.end = end;
   }
 }

@@ -17,6 +17,7 @@ export const errorCodes = [
   'batch_out_of_order',
   'request_active',
   'request_ended',
+  'already_routed',
   'request_too_large',
   'role_mismatch',
   'too_many_requests',
@@ -81,6 +82,8 @@ export interface ErrorDetails {
   readonly order?: number;
   /** `segment_exists` and `wrong_session`: the session that holds the segment or the request. */
   readonly session?: string;
+  /** `already_routed`: the receiver of the request. */
+  readonly receiver?: string;
 }
 
 export class KvferryError extends Error {

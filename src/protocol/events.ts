@@ -17,16 +17,22 @@ export const terminalEvent = z.strictObject({
   end,
   reason: failure.optional().describe('Present unless `end` is `ready`.'),
   sender: agentName.describe('The prefill agent.'),
-  receiver: agentName.describe('The decode agent.'),
+  receiver: agentName
+    .optional()
+    .describe('The decode agent. Absent when the request ended before a router had named it (`route`).'),
   receiverEpoch: epoch
     .optional()
     .describe(
       'Epoch of the decode agent, and of its arena. Present if the decode agent announces. Its `ready` is worth nothing under another epoch.',
     ),
   chunks: natural.describe('Number of chunks in the request.'),
-  deduplicated: natural.describe('Number of those chunks that were not written for this request.'),
+  deduplicated: natural.describe(
+    'Number of those chunks that the request did not have to write, counted when it got its pages; 0 before, and 0 if the prefill agent announces.',
+  ),
   joined: natural.describe('Number of the `deduplicated` chunks that another request was writing at that time.'),
-  bytes: natural.describe('Bytes written for this request.'),
+  bytes: natural.describe(
+    'Bytes that the request had to write, counted like `deduplicated`. If `end` is `ready`, all of them have arrived.',
+  ),
   ranks: z
     .array(
       z.strictObject({

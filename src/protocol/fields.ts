@@ -97,10 +97,21 @@ export const timeoutMs = positive
   .max(TIMEOUT_MS_MAX)
   .describe('Time limit in milliseconds, from the arrival of the message.');
 
+/** A number from 1 on. The error says what it must be, because its schema alone does not show what it is for. */
+function wholeNumber(max: number, what: string) {
+  const error = `must be a whole number from 1 to ${max}: ${what}`;
+  return z.int({ error }).min(1, { error }).max(max, { error });
+}
+
 /** A chunk that lies in several places: in pieces of equal length at equal distances. */
 export const pieces = z.strictObject({
-  count: positive.max(PIECES_PER_CHUNK_MAX).describe('Number of pieces of each chunk. Divides `length`.'),
-  stride: positive.describe('Bytes from the start of one piece to the start of the next: at least a piece.'),
+  count: wholeNumber(PIECES_PER_CHUNK_MAX, 'the number of pieces that make up a chunk').describe(
+    'Number of pieces of each chunk. Divides `length`.',
+  ),
+  stride: wholeNumber(
+    Number.MAX_SAFE_INTEGER,
+    'the bytes from the start of one piece to the start of the next',
+  ).describe('Bytes from the start of one piece to the start of the next: at least a piece.'),
 });
 export type Pieces = z.infer<typeof pieces>;
 
@@ -177,6 +188,10 @@ export type Failure = z.infer<typeof failure>;
 export const provider = z
   .enum(['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa', 'memory'])
   .describe('How bytes travel. `memory` occurs only in tests.');
+export type Provider = z.infer<typeof provider>;
+/** Those that a setting can name. */
+export const realProviders = provider.exclude(['memory']);
+export type RealProvider = z.infer<typeof realProviders>;
 export const role = z.enum(['prefill', 'decode', 'both']).describe('Whether the agent sends, receives, or does both.');
 export type Role = z.infer<typeof role>;
 export const agentState = z
@@ -203,8 +218,8 @@ export const cudaUuid = z
 /** Memory of a CUDA device, for another process. */
 export const deviceMemory = z.strictObject({
   handle: z
-    .base64()
-    .length(88)
+    .string()
+    .regex(/^[0-9A-Za-z+/]{85}[AQgw]==$/, 'the 64 bytes of a CUDA IPC handle, in base64')
     .describe('CUDA IPC handle of the allocation (`cuIpcGetMemHandle`): its 64 bytes in base64.'),
   device: cudaUuid,
   offset: natural.default(0).describe('Bytes from the start of the allocation to the start of the memory.'),

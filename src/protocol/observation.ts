@@ -50,6 +50,7 @@ export const gates = [
   'writer',
   'fabric',
   'engine',
+  'router',
   'sender',
   'ranks',
   'peer',

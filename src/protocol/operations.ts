@@ -36,6 +36,7 @@ import {
   STAGING_PAGES_PER_CALL_MAX,
   STATUS_ROWS_MAX,
 } from './limits.js';
+import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
@@ -45,11 +46,17 @@ const natural = z.int().min(0);
 export const putRequest = z.strictObject({
   v: version,
   request: requestId,
-  receiver: agentName.describe('The decode agent that receives the bytes.'),
+  receiver: agentName
+    .optional()
+    .describe(
+      'The decode agent that receives the bytes. Without it the chunks are offered: a router names it with `route`.',
+    ),
   batch,
   last: z.boolean().describe('Whether this is the last batch of the request.'),
   totalChunks,
-  timeoutMs: timeoutMs.describe('Time limit for the whole request, taken from its first batch; ignored in later ones.'),
+  timeoutMs: timeoutMs.describe(
+    'Time limit for the whole request, taken from its first batch; ignored in later ones. `route` may bring another one.',
+  ),
   keys: keys.describe('Names of the chunks, in the order of the prompt. A key may occur only once in a request.'),
   source: z
     .array(sourceRun)
@@ -57,12 +64,36 @@ export const putRequest = z.strictObject({
     .describe('Places of the chunks in source memory, in the order of `keys`.'),
   ranks: ranks
     .optional()
-    .describe('Only for a request over several ranks. It is ready when all ranks are; if one rank fails, all fail.'),
+    .describe(
+      'Only for a request over several ranks, and only with `receiver`. It is ready when all ranks are; if one rank fails, all fail.',
+    ),
   ...orderFields,
 });
 export type PutRequest = z.infer<typeof putRequest>;
 
 const putReply = z.strictObject({
+  v: version,
+  ok: z.literal(true),
+  epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
+});
+
+const routeRequest = z.strictObject({
+  v: version,
+  request: requestId,
+  epoch: epoch
+    .optional()
+    .describe('Epoch of the prefill agent, as `put` answered: another process refuses the message.'),
+  receiver: agentName.describe('The decode agent that receives the bytes. The first one that is named counts.'),
+  timeoutMs: timeoutMs
+    .optional()
+    .describe('Time limit in milliseconds from this message on. Default: what is left of the time of the `put`.'),
+  ranks: ranks
+    .optional()
+    .describe(
+      'Only for a request over several ranks: its rank and all members. Each rank is routed at its prefill agent.',
+    ),
+});
+const routeReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
@@ -333,6 +364,7 @@ export const errorReply = z.strictObject({
         .describe(
           'Present when a `put` is refused with `duplicate_batch` or `request_ended`: epoch of the prefill agent.',
         ),
+      receiver: agentName.optional().describe('Present with `already_routed`: the receiver of the request.'),
       order: natural.optional().describe('Present with `order_out_of_turn`: the number that the agent expects.'),
       session: sessionId
         .optional()
@@ -347,9 +379,11 @@ export type ErrorReply = z.infer<typeof errorReply>;
 /** Request and reply of every public operation. */
 export const operationSchemas = {
   put: { request: putRequest, reply: putReply },
+  route: { request: routeRequest, reply: routeReply },
   cancel: { request: cancelRequest, reply: cancelReply },
   acquire: { request: acquireRequest, reply: acquireReply },
   release: { request: releaseRequest, reply: releaseReply },
+  ...lookupSchemas,
   status: { request: statusRequest, reply: statusReply },
   describe: { request: describeRequest, reply: describeReply },
   attach: { request: attachRequest, reply: attachReply },

@@ -209,10 +209,12 @@ const reportRequest = z.strictObject({
       'State of the rank. `held`: its first batch waits for the turn of the rank. `running`: it is admitted. `complete`: all bytes are there, and the lead decides the end. `failed`, `cancelled`, `expired`: the end that the rank asks for.',
     ),
   reason: failure.optional().describe('Present if `state` is `failed`, `cancelled` or `expired`.'),
-  chunks: natural.describe('Number of chunks of this rank so far.'),
-  deduplicated: natural.describe('Number of those chunks that were not written for this request.'),
+  chunks: natural.describe('Number of chunks of this rank.'),
+  deduplicated: natural.describe(
+    'Number of those chunks that the rank does not have to write, as far as it has pages.',
+  ),
   joined: natural.describe('Number of the `deduplicated` chunks that another request was writing.'),
-  bytes: natural.describe('Bytes written for this rank.'),
+  bytes: natural.describe('Bytes that the rank has to write, as far as it has pages.'),
   timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;

@@ -10,9 +10,11 @@ const root = `kvferry.v${PROTOCOL_VERSION}`;
 /** Operations that engines and routers request from an agent. */
 export const operations = [
   'put',
+  'route',
   'cancel',
   'acquire',
   'release',
+  'lookup',
   'status',
   'describe',
   'attach',
@@ -71,6 +73,8 @@ export const subjects = {
   peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
   /** Every agent answers, with the reply of `describe`. */
   discover: `${root}.discover`,
+  /** Every agent answers, with the reply of `lookup`. */
+  lookup: `${root}.lookup`,
   /** Fault orders. The process serves them outside the agent, so an agent that is cut off still receives them. */
   fault: (agent: string) => `${root}.fault.${agent}`,
   heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,

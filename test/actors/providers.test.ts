@@ -168,6 +168,26 @@ describe('P29, T26: a provider does not write', () => {
     expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
   });
 
+  test('T26: a write fails that has delivered bytes → its provider is not blamed', async () => {
+    const made = await cluster();
+    made.fabrics.fate = ({ sourceOffset }) =>
+      sourceOffset === PAGE_BYTES ? { kind: 'fail', code: 'fabric_error' } : delivered;
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    await made.clock.advance(100);
+    expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
+    expect((await made.status('prefill-0')).counters['writes_repeated']).toBeUndefined();
+  });
+
+  test('T26: a write fails that may still land → its provider is not blamed', async () => {
+    const made = await cluster();
+    made.fabrics.failNextWrite({ code: 'fabric_error', message: 'no answer', drained: false });
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    await made.clock.advance(100);
+    expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
+  });
+
   test('T26: no provider writes → the request fails with the reason of the last', async () => {
     const made = await cluster();
     made.fabrics.fate = failing('verbs', 'efa', 'tcp');
@@ -190,6 +210,47 @@ describe('P29, T26: a provider does not write', () => {
       provider: 'efa',
       fallback: ['verbs: a write failed: no memory for it'],
     });
+  });
+});
+
+describe('encryption is required', () => {
+  async function sender(providers: Cluster['fabrics']['providers']): Promise<Cluster> {
+    const made = await cluster();
+    await made.agent('prefill-1', 'prefill', { providers, encryption: 'required' });
+    await made.segment('prefill-1', 'engine', keys);
+    await made.put('prefill-1', 'r1', ['k0']);
+    return made;
+  }
+
+  test('better providers cannot encrypt → tcp is used, and is no fallback', async () => {
+    const made = await sender(['verbs', 'efa', 'tcp']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
+    const { peers, counters } = await made.status('prefill-1');
+    expect(peers).toMatchObject([{ provider: 'tcp', fallback: [] }]);
+    expect(counters['provider_fallbacks']).toBeUndefined();
+    expect((await made.status('decode-0')).peers).toMatchObject([{ provider: 'tcp' }]);
+  });
+
+  test('tcp does not work → no other provider is tried, and the reasons are given', async () => {
+    const made = await cluster();
+    made.fabrics.fate = failing('tcp');
+    await made.agent('prefill-1', 'prefill', { providers: ['verbs', 'tcp'], encryption: 'required' });
+    await made.segment('prefill-1', 'engine', keys);
+    await made.put('prefill-1', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    expect(made.fabrics.revoked).toEqual([expect.stringMatching(/^tcp-/)]);
+  });
+
+  test('nothing is left with this receiver → connection_failed names the setting', async () => {
+    const made = await sender(['verbs', 'same-host']);
+    expect((await made.ended('r1')).reason).toEqual({
+      code: 'connection_failed',
+      message:
+        'cannot connect to agent decode-0: every provider failed: ' +
+        'verbs: it cannot encrypt, as --tcp-encryption required demands; use tcp; ' +
+        'same-host: agent decode-0 offers only verbs (in memory), efa (in memory), tcp (in memory)',
+    });
+    expect((await made.status('decode-0')).peers).toEqual([]);
   });
 });
 

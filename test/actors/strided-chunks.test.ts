@@ -1,5 +1,7 @@
 /** Chunks that lie in pieces of a segment: from the `put` to the bytes that a decode engine reads. */
+
 import { expect, test } from 'vitest';
+import type { Pieces } from '../../src/protocol/fields.js';
 import { type Cluster, defaults, PAGE_BYTES, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -48,17 +50,47 @@ test('the stride of chunks in pieces → from one first piece to the next', asyn
   expect(made.pages(acquired)).toEqual(new Map([0, 5].map((number) => [`b${number}`, blockOf(number)])));
 });
 
-test.each([
-  ['too many for the length', { count: 3, stride: LAYER }, 'source[0].pieces.count'],
-  ['that overlap', { count: LAYERS, stride: PIECE - 1 }, 'source[0].pieces.stride'],
-  ['of which the last is outside', { count: LAYERS, stride: LAYER + BLOCKS }, 'source[0]'],
-  ['far outside', { count: LAYERS, stride: Number.MAX_SAFE_INTEGER }, 'source[0]'],
-  ['more than a chunk may have', { count: 65_537, stride: LAYER }, 'source[0].pieces.count'],
-  ['none', { count: 0, stride: LAYER }, 'source[0].pieces.count'],
-])('pieces %s → the put is refused', async (_, wrong, field) => {
+const COUNT = 'must be a whole number from 1 to 65536: the number of pieces that make up a chunk';
+const STRIDE =
+  'must be a whole number from 1 to 9007199254740991: the bytes from the start of one piece to the start of the next';
+const REMEDY = `but segment engine has ${LAYERS * LAYER} bytes: correct offset, length, count, stride or pieces`;
+
+test.each<[string, object, string, string]>([
+  [
+    'too many for the length',
+    { count: 3, stride: LAYER },
+    'source[0].pieces.count',
+    '64 bytes cannot be 3 equal pieces: length must be a multiple of it',
+  ],
+  [
+    'that overlap',
+    { count: LAYERS, stride: PIECE - 1 },
+    'source[0].pieces.stride',
+    `pieces of ${PIECE} bytes overlap ${PIECE - 1} bytes apart: stride must be at least ${PIECE}`,
+  ],
+  [
+    'of which the last is outside',
+    { count: LAYERS, stride: LAYER + BLOCKS },
+    'source[0]',
+    `the run ends at byte ${7 * PIECE + (LAYERS - 1) * (LAYER + BLOCKS) + PIECE}, ${REMEDY}`,
+  ],
+  [
+    'far outside',
+    { count: LAYERS, stride: Number.MAX_SAFE_INTEGER },
+    'source[0]',
+    `the run ends beyond byte 9007199254740991, ${REMEDY}`,
+  ],
+  ['more than a chunk may have', { count: 65_537, stride: LAYER }, 'source[0].pieces.count', COUNT],
+  ['none', { count: 0, stride: LAYER }, 'source[0].pieces.count', COUNT],
+  ['a fraction', { count: 1.5, stride: LAYER }, 'source[0].pieces.count', COUNT],
+  ['without a number', { stride: LAYER }, 'source[0].pieces.count', COUNT],
+  ['at no distance', { count: LAYERS, stride: 0 }, 'source[0].pieces.stride', STRIDE],
+  ['at a distance in words', { count: LAYERS, stride: 'far' }, 'source[0].pieces.stride', STRIDE],
+])('pieces %s → the put is refused', async (_, wrong, field, message) => {
   const made = await cluster();
-  const put = made.put('prefill-0', 'r', ['b7'], { source: [{ ...block(7), pieces: wrong }] });
-  await expect(put).rejects.toMatchObject({ code: 'invalid_field', field });
+  const put = made.put('prefill-0', 'r', ['b7'], { source: [{ ...block(7), pieces: wrong as Pieces }] });
+  const text = message === COUNT || message === STRIDE ? `${field}: ${message}` : message;
+  await expect(put).rejects.toMatchObject({ code: 'invalid_field', field, message: text });
 });
 
 test('pieces of a staging page → the put is refused', async () => {

@@ -17,6 +17,7 @@ export const PAGE_BYTES = 64;
 
 export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   providers: ['memory'],
+  encryption: 'off',
   arena: { directory: '/memory', pages: 8, pageBytes: PAGE_BYTES },
   staging: { directory: '/memory', pages: 4, pageBytes: PAGE_BYTES },
   heartbeatMs: 1000,

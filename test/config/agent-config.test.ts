@@ -129,6 +129,10 @@ describe('refuses', () => {
     ['provider', 'tcp,tcp'],
     ['provider', 'memory'],
     ['provider', 'auto,tcp'],
+    ['bindAddress', '0.0.0.0'],
+    ['bindAddress', '::'],
+    ['bindAddress', '[::]'],
+    ['bindAddress', '0:0:0:0:0:0:0:0'],
     ['inspectAddress', 'localhost'],
     ['metricsAddress', 'localhost'],
     ['pageBytes', '3MB'],
@@ -201,6 +205,30 @@ describe('refuses', () => {
   });
 });
 
+describe('encryption is required', () => {
+  const resolved = (provider: string) =>
+    resolveAgentConfig({ flags: { provider }, env: { KVFERRY_TCP_ENCRYPTION: 'required' } }).values.provider;
+
+  test.each(['verbs', 'libfabric-tcp,net', 'efa,verbs'])('only %s → refused, with both settings', (provider) => {
+    expect(() => resolved(provider)).toThrow(
+      expect.objectContaining({
+        code: 'invalid_configuration',
+        field: 'provider',
+        message:
+          `provider (flag --provider): ${provider} cannot encrypt, and tcpEncryption (env KVFERRY_TCP_ENCRYPTION) ` +
+          'is required; add tcp to --provider, or set --tcp-encryption off',
+      }),
+    );
+  });
+
+  test.each(['auto', 'tcp', 'same-host', 'verbs,tcp', 'verbs,same-host'])(
+    '%s has a provider left → accepted',
+    (provider) => {
+      expect(resolved(provider).join(',')).toBe(provider === 'auto' ? 'same-host,verbs,efa,tcp' : provider);
+    },
+  );
+});
+
 test('ignores variables that are not ours', () => {
   expect(() => resolveAgentConfig({ flags: {}, env: { KVFERRY_SERVICE_HOST: '10.0.0.1' } })).not.toThrow();
 });
@@ -228,6 +256,7 @@ test('becomes the options of an agent', () => {
     agent: 'decode-7',
     role: 'decode',
     providers: ['verbs', 'tcp'],
+    encryption: 'required',
     arena: {
       directory: '/dev/hugepages',
       pages: 64,

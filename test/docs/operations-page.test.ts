@@ -15,11 +15,11 @@ test('explains every check of the doctor', async () => {
   const unavailable = [{ provider: 'verbs', reason: 'no device' }] as const;
   const agents = [decode({ description: { unavailable: [...unavailable] } }), prefill()];
   const findings = [
-    ...(await runChecks(examination({ agents }))),
+    ...(await runChecks(examination({ agents, flags: { tcpPort: '47000' } }))),
     judgeProbe('p1 → d1', { kind: 'elsewhere' }, undefined),
   ];
   const checks = [...new Set(findings.map(({ check }) => check))];
-  expect(checks).toHaveLength(28);
+  expect(checks).toHaveLength(30);
   expect(checks.filter((check) => !named.includes(check))).toEqual([]);
 });
 

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { fillPage, findMismatch } from '../../src/cli/demo/pattern.js';
 import { connectClient } from '../../src/client/connect-client.js';
 import type { KvferryClient, OperationInput } from '../../src/client/kvferry-client.js';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { nativeStatus } from '../../src/native/native-status.js';
 import { ChildProcess } from '../../src/processes/child-process.js';
 import { within } from '../../src/processes/within.js';
@@ -40,7 +41,7 @@ export const missing =
   (existsSync(MAIN) ? undefined : 'the program is not built');
 
 /** The reason why this provider is unavailable on this machine, or undefined if it is available. */
-export function providerMissing(provider: 'same-host' | 'tcp'): string | undefined {
+export function providerMissing(provider: NativeProvider): string | undefined {
   return native.unavailable.find((row) => row.provider === provider)?.reason;
 }
 

@@ -81,6 +81,8 @@ const requestSamples: Samples<RequestEvent> = {
     { type: 'batch.added', batch: 0, chunks: 2, last: false },
     { type: 'batch.added', batch: 1, chunks: 2, last: true },
   ],
+  'request.routed': [{ type: 'request.routed', receiver: 'd', timeoutMs: 1000, hasRanks: false }],
+  'request.withdrawn': [{ type: 'request.withdrawn', failure }],
   'transfer.committed': [{ type: 'transfer.committed', batch: 0 }],
   'transfer.aborted': [
     { type: 'transfer.aborted', batch: 0, failure, drained: true, unanswered: false },
@@ -247,11 +249,12 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
   request: {
     machine: requestMachine,
-    input: { request: 'r', epoch: 'e', receiver: 'd', totalChunks: 4, hasRanks: false, ...requestTimes },
+    input: { request: 'r', epoch: 'e', receiver: null, totalChunks: 4, hasRanks: false, ...requestTimes },
     samples: requestSamples,
     possible: ({ active = 0, batches = 0 }, { type }) =>
       type === 'batch.added' ? batches < 2 : type.startsWith('transfer.') ? active > 0 : true,
     dropped: {
+      offered: ['receiver.lost', 'transfer.committed', 'transfer.aborted', ...abort],
       'running.open': abort,
       'running.settling': ['batch.added', 'transfer.committed', ...abort],
       settled: ['batch.added', 'receiver.lost', ...abort],
@@ -261,6 +264,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       'aborting.draining': ['abort.unreachable', 'batch.added', 'receiver.lost'],
     },
     ways: {
+      offered: ['itself', after(requestMachine, 'deadline', 'offered')],
       'running.open': ['itself', after(requestMachine, 'deadline', 'running')],
       'running.settling': ['itself', after(requestMachine, 'deadline', 'running')],
       settled: ['its transfers, which it told to settle', transfersEnd],

@@ -2,7 +2,7 @@
 import { type ChildProcess as NodeProcess, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ChildProcess, type ProcessExit } from '../../src/processes/child-process.js';
 
@@ -88,15 +88,18 @@ export class Child {
     this.#child.process.stdin?.write(`${JSON.stringify(object)}\n`);
   }
 
-  /** Stops it. Resolves when every thread of it stands still. */
+  /** Resolves when every thread has stopped. The signal is on its way for a moment. */
   async stop(): Promise<void> {
+    const { pid } = this.process;
     this.process.kill('SIGSTOP');
-    const threads = `/proc/${this.process.pid}/task`;
-    const stands = (thread: string) => / [Tt] /.test(readFileSync(`${threads}/${thread}/stat`, 'utf8'));
-    while (!readdirSync(threads).every(stands)) await nextTurn();
+    const states = () =>
+      readdirSync(`/proc/${pid}/task`).map((thread) =>
+        readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').replace(/^.*\) (.).*$/s, '$1'),
+      );
+    while (states().some((state) => state !== 'T')) await delay(1);
   }
 
-  goOn(): void {
+  continue(): void {
     this.process.kill('SIGCONT');
   }
 

@@ -35,7 +35,7 @@ describe.skipIf(!addon)('a socket that fails at the sender', () => {
       };
       expect(await sender.line()).toEqual({ first: lost, second: expect.objectContaining({ status: 'failed' }) });
     } finally {
-      receiver.goOn();
+      receiver.continue();
       await Promise.all([receiver.kill(), sender.kill()]);
     }
   });

@@ -70,7 +70,7 @@ for (const provider of testedProviders(['libfabric-tcp', 'net'])) {
       await receiver.stop();
       const late = write(bytes);
       await delay(IDLE_MS);
-      receiver.goOn();
+      receiver.continue();
       expect(await late).toEqual({ status: 'delivered', bytes });
       expect(Buffer.compare(readFileSync(join(directory, 'arena')), pattern('late', bytes))).toBe(0);
     });

@@ -52,7 +52,7 @@ for (const provider of testedProviders(late).filter((tested) => late.includes(te
       const { done } = write();
       await delay(POST_MS);
       truncateSync(segment, 1000);
-      receiver.goOn();
+      receiver.continue();
       expect(await done).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
     });
   });
@@ -68,7 +68,7 @@ describe.skipIf(whyNot('same-host') !== undefined)('still receiver: a write that
     await nextTurn();
     await nextTurn();
     stopped.stop();
-    receiver.goOn();
+    receiver.continue();
     expect(await stopped.done).toEqual({ status: 'delivered', bytes: BYTES });
     expect(Buffer.compare(readFileSync(arena).subarray(0, BYTES), pattern('segment', BYTES))).toBe(0);
   });

@@ -1,55 +1,14 @@
 /** Programs that answer as no receiver does: the sender's write fails with a reason, and the sender goes on. */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { truncateSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import type { NativeFabricOptions } from '../../src/native/fabric-options.js';
-import { openNativeFabric } from '../../src/native/native-fabric.js';
-import type { FabricEndpoint } from '../../src/ports/fabric.js';
-import { patient } from '../../src/processes/patience.js';
+import { expect, test } from 'vitest';
 import { pattern } from '../contract/pattern.js';
-import { answer, endpointAt, HEADER_BYTES, HELLO_BYTES } from './tcp-wire.js';
+import { BYTES, MIB, senderTo, welcome } from './tcp-false-receiver.js';
+import { ANSWERS, answer, HEADER_BYTES, HELLO_BYTES } from './tcp-wire.js';
 
-const MIB = 2 ** 20;
-const BYTES = 16 * MIB;
 const PIECE = 1000;
-const [WELCOME, DONE, REVOKED] = [1, 3, 4] as const;
-const welcome = answer(WELCOME, 0n, BigInt(BYTES));
-const token = `1:${'ab'.repeat(32)}`;
-
-/** A sender, and a server to which it connects. `behave` gets every connection, and the bytes that it has received. */
-async function senderTo(
-  behave: (socket: Socket, received: () => number) => void,
-  options: Partial<NativeFabricOptions> = {},
-) {
-  const directory = mkdtempSync('/dev/shm/kvferry-test-');
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    let bytes = 0;
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    socket.on('data', (part) => {
-      bytes += part.length;
-    });
-    behave(socket, () => bytes);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const sender = await openNativeFabric({ providers: ['tcp'], tcpStreams: 1, ...options });
-  onTestFinished(async () => {
-    await sender.close();
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    rmSync(directory, { recursive: true });
-  });
-  const path = join(directory, 'segment');
-  writeFileSync(path, pattern('segment', BYTES));
-  await sender.attachSegment('s', path);
-  const { port } = server.address() as AddressInfo;
-  const grant = { id: 'tcp-1', provider: 'tcp', token, arenaBytes: BYTES } as const;
-  const connect = (endpoint: FabricEndpoint, timeoutMs = patient(10_000)) =>
-    sender.connect(endpoint, grant, { timeoutMs });
-  return { sender, directory, connect, endpoint: endpointAt(port, false), encrypted: endpointAt(port, true) };
-}
+const { DONE, REVOKED, WELCOME } = ANSWERS;
 
 const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
 
@@ -86,7 +45,7 @@ test.each([
   const connection = await world.connect(world.endpoint);
   expect(await connection.write(items).done).toMatchObject({
     ...{ status: 'failed', code: 'connection_lost', bytes: 0, drained: false },
-    message: 'the receiver does not keep the protocol',
+    message: `127.0.0.1 port ${world.port}: the receiver does not keep the protocol`,
   });
   expect(await connection.write(items).done).toMatchObject({ code: 'connection_lost', drained: true });
 });

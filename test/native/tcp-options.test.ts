@@ -162,17 +162,32 @@ describe('encryption', () => {
     const clear = await receiver();
     const sender = await open({ tcpEncryption: 'required' });
     const endpoint = clear.endpoint as FabricEndpoint;
-    expect(sender.canReach(endpoint)).toBe(false);
+    expect(sender.unreachable(endpoint)).toBe(
+      'the receiver does not encrypt, and this agent requires it: set --tcp-encryption required there',
+    );
     await expect(sender.connect(endpoint, await clear.fabric.grant('tcp'), { timeoutMs })).rejects.toMatchObject({
       code: 'connection_failed',
       message: expect.stringContaining('the receiver does not encrypt, and this agent requires it'),
     });
   });
 
+  test('required → nothing that cannot encrypt is opened, offered or granted', async () => {
+    const providers = ['verbs', 'efa', 'tcp', 'libfabric-tcp', 'net', 'same-host'] as const;
+    const { fabric } = await receiver({ providers, tcpEncryption: 'required' });
+    expect(fabric.endpoints().map(({ provider }) => provider)).toEqual(['tcp', 'same-host']);
+    const inClear = ['verbs', 'efa', 'libfabric-tcp', 'net'] as const;
+    const reason = 'it cannot encrypt, as --tcp-encryption required demands; use tcp';
+    expect(fabric.unavailable()).toEqual(inClear.map((provider) => ({ provider, reason })));
+    for (const provider of inClear) {
+      expect(fabric.unreachable({ provider, detail: '', address: 'tcp:1' })).toBe(reason);
+      await expect(fabric.grant(provider)).rejects.toMatchObject({ code: 'provider_unavailable' });
+    }
+  });
+
   test('a sender without it → encrypts to a receiver that requires it', async () => {
     const { endpoint } = await receiver({ tcpEncryption: 'required' });
     const sender = await open();
-    expect(sender.canReach(endpoint as FabricEndpoint)).toBe(true);
+    expect(sender.unreachable(endpoint as FabricEndpoint)).toBeUndefined();
   });
 
   test('T27: strangers and wrong keys, encrypted → closed; others are served', async () => {

@@ -1,6 +1,7 @@
 /** Programs that are no senders, or break the protocol, at the port of a receiver: it lives, and serves the others. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
@@ -119,7 +120,8 @@ describe('a stranger', () => {
   });
 });
 
-test('T27: strangers take every descriptor → closed, and a sender is served', async () => {
+/** A receiver in a process of its own that may have few descriptors, and an honest sender. */
+async function fewDescriptors(descriptors: number) {
   const directory = mkdtempSync('/dev/shm/kvferry-test-');
   const facade = new CompiledFacade();
   const child = new Child('receive.mjs', [facade.path, 'tcp', directory]);
@@ -131,15 +133,56 @@ test('T27: strangers take every descriptor → closed, and a sender is served', 
     rmSync(directory, { recursive: true });
   });
   const { endpoint, grant } = await child.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
-  expect(spawnSync('prlimit', ['--pid', `${child.process.pid}`, '--nofile=48:48']).status).toBe(0);
-  const strangers = Array.from({ length: 100 }, () => new RawSender(endpoint));
-  senders.push(...strangers);
+  const limit = `--nofile=${descriptors}:${descriptors}`;
+  expect(spawnSync('prlimit', ['--pid', `${child.process.pid}`, limit]).status).toBe(0);
+  return {
+    grant,
+    /** Whether it can open one more. */
+    hasRoom: () =>
+      readdirSync(`/proc/${child.process.pid}/fd`).filter((fd) => Number(fd) < descriptors).length < descriptors,
+    raw: () => {
+      const raw = new RawSender(endpoint);
+      senders.push(raw);
+      return raw;
+    },
+    expectHonestServed: async () => {
+      writeFileSync(join(directory, 'segment'), pattern('honest', PAGE));
+      await sender.attachSegment('s', join(directory, 'segment'));
+      const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
+      const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGE }];
+      expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: PAGE });
+    },
+  };
+}
+
+test('T27: strangers take every descriptor → closed, and a sender is served', async () => {
+  const world = await fewDescriptors(48);
+  const strangers = Array.from({ length: 100 }, world.raw);
   await Promise.all(strangers.slice(0, 50).map(({ closed }) => closed));
-  writeFileSync(join(directory, 'segment'), pattern('honest', PAGE));
-  await sender.attachSegment('s', join(directory, 'segment'));
-  const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
-  const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: PAGE }];
-  expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: PAGE });
+  await world.expectHonestServed();
+});
+
+test('T27: senders take every descriptor, and leave → the next one is served', async () => {
+  const world = await fewDescriptors(48);
+  const greeting = () => {
+    const sender = world.raw();
+    sender.socket.write(hello(helloOf(world.grant)));
+    return sender;
+  };
+  const served: RawSender[] = [];
+  while (world.hasRoom()) {
+    const sender = greeting();
+    expect(await sender.received(1)).toEqual(['welcome']);
+    served.push(sender);
+  }
+  const next = greeting();
+  await once(next.socket, 'connect');
+  // When this frame is answered, the receiver has seen the connection that it cannot accept.
+  served[0]?.socket.write(Buffer.concat([header({ targetOffset: 0n, length: 1n }), Buffer.alloc(1)]));
+  expect(await served[0]?.received(2)).toEqual(['welcome', 'done 1 landed']);
+  for (const { socket } of served) socket.end();
+  expect(await next.received(1)).toEqual(['welcome']);
+  await world.expectHonestServed();
 });
 
 describe('a sender that breaks the protocol', () => {
@@ -197,20 +240,19 @@ describe('a sender that breaks the protocol', () => {
     await world.expectHonestServed();
   });
 
-  test('T27: it reads no answers → its frames stay unread; others are served', async () => {
+  test('T27: it reads no answers → closed; others are served', async () => {
     const world = await served();
     const sender = await world.welcomed();
     sender.socket.pause();
     const frames = Buffer.concat(
       Array.from({ length: 10_000 }, () => Buffer.concat([header({ targetOffset: 0n, length: 1n }), Buffer.alloc(1)])),
     );
-    // Until the kernel takes no more for a while, in which honest writes are served.
-    for (let quiet = 0; quiet < 20; quiet++) {
-      if (sender.socket.write(frames)) quiet = 0;
-      await world.expectHonestServed();
-    }
-    expect(sender.socket.writableLength).toBeGreaterThan(0);
-    sender.socket.destroy();
+    const writeOn = () => {
+      if (!sender.socket.destroyed) sender.socket.write(frames, () => setImmediate(writeOn));
+    };
+    writeOn();
+    await world.expectHonestServed();
+    await sender.closed;
     await world.expectHonestServed();
   });
 

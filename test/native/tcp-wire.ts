@@ -52,6 +52,7 @@ export function header({ kind = 1, reserved = 0, ticket = 1n, targetOffset, leng
   return buffer;
 }
 
+export const ANSWERS = { WELCOME: 1, REFUSED: 2, DONE: 3, REVOKED: 4 } as const;
 const answerKinds = ['', 'welcome', 'refused', 'done', 'revoked'];
 const statuses = ['landed', 'rejected', 'arena_invalid'];
 

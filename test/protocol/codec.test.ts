@@ -46,9 +46,11 @@ const right = {
     keys: ['a', 'b'],
     source: [{ segment: 's', offset: 0, length: 10, count: 2 }],
   },
+  route: { v: 1, request: 'r1', epoch, receiver: 'decode-0', timeoutMs: 1000 },
   cancel: { v: 1, request: 'r1', epoch },
   acquire: { v: 1, request: 'r1', epoch, keys: ['a'] },
   release: { v: 1, request: 'r1', epoch, keys: ['a'] },
+  lookup: { v: 1, keys: ['a'] },
   status: { v: 1, request: 'r1', limit: 10 },
   describe: { v: 1 },
   attach: { v: 1, segment: 's', path: '/dev/shm/s' },
@@ -296,6 +298,7 @@ describe('fields', () => {
         'key of explain',
       ],
       ...['reason of ended', 'reason of report', 'reason of verdict', 'path of attach'],
+      ...['receiver of put', 'receiver of terminal', 'timeoutMs of route', 'epoch of route'],
     ];
     return Object.keys(right[name])
       .filter((field) => !optional.includes(field) && !optional.includes(`${field} of ${name}`))

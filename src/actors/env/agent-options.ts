@@ -9,6 +9,8 @@ export interface AgentOptions {
   readonly role: Role;
   /** Ways to move bytes, best first. Two agents use the first one that both have. */
   readonly providers: readonly Provider[];
+  /** Whether no byte may leave the host in clear. Then the agent uses no provider that cannot encrypt. */
+  readonly encryption: 'off' | 'required';
   /** The receiver's memory; ignored for the role `prefill`. */
   readonly arena: {
     readonly directory: string;

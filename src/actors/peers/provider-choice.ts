@@ -3,6 +3,7 @@
  * for a minute: it is tried only after all others. It fails when it does not connect, or when a write fails for a reason of the
  * provider. Then its writes are repeated over the next provider, and no request fails for it.
  */
+import { CANNOT_ENCRYPT, isInClear } from '../../ports/encryption.js';
 import type { FabricEndpoint, Provider } from '../../ports/fabric.js';
 import type { DescribeReply } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -43,16 +44,22 @@ export class ProviderChoice {
     );
   }
 
-  /** Why the providers that this agent prefers to `used` are not used. Without one: why no provider is. */
-  reasons(used?: Provider): string[] {
+  /** Why the providers that this agent prefers to `used`, and may use, are not used. */
+  passedOver(used: Provider): string[] {
     const { providers } = this.#env.options;
-    const end = used === undefined ? providers.length : providers.indexOf(used);
-    return providers.slice(0, end).map((provider) => `${provider}: ${this.#reasonOf(provider)}`);
+    const preferred = providers.slice(0, providers.indexOf(used));
+    return preferred.filter((provider) => !this.#isForbidden(provider)).map((provider) => this.#reasonOf(provider));
+  }
+
+  /** Why no provider is used. */
+  reasons(): string[] {
+    return this.#env.options.providers.map((provider) => this.#reasonOf(provider));
   }
 
   #reasonOf(provider: Provider): string {
     const place = this.#places.get(provider);
-    return typeof place === 'string' ? place : (this.#failed.get(provider)?.reason ?? 'it was not tried');
+    const reason = typeof place === 'string' ? place : (this.#failed.get(provider)?.reason ?? 'it was not tried');
+    return `${provider}: ${reason}`;
   }
 
   #isPassedOver(provider: Provider): boolean {
@@ -60,14 +67,19 @@ export class ProviderChoice {
     return failed !== undefined && this.#env.clock.now() < failed.untilMs;
   }
 
+  #isForbidden(provider: Provider): boolean {
+    return this.#env.options.encryption === 'required' && isInClear(provider);
+  }
+
   /** The receiver's endpoint of `provider`, or why either side lacks it. */
   #placeOf(provider: Provider): FabricEndpoint | string {
-    const { fabric } = this.#env;
-    const reasonIn = (rows: DescribeReply['unavailable']) => rows.find((row) => row.provider === provider)?.reason;
+    if (this.#isForbidden(provider)) return CANNOT_ENCRYPT;
     const { agent, endpoints, unavailable } = this.#description;
     const endpoint = endpoints.find((offered) => offered.provider === provider);
-    if (endpoint === undefined) return reasonIn(unavailable) ?? `agent ${agent} does not offer this provider`;
-    if (fabric.canReach(endpoint)) return endpoint;
-    return reasonIn([...fabric.unavailable()]) ?? 'this agent cannot reach the endpoint';
+    if (endpoint !== undefined) return this.#env.fabric.unreachable(endpoint) ?? endpoint;
+    const reason = unavailable.find((row) => row.provider === provider)?.reason;
+    if (reason !== undefined) return `agent ${agent} does not offer it: ${reason}`;
+    const offers = endpoints.map((offered) => `${offered.provider} (${offered.detail})`).join(', ');
+    return `agent ${agent} offers ${offers === '' ? 'no provider' : `only ${offers}`}`;
   }
 }

@@ -153,7 +153,7 @@ export class ReceiverPeer implements Peer {
 
   /** The connection was replaced because its provider failed, and the writes that this ended are repeated over another one. */
   isPassedOver(connection: Connection): boolean {
-    return this.#passedOver.has(connection) && !this.isLost;
+    return this.#passedOver.has(connection);
   }
 
   /** The heartbeats of this agent come back from NATS again, or do so no longer. */
@@ -314,7 +314,7 @@ export class ReceiverPeer implements Peer {
 
   #connectedBy(opened: FabricConnection, { id, provider }: FabricGrant): Connection {
     const { logger, counters } = this.#env;
-    this.#fallback = this.#choice.reasons(provider);
+    this.#fallback = this.#choice.passedOver(provider);
     if (this.#fallback.length > 0) {
       counters.add('provider_fallbacks');
       logger.warn({ peer: this.agent, provider, passedOver: this.#fallback }, 'connected by a less preferred provider');

@@ -4,6 +4,7 @@ import { type IngestContext, type IngestEffects, type IngestEvent, ingestMachine
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
+import type { TerminalEvent } from '../../protocol/events.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { RequestRow } from '../../protocol/operations.js';
@@ -200,7 +201,7 @@ export class IngestActor {
     // The end of a request over several ranks is announced by their lead, or, when that is lost, by the sender of rank 0.
     const mustPublish = this.#link === undefined && !context.announcedElsewhere;
     const mustNotify = this.#link !== undefined || !context.announcedElsewhere;
-    this.#announce(context.end ?? 'failed', context.failure, context, { mustPublish, mustNotify });
+    this.#announce(context.end ?? 'failed', context.failure, { mustPublish, mustNotify });
   }
 
   notifyJoined(batch: number): void {
@@ -226,6 +227,12 @@ export class IngestActor {
     return Math.round(this.#env.clock.now() - this.#startedMs);
   }
 
+  /** Of all chunks of the request, also when it ends before its batches have come or have got pages. */
+  get #counts(): Pick<TerminalEvent, 'chunks' | 'deduplicated' | 'joined' | 'bytes'> {
+    const { deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
+    return { chunks: this.task.totalChunks, deduplicated, joined, bytes };
+  }
+
   /** Only the leases end a request that is ready. Before, the delays of its machine do. */
   get #leaseEndsMs(): number | undefined {
     return this.#actor.getSnapshot().matches('ready') ? this.#listener.leaseEndsMs() : undefined;
@@ -241,10 +248,7 @@ export class IngestActor {
     const from = { agent: options.agent, epoch };
     const task = { holder, ranks, deadlineMs: this.deadlineMs, from, groups };
     return links.open(task, {
-      counts: () => {
-        const { chunks, deduplicated, joined, bytes } = this.#actor.getSnapshot().context;
-        return { chunks, deduplicated, joined, bytes };
-      },
+      counts: () => this.#counts,
       turn: (epochs) => this.#listener.turn(epochs),
       verdict: ({ end, failure }) => tell(this.#actor, { type: 'end.announced', end, failure }),
       lost: (failure) => {
@@ -258,7 +262,6 @@ export class IngestActor {
   #announce(
     end: End,
     failure: Failure | null,
-    counts: Pick<IngestContext, 'chunks' | 'deduplicated' | 'joined' | 'bytes'>,
     { mustPublish, mustNotify }: { readonly mustPublish: boolean; readonly mustNotify: boolean },
   ): void {
     if (this.#announced) return;
@@ -266,7 +269,7 @@ export class IngestActor {
     const { options, logger, counters } = this.#env;
     const { request, epoch } = this.task.holder;
     const ended = defined({ request, epoch, end, reason: failure ?? undefined });
-    const { chunks, deduplicated, joined, bytes } = counts;
+    const counts = this.#counts;
     if (mustPublish) {
       announceEnd(this.#env, {
         v: PROTOCOL_VERSION,
@@ -274,10 +277,7 @@ export class IngestActor {
         sender: this.task.sender,
         receiver: options.agent,
         receiverEpoch: this.#env.epoch,
-        chunks,
-        deduplicated,
-        joined,
-        bytes,
+        ...counts,
         ageMs: this.#ageMs,
       });
     }
@@ -285,7 +285,7 @@ export class IngestActor {
     notifyPeer(this.#env, this.#sender, 'ended', ended);
     counters.add(`requests_received_${end}`);
     const { reason } = ended;
-    const log = { ...requestFields(this.task.holder), end, reason, chunks, deduplicated, joined, bytes };
+    const log = { ...requestFields(this.task.holder), end, reason, ...counts };
     logger[endLevel(end, reason?.code)](log, 'request ended');
   }
 
@@ -299,7 +299,7 @@ export class IngestActor {
     const mustPublish = this.#link === undefined;
     // The lead announces the end of all ranks. Its own sender must not learn an end that is not announced yet.
     const mustNotify = this.task.groups === undefined;
-    this.#announce('failed', failure, { chunks: 0, deduplicated: 0, joined: 0, bytes: 0 }, { mustPublish, mustNotify });
+    this.#announce('failed', failure, { mustPublish, mustNotify });
     this.#link?.say('failed', failure);
     this.#listener.gone(this);
   }

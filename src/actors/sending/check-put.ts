@@ -8,7 +8,8 @@ import { shownKey } from '../../protocol/shown-text.js';
 
 /** What came of the request with its earlier batches. */
 export interface PutSoFar {
-  readonly receiver: string;
+  /** Undefined: batch 0 named none. */
+  readonly receiver: string | undefined;
   readonly totalChunks: number;
   readonly ranks: Ranks | undefined;
   /** The session of its first batch. */
@@ -25,8 +26,8 @@ export interface PutSurroundings {
   /** Name and epoch of the agent that the `put` was sent to. */
   readonly agent: string;
   readonly epoch: string;
-  /** Bytes of one page of the receiver. */
-  readonly pageBytes: number;
+  /** Bytes of one page of the receiver. Undefined until a router has named the receiver. */
+  readonly pageBytes: number | undefined;
   /** Undefined: this is the first batch of the request. */
   readonly before: PutSoFar | undefined;
   /** Requests in progress, and how many the agent takes at most. */
@@ -48,8 +49,12 @@ export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
     const message = `agent ${agent} has ${requests} requests in progress and takes no more`;
     throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
-  if (put.ranks !== undefined) checkRanks(put.ranks, agent, put.receiver);
-  checkChunks(put, before?.chunks ?? 0, pageBytes);
+  if (put.ranks !== undefined) {
+    if (put.receiver === undefined) throw invalidField('ranks', 'ranks without a receiver: name them in route');
+    checkRanks(put.ranks, agent, put.receiver);
+  }
+  checkChunks(put, before?.chunks ?? 0);
+  for (const [index, { length }] of put.source.entries()) checkLength(length, pageBytes, `source[${index}].length`);
   checkAllocateFits(put, messageBytesMax);
 }
 
@@ -68,7 +73,9 @@ function checkOrder({ batch, request }: PutRequest, next: number, epoch: string)
 function checkSame({ request, receiver, totalChunks, ranks, session }: PutRequest, before: PutSoFar): void {
   if (before.lastIn) throw invalidField('batch', `batch ${before.batches - 1} of request ${request} was the last one`);
   if (before.receiver !== receiver) {
-    throw invalidField('receiver', `receiver ${receiver} differs from that of batch 0 (${before.receiver})`);
+    const named = (one: string | undefined) => one ?? 'none';
+    const message = `receiver ${named(receiver)} differs from that of batch 0 (${named(before.receiver)})`;
+    throw invalidField('receiver', message);
   }
   if (before.session !== session) {
     const message = `batch 0 of request ${request} was put ${inSession(before.session)}: put all its batches there`;
@@ -95,7 +102,8 @@ function inSession(session: string | undefined): string {
   return session === undefined ? 'outside a session' : `in session ${session}`;
 }
 
-function checkRanks({ rank, members }: Ranks, agent: string, receiver: string): void {
+/** Throws `invalid_field` when `ranks` does not fit the agent that sends, or the receiver. */
+export function checkRanks({ rank, members }: Ranks, agent: string, receiver: string): void {
   const member = members[rank];
   if (member === undefined)
     throw invalidField('ranks.rank', `rank ${rank} does not exist: members names ${members.length}`);
@@ -115,16 +123,17 @@ function checkRanks({ rank, members }: Ranks, agent: string, receiver: string): 
   }
 }
 
-function checkChunks({ keys, last, totalChunks, source }: PutRequest, chunksBefore: number, pageBytes: number): void {
+/** Throws `invalid_field` when a chunk of `length` bytes does not fit a page. */
+export function checkLength(length: number, pageBytes: number | undefined, field: string): void {
+  if (pageBytes === undefined || length <= pageBytes) return;
+  throw invalidField(field, `chunks of ${length} bytes do not fit a page of ${pageBytes} bytes`);
+}
+
+function checkChunks({ keys, last, totalChunks }: PutRequest, chunksBefore: number): void {
   if (keys.length === 0 && !last) throw invalidField('keys', 'only the last batch may be empty');
   const chunks = chunksBefore + keys.length;
   if (chunks > totalChunks || (last && chunks !== totalChunks)) {
     throw invalidField('totalChunks', `the batches have ${chunks} chunks, not ${totalChunks}`);
-  }
-  for (const [index, { length }] of source.entries()) {
-    if (length <= pageBytes) continue;
-    const message = `chunks of ${length} bytes do not fit a page of ${pageBytes} bytes`;
-    throw invalidField(`source[${index}].length`, message);
   }
   const seen = new Set<string>();
   for (const [position, key] of keys.entries()) {
@@ -143,11 +152,13 @@ const RUN_BYTES_MAX = 64;
 const RANKS_BYTES_MAX = 12_000;
 
 /** The receiver must get the batch in one `allocate`, which can be a little longer than the `put`. */
-function checkAllocateFits({ batch, request, keys, source, ranks }: PutRequest, bytesMax: number): void {
+function checkAllocateFits({ batch, request, receiver, keys, source, ranks }: PutRequest, bytesMax: number): void {
   const units = keys.reduce((sum, key) => sum + key.length * BYTES_PER_UNIT_MAX + KEY_FRAME_BYTES, 0);
   if (units + source.length * RUN_BYTES_MAX + RANKS_BYTES_MAX + ALLOCATE_FRAME_BYTES <= bytesMax) return;
   const lengths = source.map(({ length, count }) => ({ length, count }));
-  const bytes = ALLOCATE_FRAME_BYTES + jsonBytes({ keys, lengths, ranks });
+  // A router that names the receiver later may name ranks too.
+  const ranksLater = receiver === undefined ? RANKS_BYTES_MAX : 0;
+  const bytes = ALLOCATE_FRAME_BYTES + jsonBytes({ keys, lengths, ranks }) + ranksLater;
   if (bytes <= bytesMax) return;
   const message =
     `batch ${batch} of request ${request} takes ${bytes} bytes on its way to the receiver, ` +

@@ -9,7 +9,8 @@ import { announceEnd } from '../env/publish-event.js';
 export interface EndedRequest {
   readonly request: string;
   readonly ranks: Ranks | undefined;
-  readonly receiver: string;
+  /** Undefined when the request ended before a router had named it. */
+  readonly receiver: string | undefined;
   readonly chunks: number;
   readonly ageMs: number;
 }

@@ -2,7 +2,7 @@
 import { type Actor, createActor } from 'xstate';
 import { isInDoubt, type RequestContext, type RequestEffects, requestMachine } from '../../../machines/request.js';
 import type { Body } from '../../protocol/body.js';
-import { toFailure, unknownRequest } from '../../protocol/codec.js';
+import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { RequestRow } from '../../protocol/operations.js';
@@ -13,14 +13,14 @@ import { sleep } from '../env/timers.js';
 import { aboutRank } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
 import { stateName } from '../observing/state-name.js';
-import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { Connection } from '../peers/receiver-peer.js';
+import type { Insistence } from '../peers/peer-call.js';
 import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
-import type { Batch, RequestTask } from './request-task.js';
+import { PutBatches } from './put-batches.js';
+import { RequestCalls } from './request-calls.js';
+import type { Batch, RequestTask, Route } from './request-task.js';
 import { TakenParts } from './taken-parts.js';
-import { TransferActor } from './transfer-actor.js';
-import { untilGone } from './until-gone.js';
+import { Transfers } from './transfers.js';
 
 export interface RequestListener {
   /** Every write has ended, and the end is known. */
@@ -32,6 +32,8 @@ export interface RequestListener {
 const owners = new Owners<RequestActor, RequestEffects>();
 const logic = owners.provide(requestMachine, {
   startTransfer: (owner, _, { batch }) => owner.startTransfer(batch),
+  startTransfers: (owner) => owner.startTransfers(),
+  releaseOffered: (owner) => owner.releaseOffered(),
   settleTransfers: (owner) => owner.settleTransfers(),
   cancelTransfers: (owner, _, { failure }) => owner.cancelTransfers(failure),
   sendAbort: (owner, { context }) => owner.sendAbort(context),
@@ -50,20 +52,16 @@ export class RequestActor {
   readonly #listener: RequestListener;
   readonly #actor: Actor<typeof requestMachine>;
   readonly #startedMs: number;
-  readonly #deadlineMs: number;
-  readonly #batches = new Map<number, Batch>();
+  /** What the actor is about, as observers see it. */
+  readonly #about: { request: string; epoch: string; peer?: string; rank?: number; rankCount?: number };
+  #deadlineMs: number;
+  #route: Route | undefined;
+  readonly #batches = new PutBatches();
+  readonly #calls: RequestCalls;
   /** What this side has done with the chunks that were handed over to the request. */
   readonly parts = new TakenParts();
-  /** Connections of writes that may still land. */
-  readonly #undrained = new Set<Connection>();
-  /** Transfers that have not ended. */
-  readonly #transfers = new Map<number, TransferActor>();
-  #chunks = 0;
-  #lastIn = false;
+  readonly #transfers: Transfers;
   #over = false;
-  #mayBeKnown = false;
-  /** A transfer has ended without the answer to its `allocate` or `commit`. */
-  #unanswered = false;
   /** When this side last agreed to an end, on the agent's clock. */
   #askedMs = Number.NEGATIVE_INFINITY;
 
@@ -73,14 +71,25 @@ export class RequestActor {
     this.#listener = listener;
     this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
-    const { request, peer, totalChunks, timeoutMs, ranks } = task;
+    this.#route = task.route;
+    this.#calls = new RequestCalls(env, task, () => this.#askedMs);
+    this.#transfers = new Transfers(env, task.request, {
+      committed: (batch) => tell(this.#actor, { type: 'transfer.committed', batch }),
+      aborted: (batch, failure, { undrained, unanswered }) => {
+        const drained = undrained === undefined;
+        tell(this.#actor, { type: 'transfer.aborted', batch, failure, drained, unanswered });
+      },
+      ended: (end, failure) => this.receiverReported(end, failure),
+    });
+    const { request, route, totalChunks, timeoutMs } = task;
     const { inquireIntervalMs, tombstoneMs } = env.options;
     const times = { timeoutMs, inquireIntervalMs, tombstoneMs };
-    const hasRanks = ranks !== undefined;
-    const input = { request, epoch: env.epoch, receiver: peer.agent, totalChunks, hasRanks, ...times };
+    const hasRanks = route?.ranks !== undefined;
+    const input = { request, epoch: env.epoch, receiver: route?.peer.agent ?? null, totalChunks, hasRanks, ...times };
+    this.#about = { request, epoch: env.epoch, ...aboutRoute(route) };
     this.#actor = createActor(logic, { id: `request ${env.epoch}/${request}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
-      task: { about: { request, epoch: env.epoch, peer: peer.agent, ...aboutRank(ranks) } },
+      task: { about: this.#about },
       actors: env.actors,
       onError: (error) => this.#crashed(error),
     });
@@ -88,17 +97,42 @@ export class RequestActor {
 
   /** What the next batch is checked against. */
   get soFar(): PutSoFar {
-    const { peer, totalChunks, ranks, session } = this.task;
+    const { route, totalChunks, session } = this.task;
+    const { value } = this.#actor.getSnapshot();
     return {
-      receiver: peer.agent,
+      receiver: route?.peer.agent,
       totalChunks,
-      ranks,
+      ranks: route?.ranks,
       session,
-      batches: this.#batches.size,
-      chunks: this.#chunks,
-      lastIn: this.#lastIn,
-      isOpen: !this.#lastIn && this.#actor.getSnapshot().matches({ running: 'open' }),
+      batches: this.#batches.count,
+      chunks: this.#batches.chunks,
+      lastIn: this.#batches.lastIn,
+      isOpen: !this.#batches.lastIn && ['offered', 'running.open'].includes(stateName(value)),
     };
+  }
+
+  /** Undefined while the request is offered. */
+  get route(): Route | undefined {
+    return this.#route;
+  }
+
+  /** Bytes of the longest chunk so far. */
+  get longestChunk(): number {
+    return this.#batches.longestChunk;
+  }
+
+  /** Sends an offered request on its way. It has so much time from now on. */
+  send(route: Route, timeoutMs: number): void {
+    this.#route = route;
+    this.#deadlineMs = this.#env.clock.now() + timeoutMs;
+    Object.assign(this.#about, aboutRoute(route));
+    const { peer, ranks } = route;
+    tell(this.#actor, { type: 'request.routed', receiver: peer.agent, timeoutMs, hasRanks: ranks !== undefined });
+  }
+
+  /** Ends an offered request without an announcement: this agent announces another end for its ranks. */
+  withdraw(failure: Failure): void {
+    tell(this.#actor, { type: 'request.withdrawn', failure });
   }
 
   /** When the request expires, on the agent's clock. */
@@ -112,9 +146,7 @@ export class RequestActor {
 
   /** Takes a batch that `checkPut` has accepted. */
   add(batch: Batch): void {
-    this.#batches.set(batch.batch, batch);
-    this.#chunks += batch.chunks.length;
-    this.#lastIn = batch.last;
+    this.#batches.add(batch);
     tell(this.#actor, { type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
   }
 
@@ -132,24 +164,22 @@ export class RequestActor {
   }
 
   joinResolved(batch: number): void {
-    this.#transfers.get(batch)?.joinResolved();
+    this.#transfers.joinResolved(batch);
   }
 
   /** The receiver has admitted a batch that waited. */
-  allocated({ batch, allocation }: PeerRequest<'allocated'>): void {
-    void this.#transfers.get(batch)?.allocated(allocation);
+  allocated(notice: PeerRequest<'allocated'>): void {
+    this.#transfers.allocated(notice);
   }
 
-  /** Rejects `unknown_request` when the transfer of the batch has ended; otherwise as `TransferActor.handOver`. */
-  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
-    const transfer = this.#transfers.get(message.batch);
-    if (transfer === undefined) throw unknownRequest(this.task.request);
-    return transfer.handOver(message);
+  /** As `Transfers.handOver`. */
+  handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
+    return this.#transfers.handOver(message);
   }
 
   /** Whether a message about the request was sent, so that the receiver may know it. */
   get mayBeKnown(): boolean {
-    return this.#mayBeKnown;
+    return this.#transfers.isMentioned;
   }
 
   /** This side has agreed to the end that the receiver announces, before the request was put. */
@@ -171,9 +201,9 @@ export class RequestActor {
     const { end, failure, receiverAnnounces } = this.#actor.getSnapshot().context;
     if (end !== null && !receiverAnnounces) return { end, reason: failure ?? undefined };
     // The lead of several ranks may have been restarted: then the receiver of this rank is another process.
-    if (receiverEpoch === this.task.peer.epoch) {
+    if (receiverEpoch === this.#route?.peer.epoch) {
       this.#askedMs = this.#env.clock.now();
-      this.task.peer.liveness.heard();
+      this.#route.peer.liveness.heard();
     }
     tell(this.#actor, { type: 'confirm.agreed' });
     return undefined;
@@ -186,7 +216,7 @@ export class RequestActor {
       epoch: this.#env.epoch,
       side: 'sender' as const,
       session: this.task.session,
-      rank: this.task.ranks?.rank,
+      rank: this.#route?.ranks?.rank,
       state: stateName(value),
       ageMs: Math.round(this.ageMs),
       batches: context.batches,
@@ -199,42 +229,32 @@ export class RequestActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   startTransfer(number: number): void {
-    const { request, peer, memory, totalChunks, ranks } = this.task;
+    const { request, memory, totalChunks } = this.task;
+    const { peer, ranks } = this.#taken;
     const batch = this.#batches.get(number);
-    if (batch === undefined) throw new Error(`request ${request} has no batch ${number}`);
     const about = { request, totalChunks, ranks, peer, memory };
-    const task = { ...about, parts: this.parts, deadlineMs: this.#deadlineMs, ...batch };
-    const transfer = new TransferActor(this.#env, task, {
-      committed: (which) => {
-        this.#transfers.delete(which);
-        tell(this.#actor, { type: 'transfer.committed', batch: which });
-      },
-      aborted: (which, failure, { undrained, unanswered }) => {
-        this.#transfers.delete(which);
-        if (undrained !== undefined) this.#undrained.add(undrained);
-        this.#unanswered ||= unanswered;
-        const drained = undrained === undefined;
-        tell(this.#actor, { type: 'transfer.aborted', batch: which, failure, drained, unanswered });
-      },
-      mentioned: () => {
-        this.#mayBeKnown = true;
-      },
-      ended: (end, failure) => this.receiverReported(end, failure),
-    });
-    this.#transfers.set(number, transfer);
+    this.#transfers.start({ ...about, parts: this.parts, deadlineMs: this.#deadlineMs, ...batch });
+  }
+
+  startTransfers(): void {
+    for (const number of this.#batches.numbers) this.startTransfer(number);
+  }
+
+  releaseOffered(): void {
+    this.#batches.giveBack(this.#env, this.task);
   }
 
   settleTransfers(): void {
-    for (const transfer of [...this.#transfers.values()]) transfer.settle();
+    this.#transfers.settle();
   }
 
   cancelTransfers(failure: Failure): void {
-    for (const transfer of [...this.#transfers.values()]) transfer.cancel(failure);
+    this.#transfers.cancel(failure);
   }
 
   async sendAbort({ wish, request }: RequestContext): Promise<void> {
-    const { peer } = this.task;
-    if (!this.#mayBeKnown || peer.isProvenDead) {
+    const { peer } = this.#taken;
+    if (!this.mayBeKnown || peer.isProvenDead) {
       tell(this.#actor, { type: 'end.certain' });
       return;
     }
@@ -243,7 +263,7 @@ export class RequestActor {
       return;
     }
     try {
-      await this.#abort(wish, this.#untilGone());
+      await this.#abort(wish);
     } catch (error) {
       this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'abort not acknowledged');
       tell(this.#actor, { type: peer.isProvenDead ? 'end.certain' : 'abort.unreachable' });
@@ -256,12 +276,12 @@ export class RequestActor {
     while (!this.#over && this.#actor.getSnapshot().matches({ aborting: 'doubting' })) {
       await sleep(clock, inquireIntervalMs);
       try {
-        const answer = await living.ask(this.task.peer, attemptTimeoutMs);
+        const answer = await living.ask(this.#taken.peer, attemptTimeoutMs);
         if (answer === 'silent') continue;
         if (answer === 'alive')
           await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
         else {
-          this.task.peer.replaced();
+          this.#taken.peer.replaced();
           tell(this.#actor, { type: 'end.certain' });
         }
       } catch (error) {
@@ -275,34 +295,21 @@ export class RequestActor {
    * gives up the connections of the writes that may, unless newer ones have replaced them. The receiver revokes their remote
    * keys when the sender connects again.
    */
-  async sendDrained({ end, drained, request, epoch }: RequestContext): Promise<void> {
-    const { peer } = this.task;
-    if (!peer.wasConnected || peer.isGone) return;
-    if (!drained) {
-      for (const connection of this.#undrained) peer.broken(connection);
-      return;
-    }
-    if (end === 'ready') return;
-    try {
-      await callPeer(this.#env, peer, 'drained', () => ({ request, epoch }), this.#untilGone());
-    } catch (error) {
-      // The receiver keeps the pages in quarantine until it fences this epoch.
-      this.#env.logger.warn({ request, code: toFailure(error).code, err: error }, 'drain not acknowledged');
-    }
+  async sendDrained({ end, drained }: RequestContext): Promise<void> {
+    const route = this.#route;
+    if (route === undefined || !route.peer.wasConnected || route.peer.isGone) return;
+    if (!drained) for (const connection of this.#transfers.undrained) route.peer.broken(connection);
+    else if (end !== 'ready') await this.#calls.drained(route);
   }
 
   async inquire(): Promise<void> {
-    const { request, peer } = this.task;
-    const { epoch } = this.#env;
-    const waiting = [...this.#transfers].filter(([, transfer]) => transfer.isWaiting).map(([batch]) => batch);
-    if (!this.#mayBeKnown || (waiting.length === 0 && !this.#lastIn)) return;
-    const batches = waiting.length === 0 ? undefined : waiting;
+    const { request } = this.task;
+    const { waiting } = this.#transfers;
+    if (!this.mayBeKnown || (waiting.length === 0 && !this.#batches.lastIn)) return;
     try {
-      const options = { deadlineMs: this.#deadlineMs, isLost: () => peer.isLost };
-      const body = defined({ request, epoch, batches });
-      const reply = await callPeer(this.#env, peer, 'inquire', () => body, options);
+      const reply = await this.#calls.inquire(this.#taken, waiting, this.#deadlineMs);
       if (reply.end !== undefined) this.receiverReported(reply.end, reply.reason ?? null);
-      for (const row of reply.batches ?? []) this.#transfers.get(row.batch)?.learned(row);
+      for (const row of reply.batches ?? []) this.#transfers.learned(row);
     } catch (error) {
       const failure = toFailure(error);
       // Until every batch is committed, `allocate` may still be on its way to the receiver.
@@ -321,9 +328,12 @@ export class RequestActor {
   }
 
   reportUnknown(): void {
-    const { request, peer } = this.task;
+    const { request } = this.task;
     this.#env.counters.add('ends_unknown');
-    this.#env.logger.error({ request, peer: peer.agent }, 'the end that the receiver may have announced is not known');
+    this.#env.logger.error(
+      { request, peer: this.#taken.peer.agent },
+      'the end that the receiver may have announced is not known',
+    );
   }
 
   reportEnded({ end, failure }: RequestContext): void {
@@ -338,27 +348,23 @@ export class RequestActor {
   // ------------------------------------------------------------------------------------------------------------------
 
   /** Asks the receiver to end the request as `wish` says, and passes on the end that it has recorded. */
-  async #abort(wish: RequestContext['wish'], insistence: Insistence): Promise<void> {
-    const { request, peer, totalChunks, ranks } = this.task;
-    const { epoch, options } = this.#env;
-    if (wish === null) throw new Error(`request ${request} is given up without a reason`);
-    const body = { agent: options.agent, request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };
-    const reply = await callPeer(this.#env, peer, 'abort', () => body, insistence);
-    tell(this.#actor, { type: 'abort.acknowledged', end: reply.end, failure: reply.reason ?? null });
+  async #abort(wish: RequestContext['wish'], insistence?: Insistence): Promise<void> {
+    tell(this.#actor, { type: 'abort.acknowledged', ...(await this.#calls.abort(this.#taken, wish, insistence)) });
   }
 
-  /** See `untilGone`. */
-  #untilGone(): Insistence {
-    return untilGone(this.#env, this.task.peer, () => this.#askedMs);
+  /** The route of a request that is not offered any more. */
+  get #taken(): Route {
+    if (this.#route === undefined) throw new Error(`request ${this.task.request} has no receiver yet`);
+    return this.#route;
   }
 
   /** Whether the receiver may have announced an end, or may still do so. The machine that threw may not know it yet. */
   get #isInDoubt(): boolean {
     return isInDoubt({
       agreed: Number.isFinite(this.#askedMs),
-      hasRanks: this.task.ranks !== undefined,
-      lastIn: this.#lastIn,
-      unanswered: this.#unanswered || [...this.#transfers.values()].some(({ isUnanswered }) => isUnanswered),
+      hasRanks: this.#route?.ranks !== undefined,
+      lastIn: this.#batches.lastIn,
+      unanswered: this.#transfers.isUnanswered,
     });
   }
 
@@ -367,7 +373,7 @@ export class RequestActor {
     const { counters, logger } = this.#env;
     counters.add('ends_unknown');
     try {
-      await this.#abort({ end: 'failed', failure }, this.#untilGone());
+      await this.#abort({ end: 'failed', failure });
     } catch (error) {
       logger.error({ request: this.task.request, code: toFailure(error).code, err: error }, 'the end is not known');
     }
@@ -381,9 +387,14 @@ export class RequestActor {
     this.#over = true;
     const failure: Failure = { code: 'internal', message: `request ${request} failed: ${String(error)}` };
     const isDoubtful = this.#isInDoubt;
+    if (this.#route === undefined) this.releaseOffered();
     this.cancelTransfers(failure);
     if (isDoubtful) void this.#leaveTo(failure);
     else this.#listener.announce(this, 'failed', failure);
     this.#listener.ended(this, 'failed', failure);
   }
+}
+
+function aboutRoute(route: Route | undefined) {
+  return route === undefined ? {} : defined({ peer: route.peer.agent, ...aboutRank(route.ranks) });
 }

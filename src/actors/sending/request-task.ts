@@ -6,14 +6,20 @@ import type { SourceChunk } from './transfer-task.js';
 
 export interface RequestTask {
   readonly request: string;
-  readonly peer: ReceiverPeer;
+  /** Undefined: the request is offered, and waits for `route`. */
+  readonly route: Route | undefined;
   readonly memory: SourceMemory;
   readonly totalChunks: number;
   readonly timeoutMs: number;
-  /** Undefined when the request has only one rank. */
-  readonly ranks: Ranks | undefined;
   /** Session in which the request was put. */
   readonly session: string | undefined;
+}
+
+/** Where a request goes. */
+export interface Route {
+  readonly peer: ReceiverPeer;
+  /** Undefined when the request has only one rank. */
+  readonly ranks: Ranks | undefined;
 }
 
 export interface Batch {

@@ -16,10 +16,12 @@ import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { ArrivingPuts } from './arriving-puts.js';
 import { checkPut } from './check-put.js';
+import { checkRoute, isRouted } from './check-route.js';
 import { PauseWatch } from './pause-watch.js';
 import { publishEnd } from './publish-end.js';
 import { RankEnds } from './rank-ends.js';
 import { RequestActor } from './request-actor.js';
+import { SentEnds } from './sent-ends.js';
 import { refuseOther, SessionRequests } from './session-requests.js';
 import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
@@ -37,6 +39,7 @@ export class Sender {
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
+  readonly #ends: SentEnds;
   /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
   readonly #parts = new Map<string, TakenParts>();
   #accepting = true;
@@ -53,6 +56,7 @@ export class Sender {
     this.#rankEnds = new RankEnds(env, (rank, reason) => {
       publishEnd(env, { ...rank, ageMs: env.clock.now() - rank.startedMs }, 'failed', reason);
     });
+    this.#ends = new SentEnds(env, this.#rankEnds);
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
     this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
@@ -68,6 +72,28 @@ export class Sender {
   async put(put: PutRequest): Promise<{ epoch: string }> {
     if (put.session === undefined) this.#pauses.check();
     return this.#arriving.add(put.request, Promise.resolve(this.sessions.run(put, 'put', () => this.#beginPut(put))));
+  }
+
+  /**
+   * Names the receiver of an offered request, which is sent on its way. The first receiver counts. A route that is repeated
+   * changes nothing, and a route that is refused leaves the request offered.
+   */
+  async route(message: OperationRequest<'route'>): Promise<{ epoch: string }> {
+    await this.arrived(message.request);
+    const { epoch, clock, counters, options } = this.#env;
+    const receivedMs = clock.now();
+    if (isRouted(this.#offered(message), message)) return { epoch };
+    const peer = await this.#receivers.find(message.receiver);
+    if (this.#pauses.mayBeStale) await this.#pauses.settled();
+    // Another route, or the end of the request, may have come meanwhile (P3).
+    const request = this.#offered(message);
+    if (isRouted(request, message)) return { epoch };
+    const { ranks, timeoutMs } = message;
+    checkRoute(options.agent, request, peer, ranks);
+    const deadlineMs = timeoutMs === undefined ? request.deadlineMs : receivedMs + timeoutMs;
+    request.send({ peer, ranks }, Math.max(0, Math.round(deadlineMs - clock.now())));
+    counters.add('requests_routed');
+    return { epoch };
   }
 
   /** Resolves when the puts of the request that have arrived by now are accepted or refused. */
@@ -135,8 +161,9 @@ export class Sender {
       if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
     }
     // A lead takes the answer that rank 0 was never put as an agreement, so it binds too.
-    if (actor === undefined || actor.task.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);
-    if (actor === undefined && !isWaiting) throw unknownRequest(request);
+    const isSent = actor?.route !== undefined;
+    if (!isSent || actor.route.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);
+    if (!isSent && !isWaiting) throw unknownRequest(request);
     return {};
   }
 
@@ -148,10 +175,13 @@ export class Sender {
       const message = `rank 0 of request ${request} is put at agent ${first?.sender}, not at ${options.agent}`;
       throw invalidField('ranks.members[0].sender', message);
     }
-    if (this.#rankEnds.isWaiting(request) || this.#requests.has(request)) return {};
+    const actor = this.#requests.get(request);
+    if (this.#rankEnds.isWaiting(request) || actor?.route !== undefined) return {};
     const ended = this.#tombstones.get({ request, epoch });
     if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
-    const failure = { code: reason.code, message: `rank 0 was not put at agent ${options.agent}: ${reason.message}` };
+    const what = actor === undefined ? 'put at' : 'routed from';
+    const failure = { code: reason.code, message: `rank 0 was not ${what} agent ${options.agent}: ${reason.message}` };
+    actor?.withdraw(failure);
     const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
     this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
     const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
@@ -252,7 +282,7 @@ export class Sender {
     this.#refuseWhenDraining();
     const receivedMs = this.#env.clock.now();
     // Later batches wait for the look-up too, so that batches keep their order. Every check comes after the wait (P3).
-    const found = this.#receivers.find(put.receiver);
+    const found = put.receiver === undefined ? Promise.resolve(undefined) : this.#receivers.find(put.receiver);
     // An order of a session waits for those before it, and its receiver is looked up meanwhile.
     found.catch(() => undefined);
     return async () => {
@@ -262,7 +292,7 @@ export class Sender {
     };
   }
 
-  #accept(put: PutRequest, peer: ReceiverPeer, receivedMs: number): { epoch: string } {
+  #accept(put: PutRequest, peer: ReceiverPeer | undefined, receivedMs: number): { epoch: string } {
     this.#refuseWhenDraining();
     const { request: name, batch, last, session } = put;
     this.sessions.requireOpen(session);
@@ -286,7 +316,7 @@ export class Sender {
   }
 
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
-  #requestFor(put: PutRequest, peer: ReceiverPeer): RequestActor | undefined {
+  #requestFor(put: PutRequest, peer: ReceiverPeer | undefined): RequestActor | undefined {
     const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#env.epoch });
     const { epoch } = this.#env;
     if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason, { epoch });
@@ -296,26 +326,38 @@ export class Sender {
       throw new KvferryError('request_active', message, { field: 'request' });
     }
     const { agent, requestsMax } = this.#env.options;
-    const { pageBytes } = peer.arena;
+    const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
     const { messageBytesMax } = this.#env.control;
     const requests = this.#requests.size;
     checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
     return request;
   }
 
-  #start(put: PutRequest, peer: ReceiverPeer, timeLeftMs: number): RequestActor {
+  /** The request that a `route` names. */
+  #offered({ request, epoch }: OperationRequest<'route'>): RequestActor {
+    const own = this.#env.epoch;
+    const tombstone = this.#tombstones.get({ request, epoch: own });
+    if (tombstone !== undefined && (epoch ?? own) === own) {
+      throw new RequestEndedError(request, tombstone.end, tombstone.reason);
+    }
+    const actor = this.#requests.get(request);
+    if (actor === undefined || (epoch ?? own) !== own) throw unknownRequest(request);
+    return actor;
+  }
+
+  #start(put: PutRequest, peer: ReceiverPeer | undefined, timeLeftMs: number): RequestActor {
     const { request, totalChunks, ranks, session } = put;
     const timeoutMs = Math.max(0, Math.round(timeLeftMs));
     const actor = new RequestActor(
       this.#env,
-      { request, peer, memory: this.memory, totalChunks, timeoutMs, ranks, session },
+      { request, route: peer && { peer, ranks }, memory: this.memory, totalChunks, timeoutMs, session },
       {
         ended: (which, end, reason) => this.#ended(which, end, reason),
-        announce: (which, end, reason) => this.#announce(which, end, reason),
+        announce: (which, end, reason) => this.#ends.announce(which, end, reason),
       },
     );
     this.#requests.set(request, actor);
-    if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer.epoch) actor.promised();
+    if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer?.epoch) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
     return actor;
@@ -328,32 +370,9 @@ export class Sender {
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);
-    const { chunks } = request.soFar;
-    const log = { request: name, end, reason, chunks, ageMs: Math.round(request.ageMs) };
+    const log = { request: name, end, reason, chunks: request.task.totalChunks, ageMs: Math.round(request.ageMs) };
     this.#env.logger[endLevel(end, reason?.code)](log, 'request ended');
     if (this.#requests.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-  }
-
-  /**
-   * Announces an end that the receiver cannot announce: the request never reached it, or it is lost. The end of a request
-   * over several ranks is announced by the agent that leads them, and, when that agent is lost, by the sender of rank 0.
-   */
-  #announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { request: name, ranks, peer } = request.task;
-    const { ageMs, deadlineMs, mayBeKnown } = request;
-    const about = { request: name, ranks, receiver: peer.agent, chunks: request.soFar.chunks };
-    // A lead that is proven dead may have a successor, which leads the same request.
-    if (ranks === undefined || (ranks.rank === 0 && mayBeKnown && !peer.isProvenDead)) {
-      publishEnd(this.#env, { ...about, ageMs }, end, reason);
-      return;
-    }
-    if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
-    const startedMs = this.#env.clock.now() - ageMs;
-    // The lead that is dead may have announced `failed` without the agreement of this agent.
-    const mustFail = ranks.rank === 0 && peer.isProvenDead && end !== 'failed';
-    const message = `agent ${peer.agent}, which leads the ranks, is gone: request ${name} ends failed, not ${end}`;
-    const why = mustFail ? { code: 'receiver_lost' as const, message } : reason;
-    this.#rankEnds.report({ ...about, ranks, startedMs, deadlineMs }, mustFail ? 'failed' : end, why);
   }
 
   /** A session has ended. */
@@ -363,7 +382,7 @@ export class Sender {
   }
 
   #receiverLost(peer: ReceiverPeer, failure: Failure): void {
-    const lost = [...this.#requests.values()].filter(({ task }) => task.peer === peer);
+    const lost = [...this.#requests.values()].filter(({ route }) => route?.peer === peer);
     void this.#inTurns(lost, (request) => request.receiverLost(failure));
   }
 

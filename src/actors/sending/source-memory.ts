@@ -160,15 +160,20 @@ export class SourceMemory {
 function checkedStride({ segment, offset, length, count, stride, pieces }: SourceRun, bytes: number, field: string) {
   const pieceBytes = length / (pieces?.count ?? 1);
   if (!Number.isInteger(pieceBytes)) {
-    throw invalidField(`${field}.pieces.count`, `${length} bytes are not ${pieces?.count} pieces of equal length`);
+    throw invalidField(
+      `${field}.pieces.count`,
+      `${length} bytes cannot be ${pieces?.count} equal pieces: length must be a multiple of it`,
+    );
   }
   if (pieces !== undefined && pieces.stride < pieceBytes) {
-    const message = `pieces of ${pieceBytes} bytes cannot follow each other every ${pieces.stride} bytes`;
+    const message = `pieces of ${pieceBytes} bytes overlap ${pieces.stride} bytes apart: stride must be at least ${pieceBytes}`;
     throw invalidField(`${field}.pieces.stride`, message);
   }
   const chunkStride = stride ?? pieceBytes;
   const span = pieces === undefined ? length : (pieces.count - 1) * pieces.stride + pieceBytes;
   const end = offset + (count - 1) * chunkStride + span;
   if (end <= bytes) return chunkStride;
-  throw invalidField(field, `the run ends at byte ${end}, but segment ${segment} has ${bytes} bytes`);
+  const where = Number.isSafeInteger(end) ? `at byte ${end}` : `beyond byte ${Number.MAX_SAFE_INTEGER}`;
+  const remedy = 'correct offset, length, count, stride or pieces';
+  throw invalidField(field, `the run ends ${where}, but segment ${segment} has ${bytes} bytes: ${remedy}`);
 }

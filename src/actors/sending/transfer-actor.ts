@@ -6,21 +6,18 @@ import type { FabricWrite, WriteItem, WriteOutcome } from '../../ports/fabric.js
 import type { Body } from '../../protocol/body.js';
 import { ReplyError, toFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
-import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { compressLengths, type Failure } from '../../protocol/fields.js';
-import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
-import { subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
-import { publishEvent } from '../env/publish-event.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
 import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
+import { releaseSource } from './release-source.js';
 import type { SourceChunk, TransferListener, TransferTask } from './transfer-task.js';
 import { breaksConnection, endsWithConnection, failureOfWrite, faultOfProvider, staleGrant } from './write-failures.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
-type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
+export type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
 
 /**
  * The remote key of a batch may be revoked before the batch is written. The sender then asks again under its next key, and the
@@ -270,14 +267,9 @@ export class TransferActor {
     tell(this.#actor, { type: 'write.failed', failure: failureOfWrite(outcome), drained: outcome.drained });
   }
 
-  /** Gives source memory back, and reports it to the engine. */
   #release(positions: readonly number[]): void {
-    if (positions.length === 0) return;
     const { request, batch, memory } = this.#task;
-    const { epoch, options } = this.#env;
-    memory.release(request, batch, positions);
-    const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
-    publishEvent(this.#env, subjects.sourceReleased(options.agent), event);
+    releaseSource(this.#env, memory, { request, batch, positions });
   }
 
   /**

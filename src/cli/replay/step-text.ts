@@ -102,7 +102,7 @@ export function outputText(output: Output): string {
     case 'timer.clear':
       return `clear timer ${output.timer}`;
     case 'reach':
-      return `can reach ${output.endpoint.provider} ${output.endpoint.address}: ${output.reachable}`;
+      return `can reach ${output.endpoint.provider} ${output.endpoint.address}: ${output.reason ?? output.reachable}`;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The machine this process runs on. */
 import { lookup } from 'node:dns/promises';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { availableParallelism, cpus, networkInterfaces } from 'node:os';
 import { basename } from 'node:path';
 import { isErrnoException } from './errno.js';
@@ -44,6 +45,12 @@ export const localSystem: System = {
       throw error;
     }
   },
+  whyNotListen: (host, port) =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', (error) => resolve(isErrnoException(error) ? error.code : error.message));
+      server.listen({ host, port }, () => server.close(() => resolve(undefined)));
+    }),
 };
 
 /** Undefined when the system refuses. Files in /proc and /sys depend on kernel and devices. */

@@ -11,6 +11,7 @@ import { checkLibfabric } from './checks/libfabric.js';
 import { checkMemlock } from './checks/memlock.js';
 import { checkMemory } from './checks/memory.js';
 import { checkNats } from './checks/nats.js';
+import { checkNetworkTrust } from './checks/network-trust.js';
 import { checkNodeVersion } from './checks/node-version.js';
 import { checkOpenFiles } from './checks/open-files.js';
 import { checkPeers } from './checks/peers.js';
@@ -20,7 +21,7 @@ import { checkRdma } from './checks/rdma.js';
 import { checkSharedMemory } from './checks/shared-memory.js';
 import { checkSocketDirectory } from './checks/socket-directory.js';
 import { checkTcpBuffers } from './checks/tcp-buffers.js';
-import { checkTcpTrust } from './checks/tcp-trust.js';
+import { checkTcpPort } from './checks/tcp-port.js';
 import { checkTraffic } from './checks/traffic.js';
 import type { Examination } from './examination.js';
 import type { Finding } from './finding.js';
@@ -43,8 +44,9 @@ const checks: readonly Check[] = [
   checkClockSource,
   checkOpenFiles,
   checkBindAddress,
+  checkTcpPort,
   checkTcpBuffers,
-  checkTcpTrust,
+  checkNetworkTrust,
   checkNats,
   checkAgents,
   checkAgentHealth,

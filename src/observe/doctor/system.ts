@@ -33,4 +33,6 @@ export interface System {
   fileSystem(path: string): FileSystem | undefined;
   /** Addresses of a host name; for an address, the address itself. Empty when there are none. */
   resolve(host: string): Promise<readonly string[]>;
+  /** Why a program cannot listen at the port, as the code of the error; undefined when it can. */
+  whyNotListen(host: string, port: number): Promise<string | undefined>;
 }

@@ -22,6 +22,10 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     help: 'Requests that this agent accepted in a put.',
     count: 'requests_accepted',
   },
+  kvferry_requests_routed_total: {
+    help: 'Requests that were put without a receiver, and whose receiver a router named.',
+    count: 'requests_routed',
+  },
   kvferry_sessions_opened_total: {
     help: 'Sessions that engines opened.',
     count: 'sessions_opened',

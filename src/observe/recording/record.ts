@@ -7,23 +7,12 @@
  */
 import { z } from 'zod';
 import type { AgentOptions } from '../../actors/env/agent-options.js';
-import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
-import { deviceMemory, role } from '../../protocol/fields.js';
+import { deviceMemory, provider, role } from '../../protocol/fields.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
 export const FORMAT_VERSION = 1;
 
-const providers = [
-  'same-host',
-  'tcp',
-  'libfabric-tcp',
-  'net',
-  'verbs',
-  'efa',
-  'memory',
-] as const satisfies readonly Provider[];
-const provider = z.enum(providers);
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
 
@@ -46,6 +35,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tombstoneMs: z.number(),
   tombstonesMax: z.number(),
   requestsMax: z.number(),
+  encryption: z.enum(['off', 'required']).default('off'),
   segmentsMax: z.number().default(1024),
   sessionsMax: z.number().default(256),
   journalEntries: z.number().default(0),
@@ -151,8 +141,8 @@ export const output = z.discriminatedUnion('out', [
   z.object({ out: z.literal('write.stop'), question: name }),
   z.object({ out: z.literal('timer.set'), timer: name, delayMs: z.number() }),
   z.object({ out: z.literal('timer.clear'), timer: name }),
-  /** The immediate answer of `canReach`. */
-  z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean() }),
+  /** The immediate answer of `unreachable`. */
+  z.object({ out: z.literal('reach'), endpoint, reachable: z.boolean(), reason: z.string().optional() }),
 ]);
 export type Output = z.infer<typeof output>;
 

@@ -14,6 +14,7 @@ import type {
   WriteItem,
 } from '../../ports/fabric.js';
 import { ForwardingConnection, ForwardingFabric } from '../../ports/forwarding-fabric.js';
+import { defined } from '../../protocol/defined.js';
 import type { FabricOffer } from './record.js';
 import { type Recorder, toPortError } from './recorder.js';
 
@@ -38,10 +39,10 @@ export class RecordingFabric extends ForwardingFabric {
     return this.#offer.unavailable;
   }
 
-  override canReach(endpoint: FabricEndpoint): boolean {
-    const reachable = super.canReach(endpoint);
-    this.#recorder.note({ out: 'reach', endpoint, reachable });
-    return reachable;
+  override unreachable(endpoint: FabricEndpoint): string | undefined {
+    const reason = super.unreachable(endpoint);
+    this.#recorder.note({ out: 'reach', endpoint, reachable: reason === undefined, ...defined({ reason }) });
+    return reason;
   }
 
   override async createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {

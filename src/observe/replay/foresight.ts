@@ -10,16 +10,21 @@ export interface RecordedQuestion {
   readonly threw: PortError | undefined;
 }
 
+interface Reach {
+  readonly reachable: boolean;
+  readonly reason?: string | undefined;
+}
+
 export class Foresight {
   readonly #questions = new Map<string, RecordedQuestion[]>();
-  readonly #reachable = new Map<string, boolean[]>();
+  readonly #reached = new Map<string, Reach[]>();
 
   constructor({ steps }: Recording) {
     for (const output of steps.flatMap(({ outputs }) => outputs)) {
       if (output.out === 'ask') {
         const { question, error: threw } = output;
         append(this.#questions, signatureOf(output.call, output.with), { question, threw });
-      } else if (output.out === 'reach') append(this.#reachable, JSON.stringify(output.endpoint), output.reachable);
+      } else if (output.out === 'reach') append(this.#reached, JSON.stringify(output.endpoint), output);
     }
   }
 
@@ -28,10 +33,10 @@ export class Foresight {
     return this.#questions.get(signatureOf(call, args))?.shift();
   }
 
-  /** The recorded answer of `canReach`, or its last answer for that endpoint. */
-  reachable(endpoint: object): boolean {
-    const answers = this.#reachable.get(JSON.stringify(endpoint)) ?? [];
-    const [answer = false] = answers;
+  /** The recorded answer of `unreachable`, or its last answer for that endpoint. */
+  reach(endpoint: object): Reach {
+    const answers = this.#reached.get(JSON.stringify(endpoint)) ?? [];
+    const [answer = { reachable: false }] = answers;
     if (answers.length > 1) answers.shift();
     return answer;
   }

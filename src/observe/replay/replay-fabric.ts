@@ -13,6 +13,7 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
+import { defined } from '../../protocol/defined.js';
 import type { FabricOffer } from '../recording/record.js';
 import { rowsOf } from '../recording/recording-fabric.js';
 import type { Foresight } from './foresight.js';
@@ -40,10 +41,10 @@ export class ReplayFabric implements FabricPort {
     return this.#offer.unavailable;
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    const reachable = this.#foresight.reachable(endpoint);
-    this.#turn.note({ out: 'reach', endpoint, reachable });
-    return reachable;
+  unreachable(endpoint: FabricEndpoint): string | undefined {
+    const { reachable, reason } = this.#foresight.reach(endpoint);
+    this.#turn.note({ out: 'reach', endpoint, reachable, ...defined({ reason }) });
+    return reachable ? undefined : (reason ?? 'this agent cannot reach the endpoint');
   }
 
   async createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {

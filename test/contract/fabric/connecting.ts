@@ -56,7 +56,7 @@ export function describeConnecting(fabrics: Fabrics): void {
       const grant = await receiver.fabric.grant(fabrics.harness.provider);
       const sender = await fabrics.open();
       const endpoint: FabricEndpoint = { ...receiver.endpoint, provider: fabrics.otherProvider };
-      expect(sender.canReach(endpoint)).toBe(false);
+      expect(sender.unreachable(endpoint)).toEqual(expect.any(String));
       await expect(sender.connect(endpoint, grant, { timeoutMs })).rejects.toMatchObject({
         code: 'provider_unavailable',
       });
@@ -65,9 +65,9 @@ export function describeConnecting(fabrics: Fabrics): void {
     test('can be decided beforehand', async () => {
       const receiver = await fabrics.openReceiver();
       const sender = await fabrics.open();
-      expect(sender.canReach(receiver.endpoint)).toBe(true);
+      expect(sender.unreachable(receiver.endpoint)).toBeUndefined();
       await sender.close();
-      expect(sender.canReach(receiver.endpoint)).toBe(false);
+      expect(sender.unreachable(receiver.endpoint)).toBe('the fabric is closed');
     });
 
     test('goes both ways at once', async () => {

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -46,6 +47,16 @@ test('knows room, processors and addresses', async () => {
   });
   expect(await localSystem.resolve('127.0.0.1')).toEqual(['127.0.0.1']);
   expect(await localSystem.resolve('no such host')).toEqual([]);
+});
+
+test('a port is taken → the code of the error; a free one → none', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  expect(await localSystem.whyNotListen('127.0.0.1', port)).toBe('EADDRINUSE');
+  await new Promise((resolve) => server.close(resolve));
+  expect(await localSystem.whyNotListen('127.0.0.1', port)).toBeUndefined();
+  expect(await localSystem.whyNotListen('203.0.113.7', 0)).toBe('EADDRNOTAVAIL');
 });
 
 test('knows a memory file system', () => {

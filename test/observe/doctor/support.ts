@@ -1,6 +1,12 @@
 /** A healthy machine, fabric, NATS server and agents. Each test breaks the part that it is about. */
 import { resolveAgentConfig } from '../../../src/config/agent-config.js';
-import type { AgentFacts, Examination, FabricFacts, NatsFacts } from '../../../src/observe/doctor/examination.js';
+import {
+  type AgentFacts,
+  type Examination,
+  type FabricFacts,
+  inUse,
+  type NatsFacts,
+} from '../../../src/observe/doctor/examination.js';
 import type { Finding } from '../../../src/observe/doctor/finding.js';
 import type { FileSystem, NetworkAddress, System } from '../../../src/observe/doctor/system.js';
 import type { DescribeReply, PeerRow, StatusReply } from '../../../src/protocol/operations.js';
@@ -17,6 +23,8 @@ export interface Machine {
   readonly fileSystems?: Readonly<Record<string, FileSystem>>;
   readonly addresses?: readonly NetworkAddress[];
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
+  /** Ports at which other programs listen. */
+  readonly portsTaken?: readonly number[];
   readonly processors?: number;
   readonly processorsUsable?: number;
   readonly nodeVersion?: string;
@@ -73,6 +81,7 @@ export function machine(spoilt: Machine = {}): System {
     mayUse: (path) => exists(path) && !(spoilt.refused ?? []).includes(path),
     fileSystem: (path) => fileSystems[path],
     resolve: async (host) => spoilt.hosts?.[host] ?? (/^[\d.]+$/.test(host) ? [host] : []),
+    whyNotListen: async (_host, port) => (spoilt.portsTaken?.includes(port) ? 'EADDRINUSE' : undefined),
   };
 }
 
@@ -115,7 +124,7 @@ export function examination(spoilt: Spoilt = {}): Examination {
   return {
     system: machine(spoilt.machine),
     version: '0.1.0',
-    settings: resolveAgentConfig({ flags, env: {} }).values,
+    ...inUse(resolveAgentConfig({ flags, env: {} }).values),
     fabric: { ...fabric, ...spoilt.fabric },
     nats: spoilt.nats ?? nats,
     cluster: spoilt.agents === 'unknown' ? undefined : { agents: spoilt.agents ?? [decode(), prefill()] },

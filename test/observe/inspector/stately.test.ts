@@ -75,7 +75,15 @@ describe("Stately's inspector", () => {
     // It is drawn from the machine itself.
     const { definition } = event as Extract<StatelyInspectionEvent, { type: '@xstate.actor' }>;
     const machine = createMachine(JSON.parse(definition ?? ''));
-    expect(Object.keys(machine.states)).toEqual(['running', 'settled', 'aborting', 'unknown', 'ended']);
+    expect(Object.keys(machine.states)).toEqual([
+      'put',
+      'offered',
+      'running',
+      'settled',
+      'aborting',
+      'unknown',
+      'ended',
+    ]);
   });
 
   test('parents come before their children', async () => {

@@ -5,6 +5,8 @@ export interface Configuration {
   readonly pages: number;
   /** For each sender, the keys of its batches. */
   readonly batches: readonly (readonly (readonly string[])[])[];
+  /** Senders whose requests are put without a receiver. A router names it later. */
+  readonly offered?: readonly number[];
   readonly budget: Budget;
 }
 

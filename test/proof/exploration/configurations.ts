@@ -25,6 +25,10 @@ const shapes = {
       [['x'], ['y']],
     ],
   },
+  /** Both requests have the same chunk, and a router names the receiver of the first one later. */
+  offered: { pages: 2, batches: [[['x']], [['x']]], offered: [0] },
+  /** The same with two batches. */
+  offeredBatches: { pages: 2, batches: [[['x'], ['y']], [['x', 'y']]], offered: [0] },
   /** One page and two requests that each need it, so one waits for the other. */
   scarce: { pages: 1, batches: [[['x']], [['y']]] },
 } as const satisfies Readonly<Record<string, Shape>>;
@@ -70,6 +74,8 @@ export const shortList: Readonly<Record<string, Configuration>> = {
   ...worldsOf([...small, ...medium], choices(1)),
   ...worldsOf(['longer', 'batches'], choices(1, kindsOfLarge)),
   ...worldsOf(['bothBatches'], [['crash'], ['fabric']]),
+  ...worldsOf(['offered'], [...choices(1), ['cancel', 'timeout'], ['crash', 'timeout'], ['death', 'timeout']]),
+  ...worldsOf(['offered', 'offeredBatches'], choices(0)),
   ...worldsOf(small, choices(2)),
   ...worldsOf(['one'], [['loss', 'crash', 'fabric']]),
 };
@@ -80,4 +86,6 @@ export const longList: Readonly<Record<string, Configuration>> = {
   ...worldsOf(large, choices(2, kindsOfLarge)),
   ...worldsOf(medium, choices(2)),
   ...worldsOf(small, choices(3)),
+  ...worldsOf(['offered'], choices(2)),
+  ...worldsOf(['offeredBatches'], choices(1)),
 };

@@ -8,7 +8,8 @@ import type { StoreLog } from './store-log.js';
 export function initialState(configuration: Configuration, log: StoreLog): State {
   const senders = configuration.batches.map((batches, sender): Sender => {
     const { request, epoch } = requestOf(sender);
-    const input = { request, epoch, receiver: 'd', totalChunks: batches.flat().length };
+    const receiver = configuration.offered?.includes(sender) === true ? null : 'd';
+    const input = { request, epoch, receiver, totalChunks: batches.flat().length };
     const timing = { timeoutMs: 1, inquireIntervalMs: 1, tombstoneMs: 1, hasRanks: false };
     const [snapshot] = initialTransition(requestMachine as AnyStateMachine, { ...input, ...timing } as never);
     return {

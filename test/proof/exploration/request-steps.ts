@@ -84,13 +84,18 @@ function addSenderSteps(
   const { request } = requestOf(sender);
   const { batches: put, lastIn } = snapshot.context;
   const keys = batches[put];
-  if (snapshot.matches({ running: 'open' }) && !lastIn && keys !== undefined) {
+  const isOffered = snapshot.matches('offered');
+  if ((isOffered || snapshot.matches({ running: 'open' })) && !lastIn && keys !== undefined) {
     const last = put === batches.length - 1;
     steps.add(`batch ${put} of ${request} is put`, (turn) =>
       turn.toRequest(sender, { type: 'batch.added', batch: put, chunks: keys.length, last }),
     );
   }
   steps.strike('crash', sender, `the sender of ${request} is killed`, (turn) => crash(turn, sender));
+  if (isOffered) {
+    addOfferedSteps(steps, sender, put);
+    return;
+  }
   if (put > 0 && !its.gaveUp && !state.receiverDied) {
     steps.strike('silence', sender, `the sender of ${request} declares the receiver dead`, (turn) =>
       giveUpReceiver(turn, sender, false),
@@ -120,6 +125,23 @@ function addSenderSteps(
     if (end !== undefined) turn.toRequest(sender, { type: 'request.ended', end, failure: reasonOf(end) });
     else for (const batch of waiting) learned(turn, sender, batch);
   });
+}
+
+/** A router names the receiver, unless it is dead; or the request ends before. */
+function addOfferedSteps(steps: Steps, sender: number, put: number): void {
+  if (put === 0) return;
+  const { request } = requestOf(sender);
+  const route = { type: 'request.routed', receiver: 'd', timeoutMs: 1, hasRanks: false };
+  const expire = (turn: Turn) => turn.toRequest(sender, { type: 'xstate.after.deadline.request.offered' });
+  const late = `no router names the receiver of ${request} in time`;
+  if (steps.state.receiverDied) steps.add(late, expire);
+  else {
+    steps.add(`a router names the receiver of ${request}`, (turn) => turn.toRequest(sender, route));
+    steps.strike('timeout', sender, late, expire);
+  }
+  steps.strike('cancel', sender, `${request} is cancelled before it is routed`, (turn) =>
+    turn.toRequest(sender, { type: 'request.cancel', failure: cancelled }),
+  );
 }
 
 /** A sender asks from time to time: when a notice was lost, and when nothing else is under way for its request. */

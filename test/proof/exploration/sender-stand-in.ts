@@ -29,6 +29,9 @@ export function requestEffect(
     case 'startTransfer':
       turn.startTransfer(sender, (params as { batch: number }).batch);
       return;
+    case 'startTransfers':
+      for (let batch = 0; batch < context.batches; batch += 1) turn.startTransfer(sender, batch);
+      return;
     case 'settleTransfers':
       for (const batch of transfers) turn.toTransfer(sender, batch, { type: 'transfer.settle' });
       return;

@@ -46,10 +46,10 @@ struct LoopWatch::Handles {
     delete handles;
   }
 
-  // The loop calls no handle that is being closed, so there is an owner.
+  // The loop calls no handle that is being closed, so there is a watch.
   template <typename Handle>
-  static Owner& owner_of(Handle* handle) {
-    return static_cast<Handles*>(handle->data)->watch->owner_;
+  static LoopWatch& watch_of(Handle* handle) {
+    return *static_cast<Handles*>(handle->data)->watch;
   }
 };
 
@@ -70,7 +70,7 @@ LoopWatch::LoopWatch(napi_env env, int fd, Owner& owner) : owner_(owner), handle
   // The owner ends the watch in a hook of its own, which runs before this one.
   napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void*) {}, nullptr, &handles_->hook);
   uv_poll_start(&handles_->poll, UV_READABLE,
-                [](uv_poll_t* handle, int, int) { Handles::owner_of(handle).readable(); });
+                [](uv_poll_t* handle, int, int) { Handles::watch_of(handle).owner_.readable(); });
 }
 
 LoopWatch::~LoopWatch() { handles_->close(); }
@@ -78,19 +78,26 @@ LoopWatch::~LoopWatch() { handles_->close(); }
 void LoopWatch::ask_before_sleep() {
   uv_prepare_start(&handles_->prepare, [](uv_prepare_t* handle) {
     uv_prepare_stop(handle);
-    Handles::owner_of(handle).before_sleep();
+    Handles::watch_of(handle).owner_.before_sleep();
   });
 }
 
 void LoopWatch::ask_at(Deadline deadline) {
+  if (deadline == asked_for_) return;
+  asked_for_ = deadline;
   if (!deadline) {
     uv_timer_stop(&handles_->timer);
     return;
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
   uv_timer_start(
-      &handles_->timer, [](uv_timer_t* handle) { Handles::owner_of(handle).due(); },
+      &handles_->timer, [](uv_timer_t* handle) { Handles::watch_of(handle).timer_fired(); },
       static_cast<uint64_t>(std::max<int64_t>(left, 0)), 0);
+}
+
+void LoopWatch::timer_fired() {
+  asked_for_.reset();
+  owner_.due();
 }
 
 }  // namespace kvferry

@@ -31,13 +31,16 @@ class LoopWatch {
 
   // Asks for one call of `before_sleep`, at the end of this turn of the loop.
   void ask_before_sleep();
-  // Asks for one call of `due`, in place of the one that was asked for before.
+  // Asks for one call of `due`, in place of the one that was asked for before. Cheap when both are at the same time.
   void ask_at(Deadline deadline);
 
  private:
   struct Handles;
 
+  void timer_fired();
+
   Owner& owner_;
+  Deadline asked_for_;
   Handles* handles_;
 };
 

@@ -127,7 +127,16 @@ void Connection::progress() {
     channel_->send(message);
     scheduler_.posted(*slice, message.ticket);
   }
+  if (scheduler_.has_outstanding()) silence_.expect();
   if (channel_->unsent() > 0 && !channel_->flush()) hung_up();
+}
+
+// Copies that were asked for may still be made, when the receiver runs again.
+void Connection::look() {
+  if (state_ != State::open || !silence_.is_due()) return;
+  if (!silence_.look(scheduler_.has_outstanding(), copies_answered_)) return;
+  const std::string why = silent_too_long("the receiver answered no copy", "its process");
+  give_up(Code::connection_lost, "socket " + path_ + ": " + why, true);
 }
 
 void Connection::fail(const std::string& message) {
@@ -207,6 +216,7 @@ void Connection::handle(const Message& message) {
   } else if (state_ == State::greeting && message.kind == Kind::refused) {
     connect_failed("the grant is unknown or was revoked");
   } else if (state_ == State::open && message.kind == Kind::done) {
+    copies_answered_++;
     if (message.status == CopyStatus::copied) {
       scheduler_.delivered(message.ticket);
       return;
@@ -257,7 +267,7 @@ Deadline Connection::deadline() const {
   if (stillborn_) return std::nullopt;
   if (state_ == State::connecting) return std::min(connect_deadline_, Clock::now() + connect_retry);
   if (state_ == State::greeting) return connect_deadline_;
-  return std::nullopt;
+  return state_ == State::open ? silence_.next_look() : std::nullopt;
 }
 
 }  // namespace kvferry::same_host

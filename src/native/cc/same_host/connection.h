@@ -15,8 +15,9 @@
 
 #include "core/outbox.h"
 #include "core/poller.h"
-#include "same_host/socket.h"
+#include "core/silence.h"
 #include "core/write_scheduler.h"
+#include "same_host/socket.h"
 
 namespace kvferry::same_host {
 
@@ -38,6 +39,8 @@ class Connection {
   void progress();
   // Ends the connection because of an error of this process.
   void fail(const std::string& message);
+  // Ends the connection when the receiver has been silent for too long. Called now and then.
+  void look();
   bool stillborn() const { return stillborn_; }
   Deadline deadline() const;
 
@@ -67,6 +70,8 @@ class Connection {
   std::string failure_message_;
   std::unique_ptr<Channel> channel_;
   WriteScheduler scheduler_;
+  Silence silence_;
+  uint64_t copies_answered_ = 0;
   // Segments that the receiver has, with their numbers. A number is never used again.
   std::unordered_map<const Segment*, uint64_t> segments_;
   uint64_t last_segment_ = 0;

@@ -21,9 +21,8 @@ constexpr size_t peers_max = 1024;
 constexpr size_t strangers_max = 256;
 // More than an agent may attach (`segmentsMax`). It only bounds what a peer that breaks the protocol can make us keep.
 constexpr size_t segments_per_peer_max = 8192;
-// Number of queued requests of a peer above which its socket is not read.
+// Copies of a peer that wait, and answers that it has not read. Our sender asks for 128 copies at once at most.
 constexpr size_t requests_per_peer_max = 512;
-// Our sender asks for far fewer copies at once, so a peer with more unread answers does not read them.
 constexpr size_t answers_per_peer_max = 512;
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
@@ -132,10 +131,7 @@ void Receiver::ready(uint64_t tag) {
   if (found == peers_.end()) return;
   Peer& peer = found->second;
   if (peer.leaving) return;
-  const bool goes_on = without_exception([&] {
-    const bool full = peer.requests.size() >= requests_per_peer_max;
-    return answers_flow(peer) && (full || receive(tag, peer));
-  });
+  const bool goes_on = without_exception([&] { return answers_flow(peer) && receive(tag, peer); });
   if (!goes_on) drop(tag);
 }
 
@@ -149,7 +145,7 @@ bool Receiver::receive(uint64_t tag, Peer& peer) {
     if (!handle(peer, message, descriptors)) return false;
   }
   if (peer.grant != 0) strangers_.erase(tag);
-  return answers_flow(peer);
+  return peer.requests.size() <= requests_per_peer_max && answers_flow(peer);
 }
 
 // Returns false when the peer has hung up or does not read its answers.

@@ -102,8 +102,8 @@ bool Connection::progress_stream(size_t index) {
     handle(stream, answer);
   }
   if (state_ == State::broken) return true;
-  const Deadline deadline = stream.deadline();
-  if (turn == Stream::Turn::ended || (index > 0 && deadline && Clock::now() >= *deadline)) stream_ended(index);
+  const bool late = index > 0 && !stream.open() && Clock::now() >= stream.open_deadline();
+  if (turn == Stream::Turn::ended || late) stream_ended(index);
   return turn == Stream::Turn::worked;
 }
 
@@ -132,13 +132,13 @@ void Connection::handle(Stream& stream, const Answer& answer) {
       handle_done(stream, answer);
       return;
   }
-  failed(protocol_broken);
+  lost(protocol_broken);
 }
 
 void Connection::handle_done(Stream& stream, const Answer& answer) {
   const auto spoilt = stream.completed(answer.ticket);
   if (!spoilt) {
-    failed(protocol_broken);
+    lost(protocol_broken);
   } else if (!spoilt->empty()) {
     scheduler_.failed(answer.ticket, Code::segment_invalid, *spoilt, false);
   } else if (answer.status == FrameStatus::landed) {
@@ -177,24 +177,36 @@ void Connection::stream_ended(size_t index) {
   if (index > 0 && !stream.open()) {
     streams_[index].reset();
   } else {
-    failed(stream.reason());
+    lost(stream.reason());
   }
 }
 
-void Connection::failed(const std::string& reason) {
+void Connection::lost(const std::string& reason) {
   if (state_ == State::connecting) {
     connect_failed(reason);
   } else {
-    give_up(Code::connection_lost, reason, true);
+    give_up(Code::connection_lost, naming_receiver(reason), true);
+  }
+}
+
+void Connection::fail(const std::string& message) {
+  if (state_ == State::connecting) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
   }
 }
 
 void Connection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
-  const std::string text = address_.host + " port " + std::to_string(address_.port) + ": " + message;
+  const std::string text = naming_receiver(message);
   outbox_.put({.id = connect_id_, .code = Code::connection_failed, .message = text});
   give_up(Code::connection_failed, text, false);
+}
+
+std::string Connection::naming_receiver(const std::string& message) const {
+  return address_.host + " port " + std::to_string(address_.port) + ": " + message;
 }
 
 // Closes the streams first. That ends every use of the source segments, so their writes can be reported.

@@ -9,7 +9,7 @@ namespace {
 
 // Limits of one turn: after it, the next peer and then new commands get their turn.
 constexpr uint64_t turn_bytes = 1 << 20;
-// Unread answers above which the peer's frames are not read.
+// Answers that the kernel did not take. Our sender is owed a few KiB at most, so a peer with more does not read them.
 constexpr size_t unsent_bytes_max = 64 << 10;
 // The part of a hello that tells it from the bytes of other programs.
 constexpr size_t hello_start = offsetof(Hello, grant);
@@ -44,7 +44,7 @@ Peer::Turn Peer::turn() {
     if (step == Step::ended) return Turn::ended;
     if (step == Step::blocked) wait();
   }
-  return readable_ && unsent_.size() < unsent_bytes_max ? Turn::unfinished : Turn::waits;
+  return readable_ ? Turn::unfinished : Turn::waits;
 }
 
 // A thread that wakes for every packet spends more time on waking than on copying.
@@ -179,6 +179,7 @@ bool Peer::flush() {
       unsent_.erase(unsent_.begin(), unsent_.begin() + result);
     }
   }
+  if (unsent_.size() >= unsent_bytes_max) return false;
   if (watching_writable_ == unsent_.empty()) {
     watching_writable_ = !unsent_.empty();
     poller_.watch_writable(wire_->fd(), tag_, watching_writable_);

@@ -57,7 +57,7 @@ class Peer {
   ssize_t receive_into_arena(uint64_t length);
   void end_frame();
   void answer(AnswerKind kind, FrameStatus status, uint64_t ticket, uint64_t value);
-  // Returns false when the peer is gone.
+  // Returns false when the peer is gone, or does not read its answers.
   bool flush();
 
   Poller& poller_;

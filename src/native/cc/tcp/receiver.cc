@@ -56,15 +56,18 @@ void Receiver::revoke(uint64_t grant) {
   }
 }
 
+// accept4 takes a descriptor before it looks for a connection. So its error means that one waits only at the first call, when
+// the poller has reported it.
 void Receiver::accept() {
-  for (int i = 0; i < accepts_per_turn; i++) {
+  for (int accepted = 0; accepted < accepts_per_turn;) {
     UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd) {
       admit(std::move(fd));
+      accepted++;
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EAGAIN) return;
+    if (errno == EAGAIN || accepted > 0) return;
     if (!drop_oldest_stranger()) pause_listening();
     return;
   }

@@ -1,8 +1,10 @@
 #include "tcp/socket.h"
 
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -17,8 +19,13 @@ namespace kvferry::tcp {
 namespace {
 
 constexpr int backlog = 256;
-// For how long the kernel sends bytes that nobody acknowledges.
-constexpr unsigned unacknowledged_ms = 10'000;
+// An idle path is probed before firewalls forget it, and ends after two minutes without a sign of the other host. A busy
+// one ends after `silence_max`. The kernel applies `path_lost_ms` to probes too: with a smaller value, one lost probe would
+// end an idle path.
+constexpr int probe_after_seconds = 60;
+constexpr int probe_every_seconds = 10;
+constexpr int probes_max = 6;
+constexpr int path_lost_ms = (probe_after_seconds + probe_every_seconds * probes_max) * 1000;
 
 // Every kernel has it, and every process may choose it.
 constexpr std::string_view unpaced = "reno";
@@ -39,11 +46,12 @@ UniqueFd make_socket(const addrinfo& address) {
   return UniqueFd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
 }
 
+void set(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
+
 // Returns 0 or the error.
 int try_listen(const UniqueFd& socket, const addrinfo& address) {
-  const int on = 1;
   // A port whose last connections are still in TIME_WAIT can be used again.
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  set(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   const bool listening =
       ::bind(socket.get(), address.ai_addr, address.ai_addrlen) == 0 && ::listen(socket.get(), backlog) == 0;
   return listening ? 0 : errno;
@@ -128,7 +136,6 @@ UniqueFd connect_to(const Address& address) {
     throw Failure(Code::connection_failed,
                   describe_errno(address.host + " port " + std::to_string(address.port), error));
   }
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
   return socket;
 }
 
@@ -139,9 +146,18 @@ int connect_error(int fd) {
 }
 
 void tune(int fd) {
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, probe_after_seconds);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, probe_every_seconds);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, probes_max);
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, path_lost_ms);
   if (is_within_host(fd)) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, unpaced.data(), unpaced.size());
+}
+
+uint64_t unacknowledged(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
 }  // namespace kvferry::tcp

@@ -35,8 +35,11 @@ Address local_address(const UniqueFd& socket);
 UniqueFd connect_to(const Address& address);
 // The error with which connecting ended; 0 when it succeeded.
 int connect_error(int fd);
-// For a connected socket: sends small messages at once. Within one host it also does without pacing: congestion
-// control such as BBR sends by timers, which took half of the sender's time there, and there is no network to protect.
+// For a connected socket: sends small messages at once, and keeps an idle path alive. Within one host it also does without
+// pacing: congestion control such as BBR sends by timers, which took half of the sender's time there, and there is no
+// network to protect.
 void tune(int fd);
+// Bytes that were sent, and that the other host has not acknowledged.
+uint64_t unacknowledged(int fd);
 
 }  // namespace kvferry::tcp

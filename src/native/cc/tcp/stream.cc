@@ -52,6 +52,7 @@ std::optional<std::string> Stream::completed(uint64_t ticket) {
   if (found == outstanding_.end() || !is_sent) return std::nullopt;
   std::string spoilt = std::move(found->second.spoilt);
   outstanding_bytes_ -= found->second.length;
+  frames_answered_++;
   outstanding_.erase(found);
   return spoilt;
 }
@@ -63,7 +64,16 @@ Stream::Turn Stream::progress(std::vector<Answer>& answers) {
   // What the receiver sent before it closed explains the end better than a failure to send.
   while (sent == Turn::ended && received == Turn::worked) received = receive(answers);
   if (received == Turn::ended || sent == Turn::ended) return Turn::ended;
-  return sent == Turn::worked || received == Turn::worked ? Turn::worked : Turn::idle;
+  return sent == Turn::worked || received == Turn::worked ? Turn::worked : rest();
+}
+
+Stream::Turn Stream::rest() {
+  if (!outstanding_.empty()) silence_.expect();
+  if (!silence_.is_due()) return Turn::idle;
+  // Bytes that the receiver's host took, and frames that the receiver answered.
+  const uint64_t taken = sent_bytes_ - unacknowledged(wire_->fd()) + frames_answered_;
+  if (!silence_.look(!outstanding_.empty(), taken)) return Turn::idle;
+  return end(silent_too_long("the receiver took no byte and answered no frame", process_and_network));
 }
 
 // Returns whether the wire is established. If not, it waits, or `reason_` says why it never will be.
@@ -120,6 +130,7 @@ Stream::Turn Stream::send() {
       return end(describe_errno("send", static_cast<int>(-result)));
     }
     sent += static_cast<uint64_t>(result);
+    sent_bytes_ += static_cast<uint64_t>(result);
   }
   watch_writable(false);
   return sent > 0 ? Turn::worked : Turn::idle;

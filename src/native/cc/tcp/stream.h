@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/write_scheduler.h"
 #include "tcp/protocol.h"
 #include "tcp/wire.h"
@@ -35,7 +36,10 @@ class Stream {
   // The receiver welcomed the stream.
   void opened() { open_ = true; }
   bool open() const { return open_; }
-  Deadline deadline() const { return open_ ? Deadline() : deadline_; }
+  // Until then the receiver must have welcomed the stream.
+  Clock::time_point open_deadline() const { return deadline_; }
+  // When `progress` must run although nothing is ready.
+  Deadline deadline() const { return open_ ? silence_.next_look() : deadline_; }
 
   enum class Turn { idle, worked, ended };
   // Sends and receives what is possible now, within limits. Appends the answers that arrived.
@@ -62,6 +66,8 @@ class Stream {
   };
 
   bool establish();
+  // Nothing is ready. Ends the stream when the receiver has been silent for too long.
+  Turn rest();
   Turn send();
   // Each returns what `Wire` does.
   ssize_t send_hello();
@@ -91,6 +97,9 @@ class Stream {
   std::deque<Frame> frames_;
   std::unordered_map<uint64_t, Outstanding> outstanding_;
   uint64_t outstanding_bytes_ = 0;
+  Silence silence_;
+  uint64_t sent_bytes_ = 0;
+  uint64_t frames_answered_ = 0;
   // Bytes of the first frame that were read and not sent, for a wire or a file that needs a copy. At most 64 KiB.
   std::vector<uint8_t> copy_;
   size_t copy_sent_ = 0;

@@ -2,6 +2,7 @@
 import { boundInterface, isLoopback, linkSpeedMbps } from '../bound-interface.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
+import { isLinkLocal } from '../networks.js';
 
 const found = new Findings('network', 'bind-address');
 const WITH_ADDRESS = ['tcp', 'libfabric-tcp', 'net', 'verbs'];
@@ -23,7 +24,8 @@ export async function checkBindAddress({ system, settings }: Examination): Promi
     ];
   }
   if (bound === 'foreign') {
-    const own = system.addresses.filter(({ isInternal }) => !isInternal).map(({ address }) => address);
+    const others = system.addresses.filter(({ address, isInternal }) => !isInternal && !isLinkLocal(address));
+    const own = others.map(({ address }) => address);
     return [
       found.problem(
         `bind address ${bindAddress} does not belong to this host`,

@@ -9,7 +9,8 @@ export function checkCuda({ fabric, settings }: Examination): Finding[] {
   const { arenaDevice } = settings;
   const shown = devices.map(({ uuid, name }) => `${uuid} (${name})`).join(', ');
   if (arenaDevice === 'host') {
-    return devices.length === 0 ? [] : [found.ok(`CUDA devices whose memory engines may attach: ${shown}`)];
+    if (devices.length > 0) return [found.ok(`CUDA devices whose memory engines may attach: ${shown}`)];
+    return [found.note(`engines can attach files only, no memory of a CUDA device: ${reason}`)];
   }
   if (devices.some(({ uuid }) => uuid === arenaDevice)) return [found.ok(`the arena will be on ${arenaDevice}`)];
   return [

@@ -1,5 +1,5 @@
 /** What a probe says about a pair of agents. */
-import { roundBytes, roundGbps, roundMs } from '../../../figures/units.js';
+import { counted, roundBytes, roundGbps, roundMs } from '../../../figures/units.js';
 import { type Finding, Findings } from '../finding.js';
 import type { ExpectedRate } from './expected-rate.js';
 import type { ProbeResult } from './probe-pair.js';
@@ -9,6 +9,9 @@ const found = new Findings('throughput', 'probe');
 const SLOW_BELOW = 0.5;
 /** Fewer bytes take about as long as the messages around them. */
 const JUDGED_BYTES_MIN = 16 * 1024 ** 2;
+
+/** A round takes an eighth of the free pages. */
+const MORE_PAGES = 'a round takes an eighth of the free pages: try again when fewer are in use, or raise --arena-pages';
 
 export function judgeProbe(pair: string, result: ProbeResult, expected: ExpectedRate | undefined): Finding {
   if (result.kind === 'elsewhere') {
@@ -27,7 +30,8 @@ export function judgeProbe(pair: string, result: ProbeResult, expected: Expected
     `${roundBytes(bytes)} a round, one page alone takes ${roundMs(onePageMs)}`;
   if (expected === undefined) return found.ok(`${text}; what to expect of this way is not known`);
   const compared = `${text}; expected about ${roundGbps(expected.gbps)} (${expected.what})`;
-  if (bytes < JUDGED_BYTES_MIN) return found.note(`${compared}. Too few pages are free to judge that`);
+  if (bytes < JUDGED_BYTES_MIN)
+    return found.note(`${compared}. Rounds of less than ${roundBytes(JUDGED_BYTES_MIN)} are not judged`, MORE_PAGES);
   if (laterPagesGbps >= expected.gbps * SLOW_BELOW) return found.ok(compared);
   return found.warning(`${compared}: SLOW`, remedyOf(provider));
 }
@@ -46,11 +50,14 @@ export function failedProbe(pair: string, reason: string): Finding {
 }
 
 export function tooFewPages(pair: string): Finding {
-  return found.note(`${pair}: not probed, too few pages are free`, 'try again when it is less busy');
+  return found.note(`${pair}: not probed, fewer than 8 pages are free`, MORE_PAGES);
 }
 
 export function pairsLeft(left: number): Finding {
-  return found.note(`${left} more pairs were not probed`, 'choose with --from and --to');
+  return found.note(
+    `${counted(left, 'more pair')} ${left === 1 ? 'was' : 'were'} not probed`,
+    '--from or --to NAME probes every pair of that agent',
+  );
 }
 
 /** A pair that the caller named and that does not run is a problem. */

@@ -2,7 +2,7 @@
 import type { DescribeReply } from '../../../protocol/operations.js';
 import type { AgentFacts } from '../examination.js';
 
-/** Pairs of one run; they are probed one after the other. */
+/** Pairs of one run in which the caller chose no agent; they are probed one after the other. */
 export const PROBE_PAIRS_MAX = 16;
 /** Bytes of one round. */
 const PROBE_BYTES_MAX = 64 * 1024 ** 2;
@@ -13,13 +13,13 @@ const PROBE_PAGES_MAX = 1024;
 export interface ProbePair {
   readonly sender: DescribeReply;
   readonly receiver: DescribeReply & { readonly arena: NonNullable<DescribeReply['arena']> };
-  /** Pages of one round; 0 when too few are free. */
+  /** Pages of one round; 0 when fewer than eight are free. */
   readonly pages: number;
 }
 
 export interface ProbePlan {
   readonly pairs: readonly ProbePair[];
-  /** Pairs beyond the limit. */
+  /** Pairs beyond the limit; none when the caller chose an agent. */
   readonly left: number;
 }
 
@@ -40,5 +40,6 @@ export function planProbes(
       return [{ sender, receiver: { ...description, arena }, pages }];
     });
   });
+  if ((from ?? to) !== undefined) return { pairs, left: 0 };
   return { pairs: pairs.slice(0, PROBE_PAIRS_MAX), left: Math.max(0, pairs.length - PROBE_PAIRS_MAX) };
 }

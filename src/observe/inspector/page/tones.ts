@@ -52,6 +52,8 @@ const states: Record<MachineName, Readonly<Record<string, Tone>>> = {
     failed: 'bad',
   },
   request: {
+    put: 'wait',
+    offered: 'wait',
     open: 'work',
     settling: 'wait',
     settled: 'good',

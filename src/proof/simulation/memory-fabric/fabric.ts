@@ -21,7 +21,7 @@ interface FabricNetwork extends ConnectionNetwork, MemoryFiles {
   /** Whether `from` can connect to `to`. */
   readonly reachable: (from: string, to: string, provider: Provider) => boolean;
   /** A revocation takes effect when this resolves. */
-  readonly revoking: () => Promise<void>;
+  readonly revoking: (address: string) => Promise<void>;
   /** Grants that were revoked, in order. */
   readonly revoked: string[];
   find(name: string): MemoryFabric | undefined;
@@ -91,7 +91,7 @@ export class MemoryFabric implements FabricPort {
   }
 
   async revoke(grantId: string): Promise<void> {
-    await this.#network.revoking();
+    await this.#network.revoking(this.name);
     this.events += 1;
     for (const [token, grant] of this.#grants) {
       if (grant.id !== grantId) continue;
@@ -170,8 +170,9 @@ export class MemoryFabric implements FabricPort {
     return connection;
   }
 
-  canReach(endpoint: FabricEndpoint): boolean {
-    return !this.#closed && this.#network.providers.includes(endpoint.provider);
+  unreachable({ provider }: FabricEndpoint): string | undefined {
+    if (this.#closed) return 'the fabric is closed';
+    return this.#network.providers.includes(provider) ? undefined : `this agent does not have ${provider}`;
   }
 
   async close(): Promise<void> {

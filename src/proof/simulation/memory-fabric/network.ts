@@ -43,7 +43,7 @@ export class MemoryFabricNetwork {
   /** Grants that were revoked, in order. */
   readonly revoked: string[] = [];
   /** A revocation takes effect when this resolves. */
-  revoking: () => Promise<void> = () => Promise.resolve();
+  revoking: (address: string) => Promise<void> = () => Promise.resolve();
 
   readonly #options: MemoryFabricOptions;
   readonly #writeFaults: WriteFault[] = [];

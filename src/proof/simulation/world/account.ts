@@ -137,7 +137,7 @@ export class Account {
   }
 
   #agents(request: string): string[] {
-    return [...new Set(this.#plansOf(request).flatMap(({ sender, receiver }) => [sender, receiver]))];
+    return [...new Set(this.#plansOf(request).flatMap((plan) => [plan.sender, ...receiversOf(plan)]))];
   }
 
   #plansOf(request: string): readonly RequestPlan[] {
@@ -147,8 +147,9 @@ export class Account {
   /** True if all ranks together fit into each arena. */
   #fits(request: string): boolean {
     const chunks = new Map<string, number>();
-    for (const { receiver, batches } of this.#plansOf(request)) {
-      chunks.set(receiver, (chunks.get(receiver) ?? 0) + batches.flat().length);
+    for (const plan of this.#plansOf(request)) {
+      const count = plan.batches.flat().length;
+      for (const receiver of receiversOf(plan)) chunks.set(receiver, (chunks.get(receiver) ?? 0) + count);
     }
     return [...chunks].every(([receiver, count]) => count <= this.#world.slot(receiver).plan.pages);
   }
@@ -170,18 +171,20 @@ export class Account {
     const arenas = this.#competition(request);
     let total = 0;
     for (const plan of this.#world.scenario.requests) {
-      if (plan.request !== request && arenas.has(plan.receiver)) total += this.#holdMs(plan, all.get(plan.request));
+      if (plan.request !== request && receiversOf(plan).some((one) => arenas.has(one)))
+        total += this.#holdMs(plan, all.get(plan.request));
     }
     return total / (1 - SKEW_MAX);
   }
 
   /** The arenas of the request, and of every request over several ranks that has one of these arenas. */
   #competition(request: string): Set<string> {
-    const arenas = new Set(this.#plansOf(request).map(({ receiver }) => receiver));
+    const arenas = new Set(this.#plansOf(request).flatMap(receiversOf));
     for (let before = 0; before !== arenas.size; ) {
       before = arenas.size;
       for (const plans of this.#plans.values()) {
-        if (plans.some(({ receiver }) => arenas.has(receiver))) for (const { receiver } of plans) arenas.add(receiver);
+        const receivers = plans.flatMap(receiversOf);
+        if (receivers.some((one) => arenas.has(one))) for (const receiver of receivers) arenas.add(receiver);
       }
     }
     return arenas;
@@ -196,6 +199,11 @@ export class Account {
     if (use === 'never' || !isCalm) return OWN_MS + LEASE_MS + SWEEP_MS;
     return OWN_MS + USED_MS + (use === 'reads' ? holdMs : 0);
   }
+}
+
+/** The receivers that the put or a router names. */
+function receiversOf({ receiver, routes }: RequestPlan): string[] {
+  return routes === undefined ? [receiver] : [...new Set(routes.map((call) => call.receiver))];
 }
 
 /** Name of a request in the store of its receiver. */

@@ -2,6 +2,7 @@
 import { Random } from '../../../figures/random.js';
 import { drawFaults, drawHeirFaults } from './draw-faults.js';
 import { drawCrowd, drawHeirs, drawRequests, LAST_REQUEST_MS } from './draw-requests.js';
+import { withRoutes } from './draw-routes.js';
 import type { AgentPlan, Scenario } from './scenario.js';
 
 const STAGING_PAGES = 6;
@@ -19,6 +20,10 @@ const INHERITED = 0.1;
 type Family = 'crowd' | 'heirs' | 'any';
 
 export function scenarioOf(seed: number): Scenario {
+  return withRoutes(drawScenario(seed));
+}
+
+function drawScenario(seed: number): Scenario {
   const random = new Random(seed);
   const drawn = random.next();
   const family: Family = drawn < CROWDED ? 'crowd' : drawn < CROWDED + INHERITED ? 'heirs' : 'any';

@@ -77,7 +77,7 @@ export class FaultInjector {
     );
     world.network.fate = (envelope) => this.#fateOf(envelope);
     world.fabrics.fate = (slice) => this.#sliceFate(slice);
-    world.fabrics.revoking = () => world.sleep(this.#within(this.#revoked));
+    world.fabrics.revoking = (address) => this.#revoke(address);
     world.fabrics.landed = (slice, accepted) => {
       if (world.isDead(slice.from)) world.struck('writeLate');
       if (!accepted) world.grants.rejected(writtenBy(slice));
@@ -184,6 +184,17 @@ export class FaultInjector {
       case 'routerCrash':
         return () => undefined;
     }
+  }
+
+  /** A sender that connects again waits until its earlier remote key is revoked. */
+  #revoke(address: string): Promise<void> {
+    const world = this.#world;
+    const delayMs = this.#within(this.#revoked);
+    if (delayMs > REVOKED.to) {
+      const agents = [world.agentAt(address)];
+      world.strikes.add('revokeSlow', { agents, fromMs: world.now, untilMs: world.now + delayMs });
+    }
+    return world.sleep(delayMs);
   }
 
   #strikePair({ kind, fromMs, untilMs }: SpanPlan, agents: readonly string[]): void {

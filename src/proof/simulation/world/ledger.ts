@@ -9,6 +9,7 @@ import type { Accepted, Part } from './accepted.js';
 import { Account, type Demands } from './account.js';
 import { Announcements } from './announcements.js';
 import type { FaultInjector } from './fault-injector.js';
+import { isOffered, Offers } from './offers.js';
 import { GRACE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
 import type { World } from './world.js';
 
@@ -35,6 +36,8 @@ interface Acceptance {
 interface Entry extends Accepted {
   readonly parts: Part[];
   completeParts: number;
+  /** The put named no receiver, and no router has an answer to its `route` yet. */
+  isOffered: boolean;
   completeMs: number;
   deadlineMs: number;
   earliestMs: number;
@@ -47,6 +50,8 @@ export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #announcements: Announcements;
   readonly #account: Account;
+  readonly offers: Offers;
+  readonly #offered: ReadonlySet<string>;
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
@@ -56,7 +61,12 @@ export class Ledger {
     const announcements = new Announcements(world);
     this.#announcements = announcements;
     this.#account = new Account(world);
-    injector.onMessage((envelope) => announcements.sent(envelope));
+    this.offers = new Offers(world);
+    this.#offered = new Set(world.scenario.requests.filter(isOffered).map(({ request }) => request));
+    injector.onMessage((envelope) => {
+      announcements.sent(envelope);
+      this.offers.sent(envelope);
+    });
     world.network.read = (envelope) => {
       announcements.read(envelope);
       world.silences.read(envelope, world.now);
@@ -88,9 +98,23 @@ export class Ledger {
       // Every agent measures the time of a request by its own clock.
       entry.earliestMs = Math.min(entry.earliestMs, sentMs + timeoutMs * (1 - SKEW_MAX));
     }
-    if (!last) return;
-    entry.completeParts += 1;
-    if (entry.completeParts === (this.#ranked.get(request)?.length ?? 1)) entry.completeMs = this.#world.now;
+    if (last) entry.completeParts += 1;
+    this.#complete(entry);
+  }
+
+  /** A router has the answer that the request is on its way. */
+  routed(identity: Identity): void {
+    const entry = this.#entries.get(this.#nameOf(identity));
+    if (entry === undefined) return;
+    entry.isOffered = false;
+    this.#complete(entry);
+  }
+
+  /** The request can become ready from now on. */
+  #complete(entry: Entry): void {
+    const { request, completeParts, completeMs, isOffered } = entry;
+    const isComplete = completeParts === (this.#ranked.get(request)?.length ?? 1);
+    if (isComplete && !isOffered && completeMs === Number.POSITIVE_INFINITY) entry.completeMs = this.#world.now;
   }
 
   get accepted(): number {
@@ -156,7 +180,8 @@ export class Ledger {
   #open(name: string, request: string, acceptedMs: number): Entry {
     const never = Number.POSITIVE_INFINITY;
     const times = { acceptedMs, completeMs: never, deadlineMs: 0, earliestMs: never };
-    const entry: Entry = { name, request, parts: [], completeParts: 0, end: null, ...times };
+    const isOffered = this.#offered.has(request);
+    const entry: Entry = { name, request, parts: [], completeParts: 0, isOffered, end: null, ...times };
     this.#entries.set(name, entry);
     return entry;
   }

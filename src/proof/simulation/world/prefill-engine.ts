@@ -8,6 +8,7 @@ import { chunkOf, overwrite, PAGE_BYTES } from './chunk.js';
 import { EngineProcess } from './engine-process.js';
 import type { FaultInjector } from './fault-injector.js';
 import type { Ledger } from './ledger.js';
+import { isOffered } from './offers.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS, SESSION_MS } from './timing.js';
 import type { World } from './world.js';
@@ -95,7 +96,8 @@ export class SimulatedPrefillEngine {
   async #put(plan: RequestPlan): Promise<void> {
     const world = this.#world;
     const { request, sender, receiver, timeoutMs, ranks, batches } = plan;
-    const outgoing = this.#engine?.begin({ request, receiver, totalChunks: batches.flat().length, timeoutMs, ranks });
+    const named = isOffered(plan) ? {} : { receiver };
+    const outgoing = this.#engine?.begin({ request, ...named, totalChunks: batches.flat().length, timeoutMs, ranks });
     if (outgoing === undefined) return;
     for (const [batch, keys] of batches.entries()) {
       const last = batch === batches.length - 1;
@@ -124,8 +126,10 @@ export class SimulatedPrefillEngine {
   }
 
   /** A batch that comes when the end is known (P6). */
-  #putLate({ request, receiver, batches, timeoutMs, ranks }: RequestPlan, { epoch }: OutgoingRequest): void {
-    const late = { request, receiver, batch: batches.length, last: true, totalChunks: batches.flat().length };
+  #putLate(plan: RequestPlan, { epoch }: OutgoingRequest): void {
+    const { request, receiver, batches, timeoutMs, ranks } = plan;
+    const named = isOffered(plan) ? {} : { receiver };
+    const late = { request, ...named, batch: batches.length, last: true, totalChunks: batches.flat().length };
     this.#ledger.onPublished((event) => {
       const epochs = event.ranks?.map((rank) => rank.epoch) ?? [event.epoch];
       if (event.request !== request || !epochs.some((one) => one === epoch)) return;

@@ -1,14 +1,21 @@
-/** A router as the protocol's page describes it: it receives ends, and asks for those it did not receive. It can crash. */
+/**
+ * A router as the protocol's page describes it: it names receivers, receives ends, and asks for those it did not receive. It can
+ * crash.
+ */
 import { askEnd } from '../../../client/ask-end.js';
 import { KvferryClient } from '../../../client/kvferry-client.js';
+import type { End } from '../../../protocol/subjects.js';
 import type { MemoryControl } from '../memory-control.js';
-import type { Accepted } from './accepted.js';
+import type { Accepted, Part } from './accepted.js';
 import type { Ledger } from './ledger.js';
+import type { RequestPlan, RouteCall } from './scenario.js';
 import { CALL_MS } from './timing.js';
 import type { World } from './world.js';
 
 const NAME = 'router';
 const ASK_MS = 700;
+const ROUTE_ATTEMPTS = 5;
+const ROUTE_AGAIN_MS = 150;
 /** Time after the deadline of a request until the router asks for its end. */
 const PATIENCE_MS = 800;
 
@@ -23,6 +30,9 @@ export class Router {
     this.#ledger = ledger;
     this.#start();
     this.#askAgain();
+    for (const plan of world.scenario.requests) {
+      for (const call of plan.routes ?? []) world.at(plan.atMs + call.afterMs, () => void this.#route(plan, call));
+    }
     for (const fault of world.scenario.faults) {
       if (fault.kind !== 'routerCrash') continue;
       world.at(fault.fromMs, () => this.#crash());
@@ -45,6 +55,23 @@ export class Router {
     this.#asking.clear();
   }
 
+  /** Repeats a call that has no answer: perhaps the request arrives later. */
+  async #route({ request, sender }: RequestPlan, { receiver }: RouteCall): Promise<void> {
+    for (let attempt = 0; attempt < ROUTE_ATTEMPTS; attempt += 1) {
+      const control = this.#control;
+      if (control === undefined) return;
+      this.#ledger.offers.naming(request, receiver);
+      const client = new KvferryClient(control, { timeoutMs: CALL_MS });
+      const call = () => client.route(sender, { request, receiver });
+      const answer = await this.#world.attempt(`route ${request} to ${receiver}`, call);
+      if (answer !== undefined) {
+        this.#ledger.routed({ request, epoch: answer.epoch });
+        return;
+      }
+      await this.#world.sleep(ROUTE_AGAIN_MS);
+    }
+  }
+
   #askAgain(): void {
     for (const accepted of this.#ledger.open()) {
       if (this.#world.now > accepted.deadlineMs + PATIENCE_MS) void this.#ask(accepted);
@@ -60,8 +87,7 @@ export class Router {
     const { request } = accepted;
     let lost = 0;
     for (const part of accepted.parts) {
-      const call = () => askEnd(client, { request, ...part });
-      const end = await this.#world.attempt(`asking for the end of ${request}`, call);
+      const end = await this.#askAll(client, request, part);
       if (end === 'lost') lost += 1;
       else if (end !== undefined && this.#control === control) {
         this.#ledger.settle({ request, epoch: part.epoch }, end, 'an answer');
@@ -72,5 +98,18 @@ export class Router {
     if (lost === accepted.parts.length && first !== undefined && this.#control === control) {
       this.#ledger.settle({ request, epoch: first.epoch }, 'failed', 'its epoch');
     }
+  }
+
+  /** Asks at every receiver that it has named. The request is lost when none of them knows it. */
+  async #askAll(client: KvferryClient, request: string, part: Part): Promise<End | 'lost' | undefined> {
+    const plan = this.#world.scenario.requests.find((one) => one.request === request && one.routes !== undefined);
+    const receivers = new Set(plan?.routes?.map(({ receiver }) => receiver) ?? [part.receiver]);
+    const answers: (End | 'lost' | undefined)[] = [];
+    for (const receiver of receivers.size === 0 ? [undefined] : receivers) {
+      const call = () => askEnd(client, { request, ...part, receiver });
+      answers.push(await this.#world.attempt(`asking for the end of ${request}`, call));
+    }
+    const end = answers.find((answer) => answer !== undefined && answer !== 'lost');
+    return end ?? (answers.every((answer) => answer === 'lost') ? 'lost' : undefined);
   }
 }

@@ -41,6 +41,14 @@ export interface RequestPlan {
   readonly late: boolean;
   /** The rank, if the request has several ranks. Each rank has its own plan. */
   readonly ranks?: Ranks;
+  /** The put names no receiver, and a router sends these calls. Undefined: the put names it. */
+  readonly routes?: readonly RouteCall[];
+}
+
+/** A router names a receiver, so long after the put. */
+export interface RouteCall {
+  readonly afterMs: number;
+  readonly receiver: string;
 }
 
 export interface Span {

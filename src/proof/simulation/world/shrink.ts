@@ -50,13 +50,14 @@ class Search {
     }
   }
 
-  /** Simplifies single requests: one batch, no cancel, no staging, no late batch. */
+  /** Simplifies single requests: one batch, no cancel, no staging, no late batch, one route. */
   async simpler(): Promise<void> {
     const changes: ((plan: RequestPlan) => Partial<RequestPlan>)[] = [
       () => ({ late: false }),
       () => ({ staged: false }),
       () => ({ cancel: null }),
       ({ batches }) => ({ batches: [batches.flat()] }),
+      ({ routes }) => (routes === undefined ? {} : { routes: routes.slice(0, 1) }),
     ];
     for (const change of changes) {
       for (const [index, plan] of this.best.requests.entries()) {
@@ -69,7 +70,13 @@ class Search {
 
   /** Removes agents that no request needs. */
   async withoutIdle(): Promise<void> {
-    const used = new Set(this.best.requests.flatMap(({ sender, receiver }) => [sender, receiver]));
+    const used = new Set(
+      this.best.requests.flatMap(({ sender, receiver, routes = [] }) => [
+        sender,
+        receiver,
+        ...routes.map((call) => call.receiver),
+      ]),
+    );
     const agents = this.best.agents.filter(({ name }) => used.has(name));
     const there = new Set(agents.map(({ name }) => name));
     const faults = this.best.faults.filter((fault) => !('target' in fault) || there.has(fault.target));

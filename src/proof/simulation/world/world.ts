@@ -231,6 +231,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan, providers: rea
     agent: name,
     role,
     providers,
+    encryption: 'off',
     arena: { directory: '/arena', pages, pageBytes: PAGE_BYTES },
     staging: { directory: '/staging', pages, pageBytes: PAGE_BYTES },
     heartbeatMs: HEARTBEAT_MS,

@@ -7,8 +7,13 @@ const other = 'GPU-00000000-0011-2233-4455-66778899aabb';
 const cuda = { devices: [{ uuid, name: 'H100' }], reason: '' };
 const arena = (device: string) => ({ arenaDevice: device });
 
-test('no device, and none asked for → doctor says nothing of CUDA', () => {
-  expect(checkCuda(examination())).toEqual([]);
+test('no device, and none asked for → a note gives the reason', () => {
+  expect(brief(checkCuda(examination()))).toEqual([
+    [
+      'note',
+      'engines can attach files only, no memory of a CUDA device: no CUDA driver: libcuda.so.1: cannot open shared object file',
+    ],
+  ]);
 });
 
 test('a device that nobody asked for → it is shown', () => {

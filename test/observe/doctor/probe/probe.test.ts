@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Baselines, expectedRate, type ProbedWay } from '../../../../src/observe/doctor/probe/expected-rate.js';
-import { failedProbe, judgeProbe } from '../../../../src/observe/doctor/probe/judge.js';
+import { failedProbe, judgeProbe, pairsLeft } from '../../../../src/observe/doctor/probe/judge.js';
 import { PROBE_PAIRS_MAX, planProbes } from '../../../../src/observe/doctor/probe/plan.js';
 import { laterPagesRate, type ProbeResult } from '../../../../src/observe/doctor/probe/probe-pair.js';
 import { brief, decode, type Machine, MIB, machine, prefill, type SpoiltAgent } from '../support.js';
@@ -57,6 +57,12 @@ describe('what is probed', () => {
     );
     const { pairs, left } = planProbes([...receivers, prefill()], {});
     expect([pairs.length, left]).toEqual([PROBE_PAIRS_MAX, 3]);
+    expect(brief([pairsLeft(left), pairsLeft(1)])).toEqual([
+      ['note', '3 more pairs were not probed', '--from or --to NAME probes every pair of that agent'],
+      ['note', '1 more pair was not probed', '--from or --to NAME probes every pair of that agent'],
+    ]);
+    const chosen = planProbes([...receivers, prefill()], { from: 'p1' });
+    expect([chosen.pairs.length, chosen.left]).toEqual([PROBE_PAIRS_MAX + 3, 0]);
   });
 });
 
@@ -169,7 +175,8 @@ describe('what a probe says', () => {
     expect(judge({ bytes: MIB, differing: undefined }, 20)).toEqual([
       'note',
       'p1 → d1: 9 GB/s over same-host (copied); 1 MiB a round, one page alone takes 1.2 ms; ' +
-        'expected about 20 GB/s (memcpy). Too few pages are free to judge that',
+        'expected about 20 GB/s (memcpy). Rounds of less than 16 MiB are not judged',
+      'a round takes an eighth of the free pages: try again when fewer are in use, or raise --arena-pages',
     ]);
   });
 

@@ -142,6 +142,22 @@ export const defects = {
       replace: 'if (true) {',
     },
   ],
+  /** Every route of an offered request counts, and not only the first. */
+  T29: [
+    {
+      module: 'src/actors/sending/check-route.js',
+      find: 'if (route === undefined)',
+      replace: 'if (true)',
+    },
+  ],
+  /** An offered request that ends keeps its source memory. */
+  'T29 memory': [
+    {
+      module: 'src/actors/sending/request-actor.js',
+      find: 'this.#batches.giveBack(this.#env, this.task);',
+      replace: '',
+    },
+  ],
   /** A batch whose remote key is revoked before the batch is written fails. */
   A05: [
     {

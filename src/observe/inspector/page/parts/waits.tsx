@@ -9,6 +9,7 @@ const meanings: Record<Gate, string> = {
   writer: 'another request that writes the same key',
   fabric: 'bytes on their way',
   engine: 'an engine',
+  router: 'a router',
   sender: 'the prefill agent',
   ranks: 'other ranks of the request',
   peer: 'another agent',

@@ -4,6 +4,7 @@ export const requestStates = [
   'failed',
   'cancelled',
   'expired',
+  'offered',
   'open',
   'settling',
   'waiting',

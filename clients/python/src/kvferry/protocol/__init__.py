@@ -1,0 +1,1 @@
+"""The messages of kvferry: their types, subjects and limits, and the check of what arrives."""

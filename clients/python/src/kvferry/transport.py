@@ -1,0 +1,247 @@
+"""How messages travel: over NATS, or in one process (`kvferry.testing`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import nats
+import nats.errors
+from nats.aio.client import Client as NatsClient
+from nats.aio.msg import Msg
+
+from .errors import KvferryError
+from .protocol.constants import MESSAGE_BYTES_MAX
+from .waiting import pause, within
+
+log = logging.getLogger("kvferry")
+
+CONNECT_SECONDS = 10.0
+_ATTEMPT_SECONDS = 2
+_RETRY_SECONDS = 0.2
+_PING_SECONDS = 5
+_PINGS_UNANSWERED_MAX = 2
+_ANSWERS_MAX = 10_000
+_FLUSH_SECONDS = 10.0
+_CLOSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Message:
+    subject: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reply: str = ""
+
+
+Handler = Callable[[Message], None]
+
+
+class Subscription(Protocol):
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Handlers run one after the other, in the order in which messages arrive, and must not wait."""
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    @property
+    def message_bytes_max(self) -> int: ...
+
+    async def request(
+        self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Raises `no_responders`, `deadline_exceeded`, `disconnected`, `closed` or `message_too_large`."""
+
+    async def request_all(self, subject: str, body: bytes, seconds: float) -> list[bytes]:
+        """Every answer that comes within that time."""
+
+    async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> None: ...
+
+    async def subscribe(self, subject: str, handler: Handler) -> Subscription: ...
+
+    def on_connection(self, listener: Callable[[bool], None]) -> None:
+        """Calls `listener` with whether there is a connection, each time that this changes."""
+
+    async def flush(self) -> None:
+        """Returns when the server has every message and subscription before it."""
+
+    async def close(self) -> None: ...
+
+
+async def connect_nats(servers: str | list[str], name: str, timeout: float, options: dict[str, Any]) -> NatsTransport:
+    """Connects. `options` are those of `nats.connect`: credentials, TLS. Raises `disconnected` after `timeout`
+    seconds."""
+    transport = NatsTransport()
+    settings: dict[str, Any] = {
+        "connect_timeout": _ATTEMPT_SECONDS,
+        "reconnect_time_wait": _RETRY_SECONDS,
+        "max_reconnect_attempts": -1,
+        "ping_interval": _PING_SECONDS,
+        "max_outstanding_pings": _PINGS_UNANSWERED_MAX,
+        **options,
+    }
+    listed = servers.split(",") if isinstance(servers, str) else list(servers)
+    try:
+        await within(timeout, "no NATS server accepts", transport.open(listed, name, settings))
+    except (KvferryError, OSError, nats.errors.Error) as error:
+        await transport.close()
+        raise KvferryError("disconnected", f"no connection to NATS at {', '.join(listed)}: {error}") from error
+    return transport
+
+
+class NatsTransport:
+    def __init__(self) -> None:
+        self._nats = NatsClient()
+        self._listeners: list[Callable[[bool], None]] = []
+        self._requests: set[asyncio.Future[Msg]] = set()
+        self._is_closed = False
+
+    async def open(self, servers: list[str], name: str, settings: dict[str, Any]) -> None:
+        await self._nats.connect(
+            servers=servers,
+            name=name,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            error_cb=self._failed,
+            **settings,
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        return not self._is_closed and self._nats.is_connected
+
+    @property
+    def message_bytes_max(self) -> int:
+        return min(MESSAGE_BYTES_MAX, self._nats.max_payload)
+
+    async def request(
+        self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        self._check(subject, body)
+        asked = self._nats.request(subject, body, timeout=timeout, headers=dict(headers) if headers else None)
+        task = asyncio.ensure_future(asked)
+        self._requests.add(task)
+        try:
+            await asyncio.wait({task}, timeout=timeout + 1)
+            if not task.done():
+                raise nats.errors.TimeoutError
+            return task.result().data
+        except nats.errors.NoRespondersError:
+            raise KvferryError("no_responders", f"{subject} has no subscriber: does the agent run?") from None
+        except nats.errors.TimeoutError:
+            raise KvferryError("deadline_exceeded", f"{subject} was not answered within {timeout:g} s") from None
+        except asyncio.CancelledError:
+            if task in self._requests:
+                raise
+            raise self._disconnection() from None
+        except (nats.errors.Error, OSError) as error:
+            raise KvferryError("disconnected", f"{subject} was not sent: {error!r}") from error
+        finally:
+            self._requests.discard(task)
+            task.cancel()
+
+    async def request_all(self, subject: str, body: bytes, seconds: float) -> list[bytes]:
+        self._check(subject, body)
+        answers: list[bytes] = []
+
+        async def answered(message: Msg) -> None:
+            if message.data and len(answers) < _ANSWERS_MAX:
+                answers.append(message.data)
+
+        inbox = self._nats.new_inbox()
+        subscription = _NatsSubscription(await self._nats.subscribe(inbox, cb=answered))
+        try:
+            await self._nats.publish(subject, body, reply=inbox)
+            await pause(seconds)
+        finally:
+            await subscription.close()
+        return answers
+
+    async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self._check(subject, body)
+        try:
+            await self._nats.publish(subject, body, headers=dict(headers) if headers else None)
+        except (nats.errors.Error, OSError) as error:
+            raise KvferryError("disconnected", f"{subject} was not sent: {error!r}") from error
+
+    async def subscribe(self, subject: str, handler: Handler) -> Subscription:
+        if self._is_closed:
+            raise self._disconnection()
+
+        async def deliver(message: Msg) -> None:
+            handler(Message(message.subject, message.data, message.headers or {}, message.reply))
+
+        return _NatsSubscription(await self._nats.subscribe(subject, cb=deliver))
+
+    def on_connection(self, listener: Callable[[bool], None]) -> None:
+        self._listeners.append(listener)
+
+    async def flush(self) -> None:
+        if not self.is_connected:
+            raise self._disconnection()
+        try:
+            await within(_FLUSH_SECONDS, "NATS did not confirm the published messages", self._nats.flush())
+        except (nats.errors.Error, OSError) as error:
+            raise KvferryError("disconnected", f"NATS did not confirm the published messages: {error!r}") from error
+
+    async def close(self) -> None:
+        self._is_closed = True
+        self._end_requests()
+        try:
+            await within(_CLOSE_SECONDS, "NATS did not close", self._nats.close())
+        except (KvferryError, nats.errors.Error, OSError) as error:
+            log.warning("the connection to NATS did not close cleanly: %r", error)
+
+    def _check(self, subject: str, body: bytes) -> None:
+        if not self.is_connected:
+            raise self._disconnection()
+        if len(body) > self.message_bytes_max:
+            message = (
+                f"a message of {len(body)} bytes to {subject} is larger than the limit of {self.message_bytes_max}: "
+                "send smaller batches, or fewer keys"
+            )
+            raise KvferryError("message_too_large", message)
+
+    def _disconnection(self) -> KvferryError:
+        if self._is_closed:
+            return KvferryError("closed", "the client is closed")
+        return KvferryError("disconnected", "the connection to NATS is broken")
+
+    def _end_requests(self) -> None:
+        requests, self._requests = self._requests, set()
+        for request in requests:
+            request.cancel()
+
+    async def _disconnected(self) -> None:
+        self._end_requests()
+        if not self._is_closed:
+            log.warning("NATS is disconnected")
+            self._report(False)
+
+    async def _reconnected(self) -> None:
+        log.info("NATS is connected again")
+        self._report(True)
+
+    async def _failed(self, error: Exception) -> None:
+        log.debug("NATS reported an error: %r", error)
+
+    def _report(self, is_connected: bool) -> None:
+        for listener in self._listeners:
+            listener(is_connected)
+
+
+class _NatsSubscription:
+    def __init__(self, subscription: Any) -> None:
+        self._subscription = subscription
+
+    async def close(self) -> None:
+        try:
+            await self._subscription.unsubscribe()
+        except nats.errors.Error as error:
+            log.debug("a subscription was not ended, because the connection is gone: %r", error)

@@ -1,0 +1,141 @@
+"""What a decode engine acquires, looks up and gives back."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+
+from kvferry import DecodeEngine, KvferryError, PrefillEngine, SourcePool
+
+from .conftest import Pair, content, eventually, filled, fresh, new_request
+from .worlds.world import PAGE_BYTES, World
+
+
+async def ready(pair: Pair, keys: list[str]) -> tuple[str, str]:
+    stream = await pair.prefill.put(new_request(), pair.receiver, await filled(pair.prefill, keys), timeout=30)
+    end = await stream.ready()
+    return end.request, end.epoch
+
+
+async def test_keys_that_are_not_there_are_missing_and_a_repeated_key_is_found_twice(pair: Pair) -> None:
+    keys = fresh("a", "b")
+    absent = fresh("x")[0]
+    request, epoch = await ready(pair, keys)
+    async with pair.decode.acquire(request, epoch, [keys[1], absent, keys[0], keys[1]]) as got:
+        assert [page.key for page in got.pages] == [keys[1], keys[0], keys[1]]
+        assert got.missing == [absent]
+        with pytest.raises(KvferryError, match="was not acquired"):
+            got.read(absent)
+
+
+async def test_lookup_finds_what_another_request_brought(pair: Pair) -> None:
+    keys = fresh("a", "b")
+    request, epoch = await ready(pair, keys)
+    async with pair.decode.lookup([keys[1], *fresh("x")]) as found:
+        await pair.decode.release(request, epoch)
+        assert [bytes(page.view) for page in found.pages] == [content(keys[1])]
+        assert len(found.missing) == 1
+        status = await pair.client.status("decode-0")
+        assert "pages" in status
+    async with pair.decode.lookup(keys) as found:
+        assert (found.pages, found.missing) == ([], keys)
+
+
+async def test_release_twice_is_the_same_as_once(pair: Pair) -> None:
+    request, epoch = await ready(pair, fresh("a"))
+    await pair.decode.release(request, epoch)
+    await pair.decode.release(request, epoch)
+    with pytest.raises(KvferryError) as ended:
+        await pair.decode.take(request, epoch)
+    assert ended.value.code == "request_ended"
+
+
+async def test_a_request_that_the_agent_does_not_know_is_an_error(pair: Pair) -> None:
+    with pytest.raises(KvferryError) as unknown:
+        async with pair.decode.acquire(new_request(), secrets.token_hex(8)):
+            pytest.fail("nothing was acquired")
+    assert (unknown.value.code, unknown.value.answered) == ("unknown_request", True)
+    with pytest.raises(KvferryError, match="no key was named"):
+        await pair.decode.take(new_request(), secrets.token_hex(8), [])
+    await pair.decode.release(new_request(), secrets.token_hex(8))
+
+
+async def test_pages_are_released_when_the_reader_fails(pair: Pair) -> None:
+    keys = fresh("a")
+    request, epoch = await ready(pair, keys)
+    with pytest.raises(ZeroDivisionError):
+        async with pair.decode.acquire(request, epoch):
+            raise ZeroDivisionError
+    async with pair.decode.lookup(keys) as found:
+        assert found.missing == keys
+
+
+async def test_a_lease_that_was_not_renewed_is_over(world: World, pair: Pair) -> None:
+    await world.start("decode-short", "decode", lease_seconds=0.3)
+    decode = DecodeEngine(pair.client, "decode-short")
+    keys = fresh("a")
+    stream = await pair.prefill.put(new_request(), "decode-short", await filled(pair.prefill, keys), timeout=30)
+    end = await stream.ready()
+    got = await decode.take(end.request, end.epoch, keys)
+    assert got.is_leased
+    again = await decode.take(end.request, end.epoch, keys)
+    assert again.leased_until > got.leased_until
+    await eventually(lambda: not again.is_leased, "the lease is over")
+    with pytest.raises(KvferryError, match="are over") as over:
+        again.check()
+    assert over.value.code == "request_ended"
+    await world.kill("decode-short")
+
+
+async def test_a_full_arena_lets_a_request_wait_until_pages_are_free(world: World, pair: Pair, segment: str) -> None:
+    await world.start("decode-full", "decode", pages=2)
+    decode = DecodeEngine(pair.client, "decode-full")
+    first = await pair.prefill.put(
+        new_request(), "decode-full", await filled(pair.prefill, fresh("a", "b")), timeout=30
+    )
+    one = await first.ready()
+    late = await pair.prefill.put(new_request(), "decode-full", await filled(pair.prefill, fresh("c")), timeout=0.4)
+    expired = await late.end()
+    assert (expired.end, expired.reason and expired.reason["code"]) == ("expired", "deadline_exceeded")
+    keys = fresh("d")
+    waiting = await pair.prefill.put(new_request(), "decode-full", await filled(pair.prefill, keys), timeout=30)
+    await decode.release(one.request, one.epoch)
+    two = await waiting.ready()
+    async with decode.acquire(two.request, two.epoch, keys) as got:
+        assert bytes(got.pages[0].view) == content(keys[0])
+    await eventually(lambda: pair.prefill.free_slots == 8, "every slot is free again")
+    await world.kill("decode-full")
+
+
+async def test_views_of_numpy_are_the_memory_itself(pair: Pair) -> None:
+    numpy = pytest.importorskip("numpy")
+    key = fresh("a")[0]
+    chunk = (await pair.prefill.fill([key]))[0]
+    chunk.numpy("float32", (128, 128))[:] = numpy.arange(128 * 128).reshape(128, 128)
+    end = await (await pair.prefill.put(new_request(), pair.receiver, [chunk], timeout=30)).ready()
+    async with pair.decode.acquire(end.request, end.epoch) as got:
+        array = got.pages[0].numpy("float32", (128, 128))
+        assert array[127, 127] == 128 * 128 - 1
+        assert not array.flags.writeable
+        assert numpy.shares_memory(array, numpy.frombuffer(got.pages[0].view, dtype="float32"))
+
+
+async def test_pools_of_one_name_and_pools_without_memory_are_refused(pool: SourcePool) -> None:
+    with pytest.raises(KvferryError, match="belongs to an engine that runs") as taken:
+        SourcePool.create(pool.segment, slot_bytes=PAGE_BYTES, slots=1)
+    assert taken.value.code == "segment_exists"
+    with pytest.raises(KvferryError, match="has no room for") as full:
+        SourcePool.create(f"{pool.segment}-huge", slot_bytes=2**40, slots=2**10)
+    assert full.value.code == "segment_invalid"
+    with pytest.raises(KvferryError, match="are no memory"):
+        SourcePool.create(f"{pool.segment}-none", slot_bytes=0, slots=1)
+
+
+async def test_a_segment_that_the_agent_cannot_open_is_an_error(pair: Pair, segment: str) -> None:
+    with SourcePool.create(f"{segment}-gone", slot_bytes=PAGE_BYTES, slots=1) as pool:
+        os.unlink(pool.path)
+        with pytest.raises(KvferryError) as gone:
+            await PrefillEngine.open(pair.client, "prefill-0", pool)
+        assert gone.value.code == "segment_not_found"
