@@ -1,0 +1,160 @@
+"""Runs the cases, judges their answers, and prints what was found. `npm run test:vllm` calls it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from stage.engines import Engine
+from stage.forked import Zygote
+
+from tests.worlds.real import RealWorld
+
+from . import abort_cases, failure_cases, harness_cases, mismatch_cases, steady_case, transfer_cases
+from .judged import Expected, Verdict, judge
+from .play import DECODE, OTHER, PREFILL, TINY, Failed, Play
+
+MAKE_MODEL = Path(__file__).parents[3] / "scripts/vllm/make_model.py"
+Case = Callable[[Play], Awaitable[None]]
+CASES: dict[str, Case] = {
+    "one engine alone": harness_cases.one_engine_alone,
+    "vLLM's own connector": harness_cases.connector_of_vllm,
+    "a plain request": transfer_cases.plain_request,
+    "late binding": transfer_cases.late_binding,
+    "early binding": transfer_cases.early_binding,
+    "negative control": transfer_cases.changed_layer,
+    "chunked prefill": transfer_cases.chunked_prefill,
+    "a prompt shorter than a chunk": transfer_cases.short_prompt,
+    "shared prefix": transfer_cases.shared_prefix,
+    "partial load": transfer_cases.partial_load,
+    "all in the cache": transfer_cases.all_in_cache,
+    "many at once": transfer_cases.many_at_once,
+    "memory is flat": steady_case.memory_is_flat,
+    "abort in prefill": abort_cases.in_prefill,
+    "abort while offered": abort_cases.while_offered,
+    "abort while loading": abort_cases.while_loading,
+    "abort while decoding": abort_cases.while_decoding,
+    "a request that nobody put": failure_cases.unknown_request,
+    "a request that never arrives": failure_cases.never_arrives,
+    "an arena that is full": failure_cases.arena_full,
+    "no prefill agent": failure_cases.prefill_agent_away,
+    "a prefill agent killed on the way": failure_cases.prefill_agent_killed,
+    "a decode agent killed": failure_cases.decode_agent_killed,
+    "no NATS": failure_cases.nats_away,
+    "other block sizes": mismatch_cases.block_sizes,
+    "other layout": mismatch_cases.other_layout,
+    "other revision, refused": mismatch_cases.other_revision,
+    "wrong settings": mismatch_cases.wrong_settings,
+    "no agent at all": mismatch_cases.no_agent,
+}
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+async def run_case(play: Play, name: str, case: Case) -> str | None:
+    """Why the case failed."""
+    play.case = name
+    began = time.monotonic()
+    try:
+        await case(play)
+    except Exception as error:  # noqa: BLE001 - the other cases run all the same
+        if not isinstance(error, Failed):
+            traceback.print_exc()
+        reason = f"{name}: {str(error).splitlines()[-1] if str(error) else type(error).__name__}"
+        say(f"FAILED  {reason}")
+        return reason
+    say(f"ok      {name} ({time.monotonic() - began:.1f} s)")
+    return None
+
+
+async def proof(models: Path, folder: Path, wanted: list[str]) -> dict[str, object]:
+    began = time.monotonic()
+    zygote = await Zygote.start(folder)
+    say(f"vLLM {zygote.version} was imported in {time.monotonic() - began:.0f} s")
+    world = await RealWorld.open()
+    try:
+        async with await world.client() as client:
+            play = Play(world, client, zygote, {TINY: models / TINY, OTHER: other_model(folder)}, folder)
+            await asyncio.gather(play.start_agent(PREFILL), play.start_agent(DECODE))
+            failures = [await run_case(play, name, CASES[name]) for name in wanted]
+            leaked = await leaked_pages(play)
+            await play.close_engines()
+            verdict = await judged(play)
+    finally:
+        await zygote.close()
+        await world.close()
+    failed = [failure for failure in failures if failure is not None] + verdict.wrong
+    return {
+        "vllm": zygote.version,
+        "cases": len(wanted),
+        "answers": len(play.told),
+        "equalTokens": verdict.equal,
+        "maxLogprobDiff": verdict.logprob_diff,
+        "negativeControlDiffers": 0 < verdict.changed == verdict.counts[Expected.CHANGED],
+        "loaded": verdict.counts[Expected.LOADED],
+        "recomputed": verdict.counts[Expected.RECOMPUTED],
+        "deduplicated": play.deduplicated,
+        "leakedPages": leaked,
+        "memoryGrowthMiB": round(play.memory_growth, 1),
+        "seconds": round(time.monotonic() - began),
+        "failed": failed,
+    }
+
+
+def other_model(folder: Path) -> Path:
+    """A model with other layers and weights."""
+    made = folder / OTHER
+    subprocess.run([sys.executable, MAKE_MODEL, made, "--layers", "3", "--seed", "2"], check=True)
+    return made
+
+
+async def leaked_pages(play: Play) -> int:
+    """Pages of the arena that are neither free nor cache, when no request is on its way."""
+    with suppress(Failed):
+        await play.eventually(play.pages_are_free, "every page is free")
+    pages = (await play.client.status(DECODE))["pages"]
+    return pages["total"] - pages["free"] - pages["retained"]
+
+
+async def judged(play: Play) -> Verdict:
+    verdict = Verdict()
+    for model in sorted({told.model for told in play.told}):
+        engine = await Engine.start(play.zygote, f"judge-{model}", play.arguments(model))
+        await judge(verdict, engine, [told for told in play.told if told.model == model])
+        await engine.close()
+    for wrong in verdict.wrong:
+        say(f"WRONG   {wrong}")
+    return verdict
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="npm run test:vllm --")
+    options.add_argument("--models", type=Path, required=True, help=argparse.SUPPRESS)
+    options.add_argument("--only", action="append", metavar="TEXT", help="only the cases whose name contains the text")
+    options.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+    options.add_argument("--keep-logs", type=Path, metavar="FOLDER", help="keep the logs of the engines there")
+    chosen = options.parse_args()
+    wanted = [name for name in CASES if chosen.only is None or any(text in name for text in chosen.only)]
+    if chosen.keep_logs is not None:
+        chosen.keep_logs.mkdir(parents=True, exist_ok=True)
+        summary = asyncio.run(proof(chosen.models, chosen.keep_logs, wanted))
+    else:
+        with tempfile.TemporaryDirectory(prefix="kvferry-vllm-") as folder:
+            summary = asyncio.run(proof(chosen.models, Path(folder), wanted))
+    print(json.dumps(summary) if chosen.json else json.dumps(summary, indent=2))
+    sys.exit(1 if summary["failed"] else 0)
+
+
+if __name__ == "__main__":
+    main()
