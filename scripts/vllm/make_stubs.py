@@ -1,5 +1,6 @@
 """Makes shared objects in the place of the CUDA libraries of PyPI's torch. Without a GPU torch never calls them, but
 its libraries refer to their symbols. So they must define each symbol, under its version. A call ends the process.
+
 Runs with the Python of the environment. Needs gcc, readelf and nm."""
 
 from __future__ import annotations

@@ -106,9 +106,7 @@ class Play:
     ) -> Answer:
         """Asks prefill as a router does. With a receiver it is a router that knows kvferry."""
         asked = ASK_PREFILL if receiver is None else {**ASK_PREFILL, "kvferry_receiver": receiver}
-        answer = await (engine or await self.prefill()).ask(tokens, 1, asked)
-        check(answer.transfer is not None, "prefill's answer has no kv_transfer_params")
-        return answer
+        return await (engine or await self.prefill()).ask(tokens, 1, asked)
 
     async def decoding(self, tokens: list[int], prefilled: Answer, *, engine: Engine | None = None) -> Running:
         """Asks decode as a router does."""

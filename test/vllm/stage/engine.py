@@ -60,6 +60,9 @@ class Engine:
     def _obey(self, order: dict[str, Any]) -> None:
         if "add" in order:
             transfer = order["transfer"]
+            if transfer is not None:
+                # vLLM would report what prefill found in its cache, in the place of what decode did not compute.
+                transfer.pop("remote_prefill_cached_tokens", None)
             sampling = SamplingParams(
                 temperature=0,
                 max_tokens=order["most"],

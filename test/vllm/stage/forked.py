@@ -19,7 +19,6 @@ IMPORT_SECONDS = 600
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -100,7 +99,7 @@ class Zygote:
         zygote.version = json.loads(answer)["vllm"]
         return zygote
 
-    async def fork(self, name: str, module: str, spec: dict[str, Any]) -> Forked:
+    async def fork(self, name: str, module: str, spec: object) -> Forked:
         """Runs `module.run(channel, spec)` in a process of its own."""
         ours, theirs = socket.socketpair()
         log = self._folder / f"{name}.log"

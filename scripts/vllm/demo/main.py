@@ -1,0 +1,110 @@
+"""Asks the decode server alone, then prefill and decode, then the router, and compares the answers."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .asking import completed, prefilled, spoken
+from .cluster import Cluster, cluster
+
+COUNTERS = ("chunks_written", "chunks_deduplicated")
+# The model's tokens are bytes: a system prompt of 1,300 tokens, and questions of their own.
+SYSTEM = (
+    "You answer in one sentence. Each request ends once, with a reason, and no reader sees bytes before they arrive. "
+    * 12
+)
+QUESTIONS = ("Who writes a shared chunk?", "When may a page be used again?", "What happens when the writer dies?")
+
+
+@dataclass(frozen=True)
+class Row:
+    question: str
+    answer: str
+    equal: bool
+    router_equal: bool
+    chunks: int
+    deduplicated: int
+    first_token_ms: float
+    recompute_ms: float
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+async def counted(there: Cluster) -> dict[str, int]:
+    counters = (await there.client.status("decode-0"))["counters"]
+    return {name: counters.get(name, 0) for name in COUNTERS}
+
+
+async def ask(there: Cluster, question: str) -> Row:
+    prompt = SYSTEM + question
+    before = await counted(there)
+    alone = await spoken(there.decode, prompt)
+    moved = await spoken(there.decode, prompt, await prefilled(there.prefill, prompt))
+    after = await counted(there)
+    routed = await completed(there.router, prompt)
+    return Row(
+        question=question,
+        answer=moved.text,
+        equal=moved.text == alone.text,
+        router_equal=routed == alone.text,
+        chunks=after["chunks_written"] - before["chunks_written"],
+        deduplicated=after["chunks_deduplicated"] - before["chunks_deduplicated"],
+        first_token_ms=round(moved.first_token_ms, 1),
+        recompute_ms=round(alone.first_token_ms, 1),
+    )
+
+
+async def demo(models: Path) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="kvferry-vllm-demo-") as folder:
+        async with cluster(models, Path(folder), say) as there:
+            say("asking")
+            # The first request of a server allocates and imports what later ones use.
+            await ask(there, "Is this warm?"[::-1])
+            rows = [await ask(there, question) for question in QUESTIONS]
+            for row in rows:
+                show(row)
+    return {
+        "vllm": there.vllm,
+        "tokensEqual": all(row.equal for row in rows),
+        "routerTokensEqual": all(row.router_equal for row in rows),
+        "chunks": sum(row.chunks for row in rows),
+        "deduplicated": sum(row.deduplicated for row in rows),
+        "ttftMs": statistics.median(row.first_token_ms for row in rows),
+        "recomputeTtftMs": statistics.median(row.recompute_ms for row in rows),
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def show(row: Row) -> None:
+    say("")
+    say(f"question      {row.question}")
+    say(f"answer        {row.answer!r} (random weights)")
+    say(f"one server    {'the same tokens' if row.equal else 'OTHER TOKENS'}")
+    say(f"vllm-router   {'the same tokens' if row.router_equal else 'OTHER TOKENS'}")
+    say(f"chunks        {row.chunks} travelled, {row.deduplicated} were there already")
+    say(f"first token   {row.first_token_ms} ms after prefill; {row.recompute_ms} ms when decode computes the prompt")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="npm run demo:vllm --")
+    options.add_argument("--models", type=Path, required=True, help=argparse.SUPPRESS)
+    options.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+    chosen = options.parse_args()
+    result = asyncio.run(demo(chosen.models))
+    if chosen.json:
+        print(json.dumps(result))
+    good = result["tokensEqual"] and result["routerTokensEqual"] and result["chunks"] and result["deduplicated"]
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
