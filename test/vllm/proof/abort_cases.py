@@ -13,7 +13,9 @@ async def in_prefill(play: Play) -> None:
     for number, receiver in enumerate((None, DECODE)):
         asked = ASK_PREFILL if receiver is None else {**ASK_PREFILL, "kvferry_receiver": receiver}
         engine = await play.prefill()
-        engine.abort(engine.begin(prompt(f"abort-prefill-{number}", 1500), 1, asked))
+        running = engine.begin(prompt(f"abort-prefill-{number}", 1500), 1, asked)
+        await running.is_computing()
+        engine.abort(running)
     await everything_comes_back(play, "after-abort-in-prefill")
 
 
@@ -29,8 +31,9 @@ async def while_loading(play: Play) -> None:
     prefilled = await play.prefilled(tokens)
     play.world.signal(PREFILL, signal.SIGSTOP)
     try:
-        engine = await play.decode()
-        engine.abort(await play.decoding(tokens, prefilled))
+        running = await play.decoding(tokens, prefilled)
+        await running.is_loading()
+        (await play.decode()).abort(running)
     finally:
         play.world.signal(PREFILL, signal.SIGCONT)
     await everything_comes_back(play, "after-abort-while-loading")

@@ -39,6 +39,8 @@ async def prefill_agent_killed(play: Play) -> None:
         prefilled = await play.prefilled(tokens)
         play.world.signal(PREFILL, signal.SIGSTOP)
         running = await play.decoding(tokens, prefilled) if is_asked else None
+        if running is not None:
+            await running.is_loading()
         await play.world.kill(PREFILL)
         try:
             await play.answered(tokens, running or await play.decoding(tokens, prefilled), Expected.RECOMPUTED)

@@ -2,18 +2,21 @@
 lines of JSON.
 
 Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}. Reports: {"started": true},
-{"failed": text}, {"id", "count"} for each step of a request, and {"id", "answer"} at its end."""
+{"failed": text}, and of a request {"id", "phase": "loading" | "computing"}, {"id", "count"} for each step, and
+{"id", "answer"}."""
 
 from __future__ import annotations
 
 import json
 import select
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from vllm import EngineArgs, SamplingParams
 from vllm.config import KVTransferConfig
 from vllm.v1.engine.llm_engine import LLMEngine
+from vllm.v1.request import RequestStatus
 
 # A request that waits for its chunks gives the engine nothing to compute.
 IDLE_SECONDS = 0.002
@@ -43,6 +46,7 @@ class Engine:
         config = None if transfer is None else KVTransferConfig(**transfer)
         self._engine = LLMEngine.from_engine_args(EngineArgs(**arguments, kv_transfer_config=config))
         self._channel = channel
+        self._phases: dict[str, str] = {}
 
     def run(self) -> None:
         core = self._engine.engine_core.engine_core
@@ -54,6 +58,7 @@ class Engine:
             if core.scheduler.has_requests():
                 outputs = self._engine.step()
                 has_moved = bool(outputs)
+                self._report_phases(core.scheduler.requests.values())
                 for output in outputs:
                     self._report(output)
 
@@ -77,6 +82,14 @@ class Engine:
         elif "reset" in order:
             self._engine.reset_prefix_cache()
 
+    def _report_phases(self, requests: Iterable[Any]) -> None:
+        phases = {request.request_id: phase for request in requests if (phase := phase_of(request)) is not None}
+        for name, phase in phases.items():
+            if self._phases.get(name) != phase:
+                # vLLM has made the name unique.
+                self._channel.send(id=name.rpartition("-")[0], phase=phase)
+        self._phases = phases
+
     def _report(self, output: Any) -> None:
         completion = output.outputs[0]
         if not output.finished:
@@ -90,6 +103,12 @@ class Engine:
             "transfer": output.kv_transfer_params,
         }
         self._channel.send(id=output.request_id, answer=answer)
+
+
+def phase_of(request: Any) -> str | None:
+    if request.status == RequestStatus.WAITING_FOR_REMOTE_KVS:
+        return "loading"
+    return "computing" if request.num_computed_tokens > 0 else None
 
 
 def run(connection: socket.socket, spec: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -37,16 +37,32 @@ class Running:
         self.name = name
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._count = 0
+        self._phases: set[str] = set()
         self._more = asyncio.Event()
 
     def counted(self, count: int) -> None:
         self._count = count
         self._more.set()
 
+    def entered(self, phase: str) -> None:
+        self._phases.add(phase)
+        self._more.set()
+
     async def has_tokens(self, count: int) -> None:
         """Returns when the engine has generated so many tokens."""
+        await self._until(lambda: self._count >= count)
+
+    async def is_loading(self) -> None:
+        """Returns when the request waits for its chunks."""
+        await self._until(lambda: "loading" in self._phases)
+
+    async def is_computing(self) -> None:
+        """Returns when a part of the prompt has been computed."""
+        await self._until(lambda: "computing" in self._phases)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):
-            while self._count < count:
+            while not condition():
                 self._more.clear()
                 await self._more.wait()
 
@@ -106,6 +122,9 @@ class Engine:
                 report = await self.forked.report()
                 running = self._running.get(report["id"])
                 if running is None:
+                    continue
+                if "phase" in report:
+                    running.entered(report["phase"])
                     continue
                 if "count" in report:
                     running.counted(report["count"])
