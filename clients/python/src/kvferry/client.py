@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -28,15 +29,18 @@ _DISCOVER_SECONDS = 0.25
 
 
 async def connect(
-    servers: str | list[str] = "nats://127.0.0.1:4222",
+    servers: str | list[str] | None = None,
     *,
     name: str = "kvferry engine",
     connect_timeout: float = CONNECT_SECONDS,
     call_timeout: float = CALL_SECONDS,
     **nats_options: Any,
 ) -> Client:
-    """Connects to NATS. `nats_options` are those of `nats.connect`, such as `user_credentials` and `tls`. Raises
-    `disconnected` when no server accepts within `connect_timeout` seconds."""
+    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. `nats_options` are those of `nats.connect`, such
+    as `user_credentials` and `tls`. Raises `disconnected` when no server accepts within `connect_timeout`
+    seconds."""
+    if servers is None:
+        servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
     return Client(await connect_nats(servers, name, connect_timeout, nats_options), call_timeout=call_timeout)
 
 

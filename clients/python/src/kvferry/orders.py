@@ -123,6 +123,13 @@ class OrderSession:
                     await pause(_SETTLE_PAUSE)
         return "lost"
 
+    def lost_error(self, error: KvferryError) -> KvferryError:
+        """Why an order failed that was sent, and whose session was lost before it was answered."""
+        if error.code == "session_ended":
+            return error
+        message = f"agent {self._agent} was restarted before it answered: use another request id"
+        return KvferryError("sender_lost", message)
+
     @property
     def is_connected(self) -> bool:
         return self._client.is_connected
@@ -168,7 +175,9 @@ class _Attempts:
 
     def _over(self, error: KvferryError) -> Outcome:
         self._session.lose()
-        return Outcome(error=error, doubt=_known("lost") if self._may_be_executed else None)
+        if not self._may_be_executed:
+            return Outcome(error=error)
+        return Outcome(error=self._session.lost_error(error), doubt=_known("lost"))
 
     def _refused(self, error: KvferryError) -> Outcome:
         # The agent may have refused the message without taking its number, which would stop every later order.
@@ -178,6 +187,8 @@ class _Attempts:
     def _given_up(self, error: KvferryError) -> Outcome:
         # Without doubt nobody waits for it: it only frees the number.
         settled = in_background(self._settled())
+        if self._session.is_lost:
+            error = self._session.lost_error(error)
         return Outcome(error=error, doubt=settled if self._may_be_executed else None)
 
     async def _settled(self) -> State:

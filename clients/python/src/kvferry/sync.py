@@ -36,7 +36,7 @@ _GRACE_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
-def connect(servers: str | list[str] = "nats://127.0.0.1:4222", **options: Any) -> Client:
+def connect(servers: str | list[str] | None = None, **options: Any) -> Client:
     """As `kvferry.connect`."""
     return Client.start(lambda: asynchronous.connect(servers, **options))
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import tempfile
 from pathlib import Path
+from signal import Signals
 
 import kvferry
 from kvferry import Client
@@ -49,12 +49,20 @@ class RealWorld(World):
     async def client(self, *, call_timeout: float = 10) -> Client:
         return await kvferry.connect(self.url, name="test", call_timeout=call_timeout)
 
-    async def start(self, name: str, role: Role, *, pages: int = PAGES, lease_seconds: float = 60) -> None:
+    async def start(
+        self,
+        name: str,
+        role: Role,
+        *,
+        pages: int = PAGES,
+        lease_seconds: float = 60,
+        page_bytes: int = PAGE_BYTES,
+    ) -> None:
         settings = {
             "--agent-id": name,
             "--role": role,
             "--nats-url": self.url,
-            "--page-bytes": str(PAGE_BYTES),
+            "--page-bytes": str(page_bytes),
             "--arena-pages": str(pages),
             "--lease-ms": str(int(lease_seconds * 1000)),
             "--heartbeat-ms": str(int(HEARTBEAT_SECONDS * 1000)),
@@ -73,8 +81,12 @@ class RealWorld(World):
     async def kill(self, name: str) -> None:
         await self.agents.pop(name).kill()
 
-    def signal(self, name: str, number: signal.Signals) -> None:
+    def signal(self, name: str, number: Signals) -> None:
         self.agents[name].signal(number)
+
+    def signal_nats(self, number: Signals) -> None:
+        if self._nats is not None:
+            self._nats.signal(number)
 
     async def interrupt_nats(self) -> None:
         if self._nats is not None:

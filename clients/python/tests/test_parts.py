@@ -1,0 +1,220 @@
+"""The parts that need no agent."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from pathlib import Path
+
+import pytest
+
+from kvferry import ErrorDetails, KvferryError, SourceChunk, SourcePool
+from kvferry.batches import cut_into_batches, in_messages, source_runs
+from kvferry.lendings import Lendings
+from kvferry.orders import SessionRef
+from kvferry.protocol.check import check
+from kvferry.protocol.codec import decode, decode_reply, encode, json_bytes
+from kvferry.slots import Slots
+from kvferry.testing import MemoryBus
+from kvferry.transport import Message
+from kvferry.waiting import in_background, within
+
+SESSION = SessionRef("5" * 16, "e" * 16)
+
+
+def place(number: int, offset: int, length: int = 10, segment: str = "s") -> SourceChunk:
+    return SourceChunk(f"key-{number}", segment, offset, length)
+
+
+def test_chunks_at_equal_distances_are_one_run() -> None:
+    runs = source_runs([place(0, 0), place(1, 10), place(2, 20), place(3, 25), place(4, 100, 5), place(5, 0, 5, "t")])
+    assert runs == [
+        {"segment": "s", "offset": 0, "length": 10, "count": 3, "stride": 10},
+        {"segment": "s", "offset": 25, "length": 10, "count": 1},
+        {"segment": "s", "offset": 100, "length": 5, "count": 1},
+        {"segment": "t", "offset": 0, "length": 5, "count": 1},
+    ]
+
+
+def test_chunks_in_pieces_begin_one_piece_apart() -> None:
+    pieces = {"count": 2, "stride": 100}
+    chunks = [SourceChunk(f"key-{n}", "s", 5 * n, 10, pieces) for n in range(3)]  # type: ignore[arg-type]
+    assert source_runs(chunks) == [
+        {"segment": "s", "offset": 0, "length": 10, "count": 3, "stride": 5, "pieces": pieces},
+    ]
+
+
+def test_batches_fit_their_messages_and_keep_their_order() -> None:
+    chunks = [place(number, number * 1000 * (1 + number % 2)) for number in range(100)]
+    batches = cut_into_batches(chunks, None, 4000)
+    assert [chunk for batch in batches for chunk in batch] == chunks
+    assert len(batches) > 1
+    for batch in batches:
+        size = len(json_bytes([chunk.key for chunk in batch])) + len(json_bytes(source_runs(batch)))
+        assert size < 4000 - 800
+    assert cut_into_batches([], None, 4000) == [[]]
+    assert len(cut_into_batches(chunks, None, 2**20)) == 1
+    assert in_messages(["a" * 50, "b"], 10, len, 10) == [["a" * 50], ["b"]]
+
+
+async def test_slots_are_taken_in_order_of_asking() -> None:
+    slots = Slots(4)
+    assert await slots.take(3, 1) == [0, 1, 2]
+    large = asyncio.create_task(slots.take(4, 1))
+    small = asyncio.create_task(slots.take(1, 1))
+    await asyncio.sleep(0)
+    assert slots.is_short
+    slots.give([0, 1, 2])
+    assert await large == [0, 1, 2, 3]
+    assert not small.done()
+    slots.close(KvferryError("closed", "over"))
+    with pytest.raises(KvferryError, match="over"):
+        await small
+
+
+def lendings(pool: SourcePool) -> tuple[Lendings, list[int]]:
+    free: list[int] = []
+    return Lendings(pool, free.extend), free
+
+
+async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourcePool) -> None:
+    lent, free = lendings(pool)
+    chunks = [pool.place("a", 0, 10), pool.place("b", 1, 10)]
+    lent.lend("r", 0, chunks)
+    lent.sending("r", 0, SESSION)
+    release = {"v": 1, "request": "r", "epoch": SESSION.epoch, "batch": 0, "positions": [1, 7]}
+    lent.released({**release, "epoch": "f" * 16})  # type: ignore[typeddict-item]
+    assert free == []
+    lent.released(release)  # type: ignore[arg-type]
+    lent.released(release)  # type: ignore[arg-type]
+    assert free == [1]
+    # The answer is open, so the name is not free yet.
+    again = [pool.place("c", 2, 10)]
+    with pytest.raises(KvferryError) as name:
+        lent.lend("r", 0, again)
+    assert (name.value.code, free) == ("duplicate_batch", [1, 2])
+    lent.accepted("r", 0)
+    lent.keep_only(lent.lent_in(SESSION, "taken"), [{"request": "r", "batch": 0, "positions": [0]}])
+    assert free == [1, 2]
+    lent.keep_only(lent.lent_in(SESSION, "taken"), [])
+    assert (free, lent.sessions()) == ([1, 2, 0], set())
+
+
+async def test_a_refused_batch_comes_back_and_a_foreign_chunk_is_not_kept(pool: SourcePool) -> None:
+    lent, free = lendings(pool)
+    lent.lend("r", 0, [pool.place("a", 3, 10), place(1, 0)])
+    lent.doubtful("r", 0)
+    assert free == []
+    lent.refused("r", 0)
+    lent.refused("r", 0)
+    assert free == [3]
+    lent.lend("r", 1, [place(1, 0)])
+    assert lent.sessions() == set()
+
+
+def test_a_pool_removes_what_a_dead_engine_left_behind(tmp_path: Path) -> None:
+    left = tmp_path / "kvferry-engine"
+    left.write_bytes(b"old")
+    with SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path)) as pool:
+        chunk = pool.place("a", 1, 5)
+        chunk.view[:] = b"12345"
+        assert left.read_bytes() == bytes(10) + b"12345" + bytes(5)
+    assert not left.exists()
+    pool.close()
+    with pytest.raises(KvferryError, match="cannot be made"):
+        SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path / "none"))
+
+
+def test_errors_keep_their_fields_when_they_are_pickled() -> None:
+    error = KvferryError("wrong_session", "no", field="session", details=ErrorDetails(session="1"), answered=True)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.code, copy.field, copy.details, copy.answered, copy.retryable) == (
+        "wrong_session",
+        "session",
+        ErrorDetails(session="1"),
+        True,
+        False,
+    )
+    assert str(copy) == "no [wrong_session]"
+
+
+def test_answers_that_do_not_fit_are_errors() -> None:
+    for body in (b"", b"[]", b'{"v":1,"ok":true}', b'{"v":2,"ok":true,"epoch":"0123456789abcdef"}', b"\xff"):
+        with pytest.raises(KvferryError) as wrong:
+            decode_reply("put", body)
+        assert wrong.value.code == "inconsistent_reply"
+    # A later version may add fields.
+    assert decode_reply("put", encode({"ok": True, "epoch": "0" * 16, "more": 1}))["more"] == 1
+    with pytest.raises(KvferryError) as nonsense:
+        decode("terminal", b"{")
+    assert nonsense.value.code == "malformed_json"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("keys", ["a\n"]),
+        ("keys", ["\ud800"]),
+        ("keys", ["x" * 513]),
+        ("keys", [""]),
+        ("keys", [1]),
+        ("batch", True),
+        ("batch", 4096),
+        ("timeoutMs", 0),
+        ("last", 1),
+        ("request", "a b"),
+        ("receiver", "a\n"),
+        ("source", [{"segment": "s", "offset": 0}]),
+        ("more", 1),
+    ],
+)
+def test_a_wrong_field_is_named(field: str, value: object) -> None:
+    fields = {"v": 1, "request": "r", "receiver": "d", "batch": 0, "last": True, "totalChunks": 1, "timeoutMs": 1}
+    good = {**fields, "keys": ["ä@1"], "source": [{"segment": "s", "offset": 0, "length": 1}]}
+    check("putRequest", good, strict=True)
+    with pytest.raises(KvferryError) as wrong:
+        check("putRequest", {**good, field: value}, strict=True)
+    assert wrong.value.code == "invalid_field"
+    assert (wrong.value.field or "").startswith(field)
+
+
+async def test_work_that_takes_too_long_is_cancelled() -> None:
+    cancelled = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    with pytest.raises(KvferryError, match="too late"):
+        await within(0.01, "too late", work())
+    await asyncio.wait_for(cancelled.wait(), 10)
+
+
+async def test_work_in_the_background_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    await asyncio.wait({in_background(fail())})
+    await asyncio.sleep(0)
+    assert "work in the background failed" in caplog.text
+
+
+async def test_the_memory_bus_delivers_by_subject_as_nats_does() -> None:
+    bus = MemoryBus()
+    transport = bus.transport()
+    seen: list[str] = []
+    for subject in ("a.*.c", "a.>", "a.b", "*"):
+        await transport.subscribe(subject, lambda message: seen.append(message.subject))
+    for subject in ("a.b.c", "a.b", "a", "b.b"):
+        await transport.publish(subject, b"")
+    await asyncio.sleep(0)
+    assert seen == ["a.b.c", "a.b.c", "a.b", "a.b", "a"]
+    bus.interrupt()
+    with pytest.raises(KvferryError) as away:
+        await transport.request("a.b", b"", 1)
+    assert away.value.code == "disconnected"
+    bus.restore()
+    await transport.close()
+    assert bus.send(Message("a.b", b"")) == 0
