@@ -126,7 +126,7 @@ class PrefillEngine:
     def begin(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         *,
         total_chunks: int,
         timeout: float,
@@ -134,22 +134,23 @@ class PrefillEngine:
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
         """Begins a request whose batches the caller appends, as the steps of chunked prefill end. Sends nothing
-        yet."""
+        yet. Without a receiver, the request is offered: the agent keeps its chunks until `Client.route` names the
+        receiver, which may happen before the last batch."""
         self._check_open()
         return PutStream(RequestPlan(request, receiver, total_chunks, timeout, ranks, headers), self._target)
 
     async def put(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         chunks: Sequence[SourceChunk],
         *,
         timeout: float,
         ranks: Ranks | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
-        """Puts a whole prompt. Returns when the agent has accepted it; the bytes are then on their way. Raises as
-        `PutStream.append` does. The slots of all chunks come back, also when it raises."""
+        """Puts a whole prompt, or offers it (see `begin`). Returns when the agent has accepted it; the bytes are then
+        on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when it raises."""
         stream = self.begin(request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=ranks, headers=headers)
         await stream.append(chunks)
         return stream

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .protocol.constants import End
-    from .protocol.messages import Ranks
+    from .protocol.messages import Ranks, RouteRequest
 
 T = TypeVar("T")
 
@@ -119,7 +119,19 @@ class Client:
 
         return self.submit(self.run(begin()))
 
-    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str) -> RequestEnd | None:
+    def route(
+        self, agent: str, request: str, receiver: str, *, epoch: str | None = None, timeout: float | None = None
+    ) -> str:
+        """Names the receiver of an offered request; returns the epoch of the agent that sends it. `timeout`: for
+        the transfer, from now on. Raises as `kvferry.Client` does."""
+        fields: RouteRequest = {"request": request, "receiver": receiver}
+        if epoch is not None:
+            fields["epoch"] = epoch
+        if timeout is not None:
+            fields["timeoutMs"] = max(1, int(timeout * 1000))
+        return self.run(self.aio.route(agent, **fields))["epoch"]
+
+    def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str | None) -> RequestEnd | None:
         return self.run(ask_end(self.aio, request, epoch, sender=sender, receiver=receiver))
 
     def close(self) -> None:
@@ -180,7 +192,7 @@ class PrefillEngine:
     def begin(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         *,
         total_chunks: int,
         timeout: float,
@@ -197,7 +209,7 @@ class PrefillEngine:
     def put(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         chunks: Sequence[SourceChunk],
         *,
         timeout: float,
