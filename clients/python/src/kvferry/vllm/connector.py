@@ -81,7 +81,7 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
     # In a worker.
 
     def register_kv_caches(self, kv_caches: dict[str, Any]) -> None:
-        self._in_worker.start(kv_caches)
+        self._in_worker.register(kv_caches)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
         self._in_worker.begin(self._orders)

@@ -35,8 +35,9 @@ class _Incoming:
 class Consuming:
     """Owned by the scheduler of one engine."""
 
-    def __init__(self, layout: KvLayout) -> None:
+    def __init__(self, layout: KvLayout, ranks: int) -> None:
         self._layout = layout
+        self._ranks = ranks
         self._incoming: dict[str, _Incoming] = {}
         self._loads: list[Load] = []
         self._drops: list[Remote] = []
@@ -101,6 +102,8 @@ class Consuming:
             return f"the KV cache of the prefill server does not fit: {differences(remote.layout, own.text)}"
         if remote.chunk_tokens != own.chunk_tokens:
             return f"the prefill server has chunks of {remote.chunk_tokens} tokens, and this one of {own.chunk_tokens}"
+        if len(remote.agents) != self._ranks:
+            return f"the prefill server names {len(remote.agents)} agents for {self._ranks} ranks"
         return None
 
     def _load(self, request_id: str, incoming: _Incoming, blocks: Sequence[int]) -> Load:

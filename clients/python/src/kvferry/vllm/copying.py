@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .lanes import Lane, lane_of
 
@@ -36,6 +36,28 @@ class _Piece:
     bytes: int
 
 
+class Copier(Protocol):
+    """Between blocks and chunks. `memory` is what `memory_of` gave."""
+
+    @property
+    def chunk_bytes(self) -> int: ...
+
+    @property
+    def layer_names(self) -> Sequence[str]: ...
+
+    @property
+    def lane(self) -> Lane: ...
+
+    def memory_of(self, memory: memoryview) -> Any:
+        """Memory of kvferry, for the other calls."""
+
+    def save(self, blocks: Sequence[int], memory: Any, start: int, layer_names: Sequence[str]) -> None:
+        """Copies those layers of the blocks into the chunk that begins at `start`."""
+
+    def load(self, memory: Any, start: int, blocks: Sequence[int | None]) -> None:
+        """Copies all layers of the chunk at `start` into the blocks. None: a block that is left as it is."""
+
+
 class BlockCopier:
     """Made when vLLM has allocated its caches. Layers may be copied in any order, and in any thread."""
 
@@ -60,8 +82,10 @@ class BlockCopier:
     def layer_names(self) -> Sequence[str]:
         return list(self._layers)
 
+    def memory_of(self, memory: memoryview) -> Any:
+        return tensor_of(memory)
+
     def save(self, blocks: Sequence[int], memory: Any, start: int, layer_names: Sequence[str]) -> None:
-        """Copies those layers of the blocks into the chunk that begins at `start` in a tensor of bytes."""
         for name in layer_names:
             for piece in self._layers[name]:
                 chunk = _part(piece, memory, start)
@@ -71,7 +95,6 @@ class BlockCopier:
                     )
 
     def load(self, memory: Any, start: int, blocks: Sequence[int | None]) -> None:
-        """Copies all layers of the chunk at `start` into the blocks. None: a block that is left as it is."""
         for pieces in self._layers.values():
             for piece in pieces:
                 chunk = _part(piece, memory, start)

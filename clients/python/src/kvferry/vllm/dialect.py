@@ -90,6 +90,6 @@ def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
 
 def _field(ours: Mapping[str, Any], name: str, kind: type) -> Any:
     value = ours.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
         raise ValueError(f"kv_transfer_params: {name} is {value!r}")
     return value

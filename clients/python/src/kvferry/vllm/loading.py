@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import KvferryError
 from ..waiting import in_background, now, within
 from .arriving import Arriving
-from .copying import tensor_of
 from .keys import rank_key
 
 if TYPE_CHECKING:
     from ..acquired import Acquired
     from ..loop_thread import LoopThread
     from .config import ConnectorConfig
-    from .copying import BlockCopier
+    from .copying import Copier
     from .counts import Counts
     from .dialect import Remote
     from .link import Link
@@ -44,7 +43,7 @@ class Loads:
     """Called by the thread of vLLM's worker."""
 
     def __init__(
-        self, loop: LoopThread, link: Link, copier: BlockCopier, counts: Counts, config: ConnectorConfig, rank: int
+        self, loop: LoopThread, link: Link, copier: Copier, counts: Counts, config: ConnectorConfig, rank: int
     ) -> None:
         self._loop = loop
         self._link = link
@@ -56,7 +55,7 @@ class Loads:
         self._copying = ThreadPoolExecutor(1, thread_name_prefix="kvferry-copy")
         self._loading: dict[str, _Loading] = {}
         self._arena: tuple[str, Any] | None = None
-        """Its epoch, and its memory as a tensor."""
+        """Its epoch, and its memory for the copier."""
         self._lock = threading.Lock()
         self._done: set[str] = set()
         self._failed: set[int] = set()
@@ -115,7 +114,8 @@ class Loads:
             if failed and not loading.is_abandoned:
                 self._counts.add("loads_failed")
             with self._lock:
-                self._failed |= failed
+                # Nobody reads the blocks of a prompt that has ended.
+                self._failed |= set() if loading.is_abandoned else failed
                 self._done.add(loading.load.request_id)
 
     async def _loaded(self, loading: _Loading) -> set[int]:
@@ -159,7 +159,7 @@ class Loads:
         """In the thread for copies."""
         arena = acquired.arena
         if self._arena is None or self._arena[0] != arena.epoch:
-            memory = tensor_of(arena.view(0, arena.pages * arena.page_bytes))
+            memory = self._copier.memory_of(arena.view(0, arena.pages * arena.page_bytes))
             self._copier.lane.pin(memory, read_only=True)
             self._arena = (arena.epoch, memory)
         with self._copier.lane.copies(loading.mark):

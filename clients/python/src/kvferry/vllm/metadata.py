@@ -57,7 +57,7 @@ class StepOrders:
 @dataclass
 class WorkerReport:
     epoch: str | None = None
-    """The process of the first rank's agent that takes puts. None: it is away, or this is another rank."""
+    """The process of the first rank's agent that takes puts. None: nothing new."""
     offered: dict[str, int] = field(default_factory=dict)
     """Prompts of which fewer chunks are offered than were ordered: how many."""
 

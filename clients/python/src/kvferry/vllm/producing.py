@@ -101,7 +101,7 @@ class Producing:
         )
 
     def reported(self, report: WorkerReport) -> None:
-        self._epoch = report.epoch
+        self._epoch = report.epoch or self._epoch
         known = {prompt.request for prompt in self._prompts.values()}
         self._offered |= {request: chunks for request, chunks in report.offered.items() if request in known}
 

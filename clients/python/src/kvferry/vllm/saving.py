@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ..errors import KvferryError
 from ..source_pool import SlotChunk
 from ..waiting import in_background, now
-from .copying import tensor_of
 from .keys import rank_key
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..put_stream import PutStream
     from ..source_pool import SourcePool
     from .config import ConnectorConfig
-    from .copying import BlockCopier
+    from .copying import Copier
     from .counts import Counts
     from .link import Link
     from .metadata import Save
@@ -66,7 +65,7 @@ class Saves:
         loop: LoopThread,
         link: Link,
         pool: SourcePool,
-        copier: BlockCopier,
+        copier: Copier,
         counts: Counts,
         config: ConnectorConfig,
         rank: int,
@@ -77,7 +76,7 @@ class Saves:
         self._counts = counts
         self._config = config
         self._rank = rank
-        self._memory = tensor_of(pool.memory)
+        self._memory = copier.memory_of(pool.memory)
         copier.lane.pin(self._memory, read_only=False)
         self._outgoing: dict[str, _Outgoing] = {}
         self._step: _Step | None = None

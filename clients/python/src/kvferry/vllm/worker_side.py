@@ -10,7 +10,7 @@ from ..client import connect
 from ..errors import KvferryError
 from ..loop_thread import LoopThread
 from ..source_pool import SourcePool
-from .copying import BlockCopier
+from .copying import BlockCopier, Copier
 from .counts import Counts
 from .link import Connect, Link
 from .loading import Loads
@@ -30,7 +30,7 @@ _CLOSE_SECONDS = 20.0
 
 
 class WorkerSide:
-    """Owned by the thread of vLLM's worker. `start` it when the caches are there."""
+    """Owned by the thread of vLLM's worker. `register` starts it."""
 
     def __init__(
         self,
@@ -55,12 +55,14 @@ class WorkerSide:
         self._pool: SourcePool | None = None
         self._saves: Saves | None = None
         self._loads: Loads | None = None
-        self._reported: WorkerReport | None = None
+        self._told_epoch: str | None = None
 
-    def start(self, caches: Mapping[str, Any], connecting: Connect | None = None) -> None:
-        """Raises `ValueError` when the caches do not fit the layout, and `KvferryError` when there is no source
-        memory. `connecting`: another way to agents, for tests."""
-        copier = BlockCopier(self._layout, caches)
+    def register(self, caches: Mapping[str, Any]) -> None:
+        """vLLM has allocated its caches. Raises `ValueError` when they do not fit the layout, and as `start` does."""
+        self.start(BlockCopier(self._layout, caches))
+
+    def start(self, copier: Copier, connecting: Connect | None = None) -> None:
+        """Raises `KvferryError` when there is no source memory. `connecting`: another way to agents, for tests."""
         agent, counts, config = self._config.agents[self._rank], self._counts, self._config
         self._pool = self._make_pool() if self._is_producer else None
         self._loop = LoopThread("kvferry")
@@ -108,12 +110,13 @@ class WorkerSide:
         """What the scheduler side does not know yet."""
         if self._saves is None or self._link is None:
             return None
-        epoch = self._link.epoch if self._rank == 0 else None
-        report = WorkerReport(epoch, self._saves.take_offered())
-        if report == self._reported and not report.offered:
+        epoch, offered = self._link.epoch, self._saves.take_offered()
+        is_new = self._rank == 0 and epoch is not None and epoch != self._told_epoch
+        if not is_new and not offered:
             return None
-        self._reported = report
-        return report
+        if is_new:
+            self._told_epoch = epoch
+        return WorkerReport(epoch if is_new else None, offered)
 
     def close(self) -> None:
         """Idempotent."""
