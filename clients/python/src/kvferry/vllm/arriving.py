@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from ..ends import RequestEnd, ask_end
 from ..errors import KvferryError
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from .dialect import Remote
     from .link import Link
 
+T = TypeVar("T")
+
 log = logging.getLogger("vllm.kvferry")
 
-_ROUTE_SECONDS = 2.0
-"""How long a route is repeated that was not answered, or came before the put that it names."""
-_ROUTE_PAUSE = 0.02
+_REPEAT_SECONDS = 2.0
+"""How long a message is repeated that was not answered, or came before the put that it names."""
+_REPEAT_PAUSE = 0.02
 _ASK_SECONDS = 1.0
 """Between two questions for the end: its event may be lost."""
 _UNKNOWN_MAX = 3
@@ -71,8 +74,8 @@ class Arriving:
             log.info("prompt %s was not cancelled, and ends by time: %s", remote.request, error)
             return
         try:
-            agent = remote.agents[self._rank]
-            reply = await self._link.client.cancel(agent, request=remote.request, timeout=_CALL_SECONDS)
+            agent, client = remote.agents[self._rank], self._link.client
+            reply = await _repeated(lambda: client.cancel(agent, request=remote.request, timeout=_CALL_SECONDS))
             if "end" not in reply:
                 end = await expected.wait(_DROP_SECONDS)
                 if end.end == "ready":
@@ -106,17 +109,9 @@ class Arriving:
         }
         if len(receivers) > 1:
             fields["ranks"] = ranks_of(self._rank, remote.agents, receivers)
-        until = now() + _ROUTE_SECONDS
-        while True:
-            try:
-                agent = remote.agents[self._rank]
-                reply = await self._link.client.route(agent, timeout=_CALL_SECONDS, **fields)
-                return reply["epoch"]
-            except KvferryError as error:
-                # The put may come after the route, because the prefill server does not wait for its agent.
-                if (error.code not in _PASSES and not is_away(error)) or now() >= until:
-                    raise
-            await pause(_ROUTE_PAUSE)
+        agent, client = remote.agents[self._rank], self._link.client
+        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, **fields))
+        return reply["epoch"]
 
     async def _asked(self, remote: Remote, epoch: str | None) -> RequestEnd | bool:
         """The recorded end; or whether an agent knows the request."""
@@ -147,3 +142,15 @@ class Arriving:
     def _own_epoch(self, end: RequestEnd) -> str:
         ranks = [] if end.event is None else end.event.get("ranks", [])
         return next((one["epoch"] for one in ranks if one["rank"] == self._rank), end.epoch)
+
+
+async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
+    """The answer. A put may come after it was named here, because the prefill server does not wait for its agent."""
+    until = now() + _REPEAT_SECONDS
+    while True:
+        try:
+            return await message()
+        except KvferryError as error:
+            if (error.code not in _PASSES and not is_away(error)) or now() >= until:
+                raise
+        await pause(_REPEAT_PAUSE)

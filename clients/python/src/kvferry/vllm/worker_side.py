@@ -51,6 +51,7 @@ class WorkerSide:
         self._is_consumer = is_consumer
         self._counts = Counts()
         self._loop: LoopThread | None = None
+        self._owns_loop = True
         self._link: Link | None = None
         self._pool: SourcePool | None = None
         self._saves: Saves | None = None
@@ -61,11 +62,13 @@ class WorkerSide:
         """vLLM has allocated its caches. Raises `ValueError` when they do not fit the layout, and as `start` does."""
         self.start(BlockCopier(self._layout, caches))
 
-    def start(self, copier: Copier, connecting: Connect | None = None) -> None:
-        """Raises `KvferryError` when there is no source memory. `connecting`: another way to agents, for tests."""
+    def start(self, copier: Copier, connecting: Connect | None = None, loop: LoopThread | None = None) -> None:
+        """Raises `KvferryError` when there is no source memory. For tests: another way to agents, in another loop,
+        which the caller stops."""
         agent, counts, config = self._config.agents[self._rank], self._counts, self._config
         self._pool = self._make_pool() if self._is_producer else None
-        self._loop = LoopThread("kvferry")
+        self._loop = loop or LoopThread("kvferry")
+        self._owns_loop = loop is None
         way = connecting or (lambda: connect(config.nats_url, name=f"vllm {agent}"))
         link = Link(self._loop, way, agent, self._layout.chunk_bytes, self._pool, reads=self._is_consumer)
         if self._pool is not None:
@@ -128,7 +131,8 @@ class WorkerSide:
         except KvferryError as error:
             log.warning("the connection to agent %s did not close cleanly: %s", self._link.agent, error)
         finally:
-            loop.stop()
+            if self._owns_loop:
+                loop.stop()
             if self._loads is not None:
                 self._loads.close()
             if self._pool is not None:
