@@ -132,11 +132,13 @@ def of_event(event: Terminal) -> RequestEnd:
 
 
 async def ask_end(
-    client: Client, request: str, epoch: str, *, sender: str, receiver: str, timeout: float | None = None
+    client: Client, request: str, epoch: str, *, sender: str, receiver: str | None, timeout: float | None = None
 ) -> RequestEnd | None:
     """Asks both agents for the recorded end. None: the request is in progress. When the process that accepted it is
     gone, and the decode agent does not know the request, it has `failed` with `sender_lost`. Not for requests over
-    several ranks, whose event counts. Raises as the client does when an agent does not answer: ask again."""
+    several ranks, whose event counts. Raises as the client does when an agent does not answer: ask again. `receiver`:
+    None while the caller does not know it. Then only the sender is asked, and `sender_lost` is raised when it is
+    gone, because its receiver may know the end."""
     at_sender = await client.status(sender, request=request, lists=["requests"], timeout=timeout)
     sent = _row(at_sender, epoch)
     is_gone = False
@@ -144,6 +146,13 @@ async def ask_end(
         sources = await client.sources(sender, request=request, timeout=timeout)
         # A process that has given up its name may still work.
         is_gone = sources["alone"] and sources["epoch"] != epoch
+    if receiver is None:
+        if is_gone:
+            message = (
+                f"the process of agent {sender} that took request {request} is gone: its receiver may know the end"
+            )
+            raise KvferryError("sender_lost", message)
+        return _recorded(sent) if sent is not None and "end" in sent else None
     try:
         at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
     except KvferryError:

@@ -103,6 +103,12 @@ class PrefillEngine:
         """Slots that are neither filled nor lent."""
         return self._slots.free
 
+    @property
+    def epoch(self) -> str | None:
+        """The process of the agent that takes orders now. None while it is away, as far as the engine knows."""
+        current = self._target.session.current
+        return None if current is None else current.epoch
+
     async def fill(
         self, keys: Sequence[str], *, length: int | Sequence[int] | None = None, timeout: float = PATIENCE_SECONDS
     ) -> list[SlotChunk]:
@@ -126,7 +132,7 @@ class PrefillEngine:
     def begin(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         *,
         total_chunks: int,
         timeout: float,
@@ -134,22 +140,23 @@ class PrefillEngine:
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
         """Begins a request whose batches the caller appends, as the steps of chunked prefill end. Sends nothing
-        yet."""
+        yet. Without a receiver, the request is offered: the agent keeps its chunks until `Client.route` names the
+        receiver, which may happen before the last batch."""
         self._check_open()
         return PutStream(RequestPlan(request, receiver, total_chunks, timeout, ranks, headers), self._target)
 
     async def put(
         self,
         request: str,
-        receiver: str,
+        receiver: str | None,
         chunks: Sequence[SourceChunk],
         *,
         timeout: float,
         ranks: Ranks | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
-        """Puts a whole prompt. Returns when the agent has accepted it; the bytes are then on their way. Raises as
-        `PutStream.append` does. The slots of all chunks come back, also when it raises."""
+        """Puts a whole prompt, or offers it (see `begin`). Returns when the agent has accepted it; the bytes are then
+        on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when it raises."""
         stream = self.begin(request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=ranks, headers=headers)
         await stream.append(chunks)
         return stream

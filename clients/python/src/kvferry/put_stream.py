@@ -36,8 +36,8 @@ _ASK_PAUSE = 2.0
 class RequestPlan:
     request: str
     """The router's name for the prompt. Use a name once."""
-    receiver: str
-    """The decode agent."""
+    receiver: str | None
+    """The decode agent. None: the request is offered, and `Client.route` names the receiver."""
     total_chunks: int
     """Chunks of all batches together."""
     timeout: float
@@ -68,6 +68,8 @@ class PutStream:
     def __init__(self, plan: RequestPlan, target: PutTarget) -> None:
         if plan.total_chunks < 0:
             raise invalid_field("total_chunks", f"{plan.total_chunks} chunks are no request")
+        if plan.ranks is not None and plan.receiver is None:
+            raise invalid_field("ranks", "ranks without a receiver: name them in route")
         self.plan = plan
         self._target = target
         self._expected = target.ends.expect(plan.request)
@@ -138,7 +140,8 @@ class PutStream:
     async def end(self, timeout: float | None = None) -> RequestEnd:
         """Returns when the request has ended, however. When its event may be lost, the agents are asked. Raises
         `deadline_exceeded` when no end is known after `timeout` seconds (default: 10 s after the request's own
-        time), and the failure of the first `append`, whose request has no end."""
+        time; a `route` can give an offered request more), and the failure of the first `append`, whose request has
+        no end."""
         limit = self.plan.timeout + _ANNOUNCE_GRACE if timeout is None else timeout
         until = now() + limit
         overdue = now() + self.plan.timeout
@@ -225,7 +228,6 @@ class PutStream:
         target, plan = self._target, self.plan
         message: dict[str, object] = {
             "request": plan.request,
-            "receiver": plan.receiver,
             "batch": batch,
             "last": last,
             "totalChunks": plan.total_chunks,
@@ -233,6 +235,8 @@ class PutStream:
             "keys": [chunk.key for chunk in chunks],
             "source": source_runs(chunks),
         }
+        if plan.receiver is not None:
+            message["receiver"] = plan.receiver
         if plan.ranks is not None:
             message["ranks"] = plan.ranks
 

@@ -46,5 +46,6 @@ def decode_reply(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def _answered(error: dict[str, Any]) -> KvferryError:
-    details = ErrorDetails(error.get("end"), error.get("epoch"), error.get("order"), error.get("session"))
+    fields = ("end", "epoch", "order", "receiver", "session")
+    details = ErrorDetails(**{field: error[field] for field in fields if field in error})
     return KvferryError(error["code"], error["message"], field=error.get("field"), details=details, answered=True)

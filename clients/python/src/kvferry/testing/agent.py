@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Role = Literal["prefill", "decode", "both"]
 
 _ORDERED = frozenset({"put", "cancel", "attach", "detach", "stage", "unstage"})
-_SENDER_ONLY = _ORDERED - {"cancel"} | {"open", "renew", "barrier", "end", "sources"}
+_SENDER_ONLY = _ORDERED - {"cancel"} | {"route", "open", "renew", "barrier", "end", "sources"}
 _SESSIONS_REMEMBERED_MAX = 256
 
 
@@ -121,6 +121,7 @@ class FakeAgent:
     async def _run(self, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
         operations: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "put": self.sending.put,
+            "route": self.sending.route,
             "cancel": self._cancel,
             "attach": self.sending.attach,
             "detach": self.sending.detach,

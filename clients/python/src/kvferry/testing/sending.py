@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorDetails, KvferryError, invalid_field
 from ..protocol import subjects
 from ..protocol.constants import End
-from ..waiting import in_background, now
-from .sender import Segments, Sent, places_of, wrong_session
+from ..waiting import in_background, now, pause
+from .sender import Segments, Sent, check_same, is_routed, places_of, wrong_session
 
 if TYPE_CHECKING:
     from .agent import FakeAgent
@@ -40,15 +40,39 @@ class Sending:
         request = self._requests.get(fields["request"])
         if request is None:
             until = now() + fields["timeoutMs"] / 1000
-            request = Sent(fields["request"], fields["receiver"], fields.get("session"), fields["totalChunks"], until)
+            receiver = fields.get("receiver")
+            request = Sent(fields["request"], receiver, fields.get("session"), fields["totalChunks"], until)
+            request.was_offered = receiver is None
             self._remember(request)
-            request.work = in_background(self._move(request))
+            work = self._expire_offer(request) if request.was_offered else self._move(request)
+            request.work = in_background(work)
         batch = len(request.batches)
         request.batches.append(fields["keys"])
         request.keys.update(fields["keys"])
         request.places.update(places_of(batch, fields["source"]))
         request.is_complete = fields["last"]
         request.arrived.set()
+        return {"epoch": self._agent.epoch}
+
+    async def route(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Names the receiver of an offered request, which goes on its way."""
+        name, receiver = fields["request"], fields["receiver"]
+        if "ranks" in fields:
+            raise invalid_field("ranks", "a fake agent has no ranks: use real agents")
+        request = self._requests.get(name)
+        if request is None or fields.get("epoch", self._agent.epoch) != self._agent.epoch:
+            raise KvferryError("unknown_request", f"agent {self._agent.name} does not know {name}")
+        if request.end is not None:
+            details = ErrorDetails(end=request.end, epoch=self._agent.epoch)
+            raise KvferryError("request_ended", f"request {name} has ended", details=details)
+        if not is_routed(request, receiver):
+            self._check_receiver(request, receiver)
+            request.receiver = receiver
+            if "timeoutMs" in fields:
+                request.until = now() + fields["timeoutMs"] / 1000
+            if request.work is not None:
+                request.work.cancel()
+            request.work = in_background(self._move(request))
         return {"epoch": self._agent.epoch}
 
     def cancel(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -144,13 +168,24 @@ class Sending:
         total = len(known) + len(keys)
         if total > fields["totalChunks"] or (fields["last"] and total != fields["totalChunks"]):
             raise invalid_field("totalChunks", f"{total} chunks came, {fields['totalChunks']} were announced")
-        receiver = self._agent.cluster.agents.get(fields["receiver"])
-        if receiver is None:
-            raise KvferryError("unknown_receiver", f"agent {fields['receiver']} does not answer")
-        if receiver.arena is None:
-            raise KvferryError("role_mismatch", f"agent {fields['receiver']} has no arena")
+        page_bytes = self._page_bytes(fields["receiver"]) if "receiver" in fields else None
         for run in fields["source"]:
-            self._segments.check(run, receiver.arena.page_bytes, fields.get("session"))
+            self._segments.check(run, page_bytes, fields.get("session"))
+
+    def _page_bytes(self, name: str) -> int:
+        receiver = self._agent.cluster.agents.get(name)
+        if receiver is None:
+            raise KvferryError("unknown_receiver", f"agent {name} does not answer")
+        if receiver.arena is None:
+            raise KvferryError("role_mismatch", f"agent {name} has no arena")
+        return receiver.arena.page_bytes
+
+    def _check_receiver(self, request: Sent, name: str) -> None:
+        """Raises when the chunks do not fit the pages of that receiver."""
+        page_bytes = self._page_bytes(name)
+        longest = max((run["length"] for _, _, run in request.places.values()), default=0)
+        if longest > page_bytes:
+            raise invalid_field("receiver", f"chunks of {longest} bytes do not fit a page of {page_bytes} bytes")
 
     def _check_known(self, request: Sent, fields: dict[str, Any]) -> None:
         name, batch = request.request, fields["batch"]
@@ -162,14 +197,18 @@ class Sending:
             raise KvferryError("duplicate_batch", f"batch {batch} of request {name} was put before", details=details)
         if batch > len(request.batches) or request.is_complete:
             raise KvferryError("batch_out_of_order", f"batch {len(request.batches)} of request {name} comes next")
-        if request.session is not None and request.session != fields.get("session"):
-            raise wrong_session(request)
+        check_same(request, fields)
 
     def _remember(self, request: Sent) -> None:
         ended = [name for name, one in self._requests.items() if one.end is not None]
         for name in ended[: max(0, len(ended) - _ENDED_REMEMBERED_MAX)]:
             del self._requests[name]
         self._requests[request.request] = request
+
+    async def _expire_offer(self, request: Sent) -> None:
+        """A route or the end of the request cancels it."""
+        await pause(request.until - now())
+        self.end(request, "expired", KvferryError("deadline_exceeded", "no router has named a receiver in time"))
 
     async def _move(self, request: Sent) -> None:
         """Moves the batches of a request as they come, within its time."""
@@ -229,13 +268,14 @@ class Sending:
             "epoch": self._agent.epoch,
             "end": request.end,
             "sender": self._agent.name,
-            "receiver": request.receiver,
             "chunks": request.total,
             "deduplicated": request.deduplicated,
             "joined": 0,
             "bytes": request.bytes,
             "ageMs": 0,
         }
+        if request.receiver is not None:
+            event["receiver"] = request.receiver
         if receiver is not None:
             event["receiverEpoch"] = receiver.agent.epoch
         if request.reason is not None:
@@ -243,7 +283,7 @@ class Sending:
         await announcer.publish(subjects.terminal(announcer.name, str(request.end)), event)
 
     def _receiver(self, request: Sent) -> Receiving | None:
-        agent = self._agent.cluster.agents.get(request.receiver)
+        agent = None if request.receiver is None else self._agent.cluster.agents.get(request.receiver)
         return None if agent is None else agent.receiving
 
     def _is_read(self, segment: str) -> bool:
