@@ -25,6 +25,8 @@ log = logging.getLogger("vllm.kvferry")
 
 _REPEAT_SECONDS = 2.0
 """How long a message is repeated that was not answered, or came before the put that it names."""
+_ABSENT_SECONDS = 0.5
+"""The same, while no process has the name of the agent: the next one does not know the prompt."""
 _REPEAT_PAUSE = 0.02
 _ASK_SECONDS = 1.0
 """Between two questions for the end: its event may be lost."""
@@ -146,11 +148,13 @@ class Arriving:
 
 async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
     """The answer. A put may come after it was named here, because the prefill server does not wait for its agent."""
-    until = now() + _REPEAT_SECONDS
+    began = now()
     while True:
         try:
             return await message()
         except KvferryError as error:
-            if (error.code not in _PASSES and not is_away(error)) or now() >= until:
+            passes = error.code in _PASSES or is_away(error)
+            patience = _ABSENT_SECONDS if error.code == "no_responders" else _REPEAT_SECONDS
+            if not passes or now() - began >= patience:
                 raise
         await pause(_REPEAT_PAUSE)

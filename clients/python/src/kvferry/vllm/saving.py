@@ -191,11 +191,10 @@ class Saves:
 
     async def _give_up(self, outgoing: _Outgoing) -> None:
         """Its slots come back. Repeated, it changes nothing."""
-        if self._outgoing.pop(outgoing.request, None) is None:
+        if not self._forget(outgoing):
             return
         with self._lock:
             self._offered[outgoing.request] = 0
-        self._link.prefill.discard(outgoing.chunks)
         try:
             await outgoing.stream.cancel()
         except KvferryError as error:
@@ -214,7 +213,14 @@ class Saves:
             elif end.end == "failed":
                 log.warning("prompt %s failed: %s", outgoing.request, end.reason)
         finally:
-            self._outgoing.pop(outgoing.request, None)
+            self._forget(outgoing)
+
+    def _forget(self, outgoing: _Outgoing) -> bool:
+        """No more chunks of it are put: slots that were not come back. Returns whether it was known."""
+        if self._outgoing.pop(outgoing.request, None) is None:
+            return False
+        self._link.prefill.discard(outgoing.chunks)
+        return True
 
     def _shortened(self, save: Save, chunks: int, why: str) -> None:
         """Says so once, until a prompt is put as a whole again."""
