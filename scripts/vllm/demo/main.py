@@ -7,9 +7,10 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from stage.logs import add_keep_logs, logs
 
 from .asking import completed, prefilled, spoken
 from .cluster import Cluster, cluster
@@ -66,15 +67,14 @@ async def ask(there: Cluster, prompt: str, question: str) -> Row:
     )
 
 
-async def demo(models: Path) -> dict[str, object]:
-    with tempfile.TemporaryDirectory(prefix="kvferry-vllm-demo-") as folder:
-        async with cluster(models, Path(folder), say) as there:
-            say("asking")
-            # The first request of a server allocates and imports what later ones use.
-            await ask(there, SYSTEM[::-1], "")
-            rows = [await ask(there, SYSTEM + question, question) for question in QUESTIONS]
-            for row in rows:
-                show(row)
+async def demo(models: Path, folder: Path) -> dict[str, object]:
+    async with cluster(models, folder, say) as there:
+        say("asking")
+        # The first request of a server allocates and imports what later ones use.
+        await ask(there, SYSTEM[::-1], "")
+        rows = [await ask(there, SYSTEM + question, question) for question in QUESTIONS]
+        for row in rows:
+            show(row)
     return {
         "vllm": there.vllm,
         "tokensEqual": all(row.equal for row in rows),
@@ -103,8 +103,10 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="npm run demo:vllm --")
     options.add_argument("--models", type=Path, required=True, help=argparse.SUPPRESS)
     options.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+    add_keep_logs(options)
     chosen = options.parse_args()
-    result = asyncio.run(demo(chosen.models))
+    with logs(chosen.keep_logs) as folder:
+        result = asyncio.run(demo(chosen.models, folder))
     if chosen.json:
         print(json.dumps(result))
     promised = ("tokensEqual", "routerTokensEqual", "routerChunks", "chunks", "deduplicated")

@@ -38,11 +38,13 @@ class Verdict:
 async def judge(verdict: Verdict, engine: Engine, all_told: Sequence[Told]) -> None:
     """The engine answers each prompt twice: it computes it, then it finds the whole blocks in its cache. The second
     answer is made from the same split of the prompt as one that was loaded."""
+    alone: dict[tuple[int, ...], tuple[Answer, Answer]] = {}
     for told in all_told:
-        most = len(told.answer.tokens)
-        engine.forget_prompts()
-        computed = await engine.ask(told.prompt, most)
-        cached = await engine.ask(told.prompt, most)
+        if told.prompt not in alone:
+            most = len(told.answer.tokens)
+            engine.forget_prompts()
+            alone[told.prompt] = (await engine.ask(told.prompt, most), await engine.ask(told.prompt, most))
+        computed, cached = alone[told.prompt]
         _compare(verdict, told, cached if told.answer.cached else computed)
 
 

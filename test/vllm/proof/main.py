@@ -7,7 +7,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -15,12 +14,14 @@ from pathlib import Path
 
 from stage.engines import Engine
 from stage.forked import Zygote
+from stage.logs import add_keep_logs, logs
 
 from tests.worlds.real import RealWorld
 
 from .cases import CASES, Case
 from .judged import Expected, Verdict, judge
 from .play import DECODE, OTHER, PREFILL, TINY, Failed, Play
+from .soak_case import soak
 
 MAKE_MODEL = Path(__file__).parents[3] / "scripts/vllm/make_model.py"
 
@@ -45,7 +46,7 @@ async def run_case(play: Play, name: str, case: Case) -> str | None:
     return None
 
 
-async def proof(models: Path, folder: Path, wanted: list[str]) -> dict[str, object]:
+async def proof(models: Path, folder: Path, wanted: dict[str, Case]) -> dict[str, object]:
     began = time.monotonic()
     zygote = await Zygote.start(folder)
     say(f"vLLM {zygote.version} was imported in {time.monotonic() - began:.0f} s")
@@ -54,7 +55,7 @@ async def proof(models: Path, folder: Path, wanted: list[str]) -> dict[str, obje
         async with await world.client() as client:
             play = Play(world, client, zygote, {TINY: models / TINY, OTHER: other_model(folder)}, folder)
             await asyncio.gather(play.start_agent(PREFILL), play.start_agent(DECODE))
-            failures = [await run_case(play, name, CASES[name]) for name in wanted]
+            failures = [await run_case(play, name, case) for name, case in wanted.items()]
             leaked = await leaked_pages(play)
             await play.close_engines()
             verdict = await judged(play)
@@ -110,15 +111,16 @@ def main() -> None:
     options.add_argument("--models", type=Path, required=True, help=argparse.SUPPRESS)
     options.add_argument("--only", action="append", metavar="TEXT", help="only the cases whose name contains the text")
     options.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
-    options.add_argument("--keep-logs", type=Path, metavar="FOLDER", help="keep the logs of the engines there")
+    options.add_argument("--soak", type=int, metavar="COUNT", help="only this: so many prompts while agents are killed")
+    add_keep_logs(options)
     chosen = options.parse_args()
-    wanted = [name for name in CASES if chosen.only is None or any(text in name for text in chosen.only)]
-    if chosen.keep_logs is not None:
-        chosen.keep_logs.mkdir(parents=True, exist_ok=True)
-        summary = asyncio.run(proof(chosen.models, chosen.keep_logs, wanted))
-    else:
-        with tempfile.TemporaryDirectory(prefix="kvferry-vllm-") as folder:
-            summary = asyncio.run(proof(chosen.models, Path(folder), wanted))
+    wanted = {
+        name: case for name, case in CASES.items() if chosen.only is None or any(text in name for text in chosen.only)
+    }
+    if chosen.soak is not None:
+        wanted = {"soak": lambda play: soak(play, chosen.soak)}
+    with logs(chosen.keep_logs) as folder:
+        summary = asyncio.run(proof(chosen.models, folder, wanted))
     print(json.dumps(summary) if chosen.json else json.dumps(summary, indent=2))
     sys.exit(1 if summary["failed"] else 0)
 
