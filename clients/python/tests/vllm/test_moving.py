@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -198,6 +199,27 @@ def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> Non
     assert decode.contents(request) == [[bytes(BLOCK_TOKENS * 16)] * 3] * 6
     servers.run(go())
     eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
+def test_a_load_that_is_aborted_before_it_began_ends_and_gives_back(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request, go = prompt("b", 24, params), threading.Event()
+    tokens, _ = decode.scheduler.matched(request, 0)
+    decode.allocate(request, tokens)
+    decode.scheduler.allocated(request, decode.blocks["b"], tokens)
+
+    async def stand_still() -> None:
+        go.wait(WAIT_SECONDS)
+
+    standing = servers.loop.submit(stand_still())
+    decode.run(scheduled(), ended=["b"])
+    go.set()
+    standing.result(WAIT_SECONDS)
+    decode.wait(request)
+    agent = servers.cluster.agents["prefill-0"]
+    eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
+    assert decode.worker.failed_blocks() == set()
 
 
 def test_a_load_without_an_end_fails_in_time(servers: Servers) -> None:

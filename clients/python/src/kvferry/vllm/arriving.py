@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from ..ends import RequestEnd, ask_end
@@ -45,11 +45,11 @@ class Arriving:
         self._config = config
         self._rank = rank
 
-    async def ready(self, remote: Remote) -> str:
+    async def ready(self, remote: Remote, trace: Mapping[str, str] | None = None) -> str:
         """Returns the epoch under which this rank acquires its chunks. Raises when the prompt ended otherwise."""
         expected = self._link.ends.expect(remote.request)
         try:
-            epoch = None if remote.is_routed else await self._routed(remote)
+            epoch = None if remote.is_routed else await self._routed(remote, trace)
             unknown = 0
             # The event of a prompt that was routed early may have come before this server knew of it.
             wait = 0.0 if remote.is_routed else _ASK_SECONDS
@@ -101,7 +101,7 @@ class Arriving:
         except KvferryError as error:
             log.warning("the leases of prompt %s at agent %s end by time: %s", request, self._link.agent, error)
 
-    async def _routed(self, remote: Remote) -> str:
+    async def _routed(self, remote: Remote, trace: Mapping[str, str] | None) -> str:
         """Returns the epoch of the prefill agent of this rank."""
         receivers = self._config.agents
         fields: RouteRequest = {
@@ -112,7 +112,7 @@ class Arriving:
         if len(receivers) > 1:
             fields["ranks"] = ranks_of(self._rank, remote.agents, receivers)
         agent, client = remote.agents[self._rank], self._link.client
-        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, **fields))
+        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, headers=trace, **fields))
         return reply["epoch"]
 
     async def _asked(self, remote: Remote, epoch: str | None) -> RequestEnd | bool:

@@ -34,7 +34,10 @@ class _Loading:
     load: Load
     mark: Any
     """What the device was ordered before the load."""
+    failed: set[int]
+    """Blocks without content: all, until the load ends otherwise."""
     work: asyncio.Task[None] | None = None
+    is_acquired: bool = False
     is_copying: bool = False
     is_abandoned: bool = False
 
@@ -62,7 +65,7 @@ class Loads:
 
     def start(self, loads: Sequence[Load]) -> None:
         for load in loads:
-            loading = _Loading(load, self._copier.lane.mark())
+            loading = _Loading(load, self._copier.lane.mark(), load.targets)
             self._loading[load.request_id] = loading
             self._loop.submit(self._begin(loading))
 
@@ -98,6 +101,8 @@ class Loads:
 
     async def _begin(self, loading: _Loading) -> None:
         loading.work = in_background(self._run(loading))
+        # Also called when the work is cancelled before it began.
+        loading.work.add_done_callback(lambda _: self._ended(loading))
 
     async def _abandon(self, loading: _Loading) -> None:
         # A copy in its thread stops at the next chunk.
@@ -105,18 +110,22 @@ class Loads:
             loading.work.cancel()
 
     async def _run(self, loading: _Loading) -> None:
-        failed = loading.load.targets
         try:
-            failed = await self._loaded(loading)
+            loading.failed = await self._loaded(loading)
         except KvferryError as error:
             log.warning("the chunks of prompt %s were not loaded: %s", loading.load.request_id, error)
-        finally:
-            if failed and not loading.is_abandoned:
-                self._counts.add("loads_failed")
-            with self._lock:
-                # Nobody reads the blocks of a prompt that has ended.
-                self._failed |= set() if loading.is_abandoned else failed
-                self._done.add(loading.load.request_id)
+
+    def _ended(self, loading: _Loading) -> None:
+        remote = loading.load.remote
+        if remote is not None and not loading.is_acquired:
+            in_background(self._arriving.drop(remote))
+        # Nobody reads the blocks of a prompt that has ended.
+        failed = set() if loading.is_abandoned else loading.failed
+        if failed:
+            self._counts.add("loads_failed")
+        with self._lock:
+            self._failed |= failed
+            self._done.add(loading.load.request_id)
 
     async def _loaded(self, loading: _Loading) -> set[int]:
         """Returns the blocks that were not loaded."""
@@ -125,11 +134,8 @@ class Loads:
             raise KvferryError("invalid_field", load.problem or "the router passed no parameters of kvferry")
         keys = [rank_key(key, self._rank, len(self._config.agents)) for key in load.keys]
         late = f"they did not arrive within {self._config.load_timeout:g} s"
-        try:
-            acquired = await within(self._config.load_timeout, late, self._acquired(remote, keys))
-        except BaseException:
-            in_background(self._arriving.drop(remote))
-            raise
+        acquired = await within(self._config.load_timeout, late, self._acquired(load, remote, keys))
+        loading.is_acquired = True
         self._counts.observe("wait_seconds", now() - began)
         try:
             return await self._copied(loading, keys, acquired)
@@ -137,8 +143,8 @@ class Loads:
             acquired.close()
             self._arriving.release_later(acquired.request, acquired.epoch)
 
-    async def _acquired(self, remote: Remote, keys: list[str]) -> Acquired:
-        epoch = await self._arriving.ready(remote)
+    async def _acquired(self, load: Load, remote: Remote, keys: list[str]) -> Acquired:
+        epoch = await self._arriving.ready(remote, load.trace)
         return await self._link.decode.take(remote.request, epoch, keys)
 
     async def _copied(self, loading: _Loading, keys: list[str], acquired: Acquired) -> set[int]:
