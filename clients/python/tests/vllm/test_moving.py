@@ -95,6 +95,22 @@ def test_a_decode_server_gets_the_cache_of_a_prompt(servers: Servers, receiver: 
     assert (prefill.worker.counts() or {})["chunks_put"] == 3
 
 
+def test_two_prompts_with_the_same_parameters_are_both_loaded(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    decode, requests = servers.decode, [prompt("b", 24, params), prompt("c", 24, params)]
+    for request in requests:
+        decode.scheduler.matched(request, 0)
+        decode.allocate(request, 24)
+        decode.scheduler.allocated(request, decode.blocks[request.request_id], 24)
+    waiting, until = {"b", "c"}, time.monotonic() + WAIT_SECONDS
+    while waiting:
+        waiting -= decode.run(scheduled())
+        assert time.monotonic() < until
+    assert decode.worker.failed_blocks() == set()
+    assert [decode.contents(request) for request in requests] == [expected(requests[0].prompt_token_ids or [], 6)] * 2
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
 def test_blocks_that_are_here_are_not_written(servers: Servers) -> None:
     params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
     decode, request = servers.decode, prompt("b", 24, params)

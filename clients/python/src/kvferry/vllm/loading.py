@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,8 @@ class _Loading:
     failed: set[int]
     """Blocks without content: all, until the load ends otherwise."""
     work: asyncio.Task[None] | None = None
-    is_acquired: bool = False
+    epoch: str | None = None
+    """Under which the agent holds the chunks. None: they have not arrived, as far as is known."""
     is_copying: bool = False
     is_abandoned: bool = False
 
@@ -100,6 +102,8 @@ class Loads:
         self._copying.shutdown()
 
     async def _begin(self, loading: _Loading) -> None:
+        if loading.load.remote is not None:
+            self._arriving.enter(loading.load.remote)
         loading.work = in_background(self._run(loading))
         # Also called when the work is cancelled before it began.
         loading.work.add_done_callback(lambda _: self._ended(loading))
@@ -116,9 +120,8 @@ class Loads:
             log.warning("the chunks of prompt %s were not loaded: %s", loading.load.request_id, error)
 
     def _ended(self, loading: _Loading) -> None:
-        remote = loading.load.remote
-        if remote is not None and not loading.is_acquired:
-            in_background(self._arriving.drop(remote))
+        if loading.load.remote is not None:
+            self._arriving.leave(loading.load.remote, loading.epoch)
         # Nobody reads the blocks of a prompt that has ended.
         failed = set() if loading.is_abandoned else loading.failed
         if failed:
@@ -134,18 +137,18 @@ class Loads:
             raise KvferryError("invalid_field", load.problem or "the router passed no parameters of kvferry")
         keys = [rank_key(key, self._rank, len(self._config.agents)) for key in load.keys]
         late = f"they did not arrive within {self._config.load_timeout:g} s"
-        acquired = await within(self._config.load_timeout, late, self._acquired(load, remote, keys))
-        loading.is_acquired = True
-        self._counts.observe("wait_seconds", now() - began)
+        # Leases of its own: another prompt with the same parameters may give back those of the request.
+        holder = (f"load-{secrets.token_hex(8)}", secrets.token_hex(8))
         try:
+            acquired = await within(self._config.load_timeout, late, self._acquired(loading, remote, holder, keys))
+            self._counts.observe("wait_seconds", now() - began)
             return await self._copied(loading, keys, acquired)
         finally:
-            acquired.close()
-            self._arriving.release_later(acquired.request, acquired.epoch)
+            in_background(self._arriving.release(*holder))
 
-    async def _acquired(self, load: Load, remote: Remote, keys: list[str]) -> Acquired:
-        epoch = await self._arriving.ready(remote, load.trace)
-        return await self._link.decode.take(remote.request, epoch, keys)
+    async def _acquired(self, loading: _Loading, remote: Remote, holder: tuple[str, str], keys: list[str]) -> Acquired:
+        loading.epoch = await self._arriving.ready(remote, loading.load.trace)
+        return await self._link.decode.take(*holder, keys)
 
     async def _copied(self, loading: _Loading, keys: list[str], acquired: Acquired) -> set[int]:
         began, blocks = now(), dict(zip(keys, loading.load.blocks, strict=True))
