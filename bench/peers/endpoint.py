@@ -108,7 +108,7 @@ def main():
         command = json.loads(line)
         try:
             reply = {"ok": True, "answer": actions[command["type"]](command)}
-        except Exception as error:  # Whatever it is, our parent shall read it.
+        except Exception as error:  # Whatever it is, the parent must read it.
             reply = {"ok": False, "message": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(reply) + "\n")
     # Some of these libraries crash when they are taken apart at exit.

@@ -1,6 +1,6 @@
 """NIXL with its UCX backend, host memory. UCX takes its transports from the environment.
 
-As in nixlbench, a transfer's request is made before the clock starts, and complete is what the initiator is told.
+As in nixlbench, a transfer's request is made before the clock starts, and complete is what the initiator reports.
 """
 
 import base64

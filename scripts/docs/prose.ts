@@ -78,11 +78,17 @@ function longSentencesIn(path: string, source: string): Finding[] {
 }
 
 function piecesOf(path: string, source: string): Piece[] {
+  if (extname(path) === '.py') return pythonPiecesOf(source);
   return ['.cc', '.h'].includes(extname(path)) ? cppPiecesOf(source) : scriptPiecesOf(path, source);
 }
 
 function cppPiecesOf(source: string): Piece[] {
   const pattern = /\/\/[^\n]*(?:\n[ \t]*\/\/[^\n]*)*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"/g;
+  return [...source.matchAll(pattern)].map(({ index, 0: text }) => ({ start: index, text }));
+}
+
+function pythonPiecesOf(source: string): Piece[] {
+  const pattern = /"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|#[^\n]*/g;
   return [...source.matchAll(pattern)].map(({ index, 0: text }) => ({ start: index, text }));
 }
 

@@ -4,7 +4,7 @@
 const LINES_MAX = 400;
 const MIB = 2 ** 20;
 const BYTES_MAX = MIB;
-const SOURCE = /^(bench|machines|scripts|src)\/.*\.(ts|tsx|mjs|css|cc|h|py)$/;
+const SOURCE = /^(bench|clients|machines|scripts|src)\/.*\.(ts|tsx|mjs|css|cc|h|py)$/;
 
 /** The files that are too long. `read` gives a file's text. */
 export function complaintsAboutSizes(files, read) {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { resolveAgentConfig } from '../config/agent-config.js';
 import { formatBytes } from '../figures/units.js';
 import { patience } from '../processes/patience.js';
+import { realProviders } from '../protocol/fields.js';
 import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
 import { bytes, fraction, numberBetween } from './option-parsers.js';
@@ -54,7 +55,7 @@ export function demoCommand(terminal: Terminal): Command {
         .argParser(fraction)
         .default(0.75),
     )
-    .option('--provider <name>', 'auto, or a list of same-host, verbs, efa, tcp, libfabric-tcp, net', 'auto')
+    .option('--provider <name>', `auto, or a list of ${realProviders.options.join(', ')}`, 'auto')
     .option(
       '--bind-address <address>',
       `where the agents listen, such as the address of an RDMA device [KVFERRY_BIND_ADDRESS] (default ${LOOPBACK})`,

@@ -7,7 +7,7 @@ import type { AgentConfig } from '../config/agent-config.js';
 import { probeNats } from '../control/nats-probe.js';
 import { measureMemcpy, measureTcpStream } from '../native/baseline.js';
 import { cudaStatus, libfabricOffers, nativeStatus } from '../native/native-status.js';
-import type { Examination, FabricFacts, NatsFacts } from '../observe/doctor/examination.js';
+import { type Examination, type FabricFacts, inUse, type NatsFacts } from '../observe/doctor/examination.js';
 import { examineCluster } from '../observe/doctor/examine-cluster.js';
 import type { Finding } from '../observe/doctor/finding.js';
 import { localSystem } from '../observe/doctor/local-system.js';
@@ -85,7 +85,7 @@ async function examine(
   const { system } = world;
   const fabric = await world.fabric(settings.bindAddress);
   const nats = await natsFacts(settings.natsUrl);
-  const known = { system, version: packageVersion(), settings, fabric, nats };
+  const known = { system, version: packageVersion(), ...inUse(settings), fabric, nats };
   if (isKvferryError(nats)) return runChecks({ ...known, cluster: undefined });
   const client = await connectClient({ servers: settings.natsUrl, name: NAME });
   try {

@@ -4,6 +4,7 @@ export type { ClockPort } from '../ports/clock.js';
 export type { ControlPort, ControlSubscription } from '../ports/control.js';
 export { ReplyError } from '../protocol/codec.js';
 export { type ErrorCode, isKvferryError, KvferryError } from '../protocol/errors.js';
+export type { LookupReply } from '../protocol/lookup.js';
 export { AcquiredChunks, type Arena, type ArenaPlace } from './acquired-chunks.js';
 export { type ArenaFile, type OpenArena, openArena } from './arena-file.js';
 export { type AskedRequest, askEnd } from './ask-end.js';

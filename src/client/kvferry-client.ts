@@ -16,6 +16,7 @@ import {
 import { type FaultReply, type FaultRequest, faultReply } from '../protocol/faults.js';
 import type { MessageHeaders } from '../protocol/headers.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import { type LookupReply, lookupReply } from '../protocol/lookup.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
 import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
 import { type Operation, subjects } from '../protocol/subjects.js';
@@ -94,6 +95,24 @@ export class KvferryClient {
   /** Ends leases. Harmless when repeated. */
   release(agent: string, input: OperationInput<'release'>, options?: CallOptions): Promise<OperationReply<'release'>> {
     return this.call(agent, 'release', input, options);
+  }
+
+  /** How long a prefix of a prompt an agent has in its arena, and how much it has to do. Leases nothing. */
+  lookup(agent: string, input: OperationInput<'lookup'>, options?: CallOptions): Promise<OperationReply<'lookup'>> {
+    return this.call(agent, 'lookup', input, options);
+  }
+
+  /**
+   * Asks all agents with one message. Resolves with the answers that arrive within `timeoutMs` (default: 250 ms), by name, and
+   * earlier when `agents` agents have answered.
+   */
+  async lookupAll(
+    input: OperationInput<'lookup'>,
+    { agents, timeoutMs = DISCOVER_TIMEOUT_MS }: { readonly agents?: number; readonly timeoutMs?: number } = {},
+  ): Promise<LookupReply[]> {
+    const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
+    const answers = await this.#control.requestAll(subjects.lookup, body, { timeoutMs, answersMax: agents });
+    return this.#byName(answers, lookupReply);
   }
 
   status(
@@ -199,9 +218,7 @@ export class KvferryClient {
     const body = JSON.stringify({ v: PROTOCOL_VERSION });
     const timeoutMs = options.timeoutMs ?? DISCOVER_TIMEOUT_MS;
     const answers = await this.#control.requestAll(subjects.discover, body, { timeoutMs });
-    return answers
-      .flatMap((answer) => this.#checked(() => [decodeReply(describeReply, answer)], answer) ?? [])
-      .sort((a, b) => (a.agent < b.agent ? -1 : 1));
+    return this.#byName(answers, describeReply);
   }
 
   /**
@@ -276,6 +293,12 @@ export class KvferryClient {
   #connectionChanged(status: ControlStatus): void {
     this.#isConnected = status === 'connected';
     for (const listener of this.#connectionListeners) listener(status);
+  }
+
+  #byName<T extends { readonly agent: string }>(answers: readonly string[], schema: z.ZodType<T>): T[] {
+    return answers
+      .flatMap((answer) => this.#checked(() => [decodeReply(schema, answer)], answer) ?? [])
+      .sort((a, b) => (a.agent < b.agent ? -1 : 1));
   }
 
   #ask(subject: string, input: object, { timeoutMs = this.#timeoutMs, headers }: CallOptions): Promise<string> {

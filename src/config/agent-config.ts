@@ -11,10 +11,9 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { isInClear } from '../ports/encryption.js';
-import type { Provider } from '../ports/fabric.js';
 import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
-import { agentName, cudaUuid, type Role, role } from '../protocol/fields.js';
+import { agentName, cudaUuid, type RealProvider, type Role, realProviders, role } from '../protocol/fields.js';
 import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
@@ -34,18 +33,9 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 /** More nodes than a machine has. */
 const NUMA_NODE_MAX = 1023;
 
-const CHOOSABLE_PROVIDERS = [
-  'same-host',
-  'tcp',
-  'libfabric-tcp',
-  'net',
-  'verbs',
-  'efa',
-] as const satisfies readonly Provider[];
-type ChoosableProvider = (typeof CHOOSABLE_PROVIDERS)[number];
 const SOCKET_USERS = ['own', 'any'] as const;
 /** The providers of `auto`. A copy on one host comes before a device, and a device before TCP. */
-export const AUTO_PROVIDERS: readonly ChoosableProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
+export const AUTO_PROVIDERS: readonly RealProvider[] = ['same-host', 'verbs', 'efa', 'tcp'];
 
 const TCP_STREAMS_MAX = 16;
 
@@ -81,8 +71,8 @@ const fields = {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
     explanation: 'Providers that move the bytes, in order of preference. Two agents use the first one that both offer.',
-    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${CHOOSABLE_PROVIDERS.join(',')}`,
-    show: (value: readonly ChoosableProvider[]) => value.join(','),
+    range: `auto (${AUTO_PROVIDERS.join(',')}), or a list of ${realProviders.options.join(',')}`,
+    show: (value: readonly RealProvider[]) => value.join(','),
   },
   bindAddress: {
     schema: z
@@ -388,9 +378,9 @@ function defaultAgentId(role: Role): string {
   return `${hostname()}-${role}`.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-NAME_BYTES_MAX);
 }
 
-function parseProviders(value: string, context: z.RefinementCtx): readonly ChoosableProvider[] {
+function parseProviders(value: string, context: z.RefinementCtx): readonly RealProvider[] {
   if (value === 'auto') return AUTO_PROVIDERS;
-  const chosen = z.array(z.enum(CHOOSABLE_PROVIDERS)).safeParse(value.split(',').map((part) => part.trim()));
+  const chosen = z.array(realProviders).safeParse(value.split(',').map((part) => part.trim()));
   if (chosen.success && new Set(chosen.data).size === chosen.data.length) return chosen.data;
   context.addIssue({ code: 'custom', message: 'not a list of providers' });
   return z.NEVER;

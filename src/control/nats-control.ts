@@ -23,6 +23,7 @@ import type {
   ControlPort,
   ControlStatus,
   ControlSubscription,
+  RequestAllOptions,
   RequestOptions,
 } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
@@ -159,23 +160,23 @@ class NatsControl implements ControlPort {
     });
   }
 
-  async requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+  async requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]> {
     this.#checkSize(subject, body);
     this.#checkConnected();
     const answers: string[] = [];
     const inbox = createInbox();
-    let nobodyListens: () => void = () => undefined;
+    let enough: () => void = () => undefined;
     const subscription = this.#connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) this.#logger?.warn({ subject, err: error }, 'subscription for answers failed');
-        else if (isNoResponders(message)) nobodyListens();
-        else answers.push(message.string());
+        else if (isNoResponders(message)) enough();
+        else if (answers.push(message.string()) === options.answersMax) enough();
       },
     });
     let timer: NodeJS.Timeout | undefined;
     try {
       await this.#wait<void>((resolve) => {
-        nobodyListens = resolve;
+        enough = resolve;
         timer = setTimeout(resolve, options.timeoutMs);
         this.#connection.publish(subject, body, { reply: inbox });
       });

@@ -1,12 +1,12 @@
 /** Options of a native fabric, their defaults and their checks. */
 import { availableParallelism } from 'node:os';
-import type { Provider } from '../ports/fabric.js';
 import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
+import { type RealProvider, realProviders } from '../protocol/fields.js';
 
-export type NativeProvider = Exclude<Provider, 'memory'>;
+export type NativeProvider = RealProvider;
 
-export const nativeProviders: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa'];
+export const nativeProviders: readonly NativeProvider[] = realProviders.options;
 
 export interface NativeFabricOptions {
   /** Providers to offer and to use, best first. */

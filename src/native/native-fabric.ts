@@ -223,7 +223,7 @@ class NativeFabric implements FabricPort {
     const fields = address.split(':');
     if (fields[0] !== wire) {
       if (provider === 'same-host') return 'the receiver runs on another host';
-      return `the receiver has ${fields[0]}, and this agent has ${wire}`;
+      return `the receiver has ${fields[0] || 'none'}, and this agent has ${wire}`;
     }
     const inClear = provider === 'tcp' && !isEncrypted(fields) && this.#options.tcpEncryption === 'required';
     return inClear

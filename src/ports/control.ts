@@ -28,6 +28,12 @@ export interface RequestOptions {
   readonly headers?: MessageHeaders | undefined;
 }
 
+export interface RequestAllOptions {
+  readonly timeoutMs: number;
+  /** Resolves as soon as so many answers are there. Default: it waits for the whole time. */
+  readonly answersMax?: number | undefined;
+}
+
 export interface ControlPort {
   /** Bytes that a body may have at most on this connection. A server may allow less than the protocol does. */
   readonly messageBytesMax: number;
@@ -37,7 +43,7 @@ export interface ControlPort {
    */
   request(subject: string, body: string, options: RequestOptions): Promise<string>;
   /** Sends a request to every subscriber, and resolves with the answers that arrive within `timeoutMs`. */
-  requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]>;
+  requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]>;
   /** Sends a message without an answer. Throws `message_too_large` or `closed`. */
   publish(subject: string, body: string, headers?: MessageHeaders): void;
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription;

@@ -7,8 +7,10 @@
  * Sizes and offsets are bytes. Every rejection is a `KvferryError`.
  */
 
+import type { Provider } from '../protocol/fields.js';
+
 /** How bytes are moved. Only the fabric in memory has `memory`. */
-export type Provider = 'same-host' | 'tcp' | 'libfabric-tcp' | 'net' | 'verbs' | 'efa' | 'memory';
+export type { Provider };
 
 /** Where one provider reaches an agent. Agents publish it in `describe`. Only the fabric reads `address`. */
 export interface FabricEndpoint {

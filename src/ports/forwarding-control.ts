@@ -3,7 +3,14 @@
  * what it changes.
  */
 import type { MessageHeaders } from '../protocol/headers.js';
-import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription, RequestOptions } from './control.js';
+import type {
+  ControlMessage,
+  ControlPort,
+  ControlStatus,
+  ControlSubscription,
+  RequestAllOptions,
+  RequestOptions,
+} from './control.js';
 
 export class ForwardingControl implements ControlPort {
   readonly #control: ControlPort;
@@ -20,7 +27,7 @@ export class ForwardingControl implements ControlPort {
     return this.#control.request(subject, body, options);
   }
 
-  requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+  requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]> {
     return this.#control.requestAll(subject, body, options);
   }
 

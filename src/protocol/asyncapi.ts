@@ -55,6 +55,8 @@ const operationSummaries: Record<Operation, string> = {
   cancel: 'Ends a request, at either of its two agents. A second cancel changes nothing.',
   acquire: 'Looks keys up and leases their pages, in one step. A second acquire renews the leases.',
   release: 'Ends leases. A page is free when its last lease has ended.',
+  lookup:
+    'Returns how long a prefix of a prompt the agent has in its arena, and how much it has to do. Leases nothing.',
   status: 'Returns the current requests, peers, segments, pages and counters of the agent.',
   describe: 'Returns the role, epoch and arena of the agent, and how other agents can reach it.',
   attach: 'Registers a file of the engine as source memory.',
@@ -131,6 +133,13 @@ export function asyncApiDocument(): AsyncApiDocument {
     summary: 'Asks all agents at once. Every agent answers, with the reply of describe.',
     tag: 'engines and routers',
     ...operationSchemas.describe,
+  });
+  draft.request('lookupAll', {
+    address: subjects.lookup,
+    summary:
+      'Asks all agents at once which prefix of a prompt they have. Every agent answers, with the reply of lookup.',
+    tag: 'engines and routers',
+    ...operationSchemas.lookup,
   });
   draft.request('fault', {
     address: subjects.fault('{agent}'),

@@ -188,6 +188,10 @@ export type Failure = z.infer<typeof failure>;
 export const provider = z
   .enum(['same-host', 'tcp', 'libfabric-tcp', 'net', 'verbs', 'efa', 'memory'])
   .describe('How bytes travel. `memory` occurs only in tests.');
+export type Provider = z.infer<typeof provider>;
+/** Those that a setting can name. */
+export const realProviders = provider.exclude(['memory']);
+export type RealProvider = z.infer<typeof realProviders>;
 export const role = z.enum(['prefill', 'decode', 'both']).describe('Whether the agent sends, receives, or does both.');
 export type Role = z.infer<typeof role>;
 export const agentState = z

@@ -36,6 +36,7 @@ import {
   STAGING_PAGES_PER_CALL_MAX,
   STATUS_ROWS_MAX,
 } from './limits.js';
+import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
@@ -382,6 +383,7 @@ export const operationSchemas = {
   cancel: { request: cancelRequest, reply: cancelReply },
   acquire: { request: acquireRequest, reply: acquireReply },
   release: { request: releaseRequest, reply: releaseReply },
+  ...lookupSchemas,
   status: { request: statusRequest, reply: statusReply },
   describe: { request: describeRequest, reply: describeReply },
   attach: { request: attachRequest, reply: attachReply },

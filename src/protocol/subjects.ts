@@ -14,6 +14,7 @@ export const operations = [
   'cancel',
   'acquire',
   'release',
+  'lookup',
   'status',
   'describe',
   'attach',
@@ -72,6 +73,8 @@ export const subjects = {
   peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
   /** Every agent answers, with the reply of `describe`. */
   discover: `${root}.discover`,
+  /** Every agent answers, with the reply of `lookup`. */
+  lookup: `${root}.lookup`,
   /** Fault orders. The process serves them outside the agent, so an agent that is cut off still receives them. */
   fault: (agent: string) => `${root}.fault.${agent}`,
   heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,

@@ -84,6 +84,17 @@ export class StoreView {
     return { charge: this.#state.charge(holder), available, total: pages.total, before };
   }
 
+  /** How many of the first keys are ready, and how many are ready or have a writer. */
+  prefix(keys: readonly string[]): { readonly held: number; readonly expected: number } {
+    const { contents } = this.#state;
+    const entries = keys.map((key) => contents.get(key));
+    const lengthOf = (isThere: (entry: Entry) => boolean) => {
+      const end = entries.findIndex((entry) => entry === undefined || !isThere(entry));
+      return end < 0 ? entries.length : end;
+    };
+    return { held: lengthOf(({ ready }) => ready), expected: lengthOf(({ ready, place }) => ready || place !== null) };
+  }
+
   /** What became of a batch of an arriving request. */
   batch(name: string, batch: number): 'unknown' | 'queued' | 'allocated' {
     const known = this.#state.holders.get(name)?.batches.get(batch);

@@ -168,6 +168,26 @@ describe('P29, T26: a provider does not write', () => {
     expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
   });
 
+  test('T26: a write fails that has delivered bytes → its provider is not blamed', async () => {
+    const made = await cluster();
+    made.fabrics.fate = ({ sourceOffset }) =>
+      sourceOffset === PAGE_BYTES ? { kind: 'fail', code: 'fabric_error' } : delivered;
+    await made.put('prefill-0', 'r1', ['k0', 'k1']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    await made.clock.advance(100);
+    expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
+    expect((await made.status('prefill-0')).counters['writes_repeated']).toBeUndefined();
+  });
+
+  test('T26: a write fails that may still land → its provider is not blamed', async () => {
+    const made = await cluster();
+    made.fabrics.failNextWrite({ code: 'fabric_error', message: 'no answer', drained: false });
+    await made.put('prefill-0', 'r1', ['k0']);
+    expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'fabric_error' } });
+    await made.clock.advance(100);
+    expect(await connectionOf(made)).toEqual({ provider: 'verbs', fallback: [] });
+  });
+
   test('T26: no provider writes → the request fails with the reason of the last', async () => {
     const made = await cluster();
     made.fabrics.fate = failing('verbs', 'efa', 'tcp');

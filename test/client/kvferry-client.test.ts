@@ -104,6 +104,11 @@ const calls: Readonly<
   ],
   route: [(client) => client.route('a', { request: 'r', receiver: 'd1' }), { request: 'r', receiver: 'd1' }, { epoch }],
   cancel: [(client) => client.cancel('a', { request: 'r' }), { request: 'r' }, { end: 'ready' }],
+  lookup: [
+    (client) => client.lookup('a', { keys: ['k'] }),
+    { keys: ['k'] },
+    { agent: 'a', epoch, role: 'decode', state: 'running', held: 1, expected: 1, queued: 0, requests: 2 },
+  ],
   acquire: [
     (client) => client.acquire('a', { request: 'r', epoch }),
     { request: 'r', epoch },

@@ -175,6 +175,14 @@ export function describeControl(name: string, harness: ControlHarness): void {
       expect(answers.toSorted()).toEqual(['first', 'second']);
     });
 
+    test('as many answers as were asked for → it waits for no other', async () => {
+      const [asker, first] = await pair();
+      first.subscribe('t.all', (message) => message.respond('first'));
+      await first.flush();
+      const answers = await asker.requestAll('t.all', '', { timeoutMs: 2 * ANSWER_TIMEOUT_MS, answersMax: 1 });
+      expect(answers).toEqual(['first']);
+    });
+
     test('collects nothing when nobody listens', async () => {
       const port = await connect();
       expect(await port.requestAll('t.nobody', '', { timeoutMs: ANSWER_TIMEOUT_MS })).toEqual([]);

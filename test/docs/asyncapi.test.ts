@@ -39,7 +39,7 @@ describe('docs/asyncapi.json', () => {
             .map((message) => message.id()),
         ]),
       );
-      const expected = [...operations, 'discover', 'fault', ...peerOperations].map(
+      const expected = [...operations, 'discover', 'lookupAll', 'fault', ...peerOperations].map(
         (name): [string, string[] | undefined] => [
           name,
           (peerNotices as readonly string[]).includes(name) ? undefined : [`${name}Reply`, 'errorReply'],

@@ -1,4 +1,4 @@
-/** The programs on docs/guide/engine.md run, on a package that was installed without its optional dependencies. */
+/** The programs on docs/guide/engine.md and router.md run, on a package that was installed without its optional dependencies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,16 +8,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { within } from '../../src/processes/within.js';
 import { missing, PAGE_BYTES, RealCluster } from '../integration/support.js';
 import { PackedPackage } from '../support/packed-package.js';
+import { blocks } from './pages.js';
 
-const page = readFileSync(new URL('../../docs/guide/engine.md', import.meta.url), 'utf8');
+const pages = ['engine.md', 'router.md'].map((name) =>
+  readFileSync(new URL(`../../docs/guide/${name}`, import.meta.url), 'utf8'),
+);
 const WAIT_MS = 20_000;
 const SET_UP_TIMEOUT_MS = 60_000;
 /** File of the page's engine. The test gives it a name of its own. */
 const PAGE_MEMORY = '/dev/shm/engine-ts';
 
 function programOf(name: string): string {
-  const [, text] = new RegExp(`\`\`\`ts ${name}\n(.*?)\`\`\``, 's').exec(page) ?? [];
-  if (text === undefined) throw new Error(`docs/guide/engine.md has no program ${name}`);
+  const [, text] = new RegExp(`\`\`\`ts ${name}\n(.*?)\`\`\``, 's').exec(pages.join('\n')) ?? [];
+  if (text === undefined) throw new Error(`docs/guide has no program ${name}`);
   return text;
 }
 
@@ -28,8 +31,8 @@ class Running {
   readonly #exit: Promise<unknown[]>;
   #printed: () => void = () => undefined;
 
-  constructor(file: string) {
-    this.#process = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  constructor(file: string, ...args: string[]) {
+    this.#process = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#exit = once(this.#process, 'exit');
     if (this.#process.stdout === null) throw new Error('the program has no output');
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
@@ -99,6 +102,38 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
     },
     SET_UP_TIMEOUT_MS,
   );
+
+  test(
+    'the router sends a prompt to the agent that holds its prefix',
+    async () => {
+      await using cluster = await RealCluster.start();
+      await Promise.all([
+        cluster.agent('decode-0', 'decode'),
+        cluster.agent('decode-1', 'decode'),
+        cluster.agent('prefill-0', 'prefill'),
+      ]);
+      await cluster.segment('prefill-0', ['k0', 'k1', 'k2']);
+      await cluster.put('prefill-0', 'p1', ['k0', 'k1'], { receiver: 'decode-1' });
+      await cluster.ended('p1');
+      await cluster.put('prefill-0', 'p2', ['k0', 'k1', 'k2'], { receiver: undefined });
+      const program = new Running(write('router.ts', cluster.url, PAGE_MEMORY), 'prefill-0', 'p2', 'k0', 'k1', 'k2');
+      expect(await program.ended()).toBe(0);
+      expect(program.lines).toEqual([
+        'decode-1 holds 2 of 3 chunks',
+        'p2 is ready: 3 chunks, 2 of them were there already',
+      ]);
+    },
+    SET_UP_TIMEOUT_MS,
+  );
+
+  test('the TypeScript of docs/guide/protocol.md fits the package', () => {
+    const guide = readFileSync(new URL('../../docs/guide/protocol.md', import.meta.url), 'utf8');
+    const shown = blocks(guide, 'ts');
+    expect(shown.length).toBe(3);
+    const file = join(installed.directory, 'protocol-guide.mts');
+    writeFileSync(file, shown.join('\n'));
+    installed.checkTypes(file);
+  });
 
   test('the protocol can be imported alone, and describes an agent', async () => {
     await using cluster = await RealCluster.start();

@@ -14,7 +14,10 @@ export function pages(): Page[] {
     readdirSync(folder, { recursive, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
       .map((name) => join(folder, name));
-  const paths = [...inFolder('.', false), ...inFolder('machines', true), ...inFolder('docs', true)];
+  const paths = [
+    ...inFolder('.', false),
+    ...['machines', 'clients', 'docs'].flatMap((folder) => inFolder(folder, true)),
+  ];
   return paths.sort().map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 }
 
@@ -51,7 +54,7 @@ export function anchors(text: string): Set<string> {
   return found;
 }
 
-const FOLDERS = 'src|machines|test|scripts|docs|bench|deploy|build|node_modules|\\.ci';
+const FOLDERS = 'src|clients|machines|test|scripts|docs|bench|deploy|build|node_modules|\\.ci';
 
 /** Files and folders of the repository that the page names in code font. */
 export function namedPaths(text: string): string[] {

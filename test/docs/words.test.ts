@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { findingsIn } from '../../scripts/docs/prose.js';
 
-const ROOMS = ['docs', 'machines', 'src', 'bench', 'scripts', 'test'];
+const ROOMS = ['docs', 'machines', 'src', 'bench', 'clients', 'scripts', 'test'];
 const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'];
-const ENDINGS = /\.(?:md|ts|tsx|mjs|cc|h)$/;
+const ENDINGS = /\.(?:md|ts|tsx|mjs|cc|h|py)$/;
 /** This file shows the words that it looks for. */
 const EXEMPT = 'test/docs/words.test.ts';
 
@@ -71,6 +71,15 @@ describe('the check of words', () => {
     expect(shown('a.cc', 'int a = 1\'000; // whoever\nthrow Error("it shall");\n')).toEqual([
       'a.cc:1 whoever → name the actor: the router, the sender, an operator',
       'a.cc:2 shall → must, will',
+    ]);
+  });
+
+  test('a docstring, a string and a comment of Python → found', () => {
+    const source = 'shall = 1  # whoever\n"""It shall\nbe."""\ntext = f"made anew"\n';
+    expect(shown('a.py', source)).toEqual([
+      'a.py:1 whoever → name the actor: the router, the sender, an operator',
+      'a.py:2 shall → must, will',
+      'a.py:4 anew → again',
     ]);
   });
 

@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined || !existsSync(SHARED_MEMORY))(`kvferry do
         expect(of('probe').map(({ severity }) => severity)).toEqual(['note']);
         expect(of('probe')[0]?.finding).toMatch(
           new RegExp(
-            `^prefill-0 → decode-0: [\\d.]+ GB/s over ${provider} \\(.+\\), every byte as sent; 128 KiB a round, one page alone takes .+; expected about .+ Too few pages are free to judge that$`,
+            `^prefill-0 → decode-0: [\\d.]+ GB/s over ${provider} \\(.+\\), every byte as sent; 128 KiB a round, one page alone takes .+; expected about .+ Rounds of less than 16 MiB are not judged$`,
           ),
         );
         await expectNothingLeft(cluster);

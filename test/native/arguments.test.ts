@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nativeStatus } from '../../src/native/native-status.js';
+import { patient } from '../../src/processes/patience.js';
 
 const ADDON = fileURLToPath(new URL('../../build/Release/kvferry_native.node', import.meta.url));
 
@@ -29,7 +30,8 @@ describe.skipIf(!nativeStatus().addon)('arguments of the addon', () => {
 /** A relative path among the arguments leads into /dev/shm, not into the checkout. */
 function runChild(program: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`children/${program}`, import.meta.url));
-  return spawnSync(process.execPath, [path, ADDON, ...args], { encoding: 'utf8', cwd: '/dev/shm' });
+  const timeout = patient(20_000);
+  return spawnSync(process.execPath, [path, ADDON, ...args], { encoding: 'utf8', cwd: '/dev/shm', timeout });
 }
 
 function linesOf(text: string): unknown[] {

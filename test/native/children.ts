@@ -1,7 +1,8 @@
 /** Child processes that use the compiled facade, each ended with the test that started it. */
 import { type ChildProcess as NodeProcess, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ChildProcess, type ProcessExit } from '../../src/processes/child-process.js';
 
@@ -85,6 +86,21 @@ export class Child {
 
   tell(object: unknown): void {
     this.#child.process.stdin?.write(`${JSON.stringify(object)}\n`);
+  }
+
+  /** Resolves when every thread has stopped. The signal is on its way for a moment. */
+  async stop(): Promise<void> {
+    const { pid } = this.process;
+    this.process.kill('SIGSTOP');
+    const states = () =>
+      readdirSync(`/proc/${pid}/task`).map((thread) =>
+        readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').replace(/^.*\) (.).*$/s, '$1'),
+      );
+    while (states().some((state) => state !== 'T')) await delay(1);
+  }
+
+  continue(): void {
+    this.process.kill('SIGCONT');
   }
 
   async kill(): Promise<ProcessExit> {

@@ -3,9 +3,8 @@
  * it, so a write that counted as delivered when it was sent would be reported now. (A device writes without the process: there
  * a read behind the writes is answered by the other device.)
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
@@ -19,15 +18,6 @@ const BYTES = 16 * 1024;
 /** Later writes of the same sender to another receiver. When they are delivered, its thread has had every chance to report. */
 const LATER_WRITES = 50;
 const tested: readonly NativeProvider[] = ['same-host', 'tcp', 'libfabric-tcp', 'net'];
-
-/** A signal is on its way for a moment, thread by thread. */
-async function untilStopped(pid: number): Promise<void> {
-  const states = () =>
-    readdirSync(`/proc/${pid}/task`).map((thread) =>
-      readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').replace(/^.*\) (.).*$/s, '$1'),
-    );
-  while (states().some((state) => state !== 'T')) await delay(1);
-}
 
 for (const provider of tested) {
   const reason = whyNot(provider);
@@ -59,15 +49,14 @@ for (const provider of tested) {
       const items = [{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }];
       expect(await connection.write(items).done).toEqual({ status: 'delivered', bytes: BYTES });
 
-      receiver.process.kill('SIGSTOP');
-      await untilStopped(receiver.process.pid ?? 0);
+      await receiver.stop();
       writeFileSync(join(directory, 'segment'), pattern('second', BYTES), { flag: 'r+' });
       const { done } = connection.write(items);
       for (let later = 0; later < LATER_WRITES; later += 1) {
         expect(await second.write(items).done).toEqual({ status: 'delivered', bytes: BYTES });
       }
       expect(await Promise.race([done, Promise.resolve('not yet')])).toBe('not yet');
-      receiver.process.kill('SIGCONT');
+      receiver.continue();
       expect(await done).toEqual({ status: 'delivered', bytes: BYTES });
       const arrived = readFileSync(join(directory, 'arena')).subarray(0, BYTES);
       expect(Buffer.compare(arrived, pattern('second', BYTES))).toBe(0);

@@ -28,7 +28,6 @@ describe('a call of the driver fails once', () => {
     standIn.set('launch-error', OUT_OF_MEMORY);
     const write = pair.connection.write([item('s', 0, 0, MiB)]).done;
     await untilLanded(() => fabrics.harness.readFile(pair.path, { offset: 0, length: 1 }));
-    expect(fabrics.harness.readFile(pair.path, { offset: MiB - 1, length: 1 })[0]).toBe(0);
     await pair.fabric.revoke(pair.grant.id);
     expectSame(fabrics.harness.readFile(pair.path), pattern('late', MiB));
     expect(await write).toEqual(delivered(MiB));
@@ -46,15 +45,18 @@ describe('a call of the driver fails once', () => {
     expect(await fabric.grant('same-host')).toMatchObject({ provider: 'same-host' });
   });
 
-  test('a stream cannot be made → the write fails with the error, a later one succeeds', async () => {
+  test('a stream cannot be made → writes fail with the error, a later one succeeds', async () => {
     const { sender, connection } = await fabrics.openPair();
     await fabrics.attach(sender, 's', pattern('s', 1000));
     standIn.set('stream-error', OUT_OF_MEMORY);
-    expect(await connection.write([item('s', 0, 0, 1000)]).done).toMatchObject({
-      code: 'fabric_error',
-      drained: true,
-      message: 'segment s: a CUDA device of the receiver failed with CUDA error 2',
-    });
+    // The second write finds the memory of the segment open.
+    for (const _ of ['first', 'second']) {
+      expect(await connection.write([item('s', 0, 0, 1000)]).done).toMatchObject({
+        code: 'fabric_error',
+        drained: true,
+        message: 'segment s: a CUDA device of the receiver failed with CUDA error 2',
+      });
+    }
     standIn.reset();
     expect(await connection.write([item('s', 0, 0, 1000)]).done).toEqual(delivered(1000));
   });
@@ -98,9 +100,10 @@ describe('the driver no longer answers', () => {
     const peer = new HostilePeer('leave_with_copy', pair.endpoint, other.grant, ...inHex(memory));
     expect(await peer.line()).toEqual({ begun: true });
     let hungUp = false;
+    const ofTheEnd = () => undefined;
     void peer.line().then(() => {
       hungUp = true;
-    });
+    }, ofTheEnd);
     peer.nudge();
     standIn.set('query-errors', FOR_EVER);
     const revocation = pair.fabric.revoke(pair.grant.id);

@@ -24,7 +24,7 @@ describe.skipIf(!addon)('a socket that fails at the sender', () => {
     const sender = new Child('send-twice.mjs', args, [], env);
     try {
       expect(await sender.line()).toEqual({ outcome: { status: 'delivered', bytes: 4096 } });
-      receiver.process.kill('SIGSTOP');
+      await receiver.stop();
       sender.tell({});
       const lost = {
         status: 'failed',
@@ -35,7 +35,7 @@ describe.skipIf(!addon)('a socket that fails at the sender', () => {
       };
       expect(await sender.line()).toEqual({ first: lost, second: expect.objectContaining({ status: 'failed' }) });
     } finally {
-      receiver.process.kill('SIGCONT');
+      receiver.continue();
       await Promise.all([receiver.kill(), sender.kill()]);
     }
   });

@@ -127,8 +127,7 @@ for (const provider of tested) {
       const sender = await open();
       const receiver = start('receive.mjs');
       const { endpoint, grant } = await receiver.line<Offer>();
-      receiver.process.kill('SIGSTOP');
-      await untilStopped(receiver.process.pid);
+      await receiver.stop();
       await expect(sender.connect(endpoint, grant, { timeoutMs: 200 })).rejects.toMatchObject({
         code: 'connection_failed',
       });
@@ -238,10 +237,6 @@ async function untilSomethingLands(arena: string): Promise<void> {
   const zeros = new Uint8Array(largeBytes);
   writeFileSync(arena, zeros, inPlace);
   while (Buffer.compare(readFileSync(arena), zeros) === 0) await nextTurn();
-}
-
-async function untilStopped(pid: number | undefined): Promise<void> {
-  while (!/^\d+ \(.*\) T/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await nextTurn();
 }
 
 function nextTurn(): Promise<void> {

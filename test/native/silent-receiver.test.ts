@@ -7,9 +7,11 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricEndpoint, FabricGrant, WriteOutcome } from '../../src/ports/fabric.js';
 import { patient } from '../../src/processes/patience.js';
+import { bindAddress, whyNot } from '../contract/native-harness.js';
 import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 import { BYTES, MIB, onFrames, senderTo, welcome } from './tcp-false-receiver.js';
@@ -33,6 +35,7 @@ interface Ending {
 
 const endings: (() => Promise<void>)[] = [];
 const atEnd = (end: () => Promise<void>) => void endings.push(end);
+const overLibfabric = (['libfabric-tcp', 'net'] as const).filter((provider) => whyNot(provider) === undefined);
 let facade: CompiledFacade;
 
 const atPort = (port: number) => `127.0.0.1 port ${port}`;
@@ -83,10 +86,10 @@ async function silentOnOneStream(): Promise<Ending> {
 }
 
 /** A receiver in a process of its own, which stops before the second write. */
-async function stopped(provider: 'same-host' | 'tcp'): Promise<Ending> {
+async function stopped(provider: NativeProvider): Promise<Ending> {
   const directory = newDirectory(MIB);
   const child = new Child('receive.mjs', [facade.path, provider, directory]);
-  const sender = await openNativeFabric({ providers: [provider], socketDirectory: directory });
+  const sender = await openNativeFabric({ bindAddress, providers: [provider], socketDirectory: directory });
   atEnd(async () => {
     await child.kill();
     await sender.close();
@@ -95,12 +98,17 @@ async function stopped(provider: 'same-host' | 'tcp'): Promise<Ending> {
   await sender.attachSegment('s', join(directory, 'segment'));
   const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
   expect(await written(connection, MIB)).toEqual({ status: 'delivered', bytes: MIB });
-  child.process.kill('SIGSTOP');
+  await child.stop();
   const outcome = await written(connection, MIB);
-  child.process.kill('SIGCONT');
-  const fields = endpoint.address.split(':');
-  const path = Buffer.from(fields[3] ?? '', 'hex').toString();
-  return { outcome, receiver: provider === 'tcp' ? atPort(Number.parseInt(fields[2] ?? '', HEX)) : `socket ${path}` };
+  child.continue();
+  return { outcome, receiver: nameOf(endpoint) };
+}
+
+/** As messages of the addon name it. */
+function nameOf({ provider, address }: FabricEndpoint): string {
+  const [wire = '', , third = '', fourth = ''] = address.split(':');
+  if (provider === 'tcp') return atPort(Number.parseInt(third, HEX));
+  return provider === 'same-host' ? `socket ${Buffer.from(fourth, 'hex').toString()}` : wire;
 }
 
 /** A sender in a process of its own, which stops while it is owed answers. They come when it runs again. */
@@ -127,9 +135,9 @@ async function stoppedSender(): Promise<unknown> {
   const child = new Child('send.mjs', args);
   atEnd(async () => void (await child.kill()));
   await owed;
-  child.process.kill('SIGSTOP');
+  await child.stop();
   await delay(LONG_MS);
-  child.process.kill('SIGCONT');
+  child.continue();
   await delay(2 * SECOND_MS);
   answerAll();
   return child.line();
@@ -142,6 +150,7 @@ const scenes = {
   silentOnOneStream,
   stoppedOverTcp: () => stopped('tcp'),
   stoppedOnSameHost: () => stopped('same-host'),
+  stoppedOverLibfabric: () => Promise.all(overLibfabric.map(stopped)),
   stoppedSender,
 };
 let results: { readonly [Name in keyof typeof scenes]: Awaited<ReturnType<(typeof scenes)[Name]>> };
@@ -162,9 +171,10 @@ function lost({ receiver }: Ending, silence: string): Ending {
   const message = `${receiver}: ${silence}`;
   return { receiver, outcome: { status: 'failed', code: 'connection_lost', bytes: 0, drained: false, message } };
 }
-const NO_BYTE =
-  'the receiver took no byte and answered no frame for 10 s: check that its process runs, and the network between';
-const NO_COPY = 'the receiver answered no copy for 10 s: check that its process runs';
+const NO_BYTE = 'the receiver took no byte and answered no frame for 10 s: check its process, and the network between';
+const NO_ANSWER =
+  'the receiver answered nothing for 10 s: check its process, and the network between (asking the receiver: it did not answer)';
+const NO_COPY = 'the receiver answered no copy for 10 s: check its process';
 
 test.each([
   ['it answers nothing', 'answersNothing'],
@@ -177,6 +187,11 @@ test.each([
 
 test('T27: same-host, its process is stopped → connection_lost, not drained', () => {
   expect(results.stoppedOnSameHost).toEqual(lost(results.stoppedOnSameHost, NO_COPY));
+});
+
+test.skipIf(overLibfabric.length === 0)('T27: libfabric, its process is stopped → connection_lost, not drained', () => {
+  const { stoppedOverLibfabric } = results;
+  expect(stoppedOverLibfabric).toEqual(stoppedOverLibfabric.map((ending) => lost(ending, NO_ANSWER)));
 });
 
 test('tcp, a frame takes more than ten seconds and goes on → delivered', () => {

@@ -1,15 +1,22 @@
 /** The memory from which a connection of libfabric writes: no more than the window, whatever is written, and given back. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { openNativeFabric } from '../../src/native/native-fabric.js';
+import type { FabricEndpoint, FabricGrant } from '../../src/ports/fabric.js';
+import { patient } from '../../src/processes/patience.js';
 import { compile } from '../contract/device/cuda-engine.js';
-import { testedProviders, whyNot } from '../contract/native-harness.js';
+import { bindAddress, testedProviders, whyNot } from '../contract/native-harness.js';
+import { pattern } from '../contract/pattern.js';
 import { Child, CompiledFacade } from './children.js';
 
 /** The default window, and what JavaScript and libfabric take on the way. */
 const WINDOW_MIB = 16;
 const SLACK_MIB = 24;
 const MiB = 2 ** 20;
+/** Longer than a connection that writes nothing keeps its memory. */
+const IDLE_MS = 2200;
 
 for (const provider of testedProviders(['libfabric-tcp', 'net'])) {
   const reason = whyNot(provider);
@@ -40,6 +47,30 @@ for (const provider of testedProviders(['libfabric-tcp', 'net'])) {
         delivered,
       ]);
       await child.ended;
+    });
+
+    test('P29: a receiver stands still for long → what it gets then is what the source had', async () => {
+      const directory = mkdtempSync('/dev/shm/kvferry-test-');
+      const bytes = WINDOW_MIB * MiB;
+      const receiver = new Child('receive.mjs', [facade.path, provider, directory, String(WINDOW_MIB)]);
+      const sender = await openNativeFabric({ providers: [provider], bindAddress, socketDirectory: directory });
+      onTestFinished(async () => {
+        await Promise.all([sender.close(), receiver.kill()]);
+        rmSync(directory, { recursive: true });
+      });
+      const { endpoint, grant } = await receiver.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
+      const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
+      writeFileSync(join(directory, 'segment'), pattern('late', bytes));
+      await sender.attachSegment('s', join(directory, 'segment'));
+      const write = (length: number) =>
+        connection.write([{ segment: 's', sourceOffset: 0, targetOffset: 0, length }]).done;
+      expect(await write(1)).toEqual({ status: 'delivered', bytes: 1 });
+      await receiver.stop();
+      const late = write(bytes);
+      await delay(IDLE_MS);
+      receiver.continue();
+      expect(await late).toEqual({ status: 'delivered', bytes });
+      expect(Buffer.compare(readFileSync(join(directory, 'arena')), pattern('late', bytes))).toBe(0);
     });
 
     test('T26: pieces of all sizes → memory within the window, given back when idle', async () => {

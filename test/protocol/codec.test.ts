@@ -50,6 +50,7 @@ const right = {
   cancel: { v: 1, request: 'r1', epoch },
   acquire: { v: 1, request: 'r1', epoch, keys: ['a'] },
   release: { v: 1, request: 'r1', epoch, keys: ['a'] },
+  lookup: { v: 1, keys: ['a'] },
   status: { v: 1, request: 'r1', limit: 10 },
   describe: { v: 1 },
   attach: { v: 1, segment: 's', path: '/dev/shm/s' },

@@ -4,10 +4,11 @@ import { complaintsAboutBytes, complaintsAboutSizes } from '../../scripts/lint/f
 const lines = (count: number) => 'x\n'.repeat(count);
 
 test('a source file of 401 lines → named with its length, one of 400 is not', () => {
-  const files = ['src/a.ts', 'src/b.css', 'src/native/cc/core/c.cc'];
+  const files = ['src/a.ts', 'src/b.css', 'src/native/cc/core/c.cc', 'clients/python/src/d.py'];
   expect(complaintsAboutSizes(files, (file) => lines(file === 'src/a.ts' ? 400 : 401))).toEqual([
     'src/b.css: 401 lines; split it, since a file has at most 400',
     'src/native/cc/core/c.cc: 401 lines; split it, since a file has at most 400',
+    'clients/python/src/d.py: 401 lines; split it, since a file has at most 400',
   ]);
 });
 

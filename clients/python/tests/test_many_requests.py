@@ -36,9 +36,13 @@ async def one(engine: PrefillEngine, decode: DecodeEngine, chance: random.Random
     for chunk in chunks:
         chunk.view[:] = content(chunk.key)
     stream = engine.begin(new_request(), decode.agent, total_chunks=len(keys), timeout=60)
-    await stream.append(chunks[:1])
-    if len(keys) > 1:
-        await stream.append(chunks[1:])
+    try:
+        await stream.append(chunks[:1])
+        if len(keys) > 1:
+            await stream.append(chunks[1:])
+    finally:
+        # Those that were put are not this prompt's any more.
+        engine.discard(chunks)
     if chance.random() < 0.1:
         await stream.cancel()
     end = await stream.end()
@@ -79,10 +83,12 @@ async def test_a_thousand_requests_leave_nothing_behind(world: World, client: Cl
     assert status["pages"]["free"] == status["pages"]["total"]
 
 
-async def test_the_arena_is_read_while_its_agent_is_killed_again_and_again(world: World, client: Client) -> None:
+async def test_the_arena_is_read_while_its_agent_is_killed_again_and_again(
+    world: World, client: Client, segment: str
+) -> None:
     """The bytes are right, or there is an error. Never a hang, never other bytes."""
     chance = random.Random(7)
-    with SourcePool.create("test-killed", slot_bytes=PAGE_BYTES, slots=8) as pool:
+    with SourcePool.create(segment, slot_bytes=PAGE_BYTES, slots=8) as pool:
         await world.start("prefill-k", "prefill")
         await world.start("decode-k", "decode")
         engine = await PrefillEngine.open(client, "prefill-k", pool, patience=60)

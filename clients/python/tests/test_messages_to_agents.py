@@ -58,6 +58,7 @@ async def test_wrong_fields_are_named(client: Client) -> None:
 async def test_agents_that_cannot_do_it_say_why(client: Client) -> None:
     assert (await refusal(client, "decode-0", "put", **put(new_request(), fresh("a"), "none")))[0] == "role_mismatch"
     assert (await refusal(client, "nobody", "describe"))[0] == "no_responders"
+    assert await refusal(client, "*", "describe") == ("invalid_field", "agent")
     assert (await refusal(client, "prefill-0", "nonsense"))[0] == "unknown_operation"
     assert (await refusal(client, "prefill-0", "put", **put(new_request(), fresh("a"), "none")))[0] == (
         "segment_not_found"

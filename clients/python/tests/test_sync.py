@@ -138,6 +138,14 @@ def test_a_client_that_was_made_before_a_fork_refuses(client: sync.Client) -> No
     assert forked.value.code == "closed"
 
 
+def test_the_thread_of_the_loop_does_not_wait_for_itself(client: sync.Client) -> None:
+    async def wrong() -> None:
+        client.run(client.aio.describe("decode-0"))
+
+    with pytest.raises(KvferryError, match="would wait for itself"):
+        client.run(wrong())
+
+
 def test_no_nats_server_is_an_error_in_time() -> None:
     with pytest.raises(KvferryError) as absent:
         sync.connect("nats://127.0.0.1:1", connect_timeout=0.5)

@@ -106,6 +106,21 @@ function statusWithin(
   });
 }
 
+/** Answers `lookup`: which prefix of a prompt the arena has, and how much this agent has to do. */
+export function lookup(parts: AgentParts, { keys }: OperationRequest<'lookup'>): Body<OperationReply<'lookup'>> {
+  const { env, sender, receiver } = parts;
+  return defined({
+    agent: env.options.agent,
+    epoch: env.epoch,
+    role: env.options.role,
+    state: parts.state(),
+    ...(receiver?.store.details.prefix(keys) ?? { held: 0, expected: 0 }),
+    pages: receiver?.store.pageCounts(),
+    queued: receiver?.store.waiting ?? 0,
+    requests: (sender?.size ?? 0) + (receiver?.requests.size ?? 0),
+  });
+}
+
 /** Answers `inspect`: the running actors and, when asked for, the state of every page. */
 export function inspect(parts: AgentParts, request: OperationRequest<'inspect'>): Body<OperationReply<'inspect'>> {
   const { env, receiver } = parts;

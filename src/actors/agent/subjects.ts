@@ -12,7 +12,7 @@ import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
 import { type Handlers, type Schemas, serve } from './service.js';
-import { describe, explanations, inspect, journal, status } from './status.js';
+import { describe, explanations, inspect, journal, lookup, status } from './status.js';
 
 type Handle<Part, Request, Reply> = (part: Part, request: Request) => Reply | Promise<Reply>;
 
@@ -30,6 +30,7 @@ type Table<S extends Schemas> = {
 const operations: Table<typeof operationSchemas> = {
   describe: { by: 'agent', handle: describe },
   status: { by: 'agent', handle: status },
+  lookup: { by: 'agent', handle: lookup },
   inspect: { by: 'agent', handle: inspect },
   journal: { by: 'agent', handle: journal },
   explain: { by: 'agent', handle: explanations },
@@ -77,6 +78,7 @@ export function serveName(parts: AgentParts): ControlSubscription[] {
   return [
     serve(env, subjects.operations(env.options.agent), operationSchemas, handlersOf(operations, parts)),
     serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
+    serve(env, subjects.lookup, { lookup: operationSchemas.lookup }, { lookup: (query) => lookup(parts, query) }),
   ];
 }
 

@@ -153,7 +153,7 @@ export class ReceiverPeer implements Peer {
 
   /** The connection was replaced because its provider failed, and the writes that this ended are repeated over another one. */
   isPassedOver(connection: Connection): boolean {
-    return this.#passedOver.has(connection) && !this.isLost;
+    return this.#passedOver.has(connection);
   }
 
   /** The heartbeats of this agent come back from NATS again, or do so no longer. */

@@ -1,6 +1,7 @@
 /** The facts that the checks judge. Checks are pure functions of them. */
 import type { AgentConfig } from '../../config/agent-config.js';
-import type { UnavailableProvider } from '../../ports/fabric.js';
+import { isInClear } from '../../ports/encryption.js';
+import type { Provider, UnavailableProvider } from '../../ports/fabric.js';
 import type { KvferryError } from '../../protocol/errors.js';
 import type { DescribeReply, StatusReply } from '../../protocol/operations.js';
 import type { System } from './system.js';
@@ -50,9 +51,17 @@ export interface Examination {
   readonly system: System;
   /** Version of this program. */
   readonly version: string;
-  /** The settings of the agent to judge. */
+  /** The settings of the agent to judge, with the providers that it uses. */
   readonly settings: AgentConfig;
+  /** The other providers of its settings: they cannot encrypt, and it requires encryption. */
+  readonly inClear: readonly Provider[];
   readonly fabric: FabricFacts;
   readonly nats: NatsFacts | KvferryError;
   readonly cluster: ClusterFacts | undefined;
+}
+
+/** The settings as an agent that is started with them uses them. */
+export function inUse(settings: AgentConfig): Pick<Examination, 'settings' | 'inClear'> {
+  const inClear = settings.tcpEncryption === 'required' ? settings.provider.filter(isInClear) : [];
+  return { settings: { ...settings, provider: settings.provider.filter((each) => !inClear.includes(each)) }, inClear };
 }

@@ -7,23 +7,12 @@
  */
 import { z } from 'zod';
 import type { AgentOptions } from '../../actors/env/agent-options.js';
-import type { Provider } from '../../ports/fabric.js';
 import { errorCodes } from '../../protocol/errors.js';
-import { deviceMemory, role } from '../../protocol/fields.js';
+import { deviceMemory, provider, role } from '../../protocol/fields.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
 export const FORMAT_VERSION = 1;
 
-const providers = [
-  'same-host',
-  'tcp',
-  'libfabric-tcp',
-  'net',
-  'verbs',
-  'efa',
-  'memory',
-] as const satisfies readonly Provider[];
-const provider = z.enum(providers);
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
 

@@ -4,6 +4,7 @@ import type {
   ControlPort,
   ControlStatus,
   ControlSubscription,
+  RequestAllOptions,
   RequestOptions,
 } from '../../ports/control.js';
 import { ForwardingControl } from '../../ports/forwarding-control.js';
@@ -36,7 +37,7 @@ export class RecordingControl extends ForwardingControl {
     );
   }
 
-  override requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+  override requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]> {
     const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request.all',

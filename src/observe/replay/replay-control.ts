@@ -4,6 +4,7 @@ import type {
   ControlPort,
   ControlStatus,
   ControlSubscription,
+  RequestAllOptions,
   RequestOptions,
 } from '../../ports/control.js';
 import type { Output } from '../recording/record.js';
@@ -32,7 +33,7 @@ export class ReplayControl implements ControlPort {
     return this.#questions.ask('request', { subject, body, timeoutMs }).answer;
   }
 
-  async requestAll(subject: string, body: string, options: { readonly timeoutMs: number }): Promise<string[]> {
+  async requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]> {
     return this.#questions.ask('request.all', { subject, body, ...options }).answer;
   }
 

@@ -9,6 +9,7 @@ import type {
   ControlPort,
   ControlStatus,
   ControlSubscription,
+  RequestAllOptions,
   RequestOptions,
 } from '../../ports/control.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -212,7 +213,7 @@ export class MemoryControl implements ControlPort {
     });
   }
 
-  requestAll(subject: string, body: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<string[]> {
+  requestAll(subject: string, body: string, { timeoutMs, answersMax }: RequestAllOptions): Promise<string[]> {
     return new Promise((resolve) => {
       this.#check(subject, body);
       if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
@@ -220,7 +221,9 @@ export class MemoryControl implements ControlPort {
       const letter = { subject, body };
       this.#network.gate(this.name, () => {
         const listeners = this.#network.send(this.name, letter, (from, answer) =>
-          this.#network.reply(from, this, letter, answer, () => answers.push(answer)),
+          this.#network.reply(from, this, letter, answer, () => {
+            if (answers.push(answer) === answersMax) resolve(answers);
+          }),
         );
         if (listeners === 0) resolve(answers);
         else this.#network.clock.setTimeout(() => resolve(answers), timeoutMs);

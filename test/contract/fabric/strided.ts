@@ -32,6 +32,20 @@ export function describeStrided(fabrics: Fabrics): void {
       expectSame(arena.subarray(33 + length), new Uint8Array(67));
     });
 
+    test('pieces right behind a range, at both ends → they are not read as one range', async () => {
+      const { path, sender, connection } = await fabrics.openPair();
+      const source = pattern('source', 16 * KiB);
+      await fabrics.attach(sender, 's', source);
+      const pieces = { ...item('s', 100, 100, 300), pieces: { count: 3, stride: 1000 } };
+      const behind = item('s', 2200, 400, 50);
+      expect(await connection.write([item('s', 0, 0, 100), pieces, behind]).done).toEqual({
+        status: 'delivered',
+        bytes: 450,
+      });
+      const wanted = [source.subarray(0, 100), gathered(source, pieces), gathered(source, behind)];
+      expectSame(fabrics.harness.readFile(path, { offset: 0, length: 450 }), Buffer.concat(wanted));
+    });
+
     test('random pieces and ranges in one write → what a plain loop gathers', async () => {
       const { path, sender, connection } = await fabrics.openPair({ pageBytes: TARGET_BYTES, pages: 1 });
       const source = pattern('source', SOURCE_BYTES);

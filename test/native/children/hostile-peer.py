@@ -95,7 +95,10 @@ def answers_of(peer, packets):
         peer.send(b''.join(packet))
     answers = []
     while len(answers) < sum(map(len, packets)):
-        answers += [(ticket, status) for _, status, _, ticket, *_ in MESSAGE.iter_unpack(peer.recv(65536))]
+        received = peer.recv(65536)
+        if not received:
+            break
+        answers += [(ticket, status) for _, status, _, ticket, *_ in MESSAGE.iter_unpack(received)]
     return [status for _, status in sorted(answers)]
 
 

@@ -34,6 +34,8 @@ const others = {
   proxy: new Proxy([], {}),
   array: [1, 2, 3, 4],
   'array of other kinds': [{}, null],
+  'array of boxed text': [Object('tcp')],
+  'many texts': new Array(100).fill('tcp'),
   'a long array': new Array(2 ** 32 - 1),
   Uint8Array: new Uint8Array(32),
   Float32Array: new Float32Array(8),

@@ -36,9 +36,11 @@ export class Slot {
     this.#written = new Uint8Array(this.bytes);
     let at = 0;
     for (let left = chance.integer(1, ITEMS_MAX); left > 0; left -= 1) {
-      const source = chance.pick(sources);
-      const item = randomItem(chance, source, this.bytes - at);
-      if (item === undefined) break;
+      const previous = items.at(-1);
+      const isBehind = previous !== undefined && chance.chance(0.3);
+      const source = isBehind ? sources.find(({ name }) => name === previous.segment) : chance.pick(sources);
+      const item = source && randomItem(chance, source, this.bytes - at, isBehind ? endOf(previous) : undefined);
+      if (source === undefined || item === undefined) break;
       items.push({ ...item, targetOffset: this.offset + at });
       this.#wanted.set(gathered(source.bytes, item), at);
       this.#written.fill(1, at, at + item.length);
@@ -78,9 +80,16 @@ export class Slot {
   }
 }
 
-/** Most are short, some are larger than a slice. Nothing when there is no room. */
-function randomItem(chance: Chance, source: Source, room: number): WriteItem | undefined {
-  const sourceOffset = chance.integer(0, source.bytes.length - 1);
+/** Behind the last piece. */
+function endOf({ sourceOffset, length, pieces }: WriteItem): number {
+  return pieces === undefined
+    ? sourceOffset + length
+    : sourceOffset + (pieces.count - 1) * pieces.stride + length / pieces.count;
+}
+
+/** `from`: where it begins in its source. Most are short, some are larger than a slice. Nothing when there is no room. */
+function randomItem(chance: Chance, source: Source, room: number, from?: number): WriteItem | undefined {
+  const sourceOffset = from ?? chance.integer(0, source.bytes.length - 1);
   const behind = source.bytes.length - sourceOffset;
   const piece = Math.min(Math.floor(LARGE ** chance.next()), behind, room);
   if (piece < 1) return undefined;

@@ -1,6 +1,12 @@
 /** A healthy machine, fabric, NATS server and agents. Each test breaks the part that it is about. */
 import { resolveAgentConfig } from '../../../src/config/agent-config.js';
-import type { AgentFacts, Examination, FabricFacts, NatsFacts } from '../../../src/observe/doctor/examination.js';
+import {
+  type AgentFacts,
+  type Examination,
+  type FabricFacts,
+  inUse,
+  type NatsFacts,
+} from '../../../src/observe/doctor/examination.js';
 import type { Finding } from '../../../src/observe/doctor/finding.js';
 import type { FileSystem, NetworkAddress, System } from '../../../src/observe/doctor/system.js';
 import type { DescribeReply, PeerRow, StatusReply } from '../../../src/protocol/operations.js';
@@ -118,7 +124,7 @@ export function examination(spoilt: Spoilt = {}): Examination {
   return {
     system: machine(spoilt.machine),
     version: '0.1.0',
-    settings: resolveAgentConfig({ flags, env: {} }).values,
+    ...inUse(resolveAgentConfig({ flags, env: {} }).values),
     fabric: { ...fabric, ...spoilt.fabric },
     nats: spoilt.nats ?? nats,
     cluster: spoilt.agents === 'unknown' ? undefined : { agents: spoilt.agents ?? [decode(), prefill()] },

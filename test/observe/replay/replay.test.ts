@@ -92,6 +92,20 @@ test('a receiver is killed', async () => {
   await expectTheSame(cluster, {});
 });
 
+test('no provider connects → the replay has the reason too', async () => {
+  const cluster = new RecordedCluster();
+  cluster.fabrics.providers = ['verbs', 'memory'];
+  await cluster.agent('decode-0', 'decode', { providers: cluster.fabrics.providers });
+  cluster.fabrics.providers = ['memory'];
+  await cluster.agent('prefill-0', 'prefill', { providers: ['verbs'] });
+  await cluster.segment('prefill-0', 'engine', keys);
+  await cluster.put('prefill-0', 'a', keys);
+  const message = 'cannot connect to agent decode-0: every provider failed: verbs: this agent does not have verbs';
+  expect((await cluster.ended('a')).reason).toEqual({ code: 'connection_failed', message });
+  await cluster.clock.advance(5000);
+  await expectTheSame(cluster, {});
+});
+
 test('NATS is away for a while, and an agent is stopped for a while', async () => {
   const cluster = await clusterOf();
   const a = await cluster.put('prefill-0', 'a', ['k0'], { last: false, totalChunks: 2 });

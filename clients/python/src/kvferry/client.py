@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import KvferryError
+from .errors import KvferryError, invalid_field
 from .protocol import subjects
 from .protocol.check import has_schema
 from .protocol.codec import decode, decode_reply, encode
+from .protocol.constants import NAME_BYTES_MAX
 from .protocol.operations import Operations
 from .transport import CONNECT_SECONDS, Message, Subscription, Transport, connect_nats
 
@@ -25,6 +27,7 @@ log = logging.getLogger("kvferry")
 
 CALL_SECONDS = 10.0
 """Time for one answer; long enough for an agent to register a large segment with its fabric."""
+_NAME = re.compile(f"[A-Za-z0-9_-]{{1,{NAME_BYTES_MAX}}}")
 _DISCOVER_SECONDS = 0.25
 
 
@@ -79,6 +82,8 @@ class Client(Operations):
         """Any operation, by its name. `headers` name the trace that the message belongs to."""
         if not has_schema(f"{operation}Reply"):
             raise KvferryError("unknown_operation", f"this client has no operation {operation}")
+        if _NAME.fullmatch(agent) is None:
+            raise invalid_field("agent", f"{agent!r} is not the name of an agent")
         body = encode(fields)
         seconds = self._call_timeout if timeout is None else timeout
         answer = await self._transport.request(subjects.operation(agent, operation), body, seconds, headers)
@@ -90,9 +95,17 @@ class Client(Operations):
         found = [cast("DescribeReply", decode_reply("describe", answer)) for answer in answers]
         return sorted(found, key=lambda agent: agent["agent"])
 
-    async def on_terminal(self, handler: Callable[[Terminal], None]) -> Subscription:
-        """Every terminal event of every request. The first one for a (`request`, `epoch`) counts."""
-        return await self._on(subjects.TERMINALS, "terminal", cast("Callable[[dict[str, Any]], None]", handler))
+    async def on_terminal(
+        self, handler: Callable[[Terminal], None], is_wanted: Callable[[str], bool] | None = None
+    ) -> Subscription:
+        """Terminal events, of all agents. The first one for a (`request`, `epoch`) counts. `is_wanted`: only those
+        of requests for which it returns true; the others cost little."""
+
+        def wants(event: Any) -> bool:
+            return is_wanted is None or (isinstance(event, dict) and is_wanted(str(event.get("request"))))
+
+        wanted = cast("Callable[[dict[str, Any]], None]", handler)
+        return await self._on(subjects.TERMINALS, "terminal", wanted, wants)
 
     async def on_source_released(self, agent: str, handler: Callable[[SourceReleased], None]) -> Subscription:
         subject = subjects.source_released(agent)
@@ -137,13 +150,20 @@ class Client(Operations):
         for listener in list(self._listeners):
             listener(is_connected)
 
-    async def _on(self, subject: str, name: str, handler: Callable[[dict[str, Any]], None]) -> Subscription:
+    async def _on(
+        self,
+        subject: str,
+        name: str,
+        handler: Callable[[dict[str, Any]], None],
+        is_wanted: Callable[[Any], bool] | None = None,
+    ) -> Subscription:
         def deliver(message: Message) -> None:
             try:
-                event = decode(name, message.body)
+                event = decode(name, message.body, is_wanted)
             except KvferryError as error:
                 log.warning("an event on %s does not fit the protocol, and is dropped: %s", message.subject, error)
                 return
-            handler(event)
+            if event is not None:
+                handler(event)
 
         return await self._transport.subscribe(subject, deliver)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .acquired import Acquired, Page
 from .arena import Arena
@@ -25,6 +25,8 @@ log = logging.getLogger("kvferry")
 
 CALL_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
+_ROUTE_SECONDS = 5.0
+"""For the answer to a route: the prefill agent looks the receiver up, for at least 2 s when nobody answers."""
 _PAUSE = 0.05
 _FRAME_BYTES = 512
 """What an `acquire` takes apart from its keys."""
@@ -69,6 +71,20 @@ class DecodeEngine:
         async with self.acquire(f"lookup-{secrets.token_hex(8)}", secrets.token_hex(8), keys) as acquired:
             yield acquired
 
+    async def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
+        """Has a request sent here that its prefill engine has offered at the agent `sender`. Returns the epoch,
+        with which the request is acquired when it is ready: expect its end before. `timeout`: seconds for the
+        transfer (default: what is left of the offer). Raises `already_routed` when it was sent to another agent,
+        `unknown_request` when it was not put yet or `sender` was restarted, `request_ended`, and as the client
+        does."""
+        fields: dict[str, object] = {"request": request, "receiver": self.agent}
+        if epoch is not None:
+            fields["epoch"] = epoch
+        if timeout is not None:
+            fields["timeoutMs"] = max(1, int(timeout * 1000))
+        reply = await self._repeated(sender, "route", fields, max(self._call_timeout, _ROUTE_SECONDS))
+        return str(reply["epoch"])
+
     async def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         """As `acquire`, and without an end: call `release`. Repeated, it renews the leases."""
         if keys is not None and len(keys) == 0:
@@ -98,17 +114,11 @@ class DecodeEngine:
     async def release(self, request: str, epoch: str) -> None:
         """Gives all leases back, read or not. Returns too when there is nothing left to give back. Raises as the
         client does."""
-        until = now() + self._patience
-        while True:
-            try:
-                await self._client.release(self.agent, request=request, epoch=epoch, timeout=self._call_timeout)
-                return
-            except KvferryError as error:
-                if error.code in ("unknown_request", "request_ended"):
-                    return
-                if not is_away(error) or now() >= until:
-                    raise
-            await pause(_PAUSE)
+        try:
+            await self._repeated(self.agent, "release", {"request": request, "epoch": epoch})
+        except KvferryError as error:
+            if error.code not in ("unknown_request", "request_ended"):
+                raise
 
     async def _let_go(self, request: str, epoch: str) -> None:
         """Does not wait for an agent that is away: its leases end by time, and what was read is right."""
@@ -135,7 +145,7 @@ class DecodeEngine:
                 fields["keys"] = keys
             if start > 0:
                 fields["from"] = start
-            reply = await self._acquired(fields)
+            reply = cast("AcquireReply", await self._repeated(self.agent, "acquire", fields))
             replies.append(reply)
             follows = reply.get("next")
             if follows is None:
@@ -144,12 +154,14 @@ class DecodeEngine:
                 raise _inconsistent("next", f"next is {follows} after {start}")
             start = follows
 
-    async def _acquired(self, fields: dict[str, object]) -> AcquireReply:
-        """A second acquire renews the leases, so it is repeated when no answer came."""
+    async def _repeated(
+        self, agent: str, operation: str, fields: Mapping[str, object], timeout: float | None = None
+    ) -> dict[str, object]:
+        """For messages whose second copy changes nothing: sent again when no answer came."""
         until = now() + self._patience
         while True:
             try:
-                return await self._client.acquire(self.agent, timeout=self._call_timeout, **fields)  # type: ignore[arg-type]
+                return await self._client.call(agent, operation, fields, timeout=timeout or self._call_timeout)
             except KvferryError as error:
                 if not is_away(error) or now() >= until:
                     raise

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import KvferryError
+from .errors import KvferryError, invalid_field
 from .waiting import within
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ class RequestEnd:
     """None when the request is `ready`."""
     event: Terminal | None = None
     """None when the event was lost and an agent was asked."""
+
+    def epoch_of(self, rank: int) -> str:
+        """Of a request over several ranks: the epoch with which the decode engine of that rank acquires and
+        releases. Raises `invalid_field` when the event does not name the rank."""
+        for one in self.event.get("ranks", []) if self.event is not None else []:
+            if one["rank"] == rank:
+                return one["epoch"]
+        raise invalid_field("rank", f"the end of request {self.request} names no rank {rank}")
 
     def check_ready(self) -> RequestEnd:
         """Raises the reason, unless the request is `ready`."""
@@ -76,7 +84,7 @@ class RequestEnds:
     async def open(cls, client: Client) -> RequestEnds:
         """Returns when the subscription is in force."""
         ends = cls(client)
-        ends._subscription = await client.on_terminal(ends._ended)
+        ends._subscription = await client.on_terminal(ends._ended, lambda request: request in ends._expected)
         await client.flush()
         return ends
 
@@ -134,11 +142,10 @@ def of_event(event: Terminal) -> RequestEnd:
 async def ask_end(
     client: Client, request: str, epoch: str, *, sender: str, receiver: str | None, timeout: float | None = None
 ) -> RequestEnd | None:
-    """Asks both agents for the recorded end. None: the request is in progress. When the process that accepted it is
-    gone, and the decode agent does not know the request, it has `failed` with `sender_lost`. Not for requests over
-    several ranks, whose event counts. Raises as the client does when an agent does not answer: ask again. `receiver`:
-    None while the caller does not know it. Then only the sender is asked, and `sender_lost` is raised when it is
-    gone, because its receiver may know the end."""
+    """Asks both agents (`receiver` is None: it was not named yet) for the recorded end. None: the request is in
+    progress. When the process that accepted it is gone, and the decode agent does not know the request, it has
+    `failed` with `sender_lost`. Not for requests over several ranks, whose event counts. Raises as the client does
+    when an agent does not answer: ask again."""
     at_sender = await client.status(sender, request=request, lists=["requests"], timeout=timeout)
     sent = _row(at_sender, epoch)
     is_gone = False
@@ -146,27 +153,21 @@ async def ask_end(
         sources = await client.sources(sender, request=request, timeout=timeout)
         # A process that has given up its name may still work.
         is_gone = sources["alone"] and sources["epoch"] != epoch
-    if receiver is None:
-        if is_gone:
-            message = (
-                f"the process of agent {sender} that took request {request} is gone: its receiver may know the end"
-            )
-            raise KvferryError("sender_lost", message)
-        return _recorded(sent) if sent is not None and "end" in sent else None
-    try:
-        at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
-    except KvferryError:
-        if sent is not None and "end" in sent:
-            return _recorded(sent)
-        raise
+    received = None
+    if receiver is not None:
+        try:
+            at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
+            received = _row(at_receiver, epoch)
+        except KvferryError:
+            if sent is None or "end" not in sent:
+                raise
     # The decode agent decides how a request ends.
-    received = _row(at_receiver, epoch)
     for row in (received, sent):
         if row is not None and "end" in row:
             return _recorded(row)
     if received is not None or not is_gone:
         return None
-    message = f"the process of agent {sender} that took request {request} is gone, and {receiver} does not know it"
+    message = f"the process of agent {sender} that took request {request} is gone, and no receiver knows it"
     return RequestEnd(request, epoch, "failed", {"code": "sender_lost", "message": message})
 
 

@@ -46,10 +46,10 @@ class ErrorDetails:
     """`request_ended`: the recorded end."""
     epoch: str | None = None
     """`duplicate_batch` and `request_ended` of a put: epoch of the agent that has the request."""
+    receiver: str | None = None
+    """`already_routed`: the receiver that was named first."""
     order: int | None = None
     """`order_out_of_turn`: the number that the agent expects."""
-    receiver: str | None = None
-    """`already_routed`: the receiver of the request."""
     session: str | None = None
     """`segment_exists` and `wrong_session`: the session that holds the segment or the request."""
 

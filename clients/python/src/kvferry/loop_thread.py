@@ -49,6 +49,9 @@ class LoopThread:
         if not self.is_usable:
             work.close()
             raise KvferryError("closed", "the client is closed, or was made before this process was forked")
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise KvferryError("internal", "the thread of the event loop would wait for itself: await the work instead")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:

@@ -140,8 +140,8 @@ class PrefillEngine:
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
         """Begins a request whose batches the caller appends, as the steps of chunked prefill end. Sends nothing
-        yet. Without a receiver, the request is offered: the agent keeps its chunks until `Client.route` names the
-        receiver, which may happen before the last batch."""
+        yet. Without a receiver the chunks are offered: the agent keeps them until `route` names one, for `timeout`
+        seconds."""
         self._check_open()
         return PutStream(RequestPlan(request, receiver, total_chunks, timeout, ranks, headers), self._target)
 
@@ -155,8 +155,9 @@ class PrefillEngine:
         ranks: Ranks | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> PutStream:
-        """Puts a whole prompt, or offers it (see `begin`). Returns when the agent has accepted it; the bytes are then
-        on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when it raises."""
+        """Puts a whole prompt, or offers it when `receiver` is None. Returns when the agent has accepted it; the
+        bytes are then on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when
+        it raises."""
         stream = self.begin(request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=ranks, headers=headers)
         await stream.append(chunks)
         return stream

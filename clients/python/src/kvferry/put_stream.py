@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RECEIVER_PAUSE = 0.05
 """Seconds between two attempts while the receiver does not answer."""
+_RANKS_BYTES_MAX = 12_000
 _ANNOUNCE_GRACE = 10.0
 """A request is announced at its deadline; so many seconds later its event counts as lost."""
 _ASK_PAUSE = 2.0
@@ -37,7 +38,7 @@ class RequestPlan:
     request: str
     """The router's name for the prompt. Use a name once."""
     receiver: str | None
-    """The decode agent. None: the request is offered, and `Client.route` names the receiver."""
+    """The decode agent. None: the chunks are offered, and `route` names it later."""
     total_chunks: int
     """Chunks of all batches together."""
     timeout: float
@@ -68,8 +69,6 @@ class PutStream:
     def __init__(self, plan: RequestPlan, target: PutTarget) -> None:
         if plan.total_chunks < 0:
             raise invalid_field("total_chunks", f"{plan.total_chunks} chunks are no request")
-        if plan.ranks is not None and plan.receiver is None:
-            raise invalid_field("ranks", "ranks without a receiver: name them in route")
         self.plan = plan
         self._target = target
         self._expected = target.ends.expect(plan.request)
@@ -140,8 +139,7 @@ class PutStream:
     async def end(self, timeout: float | None = None) -> RequestEnd:
         """Returns when the request has ended, however. When its event may be lost, the agents are asked. Raises
         `deadline_exceeded` when no end is known after `timeout` seconds (default: 10 s after the request's own
-        time; a `route` can give an offered request more), and the failure of the first `append`, whose request has
-        no end."""
+        time), and the failure of the first `append`, whose request has no end."""
         limit = self.plan.timeout + _ANNOUNCE_GRACE if timeout is None else timeout
         until = now() + limit
         overdue = now() + self.plan.timeout
@@ -188,7 +186,7 @@ class PutStream:
     async def _append(self, chunks: Sequence[SourceChunk], last: bool | None) -> str:
         async with self._turn:
             is_last = self._chunks + len(chunks) == self.plan.total_chunks if last is None else last
-            batches = cut_into_batches(chunks, self.plan.ranks, self._target.client.message_bytes_max)
+            batches = cut_into_batches(chunks, self.plan.ranks, self._room)
             epoch = ""
             for index, batch in enumerate(batches):
                 try:
@@ -198,6 +196,12 @@ class PutStream:
                     self._target.lendings.discard([chunk for later in batches[index + 1 :] for chunk in later])
                     raise
             return epoch
+
+    @property
+    def _room(self) -> int:
+        """Bytes of one message. Ranks may be named later, with the receiver."""
+        later = _RANKS_BYTES_MAX if self.plan.receiver is None else 0
+        return self._target.client.message_bytes_max - later
 
     async def _put(self, chunks: Sequence[SourceChunk], last: bool) -> str:
         target, plan, batch = self._target, self.plan, self._batches

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .protocol.constants import End
-    from .protocol.messages import Ranks, RouteRequest
+    from .protocol.messages import Ranks
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Client:
         return self._loop.run(work, timeout)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Starts work in the event loop. Do not call it from there."""
+        """Starts work in the event loop."""
         return self._loop.submit(work)
 
     def prefill_engine(
@@ -98,18 +98,6 @@ class Client:
             return self._ends.expect(request).wait(timeout)
 
         return self.submit(self.run(begin()))
-
-    def route(
-        self, agent: str, request: str, receiver: str, *, epoch: str | None = None, timeout: float | None = None
-    ) -> str:
-        """Names the receiver of an offered request; returns the epoch of the agent that sends it. `timeout`: for
-        the transfer, from now on. Raises as `kvferry.Client` does."""
-        fields: RouteRequest = {"request": request, "receiver": receiver}
-        if epoch is not None:
-            fields["epoch"] = epoch
-        if timeout is not None:
-            fields["timeoutMs"] = max(1, int(timeout * 1000))
-        return self.run(self.aio.route(agent, **fields))["epoch"]
 
     def ask_end(self, request: str, epoch: str, *, sender: str, receiver: str | None) -> RequestEnd | None:
         return self.run(ask_end(self.aio, request, epoch, sender=sender, receiver=receiver))
@@ -245,6 +233,9 @@ class DecodeEngine:
     @contextmanager
     def lookup(self, keys: Sequence[str]) -> Iterator[Acquired]:
         yield from self._entered(self.aio.lookup(keys))
+
+    def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
+        return self._client.run(self.aio.route(request, sender, epoch=epoch, timeout=timeout))
 
     def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         return self._client.run(self.aio.take(request, epoch, keys))

@@ -62,6 +62,7 @@ class FakeRequest:
     cache_salt: str | None = None
     mm_features: list[Any] = field(default_factory=list)
     status: FakeStatus = field(default_factory=FakeStatus)
+    trace_headers: dict[str, str] | None = None
 
 
 def facts(**changed: Any) -> ModelFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -92,6 +93,22 @@ def test_a_decode_server_gets_the_cache_of_a_prompt(servers: Servers, receiver: 
     assert counts is not None
     assert (counts["chunks_loaded"], counts["loads_failed"]) == (3, 0)
     assert (prefill.worker.counts() or {})["chunks_put"] == 3
+
+
+def test_two_prompts_with_the_same_parameters_are_both_loaded(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    decode, requests = servers.decode, [prompt("b", 24, params), prompt("c", 24, params)]
+    for request in requests:
+        decode.scheduler.matched(request, 0)
+        decode.allocate(request, 24)
+        decode.scheduler.allocated(request, decode.blocks[request.request_id], 24)
+    waiting, until = {"b", "c"}, time.monotonic() + WAIT_SECONDS
+    while waiting:
+        waiting -= decode.run(scheduled())
+        assert time.monotonic() < until
+    assert decode.worker.failed_blocks() == set()
+    assert [decode.contents(request) for request in requests] == [expected(requests[0].prompt_token_ids or [], 6)] * 2
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
 
 
 def test_blocks_that_are_here_are_not_written(servers: Servers) -> None:
@@ -198,6 +215,27 @@ def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> Non
     assert decode.contents(request) == [[bytes(BLOCK_TOKENS * 16)] * 3] * 6
     servers.run(go())
     eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
+def test_a_load_that_is_aborted_before_it_began_ends_and_gives_back(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request, go = prompt("b", 24, params), threading.Event()
+    tokens, _ = decode.scheduler.matched(request, 0)
+    decode.allocate(request, tokens)
+    decode.scheduler.allocated(request, decode.blocks["b"], tokens)
+
+    async def stand_still() -> None:
+        go.wait(WAIT_SECONDS)
+
+    standing = servers.loop.submit(stand_still())
+    decode.run(scheduled(), ended=["b"])
+    go.set()
+    standing.result(WAIT_SECONDS)
+    decode.wait(request)
+    agent = servers.cluster.agents["prefill-0"]
+    eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
+    assert decode.worker.failed_blocks() == set()
 
 
 def test_a_load_without_an_end_fails_in_time(servers: Servers) -> None:

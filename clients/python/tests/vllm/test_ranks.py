@@ -40,8 +40,10 @@ class RecordingClient:
         self.routes: list[tuple[str, dict[str, Any]]] = []
         self._answered = answered
 
-    async def route(self, agent: str, *, timeout: float, **fields: Any) -> dict[str, Any]:
-        self.routes.append((agent, fields))
+    async def route(
+        self, agent: str, *, timeout: float, headers: dict[str, str] | None, **fields: Any
+    ) -> dict[str, Any]:
+        self.routes.append((agent, {**fields, "headers": headers}))
         self._answered()
         return {"epoch": "b" * 16}
 
@@ -64,10 +66,11 @@ class FakeLink:
 async def test_each_rank_routes_its_part_and_acquires_under_its_epoch() -> None:
     config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
     link = FakeLink()
-    epoch = await Arriving(cast("Link", link), config, 1).ready(REMOTE)
+    epoch = await Arriving(cast("Link", link), config, 1).ready(REMOTE, {"traceparent": "t"})
     assert epoch == "b" * 16
     ranks = {"rank": 1, "members": MEMBERS}
     fields = {"request": "vllm-1", "receiver": "d-1", "timeoutMs": 5000, "ranks": ranks}
+    fields["headers"] = {"traceparent": "t"}
     assert link.client.routes == [("p-1", fields)]
 
 

@@ -118,6 +118,18 @@ def test_a_prompt_that_was_not_put_gives_the_router_nothing() -> None:
     assert scheduler.finished(request) is None
 
 
+def test_the_trace_of_a_prompt_goes_with_its_chunks() -> None:
+    headers = {"traceparent": "00-1-2-01", "authorization": "secret"}
+    scheduler, request = side(), prompt("a", 8, ask())
+    request.trace_headers = headers
+    assert started(scheduler, request, [1, 2], 8).saves[0].trace == {"traceparent": "00-1-2-01"}
+    fetched = prompt("b", 8, answer(remote(tokens=8)))
+    fetched.trace_headers = headers
+    scheduler.matched(fetched, 0)
+    scheduler.allocated(fetched, [3, 4], 8)
+    assert scheduler.step(scheduled()).loads[0].trace == {"traceparent": "00-1-2-01"}
+
+
 def test_a_router_that_knows_the_decode_server_names_it() -> None:
     scheduler, request = side("producer"), prompt("a", 8, ask("decode-7"))
     assert started(scheduler, request, [1, 2], 8).saves[0].receivers == ("decode-7",)

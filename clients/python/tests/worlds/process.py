@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +21,9 @@ class Process:
     @classmethod
     async def start(cls, *command: str, env: Mapping[str, str] | None = None) -> Process:
         pipe, to_pipe = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-        return cls(await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=to_pipe, env=env))
+        # A test run that is killed takes its processes with it.
+        tied = ["setpriv", "--pdeathsig", "KILL", *command] if shutil.which("setpriv") else command
+        return cls(await asyncio.create_subprocess_exec(*tied, stdout=pipe, stderr=to_pipe, env=env))
 
     @property
     def pid(self) -> int:

@@ -36,6 +36,7 @@ class RealWorld(World):
         self._nats: Process | None = None
         self._port = -1
         self.agents: dict[str, Process] = {}
+        self._started: list[Process] = []
 
     @classmethod
     async def open(cls) -> RealWorld:
@@ -80,6 +81,7 @@ class RealWorld(World):
         options = [word for flag in flags.items() for word in flag]
         agent = await Process.start("node", str(PROGRAM), "agent", *options, env={**os.environ, "PATH": PATH})
         self.agents[name] = agent
+        self._started.append(agent)
         await agent.printed("agent running")
 
     async def kill(self, name: str) -> None:
@@ -107,7 +109,7 @@ class RealWorld(World):
         self._port = int(found[1])
 
     async def close(self) -> None:
-        for agent in self.agents.values():
+        for agent in self._started:
             await agent.kill()
         await self.interrupt_nats()
         shutil.rmtree(self._directory)

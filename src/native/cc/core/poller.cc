@@ -85,4 +85,9 @@ void Poller::wake() {
   [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
+void Poller::close() {
+  epoll_.reset();
+  wake_.reset();
+}
+
 }  // namespace kvferry

@@ -37,6 +37,8 @@ class Poller {
   void wait(Deadline until);
   // Any thread.
   void wake();
+  // Gives the descriptors back. Nothing is called afterwards.
+  void close();
   // Readable when `poll_now` would find something.
   int fd() const { return epoll_.get(); }
 

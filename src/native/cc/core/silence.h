@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "core/poller.h"
 
@@ -17,6 +18,10 @@ namespace kvferry {
 // usual time limit of a request: the next provider still has time.
 constexpr std::chrono::seconds silence_max{10};
 
+// Why a connection is given up, and what to look at.
+std::string silent_too_long(const std::string& silence, const std::string& suspects);
+constexpr const char* process_and_network = "its process, and the network between";
+
 class Silence {
  public:
   // The receiver owes an answer. Cheap when that is known.
@@ -25,8 +30,8 @@ class Silence {
   }
   bool is_due() const { return next_look_ && Clock::now() >= *next_look_; }
   Deadline next_look() const { return next_look_; }
-  // `owed`: an answer is owed. `progress`: it grows with each sign that the receiver works. Returns whether the silence has
-  // lasted for `silence_max`.
+  // `owed`: an answer is owed. `progress`: it grows with each sign that the receiver works. Returns whether the silence
+  // has lasted for `silence_max`.
   bool look(bool owed, uint64_t progress);
 
  private:

@@ -34,11 +34,12 @@ void Transport::refuse(uint32_t id) {
 void Transport::shut_down() {
   {
     std::lock_guard lock(mutex_);
-    closing_ = true;
-    poller_.wake();
+    if (!std::exchange(closing_, true)) poller_.wake();
   }
   std::call_once(joined_, [this] {
     if (thread_.joinable()) thread_.join();
+    // The engine exists until it is collected.
+    poller_.close();
   });
 }
 

@@ -112,11 +112,14 @@ void Copies::take(Result result) {
   lost_ = lost_ || device_.lost_by() != success;
 }
 
+// Also when every copy has ended: the function that lies behind the last one may still run.
 void Copies::finish() {
-  while (is_waiting()) {
+  while (stream_ != nullptr && !lost_) {
     const Result entered = device_.try_enter();
-    take(entered == success ? device_.driver().stream_synchronize(stream_) : entered);
-    if (is_waiting()) std::this_thread::sleep_for(look_every);
+    const Result result = entered == success ? device_.driver().stream_synchronize(stream_) : entered;
+    take(result);
+    if (result == success) return;
+    std::this_thread::sleep_for(look_every);
   }
 }
 

@@ -19,8 +19,6 @@ constexpr milliseconds stall_max{20};
 // Longest wait for the grant's record after the connection broke.
 constexpr milliseconds ask_max{2000};
 
-constexpr unsigned sequence_bits = 32;
-
 }  // namespace
 
 LibfabricConnection::LibfabricConnection(LibfabricDomain& domain, Outbox& outbox, WriteLimits limits,
@@ -68,7 +66,9 @@ bool LibfabricConnection::progress() {
       return connect_further();
     case State::open:
       if (gives_memory_back() && staging_.is_due()) staging_.give_pages_back();
-      return post_writes();
+      if (post_writes()) return true;
+      look();
+      return false;
     case State::asking:
       if (Clock::now() >= *asking_until_) record_failed("it did not answer");
       return false;
@@ -91,7 +91,7 @@ bool LibfabricConnection::connect_further() {
 
 // Returns false when the provider does not take the read now. Handles an error before it returns.
 bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t peer, const RemoteMemory& records) {
-  const uint64_t ticket = next_ticket();
+  const uint64_t ticket = tickets_.next();
   void* description = record_registration_.handle ? ::fi_mr_desc(record_registration_.handle.get()) : nullptr;
   const ssize_t result = ::fi_read(endpoint.endpoint.get(), &record_, sizeof record_, description, peer,
                                    token_.record_address(records), records.key, reinterpret_cast<void*>(ticket));
@@ -107,7 +107,7 @@ bool LibfabricConnection::post_record_read(const Endpoint& endpoint, fi_addr_t p
 bool LibfabricConnection::post_writes() {
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    const uint64_t ticket = next_ticket();
+    const uint64_t ticket = tickets_.next();
     ssize_t result = 0;
     try {
       result = post_write(*slice, ticket);
@@ -156,6 +156,14 @@ ssize_t LibfabricConnection::post_write(const Slice& slice, uint64_t ticket) {
   return result;
 }
 
+void LibfabricConnection::look() {
+  if (state_ != State::open) return;
+  const bool owed = scheduler_.has_outstanding();
+  if (owed) silence_.expect();
+  if (!silence_.is_due() || !silence_.look(owed, writes_ended_)) return;
+  data_broke(FI_ETIMEDOUT, silent_too_long("the receiver answered nothing", process_and_network));
+}
+
 // The provider takes no write now. While others are outstanding, that only means that its queue is full.
 void LibfabricConnection::stalled() {
   if (scheduler_.has_outstanding()) {
@@ -177,6 +185,7 @@ void LibfabricConnection::completed(uint64_t ticket, int error, const std::strin
     }
     return;
   }
+  writes_ended_++;
   staging_.ended(ticket);
   if (error == 0) {
     scheduler_.delivered(ticket);
@@ -237,6 +246,14 @@ void LibfabricConnection::record_failed(const std::string& why) {
   }
 }
 
+void LibfabricConnection::fail(const std::string& message) {
+  if (state_ == State::connecting_control || state_ == State::connecting_data) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
+}
+
 void LibfabricConnection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
@@ -267,11 +284,8 @@ Deadline LibfabricConnection::deadline() const {
     return std::min(connect_deadline_, Clock::now() + connect_retry);
   }
   const bool waits = state_ == State::open && gives_memory_back();
-  return earliest(earliest(stalled_until_, asking_until_), waits ? staging_.deadline() : std::nullopt);
-}
-
-uint64_t LibfabricConnection::next_ticket() {
-  return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_;
+  const Deadline look = state_ == State::open ? silence_.next_look() : std::nullopt;
+  return earliest(earliest(stalled_until_, asking_until_), earliest(waits ? staging_.deadline() : std::nullopt, look));
 }
 
 }  // namespace kvferry

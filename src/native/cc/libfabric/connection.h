@@ -19,8 +19,10 @@
 
 #include "libfabric/target.h"
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/staging.h"
 #include "core/write_scheduler.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry {
 
@@ -43,6 +45,8 @@ class LibfabricConnection {
   // An operation of this connection has ended; `error` is 0 or a libfabric error number.
   void completed(uint64_t ticket, int error, const std::string& error_text);
 
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool busy() const { return scheduler_.has_outstanding() || record_ticket_ != 0; }
   // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
@@ -64,13 +68,14 @@ class LibfabricConnection {
   // Registered memory stays: its pages are pinned.
   bool gives_memory_back() const { return !staging_registration_.handle; }
   void stalled();
+  // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
+  void look();
   bool connect_further();
   void record_arrived();
   void record_failed(const std::string& why);
   void connect_failed(const std::string& message);
   void data_broke(int error, const std::string& text);
   void give_up(Code code, const std::string& message, bool landed_unknown);
-  uint64_t next_ticket();
 
   LibfabricDomain& domain_;
   Outbox& outbox_;
@@ -83,7 +88,7 @@ class LibfabricConnection {
   State state_ = State::connecting_control;
   bool stillborn_ = false;
   WriteScheduler scheduler_;
-  uint32_t last_sequence_ = 0;
+  Tickets tickets_{number_};
 
   // Target of a record read. Registered while a provider may write to it.
   OwnPages record_pages_{sizeof(GrantRecord)};
@@ -93,6 +98,8 @@ class LibfabricConnection {
 
   // Set while the provider takes no write although none is outstanding: the end of the tolerated time.
   Deadline stalled_until_;
+  Silence silence_;
+  uint64_t writes_ended_ = 0;
   Deadline asking_until_;
 
   Staging staging_;

@@ -2,17 +2,17 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
-#include <map>
 #include <optional>
 
+#include "core/connections.h"
 #include "libfabric/connected/transport.h"
 #include "libfabric/connection.h"
 #include "libfabric/target.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry {
 namespace {
 
-constexpr unsigned sequence_bits = 32;
 // For providers that wake nobody. While a write is in flight the thread spins before it sleeps.
 constexpr std::chrono::milliseconds poll_every{1};
 
@@ -52,23 +52,19 @@ class LibfabricTransport final : public Transport {
                     "the receiver uses provider " + to.provider + ", this process uses " + domain().provider());
     }
     const uint32_t number = ++last_number_;
-    connections_.emplace(number, std::make_unique<LibfabricConnection>(
-                                     domain(), outbox_, limits_, number, id, to, GrantToken::parse(token), deadline));
+    connections_.make(number, domain(), outbox_, limits_, number, id, to, GrantToken::parse(token), deadline);
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
-    const auto found = connections_.find(static_cast<uint32_t>(connection));
-    if (found == connections_.end()) throw Failure(Code::connection_lost, "the connection was closed");
-    found->second->write(id, std::move(items));
+    connections_.at(connection).write(id, std::move(items));
   }
 
   void stop(uint64_t connection, uint32_t write) override {
-    const auto found = connections_.find(static_cast<uint32_t>(connection));
-    if (found != connections_.end()) found->second->stop(write);
+    if (auto* found = connections_.find(connection)) found->stop(write);
   }
 
   void disconnect(uint32_t id, uint64_t connection) override {
-    connections_.erase(static_cast<uint32_t>(connection));
+    connections_.close(connection);
     answer(id);
   }
 
@@ -79,19 +75,12 @@ class LibfabricTransport final : public Transport {
     if (!domain_) return false;
     bool worked = domain_->read_completions(
         [this](uint64_t ticket, int error, const std::string& text) { dispatch(ticket, error, text); });
-    for (auto next = connections_.begin(); next != connections_.end();) {
-      const auto current = next++;
-      worked |= current->second->progress();
-      if (current->second->stillborn()) connections_.erase(current);
-    }
+    connections_.each([&worked](LibfabricConnection& connection) { worked |= connection.progress(); });
     return worked;
   }
 
   bool busy() const override {
-    for (const auto& [number, connection] : connections_) {
-      if (connection->busy()) return true;
-    }
-    return false;
+    return connections_.any_busy();
   }
 
   bool arm() override {
@@ -104,12 +93,11 @@ class LibfabricTransport final : public Transport {
     const bool used = target_ || !connections_.empty();
     Deadline deadline;
     if (domain_ && domain_->polled() && used) deadline = Clock::now() + poll_every;
-    for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
-    return deadline;
+    return earliest(deadline, connections_.deadline());
   }
 
   void tear_down() override {
-    connections_.clear();
+    connections_.close_all();
     target_.reset();
     domain_.reset();
   }
@@ -122,8 +110,8 @@ class LibfabricTransport final : public Transport {
 
   // Ignores completions of a connection that is gone.
   void dispatch(uint64_t ticket, int error, const std::string& text) {
-    const auto found = connections_.find(static_cast<uint32_t>(ticket >> sequence_bits));
-    if (found != connections_.end()) found->second->completed(ticket, error, text);
+    auto* found = connections_.find(Tickets::connection_of(ticket));
+    if (found != nullptr) found->completed(ticket, error, text);
   }
 
   const WriteLimits limits_;
@@ -131,7 +119,7 @@ class LibfabricTransport final : public Transport {
   const std::string bind_address_;
   std::optional<LibfabricDomain> domain_;
   std::optional<LibfabricTarget> target_;
-  std::map<uint32_t, std::unique_ptr<LibfabricConnection>> connections_;
+  Connections<LibfabricConnection> connections_;
   uint32_t last_number_ = 0;
 };
 

@@ -135,10 +135,8 @@ void Connection::progress() {
 void Connection::look() {
   if (state_ != State::open || !silence_.is_due()) return;
   if (!silence_.look(scheduler_.has_outstanding(), copies_answered_)) return;
-  give_up(Code::connection_lost,
-          "socket " + path_ + ": the receiver answered no copy for " + std::to_string(silence_max.count()) +
-              " s: check that its process runs",
-          true);
+  const std::string why = silent_too_long("the receiver answered no copy", "its process");
+  give_up(Code::connection_lost, "socket " + path_ + ": " + why, true);
 }
 
 void Connection::fail(const std::string& message) {

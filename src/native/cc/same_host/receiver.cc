@@ -223,7 +223,6 @@ bool Receiver::progress() {
   entrance_.resume_if_due();
   drop_late_strangers();
   bool more = workshop_.deliver();
-  answer_ended();
   for (auto next = peers_.begin(); next != peers_.end();) {
     const auto current = next++;
     Peer& peer = current->second;
@@ -240,12 +239,13 @@ bool Receiver::progress() {
     }
   }
   device_copies_.flush();
-  return more;
+  // Peers whose copies have ended may begin others.
+  return answer_ended() || more;
 }
 
-// Peers whose copies have ended may begin others.
-void Receiver::answer_ended() {
-  for (const auto& [tag, reply] : device_copies_.ended()) {
+bool Receiver::answer_ended() {
+  const auto answers = device_copies_.ended();
+  for (const auto& [tag, reply] : answers) {
     const auto found = peers_.find(tag);
     if (found == peers_.end()) continue;
     Peer& peer = found->second;
@@ -256,6 +256,7 @@ void Receiver::answer_ended() {
       drop(tag);
     }
   }
+  return !answers.empty();
 }
 
 bool Receiver::may_land(uint64_t tag) const {

@@ -91,7 +91,8 @@ class Receiver {
   void begin(uint64_t tag, const Peer& peer, const Source& source, const Message& request, const SourceRange& range,
              const Message& reply);
   cuda::Device& device_of(const Source& source) const;
-  void answer_ended();
+  // Returns whether there was anything to answer.
+  bool answer_ended();
   // Whether its connection must stay, because bytes of it may still land.
   bool may_land(uint64_t tag) const;
   // Null when the segment cannot be mapped.

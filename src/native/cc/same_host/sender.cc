@@ -6,18 +6,6 @@
 #include "core/failure.h"
 
 namespace kvferry::same_host {
-namespace {
-
-// A connection that cannot go on ends alone. Nothing is thrown into the loop.
-void guard(Connection& connection, void (Connection::*act)()) {
-  try {
-    (connection.*act)();
-  } catch (const std::exception& error) {
-    connection.fail(error.what());
-  }
-}
-
-}  // namespace
 
 Sender::Sender(napi_env env, Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {
   poller_.emplace();
@@ -26,31 +14,28 @@ Sender::Sender(napi_env env, Outbox& outbox, WriteLimits limits) : outbox_(outbo
 
 void Sender::connect(uint32_t id, const std::string& address, const std::string& token, Clock::time_point deadline) {
   const uint64_t number = ++last_number_;
-  connections_.try_emplace(number, *poller_, outbox_, limits_, number, id, address, token, deadline);
+  connections_.make(number, *poller_, outbox_, limits_, number, id, address, token, deadline);
   watch_->ask_before_sleep();
 }
 
 void Sender::write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) {
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) throw Failure(Code::connection_lost, "the connection was closed");
-  found->second.write(id, std::move(items));
+  connections_.at(connection).write(id, std::move(items));
   watch_->ask_before_sleep();
 }
 
 void Sender::stop(uint64_t connection, uint32_t write) {
-  const auto found = connections_.find(connection);
-  if (found != connections_.end()) found->second.stop(write);
+  if (auto* found = connections_.find(connection)) found->stop(write);
 }
 
-void Sender::disconnect(uint64_t connection) { connections_.erase(connection); }
+void Sender::disconnect(uint64_t connection) { connections_.close(connection); }
 
 void Sender::forget(const Segment* segment) {
-  for (auto& [number, connection] : connections_) connection.forget(segment);
+  connections_.each([segment](Connection& connection) { connection.forget(segment); });
   watch_->ask_before_sleep();
 }
 
 void Sender::close() {
-  connections_.clear();
+  connections_.close_all();
   watch_.reset();
   poller_.reset();
 }
@@ -71,7 +56,7 @@ void Sender::before_sleep() {
 
 void Sender::due() {
   contain([this] {
-    for (auto& [number, connection] : connections_) guard(connection, &Connection::look);
+    connections_.each([](Connection& connection) { connection.look(); });
     progress();
   });
 }
@@ -82,29 +67,20 @@ void Sender::contain(Act act) {
   try {
     act();
   } catch (const std::exception&) {
-    connections_.clear();
+    connections_.close_all();
   }
 }
 
 void Sender::receive() {
   for (const Poller::Ready& ready : poller_->poll_now()) {
-    const auto found = connections_.find(ready.tag);
-    if (found != connections_.end()) guard(found->second, &Connection::readable);
+    Connection* found = connections_.find(ready.tag);
+    if (found != nullptr) connections_.guard(*found, [](Connection& connection) { connection.readable(); });
   }
 }
 
 void Sender::progress() {
-  Deadline deadline;
-  for (auto next = connections_.begin(); next != connections_.end();) {
-    const auto current = next++;
-    guard(current->second, &Connection::progress);
-    if (current->second.stillborn()) {
-      connections_.erase(current);
-    } else {
-      deadline = earliest(deadline, current->second.deadline());
-    }
-  }
-  watch_->ask_at(deadline);
+  connections_.each([](Connection& connection) { connection.progress(); });
+  watch_->ask_at(connections_.deadline());
 }
 
 }  // namespace kvferry::same_host

@@ -9,12 +9,12 @@
 
 #include <node_api.h>
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/connections.h"
 #include "core/loop_watch.h"
 #include "core/outbox.h"
 #include "core/poller.h"
@@ -55,7 +55,7 @@ class Sender final : public LoopWatch::Owner {
   // Both are empty when the sender is closed.
   std::optional<Poller> poller_;
   std::optional<LoopWatch> watch_;
-  std::map<uint64_t, Connection> connections_;
+  Connections<Connection> connections_;
   uint64_t last_number_ = 0;
 };
 

@@ -132,13 +132,13 @@ void Connection::handle(Stream& stream, const Answer& answer) {
       handle_done(stream, answer);
       return;
   }
-  failed(protocol_broken);
+  lost(protocol_broken);
 }
 
 void Connection::handle_done(Stream& stream, const Answer& answer) {
   const auto spoilt = stream.completed(answer.ticket);
   if (!spoilt) {
-    failed(protocol_broken);
+    lost(protocol_broken);
   } else if (!spoilt->empty()) {
     scheduler_.failed(answer.ticket, Code::segment_invalid, *spoilt, false);
   } else if (answer.status == FrameStatus::landed) {
@@ -177,15 +177,23 @@ void Connection::stream_ended(size_t index) {
   if (index > 0 && !stream.open()) {
     streams_[index].reset();
   } else {
-    failed(stream.reason());
+    lost(stream.reason());
   }
 }
 
-void Connection::failed(const std::string& reason) {
+void Connection::lost(const std::string& reason) {
   if (state_ == State::connecting) {
     connect_failed(reason);
   } else {
     give_up(Code::connection_lost, naming_receiver(reason), true);
+  }
+}
+
+void Connection::fail(const std::string& message) {
+  if (state_ == State::connecting) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
   }
 }
 

@@ -34,9 +34,13 @@ class Connection {
   void stop(uint32_t write);
   void close();
 
+  // Whether the tag is that of a stream of this connection, also of one that has ended.
+  bool has_stream(uint64_t tag) const { return tag - number_ < streams_max; }
   void ready(uint64_t tag, bool readable, bool writable);
   // Sends and receives what is possible now, within limits. Returns whether there was anything.
   bool progress();
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool busy() const { return scheduler_.has_outstanding(); }
   bool stillborn() const { return stillborn_; }
   Deadline deadline() const;
@@ -51,7 +55,7 @@ class Connection {
   void handle(Stream& stream, const Answer& answer);
   void handle_done(Stream& stream, const Answer& answer);
   void stream_ended(size_t index);
-  void failed(const std::string& reason);
+  void lost(const std::string& reason);
   void connect_failed(const std::string& message);
   std::string naming_receiver(const std::string& message) const;
   void give_up(Code code, const std::string& message, bool landed_unknown);

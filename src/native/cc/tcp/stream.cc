@@ -73,8 +73,7 @@ Stream::Turn Stream::rest() {
   // Bytes that the receiver's host took, and frames that the receiver answered.
   const uint64_t taken = sent_bytes_ - unacknowledged(wire_->fd()) + frames_answered_;
   if (!silence_.look(!outstanding_.empty(), taken)) return Turn::idle;
-  return end("the receiver took no byte and answered no frame for " + std::to_string(silence_max.count()) +
-             " s: check that its process runs, and the network between");
+  return end(silent_too_long("the receiver took no byte and answered no frame", process_and_network));
 }
 
 // Returns whether the wire is established. If not, it waits, or `reason_` says why it never will be.

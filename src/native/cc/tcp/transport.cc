@@ -1,8 +1,8 @@
 #include "tcp/transport.h"
 
-#include <map>
 #include <optional>
 
+#include "core/connections.h"
 #include "tcp/connection.h"
 #include "tcp/receiver.h"
 
@@ -43,23 +43,20 @@ class TcpTransport final : public Transport {
     tcp::Encryption* encryption = encryption_for(receiver);
     const uint64_t number = last_tag_ + 1;
     last_tag_ += tcp::streams_max;
-    connections_.emplace(number, std::make_unique<tcp::Connection>(poller_, outbox_, limits_, options_.streams, number,
-                                                                   id, receiver, encryption, token, deadline));
+    connections_.make(number, poller_, outbox_, limits_, options_.streams, number, id, receiver, encryption, token,
+                      deadline);
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
-    const auto found = connections_.find(connection);
-    if (found == connections_.end()) throw Failure(Code::connection_lost, "the connection was closed");
-    found->second->write(id, std::move(items));
+    connections_.at(connection).write(id, std::move(items));
   }
 
   void stop(uint64_t connection, uint32_t write) override {
-    const auto found = connections_.find(connection);
-    if (found != connections_.end()) found->second->stop(write);
+    if (auto* found = connections_.find(connection)) found->stop(write);
   }
 
   void disconnect(uint32_t id, uint64_t connection) override {
-    connections_.erase(connection);
+    connections_.close(connection);
     answer(id);
   }
 
@@ -73,31 +70,21 @@ class TcpTransport final : public Transport {
       worked = true;
       route(ready);
     }
-    for (auto next = connections_.begin(); next != connections_.end();) {
-      const auto current = next++;
-      worked |= current->second->progress();
-      if (current->second->stillborn()) connections_.erase(current);
-    }
+    connections_.each([&worked](tcp::Connection& connection) { worked |= connection.progress(); });
     if (receiver_) worked |= receiver_->progress();
     return worked;
   }
 
   bool busy() const override {
-    if (receiver_ && receiver_->busy()) return true;
-    for (const auto& [number, connection] : connections_) {
-      if (connection->busy()) return true;
-    }
-    return false;
+    return (receiver_ && receiver_->busy()) || connections_.any_busy();
   }
 
   Deadline deadline() const override {
-    Deadline deadline = receiver_ ? receiver_->deadline() : std::nullopt;
-    for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
-    return deadline;
+    return earliest(receiver_ ? receiver_->deadline() : std::nullopt, connections_.deadline());
   }
 
   void tear_down() override {
-    connections_.clear();
+    connections_.close_all();
     receiver_.reset();
   }
 
@@ -121,23 +108,19 @@ class TcpTransport final : public Transport {
       receiver_->accept();
       return;
     }
-    // The connection with the highest number up to the tag, if the tag is one of its streams.
-    const auto after = connections_.upper_bound(ready.tag);
-    if (after != connections_.begin()) {
-      const auto& [number, connection] = *std::prev(after);
-      if (ready.tag - number < tcp::streams_max) {
-        connection->ready(ready.tag, ready.readable, ready.writable);
-        return;
-      }
+    tcp::Connection* connection = connections_.find_up_to(ready.tag);
+    if (connection != nullptr && connection->has_stream(ready.tag)) {
+      connection->ready(ready.tag, ready.readable, ready.writable);
+    } else if (receiver_) {
+      receiver_->ready(ready.tag, ready.readable, ready.writable);
     }
-    if (receiver_) receiver_->ready(ready.tag, ready.readable, ready.writable);
   }
 
   const WriteLimits limits_;
   const tcp::Options options_;
   std::unique_ptr<tcp::Encryption> encryption_;  // of the connections
   std::optional<tcp::Receiver> receiver_;
-  std::map<uint64_t, std::unique_ptr<tcp::Connection>> connections_;
+  Connections<tcp::Connection> connections_;
   uint64_t last_tag_ = listen_tag;
 };
 

@@ -9,16 +9,17 @@ const found = new Findings('network', 'network-trust');
 
 export async function checkNetworkTrust({ system, settings }: Examination): Promise<Finding[]> {
   const { role, provider, bindAddress, tcpEncryption } = settings;
-  const isRequired = tcpEncryption === 'required';
   if (role === 'prefill') {
-    return isRequired && provider.includes('tcp') ? [found.ok('bytes leave this host by encrypted tcp only')] : [];
+    return tcpEncryption === 'required' && provider.includes('tcp')
+      ? [found.ok('bytes leave this host by encrypted tcp only')]
+      : [];
   }
   // The check of the bind address has reported it.
   if (['unresolved', 'foreign'].includes(await boundInterface(system, bindAddress))) return [];
   const addresses = await system.resolve(bindAddress);
   return [
     ...(provider.includes('tcp') ? [ownTcp(settings, addresses)] : []),
-    ...(provider.includes('net') && !isRequired ? [libfabricNet(bindAddress, addresses)] : []),
+    ...(provider.includes('net') ? [libfabricNet(bindAddress, addresses)] : []),
   ];
 }
 
@@ -27,11 +28,11 @@ function ownTcp(
   addresses: readonly string[],
 ): Finding {
   const ports = tcpPort.first === 0 ? 'any free port' : `port ${formatPortRange(tcpPort)}`;
-  const place = `tcp listens at ${bindAddress}, ${ports}`;
-  if (tcpEncryption === 'required') return found.ok(`${place}, and encrypts`);
-  if (addresses.every(isPrivate)) return found.ok(`${place}, in clear on a private address`);
+  const place = `tcp at ${bindAddress}, ${ports}`;
+  if (tcpEncryption === 'required') return found.ok(`${place}: encrypted`);
+  if (addresses.every(isPrivate)) return found.ok(`${place}: in clear on a private address`);
   return found.warning(
-    `${place}, in clear on a public address`,
+    `${place}: in clear on a public address`,
     'set --tcp-encryption required, or --bind-address to a private address',
   );
 }

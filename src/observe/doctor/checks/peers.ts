@@ -28,7 +28,7 @@ function checkPeer(
     return [
       found.problem(
         `${pair}: the connection is lost, although ${peer.agent} runs${reasons(peer)}`,
-        'no bytes can move on this connection; compare --provider and --bind-address of both agents, and check firewalls',
+        'no bytes can move on this connection; compare --provider, --bind-address and --tcp-encryption of both agents, and check firewalls',
       ),
     ];
   }

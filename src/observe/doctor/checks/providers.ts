@@ -1,17 +1,15 @@
 /** Checks that an agent with these settings can move bytes with the configured providers. */
 import { AUTO_PROVIDERS } from '../../../config/agent-config.js';
-import { CANNOT_ENCRYPT, isInClear } from '../../../ports/encryption.js';
+import { CANNOT_ENCRYPT } from '../../../ports/encryption.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 import { devicesOf } from './rdma.js';
 
 const found = new Findings('fabric', 'providers');
 
-export function checkProviders({ fabric, settings, system }: Examination): Finding[] {
+export function checkProviders({ fabric, settings, inClear, system }: Examination): Finding[] {
   if (!fabric.addon) return [];
-  const isRequired = settings.tcpEncryption === 'required';
-  const forbidden = settings.provider.filter((provider) => isRequired && isInClear(provider));
-  const wanted = settings.provider.filter((provider) => !forbidden.includes(provider));
+  const wanted = settings.provider;
   const offered = wanted.filter((provider) => fabric.providers.includes(provider));
   const missing = wanted
     .filter((provider) => !offered.includes(provider))
@@ -27,10 +25,10 @@ export function checkProviders({ fabric, settings, system }: Examination): Findi
       ),
     ];
   }
-  const isAuto = settings.provider.join() === AUTO_PROVIDERS.join();
+  const isAuto = wanted.join() === AUTO_PROVIDERS.join();
   return [
     found.ok(`an agent with these settings offers ${offered.join(', ')}`),
-    ...forbidden.map((provider) => found.note(`${provider} is not used: ${CANNOT_ENCRYPT}`)),
+    ...inClear.map((provider) => found.note(`${provider} is not used: ${CANNOT_ENCRYPT}`)),
     ...missing.map(({ provider, text }) => {
       // `auto` uses verbs and efa only where there is a device, so a missing device is normal.
       if (isAuto && devicesOf(system, provider)?.length === 0) return found.note(text);

@@ -190,7 +190,7 @@ describe('the way between two agents', () => {
       [
         'problem',
         'p1 → d1: the connection is lost, although d1 runs; tcp: timed out',
-        'no bytes can move on this connection; compare --provider and --bind-address of both agents, and check firewalls',
+        'no bytes can move on this connection; compare --provider, --bind-address and --tcp-encryption of both agents, and check firewalls',
       ],
     ]);
   });

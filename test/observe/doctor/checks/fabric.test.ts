@@ -54,6 +54,14 @@ test('a provider that was asked for by name and is not available is loud', () =>
   ]);
 });
 
+test('encryption is required → libfabric is not needed for a provider in clear', () => {
+  const without = { libfabric: null, reason: 'libfabric cannot be loaded', offers: [] };
+  const flags = { provider: 'verbs,tcp', tcpEncryption: 'required' };
+  expect(brief(checkLibfabric(examination({ flags, fabric: without })))).toEqual([
+    ['note', 'libfabric cannot be loaded; the configured providers do not need it'],
+  ]);
+});
+
 test('encryption is required → a provider in clear is not used, with the reason', () => {
   const flags = { provider: 'net,tcp', tcpEncryption: 'required' };
   expect(brief(checkProviders(examination({ flags })))).toEqual([

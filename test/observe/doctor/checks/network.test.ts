@@ -170,7 +170,7 @@ describe('who can reach tcp', () => {
     'the private address %s → in clear is fine',
     async (bindAddress) => {
       expect(await check({ bindAddress })).toEqual([
-        ['ok', `tcp listens at ${bindAddress}, any free port, in clear on a private address`],
+        ['ok', `tcp at ${bindAddress}, any free port: in clear on a private address`],
       ]);
     },
   );
@@ -180,18 +180,18 @@ describe('who can reach tcp', () => {
     expect(await check(flags)).toEqual([
       [
         'warning',
-        'tcp listens at 203.0.113.7, port 47000-47100, in clear on a public address',
+        'tcp at 203.0.113.7, port 47000-47100: in clear on a public address',
         'set --tcp-encryption required, or --bind-address to a private address',
       ],
     ]);
     expect(await check({ ...flags, tcpEncryption: 'required' })).toEqual([
-      ['ok', 'tcp listens at 203.0.113.7, port 47000-47100, and encrypts'],
+      ['ok', 'tcp at 203.0.113.7, port 47000-47100: encrypted'],
     ]);
   });
 
   test('encryption is required → providers in clear are not judged, they are not used', async () => {
     expect(await check({ bindAddress: '203.0.113.7', tcpEncryption: 'required', provider: 'tcp,net' })).toEqual([
-      ['ok', 'tcp listens at 203.0.113.7, any free port, and encrypts'],
+      ['ok', 'tcp at 203.0.113.7, any free port: encrypted'],
     ]);
   });
 
@@ -225,7 +225,7 @@ describe('who can reach tcp', () => {
     expect(brief(await checkNetworkTrust(examination({ flags: { bindAddress: 'decode-0' }, machine })))).toEqual([
       [
         'warning',
-        'tcp listens at decode-0, any free port, in clear on a public address',
+        'tcp at decode-0, any free port: in clear on a public address',
         'set --tcp-encryption required, or --bind-address to a private address',
       ],
     ]);

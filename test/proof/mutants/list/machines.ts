@@ -93,6 +93,21 @@ export const machineMutants: readonly Mutant[] = [
     defect: 'A second hand-over replaces the first one, which is never written.',
   },
   {
+    id: 'transfer-again-under-old-key',
+    module: 'machines/transfer.ts',
+    find: "target: 'allocating',\n          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),",
+    replace:
+      "target: 'filtering',\n          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),",
+    defect: 'A write is repeated without new pages: under the remote key that is revoked.',
+  },
+  {
+    id: 'transfer-again-counts-as-drained',
+    module: 'machines/transfer.ts',
+    find: "target: 'allocating',\n          actions: assign({ writeOutstanding: false, drained: ({ event }) => event.drained }),",
+    replace: "target: 'allocating',\n          actions: assign({ writeOutstanding: false, drained: true }),",
+    defect: 'A write that is repeated counts as drained, although its first copy may still land.',
+  },
+  {
     id: 'peer-one-echo',
     module: 'machines/peer.ts',
     find: "after: { askFor: 'listeningAgain' }",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, cast
 
 from ..errors import ErrorDetails, KvferryError
@@ -11,21 +12,23 @@ from .check import check
 from .constants import PROTOCOL_VERSION
 
 
-def encode(fields: Mapping[str, object]) -> bytes:
-    return json_bytes({"v": PROTOCOL_VERSION, **fields})
+def encode(content: Mapping[str, object]) -> bytes:
+    return json_bytes({"v": PROTOCOL_VERSION, **content})
 
 
 def json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def decode(name: str, body: bytes) -> dict[str, Any]:
-    """An event, or an answer. Raises `malformed_json` or `invalid_field`. Fields of a later version are let
-    through."""
+def decode(name: str, body: bytes, is_wanted: Callable[[Any], bool] | None = None) -> dict[str, Any] | None:
+    """An event. None: `is_wanted`, which sees it before it is checked, does not want it. Raises `malformed_json` or
+    `invalid_field`. Fields of a later version are let through."""
     try:
         value = json.loads(body)
     except ValueError as error:
         raise KvferryError("malformed_json", f"{name} is not JSON: {error}") from error
+    if is_wanted is not None and not is_wanted(value):
+        return None
     check(name, value, strict=False)
     return cast("dict[str, Any]", value)
 
@@ -46,6 +49,5 @@ def decode_reply(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def _answered(error: dict[str, Any]) -> KvferryError:
-    fields = ("end", "epoch", "order", "receiver", "session")
-    details = ErrorDetails(**{field: error[field] for field in fields if field in error})
+    details = ErrorDetails(**{one.name: error.get(one.name) for one in fields(ErrorDetails)})
     return KvferryError(error["code"], error["message"], field=error.get("field"), details=details, answered=True)

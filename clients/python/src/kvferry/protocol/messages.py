@@ -172,6 +172,24 @@ class ReleaseReply(TypedDict):
     freedPages: int
 
 
+class LookupRequest(TypedDict):
+    keys: list[str]
+
+
+class LookupReply(TypedDict):
+    v: Literal[1]
+    ok: Literal[True]
+    agent: str
+    epoch: str
+    role: Literal["prefill", "decode", "both"]
+    state: Literal["starting", "running", "draining", "fencing", "stopped"]
+    held: int
+    expected: int
+    pages: NotRequired[PageCounts]
+    queued: int
+    requests: int
+
+
 class AttachRequest(TypedDict):
     segment: str
     path: NotRequired[str]
@@ -303,6 +321,24 @@ class SourcesReply(TypedDict):
     alone: bool
     batches: list[SourcesReplyBatches]
     next: NotRequired[SourcesReplyNext]
+
+
+class LookupAllRequest(TypedDict):
+    keys: list[str]
+
+
+class LookupAllReply(TypedDict):
+    v: Literal[1]
+    ok: Literal[True]
+    agent: str
+    epoch: str
+    role: Literal["prefill", "decode", "both"]
+    state: Literal["starting", "running", "draining", "fencing", "stopped"]
+    held: int
+    expected: int
+    pages: NotRequired[PageCounts]
+    queued: int
+    requests: int
 
 
 class TerminalRanks(TypedDict):

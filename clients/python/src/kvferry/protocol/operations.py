@@ -23,6 +23,10 @@ if TYPE_CHECKING:
         DetachRequest,
         EndReply,
         EndRequest,
+        LookupAllReply,
+        LookupAllRequest,
+        LookupReply,
+        LookupRequest,
         OpenReply,
         OpenRequest,
         PutReply,
@@ -130,6 +134,19 @@ class Operations(ABC):
         """Ends leases. A page is free when its last lease has ended."""
         reply = await self.call(agent, "release", fields, timeout=timeout, headers=headers)
         return cast("ReleaseReply", reply)
+
+    async def lookup(
+        self,
+        agent: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[LookupRequest],
+    ) -> LookupReply:
+        """Returns how long a prefix of a prompt the agent has in its arena, and how much it has to do.
+        Leases nothing."""
+        reply = await self.call(agent, "lookup", fields, timeout=timeout, headers=headers)
+        return cast("LookupReply", reply)
 
     async def status(
         self,
@@ -301,3 +318,16 @@ class Operations(ABC):
         history."""
         reply = await self.call(agent, "explain", fields, timeout=timeout, headers=headers)
         return cast("ExplainReply", reply)
+
+    async def lookupAll(
+        self,
+        agent: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[LookupAllRequest],
+    ) -> LookupAllReply:
+        """Asks all agents at once which prefix of a prompt they have. Every agent answers, with the reply
+        of lookup."""
+        reply = await self.call(agent, "lookupAll", fields, timeout=timeout, headers=headers)
+        return cast("LookupAllReply", reply)

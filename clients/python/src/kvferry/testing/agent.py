@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Role = Literal["prefill", "decode", "both"]
 
 _ORDERED = frozenset({"put", "cancel", "attach", "detach", "stage", "unstage"})
-_SENDER_ONLY = _ORDERED - {"cancel"} | {"route", "open", "renew", "barrier", "end", "sources"}
+_SENDER_ONLY = _ORDERED - {"cancel"} | {"open", "renew", "barrier", "end", "sources", "route"}
 _SESSIONS_REMEMBERED_MAX = 256
 
 

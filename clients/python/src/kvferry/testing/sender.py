@@ -27,7 +27,7 @@ class Sent:
 
     request: str
     receiver: str | None
-    """None while the request is offered."""
+    """None: offered, until a router names it."""
     session: str | None
     total: int
     until: float
@@ -36,14 +36,14 @@ class Sent:
     places: dict[tuple[int, int], tuple[str, int, dict[str, Any]]] = field(default_factory=dict)
     """Segment, offset and run of each position that is still read, by batch and position."""
     is_complete: bool = False
-    was_offered: bool = False
-    """It was put without a receiver."""
     written: int = 0
     deduplicated: int = 0
     bytes: int = 0
     end: End | None = None
     reason: KvferryError | None = None
     work: asyncio.Task[None] | None = None
+    routed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the receiver is known."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when another batch has come."""
 
@@ -136,25 +136,6 @@ def _wrong_session(what: str, session: str | None) -> KvferryError:
 
 def wrong_session(request: Sent) -> KvferryError:
     return _wrong_session(f"request {request.request}", request.session)
-
-
-def check_same(request: Sent, fields: dict[str, Any]) -> None:
-    """What every batch repeats is as in batch 0. An offered request names no receiver, also after its route."""
-    before = None if request.was_offered else request.receiver
-    if fields.get("receiver") != before:
-        message = f"receiver {fields.get('receiver')} differs from that of batch 0 ({before})"
-        raise invalid_field("receiver", message)
-    if request.session is not None and request.session != fields.get("session"):
-        raise wrong_session(request)
-
-
-def is_routed(request: Sent, receiver: str) -> bool:
-    """Whether the request has that receiver already. Raises `already_routed` when it has another one."""
-    if request.receiver is None or request.receiver == receiver:
-        return request.receiver is not None
-    message = f"request {request.request} was already routed to agent {request.receiver}"
-    details = ErrorDetails(receiver=request.receiver)
-    raise KvferryError("already_routed", message, field="receiver", details=details)
 
 
 def places_of(batch: int, runs: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[str, int, dict[str, Any]]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ErrorDetails, KvferryError, invalid_field
 from ..protocol import subjects
 from ..protocol.constants import End
-from ..waiting import in_background, now, pause
-from .sender import Segments, Sent, check_same, is_routed, places_of, wrong_session
+from ..waiting import in_background, now
+from .sender import Segments, Sent, places_of, wrong_session
 
 if TYPE_CHECKING:
     from .agent import FakeAgent
@@ -40,12 +40,13 @@ class Sending:
         request = self._requests.get(fields["request"])
         if request is None:
             until = now() + fields["timeoutMs"] / 1000
-            receiver = fields.get("receiver")
-            request = Sent(fields["request"], receiver, fields.get("session"), fields["totalChunks"], until)
-            request.was_offered = receiver is None
+            request = Sent(
+                fields["request"], fields.get("receiver"), fields.get("session"), fields["totalChunks"], until
+            )
+            if request.receiver is not None:
+                request.routed.set()
             self._remember(request)
-            work = self._expire_offer(request) if request.was_offered else self._move(request)
-            request.work = in_background(work)
+            request.work = in_background(self._move(request))
         batch = len(request.batches)
         request.batches.append(fields["keys"])
         request.keys.update(fields["keys"])
@@ -55,24 +56,24 @@ class Sending:
         return {"epoch": self._agent.epoch}
 
     async def route(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Names the receiver of an offered request, which goes on its way."""
-        name, receiver = fields["request"], fields["receiver"]
-        if "ranks" in fields:
-            raise invalid_field("ranks", "a fake agent has no ranks: use real agents")
-        request = self._requests.get(name)
+        request = self._requests.get(fields["request"])
         if request is None or fields.get("epoch", self._agent.epoch) != self._agent.epoch:
-            raise KvferryError("unknown_request", f"agent {self._agent.name} does not know {name}")
+            raise KvferryError("unknown_request", f"agent {self._agent.name} does not know {fields['request']}")
+        if request.receiver == fields["receiver"]:
+            return {"epoch": self._agent.epoch}
+        if request.receiver is not None:
+            details = ErrorDetails(receiver=request.receiver)
+            raise KvferryError("already_routed", f"{request.request} goes to {request.receiver}", details=details)
         if request.end is not None:
-            details = ErrorDetails(end=request.end, epoch=self._agent.epoch)
-            raise KvferryError("request_ended", f"request {name} has ended", details=details)
-        if not is_routed(request, receiver):
-            self._check_receiver(request, receiver)
-            request.receiver = receiver
-            if "timeoutMs" in fields:
-                request.until = now() + fields["timeoutMs"] / 1000
-            if request.work is not None:
-                request.work.cancel()
-            request.work = in_background(self._move(request))
+            ended = ErrorDetails(end=request.end)
+            raise KvferryError("request_ended", f"request {request.request} has ended", details=ended)
+        page_bytes = self._page_bytes(fields["receiver"])
+        for _, _, run in request.places.values():
+            self._segments.check(run, page_bytes, request.session)
+        request.receiver = fields["receiver"]
+        if "timeoutMs" in fields:
+            request.until = now() + fields["timeoutMs"] / 1000
+        request.routed.set()
         return {"epoch": self._agent.epoch}
 
     def cancel(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -168,24 +169,18 @@ class Sending:
         total = len(known) + len(keys)
         if total > fields["totalChunks"] or (fields["last"] and total != fields["totalChunks"]):
             raise invalid_field("totalChunks", f"{total} chunks came, {fields['totalChunks']} were announced")
-        page_bytes = self._page_bytes(fields["receiver"]) if "receiver" in fields else None
+        named = fields.get("receiver", None if request is None else request.receiver)
+        page_bytes = None if named is None else self._page_bytes(named)
         for run in fields["source"]:
             self._segments.check(run, page_bytes, fields.get("session"))
 
-    def _page_bytes(self, name: str) -> int:
-        receiver = self._agent.cluster.agents.get(name)
-        if receiver is None:
-            raise KvferryError("unknown_receiver", f"agent {name} does not answer")
-        if receiver.arena is None:
-            raise KvferryError("role_mismatch", f"agent {name} has no arena")
-        return receiver.arena.page_bytes
-
-    def _check_receiver(self, request: Sent, name: str) -> None:
-        """Raises when the chunks do not fit the pages of that receiver."""
-        page_bytes = self._page_bytes(name)
-        longest = max((run["length"] for _, _, run in request.places.values()), default=0)
-        if longest > page_bytes:
-            raise invalid_field("receiver", f"chunks of {longest} bytes do not fit a page of {page_bytes} bytes")
+    def _page_bytes(self, receiver: str) -> int:
+        agent = self._agent.cluster.agents.get(receiver)
+        if agent is None:
+            raise KvferryError("unknown_receiver", f"agent {receiver} does not answer")
+        if agent.arena is None:
+            raise KvferryError("role_mismatch", f"agent {receiver} has no arena")
+        return agent.arena.page_bytes
 
     def _check_known(self, request: Sent, fields: dict[str, Any]) -> None:
         name, batch = request.request, fields["batch"]
@@ -197,7 +192,8 @@ class Sending:
             raise KvferryError("duplicate_batch", f"batch {batch} of request {name} was put before", details=details)
         if batch > len(request.batches) or request.is_complete:
             raise KvferryError("batch_out_of_order", f"batch {len(request.batches)} of request {name} comes next")
-        check_same(request, fields)
+        if request.session is not None and request.session != fields.get("session"):
+            raise wrong_session(request)
 
     def _remember(self, request: Sent) -> None:
         ended = [name for name, one in self._requests.items() if one.end is not None]
@@ -205,16 +201,14 @@ class Sending:
             del self._requests[name]
         self._requests[request.request] = request
 
-    async def _expire_offer(self, request: Sent) -> None:
-        """A route or the end of the request cancels it."""
-        await pause(request.until - now())
-        self.end(request, "expired", KvferryError("deadline_exceeded", "no router has named a receiver in time"))
-
     async def _move(self, request: Sent) -> None:
         """Moves the batches of a request as they come, within its time."""
         moving = asyncio.ensure_future(self._move_all(request))
+        routing = asyncio.ensure_future(request.routed.wait())
         try:
-            done, _ = await asyncio.wait({moving}, timeout=request.until - now())
+            await asyncio.wait({routing}, timeout=request.until - now())
+            # The route may have brought another limit.
+            done, _ = await asyncio.wait({moving}, timeout=max(0.0, request.until - now()))
             if done:
                 moving.result()
                 self.end(request, "ready", None)
@@ -224,8 +218,10 @@ class Sending:
             self.end(request, "failed", error)
         finally:
             moving.cancel()
+            routing.cancel()
 
     async def _move_all(self, request: Sent) -> None:
+        await request.routed.wait()
         receiver = self._receiver(request)
         if receiver is None:
             raise KvferryError("receiver_lost", f"agent {request.receiver} is lost")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from ..ends import RequestEnd, ask_end
@@ -44,12 +44,34 @@ class Arriving:
         self._link = link
         self._config = config
         self._rank = rank
+        self._users: dict[str, int] = {}
+        """Loads of each request. Several prompts can have the same parameters."""
 
-    async def ready(self, remote: Remote) -> str:
+    def enter(self, remote: Remote) -> None:
+        """A load of the request begins. `leave` it."""
+        self._users[remote.request] = self._users.get(remote.request, 0) + 1
+
+    def leave(self, remote: Remote, epoch: str | None) -> None:
+        """The last load gives the chunks back: those that have arrived under that epoch, or those on their way."""
+        self._users[remote.request] -= 1
+        if self._users[remote.request] > 0:
+            return
+        del self._users[remote.request]
+        in_background(self.drop(remote) if epoch is None else self.release(remote.request, epoch))
+
+    async def ready(self, remote: Remote, trace: Mapping[str, str] | None = None) -> str:
         """Returns the epoch under which this rank acquires its chunks. Raises when the prompt ended otherwise."""
         expected = self._link.ends.expect(remote.request)
         try:
-            epoch = None if remote.is_routed else await self._routed(remote)
+            epoch = None
+            if not remote.is_routed:
+                try:
+                    epoch = await self._routed(remote, trace)
+                except KvferryError as error:
+                    # Another prompt with the same parameters was faster.
+                    if error.details.end == "ready" and error.details.epoch is not None:
+                        return error.details.epoch
+                    raise
             unknown = 0
             # The event of a prompt that was routed early may have come before this server knew of it.
             wait = 0.0 if remote.is_routed else _ASK_SECONDS
@@ -70,6 +92,8 @@ class Arriving:
 
     async def drop(self, remote: Remote) -> None:
         """The prompt is not needed. Its source memory and its pages are given back."""
+        if remote.request in self._users or len(remote.agents) != len(self._config.agents):
+            return
         try:
             expected = self._link.ends.expect(remote.request)
         except KvferryError as error:
@@ -92,16 +116,14 @@ class Arriving:
         finally:
             self._link.ends.forget(expected)
 
-    def release_later(self, request: str, epoch: str) -> None:
-        in_background(self.release(request, epoch))
-
     async def release(self, request: str, epoch: str) -> None:
         try:
             await self._link.decode.release(request, epoch)
         except KvferryError as error:
-            log.warning("the leases of prompt %s at agent %s end by time: %s", request, self._link.agent, error)
+            level = logging.DEBUG if is_away(error) else logging.WARNING
+            log.log(level, "the leases of %s at agent %s end by time: %s", request, self._link.agent, error)
 
-    async def _routed(self, remote: Remote) -> str:
+    async def _routed(self, remote: Remote, trace: Mapping[str, str] | None) -> str:
         """Returns the epoch of the prefill agent of this rank."""
         receivers = self._config.agents
         fields: RouteRequest = {
@@ -112,7 +134,7 @@ class Arriving:
         if len(receivers) > 1:
             fields["ranks"] = ranks_of(self._rank, remote.agents, receivers)
         agent, client = remote.agents[self._rank], self._link.client
-        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, **fields))
+        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, headers=trace, **fields))
         return reply["epoch"]
 
     async def _asked(self, remote: Remote, epoch: str | None) -> RequestEnd | bool:

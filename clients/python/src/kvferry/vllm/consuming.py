@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .dialect import Remote, read_remote
 from .keys import chunk_keys
 from .layout import differences
-from .metadata import Load
+from .metadata import Load, trace_of
 
 if TYPE_CHECKING:
     from .engine_types import Request
@@ -26,6 +26,7 @@ class _Incoming:
     tokens: int
     """Of the prompt, that the prefill server has put."""
     problem: str | None
+    trace: dict[str, str] | None
     computed: int = 0
     """Tokens that are in this server's own prefix cache."""
     is_decided: bool = False
@@ -94,7 +95,7 @@ class Consuming:
         keys = chunk_keys(request, self._layout)
         # A load that cannot succeed covers the whole prompt, so that vLLM's policy for failed loads decides.
         chunks = min(len(keys), remote.tokens // size) if remote is not None and problem is None else len(keys)
-        return _Incoming(remote, keys[:chunks], chunks * size, problem)
+        return _Incoming(remote, keys[:chunks], chunks * size, problem, trace_of(request.trace_headers))
 
     def _mismatch(self, remote: Remote) -> str | None:
         own = self._layout
@@ -116,4 +117,4 @@ class Consuming:
         for chunk in range(first, len(incoming.keys)):
             numbers = range(chunk * per_chunk, (chunk + 1) * per_chunk)
             listed.append([None if number < local else blocks[number] for number in numbers])
-        return Load(request_id, incoming.remote, incoming.keys[first:], listed, incoming.problem)
+        return Load(request_id, incoming.remote, incoming.keys[first:], listed, incoming.problem, incoming.trace)

@@ -61,6 +61,9 @@ class Request(Protocol):
     @property
     def status(self) -> Status: ...
 
+    @property
+    def trace_headers(self) -> Mapping[str, str] | None: ...
+
 
 class NewRequest(Protocol):
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,11 @@ class _Loading:
     load: Load
     mark: Any
     """What the device was ordered before the load."""
+    failed: set[int]
+    """Blocks without content: all, until the load ends otherwise."""
     work: asyncio.Task[None] | None = None
+    epoch: str | None = None
+    """Under which the agent holds the chunks. None: they have not arrived, as far as is known."""
     is_copying: bool = False
     is_abandoned: bool = False
 
@@ -62,7 +67,7 @@ class Loads:
 
     def start(self, loads: Sequence[Load]) -> None:
         for load in loads:
-            loading = _Loading(load, self._copier.lane.mark())
+            loading = _Loading(load, self._copier.lane.mark(), load.targets)
             self._loading[load.request_id] = loading
             self._loop.submit(self._begin(loading))
 
@@ -97,7 +102,11 @@ class Loads:
         self._copying.shutdown()
 
     async def _begin(self, loading: _Loading) -> None:
+        if loading.load.remote is not None:
+            self._arriving.enter(loading.load.remote)
         loading.work = in_background(self._run(loading))
+        # Also called when the work is cancelled before it began.
+        loading.work.add_done_callback(lambda _: self._ended(loading))
 
     async def _abandon(self, loading: _Loading) -> None:
         # A copy in its thread stops at the next chunk.
@@ -105,18 +114,21 @@ class Loads:
             loading.work.cancel()
 
     async def _run(self, loading: _Loading) -> None:
-        failed = loading.load.targets
         try:
-            failed = await self._loaded(loading)
+            loading.failed = await self._loaded(loading)
         except KvferryError as error:
             log.warning("the chunks of prompt %s were not loaded: %s", loading.load.request_id, error)
-        finally:
-            if failed and not loading.is_abandoned:
-                self._counts.add("loads_failed")
-            with self._lock:
-                # Nobody reads the blocks of a prompt that has ended.
-                self._failed |= set() if loading.is_abandoned else failed
-                self._done.add(loading.load.request_id)
+
+    def _ended(self, loading: _Loading) -> None:
+        if loading.load.remote is not None:
+            self._arriving.leave(loading.load.remote, loading.epoch)
+        # Nobody reads the blocks of a prompt that has ended.
+        failed = set() if loading.is_abandoned else loading.failed
+        if failed:
+            self._counts.add("loads_failed")
+        with self._lock:
+            self._failed |= failed
+            self._done.add(loading.load.request_id)
 
     async def _loaded(self, loading: _Loading) -> set[int]:
         """Returns the blocks that were not loaded."""
@@ -125,21 +137,18 @@ class Loads:
             raise KvferryError("invalid_field", load.problem or "the router passed no parameters of kvferry")
         keys = [rank_key(key, self._rank, len(self._config.agents)) for key in load.keys]
         late = f"they did not arrive within {self._config.load_timeout:g} s"
+        # Leases of its own: another prompt with the same parameters may give back those of the request.
+        holder = (f"load-{secrets.token_hex(8)}", secrets.token_hex(8))
         try:
-            acquired = await within(self._config.load_timeout, late, self._acquired(remote, keys))
-        except BaseException:
-            in_background(self._arriving.drop(remote))
-            raise
-        self._counts.observe("wait_seconds", now() - began)
-        try:
+            acquired = await within(self._config.load_timeout, late, self._acquired(loading, remote, holder, keys))
+            self._counts.observe("wait_seconds", now() - began)
             return await self._copied(loading, keys, acquired)
         finally:
-            acquired.close()
-            self._arriving.release_later(acquired.request, acquired.epoch)
+            in_background(self._arriving.release(*holder))
 
-    async def _acquired(self, remote: Remote, keys: list[str]) -> Acquired:
-        epoch = await self._arriving.ready(remote)
-        return await self._link.decode.take(remote.request, epoch, keys)
+    async def _acquired(self, loading: _Loading, remote: Remote, holder: tuple[str, str], keys: list[str]) -> Acquired:
+        loading.epoch = await self._arriving.ready(remote, loading.load.trace)
+        return await self._link.decode.take(*holder, keys)
 
     async def _copied(self, loading: _Loading, keys: list[str], acquired: Acquired) -> set[int]:
         began, blocks = now(), dict(zip(keys, loading.load.blocks, strict=True))

@@ -3,7 +3,7 @@ between processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .dialect import Remote
@@ -23,6 +23,8 @@ class Save:
     """The blocks of each chunk."""
     keys: list[str]
     """With chunk 0: those of the whole prompt. Later: none."""
+    trace: dict[str, str] | None = None
+    """Headers that name the trace of the prompt."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Load:
     """The blocks of each chunk. None: this part is there already."""
     problem: str | None = None
     """Why nothing can be loaded: the load fails at once."""
+    trace: dict[str, str] | None = None
 
     @property
     def targets(self) -> set[int]:
@@ -72,3 +75,9 @@ class WorkerReport:
 def chunk_blocks(blocks: Sequence[int], per_chunk: int, first: int, end: int) -> list[list[int]]:
     """The blocks of the chunks from `first` to before `end`."""
     return [list(blocks[chunk * per_chunk : (chunk + 1) * per_chunk]) for chunk in range(first, end)]
+
+
+def trace_of(headers: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Of the headers that vLLM has kept of a request, those that name its trace."""
+    found = {name: headers[name] for name in ("traceparent", "tracestate") if headers and name in headers}
+    return found or None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dialect import Remote, answer, early_receivers, wants_decode
 from .keys import chunk_keys
-from .metadata import Save, WorkerReport, chunk_blocks
+from .metadata import Save, WorkerReport, chunk_blocks, trace_of
 
 if TYPE_CHECKING:
     from .config import ConnectorConfig
@@ -30,6 +30,7 @@ class _Prompt:
     """The request id of kvferry."""
     receivers: tuple[str, ...] | None
     keys: list[str]
+    trace: dict[str, str] | None
     saved: int = 0
     """Chunks that steps have computed, and the workers have been told to save."""
     blocks: list[int] = field(default_factory=list)
@@ -61,7 +62,8 @@ class Producing:
         except ValueError as error:
             log.warning("prompt %s is not offered: %s", request.request_id, error)
             return
-        self._prompts[request.request_id] = _Prompt(self._new_id(request.request_id), receivers, keys)
+        name, trace = self._new_id(request.request_id), trace_of(request.trace_headers)
+        self._prompts[request.request_id] = _Prompt(name, receivers, keys, trace)
 
     def step(self, output: SchedulerOutput) -> list[Save]:
         """The chunks that this step completes."""
@@ -124,7 +126,7 @@ class Producing:
         prompt.saved = chunks
         keys = prompt.keys if first == 0 else []
         listed = chunk_blocks(prompt.blocks, self._layout.blocks_per_chunk, first, chunks)
-        return [Save(prompt.request, prompt.receivers, first, listed, keys)]
+        return [Save(prompt.request, prompt.receivers, first, listed, keys, prompt.trace)]
 
     def _new_id(self, request_id: str) -> str:
         """Routers make ids that are longer than kvferry's may be, and may use one twice."""

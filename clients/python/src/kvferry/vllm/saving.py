@@ -167,7 +167,12 @@ class Saves:
         receiver = None if save.receivers is None else save.receivers[self._rank]
         timeout = self._config.offer_timeout
         stream = engine.begin(
-            save.request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=self._ranks(save)
+            save.request,
+            receiver,
+            total_chunks=len(chunks),
+            timeout=timeout,
+            ranks=self._ranks(save),
+            headers=save.trace,
         )
         outgoing = _Outgoing(save.request, stream, chunks)
         in_background(self._watch(outgoing))
@@ -211,7 +216,8 @@ class Saves:
                 self._counts.add("offers_expired")
                 log.warning("prompt %s was not fetched within %g s", outgoing.request, self._config.offer_timeout)
             elif end.end == "failed":
-                log.warning("prompt %s failed: %s", outgoing.request, end.reason)
+                reason = "no reason was given" if end.reason is None else end.reason["message"]
+                log.warning("prompt %s failed on its way: %s", outgoing.request, reason)
         finally:
             self._forget(outgoing)
 

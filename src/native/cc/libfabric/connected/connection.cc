@@ -23,8 +23,6 @@ constexpr size_t fences_max = 4;
 // Room in the staging memory for what reads bring.
 constexpr size_t marks_bytes = 4096;
 
-constexpr unsigned sequence_bits = 32;
-
 const char* text_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::welcome: return "it has accepted the connection";
@@ -111,7 +109,9 @@ bool Connection::progress() {
       return false;
     case State::open:
       staging_.give_back_when_idle();
-      return post();
+      if (post()) return true;
+      look();
+      return false;
     case State::asking:
       if (Clock::now() >= *asking_until_) unanswered("it did not answer");
       return false;
@@ -131,7 +131,7 @@ bool Connection::post() {
   }
   bool posted = false;
   while (const auto slice = scheduler_.next()) {
-    const uint64_t ticket = next_ticket();
+    const uint64_t ticket = tickets_.next();
     ssize_t result = 0;
     try {
       result = post_write(*slice, ticket);
@@ -151,6 +151,13 @@ bool Connection::post() {
   }
   if (wants_fence() && fences_.size() < fences_max) post_fence();
   return posted;
+}
+
+void Connection::look() {
+  if (state_ != State::open) return;
+  if (busy()) silence_.expect();
+  if (!silence_.is_due() || !silence_.look(busy(), operations_ended_)) return;
+  data_broke(Code::connection_lost, silent_too_long("the receiver answered nothing", process_and_network));
 }
 
 ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
@@ -179,7 +186,7 @@ ssize_t Connection::post_write(const Slice& slice, uint64_t ticket) {
 
 // Without room the read is posted when another operation has ended.
 void Connection::post_fence() {
-  const uint64_t ticket = next_ticket();
+  const uint64_t ticket = tickets_.next();
   auto* mark = reinterpret_cast<uint64_t*>(staging_.take(sizeof(uint64_t), ticket));
   if (mark == nullptr) return;
   *mark = 0;
@@ -204,6 +211,7 @@ void Connection::completed(uint64_t ticket, int error, const std::string& text) 
     data_broke(failure_code_of(error), text);
     return;
   }
+  operations_ended_++;
   if (fence_ended(ticket)) return;
   staging_.ended(ticket);
   scheduler_.delivered(ticket);
@@ -336,6 +344,14 @@ void Connection::unanswered(const std::string& why) {
   }
 }
 
+void Connection::fail(const std::string& message) {
+  if (state_ == State::connecting) {
+    connect_failed(message);
+  } else {
+    give_up(Code::fabric_error, message, true);
+  }
+}
+
 void Connection::connect_failed(const std::string& message) {
   if (stillborn_) return;
   stillborn_ = true;
@@ -373,10 +389,9 @@ Deadline Connection::deadline() const {
   if (state_ == State::asking) return asking_until_;
   if (state_ == State::broken) return std::nullopt;
   const bool waits_for_nothing = (!scheduler_.idle() || !waiting_.empty()) && staging_.empty();
-  return waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
+  const Deadline next = waits_for_nothing ? Deadline(Clock::now() + retry_after) : staging_.deadline();
+  return earliest(next, silence_.next_look());
 }
-
-uint64_t Connection::next_ticket() { return static_cast<uint64_t>(number_) << sequence_bits | ++last_sequence_; }
 
 }  // namespace kvferry::connected
 

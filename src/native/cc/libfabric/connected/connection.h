@@ -23,8 +23,10 @@
 #include <vector>
 
 #include "core/poller.h"
+#include "core/silence.h"
 #include "core/workshop.h"
 #include "core/write_scheduler.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry::connected {
 
@@ -56,6 +58,8 @@ class Connection {
   // Ignores an event of another connection.
   void handle(const ConnectionEvent& event);
 
+  // Ends the connection because of an error of this process.
+  void fail(const std::string& message);
   bool busy() const { return scheduler_.has_outstanding() || !fences_.empty(); }
   // Whether connecting failed. No caller has its handle, and the transport drops it.
   bool stillborn() const { return stillborn_; }
@@ -86,6 +90,8 @@ class Connection {
   void opened(Opened& result, Purpose purpose);
 
   bool post();
+  // Nothing was posted. Breaks the connection when the receiver has been silent for too long.
+  void look();
   // Returns a libfabric result: 0, -FI_EAGAIN or another error. Throws Failure when the slice cannot be read.
   ssize_t post_write(const Slice& slice, uint64_t ticket);
   bool wants_fence() const { return !posted_whole_.empty() || !waiting_.empty(); }
@@ -102,7 +108,6 @@ class Connection {
   void unanswered(const std::string& why);
   void connect_failed(const std::string& message);
   void give_up(Code code, const std::string& message, bool landed_unknown);
-  uint64_t next_ticket();
 
   // Null after the end of this object, for tasks that end later.
   const std::shared_ptr<Connection*> self_;
@@ -116,9 +121,12 @@ class Connection {
   State state_ = State::connecting;
   bool stillborn_ = false;
   WriteScheduler scheduler_;
-  uint32_t last_sequence_ = 0;
+  Tickets tickets_{number_};
   RemoteMemory arena_;
   Deadline asking_until_;
+
+  Silence silence_;
+  uint64_t operations_ended_ = 0;
 
   StagingMemory staging_;
   bool unfenced_ = false;  // a slice was posted after the newest read

@@ -2,18 +2,18 @@
 
 #ifdef KVFERRY_HAS_LIBFABRIC
 
-#include <map>
 #include <optional>
 #include <utility>
 
+#include "core/connections.h"
 #include "core/workshop.h"
 #include "libfabric/connected/connection.h"
 #include "libfabric/connected/receiver.h"
+#include "libfabric/tickets.h"
 
 namespace kvferry::connected {
 namespace {
 
-constexpr unsigned sequence_bits = 32;
 // Endpoints that are opened at once. An address that nothing answers takes two seconds.
 constexpr size_t threads_max = 4;
 // A flood of connection requests does not stop writes.
@@ -70,23 +70,19 @@ class ConnectedTransport final : public Transport {
     }
     const uint32_t number = ++last_number_;
     const Connection::Surroundings surroundings = {domain(), workshop_, outbox_, limits_};
-    connections_.emplace(number, std::make_unique<Connection>(surroundings, number, id, to, Token::parse(token),
-                                                              deadline));
+    connections_.make(number, surroundings, number, id, to, Token::parse(token), deadline);
   }
 
   void write(uint32_t id, uint64_t connection, std::vector<WriteItem> items) override {
-    const auto found = connections_.find(static_cast<uint32_t>(connection));
-    if (found == connections_.end()) throw Failure(Code::connection_lost, "the connection was closed");
-    found->second->write(id, std::move(items));
+    connections_.at(connection).write(id, std::move(items));
   }
 
   void stop(uint64_t connection, uint32_t write) override {
-    const auto found = connections_.find(static_cast<uint32_t>(connection));
-    if (found != connections_.end()) found->second->stop(write);
+    if (auto* found = connections_.find(connection)) found->stop(write);
   }
 
   void disconnect(uint32_t id, uint64_t connection) override {
-    connections_.erase(static_cast<uint32_t>(connection));
+    connections_.close(connection);
     answer(id);
   }
 
@@ -99,31 +95,20 @@ class ConnectedTransport final : public Transport {
     worked |= handle_events();
     worked |= domain_->read_completions(
         [this](uint64_t ticket, int error, const std::string& text) { completed(ticket, error, text); });
-    for (auto next = connections_.begin(); next != connections_.end();) {
-      const auto current = next++;
-      worked |= current->second->progress();
-      if (current->second->stillborn()) connections_.erase(current);
-    }
+    connections_.each([&worked](Connection& connection) { worked |= connection.progress(); });
     return worked;
   }
 
   bool busy() const override {
-    for (const auto& [number, connection] : connections_) {
-      if (connection->busy()) return true;
-    }
-    return false;
+    return connections_.any_busy();
   }
 
   bool arm() override { return !domain_ || domain_->may_wait(); }
 
-  Deadline deadline() const override {
-    Deadline deadline;
-    for (const auto& [number, connection] : connections_) deadline = earliest(deadline, connection->deadline());
-    return deadline;
-  }
+  Deadline deadline() const override { return connections_.deadline(); }
 
   void tear_down() override {
-    connections_.clear();
+    connections_.close_all();
     workshop_.finish();
     if (const uint32_t id = std::exchange(listen_id_, 0); id != 0) answer_failure(id, Code::closed, "the fabric is closed");
     receiver_.reset();
@@ -155,15 +140,15 @@ class ConnectedTransport final : public Transport {
       if (!event) break;
       worked = true;
       if (receiver_) receiver_->handle(*event);
-      for (const auto& [number, connection] : connections_) connection->handle(*event);
+      connections_.each([&event](Connection& connection) { connection.handle(*event); });
     }
     return worked;
   }
 
   // Ignores completions of a connection that is gone.
   void completed(uint64_t ticket, int error, const std::string& text) {
-    const auto found = connections_.find(static_cast<uint32_t>(ticket >> sequence_bits));
-    if (found != connections_.end()) found->second->completed(ticket, error, text);
+    auto* found = connections_.find(Tickets::connection_of(ticket));
+    if (found != nullptr) found->completed(ticket, error, text);
   }
 
   const WriteLimits limits_;
@@ -173,7 +158,7 @@ class ConnectedTransport final : public Transport {
   std::optional<LibfabricDomain> domain_;
   std::optional<Receiver> receiver_;
   uint32_t listen_id_ = 0;  // 0: the arena is not being registered
-  std::map<uint32_t, std::unique_ptr<Connection>> connections_;
+  Connections<Connection> connections_;
   uint32_t last_number_ = 0;
 };
 
