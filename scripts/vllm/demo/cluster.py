@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 from stage.forked import Forked, Zygote
-from stage.settings import kvferry_transfer
+from stage.settings import kvferry_transfer, memory_left
 
 import kvferry
 from tests.worlds.process import Process
@@ -45,6 +45,7 @@ class Cluster:
 async def cluster(models: Path, folder: Path, say: Callable[[str], None]) -> AsyncIterator[Cluster]:
     """Everything ends with the block. `folder` gets the logs."""
     async with AsyncExitStack() as stack:
+        stack.callback(remove_memory)
         say("importing vLLM once, for both servers")
         zygote = await Zygote.start(folder)
         stack.push_async_callback(zygote.close)
@@ -123,6 +124,12 @@ async def is_healthy(http: httpx.AsyncClient, url: str) -> bool:
         return bool((await http.get(f"{url}/health")).is_success)
     except httpx.TransportError:
         return False
+
+
+def remove_memory() -> None:
+    """Of servers that were killed."""
+    for file in memory_left():
+        file.unlink()
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from stage.engines import Engine
 from stage.forked import Zygote
 from stage.logs import add_keep_logs, logs
+from stage.settings import memory_left
 
 from tests.worlds.real import RealWorld
 
@@ -58,11 +59,14 @@ async def proof(models: Path, folder: Path, wanted: dict[str, Case]) -> dict[str
             failures = [await run_case(play, name, case) for name, case in wanted.items()]
             leaked = await leaked_pages(play)
             await play.close_engines()
+            left = [f"{file} was left behind" for file in memory_left()]
             verdict = await judged(play)
     finally:
         await zygote.close()
         await world.close()
-    failed = [failure for failure in failures if failure is not None] + verdict.wrong
+        for file in memory_left():
+            file.unlink()
+    failed = [failure for failure in failures if failure is not None] + left + verdict.wrong
     return {
         "vllm": zygote.version,
         "cases": len(wanted),

@@ -1,9 +1,9 @@
 """A vLLM engine in a process that the zygote forked. It takes orders and reports answers on its channel, as
 lines of JSON.
 
-Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}. Reports: {"started": true},
-{"failed": text}, and of a request {"id", "phase": "loading" | "computing"}, {"id", "count"} for each step, and
-{"id", "answer"}."""
+Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}, {"stop": true}. Reports:
+{"started": true}, {"failed": text}, and of a request {"id", "phase": "loading" | "computing"}, {"id", "count"} for
+each step, and {"id", "answer"}."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ class Engine:
         while True:
             is_busy = core.scheduler.has_requests()
             for order in self._channel.orders(None if not is_busy else 0 if has_moved else IDLE_SECONDS):
+                if "stop" in order:
+                    self._engine.engine_core.shutdown()
+                    return
                 self._obey(order)
             if core.scheduler.has_requests():
                 outputs = self._engine.step()

@@ -13,6 +13,7 @@ from .forked import Died, Forked, Zygote
 
 START_SECONDS = 240
 ANSWER_SECONDS = 240
+CLOSE_SECONDS = 15
 
 
 class EngineRefused(Exception):
@@ -111,9 +112,13 @@ class Engine:
         return [line for line in self.forked.log.read_text(errors="replace").splitlines() if text in line]
 
     async def close(self) -> None:
+        """As a server ends. The engine gives its memory back, or is killed after a while."""
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
+        self.forked.order(stop=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.forked.ended(), CLOSE_SECONDS)
         await self.forked.kill()
 
     async def _listen(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 BLOCK_TOKENS = 32
@@ -30,14 +32,25 @@ def engine_arguments(model: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def segment_of(agent: str) -> str:
+    """The name of the source memory beside an agent: another one in each run, since runs share /dev/shm."""
+    return f"vllm-{agent}-{os.getpid()}"
+
+
+def memory_left() -> list[Path]:
+    """Source memory of this run that no engine has removed."""
+    return sorted(Path("/dev/shm").glob(f"kvferry-{segment_of('*')}"))
+
+
 def kvferry_transfer(
     role: str, agent: str, nats_url: str, *, policy: str = "recompute", **extra: Any
 ) -> dict[str, Any]:
     """Arguments of `KVTransferConfig`."""
+    own = {"agent": agent, "nats_url": nats_url, "segment": segment_of(agent)}
     return {
         "kv_connector": "KvferryConnector",
         "kv_connector_module_path": "kvferry.vllm",
         "kv_role": role,
         "kv_load_failure_policy": policy,
-        "kv_connector_extra_config": {"agent": agent, "nats_url": nats_url, **extra},
+        "kv_connector_extra_config": {**own, **extra},
     }
