@@ -1,4 +1,4 @@
-"""Cases without kvferry: they show that equal and different answers are told apart."""
+"""Cases without kvferry: they show that the judge finds answers equal, and different."""
 
 from __future__ import annotations
 

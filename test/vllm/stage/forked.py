@@ -15,7 +15,7 @@ from typing import Any
 PACKET_BYTES = 1 << 16
 LINE_BYTES = 1 << 24
 IMPORT_SECONDS = 600
-# One process each, no hub, nothing reported to anybody, one thread.
+# One process each, no model hub, no reports of usage, one thread.
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",

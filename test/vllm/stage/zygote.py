@@ -54,7 +54,7 @@ def main() -> None:
 
 def become(order: dict[str, object], channel: int, log: int) -> None:
     """Runs the module in this process, which never returns."""
-    # A group of its own: whoever ends it also ends the processes that vLLM starts.
+    # A group of its own: the harness ends it with the processes that vLLM starts.
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
