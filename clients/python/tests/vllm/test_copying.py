@@ -61,17 +61,18 @@ def fill(form: BlockForm, block_tokens: int, blocks: list[int]) -> dict[str, Any
 
 @pytest.mark.parametrize("form", ["rows", "columns"])
 @pytest.mark.parametrize(("source", "target"), [(4, 4), (4, 16), (16, 8)])
-def test_blocks_of_another_size_get_the_same_tokens(form: BlockForm, source: int, target: int) -> None:
+@pytest.mark.parametrize("collects", [False, True])
+def test_blocks_of_another_size_get_the_same_tokens(form: BlockForm, source: int, target: int, collects: bool) -> None:
     import torch
 
     memory = tensor_of(memoryview(bytearray(3 * made(form, source).chunk_bytes)))
     start = made(form, source).chunk_bytes
     blocks = [7, 2, 5, 1][: CHUNK // source]
-    saving = BlockCopier(made(form, source), fill(form, source, blocks))
+    saving = BlockCopier(made(form, source), fill(form, source, blocks), collects=collects)
     for name in saving.layer_names:
         saving.save(blocks, memory, start, [name])
     caches, into = empty(target), [8, 3, 6, 4][: CHUNK // target]
-    BlockCopier(made(form, target), caches).load(memory, start, into)
+    BlockCopier(made(form, target), caches, collects=collects).load(memory, start, into)
     wanted = fill(form, target, into)
     assert all(torch.equal(caches[name], wanted[name]) for name in LAYERS)
     assert not memory[:start].any()

@@ -13,10 +13,9 @@ _COLUMNS = frozenset({"vec", "vec16"})
 
 def block_form(vllm_config: Any, spec: Any, cache_dtype: str) -> tuple[str, BlockForm]:
     """The name of the backend, and the form of its blocks. Caches with scales in them are moved as whole blocks."""
-    from vllm.distributed.kv_transfer.kv_connector.utils import get_current_attn_backends
     from vllm.platforms import current_platform
 
-    names = sorted(backend.get_name() for backend in get_current_attn_backends(vllm_config))
+    names = _backend_names(vllm_config)
     backend = "+".join(names)
     if current_platform.device_type == "cpu":
         kernel = _cpu_kernel(vllm_config, spec)
@@ -24,6 +23,14 @@ def block_form(vllm_config: Any, spec: Any, cache_dtype: str) -> tuple[str, Bloc
         return f"{backend}/{kernel}", "columns" if columns else "whole"
     is_plain = cache_dtype in _PLAIN or cache_dtype.startswith("fp8")
     return backend, "rows" if is_plain and len(names) == 1 else "whole"
+
+
+def _backend_names(vllm_config: Any) -> list[str]:
+    try:
+        from vllm.distributed.kv_transfer.kv_connector.utils import get_current_attn_backends
+    except ImportError:
+        return []
+    return sorted(backend.get_name() for backend in get_current_attn_backends(vllm_config))
 
 
 def _cpu_kernel(vllm_config: Any, spec: Any) -> str:

@@ -63,7 +63,7 @@ class Consuming:
             self._drops.append(incoming.remote)
 
     def finished(self, request: Request) -> None:
-        """However it ended. Chunks that nobody has asked for are given back."""
+        """However it ended. Chunks that were not asked for are given back."""
         incoming = self._find(request)
         self._incoming.pop(request.request_id, None)
         if incoming is not None and not incoming.is_decided and incoming.remote is not None:

@@ -61,8 +61,9 @@ class Copier(Protocol):
 class BlockCopier:
     """Made when vLLM has allocated its caches. Layers may be copied in any order, and in any thread."""
 
-    def __init__(self, layout: KvLayout, caches: Mapping[str, Any]) -> None:
-        """Raises `ValueError` when the caches are not as the layout says."""
+    def __init__(self, layout: KvLayout, caches: Mapping[str, Any], *, collects: bool | None = None) -> None:
+        """Raises `ValueError` when the caches are not as the layout says. `collects`: a layer of a chunk is put
+        together on the device, so that it crosses the bus as one copy. Default: when the device is not the host."""
         self.chunk_bytes = layout.chunk_bytes
         self._layers: dict[str, list[_Piece]] = {}
         missing = [one.name for one in layout.layers if one.name not in caches]
@@ -77,6 +78,7 @@ class BlockCopier:
                 offset += size
             self._layers[one.name] = pieces
         self.lane: Lane = lane_of(next(iter(caches.values())).device)
+        self._collects = self.lane.is_asynchronous if collects is None else collects
 
     @property
     def layer_names(self) -> Sequence[str]:
@@ -88,21 +90,22 @@ class BlockCopier:
     def save(self, blocks: Sequence[int], memory: Any, start: int, layer_names: Sequence[str]) -> None:
         for name in layer_names:
             for piece in self._layers[name]:
-                chunk = _part(piece, memory, start)
+                chunk, plane = _part(piece, memory, start), piece.plane
+                collected = plane.cache.new_empty(plane.shape) if self._collects else chunk
                 for index, block in enumerate(blocks):
-                    _of_block(piece.plane, chunk, index).copy_(
-                        piece.plane.cache[block], non_blocking=self.lane.is_asynchronous
-                    )
+                    _of_block(plane, collected, index).copy_(plane.cache[block])
+                if self._collects:
+                    chunk.copy_(collected, non_blocking=True)
 
     def load(self, memory: Any, start: int, blocks: Sequence[int | None]) -> None:
         for pieces in self._layers.values():
             for piece in pieces:
-                chunk = _part(piece, memory, start)
+                chunk, plane = _part(piece, memory, start), piece.plane
+                if self._collects:
+                    chunk = chunk.to(plane.cache.device, non_blocking=True, copy=True)
                 for index, block in enumerate(blocks):
                     if block is not None:
-                        piece.plane.cache[block].copy_(
-                            _of_block(piece.plane, chunk, index), non_blocking=self.lane.is_asynchronous
-                        )
+                        plane.cache[block].copy_(_of_block(plane, chunk, index))
 
 
 def tensor_of(memory: memoryview) -> Any:

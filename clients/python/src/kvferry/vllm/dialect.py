@@ -13,7 +13,7 @@ _RECEIVER = "kvferry_receiver"
 
 @dataclass(frozen=True)
 class Remote:
-    """Where the chunks of a prompt are, as the prefill server has told."""
+    """Where the chunks of a prompt are, as the prefill server answers it."""
 
     agents: tuple[str, ...]
     """The prefill agent of each rank."""

@@ -31,6 +31,9 @@ class Lane(Protocol):
     def pin(self, memory: Any, *, read_only: bool) -> None:
         """Makes memory of the host fast to copy. `memory`: a tensor of bytes."""
 
+    def unpin(self, memory: Any) -> None:
+        """Before pinned memory is given up."""
+
 
 class HostLane:
     is_asynchronous = False
@@ -47,6 +50,9 @@ class HostLane:
 
     def pin(self, memory: Any, *, read_only: bool) -> None:
         """Memory of the host needs nothing."""
+
+    def unpin(self, memory: Any) -> None:
+        """Nothing was done."""
 
 
 class CudaLane:
@@ -79,6 +85,9 @@ class CudaLane:
         if int(status) != 0:
             # Copies work all the same, and are slower.
             log.warning("cudaHostRegister of %d bytes failed with %s: copies are slower", memory.numel(), status)
+
+    def unpin(self, memory: Any) -> None:
+        self._torch.cuda.cudart().cudaHostUnregister(memory.data_ptr())
 
 
 def lane_of(device: Any) -> Lane:

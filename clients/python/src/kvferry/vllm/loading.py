@@ -168,6 +168,8 @@ class Loads:
         """In the thread for copies."""
         arena = acquired.arena
         if self._arena is None or self._arena[0] != arena.epoch:
+            if self._arena is not None:
+                self._copier.lane.unpin(self._arena[1])
             memory = self._copier.memory_of(arena.view(0, arena.pages * arena.page_bytes))
             self._copier.lane.pin(memory, read_only=True)
             self._arena = (arena.epoch, memory)

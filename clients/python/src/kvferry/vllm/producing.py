@@ -32,7 +32,7 @@ class _Prompt:
     keys: list[str]
     trace: dict[str, str] | None
     saved: int = 0
-    """Chunks that steps have computed, and the workers have been told to save."""
+    """Chunks that the workers were ordered to save."""
     blocks: list[int] = field(default_factory=list)
 
 

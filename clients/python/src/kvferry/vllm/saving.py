@@ -229,7 +229,7 @@ class Saves:
         return True
 
     def _shortened(self, save: Save, chunks: int, why: str) -> None:
-        """Says so once, until a prompt is put as a whole again."""
+        """Logged once, until a prompt is put as a whole again."""
         self._counts.add("prompts_shortened")
         with self._lock:
             self._offered[save.request] = chunks

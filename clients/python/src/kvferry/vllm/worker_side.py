@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("vllm.kvferry")
 
 _SLOTS_BYTES_MAX = 4 * 2**30
-"""Of source memory whose size nobody has set."""
+"""Of source memory whose size is not set."""
 _PROMPTS = 2
+_CONNECT_SECONDS = 3.0
+"""For one attempt: the start of vLLM waits a little longer, so that its log has the reason."""
 _CLOSE_SECONDS = 20.0
 
 
@@ -56,7 +58,7 @@ class WorkerSide:
         self._pool: SourcePool | None = None
         self._saves: Saves | None = None
         self._loads: Loads | None = None
-        self._told_epoch: str | None = None
+        self._reported_epoch: str | None = None
 
     def register(self, caches: Mapping[str, Any]) -> None:
         """vLLM has allocated its caches. Raises `ValueError` when they do not fit the layout, and as `start` does."""
@@ -69,7 +71,7 @@ class WorkerSide:
         self._pool = self._make_pool() if self._is_producer else None
         self._loop = loop or LoopThread("kvferry")
         self._owns_loop = loop is None
-        way = connecting or (lambda: connect(config.nats_url, name=f"vllm {agent}"))
+        way = connecting or (lambda: connect(config.nats_url, name=f"vllm {agent}", connect_timeout=_CONNECT_SECONDS))
         link = Link(self._loop, way, agent, self._layout.chunk_bytes, self._pool, reads=self._is_consumer)
         if self._pool is not None:
             self._saves = Saves(self._loop, link, self._pool, copier, counts, config, self._rank)
@@ -114,11 +116,11 @@ class WorkerSide:
         if self._saves is None or self._link is None:
             return None
         epoch, offered = self._link.epoch, self._saves.take_offered()
-        is_new = self._rank == 0 and epoch is not None and epoch != self._told_epoch
+        is_new = self._rank == 0 and epoch is not None and epoch != self._reported_epoch
         if not is_new and not offered:
             return None
         if is_new:
-            self._told_epoch = epoch
+            self._reported_epoch = epoch
         return WorkerReport(epoch if is_new else None, offered)
 
     def close(self) -> None:
