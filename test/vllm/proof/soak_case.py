@@ -51,7 +51,7 @@ class Soak:
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
-        growth = {name: round(mib - self._warm[name], 1) for name, mib in self._memory().items()}
+        growth = self._growth()
         self._play.memory_growth = max(growth.values())
         say(f"soak: {self.loaded} of {self.answered} loaded, {self.kills} agents killed, growth in MiB {growth}")
         check(self._play.memory_growth <= GROWTH_MIB_MAX, f"the memory of the engines has grown: {growth} MiB")
@@ -69,7 +69,8 @@ class Soak:
             if self.answered == WARM:
                 self._warm = self._memory()
             if self.answered % SAID_EVERY == 0:
-                say(f"soak: {self.answered} answers, {self.loaded} loaded, {self.kills} agents killed")
+                text = f"{self.answered} answers, {self.loaded} loaded, {self.kills} agents killed"
+                say(f"soak: {text}, growth in MiB {self._growth()}")
 
     async def _kill(self) -> None:
         for agent in itertools.cycle((PREFILL, DECODE)):
@@ -78,6 +79,9 @@ class Soak:
             await asyncio.sleep(AWAY_SECONDS)
             await self._play.start_agent(agent)
             self.kills += 1
+
+    def _growth(self) -> dict[str, float]:
+        return {name: round(mib - self._warm.get(name, mib), 1) for name, mib in self._memory().items()}
 
     def _memory(self) -> dict[str, float]:
         return {name: anonymous_mib(pid) for name, pid in self._pids.items()}
