@@ -90,6 +90,8 @@ async function must(command, args) {
   const { ok, output } = await run(command, args);
   if (ok) return;
   const lines = output.trim().split('\n');
-  const reason = lines.find((line) => /error/i.test(line)) ?? lines.at(-1);
-  throw new CannotSetUp(`${path.basename(command)} ${args.slice(0, 4).join(' ')} failed: ${reason.trim()}`);
+  // Package managers name the failure first, and its cause last.
+  const reasons = new Set([lines.find((line) => /error/i.test(line)) ?? '', lines.at(-1)].map((line) => line.trim()));
+  const reason = [...reasons].filter((line) => line !== '').join('; ');
+  throw new CannotSetUp(`${path.basename(command)} ${args.slice(0, 4).join(' ')} failed: ${reason}`);
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from stage.forked import Forked, Zygote
+from stage.forked import Died, Forked, Zygote
 from stage.settings import kvferry_transfer, memory_left
 
 import kvferry
@@ -27,6 +27,7 @@ PAGE_BYTES = 512 << 10
 ARENA_PAGES = 256
 PROMPT_TOKENS_MAX = 2048
 START_SECONDS = 300
+ROUTER_SECONDS = 60
 POLL_SECONDS = 0.2
 ROLES = {"prefill": "kv_producer", "decode": "kv_consumer"}
 
@@ -59,7 +60,7 @@ async def cluster(models: Path, folder: Path, say: Callable[[str], None]) -> Asy
         await asyncio.gather(*(answers(urls[server.name], server) for server in servers))
         router = await start_router(urls)
         stack.push_async_callback(router.kill)
-        await answers(urls["router"], None)
+        await router_answers(urls["router"], router)
         yield Cluster(client, urls["prefill"], urls["decode"], urls["router"], zygote.version)
 
 
@@ -117,6 +118,16 @@ async def answers(url: str, server: Forked | None) -> None:
             await asyncio.sleep(POLL_SECONDS)
     if ended is not None:
         ended.cancel()
+
+
+async def router_answers(url: str, router: Process) -> None:
+    """Raises `Died`, with what the router has printed, when it is not ready."""
+    try:
+        async with asyncio.timeout(ROUTER_SECONDS):
+            await answers(url, None)
+    except TimeoutError:
+        printed = "\n".join(router.lines[-20:])
+        raise Died(f"vllm-router did not answer within {ROUTER_SECONDS} s; it printed\n{printed}") from None
 
 
 async def is_healthy(http: httpx.AsyncClient, url: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import statistics
 import sys
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stage.logs import add_keep_logs, logs
+from stage.running import run, say
 
 from .asking import completed, prefilled, spoken
 from .cluster import Cluster, cluster
@@ -36,10 +36,6 @@ class Row:
     deduplicated: int
     first_token_ms: float
     recompute_ms: float
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 async def counted(there: Cluster) -> dict[str, int]:
@@ -106,7 +102,7 @@ def main() -> None:
     add_keep_logs(options)
     chosen = options.parse_args()
     with logs(chosen.keep_logs) as folder:
-        result = asyncio.run(demo(chosen.models, folder))
+        result = run(demo(chosen.models, folder))
     if chosen.json:
         print(json.dumps(result))
     promised = ("tokensEqual", "routerTokensEqual", "routerChunks", "chunks", "deduplicated")

@@ -15,6 +15,7 @@ from pathlib import Path
 from stage.engines import Engine
 from stage.forked import Zygote
 from stage.logs import add_keep_logs, logs
+from stage.running import run, say
 from stage.settings import memory_left
 
 from tests.worlds.real import RealWorld
@@ -25,10 +26,6 @@ from .play import DECODE, OTHER, PREFILL, TINY, Failed, Play
 from .soak_case import soak
 
 MAKE_MODEL = Path(__file__).parents[3] / "scripts/vllm/make_model.py"
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 async def run_case(play: Play, name: str, case: Case) -> str | None:
@@ -124,7 +121,7 @@ def main() -> None:
     if chosen.soak is not None:
         wanted = {"soak": lambda play: soak(play, chosen.soak)}
     with logs(chosen.keep_logs) as folder:
-        summary = asyncio.run(proof(chosen.models, folder, wanted))
+        summary = run(proof(chosen.models, folder, wanted))
     print(json.dumps(summary) if chosen.json else json.dumps(summary, indent=2))
     sys.exit(1 if summary["failed"] else 0)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 import time
 
 from stage.engines import Engine
 from stage.prompts import prompt
+from stage.running import say
 
 from .judged import Expected
 from .play import ANSWER_TOKENS, DECODE, PREFILL, Play, check, is_loaded
@@ -51,9 +51,9 @@ class Soak:
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
-        growth = {name: round(mib - self._warm[name], 1) for name, mib in self._memory().items()}
+        growth = self._growth()
         self._play.memory_growth = max(growth.values())
-        say(f"soak: {self.loaded} of {self.answered} loaded, {self.kills} agents killed, growth in MiB {growth}")
+        say(f"{self.loaded} of {self.answered} loaded, {self.kills} agents killed, growth in MiB {growth}")
         check(self._play.memory_growth <= GROWTH_MIB_MAX, f"the memory of the engines has grown: {growth} MiB")
         check(self.loaded > 0, "nothing was loaded")
 
@@ -69,7 +69,8 @@ class Soak:
             if self.answered == WARM:
                 self._warm = self._memory()
             if self.answered % SAID_EVERY == 0:
-                say(f"soak: {self.answered} answers, {self.loaded} loaded, {self.kills} agents killed")
+                text = f"{self.answered} answers, {self.loaded} loaded, {self.kills} agents killed"
+                say(f"{time.strftime('%H:%M:%S')} {text}, growth in MiB {self._growth()}")
 
     async def _kill(self) -> None:
         for agent in itertools.cycle((PREFILL, DECODE)):
@@ -79,9 +80,8 @@ class Soak:
             await self._play.start_agent(agent)
             self.kills += 1
 
+    def _growth(self) -> dict[str, float]:
+        return {name: round(mib - self._warm.get(name, mib), 1) for name, mib in self._memory().items()}
+
     def _memory(self) -> dict[str, float]:
         return {name: anonymous_mib(pid) for name, pid in self._pids.items()}
-
-
-def say(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
