@@ -131,10 +131,10 @@ def test_a_closed_client_and_its_waits_end(fakes: Fakes) -> None:
 
 def test_a_client_that_was_made_before_a_fork_refuses(client: sync.Client) -> None:
     # A child of a fork has no loop thread. A real fork of a process with threads is what Python warns about.
-    client._process = os.getpid() + 1
+    client._loop._process = os.getpid() + 1
     with pytest.raises(KvferryError) as forked:
         client.run(client.aio.describe("decode-0"))
-    client._process = os.getpid()
+    client._loop._process = os.getpid()
     assert forked.value.code == "closed"
 
 

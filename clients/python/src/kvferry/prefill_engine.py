@@ -103,6 +103,12 @@ class PrefillEngine:
         """Slots that are neither filled nor lent."""
         return self._slots.free
 
+    @property
+    def epoch(self) -> str | None:
+        """The process of the agent that takes orders now. None while it is away, as far as the engine knows."""
+        current = self._target.session.current
+        return None if current is None else current.epoch
+
     async def fill(
         self, keys: Sequence[str], *, length: int | Sequence[int] | None = None, timeout: float = PATIENCE_SECONDS
     ) -> list[SlotChunk]:

@@ -26,6 +26,7 @@ class Slots:
         self.total = total
         self._free = deque(range(total))
         self._waiters: deque[_Waiter] = deque()
+        self._was_refused = False
 
     @property
     def free(self) -> int:
@@ -33,8 +34,8 @@ class Slots:
 
     @property
     def is_short(self) -> bool:
-        """A caller waits for more slots than are free."""
-        return len(self._waiters) > 0
+        """A caller waits for more slots than are free, or the last one did not get them."""
+        return len(self._waiters) > 0 or self._was_refused
 
     async def take(self, count: int, seconds: float) -> list[int]:
         """Takes `count` slots at once. A prompt must take all its slots in one call: two prompts that each hold
@@ -55,6 +56,7 @@ class Slots:
         if waiter.slots.done():
             return waiter.slots.result()
         self._leave(waiter)
+        self._was_refused = True
         raise KvferryError(
             "deadline_exceeded", f"{count} slots of the source memory were not free within {seconds:g} s"
         )
@@ -81,4 +83,5 @@ class Slots:
     def _serve(self) -> None:
         while self._waiters and self._waiters[0].count <= len(self._free):
             waiter = self._waiters.popleft()
+            self._was_refused = False
             waiter.slots.set_result(sorted(self._free.popleft() for _ in range(waiter.count)))

@@ -3,10 +3,7 @@ come from any thread. `submit` starts work and returns a `concurrent.futures.Fut
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
-import os
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -16,7 +13,7 @@ from . import client as asynchronous
 from .acquired import Acquired
 from .decode_engine import DecodeEngine as AsyncDecodeEngine
 from .ends import RequestEnd, RequestEnds, ask_end
-from .errors import KvferryError
+from .loop_thread import DEADLINE_SECONDS, LoopThread
 from .prefill_engine import CALL_SECONDS, PATIENCE_SECONDS, SILENT_SECONDS
 from .prefill_engine import PrefillEngine as AsyncPrefillEngine
 from .put_stream import PutStream as AsyncPutStream
@@ -30,10 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEADLINE_SECONDS = 120.0
-"""For one call. Longer than every limit inside it, so that it only ends a call whose loop stands still."""
 _GRACE_SECONDS = 10.0
-_STOP_SECONDS = 10.0
 
 
 def connect(servers: str | list[str] | None = None, **options: Any) -> Client:
@@ -45,10 +39,7 @@ class Client:
     """Make it with `connect`. Ends its thread in `close`."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kvferry", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread()
         self._ends: RequestEnds | None = None
         self.aio: asynchronous.Client
         """The client of the event loop. Hand its coroutines to `run`: `client.run(client.aio.status("decode-0"))`."""
@@ -64,31 +55,17 @@ class Client:
         try:
             started.aio = started.run(made())
         except BaseException:
-            started._stop()
+            started._loop.stop()
             raise
         return started
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = DEADLINE_SECONDS) -> T:
         """The result of work in the event loop. Raises `deadline_exceeded` after `timeout` seconds."""
-        future = self.submit(work)
-        try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise KvferryError("deadline_exceeded", f"the work took more than {timeout:g} s") from None
-        except BaseException:
-            future.cancel()
-            raise
+        return self._loop.run(work, timeout)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Starts work in the event loop."""
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise KvferryError("internal", "the thread of the event loop would wait for itself: await the work instead")
-        if self._process != os.getpid() or self._loop.is_closed():
-            work.close()
-            raise KvferryError("closed", "the client is closed, or was made before this process was forked")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        return self._loop.submit(work)
 
     def prefill_engine(
         self,
@@ -127,27 +104,12 @@ class Client:
 
     def close(self) -> None:
         """Idempotent."""
-        if self._loop.is_closed() or self._process != os.getpid():
+        if not self._loop.is_usable:
             return
         try:
             self.run(self.aio.close(), _GRACE_SECONDS)
         finally:
-            self._stop()
-
-    def _stop(self) -> None:
-        async def cancel_all() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        try:
-            self.run(cancel_all(), _STOP_SECONDS)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STOP_SECONDS)
-            if not self._thread.is_alive():
-                self._loop.close()
+            self._loop.stop()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,182 @@
+"""A prompt on its way to this decode agent: names this agent as its receiver, and waits for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from ..ends import RequestEnd, ask_end
+from ..errors import KvferryError
+from ..orders import is_away
+from ..waiting import in_background, now, pause
+from .saving import ranks_of
+
+if TYPE_CHECKING:
+    from ..protocol.messages import RouteRequest
+    from .config import ConnectorConfig
+    from .dialect import Remote
+    from .link import Link
+
+T = TypeVar("T")
+
+log = logging.getLogger("vllm.kvferry")
+
+_REPEAT_SECONDS = 2.0
+"""How long a message is repeated that was not answered, or came before the put that it names."""
+_ABSENT_SECONDS = 0.5
+"""The same, while no process has the name of the agent: the next one does not know the prompt."""
+_REPEAT_PAUSE = 0.02
+_ASK_SECONDS = 1.0
+"""Between two questions for the end: its event may be lost."""
+_UNKNOWN_MAX = 3
+"""Questions that no agent knows an answer to, before the prompt counts as lost."""
+_CALL_SECONDS = 2.0
+_DROP_SECONDS = 10.0
+_PASSES = frozenset({"unknown_request", "unknown_receiver", "agent_paused"})
+
+
+class Arriving:
+    """Owned by the event loop."""
+
+    def __init__(self, link: Link, config: ConnectorConfig, rank: int) -> None:
+        self._link = link
+        self._config = config
+        self._rank = rank
+        self._users: dict[str, int] = {}
+        """Loads of each request. Several prompts can have the same parameters."""
+
+    def enter(self, remote: Remote) -> None:
+        """A load of the request begins. `leave` it."""
+        self._users[remote.request] = self._users.get(remote.request, 0) + 1
+
+    def leave(self, remote: Remote, epoch: str | None) -> None:
+        """The last load gives the chunks back: those that have arrived under that epoch, or those on their way."""
+        self._users[remote.request] -= 1
+        if self._users[remote.request] > 0:
+            return
+        del self._users[remote.request]
+        in_background(self.drop(remote) if epoch is None else self.release(remote.request, epoch))
+
+    async def ready(self, remote: Remote, trace: Mapping[str, str] | None = None) -> str:
+        """Returns the epoch under which this rank acquires its chunks. Raises when the prompt ended otherwise."""
+        expected = self._link.ends.expect(remote.request)
+        try:
+            epoch = None
+            if not remote.is_routed:
+                try:
+                    epoch = await self._routed(remote, trace)
+                except KvferryError as error:
+                    # Another prompt with the same parameters was faster.
+                    if error.details.end == "ready" and error.details.epoch is not None:
+                        return error.details.epoch
+                    raise
+            unknown = 0
+            # The event of a prompt that was routed early may have come before this server knew of it.
+            wait = 0.0 if remote.is_routed else _ASK_SECONDS
+            while True:
+                await asyncio.wait({expected.end}, timeout=wait)
+                if expected.end.done():
+                    return self._own_epoch(expected.end.result().check_ready())
+                asked = await self._asked(remote, epoch)
+                if isinstance(asked, RequestEnd):
+                    return self._own_epoch(asked.check_ready())
+                unknown = 0 if asked else unknown + 1
+                if unknown >= _UNKNOWN_MAX:
+                    message = f"neither agent {remote.agents[0]} nor {self._link.agent} knows request {remote.request}"
+                    raise KvferryError("unknown_request", message)
+                wait = _ASK_SECONDS
+        finally:
+            self._link.ends.forget(expected)
+
+    async def drop(self, remote: Remote) -> None:
+        """The prompt is not needed. Its source memory and its pages are given back."""
+        if remote.request in self._users or len(remote.agents) != len(self._config.agents):
+            return
+        try:
+            expected = self._link.ends.expect(remote.request)
+        except KvferryError as error:
+            log.info("prompt %s was not cancelled, and ends by time: %s", remote.request, error)
+            return
+        try:
+            agent, client = remote.agents[self._rank], self._link.client
+            reply = await _repeated(lambda: client.cancel(agent, request=remote.request, timeout=_CALL_SECONDS))
+            if "end" not in reply:
+                end = await expected.wait(_DROP_SECONDS)
+                if end.end == "ready":
+                    await self.release(remote.request, self._own_epoch(end))
+            elif reply["end"] == "ready":
+                status = await self._link.client.status(self._link.agent, request=remote.request, lists=["requests"])
+                for row in status["requests"]:
+                    await self.release(remote.request, row["epoch"])
+        except KvferryError as error:
+            # What is left of it ends with the time of the offer, or of the leases.
+            log.debug("prompt %s was not cancelled: %s", remote.request, error)
+        finally:
+            self._link.ends.forget(expected)
+
+    async def release(self, request: str, epoch: str) -> None:
+        try:
+            await self._link.decode.release(request, epoch)
+        except KvferryError as error:
+            level = logging.DEBUG if is_away(error) else logging.WARNING
+            log.log(level, "the leases of %s at agent %s end by time: %s", request, self._link.agent, error)
+
+    async def _routed(self, remote: Remote, trace: Mapping[str, str] | None) -> str:
+        """Returns the epoch of the prefill agent of this rank."""
+        receivers = self._config.agents
+        fields: RouteRequest = {
+            "request": remote.request,
+            "receiver": receivers[self._rank],
+            "timeoutMs": int(self._config.load_timeout * 1000),
+        }
+        if len(receivers) > 1:
+            fields["ranks"] = ranks_of(self._rank, remote.agents, receivers)
+        agent, client = remote.agents[self._rank], self._link.client
+        reply = await _repeated(lambda: client.route(agent, timeout=_CALL_SECONDS, headers=trace, **fields))
+        return reply["epoch"]
+
+    async def _asked(self, remote: Remote, epoch: str | None) -> RequestEnd | bool:
+        """The recorded end; or whether an agent knows the request."""
+        if len(self._config.agents) > 1:
+            # Of a request over several ranks, the event counts.
+            return True
+        client, agents = self._link.client, (self._link.agent, remote.agents[0])
+        try:
+            if epoch is not None:
+                end = await ask_end(
+                    client, remote.request, epoch, sender=agents[1], receiver=agents[0], timeout=_CALL_SECONDS
+                )
+                return True if end is None else end
+            is_known = False
+            for agent in agents:
+                status = await client.status(agent, request=remote.request, lists=["requests"], timeout=_CALL_SECONDS)
+                for row in status["requests"]:
+                    is_known = True
+                    if "end" in row:
+                        return RequestEnd(remote.request, row["epoch"], row["end"], row.get("reason"))
+            return is_known
+        except KvferryError as error:
+            if not is_away(error):
+                raise
+            # An agent without a process does not know it. Any other silence passes.
+            return error.code != "no_responders"
+
+    def _own_epoch(self, end: RequestEnd) -> str:
+        ranks = [] if end.event is None else end.event.get("ranks", [])
+        return next((one["epoch"] for one in ranks if one["rank"] == self._rank), end.epoch)
+
+
+async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
+    """The answer. A put may come after it was named here, because the prefill server does not wait for its agent."""
+    began = now()
+    while True:
+        try:
+            return await message()
+        except KvferryError as error:
+            passes = error.code in _PASSES or is_away(error)
+            patience = _ABSENT_SECONDS if error.code == "no_responders" else _REPEAT_SECONDS
+            if not passes or now() - began >= patience:
+                raise
+        await pause(_REPEAT_PAUSE)

@@ -1,0 +1,51 @@
+"""The connector in vLLM's scheduler: decides what is moved, and moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .consuming import Consuming
+from .metadata import StepOrders, WorkerReport
+from .producing import Producing
+
+if TYPE_CHECKING:
+    from .config import ConnectorConfig
+    from .engine_types import Request, SchedulerOutput
+    from .layout import KvLayout
+
+
+class SchedulerSide:
+    def __init__(self, config: ConnectorConfig, layout: KvLayout, *, is_producer: bool, is_consumer: bool) -> None:
+        self._producing = Producing(config, layout) if is_producer else None
+        self._consuming = Consuming(layout, len(config.agents)) if is_consumer else None
+
+    def matched(self, request: Request, computed: int) -> tuple[int, bool]:
+        """Tokens that are loaded while other prompts go on, and whether there are any."""
+        tokens = 0 if self._consuming is None else self._consuming.matched(request, computed)
+        return tokens, tokens > 0
+
+    def allocated(self, request: Request, blocks: Sequence[int], tokens: int) -> None:
+        if self._consuming is not None:
+            self._consuming.allocated(request, blocks, tokens)
+        if self._producing is not None:
+            self._producing.admitted(request)
+
+    def step(self, output: SchedulerOutput) -> StepOrders:
+        orders = StepOrders()
+        if self._producing is not None:
+            orders.saves = self._producing.step(output)
+            orders.cancels = self._producing.take_cancels()
+        if self._consuming is not None:
+            orders.loads, orders.drops = self._consuming.take()
+        return orders
+
+    def finished(self, request: Request) -> dict[str, Any] | None:
+        """The parameters that the router gets."""
+        if self._consuming is not None:
+            self._consuming.finished(request)
+        return None if self._producing is None else self._producing.finished(request)
+
+    def reported(self, report: WorkerReport) -> None:
+        if self._producing is not None:
+            self._producing.reported(report)

@@ -1,0 +1,147 @@
+"""What a user sets, and what is read of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvferry.vllm.config import ConnectorConfig, EngineFacts, read_config
+from kvferry.vllm.keys import chunk_keys, rank_key
+from kvferry.vllm.layout import differences, read_layout
+
+from .engines import BLOCK_TOKENS, CHUNK_TOKENS, LAYERS, WIDTH, FakeGroup, FakeLora, FakeRequest, facts, layout
+
+ENGINE = EngineFacts(model="models/tiny", revision=None, block_tokens=16, ranks=1)
+
+
+class Position:
+    def __init__(self, offset: int, length: int) -> None:
+        self.offset = offset
+        self.length = length
+
+
+class Feature:
+    def __init__(self, identifier: str, offset: int, length: int) -> None:
+        self.identifier = identifier
+        self.mm_position = Position(offset, length)
+
+
+def test_only_the_agent_must_be_named() -> None:
+    assert read_config({"agent": "prefill-0"}, ENGINE) == ConnectorConfig(
+        agents=("prefill-0",),
+        nats_url=None,
+        chunk_tokens=16,
+        slots=None,
+        offer_timeout=120.0,
+        load_timeout=60.0,
+        segment=None,
+        model_id="models/tiny",
+        revision="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({}, "agent must name the kvferry agent"),
+        ({"agent": "a", "slot": 3}, "slot is unknown: the keys are agent, nats_url"),
+        ({"agent": "a", "chunk_tokens": 24}, "chunk_tokens is 24, which is no multiple of the block size 16"),
+        ({"agent": "a", "slots": 0}, "slots is 0, and must be a whole number"),
+        ({"agent": "a", "slots": True}, "slots is True, and must be a whole number"),
+        ({"agent": "a", "load_timeout": 601}, "load_timeout is 601, and must be seconds"),
+        ({"agent": "a", "offer_timeout": "1"}, "offer_timeout is '1', and must be seconds"),
+        ({"agent": "a", "nats_url": 4222}, "nats_url is 4222, and must be a text"),
+        ({"agent": ["a", "b"]}, "agent names 2 agents for 1 tensor parallel ranks"),
+    ],
+)
+def test_a_wrong_setting_is_one_error_that_names_it(extra: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="kv_connector_extra_config") as raised:
+        read_config(extra, ENGINE)
+    assert message in str(raised.value)
+
+
+def test_each_rank_has_an_agent_and_a_segment() -> None:
+    engine = EngineFacts(model="m", revision="r1", block_tokens=16, ranks=2, data_rank=3)
+    config = read_config({"agent": "prefill-{data_rank}-{rank}"}, engine)
+    assert config.agents == ("prefill-3-0", "prefill-3-1")
+    assert config.segment_of(1) == "vllm-prefill-3-1"
+    assert read_config({"agent": ["x", "y"], "segment": "s"}, engine).segment_of(1) == "s-1"
+    with pytest.raises(ValueError, match="names 1 agents for 2"):
+        read_config({"agent": "prefill-0"}, engine)
+
+
+def test_a_chunk_has_every_layer_in_the_order_of_their_numbers() -> None:
+    read = layout()
+    assert [one.name for one in read.layers] == [LAYERS[0], LAYERS[2], LAYERS[1]]
+    assert (read.chunk_bytes, read.blocks_per_chunk) == (CHUNK_TOKENS * WIDTH * 3, CHUNK_TOKENS // BLOCK_TOKENS)
+
+
+def test_two_engines_differ_in_what_changes_the_bytes() -> None:
+    own = layout()
+    assert layout().text == own.text
+    others = {
+        "model": layout(revision="other").text,
+        "dtype": layout(dtype="bfloat16").text,
+        "cache_dtype": layout(cache_dtype="fp8").text,
+        "backend": layout(backend="OTHER").text,
+        "chunk_tokens": layout(chunk_tokens=16).text,
+        "ranks": layout(ranks=2).text,
+        "block_tokens": layout(block_tokens=8).text,
+    }
+    assert {name: differences(text, own.text).split(" is ")[0] for name, text in others.items()} == {
+        name: name for name in others
+    }
+    assert differences(layout(dtype="bfloat16").text, own.text) == "dtype is bfloat16 there and float32 here"
+
+
+def test_a_known_form_of_blocks_makes_block_sizes_free() -> None:
+    assert layout(form="rows").text == layout(form="rows", block_tokens=8).text
+
+
+def test_a_model_with_other_caches_is_refused() -> None:
+    class MambaSpec:
+        block_size = 4
+        num_kv_heads = 1
+        page_size_bytes = 64
+
+    with pytest.raises(ValueError, match="a cache of kind MambaSpec"):
+        read_layout([FakeGroup(MambaSpec())], facts(), CHUNK_TOKENS)
+    with pytest.raises(ValueError, match="has 2 groups of KV caches"):
+        read_layout([FakeGroup(), FakeGroup()], facts(), CHUNK_TOKENS)
+
+
+def test_keys_follow_the_tokens_and_everything_before_them() -> None:
+    tokens = list(range(20))
+    keys = chunk_keys(FakeRequest("a", tokens), layout())
+    assert len(keys) == 2
+    assert chunk_keys(FakeRequest("b", [*tokens[:16], 99]), layout()) == keys
+    changed = chunk_keys(FakeRequest("c", [1, *tokens[1:]]), layout())
+    assert not set(keys) & set(changed)
+    assert chunk_keys(FakeRequest("d", [*tokens[:8], 99, *tokens[9:]]), layout())[0] == keys[0]
+    assert chunk_keys(FakeRequest("e", None), layout()) == []
+    assert chunk_keys(FakeRequest("f", tokens, prompt_embeds=object()), layout()) == []
+
+
+def test_keys_differ_when_the_bytes_would_differ() -> None:
+    tokens = list(range(16))
+
+    def second(request: FakeRequest, **changed: Any) -> str:
+        return chunk_keys(request, layout(**changed))[1]
+
+    image = [Feature("image-1", 2, 3)]
+    found = [
+        second(FakeRequest("a", tokens)),
+        second(FakeRequest("a", tokens), model_id="models/other"),
+        second(FakeRequest("a", tokens), cache_dtype="fp8"),
+        second(FakeRequest("a", tokens, lora_request=FakeLora("adapter"))),
+        second(FakeRequest("a", tokens, cache_salt="tenant-1")),
+        second(FakeRequest("a", tokens, cache_salt="tenant-2")),
+        second(FakeRequest("a", tokens, mm_features=image)),
+        second(FakeRequest("a", tokens, mm_features=[Feature("image-2", 2, 3)])),
+        second(FakeRequest("a", tokens, mm_features=[Feature("image-1", 9, 3)])),
+    ]
+    assert len(set(found)) == len(found)
+    behind = [Feature("image-1", 16, 3)]
+    assert second(FakeRequest("a", tokens, mm_features=behind)) == found[0]
+    assert rank_key("k", 0, 2) != rank_key("k", 1, 2)

@@ -1,0 +1,326 @@
+"""Prompts between two engines with the connector, over fake agents."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from kvferry import Client
+from kvferry.loop_thread import LoopThread
+from kvferry.testing import FakeCluster
+
+from .engines import BLOCK_TOKENS, WAIT_SECONDS, FakeCache, FakeEngine, ask, expected, prompt, scheduled
+
+T = TypeVar("T")
+
+
+class Servers:
+    """Agents, and engines that are made when a test asks for them."""
+
+    def __init__(self) -> None:
+        self.loop = LoopThread("test")
+        self.engines: list[FakeEngine] = []
+
+        async def make() -> FakeCluster:
+            cluster = FakeCluster(page_bytes=FakeCache().chunk_bytes, pages=16, heartbeat_seconds=0.05)
+            await cluster.start("prefill-0", "prefill")
+            await cluster.start("decode-0", "decode")
+            return cluster
+
+        self.cluster = self.loop.run(make())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run(work, WAIT_SECONDS)
+
+    def engine(self, agent: str, role: str, **extra: Any) -> FakeEngine:
+        async def connect() -> Client:
+            return self.cluster.client(call_timeout=1)
+
+        made = FakeEngine(agent, role, self.loop, connect, {"slots": 16, "load_timeout": 10, **extra})
+        self.engines.append(made)
+        return made
+
+    @property
+    def prefill(self) -> FakeEngine:
+        return self.engine("prefill-0", "producer")
+
+    @property
+    def decode(self) -> FakeEngine:
+        return self.engine("decode-0", "consumer")
+
+    def free_pages(self) -> int:
+        arena = self.cluster.agents["decode-0"].arena
+        assert arena is not None
+        return arena.free
+
+    def close(self) -> None:
+        for engine in self.engines:
+            engine.worker.close()
+        self.run(self.cluster.close())
+        self.loop.stop()
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"it did not happen: {what}"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("receiver", [None, "decode-0"])
+def test_a_decode_server_gets_the_cache_of_a_prompt(servers: Servers, receiver: str | None) -> None:
+    prefill, decode = servers.prefill, servers.decode
+    params = prefill.prefill(prompt("a", 30, ask(receiver)), [11, 19])
+    request = prompt("b", 30, params)
+    assert decode.fetch(request) == set()
+    assert decode.contents(request) == expected(request.prompt_token_ids or [], 6)
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+    counts = decode.worker.counts()
+    assert counts is not None
+    assert (counts["chunks_loaded"], counts["loads_failed"]) == (3, 0)
+    assert (prefill.worker.counts() or {})["chunks_put"] == 3
+
+
+def test_two_prompts_with_the_same_parameters_are_both_loaded(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    decode, requests = servers.decode, [prompt("b", 24, params), prompt("c", 24, params)]
+    for request in requests:
+        decode.scheduler.matched(request, 0)
+        decode.allocate(request, 24)
+        decode.scheduler.allocated(request, decode.blocks[request.request_id], 24)
+    waiting, until = {"b", "c"}, time.monotonic() + WAIT_SECONDS
+    while waiting:
+        waiting -= decode.run(scheduled())
+        assert time.monotonic() < until
+    assert decode.worker.failed_blocks() == set()
+    assert [decode.contents(request) for request in requests] == [expected(requests[0].prompt_token_ids or [], 6)] * 2
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
+def test_blocks_that_are_here_are_not_written(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    decode, request = servers.decode, prompt("b", 24, params)
+    assert decode.fetch(request, local=12) == set()
+    assert decode.contents(request)[3:] == expected(request.prompt_token_ids or [], 6)[3:]
+    assert decode.contents(request)[:3] == [[bytes(BLOCK_TOKENS * 16)] * 3] * 3
+
+
+def test_a_prompt_that_is_here_returns_its_source_memory(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request = prompt("b", 24, params)
+    assert decode.fetch(request, local=24) == set()
+    again = prompt("c", 24, ask(), seed=1)
+    eventually(lambda: prefill.prefill(prompt("x", 24, ask(), seed=2), [24]), "slots are free again")
+    assert again.kv_transfer_params is not None
+
+
+@pytest.mark.parametrize("victim", ["prefill-0", "decode-0"])
+def test_a_killed_agent_fails_its_loads_and_serves_after_its_restart(servers: Servers, victim: str) -> None:
+    prefill, decode = servers.prefill, servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    servers.run(servers.cluster.kill(victim))
+    request = prompt("b", 24, params)
+    failed = decode.fetch(request)
+    assert failed == set(decode.blocks["b"])
+    servers.run(servers.cluster.start(victim, "prefill" if victim == "prefill-0" else "decode"))
+
+    def works() -> bool:
+        params = prefill.prefill(prompt("c", 24, ask(), seed=3), [24])
+        if params is None:
+            return False
+        again = prompt("d", 24, params, seed=3)
+        failed = decode.fetch(again)
+        loaded = decode.contents(again)
+        decode.end(again, "FINISHED_STOPPED")
+        return not failed and loaded == expected(again.prompt_token_ids or [], 6)
+
+    eventually(works, "prompts travel again")
+
+
+def test_a_prefill_agent_that_is_away_gives_the_router_nothing_after_one_line(
+    servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "vllm.kvferry")
+    prefill = servers.engine("prefill-0", "producer", slots=1)
+    assert prefill.prefill(prompt("a", 8, ask()), [8]) is not None
+    for number in range(3):
+        # The one slot is in use, which the server knows after the first step.
+        assert prefill.prefill(prompt(f"b{number}", 16, ask(), seed=number), [8, 8]) is None
+    lines = [record for record in caplog.records if "put in part" in record.getMessage()]
+    assert len(lines) == 1
+
+
+def test_a_full_pool_puts_the_beginning_of_a_prompt(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=2), servers.decode
+    params = prefill.prefill(prompt("a", 32, ask()), [8, 24])
+    assert params["kvferry"]["tokens"] == 16
+    request = prompt("b", 32, params)
+    assert decode.fetch(request) == set()
+    assert decode.contents(request) == expected(request.prompt_token_ids or [], 4)
+
+
+def test_chunks_that_did_not_come_are_reported_block_by_block(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=2), servers.decode
+    # A prompt of one step: the answer goes out before the scheduler knows that there was no room.
+    params = prefill.prefill(prompt("a", 32, ask()), [32])
+    params["kvferry"]["tokens"] = 32
+    request = prompt("b", 32, params)
+    assert decode.fetch(request) == set(decode.blocks["b"][4:])
+    assert decode.contents(request)[:4] == expected(request.prompt_token_ids or [], 4)
+
+
+def test_an_aborted_prefill_is_cancelled_and_fails_the_load(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.decode
+    request = prompt("a", 24, ask())
+    assert prefill.prefill(request, [8], status="FINISHED_ABORTED") is None
+    agent = servers.cluster.agents["prefill-0"]
+    eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
+    assert decode.scheduler.matched(prompt("b", 24, None), 0) == (0, False)
+
+
+def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.decode
+
+    async def hold() -> None:
+        servers.cluster.may_move.clear()
+
+    async def go() -> None:
+        servers.cluster.may_move.set()
+
+    servers.run(hold())
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request = prompt("b", 24, params)
+    tokens, _ = decode.scheduler.matched(request, 0)
+    decode.allocate(request, tokens)
+    decode.scheduler.allocated(request, decode.blocks["b"], tokens)
+    assert decode.run(scheduled()) == set()
+    decode.scheduler.finished(request)
+    decode.wait(request, ended=["b"])
+    assert decode.worker.failed_blocks() == set()
+    assert decode.contents(request) == [[bytes(BLOCK_TOKENS * 16)] * 3] * 6
+    servers.run(go())
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
+def test_a_load_that_is_aborted_before_it_began_ends_and_gives_back(servers: Servers) -> None:
+    prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request, go = prompt("b", 24, params), threading.Event()
+    tokens, _ = decode.scheduler.matched(request, 0)
+    decode.allocate(request, tokens)
+    decode.scheduler.allocated(request, decode.blocks["b"], tokens)
+
+    async def stand_still() -> None:
+        go.wait(WAIT_SECONDS)
+
+    standing = servers.loop.submit(stand_still())
+    decode.run(scheduled(), ended=["b"])
+    go.set()
+    standing.result(WAIT_SECONDS)
+    decode.wait(request)
+    agent = servers.cluster.agents["prefill-0"]
+    eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
+    assert decode.worker.failed_blocks() == set()
+
+
+def test_a_load_without_an_end_fails_in_time(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.engine("decode-0", "consumer", load_timeout=0.3)
+
+    async def hold() -> None:
+        servers.cluster.may_move.clear()
+
+    servers.run(hold())
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+    request = prompt("b", 24, params)
+    assert decode.fetch(request) == set(decode.blocks["b"])
+
+
+def test_nats_away_fails_loads_and_prompts_travel_when_it_is_back(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.decode
+    params = prefill.prefill(prompt("a", 24, ask()), [24])
+
+    async def interrupt() -> None:
+        servers.cluster.bus.interrupt()
+
+    async def restore() -> None:
+        servers.cluster.bus.restore()
+
+    servers.run(interrupt())
+    request = prompt("b", 24, params)
+    assert decode.fetch(request) == set(decode.blocks["b"])
+    servers.run(restore())
+    params = prefill.prefill(prompt("c", 24, ask(), seed=1), [24])
+    again = prompt("d", 24, params, seed=1)
+    assert decode.fetch(again) == set()
+    assert decode.contents(again) == expected(again.prompt_token_ids or [], 6)
+
+
+def test_a_prompt_that_no_agent_knows_is_recomputed_soon(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask("decode-0")), [24])
+    params["kvferry"]["request"] = "vllm-unknown"
+    decode, request = servers.decode, prompt("b", 24, params)
+    assert decode.fetch(request) == set(decode.blocks["b"])
+
+
+def test_a_server_that_does_both_fetches_and_puts(servers: Servers) -> None:
+    servers.run(servers.cluster.start("both-0", "both"))
+    both, prefill = servers.engine("both-0", "both"), servers.prefill
+    request = prompt("b", 24, prefill.prefill(prompt("a", 24, ask()), [24]))
+    assert both.fetch(request) == set()
+    params = both.prefill(prompt("c", 16, ask(), seed=4), [16])
+    again = prompt("d", 16, params, seed=4)
+    decode = servers.decode
+    assert decode.fetch(again) == set()
+    assert decode.contents(again) == expected(again.prompt_token_ids or [], 4)
+
+
+@pytest.mark.parametrize(
+    ("agent", "role", "problem"),
+    [
+        ("decode-0", "producer", "has role decode, and this vLLM needs --role prefill"),
+        ("prefill-0", "consumer", "has role prefill, and this vLLM needs --role decode"),
+    ],
+)
+def test_an_agent_of_another_role_is_one_line_and_no_failure(
+    servers: Servers, caplog: pytest.LogCaptureFixture, agent: str, role: str, problem: str
+) -> None:
+    caplog.set_level(logging.WARNING, "vllm.kvferry")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kvferry.vllm.link.START_SECONDS", 0.1)
+        engine = servers.engine(agent, role)
+    assert problem in caplog.records[0].getMessage()
+    if role == "consumer":
+        request = prompt("b", 24, {"do_remote_prefill": True, "kvferry": {}})
+        assert engine.fetch(request) == set(engine.blocks["b"])
+    else:
+        assert engine.prefill(prompt("a", 16, ask()), [8, 8]) is None
+
+
+def test_many_prompts_leave_nothing_behind(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.decode
+    for number in range(30):
+        params = prefill.prefill(prompt(f"a{number}", 40, ask(), seed=number % 7), [24, 16])
+        request = prompt(f"b{number}", 40, params, seed=number % 7)
+        assert decode.fetch(request) == set()
+        assert decode.contents(request) == expected(request.prompt_token_ids or [], 40 // BLOCK_TOKENS)
+        decode.end(request, "FINISHED_STOPPED")
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+    assert servers.cluster.agents["prefill-0"].sending.unended() == []
+    counts = decode.worker.counts()
+    assert counts is not None
+    assert (counts["chunks_loaded"], counts["loads_failed"]) == (30 * 5, 0)

@@ -1,0 +1,78 @@
+"""What the connector of one rank of several sends. Fake agents have no ranks, so the messages are read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from kvferry import RequestEnd
+from kvferry.vllm.arriving import Arriving
+from kvferry.vllm.config import EngineFacts, read_config
+from kvferry.vllm.dialect import Remote
+from kvferry.vllm.link import Link
+from kvferry.vllm.saving import ranks_of
+
+REMOTE = Remote(("p-0", "p-1"), "vllm-1", None, 16, 8, "text", False)
+MEMBERS = [{"sender": "p-0", "receiver": "d-0"}, {"sender": "p-1", "receiver": "d-1"}]
+
+
+class Expected:
+    def __init__(self) -> None:
+        self.end: asyncio.Future[RequestEnd] = asyncio.get_running_loop().create_future()
+
+
+class Ends:
+    """The events that a test publishes."""
+
+    def __init__(self) -> None:
+        self.expected = Expected()
+
+    def expect(self, request: str) -> Expected:
+        return self.expected
+
+    def forget(self, expected: Expected) -> None:
+        """Nothing is kept."""
+
+
+class RecordingClient:
+    def __init__(self, answered: Callable[[], None]) -> None:
+        self.routes: list[tuple[str, dict[str, Any]]] = []
+        self._answered = answered
+
+    async def route(
+        self, agent: str, *, timeout: float, headers: dict[str, str] | None, **fields: Any
+    ) -> dict[str, Any]:
+        self.routes.append((agent, {**fields, "headers": headers}))
+        self._answered()
+        return {"epoch": "b" * 16}
+
+
+class FakeLink:
+    agent = "d-1"
+
+    def __init__(self) -> None:
+        self.ends = Ends()
+        event: Any = {
+            "ranks": [
+                {"rank": 0, "sender": "p-0", "epoch": "a" * 16, "receiver": "d-0"},
+                {"rank": 1, "sender": "p-1", "epoch": "b" * 16, "receiver": "d-1"},
+            ]
+        }
+        end = RequestEnd("vllm-1", "a" * 16, "ready", None, event)
+        self.client = RecordingClient(lambda: self.ends.expected.end.set_result(end))
+
+
+async def test_each_rank_routes_its_part_and_acquires_under_its_epoch() -> None:
+    config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
+    link = FakeLink()
+    epoch = await Arriving(cast("Link", link), config, 1).ready(REMOTE, {"traceparent": "t"})
+    assert epoch == "b" * 16
+    ranks = {"rank": 1, "members": MEMBERS}
+    fields = {"request": "vllm-1", "receiver": "d-1", "timeoutMs": 5000, "ranks": ranks}
+    fields["headers"] = {"traceparent": "t"}
+    assert link.client.routes == [("p-1", fields)]
+
+
+def test_all_ranks_name_the_same_members() -> None:
+    assert ranks_of(0, ("p-0", "p-1"), ("d-0", "d-1")) == {"rank": 0, "members": MEMBERS}

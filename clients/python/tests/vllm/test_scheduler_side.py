@@ -1,0 +1,217 @@
+"""What the connector decides in vLLM's scheduler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvferry.vllm.config import EngineFacts, read_config
+from kvferry.vllm.dialect import Remote, answer, early_receivers, read_remote
+from kvferry.vllm.keys import chunk_keys
+from kvferry.vllm.metadata import StepOrders, WorkerReport
+from kvferry.vllm.scheduler_side import SchedulerSide
+
+from .engines import CHUNK_TOKENS, FakeRequest, ask, layout, prompt, scheduled
+
+TEXT = layout().text
+
+
+def side(role: str = "both", ranks: int = 1) -> SchedulerSide:
+    engine = EngineFacts(model="m", revision=None, block_tokens=4, ranks=ranks)
+    config = read_config({"agent": "own-{rank}", "chunk_tokens": CHUNK_TOKENS}, engine)
+    known = layout(ranks=ranks)
+    return SchedulerSide(config, known, is_producer=role != "consumer", is_consumer=role != "producer")
+
+
+def remote(**changed: Any) -> Remote:
+    known: dict[str, Any] = {
+        "agents": ("prefill-0",),
+        "request": "vllm-1",
+        "epoch": "e" * 16,
+        "tokens": 24,
+        "chunk_tokens": CHUNK_TOKENS,
+        "layout": TEXT,
+        "is_routed": False,
+    }
+    return Remote(**{**known, **changed})
+
+
+def started(scheduler: SchedulerSide, request: FakeRequest, blocks: list[int], tokens: int) -> StepOrders:
+    scheduler.allocated(request, blocks, 0)
+    return scheduler.step(scheduled(new=[(request.request_id, blocks, 0, tokens)]))
+
+
+def test_each_step_saves_the_chunks_that_it_completes() -> None:
+    scheduler, request = side("producer"), prompt("a", 30, ask())
+    first = started(scheduler, request, [1, 2, 3], 11).saves
+    second = scheduler.step(scheduled(cached=[("a", [4, 5, 6, 7, 8], 11, 19)])).saves
+    assert [(save.first, save.blocks, len(save.keys)) for save in [*first, *second]] == [
+        (0, [[1, 2]], 3),
+        (1, [[3, 4], [5, 6]], 0),
+    ]
+    assert scheduler.step(scheduled(cached=[("a", [9], 30, 1)])).saves == []
+    request.status.name = "FINISHED_LENGTH_CAPPED"
+    params = scheduler.finished(request)
+    assert params == answer(
+        remote(agents=("own-0",), request=first[0].request, epoch=None, tokens=24, layout=layout().text)
+    )
+    assert scheduler.step(scheduled()) == StepOrders()
+
+
+def test_a_preempted_prompt_goes_on_in_its_new_blocks() -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask())
+    started(scheduler, request, [1, 2], 8)
+    resumed = scheduler.step(scheduled(cached=[("a", [7, 8, 9, 10], 0, 16)], resumed=["a"])).saves
+    assert [(save.first, save.blocks) for save in resumed] == [(1, [[9, 10]])]
+
+
+def test_a_step_without_new_blocks_can_complete_a_chunk() -> None:
+    scheduler, request = side("producer"), prompt("a", 8, ask())
+    assert started(scheduler, request, [1, 2], 6).saves == []
+    assert len(scheduler.step(scheduled(cached=[("a", None, 6, 2)])).saves) == 1
+
+
+def test_two_prompts_of_one_id_have_two_ids_of_kvferry() -> None:
+    scheduler = side("producer")
+    ids = []
+    for _ in range(2):
+        request = prompt("a" * 200, 8, ask())
+        ids.append(started(scheduler, request, [1, 2], 8).saves[0].request)
+        scheduler.finished(request)
+    assert len(set(ids)) == 2
+    assert all(len(one) <= 128 for one in ids)
+
+
+@pytest.mark.parametrize("params", [None, {}, {"do_remote_decode": False}])
+def test_a_prompt_that_no_decode_server_wants_is_not_saved(params: dict[str, Any] | None) -> None:
+    scheduler, request = side("producer"), prompt("a", 24, params)
+    assert started(scheduler, request, [1, 2, 3, 4, 5, 6], 24).saves == []
+    assert scheduler.finished(request) is None
+
+
+def test_an_aborted_prompt_is_cancelled() -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask())
+    saves = started(scheduler, request, [1, 2], 8).saves
+    request.status.name = "FINISHED_ABORTED"
+    assert scheduler.finished(request) is None
+    assert scheduler.step(scheduled()).cancels == [saves[0].request]
+
+
+def test_a_prompt_that_was_put_in_part_says_how_many_tokens_there_are() -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask())
+    saves = started(scheduler, request, [1, 2, 3, 4, 5, 6], 24).saves
+    one = WorkerReport("e" * 16, {saves[0].request: 2})
+    scheduler.reported(one.aggregate(WorkerReport(None, {saves[0].request: 1})))
+    scheduler.reported(WorkerReport(None, {"unknown": 3}))
+    request.status.name = "FINISHED_STOPPED"
+    params = scheduler.finished(request)
+    assert params is not None
+    assert (params["kvferry"]["tokens"], params["kvferry"]["epoch"]) == (8, "e" * 16)
+
+
+def test_a_prompt_that_was_not_put_gives_the_router_nothing() -> None:
+    scheduler, request = side("producer"), prompt("a", 8, ask())
+    saves = started(scheduler, request, [1, 2], 8).saves
+    scheduler.reported(WorkerReport(None, {saves[0].request: 0}))
+    request.status.name = "FINISHED_STOPPED"
+    assert scheduler.finished(request) is None
+
+
+def test_the_trace_of_a_prompt_goes_with_its_chunks() -> None:
+    headers = {"traceparent": "00-1-2-01", "authorization": "secret"}
+    scheduler, request = side(), prompt("a", 8, ask())
+    request.trace_headers = headers
+    assert started(scheduler, request, [1, 2], 8).saves[0].trace == {"traceparent": "00-1-2-01"}
+    fetched = prompt("b", 8, answer(remote(tokens=8)))
+    fetched.trace_headers = headers
+    scheduler.matched(fetched, 0)
+    scheduler.allocated(fetched, [3, 4], 8)
+    assert scheduler.step(scheduled()).loads[0].trace == {"traceparent": "00-1-2-01"}
+
+
+def test_a_router_that_knows_the_decode_server_names_it() -> None:
+    scheduler, request = side("producer"), prompt("a", 8, ask("decode-7"))
+    assert started(scheduler, request, [1, 2], 8).saves[0].receivers == ("decode-7",)
+    request.status.name = "FINISHED_STOPPED"
+    params = scheduler.finished(request)
+    assert params is not None
+    assert params["kvferry"]["routed"] is True
+    assert early_receivers({"kvferry_receiver": ["d-0", "d-1"]}, 2) == ("d-0", "d-1")
+    with pytest.raises(ValueError, match="must name 2 decode agents"):
+        early_receivers({"kvferry_receiver": "d-0"}, 2)
+    refused = prompt("b", 8, ask("x") | {"kvferry_receiver": 7})
+    assert started(scheduler, refused, [3, 4], 8).saves == []
+
+
+def test_a_decode_server_fetches_what_is_not_here() -> None:
+    scheduler, request = side("consumer"), prompt("a", 30, answer(remote()))
+    assert scheduler.matched(request, 0) == (24, True)
+    assert scheduler.matched(request, 12) == (12, True)
+    blocks = list(range(10, 16))
+    scheduler.allocated(request, blocks, 12)
+    loads = scheduler.step(scheduled()).loads
+    keys = chunk_keys(request, layout())
+    assert [(load.request_id, load.remote, load.keys, load.blocks, load.problem) for load in loads] == [
+        ("a", remote(), keys[1:], [[None, 13], [14, 15]], None)
+    ]
+    assert loads[0].targets == {13, 14, 15}
+    # After the load, vLLM asks again when it has to compute the prompt after all.
+    assert scheduler.matched(request, 0) == (0, False)
+    scheduler.allocated(request, blocks, 0)
+    scheduler.finished(request)
+    assert scheduler.step(scheduled()) == StepOrders()
+
+
+def test_a_prompt_that_is_here_is_given_back() -> None:
+    scheduler, request = side("consumer"), prompt("a", 30, answer(remote()))
+    assert scheduler.matched(request, 28) == (0, False)
+    scheduler.allocated(request, [1, 2, 3, 4, 5, 6, 7], 0)
+    assert scheduler.step(scheduled()).drops == [remote()]
+
+
+def test_a_prompt_that_ends_before_it_is_scheduled_is_given_back() -> None:
+    scheduler, request = side("consumer"), prompt("a", 30, answer(remote()))
+    scheduler.finished(request)
+    assert scheduler.step(scheduled()).drops == [remote()]
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        (answer(remote(layout=layout(dtype="bfloat16").text)), "dtype is bfloat16 there and float32 here"),
+        (answer(remote(agents=("a", "b"))), "names 2 agents for 1 ranks"),
+        ({"do_remote_prefill": True}, "not those of a prefill server with kvferry"),
+        ({"do_remote_prefill": True, "kvferry": {"agent": "a"}}, "request is None"),
+        ({"do_remote_prefill": True, "kvferry": {"agent": 1}}, "agent is 1"),
+        (answer(remote(tokens=-8)), "tokens is -8"),
+        (answer(remote(chunk_tokens=16)), "chunks of 16 tokens, and this one of 8"),
+    ],
+)
+def test_parameters_that_do_not_fit_fail_the_load_before_a_byte_moves(params: dict[str, Any], problem: str) -> None:
+    scheduler, request = side("consumer"), prompt("a", 17, params)
+    # vLLM's policy decides what becomes of the prompt, so the failed load covers it.
+    assert scheduler.matched(request, 0) == (16, True)
+    scheduler.allocated(request, [1, 2, 3, 4], 16)
+    load = scheduler.step(scheduled()).loads[0]
+    assert problem in str(load.problem)
+    assert load.targets == {1, 2, 3, 4}
+
+
+def test_a_prompt_of_this_server_alone_is_not_fetched() -> None:
+    scheduler, request = side("consumer"), prompt("a", 30, None)
+    assert scheduler.matched(request, 0) == (0, False)
+    scheduler.allocated(request, [1], 0)
+    scheduler.finished(request)
+    assert scheduler.step(scheduled()) == StepOrders()
+    assert read_remote({"do_remote_prefill": False}) is None
+
+
+def test_several_ranks_are_named_in_the_answer() -> None:
+    scheduler, request = side("producer", ranks=2), prompt("a", 8, ask())
+    started(scheduler, request, [1, 2], 8)
+    request.status.name = "FINISHED_STOPPED"
+    params = scheduler.finished(request)
+    found = read_remote(params)
+    assert found is not None
+    assert (found.agents, found.layout) == (("own-0", "own-1"), layout(ranks=2).text)
