@@ -84,8 +84,8 @@ class Arriving:
                     return self._own_epoch(asked.check_ready())
                 unknown = 0 if asked else unknown + 1
                 if unknown >= _UNKNOWN_MAX:
-                    message = f"neither agent {remote.agents[self._rank]} nor {self._link.agent} knows request {remote.request}"
-                    raise KvferryError("unknown_request", message)
+                    agents = f"neither agent {remote.agents[self._rank]} nor {self._link.agent}"
+                    raise KvferryError("unknown_request", f"{agents} knows request {remote.request}")
                 wait = _ASK_SECONDS
         finally:
             self._link.ends.forget(expected)
