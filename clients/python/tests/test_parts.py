@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kvferry import ErrorDetails, KvferryError, SourceChunk, SourcePool
+from kvferry import ErrorDetails, KvferryError, SourceChunk, SourcePool, connect
 from kvferry.batches import cut_into_batches, in_messages, source_runs
 from kvferry.lendings import Lendings
 from kvferry.orders import SessionRef
@@ -218,3 +218,11 @@ async def test_the_memory_bus_delivers_by_subject_as_nats_does() -> None:
     bus.restore()
     await transport.close()
     assert bus.send(Message("a.b", b"")) == 0
+
+
+async def test_no_server_answers_the_error_shows_no_password() -> None:
+    with pytest.raises(KvferryError) as raised:
+        await connect("nats://engine:secret@127.0.0.1:1", connect_timeout=0.2)
+    assert raised.value.code == "disconnected"
+    assert "nats://127.0.0.1:1" in str(raised.value)
+    assert "secret" not in str(raised.value)

@@ -91,8 +91,15 @@ async def connect_nats(servers: str | list[str], name: str, timeout: float, opti
         await within(timeout, "no NATS server accepts", transport.open(listed, name, settings))
     except (KvferryError, OSError, nats.errors.Error) as error:
         await transport.close()
-        raise KvferryError("disconnected", f"no connection to NATS at {', '.join(listed)}: {error}") from error
+        shown = ", ".join(without_password(server) for server in listed)
+        raise KvferryError("disconnected", f"no connection to NATS at {shown}: {error}") from error
     return transport
+
+
+def without_password(server: str) -> str:
+    """The URL of a server for messages and logs: without the user, the password or the token in it."""
+    scheme, separator, rest = server.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 class NatsTransport:
