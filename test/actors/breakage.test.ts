@@ -53,6 +53,29 @@ test('P26: a connection breaks → who waits for pages gets them under the next 
   expect(await made.ended('w')).toMatchObject({ end: 'failed', reason: { code: 'connection_lost' } });
 });
 
+test('P26: a connection broke while nothing was written → the next write is repeated', async () => {
+  const made = await cluster();
+  await made.put('prefill-0', 'a', ['k0']);
+  expect(await made.ended('a')).toMatchObject({ end: 'ready' });
+  made.fabrics.breakConnections();
+  const { epoch } = await made.put('prefill-0', 'b', ['k1'], { first: 1 });
+  expect(await made.ended('b')).toMatchObject({ end: 'ready', bytes: 64 });
+  const acquired = await made.call('decode-0', 'acquire', { request: 'b', epoch });
+  expect(made.pages(acquired)).toEqual(new Map([['k1', patternOf('k1')]]));
+  expect((await made.status('prefill-0')).counters).toMatchObject({ writes_repeated: 1 });
+});
+
+test('P26: connections break before every write → after two repeats the request fails', async () => {
+  const made = await cluster();
+  const fault = { code: 'connection_lost', message: 'the path is gone' } as const;
+  for (let count = 0; count < 3; count += 1) made.fabrics.failNextWrite(fault);
+  await made.put('prefill-0', 'a', ['k0']);
+  expect(await made.ended('a')).toMatchObject({ end: 'failed', reason: fault });
+  expect((await made.status('prefill-0')).counters).toMatchObject({ writes_repeated: 2 });
+  await made.put('prefill-0', 'b', ['k1'], { first: 1 });
+  expect(await made.ended('b')).toMatchObject({ end: 'ready' });
+});
+
 /** From now on, the first such message takes 50 ms, and the connections of prefill-0 break when it is sent. */
 function breakAt(made: Cluster, isIt: (subject: string, kind: string) => boolean): void {
   let isOver = false;

@@ -14,7 +14,7 @@ import type { Connection } from '../peers/receiver-peer.js';
 import { Owners, tell } from '../running/owners.js';
 import { releaseSource } from './release-source.js';
 import type { SourceChunk, TransferListener, TransferTask } from './transfer-task.js';
-import { breaksConnection, endsWithConnection, failureOfWrite, faultOfProvider, staleGrant } from './write-failures.js';
+import { breaksConnection, failureOfWrite, faultOfProvider, staleGrant, WriteRepeats } from './write-failures.js';
 
 type Allocated = NonNullable<PeerReply<'allocate'>['allocation']>;
 export type BatchState = NonNullable<PeerReply<'inquire'>['batches']>[number];
@@ -50,6 +50,7 @@ export class TransferActor {
   #writesBy: Connection | undefined;
   /** The last `allocate` or `commit` has no answer. */
   #unanswered = false;
+  readonly #repeats = new WriteRepeats();
   /** Chunks that the fabric may be reading. */
   #reading: ReadonlySet<number> = new Set();
 
@@ -258,7 +259,7 @@ export class TransferActor {
     }
     parts.ended(batch, part, { state: 'failed', drained: outcome.drained });
     // A part that was handed over is bound to its remote key, and is not written under another.
-    if (part === 0 && endsWithConnection(outcome) && peer.isPassedOver(connection) && this.#isIn('writing')) {
+    if (part === 0 && this.#isIn('writing') && this.#repeats.allow(outcome, peer.isPassedOver(connection))) {
       this.#env.counters.add('writes_repeated');
       tell(this.#actor, { type: 'write.again', drained: outcome.drained });
       return;

@@ -27,9 +27,25 @@ export function faultOfProvider(outcome: WriteOutcome, hasDelivered: boolean): s
   return leadsNowhere || refusesToWrite ? outcome.message : undefined;
 }
 
-/** Whether nothing but the connection of the write has failed. */
-export function endsWithConnection(outcome: WriteOutcome): boolean {
-  return outcome.status === 'failed' && (outcome.code === 'connection_lost' || outcome.code === 'fabric_error');
+/** A connection that breaks again and again before it carries a byte ends the request. */
+const STALE_WRITES_MAX = 2;
+
+/** Which writes of one transfer are repeated under the next remote key. */
+export class WriteRepeats {
+  #staleWrites = 0;
+
+  /**
+   * `isPassedOver`: the provider of the write's connection is passed over. A connection may also have broken before it carried
+   * a byte of the write, as after a long pause. Then nothing of the write can land.
+   */
+  allow(outcome: WriteOutcome, isPassedOver: boolean): boolean {
+    if (outcome.status !== 'failed') return false;
+    if (isPassedOver) return outcome.code === 'connection_lost' || outcome.code === 'fabric_error';
+    const isStale = outcome.code === 'connection_lost' && outcome.bytes === 0 && outcome.drained;
+    if (!isStale || this.#staleWrites === STALE_WRITES_MAX) return false;
+    this.#staleWrites += 1;
+    return true;
+  }
 }
 
 /** Why a transfer fails whose write has ended like this. */

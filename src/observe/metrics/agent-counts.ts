@@ -89,7 +89,7 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     count: 'bytes_written',
   },
   kvferry_writes_repeated_total: {
-    help: 'Writes that were repeated over another provider, because the first one failed.',
+    help: 'Writes that were repeated over another connection, because the first one or its provider failed.',
     count: 'writes_repeated',
   },
   kvferry_writes_rejected_total: {

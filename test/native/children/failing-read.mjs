@@ -1,5 +1,5 @@
 /**
- * Writes while its segment can be read, while it cannot, and again while it can, each time more than the window, and prints how the
+ * Writes while its segment can be read, twice while it cannot, and again while it can, each time more than the window, and prints how the
  * writes ended. Arguments: path of the facade, provider, directory.
  */
 import { rmSync, writeFileSync } from 'node:fs';
@@ -20,8 +20,10 @@ const write = async () => {
   outcomes.push(await connection.write([{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }]).done);
 };
 await write();
-writeFileSync(process.env.KVFERRY_FAIL_READS, '');
-await write();
+for (const how of ['error', 'end']) {
+  writeFileSync(process.env.KVFERRY_FAIL_READS, how);
+  await write();
+}
 rmSync(process.env.KVFERRY_FAIL_READS);
 await write();
 process.stdout.write(`${JSON.stringify(outcomes)}\n`);

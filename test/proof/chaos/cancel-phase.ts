@@ -34,21 +34,28 @@ async function cancelOnce(
   atReceiver: boolean,
 ): Promise<number> {
   const options = { timeoutMs: CALL_TIMEOUT_MS };
-  const pagesWhen = async (what: 'ready' | 'free', count: number) => {
+  const whyNot = async (request: string) => {
+    const found = await Promise.all(
+      [sender, receiver].map(async ({ name }) => (await client.explain(name, { request }, options)).explanations),
+    );
+    return found.flatMap((explanations) => explanations.map(({ summary }) => summary)).join(' ');
+  };
+  const pagesWhen = async (what: 'ready' | 'free', count: number, request: string) => {
     for (const untilMs = performance.now() + PAGES_TIMEOUT_MS; ; ) {
       const { pages } = await client.status(receiver.name, { lists: ['segments', 'peers'] }, options);
       if (pages?.[what] === count) return;
       if (performance.now() < untilMs) continue;
-      throw new Error(`${receiver.name} has not ${count} ${what} pages in the quiet phase: ${JSON.stringify(pages)}`);
+      const found = `${receiver.name} has not ${count} ${what} pages in the quiet phase: ${JSON.stringify(pages)}`;
+      throw new Error(`${found}. ${await whyNot(request)}`);
     }
   };
   const entry = await load.put(sender, receiver, pool.fresh(CHUNKS), { firstChunks: FIRST_CHUNKS, finish: false });
   if (entry === undefined) throw new Error('a request of the quiet phase was refused');
-  await pagesWhen('ready', FIRST_CHUNKS);
   const { request, epoch } = entry;
+  await pagesWhen('ready', FIRST_CHUNKS, request);
   const sentMs = performance.now();
   await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
   if (!atReceiver) await entry.outgoing.end({ timeoutMs: END_TIMEOUT_MS });
-  await pagesWhen('free', ARENA_PAGES);
+  await pagesWhen('free', ARENA_PAGES, request);
   return performance.now() - sentMs;
 }
