@@ -56,7 +56,7 @@ function testsOf(number: string, tests: ReadonlyMap<string, readonly string[]>):
   if (paths === undefined) throw new Error(`no test has ${number} in its name`);
   return `Tests: ${links(
     paths.map((path) => `test/${path}`),
-    (path) => path.slice('test/'.length, -'.test.ts'.length),
+    (path) => path.slice('test/'.length).replace(/(\.test)?\.\w+$/, ''),
   )}.`;
 }
 

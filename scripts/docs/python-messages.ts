@@ -29,11 +29,14 @@ function clientSchemas(document: AsyncApiDocument): Map<string, Schema> {
   return new Map(names.map((name) => [name, schemas[name] as Schema]));
 }
 
+/** Messages to all agents at once: not an operation of one agent. */
+const TO_ALL_AGENTS: ReadonlySet<string> = new Set(['discover', 'lookupAll']);
+
 /** The operations of engines and routers. */
 function clientOperations(document: AsyncApiDocument): string[] {
   return Object.entries(document.operations)
     .filter(
-      ([name, { tags }]) => name !== 'discover' && (tags as { name: string }[])[0]?.name === 'engines and routers',
+      ([name, { tags }]) => !TO_ALL_AGENTS.has(name) && (tags as { name: string }[])[0]?.name === 'engines and routers',
     )
     .map(([name]) => name);
 }

@@ -155,4 +155,9 @@ export const scenarios: readonly Scenario[] = [
     situation: 'Prefill does not know the decode server. A router names it later, never, twice, or names two.',
     result: 'The chunks are sent once, to the first. What is never routed is given back at its deadline.',
   },
+  {
+    number: 'T30',
+    situation: 'One vLLM computes the cache of a prompt, and another one decodes from it.',
+    result: 'The answer has the tokens and the logprobs of one vLLM alone. A changed layer changes the tokens.',
+  },
 ];

@@ -1,5 +1,5 @@
-// Checks the Python client (clients/python): ruff, mypy and its tests, with pinned tools in a virtual environment that is kept in
-// ~/.cache/kvferry. Exit status 2: this machine has no Python that can do it.
+// Checks the Python client (clients/python): ruff, mypy and its tests; and what drives vLLM (test/vllm): ruff and mypy. The tools
+// are pinned, in a virtual environment that is kept in ~/.cache/kvferry. Exit status 2: this machine has no Python that can do it.
 //
 //   npm run test:python -- [arguments of pytest]
 import { spawnSync } from 'node:child_process';
@@ -19,7 +19,12 @@ if (found.reason !== undefined) {
 }
 const { python, cache } = environment(found, path.join(folder, 'tests/requirements.txt'));
 
+const vllm = ['../../test/vllm', '../../scripts/vllm'];
+const settings = path.join(root, 'test/vllm/pyproject.toml');
 const steps = [
+  ['ruff', 'check', '--cache-dir', path.join(cache, 'ruff'), '--config', settings, ...vllm],
+  ['ruff', 'format', '--check', '--cache-dir', path.join(cache, 'ruff'), '--config', settings, ...vllm],
+  ['mypy', '--cache-dir', path.join(cache, 'mypy-vllm'), '--config-file', settings, ...vllm],
   ['ruff', 'check', '--cache-dir', path.join(cache, 'ruff')],
   ['ruff', 'format', '--check', '--cache-dir', path.join(cache, 'ruff')],
   ['mypy', '--cache-dir', path.join(cache, 'mypy')],

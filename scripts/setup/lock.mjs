@@ -1,4 +1,4 @@
-// Only one set-up at a time may run in a checkout. The lock is a listening local socket. The system removes the socket whenever
+// Only one set-up at a time may run in a folder, such as a checkout. The lock is a listening local socket. The system removes the socket whenever
 // its process ends, so a lock never becomes stale.
 import { createHash } from 'node:crypto';
 import { realpathSync, unlinkSync } from 'node:fs';
@@ -43,7 +43,8 @@ function holderGone(at) {
   });
 }
 
-export async function withLock(root, body) {
+/** `what` the lock protects, in words. */
+export async function withLock(root, body, what = 'this checkout') {
   const at = address(root);
   const deadline = Date.now() + WAIT_MS_MAX;
   const waiting = new Set();
@@ -63,8 +64,8 @@ export async function withLock(root, body) {
         for (const connection of waiting) connection.destroy();
       }
     }
-    if (Date.now() > deadline) throw new Error('another set-up of this checkout has been running for too long');
-    if (!told) say('waiting for another set-up of this checkout');
+    if (Date.now() > deadline) throw new Error(`another set-up of ${what} has been running for too long`);
+    if (!told) say(`waiting for another set-up of ${what}`);
     told = true;
     await holderGone(at);
   }

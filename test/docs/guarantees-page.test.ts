@@ -26,7 +26,7 @@ describe('docs/guarantees.md', () => {
       ...numbered('P', 18),
       ...['P19', 'P20', 'P21', 'P22', 'P23', 'P24', 'P25', 'P26', 'P27', 'P28', 'P29', 'P30'],
       ...numbered('T', 16),
-      ...['T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T23', 'T24', 'T25', 'T26', 'T27', 'T29'],
+      ...['T17', 'T18', 'T19', 'T20', 'T21', 'T22', 'T23', 'T24', 'T25', 'T26', 'T27', 'T29', 'T30'],
     ]);
   });
 
@@ -76,11 +76,13 @@ describe('tests by number', () => {
       `// ${p1} in a comment\ntest('${s3}, ${p2}: shared → one lease', () => {});\ntest.each([1])('${t9}: %i', () => {});\n`,
     );
     writeFileSync(join(folder, 'two.test.ts'), `it('${p2}: again', () => {});\n`);
+    mkdirSync(join(folder, 'vllm/proof'), { recursive: true });
+    writeFileSync(join(folder, 'vllm/proof/cases.py'), `"""${s1}"""\nCASES = {\n    "${t9}: a case": cases.one,\n}\n`);
     writeFileSync(join(folder, 'support.ts'), `test('${s1}: not in a test file', () => {});\n`);
     expect(Object.fromEntries(testsByNumber(folder))).toEqual({
       P2: ['store/one.test.ts', 'two.test.ts'],
       S3: ['store/one.test.ts'],
-      T9: ['store/one.test.ts'],
+      T9: ['store/one.test.ts', 'vllm/proof/cases.py'],
     });
   });
 });

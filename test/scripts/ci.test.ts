@@ -13,7 +13,7 @@ test('CI runs every check that package.json has', () => {
   const run = read('.ci/run');
   const checks = Object.keys(scripts).filter((name) => !notChecks.includes(name) && !tooLong.includes(name));
   const missing = checks.filter(
-    (name) => !new RegExp(`(npm (run (--silent )?)?|summarised \\d+ )${name}( |$|\\n)`, 'm').test(run),
+    (name) => !new RegExp(`(npm (run (--silent )?)?|(summarised|possible) \\d+ )${name}( |$|\\n)`, 'm').test(run),
   );
   expect(checks).toContain('test:system');
   expect(missing).toEqual([]);
@@ -35,6 +35,26 @@ test.each<[string, object, string[]]>([
       byWorld: { a: { complete: true }, b: { complete: false } },
     }),
     ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
+  ],
+  [
+    'test:vllm',
+    {
+      cases: 29,
+      equalTokens: true,
+      maxLogprobDiff: 1e-5,
+      negativeControlDiffers: false,
+      loaded: 170,
+      recomputed: 12,
+      deduplicated: 16,
+      leakedPages: 1,
+      failed: ['no NATS: it did not happen'],
+    },
+    ['maxLogprobDiff == 0', 'negativeControlDiffers', 'leakedPages == 0', 'nothing has failed'],
+  ],
+  [
+    'demo:vllm',
+    { tokensEqual: true, routerTokensEqual: true, routerChunks: 126, chunks: 45, deduplicated: 0 },
+    ['deduplicated > 0'],
   ],
   ['bench', { suites: {}, targets: [], wrongChunks: 0 }, ['suites >= 5', 'targets were measured']],
   [

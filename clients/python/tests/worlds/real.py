@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
 
@@ -58,8 +59,10 @@ class RealWorld(World):
         pages: int = PAGES,
         lease_seconds: float = 60,
         page_bytes: int = PAGE_BYTES,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        settings = {
+        """`settings` are flags of the agent, which replace those of the tests."""
+        flags = {
             "--agent-id": name,
             "--role": role,
             "--nats-url": self.url,
@@ -73,8 +76,9 @@ class RealWorld(World):
             "--socket-directory": self._directory,
             "--shutdown-timeout-ms": "100",
             "--allow-faults": "true",
+            **(settings or {}),
         }
-        options = [word for setting in settings.items() for word in setting]
+        options = [word for flag in flags.items() for word in flag]
         agent = await Process.start("node", str(PROGRAM), "agent", *options, env={**os.environ, "PATH": PATH})
         self.agents[name] = agent
         self._started.append(agent)

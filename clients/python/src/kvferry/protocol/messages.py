@@ -323,24 +323,6 @@ class SourcesReply(TypedDict):
     next: NotRequired[SourcesReplyNext]
 
 
-class LookupAllRequest(TypedDict):
-    keys: list[str]
-
-
-class LookupAllReply(TypedDict):
-    v: Literal[1]
-    ok: Literal[True]
-    agent: str
-    epoch: str
-    role: Literal["prefill", "decode", "both"]
-    state: Literal["starting", "running", "draining", "fencing", "stopped"]
-    held: int
-    expected: int
-    pages: NotRequired[PageCounts]
-    queued: int
-    requests: int
-
-
 class TerminalRanks(TypedDict):
     rank: int
     sender: str

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
         DetachRequest,
         EndReply,
         EndRequest,
-        LookupAllReply,
-        LookupAllRequest,
         LookupReply,
         LookupRequest,
         OpenReply,
@@ -318,16 +316,3 @@ class Operations(ABC):
         history."""
         reply = await self.call(agent, "explain", fields, timeout=timeout, headers=headers)
         return cast("ExplainReply", reply)
-
-    async def lookupAll(
-        self,
-        agent: str,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        **fields: Unpack[LookupAllRequest],
-    ) -> LookupAllReply:
-        """Asks all agents at once which prefix of a prompt they have. Every agent answers, with the reply
-        of lookup."""
-        reply = await self.call(agent, "lookupAll", fields, timeout=timeout, headers=headers)
-        return cast("LookupAllReply", reply)

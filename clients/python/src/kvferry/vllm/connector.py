@@ -17,7 +17,6 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
 
 from .backend import block_form
 from .config import ConnectorConfig, EngineFacts, read_config
-from .counts import empty
 from .layout import KvLayout, ModelFacts, check_groups, read_layout
 from .metadata import StepOrders, WorkerReport
 from .scheduler_side import SchedulerSide
@@ -104,7 +103,7 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
 
     def get_kv_connector_stats(self) -> KvferryStats | None:
         data = None if self._worker is None else self._worker.counts()
-        return None if data is None else KvferryStats(data=data)
+        return None if data is None else KvferryStats(data)
 
     def build_connector_worker_meta(self) -> KVConnectorWorkerMetadata | None:
         report = self._in_worker.report()
@@ -118,7 +117,7 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
 
     @classmethod
     def build_kv_connector_stats(cls, data: dict[str, Any] | None = None) -> KvferryStats:
-        return KvferryStats(data=data if data is not None else empty())
+        return KvferryStats(data)
 
     @classmethod
     def build_prom_metrics(

@@ -117,7 +117,7 @@ class Loads:
         try:
             loading.failed = await self._loaded(loading)
         except KvferryError as error:
-            log.warning("the chunks of prompt %s were not loaded: %s", loading.load.request_id, error)
+            log.warning("the chunks of prompt %s were not loaded: %s", _named(loading.load), error)
 
     def _ended(self, loading: _Loading) -> None:
         if loading.load.remote is not None:
@@ -160,7 +160,7 @@ class Loads:
         self._counts.add("chunks_loaded", len(acquired.pages))
         self._counts.add("bytes_loaded", sum(len(page.view) for page in acquired.pages))
         if acquired.missing:
-            what = f"{len(acquired.missing)} of {len(keys)} chunks of prompt {loading.load.request_id}"
+            what = f"{len(acquired.missing)} of {len(keys)} chunks of prompt {_named(loading.load)}"
             log.warning("%s did not come from agent %s", what, loading.load.remote and loading.load.remote.agents[0])
         return {block for key in acquired.missing for block in blocks[key] if block is not None}
 
@@ -182,3 +182,8 @@ class Loads:
                     raise KvferryError("length_mismatch", message)
                 self._copier.load(self._arena[1], page.number * arena.page_bytes, blocks[page.key])
         self._copier.lane.wait()
+
+
+def _named(load: Load) -> str:
+    """For people: the request ids of vLLM and of kvferry."""
+    return load.request_id if load.remote is None else f"{load.request_id} (request {load.remote.request})"

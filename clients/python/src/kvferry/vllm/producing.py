@@ -63,6 +63,7 @@ class Producing:
             log.warning("prompt %s is not offered: %s", request.request_id, error)
             return
         name, trace = self._new_id(request.request_id), trace_of(request.trace_headers)
+        log.debug("prompt %s is request %s of kvferry", request.request_id, name)
         self._prompts[request.request_id] = _Prompt(name, receivers, keys, trace)
 
     def step(self, output: SchedulerOutput) -> list[Save]:

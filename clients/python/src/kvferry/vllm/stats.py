@@ -15,9 +15,8 @@ _BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 3
 class KvferryStats(KVConnectorStats):  # type: ignore[misc]
     """Of one interval. vLLM sends `data` between processes."""
 
-    def __post_init__(self) -> None:
-        if not self.data:
-            self.reset()
+    def __init__(self, data: dict[str, Any] | None = None) -> None:
+        super().__init__(data or empty())
 
     def reset(self) -> None:
         self.data = empty()

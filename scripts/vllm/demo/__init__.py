@@ -1,0 +1,1 @@
+"""`npm run demo:vllm`: two servers of vLLM with an agent each, behind vllm-router."""

@@ -1,0 +1,51 @@
+// Runs vLLM on CPU with kvferry, in an environment that is made once and kept in ~/.cache/kvferry. Exit status 2: this machine cannot
+// do it, and the last line says why.
+//
+//   npm run test:vllm -- [--json] [--only TEXT]    is a prompt's answer the same when prefill and decode are two servers?
+//   npm run demo:vllm -- [--json]                  two OpenAI servers with their agents behind vllm-router
+//   node scripts/vllm/main.mjs setup               only makes the environment, and prints its folder
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
+import { CannotSetUp, environment } from './environment.mjs';
+
+const EXIT_CANNOT_RUN = 2;
+const root = path.resolve(import.meta.dirname, '../..');
+const MODULES = { test: 'proof.main', demo: 'demo.main' };
+
+const [what, ...args] = process.argv.slice(2);
+const name = `${what}:vllm`;
+
+function say(line) {
+  console.error(`${name}: ${line}`);
+}
+
+/** The exit status of a Python module. An interrupt reaches it once, so that it ends everything that it has started. */
+function ended(python, module, models) {
+  const folders = ['test/vllm', 'scripts/vllm', 'clients/python/src', 'clients/python'];
+  const env = { ...process.env, PYTHONPATH: folders.map((folder) => path.join(root, folder)).join(path.delimiter) };
+  // In a process group of its own: the terminal's Ctrl-C reaches this process only.
+  const child = spawn(python, ['-m', module, '--models', models, ...args], { env, stdio: 'inherit', detached: true });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGINT'));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (status) => resolve(status ?? 1));
+  });
+}
+
+async function main() {
+  const { python, models } = await environment(say);
+  if (what === 'setup') {
+    console.log(path.dirname(models));
+    return 0;
+  }
+  return ended(python, MODULES[what], models);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof CannotSetUp)) throw error;
+  say(`cannot run: ${error.message}`);
+  process.exitCode = EXIT_CANNOT_RUN;
+}

@@ -1,0 +1,189 @@
+"""What a case has: agents, engines, a router's view of both, and the list of answers that are judged in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from stage.engines import ANSWER_SECONDS, Answer, Engine, Running
+from stage.forked import Zygote
+from stage.prompts import prompt
+from stage.settings import BLOCK_TOKENS, engine_arguments, kvferry_transfer
+
+import kvferry
+from tests.worlds.real import RealWorld
+from tests.worlds.world import Role
+
+from .judged import Expected, Told
+
+TINY, OTHER = "tiny", "other"
+PREFILL, DECODE = "prefill-0", "decode-0"
+PAGE_BYTES = 256 << 10
+ARENA_PAGES = 96
+RETAINED_PAGES = 32
+ANSWER_TOKENS = 24
+LOAD_SECONDS = 10
+OFFER_SECONDS = 20
+WAIT_SECONDS = 60
+AGAIN_SECONDS = 0.5
+POLL_SECONDS = 0.05
+# What every router sends to prefill: NIXL's dialect.
+ASK_PREFILL = {
+    "do_remote_decode": True,
+    "do_remote_prefill": False,
+    "remote_engine_id": None,
+    "remote_block_ids": None,
+    "remote_host": None,
+    "remote_port": None,
+}
+
+
+class Failed(Exception):
+    """A case found something that must not be."""
+
+
+def check(condition: object, what: str) -> None:
+    if not condition:
+        raise Failed(what)
+
+
+def is_loaded(tokens: list[int], answer: Answer) -> bool:
+    """Whether each whole block before the last token was found and not computed."""
+    return answer.cached >= (len(tokens) - 1) // BLOCK_TOKENS * BLOCK_TOKENS > 0
+
+
+class Play:
+    def __init__(
+        self, world: RealWorld, client: kvferry.Client, zygote: Zygote, models: dict[str, Path], folder: Path
+    ) -> None:
+        self.world = world
+        self.client = client
+        self.zygote = zygote
+        self.models = models
+        self.folder = folder
+        self.told: list[Told] = []
+        self.case = ""
+        self.memory_growth = 0.0
+        self.deduplicated = 0
+        self._engines: dict[str, Engine] = {}
+
+    async def start_agent(self, name: str, *, pages: int = ARENA_PAGES) -> None:
+        role: Role = "prefill" if name.startswith("prefill") else "decode"
+        # A busy machine must not look dead. Retained pages are the cache that later requests share.
+        settings = {"--heartbeat-ms": "1000"} | ({"--retained-pages": str(RETAINED_PAGES)} if role == "decode" else {})
+        await self.world.start(name, role, pages=pages, page_bytes=PAGE_BYTES, settings=settings)
+
+    async def prefill(self) -> Engine:
+        return await self._shared("prefill", "kv_producer", PREFILL)
+
+    async def decode(self) -> Engine:
+        return await self._shared("decode", "kv_consumer", DECODE)
+
+    @asynccontextmanager
+    async def engine(
+        self, name: str, transfer: dict[str, Any] | None, model: str = TINY, **changes: Any
+    ) -> AsyncIterator[Engine]:
+        """An engine of this case alone."""
+        engine = await Engine.start(self.zygote, name, self.arguments(model, **changes), transfer)
+        try:
+            yield engine
+        finally:
+            await engine.close()
+
+    def arguments(self, model: str = TINY, **changes: Any) -> dict[str, Any]:
+        return engine_arguments(str(self.models[model]), **changes)
+
+    def transfer(self, role: str, agent: str, **changes: Any) -> dict[str, Any]:
+        limits = {"load_timeout": LOAD_SECONDS, "offer_timeout": OFFER_SECONDS}
+        return kvferry_transfer(role, agent, self.world.url, **(limits | changes))
+
+    async def prefilled(
+        self, tokens: list[int], *, receiver: str | None = None, engine: Engine | None = None
+    ) -> Answer:
+        """Asks prefill as a router does. With a receiver it is a router that knows kvferry."""
+        asked = ASK_PREFILL if receiver is None else {**ASK_PREFILL, "kvferry_receiver": receiver}
+        return await (engine or await self.prefill()).ask(tokens, 1, asked)
+
+    async def decoding(self, tokens: list[int], prefilled: Answer, *, engine: Engine | None = None) -> Running:
+        """Asks decode as a router does."""
+        return (engine or await self.decode()).begin(tokens, ANSWER_TOKENS, prefilled.transfer)
+
+    async def decoded(
+        self,
+        tokens: list[int],
+        prefilled: Answer,
+        expected: Expected,
+        *,
+        engine: Engine | None = None,
+        model: str = TINY,
+    ) -> Answer:
+        """Decode's answer, which is judged in the end."""
+        running = await self.decoding(tokens, prefilled, engine=engine)
+        return await self.answered(tokens, running, expected, model=model)
+
+    async def answered(self, tokens: list[int], running: Running, expected: Expected, *, model: str = TINY) -> Answer:
+        answer = await asyncio.wait_for(running.answer, ANSWER_SECONDS)
+        self.tell(tokens, answer, expected, model=model)
+        return answer
+
+    def tell(self, tokens: list[int], answer: Answer, expected: Expected, *, model: str = TINY) -> None:
+        check(answer.finish == "length", f"the answer ended with {answer.finish}")
+        if expected is Expected.LOADED:
+            check(is_loaded(tokens, answer), f"{answer.cached} of {len(tokens)} tokens were loaded")
+        if expected is Expected.RECOMPUTED:
+            check(not is_loaded(tokens, answer), "all was loaded, and should not have been")
+        self.told.append(Told(self.case, tuple(tokens), answer, expected, model))
+
+    async def ferried(self, name: str, length: int = 300, *, receiver: str | None = None) -> Answer:
+        """A prompt through both engines that must be loaded."""
+        tokens = prompt(name, length)
+        return await self.decoded(tokens, await self.prefilled(tokens, receiver=receiver), Expected.LOADED)
+
+    async def ferried_again(self, name: str, *, receiver: str | None = None) -> None:
+        """After a failure: new prompts, until one is loaded. Those before it are computed."""
+        until = asyncio.get_running_loop().time() + WAIT_SECONDS
+        for number in itertools.count():
+            tokens = prompt(f"{name}-{number}", 300)
+            running = await self.decoding(tokens, await self.prefilled(tokens, receiver=receiver))
+            answer = await asyncio.wait_for(running.answer, ANSWER_SECONDS)
+            loaded = is_loaded(tokens, answer)
+            self.tell(tokens, answer, Expected.LOADED if loaded else Expected.RECOMPUTED)
+            if loaded:
+                return
+            check(asyncio.get_running_loop().time() < until, f"no prompt was loaded within {WAIT_SECONDS} s")
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def processes(self) -> dict[str, int]:
+        agents = {name: agent.pid for name, agent in self.world.agents.items()}
+        return agents | {name: engine.forked.pid for name, engine in self._engines.items()}
+
+    async def counter(self, agent: str, name: str) -> int:
+        return (await self.client.status(agent))["counters"].get(name, 0)
+
+    async def eventually(self, condition: Callable[[], Awaitable[object]], what: str) -> None:
+        until = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while not await condition():
+            check(asyncio.get_running_loop().time() < until, f"it did not happen in {WAIT_SECONDS} s: {what}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def pages_are_free(self, agent: str = DECODE) -> bool:
+        """Whether each page is free, or cache without a reader."""
+        pages = (await self.client.status(agent)).get("pages")
+        return pages is None or pages["free"] + pages["retained"] == pages["total"]
+
+    async def source_is_free(self, agent: str = PREFILL) -> bool:
+        return all(segment["chunksInUse"] == 0 for segment in (await self.client.status(agent))["segments"])
+
+    async def close_engines(self) -> None:
+        for engine in self._engines.values():
+            await engine.close()
+        self._engines.clear()
+
+    async def _shared(self, name: str, role: str, agent: str) -> Engine:
+        if name not in self._engines:
+            self._engines[name] = await Engine.start(self.zygote, name, self.arguments(), self.transfer(role, agent))
+        return self._engines[name]
