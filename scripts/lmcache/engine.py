@@ -1,5 +1,5 @@
-"""vLLM with LMCache's connector: `python engine.py MODEL PORT`. Each line of its input has prompts as lists of tokens; each
-line of its output that begins with `RESULT` has the tokens that follow, and how many of the prompt were cached."""
+"""vLLM with LMCache's connector: `python engine.py MODEL PORT`. Each line of its input has prompts, as lists of tokens.
+Each line of its output that begins with `RESULT` has the tokens that follow, and how many of a prompt were cached."""
 
 from __future__ import annotations
 

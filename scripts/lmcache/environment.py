@@ -1,4 +1,4 @@
-"""The virtual environment with LMCache. It lies beside the one with vLLM, whose packages it uses, in ~/.cache/kvferry."""
+"""The virtual environment with LMCache, in ~/.cache/kvferry. It uses the packages of the one with vLLM."""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ import pytest
 from kvferry import KvferryError
 from kvferry.lmcache.config import AdapterConfig
 from kvferry.lmcache.link import Link
+from kvferry.lmcache.storing import Stored
 from kvferry.waiting import now
 
 from ..conftest import eventually
-from ..worlds.world import World
-from .servers import SLOTS, Server, content, new_keys, server, settled
+from ..worlds.world import PAGE_BYTES, World
+from .servers import SLOTS, Server, content, name_of, new_keys, server, settled
 
 
 async def test_nothing_moves_before_the_connection_is_made(world: World) -> None:
@@ -83,6 +84,21 @@ async def test_a_load_after_the_lease_is_over_is_not_right(world: World) -> None
         await decode.lookup(new_keys(1))
         assert decode.locks.count == 0
     await world.kill("decode-s")
+
+
+async def test_pages_that_are_too_small_are_a_miss_and_one_line_with_both_sizes(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.start("prefill-p", "prefill")
+    async with (
+        server(world, "prefill-p", memory_bytes=2 * PAGE_BYTES + 2) as prefill,
+        server(world, "decode-0", senders=("prefill-p",)) as decode,
+    ):
+        key = new_keys(1)[0]
+        await prefill.storing.store([Stored(name_of(key), bytes(PAGE_BYTES + 1), PAGE_BYTES + 1)])
+        assert await decode.fetch([key]) == [None]
+    assert [str(PAGE_BYTES) in line and str(PAGE_BYTES + 1) in line for line in caplog.messages] == [True]
+    await world.kill("prefill-p")
 
 
 async def test_chunks_that_do_not_fit_the_slots_are_refused_with_the_remedy(world: World) -> None:

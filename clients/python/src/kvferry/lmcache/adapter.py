@@ -43,6 +43,8 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
         self._stores: Results[Any] = Results(create_event_notifier())
         self._lookups: Results[Any] = Results(create_event_notifier())
         self._loads: Results[Any] = Results(create_event_notifier())
+        self._causes: dict[str, str | None] = {}
+        """Why the last task of each kind failed."""
         self._is_closed = False
 
         async def connecting() -> Client:
@@ -75,7 +77,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
             self._stores,
             lambda size: L2StoreResult(True, size),
             L2StoreResult(False, 0),
-            f"{len(keys)} chunks were not stored",
+            "stored",
         )
 
     def pop_completed_store_tasks(self) -> dict[int, Any]:
@@ -92,7 +94,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
             self._lookups,
             lambda found: _bitmap([key in found for key in keys]),
             Bitmap(len(keys)),
-            f"{len(keys)} chunks were not looked up",
+            "looked up",
         )
 
     def query_lookup_and_lock_result(self, task_id: int) -> Any:
@@ -114,7 +116,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
             self._loads,
             _bitmap,
             Bitmap(len(keys)),
-            f"{len(keys)} chunks were not loaded",
+            "loaded",
         )
 
     def query_load_result(self, task_id: int) -> Any:
@@ -166,18 +168,25 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
 
         def ended(future: concurrent.futures.Future[T]) -> None:
             error = None if future.cancelled() else future.exception()
-            if isinstance(error, KvferryError):
-                log.warning("%s: %s", what, error)
-            elif error is not None:
-                log.error("%s", what, exc_info=error)
+            self._report(what, error)
             results.add(task, failed if future.cancelled() or error is not None else translate(future.result()))
 
         try:
             self._loop.submit(work).add_done_callback(ended)
         except KvferryError as error:
-            log.warning("%s: %s", what, error)
+            self._report(what, error)
             results.add(task, failed)
         return task
+
+    def _report(self, what: str, error: BaseException | None) -> None:
+        """One line for each cause, until the same kind of task has a result again."""
+        if error is not None and not isinstance(error, KvferryError):
+            log.error("chunks were not %s", what, exc_info=error)
+            return
+        cause = None if error is None else error.code
+        if error is not None and self._causes.get(what) != cause:
+            log.warning("chunks are not %s: %s", what, error)
+        self._causes[what] = cause
 
 
 def _bitmap(bits: list[bool]) -> Any:

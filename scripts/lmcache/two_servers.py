@@ -1,6 +1,6 @@
-"""Two LMCache servers with kvferry between them: does decode generate the tokens of prefill, with the prompt from its cache?
+"""Two LMCache servers with kvferry between them: does decode load the prompts of prefill, and generate the same tokens?
 
-    python3 scripts/lmcache/proof.py [--json]
+    npm run test:lmcache -- [--json]
 
 Exit status 2: this machine cannot run it, and the last line says why."""
 
@@ -22,6 +22,9 @@ from environment import CannotSetUp, environment
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[1] / "clients/python"
 PAGE_BYTES = 4 << 20
+PROMPT_TOKENS = 600
+CHUNKS = 2
+"""Whole chunks of a prompt: LMCache's have 256 tokens."""
 START_SECONDS = 420
 ANSWER_SECONDS = 240
 STORE_SECONDS = 60
@@ -117,9 +120,8 @@ class Engine:
 
 
 def prompts(count: int, seed: int) -> list[list[int]]:
-    """Of 600 tokens: two whole chunks of LMCache, and a rest."""
     numbers = random.Random(seed)
-    return [[numbers.randrange(256) for _ in range(600)] for _ in range(count)]
+    return [[numbers.randrange(256) for _ in range(PROMPT_TOKENS)] for _ in range(count)]
 
 
 async def prove(models: Path, folder: Path) -> dict[str, Any]:
@@ -179,12 +181,19 @@ async def moves(client: Any, prefill: Engine, decode: Engine, asked: list[list[i
     """Prefill computes, and decode loads."""
     before = await offers(client)
     expected = await prefill.generate(asked)
-    async with asyncio.timeout(STORE_SECONDS):
-        while await offers(client) < before + 2 * len(asked):
-            await asyncio.sleep(0.1)
+    await offered(client, before + CHUNKS * len(asked))
     got = await decode.generate(asked)
     say(f"cached {got['cached']}, {'the same tokens' if got['tokens'] == expected['tokens'] else 'OTHER TOKENS'}")
     return {"equal": got["tokens"] == expected["tokens"] and not any(expected["cached"]), "cached": got["cached"]}
+
+
+async def offered(client: Any, chunks: int) -> None:
+    """LMCache answers before its adapter has stored the chunks."""
+    async with asyncio.timeout(STORE_SECONDS):
+        while True:
+            if await offers(client) >= chunks:
+                return
+            await asyncio.sleep(0.1)
 
 
 async def offers(client: Any) -> int:
