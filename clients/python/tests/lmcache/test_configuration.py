@@ -25,6 +25,8 @@ def test_only_the_agent_must_be_named() -> None:
         ({}, "agent must name the kvferry agent"),
         ({"agent": "a", "sender": "b"}, "sender is unknown: the parameters are agent, nats_url"),
         ({"agent": "a", "senders": "b"}, "senders is 'b', and must be a list of names of agents"),
+        ({"agent": "a", "copies": 9}, "copies is 9, and must be at most 8"),
+        ({"agent": "a", "copies": 2, "receiver": "b"}, "copies is 2, and chunks for one receiver have no copies"),
         ({"agent": "a", "memory_bytes": 0}, "memory_bytes is 0, and must be a whole number"),
         ({"agent": "a", "chunk_bytes": True}, "chunk_bytes is True, and must be a whole number"),
         ({"agent": "a", "lookup_timeout": 601}, "lookup_timeout is 601, and must be seconds"),
@@ -55,5 +57,5 @@ def test_everything_that_changes_the_bytes_changes_the_key() -> None:
 def test_the_names_of_offers_follow_from_the_key() -> None:
     names = offers_of("lmcache@1")
     assert names == offers_of("lmcache@1")
-    assert len({*names, *offers_of("lmcache@2")}) == 8
+    assert len({*names, *offers_of("lmcache@2")}) == 16
     assert max(len(name) for name in names) < 128

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from kvferry import KvferryError
+from kvferry.lmcache.keys import NAMES_OF_A_CHUNK
 
 from ..conftest import eventually
 from ..worlds.world import World
-from .servers import SLOTS, Key, content, new_keys, server, settled
+from .servers import SLOTS, Key, content, name_of, new_keys, server, settled
 
 OFFERS = ("prefill-0",)
 
@@ -77,7 +78,7 @@ async def test_lookups_of_one_chunk_at_the_same_time_share_its_transfer(world: W
 async def test_a_chunk_that_is_stored_again_is_offered_again(world: World) -> None:
     async with server(world, "prefill-0") as prefill, server(world, "decode-0", senders=OFFERS) as decode:
         keys = new_keys(1)
-        for _ in range(4):
+        for _ in range(NAMES_OF_A_CHUNK):
             await prefill.store(keys)
             # It is offered, so that a second store changes nothing.
             await prefill.store(keys)
@@ -90,12 +91,27 @@ async def test_a_chunk_that_is_stored_again_is_offered_again(world: World) -> No
         assert prefill.free_slots == SLOTS
 
 
+async def test_each_of_several_decode_servers_loads_its_copy(world: World) -> None:
+    await world.start("decode-c", "decode")
+    async with (
+        server(world, "prefill-0", copies=2) as prefill,
+        server(world, "decode-0", senders=OFFERS) as first,
+        server(world, "decode-c", senders=OFFERS) as second,
+    ):
+        keys = new_keys(3)
+        assert await prefill.store(keys) == 3000
+        assert prefill.free_slots == 0
+        for got in await asyncio.gather(first.fetch(keys), second.fetch(keys)):
+            assert got == [content(key) for key in keys]
+        await settled(second)
+        await eventually(lambda: prefill.free_slots == SLOTS, "every slot is free again")
+    await world.kill("decode-c")
+
+
 async def test_a_chunk_of_another_layout_is_not_found(world: World) -> None:
     async with server(world, "prefill-0") as prefill, server(world, "decode-0", senders=OFFERS) as decode:
         key = new_keys(1)[0]
         await prefill.store([key])
-        from .servers import name_of
-
         assert await decode.locks.lookup({key: name_of(key, "bfloat16")}) == set()
         other = Key(key.chunk_hash, cache_salt="tenant")
         assert await decode.fetch([other]) == [None]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .keys import NAMES_OF_A_CHUNK
+
 MEMORY_BYTES = 1 << 30
 OFFER_SECONDS = 120.0
 LOOKUP_SECONDS = 10.0
@@ -16,6 +18,7 @@ _KEYS = (
     "nats_url",
     "receiver",
     "senders",
+    "copies",
     "memory_bytes",
     "chunk_bytes",
     "offer_timeout",
@@ -39,6 +42,8 @@ class AdapterConfig:
     """The decode agent that gets every chunk. None: chunks are offered."""
     senders: tuple[str, ...] = ()
     """The prefill agents whose offers a lookup asks for."""
+    copies: int = 1
+    """How many decode servers can have an offered chunk. Each copy takes source memory."""
     memory_bytes: int = MEMORY_BYTES
     """Source memory."""
     chunk_bytes: int | None = None
@@ -68,6 +73,7 @@ def read_config(params: Mapping[str, Any]) -> AdapterConfig:
         nats_url=_text(params, "nats_url"),
         receiver=_text(params, "receiver"),
         senders=_names(params, "senders"),
+        copies=_copies(params),
         memory_bytes=_integer(params, "memory_bytes", MEMORY_BYTES),
         chunk_bytes=_integer(params, "chunk_bytes", 1) if "chunk_bytes" in params else None,
         offer_timeout=_seconds(params, "offer_timeout", OFFER_SECONDS),
@@ -90,6 +96,15 @@ def _names(params: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) and name != "" for name in value):
         raise _invalid(key, f"is {value!r}, and must be a list of names of agents")
     return tuple(dict.fromkeys(value))
+
+
+def _copies(params: Mapping[str, Any]) -> int:
+    copies = _integer(params, "copies", 1)
+    if copies > NAMES_OF_A_CHUNK:
+        raise _invalid("copies", f"is {copies}, and must be at most {NAMES_OF_A_CHUNK}")
+    if copies > 1 and params.get("receiver") is not None:
+        raise _invalid("copies", f"is {copies}, and chunks for one receiver have no copies")
+    return copies
 
 
 def _integer(params: Mapping[str, Any], key: str, default: int) -> int:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-NAMES_OF_A_CHUNK = 4
-"""An agent remembers for 10 minutes that a request has ended. A chunk that is stored again meanwhile is offered under
-its next name."""
+NAMES_OF_A_CHUNK = 8
+"""A request goes to one receiver, and an agent remembers for 10 minutes that it has ended. A chunk for several
+receivers, and one that is stored again, has further names."""
 
 
 class ObjectKey(Protocol):

@@ -55,15 +55,17 @@ class Storing:
             # A decode server loads. What it computes itself stays with it.
             return 0
         engine = await self._opened(max(one.length for one in objects))
-        chunks = await self._filled(engine, objects)
+        chunks = await self._filled(engine, [one for one in objects for _ in range(self._config.copies)])
         if self._config.receiver is not None:
             await self._put(engine, f"lmcache-{secrets.token_hex(16)}", chunks)
         else:
-            offers = await asyncio.gather(*(self._offer(engine, chunk) for chunk in chunks), return_exceptions=True)
+            copies = self._config.copies
+            each = [chunks[start : start + copies] for start in range(0, len(chunks), copies)]
+            offers = await asyncio.gather(*(self._offer(engine, one) for one in each), return_exceptions=True)
             for problem in offers:
                 if isinstance(problem, BaseException):
                     raise problem
-        return sum(chunk.length for chunk in chunks)
+        return sum(one.length for one in objects)
 
     async def close(self) -> None:
         """Source memory must not be taken away while the agent reads it."""
@@ -122,24 +124,28 @@ class Storing:
             raise
         return chunks
 
-    async def _offer(self, engine: PrefillEngine, chunk: SlotChunk) -> None:
-        """Under the first name that the agent does not remember."""
+    async def _offer(self, engine: PrefillEngine, copies: Sequence[SlotChunk]) -> None:
+        """Copies of one chunk, under its first names that the agent does not remember."""
+        key, offered = copies[0].key, 0
         try:
             async with self._places:
-                for request in offers_of(chunk.key):
+                for request in offers_of(key):
                     known = await self._link.connected.client.status(
                         self._link.agent, request=request, lists=["requests"], timeout=_PATIENCE_SECONDS
                     )
-                    if any("end" not in row for row in known["requests"]):
-                        # It is offered already, or on its way.
-                        return
                     if not known["requests"]:
-                        await self._put(engine, request, [chunk])
+                        await self._put(engine, request, [copies[offered]])
+                    elif all("end" in row for row in known["requests"]):
+                        continue
+                    # Otherwise an earlier copy is offered already, or on its way.
+                    offered += 1
+                    if offered == len(copies):
                         return
         finally:
-            engine.discard([chunk])
-        message = f"chunk {chunk.key} was stored {NAMES_OF_A_CHUNK} times, and is not offered again for some minutes"
-        raise KvferryError("request_ended", message)
+            engine.discard(copies)
+        if offered == 0:
+            message = f"chunk {key} was stored {NAMES_OF_A_CHUNK} times, and is not offered again for some minutes"
+            raise KvferryError("request_ended", message)
 
     async def _put(self, engine: PrefillEngine, request: str, chunks: Sequence[SlotChunk]) -> None:
         stream = await engine.put(request, self._config.receiver, chunks, timeout=self._config.offer_timeout)
