@@ -207,7 +207,7 @@ export const requestMachine = setup({
       meta: {
         waiting: ({ batches, chunks }) => ({
           gate: 'router',
-          text: `a router to name the receiver of its ${chunks} chunks in ${batches} batches (route)`,
+          text: `a router to name the receiver of its chunks: ${chunks} so far, batches: ${batches} (route)`,
         }),
       },
       on: {

@@ -13,6 +13,11 @@ const EXIT_CANNOT_RUN = 2;
 const root = path.resolve(import.meta.dirname, '../..');
 const MODULES = { test: 'proof.main', demo: 'demo.main' };
 
+/** Tests of the connector that need torch or vLLM, and no agent. `npm run test:python` skips them. */
+const PARTS = ['test_copying.py', 'test_counts.py'].map((file) => path.join(root, 'clients/python/tests/vllm', file));
+const PYTEST = ['pytest', '-q', '-c', '/dev/null', '--rootdir', root, '--noconftest', '-p', 'no:cacheprovider'];
+const WITHOUT_PARTS = new Set(['--only', '--soak', '--help']);
+
 const [what, ...args] = process.argv.slice(2);
 const name = `${what}:vllm`;
 
@@ -21,11 +26,11 @@ function say(line) {
 }
 
 /** The exit status of a Python module. An interrupt reaches it once, so that it ends everything that it has started. */
-function ended(python, module, models) {
+function ended(python, command) {
   const folders = ['test/vllm', 'scripts/vllm', 'clients/python/src', 'clients/python'];
   const env = { ...process.env, PYTHONPATH: folders.map((folder) => path.join(root, folder)).join(path.delimiter) };
   // In a process group of its own: the terminal's Ctrl-C reaches this process only.
-  const child = spawn(python, ['-m', module, '--models', models, ...args], { env, stdio: 'inherit', detached: true });
+  const child = spawn(python, ['-m', ...command], { env, stdio: 'inherit', detached: true });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGINT'));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -39,7 +44,11 @@ async function main() {
     console.log(path.dirname(models));
     return 0;
   }
-  return ended(python, MODULES[what], models);
+  if (what === 'test' && !args.some((word) => WITHOUT_PARTS.has(word))) {
+    const status = await ended(python, [...PYTEST, ...PARTS]);
+    if (status !== 0) return status;
+  }
+  return ended(python, [MODULES[what], '--models', models, ...args]);
 }
 
 try {

@@ -10,14 +10,17 @@ const FRAME_BYTES = 800;
 /** What the place of a chunk takes at most, when it is a run of its own. */
 const RUN_BYTES_MAX = 160;
 const PIECES_BYTES_MAX = 60;
+/** A router may name ranks when it names the receiver of an offered request. */
+const RANKS_BYTES_MAX = 12_000;
 
-/** One batch if it fits into a message of `messageBytesMax` bytes, otherwise several, in order. */
+/** One batch if it fits into a message of `messageBytesMax` bytes, otherwise several, in order. `isOffer`: it names no receiver. */
 export function cutIntoBatches(
   chunks: readonly SourceChunk[],
   ranks: Ranks | undefined,
   messageBytesMax: number,
+  isOffer: boolean,
 ): SourceChunk[][] {
-  const bytesMax = messageBytesMax - FRAME_BYTES;
+  const bytesMax = messageBytesMax - FRAME_BYTES - (isOffer ? RANKS_BYTES_MAX : 0);
   const whole = { keys: chunks.map(({ key }) => key), source: sourceRuns(chunks), ranks };
   if (chunks.length <= KEYS_PER_BATCH_MAX && jsonBytes(whole) <= bytesMax) return [[...chunks]];
   const bytesOf = ({ key, pieces }: SourceChunk) =>

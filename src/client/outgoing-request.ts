@@ -132,7 +132,7 @@ export class OutgoingRequest {
   async #putAll(chunks: readonly SourceChunk[], lastGiven: boolean | undefined): Promise<string> {
     const { session, lendings } = this.#options;
     const last = lastGiven ?? this.#chunks + chunks.length === this.plan.totalChunks;
-    const batches = cutIntoBatches(chunks, this.plan.ranks, session.messageBytesMax);
+    const batches = cutIntoBatches(chunks, this.plan.ranks, session.messageBytesMax, this.plan.receiver === undefined);
     let epoch = '';
     for (const [index, batch] of batches.entries()) {
       try {

@@ -8,7 +8,7 @@ export interface PortRange {
 const PORT_MAX = 65_535;
 const RANGE = /^(\d{1,5})(?:-(\d{1,5}))?$/;
 
-/** `47000`, `47000-47100`, `0` (any free port); undefined when it is none. */
+/** `20000`, `20000-20100`, `0` (any free port); undefined when it is none. */
 export function parsePortRange(text: string): PortRange | undefined {
   const [, from, to = from] = RANGE.exec(text) ?? [];
   const [first, last] = [Number(from), Number(to)];

@@ -58,11 +58,15 @@ export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
   checkAllocateFits(put, messageBytesMax);
 }
 
-function checkOrder({ batch, request }: PutRequest, next: number, epoch: string): void {
-  if (batch < next) {
-    const message = `batch ${batch} of request ${request} was already put`;
-    throw new KvferryError('duplicate_batch', message, { field: 'batch', details: { epoch } });
-  }
+/** The batch was put before, at the process of `epoch`. */
+export function duplicateBatch({ batch, request }: PutRequest, epoch: string): KvferryError {
+  const message = `batch ${batch} of request ${request} was already put`;
+  return new KvferryError('duplicate_batch', message, { field: 'batch', details: { epoch } });
+}
+
+function checkOrder(put: PutRequest, next: number, epoch: string): void {
+  const { batch, request } = put;
+  if (batch < next) throw duplicateBatch(put, epoch);
   if (batch > next) {
     const message = `batch ${batch} of request ${request} came before batch ${next}`;
     throw new KvferryError('batch_out_of_order', message, { field: 'batch' });

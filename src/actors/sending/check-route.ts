@@ -19,7 +19,7 @@ export function isRouted({ task, route }: RequestActor, { receiver, ranks }: Ope
   throw new KvferryError('already_routed', message, { field: 'receiver', details: { receiver: agent } });
 }
 
-/** Throws `invalid_field` when the chunks that were put, or the ranks, do not fit the receiver. */
+/** Throws `invalid_field` when the chunks that were put, or the ranks, do not fit the receiver, and `request_too_large`. */
 export function checkRoute(
   agent: string,
   request: RequestActor,
@@ -28,4 +28,9 @@ export function checkRoute(
 ): void {
   if (ranks !== undefined) checkRanks(ranks, agent, peer.agent);
   checkLength(request.longestChunk, peer.arena.pageBytes, 'receiver');
+  const { totalChunks } = request.task;
+  const { pages } = peer.arena;
+  if (totalChunks <= pages) return;
+  const message = `request ${request.task.request} has ${totalChunks} chunks, and agent ${peer.agent} has ${pages} pages`;
+  throw new KvferryError('request_too_large', `${message}: name another receiver`, { field: 'receiver' });
 }

@@ -15,12 +15,12 @@ import { endLevel } from '../observing/log-level.js';
 import { ReceiverDirectory } from '../peers/receiver-directory.js';
 import type { ReceiverPeer } from '../peers/receiver-peer.js';
 import { ArrivingPuts } from './arriving-puts.js';
-import { checkPut } from './check-put.js';
-import { checkRoute, isRouted } from './check-route.js';
+import { checkPut, duplicateBatch } from './check-put.js';
 import { PauseWatch } from './pause-watch.js';
 import { publishEnd } from './publish-end.js';
 import { RankEnds } from './rank-ends.js';
 import { RequestActor } from './request-actor.js';
+import { Routing } from './routing.js';
 import { SentEnds } from './sent-ends.js';
 import { refuseOther, SessionRequests } from './session-requests.js';
 import { Sessions } from './sessions.js';
@@ -40,6 +40,7 @@ export class Sender {
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
   readonly #ends: SentEnds;
+  readonly #routing: Routing;
   /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
   readonly #parts = new Map<string, TakenParts>();
   #accepting = true;
@@ -59,6 +60,11 @@ export class Sender {
     this.#ends = new SentEnds(env, this.#rankEnds);
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
+    this.#routing = new Routing(env, {
+      running: (request) => this.#requests.get(request),
+      ended: (request) => this.#tombstones.get({ request, epoch: env.epoch }),
+      receiver: (agent) => this.#findReceiver(agent),
+    });
     this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
     // Without NATS no engine could renew its session.
     env.living.onLine((isUp) => {
@@ -69,31 +75,15 @@ export class Sender {
   // --- public operations --------------------------------------------------------------------------------------------
 
   /** Takes a batch; in the turn of its session if it belongs to one. */
-  async put(put: PutRequest): Promise<{ epoch: string }> {
-    if (put.session === undefined) this.#pauses.check();
-    return this.#arriving.add(put.request, Promise.resolve(this.sessions.run(put, 'put', () => this.#beginPut(put))));
+  put(put: PutRequest): Promise<{ epoch: string }> {
+    const earlier = this.#arriving.before(put.request);
+    return this.#arriving.add(put.request, this.#put(put, earlier));
   }
 
-  /**
-   * Names the receiver of an offered request, which is sent on its way. The first receiver counts. A route that is repeated
-   * changes nothing, and a route that is refused leaves the request offered.
-   */
+  /** Names the receiver of an offered request, after the puts that came before. */
   async route(message: OperationRequest<'route'>): Promise<{ epoch: string }> {
     await this.arrived(message.request);
-    const { epoch, clock, counters, options } = this.#env;
-    const receivedMs = clock.now();
-    if (isRouted(this.#offered(message), message)) return { epoch };
-    const peer = await this.#receivers.find(message.receiver);
-    if (this.#pauses.mayBeStale) await this.#pauses.settled();
-    // Another route, or the end of the request, may have come meanwhile (P3).
-    const request = this.#offered(message);
-    if (isRouted(request, message)) return { epoch };
-    const { ranks, timeoutMs } = message;
-    checkRoute(options.agent, request, peer, ranks);
-    const deadlineMs = timeoutMs === undefined ? request.deadlineMs : receivedMs + timeoutMs;
-    request.send({ peer, ranks }, Math.max(0, Math.round(deadlineMs - clock.now())));
-    counters.add('requests_routed');
-    return { epoch };
+    return this.#routing.route(message);
   }
 
   /** Resolves when the puts of the request that have arrived by now are accepted or refused. */
@@ -124,9 +114,9 @@ export class Sender {
 
   stage(message: OperationRequest<'stage'>): Body<OperationReply<'stage'>> | Promise<Body<OperationReply<'stage'>>> {
     const { holder, session, pages } = message;
-    return this.sessions.run(message, 'stage', () => {
+    return this.sessions.run(message, 'stage', () => () => {
       this.#refuseWhenDraining();
-      return () => this.memory.stage({ holder, session }, pages);
+      return this.memory.stage({ holder, session }, pages);
     });
   }
 
@@ -278,8 +268,27 @@ export class Sender {
 
   // ------------------------------------------------------------------------------------------------------------------
 
+  /** Outside a session, a refused put may be a copy of one that was accepted: the engine must not take its memory back. */
+  async #put(put: PutRequest, earlier: Promise<unknown> | undefined): Promise<{ epoch: string }> {
+    try {
+      if (put.session === undefined) this.#pauses.check();
+      return await this.sessions.run(put, 'put', () => this.#beginPut(put));
+    } catch (error) {
+      await earlier;
+      throw (put.session === undefined ? this.#copyOf(put) : undefined) ?? error;
+    }
+  }
+
+  /** The refusal of a batch that was put before; undefined when it was not. */
+  #copyOf(put: PutRequest): KvferryError | undefined {
+    const { epoch } = this.#env;
+    const ended = this.#tombstones.get({ request: put.request, epoch });
+    if (ended !== undefined) return new RequestEndedError(put.request, ended.end, ended.reason, { epoch });
+    const { batches = 0 } = this.#requests.get(put.request)?.soFar ?? {};
+    return put.batch < batches ? duplicateBatch(put, epoch) : undefined;
+  }
+
   #beginPut(put: PutRequest): () => Promise<{ epoch: string }> {
-    this.#refuseWhenDraining();
     const receivedMs = this.#env.clock.now();
     // Later batches wait for the look-up too, so that batches keep their order. Every check comes after the wait (P3).
     const found = put.receiver === undefined ? Promise.resolve(undefined) : this.#receivers.find(put.receiver);
@@ -292,8 +301,14 @@ export class Sender {
     };
   }
 
+  async #findReceiver(agent: string): Promise<ReceiverPeer> {
+    const peer = await this.#receivers.find(agent);
+    if (this.#pauses.mayBeStale) await this.#pauses.settled();
+    return peer;
+  }
+
   #accept(put: PutRequest, peer: ReceiverPeer | undefined, receivedMs: number): { epoch: string } {
-    this.#refuseWhenDraining();
+    this.#refuseWhenDraining(put.request);
     const { request: name, batch, last, session } = put;
     this.sessions.requireOpen(session);
     const places = this.memory.places(put.source, put.keys.length, session);
@@ -306,8 +321,9 @@ export class Sender {
     return { epoch: this.#env.epoch };
   }
 
-  #refuseWhenDraining(): void {
-    if (this.#accepting) return;
+  /** Requests in progress still take batches. */
+  #refuseWhenDraining(request?: string): void {
+    if (this.#accepting || (request !== undefined && this.#requests.has(request))) return;
     const { agent } = this.#env.options;
     throw new KvferryError(
       'agent_draining',
@@ -317,9 +333,9 @@ export class Sender {
 
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer | undefined): RequestActor | undefined {
-    const tombstone = this.#tombstones.get({ request: put.request, epoch: this.#env.epoch });
     const { epoch } = this.#env;
-    if (tombstone !== undefined) throw new RequestEndedError(put.request, tombstone.end, tombstone.reason, { epoch });
+    const copy = this.#copyOf(put);
+    if (copy !== undefined) throw copy;
     const request = this.#requests.get(put.request);
     if (request === undefined && this.memory.loans.has(put.request)) {
       const message = `a write of an earlier request ${put.request} has not drained: use another id`;
@@ -331,18 +347,6 @@ export class Sender {
     const requests = this.#requests.size;
     checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
     return request;
-  }
-
-  /** The request that a `route` names. */
-  #offered({ request, epoch }: OperationRequest<'route'>): RequestActor {
-    const own = this.#env.epoch;
-    const tombstone = this.#tombstones.get({ request, epoch: own });
-    if (tombstone !== undefined && (epoch ?? own) === own) {
-      throw new RequestEndedError(request, tombstone.end, tombstone.reason);
-    }
-    const actor = this.#requests.get(request);
-    if (actor === undefined || (epoch ?? own) !== own) throw unknownRequest(request);
-    return actor;
   }
 
   #start(put: PutRequest, peer: ReceiverPeer | undefined, timeLeftMs: number): RequestActor {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from kvferry import RequestEnd
@@ -40,6 +41,10 @@ class RecordingClient:
         self.routes: list[tuple[str, dict[str, Any]]] = []
         self._answered = answered
 
+    async def status(self, agent: str, *, request: str, lists: list[str], timeout: float) -> dict[str, Any]:
+        """The decode agent of rank 1 has its part."""
+        return {"requests": [{"request": request, "epoch": "b" * 16, "end": "ready"}] if agent == "d-1" else []}
+
     async def route(
         self, agent: str, *, timeout: float, headers: dict[str, str] | None, **fields: Any
     ) -> dict[str, Any]:
@@ -72,6 +77,14 @@ async def test_each_rank_routes_its_part_and_acquires_under_its_epoch() -> None:
     fields = {"request": "vllm-1", "receiver": "d-1", "timeoutMs": 5000, "ranks": ranks}
     fields["headers"] = {"traceparent": "t"}
     assert link.client.routes == [("p-1", fields)]
+
+
+async def test_a_rank_whose_event_came_too_early_asks_its_own_agent() -> None:
+    config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
+    link = FakeLink()
+    routed = replace(REMOTE, is_routed=True)
+    assert await Arriving(cast("Link", link), config, 1).ready(routed) == "b" * 16
+    assert link.client.routes == []
 
 
 def test_all_ranks_name_the_same_members() -> None:

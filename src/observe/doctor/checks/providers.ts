@@ -27,7 +27,7 @@ export function checkProviders({ fabric, settings, inClear, system }: Examinatio
   }
   const isAuto = wanted.join() === AUTO_PROVIDERS.join();
   return [
-    found.ok(`an agent with these settings offers ${offered.join(', ')}`),
+    found.ok(`available providers: ${offered.join(', ')}`),
     ...inClear.map((provider) => found.note(`${provider} is not used: ${CANNOT_ENCRYPT}`)),
     ...missing.map(({ provider, text }) => {
       // `auto` uses verbs and efa only where there is a device, so a missing device is normal.

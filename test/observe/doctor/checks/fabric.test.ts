@@ -29,7 +29,7 @@ test('no libfabric → a warning only when every configured provider needs it', 
 
 test('auto without an RDMA device takes TCP, as meant', () => {
   expect(brief(checkProviders(examination()))).toEqual([
-    ['ok', 'an agent with these settings offers same-host, tcp'],
+    ['ok', 'available providers: same-host, tcp'],
     ['note', `verbs is not available: ${noDevice}`],
     ['note', 'efa is not available: libfabric 1.17: efa: No data available'],
   ]);
@@ -37,7 +37,7 @@ test('auto without an RDMA device takes TCP, as meant', () => {
 
 test('auto with an RDMA device that cannot be used is loud', () => {
   expect(brief(checkProviders(examination({ machine: device })))).toEqual([
-    ['ok', 'an agent with these settings offers same-host, tcp'],
+    ['ok', 'available providers: same-host, tcp'],
     [
       'warning',
       `verbs is not available: ${noDevice}. Agents FALL BACK to tcp`,
@@ -49,7 +49,7 @@ test('auto with an RDMA device that cannot be used is loud', () => {
 
 test('a provider that was asked for by name and is not available is loud', () => {
   expect(brief(checkProviders(examination({ flags: { provider: 'tcp,verbs' } })))).toEqual([
-    ['ok', 'an agent with these settings offers tcp'],
+    ['ok', 'available providers: tcp'],
     ['warning', `verbs is not available: ${noDevice}`, 'repair it, or remove verbs from --provider'],
   ]);
 });
@@ -65,7 +65,7 @@ test('encryption is required → libfabric is not needed for a provider in clear
 test('encryption is required → a provider in clear is not used, with the reason', () => {
   const flags = { provider: 'net,tcp', tcpEncryption: 'required' };
   expect(brief(checkProviders(examination({ flags })))).toEqual([
-    ['ok', 'an agent with these settings offers tcp'],
+    ['ok', 'available providers: tcp'],
     ['note', 'net is not used: it cannot encrypt, as --tcp-encryption required demands; use tcp'],
   ]);
 });

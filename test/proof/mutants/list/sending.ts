@@ -66,9 +66,9 @@ export const sendingMutants: readonly Mutant[] = [
   },
   {
     id: 'sending-route-not-looked-up-again',
-    module: 'src/actors/sending/sender.ts',
-    find: 'const request = this.#offered(message);\n    if (isRouted(request, message)) return { epoch };',
-    replace: 'const request = this.#offered(message);',
+    module: 'src/actors/sending/routing.ts',
+    find: 'const request = this.#named(message);\n    if (isRouted(request, message)) return { epoch };',
+    replace: 'const request = this.#named(message);',
     defect: 'Two routers name two receivers at the same time, and both routes pass.',
   },
   {
@@ -92,6 +92,20 @@ export const sendingMutants: readonly Mutant[] = [
     replace: '',
     defect:
       'A rank appeals, the sender of the offered rank 0 announces the end, and announces another one for the offer.',
+  },
+  {
+    id: 'sending-copy-refused-as-new',
+    module: 'src/actors/sending/sender.ts',
+    find: '(put.session === undefined ? this.#copyOf(put) : undefined) ?? error',
+    replace: 'error',
+    defect: 'The copy of a put that was accepted is refused, so the engine overwrites memory that the agent reads.',
+  },
+  {
+    id: 'sending-draining-takes-no-batch',
+    module: 'src/actors/sending/sender.ts',
+    find: ' || (request !== undefined && this.#requests.has(request))',
+    replace: '',
+    defect: 'A draining agent refuses the later batches of a request in progress.',
   },
   {
     id: 'sending-look-up-costs-nothing',

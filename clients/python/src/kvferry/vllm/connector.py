@@ -1,7 +1,7 @@
 """vLLM's connector for kvferry: what vLLM calls, in its scheduler and in each worker. It only delegates.
 
-Run and tested with vLLM 0.32 on CPU, one tensor parallel rank. Written for CUDA and for several ranks too: the parts
-for several ranks have unit tests, and those for CUDA (`lanes.CudaLane`) have not been run."""
+Run with vLLM 0.32 on CPU: one tensor parallel rank in `npm run test:vllm`, two by hand. Written for CUDA too: that part
+(`lanes.CudaLane`) has not been run."""
 
 from __future__ import annotations
 
