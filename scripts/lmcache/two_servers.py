@@ -146,9 +146,13 @@ async def prove(models: Path, folder: Path) -> dict[str, Any]:
         for child in reversed(children):
             await child.kill()
         await world.close()
-        # Servers that are killed leave their source memory behind.
-        for file in Path("/dev/shm").glob(f"kvferry-lmcache-*-{os.getpid()}"):
-            file.unlink()
+        remove_memory()
+
+
+def remove_memory() -> None:
+    """Servers that are killed leave their source memory behind."""
+    for file in Path("/dev/shm").glob(f"kvferry-lmcache-*-{os.getpid()}"):
+        file.unlink()
 
 
 async def start(children: list[Child], folder: Path, models: Path, parameters: dict[str, Any]) -> Engine:
