@@ -22,16 +22,20 @@ async def test_an_offered_prompt_is_sent_to_the_first_receiver_that_is_named(pai
     await stream.append(await filled(pair.prefill, keys[:1]))
     epoch = await pair.decode.route(request, "prefill-0", timeout=30)
     assert epoch == stream.epoch
-    # Prefill goes on, and another route changes nothing.
-    await stream.append(await filled(pair.prefill, keys[1:]))
+    # Another route changes nothing.
     assert await pair.decode.route(request, "prefill-0", epoch=epoch) == epoch
     with pytest.raises(KvferryError) as second:
         await pair.client.route("prefill-0", request=request, receiver="decode-9")
     assert (second.value.code, second.value.details.receiver) == ("already_routed", "decode-0")
+    # Prefill goes on.
+    await stream.append(await filled(pair.prefill, keys[1:]))
     end = (await expected.wait(30)).check_ready()
     async with pair.decode.acquire(end.request, end.epoch, keys) as got:
         assert [bytes(page.view) for page in got.pages] == [content(key) for key in keys]
     assert (await stream.ready()).epoch == epoch
+    with pytest.raises(KvferryError) as ended:
+        await pair.decode.route(request, "prefill-0")
+    assert (ended.value.code, ended.value.details.end) == ("request_ended", "ready")
     await ends.close()
     await eventually(lambda: pair.prefill.free_slots == 8, "every slot is free again")
 

@@ -59,14 +59,14 @@ class Sending:
         request = self._requests.get(fields["request"])
         if request is None or fields.get("epoch", self._agent.epoch) != self._agent.epoch:
             raise KvferryError("unknown_request", f"agent {self._agent.name} does not know {fields['request']}")
+        if request.end is not None:
+            ended = ErrorDetails(end=request.end)
+            raise KvferryError("request_ended", f"request {request.request} has ended", details=ended)
         if request.receiver == fields["receiver"]:
             return {"epoch": self._agent.epoch}
         if request.receiver is not None:
             details = ErrorDetails(receiver=request.receiver)
             raise KvferryError("already_routed", f"{request.request} goes to {request.receiver}", details=details)
-        if request.end is not None:
-            ended = ErrorDetails(end=request.end)
-            raise KvferryError("request_ended", f"request {request.request} has ended", details=ended)
         page_bytes = self._page_bytes(fields["receiver"])
         for _, _, run in request.places.values():
             self._segments.check(run, page_bytes, request.session)

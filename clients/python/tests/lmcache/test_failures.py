@@ -1,0 +1,111 @@
+"""Agents and NATS that are away: a miss or an error in time, and service again without a restart of LMCache."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from kvferry import KvferryError
+from kvferry.lmcache.config import AdapterConfig
+from kvferry.lmcache.link import Link
+from kvferry.lmcache.storing import Stored
+from kvferry.waiting import now
+
+from ..conftest import eventually
+from ..worlds.world import PAGE_BYTES, World
+from .servers import SLOTS, Server, content, name_of, new_keys, server, settled
+
+
+async def test_nothing_moves_before_the_connection_is_made(world: World) -> None:
+    config = AdapterConfig(agent="decode-0")
+    early = Server(Link(world.client, "decode-0"), config)
+    with pytest.raises(KvferryError, match="nothing can be moved: kvferry is not connected yet"):
+        await early.lookup(new_keys(1))
+    with pytest.raises(KvferryError, match="nothing can be moved"):
+        await early.store(new_keys(1))
+
+
+async def test_an_agent_that_is_away_is_a_miss_at_once_and_used_again_after_its_restart(world: World) -> None:
+    await world.start("decode-l", "decode")
+    async with server(world, "prefill-0") as prefill, server(world, "decode-l", senders=("prefill-0",)) as decode:
+        await world.kill("decode-l")
+        began = now()
+        with pytest.raises(KvferryError):
+            await decode.lookup(new_keys(1))
+        assert now() - began < 10
+        await world.start("decode-l", "decode")
+        keys = new_keys(2)
+        await prefill.store(keys)
+        assert await decode.fetch(keys) == [content(key) for key in keys]
+        await settled(decode)
+    await world.kill("decode-l")
+
+
+async def test_a_prefill_agent_that_restarts_has_lost_its_offers_and_takes_new_ones(world: World) -> None:
+    await world.start("prefill-l", "prefill")
+    async with server(world, "prefill-l") as prefill, server(world, "decode-0", senders=("prefill-l",)) as decode:
+        keys = new_keys(2)
+        await prefill.store(keys)
+        await world.kill("prefill-l")
+        assert await decode.fetch(keys) == [None, None]
+        await world.start("prefill-l", "prefill")
+        await eventually(lambda: prefill.free_slots == SLOTS, "the memory of the lost offers is free again")
+        again = new_keys(1)
+        until = now() + 30
+        while True:
+            try:
+                await prefill.store(again)
+                break
+            except KvferryError:
+                assert now() < until
+        assert await decode.fetch(again) == [content(again[0])]
+    await world.kill("prefill-l")
+
+
+async def test_the_sender_that_is_away_is_passed_over(world: World) -> None:
+    async with (
+        server(world, "prefill-0") as prefill,
+        server(world, "decode-0", senders=("prefill-none", "prefill-0")) as decode,
+    ):
+        keys = new_keys(2)
+        await prefill.store(keys)
+        assert await decode.fetch(keys) == [content(key) for key in keys]
+
+
+async def test_a_load_after_the_lease_is_over_is_not_right(world: World) -> None:
+    await world.start("decode-s", "decode", lease_seconds=1)
+    async with server(world, "prefill-0") as prefill, server(world, "decode-s", senders=("prefill-0",)) as decode:
+        keys = new_keys(1)
+        await prefill.store(keys)
+        assert await decode.lookup(keys) == [True]
+        lease = decode.locks._leases[keys[0]][0]
+        await eventually(lambda: not lease.acquired.is_leased, "the lease is over")
+        assert await decode.load(keys) == [None]
+        # Its keys are forgotten, although LMCache never unlocks them.
+        await decode.lookup(new_keys(1))
+        assert decode.locks.count == 0
+    await world.kill("decode-s")
+
+
+async def test_pages_that_are_too_small_are_a_miss_and_one_line_with_both_sizes(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.start("prefill-p", "prefill")
+    async with (
+        server(world, "prefill-p", memory_bytes=2 * PAGE_BYTES + 2) as prefill,
+        server(world, "decode-0", senders=("prefill-p",)) as decode,
+    ):
+        key = new_keys(1)[0]
+        await prefill.storing.store([Stored(name_of(key), bytes(PAGE_BYTES + 1), PAGE_BYTES + 1)])
+        assert await decode.fetch([key]) == [None]
+    [line] = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert line.startswith(f"chunks are computed again: chunks of {PAGE_BYTES + 1} bytes ")
+    assert f" page of {PAGE_BYTES} " in line
+    await world.kill("prefill-p")
+
+
+async def test_chunks_that_do_not_fit_the_slots_are_refused_with_the_remedy(world: World) -> None:
+    async with server(world, "prefill-0", chunk_bytes=500) as prefill:
+        with pytest.raises(KvferryError, match="a chunk has 1000 bytes, and slots have 500: set chunk_bytes 1000"):
+            await prefill.store(new_keys(1))
