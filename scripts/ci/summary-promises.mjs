@@ -62,6 +62,13 @@ const promises = {
     'chunks > 0': summary.chunks > 0,
     'deduplicated > 0': summary.deduplicated > 0,
   }),
+  'test:lmcache': (summary) => ({
+    equalTokens: summary.equalTokens === true,
+    'every prompt was loaded': summary.cachedTokens.length > 0 && summary.cachedTokens.every((count) => count > 0),
+    'an unknown prompt was not': summary.cachedTokensOfUnknownPrompt.every((count) => count === 0),
+    'without an agent nothing was': summary.cachedTokensWithoutAgent.every((count) => count === 0),
+    'after its restart it was': summary.cachedTokensAfterRestart.every((count) => count > 0),
+  }),
   chaos: (summary) => ({
     'kills >= 60': summary.kills >= 60,
     'requests > 0': summary.requests > 0,

@@ -37,6 +37,17 @@ test.each<[string, object, string[]]>([
     ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
   ],
   [
+    'test:lmcache',
+    {
+      equalTokens: true,
+      cachedTokens: [512, 0],
+      cachedTokensOfUnknownPrompt: [0],
+      cachedTokensWithoutAgent: [0],
+      cachedTokensAfterRestart: [512],
+    },
+    ['every prompt was loaded'],
+  ],
+  [
     'test:vllm',
     {
       cases: 29,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 import pytest
@@ -114,3 +115,12 @@ async def test_a_closed_client_refuses(world: World) -> None:
     client = await world.client()
     await client.close()
     assert (await refusal(client, "prefill-0", "describe"))[0] == "closed"
+
+
+async def test_all_agents_are_asked_for_a_prefix_with_one_message(client: Client) -> None:
+    found = await client.lookup_all(fresh("a", "b"), timeout=0.5)
+    held = {agent["agent"]: (agent["role"], agent["held"], "pages" in agent) for agent in found}
+    assert held["prefill-0"] == ("prefill", 0, False)
+    assert held["decode-0"] == ("decode", 0, True)
+    # It does not wait for more answers than that.
+    assert await asyncio.wait_for(client.lookup_all([], agents=1, timeout=60), 30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,7 @@ from .transport import CONNECT_SECONDS, Message, Subscription, Transport, connec
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .protocol.messages import Heartbeat, SourceReleased, Terminal
+    from .protocol.messages import Heartbeat, LookupReply, SourceReleased, Terminal
     from .protocol.observations import DescribeReply
 
 log = logging.getLogger("kvferry")
@@ -93,6 +93,15 @@ class Client(Operations):
         """Every agent whose answer comes within `timeout` seconds, by name."""
         answers = await self._transport.request_all(subjects.DISCOVER, encode({}), timeout)
         found = [cast("DescribeReply", decode_reply("describe", answer)) for answer in answers]
+        return sorted(found, key=lambda agent: agent["agent"])
+
+    async def lookup_all(
+        self, keys: Sequence[str], agents: int | None = None, timeout: float = _DISCOVER_SECONDS
+    ) -> list[LookupReply]:
+        """Asks all agents with one message which prefix of a prompt they hold. The answers that come within `timeout`
+        seconds, by name; earlier when `agents` agents have answered."""
+        answers = await self._transport.request_all(subjects.LOOKUP, encode({"keys": list(keys)}), timeout, agents)
+        found = [cast("LookupReply", decode_reply("lookup", answer)) for answer in answers]
         return sorted(found, key=lambda agent: agent["agent"])
 
     async def on_terminal(

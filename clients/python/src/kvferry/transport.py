@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 
 from .errors import KvferryError
 from .protocol.constants import MESSAGE_BYTES_MAX
-from .waiting import pause, within
+from .waiting import set_within, within
 
 log = logging.getLogger("kvferry")
 
@@ -58,8 +58,8 @@ class Transport(Protocol):
     ) -> bytes:
         """Raises `no_responders`, `deadline_exceeded`, `disconnected`, `closed` or `message_too_large`."""
 
-    async def request_all(self, subject: str, body: bytes, seconds: float) -> list[bytes]:
-        """Every answer that comes within that time."""
+    async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
+        """Every answer that comes within that time; earlier when there are `enough`."""
 
     async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> None: ...
 
@@ -153,19 +153,22 @@ class NatsTransport:
             self._requests.discard(task)
             task.cancel()
 
-    async def request_all(self, subject: str, body: bytes, seconds: float) -> list[bytes]:
+    async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
         self._check(subject, body)
         answers: list[bytes] = []
+        is_enough = asyncio.Event()
 
         async def answered(message: Msg) -> None:
             if message.data and len(answers) < _ANSWERS_MAX:
                 answers.append(message.data)
+            if len(answers) == enough:
+                is_enough.set()
 
         inbox = self._nats.new_inbox()
         subscription = _NatsSubscription(await self._nats.subscribe(inbox, cb=answered))
         try:
             await self._nats.publish(subject, body, reply=inbox)
-            await pause(seconds)
+            await set_within(is_enough, seconds)
         finally:
             await subscription.close()
         return answers

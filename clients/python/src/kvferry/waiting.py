@@ -41,6 +41,15 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event is set within that time."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
 def in_background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Starts work that goes on when nobody waits for it. The event loop keeps only weak references to tasks."""
     task = asyncio.get_running_loop().create_task(work)

@@ -4,6 +4,7 @@ from .constants import PROTOCOL_VERSION
 
 ROOT = f"kvferry.v{PROTOCOL_VERSION}"
 DISCOVER = f"{ROOT}.discover"
+LOOKUP = f"{ROOT}.lookup"
 TERMINALS = f"{ROOT}.event.>"
 HEARTBEATS = f"{ROOT}.heartbeat.*"
 

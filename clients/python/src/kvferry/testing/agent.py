@@ -55,6 +55,7 @@ class FakeAgent:
         self._subscriptions = [
             await self._transport.subscribe(subjects.operation(self.name, "*"), self._arrived),
             await self._transport.subscribe(subjects.DISCOVER, self._arrived),
+            await self._transport.subscribe(subjects.LOOKUP, self._arrived),
         ]
         await self._transport.flush()
         self._beating = in_background(self._beat())
@@ -135,6 +136,7 @@ class FakeAgent:
             "status": self._status,
             "describe": self._describe,
             "discover": self._describe,
+            "lookup": self._lookup,
         }
         if operation not in operations:
             raise KvferryError("internal", f"the fake agent has no {operation}")
@@ -176,6 +178,16 @@ class FakeAgent:
             raise KvferryError("unknown_session", f"session {fields['session']} is not open at agent {self.name}")
         session.ended = True
         return {"epoch": self.epoch, "chunksInUse": self.sending.end_session(session.id)}
+
+    async def _lookup(self, fields: dict[str, Any]) -> dict[str, Any]:
+        held = 0
+        entries = {} if self.arena is None else self.arena.entries
+        while held < len(fields["keys"]) and fields["keys"][held] in entries:
+            held += 1
+        requests = len(self.sending.rows(None)) + len(self.receiving.rows(None))
+        about = {"agent": self.name, "epoch": self.epoch, "role": self.role, "state": "running"}
+        reply = {**about, "held": held, "expected": held, "queued": 0, "requests": requests}
+        return reply if self.arena is None else {**reply, "pages": self.receiving.page_counts()}
 
     async def _status(self, fields: dict[str, Any]) -> dict[str, Any]:
         wanted = fields.get("request")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from ..errors import KvferryError
 from ..protocol.constants import MESSAGE_BYTES_MAX
 from ..transport import Handler, Message
-from ..waiting import pause
+from ..waiting import set_within
 
 
 class MemoryBus:
@@ -96,14 +96,21 @@ class MemoryTransport:
             self._questions.discard(question)
             await subscription.close()
 
-    async def request_all(self, subject: str, body: bytes, seconds: float) -> list[bytes]:
+    async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
         self._check(subject, body)
         answers: list[bytes] = []
+        is_enough = asyncio.Event()
+
+        def answered(message: Message) -> None:
+            answers.append(message.body)
+            if len(answers) == enough:
+                is_enough.set()
+
         inbox = self._bus.inbox()
-        subscription = await self.subscribe(inbox, lambda message: answers.append(message.body))
+        subscription = await self.subscribe(inbox, answered)
         try:
             self._bus.send(Message(subject, body, {}, inbox))
-            await pause(seconds)
+            await set_within(is_enough, seconds)
         finally:
             await subscription.close()
         return answers
