@@ -38,9 +38,10 @@ const CUTTING = new Set(['cutOff', 'natsRestart']);
 const WRITE_CODES: readonly string[] = ['connection_lost', 'fabric_error', 'write_rejected'];
 /**
  * Why a request fails whose agents have declared each other dead. `writer_failed`: its sender has given it up and refuses a
- * hand-over, and its receiver, which was silent, goes on.
+ * hand-over, and its receiver, which was silent, goes on. `connection_failed`: the receiver has revoked the remote key with which
+ * the sender was connecting.
  */
-const LOST_CODES: readonly string[] = ['receiver_lost', 'sender_lost', 'writer_failed'];
+const LOST_CODES: readonly string[] = ['receiver_lost', 'sender_lost', 'writer_failed', 'connection_failed'];
 
 export class Account {
   readonly #world: World;
