@@ -1,6 +1,6 @@
 /** Cuts the chunks of a `put` into batches whose messages NATS carries. */
 import type { Ranks } from '../protocol/fields.js';
-import { KEYS_PER_BATCH_MAX } from '../protocol/limits.js';
+import { KEYS_PER_BATCH_MAX, RANKS_BYTES_MAX } from '../protocol/limits.js';
 import { inMessages, jsonBytes } from '../protocol/message-room.js';
 import type { SourceChunk } from './source-memory.js';
 import { sourceRuns } from './source-runs.js';
@@ -10,8 +10,6 @@ const FRAME_BYTES = 800;
 /** What the place of a chunk takes at most, when it is a run of its own. */
 const RUN_BYTES_MAX = 160;
 const PIECES_BYTES_MAX = 60;
-/** A router may name ranks when it names the receiver of an offered request. */
-const RANKS_BYTES_MAX = 12_000;
 
 /** One batch if it fits into a message of `messageBytesMax` bytes, otherwise several, in order. `isOffer`: it names no receiver. */
 export function cutIntoBatches(

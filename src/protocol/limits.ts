@@ -27,6 +27,8 @@ export const PATH_BYTES_MAX = 4096;
 
 /** Tensor-parallel ranks of one request. */
 export const RANKS_MAX = 64;
+/** What the ranks of a request take in a message at most. A router may name them after the put. */
+export const RANKS_BYTES_MAX = 12_000;
 
 /** Largest `timeoutMs` of a request. */
 export const TIMEOUT_MS_MAX = 600_000;

@@ -2,6 +2,7 @@
 import { defined } from '../../protocol/defined.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Ranks } from '../../protocol/fields.js';
+import { RANKS_BYTES_MAX } from '../../protocol/limits.js';
 import { jsonBytes } from '../../protocol/message-room.js';
 import type { PutRequest } from '../../protocol/operations.js';
 import { shownKey } from '../../protocol/shown-text.js';
@@ -151,9 +152,8 @@ const ALLOCATE_FRAME_BYTES = 640;
 /** JSON of a key: at most three bytes for each unit of the string, its quotes and a comma. */
 const BYTES_PER_UNIT_MAX = 3;
 const KEY_FRAME_BYTES = 3;
-/** JSON of one run of lengths, and of the ranks. */
+/** JSON of one run of lengths. */
 const RUN_BYTES_MAX = 64;
-const RANKS_BYTES_MAX = 12_000;
 
 /** The receiver must get the batch in one `allocate`, which can be a little longer than the `put`. */
 function checkAllocateFits({ batch, request, receiver, keys, source, ranks }: PutRequest, bytesMax: number): void {

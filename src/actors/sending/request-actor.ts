@@ -98,7 +98,7 @@ export class RequestActor {
   /** What the next batch is checked against. */
   get soFar(): PutSoFar {
     const { route, totalChunks, session } = this.task;
-    const { value } = this.#actor.getSnapshot();
+    const snapshot = this.#actor.getSnapshot();
     return {
       receiver: route?.peer.agent,
       totalChunks,
@@ -107,7 +107,7 @@ export class RequestActor {
       batches: this.#batches.count,
       chunks: this.#batches.chunks,
       lastIn: this.#batches.lastIn,
-      isOpen: !this.#batches.lastIn && ['offered', 'running.open'].includes(stateName(value)),
+      isOpen: !this.#batches.lastIn && (snapshot.matches({ running: 'open' }) || snapshot.matches('offered')),
     };
   }
 

@@ -281,11 +281,15 @@ export class Sender {
 
   /** The refusal of a batch that was put before; undefined when it was not. */
   #copyOf(put: PutRequest): KvferryError | undefined {
+    const request = this.#requests.get(put.request);
+    if (request === undefined) return this.#endedBefore(put);
+    return put.batch < request.soFar.batches ? duplicateBatch(put, this.#env.epoch) : undefined;
+  }
+
+  #endedBefore({ request }: PutRequest): RequestEndedError | undefined {
     const { epoch } = this.#env;
-    const ended = this.#tombstones.get({ request: put.request, epoch });
-    if (ended !== undefined) return new RequestEndedError(put.request, ended.end, ended.reason, { epoch });
-    const { batches = 0 } = this.#requests.get(put.request)?.soFar ?? {};
-    return put.batch < batches ? duplicateBatch(put, epoch) : undefined;
+    const ended = this.#tombstones.get({ request, epoch });
+    return ended && new RequestEndedError(request, ended.end, ended.reason, { epoch });
   }
 
   #beginPut(put: PutRequest): () => Promise<{ epoch: string }> {
@@ -324,18 +328,15 @@ export class Sender {
   /** Requests in progress still take batches. */
   #refuseWhenDraining(request?: string): void {
     if (this.#accepting || (request !== undefined && this.#requests.has(request))) return;
-    const { agent } = this.#env.options;
-    throw new KvferryError(
-      'agent_draining',
-      `agent ${agent} is stopping and takes no new requests: choose another agent`,
-    );
+    const message = `agent ${this.#env.options.agent} is stopping and takes no new requests: choose another agent`;
+    throw new KvferryError('agent_draining', message);
   }
 
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer | undefined): RequestActor | undefined {
     const { epoch } = this.#env;
-    const copy = this.#copyOf(put);
-    if (copy !== undefined) throw copy;
+    const ended = this.#endedBefore(put);
+    if (ended !== undefined) throw ended;
     const request = this.#requests.get(put.request);
     if (request === undefined && this.memory.loans.has(put.request)) {
       const message = `a write of an earlier request ${put.request} has not drained: use another id`;

@@ -12,6 +12,7 @@ from .batches import cut_into_batches, source_runs
 from .ends import RequestEnd, RequestEnds, ask_end
 from .errors import KvferryError, invalid_field
 from .orders import Outcome, SessionRef, State, is_away
+from .protocol.constants import RANKS_BYTES_MAX
 from .waiting import in_background, now, pause
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _RECEIVER_PAUSE = 0.05
 """Seconds between two attempts while the receiver does not answer."""
-_RANKS_BYTES_MAX = 12_000
 _ANNOUNCE_GRACE = 10.0
 """A request is announced at its deadline; so many seconds later its event counts as lost."""
 _ASK_PAUSE = 2.0
@@ -200,7 +200,7 @@ class PutStream:
     @property
     def _room(self) -> int:
         """Bytes of one message. Ranks may be named later, with the receiver."""
-        later = _RANKS_BYTES_MAX if self.plan.receiver is None else 0
+        later = RANKS_BYTES_MAX if self.plan.receiver is None else 0
         return self._target.client.message_bytes_max - later
 
     async def _put(self, chunks: Sequence[SourceChunk], last: bool) -> str:

@@ -11,6 +11,7 @@
 
 import type { Accepted, Part } from './accepted.js';
 import type { Announcement } from './announcements.js';
+import { receiversOf } from './offers.js';
 import type { RequestPlan } from './scenario.js';
 import type { Strike } from './strikes.js';
 import { LEASE_MS, OWN_MS, REPAIR_MS, SKEW_MAX, SWEEP_MS } from './timing.js';
@@ -200,11 +201,6 @@ export class Account {
     if (use === 'never' || !isCalm) return OWN_MS + LEASE_MS + SWEEP_MS;
     return OWN_MS + USED_MS + (use === 'reads' ? holdMs : 0);
   }
-}
-
-/** The receivers that the put or a router names. */
-function receiversOf({ receiver, routes }: RequestPlan): string[] {
-  return routes === undefined ? [receiver] : [...new Set(routes.map((call) => call.receiver))];
 }
 
 /** Name of a request in the store of its receiver. */

@@ -9,7 +9,7 @@ import type { Accepted, Part } from './accepted.js';
 import { Account, type Demands } from './account.js';
 import { Announcements } from './announcements.js';
 import type { FaultInjector } from './fault-injector.js';
-import { isOffered, Offers } from './offers.js';
+import { Offers } from './offers.js';
 import { GRACE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
 import type { World } from './world.js';
 
@@ -51,7 +51,6 @@ export class Ledger {
   readonly #announcements: Announcements;
   readonly #account: Account;
   readonly offers: Offers;
-  readonly #offered: ReadonlySet<string>;
   /** Requests over several ranks. */
   readonly #ranked: ReadonlyMap<string, Ranks['members']>;
   readonly #listeners: ((event: TerminalEvent, atMs: number) => void)[] = [];
@@ -62,7 +61,6 @@ export class Ledger {
     this.#announcements = announcements;
     this.#account = new Account(world);
     this.offers = new Offers(world);
-    this.#offered = new Set(world.scenario.requests.filter(isOffered).map(({ request }) => request));
     injector.onMessage((envelope) => {
       announcements.sent(envelope);
       this.offers.sent(envelope);
@@ -180,7 +178,7 @@ export class Ledger {
   #open(name: string, request: string, acceptedMs: number): Entry {
     const never = Number.POSITIVE_INFINITY;
     const times = { acceptedMs, completeMs: never, deadlineMs: 0, earliestMs: never };
-    const isOffered = this.#offered.has(request);
+    const isOffered = this.offers.has(request);
     const entry: Entry = { name, request, parts: [], completeParts: 0, isOffered, end: null, ...times };
     this.#entries.set(name, entry);
     return entry;

@@ -22,6 +22,11 @@ export class Offers {
     this.#offered = new Set(world.scenario.requests.filter(isOffered).map(({ request }) => request));
   }
 
+  /** The put of the request names no receiver. */
+  has(request: string): boolean {
+    return this.#offered.has(request);
+  }
+
   /** A router sends a `route`. */
   naming(request: string, receiver: string): void {
     this.#named.set(request, (this.#named.get(request) ?? new Set()).add(receiver));
@@ -47,4 +52,9 @@ export class Offers {
 
 export function isOffered({ routes }: Pick<RequestPlan, 'routes'>): boolean {
   return routes !== undefined;
+}
+
+/** The receivers that the put or a router names, each once. */
+export function receiversOf({ receiver, routes }: Pick<RequestPlan, 'receiver' | 'routes'>): string[] {
+  return routes === undefined ? [receiver] : [...new Set(routes.map((call) => call.receiver))];
 }

@@ -8,6 +8,7 @@ import type { End } from '../../../protocol/subjects.js';
 import type { MemoryControl } from '../memory-control.js';
 import type { Accepted, Part } from './accepted.js';
 import type { Ledger } from './ledger.js';
+import { isOffered, receiversOf } from './offers.js';
 import type { RequestPlan, RouteCall } from './scenario.js';
 import { CALL_MS } from './timing.js';
 import type { World } from './world.js';
@@ -102,10 +103,10 @@ export class Router {
 
   /** Asks at every receiver that it has named. The request is lost when none of them knows it. */
   async #askAll(client: KvferryClient, request: string, part: Part): Promise<End | 'lost' | undefined> {
-    const plan = this.#world.scenario.requests.find((one) => one.request === request && one.routes !== undefined);
-    const receivers = new Set(plan?.routes?.map(({ receiver }) => receiver) ?? [part.receiver]);
+    const plan = this.#world.scenario.requests.find((one) => one.request === request && isOffered(one));
+    const receivers = receiversOf(plan ?? part);
     const answers: (End | 'lost' | undefined)[] = [];
-    for (const receiver of receivers.size === 0 ? [undefined] : receivers) {
+    for (const receiver of receivers.length === 0 ? [undefined] : receivers) {
       const call = () => askEnd(client, { request, ...part, receiver });
       answers.push(await this.#world.attempt(`asking for the end of ${request}`, call));
     }

@@ -2,6 +2,7 @@
  * Shrinks a scenario that breaks a rule. It removes parts, larger ones first, while the smaller scenario still breaks the same
  * rule.
  */
+import { receiversOf } from './offers.js';
 import { runScenario, type ScenarioResult } from './run-scenario.js';
 import type { RequestPlan, Scenario } from './scenario.js';
 
@@ -70,13 +71,7 @@ class Search {
 
   /** Removes agents that no request needs. */
   async withoutIdle(): Promise<void> {
-    const used = new Set(
-      this.best.requests.flatMap(({ sender, receiver, routes = [] }) => [
-        sender,
-        receiver,
-        ...routes.map((call) => call.receiver),
-      ]),
-    );
+    const used = new Set(this.best.requests.flatMap((plan) => [plan.sender, plan.receiver, ...receiversOf(plan)]));
     const agents = this.best.agents.filter(({ name }) => used.has(name));
     const there = new Set(agents.map(({ name }) => name));
     const faults = this.best.faults.filter((fault) => !('target' in fault) || there.has(fault.target));
