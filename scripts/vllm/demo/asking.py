@@ -9,19 +9,12 @@ from typing import Any
 
 import httpx
 
+from nixl_dialect import ask_prefill
+
 from .cluster import MODEL
 
 ANSWER_SECONDS = 300
 ANSWER_TOKENS = 16
-# What vLLM's example proxy sends to prefill.
-ASK_PREFILL = {
-    "do_remote_decode": True,
-    "do_remote_prefill": False,
-    "remote_engine_id": None,
-    "remote_block_ids": None,
-    "remote_host": None,
-    "remote_port": None,
-}
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Spoken:
 async def prefilled(url: str, prompt: str) -> dict[str, Any]:
     """Asks prefill for one token. Returns what its answer says to decode."""
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
-        asked = body(prompt, 1) | {"kv_transfer_params": ASK_PREFILL}
+        asked = body(prompt, 1) | {"kv_transfer_params": ask_prefill()}
         answer = (await http.post(f"{url}/v1/completions", json=asked)).raise_for_status().json()
     transfer: dict[str, Any] = answer["kv_transfer_params"]
     return transfer

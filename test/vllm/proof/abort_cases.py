@@ -6,14 +6,15 @@ import signal
 
 from stage.prompts import prompt
 
-from .play import ANSWER_TOKENS, ASK_PREFILL, DECODE, PREFILL, Play
+from nixl_dialect import ask_prefill
+
+from .play import ANSWER_TOKENS, DECODE, PREFILL, Play
 
 
 async def in_prefill(play: Play) -> None:
     for number, receiver in enumerate((None, DECODE)):
-        asked = ASK_PREFILL if receiver is None else {**ASK_PREFILL, "kvferry_receiver": receiver}
         engine = await play.prefill()
-        running = engine.begin(prompt(f"abort-prefill-{number}", 1500), 1, asked)
+        running = engine.begin(prompt(f"abort-prefill-{number}", 1500), 1, ask_prefill(receiver))
         await running.is_computing()
         engine.abort(running)
     await everything_comes_back(play, "after-abort-in-prefill")

@@ -15,6 +15,7 @@ from stage.prompts import prompt
 from stage.settings import BLOCK_TOKENS, engine_arguments, kvferry_transfer
 
 import kvferry
+from nixl_dialect import ask_prefill
 from tests.worlds.real import RealWorld
 from tests.worlds.world import Role
 
@@ -31,15 +32,6 @@ OFFER_SECONDS = 20
 WAIT_SECONDS = 60
 AGAIN_SECONDS = 0.5
 POLL_SECONDS = 0.05
-# What every router sends to prefill: NIXL's dialect.
-ASK_PREFILL = {
-    "do_remote_decode": True,
-    "do_remote_prefill": False,
-    "remote_engine_id": None,
-    "remote_block_ids": None,
-    "remote_host": None,
-    "remote_port": None,
-}
 
 
 class Failed(Exception):
@@ -105,8 +97,7 @@ class Play:
         self, tokens: list[int], *, receiver: str | None = None, engine: Engine | None = None
     ) -> Answer:
         """Asks prefill as a router does. With a receiver it is a router that knows kvferry."""
-        asked = ASK_PREFILL if receiver is None else {**ASK_PREFILL, "kvferry_receiver": receiver}
-        return await (engine or await self.prefill()).ask(tokens, 1, asked)
+        return await (engine or await self.prefill()).ask(tokens, 1, ask_prefill(receiver))
 
     async def decoding(self, tokens: list[int], prefilled: Answer, *, engine: Engine | None = None) -> Running:
         """Asks decode as a router does."""

@@ -91,18 +91,22 @@ class Client(Operations):
 
     async def discover(self, timeout: float = _DISCOVER_SECONDS) -> list[DescribeReply]:
         """Every agent whose answer comes within `timeout` seconds, by name."""
-        answers = await self._transport.request_all(subjects.DISCOVER, encode({}), timeout)
-        found = [cast("DescribeReply", decode_reply("describe", answer)) for answer in answers]
-        return sorted(found, key=lambda agent: agent["agent"])
+        return cast("list[DescribeReply]", await self._ask_all(subjects.DISCOVER, {}, "describe", timeout))
 
     async def lookup_all(
         self, keys: Sequence[str], agents: int | None = None, timeout: float = _DISCOVER_SECONDS
     ) -> list[LookupReply]:
         """Asks all agents with one message which prefix of a prompt they hold. The answers that come within `timeout`
         seconds, by name; earlier when `agents` agents have answered."""
-        answers = await self._transport.request_all(subjects.LOOKUP, encode({"keys": list(keys)}), timeout, agents)
-        found = [cast("LookupReply", decode_reply("lookup", answer)) for answer in answers]
-        return sorted(found, key=lambda agent: agent["agent"])
+        fields = {"keys": list(keys)}
+        return cast("list[LookupReply]", await self._ask_all(subjects.LOOKUP, fields, "lookup", timeout, agents))
+
+    async def _ask_all(
+        self, subject: str, fields: Mapping[str, object], operation: str, timeout: float, enough: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The answers of all agents, by name."""
+        answers = await self._transport.request_all(subject, encode(fields), timeout, enough)
+        return sorted((decode_reply(operation, answer) for answer in answers), key=lambda found: str(found["agent"]))
 
     async def on_terminal(
         self, handler: Callable[[Terminal], None], is_wanted: Callable[[str], bool] | None = None

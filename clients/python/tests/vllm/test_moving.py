@@ -301,7 +301,7 @@ def test_an_agent_of_another_role_is_one_line_and_no_failure(
 ) -> None:
     caplog.set_level(logging.WARNING, "vllm.kvferry")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kvferry.vllm.link.START_SECONDS", 0.1)
+        patch.setattr("kvferry.background_link.START_SECONDS", 0.1)
         engine = servers.engine(agent, role)
     assert problem in caplog.records[0].getMessage()
     if role == "consumer":

@@ -3,17 +3,16 @@ without it. Once made, the engines of this package keep it over restarts of agen
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from ..background_link import BackgroundLink
 from ..client import Client
 from ..decode_engine import DecodeEngine
 from ..ends import RequestEnds
 from ..errors import KvferryError
 from ..prefill_engine import PrefillEngine
-from ..waiting import pause
 
 if TYPE_CHECKING:
     from ..loop_thread import LoopThread
@@ -21,24 +20,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vllm.kvferry")
 
-START_SECONDS = 5.0
-"""How long the start of vLLM waits for the agent."""
-_AGAIN_SECONDS = 1.0
-
 Part = TypeVar("Part")
 
 Connect = Callable[[], Awaitable[Client]]
 
 
-class Link:
+class Link(BackgroundLink):
     def __init__(
         self, loop: LoopThread, connect: Connect, agent: str, chunk_bytes: int, pool: SourcePool | None, *, reads: bool
     ) -> None:
         """`pool`: memory of prompts for others. `reads`: prompts of others are fetched."""
-        self.agent = agent
+        super().__init__(agent, log)
         self.pool = pool
-        self.problem: str | None = "kvferry is not connected yet"
-        """Why nothing can be moved. None: the connection was made."""
         self._loop = loop
         self._connect = connect
         self._chunk_bytes = chunk_bytes
@@ -71,11 +64,7 @@ class Link:
 
     def start(self) -> None:
         """Returns when the connection is made, or a little later without it."""
-        making = self._loop.submit(self._make_always())
-        try:
-            making.result(START_SECONDS)
-        except concurrent.futures.TimeoutError:
-            log.warning("vLLM starts, and computes every prompt itself until kvferry is there: %s", self.problem)
+        self.wait(self._loop, "vLLM starts, and computes every prompt itself")
 
     async def close(self) -> None:
         """Source memory must not be taken away while the agent reads it."""
@@ -90,25 +79,10 @@ class Link:
 
     def _made(self, part: Part | None) -> Part:
         if part is None:
-            raise KvferryError("disconnected", f"nothing can be moved: {self.problem}")
+            raise self.not_made()
         return part
 
-    async def _make_always(self) -> None:
-        while True:
-            try:
-                await self._make()
-            except KvferryError as error:
-                text = f"agent {self.agent} is not in use: {error}"
-                if text != self.problem:
-                    log.warning("%s", text)
-                self.problem = text
-                await pause(_AGAIN_SECONDS)
-                continue
-            self.problem = None
-            log.info("agent %s is in use: chunks of %d bytes", self.agent, self._chunk_bytes)
-            return
-
-    async def _make(self) -> None:
+    async def make(self) -> str:
         if self._client is None:
             self._client = await self._connect()
         client = self._client
@@ -118,6 +92,7 @@ class Link:
             self._decode = DecodeEngine(client, self.agent)
         if self.pool is not None:
             self._prefill = await PrefillEngine.open(client, self.agent, self.pool)
+        return f": chunks of {self._chunk_bytes} bytes"
 
     async def _check(self, client: Client) -> None:
         """Raises when the agent cannot do what this engine needs."""
