@@ -111,7 +111,7 @@ export class LoneAgent {
   /** Gives a request of the first sender up. */
   async abort(request: string, totalChunks: number): Promise<void> {
     const reason = { code: 'cancelled_by_caller', message: 'the benchmark gave up' } as const;
-    const name = { request, epoch: epochOf(0), agent: 'bench-prefill-0' };
+    const name = { request, epoch: epochOf(0) };
     await this.ask('abort', { v: PROTOCOL_VERSION, ...name, totalChunks, end: 'failed', reason });
   }
 
@@ -119,8 +119,10 @@ export class LoneAgent {
     return this.reply(operation, await this.deliver(this.message(operation, body)));
   }
 
+  /** From the sender whose epoch the body has. */
   message<O extends PeerOperation>(operation: O, body: PeerRequest<O>): PeerMessage {
-    return { subject: subjects.peer(NAME, EPOCH, operation), text: JSON.stringify(body) };
+    const { epoch = '' } = body as { readonly epoch?: string };
+    return { subject: subjects.peer(NAME, EPOCH, `prefill-${epoch}`, operation), text: JSON.stringify(body) };
   }
 
   /** Resolves with the answer of the agent. */
@@ -143,7 +145,7 @@ export class LoneAgent {
 
   async #connect(sender: number): Promise<void> {
     const { grant } = await this.ask('connect', {
-      ...{ v: PROTOCOL_VERSION, agent: `bench-prefill-${sender}`, epoch: epochOf(sender), heartbeatMs: LONG_MS },
+      ...{ v: PROTOCOL_VERSION, epoch: epochOf(sender), heartbeatMs: LONG_MS },
       provider: 'memory',
       connection: 1,
     });

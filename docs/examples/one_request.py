@@ -17,15 +17,15 @@ async def main():
     nc = await nats.connect(NATS_URL)
 
     async def ask(agent, operation, **fields):
-        body = json.dumps({"v": 1, **fields}).encode()
-        answer = await nc.request(f"kvferry.v1.agent.{agent}.{operation}", body, timeout=10)
+        body = json.dumps({"v": 2, **fields}).encode()
+        answer = await nc.request(f"kvferry.v2.agent.{agent}.{operation}", body, timeout=10)
         reply = json.loads(answer.data)
         if not reply["ok"]:
             raise RuntimeError(f"{operation} at {agent}: {reply['error']['message']} [{reply['error']['code']}]")
         return reply
 
     # Events are not stored: subscribe before the request begins.
-    ends = await nc.subscribe("kvferry.v1.event.>")
+    ends = await nc.subscribe("kvferry.v2.event.>")
     await nc.flush()
     with open(SEGMENT, "wb") as memory:
         memory.write(b"\x01" * CHUNK + b"\x02" * CHUNK)

@@ -341,4 +341,17 @@ export const failureGuarantees: readonly Guarantee[] = [
       'src/actors/agent/status.ts',
     ],
   },
+  {
+    number: 'P31',
+    promise:
+      'The subject of a message says who speaks. A message about a request, an epoch or a name of another agent is refused and changes nothing.',
+    why: 'Otherwise a stranger could end the requests of others, release pages that are still written, or announce bytes that have not arrived.',
+    keptBy: [
+      'src/protocol/subjects.ts',
+      'src/actors/peers/require-owner.ts',
+      'src/actors/peers/sender-directory.ts',
+      'src/actors/sending/receiver-messages.ts',
+      'src/client/kvferry-client.ts',
+    ],
+  },
 ];

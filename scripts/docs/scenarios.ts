@@ -151,6 +151,11 @@ export const scenarios: readonly Scenario[] = [
     result: 'The agent lives, other senders are served, memory is bounded, and nothing lands without a live grant.',
   },
   {
+    number: 'T28',
+    situation: 'An agent, an engine or an observer sends what another one would have to send.',
+    result: 'The message is refused with a code and counted. It ends no request, frees no page, and makes none ready.',
+  },
+  {
     number: 'T29',
     situation: 'Prefill does not know the decode server. A router names it later, never, twice, or names two.',
     result: 'The chunks are sent once, to the first. What is never routed is given back at its deadline.',

@@ -81,7 +81,8 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     numaNode: config.numaNode,
   });
   const { natsUrl: servers, agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
-  const connecting = connectNats({ servers, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });
+  const name = `kvferry agent ${agentId}`;
+  const connecting = connectNats({ servers, name, inbox: agentId, connectTimeoutMs, logger });
   const control = await connecting.catch(async (error: unknown) => {
     await fabric.close();
     throw error;

@@ -106,6 +106,11 @@ export class EngineSession {
     }
   }
 
+  /** The prefill agent. */
+  get agent(): string {
+    return this.#options.agent;
+  }
+
   /** The session that orders go to. Undefined while it is being opened. */
   get current(): SessionRef | undefined {
     return this.#current;

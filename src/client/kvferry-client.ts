@@ -7,7 +7,9 @@
 import type { z } from 'zod';
 import type { ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
 import { decode, decodeReply } from '../protocol/codec.js';
+import { KvferryError } from '../protocol/errors.js';
 import {
+  announcersOf,
   type SourceReleasedEvent,
   sourceReleasedEvent,
   type TerminalEvent,
@@ -19,7 +21,7 @@ import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type LookupReply, lookupReply } from '../protocol/lookup.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
 import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
-import { type Operation, subjects } from '../protocol/subjects.js';
+import { announcerOf, type Operation, subjects } from '../protocol/subjects.js';
 
 /** Time for one call; long enough for an agent to register a large segment with its fabric. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -205,12 +207,16 @@ export class KvferryClient {
     options: CallOptions = {},
   ): Promise<OperationReply<O>> {
     const answer = await this.#ask(subjects.operation(agent, operation), input, options);
-    return decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
+    const reply = decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
+    if ('agent' in reply) requireSpeaker([reply.agent], agent);
+    return reply;
   }
 
   /** Makes a fault happen to an agent. Rejects `faults_not_allowed` when it was not started with `--allow-faults`. */
   async fault(agent: string, input: Omit<FaultRequest, 'v'>, options: CallOptions = {}): Promise<FaultReply> {
-    return decodeReply(faultReply, await this.#ask(subjects.fault(agent), input, options));
+    const reply = decodeReply(faultReply, await this.#ask(subjects.fault(agent), input, options));
+    requireSpeaker([reply.agent], agent);
+    return reply;
   }
 
   /** Every agent that answers within `timeoutMs`, by name. */
@@ -224,16 +230,17 @@ export class KvferryClient {
   /**
    * Receives the terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
    * other agent may announce another end. The first event counts: the handler receives no second one (of the last 100,000
-   * requests), `onRepeated` does. `headers` name the trace of the request, for OpenTelemetry's `propagation.extract`. Agents
-   * that do not trace send none.
+   * requests), `onRepeated` does. An event of an agent that neither sent nor received the request, nor led its ranks, is dropped
+   * (P31). `headers` name the trace of the request, for OpenTelemetry's `propagation.extract`. Agents that do not trace send none.
    */
   onTerminal(
     handler: (event: TerminalEvent, headers: MessageHeaders) => void,
     onRepeated: (event: TerminalEvent) => void = () => undefined,
   ): ControlSubscription {
     const seen = new Set<string>();
-    return this.#on(subjects.terminals, terminalEvent, (event, headers) => {
-      const identity = `${event.epoch}/${event.request}`;
+    return this.#on(subjects.terminals, terminalEvent, announcersOf, (event, headers) => {
+      // The agents too: an event of others does not stand in the way of theirs.
+      const identity = [event.epoch, event.request, ...announcersOf(event)].join('/');
       if (seen.has(identity)) {
         onRepeated(event);
         return;
@@ -249,12 +256,12 @@ export class KvferryClient {
 
   /** Receives which source memory the engine of that prefill agent may use again. May come before the answer to its `put`. */
   onSourceReleased(agent: string, handler: (event: SourceReleasedEvent) => void): ControlSubscription {
-    return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, handler);
+    return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, () => [agent], handler);
   }
 
   /** Receives the heartbeats of one agent. Another `epoch` is another process, which knows nothing of the one before. */
   onHeartbeat(agent: string, handler: (beat: Heartbeat) => void): ControlSubscription {
-    return this.#on(subjects.heartbeat(agent), heartbeat, handler);
+    return this.#on(subjects.heartbeat(agent), heartbeat, (beat) => [beat.agent], handler);
   }
 
   /** Resolves when the subscriptions made so far are in force. */
@@ -306,13 +313,19 @@ export class KvferryClient {
     return this.#control.request(subject, body, { timeoutMs, headers });
   }
 
+  /** `speakers`: the agents that may publish such an event. */
   #on<S extends z.ZodType>(
     subject: string,
     schema: S,
+    speakers: (event: z.infer<S>) => readonly string[],
     handler: (event: z.infer<S>, headers: MessageHeaders) => void,
   ): ControlSubscription {
     return this.#control.subscribe(subject, (message) => {
-      const event = this.#checked(() => decode(schema, message.body), message.body);
+      const event = this.#checked(() => {
+        const read = decode(schema, message.body);
+        requireSpeaker(speakers(read), announcerOf(message.subject));
+        return read;
+      }, message.body);
       if (event !== undefined) handler(event, message.headers ?? NO_HEADERS);
     });
   }
@@ -325,4 +338,11 @@ export class KvferryClient {
       return undefined;
     }
   }
+}
+
+/** The subject names the agent that speaks. Throws `not_yours` when the body is the word of another one. */
+function requireSpeaker(speakers: readonly string[], agent: string): void {
+  if (speakers.includes(agent)) return;
+  const message = `agent ${agent} does not speak for ${speakers.join(', ')}`;
+  throw new KvferryError('not_yours', message, { field: 'subject' });
 }

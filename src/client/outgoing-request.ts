@@ -60,7 +60,7 @@ export class OutgoingRequest {
   constructor(plan: RequestPlan, options: OutgoingRequestOptions) {
     this.plan = plan;
     this.#options = options;
-    this.#end = options.ends.expect(plan.request);
+    this.#end = options.ends.expect(plan.request, agentsOf(plan, options.session.agent));
     this.#confine(options.session.current);
   }
 
@@ -219,4 +219,10 @@ export class OutgoingRequest {
   get #call() {
     return defined({ timeoutMs: this.#options.callTimeoutMs, headers: this.plan.headers });
   }
+}
+
+/** The agents that send and receive the request. Undefined while a router has not named the receiver. */
+function agentsOf({ receiver, ranks }: RequestPlan, sender: string): string[] | undefined {
+  if (receiver === undefined) return undefined;
+  return [sender, receiver, ...(ranks?.members ?? []).flatMap((member) => [member.sender, member.receiver])];
 }

@@ -6,7 +6,7 @@ import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import type { ControlSubscription } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
-import type { TerminalEvent } from '../protocol/events.js';
+import { announcersOf, type TerminalEvent } from '../protocol/events.js';
 import type { KvferryClient } from './kvferry-client.js';
 
 export interface RequestEnd {
@@ -20,6 +20,8 @@ interface Expected {
   callers: number;
   /** The process that can accept the request. Undefined: any, as far as the caller knows. */
   epoch: string | undefined;
+  /** The agents that send and receive it. Undefined: any, as far as the caller knows. */
+  readonly agents: readonly string[] | undefined;
   readonly end: Promise<RequestEnd>;
   readonly resolve: (end: RequestEnd) => void;
   readonly reject: (error: KvferryError) => void;
@@ -45,8 +47,11 @@ export class RequestEnds {
     ];
   }
 
-  /** Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`. */
-  expect(request: string): Promise<RequestEnd> {
+  /**
+   * Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`.
+   * `agents`: those that send and receive it, if the caller knows them all. Then an event that names others does not count (P31).
+   */
+  expect(request: string, agents?: readonly string[]): Promise<RequestEnd> {
     const known = this.#expected.get(request);
     if (known !== undefined) {
       known.callers += 1;
@@ -61,6 +66,7 @@ export class RequestEnds {
     this.#expected.set(request, {
       callers: 1,
       epoch: undefined,
+      agents,
       end,
       ...(settle as Pick<Expected, 'resolve' | 'reject'>),
     });
@@ -97,6 +103,7 @@ export class RequestEnds {
     const expected = this.#expected.get(event.request);
     if (expected === undefined) return;
     if (expected.epoch !== undefined && expected.epoch !== event.epoch) return;
+    if (announcersOf(event).some((agent) => expected.agents?.includes(agent) === false)) return;
     this.#expected.delete(event.request);
     expected.resolve({ event, atMs: this.#clock.now() });
   }

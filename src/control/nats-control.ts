@@ -29,6 +29,7 @@ import type {
 import { KvferryError } from '../protocol/errors.js';
 import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+import { inboxPrefixOf } from '../protocol/subjects.js';
 import { parseNatsAddress } from './nats-address.js';
 import { breakConnection, forgetEarlyAttempts, preferOthers, shuffled } from './nats-dialing.js';
 import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
@@ -60,6 +61,11 @@ export interface NatsControlOptions {
   readonly servers: string;
   /** The name that the server's monitoring shows. */
   readonly name: string;
+  /**
+   * Answers come to subjects below `_INBOX_<inbox>`, so that the permissions of NATS can keep them from others. Default: `name`, with
+   * `-` for each character that the name of an agent may not have.
+   */
+  readonly inbox?: string | undefined;
   /** Time to try until the first connection. Default: one attempt at each server. */
   readonly connectTimeoutMs?: number;
   readonly logger?: ControlLogger;
@@ -69,6 +75,7 @@ export interface NatsControlOptions {
 export async function connectNats(options: NatsControlOptions): Promise<ControlPort> {
   const { servers: listed, credentials } = parseNatsAddress(options.servers);
   const servers = shuffled(listed);
+  const inboxPrefix = inboxPrefixOf(options.inbox ?? options.name);
   const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -76,6 +83,7 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
         servers: [...servers],
         ...credentials,
         name: options.name,
+        inboxPrefix,
         timeout: ATTEMPT_TIMEOUT_MS,
         maxReconnectAttempts: -1,
         reconnectTimeWait: RETRY_DELAY_MS,
@@ -90,7 +98,7 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
         noRandomize: true,
         noAsyncTraces: true,
       });
-      return new NatsControl(connection, servers, options.logger);
+      return new NatsControl(connection, servers, { inboxPrefix, logger: options.logger });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       if (cause instanceof AuthorizationError || performance.now() + RETRY_DELAY_MS > deadlineMs) {
@@ -112,11 +120,12 @@ interface Outgoing {
 class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
   readonly #servers: readonly string[];
+  readonly #inboxPrefix: string;
   readonly #logger: ControlLogger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
-  readonly #questions = new Questions();
+  readonly #questions: Questions;
   readonly #subscriptions: Subscriptions;
   readonly #outbox: Outgoing[] = [];
   #outboxBytes = 0;
@@ -127,10 +136,16 @@ class NatsControl implements ControlPort {
   #redialing: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, servers: readonly string[], logger: ControlLogger | undefined) {
+  constructor(
+    connection: NatsConnection,
+    servers: readonly string[],
+    { inboxPrefix, logger }: { readonly inboxPrefix: string; readonly logger: ControlLogger | undefined },
+  ) {
     this.#connection = connection;
     this.#servers = servers;
+    this.#inboxPrefix = inboxPrefix;
     this.#logger = logger;
+    this.#questions = new Questions(inboxPrefix);
     this.#subscriptions = new Subscriptions(connection, {
       refused: (subject, err) => {
         this.#logger?.error({ subject, err }, 'subscription refused, trying again');
@@ -164,7 +179,7 @@ class NatsControl implements ControlPort {
     this.#checkSize(subject, body);
     this.#checkConnected();
     const answers: string[] = [];
-    const inbox = createInbox();
+    const inbox = createInbox(this.#inboxPrefix);
     let enough: () => void = () => undefined;
     const subscription = this.#connection.subscribe(inbox, {
       callback: (error, message) => {

@@ -1,6 +1,7 @@
 /** The description of a NATS server and the round-trip time to it, over a separate connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
+import { inboxPrefixOf } from '../protocol/subjects.js';
 import { parseNatsAddress } from './nats-address.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -25,6 +26,7 @@ export interface NatsServerFacts {
 export async function probeNats(options: {
   readonly servers: string;
   readonly name: string;
+  readonly inbox?: string | undefined;
 }): Promise<NatsServerFacts> {
   const { servers, credentials } = parseNatsAddress(options.servers);
   const refused = (cause: unknown) => {
@@ -35,6 +37,7 @@ export async function probeNats(options: {
     servers: [...servers],
     ...credentials,
     name: options.name,
+    inboxPrefix: inboxPrefixOf(options.inbox ?? options.name),
     timeout: CONNECT_TIMEOUT_MS,
     reconnect: false,
   });

@@ -17,8 +17,13 @@ interface Question {
 export class Questions {
   /** By the last token of the reply subject. */
   readonly #open = new Map<string, Question>();
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   #asked = 0;
+
+  /** `inboxPrefix`: the first token of the subjects to which answers come. */
+  constructor(inboxPrefix: string) {
+    this.#inbox = createInbox(inboxPrefix);
+  }
 
   /** All answers come to this subject. */
   get subject(): string {

@@ -114,6 +114,7 @@ const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(peerNotices);
 const parameters = {
   agent: { description: 'Name of the agent. It stays the same over restarts.' },
   epoch: { description: 'Epoch of the addressee: 16 hexadecimal digits.' },
+  from: { description: 'Name of the agent that sends the message. NATS permissions let it name only itself.' },
   end: { description: 'How the request ended.', enum: ends },
 } as const satisfies Record<string, JsonObject>;
 
@@ -151,7 +152,7 @@ export function asyncApiDocument(): AsyncApiDocument {
   for (const operation of peerOperations) {
     const { request, reply } = peerSchemas[operation];
     draft.request(operation, {
-      address: subjects.peer('{agent}', '{epoch}', operation),
+      address: subjects.peer('{agent}', '{epoch}', '{from}', operation),
       summary: peerSummaries[operation],
       tag: 'between agents',
       request,

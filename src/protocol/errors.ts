@@ -45,6 +45,7 @@ export const errorCodes = [
   'staging_exhausted',
   'staging_not_lent',
   // between agents
+  'not_yours',
   'stale_epoch',
   'stale_grant',
   'stale_handle',

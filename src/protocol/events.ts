@@ -44,9 +44,17 @@ export const terminalEvent = z.strictObject({
     )
     .optional()
     .describe('Present if the request has several ranks: the ranks that the announcing agent knows.'),
+  lead: agentName
+    .optional()
+    .describe('Present if the request has several ranks: the decode agent of rank 0, which decides how it ends.'),
   ageMs: natural.describe('Time since the announcing agent received its first message about the request.'),
 });
 export type TerminalEvent = z.infer<typeof terminalEvent>;
+
+/** The agents that may announce the end of the request that an event is about. */
+export function announcersOf({ sender, receiver, lead }: TerminalEvent): string[] {
+  return [sender, receiver, lead].filter((agent) => agent !== undefined);
+}
 
 /** The engine may overwrite the source memory of these chunks. The agent names each chunk in one event only. */
 export const sourceReleasedEvent = z.strictObject({

@@ -1,6 +1,7 @@
 /** Limits of messages. Sizes are bytes of UTF-8, times are milliseconds. */
 
-export const PROTOCOL_VERSION = 1;
+/** What an agent does with messages of the version before: docs/guide/versions.md. */
+export const PROTOCOL_VERSION = 2;
 
 /** The default `max_payload` of NATS. No kvferry message may be larger, also where NATS allows more. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * Messages between agents. `epoch` is always the epoch of the prefill agent. The epoch of the addressee is in the subject.
- * Every message can be repeated without harm: (epoch, request, batch) identifies it.
+ * Messages between agents. `epoch` is always the epoch of the prefill agent. The subject names the agent that sends the message
+ * (P31), and the name and the epoch of the addressee. Every message can be repeated without harm: (epoch, request, batch) identifies it.
  */
 import { z } from 'zod';
 import {
@@ -48,10 +48,12 @@ const yieldReply = ok.extend({
     ),
 });
 
-/** Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. */
+/**
+ * Prefill → decode: requests a remote key for a new connection. The key of the previous connection is revoked first. From the
+ * first one on, the epoch belongs to the agent that the subject names: messages of that epoch from other agents are refused.
+ */
 const connectRequest = z.strictObject({
   v: version,
-  agent: agentName,
   epoch,
   heartbeatMs: natural.describe('Heartbeat interval of the prefill agent, in milliseconds.'),
   provider: provider.describe('Provider that the prefill agent chose among those that the decode agent offers.'),
@@ -122,7 +124,6 @@ const commitReply = ok.extend({ end: completedEnd });
 /** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
   v: version,
-  agent: agentName.describe('Name of the prefill agent. The decode agent may not know the request.'),
   request: requestId,
   epoch,
   totalChunks,

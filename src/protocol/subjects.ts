@@ -2,6 +2,9 @@
  * Every NATS subject of kvferry. Engines and routers address an agent by name (`agent.<name>`), whichever process serves
  * that name. Agents address each other by name and epoch (`peer.<name>.<epoch>`). A message to a process that has died
  * has no subscriber. It fails at once and cannot reach the next process of that name.
+ *
+ * Who speaks is in the subject too: `peer.<name>.<epoch>.<sender>`, `heartbeat.<sender>`, `event.<sender>`. NATS permissions
+ * let each agent publish under its own name only, and receivers believe the subject and no name in a body (P31).
  */
 import { PROTOCOL_VERSION } from './limits.js';
 
@@ -68,9 +71,10 @@ export const subjects = {
   operation: (agent: string, operation: Operation) => `${root}.agent.${agent}.${operation}`,
   /** Subscription of an agent for its public operations. It also receives unknown operations, to refuse them. */
   operations: (agent: string) => `${root}.agent.${agent}.*`,
-  /** Messages between agents, by name and epoch of the addressee. */
-  peer: (agent: string, epoch: string, operation: PeerOperation) => `${root}.peer.${agent}.${epoch}.${operation}`,
-  peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*`,
+  /** Messages between agents, by name and epoch of the addressee, and by name of the agent that sends them. */
+  peer: (agent: string, epoch: string, from: string, operation: PeerOperation) =>
+    `${root}.peer.${agent}.${epoch}.${from}.${operation}`,
+  peers: (agent: string, epoch: string) => `${root}.peer.${agent}.${epoch}.*.*`,
   /** Every agent answers, with the reply of `describe`. */
   discover: `${root}.discover`,
   /** Every agent answers, with the reply of `lookup`. */
@@ -88,15 +92,30 @@ export const subjects = {
   sourceReleased: (agent: string) => `${root}.source.${agent}`,
 } as const;
 
+/** Answers to the questions of one agent or client come to subjects below this one: no one else may subscribe there. */
+export function inboxPrefixOf(name: string): string {
+  return `_INBOX_${name.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`;
+}
+
 /** The operation that a subject names: its last token. */
 export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
+/** The agent that sent a message to another agent: the token before the operation. */
+export function senderOf(subject: string): string {
+  return subject.split('.').at(-2) ?? '';
+}
+
+/** The agent that published an event: `event.<agent>.<end>`. */
+export function announcerOf(subject: string): string {
+  return subject.split('.')[3] ?? '';
+}
+
 /** The name of the message that a subject carries: `allocate`, `put`, `heartbeat`, `event`. */
 export function messageOf(subject: string): string {
   const tokens = subject.split('.');
-  // kvferry.v1.agent.<name>.<operation>, kvferry.v1.peer.<name>.<epoch>.<operation>, kvferry.v1.event.<name>.<end>
+  // kvferry.v2.agent.<name>.<operation>, kvferry.v2.peer.<name>.<epoch>.<from>.<operation>, kvferry.v2.event.<name>.<end>
   const kind = tokens[2] ?? '';
   return kind === 'agent' || kind === 'peer' ? (tokens.at(-1) ?? '') : kind;
 }

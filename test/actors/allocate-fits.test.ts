@@ -23,7 +23,7 @@ function putOf(count: number, units: number, filler: string, { scattered = false
   const run = { segment: 's', offset: 0, count: 1 };
   const runs = keys.map((_, index) => ({ ...run, length: PAGE_BYTES - (index % 2) }));
   return {
-    v: 1,
+    v: 2,
     request: '"'.repeat(128),
     receiver: NAME,
     batch: 0,

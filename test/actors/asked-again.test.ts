@@ -89,8 +89,8 @@ test('P25: the heir is away from NATS when chunks are handed over → it gets th
   const { made, heir } = its;
   await joined(its, { timeoutMs: 60_000 });
   made.clock.setTimeout(() => {
-    const cancel = JSON.stringify({ v: 1, request: 'a' });
-    void made.client.request('kvferry.v1.agent.prefill-0.cancel', cancel, { timeoutMs: 5000 });
+    const cancel = JSON.stringify({ v: 2, request: 'a' });
+    void made.client.request('kvferry.v2.agent.prefill-0.cancel', cancel, { timeoutMs: 5000 });
   }, 100);
   await made.cutOff(heir, 1200);
   const cutOffMs = made.clock.now();
@@ -160,8 +160,8 @@ test('P5: a batch is allocated for another remote key → it is written under it
   await made.put('prefill-1', 'q', ['k0']);
   await made.clock.advance(100);
   const allocation = { grant: 'revoked', pages: [0], generations: [1], alreadySent: [], joined: [] };
-  const notice = { v: 1, request: 'q', epoch: heir.epoch, batch: 0, allocation };
-  made.client.publish(`kvferry.v1.peer.prefill-1.${heir.epoch}.allocated`, JSON.stringify(notice));
+  const notice = { v: 2, request: 'q', epoch: heir.epoch, batch: 0, allocation };
+  made.client.publish(`kvferry.v2.peer.prefill-1.${heir.epoch}.decode-0.allocated`, JSON.stringify(notice));
   await made.clock.advance(2000);
   expect(made.terminals.map(({ request }) => request)).toEqual(['x']);
   await made.call('decode-0', 'release', { request: 'x', epoch: x.epoch });

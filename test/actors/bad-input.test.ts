@@ -7,7 +7,7 @@ import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
 const clusters = useCluster();
 
 const put = {
-  v: 1,
+  v: 2,
   request: 'r2',
   receiver: 'decode-0',
   batch: 0,
@@ -43,9 +43,9 @@ const atPrefill = (operation: string) => at('prefill-0', operation);
 const atDecode = (operation: string) => at('decode-0', operation);
 
 const cases: Case[] = [
-  atPut('malformed JSON', '{"v":1,', 'malformed_json'),
+  atPut('malformed JSON', '{"v":2,', 'malformed_json'),
   atPut('not an object', '[]', 'invalid_field', 'message'),
-  atPut('another version', { ...put, v: 2 }, 'unsupported_version', 'v'),
+  atPut('another version', { ...put, v: 3 }, 'unsupported_version', 'v'),
   atPut('an unknown field', { ...put, priority: 1 }, 'invalid_field', 'priority'),
   atPut('an unknown field inside', { ...put, source: [{ ...segment, node: 1 }] }, 'invalid_field', 'source[0].node'),
   atPut('a missing field', { ...put, keys: undefined }, 'invalid_field', 'keys'),
@@ -97,68 +97,68 @@ const cases: Case[] = [
     'staging_not_lent',
     'source[0]',
   ),
-  atPrefill('cancel')('an unknown request', { v: 1, request: 'nobody' }, 'unknown_request', 'request'),
+  atPrefill('cancel')('an unknown request', { v: 2, request: 'nobody' }, 'unknown_request', 'request'),
   atPrefill('attach')(
     'a file that is not there',
-    { v: 1, segment: 's', path: '/memory/none' },
+    { v: 2, segment: 's', path: '/memory/none' },
     'segment_not_found',
     'path',
   ),
-  atPrefill('attach')('a relative path', { v: 1, segment: 's', path: 'x' }, 'invalid_field', 'path'),
-  atPrefill('attach')('a name in use', { v: 1, segment: 'engine', path: '/memory/other' }, 'segment_exists', 'segment'),
-  atPrefill('attach')('a path with NUL', { v: 1, segment: 's', path: '/a\0b' }, 'invalid_field', 'path'),
+  atPrefill('attach')('a relative path', { v: 2, segment: 's', path: 'x' }, 'invalid_field', 'path'),
+  atPrefill('attach')('a name in use', { v: 2, segment: 'engine', path: '/memory/other' }, 'segment_exists', 'segment'),
+  atPrefill('attach')('a path with NUL', { v: 2, segment: 's', path: '/a\0b' }, 'invalid_field', 'path'),
   atPut('a session without a number', { ...put, session: '0'.repeat(16) }, 'invalid_field', 'order'),
   atPut('a number without a session', { ...put, order: 0 }, 'invalid_field', 'session'),
   atPut('an unknown session', { ...put, session: '0'.repeat(16), order: 0 }, 'unknown_session', 'session'),
-  atPrefill('renew')('an unknown session', { v: 1, session: '0'.repeat(16) }, 'unknown_session', 'session'),
-  atPrefill('barrier')('an unknown session', { v: 1, session: '0'.repeat(16), order: 1 }, 'unknown_session', 'session'),
-  atPrefill('end')('an unknown session', { v: 1, session: '0'.repeat(16) }, 'unknown_session', 'session'),
+  atPrefill('renew')('an unknown session', { v: 2, session: '0'.repeat(16) }, 'unknown_session', 'session'),
+  atPrefill('barrier')('an unknown session', { v: 2, session: '0'.repeat(16), order: 1 }, 'unknown_session', 'session'),
+  atPrefill('end')('an unknown session', { v: 2, session: '0'.repeat(16) }, 'unknown_session', 'session'),
   atPrefill('open')(
     'no silence',
-    { v: 1, session: '0'.repeat(16), holder: 'e', silentMs: 0 },
+    { v: 2, session: '0'.repeat(16), holder: 'e', silentMs: 0 },
     'invalid_field',
     'silentMs',
   ),
   atDecode('open')(
     'a receiver',
-    { v: 1, session: '0'.repeat(16), holder: 'e', silentMs: 5000 },
+    { v: 2, session: '0'.repeat(16), holder: 'e', silentMs: 5000 },
     'role_mismatch',
     'subject',
   ),
   atDecode('cancel')(
     'an order of a session',
-    { v: 1, request: 'r1', session: '0'.repeat(16), order: 0 },
+    { v: 2, request: 'r1', session: '0'.repeat(16), order: 0 },
     'role_mismatch',
     'session',
   ),
-  atPrefill('detach')('an unknown segment', { v: 1, segment: 's' }, 'segment_not_found', 'segment'),
-  atPrefill('detach')('a segment in use', { v: 1, segment: 'engine' }, 'segment_in_use', 'segment'),
-  atPrefill('stage')('more pages than there are', { v: 1, holder: 'e', pages: 5 }, 'staging_exhausted', 'pages'),
-  atPrefill('unstage')('a page not lent', { v: 1, holder: 'e', offsets: [0] }, 'staging_not_lent', 'offsets[0]'),
-  atPrefill('acquire')('a sender', { v: 1, request: 'r', epoch: '0'.repeat(16) }, 'role_mismatch', 'subject'),
-  atPrefill('fly')('an unknown operation', { v: 1 }, 'unknown_operation', 'subject'),
+  atPrefill('detach')('an unknown segment', { v: 2, segment: 's' }, 'segment_not_found', 'segment'),
+  atPrefill('detach')('a segment in use', { v: 2, segment: 'engine' }, 'segment_in_use', 'segment'),
+  atPrefill('stage')('more pages than there are', { v: 2, holder: 'e', pages: 5 }, 'staging_exhausted', 'pages'),
+  atPrefill('unstage')('a page not lent', { v: 2, holder: 'e', offsets: [0] }, 'staging_not_lent', 'offsets[0]'),
+  atPrefill('acquire')('a sender', { v: 2, request: 'r', epoch: '0'.repeat(16) }, 'role_mismatch', 'subject'),
+  atPrefill('fly')('an unknown operation', { v: 2 }, 'unknown_operation', 'subject'),
   atDecode('put')('a receiver', put, 'role_mismatch', 'subject'),
   atDecode('acquire')(
     'an unknown request',
-    { v: 1, request: 'x', epoch: '0'.repeat(16) },
+    { v: 2, request: 'x', epoch: '0'.repeat(16) },
     'unknown_request',
     'request',
   ),
-  atDecode('acquire')('a bad epoch', { v: 1, request: 'x', epoch: 'now' }, 'invalid_field', 'epoch'),
+  atDecode('acquire')('a bad epoch', { v: 2, request: 'x', epoch: 'now' }, 'invalid_field', 'epoch'),
   atDecode('release')(
     'an unknown request',
-    { v: 1, request: 'x', epoch: '0'.repeat(16) },
+    { v: 2, request: 'x', epoch: '0'.repeat(16) },
     'unknown_request',
     'request',
   ),
   atDecode('release')(
     'a request that is arriving',
-    { v: 1, request: 'r1', epoch: '0000000000000002' },
+    { v: 2, request: 'r1', epoch: '0000000000000002' },
     'request_active',
     'request',
   ),
-  atDecode('cancel')('an unknown request', { v: 1, request: 'x' }, 'unknown_request', 'request'),
-  atDecode('status')('too many rows', { v: 1, limit: 1e9 }, 'invalid_field', 'limit'),
+  atDecode('cancel')('an unknown request', { v: 2, request: 'x' }, 'unknown_request', 'request'),
+  atDecode('status')('too many rows', { v: 2, limit: 1e9 }, 'invalid_field', 'limit'),
 ];
 
 /** A pair in which request r1 is half put: its first batch is ready, its second has not come. */
@@ -187,7 +187,7 @@ describe('public operations refuse', () => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const subject = subjects.operation(agent, operation as 'put');
     const answer = JSON.parse(await cluster.settle(cluster.client.request(subject, text, { timeoutMs: 10_000 })));
-    expect(answer).toMatchObject({ v: 1, ok: false, error: { code, ...(field === undefined ? {} : { field }) } });
+    expect(answer).toMatchObject({ v: 2, ok: false, error: { code, ...(field === undefined ? {} : { field }) } });
     const after = { decode: await cluster.status('decode-0'), prefill: await cluster.status('prefill-0') };
     expect(withoutTimes(after)).toEqual(withoutTimes(before));
     const refused = agent === 'decode-0' ? after.decode.counters : after.prefill.counters;
@@ -197,10 +197,10 @@ describe('public operations refuse', () => {
 
 const decodeEpoch = '0000000000000001';
 const prefillEpoch = '0000000000000002';
-const commit = { v: 1, request: 'r1', epoch: prefillEpoch, batch: 0, part: 0, pages: [0], generations: [1] };
+const commit = { v: 2, request: 'r1', epoch: prefillEpoch, batch: 0, part: 0, pages: [0], generations: [1] };
 const lengths = [{ length: PAGE_BYTES, count: 1 }];
 const allocate = {
-  v: 1,
+  v: 2,
   request: 'r1',
   epoch: prefillEpoch,
   grant: 'no-such-grant',
@@ -231,23 +231,23 @@ describe('messages between agents are refused', () => {
     [
       'connect',
       'a connection older than the one there is',
-      { v: 1, agent: 'prefill-0', epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 0 },
+      { v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 0 },
       'stale_grant',
       'connection',
     ],
     [
       'connect',
       'a provider that is not offered',
-      { v: 1, agent: 'p', epoch: prefillEpoch, heartbeatMs: 1, provider: 'verbs', connection: 9 },
+      { v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'verbs', connection: 9 },
       'provider_unavailable',
       'provider',
     ],
-    ['inquire', 'an unknown request', { v: 1, request: 'x', epoch: prefillEpoch }, 'unknown_request', 'request'],
+    ['inquire', 'an unknown request', { v: 2, request: 'x', epoch: prefillEpoch }, 'unknown_request', 'request'],
     ['put', 'an operation agents do not have', {}, 'unknown_operation', 'subject'],
   ])('%s with %s is refused', async (operation, _, body, code, field) => {
     const cluster = await halfway();
     const before = await cluster.status('decode-0');
-    const subject = subjects.peer('decode-0', decodeEpoch, operation as 'commit');
+    const subject = subjects.peer('decode-0', decodeEpoch, 'prefill-0', operation as 'commit');
     const request = cluster.client.request(subject, JSON.stringify(body), { timeoutMs: 10_000 });
     expect(JSON.parse(await cluster.settle(request))).toMatchObject({ ok: false, error: { code, field } });
     expect(withoutTimes(await cluster.status('decode-0'))).toEqual(withoutTimes(before));

@@ -8,7 +8,7 @@ import type { PutRequest } from '../../src/protocol/operations.js';
 const PAGE_BYTES = 64;
 
 const batch0: PutRequest = {
-  v: 1,
+  v: 2,
   request: 'r',
   receiver: 'decode-0',
   batch: 0,

@@ -61,7 +61,7 @@ test('a second cancel at the receiver gets the end, with and without the epoch',
   const made = await pair();
   const { epoch } = await made.put('prefill-0', 'r1', ['k0'], { last: false, totalChunks: 2 });
   await made.clock.advance(100);
-  const answer = { v: 1, ok: true, end: 'cancelled' };
+  const answer = { v: 2, ok: true, end: 'cancelled' };
   expect(await made.call('decode-0', 'cancel', { request: 'r1' })).toEqual(answer);
   await made.clock.advance(1000);
   expect(await made.call('decode-0', 'cancel', { request: 'r1' })).toEqual(answer);

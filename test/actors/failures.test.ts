@@ -56,7 +56,7 @@ describe('cancel', () => {
     const batch = made.put('prefill-0', 'r1', ['k1'], { batch: 1, totalChunks: 2, first: 1 });
     await expect(batch).rejects.toMatchObject({ code: 'request_ended', end: 'cancelled' });
     const commit = {
-      v: 1,
+      v: 2,
       request: 'r1',
       epoch,
       batch: 0,
@@ -65,7 +65,7 @@ describe('cancel', () => {
       generations: [1],
       lengths: [{ length: 64, count: 1 }],
     };
-    const subject = subjects.peer('decode-0', '0000000000000001', 'commit');
+    const subject = subjects.peer('decode-0', '0000000000000001', 'prefill-0', 'commit');
     const late = made.client.request(subject, JSON.stringify(commit), { timeoutMs: 1000 });
     expect(JSON.parse(await made.settle(late))).toMatchObject({
       ok: false,
@@ -292,7 +292,7 @@ describe('P9: an answer that cannot be true', () => {
     endpoints[0] = { ...fabric.endpoints()[0] } as (typeof endpoints)[0];
     const answer = (operation: string, body: string, respond: (text: string) => void) => {
       heard.push({ operation, ...JSON.parse(body) });
-      respond(JSON.stringify({ v: 1, ok: true, ...(operation === 'connect' ? { grant } : answers[operation]) }));
+      respond(JSON.stringify({ v: 2, ok: true, ...(operation === 'connect' ? { grant } : answers[operation]) }));
     };
     for (const subject of [subjects.operations('decode-0'), subjects.peers('decode-0', epoch)]) {
       liar.subscribe(subject, (message) => {

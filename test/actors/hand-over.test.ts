@@ -159,8 +159,8 @@ test('P2: no request takes over → the joined request fails with the reason', a
   await made.put('prefill-1', 'b', ['k0']);
   await made.clock.advance(10);
   // What was joined is said to be there; the sender believes it and lets the bytes go.
-  const joined = { v: 1, request: 'b', epoch: '0000000000000003', batch: 0 };
-  made.client.publish('kvferry.v1.peer.prefill-1.0000000000000003.joined', JSON.stringify(joined));
+  const joined = { v: 2, request: 'b', epoch: '0000000000000003', batch: 0 };
+  made.client.publish('kvferry.v2.peer.prefill-1.0000000000000003.decode-0.joined', JSON.stringify(joined));
   await made.clock.advance(10);
   await made.call('prefill-0', 'cancel', { request: 'a' });
   expect(await made.ended('b')).toMatchObject({
@@ -186,10 +186,10 @@ test('P29: a part is asked for again after its write broke → its bytes may sti
   made.fabrics.breakConnections((from) => from.startsWith('prefill-1'));
   expect(await made.ended('b')).toMatchObject({ end: 'failed' });
   const places = { positions: [0], pages: [1], generations: [1] };
-  const message = { v: 1, request: 'b', epoch, batch: 0, part: 1, grant: 'g1', ...places };
-  const subject = `kvferry.v1.peer.prefill-1.${epoch}.handover`;
+  const message = { v: 2, request: 'b', epoch, batch: 0, part: 1, grant: 'g1', ...places };
+  const subject = `kvferry.v2.peer.prefill-1.${epoch}.decode-0.handover`;
   const asked = made.client.request(subject, JSON.stringify(message), { timeoutMs: 1000 });
-  expect(JSON.parse(await made.settle(asked))).toEqual({ v: 1, ok: true, state: 'failed', drained: false });
+  expect(JSON.parse(await made.settle(asked))).toEqual({ v: 2, ok: true, state: 'failed', drained: false });
   writes.release();
   await nothingIsLeft(made);
 });
@@ -207,8 +207,8 @@ test('P29, P5: a refusal that proves nothing → the handed-over page is quarant
       (subject.endsWith('.handover') && kind === 'message' && to === 'prefill-1') || subject.endsWith('.drained');
     return { copies: isLost ? 0 : 1, delayMs: 0 };
   };
-  made.client.subscribe(`kvferry.v1.peer.prefill-1.${epoch}.handover`, ({ respond }) => {
-    respond(JSON.stringify({ v: 1, ok: false, error: { code: 'unknown_request', message: 'no such request' } }));
+  made.client.subscribe(`kvferry.v2.peer.prefill-1.${epoch}.decode-0.handover`, ({ respond }) => {
+    respond(JSON.stringify({ v: 2, ok: false, error: { code: 'unknown_request', message: 'no such request' } }));
   });
   await made.call('prefill-0', 'cancel', { request: 'a' });
   expect(await made.ended('b')).toMatchObject({ end: 'failed', reason: { code: 'writer_failed' } });

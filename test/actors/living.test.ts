@@ -320,7 +320,7 @@ test('P21: a process comes back after 2.7 heartbeats → its first heartbeat sav
 test('a message that is no heartbeat is refused and counted, and changes nothing', async () => {
   const world = new World();
   const stranger = world.network.connect('stranger');
-  stranger.publish(subjects.heartbeat('decode-0'), '{"v":1}');
+  stranger.publish(subjects.heartbeat('decode-0'), '{"v":2}');
   stranger.publish(subjects.heartbeat('decode-0'), 'x'.repeat(100));
   await world.clock.advance(1);
   expect(world.counters.toJSON()).toMatchObject({ messages_refused: 2 });

@@ -47,7 +47,7 @@ describe('one request', () => {
     const made = await cluster();
     const { epoch } = await made.put('prefill-0', 'r1', ['k0', 'k1']);
     await made.ended('r1');
-    expect(made.released).toEqual([{ v: 1, request: 'r1', epoch, batch: 0, positions: [0, 1] }]);
+    expect(made.released).toEqual([{ v: 2, request: 'r1', epoch, batch: 0, positions: [0, 1] }]);
     const { segments } = await made.status('prefill-0');
     expect(segments.find(({ segment }) => segment === 'engine')).toMatchObject({ chunksInUse: 0 });
   });
@@ -140,7 +140,7 @@ describe('shared prefixes', () => {
     await consume(made, 'a', a.epoch, ['k0', 'k1']);
     expect((await made.status('decode-0')).pages).toEqual(empty);
     expect(made.released.filter(({ request }) => request === 'b')).toEqual([
-      { v: 1, request: 'b', epoch: b.epoch, batch: 0, positions: [0, 1] },
+      { v: 2, request: 'b', epoch: b.epoch, batch: 0, positions: [0, 1] },
     ]);
   });
 
@@ -161,10 +161,10 @@ describe('shared prefixes', () => {
   test('P8, T8: requests queue for a full arena, and all become ready', async () => {
     const made = await cluster(4);
     const order: string[] = [];
-    made.client.subscribe('kvferry.v1.event.decode-0.ready', ({ body }) => {
+    made.client.subscribe('kvferry.v2.event.decode-0.ready', ({ body }) => {
       const { request, epoch } = JSON.parse(body) as { request: string; epoch: string };
       order.push(request);
-      made.client.publish('kvferry.v1.agent.decode-0.release', JSON.stringify({ v: 1, request, epoch }));
+      made.client.publish('kvferry.v2.agent.decode-0.release', JSON.stringify({ v: 2, request, epoch }));
     });
     await made.put('prefill-0', 'large', ['k0', 'k1', 'k2', 'k3']);
     await made.put('prefill-1', 'next', ['k4', 'k5', 'k6'], { first: 4 });

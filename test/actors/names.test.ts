@@ -90,9 +90,9 @@ describe('P23: two processes that could not see each other', () => {
 
   test('a heartbeat that nobody stands for changes nothing', async () => {
     const made = await cluster();
-    const about = { v: 1, agent: 'prefill-0', epoch: 'ffffffffffffffff', role: 'prefill', heartbeatMs: 1000 };
+    const about = { v: 2, agent: 'prefill-0', epoch: 'ffffffffffffffff', role: 'prefill', heartbeatMs: 1000 };
     const beat = { ...about, number: 1, ageMs: 0, alone: true, draining: false, leaving: false };
-    made.client.publish('kvferry.v1.heartbeat.prefill-0', JSON.stringify(beat));
+    made.client.publish('kvferry.v2.heartbeat.prefill-0', JSON.stringify(beat));
     await made.clock.advance(5000);
     expect(made.agents.prefill.state).toBe('running');
   });

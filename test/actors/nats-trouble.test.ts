@@ -89,7 +89,7 @@ describe('all requests become ready, once', () => {
 
 test('P21: a put names a decode agent that is connecting to NATS again → it is found', async () => {
   const made = await cluster();
-  const about = { v: 1, request: 'r1', receiver: 'decode-0', batch: 0, last: true, totalChunks: 1, timeoutMs: 30_000 };
+  const about = { v: 2, request: 'r1', receiver: 'decode-0', batch: 0, last: true, totalChunks: 1, timeoutMs: 30_000 };
   const source = [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: 1 }];
   const body = JSON.stringify({ ...about, keys: ['k0'], source });
   const answer = made.client.request(subjects.operation('prefill-0', 'put'), body, { timeoutMs: 10_000 });

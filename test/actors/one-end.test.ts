@@ -79,11 +79,11 @@ test('P12: one copy of a commit is refused → another one may still arrive: no 
     const isLost = kind === 'message' && to === 'decode-0' && subject.endsWith('.commit');
     return { copies: isLost ? 0 : 1, delayMs: 0 };
   };
-  made.client.subscribe(`kvferry.v1.peer.decode-0.${decode.epoch}.commit`, ({ respond }) => {
+  made.client.subscribe(`kvferry.v2.peer.decode-0.${decode.epoch}.*.commit`, ({ respond }) => {
     copies += 1;
     made.halt(decode);
     const error = { code: 'internal', message: 'the second copy is refused' };
-    if (copies === 2) respond(JSON.stringify({ v: 1, ok: false, error }));
+    if (copies === 2) respond(JSON.stringify({ v: 2, ok: false, error }));
   });
   await made.put('prefill-0', 'r1', ['k0']);
   await made.clock.advance(10_000);
@@ -113,7 +113,7 @@ test('P12: a notice of pages comes late, during a commit → the sender stays in
   };
   await made.call('decode-0', 'release', { request: 'x', epoch: x.epoch });
   expect(await made.ended('q')).toMatchObject({ end: 'ready' });
-  made.client.publish(`kvferry.v1.peer.prefill-1.${epoch}.allocated`, notice);
+  made.client.publish(`kvferry.v2.peer.prefill-1.${epoch}.decode-0.allocated`, notice);
   await made.clock.advance(10);
   await made.call('prefill-1', 'cancel', { request: 'q' });
   await made.clock.advance(10_000);
@@ -311,9 +311,9 @@ test('P14: a late heartbeat of a dead predecessor → its successor stays alive'
   await made.agent('decode-0', 'decode');
   await made.put('prefill-0', 'r1', ['k0', 'k1'], { last: false, totalChunks: 4 });
   await made.clock.advance(100);
-  made.client.publish('kvferry.v1.heartbeat.decode-0', JSON.stringify({ v: 1, ...late }));
+  made.client.publish('kvferry.v2.heartbeat.decode-0', JSON.stringify({ v: 2, ...late }));
   const stranger = { ...late, agent: 'prefill-0', epoch: prefill.epoch.replace('0', 'f'), role: 'prefill' };
-  made.client.publish('kvferry.v1.heartbeat.prefill-0', JSON.stringify({ v: 1, ...stranger }));
+  made.client.publish('kvferry.v2.heartbeat.prefill-0', JSON.stringify({ v: 2, ...stranger }));
   await made.clock.advance(100);
   await made.put('prefill-0', 'r1', ['k2', 'k3'], { batch: 1, totalChunks: 4, first: 2 });
   expect(await made.ended('r1')).toMatchObject({ end: 'ready' });

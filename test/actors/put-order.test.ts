@@ -141,6 +141,6 @@ describe('sources', () => {
     expect(await sources({ session: '00000000000000f1' })).toMatchObject({ batches: [] });
     write.release();
     await cluster.ended('r');
-    expect(await sources({ request: 'r' })).toEqual({ v: 1, ok: true, epoch, alone: false, batches: [] });
+    expect(await sources({ request: 'r' })).toEqual({ v: 2, ok: true, epoch, alone: false, batches: [] });
   });
 });

@@ -12,8 +12,8 @@ test('P17: a rank reports under another epoch → the earlier attempt fails at o
   await made.clock.advance(100);
   const from = { agent: 'decode-1', epoch: ranked.rank(1).decode.epoch };
   const counts = { chunks: 0, deduplicated: 0, joined: 0, bytes: 0, timeoutMs: 1000 };
-  const about = { v: 1, request: 'r1', epoch: '00000000000000ee', ranks: { rank: 1, members }, from };
-  const subject = `kvferry.v1.peer.decode-0.${ranked.rank(0).decode.epoch}.report`;
+  const about = { v: 2, request: 'r1', epoch: '00000000000000ee', ranks: { rank: 1, members }, from };
+  const subject = `kvferry.v2.peer.decode-0.${ranked.rank(0).decode.epoch}.decode-1.report`;
   const report = JSON.stringify({ ...about, state: 'running', ...counts });
   await made.settle(made.client.request(subject, report, { timeoutMs: 500 }));
   await made.clock.advance(100);

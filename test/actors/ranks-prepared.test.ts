@@ -58,8 +58,8 @@ test('P22: a rank refuses to confirm that it is complete → failed on all', asy
     const isLost = subject.endsWith('.prepare') && kind === 'message' && to === 'decode-1';
     return { copies: isLost ? 0 : 1, delayMs: 0 };
   };
-  made.client.subscribe(`kvferry.v1.peer.decode-1.${ranked.rank(1).decode.epoch}.prepare`, ({ respond }) => {
-    respond(JSON.stringify({ v: 1, ok: false, error: { code: 'request_active', message: 'not complete' } }));
+  made.client.subscribe(`kvferry.v2.peer.decode-1.${ranked.rank(1).decode.epoch}.*.prepare`, ({ respond }) => {
+    respond(JSON.stringify({ v: 2, ok: false, error: { code: 'request_active', message: 'not complete' } }));
   });
   writes.release();
   expect(await ranked.published('r1', 10_000)).toEqual([['failed', 'request_active']]);

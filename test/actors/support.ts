@@ -54,7 +54,7 @@ export class Cluster {
 
   constructor() {
     this.client.subscribe(subjects.terminals, ({ body }) => this.terminals.push(JSON.parse(body)));
-    this.client.subscribe('kvferry.v1.source.*', ({ body }) => this.released.push(JSON.parse(body)));
+    this.client.subscribe('kvferry.v2.source.*', ({ body }) => this.released.push(JSON.parse(body)));
   }
 
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {

@@ -22,7 +22,7 @@ type Asker = keyof typeof askers;
 async function send(operation: Operation, body: object, session: string | undefined): Promise<string> {
   const order = orders.get(session ?? '') ?? 0;
   orders.set(session ?? '', order + 1);
-  const whole = session === undefined ? { v: 1, ...body } : { v: 1, ...body, session, order };
+  const whole = session === undefined ? { v: 2, ...body } : { v: 2, ...body, session, order };
   try {
     await cluster.raw('prefill-0', operation, JSON.stringify(whole));
     return 'ok';

@@ -87,7 +87,7 @@ export function decodeAgent(runs: string, total: number): AgentView {
     pages: runs,
     rates: { bytesPerS: 0, chunksPerS: 812, requestsPerS: 31 },
     description: {
-      v: 1,
+      v: 2,
       ok: true,
       agent: 'decode-0',
       epoch: D_EPOCH,
@@ -99,7 +99,7 @@ export function decodeAgent(runs: string, total: number): AgentView {
       arena: { path: '/dev/shm/x', epoch: D_EPOCH, pageBytes: 3_145_728, pages: total },
     },
     status: {
-      v: 1,
+      v: 2,
       ok: true,
       agent: 'decode-0',
       epoch: D_EPOCH,

@@ -68,13 +68,13 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     const asked: unknown[] = [];
     const control = await connectNats({ servers: server.url, name: agent });
     agents.push(control);
-    const description = { v: 1, ok: true, agent, epoch, role: 'decode', state: 'running', version: '0.1.0' };
+    const description = { v: 2, ok: true, agent, epoch, role: 'decode', state: 'running', version: '0.1.0' };
     control.subscribe(subjects.discover, (message) =>
       message.respond(JSON.stringify({ ...description, heartbeatMs: 1000, endpoints: [], unavailable: [] })),
     );
     control.subscribe(subjects.operation(agent, 'explain'), (message) => {
       asked.push(JSON.parse(message.body));
-      message.respond(JSON.stringify({ v: 1, ok: true, agent, epoch, nowMs: 5, explanations }));
+      message.respond(JSON.stringify({ v: 2, ok: true, agent, epoch, nowMs: 5, explanations }));
     });
     await control.flush();
     return asked;
@@ -92,7 +92,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     await play('d2', []);
     const { exitCode, stdout, stderr } = await run('request', 'r1');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(asked).toEqual([{ v: 1, request: 'r1' }]);
+    expect(asked).toEqual([{ v: 2, request: 'r1' }]);
     expect(stdout.split('\n').map((line) => line.trim().split(/ {2,}/))).toEqual([
       [`request ${epoch}/r1 at d1 (receiver): running.waiting`],
       [`Request ${epoch}/r1 has been running.waiting for 1.0 s. It waits for 7 pages.`],
@@ -119,7 +119,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     const { exitCode, stdout } = await run(kind, name, '--agent', 'd1', '--json');
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toEqual([{ agent: 'd1', ...waits }]);
-    expect(asked).toEqual([{ v: 1, ...query }]);
+    expect(asked).toEqual([{ v: 2, ...query }]);
     expect(others).toEqual([]);
   });
 

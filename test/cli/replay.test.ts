@@ -79,8 +79,8 @@ describe('kvferry replay', () => {
       'divergences: 1',
       'the first:',
       expect.stringMatching(/^ {2}step \d+: different$/),
-      expect.stringMatching(/^ {4}recorded: publish kvferry\.v1\.event\.decode-0\.ready .*"from":"prefill-1"/),
-      expect.stringMatching(/^ {4}replayed: publish kvferry\.v1\.event\.decode-0\.ready .*"sender":"prefill-1"/),
+      expect.stringMatching(/^ {4}recorded: publish kvferry\.v2\.event\.decode-0\.ready .*"from":"prefill-1"/),
+      expect.stringMatching(/^ {4}replayed: publish kvferry\.v2\.event\.decode-0\.ready .*"sender":"prefill-1"/),
     ]);
     expect((await run(path, '--strict')).exitCode).toBe(1);
     expect((await run(decode, '--strict')).exitCode).toBe(0);
@@ -105,11 +105,11 @@ describe('kvferry replay', () => {
   });
 
   test('--at: the input, what followed, and every machine', async () => {
-    const { exitCode, stdout } = await run(prefill, '--at', '10');
+    const { exitCode, stdout } = await run(prefill, '--at', '11');
     expect(exitCode).toBe(0);
     expect(stdout.slice(0, 2)).toEqual([
-      `step 10 of ${last}, 0.000 ms after the start`,
-      expect.stringMatching(/^ {2}answer to 9\.\d connect: {"provider":"memory","detail":"in memory"}$/),
+      `step 11 of ${last}, 0.000 ms after the start`,
+      expect.stringMatching(/^ {2}answer to 10\.\d connect: {"provider":"memory","detail":"in memory"}$/),
     ]);
     for (const line of ['effects:', 'log:', 'changed:', 'machines:']) expect(stdout).toContain(line);
     expect(stdout).toContain(
@@ -186,7 +186,7 @@ describe('kvferry replay --step', () => {
   test('shows what changed', async () => {
     const terminal = new RecordedTerminal();
     async function* pressed(): Keys {
-      yield* ['g', '9', 'return', 'n'];
+      yield* ['g', '1', '0', 'return', 'n'];
     }
     await replayCommand(terminal, pressed).parseAsync([prefill, '--step'], { from: 'user' });
     expect(terminal.stdout.join('\n')).toContain(

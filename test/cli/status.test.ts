@@ -8,7 +8,7 @@ import { RecordedTerminal } from '../support/recorded-terminal.js';
 
 const epoch = '00000000000000aa';
 const decode = {
-  v: 1,
+  v: 2,
   ok: true,
   agent: 'd1',
   epoch,

@@ -58,7 +58,7 @@ describe('a decode engine', () => {
     expect(await chunks.read('b', page)).toEqual(page.subarray(0, PAGE_BYTES - 4));
     expect([page[0], page[PAGE_BYTES - 1]]).toEqual([1, 0]);
     await chunks.release();
-    expect(agent.bodiesOf('release')).toEqual([{ v: 1, ...holder }]);
+    expect(agent.bodiesOf('release')).toEqual([{ v: 2, ...holder }]);
   });
 
   test('asks for all pages of a long request', async () => {
@@ -67,9 +67,9 @@ describe('a decode engine', () => {
     await using chunks = await engine.acquire(holder);
     expect([...chunks.places.keys()]).toEqual(['a', 'b', 'c']);
     expect(agent.bodiesOf('acquire')).toEqual([
-      { v: 1, ...holder },
-      { v: 1, ...holder, from: 1 },
-      { v: 1, ...holder, from: 2 },
+      { v: 2, ...holder },
+      { v: 2, ...holder, from: 1 },
+      { v: 2, ...holder, from: 2 },
     ]);
   });
 

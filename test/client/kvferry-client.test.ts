@@ -39,8 +39,14 @@ class ScriptedControl implements ControlPort {
     return { close: () => this.handlers.delete(subject) };
   }
 
-  emit(subject: string, body: unknown, headers?: MessageHeaders): void {
-    this.handlers.get(subject)?.({ subject, body: JSON.stringify(body), headers, respond: () => undefined });
+  /** `pattern`: what the client has subscribed to. */
+  emit(pattern: string, body: unknown, headers?: MessageHeaders, subject = pattern): void {
+    this.handlers.get(pattern)?.({ subject, body: JSON.stringify(body), headers, respond: () => undefined });
+  }
+
+  /** A terminal event of `agent`. */
+  announce(agent: string, event: object, headers?: MessageHeaders): void {
+    this.emit('kvferry.v2.event.>', event, headers, `kvferry.v2.event.${agent}.ready`);
   }
 
   onStatus: ControlPort['onStatus'] = () => undefined;
@@ -63,7 +69,7 @@ function setUp() {
 const arena = { path: '/dev/shm/arena', epoch, pageBytes: 4096, pages: 4 };
 const counts = { total: 4, free: 4, writing: 0, ready: 0, quarantined: 0, reserved: 0, retained: 0 };
 const description = {
-  agent: 'd1',
+  agent: 'a',
   epoch,
   role: 'decode',
   state: 'running',
@@ -123,7 +129,7 @@ const calls: Readonly<
     (client) => client.status('a'),
     {},
     {
-      agent: 'd1',
+      agent: 'a',
       epoch,
       role: 'decode',
       state: 'running',
@@ -173,37 +179,37 @@ const calls: Readonly<
   inspect: [
     (client) => client.inspect('a', { pages: true }),
     { pages: true },
-    { agent: 'd1', epoch, role: 'decode', state: 'running', nowMs: 5, actors: [], actorsTotal: 0, pages: 'f4' },
+    { agent: 'a', epoch, role: 'decode', state: 'running', nowMs: 5, actors: [], actorsTotal: 0, pages: 'f4' },
   ],
   journal: [
     (client) => client.journal('a', { from: 3 }),
     { from: 3 },
-    { agent: 'd1', epoch, nowMs: 5, entries: [], next: 3, end: 3, missed: 0 },
+    { agent: 'a', epoch, nowMs: 5, entries: [], next: 3, end: 3, missed: 0 },
   ],
   explain: [
     (client) => client.explain('a', { key: 'k' }),
     { key: 'k' },
-    { agent: 'd1', epoch, nowMs: 5, explanations: [] },
+    { agent: 'a', epoch, nowMs: 5, explanations: [] },
   ],
   unstage: [(client) => client.unstage('a', { holder: 'e1' }), { holder: 'e1' }, { returned: 1 }],
 };
 
 describe.each(operations)('%s', (operation) => {
   const [call, sent, answer] = calls[operation];
-  const subject = `kvferry.v1.agent.a.${operation}`;
-  const reply = { v: 1, ok: true, ...answer };
+  const subject = `kvferry.v2.agent.a.${operation}`;
+  const reply = { v: 2, ok: true, ...answer };
 
   test('asks the agent and returns its reply', async () => {
     const { control, client } = setUp();
     control.answers.set(subject, JSON.stringify(reply));
     expect(await call(client)).toEqual(reply);
-    expect(control.asked).toEqual([{ subject, body: { v: 1, ...sent }, timeoutMs: 1234 }]);
+    expect(control.asked).toEqual([{ subject, body: { v: 2, ...sent }, timeoutMs: 1234 }]);
   });
 
   test('throws the error the agent answered with', async () => {
     const { control, client } = setUp();
     const error = { code: 'request_ended', message: 'request r has ended: ready', field: 'request', end: 'ready' };
-    control.answers.set(subject, JSON.stringify({ v: 1, ok: false, error }));
+    control.answers.set(subject, JSON.stringify({ v: 2, ok: false, error }));
     const failure = await call(client).catch((thrown: unknown) => thrown);
     expect(failure).toBeInstanceOf(ReplyError);
     expect(failure).toMatchObject(error);
@@ -224,27 +230,27 @@ describe.each(operations)('%s', (operation) => {
 
 test('orders a fault and returns what will happen', async () => {
   const { control, client } = setUp();
-  const reply = { v: 1, ok: true, agent: 'a', epoch, forMs: 300 };
-  control.answers.set('kvferry.v1.fault.a', JSON.stringify(reply));
+  const reply = { v: 2, ok: true, agent: 'a', epoch, forMs: 300 };
+  control.answers.set('kvferry.v2.fault.a', JSON.stringify(reply));
   expect(await client.fault('a', { fault: 'stop', forMs: 300 }, { timeoutMs: 7 })).toEqual(reply);
   expect(control.asked).toEqual([
-    { subject: 'kvferry.v1.fault.a', body: { v: 1, fault: 'stop', forMs: 300 }, timeoutMs: 7 },
+    { subject: 'kvferry.v2.fault.a', body: { v: 2, fault: 'stop', forMs: 300 }, timeoutMs: 7 },
   ]);
   const error = { code: 'faults_not_allowed', message: 'agent a was not started with --allow-faults' };
-  control.answers.set('kvferry.v1.fault.a', JSON.stringify({ v: 1, ok: false, error }));
+  control.answers.set('kvferry.v2.fault.a', JSON.stringify({ v: 2, ok: false, error }));
   await expect(client.fault('a', { fault: 'kill' })).rejects.toMatchObject(error);
 });
 
 test('takes a deadline for one call', async () => {
   const { control, client } = setUp();
-  control.answers.set('kvferry.v1.agent.a.describe', JSON.stringify({ v: 1, ok: true, ...description }));
+  control.answers.set('kvferry.v2.agent.a.describe', JSON.stringify({ v: 2, ok: true, ...description }));
   await client.describe('a', { timeoutMs: 7 });
   expect(control.asked[0]?.timeoutMs).toBe(7);
 });
 
 test('sends the headers of a call', async () => {
   const { control, client } = setUp();
-  control.answers.set('kvferry.v1.agent.a.cancel', JSON.stringify({ v: 1, ok: true }));
+  control.answers.set('kvferry.v2.agent.a.cancel', JSON.stringify({ v: 2, ok: true }));
   await client.cancel('a', { request: 'r' }, { headers: { traceparent: 'x' } });
   await client.cancel('a', { request: 'r' });
   expect(control.asked.map(({ headers }) => headers)).toEqual([{ traceparent: 'x' }, undefined]);
@@ -252,10 +258,10 @@ test('sends the headers of a call', async () => {
 
 test('discovers agents by name and drops what is no description', async () => {
   const { control, client, invalid } = setUp();
-  const announce = (agent: string) => JSON.stringify({ v: 1, ok: true, ...description, agent });
+  const announce = (agent: string) => JSON.stringify({ v: 2, ok: true, ...description, agent });
   control.announcements.push(announce('p2'), '{}', announce('d1'));
   expect((await client.discover({ timeoutMs: 9 })).map(({ agent }) => agent)).toEqual(['d1', 'p2']);
-  expect(control.asked).toEqual([{ subject: 'kvferry.v1.discover', body: { v: 1 }, timeoutMs: 9 }]);
+  expect(control.asked).toEqual([{ subject: 'kvferry.v2.discover', body: { v: 2 }, timeoutMs: 9 }]);
   expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field' })]);
 });
 
@@ -264,7 +270,7 @@ test('receives terminal events of all agents and drops malformed ones', () => {
   const heard: unknown[] = [];
   const subscription = client.onTerminal((event) => heard.push(event));
   const event = {
-    v: 1,
+    v: 2,
     request: 'r',
     epoch,
     end: 'ready',
@@ -276,8 +282,8 @@ test('receives terminal events of all agents and drops malformed ones', () => {
     bytes: 64,
     ageMs: 3,
   };
-  control.emit('kvferry.v1.event.>', event);
-  control.emit('kvferry.v1.event.>', { ...event, end: 'lost' });
+  control.announce('d1', event);
+  control.announce('d1', { ...event, end: 'lost' });
   expect(heard).toEqual([event]);
   expect(invalid).toEqual([expect.objectContaining({ code: 'invalid_field', field: 'end' })]);
   subscription.close();
@@ -289,9 +295,9 @@ test('hands on the headers of terminal events', () => {
   const heard: unknown[] = [];
   client.onTerminal(({ request }, headers) => heard.push([request, headers]));
   const counts = { chunks: 0, deduplicated: 0, joined: 0, bytes: 0, ageMs: 3 };
-  const event = { v: 1, epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
-  control.emit('kvferry.v1.event.>', { ...event, request: 'traced' }, { traceparent: 'x' });
-  control.emit('kvferry.v1.event.>', { ...event, request: 'other' });
+  const event = { v: 2, epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
+  control.announce('d1', { ...event, request: 'traced' }, { traceparent: 'x' });
+  control.announce('d1', { ...event, request: 'other' });
   expect(heard).toEqual([
     ['traced', { traceparent: 'x' }],
     ['other', {}],
@@ -303,11 +309,11 @@ test('P12: receives one terminal event of a request, the first', () => {
   const heard: unknown[] = [];
   client.onTerminal(({ request, end }) => heard.push([request, end]));
   const counts = { chunks: 2, deduplicated: 1, joined: 0, bytes: 64, ageMs: 3 };
-  const event = { v: 1, request: 'r', epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
+  const event = { v: 2, request: 'r', epoch, end: 'ready', sender: 'p1', receiver: 'd1', ...counts };
   const reason = { code: 'receiver_lost', message: 'agent d1 is lost' };
-  control.emit('kvferry.v1.event.>', event);
-  control.emit('kvferry.v1.event.>', { ...event, end: 'failed', reason });
-  control.emit('kvferry.v1.event.>', { ...event, request: 'other', end: 'failed', reason });
+  control.announce('d1', event);
+  control.announce('d1', { ...event, end: 'failed', reason });
+  control.announce('d1', { ...event, request: 'other', end: 'failed', reason });
   expect(heard).toEqual([
     ['r', 'ready'],
     ['other', 'failed'],
@@ -318,8 +324,8 @@ test('receives which source memory of one agent is free again', () => {
   const { control, client } = setUp();
   const heard: unknown[] = [];
   client.onSourceReleased('p1', (event) => heard.push(event));
-  const event = { v: 1, request: 'r', epoch, batch: 0, positions: [0, 2] };
-  control.emit('kvferry.v1.source.p1', event);
+  const event = { v: 2, request: 'r', epoch, batch: 0, positions: [0, 2] };
+  control.emit('kvferry.v2.source.p1', event);
   expect(heard).toEqual([event]);
 });
 
@@ -328,9 +334,9 @@ test('receives the heartbeats of one agent', () => {
   const beats: unknown[] = [];
   client.onHeartbeat('p1', (beat) => beats.push(beat));
   const counted = { number: 1, ageMs: 0, alone: true, draining: false, leaving: false };
-  const beat = { v: 1, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, ...counted };
-  control.emit('kvferry.v1.heartbeat.p1', beat);
-  control.emit('kvferry.v1.heartbeat.p2', { ...beat, agent: 'p2' });
+  const beat = { v: 2, agent: 'p1', epoch, role: 'prefill', heartbeatMs: 1000, ...counted };
+  control.emit('kvferry.v2.heartbeat.p1', beat);
+  control.emit('kvferry.v2.heartbeat.p2', { ...beat, agent: 'p2' });
   expect(beats).toEqual([beat]);
 });
 

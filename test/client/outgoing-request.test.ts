@@ -145,7 +145,7 @@ describe('a put without an answer', () => {
     agent.answers.put = noAnswer;
     agent.answers.barrier = () => ({ epoch, barred: [0] });
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
-    expect(agent.bodiesOf('barrier')).toEqual([{ v: 1, session: SESSION, order: 1 }]);
+    expect(agent.bodiesOf('barrier')).toEqual([{ v: 2, session: SESSION, order: 1 }]);
   });
 
   test('behind one whose message was lost → both are executed, in order', async () => {
@@ -267,7 +267,7 @@ describe('cancel', () => {
     const cancelled = outgoing.cancel().then((end) => order.push(`cancelled ${end}`));
     await Promise.all([put, cancelled]);
     expect(order).toEqual(['put', 'cancelled undefined']);
-    expect(agent.bodiesOf('cancel')).toEqual([{ v: 1, request: 'r', session: SESSION, order: 1 }]);
+    expect(agent.bodiesOf('cancel')).toEqual([{ v: 2, request: 'r', session: SESSION, order: 1 }]);
   });
 
   test('resolves with the end of a request that has ended', async () => {

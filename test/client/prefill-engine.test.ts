@@ -83,7 +83,7 @@ function chunksOf(...keys: string[]) {
 }
 
 const release = (batch: number, positions: number[], by = epoch) =>
-  agent.emit('kvferry.v1.source.p', { request: 'r', epoch: by, batch, positions });
+  agent.emit('kvferry.v2.source.p', { request: 'r', epoch: by, batch, positions });
 
 describe('a prefill engine', () => {
   test('attaches its memory, and puts what it filled in batches', async () => {
@@ -92,10 +92,10 @@ describe('a prefill engine', () => {
     expect([memoryBytes[0], memoryBytes[SLOT_BYTES], memoryBytes[2 * SLOT_BYTES]]).toEqual([1, 2, 3]);
     const outgoing = await engine.put(plan, chunks, 2);
     expect(outgoing.epoch).toBe(epoch);
-    const common = { v: 1, ...plan, totalChunks: 3, session: FIRST };
+    const common = { v: 2, ...plan, totalChunks: 3, session: FIRST };
     const run = { segment: 's', length: SLOT_BYTES };
-    expect(agent.bodiesOf('open')).toEqual([{ v: 1, session: FIRST, holder: 's', silentMs: 30_000 }]);
-    expect(agent.bodiesOf('attach')).toEqual([{ v: 1, segment: 's', path: memory.path, session: FIRST, order: 0 }]);
+    expect(agent.bodiesOf('open')).toEqual([{ v: 2, session: FIRST, holder: 's', silentMs: 30_000 }]);
+    expect(agent.bodiesOf('attach')).toEqual([{ v: 2, segment: 's', path: memory.path, session: FIRST, order: 0 }]);
     expect(agent.bodiesOf('put')).toEqual([
       {
         ...common,
@@ -129,7 +129,7 @@ describe('a prefill engine', () => {
     release(0, [0, 1]);
     expect(releasedTwice).toEqual(['r 0 1']);
     release(1, [1]);
-    agent.emit('kvferry.v1.source.p', { request: 'another', epoch, batch: 0, positions: [0] });
+    agent.emit('kvferry.v2.source.p', { request: 'another', epoch, batch: 0, positions: [0] });
     expect(engine.slots.free).toBe(2);
     expect(released).toEqual([SLOT_BYTES, 2 * SLOT_BYTES, 0, 3 * SLOT_BYTES]);
   });
@@ -184,7 +184,7 @@ describe('a prefill engine', () => {
     agent.answers.barrier = () => ({ epoch, barred: [1] });
     await clock.advance(500);
     expect(engine.slots.free).toBe(4);
-    expect(agent.bodiesOf('barrier').at(-1)).toEqual({ v: 1, session: FIRST, order: 2 });
+    expect(agent.bodiesOf('barrier').at(-1)).toEqual({ v: 2, session: FIRST, order: 2 });
   });
 
   test('no answer, and the put was executed → its memory comes back when released', async () => {
@@ -231,7 +231,7 @@ describe('a prefill engine', () => {
     const next = engine.fill(chunksOf('e', 'f'));
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
-    expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 1, session: FIRST }], 0]);
+    expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 2, session: FIRST }], 0]);
     agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
     agent.emitHeartbeat('p', epoch);
     await next;
@@ -369,7 +369,7 @@ describe('a put whose answer was lost', () => {
     await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'deadline_exceeded' });
     agent.emitHeartbeat('p', epoch);
     await clock.advance(10);
-    expect([engine.slots.free, agent.bodiesOf('sources')]).toEqual([3, [{ v: 1, session: FIRST }]]);
+    expect([engine.slots.free, agent.bodiesOf('sources')]).toEqual([3, [{ v: 2, session: FIRST }]]);
     release(0, [1]);
     expect(engine.slots.free).toBe(4);
   });
@@ -411,7 +411,7 @@ describe('a prefill engine whose agent is restarted', () => {
     const outgoing = await engine.put({ ...plan, request: 'next' }, await next);
     expect(outgoing.epoch).toBe(successor);
     expect(agent.bodiesOf('attach').at(-1)).toEqual({
-      v: 1,
+      v: 2,
       segment: 's',
       path: memory.path,
       session: SECOND,
@@ -532,7 +532,7 @@ describe('a prefill engine that opens', () => {
     const opening = open();
     await clock.advance(200);
     await opening;
-    expect(agent.bodiesOf('end')).toEqual([{ v: 1, session: SECOND }]);
+    expect(agent.bodiesOf('end')).toEqual([{ v: 2, session: SECOND }]);
   });
 
   test('waits for an agent that is away', async () => {
@@ -570,7 +570,7 @@ describe('a prefill engine that closes', () => {
     await clock.advance(100);
     await closing;
     expect(agent.bodiesOf('detach')).toHaveLength(2);
-    expect(agent.bodiesOf('end')).toEqual([{ v: 1, session: FIRST }]);
+    expect(agent.bodiesOf('end')).toEqual([{ v: 2, session: FIRST }]);
     expect(agent.subjects).toEqual([]);
   });
 

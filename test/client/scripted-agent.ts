@@ -4,7 +4,7 @@ import { KvferryError } from '../../src/protocol/errors.js';
 import type { MessageHeaders } from '../../src/protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../../src/protocol/limits.js';
 import type { Heartbeat } from '../../src/protocol/peer-messages.js';
-import { operationOf } from '../../src/protocol/subjects.js';
+import { announcerOf, operationOf } from '../../src/protocol/subjects.js';
 
 export const epoch = '00000000000000aa';
 export const successor = '00000000000000bb';
@@ -18,7 +18,7 @@ export interface Asked {
 export class ScriptedAgent implements ControlPort {
   messageBytesMax = MESSAGE_BYTES_MAX;
   readonly asked: Asked[] = [];
-  /** By operation. What an answer throws, the call rejects with. */
+  /** By operation. What an answer throws, the call rejects with. An agent that is named in an answer is the one that was asked. */
   readonly answers: Record<string, (body: object) => object> = {};
   readonly #handlers = new Map<string, Set<(message: ControlMessage) => void>>();
 
@@ -26,7 +26,9 @@ export class ScriptedAgent implements ControlPort {
     const operation = operationOf(subject);
     const body = JSON.parse(text) as object;
     this.asked.push({ operation, body, headers });
-    return JSON.stringify({ v: 1, ok: true, ...this.answers[operation]?.(body) });
+    const answer = this.answers[operation]?.(body) ?? {};
+    const named = 'agent' in answer ? { agent: announcerOf(subject) } : {};
+    return JSON.stringify({ v: 2, ok: true, ...answer, ...named });
   }
 
   /** Bodies of one operation, in order. */
@@ -38,9 +40,11 @@ export class ScriptedAgent implements ControlPort {
     return this.asked.map(({ operation }) => operation);
   }
 
-  emit(subject: string, body: object): void {
-    for (const handler of this.#handlers.get(subject) ?? []) {
-      handler({ subject, body: JSON.stringify({ v: 1, ...body }), respond: () => undefined });
+  /** `pattern`: what the client has subscribed to. A terminal event comes from the agent `by`. */
+  emit(pattern: string, body: object, by = 'd'): void {
+    const subject = pattern === TERMINALS ? `kvferry.v2.event.${by}.ready` : pattern;
+    for (const handler of this.#handlers.get(pattern) ?? []) {
+      handler({ subject, body: JSON.stringify({ v: 2, ...body }), respond: () => undefined });
     }
   }
 
@@ -51,7 +55,7 @@ export class ScriptedAgent implements ControlPort {
   ): void {
     const counted = { number: 1, ageMs: 0, alone: true, draining: false, leaving: false, ...more };
     const beat = { agent, epoch: running, role: 'prefill', heartbeatMs: 1000, ...counted };
-    this.emit(`kvferry.v1.heartbeat.${agent}`, beat);
+    this.emit(`kvferry.v2.heartbeat.${agent}`, beat);
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void) {
@@ -125,4 +129,4 @@ export function terminal(request: string, end = 'ready', more: object = {}): obj
   return { request, epoch, end, sender: 'p', receiver: 'd', ...counts, ...more };
 }
 
-export const TERMINALS = 'kvferry.v1.event.>';
+export const TERMINALS = 'kvferry.v2.event.>';

@@ -106,7 +106,7 @@ describe('engines and agents', () => {
     await cluster.agent('prefill-0', 'prefill');
     const engine = await openPrefill();
     cluster.network.fate = ({ to, subject }) => ({
-      copies: to === 'engine' && subject.startsWith('kvferry.v1.source.') ? 0 : 1,
+      copies: to === 'engine' && subject.startsWith('kvferry.v2.source.') ? 0 : 1,
       delayMs: 0,
     });
     const outgoing = await cluster.settle(engine.put(plan, await filled(engine)));
@@ -120,7 +120,7 @@ describe('engines and agents', () => {
     await cluster.agent('prefill-0', 'prefill');
     const engine = await openPrefill();
     cluster.network.fate = ({ to, subject }) => ({
-      copies: to === 'engine' && subject.startsWith('kvferry.v1.event.') ? 0 : 1,
+      copies: to === 'engine' && subject.startsWith('kvferry.v2.event.') ? 0 : 1,
       delayMs: 0,
     });
     const outgoing = await cluster.settle(engine.put(plan, await filled(engine)));

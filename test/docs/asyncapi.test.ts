@@ -55,7 +55,7 @@ describe('docs/asyncapi.json', () => {
 
   test.each([
     ...operations.map((operation) => subjects.operation('{agent}', operation)),
-    ...peerOperations.map((operation) => subjects.peer('{agent}', '{epoch}', operation)),
+    ...peerOperations.map((operation) => subjects.peer('{agent}', '{epoch}', '{from}', operation)),
     subjects.discover,
     subjects.fault('{agent}'),
     subjects.heartbeat('{agent}'),

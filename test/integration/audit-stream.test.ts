@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(`audit stream${missing === undefined ? ''
         const answer = await nats.request(`$JS.API.${operation}`, JSON.stringify(body), { timeout: 10_000 });
         return answer.json();
       };
-      const stream = { name: 'AUDIT', subjects: ['kvferry.v1.audit.*'], storage: 'memory', retention: 'limits' };
+      const stream = { name: 'AUDIT', subjects: ['kvferry.v2.audit.*'], storage: 'memory', retention: 'limits' };
       expect(await api('STREAM.CREATE.AUDIT', stream)).not.toHaveProperty('error');
       const [decodeAgent] = await Promise.all([
         cluster.agent('decode-0', 'decode', 'same-host', {

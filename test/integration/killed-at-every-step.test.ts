@@ -185,7 +185,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
         expect(acquired.arena.epoch).not.toBe(deadEpoch);
         // The pages belong to the dead process. Its subject has no subscriber, and its successor does not know these pages.
         const commit = {
-          v: 1,
+          v: 2,
           request: step,
           epoch,
           batch: 0,
@@ -194,7 +194,7 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
           generations: [1, 1],
           lengths: [{ length: 65_536, count: CHUNKS }],
         };
-        const subject = (of: string) => `kvferry.v1.peer.${receiver}.${of}.commit`;
+        const subject = (of: string) => `kvferry.v2.peer.${receiver}.${of}.prefill-0.commit`;
         await expect(plain.request(subject(deadEpoch), JSON.stringify(commit))).rejects.toThrow();
         const refused = await plain.request(subject(acquired.arena.epoch), JSON.stringify(commit));
         expect(refused.json()).toMatchObject({ ok: false, error: { code: 'unknown_request' } });

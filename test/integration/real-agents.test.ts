@@ -46,16 +46,16 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     await Promise.all([cluster.agent('decode-0', 'decode'), cluster.agent('prefill-0', 'prefill')]);
     await cluster.segment('prefill-0', keys);
     const plain = await connect({ servers: cluster.url });
-    const events = plain.subscribe('kvferry.v1.event.>', { max: 1 });
+    const events = plain.subscribe('kvferry.v2.event.>', { max: 1 });
     await plain.flush();
     await cluster.put('prefill-0', 'r1', keys);
     for await (const event of events) {
-      expect(event.subject).toBe('kvferry.v1.event.decode-0.ready');
-      expect(event.json()).toMatchObject({ v: 1, request: 'r1', end: 'ready', sender: 'prefill-0', chunks: 4 });
+      expect(event.subject).toBe('kvferry.v2.event.decode-0.ready');
+      expect(event.json()).toMatchObject({ v: 2, request: 'r1', end: 'ready', sender: 'prefill-0', chunks: 4 });
     }
-    const status = await plain.request('kvferry.v1.agent.decode-0.status', '{"v":1}');
+    const status = await plain.request('kvferry.v2.agent.decode-0.status', '{"v":2}');
     expect(status.json()).toMatchObject({ ok: true, agent: 'decode-0', role: 'decode', state: 'running' });
-    const wrong = await plain.request('kvferry.v1.agent.decode-0.status', '{"v":1');
+    const wrong = await plain.request('kvferry.v2.agent.decode-0.status', '{"v":2');
     expect(wrong.json()).toMatchObject({ ok: false, error: { code: 'malformed_json' } });
     await plain.close();
   });

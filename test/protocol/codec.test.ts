@@ -36,7 +36,7 @@ const failure = { code: 'fabric_error', message: 'broken' } as const;
 /** A right message of each kind that comes from outside. */
 const right = {
   put: {
-    v: 1,
+    v: 2,
     request: 'r1',
     receiver: 'decode-0',
     batch: 0,
@@ -46,28 +46,28 @@ const right = {
     keys: ['a', 'b'],
     source: [{ segment: 's', offset: 0, length: 10, count: 2 }],
   },
-  route: { v: 1, request: 'r1', epoch, receiver: 'decode-0', timeoutMs: 1000 },
-  cancel: { v: 1, request: 'r1', epoch },
-  acquire: { v: 1, request: 'r1', epoch, keys: ['a'] },
-  release: { v: 1, request: 'r1', epoch, keys: ['a'] },
-  lookup: { v: 1, keys: ['a'] },
-  status: { v: 1, request: 'r1', limit: 10 },
-  describe: { v: 1 },
-  attach: { v: 1, segment: 's', path: '/dev/shm/s' },
-  detach: { v: 1, segment: 's' },
-  stage: { v: 1, holder: 'engine', pages: 2 },
-  unstage: { v: 1, holder: 'engine', offsets: [0] },
-  open: { v: 1, session: epoch, holder: 'engine', silentMs: 5000 },
-  renew: { v: 1, session: epoch },
-  barrier: { v: 1, session: epoch, order: 3 },
-  end: { v: 1, session: epoch },
-  sources: { v: 1, request: 'r1', session: epoch, after: { request: 'r0', batch: 0 } },
-  inspect: { v: 1, actors: 10, request: 'r1', pages: true },
-  journal: { v: 1, from: 5, limit: 10, request: 'r1', oneIn: 2 },
-  explain: { v: 1, key: 'a' },
-  connect: { v: 1, agent: 'prefill-0', epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1 },
+  route: { v: 2, request: 'r1', epoch, receiver: 'decode-0', timeoutMs: 1000 },
+  cancel: { v: 2, request: 'r1', epoch },
+  acquire: { v: 2, request: 'r1', epoch, keys: ['a'] },
+  release: { v: 2, request: 'r1', epoch, keys: ['a'] },
+  lookup: { v: 2, keys: ['a'] },
+  status: { v: 2, request: 'r1', limit: 10 },
+  describe: { v: 2 },
+  attach: { v: 2, segment: 's', path: '/dev/shm/s' },
+  detach: { v: 2, segment: 's' },
+  stage: { v: 2, holder: 'engine', pages: 2 },
+  unstage: { v: 2, holder: 'engine', offsets: [0] },
+  open: { v: 2, session: epoch, holder: 'engine', silentMs: 5000 },
+  renew: { v: 2, session: epoch },
+  barrier: { v: 2, session: epoch, order: 3 },
+  end: { v: 2, session: epoch },
+  sources: { v: 2, request: 'r1', session: epoch, after: { request: 'r0', batch: 0 } },
+  inspect: { v: 2, actors: 10, request: 'r1', pages: true },
+  journal: { v: 2, from: 5, limit: 10, request: 'r1', oneIn: 2 },
+  explain: { v: 2, key: 'a' },
+  connect: { v: 2, epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1 },
   allocate: {
-    v: 1,
+    v: 2,
     request: 'r1',
     epoch,
     grant: 'g1',
@@ -79,7 +79,7 @@ const right = {
     lengths: [{ length: 10, count: 2 }],
   },
   commit: {
-    v: 1,
+    v: 2,
     request: 'r1',
     epoch,
     batch: 0,
@@ -88,11 +88,11 @@ const right = {
     generations: [2],
     lengths: [{ length: 10, count: 1 }],
   },
-  abort: { v: 1, agent: 'prefill-0', request: 'r1', epoch, totalChunks: 2, end: 'failed', reason: failure },
-  drained: { v: 1, request: 'r1', epoch },
-  inquire: { v: 1, request: 'r1', epoch },
+  abort: { v: 2, request: 'r1', epoch, totalChunks: 2, end: 'failed', reason: failure },
+  drained: { v: 2, request: 'r1', epoch },
+  inquire: { v: 2, request: 'r1', epoch },
   handover: {
-    v: 1,
+    v: 2,
     request: 'r1',
     epoch,
     batch: 0,
@@ -102,11 +102,11 @@ const right = {
     pages: [3],
     generations: [2],
   },
-  confirm: { v: 1, request: 'r1', epoch, receiverEpoch: epoch },
-  ping: { v: 1 },
-  yield: { v: 1, epoch },
+  confirm: { v: 2, request: 'r1', epoch, receiverEpoch: epoch },
+  ping: { v: 2 },
+  yield: { v: 2, epoch },
   report: {
-    ...{ v: 1, request: 'r1', epoch, from: { agent: 'decode-1', epoch }, state: 'failed', reason: failure },
+    ...{ v: 2, request: 'r1', epoch, from: { agent: 'decode-1', epoch }, state: 'failed', reason: failure },
     ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },
     chunks: 2,
     deduplicated: 1,
@@ -115,20 +115,20 @@ const right = {
     timeoutMs: 1000,
   },
   appeal: {
-    ...{ v: 1, request: 'r1', epoch, reason: failure, timeoutMs: 1000 },
+    ...{ v: 2, request: 'r1', epoch, reason: failure, timeoutMs: 1000 },
     ranks: { rank: 1, members: [0, 1].map((rank) => ({ sender: `prefill-${rank}`, receiver: `decode-${rank}` })) },
   },
-  admit: { v: 1, request: 'r1', epochs: [epoch] },
-  prepare: { v: 1, request: 'r1', epoch },
-  verdict: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
+  admit: { v: 2, request: 'r1', epochs: [epoch] },
+  prepare: { v: 2, request: 'r1', epoch },
+  verdict: { v: 2, request: 'r1', epoch, end: 'failed', reason: failure },
   allocated: {
-    ...{ v: 1, request: 'r1', epoch, batch: 0 },
+    ...{ v: 2, request: 'r1', epoch, batch: 0 },
     allocation: { grant: 'g1', pages: [1], generations: [2], alreadySent: [1], joined: [] },
   },
-  joined: { v: 1, request: 'r1', epoch, batch: 0 },
-  ended: { v: 1, request: 'r1', epoch, end: 'failed', reason: failure },
+  joined: { v: 2, request: 'r1', epoch, batch: 0 },
+  ended: { v: 2, request: 'r1', epoch, end: 'failed', reason: failure },
   heartbeat: {
-    ...{ v: 1, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000 },
+    ...{ v: 2, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000 },
     number: 1,
     ageMs: 0,
     draining: false,
@@ -136,7 +136,7 @@ const right = {
     leaving: false,
   },
   terminal: {
-    v: 1,
+    v: 2,
     request: 'r1',
     epoch,
     end: 'ready',
@@ -148,9 +148,9 @@ const right = {
     bytes: 20,
     ageMs: 3,
   },
-  sourceReleased: { v: 1, request: 'r1', epoch, batch: 0, positions: [0, 1] },
+  sourceReleased: { v: 2, request: 'r1', epoch, batch: 0, positions: [0, 1] },
   audit: {
-    v: 1,
+    v: 2,
     agent: 'decode-0',
     epoch,
     number: 0,
@@ -195,7 +195,7 @@ describe('a right message', () => {
   });
 
   test('what may be left out has its default', () => {
-    expect(decode(operationSchemas.status.request, '{"v":1}')).toEqual({ v: 1, limit: STATUS_ROWS_MAX });
+    expect(decode(operationSchemas.status.request, '{"v":2}')).toEqual({ v: 2, limit: STATUS_ROWS_MAX });
     const put = { ...right.put, source: [{ segment: 's', offset: 0, length: 10 }] };
     expect(decode(operationSchemas.put.request, JSON.stringify(put)).source).toEqual([
       { segment: 's', offset: 0, length: 10, count: 1 },
@@ -211,14 +211,14 @@ describe('a right message', () => {
 describe('a body that is no message', () => {
   test.each([
     ['nothing', ''],
-    ['half an object', '{"v":1'],
-    ['a trailing comma', '{"v":1,}'],
-    ['two objects', '{"v":1}{"v":1}'],
-    ['a comment', '{"v":1} // one'],
+    ['half an object', '{"v":2'],
+    ['a trailing comma', '{"v":2,}'],
+    ['two objects', '{"v":2}{"v":2}'],
+    ['a comment', '{"v":2} // one'],
     ['single quotes', "{'v':1}"],
     ['NaN', '{"v":NaN}'],
     ['binary', '\u0000\u0001'],
-    ['a control character in a string', '{"v":1,"request":"a\nb"}'],
+    ['a control character in a string', '{"v":2,"request":"a\nb"}'],
   ])('%s is malformed_json', (_, body) => {
     const { code, field } = refusal(() => decode(operationSchemas.describe.request, body));
     expect({ code, field }).toEqual({ code: 'malformed_json', field: undefined });
@@ -228,7 +228,7 @@ describe('a body that is no message', () => {
     ['null', 'null'],
     ['a number', '1'],
     ['a string', '"put"'],
-    ['a list', '[{"v":1}]'],
+    ['a list', '[{"v":2}]'],
     ['true', 'true'],
   ])('%s is an invalid message', (_, body) => {
     const { code, field } = refusal(() => decode(operationSchemas.describe.request, body));
@@ -236,7 +236,7 @@ describe('a body that is no message', () => {
   });
 
   test('more bytes than a message may have', () => {
-    const body = `{"v":1,"request":"${'x'.repeat(MESSAGE_BYTES_MAX)}"}`;
+    const body = `{"v":2,"request":"${'x'.repeat(MESSAGE_BYTES_MAX)}"}`;
     expect(refusal(() => decode(operationSchemas.cancel.request, body)).code).toBe('message_too_large');
     expect(refusal(() => decodeReply(operationSchemas.cancel.reply, body)).code).toBe('message_too_large');
   });
@@ -244,7 +244,7 @@ describe('a body that is no message', () => {
 
 describe('the version', () => {
   test.each(names)('%s: another one is unsupported_version, whatever else is wrong', (name) => {
-    expect(refuse(name, { v: 2 })).toEqual({ code: 'unsupported_version', field: 'v' });
+    expect(refuse(name, { v: 3 })).toEqual({ code: 'unsupported_version', field: 'v' });
     expect(refuse(name, { ...right[name], v: 0, surprise: true })).toEqual({ code: 'unsupported_version', field: 'v' });
   });
 
@@ -271,7 +271,7 @@ describe('fields', () => {
 
   test('names that objects have anyway are unknown too', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
-      const { code, field } = refusal(() => decode(operationSchemas.describe.request, `{"v":1,"${name}":{}}`));
+      const { code, field } = refusal(() => decode(operationSchemas.describe.request, `{"v":2,"${name}":{}}`));
       expect({ code, field }).toEqual({ code: 'invalid_field', field: name });
     }
   });
@@ -464,13 +464,13 @@ describe('bounds', () => {
 describe('replies', () => {
   test('an answer is checked like a message', () => {
     const reply = operationSchemas.put.reply;
-    expect(decodeReply(reply, JSON.stringify({ v: 1, ok: true, epoch }))).toEqual({ v: 1, ok: true, epoch });
+    expect(decodeReply(reply, JSON.stringify({ v: 2, ok: true, epoch }))).toEqual({ v: 2, ok: true, epoch });
     for (const [body, code, field] of [
       ['nonsense', 'malformed_json', undefined],
-      ['{"v":1,"ok":true}', 'invalid_field', 'epoch'],
-      ['{"v":1,"ok":"yes"}', 'invalid_field', 'ok'],
-      ['{"v":1,"ok":false}', 'invalid_field', 'error'],
-      ['{"v":1,"ok":false,"error":{"code":"odd","message":""}}', 'invalid_field', 'error.code'],
+      ['{"v":2,"ok":true}', 'invalid_field', 'epoch'],
+      ['{"v":2,"ok":"yes"}', 'invalid_field', 'ok'],
+      ['{"v":2,"ok":false}', 'invalid_field', 'error'],
+      ['{"v":2,"ok":false,"error":{"code":"odd","message":""}}', 'invalid_field', 'error.code'],
     ] as const) {
       const error = refusal(() => decodeReply(reply, body));
       expect([error.code, error.field, error instanceof ReplyError]).toEqual([code, field, false]);

@@ -49,7 +49,7 @@ function bytesOf(message: object): number {
 
 function put(keys: readonly string[], source: PutRequest['source']): PutRequest {
   return {
-    v: 1,
+    v: 2,
     request: REQUEST_ID,
     receiver: NAME,
     batch: BATCHES_PER_REQUEST_MAX - 1,
@@ -72,7 +72,7 @@ describe('the longest keys', () => {
   });
 
   test('a release has as many as an acquire', () => {
-    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(1900, KEY_BYTES_MAX) };
+    const message = { v: 2, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(1900, KEY_BYTES_MAX) };
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 });
@@ -128,10 +128,10 @@ describe('a full batch fits into one message', () => {
     const positions = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position);
     const deduplicated = { grant, pages: [], generations: [], alreadySent: positions, joined: positions };
     for (const allocation of [written, deduplicated]) {
-      const reply = { v: 1, ok: true, allocation };
+      const reply = { v: 2, ok: true, allocation };
       expect(bytesOf(reply)).toBeLessThan(MESSAGE_BYTES_MAX);
       expect(decodeReply(peerSchemas.allocate.reply, JSON.stringify(reply))).toEqual(reply);
-      const notice = { v: 1, request: REQUEST_ID, epoch: EPOCH, batch: 0, allocation };
+      const notice = { v: 2, request: REQUEST_ID, epoch: EPOCH, batch: 0, allocation };
       expect(bytesOf(notice)).toBeLessThan(MESSAGE_BYTES_MAX);
       expect(decode(peerSchemas.allocated.request, JSON.stringify(notice))).toEqual(notice);
     }
@@ -139,7 +139,7 @@ describe('a full batch fits into one message', () => {
 
   test('commit, with a length of its own for every page', () => {
     const message: PeerRequest<'commit'> = {
-      v: 1,
+      v: 2,
       request: REQUEST_ID,
       epoch: EPOCH,
       batch: BATCHES_PER_REQUEST_MAX - 1,
@@ -153,7 +153,7 @@ describe('a full batch fits into one message', () => {
   });
 
   test('a full release fits into one message', () => {
-    const message = { v: 1, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(KEYS_PER_BATCH_MAX) };
+    const message = { v: 2, request: REQUEST_ID, epoch: EPOCH, keys: keysOf(KEYS_PER_BATCH_MAX) };
     expect(bytesOf(message)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decode(operationSchemas.release.request, JSON.stringify(message))).toEqual(message);
   });
@@ -170,16 +170,16 @@ describe('a full batch fits into one message', () => {
 
   test('sourceReleased and the answer to stage', () => {
     const offsets = filled(STAGING_PAGES_PER_CALL_MAX, OFFSET);
-    const stage = { v: 1, ok: true, segment: NAME, path: `/${'p'.repeat(4095)}`, pageBytes: PAGE_BYTES, offsets };
+    const stage = { v: 2, ok: true, segment: NAME, path: `/${'p'.repeat(4095)}`, pageBytes: PAGE_BYTES, offsets };
     expect(bytesOf(stage)).toBeLessThan(MESSAGE_BYTES_MAX);
     const positions = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, position) => position);
-    expect(bytesOf({ v: 1, request: REQUEST_ID, epoch: EPOCH, batch: 0, positions })).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(bytesOf({ v: 2, request: REQUEST_ID, epoch: EPOCH, batch: 0, positions })).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 });
 
 function allocate(keys: readonly string[], lengths: AllocateRequest['lengths']): AllocateRequest {
   return {
-    v: 1,
+    v: 2,
     request: REQUEST_ID,
     epoch: EPOCH,
     grant: 'g'.repeat(64),
@@ -196,7 +196,7 @@ function allocate(keys: readonly string[], lengths: AllocateRequest['lengths']):
 function acquired(found: number, missing: number): OperationReply<'acquire'> {
   const keys = keysOf(found + missing);
   return {
-    v: 1,
+    v: 2,
     ok: true,
     arena: { path: `/${'p'.repeat(4095)}`, epoch: EPOCH, pageBytes: PAGE_BYTES, pages: PAGE + 1 },
     leaseMs: 3_600_000,

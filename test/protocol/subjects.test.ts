@@ -12,7 +12,7 @@ const concrete = [
   subjects.discover,
   ...agents.flatMap((agent) => [
     ...operations.map((operation) => subjects.operation(agent, operation)),
-    ...epochs.flatMap((epoch) => peerOperations.map((operation) => subjects.peer(agent, epoch, operation))),
+    ...epochs.flatMap((epoch) => peerOperations.map((operation) => subjects.peer(agent, epoch, 'b', operation))),
     subjects.heartbeat(agent),
     subjects.fault(agent),
     ...ends.map((end) => subjects.terminal(agent, end)),
@@ -23,7 +23,10 @@ const concrete = [
 /** Subjects with wildcards, and what each must catch. */
 const subscriptions: readonly (readonly [string, readonly string[]])[] = [
   [subjects.operations('a'), operations.map((operation) => subjects.operation('a', operation))],
-  [subjects.peers('a', '0000000000000001'), peerOperations.map((name) => subjects.peer('a', '0000000000000001', name))],
+  [
+    subjects.peers('a', '0000000000000001'),
+    peerOperations.map((name) => subjects.peer('a', '0000000000000001', 'b', name)),
+  ],
   [subjects.heartbeats, agents.map((agent) => subjects.heartbeat(agent))],
   [subjects.terminals, agents.flatMap((agent) => ends.map((end) => subjects.terminal(agent, end)))],
 ];
@@ -52,15 +55,16 @@ describe('subjects', () => {
 
   test('the name of an operation or a peer message is the last token of its subject', () => {
     for (const operation of operations) expect(operationOf(subjects.operation('a', operation))).toBe(operation);
-    for (const operation of peerOperations) expect(operationOf(subjects.peer('a', 'e', operation))).toBe(operation);
+    for (const operation of peerOperations)
+      expect(operationOf(subjects.peer('a', 'e', 'b', operation))).toBe(operation);
   });
 
   test.each([
-    'kvferry.v1.agent.a.PUT',
-    'kvferry.v1.agent.a.put2',
-    'kvferry.v1.agent.a.toString',
-    'kvferry.v1.agent.a.__proto__',
-    'kvferry.v1.agent.a.',
+    'kvferry.v2.agent.a.PUT',
+    'kvferry.v2.agent.a.put2',
+    'kvferry.v2.agent.a.toString',
+    'kvferry.v2.agent.a.__proto__',
+    'kvferry.v2.agent.a.',
     'kvferry',
   ])('%s names no operation', (subject) => {
     expect(Object.hasOwn(operationSchemas, operationOf(subject))).toBe(false);

@@ -82,7 +82,7 @@ async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourceP
     chunks = [pool.place("a", 0, 10), pool.place("b", 1, 10)]
     lent.lend("r", 0, chunks)
     lent.sending("r", 0, SESSION)
-    release = {"v": 1, "request": "r", "epoch": SESSION.epoch, "batch": 0, "positions": [1, 7]}
+    release = {"v": 2, "request": "r", "epoch": SESSION.epoch, "batch": 0, "positions": [1, 7]}
     lent.released({**release, "epoch": "f" * 16})  # type: ignore[typeddict-item]
     assert free == []
     lent.released(release)  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ def test_errors_keep_their_fields_when_they_are_pickled() -> None:
 
 
 def test_answers_that_do_not_fit_are_errors() -> None:
-    for body in (b"", b"[]", b'{"v":1,"ok":true}', b'{"v":2,"ok":true,"epoch":"0123456789abcdef"}', b"\xff"):
+    for body in (b"", b"[]", b'{"v":2,"ok":true}', b'{"v":3,"ok":true,"epoch":"0123456789abcdef"}', b"\xff"):
         with pytest.raises(KvferryError) as wrong:
             decode_reply("put", body)
         assert wrong.value.code == "inconsistent_reply"
@@ -169,7 +169,7 @@ def test_answers_that_do_not_fit_are_errors() -> None:
     ],
 )
 def test_a_wrong_field_is_named(field: str, value: object) -> None:
-    fields = {"v": 1, "request": "r", "receiver": "d", "batch": 0, "last": True, "totalChunks": 1, "timeoutMs": 1}
+    fields = {"v": 2, "request": "r", "receiver": "d", "batch": 0, "last": True, "totalChunks": 1, "timeoutMs": 1}
     good = {**fields, "keys": ["ä@1"], "source": [{"segment": "s", "offset": 0, "length": 1}]}
     check("putRequest", good, strict=True)
     with pytest.raises(KvferryError) as wrong:

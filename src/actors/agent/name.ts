@@ -9,15 +9,18 @@ import type { Failure } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import type { DescribeReply } from '../../protocol/operations.js';
 import { type Heartbeat, peerSchemas } from '../../protocol/peer-messages.js';
+import type { PreviousDescription } from '../../protocol/previous-version.js';
 import { subjects } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { sleep } from '../env/timers.js';
-import { describeAgent } from '../peers/describe-agent.js';
+import { describeAgent, describePrevious } from '../peers/describe-agent.js';
 
 export interface NameListener {
   /** Another process serves the name. */
   taken(failure: Failure): void;
 }
+
+type PreviousOwner = PreviousDescription & { readonly isPrevious: true };
 
 /** Pause between two questions to the process that has the name, in heartbeats. */
 const ASK_AGAIN_HEARTBEATS = 0.25;
@@ -59,7 +62,8 @@ export class Name {
         answeredMs = nowMs;
         intervalMs = owner.heartbeatMs;
         if (owner.state === 'running' || owner.state === 'starting') throw taken(agent, owner.epoch, 'runs');
-        if (await this.#yields(owner)) return intervalMs;
+        // A process of the previous version does not understand the question. It gives the name up when it stops.
+        if (!('isPrevious' in owner) && (await this.#yields(owner))) return intervalMs;
         if (nowMs - startedMs >= patienceMs) throw taken(agent, owner.epoch, 'still drains');
       }
       await sleep(clock, heartbeatMs * ASK_AGAIN_HEARTBEATS);
@@ -92,22 +96,24 @@ export class Name {
     return this.#env.epoch < epoch;
   }
 
-  /** The process that answers under this name. Undefined when nobody is subscribed. */
-  async #owner(): Promise<DescribeReply | 'silent' | undefined> {
-    const { options } = this.#env;
+  /** The process that answers under this name, in this version of the protocol or the one before. Undefined: nobody is subscribed. */
+  async #owner(): Promise<DescribeReply | PreviousOwner | 'silent' | undefined> {
+    const { agent, attemptTimeoutMs } = this.#env.options;
     try {
-      return await describeAgent(this.#env, options.agent, options.attemptTimeoutMs);
+      return await describeAgent(this.#env, agent, attemptTimeoutMs);
     } catch (error) {
       if (!isKvferryError(error) || error.code === 'closed') throw error;
-      return error.code === 'no_responders' ? undefined : 'silent';
+      if (error.code !== 'no_responders') return 'silent';
     }
+    const previous = await describePrevious(this.#env, agent);
+    return previous && { ...previous, isPrevious: true };
   }
 
   /** Asks a draining process for the name. It serves the name no longer when it has yielded. */
   async #yields({ agent, epoch }: DescribeReply): Promise<boolean> {
     const { control, options, logger } = this.#env;
     try {
-      const subject = subjects.peer(agent, epoch, 'yield');
+      const subject = subjects.peer(agent, epoch, agent, 'yield');
       const question = JSON.stringify({ v: PROTOCOL_VERSION, epoch: this.#env.epoch });
       const answer = await control.request(subject, question, { timeoutMs: options.attemptTimeoutMs });
       return decodeReply(peerSchemas.yield.reply, answer).yielded;

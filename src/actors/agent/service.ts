@@ -3,9 +3,11 @@ import type { z } from 'zod';
 import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { decode, encodeError } from '../../protocol/codec.js';
-import { KvferryError } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { agentName } from '../../protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
-import { operationOf } from '../../protocol/subjects.js';
+import { previousRefusal, previousSubjects } from '../../protocol/previous-version.js';
+import { operationOf, senderOf } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
@@ -13,10 +15,11 @@ import { refusalLevel } from '../observing/log-level.js';
 /** The messages of each operation. */
 export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;
 
-/** Each handler returns the body of its reply. */
+/** Each handler returns the body of its reply. `from`: the agent that sent the message, if an agent did. */
 export type Handlers<S extends Schemas> = {
   readonly [Operation in keyof S]: (
     request: z.infer<S[Operation]['request']>,
+    from: string,
   ) => Body<z.infer<S[Operation]['reply']>> | Promise<Body<z.infer<S[Operation]['reply']>>>;
 };
 
@@ -40,6 +43,8 @@ export function serve<S extends Schemas>(
       if (schema === undefined) {
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
       }
+      const from = agentName.safeParse(senderOf(message.subject));
+      if (!from.success) throw invalidField('subject', 'the subject names no agent as the sender of the message');
       const request = decode(schema.request, message.body);
       notes.about = aboutMessage(request as object);
       env.tracer?.received(operation, notes.about, message.headers);
@@ -49,7 +54,7 @@ export function serve<S extends Schemas>(
         const message = `agent ${agent} has role ${role} and does not serve ${operation}`;
         throw new KvferryError('role_mismatch', message, { field: 'subject' });
       }
-      return handler(request as never);
+      return handler(request as never, from.data);
     });
   });
 }
@@ -82,8 +87,23 @@ function remember({ journal, clock }: AgentEnv, { operation, startedMs, about }:
   if (!readOnly.has(operation)) journal.message('in', operation, about, clock.now() - startedMs, code);
 }
 
+/** Refuses every message of the previous protocol version, in its own words. */
+export function servePrevious(env: AgentEnv): ControlSubscription {
+  const { agent } = env.options;
+  const { error, body } = previousRefusal(agent);
+  return env.control.subscribe(previousSubjects.operations(agent), (message) => {
+    refuse(env, message, operationOf(message.subject), error, body);
+  });
+}
+
 /** Counts and logs a refusal, and replies with it. */
-function refuse(env: AgentEnv, message: ControlMessage, operation: string, error: unknown): KvferryError {
+function refuse(
+  env: AgentEnv,
+  message: ControlMessage,
+  operation: string,
+  error: unknown,
+  body?: string,
+): KvferryError {
   const known = error instanceof KvferryError;
   const refused = known ? error : new KvferryError('internal', `${operation} failed`, { cause: error });
   env.counters.add('messages_refused');
@@ -92,7 +112,7 @@ function refuse(env: AgentEnv, message: ControlMessage, operation: string, error
   if (known) env.logger[refusalLevel(refused.code)](details, 'message refused');
   else env.logger.error({ ...details, err: error }, 'message failed');
   try {
-    message.respond(encodeError(refused));
+    message.respond(body ?? encodeError(refused));
   } catch (sendError) {
     env.logger.warn({ operation, err: sendError }, 'refusal not sent');
   }

@@ -8,13 +8,14 @@ import { invalidField, KvferryError } from '../../protocol/errors.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
 import { peerSchemas } from '../../protocol/peer-messages.js';
 import { type End, subjects } from '../../protocol/subjects.js';
+import { requireOwner } from '../peers/require-owner.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
-import { type Handlers, type Schemas, serve } from './service.js';
+import { type Handlers, type Schemas, serve, servePrevious } from './service.js';
 import { describe, explanations, inspect, journal, lookup, status } from './status.js';
 
-type Handle<Part, Request, Reply> = (part: Part, request: Request) => Reply | Promise<Reply>;
+type Handle<Part, Request, Reply> = (part: Part, request: Request, from: string) => Reply | Promise<Reply>;
 
 /** One line of a table: the part that serves an operation, and how. */
 type Served<Request, Reply> =
@@ -50,26 +51,26 @@ const operations: Table<typeof operationSchemas> = {
   release: { by: 'receiver', handle: (receiver, request) => receiver.release(request) },
 };
 
-/** From other agents. */
+/** From other agents. `from` is the one that the subject names (P31). */
 const peerMessages: Table<typeof peerSchemas> = {
   ping: { by: 'agent', handle: () => ({}) },
-  yield: { by: 'agent', handle: (parts) => ({ yielded: parts.yieldName() }) },
-  confirm: { by: 'sender', handle: (sender, request) => sender.confirm(request) },
-  appeal: { by: 'sender', handle: (sender, request) => sender.appeal(request) },
-  handover: { by: 'sender', handle: (sender, request) => sender.handOver(request) },
-  allocated: { by: 'sender', handle: (sender, notice) => sender.allocated(notice) },
-  joined: { by: 'sender', handle: (sender, notice) => sender.joined(notice) },
-  ended: { by: 'sender', handle: (sender, notice) => sender.ended(notice) },
-  connect: { by: 'receiver', handle: (receiver, request) => receiver.connect(request) },
-  allocate: { by: 'receiver', handle: (receiver, request) => receiver.allocate(request) },
-  commit: { by: 'receiver', handle: (receiver, request) => receiver.commit(request) },
-  abort: { by: 'receiver', handle: (receiver, request) => receiver.abort(request) },
-  drained: { by: 'receiver', handle: (receiver, request) => receiver.drained(request) },
-  inquire: { by: 'receiver', handle: (receiver, request) => receiver.inquire(request) },
-  report: { by: 'receiver', handle: (receiver, request) => receiver.report(request) },
-  admit: { by: 'receiver', handle: (receiver, request) => receiver.admit(request) },
-  prepare: { by: 'receiver', handle: (receiver, request) => receiver.prepare(request) },
-  verdict: { by: 'receiver', handle: (receiver, request) => receiver.verdict(request) },
+  yield: { by: 'agent', handle: yieldName },
+  confirm: { by: 'sender', handle: ({ fromReceivers }, request, from) => fromReceivers.confirm(request, from) },
+  appeal: { by: 'sender', handle: ({ fromReceivers }, request, from) => fromReceivers.appeal(request, from) },
+  handover: { by: 'sender', handle: ({ fromReceivers }, request, from) => fromReceivers.handOver(request, from) },
+  allocated: { by: 'sender', handle: ({ fromReceivers }, notice, from) => fromReceivers.allocated(notice, from) },
+  joined: { by: 'sender', handle: ({ fromReceivers }, notice, from) => fromReceivers.joined(notice, from) },
+  ended: { by: 'sender', handle: ({ fromReceivers }, notice, from) => fromReceivers.ended(notice, from) },
+  connect: { by: 'receiver', handle: (receiver, request, from) => receiver.connect(request, from) },
+  allocate: { by: 'receiver', handle: (receiver, request, from) => receiver.allocate(request, from) },
+  commit: { by: 'receiver', handle: (receiver, request, from) => receiver.commit(request, from) },
+  abort: { by: 'receiver', handle: (receiver, request, from) => receiver.abort(request, from) },
+  drained: { by: 'receiver', handle: (receiver, request, from) => receiver.drained(request, from) },
+  inquire: { by: 'receiver', handle: (receiver, request, from) => receiver.inquire(request, from) },
+  report: { by: 'receiver', handle: (receiver, request, from) => receiver.report(request, from) },
+  admit: { by: 'receiver', handle: (receiver, request, from) => receiver.admit(request, from) },
+  prepare: { by: 'receiver', handle: (receiver, request, from) => receiver.prepare(request, from) },
+  verdict: { by: 'receiver', handle: (receiver, request, from) => receiver.verdict(request, from) },
 };
 
 /** Subscribes to what engines, routers and operators send to the name. The caller closes the subscriptions. */
@@ -79,6 +80,7 @@ export function serveName(parts: AgentParts): ControlSubscription[] {
     serve(env, subjects.operations(env.options.agent), operationSchemas, handlersOf(operations, parts)),
     serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
     serve(env, subjects.lookup, { lookup: operationSchemas.lookup }, { lookup: (query) => lookup(parts, query) }),
+    servePrevious(env),
   ];
 }
 
@@ -91,12 +93,18 @@ export function serveProcess(parts: AgentParts): ControlSubscription {
 /** The handlers of the parts that this agent has. */
 function handlersOf<S extends Schemas>(table: Table<S>, parts: AgentParts): Partial<Handlers<S>> {
   const servers = { agent: parts, sender: parts.sender, receiver: parts.receiver };
-  const handlers: [string, (request: never) => unknown][] = [];
+  const handlers: [string, (request: never, from: string) => unknown][] = [];
   for (const [operation, { by, handle }] of Object.entries<Served<never, object>>(table)) {
     const server = servers[by];
-    if (server !== undefined) handlers.push([operation, (request) => handle(server as never, request)]);
+    if (server !== undefined) handlers.push([operation, (request, from) => handle(server as never, request, from)]);
   }
   return Object.fromEntries(handlers) as Partial<Handlers<S>>;
+}
+
+/** Only another process of the same name asks for it. */
+function yieldName({ env, yieldName: giveUp }: AgentParts, _: unknown, from: string): { yielded: boolean } {
+  requireOwner(env.options.agent, from, 'the name');
+  return { yielded: giveUp() };
 }
 
 function attach({ sessions, memory }: Sender, request: OperationRequest<'attach'>) {

@@ -16,7 +16,8 @@ export async function askProcess(env: EnvParts, process: Process, timeoutMs: num
   const { agent, epoch } = process;
   try {
     const question = JSON.stringify({ v: PROTOCOL_VERSION });
-    const answer = await env.control.request(subjects.peer(agent, epoch, 'ping'), question, { timeoutMs });
+    const subject = subjects.peer(agent, epoch, env.options.agent, 'ping');
+    const answer = await env.control.request(subject, question, { timeoutMs });
     decodeReply(peerSchemas.ping.reply, answer);
     return 'alive';
   } catch (error) {

@@ -4,6 +4,8 @@ import { decode, toFailure } from '../../protocol/codec.js';
 import { type Heartbeat, heartbeat } from '../../protocol/peer-messages.js';
 import { subjects } from '../../protocol/subjects.js';
 import type { EnvParts } from '../env/agent-env.js';
+import type { LogLevel } from '../observing/log-level.js';
+import { requireOwner } from '../peers/require-owner.js';
 
 type Handler = (beat: Heartbeat) => void;
 
@@ -37,8 +39,10 @@ export class Heartbeats {
 
   #subscribe(agent: string): Name {
     const handlers = new Set<Handler>();
+    let isReported = false;
     const subscription = this.#env.control.subscribe(subjects.heartbeat(agent), (message) => {
-      const beat = this.#read(agent, message);
+      const beat = this.#read(agent, message, isReported ? 'debug' : 'warn');
+      isReported ||= beat === undefined;
       if (beat !== undefined) for (const handler of [...handlers]) handler(beat);
     });
     const name = { subscription, handlers };
@@ -46,16 +50,17 @@ export class Heartbeats {
     return name;
   }
 
-  /** Undefined for a message that is not a heartbeat of that agent. */
-  #read(agent: string, { subject, body }: ControlMessage): Heartbeat | undefined {
+  /** Undefined for a message that is not a heartbeat of that agent. `level`: only the first of each name is a warning. */
+  #read(agent: string, { subject, body }: ControlMessage, level: LogLevel): Heartbeat | undefined {
     try {
       const beat = decode(heartbeat, body);
-      if (beat.agent === agent) return beat;
-      throw new TypeError(`the heartbeat names agent ${beat.agent}`);
+      requireOwner(beat.agent, agent, 'the heartbeat');
+      return beat;
     } catch (error) {
       const { code, message } = toFailure(error);
       this.#env.counters.add('messages_refused');
-      this.#env.logger.warn({ subject, code, reason: message }, 'heartbeat refused');
+      this.#env.counters.add(`errors_${code}`);
+      this.#env.logger[level]({ subject, code, reason: message }, 'heartbeat refused');
       return undefined;
     }
   }

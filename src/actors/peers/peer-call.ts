@@ -43,7 +43,7 @@ export async function callPeer<O extends PeerOperation>(
   body: (timeLeftMs: number) => Omit<PeerRequest<O>, 'v'>,
   insistence: Insistence,
 ): Promise<PeerReply<O>> {
-  const subject = subjects.peer(peer.agent, peer.epoch, operation);
+  const subject = subjects.peer(peer.agent, peer.epoch, env.options.agent, operation);
   const { journal, clock } = env;
   const startedMs = clock.now();
   let about: About = { peer: peer.agent };
@@ -109,6 +109,7 @@ export function notifyPeer<O extends PeerNotice>(
   operation: O,
   body: Omit<PeerRequest<O>, 'v'>,
 ): void {
-  publishEvent(env, subjects.peer(peer.agent, peer.epoch, operation), { v: PROTOCOL_VERSION, ...body });
+  const subject = subjects.peer(peer.agent, peer.epoch, env.options.agent, operation);
+  publishEvent(env, subject, { v: PROTOCOL_VERSION, ...body });
   env.journal.message('out', operation, aboutMessage(body, peer.agent));
 }

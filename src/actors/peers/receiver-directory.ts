@@ -3,7 +3,7 @@ import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
-import { describeAgent } from './describe-agent.js';
+import { describeAgent, refusePrevious } from './describe-agent.js';
 import { insist } from './peer-call.js';
 import { ReceiverPeer } from './receiver-peer.js';
 
@@ -24,7 +24,10 @@ export class ReceiverDirectory {
     });
   }
 
-  /** Rejects `unknown_receiver` when no such agent answers, `role_mismatch` when it has no arena. */
+  /**
+   * Rejects `unknown_receiver` when no such agent answers, `unsupported_version` when it speaks the previous version of the
+   * protocol, and `role_mismatch` when it has no arena.
+   */
   async find(agent: string): Promise<ReceiverPeer> {
     const known = this.#peers.get(agent);
     if (known !== undefined) return known;
@@ -80,6 +83,7 @@ export class ReceiverDirectory {
     } catch (cause) {
       if (!isKvferryError(cause, 'deadline_exceeded')) throw cause;
       if (!living.isLineUp) throw new KvferryError('disconnected', 'this agent is cut off from NATS', { cause });
+      await refusePrevious(this.#env, agent);
       throw new KvferryError('unknown_receiver', what, { field: 'receiver', cause });
     }
   }

@@ -332,7 +332,7 @@ export class ReceiverPeer implements Peer {
     const silenceMs = UNREACHABLE_HEARTBEATS_MAX * this.#description.heartbeatMs;
     const deadlineMs = clock.now() + Math.max(options.connectTimeoutMs, silenceMs);
     const connection = this.#listener.nextConnection();
-    const body = { agent: options.agent, epoch, heartbeatMs: options.heartbeatMs, provider, connection };
+    const body = { epoch, heartbeatMs: options.heartbeatMs, provider, connection };
     const insistence = { deadlineMs, isLost: () => this.isLost };
     const { grant } = await callPeer(this.#env, this, 'connect', () => body, insistence);
     return grant;

@@ -2,7 +2,11 @@
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { requireOwner } from './require-owner.js';
 import { SenderPeer } from './sender-peer.js';
+
+/** Lost epochs whose owners are remembered. */
+const LOST_REMEMBERED_MAX = 1024;
 
 export interface SenderDirectoryListener {
   granted(grant: string, epoch: string): void;
@@ -17,6 +21,8 @@ export class SenderDirectory {
   readonly #peers = new Map<string, SenderPeer>();
   /** By the remote key that is valid. */
   readonly #byGrant = new Map<string, SenderPeer>();
+  /** The agents of epochs that are lost, the oldest loss first: no other agent may speak for their requests. */
+  readonly #lost = new Map<string, string>();
 
   constructor(env: AgentEnv, listener: SenderDirectoryListener) {
     this.#env = env;
@@ -28,13 +34,23 @@ export class SenderDirectory {
     return this.#peers.get(epoch);
   }
 
+  /** The agent that connected first under that epoch. Undefined when none has, or when it is forgotten. */
+  ownerOf(epoch: string): string | undefined {
+    return this.#peers.get(epoch)?.agent ?? this.#lost.get(epoch);
+  }
+
   /** A message of this sender came: it lives. */
   heard(epoch: string): void {
     this.#peers.get(epoch)?.liveness.heard();
   }
 
-  /** The sender that wants to connect; adds it when it is new. */
+  /**
+   * The sender that wants to connect; adds it when it is new. From then on the epoch is its own. Throws `not_yours` when the epoch
+   * is that of another agent.
+   */
   connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
+    const { agent, epoch } = sender;
+    requireOwner(this.ownerOf(epoch) ?? agent, agent, `epoch ${epoch}`);
     return this.#peers.get(sender.epoch) ?? this.#add(sender);
   }
 
@@ -71,10 +87,20 @@ export class SenderDirectory {
       },
       lost: (failure) => {
         this.#peers.delete(epoch);
+        this.#remember(peer);
         this.#listener.lost(epoch, failure);
       },
     });
     this.#peers.set(epoch, peer);
+    this.#lost.delete(epoch);
     return peer;
+  }
+
+  #remember({ agent, epoch }: SenderPeer): void {
+    this.#lost.set(epoch, agent);
+    for (const oldest of this.#lost.keys()) {
+      if (this.#lost.size <= LOST_REMEMBERED_MAX) return;
+      this.#lost.delete(oldest);
+    }
   }
 }

@@ -339,6 +339,7 @@ export class GroupActor {
       joined: sum('joined'),
       bytes: sum('bytes'),
       ranks,
+      lead: this.#env.options.agent,
       ageMs: Math.round(clock.now() - this.#startedMs),
     };
     announceEnd(this.#env, event);

@@ -7,7 +7,7 @@ import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { invalidField } from '../../protocol/errors.js';
-import type { Failure } from '../../protocol/fields.js';
+import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
@@ -15,6 +15,7 @@ import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
 import { findProcess } from '../peers/find-process.js';
+import { requireOwner } from '../peers/require-owner.js';
 import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
 
@@ -51,15 +52,19 @@ export class Groups {
   /**
    * Takes the report of one rank. The answer carries the end of the whole request, or the turn of the rank, if there is one.
    * A rank that this agent cannot lead is not refused: only this agent can announce that its request has failed. Throws
-   * `invalid_field` when the report was sent to the wrong agent.
+   * `invalid_field` when the report was sent to the wrong agent, and `not_yours` when it came from an agent that does not serve
+   * the rank.
    */
-  report(report: RankReport): Body<PeerReply<'report'>> {
+  report(report: RankReport, from: string): Body<PeerReply<'report'>> {
     const { request, epoch, ranks } = report;
     const { rank, members } = ranks;
+    this.#check(report);
+    requireReporter(report, members, from);
     const recorded = this.#tombstones.get({ request, epoch });
     if (recorded !== undefined) return answerOf({ end: recorded.end, failure: recorded.reason ?? null });
-    this.#check(report);
     let group = this.#groups.get(request);
+    // The first report has named the agents of the ranks: another one cannot put itself among them.
+    if (group !== undefined && group.verdict === undefined) requireReporter(report, group.task.members, from);
     if (group !== undefined && group.verdict === undefined && (group.epochOf(rank) ?? epoch) !== epoch) {
       const message = `rank ${rank} of request ${request} came again under epoch ${epoch}: its sender was restarted`;
       group.end('failed', { code: 'sender_lost', message });
@@ -212,6 +217,18 @@ export class Groups {
     const nowMs = this.#env.clock.now();
     for (const holder of group.holders) this.#tombstones.add(holder, end, failure ?? undefined, nowMs);
   }
+}
+
+/** Throws `not_yours` unless the agent is one of the two of its rank: the decode agent, or, when that is lost, the prefill agent. */
+function requireReporter(
+  { request, ranks, from: receiver }: RankReport,
+  members: Ranks['members'],
+  from: string,
+): void {
+  const what = `rank ${ranks.rank} of request ${request}`;
+  const member = members[ranks.rank];
+  requireOwner(receiver === undefined ? member?.sender : member?.receiver, from, what);
+  if (receiver !== undefined) requireOwner(receiver.agent, from, what);
 }
 
 function answerOf({ end, failure }: Verdict): Body<PeerReply<'report'>> {

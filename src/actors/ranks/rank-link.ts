@@ -23,7 +23,7 @@ import type { Verdict } from './verdict.js';
 
 /** Takes the report of a rank. The answer carries the end of the whole request, or the turn of the rank. */
 export interface RankReports {
-  report(report: RankReport): Body<PeerReply<'report'>>;
+  report(report: RankReport, from: string): Body<PeerReply<'report'>>;
 }
 
 export interface RankLinkTask {
@@ -215,7 +215,8 @@ export class RankLink {
 
   async #ask(): Promise<Body<PeerReply<'report'>>> {
     const { groups } = this.#task;
-    if (groups !== undefined) return groups.report({ v: PROTOCOL_VERSION, ...this.#body() });
+    const { agent } = this.#env.options;
+    if (groups !== undefined) return groups.report({ v: PROTOCOL_VERSION, ...this.#body() }, agent);
     if (this.isOver && this.#lead !== undefined && this.#watch?.loss !== undefined) await this.#findNext(this.#lead);
     this.#lead ??= await this.#find();
     const isLost = () => this.#isClosed || this.#watch?.loss !== undefined;

@@ -14,6 +14,7 @@ import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { requireOwner } from '../peers/require-owner.js';
 import { SenderDirectory } from '../peers/sender-directory.js';
 import { Groups } from '../ranks/groups.js';
 import { RankLinks } from '../ranks/rank-links.js';
@@ -94,8 +95,8 @@ export class Receiver {
 
   // --- messages from senders ----------------------------------------------------------------------------------------
 
-  async connect(message: PeerRequest<'connect'>): Promise<Body<PeerReply<'connect'>>> {
-    const { agent, epoch, heartbeatMs, provider, connection } = message;
+  async connect(message: PeerRequest<'connect'>, agent: string): Promise<Body<PeerReply<'connect'>>> {
+    const { epoch, heartbeatMs, provider, connection } = message;
     const { fabric, options } = this.#env;
     if (!fabric.endpoints().some((offered) => offered.provider === provider)) {
       const refusal = `agent ${options.agent} does not offer ${provider}`;
@@ -106,10 +107,10 @@ export class Receiver {
     return { grant: { id, provider, token, arenaBytes } };
   }
 
-  async allocate(message: PeerRequest<'allocate'>): Promise<Body<PeerReply<'allocate'>>> {
+  async allocate(message: PeerRequest<'allocate'>, from: string): Promise<Body<PeerReply<'allocate'>>> {
     const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant, ranks } = message;
     const holder: HolderId = { request, epoch };
-    this.#senders.heard(epoch);
+    this.#heard(holder, from);
     const lengths = expandLengths(message.lengths);
     const known = this.#ingests.get(holder);
     if (known === undefined) this.#refuse(holder);
@@ -129,20 +130,20 @@ export class Receiver {
     return { ...(await answer), ...this.#endOf(holder) };
   }
 
-  commit(message: PeerRequest<'commit'>): Body<PeerReply<'commit'>> {
+  commit(message: PeerRequest<'commit'>, from: string): Body<PeerReply<'commit'>> {
     const { request, epoch, batch, part, pages, generations } = message;
-    this.#senders.heard(epoch);
-    const lengths = expandLengths(message.lengths);
     const holder = { request, epoch };
+    this.#heard(holder, from);
+    const lengths = expandLengths(message.lengths);
     this.#effects.executeFor({ type: 'commit', holder, batch, part, pages, generations, lengths });
     return this.#endOf(holder);
   }
 
   /** The answer is the recorded end. It differs from the wish when the request had already ended (P6). */
-  async abort(message: PeerRequest<'abort'>): Promise<Body<PeerReply<'abort'>>> {
-    const { request, epoch, end, reason, agent: sender, totalChunks, ranks } = message;
-    this.#senders.heard(epoch);
+  async abort(message: PeerRequest<'abort'>, sender: string): Promise<Body<PeerReply<'abort'>>> {
+    const { request, epoch, end, reason, totalChunks, ranks } = message;
     const holder: HolderId = { request, epoch };
+    this.#heardOwner(holder, sender);
     if (this.#store.view.tombstone(holder) === undefined) {
       const { attemptTimeoutMs: timeoutMs } = this.#env.options;
       const known = this.#ingests.get(holder);
@@ -154,15 +155,15 @@ export class Receiver {
     return defined({ end: held, reason: why });
   }
 
-  drained({ request, epoch }: PeerRequest<'drained'>): Body<PeerReply<'drained'>> {
-    this.#senders.heard(epoch);
+  drained({ request, epoch }: PeerRequest<'drained'>, from: string): Body<PeerReply<'drained'>> {
+    this.#heardOwner({ request, epoch }, from);
     this.#store.execute({ type: 'drained', holder: { request, epoch } });
     return {};
   }
 
-  inquire({ request, epoch, batches }: PeerRequest<'inquire'>): Body<PeerReply<'inquire'>> {
+  inquire({ request, epoch, batches }: PeerRequest<'inquire'>, from: string): Body<PeerReply<'inquire'>> {
     const holder: HolderId = { request, epoch };
-    this.#senders.heard(epoch);
+    this.#heard(holder, from);
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) return defined({ end: recorded.end, reason: recorded.reason });
     const ingest = this.#ingests.get(holder);
@@ -177,21 +178,25 @@ export class Receiver {
     });
   }
 
-  report(message: PeerRequest<'report'>): Body<PeerReply<'report'>> {
-    return this.#groups.report(message);
+  report(message: PeerRequest<'report'>, from: string): Body<PeerReply<'report'>> {
+    return this.#groups.report(message, from);
   }
 
-  admit({ request, epochs }: PeerRequest<'admit'>): Body<PeerReply<'admit'>> {
-    this.#ingests.admit(epochs.map((epoch) => ({ request, epoch })));
+  admit({ request, epochs }: PeerRequest<'admit'>, from: string): Body<PeerReply<'admit'>> {
+    const holders = epochs.map((epoch) => ({ request, epoch }));
+    for (const holder of holders) this.#requireLead(holder, from);
+    this.#ingests.admit(holders);
     return {};
   }
 
-  prepare({ request, epoch }: PeerRequest<'prepare'>): Body<PeerReply<'prepare'>> {
+  prepare({ request, epoch }: PeerRequest<'prepare'>, from: string): Body<PeerReply<'prepare'>> {
+    this.#requireLead({ request, epoch }, from);
     this.#ingests.prepare({ request, epoch });
     return {};
   }
 
-  verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>): Body<PeerReply<'verdict'>> {
+  verdict({ request, epoch, end, reason }: PeerRequest<'verdict'>, from: string): Body<PeerReply<'verdict'>> {
+    this.#requireLead({ request, epoch }, from);
     this.#ingests.get({ request, epoch })?.told({ end, failure: reason ?? null });
     return {};
   }
@@ -321,6 +326,32 @@ export class Receiver {
       logger.warn({ grant }, 'drain overdue, revoking remote key');
       this.#senders.fence(grant);
     }
+  }
+
+  /** A message of a sender about its request. Throws `not_yours` when the request, or the epoch, is that of another agent. */
+  #heard(holder: HolderId, from: string): void {
+    const owner = this.#ownerOf(holder);
+    if (owner !== undefined) requireOwner(owner, from, `request ${holder.request}`);
+    this.#senders.heard(holder.epoch);
+  }
+
+  /** As `#heard`, for messages that change what no agent has asked for: without an owner there is nobody who may send them. */
+  #heardOwner(holder: HolderId, from: string): void {
+    if (this.#ownerOf(holder) === undefined) throw unknownRequest(holder.request, holder.epoch);
+    this.#heard(holder, from);
+  }
+
+  /** The agent that sends a request. Undefined when no agent has connected under its epoch. */
+  #ownerOf(holder: HolderId): string | undefined {
+    return this.#senders.ownerOf(holder.epoch) ?? this.#ingests.get(holder)?.task.sender;
+  }
+
+  /** Throws `not_yours` unless the agent leads the ranks of the request. */
+  #requireLead(holder: HolderId, from: string): void {
+    const ingest = this.#ingests.get(holder);
+    const { request } = holder;
+    if (ingest !== undefined)
+      requireOwner(ingest.task.ranks?.members[0]?.receiver, from, `the end of request ${request}`);
   }
 
   /** The end of a request, if it is recorded. */

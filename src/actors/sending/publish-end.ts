@@ -26,6 +26,7 @@ export function publishEnd(env: AgentEnv, ended: EndedRequest, end: End, reason:
     sender: options.agent,
     receiver,
     ranks: ranks === undefined ? undefined : [{ rank: ranks.rank, epoch, ...memberOf(ranks) }],
+    lead: ranks?.members[0]?.receiver,
   });
   const counts = { chunks, deduplicated: 0, joined: 0, bytes: 0 };
   announceEnd(env, { v: PROTOCOL_VERSION, ...fields, ...counts, ageMs: Math.round(ageMs) });

@@ -8,6 +8,8 @@ import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import type { PeerAddress } from '../peers/peer-call.js';
+import { requireOwner } from '../peers/require-owner.js';
 import type { RankLink } from '../ranks/rank-link.js';
 import { RankLinks } from '../ranks/rank-links.js';
 
@@ -24,12 +26,15 @@ export interface EndedRank {
 
 interface Promised {
   /** Epoch of the lead that may announce an end. */
-  readonly lead: string;
+  readonly epoch: string;
   readonly atMs: number;
 }
 
 interface Waiting {
   readonly link: RankLink;
+  /** Name of the agent that leads the ranks. */
+  readonly lead: string;
+  /** Epoch of its process. */
   promisedTo: string | undefined;
 }
 
@@ -37,7 +42,10 @@ export class RankEnds {
   readonly #env: AgentEnv;
   readonly #links: RankLinks;
   readonly #announce: (rank: EndedRank, reason: Failure | null) => void;
-  /** By request, the oldest first. A lead may ask about a request whose rank 0 was never put. */
+  /**
+   * By the name of the lead and the request, the oldest first. A lead may ask about a request whose rank 0 was never put. A promise
+   * to an agent that turns out not to lead the request binds nobody.
+   */
   readonly #promises = new Map<string, Promised>();
   /** Ranks whose lead has been asked for the end, by request. */
   readonly #waiting = new Map<string, Waiting>();
@@ -52,19 +60,21 @@ export class RankEnds {
     return this.#waiting.has(request);
   }
 
-  /** The process that may announce an end of the request, because this sender has agreed to it. */
-  promisedTo(request: string): string | undefined {
-    return this.#promises.get(request)?.lead;
+  /** Whether this process may announce an end of the request, because this sender has agreed to it. */
+  hasPromised(request: string, { agent, epoch }: PeerAddress): boolean {
+    return this.#promises.get(nameOf(request, agent))?.epoch === epoch;
   }
 
-  /** This sender follows the end that the process `lead` announces. */
-  promise(request: string, lead: string): void {
-    this.#promises.delete(request);
-    this.#promises.set(request, { lead, atMs: this.#env.clock.now() });
-    this.#prune();
+  /** This sender follows the end that the process `lead` announces. Throws `not_yours` when another agent leads the request. */
+  promise(request: string, lead: PeerAddress): void {
     const waiting = this.#waiting.get(request);
+    if (waiting !== undefined) requireOwner(waiting.lead, lead.agent, `request ${request}`);
+    const name = nameOf(request, lead.agent);
+    this.#promises.delete(name);
+    this.#promises.set(name, { epoch: lead.epoch, atMs: this.#env.clock.now() });
+    this.#prune();
     if (waiting === undefined) return;
-    waiting.promisedTo = lead;
+    waiting.promisedTo = lead.epoch;
     waiting.link.prepared();
   }
 
@@ -87,15 +97,16 @@ export class RankEnds {
       // The reason of another end does not explain why the request has failed.
       lost: (loss, proven) => this.#leadLost(rank, end === 'failed' ? reason : loss, proven),
     });
-    const promisedTo = this.promisedTo(request);
-    this.#waiting.set(request, { link, promisedTo });
+    const lead = ranks.members[0]?.receiver as string;
+    const promisedTo = this.#promises.get(nameOf(request, lead))?.epoch;
+    this.#waiting.set(request, { link, lead, promisedTo });
     link.say(end === 'ready' ? 'failed' : end, reason);
     if (promisedTo !== undefined) link.prepared();
   }
 
   /** A process that is proven dead announces nothing any more: a promise to it does not bind. */
-  released(request: string, lead: string): void {
-    if (this.promisedTo(request) === lead) this.#promises.delete(request);
+  released(request: string, lead: PeerAddress): void {
+    if (this.hasPromised(request, lead)) this.#promises.delete(nameOf(request, lead.agent));
   }
 
   /** Resolves when no rank waits for its lead. */
@@ -124,13 +135,17 @@ export class RankEnds {
 
   #prune(): void {
     const { clock, options } = this.#env;
-    for (const [request, { atMs }] of this.#promises) {
+    for (const [name, { atMs }] of this.#promises) {
       if (this.#promises.size <= options.tombstonesMax && clock.now() - atMs < options.tombstoneMs) return;
-      this.#promises.delete(request);
+      this.#promises.delete(name);
     }
   }
 
   #holderOf(request: string): HolderId {
     return { request, epoch: this.#env.epoch };
   }
+}
+
+function nameOf(request: string, lead: string): string {
+  return `${lead}/${request}`;
 }

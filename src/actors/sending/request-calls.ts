@@ -29,9 +29,9 @@ export class RequestCalls {
     insistence: Insistence = this.#untilGone(peer),
   ): Promise<{ readonly end: End; readonly failure: Failure | null }> {
     const { request, totalChunks } = this.#task;
-    const { epoch, options } = this.#env;
+    const { epoch } = this.#env;
     if (wish === null) throw new Error(`request ${request} is given up without a reason`);
-    const body = { agent: options.agent, request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };
+    const body = { request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };
     const { end, reason } = await callPeer(this.#env, peer, 'abort', () => body, insistence);
     return { end, failure: reason ?? null };
   }

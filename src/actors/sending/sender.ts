@@ -1,11 +1,9 @@
 /** The sending side of an agent: takes `put` from engines and owns the requests that result. */
 import type { Body } from '../../protocol/body.js';
-import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
-import { defined } from '../../protocol/defined.js';
-import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { RequestEndedError } from '../../protocol/codec.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
-import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -19,6 +17,7 @@ import { checkPut, duplicateBatch } from './check-put.js';
 import { PauseWatch } from './pause-watch.js';
 import { publishEnd } from './publish-end.js';
 import { RankEnds } from './rank-ends.js';
+import { ReceiverMessages } from './receiver-messages.js';
 import { RequestActor } from './request-actor.js';
 import { Routing } from './routing.js';
 import { SentEnds } from './sent-ends.js';
@@ -31,6 +30,8 @@ import type { TakenParts } from './taken-parts.js';
 export class Sender {
   readonly memory: SourceMemory;
   readonly sessions: Sessions;
+  /** Takes the messages of other agents. */
+  readonly fromReceivers: ReceiverMessages;
   readonly #env: AgentEnv;
   readonly #pauses: PauseWatch;
   readonly #arriving = new ArrivingPuts();
@@ -60,10 +61,15 @@ export class Sender {
     this.#ends = new SentEnds(env, this.#rankEnds);
     const { tombstonesMax, tombstoneMs } = env.options;
     this.#tombstones = new Tombstones({ max: tombstonesMax, keepMs: tombstoneMs });
-    this.#routing = new Routing(env, {
-      running: (request) => this.#requests.get(request),
-      ended: (request) => this.#tombstones.get({ request, epoch: env.epoch }),
-      receiver: (agent) => this.#findReceiver(agent),
+    const known = {
+      running: (request: string) => this.#requests.get(request),
+      ended: (request: string) => this.#tombstones.get({ request, epoch: env.epoch }),
+    };
+    this.#routing = new Routing(env, { ...known, receiver: (agent) => this.#findReceiver(agent) });
+    this.fromReceivers = new ReceiverMessages(env, this.#rankEnds, {
+      ...known,
+      partsOf: (request) => this.#parts.get(request),
+      failed: (request, reason) => this.#record(request, 'failed', reason),
     });
     this.#receivers = new ReceiverDirectory(env, (peer, failure) => this.#receiverLost(peer, failure));
     // Without NATS no engine could renew its session.
@@ -123,72 +129,6 @@ export class Sender {
   sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
     const { epoch, living } = this.#env;
     return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter) };
-  }
-
-  // --- messages from agents -----------------------------------------------------------------------------------------
-
-  allocated(notice: PeerRequest<'allocated'>): Body<PeerReply<'allocated'>> {
-    this.#requests.get(notice.request)?.allocated(notice);
-    return {};
-  }
-
-  joined({ request, batch }: PeerRequest<'joined'>): Body<PeerReply<'joined'>> {
-    this.#requests.get(request)?.joinResolved(batch);
-    return {};
-  }
-
-  ended({ request, end, reason }: PeerRequest<'ended'>): Body<PeerReply<'ended'>> {
-    this.#requests.get(request)?.receiverReported(end, reason ?? null);
-    return {};
-  }
-
-  /** The end that this agent itself has announced. Without `end` it agrees to the end that the receiver announces. */
-  confirm({ request, receiverEpoch }: PeerRequest<'confirm'>): Body<PeerReply<'confirm'>> {
-    const isWaiting = this.#rankEnds.isWaiting(request);
-    const actor = this.#requests.get(request);
-    if (!isWaiting) {
-      const ended = actor?.confirm(receiverEpoch) ?? this.#tombstones.get({ request, epoch: this.#env.epoch });
-      if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
-    }
-    // A lead takes the answer that rank 0 was never put as an agreement, so it binds too.
-    const isSent = actor?.route !== undefined;
-    if (!isSent || actor.route.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);
-    if (!isSent && !isWaiting) throw unknownRequest(request);
-    return {};
-  }
-
-  /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
-  appeal({ request, ranks, reason, timeoutMs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
-    const { clock, epoch, options } = this.#env;
-    const [first] = ranks.members;
-    if (first?.sender !== options.agent) {
-      const message = `rank 0 of request ${request} is put at agent ${first?.sender}, not at ${options.agent}`;
-      throw invalidField('ranks.members[0].sender', message);
-    }
-    const actor = this.#requests.get(request);
-    if (this.#rankEnds.isWaiting(request) || actor?.route !== undefined) return {};
-    const ended = this.#tombstones.get({ request, epoch });
-    if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
-    const what = actor === undefined ? 'put at' : 'routed from';
-    const failure = { code: reason.code, message: `rank 0 was not ${what} agent ${options.agent}: ${reason.message}` };
-    actor?.withdraw(failure);
-    const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
-    this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
-    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
-    this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
-    return {};
-  }
-
-  async handOver(message: PeerRequest<'handover'>): Promise<Body<PeerReply<'handover'>>> {
-    const { request, batch, part } = message;
-    const actor = this.#requests.get(request);
-    const answer = (actor?.parts ?? this.#parts.get(request))?.answer(batch, part);
-    if (answer !== undefined) return answer;
-    if (actor === undefined) {
-      const ended = this.#tombstones.get({ request, epoch: this.#env.epoch });
-      throw ended === undefined ? unknownRequest(request) : new RequestEndedError(request, ended.end, ended.reason);
-    }
-    return actor.handOver(message);
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -362,7 +302,7 @@ export class Sender {
       },
     );
     this.#requests.set(request, actor);
-    if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer?.epoch) actor.promised();
+    if (ranks !== undefined && peer !== undefined && this.#rankEnds.hasPromised(request, peer)) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
     return actor;
@@ -370,7 +310,7 @@ export class Sender {
 
   #ended(request: RequestActor, end: End, reason: Failure | null): void {
     const name = request.task.request;
-    this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
+    this.#record(name, end, reason);
     this.#requests.delete(name);
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
@@ -378,6 +318,11 @@ export class Sender {
     const log = { request: name, end, reason, chunks: request.task.totalChunks, ageMs: Math.round(request.ageMs) };
     this.#env.logger[endLevel(end, reason?.code)](log, 'request ended');
     if (this.#requests.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #record(request: string, end: End, reason: Failure | null): void {
+    const { clock, epoch } = this.#env;
+    this.#tombstones.add({ request, epoch }, end, reason ?? undefined, clock.now());
   }
 
   /** A session has ended. */

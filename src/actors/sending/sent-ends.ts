@@ -28,7 +28,7 @@ export class SentEnds {
       publishEnd(this.#env, { ...about, ageMs }, end, reason);
       return;
     }
-    if (peer.isProvenDead) this.#rankEnds.released(name, peer.epoch);
+    if (peer.isProvenDead) this.#rankEnds.released(name, peer);
     const startedMs = this.#env.clock.now() - ageMs;
     // The lead that is dead may have announced `failed` without the agreement of this agent.
     const mustFail = ranks.rank === 0 && peer.isProvenDead && end !== 'failed';

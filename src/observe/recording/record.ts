@@ -11,7 +11,7 @@ import { errorCodes } from '../../protocol/errors.js';
 import { deviceMemory, provider, role } from '../../protocol/fields.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });

@@ -37,7 +37,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 describe('the check of a decoded prompt', () => {
-  const event = { v: 1, ...terminal('r') } as TerminalEvent;
+  const event = { v: 2, ...terminal('r') } as TerminalEvent;
 
   /** An arena whose pages hold the patterns of the given keys. */
   function arenaOf(...keys: string[]): string {
@@ -109,7 +109,7 @@ describe('the engines of a cluster', () => {
     const chunks = await compute(engine, ['a', 'b', 'c', 'd'], PAGE_BYTES);
     await engine.put({ request: 'r', receiver: 'd', timeoutMs: 1000 }, chunks, 2);
     const release = (batch: number, positions: number[]) =>
-      agent.emit('kvferry.v1.source.p', { request: 'r', epoch, batch, positions });
+      agent.emit('kvferry.v2.source.p', { request: 'r', epoch, batch, positions });
     release(0, [1]);
     release(1, [0]);
     expect(violations.list()).toEqual([]);

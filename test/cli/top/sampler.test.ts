@@ -29,9 +29,9 @@ class Cluster {
       control.subscribe(subjects.operation(of.agent, 'inspect'), ({ respond }) => {
         const { agent, epoch, role, state } = of;
         const actors = [actorRow('request', 'r1')];
-        const reply = { v: 1, ok: true, agent, epoch, role, state, nowMs: 0, actors, actorsTotal: 1 };
+        const reply = { v: 2, ok: true, agent, epoch, role, state, nowMs: 0, actors, actorsTotal: 1 };
         const error = { code: 'unknown_operation', message: 'there is no operation inspect' };
-        respond(JSON.stringify(inspect ? reply : { v: 1, ok: false, error }));
+        respond(JSON.stringify(inspect ? reply : { v: 2, ok: false, error }));
       }),
     ];
     return () => {

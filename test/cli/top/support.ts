@@ -6,7 +6,7 @@ import type { DescribeReply, RequestRow, StatusReply } from '../../../src/protoc
 export const DECODE_EPOCH = '00000000000000dd';
 export const PREFILL_EPOCH = '00000000000000aa';
 
-const answer = { v: 1, ok: true } as const;
+const answer = { v: 2, ok: true } as const;
 
 function description(agent: string, role: 'prefill' | 'decode'): DescribeReply {
   const epoch = role === 'decode' ? DECODE_EPOCH : PREFILL_EPOCH;

@@ -172,7 +172,7 @@ function agent(
   more: Partial<StatusReply>,
 ): AgentFacts {
   const status: StatusReply = {
-    v: 1,
+    v: 2,
     ok: true,
     agent: name,
     epoch,
@@ -193,7 +193,7 @@ function agent(
   };
   return {
     description: {
-      v: 1,
+      v: 2,
       ok: true,
       agent: name,
       epoch,

@@ -81,7 +81,7 @@ describe('what it asks', () => {
     await made.clock.advance(10_000);
     const counts: Record<string, number> = {};
     for (const subject of subjects) {
-      const name = subject.replace('kvferry.v1.', '');
+      const name = subject.replace('kvferry.v2.', '');
       counts[name] = (counts[name] ?? 0) + 1;
     }
     expect(counts).toEqual({

@@ -44,7 +44,7 @@ test('an output that comes different is found at its step', async () => {
 test('a missing output and a new one are found at their steps', async () => {
   const lines = await recorded('decode-0');
   const { index, line, step } = findOutput(lines, 'publish', ({ subject }) => subject.endsWith('.ready'));
-  const extra: Output = { out: 'publish', subject: 'kvferry.v1.event.decode-0.failed', body: '{}' };
+  const extra: Output = { out: 'publish', subject: 'kvferry.v2.event.decode-0.failed', body: '{}' };
   const more = await replayed(recordingFile(textOf(lines.toSpliced(index, 0, extra))));
   expect(more.findings.divergences).toEqual([{ step, kind: 'missing', recorded: extra }]);
   const fewer = await replayed(recordingFile(textOf(lines.toSpliced(index, 1))));
@@ -82,7 +82,7 @@ test('a question that was not asked then runs into its time-out', async () => {
     'ask',
     ({ call, with: { subject } }) => call === 'request' && String(subject).endsWith('.allocate'),
   );
-  const other: Output = { ...line, with: { ...line.with, subject: 'kvferry.v1.peer.decode-0.x.allocate' } };
+  const other: Output = { ...line, with: { ...line.with, subject: 'kvferry.v2.peer.decode-0.x.prefill-0.allocate' } };
   const { replay, findings } = await replayed(recordingFile(textOf(lines.with(index, other))));
   expect(findings.divergences[0]).toMatchObject({ step, kind: 'missing', recorded: other });
   expect(findings.skipped).toBeGreaterThan(0);

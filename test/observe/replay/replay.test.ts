@@ -137,7 +137,7 @@ test('a write fails, bad messages are refused, and agents stop on request', asyn
   cluster.fabrics.failNextWrite({ code: 'connection_lost', message: 'the cable', drained: false });
   await cluster.put('prefill-0', 'a', keys);
   expect(await cluster.ended('a')).toMatchObject({ end: 'failed' });
-  await expect(cluster.raw('decode-0', 'acquire', '{"v":1')).rejects.toMatchObject({ code: 'malformed_json' });
+  await expect(cluster.raw('decode-0', 'acquire', '{"v":2')).rejects.toMatchObject({ code: 'malformed_json' });
   await cluster.clock.advance(10_000);
   await cluster.end('prefill-0', prefill);
   await cluster.end('decode-0', decode);

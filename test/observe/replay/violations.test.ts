@@ -55,8 +55,8 @@ test('a second end of one request; the same request under another epoch is anoth
   const watch = new Watch({ ended: new Promise(() => undefined), inspectStore: () => undefined }, 0);
   const announced = (request: string, epoch: string, end: string): Output => ({
     out: 'publish',
-    subject: `kvferry.v1.event.decode-0.${end}`,
-    body: JSON.stringify({ v: 1, request, epoch, end }),
+    subject: `kvferry.v2.event.decode-0.${end}`,
+    body: JSON.stringify({ v: 2, request, epoch, end }),
   });
   const look = (step: number, ...outputs: Output[]) => watch.look(step, outputs, undefined, []);
   expect(look(1, announced('a', 'e1', 'ready'), announced('b', 'e1', 'failed'))).toEqual([]);

@@ -346,7 +346,7 @@ describe('sampling', () => {
 test('without tracing nothing is carried on, whatever comes', async () => {
   const cluster = new Cluster();
   const traced: string[] = [];
-  cluster.client.subscribe('kvferry.v1.>', ({ subject, headers }) => {
+  cluster.client.subscribe('kvferry.v2.>', ({ subject, headers }) => {
     if (headers !== undefined) traced.push(subject);
   });
   await cluster.agent('decode-0', 'decode');
@@ -358,7 +358,7 @@ test('without tracing nothing is carried on, whatever comes', async () => {
   const headers = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
   await cluster.settle(engine.put('prefill-0', { ...batch, keys, source, timeoutMs: 30_000 }, { headers }));
   await cluster.ended('r1');
-  expect(traced).toEqual(['kvferry.v1.agent.prefill-0.put']);
+  expect(traced).toEqual(['kvferry.v2.agent.prefill-0.put']);
 });
 
 test('an agent that stops ends what is left', async () => {
@@ -381,7 +381,7 @@ test('a recording of agents that trace replays without any difference', async ()
   }
   const cluster = new TracedAndRecorded();
   const headers: unknown[] = [];
-  cluster.client.subscribe('kvferry.v1.event.>', (message) => headers.push(message.headers));
+  cluster.client.subscribe('kvferry.v2.event.>', (message) => headers.push(message.headers));
   await cluster.agent('decode-0', 'decode');
   await cluster.agent('prefill-0', 'prefill');
   await cluster.segment('prefill-0', 'engine', keys);

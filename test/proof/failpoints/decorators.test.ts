@@ -62,7 +62,7 @@ async function fabric(spec: string) {
 }
 
 describe('failpoints around the control port', () => {
-  const allocate = subjects.peer('peer', EPOCH, 'allocate');
+  const allocate = subjects.peer('peer', EPOCH, 'agent', 'allocate');
 
   test('a question passes four steps, on two sides', async () => {
     const asking = control('allocate.sending=kill,allocate.answered=stop,commit.sending=kill');
@@ -111,11 +111,11 @@ describe('failpoints around the control port', () => {
       seen.push(message.headers);
       message.respond('yes');
     };
-    peer.subscribe('kvferry.v1.>', see);
+    peer.subscribe('kvferry.v2.>', see);
     port.subscribe('in', see);
     await settle(clock, port.request(allocate, '{}', { ...timeout, headers }));
     port.publish(subjects.terminal('agent', 'ready'), '{}', headers);
-    port.publish(subjects.peer('peer', EPOCH, 'ended'), '{}', headers);
+    port.publish(subjects.peer('peer', EPOCH, 'agent', 'ended'), '{}', headers);
     peer.publish('in', '{}', headers);
     await clock.advance(1);
     expect(seen).toEqual([headers, headers, headers, headers]);
@@ -123,8 +123,8 @@ describe('failpoints around the control port', () => {
 
   test('what is published can be lost, or come later', async () => {
     const { clock, peer, port, seen } = control('ended.sending=fail,event.publishing=delay:50');
-    peer.subscribe('kvferry.v1.>', ({ subject }) => void seen.push(subject));
-    const ended = subjects.peer('peer', EPOCH, 'ended');
+    peer.subscribe('kvferry.v2.>', ({ subject }) => void seen.push(subject));
+    const ended = subjects.peer('peer', EPOCH, 'agent', 'ended');
     const event = subjects.terminal('agent', 'ready');
     port.publish(ended, 'lost');
     port.publish(event, 'late');

@@ -11,7 +11,7 @@ describe('faults of the process', () => {
   test('the fault kill ends the process with SIGKILL', async () => {
     const cluster = await faultyCluster();
     const { epoch } = await cluster.call('decode-0', 'describe', {});
-    expect(await cluster.fault('decode-0', 'kill')).toEqual({ v: 1, ok: true, agent: 'decode-0', epoch });
+    expect(await cluster.fault('decode-0', 'kill')).toEqual({ v: 2, ok: true, agent: 'decode-0', epoch });
     expect(cluster.done).toEqual(['decode-0 is killed']);
   });
 
@@ -148,7 +148,7 @@ describe('zombie-writer', () => {
       { status: 'disconnected' },
       { status: 'connected' },
     ]);
-    expect(JSON.stringify(recorded)).not.toContain('kvferry.v1.fault');
+    expect(JSON.stringify(recorded)).not.toContain('kvferry.v2.fault');
   });
 });
 

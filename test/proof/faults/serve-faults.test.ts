@@ -47,7 +47,7 @@ describe('an order to make a fault happen', () => {
   test('is answered when it has happened', async () => {
     const { events, settle, client } = setUp();
     expect(await settle(client.fault('a', { fault: 'partition', forMs: 7 }))).toEqual({
-      v: 1,
+      v: 2,
       ok: true,
       agent: 'a',
       epoch,
@@ -65,7 +65,7 @@ describe('an order to make a fault happen', () => {
         flushed = resolve;
       });
     };
-    expect(await settle(client.fault('a', { fault: 'kill' }))).toEqual({ v: 1, ok: true, agent: 'a', epoch });
+    expect(await settle(client.fault('a', { fault: 'kill' }))).toEqual({ v: 2, ok: true, agent: 'a', epoch });
     expect(events).toEqual(['flush']);
     flushed();
     await clock.advance(0);
@@ -95,10 +95,10 @@ describe('an order to make a fault happen', () => {
     [{ fault: 'stop', forMs: FAULT_MS_MAX + 1 }, 'invalid_field', 'forMs'],
     [{ fault: 'stop', forMs: 1.5 }, 'invalid_field', 'forMs'],
     [{ fault: 'stop', surprise: 1 }, 'invalid_field', 'surprise'],
-    [{ v: 2, fault: 'stop' }, 'unsupported_version', 'v'],
+    [{ v: 3, fault: 'stop' }, 'unsupported_version', 'v'],
   ])('the order %j is refused', async (body, code, field) => {
     const { events, order } = setUp();
-    await expect(order({ v: 1, ...body })).rejects.toMatchObject({ code, field });
+    await expect(order({ v: 2, ...body })).rejects.toMatchObject({ code, field });
     expect(events).toEqual([]);
   });
 

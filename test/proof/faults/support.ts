@@ -64,7 +64,7 @@ export async function faultyCluster(): Promise<FaultyCluster> {
 /** Times at which the heartbeats of that agent arrive at a bystander. */
 export function heartbeatsOf(cluster: Cluster, agent: string): number[] {
   const heardMs: number[] = [];
-  const subject = `kvferry.v1.heartbeat.${agent}`;
+  const subject = `kvferry.v2.heartbeat.${agent}`;
   cluster.network.connect('bystander').subscribe(subject, () => void heardMs.push(cluster.clock.now()));
   return heardMs;
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from .ends import announcers_of
 from .errors import KvferryError, invalid_field
 from .protocol import subjects
 from .protocol.check import has_schema
@@ -35,16 +36,19 @@ async def connect(
     servers: str | list[str] | None = None,
     *,
     name: str = "kvferry engine",
+    inbox: str | None = None,
     connect_timeout: float = CONNECT_SECONDS,
     call_timeout: float = CALL_SECONDS,
     **nats_options: Any,
 ) -> Client:
-    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. `nats_options` are those of `nats.connect`, such
-    as `user_credentials` and `tls`. Raises `disconnected` when no server accepts within `connect_timeout`
-    seconds."""
+    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below `_INBOX_<inbox>`, so
+    that the permissions of NATS can keep them from others. Default: `name`, with a `-` for each character that a name
+    of an agent may not have. `nats_options` are those of `nats.connect`, such as `user_credentials` and `tls`. Raises
+    `disconnected` when no server accepts within `connect_timeout` seconds."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
-    return Client(await connect_nats(servers, name, connect_timeout, nats_options), call_timeout=call_timeout)
+    options = {"inbox_prefix": subjects.inbox_prefix(name if inbox is None else inbox), **nats_options}
+    return Client(await connect_nats(servers, name, connect_timeout, options), call_timeout=call_timeout)
 
 
 class Client(Operations):
@@ -87,7 +91,10 @@ class Client(Operations):
         body = encode(fields)
         seconds = self._call_timeout if timeout is None else timeout
         answer = await self._transport.request(subjects.operation(agent, operation), body, seconds, headers)
-        return decode_reply(operation, answer)
+        reply = decode_reply(operation, answer)
+        if "agent" in reply:
+            require_speaker([reply["agent"]], agent)
+        return reply
 
     async def discover(self, timeout: float = _DISCOVER_SECONDS) -> list[DescribeReply]:
         """Every agent whose answer comes within `timeout` seconds, by name."""
@@ -111,14 +118,15 @@ class Client(Operations):
     async def on_terminal(
         self, handler: Callable[[Terminal], None], is_wanted: Callable[[str], bool] | None = None
     ) -> Subscription:
-        """Terminal events, of all agents. The first one for a (`request`, `epoch`) counts. `is_wanted`: only those
-        of requests for which it returns true; the others cost little."""
+        """Terminal events, of all agents. The first one for a (`request`, `epoch`) counts. An event of an agent that
+        neither sent nor received the request, nor led its ranks, is dropped. `is_wanted`: only those of requests for
+        which it returns true; the others cost little."""
 
         def wants(event: Any) -> bool:
             return is_wanted is None or (isinstance(event, dict) and is_wanted(str(event.get("request"))))
 
         wanted = cast("Callable[[dict[str, Any]], None]", handler)
-        return await self._on(subjects.TERMINALS, "terminal", wanted, wants)
+        return await self._on(subjects.TERMINALS, "terminal", wanted, wants, announcers_of)
 
     async def on_source_released(self, agent: str, handler: Callable[[SourceReleased], None]) -> Subscription:
         subject = subjects.source_released(agent)
@@ -126,7 +134,8 @@ class Client(Operations):
 
     async def on_heartbeat(self, agent: str, handler: Callable[[Heartbeat], None]) -> Subscription:
         """`agent` may be `*`: every agent."""
-        return await self._on(subjects.heartbeat(agent), "heartbeat", cast("Callable[[dict[str, Any]], None]", handler))
+        wanted = cast("Callable[[dict[str, Any]], None]", handler)
+        return await self._on(subjects.heartbeat(agent), "heartbeat", wanted, speakers=lambda beat: [beat["agent"]])
 
     def on_connection(self, listener: Callable[[bool], None]) -> Callable[[], None]:
         """Calls `listener` when the connection to NATS breaks (False) and when it is back (True). Returns what ends
@@ -169,10 +178,15 @@ class Client(Operations):
         name: str,
         handler: Callable[[dict[str, Any]], None],
         is_wanted: Callable[[Any], bool] | None = None,
+        speakers: Callable[[dict[str, Any]], list[str]] | None = None,
     ) -> Subscription:
+        """`speakers`: the agents that may publish such an event."""
+
         def deliver(message: Message) -> None:
             try:
                 event = decode(name, message.body, is_wanted)
+                if event is not None and speakers is not None:
+                    require_speaker(speakers(event), subjects.announcer(message.subject))
             except KvferryError as error:
                 log.warning("an event on %s does not fit the protocol, and is dropped: %s", message.subject, error)
                 return
@@ -180,3 +194,9 @@ class Client(Operations):
                 handler(event)
 
         return await self._transport.subscribe(subject, deliver)
+
+
+def require_speaker(speakers: Sequence[str], agent: str) -> None:
+    """The subject names the agent that speaks. Raises `not_yours` when the body is the word of another one."""
+    if agent not in speakers:
+        raise KvferryError("not_yours", f"agent {agent} does not speak for {', '.join(speakers)}", field="subject")

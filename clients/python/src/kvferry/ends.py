@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import KvferryError, invalid_field
 from .waiting import within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from .client import Client
     from .protocol.constants import End
     from .protocol.messages import Failure, Terminal
@@ -59,6 +61,8 @@ class Expected:
     epoch: str | None = None
     """The process that can accept the request. None: any, as far as the caller knows."""
     ends: RequestEnds | None = None
+    agents: frozenset[str] | None = None
+    """The agents that send and receive it. An event that names others does not count. None: any."""
 
     async def wait(self, timeout: float) -> RequestEnd:
         """Raises `deadline_exceeded` when no agent announces the end within `timeout` seconds (ask with `ask_end`
@@ -88,12 +92,18 @@ class RequestEnds:
         await client.flush()
         return ends
 
-    def expect(self, request: str) -> Expected:
-        """Call it before the request is put. `forget` it when nobody waits any more."""
+    def expect(self, request: str, agents: Iterable[str] | None = None) -> Expected:
+        """Call it before the request is put. `forget` it when nobody waits any more. `agents`: those that send and
+        receive it, if the caller knows them all."""
         if self._count >= _EXPECTED_MAX:
             message = f"{_EXPECTED_MAX} ends of requests are expected already: forget those that nobody waits for"
             raise KvferryError("too_many_requests", message)
-        expected = Expected(request, asyncio.get_running_loop().create_future(), ends=self)
+        expected = Expected(
+            request,
+            asyncio.get_running_loop().create_future(),
+            ends=self,
+            agents=None if agents is None else frozenset(agents),
+        )
         self._expected.setdefault(request, []).append(expected)
         self._count += 1
         return expected
@@ -130,9 +140,16 @@ class RequestEnds:
             if expected.epoch is not None and expected.epoch != event["epoch"]:
                 # Another use of the request id.
                 continue
+            if expected.agents is not None and not expected.agents.issuperset(announcers_of(event)):
+                continue
             self.forget(expected)
             if not expected.end.done():
                 expected.end.set_result(of_event(event))
+
+
+def announcers_of(event: Mapping[str, Any]) -> list[str]:
+    """The agents that may announce the end of the request that an event is about."""
+    return [event[agent] for agent in ("sender", "receiver", "lead") if agent in event]
 
 
 def of_event(event: Terminal) -> RequestEnd:

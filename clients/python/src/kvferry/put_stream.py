@@ -71,7 +71,7 @@ class PutStream:
             raise invalid_field("total_chunks", f"{plan.total_chunks} chunks are no request")
         self.plan = plan
         self._target = target
-        self._expected = target.ends.expect(plan.request)
+        self._expected = target.ends.expect(plan.request, agents_of(plan, target.agent))
         self._outages = target.client.outages
         self._session: SessionRef | None = None
         self._sent_in: SessionRef | None = None
@@ -283,3 +283,11 @@ class PutStream:
         """Only the process of this session can accept the request. Ranks of one request have several."""
         if session is not None and self.plan.ranks is None:
             self._expected.epoch = session.epoch
+
+
+def agents_of(plan: RequestPlan, sender: str) -> list[str] | None:
+    """The agents that send and receive the request. None while a router has not named the receiver."""
+    if plan.receiver is None:
+        return None
+    members = plan.ranks["members"] if plan.ranks is not None else []
+    return [sender, plan.receiver, *(name for one in members for name in (one["sender"], one["receiver"]))]

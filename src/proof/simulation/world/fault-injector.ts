@@ -36,7 +36,7 @@ const LATE_DOWN_MS = 400;
 /** A sender that waits for a slower slice may give its connection up. */
 const UNDRAINED_MS = DRAIN_MS / (1 + SKEW_MAX);
 /** Messages that can delay a request when they are struck: operations of agents, and messages between agents. */
-const TOUCHING = /^kvferry\.v1\.(agent|peer)\./;
+const TOUCHING = /^kvferry\.v\d+\.(agent|peer)\./;
 /** The part of the broken writes whose bytes still arrive. */
 const BROKEN_LANDS = 0.6;
 

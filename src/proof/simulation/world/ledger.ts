@@ -4,7 +4,7 @@
  */
 import type { SourceReleasedEvent, TerminalEvent } from '../../../protocol/events.js';
 import type { Ranks } from '../../../protocol/fields.js';
-import type { End } from '../../../protocol/subjects.js';
+import { announcerOf, type End, subjects } from '../../../protocol/subjects.js';
 import type { Accepted, Part } from './accepted.js';
 import { Account, type Demands } from './account.js';
 import { Announcements } from './announcements.js';
@@ -73,11 +73,10 @@ export class Ledger {
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );
     // No fault affects messages to the observer, so the ledger sees every publication.
-    world.observerControl.subscribe('kvferry.v1.event.>', ({ subject, body }) => {
-      const agent = subject.split('.').at(-2) ?? '';
-      this.#published(JSON.parse(body) as TerminalEvent, agent);
+    world.observerControl.subscribe(subjects.terminals, ({ subject, body }) => {
+      this.#published(JSON.parse(body) as TerminalEvent, announcerOf(subject));
     });
-    world.observerControl.subscribe('kvferry.v1.source.*', ({ body }) => {
+    world.observerControl.subscribe(subjects.sourceReleased('*'), ({ body }) => {
       world.sources.released(JSON.parse(body) as SourceReleasedEvent, world.now);
     });
   }

@@ -2,6 +2,7 @@
  * Requests that are put without a receiver (T29). Before a router has named a receiver, no agent may get a message about their
  * chunks. After that, one agent may, and no other.
  */
+import { operationOf } from '../../../protocol/subjects.js';
 import type { Envelope } from '../memory-control.js';
 import { requestOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
@@ -34,8 +35,8 @@ export class Offers {
 
   /** Call this for every message when it is sent. */
   sent({ subject, body, kind }: Envelope): void {
-    const [, , to, receiver = '', , operation] = subject.split('.');
-    if (kind !== 'message' || to !== 'peer' || operation !== 'allocate') return;
+    const [, , to, receiver = ''] = subject.split('.');
+    if (kind !== 'message' || to !== 'peer' || operationOf(subject) !== 'allocate') return;
     const request = requestOf({ body }) ?? '';
     if (!this.#offered.has(request)) return;
     const name = `${EPOCH.exec(body)?.[1]}/${request}`;

@@ -21,7 +21,7 @@ const REPORTED = new Set(['cutOff', 'natsRestart']);
  * may come from its predecessor.
  */
 const SIGNS_OF_LIFE =
-  /^kvferry\.v1\.(heartbeat\.|peer\.[^.]+\.[^.]+\.(allocate|commit|abort|drained|inquire|confirm)$)/;
+  /^kvferry\.v\d+\.(heartbeat\.|peer\.[^.]+\.[^.]+\.[^.]+\.(allocate|commit|abort|drained|inquire|confirm)$)/;
 
 /** The caller of a message does not wait for an answer that takes longer than this. */
 const ANSWER_MS = ATTEMPT_MS / (1 + SKEW_MAX);

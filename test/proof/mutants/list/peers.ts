@@ -75,8 +75,8 @@ export const peerMutants: readonly Mutant[] = [
   {
     id: 'living-forged-name',
     module: 'src/actors/living/heartbeats.ts',
-    find: 'if (beat.agent === agent) return beat;',
-    replace: 'if (beat.agent !== undefined) return beat;',
+    find: "requireOwner(beat.agent, agent, 'the heartbeat');",
+    replace: '',
     defect: 'A heartbeat that names another agent than its subject counts.',
   },
   {

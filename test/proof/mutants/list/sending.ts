@@ -45,16 +45,16 @@ export const sendingMutants: readonly Mutant[] = [
   },
   {
     id: 'sending-second-takes-nothing-over',
-    module: 'src/actors/sending/sender.ts',
+    module: 'src/actors/sending/receiver-messages.ts',
     find: "this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);",
     replace: '',
     defect: 'The sender of rank 0 answers an appeal, and announces nothing although rank 0 was never put.',
   },
   {
     id: 'sending-unput-promise-forgotten',
-    module: 'src/actors/sending/sender.ts',
-    find: 'if (!isSent || actor.route.ranks !== undefined) this.#rankEnds.promise(request, receiverEpoch);',
-    replace: 'if (isWaiting) this.#rankEnds.promise(request, receiverEpoch);',
+    module: 'src/actors/sending/receiver-messages.ts',
+    find: 'if (!isSent || actor.route.ranks !== undefined) {',
+    replace: 'if (isWaiting) {',
     defect: 'A lead asks about rank 0, which was never put. Its sender forgets that the lead may announce an end.',
   },
   {
@@ -87,7 +87,7 @@ export const sendingMutants: readonly Mutant[] = [
   },
   {
     id: 'sending-offer-not-withdrawn',
-    module: 'src/actors/sending/sender.ts',
+    module: 'src/actors/sending/receiver-messages.ts',
     find: 'actor?.withdraw(failure);',
     replace: '',
     defect:

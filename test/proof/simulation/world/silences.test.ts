@@ -5,7 +5,7 @@ import { HEARTBEAT_MS } from '../../../../src/proof/simulation/world/timing.js';
 /** Heartbeats of `from` that `to` reads, as numbers of intervals. */
 function beats(silences: Silences, from: string, to: string, intervals: readonly number[]): void {
   for (const interval of intervals) {
-    const envelope = { from, to, subject: `kvferry.v1.heartbeat.${from}`, body: '', kind: 'message' as const };
+    const envelope = { from, to, subject: `kvferry.v2.heartbeat.${from}`, body: '', kind: 'message' as const };
     silences.read(envelope, interval * HEARTBEAT_MS);
   }
 }
@@ -39,7 +39,7 @@ test('an agent reads nothing → a silence, from its own first message on', () =
   const silences = new Silences();
   const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
   silences.sent(
-    { from: 'b', to: 'a', subject: 'kvferry.v1.agent.a.describe', body: '', kind: 'message' },
+    { from: 'b', to: 'a', subject: 'kvferry.v2.agent.a.describe', body: '', kind: 'message' },
     HEARTBEAT_MS,
   );
   const until = 4 * HEARTBEAT_MS;

@@ -39,6 +39,7 @@ ErrorCode = Literal[
     "too_many_segments",
     "staging_exhausted",
     "staging_not_lent",
+    "not_yours",
     "stale_epoch",
     "stale_grant",
     "stale_handle",
@@ -90,7 +91,7 @@ ORDERS_REMEMBERED_MAX = 1024
 PARTS_PER_BATCH_MAX = 8192
 PATH_BYTES_MAX = 4096
 PIECES_PER_CHUNK_MAX = 65536
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 RANKS_BYTES_MAX = 12000
 RANKS_MAX = 64
 REQUEST_ID_BYTES_MAX = 128

@@ -83,7 +83,7 @@ class ErrorReplyError(TypedDict):
 
 
 class ErrorReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[False]
     error: ErrorReplyError
 
@@ -103,7 +103,7 @@ class PutRequest(TypedDict):
 
 
 class PutReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
 
@@ -117,7 +117,7 @@ class RouteRequest(TypedDict):
 
 
 class RouteReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
 
@@ -130,7 +130,7 @@ class CancelRequest(TypedDict):
 
 
 class CancelReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     end: NotRequired[End]
 
@@ -147,7 +147,7 @@ AcquireRequest = TypedDict(
 
 
 class AcquireReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     arena: Arena
     leaseMs: int
@@ -166,7 +166,7 @@ class ReleaseRequest(TypedDict):
 
 
 class ReleaseReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     existed: int
     freedPages: int
@@ -177,7 +177,7 @@ class LookupRequest(TypedDict):
 
 
 class LookupReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str
@@ -199,7 +199,7 @@ class AttachRequest(TypedDict):
 
 
 class AttachReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     bytes: int
 
@@ -211,7 +211,7 @@ class DetachRequest(TypedDict):
 
 
 class DetachReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
 
 
@@ -223,7 +223,7 @@ class StageRequest(TypedDict):
 
 
 class StageReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     segment: str
     path: str
@@ -239,7 +239,7 @@ class UnstageRequest(TypedDict):
 
 
 class UnstageReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     returned: int
 
@@ -251,7 +251,7 @@ class OpenRequest(TypedDict):
 
 
 class OpenReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
     silentMs: int
@@ -263,7 +263,7 @@ class RenewRequest(TypedDict):
 
 
 class RenewReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
     order: int
@@ -275,7 +275,7 @@ class BarrierRequest(TypedDict):
 
 
 class BarrierReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
     barred: list[int]
@@ -286,7 +286,7 @@ class EndRequest(TypedDict):
 
 
 class EndReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
     chunksInUse: int
@@ -315,7 +315,7 @@ class SourcesReplyNext(TypedDict):
 
 
 class SourcesReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     epoch: str
     alone: bool
@@ -331,7 +331,7 @@ class TerminalRanks(TypedDict):
 
 
 class Terminal(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     request: str
     epoch: str
     end: End
@@ -344,11 +344,12 @@ class Terminal(TypedDict):
     joined: int
     bytes: int
     ranks: NotRequired[list[TerminalRanks]]
+    lead: NotRequired[str]
     ageMs: int
 
 
 class SourceReleased(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     request: str
     epoch: str
     batch: int
@@ -356,7 +357,7 @@ class SourceReleased(TypedDict):
 
 
 class Heartbeat(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     agent: str
     epoch: str
     role: Literal["prefill", "decode", "both"]

@@ -75,7 +75,7 @@ class StatusReplyRequests(TypedDict):
 
 
 class StatusReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str
@@ -114,7 +114,7 @@ class DescribeReplyStaging(TypedDict):
 
 
 class DescribeReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str
@@ -160,7 +160,7 @@ class InspectReplyActors(TypedDict):
 
 
 class InspectReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str
@@ -184,7 +184,7 @@ JournalRequest = TypedDict(
 
 
 class JournalReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str
@@ -230,7 +230,7 @@ class ExplainReplyExplanations(TypedDict):
 
 
 class ExplainReply(TypedDict):
-    v: Literal[1]
+    v: Literal[2]
     ok: Literal[True]
     agent: str
     epoch: str

@@ -11,6 +11,7 @@ from ..errors import ErrorDetails, KvferryError
 from ..protocol import subjects
 from ..protocol.check import check, has_schema
 from ..protocol.codec import encode
+from ..protocol.constants import PROTOCOL_VERSION
 from ..transport import Message, Subscription, Transport
 from ..waiting import in_background, now, pause
 from .arena import FakeArena
@@ -105,8 +106,8 @@ class FakeAgent:
             fields = loads(body)
         except ValueError as error:
             raise KvferryError("malformed_json", f"the body is not JSON: {error}") from error
-        if isinstance(fields, dict) and fields.get("v") != 1:
-            raise KvferryError("unsupported_version", f"version {fields.get('v')} is not 1", field="v")
+        if isinstance(fields, dict) and fields.get("v") != PROTOCOL_VERSION:
+            raise KvferryError("unsupported_version", f"version {fields.get('v')} is not {PROTOCOL_VERSION}", field="v")
         check(f"{operation}Request", fields, strict=True)
         needs = "prefill" if operation in _SENDER_ONLY else "decode" if operation in ("acquire", "release") else None
         if needs is not None and self.role not in (needs, "both"):
