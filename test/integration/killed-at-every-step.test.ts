@@ -93,8 +93,8 @@ describe.skipIf(missing !== undefined)(`killed agents${missing === undefined ? '
       const steps = [...SENDER_STEPS, ...SENDER_STEPS_OF_CANCEL];
       const killed = await inGroups(steps, async (step) => {
         const name = nameOf(step);
-        // At its start an agent asks for its own name, with the first `describe`.
-        const failpoints = step === 'describe.sending' ? `${step}=kill@2` : `${step}=kill`;
+        // At its start an agent asks for its own name, with the first two: in each version of the protocol.
+        const failpoints = step === 'describe.sending' ? `${step}=kill@3` : `${step}=kill`;
         const agent = await cluster.agent(name, 'prefill', 'same-host', { args: timing, failpoints });
         await cluster.segment(name, keysOf(step));
         const cancelled = SENDER_STEPS_OF_CANCEL.includes(step);
