@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { testsIn } from '../scripts/lint/test-names.mjs';
 
 const numbers = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
-const guarantees = [...numbers('S', 16), ...numbers('P', 31)];
+const guarantees = [...numbers('S', 16), ...numbers('P', 32)];
 const scenarios = numbers('T', 29);
 /** Scenarios in which processes die and writes race: simulated ports are not enough. */
 const onRealProcesses = ['T1', 'T2', 'T5', 'T9', 'T10', 'T16'];

@@ -56,6 +56,10 @@ export class LoneAgent {
         tombstonesMax: 10_000,
         requestsMax: 100_000,
         segmentsMax: 1024,
+        tenantShares: {},
+        tenantRequestsMax: 0,
+        tenantPagesMax: 0,
+        tenantSegmentsMax: 0,
         sessionsMax: 256,
         journalEntries: 16_384,
         auditIntervalMs: 0,
@@ -92,7 +96,7 @@ export class LoneAgent {
   /** Releases the request. False while it is not ready: the agent may complete it in a later turn. */
   async release(name: { readonly request: string; readonly epoch: string }): Promise<boolean> {
     const body = JSON.stringify({ v: PROTOCOL_VERSION, ...name });
-    const subject = subjects.operation(NAME, 'release');
+    const subject = subjects.operation(NAME, 'default', 'release');
     const answer = await this.#control.deliver(subjects.operations(NAME), subject, body);
     return JSON.parse(answer).ok === true;
   }

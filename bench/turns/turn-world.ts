@@ -60,7 +60,7 @@ export class TurnWorld {
   async #call(agent: string, operation: Operation, body: object): Promise<void> {
     const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body });
     const answer = await this.#settle(
-      this.#client.request(subjects.operation(agent, operation), text, { timeoutMs: TIMEOUT_MS }),
+      this.#client.request(subjects.operation(agent, 'default', operation), text, { timeoutMs: TIMEOUT_MS }),
     );
     if (!answer.includes('"ok":true')) throw new RangeError(`${operation} at ${agent}: ${answer}`);
   }
@@ -85,6 +85,10 @@ function optionsOf(agent: string, role: AgentOptions['role'], pages: number): Ag
     ...{ writeDrainTimeoutMs: 10_000, shutdownTimeoutMs: 10_000, leaseMs: TIMEOUT_MS, retainedMax: 0 },
     ...{ sweepIntervalMs: 1000, tombstoneMs: TIMEOUT_MS, tombstonesMax: 100_000, requestsMax: 4096 },
     ...{ segmentsMax: 1024, sessionsMax: 256 },
+    tenantShares: {},
+    tenantRequestsMax: 0,
+    tenantPagesMax: 0,
+    tenantSegmentsMax: 0,
     ...{ journalEntries: 16_384, auditIntervalMs: 0, faultsAllowed: false },
   };
 }

@@ -18,7 +18,7 @@ async def main():
 
     async def ask(agent, operation, **fields):
         body = json.dumps({"v": 2, **fields}).encode()
-        answer = await nc.request(f"kvferry.v2.agent.{agent}.{operation}", body, timeout=10)
+        answer = await nc.request(f"kvferry.v2.agent.{agent}.default.{operation}", body, timeout=10)
         reply = json.loads(answer.data)
         if not reply["ok"]:
             raise RuntimeError(f"{operation} at {agent}: {reply['error']['message']} [{reply['error']['code']}]")

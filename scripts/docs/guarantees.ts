@@ -354,4 +354,16 @@ export const failureGuarantees: readonly Guarantee[] = [
       'src/client/kvferry-client.ts',
     ],
   },
+  {
+    number: 'P32',
+    promise:
+      'A tenant sees, uses and ends only what is its own. Equal keys of two tenants are two chunks, unless the deployment lets them share.',
+    why: 'Otherwise a team could end the requests of another one, read its chunks under a guessed key, or give it other bytes.',
+    keptBy: [
+      'src/protocol/tenants.ts',
+      'src/actors/agent/tenant-view.ts',
+      'src/actors/env/key-space.ts',
+      'src/actors/env/quota.ts',
+    ],
+  },
 ];

@@ -16,6 +16,7 @@ interface ExplainFlags {
   readonly nats?: string;
   readonly json?: true;
   readonly agent?: string;
+  readonly tenant?: string;
 }
 
 const examples = `
@@ -34,12 +35,13 @@ export function explainCommand(terminal: Terminal): Command {
     .argument('<name>', 'a request id, <epoch>/<request>/<batch> for a transfer, a key, or a page number')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--agent <id>', 'ask only this agent')
+    .option('--tenant <name>', 'ask as this tenant, about what it calls so (default: as an operator)')
     .addOption(new Option('--json', 'print the explanations as one JSON array'))
     .addHelpText('after', examples)
     .action(async (kind: string, name: string, flags: ExplainFlags) => {
       const query = queryOf(kind, name);
       const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
-      const client = await connectClient({ servers, name: 'kvferry explain' });
+      const client = await connectClient({ servers, name: 'kvferry explain', tenant: flags.tenant });
       try {
         const agents = flags.agent === undefined ? await namesOfAll(client) : [flags.agent];
         if (agents.length === 0) {

@@ -26,6 +26,7 @@ const ATTEMPT_INTERVAL_MS = 200;
 interface StatusFlags {
   readonly nats?: string;
   readonly json?: true;
+  readonly tenant?: string;
   /** Names; none means every agent. */
   readonly agent: readonly string[];
   readonly wait?: number;
@@ -44,6 +45,7 @@ export function statusCommand(terminal: Terminal): Command {
     .description('Show agents, their arenas, peers and requests.')
     .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
     .option('--json', 'print one JSON array with one element for each agent')
+    .option('--tenant <name>', 'show what this tenant sees (default: all tenants, as an operator)')
     .addOption(
       new Option('--agent <name>', 'show only this agent; repeat it for several')
         .argParser((name, names: readonly string[]) => [...names, name])
@@ -86,7 +88,7 @@ async function askUntilAnswered(servers: string, flags: StatusFlags): Promise<An
 /** Has a failure also when NATS cannot be reached, or no agent answers. */
 async function askOnce(servers: string, flags: StatusFlags): Promise<Answers> {
   try {
-    const client = await connectClient({ servers, name: 'kvferry status' });
+    const client = await connectClient({ servers, name: 'kvferry status', tenant: flags.tenant });
     try {
       const answers = await askAll(client, flags);
       if (answers.statuses.length > 0 || answers.failures.length > 0) return answers;

@@ -2,7 +2,10 @@
 import { connectNats, type NatsControlOptions } from '../control/nats-control.js';
 import { KvferryClient } from './kvferry-client.js';
 
-/** Rejects `disconnected` when no NATS server accepts. `client.close()` closes the connection. */
-export async function connectClient(options: NatsControlOptions): Promise<KvferryClient> {
-  return new KvferryClient(await connectNats(options));
+/** `tenant`: as in `KvferryClient`. Rejects `disconnected` when no NATS server accepts. `client.close()` closes the connection. */
+export async function connectClient(
+  options: NatsControlOptions & { readonly tenant?: string | undefined },
+): Promise<KvferryClient> {
+  const { tenant, ...nats } = options;
+  return new KvferryClient(await connectNats(nats), { tenant });
 }

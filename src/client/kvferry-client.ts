@@ -21,7 +21,8 @@ import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import { type LookupReply, lookupReply } from '../protocol/lookup.js';
 import { type DescribeReply, describeReply, type OperationReply, operationSchemas } from '../protocol/operations.js';
 import { type Heartbeat, heartbeat } from '../protocol/peer-messages.js';
-import { announcerOf, type Operation, subjects } from '../protocol/subjects.js';
+import { announcerOf, type Operation, subjects, tenantOfEvent } from '../protocol/subjects.js';
+import { ALL_TENANTS, DEFAULT_TENANT, fullName } from '../protocol/tenants.js';
 
 /** Time for one call; long enough for an agent to register a large segment with its fabric. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -36,6 +37,8 @@ export type OperationInput<O extends Operation> = Omit<z.input<(typeof operation
 export interface CallOptions {
   /** Time for the answer. Milliseconds. */
   readonly timeoutMs?: number;
+  /** Asks for this tenant. Default: that of the client. */
+  readonly tenant?: string;
   /**
    * Sent with the message: `traceparent` and other headers that OpenTelemetry's `propagation.inject` writes. With them the
    * agents continue a trace (docs/tracing.md).
@@ -43,26 +46,36 @@ export interface CallOptions {
   readonly headers?: MessageHeaders;
 }
 
+/** A client without a tenant asks these as an operator, for all tenants. */
+const OBSERVING: ReadonlySet<Operation> = new Set<Operation>(['status', 'describe', 'inspect', 'journal', 'explain']);
+
 /** Headers of a message that has none. */
 const NO_HEADERS: MessageHeaders = {};
 
 export class KvferryClient {
   readonly #control: ControlPort;
   readonly #timeoutMs: number;
+  readonly #tenant: string | undefined;
   readonly #onInvalid: (error: unknown, body: string) => void;
   readonly #connectionListeners = new Set<(status: ControlStatus) => void>();
   readonly #closers = new Set<() => void>();
   #isConnected = true;
 
   /**
-   * `timeoutMs` is the time for the answer to a call that does not bring its own. `onInvalid` receives events and
-   * announcements that do not fit the protocol; they are dropped.
+   * `timeoutMs` is the time for the answer to a call that does not bring its own. `tenant` is the one for which the client asks;
+   * default: `default`, and all tenants for what only shows the state of agents. `onInvalid` receives events and announcements that
+   * do not fit the protocol; they are dropped.
    */
   constructor(
     control: ControlPort,
-    options: { readonly timeoutMs?: number; readonly onInvalid?: (error: unknown, body: string) => void } = {},
+    options: {
+      readonly timeoutMs?: number;
+      readonly tenant?: string | undefined;
+      readonly onInvalid?: (error: unknown, body: string) => void;
+    } = {},
   ) {
     this.#control = control;
+    this.#tenant = options.tenant;
     this.#timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
     this.#onInvalid = options.onInvalid ?? (() => undefined);
     control.onStatus((status) => this.#connectionChanged(status));
@@ -113,7 +126,8 @@ export class KvferryClient {
     { agents, timeoutMs = DISCOVER_TIMEOUT_MS }: { readonly agents?: number; readonly timeoutMs?: number } = {},
   ): Promise<LookupReply[]> {
     const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
-    const answers = await this.#control.requestAll(subjects.lookup, body, { timeoutMs, answersMax: agents });
+    const subject = subjects.lookup(this.#tenant ?? DEFAULT_TENANT);
+    const answers = await this.#control.requestAll(subject, body, { timeoutMs, answersMax: agents });
     return this.#byName(answers, lookupReply);
   }
 
@@ -206,7 +220,9 @@ export class KvferryClient {
     input: OperationInput<O>,
     options: CallOptions = {},
   ): Promise<OperationReply<O>> {
-    const answer = await this.#ask(subjects.operation(agent, operation), input, options);
+    const unnamed = OBSERVING.has(operation) ? ALL_TENANTS : DEFAULT_TENANT;
+    const tenant = options.tenant ?? this.#tenant ?? unnamed;
+    const answer = await this.#ask(subjects.operation(agent, tenant, operation), input, options);
     const reply = decodeReply(operationSchemas[operation].reply, answer) as OperationReply<O>;
     if ('agent' in reply) requireSpeaker([reply.agent], agent);
     return reply;
@@ -228,7 +244,7 @@ export class KvferryClient {
   }
 
   /**
-   * Receives the terminal event of every request, of all agents. When an agent dies just after it has announced an end, the
+   * Receives the terminal event of every request of the tenant, of all agents. When an agent dies just after it has announced an end, the
    * other agent may announce another end. The first event counts: the handler receives no second one (of the last 100,000
    * requests), `onRepeated` does. An event of an agent that neither sent nor received the request, nor led its ranks, is dropped
    * (P31). `headers` name the trace of the request, for OpenTelemetry's `propagation.extract`. Agents that do not trace send none.
@@ -238,7 +254,10 @@ export class KvferryClient {
     onRepeated: (event: TerminalEvent) => void = () => undefined,
   ): ControlSubscription {
     const seen = new Set<string>();
-    return this.#on(subjects.terminals, terminalEvent, announcersOf, (event, headers) => {
+    const tenant = this.#tenant ?? DEFAULT_TENANT;
+    const subject = tenant === ALL_TENANTS ? subjects.terminals : subjects.terminalsOf(tenant);
+    return this.#on(subject, terminalEvent, announcersOf, (read, headers, from) => {
+      const event = tenant === ALL_TENANTS ? { ...read, request: fullName(from, read.request, 'request') } : read;
       // The agents too: an event of others does not stand in the way of theirs.
       const identity = [event.epoch, event.request, ...announcersOf(event)].join('/');
       if (seen.has(identity)) {
@@ -256,7 +275,8 @@ export class KvferryClient {
 
   /** Receives which source memory the engine of that prefill agent may use again. May come before the answer to its `put`. */
   onSourceReleased(agent: string, handler: (event: SourceReleasedEvent) => void): ControlSubscription {
-    return this.#on(subjects.sourceReleased(agent), sourceReleasedEvent, () => [agent], handler);
+    const subject = subjects.sourceReleased(agent, this.#tenant ?? DEFAULT_TENANT);
+    return this.#on(subject, sourceReleasedEvent, () => [agent], handler);
   }
 
   /** Receives the heartbeats of one agent. Another `epoch` is another process, which knows nothing of the one before. */
@@ -318,7 +338,7 @@ export class KvferryClient {
     subject: string,
     schema: S,
     speakers: (event: z.infer<S>) => readonly string[],
-    handler: (event: z.infer<S>, headers: MessageHeaders) => void,
+    handler: (event: z.infer<S>, headers: MessageHeaders, tenant: string) => void,
   ): ControlSubscription {
     return this.#control.subscribe(subject, (message) => {
       const event = this.#checked(() => {
@@ -326,7 +346,7 @@ export class KvferryClient {
         requireSpeaker(speakers(read), announcerOf(message.subject));
         return read;
       }, message.body);
-      if (event !== undefined) handler(event, message.headers ?? NO_HEADERS);
+      if (event !== undefined) handler(event, message.headers ?? NO_HEADERS, tenantOfEvent(message.subject));
     });
   }
 

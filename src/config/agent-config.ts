@@ -27,6 +27,7 @@ import {
   size,
   text,
 } from './field-kinds.js';
+import { tenantFields, tenantOptions } from './tenant-fields.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -132,6 +133,7 @@ const fields = {
   requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
   segmentsMax: count(1, 4096, 1024, 'Most source segments that engines may have attached at once (prefill, both).'),
   sessionsMax: count(1, 4096, 256, 'Most sessions of engines that are open at once (prefill, both).'),
+  ...tenantFields,
   leaseMs: duration(
     100,
     3_600_000,
@@ -322,6 +324,7 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     encryption: config.tcpEncryption,
     arena: { directory, pages: arenaPages, pageBytes, ...(device === 'host' ? {} : { device }) },
     staging: { directory, pages: stagingPages, pageBytes },
+    ...tenantOptions(config),
     heartbeatMs: config.heartbeatMs,
     connectTimeoutMs: config.connectTimeoutMs,
     attemptTimeoutMs: config.attemptTimeoutMs,

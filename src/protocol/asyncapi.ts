@@ -113,6 +113,7 @@ const notices: ReadonlySet<PeerOperation> = new Set<PeerOperation>(peerNotices);
 
 const parameters = {
   agent: { description: 'Name of the agent. It stays the same over restarts.' },
+  tenant: { description: 'Tenant that asks, or that the event is for. `default` if the cluster has only one.' },
   epoch: { description: 'Epoch of the addressee: 16 hexadecimal digits.' },
   from: { description: 'Name of the agent that sends the message. NATS permissions let it name only itself.' },
   end: { description: 'How the request ended.', enum: ends },
@@ -123,7 +124,7 @@ export function asyncApiDocument(): AsyncApiDocument {
   const draft = new Draft();
   for (const operation of operations) {
     draft.request(operation, {
-      address: subjects.operation('{agent}', operation),
+      address: subjects.operation('{agent}', '{tenant}', operation),
       summary: operationSummaries[operation],
       tag: 'engines and routers',
       ...operationSchemas[operation],
@@ -136,7 +137,7 @@ export function asyncApiDocument(): AsyncApiDocument {
     ...operationSchemas.describe,
   });
   draft.request('lookupAll', {
-    address: subjects.lookup,
+    address: subjects.lookup('{tenant}'),
     summary:
       'Asks all agents at once which prefix of a prompt they have. Every agent answers, with the reply of lookup.',
     tag: 'engines and routers',
@@ -160,14 +161,14 @@ export function asyncApiDocument(): AsyncApiDocument {
     });
   }
   draft.event('terminal', {
-    address: subjects.terminal('{agent}', '{end}' as (typeof ends)[number]),
+    address: subjects.terminal('{agent}', '{tenant}', '{end}' as (typeof ends)[number]),
     summary:
       'A request has ended. Published once for every accepted request; docs/guide/protocol.md lists the exceptions.',
     tag: 'events',
     payload: terminalEvent,
   });
   draft.event('sourceReleased', {
-    address: subjects.sourceReleased('{agent}'),
+    address: subjects.sourceReleased('{agent}', '{tenant}'),
     summary:
       'The engine may use the source memory of these chunks again. The agent names each chunk in one event only.',
     tag: 'events',

@@ -21,6 +21,7 @@ export const errorCodes = [
   'request_too_large',
   'role_mismatch',
   'too_many_requests',
+  'quota_exceeded',
   'agent_draining',
   'agent_paused',
   'agent_fenced',

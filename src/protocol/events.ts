@@ -1,6 +1,19 @@
 /** Events that agents publish. NATS delivers them to the current subscribers and does not store them. */
 import { z } from 'zod';
-import { agentName, batch, end, epoch, failure, keys, pages, positions, rank, requestId, version } from './fields.js';
+import {
+  agentName,
+  anyRequest,
+  batch,
+  end,
+  epoch,
+  failure,
+  keys,
+  pages,
+  positions,
+  rank,
+  requestId,
+  version,
+} from './fields.js';
 import { AUDIT_KEYS_MAX } from './limits.js';
 import { storeActions } from './observation.js';
 
@@ -78,7 +91,7 @@ export const auditEvent = z.strictObject({
       z.strictObject({
         atMs: z.number().describe("Time of the step on the agent's clock."),
         action: z.enum(storeActions).describe('Action of the store, as in `journal`.'),
-        request: requestId.optional(),
+        request: anyRequest.optional(),
         epoch: epoch.optional().describe('Epoch of the prefill agent.'),
         batch: batch.optional(),
         chunks: natural.describe('Number of chunks.'),

@@ -28,6 +28,24 @@ export const agentName = name.describe('Name of an agent. It stays the same over
 export const segmentName = name.describe('Name of a source segment.');
 export const holderName = name.describe('Name of the engine that borrows staging pages.');
 
+export const tenantName = name
+  .regex(/^[^_]/, 'does not begin with _')
+  .describe('Tenant: a team whose requests, keys and memory no other one sees.');
+
+/** What observers, and agents among themselves, see: the name of a tenant and a space come first, unless it is the default one. */
+function ofAnyTenant(pattern: string, lengthMax: number) {
+  return z
+    .string()
+    .max(NAME_BYTES_MAX + 1 + lengthMax)
+    .regex(new RegExp(`^([A-Za-z0-9-][A-Za-z0-9_-]{0,63} )?${pattern}$`), 'a name, or a tenant, a space and a name');
+}
+export const anySegment = ofAnyTenant('[A-Za-z0-9_-]{1,64}', NAME_BYTES_MAX).describe('Name of a source segment.');
+export const anyHolder = ofAnyTenant('[A-Za-z0-9_-]{1,64}', NAME_BYTES_MAX).describe('Name of the engine.');
+export const anySession = ofAnyTenant('[0-9a-f]{16}', 16).describe('Session of an engine with its prefill agent.');
+export const anyRequest = ofAnyTenant(`[\\x21-\\x7e]{1,${REQUEST_ID_BYTES_MAX}}`, REQUEST_ID_BYTES_MAX).describe(
+  'Request id, chosen by the router. Between agents and for observers of all tenants: the tenant and a space before it, unless it is `default`.',
+);
+
 export const epoch = z
   .string()
   .regex(/^[0-9a-f]{16}$/, '16 lower-case hexadecimal digits')

@@ -7,13 +7,13 @@ import { naturals } from './columns.js';
 import {
   agentName,
   agentState,
+  anyRequest,
   batch,
   epoch,
   failure,
   key,
   keysUpTo,
   rank,
-  requestId,
   role,
   version,
 } from './fields.js';
@@ -61,7 +61,7 @@ export type Gate = (typeof gates)[number];
 
 /** The object of an entry. Its kind and machine decide which fields are present. */
 const about = {
-  request: requestId.optional(),
+  request: anyRequest.optional(),
   epoch: epoch.optional().describe('Epoch of the prefill agent. For a peer: epoch of the other agent.'),
   batch: batch.optional(),
   peer: agentName.optional().describe('Name of the other agent.'),
@@ -161,7 +161,7 @@ const journalRequest = z.strictObject({
     .max(JOURNAL_ENTRIES_PER_CALL_MAX)
     .default(JOURNAL_ENTRIES_PER_CALL_MAX)
     .describe('Maximum number of entries.'),
-  request: requestId.optional().describe('Returns only entries about this request.'),
+  request: anyRequest.optional().describe('Returns only entries about this request.'),
   oneIn: z
     .int()
     .min(1)
@@ -208,7 +208,7 @@ export type ActorRow = z.infer<typeof actorRow>;
 const inspectRequest = z.strictObject({
   v: version,
   actors: z.int().min(0).max(INSPECT_ACTORS_MAX).default(INSPECT_ACTORS_MAX).describe('Maximum number of actors.'),
-  request: requestId.optional().describe('Returns only actors of this request.'),
+  request: anyRequest.optional().describe('Returns only actors of this request.'),
   actor: actorName.optional().describe('Returns only this actor.'),
   pages: z.boolean().default(false).describe('Whether to return the state of every page.'),
 });
@@ -232,14 +232,14 @@ const inspectReply = z.strictObject({
 
 const explainRequest = z.strictObject({
   v: version,
-  request: requestId.optional().describe('Request to explain.'),
+  request: anyRequest.optional().describe('Request to explain.'),
   transfer: actorName.optional().describe('Transfer to explain: `<epoch>/<request>/<batch>`.'),
   key: key.optional().describe('Key to explain.'),
   page: natural.optional().describe('Page number to explain.'),
 });
 
 const holder = z.strictObject({
-  request: requestId,
+  request: anyRequest,
   epoch,
   holds: z.string().max(256).describe('Text for people: what the request holds, and since when.'),
   pages: natural.describe('Number of pages that the request keeps.'),
@@ -250,7 +250,7 @@ export type HolderRow = z.infer<typeof holder>;
 /** One request, transfer, key or page, as one side of one agent sees it. */
 const explanation = z.strictObject({
   about: z.enum(['request', 'transfer', 'key', 'page']).describe('Kind of object that is explained.'),
-  name: z.string().max(512).describe('Name of the object.'),
+  name: z.string().max(640).describe('Name of the object.'),
   side: z.enum(['sender', 'receiver']).describe('Side of the agent that explains.'),
   state: stateName,
   inStateMs: z.number().optional().describe('Time in this state, if it is known.'),

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   agentName,
   alone,
+  anyRequest,
   batch,
   end,
   epoch,
@@ -17,7 +18,6 @@ import {
   positions,
   provider,
   ranks,
-  requestId,
   role,
   timeoutMs,
   totalChunks,
@@ -78,7 +78,7 @@ const connectReply = ok.extend({
  */
 const allocateRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   grant: grantId,
   batch,
@@ -110,7 +110,7 @@ const part = natural.max(PARTS_PER_BATCH_MAX);
 /** Prefill → decode: the bytes of these pages are delivered. */
 const commitRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   batch,
   part: part.describe('0 for the pages of the allocation, otherwise the number of the hand-over.'),
@@ -124,7 +124,7 @@ const commitReply = ok.extend({ end: completedEnd });
 /** Prefill → decode: gives a request up. Answered with the recorded end, which may be an earlier one. */
 const abortRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   totalChunks,
   end: z.enum(['failed', 'cancelled', 'expired']).describe('End to record, unless the request has already ended.'),
@@ -137,12 +137,12 @@ const abortReply = ok.extend({
 });
 
 /** Prefill → decode: no write of this request can land any more. */
-const drainedRequest = z.strictObject({ v: version, request: requestId, epoch });
+const drainedRequest = z.strictObject({ v: version, request: anyRequest, epoch });
 
 /** Prefill → decode: asks how a request ended, and what became of batches that wait. Replaces a notice that was lost. */
 const inquireRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   batches: z.array(batch).max(BATCHES_PER_REQUEST_MAX).optional().describe('Batches that the question is about.'),
 });
@@ -172,7 +172,7 @@ const inquireReply = ok.extend({
  */
 const handoverRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   batch,
   part: part.min(1).describe('Number of this hand-over within the batch, from 1.'),
@@ -195,7 +195,7 @@ const handoverReply = ok.extend({
  */
 const reportRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch: epoch.describe('Epoch of the prefill agent of this rank.'),
   ranks,
   from: z
@@ -236,7 +236,7 @@ const reportReply = ok.extend({
  */
 const appealRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch: epoch.describe('Epoch of the prefill agent of the rank that appeals.'),
   ranks,
   reason: failure.describe('Why there is no decision of the lead.'),
@@ -254,21 +254,21 @@ const appealReply = ok.extend({
 /** Decode agent of rank 0 → decode agent of other ranks: it is their turn, and they may be admitted together. */
 const admitRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epochs: rankEpochs.describe('Epochs of the prefill agents of the ranks at this decode agent.'),
 });
 
 /** Decode agent of rank 0 → decode agent of another rank, before `ready`: is the rank complete, and waits for the end? */
 const prepareRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
 });
 
 /** Decode agent of rank 0 → decode agent of another rank: the whole request has ended. */
 const verdictRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch: epoch.describe('Epoch of the prefill agent of that rank.'),
   end: end.describe('End of the whole request.'),
   reason: failure.optional().describe('Present if `end` is present and not `ready`.'),
@@ -280,7 +280,7 @@ const verdictRequest = z.strictObject({
  */
 const confirmRequest = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   receiverEpoch: epoch.describe('Epoch of the decode agent that asks. The promise is made to this process.'),
 });
@@ -292,15 +292,15 @@ const confirmReply = ok.extend({
 });
 
 /** Decode → prefill, no answer: a batch that waited for pages is admitted. */
-const allocatedNotice = z.strictObject({ v: version, request: requestId, epoch, batch, allocation });
+const allocatedNotice = z.strictObject({ v: version, request: anyRequest, epoch, batch, allocation });
 
 /** Decode → prefill, no answer: every joined chunk of this batch is ready. */
-const joinedNotice = z.strictObject({ v: version, request: requestId, epoch, batch });
+const joinedNotice = z.strictObject({ v: version, request: anyRequest, epoch, batch });
 
 /** Decode → prefill, no answer: the request has ended and its end is announced. */
 const endedNotice = z.strictObject({
   v: version,
-  request: requestId,
+  request: anyRequest,
   epoch,
   end,
   reason: failure.optional().describe('Present unless `end` is `ready`.'),

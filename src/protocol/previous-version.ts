@@ -8,7 +8,7 @@ import { KvferryError } from './errors.js';
 import { agentName, agentState, epoch } from './fields.js';
 import { PROTOCOL_VERSION } from './limits.js';
 
-export const PREVIOUS_VERSION = PROTOCOL_VERSION - 1;
+const PREVIOUS_VERSION = PROTOCOL_VERSION - 1;
 
 const root = `kvferry.v${PREVIOUS_VERSION}`;
 

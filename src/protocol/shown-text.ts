@@ -1,5 +1,7 @@
 /** Texts from outside as people see them: cut to a length that a line of a log or a terminal can carry. */
 
+import { keyWithSpace } from './tenants.js';
+
 /** A key up to this length is shown whole. */
 const KEY_SHOWN_MAX = 64;
 /** Characters that a longer key shows of its end, which is where most engines put what differs between their keys. */
@@ -11,11 +13,12 @@ export function shortened(text: string, lengthMax: number): string {
 }
 
 /** A key for people. Of a long key its two ends: the messages of the protocol (`explain --json`, `journal`) have the whole. */
-export function shownKey(key: string): string {
+export function shownKey(whole: string): string {
+  const key = keyWithSpace(whole);
   if (key.length <= KEY_SHOWN_MAX) return key;
   const tail = key.slice(-KEY_TAIL);
-  const whole = isLowSurrogate(tail.charCodeAt(0)) ? tail.slice(1) : tail;
-  return `${beginning(key, KEY_SHOWN_MAX - KEY_TAIL - 1)}…${whole}`;
+  const end = isLowSurrogate(tail.charCodeAt(0)) ? tail.slice(1) : tail;
+  return `${beginning(key, KEY_SHOWN_MAX - KEY_TAIL - 1)}…${end}`;
 }
 
 /** The first characters. Does not cut a character in two. */

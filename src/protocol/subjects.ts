@@ -4,7 +4,8 @@
  * has no subscriber. It fails at once and cannot reach the next process of that name.
  *
  * Who speaks is in the subject too: `peer.<name>.<epoch>.<sender>`, `heartbeat.<sender>`, `event.<sender>`. NATS permissions
- * let each agent publish under its own name only, and receivers believe the subject and no name in a body (P31).
+ * let each agent publish under its own name only, and receivers believe the subject and no name in a body (P31). Engines and
+ * routers say in the subject for which tenant they ask: `agent.<name>.<tenant>`, `event.<name>.<tenant>` (P32).
  */
 import { PROTOCOL_VERSION } from './limits.js';
 
@@ -67,10 +68,10 @@ export const ends = ['ready', 'failed', 'cancelled', 'expired'] as const;
 export type End = (typeof ends)[number];
 
 export const subjects = {
-  /** Public operations of one agent, by name. */
-  operation: (agent: string, operation: Operation) => `${root}.agent.${agent}.${operation}`,
+  /** Public operations of one agent, by name, and the tenant that asks. */
+  operation: (agent: string, tenant: string, operation: Operation) => `${root}.agent.${agent}.${tenant}.${operation}`,
   /** Subscription of an agent for its public operations. It also receives unknown operations, to refuse them. */
-  operations: (agent: string) => `${root}.agent.${agent}.*`,
+  operations: (agent: string) => `${root}.agent.${agent}.*.*`,
   /** Messages between agents, by name and epoch of the addressee, and by name of the agent that sends them. */
   peer: (agent: string, epoch: string, from: string, operation: PeerOperation) =>
     `${root}.peer.${agent}.${epoch}.${from}.${operation}`,
@@ -78,18 +79,20 @@ export const subjects = {
   /** Every agent answers, with the reply of `describe`. */
   discover: `${root}.discover`,
   /** Every agent answers, with the reply of `lookup`. */
-  lookup: `${root}.lookup`,
+  lookup: (tenant: string) => `${root}.lookup.${tenant}`,
+  lookups: `${root}.lookup.*`,
   /** Fault orders. The process serves them outside the agent, so an agent that is cut off still receives them. */
   fault: (agent: string) => `${root}.fault.${agent}`,
   heartbeat: (agent: string) => `${root}.heartbeat.${agent}`,
   heartbeats: `${root}.heartbeat.*`,
-  /** Terminal event of a request, published by the agent that announces its end. */
-  terminal: (agent: string, end: End) => `${root}.event.${agent}.${end}`,
+  /** Terminal event of a request of a tenant, published by the agent that announces its end. */
+  terminal: (agent: string, tenant: string, end: End) => `${root}.event.${agent}.${tenant}.${end}`,
+  terminalsOf: (tenant: string) => `${root}.event.*.${tenant}.*`,
   terminals: `${root}.event.>`,
   /** Audit events of an agent that publishes them. */
   audit: (agent: string) => `${root}.audit.${agent}`,
-  /** Source memory that the engine may use again. */
-  sourceReleased: (agent: string) => `${root}.source.${agent}`,
+  /** Source memory that the engines of a tenant may use again. */
+  sourceReleased: (agent: string, tenant: string) => `${root}.source.${agent}.${tenant}`,
 } as const;
 
 /** Answers to the questions of one agent or client come to subjects below this one: no one else may subscribe there. */
@@ -102,20 +105,30 @@ export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
-/** The agent that sent a message to another agent: the token before the operation. */
+/** Who sent a message: the token before the operation. The agent in `peer`, and the tenant in `agent`. */
 export function senderOf(subject: string): string {
   return subject.split('.').at(-2) ?? '';
 }
 
-/** The agent that published an event: `event.<agent>.<end>`. */
+/** The agent that published an event: `event.<agent>.<tenant>.<end>`. */
 export function announcerOf(subject: string): string {
+  return subject.split('.')[3] ?? '';
+}
+
+/** The tenant of an event: `event.<agent>.<tenant>.<end>`, `source.<agent>.<tenant>`. */
+export function tenantOfEvent(subject: string): string {
+  return subject.split('.')[4] ?? '';
+}
+
+/** The tenant that asks all agents: `lookup.<tenant>`. */
+export function lookingTenant(subject: string): string {
   return subject.split('.')[3] ?? '';
 }
 
 /** The name of the message that a subject carries: `allocate`, `put`, `heartbeat`, `event`. */
 export function messageOf(subject: string): string {
   const tokens = subject.split('.');
-  // kvferry.v2.agent.<name>.<operation>, kvferry.v2.peer.<name>.<epoch>.<from>.<operation>, kvferry.v2.event.<name>.<end>
+  // kvferry.v2.agent.<name>.<tenant>.<operation>, kvferry.v2.peer.<name>.<epoch>.<from>.<operation>, kvferry.v2.event.…
   const kind = tokens[2] ?? '';
   return kind === 'agent' || kind === 'peer' ? (tokens.at(-1) ?? '') : kind;
 }

@@ -90,7 +90,7 @@ test('P25: the heir is away from NATS when chunks are handed over → it gets th
   await joined(its, { timeoutMs: 60_000 });
   made.clock.setTimeout(() => {
     const cancel = JSON.stringify({ v: 2, request: 'a' });
-    void made.client.request('kvferry.v2.agent.prefill-0.cancel', cancel, { timeoutMs: 5000 });
+    void made.client.request('kvferry.v2.agent.prefill-0.default.cancel', cancel, { timeoutMs: 5000 });
   }, 100);
   await made.cutOff(heir, 1200);
   const cutOffMs = made.clock.now();

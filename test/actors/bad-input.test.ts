@@ -185,7 +185,7 @@ describe('public operations refuse', () => {
     const cluster = await halfway();
     const before = { decode: await cluster.status('decode-0'), prefill: await cluster.status('prefill-0') };
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const subject = subjects.operation(agent, operation as 'put');
+    const subject = subjects.operation(agent, 'default', operation as 'put');
     const answer = JSON.parse(await cluster.settle(cluster.client.request(subject, text, { timeoutMs: 10_000 })));
     expect(answer).toMatchObject({ v: 2, ok: false, error: { code, ...(field === undefined ? {} : { field }) } });
     const after = { decode: await cluster.status('decode-0'), prefill: await cluster.status('prefill-0') };

@@ -161,10 +161,10 @@ describe('shared prefixes', () => {
   test('P8, T8: requests queue for a full arena, and all become ready', async () => {
     const made = await cluster(4);
     const order: string[] = [];
-    made.client.subscribe('kvferry.v2.event.decode-0.ready', ({ body }) => {
+    made.client.subscribe('kvferry.v2.event.decode-0.default.ready', ({ body }) => {
       const { request, epoch } = JSON.parse(body) as { request: string; epoch: string };
       order.push(request);
-      made.client.publish('kvferry.v2.agent.decode-0.release', JSON.stringify({ v: 2, request, epoch }));
+      made.client.publish('kvferry.v2.agent.decode-0.default.release', JSON.stringify({ v: 2, request, epoch }));
     });
     await made.put('prefill-0', 'large', ['k0', 'k1', 'k2', 'k3']);
     await made.put('prefill-1', 'next', ['k4', 'k5', 'k6'], { first: 4 });

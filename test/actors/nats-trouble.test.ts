@@ -92,7 +92,7 @@ test('P21: a put names a decode agent that is connecting to NATS again → it is
   const about = { v: 2, request: 'r1', receiver: 'decode-0', batch: 0, last: true, totalChunks: 1, timeoutMs: 30_000 };
   const source = [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: 1 }];
   const body = JSON.stringify({ ...about, keys: ['k0'], source });
-  const answer = made.client.request(subjects.operation('prefill-0', 'put'), body, { timeoutMs: 10_000 });
+  const answer = made.client.request(subjects.operation('prefill-0', 'default', 'put'), body, { timeoutMs: 10_000 });
   await made.cutOff(made.decode, 600);
   expect(JSON.parse(await made.settle(answer))).toMatchObject({ ok: true });
   expect(await made.ended('r1')).toMatchObject({ end: 'ready' });

@@ -63,10 +63,10 @@ describe('ready', () => {
     const epochs: string[] = [];
     const acquired: unknown[] = [];
     const hearing = new Promise<void>((resolve) => {
-      made.client.subscribe('kvferry.v2.event.*.ready', () => {
+      made.client.subscribe('kvferry.v2.event.*.*.ready', () => {
         const asking = ranked.ranks.map(async ({ rank, receiver, keys }) => {
           const body = { v: 2, request: 'r1', epoch: epochs[rank] };
-          const subject = `kvferry.v2.agent.${receiver}.acquire`;
+          const subject = `kvferry.v2.agent.${receiver}.default.acquire`;
           const answer = JSON.parse(await made.client.request(subject, JSON.stringify(body), { timeoutMs: 5000 }));
           acquired.push(answer.keys?.length === keys.length ? 'all' : answer);
         });

@@ -11,7 +11,7 @@ function listAll(loans: SourceLoans): { readonly names: string[]; readonly repli
   let replies = 0;
   for (let after: { request: string; batch: number } | undefined, first = true; first || after !== undefined; ) {
     first = false;
-    const { batches, next } = loans.list(after === undefined ? {} : { after });
+    const { batches, next } = loans.list(after === undefined ? {} : { after }, 'default');
     names.push(...batches.map(({ request, batch }) => `${request} ${batch}`));
     after = next;
     replies += 1;
@@ -46,11 +46,15 @@ test('a position that is released twice → its place is returned once', () => {
     { ...place, offset: 1 },
   ]);
   expect(loans.release('r', 0, [1]).places).toEqual([]);
-  expect([loans.countOf('one'), loans.countOf('two'), loans.list({}).batches]).toEqual([
+  expect([loans.countOf('one'), loans.countOf('two'), loans.list({}, 'default').batches]).toEqual([
     1,
     0,
     [{ request: 'r', batch: 0, positions: [0] }],
   ]);
   loans.release('r', 0, [0]);
-  expect([loans.has('r'), loans.countOf('one'), loans.list({ request: 'r' })]).toEqual([false, 0, { batches: [] }]);
+  expect([loans.has('r'), loans.countOf('one'), loans.list({ request: 'r' }, 'default')]).toEqual([
+    false,
+    0,
+    { batches: [] },
+  ]);
 });

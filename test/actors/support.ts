@@ -12,6 +12,7 @@ import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/even
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
+import { ALL_TENANTS, DEFAULT_TENANT } from '../../src/protocol/tenants.js';
 
 export const PAGE_BYTES = 64;
 
@@ -32,12 +33,19 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tombstonesMax: 1000,
   requestsMax: 100,
   segmentsMax: 1024,
+  tenantShares: {},
+  tenantRequestsMax: 0,
+  tenantPagesMax: 0,
+  tenantSegmentsMax: 0,
   sessionsMax: 4,
   journalEntries: 4096,
   auditIntervalMs: 0,
   faultsAllowed: false,
   retainedMax: 0,
 };
+
+/** What a test asks as an operator. */
+const OBSERVING: ReadonlySet<Operation> = new Set<Operation>(['status', 'inspect', 'journal', 'explain']);
 
 type Body<O extends Operation> = OperationInput<O>;
 
@@ -54,7 +62,7 @@ export class Cluster {
 
   constructor() {
     this.client.subscribe(subjects.terminals, ({ body }) => this.terminals.push(JSON.parse(body)));
-    this.client.subscribe('kvferry.v2.source.*', ({ body }) => this.released.push(JSON.parse(body)));
+    this.client.subscribe('kvferry.v2.source.*.*', ({ body }) => this.released.push(JSON.parse(body)));
   }
 
   async agent(agent: string, role: AgentOptions['role'], options: Partial<AgentOptions> = {}): Promise<Agent> {
@@ -89,13 +97,19 @@ export class Cluster {
   }
 
   /** Sends any body. Returns the parsed answer, or throws it if it is an error. */
-  async raw<O extends Operation>(agent: string, operation: O, body: string): Promise<OperationReply<O>> {
-    const answer = this.client.request(subjects.operation(agent, operation), body, { timeoutMs: 60_000 });
+  async raw<O extends Operation>(
+    agent: string,
+    operation: O,
+    body: string,
+    tenant = OBSERVING.has(operation) ? ALL_TENANTS : DEFAULT_TENANT,
+  ): Promise<OperationReply<O>> {
+    const answer = this.client.request(subjects.operation(agent, tenant, operation), body, { timeoutMs: 60_000 });
     return decodeReply(operationSchemas[operation].reply, await this.settle(answer)) as OperationReply<O>;
   }
 
-  call<O extends Operation>(agent: string, operation: O, body: Body<O>): Promise<OperationReply<O>> {
-    return this.raw(agent, operation, JSON.stringify({ v: PROTOCOL_VERSION, ...body }));
+  /** As an engine of the default tenant, or as an operator, unless the test names the tenant. */
+  call<O extends Operation>(agent: string, operation: O, body: Body<O>, tenant?: string): Promise<OperationReply<O>> {
+    return this.raw(agent, operation, JSON.stringify({ v: PROTOCOL_VERSION, ...body }), tenant);
   }
 
   status(agent: string): Promise<StatusReply> {

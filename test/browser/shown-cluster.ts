@@ -214,7 +214,7 @@ export class ShownCluster implements AsyncDisposable {
     const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body });
     // How it went is in the journal of the agent, where the page shows it.
     this.cluster.client
-      .request(subjects.operation(agent, operation), text, { timeoutMs: 10_000 })
+      .request(subjects.operation(agent, '_all', operation), text, { timeoutMs: 10_000 })
       .catch(() => undefined);
   }
 }

@@ -72,7 +72,7 @@ describe.skipIf(natsServerMissing)(`kvferry explain ${natsServerMissing ?? ''}`,
     control.subscribe(subjects.discover, (message) =>
       message.respond(JSON.stringify({ ...description, heartbeatMs: 1000, endpoints: [], unavailable: [] })),
     );
-    control.subscribe(subjects.operation(agent, 'explain'), (message) => {
+    control.subscribe(subjects.operation(agent, '_all', 'explain'), (message) => {
       asked.push(JSON.parse(message.body));
       message.respond(JSON.stringify({ v: 2, ok: true, agent, epoch, nowMs: 5, explanations }));
     });

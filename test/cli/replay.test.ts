@@ -79,8 +79,10 @@ describe('kvferry replay', () => {
       'divergences: 1',
       'the first:',
       expect.stringMatching(/^ {2}step \d+: different$/),
-      expect.stringMatching(/^ {4}recorded: publish kvferry\.v2\.event\.decode-0\.ready .*"from":"prefill-1"/),
-      expect.stringMatching(/^ {4}replayed: publish kvferry\.v2\.event\.decode-0\.ready .*"sender":"prefill-1"/),
+      expect.stringMatching(/^ {4}recorded: publish kvferry\.v2\.event\.decode-0\.default\.ready .*"from":"prefill-1"/),
+      expect.stringMatching(
+        /^ {4}replayed: publish kvferry\.v2\.event\.decode-0\.default\.ready .*"sender":"prefill-1"/,
+      ),
     ]);
     expect((await run(path, '--strict')).exitCode).toBe(1);
     expect((await run(decode, '--strict')).exitCode).toBe(0);

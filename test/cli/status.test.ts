@@ -98,7 +98,7 @@ describe.skipIf(natsServerMissing)(`kvferry status ${natsServerMissing ?? ''}`, 
     control.subscribe(subjects.discover, (message) =>
       message.respond(JSON.stringify({ ...description, unavailable: [] })),
     );
-    control.subscribe(subjects.operation(agent, 'status'), (message) => {
+    control.subscribe(subjects.operation(agent, '_all', 'status'), (message) => {
       onAsked();
       if (status.isSilent) return;
       const { request } = JSON.parse(message.body) as { request?: string };

@@ -46,7 +46,7 @@ class ScriptedControl implements ControlPort {
 
   /** A terminal event of `agent`. */
   announce(agent: string, event: object, headers?: MessageHeaders): void {
-    this.emit('kvferry.v2.event.>', event, headers, `kvferry.v2.event.${agent}.ready`);
+    this.emit('kvferry.v2.event.*.default.*', event, headers, `kvferry.v2.event.${agent}.default.ready`);
   }
 
   onStatus: ControlPort['onStatus'] = () => undefined;
@@ -196,7 +196,8 @@ const calls: Readonly<
 
 describe.each(operations)('%s', (operation) => {
   const [call, sent, answer] = calls[operation];
-  const subject = `kvferry.v2.agent.a.${operation}`;
+  const isShown = ['status', 'describe', 'inspect', 'journal', 'explain'].includes(operation);
+  const subject = `kvferry.v2.agent.a.${isShown ? '_all' : 'default'}.${operation}`;
   const reply = { v: 2, ok: true, ...answer };
 
   test('asks the agent and returns its reply', async () => {
@@ -243,14 +244,14 @@ test('orders a fault and returns what will happen', async () => {
 
 test('takes a deadline for one call', async () => {
   const { control, client } = setUp();
-  control.answers.set('kvferry.v2.agent.a.describe', JSON.stringify({ v: 2, ok: true, ...description }));
+  control.answers.set('kvferry.v2.agent.a._all.describe', JSON.stringify({ v: 2, ok: true, ...description }));
   await client.describe('a', { timeoutMs: 7 });
   expect(control.asked[0]?.timeoutMs).toBe(7);
 });
 
 test('sends the headers of a call', async () => {
   const { control, client } = setUp();
-  control.answers.set('kvferry.v2.agent.a.cancel', JSON.stringify({ v: 2, ok: true }));
+  control.answers.set('kvferry.v2.agent.a.default.cancel', JSON.stringify({ v: 2, ok: true }));
   await client.cancel('a', { request: 'r' }, { headers: { traceparent: 'x' } });
   await client.cancel('a', { request: 'r' });
   expect(control.asked.map(({ headers }) => headers)).toEqual([{ traceparent: 'x' }, undefined]);
@@ -325,7 +326,7 @@ test('receives which source memory of one agent is free again', () => {
   const heard: unknown[] = [];
   client.onSourceReleased('p1', (event) => heard.push(event));
   const event = { v: 2, request: 'r', epoch, batch: 0, positions: [0, 2] };
-  control.emit('kvferry.v2.source.p1', event);
+  control.emit('kvferry.v2.source.p1.default', event);
   expect(heard).toEqual([event]);
 });
 

@@ -83,7 +83,7 @@ function chunksOf(...keys: string[]) {
 }
 
 const release = (batch: number, positions: number[], by = epoch) =>
-  agent.emit('kvferry.v2.source.p', { request: 'r', epoch: by, batch, positions });
+  agent.emit('kvferry.v2.source.p.default', { request: 'r', epoch: by, batch, positions });
 
 describe('a prefill engine', () => {
   test('attaches its memory, and puts what it filled in batches', async () => {
@@ -129,7 +129,7 @@ describe('a prefill engine', () => {
     release(0, [0, 1]);
     expect(releasedTwice).toEqual(['r 0 1']);
     release(1, [1]);
-    agent.emit('kvferry.v2.source.p', { request: 'another', epoch, batch: 0, positions: [0] });
+    agent.emit('kvferry.v2.source.p.default', { request: 'another', epoch, batch: 0, positions: [0] });
     expect(engine.slots.free).toBe(2);
     expect(released).toEqual([SLOT_BYTES, 2 * SLOT_BYTES, 0, 3 * SLOT_BYTES]);
   });

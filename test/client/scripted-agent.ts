@@ -42,7 +42,7 @@ export class ScriptedAgent implements ControlPort {
 
   /** `pattern`: what the client has subscribed to. A terminal event comes from the agent `by`. */
   emit(pattern: string, body: object, by = 'd'): void {
-    const subject = pattern === TERMINALS ? `kvferry.v2.event.${by}.ready` : pattern;
+    const subject = pattern === TERMINALS ? `kvferry.v2.event.${by}.default.ready` : pattern;
     for (const handler of this.#handlers.get(pattern) ?? []) {
       handler({ subject, body: JSON.stringify({ v: 2, ...body }), respond: () => undefined });
     }
@@ -129,4 +129,4 @@ export function terminal(request: string, end = 'ready', more: object = {}): obj
   return { request, epoch, end, sender: 'p', receiver: 'd', ...counts, ...more };
 }
 
-export const TERMINALS = 'kvferry.v2.event.>';
+export const TERMINALS = 'kvferry.v2.event.*.default.*';

@@ -54,13 +54,13 @@ describe('docs/asyncapi.json', () => {
   });
 
   test.each([
-    ...operations.map((operation) => subjects.operation('{agent}', operation)),
+    ...operations.map((operation) => subjects.operation('{agent}', '{tenant}', operation)),
     ...peerOperations.map((operation) => subjects.peer('{agent}', '{epoch}', '{from}', operation)),
     subjects.discover,
     subjects.fault('{agent}'),
     subjects.heartbeat('{agent}'),
-    subjects.sourceReleased('{agent}'),
-    subjects.terminal('{agent}', '{end}' as 'ready'),
+    subjects.sourceReleased('{agent}', '{tenant}'),
+    subjects.terminal('{agent}', '{tenant}', '{end}' as 'ready'),
   ])('%s is a channel, and its parameters are described', (address) => {
     const names = [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     expect(Object.keys((addresses.get(address)?.['parameters'] ?? {}) as object)).toEqual(names);

@@ -144,7 +144,7 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
       `import { connect } from '@nats-io/transport-node';
       import { decodeReply, operationSchemas, subjects } from 'kvferry/protocol';
       const nats = await connect({ servers: '${cluster.url}' });
-      const answer = await nats.request(subjects.operation('decode-0', 'describe'), JSON.stringify({ v: 2 }));
+      const answer = await nats.request(subjects.operation('decode-0', 'default', 'describe'), JSON.stringify({ v: 2 }));
       console.log(decodeReply(operationSchemas.describe.reply, answer.string()).role);
       await nats.close();`,
     );

@@ -77,7 +77,8 @@ describe('the protocol pages', () => {
     'the command for %s has a right body',
     (subject, body) => {
       const [, , kind] = subject.split('.');
-      const name = kind === 'discover' ? 'describe' : kind === 'fault' ? 'fault' : operationOf(subject);
+      const named: Partial<Record<string, string>> = { discover: 'describe', lookup: 'lookup', fault: 'fault' };
+      const name = named[kind ?? ''] ?? operationOf(subject);
       const schema = schemas.get(`${name}.request`);
       expect(schema).toBeDefined();
       if (schema !== undefined) decode(schema, body);

@@ -50,12 +50,12 @@ describe.skipIf(missing !== undefined)(`real agents${missing === undefined ? '' 
     await plain.flush();
     await cluster.put('prefill-0', 'r1', keys);
     for await (const event of events) {
-      expect(event.subject).toBe('kvferry.v2.event.decode-0.ready');
+      expect(event.subject).toBe('kvferry.v2.event.decode-0.default.ready');
       expect(event.json()).toMatchObject({ v: 2, request: 'r1', end: 'ready', sender: 'prefill-0', chunks: 4 });
     }
-    const status = await plain.request('kvferry.v2.agent.decode-0.status', '{"v":2}');
+    const status = await plain.request('kvferry.v2.agent.decode-0._all.status', '{"v":2}');
     expect(status.json()).toMatchObject({ ok: true, agent: 'decode-0', role: 'decode', state: 'running' });
-    const wrong = await plain.request('kvferry.v2.agent.decode-0.status', '{"v":2');
+    const wrong = await plain.request('kvferry.v2.agent.decode-0._all.status', '{"v":2');
     expect(wrong.json()).toMatchObject({ ok: false, error: { code: 'malformed_json' } });
     await plain.close();
   });

@@ -5,30 +5,43 @@ import { peerSchemas } from '../../src/protocol/peer-messages.js';
 import { ends, operationOf, operations, peerOperations, subjects } from '../../src/protocol/subjects.js';
 
 const agents = ['a', 'b'];
+const tenants = ['default', 'team-a'];
 const epochs = ['0000000000000001', '0000000000000002'];
 
 /** Every subject that is published on, for two agents with two epochs each. */
 const concrete = [
   subjects.discover,
+  ...tenants.map((tenant) => subjects.lookup(tenant)),
   ...agents.flatMap((agent) => [
-    ...operations.map((operation) => subjects.operation(agent, operation)),
+    ...tenants.flatMap((tenant) => operations.map((operation) => subjects.operation(agent, tenant, operation))),
     ...epochs.flatMap((epoch) => peerOperations.map((operation) => subjects.peer(agent, epoch, 'b', operation))),
     subjects.heartbeat(agent),
     subjects.fault(agent),
-    ...ends.map((end) => subjects.terminal(agent, end)),
-    subjects.sourceReleased(agent),
+    ...tenants.flatMap((tenant) => ends.map((end) => subjects.terminal(agent, tenant, end))),
+    ...tenants.map((tenant) => subjects.sourceReleased(agent, tenant)),
   ]),
 ];
 
 /** Subjects with wildcards, and what each must catch. */
 const subscriptions: readonly (readonly [string, readonly string[]])[] = [
-  [subjects.operations('a'), operations.map((operation) => subjects.operation('a', operation))],
+  [
+    subjects.operations('a'),
+    tenants.flatMap((tenant) => operations.map((operation) => subjects.operation('a', tenant, operation))),
+  ],
+  [subjects.lookups, tenants.map((tenant) => subjects.lookup(tenant))],
   [
     subjects.peers('a', '0000000000000001'),
     peerOperations.map((name) => subjects.peer('a', '0000000000000001', 'b', name)),
   ],
   [subjects.heartbeats, agents.map((agent) => subjects.heartbeat(agent))],
-  [subjects.terminals, agents.flatMap((agent) => ends.map((end) => subjects.terminal(agent, end)))],
+  [
+    subjects.terminals,
+    agents.flatMap((agent) => tenants.flatMap((one) => ends.map((end) => subjects.terminal(agent, one, end)))),
+  ],
+  [
+    subjects.terminalsOf('team-a'),
+    agents.flatMap((agent) => ends.map((end) => subjects.terminal(agent, 'team-a', end))),
+  ],
 ];
 
 /** NATS's rule: `*` is one token, `>` is one or more at the end. */
@@ -54,16 +67,17 @@ describe('subjects', () => {
   });
 
   test('the name of an operation or a peer message is the last token of its subject', () => {
-    for (const operation of operations) expect(operationOf(subjects.operation('a', operation))).toBe(operation);
+    for (const operation of operations)
+      expect(operationOf(subjects.operation('a', 'default', operation))).toBe(operation);
     for (const operation of peerOperations)
       expect(operationOf(subjects.peer('a', 'e', 'b', operation))).toBe(operation);
   });
 
   test.each([
-    'kvferry.v2.agent.a.PUT',
-    'kvferry.v2.agent.a.put2',
-    'kvferry.v2.agent.a.toString',
-    'kvferry.v2.agent.a.__proto__',
+    'kvferry.v2.agent.a.default.PUT',
+    'kvferry.v2.agent.a.default.put2',
+    'kvferry.v2.agent.a.default.toString',
+    'kvferry.v2.agent.a.default.__proto__',
     'kvferry.v2.agent.a.',
     'kvferry',
   ])('%s names no operation', (subject) => {

@@ -3,11 +3,10 @@ import type { z } from 'zod';
 import type { ControlMessage, ControlSubscription } from '../../ports/control.js';
 import type { Body } from '../../protocol/body.js';
 import { decode, encodeError } from '../../protocol/codec.js';
-import { invalidField, KvferryError } from '../../protocol/errors.js';
-import { agentName } from '../../protocol/fields.js';
+import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { previousRefusal, previousSubjects } from '../../protocol/previous-version.js';
-import { operationOf, senderOf } from '../../protocol/subjects.js';
+import { operationOf } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
@@ -15,7 +14,7 @@ import { refusalLevel } from '../observing/log-level.js';
 /** The messages of each operation. */
 export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;
 
-/** Each handler returns the body of its reply. `from`: the agent that sent the message, if an agent did. */
+/** Each handler returns the body of its reply. `from`: the agent or the tenant that sent the message. */
 export type Handlers<S extends Schemas> = {
   readonly [Operation in keyof S]: (
     request: z.infer<S[Operation]['request']>,
@@ -28,25 +27,35 @@ const readOnly: ReadonlySet<string> = new Set([
   ...['ping', 'discover', 'describe', 'status', 'inspect', 'journal', 'explain', 'sources', 'renew'],
 ]);
 
+/** Who sends messages of a kind, and what. */
+export interface Sent {
+  /** The operation that a subject names. */
+  operation(subject: string): string;
+  /** Who speaks: an agent, or a tenant. */
+  from(subject: string): string;
+  /** Checks who speaks, and returns the message as the agent reads it. */
+  enter<R extends object>(request: R, from: string, operation: string): R;
+}
+
 /** Serves every operation below `subject` (which ends in `*`). An operation without a handler is refused. */
 export function serve<S extends Schemas>(
   env: AgentEnv,
   subject: string,
   schemas: S,
   handlers: Partial<Handlers<S>>,
+  sent: Sent,
 ): ControlSubscription {
   return env.control.subscribe(subject, (message) => {
-    const operation = operationOf(message.subject);
+    const operation = sent.operation(message.subject);
     const notes = { operation, startedMs: env.clock.now(), about: {} as About };
     void answer(env, message, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
       if (schema === undefined) {
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
       }
-      const from = agentName.safeParse(senderOf(message.subject));
-      if (!from.success) throw invalidField('subject', 'the subject names no agent as the sender of the message');
-      const request = decode(schema.request, message.body);
-      notes.about = aboutMessage(request as object);
+      const from = sent.from(message.subject);
+      const request = sent.enter(decode(schema.request, message.body) as object, from, operation);
+      notes.about = aboutMessage(request);
       env.tracer?.received(operation, notes.about, message.headers);
       const handler = handlers[operation];
       if (handler === undefined) {
@@ -54,7 +63,7 @@ export function serve<S extends Schemas>(
         const message = `agent ${agent} has role ${role} and does not serve ${operation}`;
         throw new KvferryError('role_mismatch', message, { field: 'subject' });
       }
-      return handler(request as never, from.data);
+      return handler(request as never, from);
     });
   });
 }

@@ -1,14 +1,17 @@
 /** The answers of an agent to questions about itself. Reading them changes nothing. */
 import type { Body } from '../../protocol/body.js';
 import { defined } from '../../protocol/defined.js';
+import { invalidField } from '../../protocol/errors.js';
 import { fitting } from '../../protocol/message-room.js';
 import {
   type DescribeReply,
   type OperationReply,
   type OperationRequest,
-  type RequestRow,
   statusLists,
 } from '../../protocol/operations.js';
+import type { RequestRow } from '../../protocol/status-rows.js';
+import { ALL_TENANTS, fullKey, fullKeys, fullName, isOf } from '../../protocol/tenants.js';
+import { keySpaceOf } from '../env/key-space.js';
 import { explain } from '../observing/explain/explain.js';
 import { inspectActors, shownPageMap } from '../observing/inspection.js';
 import type { AgentParts } from './agent-parts.js';
@@ -43,9 +46,12 @@ const LIST_SHARES = { segments: 0.2, sessions: 0.1, peers: 0.2, requests: 0.4 } 
 /** No row of a request takes less. */
 const REQUEST_BYTES_MIN = 100;
 
-/** Answers `status`: counts of pages, requests and counters, and at most `limit` rows of each list. */
-export function status(parts: AgentParts, query: StatusQuery): Body<OperationReply<'status'>> {
-  return statusWithin(parts, query, parts.env.control.messageBytesMax);
+/**
+ * Answers `status`: counts of pages, requests and counters, and at most `limit` rows of each list. A tenant gets its own rows, and
+ * neither peers nor counters, which are about all tenants.
+ */
+export function status(parts: AgentParts, query: StatusQuery, tenant: string): Body<OperationReply<'status'>> {
+  return statusWithin(parts, query, tenant, parts.env.control.messageBytesMax);
 }
 
 /** What the agent's own metrics show: every segment, session and peer, and of the requests only their number in each state. */
@@ -65,12 +71,13 @@ export function overview(parts: AgentParts): Overview {
   const rowsOf = (side: RequestRow['side'], machine: 'request' | 'ingest') =>
     [...states.of(machine)].map(([state, count]) => ({ side, state, count }));
   const requestStates = [...rowsOf('sender', 'request'), ...rowsOf('receiver', 'ingest')];
-  return { ...statusWithin(parts, { limit: unbounded, lists }, unbounded), requestStates };
+  return { ...statusWithin(parts, { limit: unbounded, lists }, ALL_TENANTS, unbounded), requestStates };
 }
 
 function statusWithin(
   parts: AgentParts,
   { request, segment, lists = [...statusLists], limit }: StatusQuery,
+  tenant: string,
   bytesMax: number,
 ): Body<OperationReply<'status'>> {
   const { env, sender, receiver } = parts;
@@ -78,10 +85,12 @@ function statusWithin(
   const store = receiver?.store;
   const nowMs = clock.now();
   const most = lists.includes('requests') ? Math.min(limit, (LIST_SHARES.requests * bytesMax) / REQUEST_BYTES_MIN) : 0;
-  const rows = request === undefined ? firstRequests(parts, most) : requestRows(parts, request);
-  const segments = (sender?.memory.rows() ?? []).filter((row) => segment === undefined || row.segment === segment);
-  const sessions = sender?.sessions.rows() ?? [];
-  const peers = [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])];
+  const rows = request === undefined ? firstRequests(parts, most, tenant) : requestRows(parts, request);
+  const isMeant = (name: string) => isOf(tenant, name) && (segment === undefined || name === segment);
+  const segments = (sender?.memory.rows() ?? []).filter((row) => isMeant(row.segment));
+  const sessions = (sender?.sessions.rows() ?? []).filter(({ session }) => isOf(tenant, session));
+  const isOperator = tenant === ALL_TENANTS;
+  const peers = isOperator ? [...(sender?.peerRows() ?? []), ...(receiver?.peerRows() ?? [])] : [];
   const shown = <Row>(list: (typeof statusLists)[number], all: readonly Row[]) =>
     lists.includes(list) ? fitting(all, limit, LIST_SHARES[list] * bytesMax) : [];
   return defined({
@@ -101,14 +110,19 @@ function statusWithin(
     peers: shown('peers', peers),
     peersTotal: peers.length,
     requests: shown('requests', rows),
-    requestsTotal: request === undefined ? (sender?.size ?? 0) + (receiver?.requests.size ?? 0) : rows.length,
-    counters: counters.toJSON(),
+    requestsTotal: request === undefined ? countRequests(parts, tenant) : rows.length,
+    counters: isOperator ? counters.toJSON() : {},
   });
 }
 
 /** Answers `lookup`: which prefix of a prompt the arena has, and how much this agent has to do. */
-export function lookup(parts: AgentParts, { keys }: OperationRequest<'lookup'>): Body<OperationReply<'lookup'>> {
+export function lookup(
+  parts: AgentParts,
+  query: OperationRequest<'lookup'>,
+  tenant: string,
+): Body<OperationReply<'lookup'>> {
   const { env, sender, receiver } = parts;
+  const keys = fullKeys(keySpaceOf(env.options, tenant), query.keys);
   return defined({
     agent: env.options.agent,
     epoch: env.epoch,
@@ -122,38 +136,72 @@ export function lookup(parts: AgentParts, { keys }: OperationRequest<'lookup'>):
 }
 
 /** Answers `inspect`: the running actors and, when asked for, the state of every page. */
-export function inspect(parts: AgentParts, request: OperationRequest<'inspect'>): Body<OperationReply<'inspect'>> {
+export function inspect(
+  parts: AgentParts,
+  request: OperationRequest<'inspect'>,
+  tenant: string,
+): Body<OperationReply<'inspect'>> {
   const { env, receiver } = parts;
   const bytesMax = env.control.messageBytesMax;
-  const map = request.pages ? receiver?.store.details.pageMap() : undefined;
+  const map = request.pages && tenant === ALL_TENANTS ? receiver?.store.details.pageMap() : undefined;
   return defined({
     ...clockReading(parts),
     role: env.options.role,
     state: parts.state(),
-    ...inspectActors(env.actors, request, bytesMax),
+    ...inspectActors(env.actors, request, bytesMax, tenant),
     pages: map === undefined ? undefined : shownPageMap(map, bytesMax),
   });
 }
 
 /** Answers `journal`: the entries that the agent still keeps. */
-export function journal(parts: AgentParts, request: OperationRequest<'journal'>): Body<OperationReply<'journal'>> {
+export function journal(
+  parts: AgentParts,
+  request: OperationRequest<'journal'>,
+  tenant: string,
+): Body<OperationReply<'journal'>> {
   const { journal: kept, control } = parts.env;
-  return { ...clockReading(parts), ...kept.read({ ...request, bytesMax: control.messageBytesMax - FRAME_BYTES }) };
+  const bytesMax = control.messageBytesMax - FRAME_BYTES;
+  return { ...clockReading(parts), ...kept.read({ ...request, tenant, bytesMax }) };
 }
 
 /** Answers `explain`: why a request, transfer, key or page is in its present state. */
-export function explanations(parts: AgentParts, request: OperationRequest<'explain'>): Body<OperationReply<'explain'>> {
-  const { clock, journal, actors, control } = parts.env;
+export function explanations(
+  parts: AgentParts,
+  request: OperationRequest<'explain'>,
+  tenant: string,
+): Body<OperationReply<'explain'>> {
+  const { clock, journal, actors, control, options } = parts.env;
   const store = parts.receiver?.store.details;
   const rows = (name: string) => requestRows(parts, name);
-  const found = explain({ clock, journal, actors, store, rows }, request, control.messageBytesMax - FRAME_BYTES);
-  return { ...clockReading(parts), explanations: found };
+  const query = tenant === ALL_TENANTS ? request : ownQuery(request, tenant, keySpaceOf(options, tenant));
+  const found = explain({ clock, journal, actors, store, rows }, query, control.messageBytesMax - FRAME_BYTES);
+  const shown = found.map((one) => ({ ...one, holders: one.holders.filter((row) => isOf(tenant, row.request)) }));
+  return { ...clockReading(parts), explanations: shown };
 }
 
-/** The first live requests. The rows of others are not made. */
-function firstRequests({ sender, receiver }: AgentParts, limit: number): RequestRow[] {
-  const sent = sender?.firstRows(limit) ?? [];
-  return [...sent, ...(receiver?.requests.firstRows(limit - sent.length) ?? [])];
+/** What a tenant may ask about. A page may hold a chunk of any tenant. */
+function ownQuery(query: OperationRequest<'explain'>, tenant: string, space: string): OperationRequest<'explain'> {
+  const { transfer, key, page } = query;
+  if (page !== undefined) throw invalidField('page', 'pages belong to all tenants: ask about a key or a request');
+  const [epoch = '', ...name] = transfer?.split('/') ?? [];
+  return {
+    ...query,
+    ...defined({
+      transfer: transfer && `${epoch}/${fullName(tenant, name.join('/'), 'transfer')}`,
+      key: key && fullKey(space, key),
+    }),
+  };
+}
+
+/** The first live requests of a tenant. The rows of others are not made. */
+function firstRequests({ sender, receiver }: AgentParts, limit: number, tenant: string): RequestRow[] {
+  const sent = sender?.firstRows(limit, tenant) ?? [];
+  return [...sent, ...(receiver?.requests.firstRows(limit - sent.length, tenant) ?? [])];
+}
+
+function countRequests({ sender, receiver }: AgentParts, tenant: string): number {
+  if (tenant === ALL_TENANTS) return (sender?.size ?? 0) + (receiver?.requests.size ?? 0);
+  return (sender?.countOf(tenant) ?? 0) + (receiver?.requests.countOf(tenant) ?? 0);
 }
 
 /** Requests of that name, live or ended. */

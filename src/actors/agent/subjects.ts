@@ -5,15 +5,17 @@ import type { SegmentSource } from '../../ports/fabric.js';
 import type { Body } from '../../protocol/body.js';
 import { unknownRequest } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { agentName } from '../../protocol/fields.js';
 import { type OperationRequest, operationSchemas } from '../../protocol/operations.js';
 import { peerSchemas } from '../../protocol/peer-messages.js';
-import { type End, subjects } from '../../protocol/subjects.js';
+import { type End, lookingTenant, operationOf, senderOf, subjects } from '../../protocol/subjects.js';
 import { requireOwner } from '../peers/require-owner.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Sender } from '../sending/sender.js';
 import type { AgentParts } from './agent-parts.js';
-import { type Handlers, type Schemas, serve, servePrevious } from './service.js';
+import { type Handlers, type Schemas, type Sent, serve, servePrevious } from './service.js';
 import { describe, explanations, inspect, journal, lookup, status } from './status.js';
+import { entering, leaving, refusing, requireTenant } from './tenant-view.js';
 
 type Handle<Part, Request, Reply> = (part: Part, request: Request, from: string) => Reply | Promise<Reply>;
 
@@ -27,7 +29,7 @@ type Table<S extends Schemas> = {
   readonly [Operation in keyof S]: Served<z.infer<S[Operation]['request']>, Body<z.infer<S[Operation]['reply']>>>;
 };
 
-/** From engines, routers and operators. */
+/** From engines, routers and operators. `from` is the tenant for which they ask (P32). */
 const operations: Table<typeof operationSchemas> = {
   describe: { by: 'agent', handle: describe },
   status: { by: 'agent', handle: status },
@@ -42,7 +44,7 @@ const operations: Table<typeof operationSchemas> = {
   detach: { by: 'sender', handle: detach },
   stage: { by: 'sender', handle: (sender, request) => sender.stage(request) },
   unstage: { by: 'sender', handle: unstage },
-  sources: { by: 'sender', handle: (sender, request) => sender.sources(request) },
+  sources: { by: 'sender', handle: (sender, request, tenant) => sender.sources(request, tenant) },
   open: { by: 'sender', handle: (sender, request) => sender.open(request) },
   renew: { by: 'sender', handle: ({ sessions }, request) => sessions.renew(request) },
   barrier: { by: 'sender', handle: ({ sessions }, request) => sessions.barrier(request) },
@@ -73,21 +75,68 @@ const peerMessages: Table<typeof peerSchemas> = {
   verdict: { by: 'receiver', handle: (receiver, request, from) => receiver.verdict(request, from) },
 };
 
+/** Engines, routers and operators speak for a tenant. */
+const ofTenants: Sent = {
+  operation: operationOf,
+  from: senderOf,
+  enter: (request, tenant, operation) => {
+    requireTenant(tenant, operation);
+    return entering(tenant, request);
+  },
+};
+
+/** Another agent. */
+const ofAgents: Sent = {
+  operation: operationOf,
+  from: senderOf,
+  enter: (request, agent) => {
+    if (agentName.safeParse(agent).success) return request;
+    throw invalidField('subject', 'the subject names no agent as the sender of the message');
+  },
+};
+
 /** Subscribes to what engines, routers and operators send to the name. The caller closes the subscriptions. */
 export function serveName(parts: AgentParts): ControlSubscription[] {
   const { env } = parts;
+  const toOne = asTenants(handlersOf(operations, parts));
+  const toAll = { lookup: (query: OperationRequest<'lookup'>, tenant: string) => lookup(parts, query, tenant) };
+  const looking = { ...ofTenants, operation: () => 'lookup', from: lookingTenant };
+  const asking = { ...ofTenants, operation: () => 'discover', enter: <R>(request: R) => request };
   return [
-    serve(env, subjects.operations(env.options.agent), operationSchemas, handlersOf(operations, parts)),
-    serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }),
-    serve(env, subjects.lookup, { lookup: operationSchemas.lookup }, { lookup: (query) => lookup(parts, query) }),
+    serve(env, subjects.operations(env.options.agent), operationSchemas, toOne, ofTenants),
+    serve(env, subjects.discover, { discover: operationSchemas.describe }, { discover: () => describe(parts) }, asking),
+    serve(env, subjects.lookups, { lookup: operationSchemas.lookup }, toAll, looking),
     servePrevious(env),
   ];
+}
+
+/** Handlers whose answers and refusals are as the tenant that asks sees them. */
+function asTenants<
+  H extends { readonly [operation: string]: ((request: never, tenant: string) => object) | undefined },
+>(handlers: H): H {
+  const wrapped = Object.entries(handlers).map(([operation, handle]) => [
+    operation,
+    (request: never, tenant: string) => {
+      const leave = (reply: object) => leaving(tenant, operation, reply);
+      const refuse = (error: unknown) => {
+        throw refusing(tenant, error);
+      };
+      try {
+        const reply = handle?.(request, tenant) ?? {};
+        return reply instanceof Promise ? reply.then(leave, refuse) : leave(reply);
+      } catch (error) {
+        return refuse(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as H;
 }
 
 /** Subscribes to what other agents send to this process. The caller closes the subscription. */
 export function serveProcess(parts: AgentParts): ControlSubscription {
   const { env } = parts;
-  return serve(env, subjects.peers(env.options.agent, env.epoch), peerSchemas, handlersOf(peerMessages, parts));
+  const subject = subjects.peers(env.options.agent, env.epoch);
+  return serve(env, subject, peerSchemas, handlersOf(peerMessages, parts), ofAgents);
 }
 
 /** The handlers of the parts that this agent has. */

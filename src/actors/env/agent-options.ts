@@ -45,6 +45,14 @@ export interface AgentOptions {
   readonly segmentsMax: number;
   /** Most sessions of engines that are open at once. */
   readonly sessionsMax: number;
+  /** Tenants that use the key space of another tenant, by name. All others have one of their own. */
+  readonly tenantShares: Readonly<Record<string, string>>;
+  /** Most requests of one tenant in progress at once, on each side. 0: as many as the agent takes. */
+  readonly tenantRequestsMax: number;
+  /** Most chunks of one tenant's requests that arrive or are ready: each may need a page. 0: no limit. */
+  readonly tenantPagesMax: number;
+  /** Most segments that the engines of one tenant may have attached at once. 0: as many as the agent takes. */
+  readonly tenantSegmentsMax: number;
   /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
   /** How often the agent publishes the steps of its chunks; 0: never. */

@@ -8,6 +8,7 @@ import { defined } from '../../protocol/defined.js';
 import type { AuditEvent } from '../../protocol/events.js';
 import { AUDIT_KEYS_MAX, PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
+import { keyWithSpace } from '../../protocol/tenants.js';
 import type { Journal, StoreEvent } from './journal.js';
 
 type Step = AuditEvent['steps'][number];
@@ -59,7 +60,8 @@ export class AuditPublisher {
   #add(event: StoreEvent): void {
     const { atMs, action, about, positions, pages, detail } = event;
     const { request, epoch, batch } = about;
-    const keys = positions === undefined ? event.keys : positions.map((position) => event.keys[position] as string);
+    const named = positions === undefined ? event.keys : positions.map((position) => event.keys[position] as string);
+    const keys = named.map(keyWithSpace);
     const common = defined({ atMs, action, request, epoch, batch, detail: detail?.slice(0, TEXT_MAX) });
     const length = Math.max(keys.length, pages?.length ?? 0);
     for (let start = 0; start === 0 || start < length; ) {

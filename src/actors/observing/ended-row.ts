@@ -1,7 +1,7 @@
 /** The row of `status` for a request that has ended, of which the agent remembers only the end. */
 import type { ClockPort } from '../../ports/clock.js';
 import { defined } from '../../protocol/defined.js';
-import type { RequestRow } from '../../protocol/operations.js';
+import type { RequestRow } from '../../protocol/status-rows.js';
 import type { HolderId } from '../../store/holder.js';
 import type { Tombstone } from '../../store/tombstones.js';
 

@@ -1,9 +1,9 @@
-/** The first `limit` items. It looks at no others. */
-export function firstOf<Item>(items: Iterable<Item>, limit: number): Item[] {
+/** The first `limit` items that are wanted. It looks at none after them. */
+export function firstOf<Item>(items: Iterable<Item>, limit: number, isWanted: (item: Item) => boolean): Item[] {
   const first: Item[] = [];
   for (const item of items) {
     if (first.length >= limit) break;
-    first.push(item);
+    if (isWanted(item)) first.push(item);
   }
   return first;
 }

@@ -3,6 +3,7 @@ import { INSPECT_ACTORS_MAX } from '../../protocol/limits.js';
 import { fitting } from '../../protocol/message-room.js';
 import type { ActorRow } from '../../protocol/observation.js';
 import type { OperationRequest } from '../../protocol/operations.js';
+import { ALL_TENANTS, isOf } from '../../protocol/tenants.js';
 import type { ObservedActors } from './observed-actors.js';
 
 /** The parts of a message that the rows and the page map may take. */
@@ -16,10 +17,13 @@ export function inspectActors(
   actors: ObservedActors,
   { actors: limit = INSPECT_ACTORS_MAX, request, actor: name }: Partial<OperationRequest<'inspect'>>,
   messageBytesMax: number,
+  tenant = ALL_TENANTS,
 ): { readonly actors: ActorRow[]; readonly actorsTotal: number } {
   const matching = actors.matching(
     (identity) =>
-      (request === undefined || identity.about.request === request) && (name === undefined || identity.actor === name),
+      isOf(tenant, identity.about.request) &&
+      (request === undefined || identity.about.request === request) &&
+      (name === undefined || identity.actor === name),
   );
   const isForemost = ({ identity }: (typeof matching)[number]) => foremost.has(identity.machine);
   const ordered = [...matching.filter(isForemost), ...matching.filter((actor) => !isForemost(actor))];

@@ -10,6 +10,7 @@ import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
 import { isSampled } from '../../protocol/sampling.js';
 import type { End } from '../../protocol/subjects.js';
+import { ALL_TENANTS, isOf } from '../../protocol/tenants.js';
 import type { TrailStep } from '../../store/trail.js';
 
 /** What an actor, a message or a step of the store is about, as far as that is known. */
@@ -81,6 +82,8 @@ export interface JournalQuery {
   readonly from?: number | undefined;
   readonly limit?: number | undefined;
   readonly request?: string | undefined;
+  /** Only entries about requests of this tenant. Default: all entries. */
+  readonly tenant?: string | undefined;
   readonly oneIn?: number | undefined;
   /** Bytes that the entries may take as JSON. A first entry that is longer is returned all the same. */
   readonly bytesMax?: number | undefined;
@@ -153,7 +156,8 @@ export class Journal {
 
   /** The entries that the journal still has, from number `from` on. `next` is where the following call goes on. */
   read(query: JournalQuery): JournalPart {
-    const { from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, request, oneIn = 1, bytesMax = MESSAGE_BYTES_MAX } = query;
+    const { from = 0, limit = JOURNAL_ENTRIES_PER_CALL_MAX, oneIn = 1, bytesMax = MESSAGE_BYTES_MAX } = query;
+    const { request, tenant = ALL_TENANTS } = query;
     const entries: JournalEntry[] = [];
     const room = new MessageRoom(bytesMax);
     let next = Math.max(from, this.#first);
@@ -162,7 +166,7 @@ export class Journal {
     for (; next < end && entries.length < limit; next += 1) {
       const event = this.#at(next);
       const about = aboutOf(event);
-      if (request !== undefined && about.request !== request) continue;
+      if (!isOf(tenant, about.request) || (request !== undefined && about.request !== request)) continue;
       if (about.request !== undefined && !isSampled(about.request, oneIn)) continue;
       const entry = shown(event, next);
       if (!room.take(jsonBytes(entry)) && entries.length > 0) break;

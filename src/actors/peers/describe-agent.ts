@@ -11,6 +11,7 @@ import {
   readPrevious,
 } from '../../protocol/previous-version.js';
 import { subjects } from '../../protocol/subjects.js';
+import { DEFAULT_TENANT } from '../../protocol/tenants.js';
 import type { EnvParts } from '../env/agent-env.js';
 
 /**
@@ -18,7 +19,7 @@ import type { EnvParts } from '../env/agent-env.js';
  * another agent.
  */
 export async function describeAgent(env: EnvParts, agent: string, timeoutMs: number): Promise<DescribeReply> {
-  const subject = subjects.operation(agent, 'describe');
+  const subject = subjects.operation(agent, DEFAULT_TENANT, 'describe');
   const answer = await env.control.request(subject, JSON.stringify({ v: PROTOCOL_VERSION }), { timeoutMs });
   const description = decodeReply(operationSchemas.describe.reply, answer);
   if (description.agent === agent) return description;

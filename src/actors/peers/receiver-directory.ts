@@ -1,7 +1,8 @@
 /** The receivers that a sender knows, by name. An agent that comes back with another epoch is another peer. */
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { DescribeReply, PeerRow } from '../../protocol/operations.js';
+import type { DescribeReply } from '../../protocol/operations.js';
+import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { describeAgent, refusePrevious } from './describe-agent.js';
 import { insist } from './peer-call.js';

@@ -1,6 +1,6 @@
 /** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
 import type { Failure } from '../../protocol/fields.js';
-import type { PeerRow } from '../../protocol/operations.js';
+import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { requireOwner } from './require-owner.js';
 import { SenderPeer } from './sender-peer.js';

@@ -7,7 +7,7 @@ import { fromFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { PeerRow } from '../../protocol/operations.js';
+import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import type { Watch } from '../env/living.js';
 import type { Peer } from './peer-call.js';

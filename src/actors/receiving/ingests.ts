@@ -2,10 +2,13 @@
 import { RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
+import type { OperationRequest } from '../../protocol/operations.js';
+import type { RequestRow } from '../../protocol/status-rows.js';
 import type { End } from '../../protocol/subjects.js';
+import { countOf, isOf } from '../../protocol/tenants.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { checkQuota } from '../env/quota.js';
 import { atMost } from '../env/timers.js';
 import { endedRow } from '../observing/ended-row.js';
 import { firstOf } from '../observing/first-of.js';
@@ -69,6 +72,15 @@ export class Ingests {
     if (others === undefined) this.#byRequest.set(holder.request, new Set([ingest]));
     else others.add(ingest);
     return ingest;
+  }
+
+  /** Throws `quota_exceeded` when the tenant may not have another request of so many chunks. */
+  checkQuotas(tenant: string, totalChunks: number): void {
+    const { tenantRequestsMax, tenantPagesMax } = this.#env.options;
+    const requests = { what: 'requests in progress', setting: 'tenantRequestsMax', max: tenantRequestsMax } as const;
+    const chunks = { what: 'chunks of requests', setting: 'tenantPagesMax', max: tenantPagesMax } as const;
+    checkQuota({ tenant, ...requests, count: () => this.countOf(tenant) + 1 }, 'request');
+    checkQuota({ tenant, ...chunks, count: () => this.#chunksOf(tenant) + totalChunks }, 'totalChunks');
   }
 
   /** Admits these ranks of one request together. Throws when one of them is not there. */
@@ -151,9 +163,18 @@ export class Ingests {
     return this.#byName.size;
   }
 
-  /** The first live requests. */
-  firstRows(limit: number): RequestRow[] {
-    return firstOf(this.#byName.values(), limit).map((ingest) => ingest.row());
+  /** The number of live requests of a tenant. */
+  countOf(tenant: string): number {
+    return countOf(
+      tenant,
+      [...this.#byName.values()].map(({ task }) => task.holder.request),
+    );
+  }
+
+  /** The first live requests of a tenant. */
+  firstRows(limit: number, tenant: string): RequestRow[] {
+    const first = firstOf(this.#byName.values(), limit, ({ task }) => isOf(tenant, task.holder.request));
+    return first.map((ingest) => ingest.row());
   }
 
   /** Requests of that id, live or ended. */
@@ -163,6 +184,15 @@ export class Ingests {
       ...this.#named(request).map((ingest) => ingest.row()),
       ...ended.map(({ holder, tombstone }) => endedRow(this.#env.clock, 'receiver', holder, tombstone)),
     ];
+  }
+
+  /** Chunks of the tenant's requests, with and without pages. */
+  #chunksOf(tenant: string): number {
+    let chunks = 0;
+    for (const { task } of this.#byName.values()) {
+      if (isOf(tenant, task.holder.request)) chunks += task.totalChunks;
+    }
+    return chunks;
   }
 
   #giveUp(ingests: readonly IngestActor[], failure: Failure): Promise<void> {

@@ -7,13 +7,16 @@ import { KvferryError } from '../../protocol/errors.js';
 import { expandLengths, type Failure } from '../../protocol/fields.js';
 import { ACQUIRE_KEYS_MAX } from '../../protocol/limits.js';
 import { jsonBytes } from '../../protocol/message-room.js';
-import type { OperationReply, OperationRequest, PeerRow } from '../../protocol/operations.js';
+import type { OperationReply, OperationRequest } from '../../protocol/operations.js';
 import type { PeerReply, PeerRequest } from '../../protocol/peer-messages.js';
+import type { PeerRow } from '../../protocol/status-rows.js';
 import type { End } from '../../protocol/subjects.js';
+import { fullKeys, tenantOfName } from '../../protocol/tenants.js';
 import type { StoreDescription } from '../../store/description.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import { Store } from '../../store/store.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { keySpaceOf } from '../env/key-space.js';
 import { requireOwner } from '../peers/require-owner.js';
 import { SenderDirectory } from '../peers/sender-directory.js';
 import { Groups } from '../ranks/groups.js';
@@ -108,12 +111,13 @@ export class Receiver {
   }
 
   async allocate(message: PeerRequest<'allocate'>, from: string): Promise<Body<PeerReply<'allocate'>>> {
-    const { request, epoch, batch, last, totalChunks, timeoutMs, keys, grant, ranks } = message;
+    const { request, epoch, batch, last, totalChunks, timeoutMs, grant, ranks } = message;
     const holder: HolderId = { request, epoch };
     this.#heard(holder, from);
+    const keys = this.#keysOf(message) ?? [];
     const lengths = expandLengths(message.lengths);
     const known = this.#ingests.get(holder);
-    if (known === undefined) this.#refuse(holder);
+    if (known === undefined) this.#refuse(holder, totalChunks);
     const sender = this.#senders.get(epoch);
     if (sender === undefined) {
       throw new KvferryError('stale_grant', `grant ${grant} is unknown or revoked`, { field: 'grant' });
@@ -203,8 +207,10 @@ export class Receiver {
 
   // --- public operations --------------------------------------------------------------------------------------------
 
-  acquire({ request, epoch, keys, from }: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
+  acquire(message: OperationRequest<'acquire'>): Body<OperationReply<'acquire'>> {
+    const { request, epoch, from } = message;
     const holder: HolderId = { request, epoch };
+    const keys = this.#keysOf(message);
     const frame = { arena: this.description(), leaseMs: this.#env.options.leaseMs };
     const bytesMax = this.#env.control.messageBytesMax - jsonBytes(frame) - ACQUIRE_FRAME_BYTES;
     const command = { type: 'acquire', holder, keys, from, limit: ACQUIRE_KEYS_MAX, bytesMax } as const;
@@ -220,8 +226,9 @@ export class Receiver {
     });
   }
 
-  release({ request, epoch, keys }: OperationRequest<'release'>): Body<OperationReply<'release'>> {
-    return this.#store.execute({ type: 'release', holder: { request, epoch }, keys });
+  release(message: OperationRequest<'release'>): Body<OperationReply<'release'>> {
+    const { request, epoch } = message;
+    return this.#store.execute({ type: 'release', holder: { request, epoch }, keys: this.#keysOf(message) });
   }
 
   /** Undefined when no such request is known here. */
@@ -252,7 +259,7 @@ export class Receiver {
   }
 
   /** The requests that arrive or are ready. */
-  get requests(): Pick<Ingests, 'size' | 'firstRows' | 'rows'> {
+  get requests(): Pick<Ingests, 'size' | 'countOf' | 'firstRows' | 'rows'> {
     return this.#ingests;
   }
 
@@ -354,12 +361,17 @@ export class Receiver {
       requireOwner(ingest.task.ranks?.members[0]?.receiver, from, `the end of request ${request}`);
   }
 
+  /** The keys that a message names, in the key space of its tenant. */
+  #keysOf({ request, keys }: { readonly request: string; readonly keys?: readonly string[] | undefined }) {
+    return keys && fullKeys(keySpaceOf(this.#env.options, tenantOfName(request)), keys);
+  }
+
   /** The end of a request, if it is recorded. */
   #endOf(holder: HolderId): { end?: End } {
     return defined({ end: this.#store.view.tombstone(holder)?.end });
   }
 
-  #refuse(holder: HolderId): void {
+  #refuse(holder: HolderId, totalChunks: number): void {
     const recorded = this.#store.view.tombstone(holder);
     if (recorded !== undefined) throw new RequestEndedError(holder.request, recorded.end, recorded.reason);
     if (!this.#accepting) {
@@ -368,5 +380,6 @@ export class Receiver {
         `agent ${this.#env.options.agent} is stopping and takes no new requests`,
       );
     }
+    this.#ingests.checkQuotas(tenantOfName(holder.request), totalChunks);
   }
 }

@@ -2,8 +2,10 @@
 import type { SourceReleasedEvent } from '../../protocol/events.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { subjects } from '../../protocol/subjects.js';
+import { ownName, tenantOfName } from '../../protocol/tenants.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { publishEvent } from '../env/publish-event.js';
+import { aboutMessage } from '../observing/journal.js';
 import type { SourceMemory } from './source-memory.js';
 
 /** Chunks of one batch, by their positions in it. */
@@ -18,6 +20,8 @@ export function releaseSource(env: AgentEnv, memory: SourceMemory, released: Rel
   if (positions.length === 0) return;
   const { epoch, options } = env;
   memory.release(request, batch, positions);
-  const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request, epoch, batch, positions: [...positions] };
-  publishEvent(env, subjects.sourceReleased(options.agent), event);
+  const places = { epoch, batch, positions: [...positions] };
+  const event: SourceReleasedEvent = { v: PROTOCOL_VERSION, request: ownName(request), ...places };
+  const about = aboutMessage({ ...event, request });
+  publishEvent(env, subjects.sourceReleased(options.agent, tenantOfName(request)), event, about);
 }

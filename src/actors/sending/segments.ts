@@ -7,7 +7,9 @@ import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { StatusReply } from '../../protocol/operations.js';
+import { countOf, tenantOfName } from '../../protocol/tenants.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { checkQuota } from '../env/quota.js';
 
 /** How often the agent looks whether the paths of its segments still lead to them. */
 const LOOK_INTERVAL_MS = 5_000;
@@ -58,7 +60,7 @@ export class Segments {
     return this.#inTurn(name, async () => {
       const known = this.#segments.get(name);
       if (known !== undefined) return this.#attachAgain(name, known, source, owner);
-      this.#refuseMore();
+      this.#refuseMore(name);
       this.#attaching += 1;
       const file = await this.#env.fabric
         .attachSegment(name, source)
@@ -86,8 +88,11 @@ export class Segments {
     });
   }
 
-  #refuseMore(): void {
-    const { agent, segmentsMax } = this.#env.options;
+  #refuseMore(name: string): void {
+    const { agent, segmentsMax, tenantSegmentsMax: max } = this.#env.options;
+    const tenant = tenantOfName(name);
+    const count = () => countOf(tenant, this.#segments.keys()) + 1;
+    checkQuota({ tenant, what: 'segments', setting: 'tenantSegmentsMax', max, count }, 'segment');
     if (this.#segments.size + this.#attaching < segmentsMax) return;
     const message =
       `agent ${agent} has ${segmentsMax} segments attached and takes no more: detach what is not used, ` +

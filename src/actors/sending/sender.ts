@@ -3,10 +3,13 @@ import type { Body } from '../../protocol/body.js';
 import { RequestEndedError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { OperationReply, OperationRequest, PeerRow, PutRequest, RequestRow } from '../../protocol/operations.js';
+import type { OperationReply, OperationRequest, PutRequest } from '../../protocol/operations.js';
+import type { PeerRow, RequestRow } from '../../protocol/status-rows.js';
 import type { End } from '../../protocol/subjects.js';
+import { countOf, isOf, tenantOfName } from '../../protocol/tenants.js';
 import { Tombstones } from '../../store/tombstones.js';
 import type { AgentEnv } from '../env/agent-env.js';
+import { checkQuota } from '../env/quota.js';
 import { endedRow } from '../observing/ended-row.js';
 import { firstOf } from '../observing/first-of.js';
 import { endLevel } from '../observing/log-level.js';
@@ -126,9 +129,9 @@ export class Sender {
     });
   }
 
-  sources(filter: OperationRequest<'sources'>): Body<OperationReply<'sources'>> {
+  sources(filter: OperationRequest<'sources'>, tenant: string): Body<OperationReply<'sources'>> {
     const { epoch, living } = this.#env;
-    return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter) };
+    return { epoch, alone: living.isAlone, ...this.memory.loans.list(filter, tenant) };
   }
 
   // --- life ---------------------------------------------------------------------------------------------------------
@@ -188,9 +191,15 @@ export class Sender {
     return this.#requests.size;
   }
 
-  /** The first requests in progress. */
-  firstRows(limit: number): RequestRow[] {
-    return firstOf(this.#requests.values(), limit).map((actor) => actor.row());
+  /** The number of requests of a tenant in progress. */
+  countOf(tenant: string): number {
+    return countOf(tenant, this.#requests.keys());
+  }
+
+  /** The first requests of a tenant in progress. */
+  firstRows(limit: number, tenant: string): RequestRow[] {
+    const first = firstOf(this.#requests.values(), limit, ({ task }) => isOf(tenant, task.request));
+    return first.map((actor) => actor.row());
   }
 
   /** The request of that id, in progress or ended. */
@@ -255,7 +264,7 @@ export class Sender {
     this.#refuseWhenDraining(put.request);
     const { request: name, batch, last, session } = put;
     this.sessions.requireOpen(session);
-    const places = this.memory.places(put.source, put.keys.length, session);
+    const places = this.memory.places(put.source, put.keys.length, { request: name, session });
     const request = this.#requestFor(put, peer);
     const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
     this.memory.use({ request: name, batch, session }, places);
@@ -287,7 +296,14 @@ export class Sender {
     const { messageBytesMax } = this.#env.control;
     const requests = this.#requests.size;
     checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
+    if (request === undefined) this.#checkQuota(tenantOfName(put.request));
     return request;
+  }
+
+  #checkQuota(tenant: string): void {
+    const { tenantRequestsMax: max } = this.#env.options;
+    const count = () => this.countOf(tenant) + 1;
+    checkQuota({ tenant, what: 'requests in progress', setting: 'tenantRequestsMax', max, count }, 'request');
   }
 
   #start(put: PutRequest, peer: ReceiverPeer | undefined, timeLeftMs: number): RequestActor {

@@ -2,7 +2,8 @@
 import type { Body } from '../../protocol/body.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
-import type { OperationReply, OperationRequest, SessionRow } from '../../protocol/operations.js';
+import type { OperationReply, OperationRequest } from '../../protocol/operations.js';
+import type { SessionRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { Session } from './session.js';
 

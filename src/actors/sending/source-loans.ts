@@ -5,6 +5,7 @@
 import type { Body } from '../../protocol/body.js';
 import { SOURCES_BATCHES_MAX, SOURCES_POSITIONS_MAX } from '../../protocol/limits.js';
 import type { OperationReply, OperationRequest } from '../../protocol/operations.js';
+import { isOf } from '../../protocol/tenants.js';
 import type { SourcePlace } from './source-place.js';
 
 export interface Borrowed {
@@ -71,10 +72,10 @@ export class SourceLoans {
     return this.#bySession.get(session) ?? 0;
   }
 
-  /** Sorted by request and batch, so that `after` finds its place whatever was released meanwhile. */
-  list({ request, session, after }: Filter): Listed {
+  /** Those of a tenant. Sorted by request and batch, so that `after` finds its place whatever was released meanwhile. */
+  list({ request, session, after }: Filter, tenant: string): Listed {
     const isMeant = (name: string, batches: Batches) =>
-      (after === undefined || name >= after.request) && isOf(batches, session);
+      isOf(tenant, name) && (after === undefined || name >= after.request) && isIn(batches, session);
     const names = this.#firstNames(request === undefined ? this.#loans : this.#only(request), isMeant);
     const batches: Listed['batches'] = [];
     let room = SOURCES_POSITIONS_MAX;
@@ -121,7 +122,7 @@ export class SourceLoans {
 }
 
 /** All batches of a request belong to the same session. */
-function isOf(batches: Batches, session: string | undefined): boolean {
+function isIn(batches: Batches, session: string | undefined): boolean {
   if (session === undefined) return true;
   for (const loan of batches.values()) return loan.session === session;
   return false;

@@ -8,6 +8,7 @@ import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { SourceRun } from '../../protocol/fields.js';
 import { KEYS_PER_BATCH_MAX } from '../../protocol/limits.js';
 import type { OperationReply, StatusReply } from '../../protocol/operations.js';
+import { ownName, tenantOfName } from '../../protocol/tenants.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type SegmentOwner, Segments } from './segments.js';
 import { type Borrowed, SourceLoans } from './source-loans.js';
@@ -42,12 +43,12 @@ export class SourceMemory {
   }
 
   async attach(segment: string, source: SegmentSource, owner?: SegmentOwner): Promise<{ bytes: number }> {
-    this.#refuseStaging(segment, 'segment_exists');
+    this.#refuseStaging(ownName(segment), 'segment_exists');
     return this.#segments.attach(segment, source, owner);
   }
 
   async detach(segment: string, owner?: SegmentOwner): Promise<Body<OperationReply<'detach'>>> {
-    this.#refuseStaging(segment, 'segment_in_use');
+    this.#refuseStaging(ownName(segment), 'segment_in_use');
     await this.#segments.detach(segment, owner);
     return {};
   }
@@ -82,17 +83,23 @@ export class SourceMemory {
    * The places of the chunks of a `put`, checked against the segments. Throws `segment_not_found`, `wrong_session`,
    * `segment_invalid`, `invalid_field` or `staging_not_lent`. Changes nothing.
    */
-  places(source: readonly SourceRun[], count: number, session?: string): SourcePlace[] {
+  places(
+    source: readonly SourceRun[],
+    count: number,
+    { request, session }: { readonly request: string; readonly session: string | undefined },
+  ): SourcePlace[] {
     const places: SourcePlace[] = [];
+    const borrower = { tenant: tenantOfName(request), session };
     for (const [index, run] of source.entries()) {
-      const bytes = this.#bytesOf(run.segment, session, `source[${index}].segment`);
+      const segment = this.#isStaging({ segment: ownName(run.segment) }) ? this.#staging.name : run.segment;
+      const bytes = this.#bytesOf(segment, session, `source[${index}].segment`);
       const stride = checkedStride(run, bytes, `source[${index}]`);
       if (places.length + run.count > KEYS_PER_BATCH_MAX) break;
       for (let chunk = 0; chunk < run.count; chunk += 1) {
-        const { segment, length, pieces } = run;
+        const { length, pieces } = run;
         const one = { segment, offset: run.offset + chunk * stride, length };
         const place: SourcePlace = pieces === undefined ? one : { ...one, pieces };
-        if (this.#isStaging(place)) this.#staging.checkLent(place, session, `source[${index}]`);
+        if (this.#isStaging(place)) this.#staging.checkLent(place, borrower, `source[${index}]`);
         places.push(place);
       }
     }

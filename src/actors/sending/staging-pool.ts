@@ -1,4 +1,5 @@
 import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { tenantOfName } from '../../protocol/tenants.js';
 import type { SourcePlace } from './source-place.js';
 
 /** Who borrowed a page. */
@@ -64,9 +65,14 @@ export class StagingPool {
     return this.#bySession.get(session)?.size ?? 0;
   }
 
-  checkLent({ offset, length, pieces }: SourcePlace, session: string | undefined, field: string): void {
+  /** `of`: the tenant and the session of the put that names the page. */
+  checkLent(
+    { offset, length, pieces }: SourcePlace,
+    of: { readonly tenant: string; readonly session: string | undefined },
+    field: string,
+  ): void {
     const lent = this.#lent.get(offset);
-    if (lent === undefined || lent.session !== session) {
+    if (lent === undefined || lent.session !== of.session || tenantOfName(lent.holder) !== of.tenant) {
       const message = `the staging page at ${offset} is not lent${lent === undefined ? '' : ' to this session'}: request it with stage first`;
       throw new KvferryError('staging_not_lent', message, { field });
     }

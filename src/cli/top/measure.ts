@@ -1,7 +1,8 @@
 /** Rates and waiting requests, from two samples. `--json` prints it as it is. */
 import type { Role } from '../../protocol/fields.js';
 import type { ActorRow, Waiting } from '../../protocol/observation.js';
-import type { RequestRow, StatusReply } from '../../protocol/operations.js';
+import type { StatusReply } from '../../protocol/operations.js';
+import type { RequestRow } from '../../protocol/status-rows.js';
 import { type End, ends } from '../../protocol/subjects.js';
 import type { AgentSample, Sample } from './sample.js';
 

@@ -2,7 +2,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Overview } from '../../actors/agent/status.js';
 import { agentState } from '../../protocol/fields.js';
-import type { PeerRow } from '../../protocol/operations.js';
+import type { PeerRow } from '../../protocol/status-rows.js';
 
 const MS_PER_SECOND = 1000;
 /** Prometheus treats an empty label as a missing one. */

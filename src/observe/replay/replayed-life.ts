@@ -11,6 +11,7 @@ import {
   type StatusReply,
 } from '../../protocol/operations.js';
 import { type Operation, subjects } from '../../protocol/subjects.js';
+import { ALL_TENANTS } from '../../protocol/tenants.js';
 import type { Output, Step } from '../recording/record.js';
 import { compareOutputs, type Divergence } from './divergence.js';
 import { Foresight } from './foresight.js';
@@ -114,7 +115,7 @@ export class ReplayedLife {
    */
   ask<Q extends Question>(question: Q, input: Partial<OperationRequest<Q>>): OperationReply<Q> | undefined {
     const { agent } = this.#recording.header.options;
-    const subject = subjects.operation(agent, question);
+    const subject = subjects.operation(agent, ALL_TENANTS, question);
     const body = JSON.stringify({ v: PROTOCOL_VERSION, ...input });
     let answer: string | undefined;
     const respond = (text: string) => {

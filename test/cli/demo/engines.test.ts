@@ -109,7 +109,7 @@ describe('the engines of a cluster', () => {
     const chunks = await compute(engine, ['a', 'b', 'c', 'd'], PAGE_BYTES);
     await engine.put({ request: 'r', receiver: 'd', timeoutMs: 1000 }, chunks, 2);
     const release = (batch: number, positions: number[]) =>
-      agent.emit('kvferry.v2.source.p', { request: 'r', epoch, batch, positions });
+      agent.emit('kvferry.v2.source.p.default', { request: 'r', epoch, batch, positions });
     release(0, [1]);
     release(1, [0]);
     expect(violations.list()).toEqual([]);

@@ -23,10 +23,10 @@ class Cluster {
     const control = this.network.connect(of.agent);
     const subscriptions: ControlSubscription[] = [
       control.subscribe(subjects.discover, ({ respond }) => respond(JSON.stringify(of))),
-      control.subscribe(subjects.operation(of.agent, 'status'), ({ respond }) => {
+      control.subscribe(subjects.operation(of.agent, '_all', 'status'), ({ respond }) => {
         if (answers) respond(JSON.stringify(status(of, { uptimeMs: this.clock.now() })));
       }),
-      control.subscribe(subjects.operation(of.agent, 'inspect'), ({ respond }) => {
+      control.subscribe(subjects.operation(of.agent, '_all', 'inspect'), ({ respond }) => {
         const { agent, epoch, role, state } = of;
         const actors = [actorRow('request', 'r1')];
         const reply = { v: 2, ok: true, agent, epoch, role, state, nowMs: 0, actors, actorsTotal: 1 };

@@ -1,7 +1,8 @@
 /** The status of two agents while a request is in progress. */
 import type { AgentSample, Sample } from '../../../src/cli/top/sample.js';
 import type { ActorRow } from '../../../src/protocol/observation.js';
-import type { DescribeReply, RequestRow, StatusReply } from '../../../src/protocol/operations.js';
+import type { DescribeReply, StatusReply } from '../../../src/protocol/operations.js';
+import type { RequestRow } from '../../../src/protocol/status-rows.js';
 
 export const DECODE_EPOCH = '00000000000000dd';
 export const PREFILL_EPOCH = '00000000000000aa';

@@ -18,7 +18,7 @@ test('looks at every agent twice, and goes on without one that falls silent', as
   for (const { description, after } of [healthy, silent]) {
     const control = network.connect(description.agent);
     control.subscribe(subjects.discover, (message) => message.respond(JSON.stringify(description)));
-    control.subscribe(subjects.operation(description.agent, 'status'), ({ respond }) => {
+    control.subscribe(subjects.operation(description.agent, '_all', 'status'), ({ respond }) => {
       if (description === silent.description) return;
       looks += 1;
       respond(JSON.stringify({ ...after, counters: { bytes_written: looks } }));

@@ -9,7 +9,8 @@ import {
 } from '../../../src/observe/doctor/examination.js';
 import type { Finding } from '../../../src/observe/doctor/finding.js';
 import type { FileSystem, NetworkAddress, System } from '../../../src/observe/doctor/system.js';
-import type { DescribeReply, PeerRow, StatusReply } from '../../../src/protocol/operations.js';
+import type { DescribeReply, StatusReply } from '../../../src/protocol/operations.js';
+import type { PeerRow } from '../../../src/protocol/status-rows.js';
 
 export const GIB = 1024 ** 3;
 export const MIB = 1024 ** 2;

@@ -85,13 +85,13 @@ describe('what it asks', () => {
       counts[name] = (counts[name] ?? 0) + 1;
     }
     expect(counts).toEqual({
-      'agent.decode-0.inspect': 20,
-      'agent.decode-0.journal': 50,
-      'agent.decode-0.status': 20,
-      'agent.prefill-0.journal': 50,
-      'agent.prefill-0.status': 20,
-      'agent.prefill-1.journal': 50,
-      'agent.prefill-1.status': 20,
+      'agent.decode-0._all.inspect': 20,
+      'agent.decode-0._all.journal': 50,
+      'agent.decode-0._all.status': 20,
+      'agent.prefill-0._all.journal': 50,
+      'agent.prefill-0._all.status': 20,
+      'agent.prefill-1._all.journal': 50,
+      'agent.prefill-1._all.status': 20,
       // Once every two seconds; three agents listen.
       discover: 15,
     });

@@ -158,7 +158,7 @@ describe('times', () => {
     await made.put('prefill-0', 'r', ['k0']);
     await made.ended('r');
     for (const operation of ['dance', 'acquire']) {
-      const subject = `kvferry.v2.agent.decode-0.${operation}`;
+      const subject = `kvferry.v2.agent.decode-0.default.${operation}`;
       await made.settle(made.client.request(subject, '{"v":2}', { timeoutMs: 1000 }));
     }
     const answered = Object.keys(await decode.values('kvferry_message_duration_seconds_count'));

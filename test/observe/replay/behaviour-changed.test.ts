@@ -44,7 +44,7 @@ test('an output that comes different is found at its step', async () => {
 test('a missing output and a new one are found at their steps', async () => {
   const lines = await recorded('decode-0');
   const { index, line, step } = findOutput(lines, 'publish', ({ subject }) => subject.endsWith('.ready'));
-  const extra: Output = { out: 'publish', subject: 'kvferry.v2.event.decode-0.failed', body: '{}' };
+  const extra: Output = { out: 'publish', subject: 'kvferry.v2.event.decode-0.default.failed', body: '{}' };
   const more = await replayed(recordingFile(textOf(lines.toSpliced(index, 0, extra))));
   expect(more.findings.divergences).toEqual([{ step, kind: 'missing', recorded: extra }]);
   const fewer = await replayed(recordingFile(textOf(lines.toSpliced(index, 1))));

@@ -55,7 +55,7 @@ test('a second end of one request; the same request under another epoch is anoth
   const watch = new Watch({ ended: new Promise(() => undefined), inspectStore: () => undefined }, 0);
   const announced = (request: string, epoch: string, end: string): Output => ({
     out: 'publish',
-    subject: `kvferry.v2.event.decode-0.${end}`,
+    subject: `kvferry.v2.event.decode-0.default.${end}`,
     body: JSON.stringify({ v: 2, request, epoch, end }),
   });
   const look = (step: number, ...outputs: Output[]) => watch.look(step, outputs, undefined, []);

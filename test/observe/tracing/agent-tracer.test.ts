@@ -358,7 +358,7 @@ test('without tracing nothing is carried on, whatever comes', async () => {
   const headers = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
   await cluster.settle(engine.put('prefill-0', { ...batch, keys, source, timeoutMs: 30_000 }, { headers }));
   await cluster.ended('r1');
-  expect(traced).toEqual(['kvferry.v2.agent.prefill-0.put']);
+  expect(traced).toEqual(['kvferry.v2.agent.prefill-0.default.put']);
 });
 
 test('an agent that stops ends what is left', async () => {

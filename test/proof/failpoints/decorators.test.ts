@@ -114,7 +114,7 @@ describe('failpoints around the control port', () => {
     peer.subscribe('kvferry.v2.>', see);
     port.subscribe('in', see);
     await settle(clock, port.request(allocate, '{}', { ...timeout, headers }));
-    port.publish(subjects.terminal('agent', 'ready'), '{}', headers);
+    port.publish(subjects.terminal('agent', 'default', 'ready'), '{}', headers);
     port.publish(subjects.peer('peer', EPOCH, 'agent', 'ended'), '{}', headers);
     peer.publish('in', '{}', headers);
     await clock.advance(1);
@@ -125,7 +125,7 @@ describe('failpoints around the control port', () => {
     const { clock, peer, port, seen } = control('ended.sending=fail,event.publishing=delay:50');
     peer.subscribe('kvferry.v2.>', ({ subject }) => void seen.push(subject));
     const ended = subjects.peer('peer', EPOCH, 'agent', 'ended');
-    const event = subjects.terminal('agent', 'ready');
+    const event = subjects.terminal('agent', 'default', 'ready');
     port.publish(ended, 'lost');
     port.publish(event, 'late');
     port.publish(subjects.heartbeat('agent'), 'now');

@@ -41,10 +41,10 @@ describe('the specification of failpoints', () => {
 
   test('a step is named for the message its subject carries', () => {
     expect(messageOf(subjects.peer('a', 'b'.repeat(16), 'c', 'allocate'))).toBe('allocate');
-    expect(messageOf(subjects.operation('a', 'put'))).toBe('put');
-    expect(messageOf(subjects.terminal('a', 'ready'))).toBe('event');
+    expect(messageOf(subjects.operation('a', 'default', 'put'))).toBe('put');
+    expect(messageOf(subjects.terminal('a', 'default', 'ready'))).toBe('event');
     expect(messageOf(subjects.heartbeat('a'))).toBe('heartbeat');
-    expect(messageOf(subjects.sourceReleased('a'))).toBe('source');
+    expect(messageOf(subjects.sourceReleased('a', 'default'))).toBe('source');
     expect(messageOf(subjects.discover)).toBe('discover');
   });
 });

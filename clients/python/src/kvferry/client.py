@@ -30,6 +30,8 @@ CALL_SECONDS = 10.0
 """Time for one answer; long enough for an agent to register a large segment with its fabric."""
 _NAME = re.compile(f"[A-Za-z0-9_-]{{1,{NAME_BYTES_MAX}}}")
 _DISCOVER_SECONDS = 0.25
+_OBSERVING = frozenset(("status", "describe", "inspect", "journal", "explain"))
+"""A client without a tenant asks these as an operator, for all tenants."""
 
 
 async def connect(
@@ -39,25 +41,31 @@ async def connect(
     inbox: str | None = None,
     connect_timeout: float = CONNECT_SECONDS,
     call_timeout: float = CALL_SECONDS,
+    tenant: str | None = None,
     **nats_options: Any,
 ) -> Client:
     """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below `_INBOX_<inbox>`, so
     that the permissions of NATS can keep them from others. Default: `name`, with a `-` for each character that a name
-    of an agent may not have. `nats_options` are those of `nats.connect`, such as `user_credentials` and `tls`. Raises
-    `disconnected` when no server accepts within `connect_timeout` seconds."""
+    of an agent may not have. `tenant`: as in `Client`. `nats_options` are those of `nats.connect`, such as
+    `user_credentials` and `tls`. Raises `disconnected` when no server accepts within `connect_timeout` seconds."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
     options = {"inbox_prefix": subjects.inbox_prefix(name if inbox is None else inbox), **nats_options}
-    return Client(await connect_nats(servers, name, connect_timeout, options), call_timeout=call_timeout)
+    transport = await connect_nats(servers, name, connect_timeout, options)
+    return Client(transport, call_timeout=call_timeout, tenant=tenant)
 
 
 class Client(Operations):
     """One method for each operation of an agent, and the events of agents. Each call has a deadline. Calls raise
     `KvferryError`: `no_responders`, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`,
-    `inconsistent_reply`, or the code that the agent answered."""
+    `inconsistent_reply`, or the code that the agent answered.
 
-    def __init__(self, transport: Transport, *, call_timeout: float = CALL_SECONDS) -> None:
+    `tenant` is the one for which the client asks. Default: `default`, and all tenants for what only shows the state
+    of agents."""
+
+    def __init__(self, transport: Transport, *, call_timeout: float = CALL_SECONDS, tenant: str | None = None) -> None:
         self._transport = transport
+        self._tenant = tenant
         self._call_timeout = call_timeout
         # Dictionaries keep the order in which listeners came.
         self._closers: dict[Callable[[], None], None] = {}
@@ -90,7 +98,9 @@ class Client(Operations):
             raise invalid_field("agent", f"{agent!r} is not the name of an agent")
         body = encode(fields)
         seconds = self._call_timeout if timeout is None else timeout
-        answer = await self._transport.request(subjects.operation(agent, operation), body, seconds, headers)
+        unnamed = subjects.ALL_TENANTS if operation in _OBSERVING else subjects.DEFAULT_TENANT
+        subject = subjects.operation(agent, self._tenant or unnamed, operation)
+        answer = await self._transport.request(subject, body, seconds, headers)
         reply = decode_reply(operation, answer)
         if "agent" in reply:
             require_speaker([reply["agent"]], agent)
@@ -106,7 +116,8 @@ class Client(Operations):
         """Asks all agents with one message which prefix of a prompt they hold. The answers that come within `timeout`
         seconds, by name; earlier when `agents` agents have answered."""
         fields = {"keys": list(keys)}
-        return cast("list[LookupReply]", await self._ask_all(subjects.LOOKUP, fields, "lookup", timeout, agents))
+        subject = subjects.lookup(self._own_tenant)
+        return cast("list[LookupReply]", await self._ask_all(subject, fields, "lookup", timeout, agents))
 
     async def _ask_all(
         self, subject: str, fields: Mapping[str, object], operation: str, timeout: float, enough: int | None = None
@@ -118,18 +129,19 @@ class Client(Operations):
     async def on_terminal(
         self, handler: Callable[[Terminal], None], is_wanted: Callable[[str], bool] | None = None
     ) -> Subscription:
-        """Terminal events, of all agents. The first one for a (`request`, `epoch`) counts. An event of an agent that
-        neither sent nor received the request, nor led its ranks, is dropped. `is_wanted`: only those of requests for
-        which it returns true; the others cost little."""
+        """Terminal events of the tenant's requests, of all agents. The first one for a (`request`, `epoch`) counts. An
+        event of an agent that neither sent nor received the request, nor led its ranks, is dropped. `is_wanted`: only
+        those of requests for which it returns true; the others cost little."""
 
         def wants(event: Any) -> bool:
             return is_wanted is None or (isinstance(event, dict) and is_wanted(str(event.get("request"))))
 
         wanted = cast("Callable[[dict[str, Any]], None]", handler)
-        return await self._on(subjects.TERMINALS, "terminal", wanted, wants, announcers_of)
+        subject = subjects.terminal("*", self._own_tenant, "*")
+        return await self._on(subject, "terminal", wanted, wants, announcers_of)
 
     async def on_source_released(self, agent: str, handler: Callable[[SourceReleased], None]) -> Subscription:
-        subject = subjects.source_released(agent)
+        subject = subjects.source_released(agent, self._own_tenant)
         return await self._on(subject, "sourceReleased", cast("Callable[[dict[str, Any]], None]", handler))
 
     async def on_heartbeat(self, agent: str, handler: Callable[[Heartbeat], None]) -> Subscription:
@@ -165,6 +177,10 @@ class Client(Operations):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def _own_tenant(self) -> str:
+        return self._tenant or subjects.DEFAULT_TENANT
 
     def _connection_changed(self, is_connected: bool) -> None:
         if not is_connected:

@@ -2,7 +2,7 @@
 import { defined } from '../../../protocol/defined.js';
 import { HOLDERS_SHOWN_MAX } from '../../../protocol/limits.js';
 import type { ActorRow, Waiting } from '../../../protocol/observation.js';
-import type { RequestRow } from '../../../protocol/operations.js';
+import type { RequestRow } from '../../../protocol/status-rows.js';
 import { nameOf } from '../../../store/holder.js';
 import type { AdmissionView, HolderView } from '../../../store/view.js';
 import { describeEnd, describeWaiting, type Finding, findingOf, holderRow, isOf, type Sources } from './finding.js';

@@ -3,7 +3,7 @@ import type { ClockPort } from '../../../ports/clock.js';
 import { defined } from '../../../protocol/defined.js';
 import type { Failure } from '../../../protocol/fields.js';
 import type { ActorRow, Explanation, HolderRow, Waiting } from '../../../protocol/observation.js';
-import type { RequestRow } from '../../../protocol/operations.js';
+import type { RequestRow } from '../../../protocol/status-rows.js';
 import type { HolderView, StoreView } from '../../../store/view.js';
 import { aboutOf, type Journal, type JournalEvent } from '../journal.js';
 import type { ObservedActors } from '../observed-actors.js';

@@ -1,5 +1,5 @@
 /** The provider of each connection, and each connection that uses a fallback. */
-import type { PeerRow } from '../../../protocol/operations.js';
+import type { PeerRow } from '../../../protocol/status-rows.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 

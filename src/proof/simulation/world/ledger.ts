@@ -76,7 +76,7 @@ export class Ledger {
     world.observerControl.subscribe(subjects.terminals, ({ subject, body }) => {
       this.#published(JSON.parse(body) as TerminalEvent, announcerOf(subject));
     });
-    world.observerControl.subscribe(subjects.sourceReleased('*'), ({ body }) => {
+    world.observerControl.subscribe(subjects.sourceReleased('*', '*'), ({ body }) => {
       world.sources.released(JSON.parse(body) as SourceReleasedEvent, world.now);
     });
   }

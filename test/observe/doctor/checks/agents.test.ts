@@ -5,7 +5,7 @@ import { checkAgents } from '../../../../src/observe/doctor/checks/agents.js';
 import { checkPeers } from '../../../../src/observe/doctor/checks/peers.js';
 import { checkTraffic } from '../../../../src/observe/doctor/checks/traffic.js';
 import type { AgentFacts } from '../../../../src/observe/doctor/examination.js';
-import type { PeerRow } from '../../../../src/protocol/operations.js';
+import type { PeerRow } from '../../../../src/protocol/status-rows.js';
 import { brief, decode, examination, type Machine, peer, prefill } from '../support.js';
 
 describe('agents', () => {

@@ -53,7 +53,7 @@ export const receivingMutants: readonly Mutant[] = [
   {
     id: 'receiving-draining-agent-accepts',
     module: 'src/actors/receiving/receiver.ts',
-    find: 'if (known === undefined) this.#refuse(holder);',
+    find: 'if (known === undefined) this.#refuse(holder, totalChunks);',
     replace: '',
     defect: 'An agent that stops takes new requests.',
   },

@@ -39,7 +39,7 @@ test('an agent reads nothing → a silence, from its own first message on', () =
   const silences = new Silences();
   const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
   silences.sent(
-    { from: 'b', to: 'a', subject: 'kvferry.v2.agent.a.describe', body: '', kind: 'message' },
+    { from: 'b', to: 'a', subject: 'kvferry.v2.agent.a.default.describe', body: '', kind: 'message' },
     HEARTBEAT_MS,
   );
   const until = 4 * HEARTBEAT_MS;

@@ -18,6 +18,7 @@ ErrorCode = Literal[
     "request_too_large",
     "role_mismatch",
     "too_many_requests",
+    "quota_exceeded",
     "agent_draining",
     "agent_paused",
     "agent_fenced",

@@ -6,25 +6,38 @@ from .constants import PROTOCOL_VERSION
 
 ROOT = f"kvferry.v{PROTOCOL_VERSION}"
 DISCOVER = f"{ROOT}.discover"
-LOOKUP = f"{ROOT}.lookup"
-TERMINALS = f"{ROOT}.event.>"
 HEARTBEATS = f"{ROOT}.heartbeat.*"
+DEFAULT_TENANT = "default"
+ALL_TENANTS = "_all"
+"""In a subject: an operator, who sees all tenants."""
 
 
-def operation(agent: str, name: str) -> str:
-    return f"{ROOT}.agent.{agent}.{name}"
+def operation(agent: str, tenant: str, name: str) -> str:
+    return f"{ROOT}.agent.{agent}.{tenant}.{name}"
 
 
-def source_released(agent: str) -> str:
-    return f"{ROOT}.source.{agent}"
+def lookup(tenant: str) -> str:
+    return f"{ROOT}.lookup.{tenant}"
+
+
+def source_released(agent: str, tenant: str) -> str:
+    return f"{ROOT}.source.{agent}.{tenant}"
 
 
 def heartbeat(agent: str) -> str:
     return f"{ROOT}.heartbeat.{agent}"
 
 
-def terminal(agent: str, end: str) -> str:
-    return f"{ROOT}.event.{agent}.{end}"
+def terminal(agent: str, tenant: str, end: str) -> str:
+    return f"{ROOT}.event.{agent}.{tenant}.{end}"
+
+
+def asked(subject: str) -> tuple[str, str]:
+    """The operation that a subject names, and the tenant that asks."""
+    tokens = subject.split(".")
+    if tokens[2] == "lookup":
+        return "lookup", tokens[3]
+    return tokens[-1], DEFAULT_TENANT if tokens[2] == "discover" else tokens[4]
 
 
 def announcer(subject: str) -> str:

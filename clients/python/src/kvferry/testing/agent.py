@@ -44,6 +44,8 @@ class FakeAgent:
         self.lose_answers: set[str] = set()
         """Operations whose next answer is lost. The operation is executed."""
         self.sessions: dict[str, FakeSession] = {}
+        self.tenants: dict[str, str] = {}
+        """Which tenant has put a request. A fake agent keeps tenants apart in its events only."""
         self.sending = Sending(self)
         self.receiving = Receiving(self)
         self._transport = transport
@@ -54,9 +56,9 @@ class FakeAgent:
 
     async def start(self) -> None:
         self._subscriptions = [
-            await self._transport.subscribe(subjects.operation(self.name, "*"), self._arrived),
+            await self._transport.subscribe(subjects.operation(self.name, "*", "*"), self._arrived),
             await self._transport.subscribe(subjects.DISCOVER, self._arrived),
-            await self._transport.subscribe(subjects.LOOKUP, self._arrived),
+            await self._transport.subscribe(subjects.lookup("*"), self._arrived),
         ]
         await self._transport.flush()
         self._beating = in_background(self._beat())
@@ -84,9 +86,11 @@ class FakeAgent:
         in_background(self._answer(message))
 
     async def _answer(self, message: Message) -> None:
-        operation = message.subject.rsplit(".", 1)[-1]
+        operation, tenant = subjects.asked(message.subject)
         try:
             fields = self._checked("describe" if operation == "discover" else operation, message.body)
+            if operation == "put":
+                self.tenants[fields["request"]] = tenant
             reply = await self._execute(operation, fields)
             body = encode({"ok": True, **reply})
         except KvferryError as error:

@@ -253,7 +253,7 @@ class Sending:
             del request.places[batch, position]
         if positions:
             event = {"request": request.request, "epoch": self._agent.epoch, "batch": batch, "positions": positions}
-            await self._agent.publish(subjects.source_released(self._agent.name), event)
+            await self._agent.publish(subjects.source_released(self._agent.name, self._tenant_of(request)), event)
 
     async def _announce(self, request: Sent, receiver: Receiving | None) -> None:
         for batch in range(len(request.batches)):
@@ -276,7 +276,10 @@ class Sending:
             event["receiverEpoch"] = receiver.agent.epoch
         if request.reason is not None:
             event["reason"] = {"code": request.reason.code, "message": request.reason.message}
-        await announcer.publish(subjects.terminal(announcer.name, str(request.end)), event)
+        await announcer.publish(subjects.terminal(announcer.name, self._tenant_of(request), str(request.end)), event)
+
+    def _tenant_of(self, request: Sent) -> str:
+        return self._agent.tenants.get(request.request, subjects.DEFAULT_TENANT)
 
     def _receiver(self, request: Sent) -> Receiving | None:
         agent = None if request.receiver is None else self._agent.cluster.agents.get(request.receiver)
