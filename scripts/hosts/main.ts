@@ -40,7 +40,10 @@ async function run({ only, json }: Flags): Promise<void> {
   }
   for (const what of result.broken) say(`broken: ${what}`);
   if (json) terminal.out(JSON.stringify(result));
-  else say(`${result.cases} cases, ${result.failed} failed, ${result.requests} requests`);
+  else
+    say(
+      `${result.cases} cases, ${result.skipped.length} skipped, ${result.failed} failed; ${result.requests} requests`,
+    );
   if (result.cases === 0 || result.broken.length > 0) terminal.exitCode = EXIT_FAILURE;
 }
 

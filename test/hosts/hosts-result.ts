@@ -5,7 +5,10 @@ export interface HostsOrder {
 }
 
 export interface HostsResult {
+  /** Cases that ran. */
   readonly cases: number;
+  /** Names of cases that this machine cannot run. */
+  readonly skipped: readonly string[];
   readonly failed: number;
   readonly requests: number;
   /** Chunks with wrong bytes. */

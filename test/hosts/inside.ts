@@ -56,12 +56,21 @@ function messages(error: unknown): string[] {
 }
 
 const hosts = await start();
-const cases = allCases.filter(({ name }) => order.only.length === 0 || order.only.some((text) => name.includes(text)));
+const wanted = allCases.filter(({ name }) => order.only.length === 0 || order.only.some((text) => name.includes(text)));
 const failures: string[] = [];
-for (const one of cases) failures.push(...[await runCase(one, hosts)].filter((broken) => broken !== undefined));
+const skipped: string[] = [];
+for (const one of wanted) {
+  const reason = one.whySkipped?.();
+  if (reason === undefined) failures.push(...[await runCase(one, hosts)].filter((broken) => broken !== undefined));
+  else {
+    skipped.push(one.name);
+    say(`skipped           ${one.name}: ${reason}`);
+  }
+}
 const { tally } = hosts;
 const result: HostsResult = {
-  cases: cases.length,
+  cases: wanted.length - skipped.length,
+  skipped,
   failed: failures.length,
   requests: tally.requests,
   mismatches: tally.mismatches.length,

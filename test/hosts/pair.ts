@@ -29,6 +29,7 @@ export interface Moving {
   readonly request: string;
   readonly keys: readonly string[];
   readonly outgoing: OutgoingRequest;
+  readonly timeoutMs: number;
 }
 
 export class Pair implements AsyncDisposable {
@@ -72,24 +73,27 @@ export class Pair implements AsyncDisposable {
   }
 
   /** Puts a request of chunks that no other request has. */
-  put(chunks: number): Promise<Moving> {
+  put(chunks: number, timeoutMs?: number): Promise<Moving> {
     const { requests } = this.site.run.tally;
-    return this.putKeys(Array.from({ length: chunks }, (_, index) => `chunk-${requests}@${index}`));
+    return this.putKeys(
+      Array.from({ length: chunks }, (_, index) => `chunk-${requests}@${index}`),
+      timeoutMs,
+    );
   }
 
   /** The bytes of each chunk follow from its key. */
-  async putKeys(keys: readonly string[]): Promise<Moving> {
+  async putKeys(keys: readonly string[], timeoutMs = REQUEST_TIMEOUT_MS): Promise<Moving> {
     const { tally } = this.site.run;
     tally.requests += 1;
     const request = `request-${tally.requests}`;
-    const plan = { request, receiver: this.decode.name, timeoutMs: REQUEST_TIMEOUT_MS };
+    const plan = { request, receiver: this.decode.name, timeoutMs };
     const outgoing = await this.engine.put(plan, await compute(this.engine, keys, CHUNK_BYTES));
-    return { request, keys, outgoing };
+    return { request, keys, outgoing, timeoutMs };
   }
 
   /** Its end, which must come in time. */
-  async end({ outgoing }: Moving): Promise<TerminalEvent> {
-    return (await outgoing.end({ timeoutMs: REQUEST_TIMEOUT_MS + ANNOUNCE_MS })).event;
+  async end({ outgoing, timeoutMs }: Moving): Promise<TerminalEvent> {
+    return (await outgoing.end({ timeoutMs: timeoutMs + ANNOUNCE_MS })).event;
   }
 
   /** Waits until a request is ready, compares every byte, and releases it. */

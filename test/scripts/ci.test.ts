@@ -36,10 +36,12 @@ test.each<[string, object, string[]]>([
     }),
     ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
   ],
+  ['test:helm', { renderings: 3, resources: 20, faults: 19, faultsFound: 18, broken: [] }, ['every fault is found']],
   [
     'test:hosts',
     {
-      cases: 16,
+      cases: 14,
+      skipped: ['a slow link'],
       failed: 1,
       requests: 90,
       mismatches: 1,

@@ -1,13 +1,18 @@
 /** A host is cut off in the middle of a transfer. */
 import { CHUNK_BYTES, type HostAgent } from '../host-agent.js';
 import type { NetworkName } from '../network/host.js';
-import { Pair } from '../pair.js';
+import { type Moving, Pair } from '../pair.js';
 import { expectFailure, type HostsCase } from './hosts-case.js';
 
 /** 32 MiB at 200 Mbit/s take more than a second. */
 const CHUNKS = 32;
 const MEGABITS = 200;
 const CUT_AFTER_BYTES = 4 * CHUNK_BYTES;
+/**
+ * A decode host that was cut off does not learn that the sender has given up: it keeps the pages until the deadline of the request.
+ * A path is given up after 10 s, and with it a request that has more time.
+ */
+const TIMEOUT_MS = { host: 6_000, path: 20_000 } as const;
 const BOTH: readonly NetworkName[] = ['control', 'data'];
 
 interface Cut {
@@ -21,10 +26,10 @@ interface Cut {
 }
 
 /** Puts a request and cuts links when its bytes are on their way. */
-async function cutInMidTransfer(pair: Pair, { who, links }: Pick<Cut, 'who' | 'links'>) {
+async function cutInMidTransfer(pair: Pair, { who, links }: Pick<Cut, 'who' | 'links'>): Promise<Moving> {
   const { router, tally } = pair.site.run;
   router.limitRate(pair.decode.host, MEGABITS);
-  const moving = await pair.put(CHUNKS);
+  const moving = await pair.put(CHUNKS, links === BOTH ? TIMEOUT_MS.host : TIMEOUT_MS.path);
   tally.parted(moving.request);
   await router.carried(pair.decode.host, CUT_AFTER_BYTES);
   router.cut(who(pair).host, ...links);
@@ -43,7 +48,6 @@ function cutCase(cut: Cut): HostsCase {
       run.router.restore(cut.who(pair).host, ...cut.links);
       run.router.unlimitRate(pair.decode.host);
       await Promise.all([pair.prefill.serving(run.client), pair.decode.serving(run.client)]);
-      await pair.settled();
       await pair.move({ requests: 2, chunks: 4 });
       await pair.settled();
     },

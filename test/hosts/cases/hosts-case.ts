@@ -2,9 +2,11 @@ import type { TerminalEvent } from '../../../src/protocol/events.js';
 import { endText } from '../pair.js';
 import type { HostsRun } from '../site.js';
 
-/** Throws when a promise is broken. */
 export interface HostsCase {
   readonly name: string;
+  /** Why this machine cannot run it, or undefined. */
+  whySkipped?(): string | undefined;
+  /** Rejects when a promise is broken. */
   run(run: HostsRun): Promise<void>;
 }
 
