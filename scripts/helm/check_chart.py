@@ -1,7 +1,8 @@
 """Renders the Helm chart with several sets of values, and checks what comes out of it. `npm run test:helm` runs it.
 
-Each resource must fit the schemas of Kubernetes, without an unknown field, and each agent must accept its settings. Then the check is
-shown chart and values with faults, all of which it must find.
+Each resource must fit the schemas of Kubernetes, without an unknown field, and each agent must accept its settings. The container of an
+agent runs as a pod runs it, where this machine allows that. Then the check is shown resources and values with faults, all of which it must
+find.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ import yaml
 
 VERSION = "1.37"
 NAMESPACE = "inference"
+IN_NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
 
 # By values: what is rendered, by kind.
 RENDERED = {
@@ -78,6 +81,7 @@ class Checks:
     def __init__(self, tools: argparse.Namespace) -> None:
         self.tools = tools
         self.chart = tools.root / "deploy/helm/kvferry"
+        self.main = tools.root / "dist/src/cli/main.js"
 
     def render(self, *args: str) -> subprocess.CompletedProcess[str]:
         return run(self.tools.helm, "template", "t", self.chart, "--namespace", NAMESPACE, "--kube-version", VERSION, *args)
@@ -112,8 +116,7 @@ class Checks:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "agent.json"
             file.write_text(settings)
-            main = self.tools.root / "dist/src/cli/main.js"
-            done = run(self.tools.node, main, "agent", "--print-config", "--config", file)
+            done = run(self.tools.node, self.main, "agent", "--print-config", "--config", file)
             if "natsCreds" in settings and 'unknown key "nats' in done.stderr:
                 return []
             return [done.stderr.strip()] if done.returncode != 0 else []
@@ -153,6 +156,38 @@ def check_names(text: str) -> list[str]:
             made = done.stdout.strip().removeprefix("agent --config /etc/kvferry/agent/agent.json --agent-id ")
             broken += [] if made == expected else [f"the name of {place} is {made}, not {expected}"]
     return broken
+
+
+def why_not_started(checks: Checks, user: int) -> str | None:
+    """Why this machine cannot run a container as a pod does, or nothing."""
+    if os.getuid() != 0:
+        return "only root can run it as another user"
+    if shutil.which("nats-server") is None:
+        return "there is no nats-server"
+    as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    if run(*as_user, "test", "-r", checks.main, "-a", "-x", checks.tools.node).returncode != 0:
+        return f"user {user} cannot read {checks.tools.root}"
+    done = run(*IN_NAMESPACES, "mount", "-o", "remount,bind,ro", "/")
+    return done.stderr.strip() if done.returncode != 0 else None
+
+
+def check_start(checks: Checks) -> tuple[bool, list[str]]:
+    """Runs the container of the decode agents of the defaults. Whether it ran, and what is wrong."""
+    found = {name(one): one for one in yaml.safe_load_all(checks.rendered("defaults")) if one is not None}
+    [container] = found["DaemonSet t-kvferry-decode"]["spec"]["template"]["spec"]["containers"]
+    reason = why_not_started(checks, container["securityContext"]["runAsUser"])
+    if reason is not None:
+        print(f"skipped: a container as a pod runs it: {reason}", file=sys.stderr)
+        return False, []
+    settings = found["ConfigMap t-kvferry-decode"]["data"]["agent.json"]
+    order = {"container": container, "settings": settings, "node": str(checks.tools.node), "main": str(checks.main)}
+    program = Path(__file__).with_name("start_container.py")
+    done = run(*IN_NAMESPACES, sys.executable, program, input=json.dumps(order))
+    if done.returncode != 0:
+        return True, [f"the container does not run: {done.stderr.strip()}"]
+    result = json.loads(done.stdout)
+    is_right = set(result["probes"].values()) == {200} and result["status"] == 0
+    return True, [] if is_right else [f"the container of an agent: {result}"]
 
 
 def check_renderings(checks: Checks) -> tuple[Counter, list[str]]:
@@ -196,6 +231,8 @@ def main() -> int:
     lint = run(tools.helm, "lint", "--strict", "--quiet", "--kube-version", VERSION, checks.chart)
     kinds, broken = check_renderings(checks)
     broken += [f"helm lint: {lint.stdout}{lint.stderr}"] if lint.returncode != 0 else []
+    started, wrong = check_start(checks)
+    broken += wrong
     missed = check_faults(checks)
     faults = len(FAULTS) + len(REFUSED)
     for what in broken + missed:
@@ -204,6 +241,7 @@ def main() -> int:
         "renderings": len(RENDERED),
         "resources": kinds.total(),
         "kinds": dict(sorted(kinds.items())),
+        "started": started,
         "broken": broken,
         "faults": faults,
         "faultsFound": faults - len(missed),

@@ -40,7 +40,7 @@ test.each<[string, object, string[]]>([
   [
     'test:hosts',
     {
-      cases: 14,
+      cases: 15,
       skipped: ['a slow link'],
       failed: 1,
       requests: 90,

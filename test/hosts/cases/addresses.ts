@@ -1,4 +1,5 @@
 /** Hosts with several addresses, and addresses that lead nowhere. */
+import { existsSync } from 'node:fs';
 import { CHUNK_BYTES } from '../host-agent.js';
 import { run as runProgram } from '../network/command.js';
 import type { NetworkName } from '../network/host.js';
@@ -36,6 +37,20 @@ export const severalAddresses: HostsCase = {
       const moved = { used: after[network] - before[network], other: after[other] - before[other] };
       expect(moved.used >= CHUNKS * CHUNK_BYTES && moved.other < CHUNK_BYTES, `${network}: ${JSON.stringify(moved)}`);
     }
+  },
+};
+
+export const ipv6: HostsCase = {
+  name: 'an IPv6 address as bind address → right bytes',
+  whySkipped: () => (existsSync('/proc/net/if_inet6') ? undefined : 'the kernel has no IPv6'),
+  async run(run) {
+    await using site = new Site(run);
+    const [sender, receiver] = [await site.host('prefill'), await site.host('decode')];
+    run.router.addIpv6(sender);
+    const decode = site.agent(receiver, 'decode', ['--bind-address', run.router.addIpv6(receiver)]);
+    await using pair = await Pair.of(site, site.agent(sender, 'prefill'), decode);
+    await pair.move({ requests: 2, chunks: CHUNKS });
+    await pair.settled();
   },
 };
 

@@ -1,4 +1,4 @@
-import { severalAddresses, unreachable, wildcard } from './addresses.js';
+import { ipv6, severalAddresses, unreachable, wildcard } from './addresses.js';
 import { attack } from './attack.js';
 import { cuts } from './cut.js';
 import { encryption } from './encryption.js';
@@ -12,6 +12,7 @@ export const allCases: readonly HostsCase[] = [
   nextProvider,
   wildcard,
   severalAddresses,
+  ipv6,
   unreachable,
   ...cuts,
   loss,

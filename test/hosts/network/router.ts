@@ -39,6 +39,17 @@ export class Router {
     return host;
   }
 
+  /** Gives the host an IPv6 address on its link to the other hosts. Returns it. */
+  addIpv6(host: Host): string {
+    const prefix = `fd78:${host.number}:`;
+    // `nodad`: at once, without asking whether another host has the address.
+    run('ip', 'address', 'add', `${prefix}:1/64`, 'dev', this.end(host, 'data'), 'nodad');
+    host.run('ip', 'address', 'add', `${prefix}:2/64`, 'dev', 'data', 'nodad');
+    host.run('ip', 'route', 'add', 'fd78::/16', 'via', `${prefix}:1`);
+    writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+    return `${prefix}:2`;
+  }
+
   /** The host and its links are gone. */
   async remove(host: Host): Promise<void> {
     for (const network of ['control', 'data'] as const) run('ip', 'link', 'delete', this.end(host, network));
