@@ -35,8 +35,8 @@ export function whyImpossible(root: string, env: Environment): string | undefine
   if (!existsSync(join(root, 'build/Release/kvferry_native.node'))) {
     return 'the native addon is not built; npm run build:native shows why';
   }
-  const bridge = 'ip link add probe type veth && tc qdisc add dev probe root tbf rate 1mbit burst 10kb latency 1ms';
-  return whyRefused('mount -t tmpfs tmpfs /dev/shm', env) ?? whyRefused(bridge, env);
+  const link = 'ip link add probe type veth && tc qdisc add dev probe root tbf rate 1mbit burst 10kb latency 1ms';
+  return whyRefused('mount -t tmpfs tmpfs /dev/shm', env) ?? whyRefused(link, env);
 }
 
 function whyRefused(script: string, env: Environment): string | undefined {
