@@ -158,7 +158,7 @@ export class Sender {
   }
 
   /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
-  appeal({ request, ranks, reason, timeoutMs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
+  appeal({ request, ranks, reason, timeoutMs, epoch: theirs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
     const { clock, epoch, options } = this.#env;
     const [first] = ranks.members;
     if (first?.sender !== options.agent) {
@@ -174,7 +174,8 @@ export class Sender {
     actor?.withdraw(failure);
     const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
     this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
-    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
+    const appealed = { rank: ranks.rank, epoch: theirs };
+    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs, appealed };
     this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
     return {};
   }

@@ -8,6 +8,7 @@ each step, and {"id", "answer"}."""
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 from collections.abc import Iterable
@@ -116,6 +117,7 @@ def phase_of(request: Any) -> str | None:
 
 def run(connection: socket.socket, spec: dict[str, Any]) -> None:
     channel = Channel(connection)
+    os.environ.update(spec["environment"])
     try:
         engine = Engine(channel, spec["arguments"], spec["transfer"])
     except Exception as error:
