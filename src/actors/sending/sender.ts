@@ -356,7 +356,7 @@ export class Sender {
     const timeoutMs = Math.max(0, Math.round(timeLeftMs));
     const actor = new RequestActor(
       this.#env,
-      { request, route: peer && { peer, ranks }, memory: this.memory, totalChunks, timeoutMs, session },
+      { request, route: peer && { peer, ranks, skip: 0 }, memory: this.memory, totalChunks, timeoutMs, session },
       {
         ended: (which, end, reason) => this.#ended(which, end, reason),
         announce: (which, end, reason) => this.#ends.announce(which, end, reason),
