@@ -1,9 +1,9 @@
 /** Converts between JSON text and checked messages. A message that does not fit its schema is a `KvferryError`. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { defined } from './defined.js';
 import { type ErrorCode, type ErrorDetails, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
-import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
+import { LIST_LENGTH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import type { ErrorReply } from './operations.js';
 import { errorReply } from './operations.js';
 import { shortened } from './shown-text.js';
@@ -99,19 +99,51 @@ function parseJson(body: string): unknown {
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const path =
-    issue === undefined ? [] : issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+  refuseLongLists(value);
+  const issue = firstIssue(schema, value);
+  if (!('fault' in issue)) return issue.data;
+  const { fault } = issue;
+  const path = fault.code === 'unrecognized_keys' ? [...fault.path, fault.keys[0]] : fault.path;
   const field = path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
     '',
   );
   const name = field === '' ? 'message' : shortened(field, FIELD_LENGTH_MAX);
-  throw new KvferryError('invalid_field', shortened(`${name}: ${issue?.message ?? 'not valid'}`, REASON_LENGTH_MAX), {
-    field: name,
-    cause: result.error,
-  });
+  throw new KvferryError('invalid_field', shortened(`${name}: ${fault.message}`, REASON_LENGTH_MAX), { field: name });
+}
+
+/** The data, or what is wrong first. As `safeParse`, which would describe every fault of a list of thousands. */
+function firstIssue<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): { readonly data: z.infer<S> } | { readonly fault: z.core.$ZodIssue } {
+  const context = { async: false } as const;
+  let result: z.core.ParsePayload;
+  try {
+    result = schema._zod.run({ value, issues: [] }, context) as z.core.ParsePayload;
+  } catch (cause) {
+    // Zod compares what it takes for a length, and an object can be without a value to compare.
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new KvferryError('invalid_field', 'message: a field has a value of a wrong type', {
+      field: 'message',
+      cause,
+    });
+  }
+  const [issue] = result.issues;
+  if (issue === undefined) return { data: result.value as z.infer<S> };
+  return { fault: z.core.util.finalizeIssue(issue, context, z.core.config()) };
+}
+
+/** A schema checks a list element by element, also when it is too long. */
+function refuseLongLists(value: unknown): void {
+  const inner: unknown[] = [value];
+  for (let each = inner.pop(); each !== undefined; each = inner.pop()) {
+    if (typeof each !== 'object' || each === null) continue;
+    if (Array.isArray(each) && each.length > LIST_LENGTH_MAX) {
+      const message = `message: a list has ${each.length} elements; the limit is ${LIST_LENGTH_MAX}`;
+      throw new KvferryError('invalid_field', message, { field: 'message' });
+    }
+    for (const part of Object.values(each)) if (typeof part === 'object' && part !== null) inner.push(part);
+  }
 }

@@ -27,7 +27,6 @@ import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
 
-/** A request whose end this agent announces. */
 export class Sender {
   readonly memory: SourceMemory;
   readonly sessions: Sessions;
@@ -36,6 +35,7 @@ export class Sender {
   readonly #arriving = new ArrivingPuts();
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
+  #chunks = 0;
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
@@ -77,7 +77,7 @@ export class Sender {
   /** Takes a batch; in the turn of its session if it belongs to one. */
   put(put: PutRequest): Promise<{ epoch: string }> {
     const earlier = this.#arriving.before(put.request);
-    return this.#arriving.add(put.request, this.#put(put, earlier));
+    return this.#arriving.add(put, () => this.#put(put, earlier));
   }
 
   /** Names the receiver of an offered request, after the puts that came before. */
@@ -345,8 +345,8 @@ export class Sender {
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
     const { messageBytesMax } = this.#env.control;
-    const requests = this.#requests.size;
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
+    const progress = { requests: this.#requests.size, requestsMax, chunks: this.#chunks };
+    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, ...progress, messageBytesMax });
     return request;
   }
 
@@ -362,6 +362,7 @@ export class Sender {
       },
     );
     this.#requests.set(request, actor);
+    this.#chunks += totalChunks;
     if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer?.epoch) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
@@ -372,6 +373,7 @@ export class Sender {
     const name = request.task.request;
     this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
+    this.#chunks -= request.task.totalChunks;
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);
