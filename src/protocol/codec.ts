@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { defined } from './defined.js';
 import { type ErrorCode, type ErrorDetails, KvferryError } from './errors.js';
 import type { Failure } from './fields.js';
-import { LIST_LENGTH_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
+import { refuseManyParts } from './json-size.js';
+import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from './limits.js';
 import type { ErrorReply } from './operations.js';
 import { errorReply } from './operations.js';
 import { shortened } from './shown-text.js';
@@ -91,6 +92,7 @@ function parseJson(body: string): unknown {
   if (bytes > MESSAGE_BYTES_MAX) {
     throw new KvferryError('message_too_large', `the message has ${bytes} bytes; the limit is ${MESSAGE_BYTES_MAX}`);
   }
+  refuseManyParts(body);
   try {
     return JSON.parse(body);
   } catch (cause) {
@@ -99,7 +101,6 @@ function parseJson(body: string): unknown {
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
-  refuseLongLists(value);
   const issue = firstIssue(schema, value);
   if (!('fault' in issue)) return issue.data;
   const { fault } = issue;
@@ -133,17 +134,4 @@ function firstIssue<S extends z.ZodType>(
   const [issue] = result.issues;
   if (issue === undefined) return { data: result.value as z.infer<S> };
   return { fault: z.core.util.finalizeIssue(issue, context, z.core.config()) };
-}
-
-/** A schema checks a list element by element, also when it is too long. */
-function refuseLongLists(value: unknown): void {
-  const inner: unknown[] = [value];
-  for (let each = inner.pop(); each !== undefined; each = inner.pop()) {
-    if (typeof each !== 'object' || each === null) continue;
-    if (Array.isArray(each) && each.length > LIST_LENGTH_MAX) {
-      const message = `message: a list has ${each.length} elements; the limit is ${LIST_LENGTH_MAX}`;
-      throw new KvferryError('invalid_field', message, { field: 'message' });
-    }
-    for (const part of Object.values(each)) if (typeof part === 'object' && part !== null) inner.push(part);
-  }
 }

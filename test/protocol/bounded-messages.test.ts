@@ -34,7 +34,7 @@ test.each([
   const list = new Array(300_000).fill(element);
   expect(refusal(peerSchemas.commit.request, { v: 1, [field]: list })).toEqual({
     code: 'invalid_field',
-    message: 'message: a list has 300000 elements; the limit is 16384',
+    message: expect.stringMatching(/^message: it has (a list of )?more than /),
     field: 'message',
   });
 });

@@ -9,7 +9,7 @@ import { type FuzzedAgent, PAGE_BYTES } from './fuzz-cluster.js';
 import { type MessageShape, messageShapes } from './message-shapes.js';
 import { damagedBytes, inflatedField, spoiltField } from './spoil.js';
 
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 3_000;
 const REQUESTS = 40;
 const NEW_REQUEST_CHANCE = 0.3;
 const KEYS = 300;

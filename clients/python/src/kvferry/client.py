@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import KvferryError, invalid_field
+from .nats_access import NatsAccess
 from .protocol import subjects
 from .protocol.check import has_schema
 from .protocol.codec import decode, decode_reply, encode
 from .protocol.constants import NAME_BYTES_MAX
 from .protocol.operations import Operations
-from .nats_access import NatsAccess
 from .transport import CONNECT_SECONDS, Message, Subscription, Transport, connect_nats
 
 if TYPE_CHECKING:

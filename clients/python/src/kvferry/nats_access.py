@@ -126,7 +126,9 @@ class AccessClient(NatsClient):
 
     def _connect_command(self) -> bytes:
         if self._requires_tls and not self._server_info.get("tls_required"):
-            raise nats.errors.Error("the server has no TLS, and nats_tls, nats_ca, nats_cert or a tls:// URL requires it")
+            raise nats.errors.Error(
+                "the server has no TLS, and nats_tls, nats_ca, nats_cert or a tls:// URL requires it"
+            )
         if self._access.nkey:
             self._setup_nkeys_connect()
         return super()._connect_command()
