@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import nkeys
 import pytest
@@ -89,7 +90,7 @@ def _users(*keys: str) -> str:
     return f"authorization {{ users: [ {', '.join(f'{{ nkey: {key} }}' for key in keys)} ] }}"
 
 
-async def _refusal(url: str, **arguments: str) -> str:
+async def _refusal(url: str, **arguments: Any) -> str:
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect(url, connect_timeout=3, **arguments)
     assert refused.value.code == "disconnected"
@@ -134,14 +135,14 @@ async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
     own, own_key = _certificate(authority, "client")
     verify = f'ca_file: "{authority}", verify: true'
     url = await server.start(f'tls {{ cert_file: "{certificate}", key_file: "{key}", {verify} }}')
-    files = {"nats_ca": str(authority), "nats_cert": str(own), "nats_key": str(own_key)}
+    files: dict[str, Any] = {"nats_ca": str(authority), "nats_cert": str(own), "nats_key": str(own_key)}
     async with await kvferry.connect(url, **files) as client:
         assert client.is_connected
     assert ": the server asks for a certificate" in await _refusal(url, nats_ca=str(authority))
 
 
 @pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])
-async def test_server_without_tls(server: Server, scheme: str, arguments: dict[str, str]) -> None:
+async def test_server_without_tls(server: Server, scheme: str, arguments: dict[str, Any]) -> None:
     url = await server.start("")
     place = url.removeprefix("nats://")
     assert "the server has no TLS" in await _refusal(f"{scheme}://user:secret@{place}", **arguments)
@@ -157,7 +158,7 @@ async def test_server_without_tls(server: Server, scheme: str, arguments: dict[s
         ({"nats_ca": "/dev/null"}, "nats_ca"),
     ],
 )
-async def test_unusable_arguments(arguments: dict[str, str], field: str) -> None:
+async def test_unusable_arguments(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect("nats://127.0.0.1:1", **arguments)
     assert (refused.value.code, refused.value.field) == ("invalid_configuration", field)

@@ -1,5 +1,5 @@
-"""How a program proves to NATS who it is, and how it recognises the server. All of it is in files, which are read again for
-every connection: a renewed file needs no restart."""
+"""How a program proves to NATS who it is, and how it recognises the server. All of it is in files, which are read again
+for every connection: a renewed file needs no restart."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class NatsAccess:
 
 
 class AccessClient(NatsClient):
-    """A NATS client that sends no credentials to a server without TLS, where TLS is required, and reads renewed files."""
+    """A NATS client that reads renewed files. Where TLS is required, it sends nothing to a server without it."""
 
     def __init__(self, access: NatsAccess, servers: list[str]) -> None:
         super().__init__()
