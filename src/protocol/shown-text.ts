@@ -2,6 +2,9 @@
 
 import { keyWithSpace } from './tenants.js';
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** A key up to this length is shown whole. */
 const KEY_SHOWN_MAX = 64;
 /** Characters that a longer key shows of its end, which is where most engines put what differs between their keys. */
@@ -9,7 +12,12 @@ const KEY_TAIL = 32;
 
 /** The text, or its beginning when it is longer than `lengthMax` characters. */
 export function shortened(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${beginning(text, lengthMax - 1)}…`;
+  return text.length <= lengthMax ? text : ownCopy(`${beginning(text, lengthMax - 1)}…`);
+}
+
+/** Part of a longer text keeps the whole of it in memory. A copy does not. */
+function ownCopy(part: string): string {
+  return decoder.decode(encoder.encode(part));
 }
 
 /** A key for people. Of a long key its two ends: the messages of the protocol (`explain --json`, `journal`) have the whole. */

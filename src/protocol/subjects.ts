@@ -100,6 +100,12 @@ export function inboxPrefixOf(name: string): string {
   return `_INBOX_${name.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`;
 }
 
+/** Whether engines, routers and operators send to the subject, and not only agents. */
+export function isForEverybody(subject: string): boolean {
+  const kind = subject.split('.')[2];
+  return kind === 'agent' || kind === 'discover' || kind === 'lookup';
+}
+
 /** The operation that a subject names: its last token. */
 export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);

@@ -6,10 +6,14 @@ import { decode, encodeError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
 import { previousRefusal, previousSubjects } from '../../protocol/previous-version.js';
+import { shortened } from '../../protocol/shown-text.js';
 import { operationOf } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
+
+/** A caller may name any operation. */
+const OPERATION_LENGTH_MAX = 64;
 
 /** The messages of each operation. */
 export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;
@@ -46,7 +50,7 @@ export function serve<S extends Schemas>(
   sent: Sent,
 ): ControlSubscription {
   return env.control.subscribe(subject, (message) => {
-    const operation = sent.operation(message.subject);
+    const operation = shortened(sent.operation(message.subject), OPERATION_LENGTH_MAX);
     const notes = { operation, startedMs: env.clock.now(), about: {} as About };
     void answer(env, message, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
@@ -87,7 +91,7 @@ async function answer(
     message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
     remember(env, notes, undefined);
   } catch (error) {
-    const { code } = refuse(env, message, notes.operation, error);
+    const { code } = refuse(env, message, notes, error);
     remember(env, notes, code);
   }
 }
@@ -101,7 +105,8 @@ export function servePrevious(env: AgentEnv): ControlSubscription {
   const { agent } = env.options;
   const { error, body } = previousRefusal(agent);
   return env.control.subscribe(previousSubjects.operations(agent), (message) => {
-    refuse(env, message, operationOf(message.subject), error, body);
+    const operation = shortened(operationOf(message.subject), OPERATION_LENGTH_MAX);
+    refuse(env, message, { operation, startedMs: env.clock.now() }, error, body);
   });
 }
 
@@ -109,7 +114,7 @@ export function servePrevious(env: AgentEnv): ControlSubscription {
 function refuse(
   env: AgentEnv,
   message: ControlMessage,
-  operation: string,
+  { operation, startedMs }: Pick<Notes, 'operation' | 'startedMs'>,
   error: unknown,
   body?: string,
 ): KvferryError {
@@ -118,8 +123,8 @@ function refuse(
   env.counters.add('messages_refused');
   env.counters.add(`errors_${refused.code}`);
   const details = { operation, code: refused.code, field: refused.field, reason: refused.message };
-  if (known) env.logger[refusalLevel(refused.code)](details, 'message refused');
-  else env.logger.error({ ...details, err: error }, 'message failed');
+  if (known) env.refusals.log(startedMs, refusalLevel(refused.code), details, 'message refused');
+  else env.refusals.log(startedMs, 'error', { ...details, err: error }, 'message failed');
   try {
     message.respond(body ?? encodeError(refused));
   } catch (sendError) {

@@ -60,7 +60,8 @@ export class Heartbeats {
       const { code, message } = toFailure(error);
       this.#env.counters.add('messages_refused');
       this.#env.counters.add(`errors_${code}`);
-      this.#env.logger[level]({ subject, code, reason: message }, 'heartbeat refused');
+      const nowMs = this.#env.clock.now();
+      this.#env.refusals.log(nowMs, level, { subject, code, reason: message }, 'heartbeat refused');
       return undefined;
     }
   }

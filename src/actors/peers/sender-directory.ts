@@ -1,4 +1,5 @@
 /** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -7,6 +8,8 @@ import { SenderPeer } from './sender-peer.js';
 
 /** Lost epochs whose owners are remembered. */
 const LOST_REMEMBERED_MAX = 1024;
+/** Each of them may have a remote key, of which there are about a thousand. */
+const PROCESSES_PER_NAME_MAX = 4;
 
 export interface SenderDirectoryListener {
   granted(grant: string, epoch: string): void;
@@ -46,12 +49,20 @@ export class SenderDirectory {
 
   /**
    * The sender that wants to connect; adds it when it is new. From then on the epoch is its own. Throws `not_yours` when the epoch
-   * is that of another agent.
+   * is that of another agent, and `too_many_requests`.
    */
   connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     const { agent, epoch } = sender;
     requireOwner(this.ownerOf(epoch) ?? agent, agent, `epoch ${epoch}`);
     return this.#peers.get(sender.epoch) ?? this.#add(sender);
+  }
+
+  /** A name has one process, or two while it is rolled. Those of before are lost after 2.75 heartbeats. */
+  #refuseMore(agent: string): void {
+    const others = [...this.#peers.values()].filter((peer) => peer.agent === agent).length;
+    if (others < PROCESSES_PER_NAME_MAX) return;
+    const message = `${others} processes of agent ${agent} are connected: those that have ended must be declared dead first`;
+    throw new KvferryError('too_many_requests', message, { field: 'subject' });
   }
 
   /** Revokes a remote key, whichever sender has it. A sender that is lost has its key revoked anyway. */
@@ -76,6 +87,7 @@ export class SenderDirectory {
 
   #add(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     const { epoch } = sender;
+    this.#refuseMore(sender.agent);
     const peer: SenderPeer = new SenderPeer(this.#env, sender, {
       granted: (grant) => {
         this.#byGrant.set(grant, peer);

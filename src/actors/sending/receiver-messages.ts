@@ -83,8 +83,8 @@ export class ReceiverMessages {
 
   /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
   appeal(message: PeerRequest<'appeal'>, from: string): Body<PeerReply<'appeal'>> {
-    const { request, ranks, reason, timeoutMs } = message;
-    const { clock, options } = this.#env;
+    const { request, ranks, reason } = message;
+    const { options } = this.#env;
     const [first] = ranks.members;
     if (first?.sender !== options.agent) {
       const refusal = `rank 0 of request ${request} is put at agent ${first?.sender}, not at ${options.agent}`;
@@ -98,10 +98,8 @@ export class ReceiverMessages {
     const what = actor === undefined ? 'put at' : 'routed from';
     const failure = { code: reason.code, message: `rank 0 was not ${what} agent ${options.agent}: ${reason.message}` };
     actor?.withdraw(failure);
-    const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
     this.#requests.failed(request, failure);
-    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
-    this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
+    this.#rankEnds.standIn(message, first.receiver, failure);
     return {};
   }
 

@@ -29,7 +29,6 @@ import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
 
-/** A request whose end this agent announces. */
 export class Sender {
   readonly memory: SourceMemory;
   readonly sessions: Sessions;
@@ -40,6 +39,7 @@ export class Sender {
   readonly #arriving = new ArrivingPuts();
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
+  #chunks = 0;
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
@@ -86,7 +86,7 @@ export class Sender {
   /** Takes a batch; in the turn of its session if it belongs to one. */
   put(put: PutRequest): Promise<{ epoch: string }> {
     const earlier = this.#arriving.before(put.request);
-    return this.#arriving.add(put.request, this.#put(put, earlier));
+    return this.#arriving.add(put, () => this.#put(put, earlier));
   }
 
   /** Names the receiver of an offered request, after the puts that came before. */
@@ -294,8 +294,8 @@ export class Sender {
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
     const { messageBytesMax } = this.#env.control;
-    const requests = this.#requests.size;
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
+    const progress = { requests: this.#requests.size, requestsMax, chunks: this.#chunks };
+    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, ...progress, messageBytesMax });
     if (request === undefined) this.#checkQuota(tenantOfName(put.request));
     return request;
   }
@@ -311,13 +311,14 @@ export class Sender {
     const timeoutMs = Math.max(0, Math.round(timeLeftMs));
     const actor = new RequestActor(
       this.#env,
-      { request, route: peer && { peer, ranks }, memory: this.memory, totalChunks, timeoutMs, session },
+      { request, route: peer && { peer, ranks, skip: 0 }, memory: this.memory, totalChunks, timeoutMs, session },
       {
         ended: (which, end, reason) => this.#ended(which, end, reason),
         announce: (which, end, reason) => this.#ends.announce(which, end, reason),
       },
     );
     this.#requests.set(request, actor);
+    this.#chunks += totalChunks;
     if (ranks !== undefined && peer !== undefined && this.#rankEnds.hasPromised(request, peer)) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
@@ -328,6 +329,7 @@ export class Sender {
     const name = request.task.request;
     this.#record(name, end, reason);
     this.#requests.delete(name);
+    this.#chunks -= request.task.totalChunks;
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);

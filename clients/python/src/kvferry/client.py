@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .ends import announcers_of
 from .errors import KvferryError, invalid_field
+from .nats_access import NatsAccess
 from .protocol import subjects
 from .protocol.check import has_schema
 from .protocol.codec import decode, decode_reply, encode
@@ -42,16 +43,34 @@ async def connect(
     connect_timeout: float = CONNECT_SECONDS,
     call_timeout: float = CALL_SECONDS,
     tenant: str | None = None,
+    nats_creds: str | None = None,
+    nats_nkey: str | None = None,
+    nats_ca: str | None = None,
+    nats_cert: str | None = None,
+    nats_key: str | None = None,
+    nats_tls: str | None = None,
     **nats_options: Any,
 ) -> Client:
     """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below `_INBOX_<inbox>`, so
     that the permissions of NATS can keep them from others. Default: `name`, with a `-` for each character that a name
-    of an agent may not have. `tenant`: as in `Client`. `nats_options` are those of `nats.connect`, such as
-    `user_credentials` and `tls`. Raises `disconnected` when no server accepts within `connect_timeout` seconds."""
+    of an agent may not have. `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it
+    (`NatsAccess`) are read again for every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on.
+    `nats_options` are further ones of `nats.connect`. Raises `disconnected` when no server accepts within
+    `connect_timeout` seconds, and `invalid_configuration`."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
+    access = NatsAccess.of_environment(
+        {
+            "creds": nats_creds,
+            "nkey": nats_nkey,
+            "ca": nats_ca,
+            "cert": nats_cert,
+            "key": nats_key,
+            "tls": nats_tls,
+        }
+    )
     options = {"inbox_prefix": subjects.inbox_prefix(name if inbox is None else inbox), **nats_options}
-    transport = await connect_nats(servers, name, connect_timeout, options)
+    transport = await connect_nats(servers, name, connect_timeout, access, options)
     return Client(transport, call_timeout=call_timeout, tenant=tenant)
 
 

@@ -69,6 +69,11 @@ export class Ledger {
       announcements.read(envelope);
       world.silences.read(envelope, world.now);
     };
+    world.network.unheard = (from, subject) => {
+      // kvferry.v2.agent.<name>.…, kvferry.v2.peer.<name>.…
+      const to = subject.split('.')[3] ?? '';
+      world.silences.sent({ from, to }, world.now);
+    };
     this.#ranked = new Map(
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );
