@@ -127,7 +127,9 @@ async function serveInspector(config: AgentConfig, logger: Logger): Promise<Runn
   const { startInspectorThread } = await import('./inspect/inspector-thread.js');
   try {
     const failed = (err: unknown) => logger.error({ err }, 'inspector failed; the agent goes on without it');
-    const inspector = await startInspectorThread({ nats: placeOf(config), listen, allowFaults: false }, failed);
+    // It is a user of the agent's rights at NATS.
+    const nats = { ...placeOf(config), inbox: config.agentId };
+    const inspector = await startInspectorThread({ nats, listen, allowFaults: false }, failed);
     logger.info({ url: inspector.url, bound: inspector.bound }, 'inspector listening');
     return inspector;
   } catch (err) {

@@ -5,6 +5,7 @@ import type { NatsAccess } from '../control/nats-access.js';
 
 const NAMES: ReadonlySet<string> = new Set(['natsCreds', 'natsNkey', 'natsCa', 'natsCert', 'natsKey', 'natsTls']);
 const fields = configFields.filter(({ name }) => NAMES.has(name));
+const INBOX = 'KVFERRY_NATS_INBOX';
 const [urlField] = configFields.filter(({ name }) => name === 'natsUrl');
 
 /** The flags, as commander names them. */
@@ -16,12 +17,15 @@ export interface NatsFlags {
   readonly natsCert?: string;
   readonly natsKey?: string;
   readonly natsTls?: string;
+  readonly natsInbox?: string;
 }
 
 /** For `connectNats`. */
 export interface NatsPlace {
   readonly servers: string;
   readonly access: NatsAccess;
+  /** Where answers come: below `_INBOX_<inbox>`. Undefined: below the name of the command. */
+  readonly inbox?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -36,6 +40,7 @@ export function addAccessOptions(command: Command): Command {
   for (const { flag, env, explanation, range } of fields) {
     command.option(`${flag} <value>`, `${explanation} (${range}) [${env}]`);
   }
+  command.option('--nats-inbox <name>', `Answers come below _INBOX_<name>, as permissions of NATS allow it [${INBOX}]`);
   return command;
 }
 
@@ -47,7 +52,7 @@ export function natsPlace(flags: NatsFlags, env: Environment): NatsPlace {
     [...fields, ...(urlField ? [urlField] : [])].map((field) => [field.env, env[field.env]]),
   );
   const { values } = resolveAgentConfig({ flags: { ...chosen, natsUrl: flags.nats }, env: own });
-  return placeOf(values);
+  return { ...placeOf(values), inbox: flags.natsInbox ?? (env[INBOX] || undefined) };
 }
 
 export function placeOf(config: AgentConfig): NatsPlace {
@@ -56,10 +61,10 @@ export function placeOf(config: AgentConfig): NatsPlace {
 }
 
 /** The same place, for the environment of another process of this host: the flags of a process are public. */
-export function natsEnvironment({ servers, access }: NatsPlace): Record<string, string> {
+export function natsEnvironment({ servers, access, inbox }: NatsPlace): Record<string, string> {
   const { creds, nkey, ca, cert, key, tls } = access;
   const named = { NATS_URL: servers, NATS_CREDS: creds, NATS_NKEY: nkey, NATS_CA: ca, NATS_CERT: cert, NATS_KEY: key };
-  const variables = Object.entries({ ...named, NATS_TLS: tls }).map(([name, value]) => [
+  const variables = Object.entries({ ...named, NATS_TLS: tls, NATS_INBOX: inbox }).map(([name, value]) => [
     `KVFERRY_${name}`,
     value ?? '',
   ]);

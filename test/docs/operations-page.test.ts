@@ -28,6 +28,7 @@ test('names only settings that there are', () => {
   const others = [
     '--nats',
     '--probe',
+    '--nats-inbox',
     '--from',
     '--to',
     '--json',

@@ -74,7 +74,7 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-offer-keeps-memory',
     module: 'src/actors/sending/request-actor.ts',
-    find: 'this.#batches.giveBack(this.#env, this.task);',
+    find: 'this.#batches.giveBack();',
     replace: '',
     defect: 'An offered request ends, and its source memory never comes back.',
   },
