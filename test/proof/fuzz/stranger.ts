@@ -22,7 +22,7 @@ const OFTEN = ['put', 'allocate', 'allocate', 'commit', 'commit', 'abort', 'acqu
 const OFTEN_CHANCE = 0.4;
 
 const SPOILT_CHANCE = 0.2;
-const INFLATED_CHANCE = 0.01;
+const INFLATED_CHANCE = 0.02;
 const DAMAGED_CHANCE = 0.05;
 
 export interface Answered {
