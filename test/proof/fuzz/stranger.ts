@@ -25,12 +25,6 @@ const SPOILT_CHANCE = 0.2;
 const INFLATED_CHANCE = 0.02;
 const DAMAGED_CHANCE = 0.05;
 
-export interface Answered {
-  /** `ok`, or the code of the error. Undefined: no answer. */
-  readonly code: string | undefined;
-  readonly message: string;
-}
-
 export interface StrangerOptions {
   readonly nats: NatsConnection;
   readonly random: Random;
