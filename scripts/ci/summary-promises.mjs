@@ -31,6 +31,22 @@ const promises = {
     'targets were measured': targets.length >= 10,
     'no figure beyond its limit': targets.every(({ withinLimit }) => withinLimit),
   }),
+  'test:helm': (summary) => ({
+    'renderings >= 3': summary.renderings >= 3,
+    'resources > 0': summary.resources > 0,
+    'every fault is found': summary.faults >= 19 && summary.faultsFound === summary.faults,
+    'nothing is broken': summary.broken.length === 0,
+  }),
+  'test:hosts': (summary) => ({
+    'cases, with those that the kernel cannot run, >= 16': summary.cases + summary.skipped.length >= 16,
+    'failed == 0': summary.failed === 0,
+    'requests >= 50': summary.requests >= 50,
+    'mismatches == 0': summary.mismatches === 0,
+    'secondEnds == 0': summary.secondEnds === 0,
+    'attackConnections >= 2,000': summary.attackConnections >= 2_000,
+    'rssGrowthMiB <= 50': summary.rssGrowthMiB <= 50,
+    'nothing is broken': summary.broken.length === 0,
+  }),
   'test:rdma': (summary) => ({
     'contract.passed >= 2 * 71': summary.contract.passed >= 2 * 71,
     'contract.failed == 0': summary.contract.failed === 0,

@@ -128,7 +128,7 @@ async function serveInspector(config: AgentConfig, logger: Logger): Promise<Runn
   try {
     const failed = (err: unknown) => logger.error({ err }, 'inspector failed; the agent goes on without it');
     const inspector = await startInspectorThread({ nats: placeOf(config), listen, allowFaults: false }, failed);
-    logger.info({ url: inspector.url }, 'inspector listening');
+    logger.info({ url: inspector.url, bound: inspector.bound }, 'inspector listening');
     return inspector;
   } catch (err) {
     logger.error({ err }, 'inspector not started; the agent goes on without it');

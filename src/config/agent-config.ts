@@ -7,7 +7,6 @@
  * service named kvferry. An empty variable counts as not set, because Compose passes a missing variable as an empty one.
  */
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { isInClear } from '../ports/encryption.js';
@@ -27,6 +26,7 @@ import {
   size,
   text,
 } from './field-kinds.js';
+import { withHostName, withHostNameOfAgent } from './host-name.js';
 import { natsFields } from './nats-fields.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -54,9 +54,9 @@ interface Field<S extends z.ZodType = z.ZodType> {
 const fields = {
   role: choice(role, 'both', 'Role of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
-    schema: agentName,
+    schema: z.string().transform(withHostNameOfAgent).pipe(agentName),
     fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
-    explanation: 'Stable name of the agent. Each process needs its own.',
+    explanation: 'Stable name of the agent. Each process needs its own. {hostname} becomes the name of the host.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
@@ -72,9 +72,11 @@ const fields = {
     schema: z
       .string()
       .min(1)
-      .refine((address) => !isWildcard(address)),
+      .refine((address) => !isWildcard(address))
+      .transform(withHostName),
     fallback: '127.0.0.1',
-    explanation: 'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
+    explanation:
+      'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs). {hostname} becomes the name of the host.',
     range: 'one address or host name, not a wildcard',
     show: String,
   },
@@ -364,7 +366,7 @@ function envOf(name: string): string {
 }
 
 function defaultAgentId(role: Role): string {
-  return `${hostname()}-${role}`.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-NAME_BYTES_MAX);
+  return withHostNameOfAgent(`{hostname}-${role}`).slice(-NAME_BYTES_MAX);
 }
 
 function parseProviders(value: string, context: z.RefinementCtx): readonly RealProvider[] {

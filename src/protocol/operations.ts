@@ -41,6 +41,7 @@ import {
 } from './limits.js';
 import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
+import { routingSchemas } from './routing.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
 
@@ -75,28 +76,6 @@ export const putRequest = z.strictObject({
 export type PutRequest = z.infer<typeof putRequest>;
 
 const putReply = z.strictObject({
-  v: version,
-  ok: z.literal(true),
-  epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
-});
-
-const routeRequest = z.strictObject({
-  v: version,
-  request: requestId,
-  epoch: epoch
-    .optional()
-    .describe('Epoch of the prefill agent, as `put` answered: another process refuses the message.'),
-  receiver: agentName.describe('The decode agent that receives the bytes. The first one that is named counts.'),
-  timeoutMs: timeoutMs
-    .optional()
-    .describe('Time limit in milliseconds from this message on. Default: what is left of the time of the `put`.'),
-  ranks: ranks
-    .optional()
-    .describe(
-      'Only for a request over several ranks: its rank and all members. Each rank is routed at its prefill agent.',
-    ),
-});
-const routeReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
@@ -380,7 +359,7 @@ export type ErrorReply = z.infer<typeof errorReply>;
 /** Request and reply of every public operation. */
 export const operationSchemas = {
   put: { request: putRequest, reply: putReply },
-  route: { request: routeRequest, reply: routeReply },
+  ...routingSchemas,
   cancel: { request: cancelRequest, reply: cancelReply },
   acquire: { request: acquireRequest, reply: acquireReply },
   release: { request: releaseRequest, reply: releaseReply },

@@ -218,6 +218,12 @@ const reportRequest = z.strictObject({
   ),
   joined: natural.describe('Number of the `deduplicated` chunks that another request was writing.'),
   bytes: natural.describe('Bytes that the rank has to write, as far as it has pages.'),
+  appealed: z
+    .strictObject({ rank: natural.max(RANKS_MAX - 1), epoch })
+    .optional()
+    .describe(
+      'Present when rank 0 was never put at its prefill agent, which reports because another rank appealed: that rank, and the epoch of its prefill agent. The report belongs to the attempt of that rank.',
+    ),
   timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;

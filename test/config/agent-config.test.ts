@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConfigName, configFields, resolveAgentConfig, toAgentOptions } from '../../src/config/agent-config.js';
@@ -116,6 +116,13 @@ test('names the agent after its host and role', () => {
   expect(String(entry('agentId', { flags: { role: 'prefill' } }).value)).toMatch(/^[A-Za-z0-9_-]+-prefill$/);
 });
 
+test('{hostname} in a name and an address → the name of the host', () => {
+  const name = hostname().replaceAll(/[^A-Za-z0-9_-]/g, '-');
+  const flags = { agentId: 'decode-{hostname}', bindAddress: '{hostname}' };
+  const { values } = resolveAgentConfig({ flags, env: {} });
+  expect([values.agentId, values.bindAddress]).toEqual([`decode-${name}`, hostname()]);
+});
+
 test('knows what auto means', () => {
   expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'efa', 'tcp']);
 });
@@ -125,6 +132,7 @@ describe('refuses', () => {
     ['role', 'router'],
     ['agentId', 'two words'],
     ['agentId', 'a.b'],
+    ['agentId', 'decode-{host}'],
     ['agentId', 'x'.repeat(65)],
     ['provider', 'carrier-pigeon'],
     ['provider', 'tcp,tcp'],

@@ -59,23 +59,23 @@ export class Groups {
    * `invalid_field` when the report was sent to the wrong agent.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
-    const { request, epoch, ranks } = report;
-    const { rank, members } = ranks;
-    const recorded = this.#tombstones.get({ request, epoch });
+    const { request, epoch, ranks, appealed } = report;
+    const { rank } = ranks;
+    const recorded =
+      this.#tombstones.get({ request, epoch }) ??
+      (appealed === undefined ? undefined : this.#tombstones.get({ request, epoch: appealed.epoch }));
     if (recorded !== undefined) return answerOf({ end: recorded.end, failure: recorded.reason ?? null });
     this.#check(report);
     let group = this.#groups.get(request);
-    if (group !== undefined && group.verdict === undefined && (group.epochOf(rank) ?? epoch) !== epoch) {
+    const isOther = group !== undefined && (group.epochOf(rank) ?? epoch) !== epoch;
+    if (isOther && group?.verdict === undefined) {
       const message = `rank ${rank} of request ${request} came again under epoch ${epoch}: its sender was restarted`;
-      group.end('failed', { code: 'sender_lost', message });
+      group?.end('failed', { code: 'sender_lost', message });
     }
-    // Another epoch means another attempt at the request.
-    if (group === undefined || (group.epochOf(rank) ?? epoch) !== epoch) group = this.#start(report);
-    else if (JSON.stringify(group.task.members) === JSON.stringify(members)) group.report(report);
-    else {
-      const message = `rank ${rank} of request ${request} names other members than the rank that reported first`;
-      group.end('failed', toFailure(invalidField('ranks.members', message)));
-    }
+    // Another epoch means another attempt at the request, unless the sender reports for the attempt of a rank that appealed.
+    const isNamed = appealed !== undefined && group?.epochOf(appealed.rank) === appealed.epoch;
+    if (group === undefined || (isOther && !isNamed)) group = this.#start(report);
+    else if (!isOther) this.#add(report, group);
     const { verdict } = group;
     if (verdict === undefined) return defined({ turn: report.state === 'held' ? group.turnFor(rank) : undefined });
     this.#bury(group, verdict);
@@ -129,6 +129,16 @@ export class Groups {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  #add(report: RankReport, group: GroupActor): void {
+    const { request, ranks } = report;
+    if (JSON.stringify(group.task.members) === JSON.stringify(ranks.members)) {
+      group.report(report);
+    } else {
+      const message = `rank ${ranks.rank} of request ${request} names other members than the rank that reported first`;
+      group.end('failed', toFailure(invalidField('ranks.members', message)));
+    }
+  }
 
   #check({ ranks, request }: RankReport): void {
     const { agent } = this.#env.options;

@@ -158,7 +158,7 @@ export class Sender {
   }
 
   /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
-  appeal({ request, ranks, reason, timeoutMs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
+  appeal({ request, ranks, reason, timeoutMs, epoch: theirs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
     const { clock, epoch, options } = this.#env;
     const [first] = ranks.members;
     if (first?.sender !== options.agent) {
@@ -174,7 +174,8 @@ export class Sender {
     actor?.withdraw(failure);
     const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
     this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
-    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
+    const appealed = { rank: ranks.rank, epoch: theirs };
+    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs, appealed };
     this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
     return {};
   }
@@ -334,7 +335,7 @@ export class Sender {
 
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer | undefined): RequestActor | undefined {
-    const { epoch } = this.#env;
+    const { epoch, options, control } = this.#env;
     const ended = this.#endedBefore(put);
     if (ended !== undefined) throw ended;
     const request = this.#requests.get(put.request);
@@ -342,11 +343,10 @@ export class Sender {
       const message = `a write of an earlier request ${put.request} has not drained: use another id`;
       throw new KvferryError('request_active', message, { field: 'request' });
     }
-    const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
-    const { messageBytesMax } = this.#env.control;
-    const progress = { requests: this.#requests.size, requestsMax, chunks: this.#chunks };
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, ...progress, messageBytesMax });
+    const limits = { requestsMax: options.requestsMax, messageBytesMax: control.messageBytesMax };
+    const progress = { requests: this.#requests.size, chunks: this.#chunks, before: request?.soFar };
+    checkPut(put, { agent: options.agent, epoch, pageBytes, ...progress, ...limits });
     return request;
   }
 
@@ -355,7 +355,7 @@ export class Sender {
     const timeoutMs = Math.max(0, Math.round(timeLeftMs));
     const actor = new RequestActor(
       this.#env,
-      { request, route: peer && { peer, ranks }, memory: this.memory, totalChunks, timeoutMs, session },
+      { request, route: peer && { peer, ranks, skip: 0 }, memory: this.memory, totalChunks, timeoutMs, session },
       {
         ended: (which, end, reason) => this.#ended(which, end, reason),
         announce: (which, end, reason) => this.#ends.announce(which, end, reason),

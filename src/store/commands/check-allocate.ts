@@ -35,7 +35,7 @@ function checkLengths({ keys, lengths }: Allocate, pageBytes: number): void {
   }
 }
 
-function checkKeys({ contents }: StoreState, { keys, lengths, last }: Allocate, request: Holder | undefined): void {
+function checkKeys({ contents }: StoreState, { keys, lengths }: Allocate, request: Holder | undefined): void {
   const seen = new Set<string>();
   for (const [position, key] of keys.entries()) {
     if (seen.has(key)) throw invalidField(`keys[${position}]`, 'the key is in the batch twice');
@@ -46,7 +46,6 @@ function checkKeys({ contents }: StoreState, { keys, lengths, last }: Allocate, 
     const entry = contents.get(key);
     if (entry !== undefined && entry.length !== lengths[position]) throw lengthMismatch(entry, position, lengths);
   }
-  if (keys.length === 0 && !last) throw invalidField('keys', 'only the last batch may be empty');
 }
 
 function checkRequest(command: Allocate, request: Holder): void {
