@@ -37,6 +37,20 @@ test.each<[string, object, string[]]>([
     ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
   ],
   [
+    'test:compose',
+    {
+      up: true,
+      requests: 700,
+      mismatches: 0,
+      recovered: false,
+      agents: 6,
+      panels: { withData: 9, all: 20 },
+      leftovers: [],
+      broken: ['scaled: 63 of 64 requests became ready'],
+    },
+    ['recovered', 'half of the panels have data', 'nothing is broken'],
+  ],
+  [
     'test:lmcache',
     {
       equalTokens: true,
