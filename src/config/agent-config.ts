@@ -13,7 +13,7 @@ import { isInClear } from '../ports/encryption.js';
 import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, cudaUuid, type RealProvider, type Role, realProviders, role } from '../protocol/fields.js';
-import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
+import { HEARTBEAT_MS_MAX, NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
   autoOrCount,
@@ -27,6 +27,7 @@ import {
   text,
 } from './field-kinds.js';
 import { withHostName, withHostNameOfAgent } from './host-name.js';
+import { natsFields } from './nats-fields.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -59,14 +60,7 @@ const fields = {
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
-  natsUrl: {
-    schema: z.string().min(1),
-    fallback: 'nats://127.0.0.1:4222',
-    explanation: 'Address of the NATS server, or of several, separated by commas.',
-    range: 'nats://[user:password@]host:port,…',
-    show: redactCredentials,
-  },
-  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time to wait for NATS when the agent starts.'),
+  ...natsFields,
   provider: {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
@@ -148,7 +142,7 @@ const fields = {
   ),
   heartbeatMs: duration(
     10,
-    60_000,
+    HEARTBEAT_MS_MAX,
     '1s',
     'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',
   ),
@@ -342,11 +336,6 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
     auditIntervalMs: config.auditIntervalMs,
     faultsAllowed: config.allowFaults,
   };
-}
-
-/** `nats://user:password@host` → `nats://***@host`. */
-export function redactCredentials(urls: string): string {
-  return urls.replaceAll(/([a-z]+:\/\/)?[^,]*@/gi, '$1***@');
 }
 
 function readConfigFile(path: string): Record<string, unknown> {

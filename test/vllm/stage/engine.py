@@ -8,6 +8,7 @@ each step, and {"id", "answer"}."""
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from vllm import EngineArgs, SamplingParams
 from vllm.config import KVTransferConfig
 from vllm.v1.engine.llm_engine import LLMEngine
 from vllm.v1.request import RequestStatus
+
+from .forking import fork_always
 
 # A request that waits for its chunks gives the engine nothing to compute.
 IDLE_SECONDS = 0.002
@@ -116,6 +119,8 @@ def phase_of(request: Any) -> str | None:
 
 def run(connection: socket.socket, spec: dict[str, Any]) -> None:
     channel = Channel(connection)
+    os.environ.update(spec["environment"])
+    fork_always()
     try:
         engine = Engine(channel, spec["arguments"], spec["transfer"])
     except Exception as error:
