@@ -39,7 +39,7 @@ test('names only settings that there are', () => {
     '--print-config',
   ];
   const flags = [...page.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string);
-  const docker = ['--shm-size', '--ulimit'];
+  const docker = ['--scale', '--shm-size', '--ulimit'];
   expect(flags.filter((flag) => !settings.has(flag) && ![...others, ...docker].includes(flag))).toEqual([]);
 });
 
