@@ -85,6 +85,17 @@ const promises = {
     'without an agent nothing was': summary.cachedTokensWithoutAgent.every((count) => count === 0),
     'after its restart it was': summary.cachedTokensAfterRestart.every((count) => count > 0),
   }),
+  fuzz: (summary) => ({
+    'messages >= 20,000': summary.messages >= 20_000,
+    'a tenth of them was executed': summary.accepted * 10 >= summary.messages,
+    'kindsAccepted >= 25': summary.kindsAccepted >= 25,
+    'crashes == 0': summary.crashes === 0,
+    'internal == 0': summary.internal === 0,
+    'longestTurnMs <= 50': summary.longestTurnMs <= 50,
+    'rssGrowthMiB <= 50': summary.rssGrowthMiB <= 50,
+    'honestReady > 0': summary.honestReady > 0,
+    'wrongBytes == 0': summary.wrongBytes === 0,
+  }),
   chaos: (summary) => ({
     'kills >= 60': summary.kills >= 60,
     'requests > 0': summary.requests > 0,

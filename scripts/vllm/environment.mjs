@@ -79,7 +79,20 @@ export async function nixl(python, say) {
   const work = `${folder}.work`;
   rmSync(work, { recursive: true, force: true });
   try {
-    await must(python, ['-m', 'uv', 'pip', 'install', '--quiet', '--python', python, '--no-deps', '--target', work, '-r', NIXL]);
+    await must(python, [
+      '-m',
+      'uv',
+      'pip',
+      'install',
+      '--quiet',
+      '--python',
+      python,
+      '--no-deps',
+      '--target',
+      work,
+      '-r',
+      NIXL,
+    ]);
     renameSync(work, folder);
     return [folder];
   } catch (error) {

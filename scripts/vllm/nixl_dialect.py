@@ -14,6 +14,6 @@ _ASKED: dict[str, Any] = {
 }
 
 
-def ask_prefill(receiver: str | None = None) -> dict[str, Any]:
-    """With a receiver it is a router that knows kvferry."""
+def ask_prefill(receiver: str | list[str] | None = None) -> dict[str, Any]:
+    """With a receiver, or one for each rank, it is a router that knows kvferry."""
     return _ASKED if receiver is None else {**_ASKED, "kvferry_receiver": receiver}

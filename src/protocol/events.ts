@@ -25,7 +25,7 @@ export const terminalEvent = z.strictObject({
     .describe(
       'Epoch of the decode agent, and of its arena. Present if the decode agent announces. Its `ready` is worth nothing under another epoch.',
     ),
-  chunks: natural.describe('Number of chunks in the request.'),
+  chunks: natural.describe('Number of chunks in the request, without those that its `route` skipped.'),
   deduplicated: natural.describe(
     'Number of those chunks that the request did not have to write, counted when it got its pages; 0 before, and 0 if the prefill agent announces.',
   ),

@@ -6,9 +6,10 @@ import {
   agentState,
   arena,
   batch,
+  describedText,
   deviceMemory,
   end,
-  endpoint,
+  endpoints,
   epoch,
   failure,
   generations,
@@ -27,10 +28,12 @@ import {
   sourceRun,
   timeoutMs,
   totalChunks,
+  unavailable,
   version,
 } from './fields.js';
 import {
   ACQUIRE_KEYS_MAX,
+  HEARTBEAT_MS_MAX,
   KEYS_PER_BATCH_MAX,
   PATH_BYTES_MAX,
   STAGING_PAGES_PER_CALL_MAX,
@@ -38,6 +41,7 @@ import {
 } from './limits.js';
 import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
+import { routingSchemas } from './routing.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import type { Operation } from './subjects.js';
 
@@ -72,28 +76,6 @@ export const putRequest = z.strictObject({
 export type PutRequest = z.infer<typeof putRequest>;
 
 const putReply = z.strictObject({
-  v: version,
-  ok: z.literal(true),
-  epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
-});
-
-const routeRequest = z.strictObject({
-  v: version,
-  request: requestId,
-  epoch: epoch
-    .optional()
-    .describe('Epoch of the prefill agent, as `put` answered: another process refuses the message.'),
-  receiver: agentName.describe('The decode agent that receives the bytes. The first one that is named counts.'),
-  timeoutMs: timeoutMs
-    .optional()
-    .describe('Time limit in milliseconds from this message on. Default: what is left of the time of the `put`.'),
-  ranks: ranks
-    .optional()
-    .describe(
-      'Only for a request over several ranks: its rank and all members. Each rank is routed at its prefill agent.',
-    ),
-});
-const routeReply = z.strictObject({
   v: version,
   ok: z.literal(true),
   epoch: epoch.describe('Epoch of the prefill agent. Together with `request` it identifies the request.'),
@@ -164,16 +146,14 @@ export const describeReply = z.strictObject({
   epoch,
   role,
   state: agentState,
-  version: z.string().describe('Version of the agent program.'),
-  heartbeatMs: natural.describe('Heartbeat interval in milliseconds.'),
+  version: describedText.describe('Version of the agent program.'),
+  heartbeatMs: natural.max(HEARTBEAT_MS_MAX).describe('Heartbeat interval in milliseconds.'),
   faultsAllowed: z
     .literal(true)
     .optional()
     .describe('Present when the agent accepts `fault`: any client may kill, stop or disconnect it.'),
-  endpoints: z.array(endpoint).describe('Ways to reach the arena, best first. Empty if the agent has no arena.'),
-  unavailable: z
-    .array(z.strictObject({ provider, reason: z.string().describe('Why the provider is not available.') }))
-    .describe('Providers that are configured but not available on this host.'),
+  endpoints,
+  unavailable,
   arena: arena.optional().describe('Present if the agent receives.'),
   staging: z
     .strictObject({
@@ -379,7 +359,7 @@ export type ErrorReply = z.infer<typeof errorReply>;
 /** Request and reply of every public operation. */
 export const operationSchemas = {
   put: { request: putRequest, reply: putReply },
-  route: { request: routeRequest, reply: routeReply },
+  ...routingSchemas,
   cancel: { request: cancelRequest, reply: cancelReply },
   acquire: { request: acquireRequest, reply: acquireReply },
   release: { request: releaseRequest, reply: releaseReply },

@@ -20,7 +20,7 @@ test('P17: a rank reports under another epoch → the earlier attempt fails at o
   expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
 });
 
-test('P12: a successor of the sender of rank 0 reports for a rank that appealed → one announcement', async () => {
+test('P12: the next sender of rank 0 reports for a rank that appealed → one event', async () => {
   const ranked = await Ranked.create(clusters.create(), 2);
   const { made, members } = ranked;
   await ranked.putFirst(0);

@@ -30,7 +30,6 @@ describe('allocate', () => {
       { keys: ['k2', 'z0'], lengths: [10, 11] },
       { code: 'length_mismatch', field: 'keys[1]' },
     ],
-    ['no keys, and not last', { keys: [], lengths: [], last: false }, { code: 'invalid_field', field: 'keys' }],
     ['another totalChunks', { totalChunks: 5, last: false }, { code: 'invalid_field', field: 'totalChunks' }],
     [
       'more chunks than totalChunks',

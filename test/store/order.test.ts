@@ -54,6 +54,15 @@ test('P11: acquire in parts → the parts together are in the order of the put',
   expect(keysOf(store, 4, 4)).toEqual({ keys: ['k4', 'k5'], next: undefined });
 });
 
+test('P11: an empty batch before the last one → the others are listed', () => {
+  const store = new TestStore({ pages: 4 });
+  store.allocate('a', [], { batch: 0, last: false, totalChunks: 2 });
+  store.allocate('a', ['k1', 'k2'], { batch: 1, last: true, totalChunks: 2 });
+  store.commit('a', 1);
+  store.end('a', 'ready');
+  expect(keysOf(store).keys).toEqual(['k1', 'k2']);
+});
+
 test('P2, P11: a chunk was handed over → it has its place in the order of the put', () => {
   const store = new TestStore({ pages: 8 });
   store.allocate('e2/w', ['k1']);

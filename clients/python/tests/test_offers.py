@@ -40,6 +40,27 @@ async def test_an_offered_prompt_is_sent_to_the_first_receiver_that_is_named(pai
     await eventually(lambda: pair.prefill.free_slots == 8, "every slot is free again")
 
 
+async def test_a_route_can_leave_out_the_first_chunks(pair: Pair) -> None:
+    keys = fresh("a", "b", "c")
+    request = new_request()
+    stream = pair.prefill.begin(request, None, total_chunks=3, timeout=30)
+    await stream.append(await filled(pair.prefill, keys[:1]))
+    with pytest.raises(KvferryError) as nothing:
+        await pair.decode.route(request, "prefill-0", skip=3)
+    assert (nothing.value.code, nothing.value.field) == ("invalid_field", "skip")
+    epoch = await pair.decode.route(request, "prefill-0", skip=2)
+    await eventually(lambda: pair.prefill.free_slots == 8, "the slot of the skipped chunk is free again")
+    with pytest.raises(KvferryError) as second:
+        await pair.decode.route(request, "prefill-0", skip=1)
+    assert second.value.code == "already_routed"
+    await stream.append(await filled(pair.prefill, keys[1:]))
+    end = await stream.ready()
+    assert (end.epoch, end.event and end.event["chunks"]) == (epoch, 1)
+    async with pair.decode.acquire(request, epoch) as got:
+        assert [(page.key, bytes(page.view)) for page in got.pages] == [(keys[2], content(keys[2]))]
+    await eventually(lambda: pair.prefill.free_slots == 8, "every slot is free again")
+
+
 async def test_an_offer_that_nobody_routes_expires_and_its_slots_come_back(pair: Pair) -> None:
     request = new_request()
     stream = await pair.prefill.put(request, None, await filled(pair.prefill, fresh("a")), timeout=0.3)

@@ -6,7 +6,7 @@ import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import { invalidField } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -17,6 +17,11 @@ import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
 import { findProcess } from '../peers/find-process.js';
 import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
+
+/** For each request that may be led, so many that have ended are remembered whole. Of others only the ends are. */
+const ENDED_FOR_EACH_LIVE = 4;
+/** And so many may wait for the agreement of a sender. */
+const UNSETTLED_FOR_EACH_LIVE = 2;
 
 export interface GroupsListener {
   /** Asks the sender of rank 0 to agree to the end. Undefined when the request of rank 0 is not in progress here. */
@@ -115,9 +120,9 @@ export class Groups {
 
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
-    const { tombstoneMs, tombstonesMax } = this.#env.options;
+    const { tombstoneMs, requestsMax } = this.#env.options;
     for (const [group, endedMs] of this.#endedMs) {
-      if (this.#endedMs.size <= tombstonesMax && nowMs - endedMs < tombstoneMs) return;
+      if (this.#endedMs.size <= ENDED_FOR_EACH_LIVE * requestsMax && nowMs - endedMs < tombstoneMs) return;
       this.#endedMs.delete(group);
       if (this.#groups.get(group.task.request) === group) this.#groups.delete(group.task.request);
     }
@@ -153,6 +158,7 @@ export class Groups {
   /** A request that this agent cannot take fails at once. It lives until its sender has agreed. */
   #start(report: RankReport): GroupActor {
     const { request, epoch, ranks, timeoutMs } = report;
+    this.#refuseMore(request);
     const refusal = this.#refusal();
     const group = new GroupActor(
       this.#env,
@@ -178,6 +184,14 @@ export class Groups {
     group.report(report);
     if (refusal !== undefined) group.end('failed', refusal);
     return group;
+  }
+
+  /** A request that fails at once lives until its sender has agreed. There must not be any number of those either. */
+  #refuseMore(request: string): void {
+    const { agent, requestsMax } = this.#env.options;
+    if (this.#unsettled.size < UNSETTLED_FOR_EACH_LIVE * requestsMax) return;
+    const message = `agent ${agent} leads too many requests over several ranks: report request ${request} again later`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
 
   #refusal(): Failure | undefined {

@@ -18,7 +18,7 @@ import { Owners, tell } from '../running/owners.js';
 import type { PutSoFar } from './check-put.js';
 import { PutBatches } from './put-batches.js';
 import { RequestCalls } from './request-calls.js';
-import type { Batch, RequestTask, Route } from './request-task.js';
+import { chunksToSend, type PutBatch, type RequestTask, type Route } from './request-task.js';
 import { TakenParts } from './taken-parts.js';
 import { Transfers } from './transfers.js';
 
@@ -56,7 +56,7 @@ export class RequestActor {
   readonly #about: { request: string; epoch: string; peer?: string; rank?: number; rankCount?: number };
   #deadlineMs: number;
   #route: Route | undefined;
-  readonly #batches = new PutBatches();
+  readonly #batches: PutBatches;
   readonly #calls: RequestCalls;
   /** What this side has done with the chunks that were handed over to the request. */
   readonly parts = new TakenParts();
@@ -72,6 +72,7 @@ export class RequestActor {
     this.#startedMs = env.clock.now();
     this.#deadlineMs = this.#startedMs + task.timeoutMs;
     this.#route = task.route;
+    this.#batches = new PutBatches(env, task);
     this.#calls = new RequestCalls(env, task, () => this.#askedMs);
     this.#transfers = new Transfers(env, task.request, {
       committed: (batch) => tell(this.#actor, { type: 'transfer.committed', batch }),
@@ -126,6 +127,7 @@ export class RequestActor {
     this.#route = route;
     this.#deadlineMs = this.#env.clock.now() + timeoutMs;
     Object.assign(this.#about, aboutRoute(route));
+    this.#batches.skip(route.skip);
     const { peer, ranks } = route;
     tell(this.#actor, { type: 'request.routed', receiver: peer.agent, timeoutMs, hasRanks: ranks !== undefined });
   }
@@ -145,7 +147,7 @@ export class RequestActor {
   }
 
   /** Takes a batch that `checkPut` has accepted. */
-  add(batch: Batch): void {
+  add(batch: PutBatch): void {
     this.#batches.add(batch);
     tell(this.#actor, { type: 'batch.added', batch: batch.batch, chunks: batch.chunks.length, last: batch.last });
   }
@@ -229,10 +231,10 @@ export class RequestActor {
   // --- effects of the machine ---------------------------------------------------------------------------------------
 
   startTransfer(number: number): void {
-    const { request, memory, totalChunks } = this.task;
+    const { request, memory } = this.task;
     const { peer, ranks } = this.#taken;
     const batch = this.#batches.get(number);
-    const about = { request, totalChunks, ranks, peer, memory };
+    const about = { request, totalChunks: chunksToSend(this.task, this.#taken), ranks, peer, memory };
     this.#transfers.start({ ...about, parts: this.parts, deadlineMs: this.#deadlineMs, ...batch });
   }
 
@@ -241,7 +243,7 @@ export class RequestActor {
   }
 
   releaseOffered(): void {
-    this.#batches.giveBack(this.#env, this.task);
+    this.#batches.giveBack();
   }
 
   settleTransfers(): void {
@@ -328,12 +330,9 @@ export class RequestActor {
   }
 
   reportUnknown(): void {
-    const { request } = this.task;
+    const about = { request: this.task.request, peer: this.#taken.peer.agent };
     this.#env.counters.add('ends_unknown');
-    this.#env.logger.error(
-      { request, peer: this.#taken.peer.agent },
-      'the end that the receiver may have announced is not known',
-    );
+    this.#env.logger.error(about, 'the end that the receiver may have announced is not known');
   }
 
   reportEnded({ end, failure }: RequestContext): void {

@@ -7,7 +7,7 @@ import type { PeerReply } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { callPeer, type Insistence } from '../peers/peer-call.js';
-import type { RequestTask, Route } from './request-task.js';
+import { chunksToSend, type RequestTask, type Route } from './request-task.js';
 import { untilGone } from './until-gone.js';
 
 export class RequestCalls {
@@ -24,11 +24,13 @@ export class RequestCalls {
 
   /** Asks the receiver to end the request as `wish` says. Resolves with the end that it has recorded. Default: `untilGone`. */
   async abort(
-    { peer, ranks }: Route,
+    route: Route,
     wish: RequestContext['wish'],
-    insistence: Insistence = this.#untilGone(peer),
+    insistence: Insistence = this.#untilGone(route.peer),
   ): Promise<{ readonly end: End; readonly failure: Failure | null }> {
-    const { request, totalChunks } = this.#task;
+    const { peer, ranks } = route;
+    const { request } = this.#task;
+    const totalChunks = chunksToSend(this.#task, route);
     const { epoch, options } = this.#env;
     if (wish === null) throw new Error(`request ${request} is given up without a reason`);
     const body = { agent: options.agent, request, epoch, totalChunks, end: wish.end, reason: wish.failure, ranks };

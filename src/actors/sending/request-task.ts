@@ -20,10 +20,26 @@ export interface Route {
   readonly peer: ReceiverPeer;
   /** Undefined when the request has only one rank. */
   readonly ranks: Ranks | undefined;
+  /** So many chunks at the beginning of the prompt do not travel. */
+  readonly skip: number;
 }
 
-export interface Batch {
+/** A batch as an engine has put it. */
+export interface PutBatch {
   readonly batch: number;
   readonly last: boolean;
   readonly chunks: readonly SourceChunk[];
+}
+
+/** What is sent of a batch: `chunks`, without the `skipped` ones at its beginning. */
+export interface Batch extends PutBatch {
+  readonly skipped: number;
+}
+
+/** The number of chunks that travel, as far as it is known. */
+export function chunksToSend(
+  { totalChunks }: Pick<RequestTask, 'totalChunks'>,
+  route: Pick<Route, 'skip'> | undefined,
+) {
+  return totalChunks - (route?.skip ?? 0);
 }

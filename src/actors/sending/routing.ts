@@ -36,10 +36,10 @@ export class Routing {
     // Another route, or the end of the request, may have come meanwhile (P3).
     const request = this.#named(message);
     if (isRouted(request, message)) return { epoch };
-    const { ranks, timeoutMs } = message;
-    checkRoute(options.agent, request, peer, ranks);
+    const { ranks, skip, timeoutMs } = message;
+    checkRoute(options.agent, request, { peer, ranks, skip });
     const deadlineMs = timeoutMs === undefined ? request.deadlineMs : receivedMs + timeoutMs;
-    request.send({ peer, ranks }, Math.max(0, Math.round(deadlineMs - clock.now())));
+    request.send({ peer, ranks, skip }, Math.max(0, Math.round(deadlineMs - clock.now())));
     counters.add('requests_routed');
     return { epoch };
   }

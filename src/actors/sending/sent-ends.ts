@@ -8,6 +8,7 @@ import type { AgentEnv } from '../env/agent-env.js';
 import { publishEnd } from './publish-end.js';
 import type { RankEnds } from './rank-ends.js';
 import type { RequestActor } from './request-actor.js';
+import { chunksToSend } from './request-task.js';
 
 export class SentEnds {
   readonly #env: AgentEnv;
@@ -19,10 +20,10 @@ export class SentEnds {
   }
 
   announce(request: RequestActor, end: End, reason: Failure | null): void {
-    const { request: name, totalChunks } = request.task;
+    const { request: name } = request.task;
     const { ageMs, deadlineMs, mayBeKnown, route } = request;
     const { peer, ranks } = route ?? {};
-    const about = { request: name, ranks, receiver: peer?.agent, chunks: totalChunks };
+    const about = { request: name, ranks, receiver: peer?.agent, chunks: chunksToSend(request.task, route) };
     // A lead that is proven dead may have a successor, which leads the same request.
     if (peer === undefined || ranks === undefined || (ranks.rank === 0 && mayBeKnown && !peer.isProvenDead)) {
       publishEnd(this.#env, { ...about, ageMs }, end, reason);

@@ -269,8 +269,9 @@ export class TransferActor {
   }
 
   #release(positions: readonly number[]): void {
-    const { request, batch, memory } = this.#task;
-    releaseSource(this.#env, memory, { request, batch, positions });
+    const { request, batch, memory, skipped } = this.#task;
+    const put = positions.map((position) => position + skipped);
+    releaseSource(this.#env, memory, { request, batch, positions: put });
   }
 
   /**

@@ -17,6 +17,8 @@ export interface TransferTask {
   readonly last: boolean;
   readonly totalChunks: number;
   readonly ranks: Ranks | undefined;
+  /** Chunks at the beginning of the batch that do not travel. `chunks` has the others. */
+  readonly skipped: number;
   readonly chunks: readonly SourceChunk[];
   readonly peer: ReceiverPeer;
   readonly memory: SourceMemory;

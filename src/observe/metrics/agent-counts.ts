@@ -26,6 +26,10 @@ const rules: Readonly<Record<string, PlainRule | LabelledRule>> = {
     help: 'Requests that were put without a receiver, and whose receiver a router named.',
     count: 'requests_routed',
   },
+  kvferry_chunks_skipped_total: {
+    help: 'Chunks that a router left out in a route, because the decode engine has them.',
+    count: 'chunks_skipped',
+  },
   kvferry_sessions_opened_total: {
     help: 'Sessions that engines opened.',
     count: 'sessions_opened',

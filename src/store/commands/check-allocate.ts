@@ -22,7 +22,7 @@ export function checkAllocate(state: StoreState, command: Allocate, request: Hol
   checkKeys(state, command, request);
   if (request === undefined) checkProgress(command, { chunks: 0, highestBatch: 0, lastBatch: null, batches: 0 });
   else checkRequest(command, request);
-  if (request === undefined) state.refuseMoreHolders();
+  if (request === undefined) state.occupancy.refuseMoreHolders(totalChunks);
 }
 
 function checkLengths({ keys, lengths }: Allocate, pageBytes: number): void {
@@ -35,7 +35,7 @@ function checkLengths({ keys, lengths }: Allocate, pageBytes: number): void {
   }
 }
 
-function checkKeys({ contents }: StoreState, { keys, lengths, last }: Allocate, request: Holder | undefined): void {
+function checkKeys({ contents }: StoreState, { keys, lengths }: Allocate, request: Holder | undefined): void {
   const seen = new Set<string>();
   for (const [position, key] of keys.entries()) {
     if (seen.has(key)) throw invalidField(`keys[${position}]`, 'the key is in the batch twice');
@@ -46,7 +46,6 @@ function checkKeys({ contents }: StoreState, { keys, lengths, last }: Allocate, 
     const entry = contents.get(key);
     if (entry !== undefined && entry.length !== lengths[position]) throw lengthMismatch(entry, position, lengths);
   }
-  if (keys.length === 0 && !last) throw invalidField('keys', 'only the last batch may be empty');
 }
 
 function checkRequest(command: Allocate, request: Holder): void {

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from . import abort_cases, failure_cases, harness_cases, mismatch_cases, steady_case, transfer_cases
+from . import (
+    abort_cases,
+    agent_cases,
+    failure_cases,
+    harness_cases,
+    mismatch_cases,
+    rank_cases,
+    steady_case,
+    transfer_cases,
+)
 from .play import Play
 
 Case = Callable[[Play], Awaitable[None]]
@@ -28,7 +37,9 @@ CASES: dict[str, Case] = {
     "abort while loading": abort_cases.while_loading,
     "abort while decoding": abort_cases.while_decoding,
     "a request that nobody put": failure_cases.unknown_request,
-    "a request that never arrives": failure_cases.never_arrives,
+    "a frozen prefill agent": failure_cases.prefill_agent_frozen,
+    "frozen on the way": failure_cases.frozen_on_the_way,
+    "a frozen decode agent": failure_cases.decode_agent_frozen,
     "an arena that is full": failure_cases.arena_full,
     "no prefill agent": failure_cases.prefill_agent_away,
     "a prefill agent killed on the way": failure_cases.prefill_agent_killed,
@@ -37,6 +48,15 @@ CASES: dict[str, Case] = {
     "other block sizes": mismatch_cases.block_sizes,
     "other layout": mismatch_cases.other_layout,
     "other revision, refused": mismatch_cases.other_revision,
+    "other dtype": mismatch_cases.other_dtype,
+    "other chunks": mismatch_cases.other_chunks,
     "wrong settings": mismatch_cases.wrong_settings,
-    "no agent at all": mismatch_cases.no_agent,
+    "no agent at all": agent_cases.no_agent,
+    "no NATS at all": agent_cases.no_nats,
+    "a page that is too small": agent_cases.small_page,
+    "an arena that is too small": agent_cases.small_arena,
+    "an agent of another version": agent_cases.other_version,
+    "T30: two ranks": rank_cases.two_ranks,
+    "one rank killed": rank_cases.one_rank_killed,
+    "two ranks to one": rank_cases.two_ranks_to_one,
 }

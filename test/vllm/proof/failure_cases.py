@@ -3,10 +3,15 @@ restart of vLLM."""
 
 from __future__ import annotations
 
+import secrets
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from stage.engines import Answer
 from stage.prompts import prompt
+from stage.settings import segment_of
 
 from kvferry import PrefillEngine, SourcePool
 
@@ -71,19 +76,61 @@ async def nats_away(play: Play) -> None:
     await play.ferried_again("after-nats")
 
 
-async def never_arrives(play: Play) -> None:
-    """The prefill agent stands still. The load ends at its limit."""
-    tokens = prompt("never", 300)
+async def prefill_agent_frozen(play: Play) -> None:
+    """It stands still before it is asked for the chunks: it does not answer."""
+    tokens = prompt("frozen", 300)
     prefilled = await play.prefilled(tokens)
-    play.world.signal(PREFILL, signal.SIGSTOP)
-    began = time.monotonic()
-    try:
+    async with frozen(play, PREFILL):
         await play.decoded(tokens, prefilled, Expected.RECOMPUTED)
+    await noticed(play, prefilled, "was not answered within")
+    await play.ferried_again("after-frozen")
+
+
+async def frozen_on_the_way(play: Play) -> None:
+    """It stands still while its chunks wait for pages: its heartbeats are missing."""
+    tokens = prompt("frozen-on-the-way", 300)
+    prefilled = await play.prefilled(tokens)
+    async with arena_held(play):
+        running = await play.decoding(tokens, prefilled)
+        await play.eventually(lambda: is_queued(play), "the request waits for pages")
+        async with frozen(play, PREFILL):
+            await play.answered(tokens, running, Expected.RECOMPUTED)
+    await noticed(play, prefilled, "agent prefill-0 (")
+    await play.ferried_again("after-frozen-on-the-way")
+
+
+async def decode_agent_frozen(play: Play) -> None:
+    """It stands still before it is sent the chunks, and with chunks that nobody can read now."""
+    for receiver in (None, DECODE):
+        tokens = prompt(f"frozen-decode-{receiver}", 300)
+        prefilled = await play.prefilled(tokens, receiver=receiver)
+        began = time.monotonic()
+        async with frozen(play, DECODE):
+            await play.decoded(tokens, prefilled, Expected.RECOMPUTED)
+        seconds = time.monotonic() - began
+        check(seconds < LOAD_SECONDS + GRACE_SECONDS, f"decode answered after {seconds:.0f} s")
+        await play.ferried_again(f"after-frozen-decode-{receiver}", receiver=receiver)
+
+
+@asynccontextmanager
+async def frozen(play: Play, agent: str) -> AsyncIterator[None]:
+    play.world.signal(agent, signal.SIGSTOP)
+    try:
+        yield
     finally:
-        play.world.signal(PREFILL, signal.SIGCONT)
-    seconds = time.monotonic() - began
-    check(seconds < LOAD_SECONDS + GRACE_SECONDS, f"decode answered after {seconds:.0f} s")
-    await play.ferried_again("after-never")
+        play.world.signal(agent, signal.SIGCONT)
+
+
+async def noticed(play: Play, prefilled: Answer, why: str) -> None:
+    """The load ended for this reason, and not at its limit."""
+    request = (prefilled.transfer or {})["kvferry"]["request"]
+    lines = (await play.decode()).logged(f"(request {request}) were not loaded: ")
+    check(len(lines) == 1, f"{len(lines)} lines say why request {request} was not loaded")
+    check(why in lines[0], f"{why!r} is not in the log: {lines[0]}")
+
+
+async def is_queued(play: Play) -> bool:
+    return (await play.client.status(DECODE))["queued"] > 0
 
 
 async def unknown_request(play: Play) -> None:
@@ -96,14 +143,20 @@ async def unknown_request(play: Play) -> None:
 
 
 async def arena_full(play: Play) -> None:
-    """Another engine holds every page of the decode agent."""
-    with SourcePool.create("proof-filler", slot_bytes=4096, slots=ARENA_PAGES) as pool:
+    """Another engine holds every page of the decode agent. The load ends at its limit."""
+    async with arena_held(play):
+        await recomputed(play, "arena-full")
+    await play.ferried_again("after-arena-full")
+
+
+@asynccontextmanager
+async def arena_held(play: Play) -> AsyncIterator[None]:
+    with SourcePool.create(segment_of("filler"), slot_bytes=4096, slots=ARENA_PAGES) as pool:
         async with await PrefillEngine.open(play.client, PREFILL, pool) as engine:
             chunks = await engine.fill([f"filler@{number}" for number in range(ARENA_PAGES)], length=PAGE_BYTES // 64)
-            stream = await engine.put("filler", DECODE, chunks, timeout=60)
+            stream = await engine.put("filler-" + secrets.token_hex(4), DECODE, chunks, timeout=60)
             end = (await stream.end()).check_ready()
             try:
-                await recomputed(play, "arena-full")
+                yield
             finally:
-                await play.client.release(DECODE, request="filler", epoch=end.epoch)
-            await play.ferried_again("after-arena-full")
+                await play.client.release(DECODE, request=end.request, epoch=end.epoch)

@@ -16,13 +16,22 @@ class Expected(Enum):
     CHANGED = "other tokens than those of one vLLM, because a byte was changed on the way"
 
 
+@dataclass(frozen=True, order=True)
+class Alone:
+    """The engine without a connector that judges an answer."""
+
+    model: str
+    ranks: int = 1
+    """More of them add in another order, so that logprobs differ a little from those of one."""
+
+
 @dataclass(frozen=True)
 class Told:
     case: str
     prompt: tuple[int, ...]
     answer: Answer
     expected: Expected
-    model: str
+    alone: Alone
 
 
 @dataclass

@@ -98,9 +98,10 @@ async def leaked_pages(play: Play) -> int:
 
 async def judged(play: Play) -> Verdict:
     verdict = Verdict()
-    for model in sorted({told.model for told in play.told}):
-        engine = await Engine.start(play.zygote, f"judge-{model}", play.arguments(model))
-        await judge(verdict, engine, [told for told in play.told if told.model == model])
+    for alone in sorted({told.alone for told in play.told}):
+        arguments = play.arguments(alone.model, tensor_parallel_size=alone.ranks)
+        engine = await Engine.start(play.zygote, f"judge-{alone.model}-{alone.ranks}", arguments)
+        await judge(verdict, engine, [told for told in play.told if told.alone == alone])
         await engine.close()
     for wrong in verdict.wrong:
         say(f"WRONG   {wrong}")

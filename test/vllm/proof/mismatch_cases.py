@@ -5,8 +5,8 @@ from __future__ import annotations
 from stage.engines import EngineRefused
 from stage.prompts import prompt
 
-from .judged import Expected
-from .play import ANSWER_TOKENS, DECODE, PREFILL, Play, check
+from .judged import Alone, Expected
+from .play import ANSWER_TOKENS, DECODE, OTHER, PREFILL, Play, check, check_logged_once
 
 
 async def block_sizes(play: Play) -> None:
@@ -33,9 +33,31 @@ async def other_layout(play: Play) -> None:
         prefilled = await play.prefilled(tokens, engine=prefill)
         transfer = play.transfer("kv_consumer", DECODE, **same_name)
         before = await play.counter(DECODE, "chunks_written")
-        async with play.engine("decode-other", transfer, model="other") as decode:
-            await play.decoded(tokens, prefilled, Expected.RECOMPUTED, engine=decode, model="other")
+        async with play.engine("decode-other", transfer, model=OTHER) as decode:
+            await play.decoded(tokens, prefilled, Expected.RECOMPUTED, engine=decode, alone=Alone(OTHER))
+            check_logged_once(decode, "the KV cache of the prefill server does not fit: layers is 4#")
         check(await play.counter(DECODE, "chunks_written") == before, "chunks of another layout were sent")
+
+
+async def other_dtype(play: Play) -> None:
+    """The prefill server computes in bfloat16. It is refused before a byte moves."""
+    await play.close_engines()
+    tokens = prompt("dtype", 300)
+    before = await play.counter(DECODE, "chunks_written")
+    async with play.engine("prefill-half", play.transfer("kv_producer", PREFILL), dtype="bfloat16") as prefill:
+        prefilled = await play.prefilled(tokens, engine=prefill)
+        await play.decoded(tokens, prefilled, Expected.RECOMPUTED)
+        check_logged_once(await play.decode(), "does not fit: dtype is bfloat16 there and float32 here")
+    check(await play.counter(DECODE, "chunks_written") == before, "chunks of another dtype were sent")
+
+
+async def other_chunks(play: Play) -> None:
+    """Blocks of 64 tokens here, and chunks of 32 there: they are no multiple. It is refused before a byte moves."""
+    await play.close_engines()
+    tokens = prompt("chunks", 300)
+    async with play.engine("decode-64", play.transfer("kv_consumer", DECODE), block_size=64) as decode:
+        await play.decoded(tokens, await play.prefilled(tokens), Expected.RECOMPUTED, engine=decode)
+        check_logged_once(decode, "does not fit: chunk_tokens is 32 there and 64 here")
 
 
 async def other_revision(play: Play) -> None:
@@ -53,7 +75,7 @@ async def other_revision(play: Play) -> None:
 async def wrong_settings(play: Play) -> None:
     """Each is one clear error at the start of vLLM."""
     await play.close_engines()
-    wrong = {"chunk_token": 32, "load_timeout": -1, "slots": "many"}
+    wrong = {"chunk_token": 32, "chunk_tokens": 48, "load_timeout": -1, "slots": "many"}
     for key, value in wrong.items():
         transfer = play.transfer("kv_consumer", DECODE, **{key: value})
         try:
@@ -61,11 +83,3 @@ async def wrong_settings(play: Play) -> None:
                 check(False, f"vLLM started with {key}={value!r}")
         except EngineRefused as refused:
             check(key in str(refused), f"the error does not name {key}: {refused}")
-
-
-async def no_agent(play: Play) -> None:
-    """The agent of the engine is not there, from the beginning: prompts are computed."""
-    await play.close_engines()
-    async with play.engine("decode-lonely", play.transfer("kv_consumer", "decode-9")) as decode:
-        tokens = prompt("lonely", 300)
-        await play.decoded(tokens, await play.prefilled(tokens), Expected.RECOMPUTED, engine=decode)

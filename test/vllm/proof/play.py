@@ -19,19 +19,25 @@ from nixl_dialect import ask_prefill
 from tests.worlds.real import RealWorld
 from tests.worlds.world import Role
 
-from .judged import Expected, Told
+from .judged import Alone, Expected, Told
 
 TINY, OTHER = "tiny", "other"
+ALONE = Alone(TINY)
 PREFILL, DECODE = "prefill-0", "decode-0"
 PAGE_BYTES = 256 << 10
 ARENA_PAGES = 96
 RETAINED_PAGES = 32
 ANSWER_TOKENS = 24
+HEARTBEAT_MS = 1000
 LOAD_SECONDS = 10
 OFFER_SECONDS = 20
 WAIT_SECONDS = 60
 AGAIN_SECONDS = 0.5
 POLL_SECONDS = 0.05
+
+
+# The decode agent that a router names, or one for each rank. None: it names none.
+Receiver = str | list[str] | None
 
 
 class Failed(Exception):
@@ -41,6 +47,11 @@ class Failed(Exception):
 def check(condition: object, what: str) -> None:
     if not condition:
         raise Failed(what)
+
+
+def check_logged_once(engine: Engine, text: str) -> None:
+    lines = engine.logged(text)
+    check(len(lines) == 1, f"{len(lines)} lines of {engine.forked.name} have {text!r}, and one should")
 
 
 def is_loaded(tokens: list[int], answer: Answer) -> bool:
@@ -63,11 +74,12 @@ class Play:
         self.deduplicated = 0
         self._engines: dict[str, Engine] = {}
 
-    async def start_agent(self, name: str, *, pages: int = ARENA_PAGES) -> None:
+    async def start_agent(self, name: str, *, pages: int = ARENA_PAGES, page_bytes: int = PAGE_BYTES) -> None:
         role: Role = "prefill" if name.startswith("prefill") else "decode"
         # A busy machine must not look dead. Retained pages are the cache that later requests share.
-        settings = {"--heartbeat-ms": "1000"} | ({"--retained-pages": str(RETAINED_PAGES)} if role == "decode" else {})
-        await self.world.start(name, role, pages=pages, page_bytes=PAGE_BYTES, settings=settings)
+        retained = {"--retained-pages": str(min(RETAINED_PAGES, pages // 2))} if role == "decode" else {}
+        settings = {"--heartbeat-ms": str(HEARTBEAT_MS)} | retained
+        await self.world.start(name, role, pages=pages, page_bytes=page_bytes, settings=settings)
 
     async def prefill(self) -> Engine:
         return await self._shared("prefill", "kv_producer", PREFILL)
@@ -90,12 +102,10 @@ class Play:
         return engine_arguments(str(self.models[model]), **changes)
 
     def transfer(self, role: str, agent: str, **changes: Any) -> dict[str, Any]:
-        limits = {"load_timeout": LOAD_SECONDS, "offer_timeout": OFFER_SECONDS}
-        return kvferry_transfer(role, agent, self.world.url, **(limits | changes))
+        own: dict[str, Any] = {"nats_url": self.world.url, "load_timeout": LOAD_SECONDS, "offer_timeout": OFFER_SECONDS}
+        return kvferry_transfer(role, agent, **(own | changes))
 
-    async def prefilled(
-        self, tokens: list[int], *, receiver: str | None = None, engine: Engine | None = None
-    ) -> Answer:
+    async def prefilled(self, tokens: list[int], *, receiver: Receiver = None, engine: Engine | None = None) -> Answer:
         """Asks prefill as a router does. With a receiver it is a router that knows kvferry."""
         return await (engine or await self.prefill()).ask(tokens, 1, ask_prefill(receiver))
 
@@ -110,39 +120,50 @@ class Play:
         expected: Expected,
         *,
         engine: Engine | None = None,
-        model: str = TINY,
+        alone: Alone = ALONE,
     ) -> Answer:
         """Decode's answer, which is judged in the end."""
         running = await self.decoding(tokens, prefilled, engine=engine)
-        return await self.answered(tokens, running, expected, model=model)
+        return await self.answered(tokens, running, expected, alone=alone)
 
-    async def answered(self, tokens: list[int], running: Running, expected: Expected, *, model: str = TINY) -> Answer:
+    async def answered(
+        self, tokens: list[int], running: Running, expected: Expected, *, alone: Alone = ALONE
+    ) -> Answer:
         answer = await asyncio.wait_for(running.answer, ANSWER_SECONDS)
-        self.tell(tokens, answer, expected, model=model)
+        self.tell(tokens, answer, expected, alone=alone)
         return answer
 
-    def tell(self, tokens: list[int], answer: Answer, expected: Expected, *, model: str = TINY) -> None:
+    def tell(self, tokens: list[int], answer: Answer, expected: Expected, *, alone: Alone = ALONE) -> None:
         check(answer.finish == "length", f"the answer ended with {answer.finish}")
         if expected is Expected.LOADED:
             check(is_loaded(tokens, answer), f"{answer.cached} of {len(tokens)} tokens were loaded")
         if expected is Expected.RECOMPUTED:
             check(not is_loaded(tokens, answer), "all was loaded, and should not have been")
-        self.told.append(Told(self.case, tuple(tokens), answer, expected, model))
+        self.told.append(Told(self.case, tuple(tokens), answer, expected, alone))
 
-    async def ferried(self, name: str, length: int = 300, *, receiver: str | None = None) -> Answer:
+    async def ferried(self, name: str, length: int = 300, *, receiver: Receiver = None) -> Answer:
         """A prompt through both engines that must be loaded."""
         tokens = prompt(name, length)
         return await self.decoded(tokens, await self.prefilled(tokens, receiver=receiver), Expected.LOADED)
 
-    async def ferried_again(self, name: str, *, receiver: str | None = None) -> None:
+    async def ferried_again(
+        self,
+        name: str,
+        *,
+        receiver: Receiver = None,
+        prefill: Engine | None = None,
+        decode: Engine | None = None,
+        alone: Alone = ALONE,
+    ) -> None:
         """After a failure: new prompts, until one is loaded. Those before it are computed."""
         until = asyncio.get_running_loop().time() + WAIT_SECONDS
         for number in itertools.count():
             tokens = prompt(f"{name}-{number}", 300)
-            running = await self.decoding(tokens, await self.prefilled(tokens, receiver=receiver))
+            prefilled = await self.prefilled(tokens, receiver=receiver, engine=prefill)
+            running = await self.decoding(tokens, prefilled, engine=decode)
             answer = await asyncio.wait_for(running.answer, ANSWER_SECONDS)
             loaded = is_loaded(tokens, answer)
-            self.tell(tokens, answer, Expected.LOADED if loaded else Expected.RECOMPUTED)
+            self.tell(tokens, answer, Expected.LOADED if loaded else Expected.RECOMPUTED, alone=alone)
             if loaded:
                 return
             check(asyncio.get_running_loop().time() < until, f"no prompt was loaded within {WAIT_SECONDS} s")

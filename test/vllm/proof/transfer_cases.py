@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from stage.prompts import prompt
+from stage.settings import BLOCK_TOKENS
 
 import kvferry
 
@@ -65,11 +66,19 @@ async def shared_prefix(play: Play) -> None:
 
 
 async def partial_load(play: Play) -> None:
-    """The decode engine has the beginning of the prompt in its own cache, and loads the rest."""
+    """The decode engine has the beginning of the prompt in its own cache: only the rest travels."""
     whole = prompt("partial", 500)
+    before = await travelled(play)
     for length in (180, 340, 500):
         tokens = whole[:length]
         await play.decoded(tokens, await play.prefilled(tokens), Expected.LOADED)
+    count = await travelled(play) - before
+    check(count == 500 // BLOCK_TOKENS, f"{count} chunks travelled, or were deduplicated")
+
+
+async def travelled(play: Play) -> int:
+    """Chunks that the decode agent was asked for, written or there already."""
+    return await play.counter(DECODE, "chunks_written") + await play.counter(DECODE, "chunks_deduplicated")
 
 
 async def all_in_cache(play: Play) -> None:

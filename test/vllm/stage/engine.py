@@ -19,6 +19,8 @@ from vllm.config import KVTransferConfig
 from vllm.v1.engine.llm_engine import LLMEngine
 from vllm.v1.request import RequestStatus
 
+from .forking import fork_always
+
 # A request that waits for its chunks gives the engine nothing to compute.
 IDLE_SECONDS = 0.002
 
@@ -118,6 +120,7 @@ def phase_of(request: Any) -> str | None:
 def run(connection: socket.socket, spec: dict[str, Any]) -> None:
     channel = Channel(connection)
     os.environ.update(spec["environment"])
+    fork_always()
     try:
         engine = Engine(channel, spec["arguments"], spec["transfer"])
     except Exception as error:

@@ -15,8 +15,9 @@ from typing import Any
 PACKET_BYTES = 1 << 16
 LINE_BYTES = 1 << 24
 IMPORT_SECONDS = 600
-# One process each, no model hub, no reports of usage, one thread.
+# No process for the engine alone, no model hub, no reports of usage, one thread for each rank.
 ENVIRONMENT = {
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",

@@ -33,8 +33,9 @@ def engine_arguments(model: str, **changes: Any) -> dict[str, Any]:
 
 
 def segment_of(agent: str) -> str:
-    """The name of the source memory beside an agent: another one in each run, since runs share /dev/shm."""
-    return f"vllm-{agent}-{os.getpid()}"
+    """The name of the source memory beside an agent: another one in each run, since runs share /dev/shm. Ranks add
+    their number."""
+    return f"vllm-{os.getpid()}-{agent.removesuffix('-{rank}')}"
 
 
 def memory_left() -> list[Path]:

@@ -22,6 +22,7 @@ import vllm.model_executor.model_loader.default_loader
 import vllm.model_executor.models.llama
 import vllm.v1.attention.backends.cpu_attn
 import vllm.v1.engine.llm_engine
+import vllm.v1.executor.multiproc_executor
 import vllm.v1.executor.uniproc_executor
 import vllm.v1.worker.cpu_worker
 

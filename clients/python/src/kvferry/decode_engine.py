@@ -71,13 +71,18 @@ class DecodeEngine:
         async with self.acquire(f"lookup-{secrets.token_hex(8)}", secrets.token_hex(8), keys) as acquired:
             yield acquired
 
-    async def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
+    async def route(
+        self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None, skip: int = 0
+    ) -> str:
         """Has a request sent here that its prefill engine has offered at the agent `sender`. Returns the epoch,
         with which the request is acquired when it is ready: expect its end before. `timeout`: seconds for the
-        transfer (default: what is left of the offer). Raises `already_routed` when it was sent to another agent,
+        transfer (default: what is left of the offer). `skip`: so many chunks at the beginning of the prompt do not
+        travel. Raises `already_routed` when it was sent to another agent or without chunks that are wanted here,
         `unknown_request` when it was not put yet or `sender` was restarted, `request_ended`, and as the client
         does."""
         fields: dict[str, object] = {"request": request, "receiver": self.agent}
+        if skip > 0:
+            fields["skip"] = skip
         if epoch is not None:
             fields["epoch"] = epoch
         if timeout is not None:

@@ -234,8 +234,10 @@ class DecodeEngine:
     def lookup(self, keys: Sequence[str]) -> Iterator[Acquired]:
         yield from self._entered(self.aio.lookup(keys))
 
-    def route(self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None) -> str:
-        return self._client.run(self.aio.route(request, sender, epoch=epoch, timeout=timeout))
+    def route(
+        self, request: str, sender: str, *, epoch: str | None = None, timeout: float | None = None, skip: int = 0
+    ) -> str:
+        return self._client.run(self.aio.route(request, sender, epoch=epoch, timeout=timeout, skip=skip))
 
     def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         return self._client.run(self.aio.take(request, epoch, keys))

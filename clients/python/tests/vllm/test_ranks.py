@@ -71,7 +71,7 @@ class FakeLink:
 async def test_each_rank_routes_its_part_and_acquires_under_its_epoch() -> None:
     config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
     link = FakeLink()
-    epoch = await Arriving(cast("Link", link), config, 1).ready(REMOTE, {"traceparent": "t"})
+    epoch = await Arriving(cast("Link", link), config, 1).ready(REMOTE, 0, {"traceparent": "t"})
     assert epoch == "b" * 16
     ranks = {"rank": 1, "members": MEMBERS}
     fields = {"request": "vllm-1", "receiver": "d-1", "timeoutMs": 5000, "ranks": ranks}
@@ -79,11 +79,18 @@ async def test_each_rank_routes_its_part_and_acquires_under_its_epoch() -> None:
     assert link.client.routes == [("p-1", fields)]
 
 
+async def test_chunks_that_this_server_has_do_not_travel() -> None:
+    config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
+    link = FakeLink()
+    await Arriving(cast("Link", link), config, 1).ready(REMOTE, 3)
+    assert [fields["skip"] for _, fields in link.client.routes] == [3]
+
+
 async def test_a_rank_whose_event_came_too_early_asks_its_own_agent() -> None:
     config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
     link = FakeLink()
     routed = replace(REMOTE, is_routed=True)
-    assert await Arriving(cast("Link", link), config, 1).ready(routed) == "b" * 16
+    assert await Arriving(cast("Link", link), config, 1).ready(routed, 2) == "b" * 16
     assert link.client.routes == []
 
 

@@ -7,6 +7,7 @@ import { KvferryError } from '../../../protocol/errors.js';
 import type { TerminalEvent } from '../../../protocol/events.js';
 import { holdsChunk } from './chunk.js';
 import type { Ledger } from './ledger.js';
+import type { Offers } from './offers.js';
 import { engineOf } from './participants.js';
 import type { RequestPlan } from './scenario.js';
 import { CALL_MS, LEASE_MS } from './timing.js';
@@ -25,6 +26,7 @@ interface Reading {
 export class SimulatedDecodeEngine {
   readonly #world: World;
   readonly #agent: string;
+  readonly #offers: Offers;
   readonly #engine: DecodeEngine;
   readonly #readings = new Set<Reading>();
   /** Pages that were read and checked. */
@@ -33,6 +35,7 @@ export class SimulatedDecodeEngine {
   constructor(world: World, ledger: Ledger, agent: string) {
     this.#world = world;
     this.#agent = agent;
+    this.#offers = ledger.offers;
     const client = new KvferryClient(world.network.connect(engineOf(agent)), { timeoutMs: CALL_MS });
     this.#engine = new DecodeEngine({ client, agent, clock: world.clock, openArena: (path) => openArena(world, path) });
     const publishedMs = new Map<TerminalEvent['request'], number>();
@@ -81,7 +84,8 @@ export class SimulatedDecodeEngine {
     if (found === undefined || found.arena.epoch !== epochThen) return;
     const leaseMs = LEASE_MS / world.slot(this.#agent).rate;
     const isLeased = world.now < publishedMs + leaseMs && world.slot(this.#agent).steppedMs < publishedMs;
-    this.#checkComplete(plan, found, isLeased);
+    const travelled = plan.batches.flat().slice(this.#offers.skippedOf(holder));
+    this.#checkComplete(plan.request, travelled, found, isLeased);
     const reading = this.#read(plan, found, askedMs, askedMs + leaseMs);
     if (reading === undefined) return;
     await world.sleep(plan.holdMs);
@@ -90,11 +94,14 @@ export class SimulatedDecodeEngine {
     await this.#release(holder);
   }
 
-  #checkComplete(plan: RequestPlan, { places, missing }: AcquiredChunks, leased: boolean): void {
-    const all = plan.batches.flat();
-    const lost = all.filter((key) => !places.has(key));
+  /** `keys`: those that travelled, or were there already. */
+  #checkComplete(request: string, keys: readonly string[], { places, missing }: AcquiredChunks, leased: boolean): void {
+    const lost = keys.filter((key) => !places.has(key));
     if (leased && lost.length > 0) {
-      this.#world.violate('ready with its bytes', `${plan.request} is ready without ${lost} (missing: ${missing})`);
+      this.#world.violate('ready with its bytes', `${request} is ready without ${lost} (missing: ${missing})`);
+    }
+    if (places.size > keys.length) {
+      this.#world.violate('offered', `${request} has ${[...places.keys()]}, and only ${keys} were to travel`);
     }
   }
 

@@ -57,13 +57,13 @@ export class Router {
   }
 
   /** Repeats a call that has no answer: perhaps the request arrives later. */
-  async #route({ request, sender }: RequestPlan, { receiver }: RouteCall): Promise<void> {
+  async #route({ request, sender }: RequestPlan, { receiver, skip }: RouteCall): Promise<void> {
     for (let attempt = 0; attempt < ROUTE_ATTEMPTS; attempt += 1) {
       const control = this.#control;
       if (control === undefined) return;
-      this.#ledger.offers.naming(request, receiver);
+      this.#ledger.offers.naming(request, receiver, skip);
       const client = new KvferryClient(control, { timeoutMs: CALL_MS });
-      const call = () => client.route(sender, { request, receiver });
+      const call = () => client.route(sender, { request, receiver, skip });
       const answer = await this.#world.attempt(`route ${request} to ${receiver}`, call);
       if (answer !== undefined) {
         this.#ledger.routed({ request, epoch: answer.epoch });

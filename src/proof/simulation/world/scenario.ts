@@ -49,6 +49,8 @@ export interface RequestPlan {
 export interface RouteCall {
   readonly afterMs: number;
   readonly receiver: string;
+  /** So many chunks at the beginning of the request do not travel. Undefined: all travel. */
+  readonly skip?: number;
 }
 
 export interface Span {

@@ -51,7 +51,7 @@ class Search {
     }
   }
 
-  /** Simplifies single requests: one batch, no cancel, no staging, no late batch, one route. */
+  /** Simplifies single requests: one batch, no cancel, no staging, no late batch, one route, no skipped chunks. */
   async simpler(): Promise<void> {
     const changes: ((plan: RequestPlan) => Partial<RequestPlan>)[] = [
       () => ({ late: false }),
@@ -59,6 +59,7 @@ class Search {
       () => ({ cancel: null }),
       ({ batches }) => ({ batches: [batches.flat()] }),
       ({ routes }) => (routes === undefined ? {} : { routes: routes.slice(0, 1) }),
+      ({ routes }) => (routes === undefined ? {} : { routes: routes.map(({ skip: _, ...call }) => call) }),
     ];
     for (const change of changes) {
       for (const [index, plan] of this.best.requests.entries()) {

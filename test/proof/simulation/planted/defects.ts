@@ -154,8 +154,16 @@ export const defects = {
   'T29 memory': [
     {
       module: 'src/actors/sending/request-actor.js',
-      find: 'this.#batches.giveBack(this.#env, this.task);',
+      find: 'this.#batches.giveBack();',
       replace: '',
+    },
+  ],
+  /** A batch whose first chunks were skipped gives back the memory of those, and not of the chunks that it has sent. */
+  'T29 skip': [
+    {
+      module: 'src/actors/sending/transfer-actor.js',
+      find: 'position + skipped',
+      replace: 'position',
     },
   ],
   /** A batch whose remote key is revoked before the batch is written fails. */

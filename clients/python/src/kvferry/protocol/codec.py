@@ -34,18 +34,34 @@ def decode(name: str, body: bytes, is_wanted: Callable[[Any], bool] | None = Non
 
 
 def decode_reply(operation: str, body: bytes) -> dict[str, Any]:
-    """The answer to an operation. Raises the error that the agent answered, or `inconsistent_reply`."""
+    """The answer to an operation. Raises the error that the agent answered, `unsupported_version`, or
+    `inconsistent_reply`."""
     try:
         value = json.loads(body)
-        refused = isinstance(value, dict) and value.get("ok") is False
+    except ValueError as error:
+        raise _unfit(operation, str(error)) from error
+    _check_version(value)
+    refused = isinstance(value, dict) and value.get("ok") is False
+    try:
         check("errorReply" if refused else f"{operation}Reply", value, strict=False)
-    except (ValueError, KvferryError) as error:
-        field = error.field if isinstance(error, KvferryError) else None
-        message = f"the answer to {operation} does not fit the protocol: {error}"
-        raise KvferryError("inconsistent_reply", message, field=field) from error
+    except KvferryError as error:
+        raise _unfit(operation, str(error), error.field) from error
     if refused:
         raise _answered(value["error"])
     return cast("dict[str, Any]", value)
+
+
+def _check_version(value: object) -> None:
+    version = value.get("v") if isinstance(value, dict) else None
+    if isinstance(version, int) and version != PROTOCOL_VERSION:
+        what = f"the agent answers in version {version} of the protocol, and this client speaks {PROTOCOL_VERSION}"
+        raise KvferryError("unsupported_version", f"{what}: run kvferry of one version on both sides", field="v")
+
+
+def _unfit(operation: str, why: str, field: str | None = None) -> KvferryError:
+    return KvferryError(
+        "inconsistent_reply", f"the answer to {operation} does not fit the protocol: {why}", field=field
+    )
 
 
 def _answered(error: dict[str, Any]) -> KvferryError:

@@ -114,6 +114,7 @@ class RouteRequest(TypedDict):
     receiver: str
     timeoutMs: NotRequired[int]
     ranks: NotRequired[Ranks]
+    skip: NotRequired[int]
 
 
 class RouteReply(TypedDict):

@@ -33,7 +33,7 @@ class Receiving:
         for one in ended[: max(0, len(ended) - _REMEMBERED_MAX)]:
             del self._requests[one]
         self._requests[holder] = (request, sender)
-        await self._arena.admit(holder, request.total)
+        await self._arena.admit(holder, request.total - request.skip)
 
     def write(self, request: Sent, epoch: str, key: str, content: bytes) -> bool:
         return self._arena.write((request.request, epoch), key, content)

@@ -31,6 +31,8 @@ class Sent:
     session: str | None
     total: int
     until: float
+    skip: int = 0
+    """So many chunks at the beginning do not travel."""
     batches: list[list[str]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     places: dict[tuple[int, int], tuple[str, int, dict[str, Any]]] = field(default_factory=dict)

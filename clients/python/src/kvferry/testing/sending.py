@@ -53,6 +53,7 @@ class Sending:
         request.places.update(places_of(batch, fields["source"]))
         request.is_complete = fields["last"]
         request.arrived.set()
+        await self._release(request, batch, self._skipped(request, batch))
         return {"epoch": self._agent.epoch}
 
     async def route(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -62,17 +63,23 @@ class Sending:
         if request.end is not None:
             ended = ErrorDetails(end=request.end)
             raise KvferryError("request_ended", f"request {request.request} has ended", details=ended)
-        if request.receiver == fields["receiver"]:
+        skip = fields.get("skip", 0)
+        if request.receiver == fields["receiver"] and request.skip <= skip:
             return {"epoch": self._agent.epoch}
         if request.receiver is not None:
             details = ErrorDetails(receiver=request.receiver)
-            raise KvferryError("already_routed", f"{request.request} goes to {request.receiver}", details=details)
+            sent = f"{request.request} goes to {request.receiver} without its first {request.skip} chunks"
+            raise KvferryError("already_routed", sent, details=details)
+        if 0 < request.total <= skip:
+            raise invalid_field("skip", f"request {request.request} has {request.total} chunks: cancel it")
         page_bytes = self._page_bytes(fields["receiver"])
         for _, _, run in request.places.values():
             self._segments.check(run, page_bytes, request.session)
-        request.receiver = fields["receiver"]
+        request.receiver, request.skip = fields["receiver"], skip
         if "timeoutMs" in fields:
             request.until = now() + fields["timeoutMs"] / 1000
+        for batch in range(len(request.batches)):
+            await self._release(request, batch, self._skipped(request, batch))
         request.routed.set()
         return {"epoch": self._agent.epoch}
 
@@ -237,7 +244,10 @@ class Sending:
             moved += 1
 
     async def _write(self, request: Sent, batch: int, receiver: Receiving) -> None:
+        skipped = self._skipped(request, batch)
         for position, key in enumerate(request.batches[batch]):
+            if position in skipped:
+                continue
             segment, offset, run = request.places[batch, position]
             content = self._segments.read(segment, offset, run)
             if receiver.write(request, self._agent.epoch, key, content):
@@ -247,8 +257,14 @@ class Sending:
                 request.deduplicated += 1
         await self._release(request, batch)
 
-    async def _release(self, request: Sent, batch: int) -> None:
-        positions = [position for held, position in request.places if held == batch]
+    def _skipped(self, request: Sent, batch: int) -> range:
+        """Positions of the batch that do not travel."""
+        before = sum(len(keys) for keys in request.batches[:batch])
+        return range(min(len(request.batches[batch]), max(0, request.skip - before)))
+
+    async def _release(self, request: Sent, batch: int, only: range | None = None) -> None:
+        held = [position for number, position in request.places if number == batch]
+        positions = [position for position in held if only is None or position in only]
         for position in positions:
             del request.places[batch, position]
         if positions:
@@ -264,7 +280,7 @@ class Sending:
             "epoch": self._agent.epoch,
             "end": request.end,
             "sender": self._agent.name,
-            "chunks": request.total,
+            "chunks": request.total - request.skip,
             "deduplicated": request.deduplicated,
             "joined": 0,
             "bytes": request.bytes,

@@ -59,14 +59,15 @@ class Arriving:
         del self._users[remote.request]
         in_background(self.drop(remote) if epoch is None else self.release(remote.request, epoch))
 
-    async def ready(self, remote: Remote, trace: Mapping[str, str] | None = None) -> str:
-        """Returns the epoch under which this rank acquires its chunks. Raises when the prompt ended otherwise."""
+    async def ready(self, remote: Remote, skip: int, trace: Mapping[str, str] | None = None) -> str:
+        """Returns the epoch under which this rank acquires its chunks. `skip`: so many at the beginning of the prompt
+        are not needed. They do not travel, unless it was routed early. Raises when the prompt ended otherwise."""
         expected = self._link.ends.expect(remote.request)
         try:
             epoch = None
             if not remote.is_routed:
                 try:
-                    epoch = await self._routed(remote, trace)
+                    epoch = await self._routed(remote, skip, trace)
                 except KvferryError as error:
                     # Another prompt with the same parameters was faster.
                     if error.details.end == "ready" and error.details.epoch is not None:
@@ -123,7 +124,7 @@ class Arriving:
             level = logging.DEBUG if is_away(error) else logging.WARNING
             log.log(level, "the leases of %s at agent %s end by time: %s", request, self._link.agent, error)
 
-    async def _routed(self, remote: Remote, trace: Mapping[str, str] | None) -> str:
+    async def _routed(self, remote: Remote, skip: int, trace: Mapping[str, str] | None) -> str:
         """Returns the epoch of the prefill agent of this rank."""
         receivers = self._config.agents
         fields: RouteRequest = {
@@ -131,6 +132,8 @@ class Arriving:
             "receiver": receivers[self._rank],
             "timeoutMs": int(self._config.load_timeout * 1000),
         }
+        if skip > 0:
+            fields["skip"] = skip
         if len(receivers) > 1:
             fields["ranks"] = ranks_of(self._rank, remote.agents, receivers)
         agent, client = remote.agents[self._rank], self._link.client

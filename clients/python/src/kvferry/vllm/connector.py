@@ -1,6 +1,6 @@
 """vLLM's connector for kvferry: what vLLM calls, in its scheduler and in each worker. It only delegates.
 
-Run with vLLM 0.32 on CPU: one tensor parallel rank in `npm run test:vllm`, two by hand. Written for CUDA too: that part
+Run with vLLM 0.32 on CPU, one and two tensor parallel ranks (`npm run test:vllm`). Written for CUDA too: that part
 (`lanes.CudaLane`) has not been run."""
 
 from __future__ import annotations

@@ -117,4 +117,5 @@ class Consuming:
         for chunk in range(first, len(incoming.keys)):
             numbers = range(chunk * per_chunk, (chunk + 1) * per_chunk)
             listed.append([None if number < local else blocks[number] for number in numbers])
-        return Load(request_id, incoming.remote, incoming.keys[first:], listed, incoming.problem, incoming.trace)
+        keys = incoming.keys[first:]
+        return Load(request_id, incoming.remote, keys, listed, first, incoming.problem, incoming.trace)

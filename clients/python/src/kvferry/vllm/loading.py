@@ -147,7 +147,7 @@ class Loads:
             in_background(self._arriving.release(*holder))
 
     async def _acquired(self, loading: _Loading, remote: Remote, holder: tuple[str, str], keys: list[str]) -> Acquired:
-        loading.epoch = await self._arriving.ready(remote, loading.load.trace)
+        loading.epoch = await self._arriving.ready(remote, loading.load.first, loading.load.trace)
         return await self._link.decode.take(*holder, keys)
 
     async def _copied(self, loading: _Loading, keys: list[str], acquired: Acquired) -> set[int]:

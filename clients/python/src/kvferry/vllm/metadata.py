@@ -38,6 +38,8 @@ class Load:
     keys: list[str]
     blocks: list[list[int | None]]
     """The blocks of each chunk. None: this part is there already."""
+    first: int = 0
+    """Number of the first one of these chunks in the prompt. Those before it do not travel."""
     problem: str | None = None
     """Why nothing can be loaded: the load fails at once."""
     trace: dict[str, str] | None = None
