@@ -1,7 +1,7 @@
 /** The command line of the benchmark. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type PeerName, peerNames } from './peers/peer-names.js';
-import { type SuiteName, suiteNames } from './suite-names.js';
+import { type SuiteName, suiteNames, suitesByDefault } from './suite-names.js';
 
 export interface BenchFlags {
   readonly quick: boolean;
@@ -44,7 +44,7 @@ export function benchCommand(run: (flags: BenchFlags, command: string) => Promis
     .option('--json', 'print the result as one JSON object on the last line');
   return command.action(async ({ quick, suite, peers, bindAddress, json, output }: RawFlags) => {
     // Only the data suite has peers.
-    const byDefault = peers === undefined ? suiteNames : (['data'] as const);
+    const byDefault = peers === undefined ? suitesByDefault : (['data'] as const);
     const flags = {
       quick: quick === true,
       suites: suite ?? byDefault,

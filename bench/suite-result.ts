@@ -21,6 +21,8 @@ export interface NotRun {
 export interface SuiteResult {
   readonly rows: readonly Row[];
   readonly notRun: readonly NotRun[];
+  /** Of programs that only this suite runs. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
 
 /** The median of a figure, or the figure itself if it is a number. Undefined if the row has no such number. */

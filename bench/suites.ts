@@ -11,6 +11,7 @@ import { runScale } from './scale/run-scale.js';
 import type { SuiteName } from './suite-names.js';
 import type { SuiteResult } from './suite-result.js';
 import { runTurns } from './turns/run-turns.js';
+import { runVllm } from './vllm/run-vllm.js';
 
 export type RunSuite = (bench: Bench, teardown: Teardown) => Promise<SuiteResult>;
 
@@ -23,5 +24,6 @@ export function makeSuites(startPeers: StartPeers | undefined): Readonly<Record<
     recovery: runRecovery,
     observe: runObserve,
     turns: runTurns,
+    vllm: runVllm,
   };
 }

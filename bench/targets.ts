@@ -191,6 +191,25 @@ const aims: readonly Aim[] = [
     limit: 0,
     where: always,
   },
+  {
+    suite: 'vllm',
+    table: 'added time to first token',
+    name: 'vLLM, same host: added time to first token, less that of NIXL, ms',
+    figure: 'moreThanNixlMs',
+    better: 'less',
+    target: 0,
+    where: ({ path }) => path === 'same-host',
+  },
+  {
+    suite: 'vllm',
+    table: 'tokens a second',
+    name: 'vLLM: prompts without the right answer',
+    figure: 'kvferryWrong',
+    better: 'less',
+    target: 0,
+    limit: 0,
+    where: always,
+  },
 ];
 
 /** The result for one aim. */

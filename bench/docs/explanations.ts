@@ -46,6 +46,17 @@ of all agents for each batch. Two processes of one program can differ for as lon
 several times.`,
   ],
   [
+    'vllm',
+    `Two engines of vLLM on the CPU, one for prefill and one for decode, in float32, one thread each. The prompts have 512 tokens, and the
+model has the cache of a model with half a billion parameters: 24 layers with two KV heads of 64, 12 MiB a prompt. Each system has
+engines of its own, and answers the same prompts in turn. *Shared* is the part of a prompt that an earlier prompt began with; every
+engine has vLLM's prefix cache, but those of shared storage. *Added* is the time to the first token, less that of one vLLM alone
+(\`alone\`), prompt by prompt. \`kvferryEarly\`: the router names the decode agent, so the chunks travel while prefill computes. NIXL is
+vLLM's own \`NixlConnector\` on UCX, with shared memory (same host) or with TCP alone. Shared storage is vLLM's \`ExampleConnector\`, with its
+files in memory. \`recomputedMs\` is what decode needs when it computes the prompt itself. Every answer is compared with that of one
+vLLM. NATS, the agents and all engines share the processors.`,
+  ],
+  [
     'turns',
     `For how long the event loop of an agent stands still, at most, in the cases that ask most of it. A turn is one message or one
 timer, with all that follows before the next one. It is measured in CPU time of the process, or in elapsed time if that is shorter:

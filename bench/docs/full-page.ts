@@ -21,21 +21,27 @@ in brackets. The last part of a column's name is its unit. Each figure and its b
 function renderReport({ name, report, plots }: StoredReport): string[] {
   const { machine, versions, command, seconds, suites, quick } = report;
   const memory = formatBytes(Math.round(machine.memoryBytes / 1024 ** 3) * 1024 ** 3);
-  const programs = Object.entries(versions).map(([program, version]) => `${program} ${version}`);
   const targets = judge(suites);
   return [
     `## \`${command}\``,
-    `${machine.cpu}, ${machine.processors} processors, ${memory}, ${machine.system}; ${programs.join(', ')}. The run took
+    `${machine.cpu}, ${machine.processors} processors, ${memory}, ${machine.system}; ${versionsOf(versions)}. The run took
 ${Math.round(seconds)} s${quick ? ', in the quick form' : ''}. Its data: [bench/results/${name}.json](../../bench/results/${name}.json).`,
     ...(targets.length === 0 ? [] : ['### Aims', renderTargets(targets)]),
     ...plots.map((plot) => `![${plot.title}](${name}/${plot.name}.svg)`),
-    ...Object.entries(suites).flatMap(([suite, { rows, notRun }]) => [
+    ...Object.entries(suites).flatMap(([suite, { rows, notRun, versions: own }]) => [
       `### ${suite}`,
       explanations.get(suite) ?? '',
+      ...(own === undefined ? [] : [`Versions: ${versionsOf(own)}.`]),
       ...tablesOf(rows).flatMap(([table, of]) => [`**${table}**`, renderTable(of)]),
       ...(notRun.length === 0 ? [] : ['Not run:', notRun.map(({ what, reason }) => `- ${what}: ${reason}`).join('\n')]),
     ]),
   ];
+}
+
+function versionsOf(versions: Readonly<Record<string, string>>): string {
+  return Object.entries(versions)
+    .map(([program, version]) => `${program} ${version}`)
+    .join(', ');
 }
 
 /** Missed aims come first. */

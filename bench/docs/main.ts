@@ -8,7 +8,7 @@ import type { StoredReport } from './stored-report.js';
 import { summaryPage } from './summary-page.js';
 
 /** The reports that exist are shown, in this order. */
-const NAMES = ['full', 'quick', 'peers'] as const;
+const NAMES = ['full', 'quick', 'peers', 'vllm'] as const;
 
 const reports = NAMES.flatMap((name): StoredReport[] => {
   const path = `bench/results/${name}.json`;

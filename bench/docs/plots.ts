@@ -29,6 +29,10 @@ export function plotsOf(report: BenchReport): Plot[] {
     ['put-to-ready', readyChart(report)],
     ['goodput', goodputChart(report)],
     ['scale', scaleChart(report)],
+    ...Object.entries(PATHS).map(([path, { title }]): [string, BarChart | undefined] => [
+      `vllm-${path}`,
+      vllmChart(report, path, title),
+    ]),
   ];
   return charts.flatMap(([name, chart]) =>
     chart === undefined ? [] : [{ name, title: chart.title, svg: drawBarChart(chart) }],
@@ -96,6 +100,24 @@ function scaleChart(report: BenchReport): BarChart | undefined {
     series: [['allocate, commit, release', 'perKeyUs']],
     label: ({ trackedKeys }) => Number(trackedKeys).toLocaleString('en-US'),
   });
+}
+
+function vllmChart(report: BenchReport, path: string, title: string): BarChart | undefined {
+  const rows = rowsOf(report, 'vllm', 'from the question to decode to its first token');
+  return chartOf(
+    rows.filter(({ parameters }) => parameters['path'] === path),
+    {
+      title: `${title}: from the question to decode to its first token; below: shared, prompts at once`,
+      unit: 'ms',
+      series: [
+        ['kvferry', 'kvferryMs'],
+        ['NIXL', 'nixlMs'],
+        ...(path === 'same-host' ? [['shared storage', 'sharedStorageMs'] as const] : []),
+        ['recomputation', 'recomputedMs'],
+      ],
+      label: ({ sharePercent, atOnce }) => `${sharePercent} %, ${atOnce}`,
+    },
+  );
 }
 
 function rowsOf(report: BenchReport, suite: string, table: string): Row[] {

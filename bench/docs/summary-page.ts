@@ -15,6 +15,7 @@ npm run bench -- --quick            # a few minutes, tables on the terminal
 npm run bench -- --json             # all suites, half an hour; the last line is one JSON object
 npm run bench -- --peers --json     # kvferry and its peers on the same rows; six minutes, or two with --quick
 npm run bench -- --suite control    # one suite
+npm run bench -- --suite vllm       # vLLM with kvferry, with NIXL, and alone; fifteen minutes and a download of 1 GB
 \`\`\`
 
 The benchmark needs what \`npm run demo\` needs, and several GiB of /dev/shm. It uses \`iperf3\` if that is installed. The peers are

@@ -22,6 +22,13 @@ const write = { suite: 'data', table: 'write', figure: kvferry } as const;
 const throughAgents = { suite: 'data', table: 'through agents', figure: kvferry } as const;
 const alone = { keys: 32, shared: 0, atOnce: 1, senders: 1 };
 const requests = { run: 'full', suite: 'control', table: 'requests', where: alone } as const;
+const onePrompt = { sharePercent: 0, atOnce: 1 };
+const firstToken = {
+  run: 'vllm',
+  suite: 'vllm',
+  table: 'added time to first token',
+  figure: (row: Row) => amount(row.figures, 'kvferryAddedMs', 'ms'),
+} as const;
 
 const summaryRows: readonly SummaryRow[] = [
   {
@@ -118,6 +125,19 @@ const summaryRows: readonly SummaryRow[] = [
     where: { killed: 'sender', provider: 'same-host', heartbeatMs: 1000 },
     figure: (row) => amount(row.figures, 'reclaimMs', 'ms'),
     beside: () => 'heartbeat of 1,000 ms, limit of 2.75 heartbeats',
+  },
+  {
+    what: 'vLLM, prompt of 12 MiB, same host: first token later than with one vLLM alone',
+    ...firstToken,
+    where: { path: 'same-host', ...onePrompt },
+    beside: (row) =>
+      `NIXL: ${amount(row.figures, 'nixlAddedMs', 'ms')}; files in memory: ${amount(row.figures, 'sharedStorageAddedMs', 'ms')}`,
+  },
+  {
+    what: 'vLLM, prompt of 12 MiB, TCP: first token later than with one vLLM alone',
+    ...firstToken,
+    where: { path: 'tcp', ...onePrompt },
+    beside: (row) => `NIXL: ${amount(row.figures, 'nixlAddedMs', 'ms')}`,
   },
 ];
 

@@ -313,7 +313,14 @@ export const failureGuarantees: readonly Guarantee[] = [
     number: 'P28',
     promise: 'A size is checked before anything is expanded, kept, logged or published.',
     why: 'Otherwise a message of 12 KB could become 67 million numbers.',
-    keptBy: ['src/protocol/fields.ts', 'src/protocol/columns.ts'],
+    keptBy: [
+      'src/protocol/codec.ts',
+      'src/protocol/fields.ts',
+      'src/protocol/columns.ts',
+      'src/store/occupancy.ts',
+      'src/store/tombstones.ts',
+      'src/actors/observing/journal.ts',
+    ],
   },
   {
     number: 'P29',

@@ -23,7 +23,7 @@ export const ROOMS = {
   'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces, and classes that forward to them' },
   'src/store': { rooms: [...BASE, 'machines/page.ts'], packages: [], why: 'the store is pure' },
   'src/actors': { rooms: [], packages: [], why: 'every part of the agent has a line of its own below' },
-  'src/actors/observing': partOfAgent(['xstate']),
+  'src/actors/observing': partOfAgent(['xstate', 'pino']),
   'src/actors/running': partOfAgent(['xstate', 'pino'], 'observing'),
   'src/actors/env': partOfAgent(['pino'], 'observing', 'running'),
   'src/actors/peers': partOfAgent(['xstate'], 'observing', 'running', 'env'),
@@ -38,7 +38,7 @@ export const ROOMS = {
   },
   'src/control': {
     rooms: BASE,
-    packages: ['@nats-io/transport-node', 'node:perf_hooks', 'node:timers/promises'],
+    packages: ['@nats-io/transport-node', 'node:fs', 'node:net', 'node:perf_hooks', 'node:timers/promises'],
     why: 'it is an adapter of the control port, and clients load it',
   },
   'src/native': {

@@ -19,7 +19,7 @@ if (found.reason !== undefined) {
 }
 const { python, cache } = environment(found, path.join(folder, 'tests/requirements.txt'));
 
-const vllm = ['../../test/vllm', '../../scripts/vllm', '../../scripts/lmcache'];
+const vllm = ['../../test/vllm', '../../scripts/vllm', '../../scripts/lmcache', '../../bench/vllm'];
 const settings = path.join(root, 'test/vllm/pyproject.toml');
 const steps = [
   ['ruff', 'check', '--cache-dir', path.join(cache, 'ruff'), '--config', settings, ...vllm],

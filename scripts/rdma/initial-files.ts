@@ -1,7 +1,7 @@
 /** The guest's first file system, which is in memory: what it takes to reach the host's root. */
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { output } from './command.js';
+import { output } from '../debian/command.js';
 import type { UnpackedKernel } from './kernel-cache.js';
 
 const DIRECTORIES = ['above', 'below', 'bin', 'dev', 'modules', 'proc', 'root', 'sys'] as const;

@@ -10,10 +10,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { CannotSetUp } from './cannot-set-up.js';
-import { output } from './command.js';
+import { cacheDirectory } from '../debian/cache-directory.js';
+import { CannotSetUp } from '../debian/cannot-set-up.js';
+import { output } from '../debian/command.js';
 import { modulesToLoad } from './kernel-modules.js';
 import { downloadKernel } from './kernel-package.js';
 import { guestModules, type Kernel } from './kernels.js';
@@ -29,16 +29,12 @@ export interface UnpackedKernel {
 /** What the files beside it were made from. */
 const STAMP = 'made-from.json';
 
-function cacheDirectory(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kvferry/rdma');
-}
-
 /**
  * The kernel, from the cache or downloaded. One is downloaded again only when the guest needs other modules. `say` receives a
  * line before a download.
  */
 export function unpackedKernel(kernel: Kernel, say: (line: string) => void): UnpackedKernel {
-  const cache = cacheDirectory();
+  const cache = cacheDirectory('rdma');
   const kept = join(cache, kernel.name);
   const stamp = JSON.stringify({ suite: kernel.suite, modules: guestModules });
   const stampFile = join(kept, STAMP);

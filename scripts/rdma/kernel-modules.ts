@@ -1,8 +1,8 @@
 /** The modules of a kernel, found by what each file says that it needs. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { CannotSetUp } from './cannot-set-up.js';
-import { output } from './command.js';
+import { CannotSetUp } from '../debian/cannot-set-up.js';
+import { output } from '../debian/command.js';
 
 export interface KernelModule {
   readonly name: string;

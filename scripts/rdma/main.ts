@@ -7,7 +7,7 @@ import { processInterrupts } from '../../src/cli/interrupts.js';
 import { numberBetween } from '../../src/cli/option-parsers.js';
 import { EXIT_FAILURE, processTerminal } from '../../src/cli/terminal.js';
 import { type Check, checks } from '../../test/rdma/order.js';
-import { CannotSetUp } from './cannot-set-up.js';
+import { CannotSetUp } from '../debian/cannot-set-up.js';
 import { runGuest } from './guest.js';
 import { type UnpackedKernel, unpackedKernel } from './kernel-cache.js';
 import { kernels } from './kernels.js';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CannotSetUp } from './cannot-set-up.js';
+import { CannotSetUp } from '../debian/cannot-set-up.js';
 
 /** As `scripts/setup/machine.mjs` describes a program or a library. */
 interface Need {

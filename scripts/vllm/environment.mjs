@@ -17,6 +17,9 @@ const here = import.meta.dirname;
 /** Everything that the content of the environment depends on. */
 const INGREDIENTS = ['requirements.txt', 'make_stubs.py', 'make_model.py'].map((name) => path.join(here, name));
 
+/** What the benchmark adds. */
+const NIXL = path.resolve(here, '../../bench/vllm/requirements.txt');
+
 /** The tests use the small one. In the demo, computing a prompt must cost more than moving its cache. */
 const MODELS = [
   ['tiny', '--layers', '4', '--width', '256'],
@@ -67,9 +70,40 @@ async function findPython() {
   throw new CannotSetUp(`no Python ${PYTHONS.join(' or ')} with venv among ${where}; KVFERRY_PYTHON names another one`);
 }
 
-function digest() {
+/** The folder with NIXL for that Python, in a list, or none where it cannot be installed. */
+export async function nixl(python, say) {
+  const folder = path.join(path.dirname(path.dirname(python)), `nixl-${digest([NIXL])}`);
+  if (existsSync(folder)) return [folder];
+  if (process.env.KVFERRY_CACHED_ONLY === '1') return [];
+  say(`installing NIXL into ${folder}`);
+  const work = `${folder}.work`;
+  rmSync(work, { recursive: true, force: true });
+  try {
+    await must(python, [
+      '-m',
+      'uv',
+      'pip',
+      'install',
+      '--quiet',
+      '--python',
+      python,
+      '--no-deps',
+      '--target',
+      work,
+      '-r',
+      NIXL,
+    ]);
+    renameSync(work, folder);
+    return [folder];
+  } catch (error) {
+    say(error.message);
+    return [];
+  }
+}
+
+function digest(files = INGREDIENTS) {
   const hash = createHash('sha256');
-  for (const file of INGREDIENTS) hash.update(readFileSync(file));
+  for (const file of files) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 12);
 }
 

@@ -3,15 +3,16 @@
 //
 //   npm run test:vllm -- [--json] [--only TEXT]    is a prompt's answer the same when prefill and decode are two servers?
 //   npm run demo:vllm -- [--json]                  two OpenAI servers with their agents behind vllm-router
+//   npm run bench -- --suite vllm                  the same prompts with kvferry, with vLLM's own connectors, and alone
 //   node scripts/vllm/main.mjs setup               only makes the environment, and prints its folder
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
-import { CannotSetUp, environment } from './environment.mjs';
+import { CannotSetUp, environment, nixl } from './environment.mjs';
 
 const EXIT_CANNOT_RUN = 2;
 const root = path.resolve(import.meta.dirname, '../..');
-const MODULES = { test: 'proof.main', demo: 'demo.main' };
+const MODULES = { test: 'proof.main', demo: 'demo.main', bench: 'measure.main' };
 
 /** Tests of the connector that need torch or vLLM, and no agent. `npm run test:python` skips them. */
 const PARTS = ['test_copying.py', 'test_counts.py'].map((file) => path.join(root, 'clients/python/tests/vllm', file));
@@ -26,9 +27,10 @@ function say(line) {
 }
 
 /** The exit status of a Python module. An interrupt reaches it once, so that it ends everything that it has started. */
-function ended(python, command) {
-  const folders = ['test/vllm', 'scripts/vllm', 'clients/python/src', 'clients/python'];
-  const env = { ...process.env, PYTHONPATH: folders.map((folder) => path.join(root, folder)).join(path.delimiter) };
+function ended(python, command, packages = []) {
+  const own = ['test/vllm', 'scripts/vllm', 'bench/vllm', 'clients/python/src', 'clients/python'];
+  const folders = [...own.map((folder) => path.join(root, folder)), ...packages];
+  const env = { ...process.env, PYTHONPATH: folders.join(path.delimiter) };
   // In a process group of its own: the terminal's Ctrl-C reaches this process only.
   const child = spawn(python, ['-m', ...command], { env, stdio: 'inherit', detached: true });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGINT'));
@@ -48,7 +50,8 @@ async function main() {
     const status = await ended(python, [...PYTEST, ...PARTS]);
     if (status !== 0) return status;
   }
-  return ended(python, [MODULES[what], '--models', models, ...args]);
+  const packages = what === 'bench' ? await nixl(python, say) : [];
+  return ended(python, [MODULES[what], '--models', models, ...args], packages);
 }
 
 try {

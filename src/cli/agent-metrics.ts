@@ -26,9 +26,14 @@ export async function serveMetrics(config: AgentConfig, version: string, logger:
   const server = await startMetricsServer(address, {
     contentType: metrics.contentType,
     render: () => metrics.render(agent?.overview()),
-    health: () => ({ agent: agentId, state: agent?.state ?? 'starting', nats }),
+    health: () => ({
+      agent: agentId,
+      state: agent?.state ?? 'starting',
+      nats,
+      ...(agent?.hasLastingTwin ? { twin: true as const } : {}),
+    }),
   });
-  logger.info({ url: `${server.url}/metrics` }, 'metrics listening');
+  logger.info({ url: `${server.url}/metrics`, bound: server.bound }, 'metrics listening');
   return {
     watch: (watched) => {
       agent = watched;

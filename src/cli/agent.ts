@@ -5,7 +5,7 @@ import { type Logger, pino } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
-import { connectNats } from '../control/nats-control.js';
+import { connectAgentNats } from '../control/nats-two-connections.js';
 import { SystemClock } from '../control/system-clock.js';
 import { openNativeFabric } from '../native/native-fabric.js';
 import type { RunningInspector } from '../observe/inspector/server/inspector-server.js';
@@ -16,6 +16,7 @@ import { fromFailure } from '../protocol/codec.js';
 import type { Failpoint } from './agent-faults.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
+import { placeOf } from './nats-option.js';
 import { renderConfig } from './print-config.js';
 import { refuseFaults } from './refuse-faults.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
@@ -80,8 +81,9 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     sliceBytes: config.sliceBytes,
     numaNode: config.numaNode,
   });
-  const { natsUrl: servers, agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
-  const connecting = connectNats({ servers, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });
+  const { agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
+  const nats = placeOf(config);
+  const connecting = connectAgentNats({ ...nats, name: `kvferry agent ${agentId}`, connectTimeoutMs, logger });
   const control = await connecting.catch(async (error: unknown) => {
     await fabric.close();
     throw error;
@@ -120,13 +122,13 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
 
 /** Serves the inspector page. The agent goes on without it when it cannot be served. */
 async function serveInspector(config: AgentConfig, logger: Logger): Promise<RunningInspector | undefined> {
-  const { inspectAddress: listen, natsUrl: servers } = config;
+  const { inspectAddress: listen } = config;
   if (listen === undefined) return undefined;
   const { startInspectorThread } = await import('./inspect/inspector-thread.js');
   try {
     const failed = (err: unknown) => logger.error({ err }, 'inspector failed; the agent goes on without it');
-    const inspector = await startInspectorThread({ servers, listen, allowFaults: false }, failed);
-    logger.info({ url: inspector.url }, 'inspector listening');
+    const inspector = await startInspectorThread({ nats: placeOf(config), listen, allowFaults: false }, failed);
+    logger.info({ url: inspector.url, bound: inspector.bound }, 'inspector listening');
     return inspector;
   } catch (err) {
     logger.error({ err }, 'inspector not started; the agent goes on without it');

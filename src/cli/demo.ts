@@ -6,10 +6,11 @@ import { patience } from '../processes/patience.js';
 import { realProviders } from '../protocol/fields.js';
 import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
+import { addAccessOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import { bytes, fraction, numberBetween } from './option-parsers.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 
-interface DemoFlags {
+interface DemoFlags extends NatsFlags {
   readonly requests: number;
   readonly prefill: number;
   readonly pageBytes: number;
@@ -17,7 +18,6 @@ interface DemoFlags {
   readonly share: number;
   readonly provider: string;
   readonly bindAddress?: string;
-  readonly nats?: string;
   readonly agents: 'own' | 'existing';
   readonly seed: number;
   readonly quietBytes: number;
@@ -36,7 +36,7 @@ const ARENA_PAGES_MIN = 32;
 const CONTROL_BATCHES_MIN = 5;
 
 export function demoCommand(terminal: Terminal): Command {
-  return new Command('demo')
+  const command = new Command('demo')
     .description('Start NATS, prefill agents and a decode agent, move KV cache between them, and check every byte.')
     .addOption(
       new Option('--requests <count>', 'number of prompts to send').argParser(numberBetween(1, 100_000)).default(64),
@@ -60,7 +60,8 @@ export function demoCommand(terminal: Terminal): Command {
       '--bind-address <address>',
       `where the agents listen, such as the address of an RDMA device [KVFERRY_BIND_ADDRESS] (default ${LOOPBACK})`,
     )
-    .option('--nats <url>', 'use this NATS server instead of starting one')
+    .option('--nats <url>', 'use this NATS server instead of starting one');
+  return addAccessOptions(command)
     .addOption(
       new Option('--agents <which>', 'start agents, or use the ones at --nats')
         .choices(['own', 'existing'])
@@ -95,7 +96,7 @@ export function demoCommand(terminal: Terminal): Command {
         say(renderReport(report));
         if (flags.json) terminal.out(JSON.stringify(report));
       };
-      const report = await runDemo(toOptions({ ...flags, bindAddress }), {
+      const report = await runDemo(toOptions({ ...flags, bindAddress }, terminal.env), {
         say,
         interactive: process.stderr.isTTY,
         report: show,
@@ -104,7 +105,10 @@ export function demoCommand(terminal: Terminal): Command {
     });
 }
 
-function toOptions({ prefill, nats, agents, ...flags }: DemoFlags & { readonly bindAddress: string }): DemoOptions {
+function toOptions(
+  { prefill, agents, ...flags }: DemoFlags & { readonly bindAddress: string },
+  env: Terminal['env'],
+): DemoOptions {
   const allowFaults = flags.allowFaults === true;
   const inspect = flags.inspect === true;
   return {
@@ -112,7 +116,7 @@ function toOptions({ prefill, nats, agents, ...flags }: DemoFlags & { readonly b
     allowFaults,
     inspect,
     prefillAgents: prefill,
-    natsUrl: nats,
+    nats: flags.nats === undefined ? undefined : natsPlace(flags, env),
     existingAgents: agents === 'existing',
   };
 }

@@ -19,6 +19,7 @@ import { isKvferryError, type KvferryError } from '../protocol/errors.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { renderFindings } from './doctor/render-findings.js';
 import { type Interrupts, processInterrupts } from './interrupts.js';
+import { type NatsPlace, placeOf } from './nats-option.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
@@ -84,10 +85,11 @@ async function examine(
 ): Promise<Finding[]> {
   const { system } = world;
   const fabric = await world.fabric(settings.bindAddress);
-  const nats = await natsFacts(settings.natsUrl);
+  const place = placeOf(settings);
+  const nats = await natsFacts(place);
   const known = { system, version: packageVersion(), ...inUse(settings), fabric, nats };
   if (isKvferryError(nats)) return runChecks({ ...known, cluster: undefined });
-  const client = await connectClient({ servers: settings.natsUrl, name: NAME });
+  const client = await connectClient({ ...place, name: NAME });
   try {
     const pause = (milliseconds: number) => wait(milliseconds, signal);
     const look = async (windowMs: number): Promise<Examination> => {
@@ -119,9 +121,9 @@ function probe(
   return runProbes(examination, client, { from, to, baselines, signal, onStart });
 }
 
-async function natsFacts(servers: string): Promise<NatsFacts | KvferryError> {
+async function natsFacts(place: NatsPlace): Promise<NatsFacts | KvferryError> {
   try {
-    return await probeNats({ servers, name: NAME });
+    return await probeNats({ ...place, name: NAME });
   } catch (error) {
     if (isKvferryError(error)) return error;
     throw error;

@@ -2,18 +2,17 @@
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
-import { redactCredentials } from '../config/agent-config.js';
+import { redactCredentials } from '../config/nats-fields.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { OperationReply } from '../protocol/operations.js';
 import { type AgentExplanation, renderExplanation } from './explain/render.js';
-import { DEFAULT_NATS_URL } from './nats-option.js';
+import { addNatsOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import type { Terminal } from './terminal.js';
 
 const kinds = ['request', 'transfer', 'key', 'page'] as const;
 type Kind = (typeof kinds)[number];
 
-interface ExplainFlags {
-  readonly nats?: string;
+interface ExplainFlags extends NatsFlags {
   readonly json?: true;
   readonly agent?: string;
 }
@@ -26,24 +25,24 @@ Examples:
   kvferry explain page 12 --agent decode-0`;
 
 export function explainCommand(terminal: Terminal): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .description(
       'Explain why a request, transfer, key or page waits: for what, until when, who holds it, and its recent events.',
     )
     .argument('<kind>', `${kinds.join(', ')}`)
-    .argument('<name>', 'a request id, <epoch>/<request>/<batch> for a transfer, a key, or a page number')
-    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+    .argument('<name>', 'a request id, <epoch>/<request>/<batch> for a transfer, a key, or a page number');
+  return addNatsOptions(command)
     .option('--agent <id>', 'ask only this agent')
     .addOption(new Option('--json', 'print the explanations as one JSON array'))
     .addHelpText('after', examples)
     .action(async (kind: string, name: string, flags: ExplainFlags) => {
       const query = queryOf(kind, name);
-      const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
-      const client = await connectClient({ servers, name: 'kvferry explain' });
+      const nats = natsPlace(flags, terminal.env);
+      const client = await connectClient({ ...nats, name: 'kvferry explain' });
       try {
         const agents = flags.agent === undefined ? await namesOfAll(client) : [flags.agent];
         if (agents.length === 0) {
-          const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
+          const message = `no agent answers at ${redactCredentials(nats.servers)}; start one with: kvferry agent`;
           throw new KvferryError('no_responders', message);
         }
         const found = await askAll(client, agents, query);

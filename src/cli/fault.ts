@@ -7,7 +7,7 @@ import { defined } from '../protocol/defined.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { type Fault, faults } from '../protocol/faults.js';
 import { FAULT_MS_MAX } from '../protocol/limits.js';
-import { DEFAULT_NATS_URL } from './nats-option.js';
+import { addNatsOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import { duration } from './option-parsers.js';
 import type { Terminal } from './terminal.js';
 
@@ -21,13 +21,12 @@ The agent must have been started with --allow-faults.
   slow-write     delay the start of every write to another agent
   zombie-writer  cut it off, hold its next write, and post that write after the receiver has declared it dead`;
 
-interface FaultFlags {
-  readonly nats?: string;
+interface FaultFlags extends NatsFlags {
   readonly for?: number;
 }
 
 export function faultCommand(terminal: Terminal): Command {
-  return new Command('fault')
+  const command = new Command('fault')
     .description('Provoke a fault in an agent, for demonstrations and tests.')
     .argument('<agent>', 'name of the agent')
     .addArgument(new Argument('<fault>', 'the fault').choices(faults))
@@ -35,12 +34,11 @@ export function faultCommand(terminal: Terminal): Command {
       new Option('--for <time>', 'duration (default: three heartbeats of the agent and 2s)').argParser(
         duration(1, FAULT_MS_MAX),
       ),
-    )
-    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+    );
+  return addNatsOptions(command)
     .addHelpText('after', explanation)
     .action(async (agent: string, fault: Fault, flags: FaultFlags) => {
-      const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
-      const client = await connectClient({ servers, name: 'kvferry fault' });
+      const client = await connectClient({ ...natsPlace(flags, terminal.env), name: 'kvferry fault' });
       try {
         const { epoch, forMs } = await strike(client, agent, { fault, ...defined({ forMs: flags.for }) });
         const lasting = forMs === undefined ? '' : ` for ${formatDurationMs(forMs)}`;

@@ -3,14 +3,13 @@ import { Command, Option } from 'commander';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.js';
 import type { RunningInspector } from '../observe/inspector/server/inspector-server.js';
 import { processInterrupts } from './interrupts.js';
-import { DEFAULT_NATS_URL } from './nats-option.js';
+import { addNatsOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import { listenAddress } from './option-parsers.js';
 import type { Terminal } from './terminal.js';
 
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 7070 };
 
-interface InspectFlags {
-  readonly nats?: string;
+interface InspectFlags extends NatsFlags {
   readonly listen: ListenAddress;
   readonly recording?: string;
   readonly allowFaults?: true;
@@ -19,9 +18,10 @@ interface InspectFlags {
 
 /** The inspector closes when `ended` resolves. Tests pass their own. */
 export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = interrupted): Command {
-  return new Command('inspect')
-    .description('Serve a web page of the whole cluster: agents, state machines, requests, and recent history.')
-    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+  const command = new Command('inspect').description(
+    'Serve a web page of the whole cluster: agents, state machines, requests, and recent history.',
+  );
+  return addNatsOptions(command)
     .addOption(
       new Option('--listen <address>', 'address of the page: host:port, or a port of 127.0.0.1; port 0: any free port')
         .argParser(listenAddress)
@@ -46,10 +46,10 @@ export function inspectCommand(terminal: Terminal, ended: () => Promise<void> = 
 // The page server is loaded only here, so that other commands start faster.
 
 async function inspectCluster(flags: InspectFlags, { env }: Terminal): Promise<RunningInspector> {
-  const { nats, listen, allowFaults = false, stately: statelyRelay } = flags;
-  const servers = nats ?? (env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
+  const { listen, allowFaults = false, stately: statelyRelay } = flags;
+  const nats = natsPlace(flags, env);
   const { startLiveInspector } = await import('./inspect/live-inspector.js');
-  return startLiveInspector({ servers, listen, allowFaults, statelyRelay });
+  return startLiveInspector({ nats, listen, allowFaults, statelyRelay });
 }
 
 async function open({ recording = '', listen, stately: statelyRelay }: InspectFlags): Promise<RunningInspector> {

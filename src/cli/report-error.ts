@@ -1,6 +1,7 @@
 /** Prints an error as one line; with `--verbose` also its stack traces. */
 import { CommanderError } from 'commander';
 import { isKvferryError } from '../protocol/errors.js';
+import { printableLines } from './printable.js';
 import { EXIT_FAILURE, EXIT_USAGE, type Terminal } from './terminal.js';
 
 export function reportError(error: unknown, terminal: Terminal, verbose: boolean): void {
@@ -10,8 +11,8 @@ export function reportError(error: unknown, terminal: Terminal, verbose: boolean
     return;
   }
   const message = error instanceof Error ? error.message : String(error);
-  terminal.err(`kvferry: ${message}${isKvferryError(error) ? ` [${error.code}]` : ''}`);
-  if (verbose) for (const line of stacks(error)) terminal.err(line);
+  terminal.err(`kvferry: ${printableLines(message)}${isKvferryError(error) ? ` [${error.code}]` : ''}`);
+  if (verbose) for (const stack of stacks(error)) terminal.err(printableLines(stack));
   terminal.exitCode = isKvferryError(error, 'invalid_configuration') ? EXIT_USAGE : EXIT_FAILURE;
 }
 

@@ -3,13 +3,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
 import type { KvferryClient } from '../client/kvferry-client.js';
-import { redactCredentials } from '../config/agent-config.js';
+import { redactCredentials } from '../config/nats-fields.js';
 import { formatBytes, roundAge } from '../figures/units.js';
 import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { STATUS_ROWS_MAX } from '../protocol/limits.js';
 import type { OperationReply } from '../protocol/operations.js';
-import { DEFAULT_NATS_URL } from './nats-option.js';
+import { addNatsOptions, type NatsFlags, type NatsPlace, natsPlace } from './nats-option.js';
 import { duration, numberBetween } from './option-parsers.js';
+import { printableLines } from './printable.js';
 import { renderTable } from './table.js';
 import type { Terminal } from './terminal.js';
 
@@ -23,8 +24,7 @@ const WAIT_MS_MAX = 600_000;
 /** Between two attempts of `--wait`. */
 const ATTEMPT_INTERVAL_MS = 200;
 
-interface StatusFlags {
-  readonly nats?: string;
+interface StatusFlags extends NatsFlags {
   readonly json?: true;
   /** Names; none means every agent. */
   readonly agent: readonly string[];
@@ -40,9 +40,7 @@ interface Answers {
 }
 
 export function statusCommand(terminal: Terminal): Command {
-  return new Command('status')
-    .description('Show agents, their arenas, peers and requests.')
-    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+  return addNatsOptions(new Command('status').description('Show agents, their arenas, peers and requests.'))
     .option('--json', 'print one JSON array with one element for each agent')
     .addOption(
       new Option('--agent <name>', 'show only this agent; repeat it for several')
@@ -61,11 +59,10 @@ export function statusCommand(terminal: Terminal): Command {
         .default(ROWS_SHOWN),
     )
     .action(async (flags: StatusFlags) => {
-      const servers = flags.nats ?? (terminal.env.KVFERRY_NATS_URL || DEFAULT_NATS_URL);
-      const { statuses, failures } = await askUntilAnswered(servers, flags);
+      const { statuses, failures } = await askUntilAnswered(natsPlace(flags, terminal.env), flags);
       const [failure] = failures;
       if (statuses.length > 0) terminal.out(flags.json ? JSON.stringify(statuses) : renderStatuses(statuses));
-      for (const each of failures.slice(1)) terminal.err(`kvferry: ${each.message} [${each.code}]`);
+      for (const each of failures.slice(1)) terminal.err(`kvferry: ${printableLines(each.message)} [${each.code}]`);
       if (failure !== undefined) throw failure;
       if (flags.request !== undefined && statuses.every(({ requests }) => requests.length === 0)) {
         throw new KvferryError('unknown_request', `no agent knows request ${flags.request}`);
@@ -74,23 +71,23 @@ export function statusCommand(terminal: Terminal): Command {
 }
 
 /** Asks once, or with `--wait` until there is no failure or the time is over. */
-async function askUntilAnswered(servers: string, flags: StatusFlags): Promise<Answers> {
+async function askUntilAnswered(nats: NatsPlace, flags: StatusFlags): Promise<Answers> {
   const endMs = performance.now() + (flags.wait ?? 0);
   for (;;) {
-    const answers = await askOnce(servers, flags);
+    const answers = await askOnce(nats, flags);
     if (answers.failures.length === 0 || performance.now() >= endMs) return answers;
     await pause(ATTEMPT_INTERVAL_MS);
   }
 }
 
 /** Has a failure also when NATS cannot be reached, or no agent answers. */
-async function askOnce(servers: string, flags: StatusFlags): Promise<Answers> {
+async function askOnce(nats: NatsPlace, flags: StatusFlags): Promise<Answers> {
   try {
-    const client = await connectClient({ servers, name: 'kvferry status' });
+    const client = await connectClient({ ...nats, name: 'kvferry status' });
     try {
       const answers = await askAll(client, flags);
       if (answers.statuses.length > 0 || answers.failures.length > 0) return answers;
-      const message = `no agent answers at ${redactCredentials(servers)}; start one with: kvferry agent`;
+      const message = `no agent answers at ${redactCredentials(nats.servers)}; start one with: kvferry agent`;
       return { statuses: [], failures: [new KvferryError('no_responders', message)] };
     } finally {
       await client.close();

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable } from './printable.js';
 
 /** Columns without borders, for `cut`, `grep` and human readers. */
 const NO_BORDERS = {
@@ -25,7 +26,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly (s
     chars: NO_BORDERS,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map((cell) => (typeof cell === 'string' ? printable(cell) : cell))));
   return table
     .toString()
     .split('\n')

@@ -1,12 +1,12 @@
 /** `kvferry top`: shows agents and requests, live. */
 import { Command, Option } from 'commander';
 import { connectClient } from '../client/connect-client.js';
-import { redactCredentials } from '../config/agent-config.js';
+import { redactCredentials } from '../config/nats-fields.js';
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import { type Interrupts, processInterrupts } from './interrupts.js';
 import { type Keys, keysOf } from './keys.js';
-import { DEFAULT_NATS_URL } from './nats-option.js';
+import { addNatsOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import { duration } from './option-parsers.js';
 import { pause } from './pause.js';
 import type { Terminal } from './terminal.js';
@@ -24,8 +24,7 @@ const INTERVAL_MS_MAX = 60_000;
 /** Width of a frame that is printed to a file or pipe. */
 const PRINTED_COLUMNS = 160;
 
-interface TopFlags {
-  readonly nats?: string;
+interface TopFlags extends NatsFlags {
   readonly once?: true;
   readonly json?: true;
   readonly interval: number;
@@ -49,9 +48,10 @@ const thisProcess: TopWorld = {
 };
 
 export function topCommand(terminal: Terminal, world: TopWorld = thisProcess): Command {
-  return new Command('top')
-    .description('Show agents and requests live: rates, pages, queues, and what each request waits for.')
-    .option('--nats <url>', `NATS server [KVFERRY_NATS_URL] (default ${DEFAULT_NATS_URL})`)
+  const command = new Command('top').description(
+    'Show agents and requests live: rates, pages, queues, and what each request waits for.',
+  );
+  return addNatsOptions(command)
     .option('--once', 'print one frame and exit (the default when stdout is not a terminal)')
     .option('--json', 'print one JSON object on a line for each interval; with --once, only one')
     .addOption(
@@ -60,14 +60,14 @@ export function topCommand(terminal: Terminal, world: TopWorld = thisProcess): C
         .default(DEFAULT_INTERVAL_MS, '1s'),
     )
     .action(async (flags: TopFlags) => {
-      const servers = flags.nats ?? (terminal.env['KVFERRY_NATS_URL'] || DEFAULT_NATS_URL);
-      const client = await connectClient({ servers, name: 'kvferry top' });
+      const nats = natsPlace(flags, terminal.env);
+      const client = await connectClient({ ...nats, name: 'kvferry top' });
       const interrupts = world.interrupts();
       try {
         const { clock } = world;
         const sampler = new Sampler(client, () => clock.now());
         const take = () => sampler.take();
-        const address = redactCredentials(servers);
+        const address = redactCredentials(nats.servers);
         if (flags.json) await printOn(take, flags, terminal, clock, interrupts.signal);
         else await show(take, flags, { address, terminal, world, signal: interrupts.signal });
       } finally {

@@ -1,5 +1,6 @@
 /** `kvferry/client`: what engines and routers in TypeScript use (docs/guide/engine.md). */
 
+export type { NatsAccess } from '../control/nats-access.js';
 export type { ClockPort } from '../ports/clock.js';
 export type { ControlPort, ControlSubscription } from '../ports/control.js';
 export { ReplyError } from '../protocol/codec.js';

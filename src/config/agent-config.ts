@@ -7,14 +7,13 @@
  * service named kvferry. An empty variable counts as not set, because Compose passes a missing variable as an empty one.
  */
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { isInClear } from '../ports/encryption.js';
 import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, cudaUuid, type RealProvider, type Role, realProviders, role } from '../protocol/fields.js';
-import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
+import { HEARTBEAT_MS_MAX, NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
   autoOrCount,
@@ -27,6 +26,8 @@ import {
   size,
   text,
 } from './field-kinds.js';
+import { withHostName, withHostNameOfAgent } from './host-name.js';
+import { natsFields } from './nats-fields.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -53,20 +54,13 @@ interface Field<S extends z.ZodType = z.ZodType> {
 const fields = {
   role: choice(role, 'both', 'Role of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
-    schema: agentName,
+    schema: z.string().transform(withHostNameOfAgent).pipe(agentName),
     fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
-    explanation: 'Stable name of the agent. Each process needs its own.',
+    explanation: 'Stable name of the agent. Each process needs its own. {hostname} becomes the name of the host.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
   },
-  natsUrl: {
-    schema: z.string().min(1),
-    fallback: 'nats://127.0.0.1:4222',
-    explanation: 'Address of the NATS server, or of several, separated by commas.',
-    range: 'nats://[user:password@]host:port,…',
-    show: redactCredentials,
-  },
-  natsConnectTimeoutMs: duration(0, TIMEOUT_MS_MAX, '30s', 'Time to wait for NATS when the agent starts.'),
+  ...natsFields,
   provider: {
     schema: z.string().transform(parseProviders),
     fallback: 'auto',
@@ -78,9 +72,11 @@ const fields = {
     schema: z
       .string()
       .min(1)
-      .refine((address) => !isWildcard(address)),
+      .refine((address) => !isWildcard(address))
+      .transform(withHostName),
     fallback: '127.0.0.1',
-    explanation: 'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs).',
+    explanation:
+      'Address at which agents on other hosts reach this agent (tcp, libfabric-tcp, net, verbs). {hostname} becomes the name of the host.',
     range: 'one address or host name, not a wildcard',
     show: String,
   },
@@ -146,7 +142,7 @@ const fields = {
   ),
   heartbeatMs: duration(
     10,
-    60_000,
+    HEARTBEAT_MS_MAX,
     '1s',
     'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',
   ),
@@ -342,11 +338,6 @@ export function toAgentOptions(config: AgentConfig): AgentOptions {
   };
 }
 
-/** `nats://user:password@host` → `nats://***@host`. */
-export function redactCredentials(urls: string): string {
-  return urls.replaceAll(/([a-z]+:\/\/)?[^,]*@/gi, '$1***@');
-}
-
 function readConfigFile(path: string): Record<string, unknown> {
   const refuse = (reason: string, cause?: unknown, field = 'config') =>
     new KvferryError('invalid_configuration', `file ${path} ${reason}`, { field, cause });
@@ -375,7 +366,7 @@ function envOf(name: string): string {
 }
 
 function defaultAgentId(role: Role): string {
-  return `${hostname()}-${role}`.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-NAME_BYTES_MAX);
+  return withHostNameOfAgent(`{hostname}-${role}`).slice(-NAME_BYTES_MAX);
 }
 
 function parseProviders(value: string, context: z.RefinementCtx): readonly RealProvider[] {

@@ -27,6 +27,13 @@ export function text(fallback: string, explanation: string, range: string) {
   return { schema: z.string().min(1), fallback, explanation, range, show: String } as const;
 }
 
+/** A file that is read later, and again. The default is none. */
+export function fileOf(explanation: string) {
+  const show = (value: string | undefined) => value ?? '';
+  const schema = z.string().transform((value) => (value === '' ? undefined : value));
+  return { schema, fallback: '', explanation, range: 'a file; empty: none', show } as const;
+}
+
 /** A switch. The default is off. */
 export function onOff(explanation: string) {
   const schema = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]);

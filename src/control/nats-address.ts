@@ -45,6 +45,13 @@ export function placeOf(server: string): string {
   return PLACE.exec(place)?.[1] === undefined ? `${place}:${DEFAULT_PORT}` : place;
 }
 
+/** For a connection of one's own. */
+export function hostAndPortOf(server: string): { readonly host: string; readonly port: number } {
+  const place = placeOf(server);
+  const colon = place.lastIndexOf(':');
+  return { host: place.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(place.slice(colon + 1)) };
+}
+
 function isPlace(text: string): boolean {
   const match = PLACE.exec(text);
   return match !== null && Number(match[1] ?? DEFAULT_PORT) <= PORT_MAX;

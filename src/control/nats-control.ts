@@ -5,19 +5,12 @@
  *
  * During an outage of NATS:
  * - requests and flushes in progress are rejected `disconnected` at once, because their answers may be lost;
- * - published messages are kept, up to `OUTBOX_BYTES_MAX`, and sent when the connection is back, because terminal
+ * - published messages are kept, up to a limit, and sent when the connection is back, because terminal
  *   events are published only once;
  * - answers to messages from before the outage are dropped, because their senders have been rejected too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  AuthorizationError,
-  connect,
-  createInbox,
-  type Msg,
-  type NatsConnection,
-  type Status,
-} from '@nats-io/transport-node';
+import { connect, createInbox, type Msg, type NatsConnection, type Status } from '@nats-io/transport-node';
 import type {
   ControlMessage,
   ControlPort,
@@ -27,22 +20,22 @@ import type {
   RequestOptions,
 } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
-import { headerBytes, type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
+import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
-import { breakConnection, forgetEarlyAttempts, preferOthers, shuffled } from './nats-dialing.js';
+import { breakConnection, forgetEarlyAttempts, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
 import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
+import { Outbox } from './nats-outbox.js';
 import { Questions } from './nats-questions.js';
+import { isRefused, refusalOf } from './nats-refusal.js';
 import { Subscriptions } from './nats-subscriptions.js';
 
-/** Most bytes of messages that are kept during an outage. */
-const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
 /** Time limit for one attempt to connect. A server that stands still accepts connections and is silent. */
 const ATTEMPT_TIMEOUT_MS = 2_000;
 const RETRY_DELAY_MS = 200;
 const RETRY_JITTER_MS = 100;
-/** Interval of pings to the server. Two unanswered pings are an outage. */
 const PING_INTERVAL_MS = 5_000;
 const PINGS_UNANSWERED_MAX = 2;
 /** Time that `close` waits until the server has received all published messages. */
@@ -58,29 +51,41 @@ export interface ControlLogger {
 export interface NatsControlOptions {
   /** One URL, or several separated by commas. A URL may contain a user and password, or a token. */
   readonly servers: string;
+  /** Files with credentials and certificates. They are read again for every connection. */
+  readonly access?: NatsAccess | undefined;
   /** The name that the server's monitoring shows. */
   readonly name: string;
   /** Time to try until the first connection. Default: one attempt at each server. */
   readonly connectTimeoutMs?: number;
   readonly logger?: ControlLogger;
+  /** Begins with the server that this connection has, and goes on to the others in the same order. */
+  readonly beside?: NatsControl;
+  /** Interval of pings to the server. Two unanswered pings are an outage. */
+  readonly pingIntervalMs?: number;
 }
 
-/** Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`. */
-export async function connectNats(options: NatsControlOptions): Promise<ControlPort> {
+/**
+ * Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`, `invalid_configuration` when `access` is
+ * not valid.
+ */
+export async function connectNats(options: NatsControlOptions): Promise<NatsControl> {
+  const { access = {}, logger, beside } = options;
+  checkAccess(access);
   const { servers: listed, credentials } = parseNatsAddress(options.servers);
-  const servers = shuffled(listed);
+  const servers = beside?.servers ?? shuffled(listed);
   const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const connection = await connect({
-        servers: [...servers],
+        servers: beside?.serversFromPresent ?? [...servers],
         ...credentials,
+        ...accessOptions(access, servers, (file, err) => logger?.warn({ file, err }, 'credentials not read again')),
         name: options.name,
         timeout: ATTEMPT_TIMEOUT_MS,
         maxReconnectAttempts: -1,
         reconnectTimeWait: RETRY_DELAY_MS,
         reconnectJitter: RETRY_JITTER_MS,
-        pingInterval: PING_INTERVAL_MS,
+        pingInterval: options.pingIntervalMs ?? PING_INTERVAL_MS,
         maxPingOut: PINGS_UNANSWERED_MAX,
         // The configuration of a server that refuses the connection may change, so retry.
         ignoreAuthErrorAbort: true,
@@ -90,36 +95,33 @@ export async function connectNats(options: NatsControlOptions): Promise<ControlP
         noRandomize: true,
         noAsyncTraces: true,
       });
-      return new NatsControl(connection, servers, options.logger);
+      return new NatsControl(connection, servers, access, logger);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      if (cause instanceof AuthorizationError || performance.now() + RETRY_DELAY_MS > deadlineMs) {
+      if (isRefused(cause) || performance.now() + RETRY_DELAY_MS > deadlineMs) {
+        const reason = await refusalOf(cause, servers, access);
         throw new KvferryError('disconnected', `no connection to NATS at ${servers.join(', ')}: ${reason}`, { cause });
       }
-      if (attempt === 1) options.logger?.warn({ servers, reason }, 'waiting for NATS');
+      if (attempt === 1) {
+        logger?.warn({ servers, reason: await refusalOf(cause, servers, access) }, 'waiting for NATS');
+      }
       await delay(RETRY_DELAY_MS);
     }
   }
 }
 
-interface Outgoing {
-  readonly subject: string;
-  readonly body: string;
-  readonly headers: MessageHeaders | undefined;
-  readonly bytes: number;
-}
-
-class NatsControl implements ControlPort {
+export class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
   readonly #servers: readonly string[];
+  readonly #access: NatsAccess;
   readonly #logger: ControlLogger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
   readonly #questions = new Questions();
   readonly #subscriptions: Subscriptions;
-  readonly #outbox: Outgoing[] = [];
-  #outboxBytes = 0;
+  readonly #outbox = new Outbox((subject) => {
+    this.#logger?.warn({ subject }, 'message dropped: NATS is disconnected and the outbox is full');
+  });
   /** The status that the listeners know. */
   #reported: ControlStatus = 'connected';
   #isConnected = true;
@@ -127,9 +129,15 @@ class NatsControl implements ControlPort {
   #redialing: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, servers: readonly string[], logger: ControlLogger | undefined) {
+  constructor(
+    connection: NatsConnection,
+    servers: readonly string[],
+    access: NatsAccess,
+    logger: ControlLogger | undefined,
+  ) {
     this.#connection = connection;
     this.#servers = servers;
+    this.#access = access;
     this.#logger = logger;
     this.#subscriptions = new Subscriptions(connection, {
       refused: (subject, err) => {
@@ -144,6 +152,21 @@ class NatsControl implements ControlPort {
     this.#subscriptions.add(this.#questions.subject, (message) => this.#questions.answered(message));
     this.#dialled();
     void this.#watch(connection.status());
+  }
+
+  /** Without credentials, in the order in which they are tried. */
+  get servers(): readonly string[] {
+    return this.#servers;
+  }
+
+  /** As `servers`, with the present one first. */
+  get serversFromPresent(): string[] {
+    return presentFirst(this.#connection, this.#servers);
+  }
+
+  /** Whether NATS refuses one of the subscriptions. */
+  get isRefused(): boolean {
+    return this.#subscriptions.areRefused;
   }
 
   get messageBytesMax(): number {
@@ -192,7 +215,7 @@ class NatsControl implements ControlPort {
     this.#checkOpen();
     const headers = sendableHeaders(wanted, this.messageBytesMax - bytes);
     if (this.#isConnected) this.#connection.publish(subject, body, toNats(headers));
-    else this.#keep({ subject, body, headers, bytes: bytes + headerBytes(headers) });
+    else this.#outbox.keep({ subject, body, headers }, bytes);
   }
 
   subscribe(subject: string, handler: (message: ControlMessage) => void): ControlSubscription {
@@ -279,16 +302,6 @@ class NatsControl implements ControlPort {
     if (this.#isConnected && this.#closing === undefined) message.respond(body);
   }
 
-  #keep(message: Outgoing): void {
-    this.#outbox.push(message);
-    this.#outboxBytes += message.bytes;
-    while (this.#outboxBytes > OUTBOX_BYTES_MAX) {
-      const dropped = this.#outbox.shift();
-      this.#outboxBytes -= dropped?.bytes ?? 0;
-      this.#logger?.warn({ subject: dropped?.subject }, 'message dropped: NATS is disconnected and the outbox is full');
-    }
-  }
-
   async #watch(changes: AsyncIterable<Status>): Promise<void> {
     for await (const change of changes) {
       if (change.type === 'disconnect') this.#disconnected();
@@ -296,7 +309,8 @@ class NatsControl implements ControlPort {
       // The client would first wait until everything is sent, and a server that stands still takes nothing.
       else if (change.type === 'staleConnection') breakConnection(this.#connection);
       else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
-        this.#logger?.warn({ err: change.error }, 'NATS reported an error');
+        const reason = await refusalOf(change.error, [], this.#access);
+        this.#logger?.warn({ err: change.error, reason }, 'NATS reported an error');
       }
     }
   }
@@ -317,10 +331,9 @@ class NatsControl implements ControlPort {
     clearInterval(this.#redialing);
     this.#logger?.info({ server: this.#connection.getServer() }, 'NATS is connected again');
     this.#dialled();
-    for (const { subject, body, headers } of this.#outbox.splice(0)) {
+    for (const { subject, body, headers } of this.#outbox.empty()) {
       this.#connection.publish(subject, body, toNats(headers));
     }
-    this.#outboxBytes = 0;
     this.#report();
   }
 

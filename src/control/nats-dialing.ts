@@ -23,10 +23,22 @@ export function shuffled(servers: readonly string[]): string[] {
 
 /** The next attempt goes to another server, if there is one. */
 export function preferOthers(connection: NatsConnection, servers: readonly string[]): void {
-  const present = connection.getServer();
-  const others = servers.filter((server) => placeOf(server) !== present);
-  const same = servers.filter((server) => placeOf(server) === present);
-  connection.setServers([...others, ...same]);
+  const { present, others } = parted(connection, servers);
+  connection.setServers([...others, ...present]);
+}
+
+/** For another connection that must have the same server. */
+export function presentFirst(connection: NatsConnection, servers: readonly string[]): string[] {
+  const { present, others } = parted(connection, servers);
+  return [...present, ...others];
+}
+
+function parted(connection: NatsConnection, servers: readonly string[]) {
+  const place = connection.getServer();
+  return {
+    present: servers.filter((server) => placeOf(server) === place),
+    others: servers.filter((server) => placeOf(server) !== place),
+  };
 }
 
 /** Lets the client dial at once a server that it has, by the wall clock, dialled in the future. */

@@ -1,7 +1,9 @@
 /** The description of a NATS server and the round-trip time to it, over a separate connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
-import { parseNatsAddress } from './nats-address.js';
+import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
+import { hostAndPortOf, parseNatsAddress } from './nats-address.js';
+import { refusalOf } from './nats-refusal.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Number of measured round trips. The first ones on a new connection are not counted. */
@@ -10,6 +12,9 @@ const WARM_UP_ROUND_TRIPS = 3;
 const ROUND_TRIP_TIMEOUT_MS = 3_000;
 const JETSTREAM_TIMEOUT_MS = 1_000;
 const JETSTREAM_SUBJECT = '$JS.API.INFO';
+/** Answers to other programs come to such subjects: below the prefix of the NATS clients, and below any other one. */
+const INBOXES_OF_OTHERS = ['_INBOX.>', '_INBOX_of-another-program.>'];
+const LOOPBACK = /^(localhost|127\..*|::1)$/;
 
 export interface NatsServerFacts {
   /** Its name. */
@@ -19,27 +24,40 @@ export interface NatsServerFacts {
   readonly roundTripsMs: readonly number[];
   /** Undefined when JetStream is off or not available to this user. */
   readonly jetStream: { readonly streams: number } | undefined;
+  /** Whether only programs of the server's own host reach it under this address. */
+  readonly isLoopback: boolean;
+  /** Whether the server asks who a program is. */
+  readonly asksForUser: boolean;
+  /** Whether the connection is encrypted. */
+  readonly isEncrypted: boolean;
+  /** Whether this user may subscribe to the answers that other programs get. */
+  readonly readsInboxes: boolean;
 }
 
 /** Tries each server once. Rejects `disconnected` when no server accepts, or the server does not answer in time. */
 export async function probeNats(options: {
   readonly servers: string;
+  readonly access?: NatsAccess | undefined;
   readonly name: string;
 }): Promise<NatsServerFacts> {
+  const { access = {} } = options;
+  checkAccess(access);
   const { servers, credentials } = parseNatsAddress(options.servers);
-  const refused = (cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  const refused = async (cause: unknown) => {
+    const reason = await refusalOf(cause, servers, access);
     return new KvferryError('disconnected', `no connection to NATS at ${servers.join(', ')}: ${reason}`, { cause });
   };
   const connecting = connect({
     servers: [...servers],
     ...credentials,
+    // The file was read a moment ago.
+    ...accessOptions(access, servers, () => undefined),
     name: options.name,
     timeout: CONNECT_TIMEOUT_MS,
     reconnect: false,
   });
-  const connection = await connecting.catch((cause: unknown) => {
-    throw refused(cause);
+  const connection = await connecting.catch(async (cause: unknown) => {
+    throw await refused(cause);
   });
   try {
     const roundTripsMs = await measure(connection);
@@ -50,9 +68,13 @@ export async function probeNats(options: {
       payloadBytesMax: info?.max_payload ?? 0,
       roundTripsMs: roundTripsMs.slice(WARM_UP_ROUND_TRIPS),
       jetStream: await jetStreamOf(connection),
+      isLoopback: LOOPBACK.test(hostAndPortOf(connection.getServer()).host),
+      asksForUser: info?.auth_required === true,
+      isEncrypted: isEncrypted(connection),
+      readsInboxes: await maySubscribe(connection, INBOXES_OF_OTHERS),
     };
   } catch (cause) {
-    throw refused(cause);
+    throw await refused(cause);
   } finally {
     await connection.close();
   }
@@ -66,6 +88,31 @@ async function measure(connection: NatsConnection): Promise<number[]> {
     milliseconds.push(performance.now() - startMs);
   }
   return milliseconds;
+}
+
+/** Whether the user may subscribe to one of the subjects. A refusal comes before the answer to the flush. */
+async function maySubscribe(connection: NatsConnection, subjects: readonly string[]): Promise<boolean> {
+  let refusals = 0;
+  const subscriptions = subjects.map((subject) =>
+    connection.subscribe(subject, {
+      callback: (error) => {
+        if (error !== null) refusals += 1;
+      },
+    }),
+  );
+  await within(ROUND_TRIP_TIMEOUT_MS, connection.flush());
+  for (const subscription of subscriptions) subscription.unsubscribe();
+  return refusals < subjects.length;
+}
+
+/** The client has no public question for it, so an unknown transport counts as clear text. */
+function isEncrypted(connection: NatsConnection): boolean {
+  const { transport } = (connection as unknown as Partial<Internals>).protocol ?? {};
+  return transport?.isEncrypted() ?? false;
+}
+
+interface Internals {
+  readonly protocol: { readonly transport: { isEncrypted(): boolean } };
 }
 
 async function within(timeoutMs: number, work: Promise<void>): Promise<void> {

@@ -3,12 +3,16 @@ import { z } from 'zod';
 import { column, naturals } from './columns.js';
 import { errorCodes } from './errors.js';
 import {
+  ADDRESS_LENGTH_MAX,
   BATCHES_PER_REQUEST_MAX,
   CHUNKS_PER_REQUEST_MAX,
+  DESCRIBED_TEXT_MAX,
+  ENDPOINTS_MAX,
   FAILURE_TEXT_MAX,
   KEY_BYTES_MAX,
   KEYS_PER_BATCH_MAX,
   NAME_BYTES_MAX,
+  PATH_BYTES_MAX,
   PIECES_PER_CHUNK_MAX,
   PROTOCOL_VERSION,
   RANKS_MAX,
@@ -176,6 +180,8 @@ export const end = z.enum(ends).describe('How a request ended.');
 
 /** A longer text is cut, so that nobody keeps, logs or passes on more of another process's text than this. */
 const failureText = z.string().overwrite((text) => shortened(text, FAILURE_TEXT_MAX));
+/** Of a description of an agent, which its peers keep. */
+export const describedText = z.string().overwrite((text) => shortened(text, DESCRIBED_TEXT_MAX));
 
 /** Why a request ended, or why a message was refused. */
 export const failure = z.strictObject({
@@ -206,9 +212,18 @@ export const alone = z
 
 export const endpoint = z.strictObject({
   provider,
-  detail: z.string().describe('Details of the provider, for people.'),
-  address: z.string().describe('Address that another agent connects to. Opaque.'),
+  detail: describedText.describe('Details of the provider, for people.'),
+  address: z.string().max(ADDRESS_LENGTH_MAX).describe('Address that another agent connects to. Opaque.'),
 });
+
+export const endpoints = z
+  .array(endpoint)
+  .max(ENDPOINTS_MAX)
+  .describe('Ways to reach the arena, best first. Empty if the agent has no arena.');
+export const unavailable = z
+  .array(z.strictObject({ provider, reason: describedText.describe('Why the provider is not available.') }))
+  .max(ENDPOINTS_MAX)
+  .describe('Providers that are configured but not available on this host.');
 
 export const cudaUuid = z
   .string()
@@ -229,6 +244,7 @@ export const deviceMemory = z.strictObject({
 export const arena = z.strictObject({
   path: z
     .string()
+    .max(PATH_BYTES_MAX)
     .optional()
     .describe('File that an engine on the same host maps to read pages. Absent when the arena is on a device.'),
   cuda: deviceMemory

@@ -5,15 +5,26 @@ export const PROTOCOL_VERSION = 1;
 /** The default `max_payload` of NATS. No kvferry message may be larger, also where NATS allows more. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
 
+/** Elements of any list in a message. The lists of most fields are shorter. */
+export const LIST_LENGTH_MAX = 16_384;
+
 /** Keys in one batch, if their message is not too large. */
 export const KEYS_PER_BATCH_MAX = 8192;
 export const KEY_BYTES_MAX = 512;
 /** Characters of each text of a failure. */
 export const FAILURE_TEXT_MAX = 1000;
 
+/** Characters of a text of `describe`, of the address of an endpoint; and endpoints of an agent. */
+export const DESCRIBED_TEXT_MAX = 500;
+export const ADDRESS_LENGTH_MAX = 1024;
+export const ENDPOINTS_MAX = 16;
+
 /** Chunks of one request, over all its batches. */
 export const CHUNKS_PER_REQUEST_MAX = 65_536;
 export const BATCHES_PER_REQUEST_MAX = 4096;
+
+/** Chunks of all requests in progress, on one side of an agent: those of the largest arena. A tracked chunk takes about 340 bytes. */
+export const CHUNKS_IN_PROGRESS_MAX = 1_048_576;
 
 /** Pieces of one chunk in source memory. */
 export const PIECES_PER_CHUNK_MAX = 65_536;
@@ -33,6 +44,9 @@ export const RANKS_BYTES_MAX = 12_000;
 /** Largest `timeoutMs` of a request. */
 export const TIMEOUT_MS_MAX = 600_000;
 
+/** Longest heartbeat interval. */
+export const HEARTBEAT_MS_MAX = 60_000;
+
 /** Longest duration of a fault. */
 export const FAULT_MS_MAX = 60_000;
 
@@ -42,7 +56,7 @@ export const SESSION_SILENT_MS_MIN = 1000;
 /** Orders of a session that an agent remembers with their answers. An engine sends at most so many ahead of the answers. */
 export const ORDERS_REMEMBERED_MAX = 1024;
 /** Positions of chunks that one `sources` reply lists, and batches. A batch is never cut in two. */
-export const SOURCES_POSITIONS_MAX = 16_384;
+export const SOURCES_POSITIONS_MAX = LIST_LENGTH_MAX;
 export const SOURCES_BATCHES_MAX = 500;
 
 /** Rows of each list of a `status` reply. */

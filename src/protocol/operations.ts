@@ -6,9 +6,10 @@ import {
   agentState,
   arena,
   batch,
+  describedText,
   deviceMemory,
   end,
-  endpoint,
+  endpoints,
   epoch,
   failure,
   generations,
@@ -27,10 +28,12 @@ import {
   sourceRun,
   timeoutMs,
   totalChunks,
+  unavailable,
   version,
 } from './fields.js';
 import {
   ACQUIRE_KEYS_MAX,
+  HEARTBEAT_MS_MAX,
   KEYS_PER_BATCH_MAX,
   PATH_BYTES_MAX,
   STAGING_PAGES_PER_CALL_MAX,
@@ -143,16 +146,14 @@ export const describeReply = z.strictObject({
   epoch,
   role,
   state: agentState,
-  version: z.string().describe('Version of the agent program.'),
-  heartbeatMs: natural.describe('Heartbeat interval in milliseconds.'),
+  version: describedText.describe('Version of the agent program.'),
+  heartbeatMs: natural.max(HEARTBEAT_MS_MAX).describe('Heartbeat interval in milliseconds.'),
   faultsAllowed: z
     .literal(true)
     .optional()
     .describe('Present when the agent accepts `fault`: any client may kill, stop or disconnect it.'),
-  endpoints: z.array(endpoint).describe('Ways to reach the arena, best first. Empty if the agent has no arena.'),
-  unavailable: z
-    .array(z.strictObject({ provider, reason: z.string().describe('Why the provider is not available.') }))
-    .describe('Providers that are configured but not available on this host.'),
+  endpoints,
+  unavailable,
   arena: arena.optional().describe('Present if the agent receives.'),
   staging: z
     .strictObject({

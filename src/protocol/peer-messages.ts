@@ -23,7 +23,7 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { BATCHES_PER_REQUEST_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
+import { BATCHES_PER_REQUEST_MAX, HEARTBEAT_MS_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -32,6 +32,9 @@ const grantId = z
   .min(1)
   .max(64)
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
+const heartbeatMs = natural.max(HEARTBEAT_MS_MAX);
+/** Longer than the token of any provider. */
+const TOKEN_LENGTH_MAX = 4096;
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
 
@@ -53,7 +56,7 @@ const connectRequest = z.strictObject({
   v: version,
   agent: agentName,
   epoch,
-  heartbeatMs: natural.describe('Heartbeat interval of the prefill agent, in milliseconds.'),
+  heartbeatMs: heartbeatMs.describe('Heartbeat interval of the prefill agent, in milliseconds.'),
   provider: provider.describe('Provider that the prefill agent chose among those that the decode agent offers.'),
   connection: natural.describe(
     'Number of the connection. The prefill agent counts its attempts to connect, including those that fail.',
@@ -64,7 +67,7 @@ const connectReply = ok.extend({
     .strictObject({
       id: grantId,
       provider,
-      token: z.string().describe('Secret that the fabric sends with every write. Never logged.'),
+      token: z.string().max(TOKEN_LENGTH_MAX).describe('Secret that the fabric sends with every write. Never logged.'),
       arenaBytes: natural.describe('Size of the arena in bytes.'),
     })
     .describe('The remote key.'),
@@ -215,6 +218,12 @@ const reportRequest = z.strictObject({
   ),
   joined: natural.describe('Number of the `deduplicated` chunks that another request was writing.'),
   bytes: natural.describe('Bytes that the rank has to write, as far as it has pages.'),
+  appealed: z
+    .strictObject({ rank: natural.max(RANKS_MAX - 1), epoch })
+    .optional()
+    .describe(
+      'Present when rank 0 was never put at its prefill agent, which reports because another rank appealed: that rank, and the epoch of its prefill agent. The report belongs to the attempt of that rank.',
+    ),
   timeoutMs: timeoutMs.describe('Time left for this rank, in milliseconds from the arrival of the message.'),
 });
 export type RankReport = z.infer<typeof reportRequest>;
@@ -335,7 +344,7 @@ export const heartbeat = z.strictObject({
   agent: agentName,
   epoch,
   role,
-  heartbeatMs: natural.describe('Time until the next heartbeat, in milliseconds.'),
+  heartbeatMs: heartbeatMs.describe('Time until the next heartbeat, in milliseconds.'),
   number: natural.describe('Number of this heartbeat, counted from 1 since the start of the process.'),
   ageMs: natural.describe('How long the process has had its name, in milliseconds.'),
   draining: z.boolean().describe('Whether the agent takes no new requests, because it is about to stop.'),

@@ -1,5 +1,8 @@
 /** Texts from outside as people see them: cut to a length that a line of a log or a terminal can carry. */
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** A key up to this length is shown whole. */
 const KEY_SHOWN_MAX = 64;
 /** Characters that a longer key shows of its end, which is where most engines put what differs between their keys. */
@@ -7,7 +10,12 @@ const KEY_TAIL = 32;
 
 /** The text, or its beginning when it is longer than `lengthMax` characters. */
 export function shortened(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${beginning(text, lengthMax - 1)}…`;
+  return text.length <= lengthMax ? text : ownCopy(`${beginning(text, lengthMax - 1)}…`);
+}
+
+/** Part of a longer text keeps the whole of it in memory. A copy does not. */
+function ownCopy(part: string): string {
+  return decoder.decode(encoder.encode(part));
 }
 
 /** A key for people. Of a long key its two ends: the messages of the protocol (`explain --json`, `journal`) have the whole. */

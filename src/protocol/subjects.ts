@@ -88,6 +88,12 @@ export const subjects = {
   sourceReleased: (agent: string) => `${root}.source.${agent}`,
 } as const;
 
+/** Whether engines, routers and operators send to the subject, and not only agents. */
+export function isForEverybody(subject: string): boolean {
+  const kind = subject.split('.')[2];
+  return kind === 'agent' || kind === 'discover' || kind === 'lookup';
+}
+
 /** The operation that a subject names: its last token. */
 export function operationOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);

@@ -3,13 +3,13 @@
  * The functions in `commands/` change it, one command at a time.
  */
 import { RequestEndedError } from '../protocol/codec.js';
-import { KvferryError } from '../protocol/errors.js';
 import type { Failure, PageCounts } from '../protocol/fields.js';
 import { Admission, chargeOf, NO_TURN } from './admission.js';
 import { Contents } from './contents.js';
 import { Grants } from './grants.js';
 import { type HolderId, nameOf } from './holder.js';
 import type { StoreEffect } from './messages.js';
+import { Occupancy } from './occupancy.js';
 import type { StoreOptions } from './options.js';
 import { PageTable } from './page-table.js';
 import { Placements } from './placements.js';
@@ -28,6 +28,7 @@ export class StoreState {
   readonly contents: Contents;
   /** Requests and readers that hold leases or wait, by name. */
   readonly holders = new Map<string, Holder>();
+  readonly occupancy: Occupancy;
   readonly admission = new Admission();
   readonly placements = new Placements();
   readonly tombstones: Tombstones;
@@ -50,6 +51,7 @@ export class StoreState {
   constructor(options: StoreOptions, trail: Trail) {
     this.options = options;
     this.trail = trail;
+    this.occupancy = new Occupancy(options.holdersMax);
     this.pages = new PageTable(options.pages, options.firstGeneration);
     this.contents = new Contents(this.pages, options.retainedMax, trail, (holder) => this.admission.recharged(holder));
     this.tombstones = new Tombstones({ max: options.tombstonesMax, keepMs: options.tombstoneMs });
@@ -127,14 +129,6 @@ export class StoreState {
     if (tombstone !== undefined) throw new RequestEndedError(id.request, tombstone.end, tombstone.reason);
   }
 
-  /** Throws when there are as many holders as allowed. */
-  refuseMoreHolders(): void {
-    const { size } = this.holders;
-    if (size < this.options.holdersMax) return;
-    const message = `${size} requests and readers are active: no more are allowed`;
-    throw new KvferryError('too_many_requests', message, { field: 'request' });
-  }
-
   addHolder(id: HolderId, state: Holder['state'], totalChunks: number): Holder {
     const holder: Holder = {
       id,
@@ -163,6 +157,7 @@ export class StoreState {
     };
     holder.unit = [holder];
     this.holders.set(holder.name, holder);
+    this.occupancy.set(holder, totalChunks);
     return holder;
   }
 
@@ -189,6 +184,7 @@ export class StoreState {
 
   forget(holder: Holder): void {
     this.holders.delete(holder.name);
+    this.occupancy.delete(holder);
     this.leasing.delete(holder);
   }
 

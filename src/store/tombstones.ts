@@ -1,5 +1,6 @@
 /** The ends of requests, kept for a limited time: late and repeated messages get the recorded end as their answer (P6). */
 import type { Failure } from '../protocol/fields.js';
+import { shortened } from '../protocol/shown-text.js';
 import type { End } from '../protocol/subjects.js';
 import { type HolderId, nameOf } from './holder.js';
 
@@ -16,6 +17,10 @@ export interface TombstoneDescription {
   readonly atMs: number;
 }
 
+/** Characters of all reasons together. When they are more, only the beginning of a further reason is kept. */
+const TEXTS_MAX = 8 * 1024 * 1024;
+const BEGINNING_LENGTH = 100;
+
 /** Ends that are forgotten in one turn because they are old. */
 const FORGOTTEN_PER_CALL = 1024;
 
@@ -31,6 +36,8 @@ export class Tombstones {
   readonly #byName = new Map<string, Remembered>();
   /** By request. Nearly every name is used by one sender only: then there is no list. */
   readonly #byRequest = new Map<string, Remembered | readonly Remembered[]>();
+  /** Characters of the reasons. */
+  #texts = 0;
 
   /** Keeps at most `max` ends, each at most `keepMs`. */
   constructor(options: { readonly max: number; readonly keepMs: number }) {
@@ -60,8 +67,9 @@ export class Tombstones {
   add(holder: HolderId, end: End, reason: Failure | undefined, nowMs: number): void {
     const name = nameOf(holder);
     if (this.#byName.has(name)) return;
-    const remembered = { holder, tombstone: { end, reason, atMs: nowMs } };
+    const remembered = { holder, tombstone: { end, reason: this.#keptOf(reason), atMs: nowMs } };
     this.#byName.set(name, remembered);
+    this.#texts += lengthOf(remembered.tombstone.reason);
     const others = this.ofRequest(holder.request);
     this.#byRequest.set(holder.request, others.length === 0 ? remembered : [...others, remembered]);
     this.prune(nowMs);
@@ -79,10 +87,20 @@ export class Tombstones {
     }
   }
 
+  #keptOf(reason: Failure | undefined): Failure | undefined {
+    if (reason === undefined || this.#texts + lengthOf(reason) <= TEXTS_MAX) return reason;
+    return { code: reason.code, message: shortened(reason.message, BEGINNING_LENGTH) };
+  }
+
   #forget(remembered: Remembered): void {
+    this.#texts -= lengthOf(remembered.tombstone.reason);
     const { request } = remembered.holder;
     const rest = this.ofRequest(request).filter((other) => other !== remembered);
     if (rest.length > 0) this.#byRequest.set(request, rest);
     else this.#byRequest.delete(request);
   }
+}
+
+function lengthOf(reason: Failure | undefined): number {
+  return reason === undefined ? 0 : reason.message.length + (reason.field?.length ?? 0);
 }

@@ -9,7 +9,7 @@ import type { PutRequest } from '../../src/protocol/operations.js';
 const NAME = 'n'.repeat(64);
 const PAGE_BYTES = 2 ** 30;
 const of = { agent: NAME, epoch: 'f'.repeat(16), pageBytes: PAGE_BYTES };
-const surroundings = { ...of, before: undefined, requests: 0, requestsMax: 1 };
+const surroundings = { ...of, before: undefined, requests: 0, chunks: 0, requestsMax: 1 };
 
 const members = Array.from({ length: RANKS_MAX }, (_, rank) => ({
   sender: `${rank}`.padEnd(64, 's'),

@@ -43,6 +43,7 @@ const idle: PutSurroundings = {
   before: undefined,
   requests: 0,
   requestsMax: 1,
+  chunks: 0,
   messageBytesMax: MESSAGE_BYTES_MAX,
 };
 const ranks: Ranks = {
@@ -190,5 +191,14 @@ test('a key that is in the batch twice is refused', () => {
     code: 'invalid_field',
     field: 'keys[1]',
     message: 'key a is in the batch twice',
+  });
+});
+
+test('P28: requests of a million chunks are in progress → no more', () => {
+  const chunks = 1_048_576;
+  expect(refusal(batch0, { ...idle, chunks: chunks - 3 })).toBeUndefined();
+  expect(refusal(batch0, { ...idle, chunks: chunks - 2 })).toMatchObject({
+    code: 'too_many_requests',
+    field: 'totalChunks',
   });
 });

@@ -23,3 +23,12 @@ test('P30: one request in a large journal → each answer looks at a part of the
   });
   expect([looked, trail]).toMatchObject([OTHERS, [{ operation: 'cancel' }]]);
 });
+
+test('P28: entries with long keys and texts → the journal keeps fewer of them', () => {
+  const journal = new Journal(new SimulatedClock(), 100);
+  const keys = Array.from({ length: 100 }, (_, index) => `${index}`.padStart(512, 'k'));
+  for (let entry = 0; entry < 100; entry += 1) journal.store({ action: 'allocated', keys });
+  expect(journal.read({}).entries).toHaveLength(1);
+  for (let entry = 0; entry < 100; entry += 1) journal.message('in', 'put', { request: 'r' });
+  expect(journal.read({}).entries).toHaveLength(100);
+});

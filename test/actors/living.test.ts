@@ -8,6 +8,7 @@ import { LivingAgents } from '../../src/actors/living/living-agents.js';
 import { Counters } from '../../src/actors/observing/counters.js';
 import { Journal } from '../../src/actors/observing/journal.js';
 import { ObservedActors } from '../../src/actors/observing/observed-actors.js';
+import { RefusalLog } from '../../src/actors/observing/refusal-log.js';
 import { Supervisor } from '../../src/actors/running/supervisor.js';
 import { type Envelope, type MemoryControl, MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
@@ -49,6 +50,7 @@ class World {
       clock,
       logger,
       counters,
+      refusals: new RefusalLog(logger),
       supervisor: new Supervisor({ clock, counters, logger }, (failure) => this.fenced.push(failure)),
       journal,
       actors: new ObservedActors(clock, journal),

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import { subjects } from '../../src/protocol/subjects.js';
 import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -95,6 +97,42 @@ describe('P23: two processes that could not see each other', () => {
     made.client.publish('kvferry.v1.heartbeat.prefill-0', JSON.stringify(beat));
     await made.clock.advance(5000);
     expect(made.agents.prefill.state).toBe('running');
+  });
+});
+
+describe('P23: a process that keeps a name which another one serves', () => {
+  const epoch = 'ffffffffffffffff';
+  const about = { v: PROTOCOL_VERSION, agent: 'prefill-0', epoch, role: 'prefill', heartbeatMs: 1000, alone: false };
+
+  /** Sends heartbeats of the process, which is an hour old, for that long. */
+  async function beats(made: Made, seconds: number): Promise<void> {
+    for (let number = 1; number <= seconds; number += 1) {
+      const beat = { ...about, number, ageMs: 3_600_000, draining: false, leaving: false };
+      made.client.publish(subjects.heartbeat('prefill-0'), JSON.stringify(beat));
+      await made.clock.advance(1000);
+    }
+  }
+
+  test('P23: for three heartbeats → the agent that serves is not ready until it ends', async () => {
+    const made = await cluster();
+    const { prefill } = made.agents;
+    const alive = JSON.stringify({ v: PROTOCOL_VERSION, ok: true });
+    made.client.subscribe(subjects.peer('prefill-0', epoch, 'ping'), ({ respond }) => respond(alive));
+    const seen: boolean[] = [];
+    for (const seconds of [3, 2]) {
+      await beats(made, seconds);
+      seen.push(prefill.hasLastingTwin);
+    }
+    await made.clock.advance(5000);
+    seen.push(prefill.hasLastingTwin);
+    expect(seen).toEqual([false, true, false]);
+    expect(prefill.state).toBe('running');
+  });
+
+  test('its heartbeats are forged → the agent stays ready', async () => {
+    const made = await cluster();
+    await beats(made, 6);
+    expect(made.agents.prefill.hasLastingTwin).toBe(false);
   });
 });
 

@@ -20,6 +20,23 @@ test('P17: a rank reports under another epoch → the earlier attempt fails at o
   expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
 });
 
+test('P12: the next sender of rank 0 reports for a rank that appealed → one event', async () => {
+  const ranked = await Ranked.create(clusters.create(), 2);
+  const { made, members } = ranked;
+  await ranked.putFirst(0);
+  await ranked.putFirst(1);
+  await made.clock.advance(100);
+  made.kill(ranked.rank(0).prefill);
+  await made.ended('r1');
+  const successor = await made.agent('prefill-0', 'prefill');
+  const epoch = ranked.rank(1).prefill.epoch;
+  const reason = { code: 'receiver_lost', message: 'the route to the lead is cut' };
+  const body = { v: 1, request: 'r1', epoch, ranks: { rank: 1, members }, reason, timeoutMs: 1000 };
+  const subject = `kvferry.v1.peer.prefill-0.${successor.epoch}.appeal`;
+  await made.settle(made.client.request(subject, JSON.stringify(body), { timeoutMs: 500 }));
+  expect(await ranked.published()).toEqual([['failed', 'sender_lost']]);
+});
+
 test('P12, P17: the sender of rank 0 does not answer → failed, not cancelled', async () => {
   const ranked = await Ranked.create(clusters.create(), 2);
   const { made } = ranked;

@@ -28,6 +28,11 @@ describe('npm run bench', () => {
     expect({ suites, peers }).toEqual({ suites: ['data'], peers: ['nixl', 'mooncake'] });
   });
 
+  test('a download that few need → only when it is named', async () => {
+    const { suites } = await parse('--suite', 'vllm');
+    expect(suites).toEqual(['vllm']);
+  });
+
   test('takes lists of suites and of peers', async () => {
     const { suites, peers } = await parse('--suite', 'scale,data', '--peers', 'lmcache');
     expect({ suites, peers }).toEqual({ suites: ['scale', 'data'], peers: ['lmcache'] });

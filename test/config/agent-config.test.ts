@@ -1,14 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ConfigName,
-  configFields,
-  redactCredentials,
-  resolveAgentConfig,
-  toAgentOptions,
-} from '../../src/config/agent-config.js';
+import { type ConfigName, configFields, resolveAgentConfig, toAgentOptions } from '../../src/config/agent-config.js';
+import { redactCredentials } from '../../src/config/nats-fields.js';
 
 let directory: string;
 
@@ -33,6 +28,12 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   role: ['decode', 'decode'],
   agentId: ['decode-7', 'decode-7'],
   natsUrl: ['nats://nats:4222', 'nats://nats:4222'],
+  natsCreds: ['/keys/user.creds', '/keys/user.creds'],
+  natsNkey: ['/keys/user.nk', '/keys/user.nk'],
+  natsCa: ['/keys/ca.pem', '/keys/ca.pem'],
+  natsCert: ['/keys/cert.pem', '/keys/cert.pem'],
+  natsKey: ['/keys/key.pem', '/keys/key.pem'],
+  natsTls: ['required', 'required'],
   natsConnectTimeoutMs: ['5s', 5000],
   provider: ['verbs, tcp', ['verbs', 'tcp']],
   bindAddress: ['10.0.0.7', '10.0.0.7'],
@@ -115,6 +116,13 @@ test('names the agent after its host and role', () => {
   expect(String(entry('agentId', { flags: { role: 'prefill' } }).value)).toMatch(/^[A-Za-z0-9_-]+-prefill$/);
 });
 
+test('{hostname} in a name and an address → the name of the host', () => {
+  const name = hostname().replaceAll(/[^A-Za-z0-9_-]/g, '-');
+  const flags = { agentId: 'decode-{hostname}', bindAddress: '{hostname}' };
+  const { values } = resolveAgentConfig({ flags, env: {} });
+  expect([values.agentId, values.bindAddress]).toEqual([`decode-${name}`, hostname()]);
+});
+
 test('knows what auto means', () => {
   expect(entry('provider', {}).value).toEqual(['same-host', 'verbs', 'efa', 'tcp']);
 });
@@ -124,6 +132,7 @@ describe('refuses', () => {
     ['role', 'router'],
     ['agentId', 'two words'],
     ['agentId', 'a.b'],
+    ['agentId', 'decode-{host}'],
     ['agentId', 'x'.repeat(65)],
     ['provider', 'carrier-pigeon'],
     ['provider', 'tcp,tcp'],

@@ -34,7 +34,7 @@ describe.skipIf(natsServerMissing)(`the probe of a NATS server ${natsServerMissi
     expect((await probeNats({ servers: address('u:secret'), name: 'test' })).payloadBytesMax).toBe(1024 ** 2);
     await expect(probeNats({ servers: address('u:wrong'), name: 'test' })).rejects.toMatchObject({
       code: 'disconnected',
-      message: `no connection to NATS at ${url}: Authorization Violation`,
+      message: `no connection to NATS at ${url}: Authorization Violation: give a user by --nats-creds or --nats-nkey, or the right user and password in the URL`,
     });
   });
 

@@ -1,5 +1,6 @@
 /** Scrapes real agents, and checks that they have every metric and label that the dashboard and the alert rules use. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { poll } from '../../src/processes/within.js';
 import { alertExpressions, dashboardExpressions } from '../support/deployed.js';
 import { parseSamples, promtool, promtoolMissing, type Sample, valuesOf } from '../support/prometheus-text.js';
 import { missingFrom } from '../support/promql.js';
@@ -162,6 +163,20 @@ describe.skipIf(missing !== undefined)(`metrics${missing === undefined ? '' : ` 
     expect(await get(`${base.origin}/readyz`)).toBe('{"agent":"decode-0","state":"running","nats":"connected"}');
     expect(await decode.end('SIGTERM')).toBe(0);
     await expect(fetch(base)).rejects.toThrow('fetch failed');
+  });
+
+  test('NATS goes away and comes back → not ready, but alive, and ready again', async () => {
+    await using cluster = await RealCluster.start();
+    const decode = await cluster.agent('decode-0', 'decode', 'same-host', { args: serving });
+    const { origin } = new URL(urlOf(decode));
+    const statusOf = async (path: string) => (await fetch(`${origin}${path}`)).status;
+    const becomes = (status: number) =>
+      poll(20_000, async () => ((await statusOf('/readyz')) === status ? status : undefined));
+    await cluster.interruptNats();
+    expect(await becomes(503)).toBe(503);
+    expect(await statusOf('/healthz')).toBe(200);
+    await cluster.restoreNats();
+    expect(await becomes(200)).toBe(200);
   });
 
   test('without the setting nothing listens', async () => {

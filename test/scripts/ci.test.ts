@@ -36,6 +36,22 @@ test.each<[string, object, string[]]>([
     }),
     ['states >= 500,000', 'every pair of fault kinds > 0', 'every world is complete'],
   ],
+  ['test:helm', { renderings: 3, resources: 20, faults: 19, faultsFound: 18, broken: [] }, ['every fault is found']],
+  [
+    'test:hosts',
+    {
+      cases: 15,
+      skipped: ['a slow link'],
+      failed: 1,
+      requests: 90,
+      mismatches: 1,
+      secondEnds: 0,
+      attackConnections: 1_999,
+      rssGrowthMiB: 51,
+      broken: ['a request has wrong bytes'],
+    },
+    ['failed == 0', 'mismatches == 0', 'attackConnections >= 2,000', 'rssGrowthMiB <= 50', 'nothing is broken'],
+  ],
   [
     'test:lmcache',
     {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kvferry
 from kvferry import DecodeEngine, PrefillEngine, SourcePool
+from kvferry.nats_access import NatsAccess
 from kvferry.testing import FakeCluster
 from kvferry.transport import connect_nats
 
@@ -13,7 +14,7 @@ from .worlds.world import PAGE_BYTES
 
 
 async def test_fake_agents_serve_clients_of_a_nats_server(real: RealWorld, pool: SourcePool) -> None:
-    transport = await connect_nats(real.url, "fake agents", 10, {})
+    transport = await connect_nats(real.url, "fake agents", 10, NatsAccess(), {})
     async with (
         FakeCluster(page_bytes=PAGE_BYTES, transport=transport) as cluster,
         await kvferry.connect(real.url) as client,

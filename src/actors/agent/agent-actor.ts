@@ -158,6 +158,11 @@ export class Agent {
     return state === 'closing' ? 'draining' : (state as DescribeReply['state']);
   }
 
+  /** Whether another process has answered under the name of the agent for more than three heartbeats. */
+  get hasLastingTwin(): boolean {
+    return this.#name.hasLastingTwin;
+  }
+
   /** For metrics. */
   overview(): Overview {
     return overview(this.#parts);

@@ -25,16 +25,35 @@ const ASK_AGAIN_HEARTBEATS = 0.25;
 const SILENT_HEARTBEATS_MAX = 3;
 /** Two processes whose ages differ by less than this count as equally old, in heartbeats. */
 const SAME_AGE_HEARTBEATS = 2;
+/** Another process of the same name that lives for longer than this does not fence itself, in heartbeats. */
+const LASTING_HEARTBEATS = 3;
+
+/** Another process of this name, which answers and should have fenced itself. */
+interface Twin {
+  /** When it answered first, and last. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** It is gone when it has not answered for this long. Its stay lasts when it is longer than this. */
+  readonly lastingMs: number;
+}
 
 export class Name {
   readonly #env: AgentEnv;
   readonly #listener: NameListener;
   /** Epochs of other processes of this name that were reported. */
   readonly #reported = new Set<string>();
+  #twin: Twin | undefined;
 
   constructor(env: AgentEnv, listener: NameListener) {
     this.#env = env;
     this.#listener = listener;
+  }
+
+  /** Whether another process has served the name beside this one for more than three heartbeats, and still does. */
+  get hasLastingTwin(): boolean {
+    if (this.#twin === undefined) return false;
+    const { firstMs, lastMs, lastingMs } = this.#twin;
+    return lastMs - firstMs > lastingMs && this.#env.clock.now() - lastMs <= lastingMs;
   }
 
   /**
@@ -78,11 +97,22 @@ export class Name {
     if (!this.#servesInsteadOf(beat, ageMs)) {
       const { code, message } = taken(agent, epoch, 'serves it');
       this.#listener.taken({ code, message });
-    } else if (!this.#reported.has(epoch)) {
-      this.#reported.add(epoch);
-      counters.add('twins_noticed');
-      logger.error({ otherEpoch: epoch }, 'another process runs under this name: it must end');
+      return;
     }
+    this.#twin = this.#twinAfter(beat);
+    if (this.#reported.has(epoch)) return;
+    this.#reported.add(epoch);
+    counters.add('twins_noticed');
+    logger.error({ otherEpoch: epoch }, 'another process runs under this name: it must end');
+  }
+
+  #twinAfter({ heartbeatMs }: Heartbeat): Twin {
+    const { clock, options } = this.#env;
+    const nowMs = clock.now();
+    const lastingMs = LASTING_HEARTBEATS * Math.max(heartbeatMs, options.heartbeatMs);
+    const before = this.#twin;
+    const isSameStay = before !== undefined && nowMs - before.lastMs <= lastingMs;
+    return { firstMs: isSameStay ? before.firstMs : nowMs, lastMs: nowMs, lastingMs };
   }
 
   /** The process that got the name last serves. The smaller epoch decides between two that got it together. */

@@ -5,10 +5,14 @@ import type { Body } from '../../protocol/body.js';
 import { decode, encodeError } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../../protocol/limits.js';
+import { shortened } from '../../protocol/shown-text.js';
 import { operationOf } from '../../protocol/subjects.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { type About, aboutMessage } from '../observing/journal.js';
 import { refusalLevel } from '../observing/log-level.js';
+
+/** A caller may name any operation. */
+const OPERATION_LENGTH_MAX = 64;
 
 /** The messages of each operation. */
 export type Schemas = Record<string, { request: z.ZodType; reply: z.ZodType }>;
@@ -33,7 +37,7 @@ export function serve<S extends Schemas>(
   handlers: Partial<Handlers<S>>,
 ): ControlSubscription {
   return env.control.subscribe(subject, (message) => {
-    const operation = operationOf(message.subject);
+    const operation = shortened(operationOf(message.subject), OPERATION_LENGTH_MAX);
     const notes = { operation, startedMs: env.clock.now(), about: {} as About };
     void answer(env, message, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
@@ -73,7 +77,7 @@ async function answer(
     message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
     remember(env, notes, undefined);
   } catch (error) {
-    const { code } = refuse(env, message, notes.operation, error);
+    const { code } = refuse(env, message, notes, error);
     remember(env, notes, code);
   }
 }
@@ -83,14 +87,14 @@ function remember({ journal, clock }: AgentEnv, { operation, startedMs, about }:
 }
 
 /** Counts and logs a refusal, and replies with it. */
-function refuse(env: AgentEnv, message: ControlMessage, operation: string, error: unknown): KvferryError {
+function refuse(env: AgentEnv, message: ControlMessage, { operation, startedMs }: Notes, error: unknown): KvferryError {
   const known = error instanceof KvferryError;
   const refused = known ? error : new KvferryError('internal', `${operation} failed`, { cause: error });
   env.counters.add('messages_refused');
   env.counters.add(`errors_${refused.code}`);
   const details = { operation, code: refused.code, field: refused.field, reason: refused.message };
-  if (known) env.logger[refusalLevel(refused.code)](details, 'message refused');
-  else env.logger.error({ ...details, err: error }, 'message failed');
+  if (known) env.refusals.log(startedMs, refusalLevel(refused.code), details, 'message refused');
+  else env.refusals.log(startedMs, 'error', { ...details, err: error }, 'message failed');
   try {
     message.respond(encodeError(refused));
   } catch (sendError) {

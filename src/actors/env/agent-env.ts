@@ -7,6 +7,7 @@ import type { Failure } from '../../protocol/fields.js';
 import { Counters } from '../observing/counters.js';
 import { Journal } from '../observing/journal.js';
 import { ObservedActors } from '../observing/observed-actors.js';
+import { RefusalLog } from '../observing/refusal-log.js';
 import type { Tracer } from '../observing/tracer.js';
 import { Supervisor } from '../running/supervisor.js';
 import type { AgentOptions } from './agent-options.js';
@@ -23,6 +24,7 @@ export interface EnvParts {
   readonly clock: ClockPort;
   readonly logger: Logger;
   readonly counters: Counters;
+  readonly refusals: RefusalLog;
   readonly supervisor: Supervisor;
   readonly journal: Journal;
   readonly actors: ObservedActors;
@@ -55,6 +57,7 @@ export function makeEnv(
     clock,
     logger,
     counters,
+    refusals: new RefusalLog(logger),
     supervisor: new Supervisor({ clock, counters, logger }, fence),
     journal,
     actors: new ObservedActors(clock, journal),

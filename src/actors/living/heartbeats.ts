@@ -55,7 +55,8 @@ export class Heartbeats {
     } catch (error) {
       const { code, message } = toFailure(error);
       this.#env.counters.add('messages_refused');
-      this.#env.logger.warn({ subject, code, reason: message }, 'heartbeat refused');
+      const nowMs = this.#env.clock.now();
+      this.#env.refusals.log(nowMs, 'warn', { subject, code, reason: message }, 'heartbeat refused');
       return undefined;
     }
   }

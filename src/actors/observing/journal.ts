@@ -9,6 +9,7 @@ import { JOURNAL_ENTRIES_PER_CALL_MAX, KEYS_SHOWN_MAX, MESSAGE_BYTES_MAX } from 
 import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import type { JournalEntry, MachineName, StoreAction } from '../../protocol/observation.js';
 import { isSampled } from '../../protocol/sampling.js';
+import { shortened } from '../../protocol/shown-text.js';
 import type { End } from '../../protocol/subjects.js';
 import type { TrailStep } from '../../store/trail.js';
 
@@ -95,8 +96,8 @@ export interface JournalPart {
 
 /** One answer looks at no more entries: more would take too long in one turn. */
 const SCANNED_MAX = 100_000;
-/** All entries together hold at most this many keys for each entry that the journal may have. */
-const KEYS_PER_ENTRY_MAX = 8;
+/** All entries together hold at most this many characters of keys and texts for each entry that the journal may have. */
+const CHARACTERS_PER_ENTRY_MAX = 512;
 const TEXT_MAX = 512;
 /** A caller may name any operation, so the journal cuts long names. */
 const OPERATION_MAX = 64;
@@ -105,11 +106,11 @@ export class Journal {
   readonly #clock: ClockPort;
   readonly #entriesMax: number;
   /** Entry number n lies at n modulo `#entriesMax`. */
-  readonly #entries: JournalEvent[] = [];
+  readonly #entries: (JournalEvent | undefined)[] = [];
   readonly #listeners = new Set<(event: JournalEvent) => void>();
   #first = 0;
   #end = 0;
-  #keys = 0;
+  #characters = 0;
 
   /** With `entriesMax` 0 the journal keeps no entry and only calls its listeners. */
   constructor(clock: ClockPort, entriesMax: number) {
@@ -132,7 +133,7 @@ export class Journal {
   /** Records a message that was answered, or a notice that was sent. A long `operation` is cut. */
   message(direction: 'in' | 'out', operation: string, about: About, tookMs?: number, code?: string): void {
     if (this.isIdle) return;
-    const named = operation.length > OPERATION_MAX ? operation.slice(0, OPERATION_MAX) : operation;
+    const named = shortened(operation, OPERATION_MAX);
     this.#record({ atMs: this.#clock.now(), kind: 'message', direction, operation: named, about, tookMs, code });
   }
 
@@ -207,13 +208,17 @@ export class Journal {
     if (this.#end - this.#first === this.#entriesMax) this.#drop();
     this.#entries[this.#end % this.#entriesMax] = event;
     this.#end += 1;
-    this.#keys += keysIn(event);
-    while (this.#keys > KEYS_PER_ENTRY_MAX * this.#entriesMax && this.#end - this.#first > 1) this.#drop();
+    this.#characters += charactersIn(event);
+    const charactersMax = CHARACTERS_PER_ENTRY_MAX * this.#entriesMax;
+    while (this.#characters > charactersMax && this.#end - this.#first > 1) this.#drop();
   }
 
   #drop(): void {
-    this.#keys -= keysIn(this.#at(this.#first));
+    const n = this.#first % this.#entriesMax;
+    this.#characters -= charactersIn(this.#at(this.#first));
     this.#first += 1;
+    // An entry that no answer shows must not stay in memory.
+    this.#entries[n] = undefined;
   }
 
   #at(n: number): JournalEvent {
@@ -272,6 +277,14 @@ function keysAt(keys: readonly string[], positions: readonly number[]): string[]
   return positions.slice(0, KEYS_SHOWN_MAX).map((position) => keys[position] as string);
 }
 
-function keysIn(event: JournalEvent): number {
-  return event.kind === 'store' ? event.keys.length : 0;
+/** Of the parts that have no fixed length. */
+function charactersIn(event: JournalEvent): number {
+  switch (event.kind) {
+    case 'store':
+      return event.keys.reduce((sum, key) => sum + key.length, event.detail?.length ?? 0);
+    case 'state':
+      return event.reason === undefined ? 0 : event.reason.message.length + (event.reason.field?.length ?? 0);
+    case 'message':
+      return event.operation.length;
+  }
 }

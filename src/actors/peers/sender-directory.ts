@@ -1,8 +1,12 @@
 /** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/operations.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { SenderPeer } from './sender-peer.js';
+
+/** Each of them may have a remote key, of which there are about a thousand. */
+const PROCESSES_PER_NAME_MAX = 4;
 
 export interface SenderDirectoryListener {
   granted(grant: string, epoch: string): void;
@@ -33,9 +37,17 @@ export class SenderDirectory {
     this.#peers.get(epoch)?.liveness.heard();
   }
 
-  /** The sender that wants to connect; adds it when it is new. */
+  /** The sender that wants to connect; adds it when it is new. Throws `too_many_requests`. */
   connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     return this.#peers.get(sender.epoch) ?? this.#add(sender);
+  }
+
+  /** A name has one process, or two while it is rolled. Those of before are lost after 2.75 heartbeats. */
+  #refuseMore(agent: string): void {
+    const others = [...this.#peers.values()].filter((peer) => peer.agent === agent).length;
+    if (others < PROCESSES_PER_NAME_MAX) return;
+    const message = `${others} processes of agent ${agent} are connected: those that have ended must be declared dead first`;
+    throw new KvferryError('too_many_requests', message, { field: 'agent' });
   }
 
   /** Revokes a remote key, whichever sender has it. A sender that is lost has its key revoked anyway. */
@@ -60,6 +72,7 @@ export class SenderDirectory {
 
   #add(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
     const { epoch } = sender;
+    this.#refuseMore(sender.agent);
     const peer: SenderPeer = new SenderPeer(this.#env, sender, {
       granted: (grant) => {
         this.#byGrant.set(grant, peer);

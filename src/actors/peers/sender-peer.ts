@@ -13,6 +13,9 @@ import type { Watch } from '../env/living.js';
 import type { Peer } from './peer-call.js';
 import { lossOf } from './peer-loss.js';
 
+/** More connections than an agent makes in its life. One message must not use up all numbers that are left. */
+const CONNECTION_STEP_MAX = 2 ** 32;
+
 export interface SenderPeerListener {
   granted(grant: string): void;
   /** The key is revoked: a write that uses it changes no page. */
@@ -63,6 +66,10 @@ export class SenderPeer implements Peer {
         );
       }
       if (this.#grant !== undefined && connection === this.#connection) return this.#grant;
+      if (connection - this.#connection > CONNECTION_STEP_MAX) {
+        const message = `connection ${connection} of agent ${this.agent} does not follow connection ${this.#connection}`;
+        throw new KvferryError('invalid_field', message, { field: 'connection' });
+      }
       this.#connection = connection;
       await this.#revoke();
       if (this.#lost !== undefined) throw fromFailure(this.#lost);

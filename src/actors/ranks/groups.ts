@@ -6,7 +6,7 @@ import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
 import type { Body } from '../../protocol/body.js';
 import { toFailure } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
-import { invalidField } from '../../protocol/errors.js';
+import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { PeerReply, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -17,6 +17,11 @@ import { type Agreement, confirmEnd } from '../peers/confirm-end.js';
 import { findProcess } from '../peers/find-process.js';
 import { GroupActor, type OwnRanks } from './group-actor.js';
 import type { Verdict } from './verdict.js';
+
+/** For each request that may be led, so many that have ended are remembered whole. Of others only the ends are. */
+const ENDED_FOR_EACH_LIVE = 4;
+/** And so many may wait for the agreement of a sender. */
+const UNSETTLED_FOR_EACH_LIVE = 2;
 
 export interface GroupsListener {
   /** Asks the sender of rank 0 to agree to the end. Undefined when the request of rank 0 is not in progress here. */
@@ -54,23 +59,23 @@ export class Groups {
    * `invalid_field` when the report was sent to the wrong agent.
    */
   report(report: RankReport): Body<PeerReply<'report'>> {
-    const { request, epoch, ranks } = report;
-    const { rank, members } = ranks;
-    const recorded = this.#tombstones.get({ request, epoch });
+    const { request, epoch, ranks, appealed } = report;
+    const { rank } = ranks;
+    const recorded =
+      this.#tombstones.get({ request, epoch }) ??
+      (appealed === undefined ? undefined : this.#tombstones.get({ request, epoch: appealed.epoch }));
     if (recorded !== undefined) return answerOf({ end: recorded.end, failure: recorded.reason ?? null });
     this.#check(report);
     let group = this.#groups.get(request);
-    if (group !== undefined && group.verdict === undefined && (group.epochOf(rank) ?? epoch) !== epoch) {
+    const isOther = group !== undefined && (group.epochOf(rank) ?? epoch) !== epoch;
+    if (isOther && group?.verdict === undefined) {
       const message = `rank ${rank} of request ${request} came again under epoch ${epoch}: its sender was restarted`;
-      group.end('failed', { code: 'sender_lost', message });
+      group?.end('failed', { code: 'sender_lost', message });
     }
-    // Another epoch means another attempt at the request.
-    if (group === undefined || (group.epochOf(rank) ?? epoch) !== epoch) group = this.#start(report);
-    else if (JSON.stringify(group.task.members) === JSON.stringify(members)) group.report(report);
-    else {
-      const message = `rank ${rank} of request ${request} names other members than the rank that reported first`;
-      group.end('failed', toFailure(invalidField('ranks.members', message)));
-    }
+    // Another epoch means another attempt at the request, unless the sender reports for the attempt of a rank that appealed.
+    const isNamed = appealed !== undefined && group?.epochOf(appealed.rank) === appealed.epoch;
+    if (group === undefined || (isOther && !isNamed)) group = this.#start(report);
+    else if (!isOther) this.#add(report, group);
     const { verdict } = group;
     if (verdict === undefined) return defined({ turn: report.state === 'held' ? group.turnFor(rank) : undefined });
     this.#bury(group, verdict);
@@ -115,15 +120,25 @@ export class Groups {
 
   sweep(nowMs: number): void {
     this.#tombstones.prune(nowMs);
-    const { tombstoneMs, tombstonesMax } = this.#env.options;
+    const { tombstoneMs, requestsMax } = this.#env.options;
     for (const [group, endedMs] of this.#endedMs) {
-      if (this.#endedMs.size <= tombstonesMax && nowMs - endedMs < tombstoneMs) return;
+      if (this.#endedMs.size <= ENDED_FOR_EACH_LIVE * requestsMax && nowMs - endedMs < tombstoneMs) return;
       this.#endedMs.delete(group);
       if (this.#groups.get(group.task.request) === group) this.#groups.delete(group.task.request);
     }
   }
 
   // ------------------------------------------------------------------------------------------------------------------
+
+  #add(report: RankReport, group: GroupActor): void {
+    const { request, ranks } = report;
+    if (JSON.stringify(group.task.members) === JSON.stringify(ranks.members)) {
+      group.report(report);
+    } else {
+      const message = `rank ${ranks.rank} of request ${request} names other members than the rank that reported first`;
+      group.end('failed', toFailure(invalidField('ranks.members', message)));
+    }
+  }
 
   #check({ ranks, request }: RankReport): void {
     const { agent } = this.#env.options;
@@ -143,6 +158,7 @@ export class Groups {
   /** A request that this agent cannot take fails at once. It lives until its sender has agreed. */
   #start(report: RankReport): GroupActor {
     const { request, epoch, ranks, timeoutMs } = report;
+    this.#refuseMore(request);
     const refusal = this.#refusal();
     const group = new GroupActor(
       this.#env,
@@ -168,6 +184,14 @@ export class Groups {
     group.report(report);
     if (refusal !== undefined) group.end('failed', refusal);
     return group;
+  }
+
+  /** A request that fails at once lives until its sender has agreed. There must not be any number of those either. */
+  #refuseMore(request: string): void {
+    const { agent, requestsMax } = this.#env.options;
+    if (this.#unsettled.size < UNSETTLED_FOR_EACH_LIVE * requestsMax) return;
+    const message = `agent ${agent} leads too many requests over several ranks: report request ${request} again later`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
 
   #refusal(): Failure | undefined {

@@ -33,6 +33,8 @@ export interface RankLinkTask {
   readonly deadlineMs: number;
   /** The receiver of this rank. Undefined when the sender reports. */
   readonly from: RankReport['from'];
+  /** The rank that appealed, when the sender reports a rank 0 that was never put. */
+  readonly appealed?: RankReport['appealed'];
   /** Where the rank reports when this agent leads the ranks itself. */
   readonly groups: RankReports | undefined;
   /** The process whose end the rank has promised to follow. Undefined when that is the lead itself, or when it has promised nothing. */
@@ -244,11 +246,12 @@ export class RankLink {
 
   /** A message that is repeated reports the newest state. */
   #body(): Omit<RankReport, 'v'> {
-    const { holder, ranks, from } = this.#task;
+    const { holder, ranks, from, appealed } = this.#task;
     const { state, reason } = this.#actor.getSnapshot().context.status;
     const counts = this.#listener.counts();
     const timeoutMs = this.#timeLeftMs;
-    return { ...holder, ranks, from, state, ...defined({ reason: reason ?? undefined }), ...counts, timeoutMs };
+    const about = defined({ reason: reason ?? undefined, appealed });
+    return { ...holder, ranks, from, state, ...about, ...counts, timeoutMs };
   }
 
   /** Finds the process that leads the ranks, and watches it from now on. */

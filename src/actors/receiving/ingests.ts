@@ -1,6 +1,7 @@
 /** The requests that arrive at a receiver: one ingest for each, from its first message until its pages are released. */
 import { RequestEndedError, toFailure, unknownRequest } from '../../protocol/codec.js';
 import { defined } from '../../protocol/defined.js';
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest, RequestRow } from '../../protocol/operations.js';
 import type { End } from '../../protocol/subjects.js';
@@ -15,6 +16,9 @@ import type { RankLinks } from '../ranks/rank-links.js';
 import type { Allocations } from './allocations.js';
 import { IngestActor, type IngestTask } from './ingest-actor.js';
 import type { StoreActor } from './store-actor.js';
+
+/** For each request that may be in progress, so many may be there with those that end at once. */
+const INGESTS_FOR_EACH_REQUEST = 2;
 
 export interface IngestsParts {
   readonly store: StoreActor;
@@ -41,6 +45,14 @@ export class Ingests {
 
   get(holder: HolderId): IngestActor | undefined {
     return this.#byName.get(nameOf(holder));
+  }
+
+  /** For a request that only ends here: the store, which counts the others, never receives it. Throws `too_many_requests`. */
+  refuseMore(request: string): void {
+    const { agent, requestsMax } = this.#env.options;
+    if (this.#byName.size < INGESTS_FOR_EACH_REQUEST * requestsMax) return;
+    const message = `agent ${agent} has ${this.#byName.size} requests and takes no more: end request ${request} again later`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
 
   add(holder: HolderId, request: Pick<IngestTask, 'sender' | 'totalChunks' | 'timeoutMs' | 'ranks'>): IngestActor {

@@ -146,6 +146,7 @@ export class Receiver {
     if (this.#store.view.tombstone(holder) === undefined) {
       const { attemptTimeoutMs: timeoutMs } = this.#env.options;
       const known = this.#ingests.get(holder);
+      if (known === undefined) this.#ingests.refuseMore(request);
       const ingest = known ?? this.#ingests.add(holder, { sender, totalChunks, timeoutMs, ranks });
       ingest.abort(end, reason);
       await ingest.decided;

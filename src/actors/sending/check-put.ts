@@ -2,7 +2,7 @@
 import { defined } from '../../protocol/defined.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
 import type { Ranks } from '../../protocol/fields.js';
-import { RANKS_BYTES_MAX } from '../../protocol/limits.js';
+import { CHUNKS_IN_PROGRESS_MAX, RANKS_BYTES_MAX } from '../../protocol/limits.js';
 import { jsonBytes } from '../../protocol/message-room.js';
 import type { PutRequest } from '../../protocol/operations.js';
 import { shownKey } from '../../protocol/shown-text.js';
@@ -34,6 +34,8 @@ export interface PutSurroundings {
   /** Requests in progress, and how many the agent takes at most. */
   readonly requests: number;
   readonly requestsMax: number;
+  /** Chunks of the requests in progress. */
+  readonly chunks: number;
   /** Bytes of the largest message that the agent can send. */
   readonly messageBytesMax: number;
 }
@@ -43,13 +45,10 @@ export interface PutSurroundings {
  * or `invalid_field` with the name of the field.
  */
 export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
-  const { agent, epoch, pageBytes, before, requests, requestsMax, messageBytesMax } = surroundings;
+  const { agent, epoch, pageBytes, before, messageBytesMax } = surroundings;
   checkOrder(put, before?.batches ?? 0, epoch);
   if (before !== undefined) checkSame(put, before);
-  else if (requests >= requestsMax) {
-    const message = `agent ${agent} has ${requests} requests in progress and takes no more`;
-    throw new KvferryError('too_many_requests', message, { field: 'request' });
-  }
+  else checkRoom(put, surroundings);
   if (put.ranks !== undefined) {
     if (put.receiver === undefined) throw invalidField('ranks', 'ranks without a receiver: name them in route');
     checkRanks(put.ranks, agent, put.receiver);
@@ -57,6 +56,17 @@ export function checkPut(put: PutRequest, surroundings: PutSurroundings): void {
   checkChunks(put, before?.chunks ?? 0);
   for (const [index, { length }] of put.source.entries()) checkLength(length, pageBytes, `source[${index}].length`);
   checkAllocateFits(put, messageBytesMax);
+}
+
+function checkRoom({ totalChunks }: PutRequest, { agent, requests, requestsMax, chunks }: PutSurroundings): void {
+  if (requests >= requestsMax) {
+    const message = `agent ${agent} has ${requests} requests in progress and takes no more`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
+  }
+  if (chunks + totalChunks > CHUNKS_IN_PROGRESS_MAX) {
+    const message = `agent ${agent} has requests of ${chunks} chunks in progress, and takes ${CHUNKS_IN_PROGRESS_MAX} at most`;
+    throw new KvferryError('too_many_requests', message, { field: 'totalChunks' });
+  }
 }
 
 /** The batch was put before, at the process of `epoch`. */

@@ -5,6 +5,7 @@
  * follow the end of a lead, it announces nothing until that lead is proven dead (P12).
  */
 import type { Failure, Ranks } from '../../protocol/fields.js';
+import type { PeerRequest, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
 import type { HolderId } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -20,6 +21,8 @@ export interface EndedRank {
   /** When the rank was put, or this sender took it over, on the agent's clock. */
   readonly startedMs: number;
   readonly deadlineMs: number;
+  /** The rank whose appeal made this sender take over a rank 0 that it was never given. */
+  readonly appealed?: RankReport['appealed'];
 }
 
 interface Promised {
@@ -70,13 +73,14 @@ export class RankEnds {
 
   /** Reports the end of a rank to the lead, and announces `failed` when that is the part of this sender. */
   report(rank: EndedRank, end: End, reason: Failure | null): void {
-    const { request, ranks, deadlineMs, chunks } = rank;
+    const { request, ranks, deadlineMs, chunks, appealed } = rank;
     const holder = this.#holderOf(request);
     const task = {
       holder,
       ranks,
       deadlineMs,
       from: undefined,
+      appealed,
       groups: undefined,
       promisedTo: () => this.#waiting.get(request)?.promisedTo,
     };
@@ -91,6 +95,14 @@ export class RankEnds {
     this.#waiting.set(request, { link, promisedTo });
     link.say(end === 'ready' ? 'failed' : end, reason);
     if (promisedTo !== undefined) link.prepared();
+  }
+
+  /** Reports a rank 0 that this sender was never given, for the attempt of the rank that appeals. */
+  standIn({ request, epoch, ranks, timeoutMs }: PeerRequest<'appeal'>, receiver: string, failure: Failure): void {
+    const startedMs = this.#env.clock.now();
+    const appealed = { rank: ranks.rank, epoch };
+    const rank = { request, ranks: { ...ranks, rank: 0 }, receiver, chunks: 0, startedMs, appealed };
+    this.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
   }
 
   /** A process that is proven dead announces nothing any more: a promise to it does not bind. */

@@ -14,6 +14,11 @@ const LOOK_INTERVAL_MS = 5_000;
 /** A segment outside a session whose file is gone is detached when it was unused for so long. */
 const ABANDONED_MS = 10_000;
 
+/** Of the segments that the agent takes: what one session may attach, what all engines without one may, and what any may. */
+const SESSION_PART = 0.25;
+const UNOWNED_PART = 0.5;
+const PART_MIN = 16;
+
 /** The session that attached a segment. */
 export interface SegmentOwner {
   readonly id: string;
@@ -39,6 +44,8 @@ export class Segments {
   readonly #segments = new Map<string, Segment>();
   /** Names of segments, by the session that attached them last. */
   readonly #bySession = new Map<string, Set<string>>();
+  /** Names of segments that no session has attached. */
+  readonly #unowned = new Set<string>();
   /** Attaching and detaching of one name go one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Segments that are being attached. */
@@ -58,7 +65,7 @@ export class Segments {
     return this.#inTurn(name, async () => {
       const known = this.#segments.get(name);
       if (known !== undefined) return this.#attachAgain(name, known, source, owner);
-      this.#refuseMore();
+      this.#refuseMore(owner);
       this.#attaching += 1;
       const file = await this.#env.fabric
         .attachSegment(name, source)
@@ -86,12 +93,25 @@ export class Segments {
     });
   }
 
-  #refuseMore(): void {
+  #refuseMore(owner: SegmentOwner | undefined): void {
     const { agent, segmentsMax } = this.#env.options;
+    const part = owner === undefined ? UNOWNED_PART : SESSION_PART;
+    this.#refuseMoreOf(owner, Math.max(PART_MIN, Math.ceil(segmentsMax * part)));
     if (this.#segments.size + this.#attaching < segmentsMax) return;
     const message =
       `agent ${agent} has ${segmentsMax} segments attached and takes no more: detach what is not used, ` +
       'lay several regions into one file, or configure segmentsMax';
+    throw new KvferryError('too_many_segments', message, { field: 'segment' });
+  }
+
+  /** One engine must not take the place of all others. Those without a session share one place. */
+  #refuseMoreOf(owner: SegmentOwner | undefined, max: number): void {
+    const names = owner === undefined ? this.#unowned : this.#bySession.get(owner.id);
+    if ((names?.size ?? 0) < max) return;
+    const whose = owner === undefined ? 'engines without a session have' : `session ${owner.id} has`;
+    const message =
+      `${whose} ${max} segments attached and may have no more: detach what is not used, ` +
+      'lay several regions into one file, or configure segmentsMax, of which this is a share';
     throw new KvferryError('too_many_segments', message, { field: 'segment' });
   }
 
@@ -245,12 +265,18 @@ export class Segments {
   }
 
   #belongs(name: string, owner: SegmentOwner | undefined): void {
-    if (owner === undefined) return;
+    if (owner === undefined) {
+      this.#unowned.add(name);
+      return;
+    }
     this.#bySession.set(owner.id, (this.#bySession.get(owner.id) ?? new Set()).add(name));
   }
 
   #belongsNoMore(name: string, owner: SegmentOwner | undefined): void {
-    if (owner === undefined) return;
+    if (owner === undefined) {
+      this.#unowned.delete(name);
+      return;
+    }
     const names = this.#bySession.get(owner.id);
     names?.delete(name);
     if (names?.size === 0) this.#bySession.delete(owner.id);

@@ -27,7 +27,6 @@ import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
 
-/** A request whose end this agent announces. */
 export class Sender {
   readonly memory: SourceMemory;
   readonly sessions: Sessions;
@@ -36,6 +35,7 @@ export class Sender {
   readonly #arriving = new ArrivingPuts();
   readonly #receivers: ReceiverDirectory;
   readonly #requests = new Map<string, RequestActor>();
+  #chunks = 0;
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
@@ -77,7 +77,7 @@ export class Sender {
   /** Takes a batch; in the turn of its session if it belongs to one. */
   put(put: PutRequest): Promise<{ epoch: string }> {
     const earlier = this.#arriving.before(put.request);
-    return this.#arriving.add(put.request, this.#put(put, earlier));
+    return this.#arriving.add(put, () => this.#put(put, earlier));
   }
 
   /** Names the receiver of an offered request, after the puts that came before. */
@@ -158,7 +158,8 @@ export class Sender {
   }
 
   /** The lead of the ranks is gone. This agent sees to the end of the request, also when its own rank 0 was never put. */
-  appeal({ request, ranks, reason, timeoutMs }: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
+  appeal(message: PeerRequest<'appeal'>): Body<PeerReply<'appeal'>> {
+    const { request, ranks, reason } = message;
     const { clock, epoch, options } = this.#env;
     const [first] = ranks.members;
     if (first?.sender !== options.agent) {
@@ -172,10 +173,8 @@ export class Sender {
     const what = actor === undefined ? 'put at' : 'routed from';
     const failure = { code: reason.code, message: `rank 0 was not ${what} agent ${options.agent}: ${reason.message}` };
     actor?.withdraw(failure);
-    const [startedMs, own] = [clock.now(), { ...ranks, rank: 0 }];
-    this.#tombstones.add({ request, epoch }, 'failed', failure, startedMs);
-    const rank = { request, ranks: own, receiver: first.receiver, chunks: 0, startedMs };
-    this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);
+    this.#tombstones.add({ request, epoch }, 'failed', failure, clock.now());
+    this.#rankEnds.standIn(message, first.receiver, failure);
     return {};
   }
 
@@ -345,8 +344,8 @@ export class Sender {
     const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
     const { messageBytesMax } = this.#env.control;
-    const requests = this.#requests.size;
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, requests, requestsMax, messageBytesMax });
+    const progress = { requests: this.#requests.size, requestsMax, chunks: this.#chunks };
+    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, ...progress, messageBytesMax });
     return request;
   }
 
@@ -362,6 +361,7 @@ export class Sender {
       },
     );
     this.#requests.set(request, actor);
+    this.#chunks += totalChunks;
     if (ranks !== undefined && this.#rankEnds.promisedTo(request) === peer?.epoch) actor.promised();
     this.#bySession.add(actor);
     this.#env.counters.add('requests_accepted');
@@ -372,6 +372,7 @@ export class Sender {
     const name = request.task.request;
     this.#tombstones.add({ request: name, epoch: this.#env.epoch }, end, reason ?? undefined, this.#env.clock.now());
     this.#requests.delete(name);
+    this.#chunks -= request.task.totalChunks;
     if (!request.parts.isEmpty) this.#parts.set(name, request.parts);
     this.#bySession.delete(request);
     this.#env.counters.add(`requests_sent_${end}`);

@@ -8,6 +8,7 @@ import { poll } from '../../processes/within.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Role } from '../../protocol/fields.js';
 import type { DescribeReply, OperationReply } from '../../protocol/operations.js';
+import { type NatsPlace, natsEnvironment } from '../nats-option.js';
 import { SupervisedChild } from './supervised-child.js';
 
 const START_TIMEOUT_MS = 30_000;
@@ -28,7 +29,7 @@ export interface ClusterOptions {
   /** Unique part of the agents' names. */
   readonly run: string;
   readonly prefillAgents: number;
-  readonly natsUrl: string;
+  readonly nats: NatsPlace;
   readonly provider: string;
   /** Address on which the agents listen. */
   readonly bindAddress: string;
@@ -123,7 +124,7 @@ function startAgent(agent: string, role: Role, options: ClusterOptions, life = 1
       ...['--allow-faults', `${options.allowFaults}`],
     ],
     // The URL is not a flag, because every user of the machine can read the flags of a process, and it may contain credentials.
-    env: { ...process.env, KVFERRY_NATS_URL: options.natsUrl },
+    env: { ...process.env, ...natsEnvironment(options.nats) },
     logPath: `${options.workDirectory}/${agent}${life === 1 ? '' : `-${life}`}.log`,
     channel: true,
   });

@@ -6,12 +6,13 @@ import { dirname } from 'node:path';
 import cliProgress from 'cli-progress';
 import { connectClient } from '../../client/connect-client.js';
 import type { KvferryClient } from '../../client/kvferry-client.js';
-import { redactCredentials } from '../../config/agent-config.js';
+import { redactCredentials } from '../../config/nats-fields.js';
 import { formatBytes } from '../../figures/units.js';
 import { startNatsServer } from '../../processes/nats-server.js';
 import { Teardown } from '../../processes/teardown.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { startInspectorThread } from '../inspect/inspector-thread.js';
+import type { NatsPlace } from '../nats-option.js';
 import { type Cluster, type ClusterOptions, findCluster, startCluster } from './cluster.js';
 import { runGentleLoad } from './gentle-load.js';
 import { ENGINE_SLOTS, type LoadResult, runLoad } from './load.js';
@@ -39,8 +40,8 @@ export interface DemoOptions {
   readonly quietBytes: number;
   readonly controlBatches: number;
   /** A NATS server that is running already. */
-  readonly natsUrl: string | undefined;
-  /** Use the agents at `natsUrl` instead of starting agents. There is then no quiet phase. */
+  readonly nats: NatsPlace | undefined;
+  /** Use the agents at `nats` instead of starting agents. There is then no quiet phase. */
   readonly existingAgents: boolean;
   /** Agents accept requests for faults. The demo restarts its own agents after they are killed. */
   readonly allowFaults: boolean;
@@ -96,7 +97,7 @@ class Demo {
   readonly #run = `demo-${randomBytes(RUN_ID_BYTES).toString('hex')}`;
   readonly #workDirectory: string;
   /** The connection to NATS, once there is one. */
-  #line: { readonly client: KvferryClient; readonly url: string } | undefined;
+  #line: { readonly client: KvferryClient; readonly nats: NatsPlace } | undefined;
 
   constructor(options: DemoOptions, output: DemoOutput, teardown: Teardown) {
     this.#options = options;
@@ -106,15 +107,15 @@ class Demo {
   }
 
   async run(): Promise<DemoReport> {
-    const { existingAgents, natsUrl, inspect, seed } = this.#options;
-    const url = natsUrl ?? (await this.#startNats());
-    const client = await this.#connect(url);
-    if (inspect) await this.#inspect(url);
-    this.#line = { client, url };
+    const { existingAgents, inspect, seed } = this.#options;
+    const nats = this.#options.nats ?? (await this.#startNats());
+    const client = await this.#connect(nats);
+    if (inspect) await this.#inspect(nats);
+    this.#line = { client, nats };
     const load = await this.#phase((teardown) =>
-      existingAgents ? this.#loadOnExisting(client, teardown) : this.#loadOnOwn(client, url, teardown),
+      existingAgents ? this.#loadOnExisting(client, teardown) : this.#loadOnOwn(client, nats, teardown),
     );
-    const quiet = existingAgents ? undefined : await this.#phase((teardown) => this.#quiet(client, url, teardown));
+    const quiet = existingAgents ? undefined : await this.#phase((teardown) => this.#quiet(client, nats, teardown));
     const mismatches = [...load.mismatches, ...(quiet?.mismatches ?? [])];
     for (const problem of [...load.problems, ...mismatches.map((mismatch) => `mismatch: ${mismatch}`)]) {
       this.#output.say(problem);
@@ -125,7 +126,7 @@ class Demo {
   /** Runs a light load until the demo is interrupted. Rejects when an agent exits unexpectedly. */
   async goOn(): Promise<void> {
     if (this.#line === undefined) throw new Error('the demo has not been run');
-    const { client, url: natsUrl } = this.#line;
+    const { client, nats } = this.#line;
     const { prefillAgents, arenaPages, allowFaults, existingAgents, seed, share } = this.#options;
     this.#output.say('The inspector and a light load keep running. Press Ctrl-C to stop.');
     const run = `${this.#run}-go-on`;
@@ -136,18 +137,18 @@ class Demo {
         const options = { run, seed, share, chunkBytes, directory, say };
         return runGentleLoad(options, cluster, client, this.#violations, teardown);
       };
-      const shape = { run, prefillAgents, arenaPages, natsUrl, allowFaults };
+      const shape = { run, prefillAgents, arenaPages, nats, allowFaults };
       if (!existingAgents) return this.#withAgents(shape, client, teardown, load);
       const cluster = await findCluster(client, allowFaults);
       return load(cluster, makeDirectory(dirname(cluster.decode.arena.path), teardown));
     });
   }
 
-  async #inspect(servers: string): Promise<void> {
+  async #inspect(nats: NatsPlace): Promise<void> {
     const { allowFaults } = this.#options;
     const listen = { host: '127.0.0.1', port: 0 };
     const failed = (error: unknown) => this.#output.say(`the inspector failed: ${String(error)}`);
-    const inspector = await startInspectorThread({ servers, listen, allowFaults }, failed);
+    const inspector = await startInspectorThread({ nats, listen, allowFaults }, failed);
     this.#teardown.defer(() => inspector.close());
     this.#output.say(`Inspector: ${inspector.url}`);
   }
@@ -162,7 +163,7 @@ class Demo {
     return result;
   }
 
-  async #startNats(): Promise<string> {
+  async #startNats(): Promise<NatsPlace> {
     const server = await startNatsServer({ directory: this.#workDirectory }).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message.trim() : String(cause);
       throw new KvferryError('disconnected', `${reason}; install nats-server, or set --nats to a running server`, {
@@ -170,21 +171,21 @@ class Demo {
       });
     });
     this.#teardown.defer(() => server.child.abandon());
-    return server.url;
+    return { servers: server.url, access: {} };
   }
 
-  async #connect(servers: string): Promise<KvferryClient> {
-    const client = await connectClient({ servers, name: `kvferry ${this.#run}` });
+  async #connect(nats: NatsPlace): Promise<KvferryClient> {
+    const client = await connectClient({ ...nats, name: `kvferry ${this.#run}` });
     this.#teardown.defer(() => client.close());
-    this.#output.say(`NATS: ${redactCredentials(servers)}`);
+    this.#output.say(`NATS: ${redactCredentials(nats.servers)}`);
     return client;
   }
 
-  #loadOnOwn(client: KvferryClient, natsUrl: string, teardown: Teardown): Promise<LoadResult> {
+  #loadOnOwn(client: KvferryClient, nats: NatsPlace, teardown: Teardown): Promise<LoadResult> {
     const { prefillAgents, arenaPages, pageBytes } = this.#options;
     requireRoom(SHARED_MEMORY, (arenaPages + prefillAgents * ENGINE_SLOTS) * pageBytes);
     return this.#withAgents(
-      { run: this.#run, prefillAgents, arenaPages, natsUrl, allowFaults: this.#options.allowFaults },
+      { run: this.#run, prefillAgents, arenaPages, nats, allowFaults: this.#options.allowFaults },
       client,
       teardown,
       (cluster, directory) => this.#load(client, cluster, directory, teardown),
@@ -212,7 +213,7 @@ class Demo {
     return runLoad(options, cluster, client, this.#violations, teardown);
   }
 
-  async #quiet(client: KvferryClient, natsUrl: string, teardown: Teardown): Promise<QuietResult> {
+  async #quiet(client: KvferryClient, nats: NatsPlace, teardown: Teardown): Promise<QuietResult> {
     const { quietBytes, controlBatches, pageBytes, seed } = this.#options;
     requireRoom(SHARED_MEMORY, quietRoomBytes(QUIET_CHUNKS_MIN, pageBytes));
     const chunks = quietChunks(quietBytes, pageBytes, roomBytes(SHARED_MEMORY));
@@ -221,7 +222,7 @@ class Demo {
       `Quiet phase: ${chunks} distinct chunks of ${formatBytes(pageBytes)}${scaled}; 1 prefill → 1 decode`,
     );
     const run = `${this.#run}-quiet`;
-    const shape = { run, prefillAgents: 1, arenaPages: chunks, natsUrl, allowFaults: false };
+    const shape = { run, prefillAgents: 1, arenaPages: chunks, nats, allowFaults: false };
     return this.#withAgents(shape, client, teardown, (cluster, directory) => {
       const onStep = this.#progress('quiet phase', QUIET_STEPS, 'steps');
       const options = { run, seed, chunks, controlBatches, chunkBytes: pageBytes, directory, onStep };
@@ -231,7 +232,7 @@ class Demo {
 
   /** Starts agents, runs `work` with them, and stops them. Rejects when an agent exits before `work` is done. */
   async #withAgents<T>(
-    shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'natsUrl' | 'allowFaults'>,
+    shape: Pick<ClusterOptions, 'run' | 'prefillAgents' | 'arenaPages' | 'nats' | 'allowFaults'>,
     client: KvferryClient,
     teardown: Teardown,
     work: (cluster: Cluster, directory: string) => Promise<T>,

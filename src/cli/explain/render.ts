@@ -1,6 +1,7 @@
 /** One explanation as text. */
 import type { Explanation, JournalEntry } from '../../protocol/observation.js';
 import { shownKey } from '../../protocol/shown-text.js';
+import { printable } from '../printable.js';
 import { renderTable } from '../table.js';
 
 /** The explanation of one agent. */
@@ -12,7 +13,8 @@ const MS_PER_S = 1000;
 
 export function renderExplanation(explanation: AgentExplanation): string {
   const { agent, about, name, side, state, summary, waiting, holders, holdersTotal, trail } = explanation;
-  const lines = [`${about} ${about === 'key' ? shownKey(name) : name} at ${agent} (${side}): ${state}`, `  ${summary}`];
+  const title = `${about} ${about === 'key' ? shownKey(name) : name} at ${agent} (${side}): ${state}`;
+  const lines = [printable(title), `  ${printable(summary)}`];
   if (waiting !== undefined) lines.push(`  gate: ${waiting.gate}`);
   if (waiting?.endsInMs !== undefined) lines.push(`  deadline: in ${seconds(waiting.endsInMs)}`);
   if (holders.length > 0) {

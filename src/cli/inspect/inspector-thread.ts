@@ -11,7 +11,7 @@ import type { LiveInspectorOptions } from './live-inspector.js';
 
 export type ThreadOptions = Omit<LiveInspectorOptions, 'logger'>;
 /** The first message of the thread. */
-export type ThreadReport = { readonly url: string } | { readonly failure: Failure };
+export type ThreadReport = Pick<RunningInspector, 'url' | 'bound'> | { readonly failure: Failure };
 
 /** Rejects as `startLiveInspector` does. Does not keep the process alive. `onFailure` is called when the thread fails later. */
 export async function startInspectorThread(
@@ -39,5 +39,5 @@ export async function startInspectorThread(
     worker.postMessage('close');
     await gone;
   };
-  return { url: report.url, close };
+  return { ...report, close };
 }

@@ -9,7 +9,7 @@ const report = (message: ThreadReport) => parentPort?.postMessage(message);
 try {
   const inspector = await startLiveInspector(workerData as ThreadOptions);
   parentPort?.once('message', () => void inspector.close());
-  report({ url: inspector.url });
+  report({ url: inspector.url, bound: inspector.bound });
 } catch (error) {
   report({ failure: toFailure(error) });
 }

@@ -31,6 +31,13 @@ export interface NatsFacts {
   readonly roundTripsMs: readonly number[];
   /** Undefined when JetStream is off or not available to this user. */
   readonly jetStream: { readonly streams: number } | undefined;
+  /** Whether only programs of the server's own host reach it under this address. */
+  readonly isLoopback: boolean;
+  /** Whether the server asks who a program is. */
+  readonly asksForUser: boolean;
+  readonly isEncrypted: boolean;
+  /** Whether this user may subscribe to the answers that other programs get. */
+  readonly readsInboxes: boolean;
 }
 
 /** Two readings of one agent. */

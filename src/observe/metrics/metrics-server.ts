@@ -1,4 +1,5 @@
 /** Serves metrics, health and readiness over HTTP, for Prometheus and for the process supervisor. */
+import type { AddressInfo } from 'node:net';
 import { type FastifyReply, fastify } from 'fastify';
 import type { ControlStatus } from '../../ports/control.js';
 import { KvferryError } from '../../protocol/errors.js';
@@ -8,6 +9,8 @@ export interface Health {
   readonly agent: string;
   readonly state: DescribeReply['state'];
   readonly nats: ControlStatus;
+  /** Another process has run under the name of the agent for some time: requests reach both. */
+  readonly twin?: true;
 }
 
 export interface MetricsSource {
@@ -17,7 +20,10 @@ export interface MetricsSource {
 }
 
 export interface MetricsServer {
+  /** Where a program on this host reaches it. */
   readonly url: string;
+  /** The address and port that it is bound to. */
+  readonly bound: string;
   /** Ends every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -56,10 +62,12 @@ export async function startMetricsServer(
   });
   app.get('/readyz', (_, reply) => {
     const health = source.health();
-    return answer(reply, health, health.state === 'running' && health.nats === 'connected');
+    return answer(reply, health, health.state === 'running' && health.nats === 'connected' && health.twin !== true);
   });
   try {
-    return { url: await app.listen(address), close: () => app.close() };
+    const url = await app.listen(address);
+    const bound = app.server.address() as AddressInfo;
+    return { url, bound: formatBound(bound), close: () => app.close() };
   } catch (cause) {
     await app.close();
     const { host, port } = address;
@@ -69,4 +77,9 @@ export async function startMetricsServer(
       cause,
     });
   }
+}
+
+/** As a listen address is written, because `url` names the loopback address for a server that is bound to every address. */
+function formatBound({ address, family, port }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

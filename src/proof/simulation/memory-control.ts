@@ -27,14 +27,19 @@ export interface Envelope extends Letter {
   readonly from: string;
   readonly to: string;
   readonly kind: 'message' | 'reply';
-  /** Of a reply: the body of the request. */
+  /** Of a reply: the body of the request, and when it was sent. */
   readonly question?: string;
+  readonly askedMs?: number;
 }
 
 /** How often a message is delivered (0: lost), and after which delay. */
 export interface Fate {
   readonly copies: number;
   readonly delayMs: number;
+}
+
+interface SentRequest extends Letter {
+  readonly askedMs: number;
 }
 
 interface Subscriber {
@@ -59,6 +64,8 @@ export class MemoryControlNetwork {
   reconnect: (participant: string) => void = () => undefined;
   /** Called when the process of `to` reads a message or a reply. */
   read: (envelope: Envelope) => void = () => undefined;
+  /** Called when a request reaches no subscriber. */
+  unheard: (from: string, subject: string) => void = () => undefined;
   readonly #subscribers = new Set<Subscriber>();
 
   constructor(clock: ClockPort) {
@@ -121,11 +128,11 @@ export class MemoryControlNetwork {
   }
 
   /** Brings the answer of `from` to the participant that asked. It is lost if no route leads there. */
-  reply(from: string, to: MemoryControl, { subject, body }: Letter, answer: string, read: () => void): void {
+  reply(from: string, to: MemoryControl, request: SentRequest, answer: string, read: () => void): void {
     if (!this.interest(from, to.name)) return;
-    this.gate(from, () =>
-      this.deliver({ from, to: to.name, subject, body: answer, kind: 'reply', question: body }, to, read),
-    );
+    const { subject, body: question, askedMs } = request;
+    const envelope = { from, to: to.name, subject, body: answer, kind: 'reply', question, askedMs } as const;
+    this.gate(from, () => this.deliver(envelope, to, read));
   }
 }
 
@@ -203,12 +210,14 @@ export class MemoryControl implements ControlPort {
         timeoutMs,
       );
       this.#waiting.add(refuse);
-      const letter = { subject, body, headers };
+      const letter = { subject, body, headers, askedMs: clock.now() };
       this.#network.gate(this.name, () => {
         const listeners = this.#network.send(this.name, letter, (from, answer) =>
           this.#network.reply(from, this, letter, answer, () => finish(() => resolve(answer))),
         );
-        if (listeners === 0) refuse(new KvferryError('no_responders', `no subscriber on ${subject}`));
+        if (listeners > 0) return;
+        this.#network.unheard(this.name, subject);
+        refuse(new KvferryError('no_responders', `no subscriber on ${subject}`));
       });
     });
   }
@@ -218,7 +227,7 @@ export class MemoryControl implements ControlPort {
       this.#check(subject, body);
       if (this.#state === 'disconnected') throw new KvferryError('disconnected', `${subject}: not connected`);
       const answers: string[] = [];
-      const letter = { subject, body };
+      const letter = { subject, body, askedMs: this.#network.clock.now() };
       this.#network.gate(this.name, () => {
         const listeners = this.#network.send(this.name, letter, (from, answer) =>
           this.#network.reply(from, this, letter, answer, () => {

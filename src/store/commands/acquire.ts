@@ -16,6 +16,7 @@ export function acquire(state: StoreState, command: CommandOf<'acquire'>): Reply
   const { keys: wanted, next } = answered(keys ?? known?.leases.keys() ?? [], command);
   const found: AcquiredPage[] = [];
   const missing: string[] = [];
+  state.occupancy.refuseMoreChunks(wanted.filter((key) => known?.leases.has(key) !== true).length);
   const holder = known ?? state.addHolder(id, 'reader', 0);
   for (const key of wanted) {
     const entry = state.contents.get(key);
@@ -27,6 +28,7 @@ export function acquire(state: StoreState, command: CommandOf<'acquire'>): Reply
       missing.push(key);
     }
   }
+  state.occupancy.set(holder, Math.max(holder.totalChunks, holder.leases.size));
   // A reader that finds nothing leaves nothing behind (P10). A ready request without chunks stays until its time is over.
   if (holder.leases.size === 0 && holder.state === 'reader') state.forget(holder);
   else state.renewLeases(holder);
@@ -63,7 +65,8 @@ function readerNamed(state: StoreState, { holder: id, keys }: CommandOf<'acquire
   if (holder === undefined) {
     state.refuseEnded(id);
     if (keys === undefined) throw unknownRequest(id.request, id.epoch);
-    state.refuseMoreHolders();
+    state.occupancy.refuseMoreHolders(0);
+    state.occupancy.refuseMoreReaders();
   }
   if (holder?.state === 'arriving') {
     throw new KvferryError('request_active', `request ${id.request} is not ready`, { field: 'request' });

@@ -22,7 +22,7 @@ export function checkAllocate(state: StoreState, command: Allocate, request: Hol
   checkKeys(state, command, request);
   if (request === undefined) checkProgress(command, { chunks: 0, highestBatch: 0, lastBatch: null, batches: 0 });
   else checkRequest(command, request);
-  if (request === undefined) state.refuseMoreHolders();
+  if (request === undefined) state.occupancy.refuseMoreHolders(totalChunks);
 }
 
 function checkLengths({ keys, lengths }: Allocate, pageBytes: number): void {

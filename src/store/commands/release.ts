@@ -17,6 +17,7 @@ export function release(state: StoreState, command: CommandOf<'release'>): Reply
   const reply = keys === undefined ? releaseAll(holder) : releaseKeys(state, holder, keys);
   state.trail({ action: 'released', holder: id, keys: keys ?? [...holder.leases.keys()] });
   if (keys === undefined || holder.leases.size === 0) state.dropHolder(holder, 'released');
+  else state.occupancy.set(holder, Math.max(holder.totalChunks, holder.leases.size));
   return reply;
 }
 

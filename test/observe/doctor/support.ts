@@ -107,6 +107,10 @@ export const nats: NatsFacts = {
   payloadBytesMax: MIB,
   roundTripsMs: [0.2, 0.1, 0.3],
   jetStream: undefined,
+  isLoopback: false,
+  asksForUser: true,
+  isEncrypted: true,
+  readsInboxes: false,
 };
 
 export interface Spoilt {

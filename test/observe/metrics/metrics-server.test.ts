@@ -48,6 +48,25 @@ describe('the server of metrics', () => {
     expect(await get(server, '/readyz')).toEqual({ status: ready, type, body });
   });
 
+  test('an agent whose name another process has too → alive, not ready', async () => {
+    const server = await started({ ...well, twin: true });
+    const type = 'application/json; charset=utf-8';
+    const body = '{"agent":"decode-0","state":"running","nats":"connected","twin":true}';
+    expect(await get(server, '/healthz')).toEqual({ status: 200, type, body });
+    expect(await get(server, '/readyz')).toEqual({ status: 503, type, body });
+  });
+
+  test.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['0.0.0.0', '127.0.0.1'],
+  ])('listens at %s → says so, and that it is reached at %s', async (host, reached) => {
+    const source = { contentType: 'text/plain', render: async () => '', health: () => well };
+    const server = await startMetricsServer({ host, port: 0 }, source);
+    onTestFinished(() => server.close());
+    const { port } = new URL(server.url);
+    expect(server).toMatchObject({ url: `http://${reached}:${port}`, bound: `${host}:${port}` });
+  });
+
   test('knows nothing else', async () => {
     expect((await get(await started(), '/')).status).toBe(404);
   });

@@ -8,6 +8,7 @@ each step, and {"id", "answer"}."""
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 from collections.abc import Iterable
@@ -118,6 +119,7 @@ def phase_of(request: Any) -> str | None:
 
 def run(connection: socket.socket, spec: dict[str, Any]) -> None:
     channel = Channel(connection)
+    os.environ.update(spec["environment"])
     fork_always()
     try:
         engine = Engine(channel, spec["arguments"], spec["transfer"])

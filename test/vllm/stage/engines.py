@@ -77,10 +77,16 @@ class Engine:
 
     @classmethod
     async def start(
-        cls, zygote: Zygote, name: str, arguments: dict[str, Any], transfer: dict[str, Any] | None = None
+        cls,
+        zygote: Zygote,
+        name: str,
+        arguments: dict[str, Any],
+        transfer: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> Engine:
         """Raises `EngineRefused` with vLLM's reason."""
-        forked = await zygote.fork(name, "stage.engine", {"arguments": arguments, "transfer": transfer})
+        spec = {"arguments": arguments, "transfer": transfer, "environment": environment or {}}
+        forked = await zygote.fork(name, "stage.engine", spec)
         report = await asyncio.wait_for(forked.report(), START_SECONDS)
         if "failed" in report:
             await forked.ended()

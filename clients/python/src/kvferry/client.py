@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import KvferryError, invalid_field
+from .nats_access import NatsAccess
 from .protocol import subjects
 from .protocol.check import has_schema
 from .protocol.codec import decode, decode_reply, encode
@@ -37,14 +38,32 @@ async def connect(
     name: str = "kvferry engine",
     connect_timeout: float = CONNECT_SECONDS,
     call_timeout: float = CALL_SECONDS,
+    nats_creds: str | None = None,
+    nats_nkey: str | None = None,
+    nats_ca: str | None = None,
+    nats_cert: str | None = None,
+    nats_key: str | None = None,
+    nats_tls: str | None = None,
     **nats_options: Any,
 ) -> Client:
-    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. `nats_options` are those of `nats.connect`, such
-    as `user_credentials` and `tls`. Raises `disconnected` when no server accepts within `connect_timeout`
-    seconds."""
+    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. The files of `nats_creds` and the arguments after it
+    (`NatsAccess`) are read again for every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on.
+    `nats_options` are further ones of `nats.connect`. Raises `disconnected` when no server accepts within
+    `connect_timeout` seconds, and `invalid_configuration`."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
-    return Client(await connect_nats(servers, name, connect_timeout, nats_options), call_timeout=call_timeout)
+    access = NatsAccess.of_environment(
+        {
+            "creds": nats_creds,
+            "nkey": nats_nkey,
+            "ca": nats_ca,
+            "cert": nats_cert,
+            "key": nats_key,
+            "tls": nats_tls,
+        }
+    )
+    transport = await connect_nats(servers, name, connect_timeout, access, nats_options)
+    return Client(transport, call_timeout=call_timeout)
 
 
 class Client(Operations):

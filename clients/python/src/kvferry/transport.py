@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import nats
 import nats.errors
-from nats.aio.client import Client as NatsClient
 from nats.aio.msg import Msg
 
 from .errors import KvferryError
+from .nats_access import AccessClient, NatsAccess
 from .protocol.constants import MESSAGE_BYTES_MAX
 from .waiting import set_within, within
 
@@ -74,10 +74,14 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
-async def connect_nats(servers: str | list[str], name: str, timeout: float, options: dict[str, Any]) -> NatsTransport:
-    """Connects. `options` are those of `nats.connect`: credentials, TLS. Raises `disconnected` after `timeout`
-    seconds."""
-    transport = NatsTransport()
+async def connect_nats(
+    servers: str | list[str], name: str, timeout: float, access: NatsAccess, options: dict[str, Any]
+) -> NatsTransport:
+    """Connects. `options` are further ones of `nats.connect`. Raises `disconnected` after `timeout` seconds, and
+    `invalid_configuration` when `access` is not valid."""
+    access.check()
+    listed = servers.split(",") if isinstance(servers, str) else list(servers)
+    transport = NatsTransport(AccessClient(access, listed))
     settings: dict[str, Any] = {
         "connect_timeout": _ATTEMPT_SECONDS,
         "reconnect_time_wait": _RETRY_SECONDS,
@@ -86,13 +90,14 @@ async def connect_nats(servers: str | list[str], name: str, timeout: float, opti
         "max_outstanding_pings": _PINGS_UNANSWERED_MAX,
         **options,
     }
-    listed = servers.split(",") if isinstance(servers, str) else list(servers)
     try:
         await within(timeout, "no NATS server accepts", transport.open(listed, name, settings))
     except (KvferryError, OSError, nats.errors.Error) as error:
         await transport.close()
         shown = ", ".join(without_password(server) for server in listed)
-        raise KvferryError("disconnected", f"no connection to NATS at {shown}: {error}") from error
+        reason = transport.refusal or str(error)
+        message = f"no connection to NATS at {shown}: {reason}{access.remedy(reason)}"
+        raise KvferryError("disconnected", message) from error
     return transport
 
 
@@ -103,8 +108,10 @@ def without_password(server: str) -> str:
 
 
 class NatsTransport:
-    def __init__(self) -> None:
-        self._nats = NatsClient()
+    def __init__(self, client: AccessClient) -> None:
+        self._nats = client
+        self.refusal = ""
+        """What the last server said that did not accept the connection."""
         self._listeners: list[Callable[[bool], None]] = []
         self._requests: set[asyncio.Future[Msg]] = set()
         self._is_closed = False
@@ -116,7 +123,7 @@ class NatsTransport:
             disconnected_cb=self._disconnected,
             reconnected_cb=self._reconnected,
             error_cb=self._failed,
-            **settings,
+            **(self._nats.settings() | settings),
         )
 
     @property
@@ -229,6 +236,7 @@ class NatsTransport:
             request.cancel()
 
     async def _disconnected(self) -> None:
+        self._nats.renew()
         self._end_requests()
         if not self._is_closed:
             log.warning("NATS is disconnected")
@@ -239,6 +247,8 @@ class NatsTransport:
         self._report(True)
 
     async def _failed(self, error: Exception) -> None:
+        if not self._nats.is_connected:
+            self.refusal = str(error)
         log.debug("NATS reported an error: %r", error)
 
     def _report(self, is_connected: bool) -> None:

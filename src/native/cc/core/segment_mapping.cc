@@ -10,7 +10,8 @@
 namespace kvferry {
 namespace {
 
-constexpr uint64_t prefault_bytes = 2 << 20;
+// A page of a sparse file that is read takes memory, so only a little more is mapped than is read.
+constexpr uint64_t prefault_bytes = 64 << 10;
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -33,12 +34,18 @@ SegmentMapping::SegmentMapping(const Segment& segment)
 
 // Only advice: older kernels refuse it, and a shrunk file cannot be populated. Then reading faults the pages in.
 void SegmentMapping::prefault(uint64_t offset, uint64_t length) {
-  const uint64_t last = (offset + length - 1) / prefault_bytes;
-  for (uint64_t i = offset / prefault_bytes; i <= last; i++) {
-    if (prefaulted_[i]) continue;
-    prefaulted_[i] = true;
-    const uint64_t start = i * prefault_bytes;
-    ::madvise(mapping_.data() + start, std::min<uint64_t>(prefault_bytes, bytes() - start), MADV_POPULATE_READ);
+  const uint64_t end = (offset + length - 1) / prefault_bytes + 1;
+  for (uint64_t first = offset / prefault_bytes; first < end;) {
+    if (prefaulted_[first]) {
+      first++;
+      continue;
+    }
+    uint64_t after = first;
+    for (; after < end && !prefaulted_[after]; after++) prefaulted_[after] = true;
+    const uint64_t start = first * prefault_bytes;
+    ::madvise(mapping_.data() + start, std::min<uint64_t>((after - first) * prefault_bytes, bytes() - start),
+              MADV_POPULATE_READ);
+    first = after;
   }
 }
 

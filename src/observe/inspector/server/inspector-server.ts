@@ -36,7 +36,10 @@ export interface InspectorOptions {
 }
 
 export interface RunningInspector {
+  /** Where a browser on this host reaches it. */
   readonly url: string;
+  /** The address and port that it is bound to. */
+  readonly bound: string;
   close(): Promise<void>;
 }
 
@@ -55,9 +58,11 @@ export async function startInspector(options: InspectorOptions): Promise<Running
     });
   }
   const { address, family, port: chosen } = app.server.address() as AddressInfo;
-  const shown = ['0.0.0.0', '::'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  const named = family === 'IPv6' ? `[${address}]` : address;
+  const reached = ['0.0.0.0', '::'].includes(address) ? 'localhost' : named;
   return {
-    url: `http://${shown}:${chosen}/`,
+    url: `http://${reached}:${chosen}/`,
+    bound: `${named}:${chosen}`,
     close: async () => {
       await app.close();
       await source.close();

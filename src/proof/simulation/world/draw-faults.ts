@@ -9,17 +9,17 @@ import { ACTIVE_MS, MENDED_MS, SKEW_MAX } from './timing.js';
  * to strike is drawn more often, so that every pair of kinds meets often enough.
  */
 const shares = {
-  messageLost: 0.6,
-  messageRepeated: 0.6,
-  messageDelayed: 0.6,
-  messageReordered: 0.6,
-  writeSlow: 0.6,
-  writeFailed: 0.6,
-  writeBroken: 0.6,
-  writeLate: 0.6,
+  messageLost: 0.7,
+  messageRepeated: 0.7,
+  messageDelayed: 0.7,
+  messageReordered: 0.8,
+  writeSlow: 0.7,
+  writeFailed: 0.7,
+  writeBroken: 0.75,
+  writeLate: 0.65,
   crash: 0.4,
   freeze: 0.4,
-  paused: 0.4,
+  paused: 0.45,
   cutOff: 0.4,
   partition: 0.4,
   severed: 0.4,
@@ -29,8 +29,8 @@ const shares = {
   revokeSlow: 0.4,
   routerCrash: 0.4,
   clockSkew: 0.4,
-  clockStep: 0.4,
-  engineDeath: 0.4,
+  clockStep: 0.5,
+  engineDeath: 0.55,
 } as const satisfies Record<FaultPlan['kind'], number>;
 
 const kinds = Object.keys(shares) as FaultPlan['kind'][];

@@ -69,6 +69,11 @@ export class Ledger {
       announcements.read(envelope);
       world.silences.read(envelope, world.now);
     };
+    world.network.unheard = (from, subject) => {
+      // kvferry.v1.agent.<name>.<operation>, kvferry.v1.peer.<name>.<epoch>.<operation>
+      const to = subject.split('.')[3] ?? '';
+      world.silences.sent({ from, to }, world.now);
+    };
     this.#ranked = new Map(
       world.scenario.requests.flatMap(({ request, ranks }) => (ranks === undefined ? [] : [[request, ranks.members]])),
     );

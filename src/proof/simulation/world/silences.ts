@@ -41,21 +41,17 @@ export class Silences {
   /** When one agent first sent a message to another one, or read one. */
   readonly #contactMs = new Map<string, number>();
   readonly #absences = new Map<string, Absence[]>();
-  /** When each message was sent. */
-  readonly #sentMs = new WeakMap<Envelope, number>();
 
-  /** Call this for every message when it is sent. */
-  sent(envelope: Envelope, nowMs: number): void {
-    const { from, to } = envelope;
-    this.#sentMs.set(envelope, nowMs);
+  /** Call this for every message when `from` sends it, and for every request of `from` that does not reach `to`. */
+  sent({ from, to }: Pick<Envelope, 'from' | 'to'>, nowMs: number): void {
     const link = `${to} ${from}`;
     if (!this.#contactMs.has(link)) this.#contactMs.set(link, nowMs);
   }
 
   /** Call this for every message when the process of its receiver reads it. */
   read(envelope: Envelope, nowMs: number): void {
-    const { from, to, subject, kind } = envelope;
-    const isLateAnswer = kind === 'reply' && nowMs - (this.#sentMs.get(envelope) ?? nowMs) > ANSWER_MS;
+    const { from, to, subject, kind, askedMs = nowMs } = envelope;
+    const isLateAnswer = kind === 'reply' && nowMs - askedMs > ANSWER_MS;
     if (isLateAnswer || (kind === 'message' && !SIGNS_OF_LIFE.test(subject))) return;
     const link = `${from} ${to}`;
     if (!this.#contactMs.has(link)) this.#contactMs.set(link, nowMs);

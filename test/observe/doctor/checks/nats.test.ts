@@ -9,6 +9,9 @@ const healthy = [
   ['ok', 'the largest message is 1 MiB'],
   ['ok', 'a round trip takes 200 µs (median of 3, longest 300 µs)'],
   ['ok', 'JetStream is off, or not available to this user; kvferry does not need it'],
+  ['ok', 'NATS asks every program for its user'],
+  ['ok', 'the connection to NATS is encrypted'],
+  ['ok', 'this user cannot subscribe to the answers that other programs get'],
 ];
 
 function check(spoilt: Examination['nats']) {
@@ -41,7 +44,7 @@ test('the server does not know this user → a problem', () => {
     [
       'problem',
       'no connection to NATS at n1:4222: Authorization Violation',
-      'add a user and password, or a token, to the URL: nats://user:password@host:4222 (--nats, KVFERRY_NATS_URL)',
+      'name the file with the user (--nats-creds, --nats-nkey), or add user and password to the URL: nats://user:password@host:4222',
     ],
   ]);
 });
@@ -59,5 +62,38 @@ test('a slow answer of NATS → a warning', () => {
     'warning',
     'a round trip takes 12 ms (median of 3, longest 30 ms); every batch waits for several round trips',
     'run a NATS server in the network of the agents; look for an overloaded server or host',
+  ]);
+});
+
+test('NATS lets every program in and is not on loopback → a warning', () => {
+  expect(check({ ...nats, asksForUser: false, isEncrypted: false, readsInboxes: true }).slice(4)).toEqual([
+    [
+      'warning',
+      'NATS lets every program in that reaches it',
+      'give each program a user: authorization in nats.conf, and --nats-creds or --nats-nkey',
+    ],
+    [
+      'warning',
+      'the connection to NATS is not encrypted',
+      'configure TLS in nats.conf, and start agents with --nats-tls required or a tls:// URL',
+    ],
+  ]);
+});
+
+test('an open NATS on loopback → ok', () => {
+  const open = { isLoopback: true, asksForUser: false, isEncrypted: false, readsInboxes: true };
+  expect(check({ ...nats, ...open }).slice(4)).toEqual([
+    ['ok', 'NATS lets every program in, and only programs of its own host reach it'],
+  ]);
+});
+
+test("a user may subscribe to others' inboxes → a problem", () => {
+  expect(check({ ...nats, isLoopback: true, isEncrypted: false, readsInboxes: true }).slice(4)).toEqual([
+    ['ok', 'NATS asks every program for its user'],
+    [
+      'problem',
+      'this user may subscribe to the answers that other programs get, and remote keys are among them',
+      'allow each user to subscribe only to the inboxes of its own, and not to _INBOX.> or >',
+    ],
   ]);
 });

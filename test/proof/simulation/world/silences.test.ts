@@ -38,16 +38,31 @@ test('a listener that was itself away for long → the silence does not count', 
 test('an agent reads nothing → a silence, from its own first message on', () => {
   const silences = new Silences();
   const before = silences.parted('a', 'b', 0, 10 * HEARTBEAT_MS);
-  silences.sent(
-    { from: 'b', to: 'a', subject: 'kvferry.v1.agent.a.describe', body: '', kind: 'message' },
-    HEARTBEAT_MS,
-  );
+  silences.sent({ from: 'b', to: 'a' }, HEARTBEAT_MS);
   const until = 4 * HEARTBEAT_MS;
   expect([before, silences.silentTo('b', 'a', 0, until), silences.silentTo('a', 'b', 0, until)]).toEqual([
     false,
     true,
     false,
   ]);
+});
+
+test('an answer that comes after its caller has given up → no sign of life', () => {
+  const silentAfter = (askedMs: number) => {
+    const silences = new Silences();
+    beats(silences, 'a', 'b', [0, 1, 2]);
+    const answer = {
+      from: 'a',
+      to: 'b',
+      subject: 'kvferry.v1.peer.a.1.ping',
+      body: '',
+      kind: 'reply',
+      askedMs,
+    } as const;
+    silences.read(answer, 3 * HEARTBEAT_MS);
+    return silences.silentTo('b', 'a', 0, 5 * HEARTBEAT_MS);
+  };
+  expect([silentAfter(3 * HEARTBEAT_MS - 1), silentAfter(2 * HEARTBEAT_MS)]).toEqual([false, true]);
 });
 
 test('a listener that was away for less than it notices → the silence counts', () => {

@@ -1,0 +1,1 @@
+"""`npm run bench -- --suite vllm`: the same prompts through vLLM with kvferry, with its other connectors, and alone."""

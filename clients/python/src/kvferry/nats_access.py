@@ -1,0 +1,141 @@
+"""How a program proves to NATS who it is, and how it recognises the server. All of it is in files, which are read again
+for every connection: a renewed file needs no restart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client as NatsClient
+
+from .errors import KvferryError
+
+log = logging.getLogger("kvferry")
+
+
+@dataclass(frozen=True)
+class NatsAccess:
+    """The options and variables of agents have the same names: `creds` is `--nats-creds` and `KVFERRY_NATS_CREDS`."""
+
+    creds: str | None = None
+    """File with the JWT and the seed of a user, as `nsc generate creds` writes it."""
+    nkey: str | None = None
+    """File with the seed of an nkey, and nothing else."""
+    ca: str | None = None
+    """File with the authorities that may sign the certificate of the server. Requires TLS."""
+    cert: str | None = None
+    """File with the certificate of this program. Requires TLS."""
+    key: str | None = None
+    """File with the private key of `cert`."""
+    tls: str = "auto"
+    """`auto` or `required`. A URL that begins with `tls://` requires TLS too."""
+
+    @staticmethod
+    def of_environment(given: Mapping[str, str | None]) -> NatsAccess:
+        """What is not given comes from the environment."""
+        found = {name: given.get(name) or os.environ.get(f"KVFERRY_NATS_{name.upper()}") for name in _NAMES}
+        return NatsAccess(**{name: value for name, value in found.items() if value})
+
+    def check(self) -> None:
+        """Raises `invalid_configuration`."""
+        if self.creds and self.nkey:
+            raise _invalid("nkey", "give nats_creds or nats_nkey, not both")
+        if bool(self.cert) != bool(self.key):
+            raise _invalid("cert", "nats_cert and nats_key belong together")
+        if self.tls not in ("auto", "required"):
+            raise _invalid("tls", "must be auto or required")
+        for name in ("creds", "nkey", "ca", "cert", "key"):
+            path = getattr(self, name)
+            if path and not os.access(path, os.R_OK):
+                raise _invalid(name, f"the file {path} cannot be read")
+
+    def requires_tls(self, servers: list[str]) -> bool:
+        return bool(
+            self.tls == "required" or self.ca or self.cert or any(url.lower().startswith("tls://") for url in servers)
+        )
+
+    def context(self) -> ssl.SSLContext:
+        """Raises `invalid_configuration`."""
+        context = ssl.create_default_context()
+        self.load(context)
+        return context
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Reads the files into a context, which the next connection uses. Raises `invalid_configuration`."""
+        try:
+            if self.ca:
+                context.load_verify_locations(cafile=self.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise _invalid("ca", f"the file {self.ca} does not contain certificates in PEM") from error
+        try:
+            if self.cert:
+                context.load_cert_chain(self.cert, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise _invalid("cert", f"{self.cert} and {self.key} are no certificate and its key in PEM") from error
+
+    def options(self) -> dict[str, Any]:
+        """Options of `nats.connect`. Its client reads these files for every connection."""
+        options: dict[str, Any] = {}
+        if self.creds:
+            options["user_credentials"] = self.creds
+        if self.nkey:
+            options["nkeys_seed"] = self.nkey
+        return options
+
+    def remedy(self, reason: str) -> str:
+        """What to do about a refusal; empty when that is not known."""
+        lower = reason.lower()
+        if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
+            return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
+        if "certificate verify failed" in lower:
+            return ": name the authority that has signed the server's certificate: nats_ca"
+        if "authorization" not in lower and "authentication" not in lower:
+            return ""
+        if self.creds:
+            return f": the server does not accept the user of {self.creds} (nats_creds): renew the file"
+        if self.nkey:
+            return f": the server does not know the nkey of {self.nkey} (nats_nkey): add it to its users"
+        return ": give a user by nats_creds or nats_nkey, or the right user and password in the URL"
+
+
+class AccessClient(NatsClient):
+    """A NATS client that reads renewed files. Where TLS is required, it sends nothing to a server without it."""
+
+    def __init__(self, access: NatsAccess, servers: list[str]) -> None:
+        super().__init__()
+        self._access = access
+        self._requires_tls = access.requires_tls(servers)
+        self._context = access.context() if self._requires_tls else None
+
+    def settings(self) -> dict[str, Any]:
+        return self._access.options() | ({"tls": self._context} if self._context else {})
+
+    def renew(self) -> None:
+        """Reads the files of TLS again. A file that is being replaced counts as unchanged."""
+        if self._context is None:
+            return
+        try:
+            self._access.load(self._context)
+        except KvferryError as error:
+            log.warning("certificates not read again: %s", error)
+
+    def _connect_command(self) -> bytes:
+        if self._requires_tls and not self._server_info.get("tls_required"):
+            raise nats.errors.Error(
+                "the server has no TLS, and nats_tls, nats_ca, nats_cert or a tls:// URL requires it"
+            )
+        if self._access.nkey:
+            self._setup_nkeys_connect()
+        return super()._connect_command()
+
+
+_NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
+
+
+def _invalid(name: str, message: str) -> KvferryError:
+    return KvferryError("invalid_configuration", f"nats_{name}: {message}", field=f"nats_{name}")

@@ -1,0 +1,164 @@
+"""Credentials and TLS of NATS: files, which are read again for every connection; a refusal names the argument."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nkeys
+import pytest
+import pytest_asyncio
+
+import kvferry
+from kvferry import KvferryError
+
+from .conftest import REQUIRED, eventually
+from .worlds.process import Process
+from .worlds.real import PATH
+
+_NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=kvferry test"]
+
+
+class Server:
+    """A NATS server with a configuration of the test."""
+
+    def __init__(self, directory: Path) -> None:
+        self._configuration = directory / "nats.conf"
+        self.process: Process | None = None
+
+    def configure(self, text: str) -> None:
+        self._configuration.write_text(text)
+
+    async def start(self, text: str) -> str:
+        self.configure(text)
+        command = ["nats-server", "--addr", "127.0.0.1", "--port", "-1", "--config", str(self._configuration)]
+        self.process = await Process.start(*command, env={"PATH": PATH})
+        listening = await self.process.printed("Listening for client connections on")
+        await self.process.printed("Server is ready")
+        found = re.search(r":(\d+)$", listening.strip())
+        assert found is not None
+        return f"nats://127.0.0.1:{found[1]}"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    if shutil.which("nats-server", path=PATH) is None and not REQUIRED:
+        pytest.skip("nats-server is not installed")
+    made = Server(tmp_path)
+    try:
+        yield made
+    finally:
+        if made.process is not None:
+            await made.process.kill()
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def _authority(directory: Path, name: str) -> Path:
+    certificate = directory / f"{name}.pem"
+    _openssl("req", "-x509", *_NEW_KEY, "-keyout", str(directory / f"{name}.key"), "-out", str(certificate))
+    return certificate
+
+
+def _certificate(authority: Path, name: str) -> tuple[Path, Path]:
+    """Signed by the authority, for this host: the certificate and its key."""
+    certificate, key = authority.with_name(f"{name}.pem"), authority.with_name(f"{name}.key")
+    request, names = authority.with_name(f"{name}.csr"), authority.with_name(f"{name}.ext")
+    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+    _openssl("req", *_NEW_KEY, "-keyout", str(key), "-out", str(request))
+    signer = ["-CA", str(authority), "-CAkey", str(authority.with_suffix(".key")), "-CAcreateserial"]
+    _openssl("x509", "-req", "-in", str(request), *signer, "-out", str(certificate), "-extfile", str(names))
+    return certificate, key
+
+
+def _user(directory: Path, name: str) -> tuple[Path, str]:
+    """A file with a new seed, and its public key."""
+    pair = nkeys.from_seed(nkeys.encode_seed(name.encode().ljust(32, b"."), nkeys.PREFIX_BYTE_USER))
+    file = directory / f"{name}.nk"
+    file.write_bytes(bytes(pair.seed))
+    return file, pair.public_key.decode()
+
+
+def _users(*keys: str) -> str:
+    return f"authorization {{ users: [ {', '.join(f'{{ nkey: {key} }}' for key in keys)} ] }}"
+
+
+async def _refusal(url: str, **arguments: Any) -> str:
+    with pytest.raises(KvferryError) as refused:
+        await kvferry.connect(url, connect_timeout=3, **arguments)
+    assert refused.value.code == "disconnected"
+    return refused.value.message
+
+
+async def test_nkey_file(server: Server, tmp_path: Path) -> None:
+    (known, key), (stranger, _) = _user(tmp_path, "known"), _user(tmp_path, "stranger")
+    url = await server.start(_users(key))
+    async with await kvferry.connect(url, nats_nkey=str(known)) as client:
+        assert client.is_connected
+    remedy = f": the server does not know the nkey of {stranger} (nats_nkey): add it to its users"
+    assert remedy in await _refusal(url, nats_nkey=str(stranger))
+    assert ": give a user by nats_creds or nats_nkey" in await _refusal(url)
+
+
+async def test_renewed_nkey_file(server: Server, tmp_path: Path) -> None:
+    (file, first), (renewed, second) = _user(tmp_path, "first"), _user(tmp_path, "second")
+    url = await server.start(_users(first))
+    async with await kvferry.connect(url, nats_nkey=str(file)) as client:
+        changes: list[bool] = []
+        client.on_connection(changes.append)
+        file.write_bytes(renewed.read_bytes())
+        server.configure(_users(second))
+        assert server.process is not None
+        server.process.signal(signal.SIGHUP)
+        await eventually(lambda: changes == [False, True], "the client is connected again with the new user")
+
+
+async def test_private_authority(server: Server, tmp_path: Path) -> None:
+    authority = _authority(tmp_path, "authority")
+    certificate, key = _certificate(authority, "server")
+    url = await server.start(f'tls {{ cert_file: "{certificate}", key_file: "{key}" }}')
+    async with await kvferry.connect(url, nats_ca=str(authority)) as client:
+        assert client.is_connected
+    assert ": name the authority that has signed the server's certificate: nats_ca" in await _refusal(url)
+
+
+async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
+    authority = _authority(tmp_path, "authority")
+    certificate, key = _certificate(authority, "server")
+    own, own_key = _certificate(authority, "client")
+    verify = f'ca_file: "{authority}", verify: true'
+    url = await server.start(f'tls {{ cert_file: "{certificate}", key_file: "{key}", {verify} }}')
+    files: dict[str, Any] = {"nats_ca": str(authority), "nats_cert": str(own), "nats_key": str(own_key)}
+    async with await kvferry.connect(url, **files) as client:
+        assert client.is_connected
+    assert ": the server asks for a certificate" in await _refusal(url, nats_ca=str(authority))
+
+
+@pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])
+async def test_server_without_tls(server: Server, scheme: str, arguments: dict[str, Any]) -> None:
+    url = await server.start("")
+    place = url.removeprefix("nats://")
+    assert "the server has no TLS" in await _refusal(f"{scheme}://user:secret@{place}", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"nats_creds": "/nonexistent"}, "nats_creds"),
+        ({"nats_creds": "/dev/null", "nats_nkey": "/dev/null"}, "nats_nkey"),
+        ({"nats_cert": "/dev/null"}, "nats_cert"),
+        ({"nats_tls": "maybe"}, "nats_tls"),
+        ({"nats_ca": "/dev/null"}, "nats_ca"),
+    ],
+)
+async def test_unusable_arguments(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(KvferryError) as refused:
+        await kvferry.connect("nats://127.0.0.1:1", **arguments)
+    assert (refused.value.code, refused.value.field) == ("invalid_configuration", field)
