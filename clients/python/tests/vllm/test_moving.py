@@ -298,6 +298,17 @@ def test_a_prompt_that_is_put_too_late_holds_no_page(servers: Servers) -> None:
         eventually(lambda: servers.free_pages() == 16, "the pages are free again")
 
 
+def test_a_prompt_that_its_agent_has_forgotten_holds_no_page(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask("decode-0")), [24])
+    eventually(lambda: servers.free_pages() < 16, "the chunks have arrived")
+    servers.run(servers.cluster.kill("prefill-0"))
+    decode, request = servers.decode, prompt("b", 24, params)
+    decode.scheduler.matched(request, 0)
+    decode.scheduler.finished(request)
+    decode.run(scheduled())
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
 def test_a_server_that_does_both_fetches_and_puts(servers: Servers) -> None:
     servers.run(servers.cluster.start("both-0", "both"))
     both, prefill = servers.engine("both-0", "both"), servers.prefill
