@@ -78,6 +78,16 @@ const promises = {
     'chunks > 0': summary.chunks > 0,
     'deduplicated > 0': summary.deduplicated > 0,
   }),
+  'test:compose': (summary) => ({
+    up: summary.up === true,
+    'requests > 0': summary.requests > 0,
+    'mismatches == 0': summary.mismatches === 0,
+    recovered: summary.recovered === true,
+    'agents == 6': summary.agents === 6,
+    'half of the panels have data': summary.panels.all > 0 && summary.panels.withData * 2 >= summary.panels.all,
+    'nothing is left behind': summary.leftovers.length === 0,
+    'nothing is broken': summary.broken.length === 0,
+  }),
   'test:lmcache': (summary) => ({
     equalTokens: summary.equalTokens === true,
     'every prompt was loaded': summary.cachedTokens.length > 0 && summary.cachedTokens.every((count) => count > 0),

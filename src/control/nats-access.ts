@@ -28,7 +28,7 @@ const NKEY_SEED = /^SU[A-Z2-7]{56}$/m;
 const TLS_SCHEME = /^tls:\/\//i;
 
 /** Whether a server without TLS is refused. */
-export function requiresTls({ ca, cert, tls }: NatsAccess, servers: readonly string[]): boolean {
+function requiresTls({ ca, cert, tls }: NatsAccess, servers: readonly string[]): boolean {
   return tls === 'required' || ca !== undefined || cert !== undefined || servers.some((url) => TLS_SCHEME.test(url));
 }
 

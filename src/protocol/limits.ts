@@ -57,7 +57,7 @@ export const SESSION_SILENT_MS_MIN = 1000;
 /** Orders of a session that an agent remembers with their answers. An engine sends at most so many ahead of the answers. */
 export const ORDERS_REMEMBERED_MAX = 1024;
 /** Positions of chunks that one `sources` reply lists, and batches. A batch is never cut in two. */
-export const SOURCES_POSITIONS_MAX = LIST_LENGTH_MAX;
+export const SOURCES_POSITIONS_MAX = 16_384;
 export const SOURCES_BATCHES_MAX = 500;
 
 /** Rows of each list of a `status` reply. */

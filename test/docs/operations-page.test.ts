@@ -19,7 +19,7 @@ test('explains every check of the doctor', async () => {
     judgeProbe('p1 → d1', { kind: 'elsewhere' }, undefined),
   ];
   const checks = [...new Set(findings.map(({ check }) => check))];
-  expect(checks).toHaveLength(30);
+  expect(checks).toHaveLength(33);
   expect(checks.filter((check) => !named.includes(check))).toEqual([]);
 });
 
@@ -40,7 +40,7 @@ test('names only settings that there are', () => {
     '--print-config',
   ];
   const flags = [...page.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string);
-  const docker = ['--shm-size', '--ulimit'];
+  const docker = ['--scale', '--shm-size', '--ulimit'];
   expect(flags.filter((flag) => !settings.has(flag) && ![...others, ...docker].includes(flag))).toEqual([]);
 });
 

@@ -8,6 +8,7 @@ import { PrefillEngine } from '../../src/client/prefill-engine.js';
 import type { RequestEnds } from '../../src/client/request-ends.js';
 import { SharedFile } from '../../src/client/shared-file.js';
 import { ChildProcess } from '../../src/processes/child-process.js';
+import { patient } from '../../src/processes/patience.js';
 import { poll, within } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { Host } from './network/host.js';
@@ -17,9 +18,13 @@ export const CHUNK_BYTES = 1024 ** 2;
 const ARENA_PAGES = 64;
 const SLOTS = 64;
 const HEARTBEAT_MS = 200;
+const CONNECT_TIMEOUT_MS = 3_000;
+const ATTEMPT_MS = 500;
+const DRAIN_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 30_000;
 const LOOK_TIMEOUT_MS = 500;
 const CALL_TIMEOUT_MS = 2_000;
+const PATIENCE_MS = 10_000;
 const END_TIMEOUT_MS = 10_000;
 const BYTES_PER_KIB = 1024;
 
@@ -45,11 +50,12 @@ export class HostAgent implements AsyncDisposable {
     this.host = host;
     const settings = [
       ...['--agent-id', name, '--role', role, '--provider', 'tcp', '--bind-address', host.address('data')],
-      ...['--nats-url', `nats://${host.gateway('control')}:${natsPort}`, '--heartbeat-ms', `${HEARTBEAT_MS}`],
+      ...['--nats-url', `nats://${host.gateway('control')}:${natsPort}`, '--heartbeat-ms', `${patient(HEARTBEAT_MS)}`],
       ...['--page-bytes', `${CHUNK_BYTES}`, '--arena-pages', `${ARENA_PAGES}`, '--socket-directory', '/dev/shm'],
-      ...['--connect-timeout-ms', '3000', '--attempt-timeout-ms', '500', '--shutdown-timeout-ms', '500'],
+      ...['--connect-timeout-ms', `${patient(CONNECT_TIMEOUT_MS)}`, '--attempt-timeout-ms', `${patient(ATTEMPT_MS)}`],
+      ...['--shutdown-timeout-ms', '500'],
       // A decode agent that was cut off frees the pages of a sender that gave up after twice as long.
-      ...['--write-drain-timeout-ms', '2000'],
+      ...['--write-drain-timeout-ms', `${patient(DRAIN_TIMEOUT_MS)}`],
       ...args,
     ];
     const [command = '', ...words] = host.command(process.execPath, MAIN, 'agent', ...settings);
@@ -60,7 +66,7 @@ export class HostAgent implements AsyncDisposable {
   async serving(client: KvferryClient): Promise<void> {
     const look = async () => {
       try {
-        const { state } = await client.describe(this.name, { timeoutMs: LOOK_TIMEOUT_MS });
+        const { state } = await client.describe(this.name, { timeoutMs: patient(LOOK_TIMEOUT_MS) });
         return state === 'running' ? true : undefined;
       } catch {
         // Nobody answers yet: it is still starting, or cut off.
@@ -94,13 +100,13 @@ export class HostAgent implements AsyncDisposable {
     this.#files.push(file);
     const memory = { path, bytes: file.bytes, write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes) };
     const slotBytes = CHUNK_BYTES;
-    const call = { client, ends, callTimeoutMs: CALL_TIMEOUT_MS };
+    const call = { client, ends, callTimeoutMs: patient(CALL_TIMEOUT_MS), patienceMs: patient(PATIENCE_MS) };
     return PrefillEngine.open({ ...call, agent: this.name, segment: `engine-of-${this.name}`, memory, slotBytes });
   }
 
   openDecodeEngine(client: KvferryClient): DecodeEngine {
     const open = (path: string) => openArena(this.host.outside(path));
-    return new DecodeEngine({ client, agent: this.name, callTimeoutMs: CALL_TIMEOUT_MS, openArena: open });
+    return new DecodeEngine({ client, agent: this.name, callTimeoutMs: patient(CALL_TIMEOUT_MS), openArena: open });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import { compute, consume } from '../../src/cli/demo/engines.js';
 import type { DecodeEngine } from '../../src/client/decode-engine.js';
 import type { OutgoingRequest } from '../../src/client/outgoing-request.js';
 import type { PrefillEngine } from '../../src/client/prefill-engine.js';
+import { patient, patientTimeout } from '../../src/processes/patience.js';
 import { poll } from '../../src/processes/within.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
@@ -86,14 +87,14 @@ export class Pair implements AsyncDisposable {
     const { tally } = this.site.run;
     tally.requests += 1;
     const request = `request-${tally.requests}`;
-    const plan = { request, receiver: this.decode.name, timeoutMs };
+    const plan = { request, receiver: this.decode.name, timeoutMs: patientTimeout(timeoutMs) };
     const outgoing = await this.engine.put(plan, await compute(this.engine, keys, CHUNK_BYTES));
-    return { request, keys, outgoing, timeoutMs };
+    return { request, keys, outgoing, timeoutMs: plan.timeoutMs };
   }
 
   /** Its end, which must come in time. */
   async end({ outgoing, timeoutMs }: Moving): Promise<TerminalEvent> {
-    return (await outgoing.end({ timeoutMs: timeoutMs + ANNOUNCE_MS })).event;
+    return (await outgoing.end({ timeoutMs: timeoutMs + patient(ANNOUNCE_MS) })).event;
   }
 
   /** Waits until a request is ready, compares every byte, and releases it. */
@@ -113,7 +114,7 @@ export class Pair implements AsyncDisposable {
     const { client } = this.site.run;
     let last = 'no answer';
     const look = async () => {
-      const { pages } = await client.status(this.decode.name, {}, { timeoutMs: CALL_TIMEOUT_MS });
+      const { pages } = await client.status(this.decode.name, {}, { timeoutMs: patient(CALL_TIMEOUT_MS) });
       last = JSON.stringify(pages);
       return pages !== undefined && pages.free === pages.total ? true : undefined;
     };

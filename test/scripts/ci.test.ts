@@ -53,6 +53,20 @@ test.each<[string, object, string[]]>([
     ['failed == 0', 'mismatches == 0', 'attackConnections >= 2,000', 'rssGrowthMiB <= 50', 'nothing is broken'],
   ],
   [
+    'test:compose',
+    {
+      up: true,
+      requests: 700,
+      mismatches: 0,
+      recovered: false,
+      agents: 6,
+      panels: { withData: 9, all: 20 },
+      leftovers: [],
+      broken: ['scaled: 63 of 64 requests became ready'],
+    },
+    ['recovered', 'half of the panels have data', 'nothing is broken'],
+  ],
+  [
     'test:lmcache',
     {
       equalTokens: true,

@@ -283,7 +283,7 @@ export class Sender {
 
   /** The request of this batch; undefined when the batch is its first. Throws when the batch does not fit. */
   #requestFor(put: PutRequest, peer: ReceiverPeer | undefined): RequestActor | undefined {
-    const { epoch } = this.#env;
+    const { epoch, options, control } = this.#env;
     const ended = this.#endedBefore(put);
     if (ended !== undefined) throw ended;
     const request = this.#requests.get(put.request);
@@ -291,11 +291,10 @@ export class Sender {
       const message = `a write of an earlier request ${put.request} has not drained: use another id`;
       throw new KvferryError('request_active', message, { field: 'request' });
     }
-    const { agent, requestsMax } = this.#env.options;
     const { pageBytes } = (peer ?? request?.route?.peer)?.arena ?? {};
-    const { messageBytesMax } = this.#env.control;
-    const progress = { requests: this.#requests.size, requestsMax, chunks: this.#chunks };
-    checkPut(put, { agent, epoch, pageBytes, before: request?.soFar, ...progress, messageBytesMax });
+    const limits = { requestsMax: options.requestsMax, messageBytesMax: control.messageBytesMax };
+    const progress = { requests: this.#requests.size, chunks: this.#chunks, before: request?.soFar };
+    checkPut(put, { agent: options.agent, epoch, pageBytes, ...progress, ...limits });
     if (request === undefined) this.#checkQuota(tenantOfName(put.request));
     return request;
   }

@@ -51,9 +51,9 @@ export class Host implements AsyncDisposable {
     return join(`/proc/${this.pid}/root`, path);
   }
 
-  /** The words of a command that runs `command` on this host. */
+  /** The words of a command that runs `command` on this host. `--root`: the files are those of this process, also in a chroot. */
   command(...command: readonly string[]): string[] {
-    return ['nsenter', '--target', `${this.pid}`, '--net', '--mount', '--', ...command];
+    return ['nsenter', '--target', `${this.pid}`, '--net', '--mount', '--root', '--', ...command];
   }
 
   run(...command: readonly string[]): string {

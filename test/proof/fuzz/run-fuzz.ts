@@ -17,7 +17,7 @@ const WARM_UP_SHARE = 0.25;
 const SETTLE_MS = 8_000;
 const REPORT_EVERY = 10_000;
 
-export const LIMITS = { longestTurnMs: 50, rssGrowthMiB: 50 } as const;
+const LIMITS = { longestTurnMs: 50, rssGrowthMiB: 50 } as const;
 
 export interface FuzzOptions {
   readonly messages: number;

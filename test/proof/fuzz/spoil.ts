@@ -1,5 +1,6 @@
 /** Spoils a message: its fields, their sizes, or its bytes. */
 import type { Random } from '../../../src/figures/random.js';
+import { KEYS_PER_BATCH_MAX } from '../../../src/protocol/limits.js';
 import type { Body } from './drawn-body.js';
 
 const NUMBERS = [-1, 0, 0.5, 1, 2, 7, 4096, 8191, 8192, 8193, 65_536, 65_537, 2 ** 31 - 1, 2 ** 31, 2 ** 32];
@@ -52,13 +53,23 @@ export function spoiltField(body: Body, random: Random): Body {
   return copy;
 }
 
-/** A copy of the body with one field as large as a message may be. */
+/** A copy of the body with one field as large as a message may be, or a list as long as a list may be. */
 export function inflatedField(body: Body, random: Random): Body {
   const copy = structuredClone(body);
-  const place = random.pick(placesIn(copy));
+  const places = placesIn(copy);
+  const lists = places.filter(({ parent, name }) => Array.isArray(parent[name]));
+  const isList = lists.length > 0 && random.chance(0.5);
+  const place = random.pick(isList ? lists : places);
   if (place === undefined) return copy;
-  place.parent[place.name] = largeValue(random);
+  const { parent, name } = place;
+  parent[name] = isList ? longList(parent[name] as unknown[]) : largeValue(random);
   return copy;
+}
+
+/** As many elements as the list may have, each of which stands for as many as it may. */
+function longList([element]: readonly unknown[]): unknown[] {
+  const largest = typeof element === 'object' ? { ...element, count: KEYS_PER_BATCH_MAX } : element;
+  return new Array<unknown>(KEYS_PER_BATCH_MAX).fill(largest ?? 0);
 }
 
 /** The message with some of its bytes changed, cut off or repeated. */

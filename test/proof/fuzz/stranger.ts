@@ -22,14 +22,8 @@ const OFTEN = ['put', 'allocate', 'allocate', 'commit', 'commit', 'abort', 'acqu
 const OFTEN_CHANCE = 0.4;
 
 const SPOILT_CHANCE = 0.2;
-const INFLATED_CHANCE = 0.01;
+const INFLATED_CHANCE = 0.02;
 const DAMAGED_CHANCE = 0.05;
-
-export interface Answered {
-  /** `ok`, or the code of the error. Undefined: no answer. */
-  readonly code: string | undefined;
-  readonly message: string;
-}
 
 export interface StrangerOptions {
   readonly nats: NatsConnection;

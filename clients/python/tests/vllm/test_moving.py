@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kvferry import Client
+from kvferry import Client, PrefillEngine, SourcePool
 from kvferry.loop_thread import LoopThread
 from kvferry.testing import FakeCluster
 
@@ -25,9 +25,10 @@ class Servers:
     def __init__(self) -> None:
         self.loop = LoopThread("test")
         self.engines: list[FakeEngine] = []
+        self.chunk_bytes = FakeCache().chunk_bytes
 
         async def make() -> FakeCluster:
-            cluster = FakeCluster(page_bytes=FakeCache().chunk_bytes, pages=16, heartbeat_seconds=0.05)
+            cluster = FakeCluster(page_bytes=self.chunk_bytes, pages=16, heartbeat_seconds=0.05)
             await cluster.start("prefill-0", "prefill")
             await cluster.start("decode-0", "decode")
             return cluster
@@ -275,6 +276,37 @@ def test_a_prompt_that_no_agent_knows_is_recomputed_soon(servers: Servers) -> No
     params["kvferry"]["request"] = "vllm-unknown"
     decode, request = servers.decode, prompt("b", 24, params)
     assert decode.fetch(request) == set(decode.blocks["b"])
+
+
+def test_a_prompt_that_is_put_too_late_holds_no_page(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    params["kvferry"] |= {"request": "vllm-late", "routed": True}
+    decode, request = servers.decode, prompt("b", 24, params)
+
+    async def put() -> None:
+        with SourcePool.create("late", slot_bytes=servers.chunk_bytes, slots=1) as pool:
+            client = servers.cluster.client()
+            async with await PrefillEngine.open(client, "prefill-0", pool) as engine:
+                stream = await engine.put("vllm-late", "decode-0", await engine.fill(["late"]), timeout=30)
+                await stream.ready()
+            await client.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kvferry.vllm.arriving._REPEAT_SECONDS", 0.0)
+        assert decode.fetch(request) == set(decode.blocks["b"])
+        servers.run(put())
+        eventually(lambda: servers.free_pages() == 16, "the pages are free again")
+
+
+def test_a_prompt_that_its_agent_has_forgotten_holds_no_page(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask("decode-0")), [24])
+    eventually(lambda: servers.free_pages() < 16, "the chunks have arrived")
+    servers.run(servers.cluster.kill("prefill-0"))
+    decode, request = servers.decode, prompt("b", 24, params)
+    decode.scheduler.matched(request, 0)
+    decode.scheduler.finished(request)
+    decode.run(scheduled())
+    eventually(lambda: servers.free_pages() == 16, "the pages are free again")
 
 
 def test_a_server_that_does_both_fetches_and_puts(servers: Servers) -> None:

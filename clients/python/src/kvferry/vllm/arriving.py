@@ -14,6 +14,7 @@ from ..waiting import in_background, now, pause
 from .saving import ranks_of
 
 if TYPE_CHECKING:
+    from ..protocol.constants import End
     from ..protocol.messages import RouteRequest
     from .config import ConnectorConfig
     from .dialect import Remote
@@ -101,21 +102,36 @@ class Arriving:
             log.info("prompt %s was not cancelled, and ends by time: %s", remote.request, error)
             return
         try:
-            agent, client = remote.agents[self._rank], self._link.client
-            reply = await _repeated(lambda: client.cancel(agent, request=remote.request, timeout=_CALL_SECONDS))
-            if "end" not in reply:
-                end = await expected.wait(_DROP_SECONDS)
+            ended, is_known = await self._cancelled(remote)
+            if ended == "ready" or not is_known:
+                await self._release_arrived(remote.request)
+            if ended is None:
+                end = await expected.wait(_DROP_SECONDS if is_known else self._config.offer_timeout)
                 if end.end == "ready":
                     await self.release(remote.request, self._own_epoch(end))
-            elif reply["end"] == "ready":
-                status = await self._link.client.status(self._link.agent, request=remote.request, lists=["requests"])
-                for row in status["requests"]:
-                    await self.release(remote.request, row["epoch"])
         except KvferryError as error:
             # What is left of it ends with the time of the offer, or of the leases.
             log.debug("prompt %s was not cancelled: %s", remote.request, error)
         finally:
             self._link.ends.forget(expected)
+
+    async def _cancelled(self, remote: Remote) -> tuple[End | None, bool]:
+        """The end that the prompt had, and whether its agent knows it. Otherwise it has arrived earlier, its put is
+        still on its way, or it is lost."""
+        agent, client = remote.agents[self._rank], self._link.client
+        try:
+            reply = await _repeated(lambda: client.cancel(agent, request=remote.request, timeout=_CALL_SECONDS))
+        except KvferryError as error:
+            if error.code != "unknown_request" and not is_away(error):
+                raise
+            return None, False
+        return reply.get("end"), True
+
+    async def _release_arrived(self, request: str) -> None:
+        status = await self._link.client.status(self._link.agent, request=request, lists=["requests"])
+        for row in status["requests"]:
+            if row.get("end") == "ready":
+                await self.release(request, row["epoch"])
 
     async def release(self, request: str, epoch: str) -> None:
         try:
