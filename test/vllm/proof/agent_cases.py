@@ -118,7 +118,7 @@ async def answering(play: Play, answer: dict[str, Any]) -> AsyncIterator[None]:
     async def respond(message: Msg) -> None:
         await message.respond(json.dumps(answer).encode())
 
-    await connection.subscribe(subjects.operation(AGENT, "*"), cb=respond)
+    await connection.subscribe(subjects.operation(AGENT, "*", "*"), cb=respond)
     await connection.flush()
     try:
         yield
