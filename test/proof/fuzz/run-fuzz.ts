@@ -98,11 +98,10 @@ class Fuzz {
     const { agents } = this.#cluster;
     while (this.#sent < messages && agents.every(({ child }) => child.isRunning)) {
       this.#sent += 1;
-      if (this.#sent === Math.ceil(messages * WARM_UP_SHARE)) this.#baseMiB = agents.map(residentMiB);
-      if (this.#sent % REPORT_EVERY === 0) {
-        const memory = agents.map((agent) => `${agent.name} ${residentMiB(agent).toFixed(0)} MiB`).join(', ');
-        this.#say(`${this.#sent} messages; ${memory}`);
+      if (this.#sent === Math.ceil(messages * WARM_UP_SHARE)) {
+        this.#baseMiB = await Promise.all(agents.map(residentMiB));
       }
+      if (this.#sent % REPORT_EVERY === 0) this.#say(`${this.#sent} messages`);
       await stranger.send();
     }
   }
@@ -117,7 +116,8 @@ class Fuzz {
           total + Object.entries(codes).reduce((part, [code, count]) => part + (has(code) ? count : 0), 0),
         0,
       );
-    const growths = agents.map((agent, index) => residentMiB(agent) - (this.#baseMiB[index] ?? 0));
+    const memory = await Promise.all(agents.map(residentMiB));
+    const growths = memory.map((mib, index) => mib - (this.#baseMiB[index] ?? 0));
     for (const [name, codes] of counts) this.#say(`${name}: ${JSON.stringify(codes)}`);
     for (const line of [...stranger.internal.slice(0, 10), ...honest.wrong.slice(0, 10)]) this.#say(line);
     const found = {
