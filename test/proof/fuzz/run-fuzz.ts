@@ -17,12 +17,14 @@ const WARM_UP_SHARE = 0.25;
 const SETTLE_MS = 8_000;
 const REPORT_EVERY = 10_000;
 
-const LIMITS = { longestTurnMs: 50, rssGrowthMiB: 50 } as const;
+const RSS_GROWTH_MIB_MAX = 50;
 
 export interface FuzzOptions {
   readonly messages: number;
   readonly seed: number;
   readonly program: string | undefined;
+  /** The longest turn of an agent's event loop that is no fault. */
+  readonly turnMs: number;
 }
 
 export interface FuzzReport {
@@ -136,7 +138,7 @@ class Fuzz {
       wrongBytes: honest.wrong.length,
       kindsAccepted: counts.filter(([, codes]) => (codes['ok'] ?? 0) > 0).length,
     };
-    return { ...found, broken: brokenLimits(found) };
+    return { ...found, broken: brokenLimits(found, this.#options.turnMs) };
   }
 
   /** Processes that ended, actors that crashed, and invariants that were broken. */
@@ -151,12 +153,12 @@ class Fuzz {
   }
 }
 
-function brokenLimits(found: Omit<FuzzReport, 'broken'>): string[] {
+function brokenLimits(found: Omit<FuzzReport, 'broken'>, turnMs: number): string[] {
   const kept = {
     crashes: found.crashes === 0,
     internal: found.internal === 0,
-    longestTurnMs: found.longestTurnMs <= LIMITS.longestTurnMs,
-    rssGrowthMiB: found.rssGrowthMiB <= LIMITS.rssGrowthMiB,
+    longestTurnMs: found.longestTurnMs <= turnMs,
+    rssGrowthMiB: found.rssGrowthMiB <= RSS_GROWTH_MIB_MAX,
     wrongBytes: found.wrongBytes === 0,
     honestReady: found.honestReady > 0,
   };
