@@ -119,7 +119,7 @@ function firstIssue<S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): { readonly data: z.infer<S> } | { readonly fault: z.core.$ZodIssue } {
-  const context = { async: false } as const;
+  const context = { async: false, abortEarly: true } as const;
   let result: z.core.ParsePayload;
   try {
     result = schema._zod.run({ value, issues: [] }, context) as z.core.ParsePayload;

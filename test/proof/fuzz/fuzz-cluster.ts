@@ -1,5 +1,5 @@
 /** What is fuzzed: one prefill agent, two decode agents and a NATS server, each a process of its own. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connectClient } from '../../../src/client/connect-client.js';
@@ -12,7 +12,6 @@ import { within } from '../../../src/processes/within.js';
 export const PAGE_BYTES = 65_536;
 const START_TIMEOUT_MS = 60_000;
 const ANSWER_TIMEOUT_MS = 60_000;
-const KIB_PER_MIB = 1024;
 
 /** What is kept ends soon, so that the memory of the agents shows what is kept for good. */
 const ARGUMENTS = [
@@ -51,7 +50,7 @@ export async function startFuzzCluster(program: string | undefined, teardown: Te
       name,
       command: process.execPath,
       args: [
-        ...['--import', join(import.meta.dirname, 'turn-watch.js'), program ?? builtProgram(), 'agent'],
+        ...['--expose-gc', '--import', join(import.meta.dirname, 'turn-watch.js'), program ?? builtProgram(), 'agent'],
         ...['--agent-id', name, '--role', role, '--nats-url', url, ...places, ...ARGUMENTS, ...more],
       ],
       channel: true,
@@ -79,21 +78,23 @@ async function running(client: KvferryClient, name: string) {
 }
 
 /** The longest turn of its event loop since the last question. Zero when the agent has ended. */
-export function longestTurnMs({ child }: FuzzedAgent): Promise<number> {
-  if (!child.isRunning) return Promise.resolve(0);
-  const answer = new Promise<number>((resolve) => {
-    child.process.once('message', (message) => resolve((message as { longestTurnMs: number }).longestTurnMs));
-    child.process.once('exit', () => resolve(0));
-  });
-  child.process.send('turns');
-  return within(ANSWER_TIMEOUT_MS, `${child.name} does not say how long its turns were`, answer);
+export async function longestTurnMs(agent: FuzzedAgent): Promise<number> {
+  return (await ask<{ longestTurnMs: number }>(agent, 'turns'))?.longestTurnMs ?? 0;
 }
 
-/** Memory of the process. Zero when it has ended. */
-export function residentMiB({ child }: FuzzedAgent): number {
-  if (!child.isRunning) return 0;
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / KIB_PER_MIB;
+/** Memory of the process that it keeps. Zero when it has ended. */
+export async function residentMiB(agent: FuzzedAgent): Promise<number> {
+  return (await ask<{ residentMiB: number }>(agent, 'memory'))?.residentMiB ?? 0;
+}
+
+function ask<T>({ child }: FuzzedAgent, question: 'turns' | 'memory'): Promise<T | undefined> {
+  if (!child.isRunning) return Promise.resolve(undefined);
+  const answer = new Promise<T | undefined>((resolve) => {
+    child.process.once('message', (message) => resolve(message as T));
+    child.process.once('exit', () => resolve(undefined));
+  });
+  child.process.send(question);
+  return within(ANSWER_TIMEOUT_MS, `${child.name} does not answer ${question}`, answer);
 }
 
 /** Path of the built program, both when this file runs from its source and when it is compiled. */
