@@ -11,8 +11,8 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'control-dials-same-server',
     module: 'src/control/nats-dialing.ts',
-    find: 'connection.setServers([...others, ...same]);',
-    replace: 'connection.setServers([...same, ...others]);',
+    find: 'connection.setServers([...others, ...present]);',
+    replace: 'connection.setServers([...present, ...others]);',
     defect: 'A connection that was given up is opened again to the same server.',
   },
   {

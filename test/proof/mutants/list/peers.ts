@@ -110,7 +110,7 @@ export const peerMutants: readonly Mutant[] = [
   {
     id: 'ranks-restart-unnoticed',
     module: 'src/actors/ranks/groups.ts',
-    find: "group.end('failed', { code: 'sender_lost', message });",
+    find: "group?.end('failed', { code: 'sender_lost', message });",
     replace: '',
     defect: 'A sender of one rank is restarted, and the earlier attempt at the request waits until its deadline.',
   },

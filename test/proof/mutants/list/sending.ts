@@ -46,7 +46,7 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-second-takes-nothing-over',
     module: 'src/actors/sending/sender.ts',
-    find: "this.#rankEnds.report({ ...rank, deadlineMs: startedMs + timeoutMs }, 'failed', failure);",
+    find: "this.#rankEnds.standIn(message, first.receiver, failure);",
     replace: '',
     defect: 'The sender of rank 0 answers an appeal, and announces nothing although rank 0 was never put.',
   },
@@ -74,7 +74,7 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-offer-keeps-memory',
     module: 'src/actors/sending/request-actor.ts',
-    find: 'this.#batches.giveBack(this.#env, this.task);',
+    find: 'this.#batches.giveBack();',
     replace: '',
     defect: 'An offered request ends, and its source memory never comes back.',
   },
