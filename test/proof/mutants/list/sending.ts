@@ -46,7 +46,7 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-second-takes-nothing-over',
     module: 'src/actors/sending/sender.ts',
-    find: "this.#rankEnds.standIn(message, first.receiver, failure);",
+    find: 'this.#rankEnds.standIn(message, first.receiver, failure);',
     replace: '',
     defect: 'The sender of rank 0 answers an appeal, and announces nothing although rank 0 was never put.',
   },
