@@ -7,7 +7,7 @@ import { Agent } from '../../src/actors/agent/agent-actor.js';
 import { SystemClock } from '../../src/control/system-clock.js';
 import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric/network.js';
 import { decodeReply } from '../../src/protocol/codec.js';
-import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import { HEARTBEAT_MS_MAX, PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
 import { DirectControl } from './direct-control.js';
@@ -43,7 +43,7 @@ export class LoneAgent {
           arena: { ...none, pages },
           staging: none,
         },
-        heartbeatMs: LONG_MS,
+        heartbeatMs: HEARTBEAT_MS_MAX,
         connectTimeoutMs: LONG_MS,
         attemptTimeoutMs: LONG_MS,
         inquireIntervalMs: LONG_MS,
@@ -149,7 +149,7 @@ export class LoneAgent {
 
   async #connect(sender: number): Promise<void> {
     const { grant } = await this.ask('connect', {
-      ...{ v: PROTOCOL_VERSION, epoch: epochOf(sender), heartbeatMs: LONG_MS },
+      ...{ v: PROTOCOL_VERSION, epoch: epochOf(sender), heartbeatMs: HEARTBEAT_MS_MAX },
       provider: 'memory',
       connection: 1,
     });
