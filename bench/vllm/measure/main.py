@@ -18,7 +18,7 @@ from stage.engines import EngineRefused
 from stage.forked import Zygote
 from stage.logs import add_keep_logs, logs
 from stage.running import run, say
-from stage.settings import memory_left
+from stage.settings import remove_memory
 
 from tests.worlds.real import RealWorld
 
@@ -98,12 +98,6 @@ def nixls(versions: dict[str, str], not_run: list[dict[str, str]]) -> list[Descr
         return []
     versions["nixl"] = metadata.version("nixl")
     return [nixl(path, transports) for path, transports in PATHS.items()]
-
-
-def remove_memory() -> None:
-    """Of engines that were killed."""
-    for file in memory_left():
-        file.unlink()
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 
 from stage.engines import Engine
 from stage.forked import Zygote
-from stage.settings import engine_arguments, kvferry_transfer
+from stage.settings import engine_arguments, free_port, kvferry_transfer
 
 from nixl_dialect import ask_prefill
 from tests.worlds.real import RealWorld
@@ -195,10 +194,3 @@ async def start(zygote: Zygote, described: Described, model: Path) -> System:
     system = System(described, prefill, await engine("decode", described.decode))
     with system.turn():
         return system
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import httpx
 from stage.forked import Died, Forked, Zygote
-from stage.settings import kvferry_transfer, memory_left
+from stage.settings import free_port, kvferry_transfer, remove_memory
 
 import kvferry
 from tests.worlds.process import Process
@@ -135,16 +134,3 @@ async def is_healthy(http: httpx.AsyncClient, url: str) -> bool:
         return bool((await http.get(f"{url}/health")).is_success)
     except httpx.TransportError:
         return False
-
-
-def remove_memory() -> None:
-    """Of servers that were killed."""
-    for file in memory_left():
-        file.unlink()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -16,7 +16,7 @@ from stage.engines import Engine
 from stage.forked import Zygote
 from stage.logs import add_keep_logs, logs
 from stage.running import run, say
-from stage.settings import memory_left
+from stage.settings import memory_left, remove_memory
 
 from tests.worlds.real import RealWorld
 
@@ -61,8 +61,7 @@ async def proof(models: Path, folder: Path, wanted: dict[str, Case]) -> dict[str
     finally:
         await zygote.close()
         await world.close()
-        for file in memory_left():
-            file.unlink()
+        remove_memory()
     failed = [failure for failure in failures if failure is not None] + left + verdict.wrong
     return {
         "vllm": zygote.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,19 @@ def segment_of(agent: str) -> str:
 def memory_left() -> list[Path]:
     """Source memory of this run that no engine has removed."""
     return sorted(Path("/dev/shm").glob(f"kvferry-{segment_of('*')}"))
+
+
+def remove_memory() -> None:
+    """Of engines that were killed."""
+    for file in memory_left():
+        file.unlink()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 def kvferry_transfer(
