@@ -77,6 +77,8 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tcpEncryption: config.tcpEncryption,
     socketDirectory: config.socketDirectory,
     socketUsers: config.socketUsers,
+    segmentDirectories: config.role === 'decode' ? [] : config.segmentDirectory,
+    segmentOwners: config.segmentOwner.length === 0 ? undefined : config.segmentOwner,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
     numaNode: config.numaNode,
