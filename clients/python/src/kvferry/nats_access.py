@@ -3,6 +3,7 @@ for every connection: a renewed file needs no restart."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import ssl
@@ -49,6 +50,9 @@ class NatsAccess:
             raise _invalid("cert", "nats_cert and nats_key belong together")
         if self.tls not in ("auto", "required"):
             raise _invalid("tls", "must be auto or required")
+        for name in ("creds", "nkey"):
+            if getattr(self, name) and importlib.util.find_spec("nkeys") is None:
+                raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
