@@ -15,6 +15,7 @@ import pytest_asyncio
 
 import kvferry
 from kvferry import Client, KvferryError
+from kvferry.protocol import subjects
 
 from .conftest import REQUIRED, eventually
 from .worlds.credentials import authority, certificate, user
@@ -111,7 +112,7 @@ async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
 
 
 async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    own = 'publish: ["kvferry.v2.agent.*.team-a.*"], subscribe: ["_INBOX_own.>"]'
+    own = f'publish: ["{subjects.ROOT}.agent.*.team-a.*"], subscribe: ["{subjects.inbox_prefix("own")}.>"]'
     url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
     place = url.replace("//", "//u:p@")
     async with await kvferry.connect(place, inbox="own", tenant="team-a", call_timeout=0.2) as client:
@@ -123,7 +124,8 @@ async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFi
                 await other.describe("decode-0")
     lines = [record.getMessage().lower() for record in caplog.records]
     assert len(lines) == 1
-    assert 'permissions violation for publish to "kvferry.v2.agent.decode-0.team-b.describe"' in lines[0]
+    denied = subjects.operation("decode-0", "team-b", "describe")
+    assert f'permissions violation for publish to "{denied}"' in lines[0]
 
 
 @pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])

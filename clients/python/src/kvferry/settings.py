@@ -77,7 +77,7 @@ class ConnectionSettings:
     """None: `KVFERRY_NATS_URL`, or this host."""
     tenant: str = DEFAULT_TENANT
     nats_inbox: str | None = None
-    """Answers come to subjects below `_INBOX_<nats_inbox>`. None: below one with the name of the connector."""
+    """Where answers come: the `inbox` of `kvferry.connect`."""
     access: NatsAccess = field(default_factory=NatsAccess)
 
     async def connect(self, name: str, *, connect_timeout: float = CONNECT_SECONDS) -> Client:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kvferry.loop_thread import LoopThread
-from kvferry.protocol.subjects import ROOT
+from kvferry.protocol.subjects import ROOT, inbox_prefix
 
 from ..conftest import REQUIRED
 from ..worlds import credentials
@@ -26,7 +26,7 @@ def rights(tenant: str) -> str:
     """Of an engine: the operations of its tenant, and the answers to it."""
     send = [f"{ROOT}.agent.*.{tenant}.*"]
     read = [
-        f"_INBOX_{tenant}-engine.>",
+        f"{inbox_prefix(f'{tenant}-engine')}.>",
         f"{ROOT}.event.*.{tenant}.*",
         f"{ROOT}.source.*.{tenant}",
         f"{ROOT}.heartbeat.*",
