@@ -3,7 +3,6 @@ for every connection: a renewed file needs no restart."""
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import ssl
@@ -51,7 +50,7 @@ class NatsAccess:
         if self.tls not in ("auto", "required"):
             raise _invalid("tls", "must be auto or required")
         for name in ("creds", "nkey"):
-            if getattr(self, name) and importlib.util.find_spec("nkeys") is None:
+            if getattr(self, name) and not _reads_seeds():
                 raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
@@ -143,3 +142,9 @@ _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 def _invalid(name: str, message: str) -> KvferryError:
     return KvferryError("invalid_configuration", f"nats_{name}: {message}", field=f"nats_{name}")
+
+
+def _reads_seeds() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("nkeys") is not None
