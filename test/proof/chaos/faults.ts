@@ -288,7 +288,7 @@ export class Faults {
     }
   }
 
-  /** Waits for that time, until `sooner` has resolved, or until the faults end. Then nothing of it is left. */
+  /** Waits for that time, until `sooner` has resolved, or until the faults end. Leaves no listener behind. */
   async #rest(timeMs: number, sooner?: Promise<void>): Promise<void> {
     const { signal } = this.#end;
     await new Promise<void>((resolve) => {
