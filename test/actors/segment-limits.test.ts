@@ -27,7 +27,7 @@ test('P32: more segments at once than the tenant may have → quota_exceeded', a
   expect(await codes(['c'])).toEqual(['ok']);
 });
 
-test('more segments at once than engines without a session may have → too_many_segments', async () => {
+test('more segments at once than without a session → too_many_segments', async () => {
   const { codes } = await prefill({ segmentsMax: 20 });
   const names = Array.from({ length: 18 }, (_, index) => `s${index}`);
   expect(await codes(names)).toEqual([...names.slice(0, 16).map(() => 'ok'), 'too_many_segments', 'too_many_segments']);
