@@ -1,0 +1,23 @@
+/** What every agent of the cluster may ask of a decode agent in its own name: a remote key. */
+import { type PeerOperation, subjects } from '../../../src/protocol/subjects.js';
+import type { Stage } from '../attack.js';
+import type { Answer } from '../attacker.js';
+import { ROGUE } from '../users.js';
+
+/** Of no process. */
+export const FOREIGN_EPOCH = '00112233445566aa';
+
+/** The body of `connect`. */
+export function connectBody(epoch: string): Readonly<Record<string, unknown>> {
+  return { epoch, heartbeatMs: 300, provider: 'tcp', connection: 1 };
+}
+
+/** The subject of a message to the decode agent of the victim, in the attacker's own name. */
+export function toVictim({ cluster, victim }: Stage, operation: PeerOperation): string {
+  return subjects.peer(victim.decode, cluster.epochOf(victim.decode), ROGUE.prefill, operation);
+}
+
+/** Connects under an epoch of its own. */
+export function connectAs(stage: Stage, epoch: string): Promise<Answer> {
+  return stage.attacker.ask(toVictim(stage, 'connect'), connectBody(epoch));
+}
