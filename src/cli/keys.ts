@@ -56,8 +56,8 @@ function issueCommand(terminal: Terminal): Command {
     .description('Make the creds file of one more user. The server needs no change.')
     .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
     .requiredOption('--name <name>', 'name of the user; that of an agent is the name of the agent')
-    .addOption(several('--agent <name>', 'agent that the engine works with (default: every agent)'))
-    .addOption(several('--tenant <name>', 'tenant that the engine or router asks for (default: default)'))
+    .addOption(several('--agent <name>', 'agent that the engine works with', 'every agent'))
+    .addOption(several('--tenant <name>', 'tenant that the engine or router asks for', 'default'))
     .option('--output <file>', 'the file to make (default: DIR/users/NAME.creds)')
     .addHelpText('after', '\n--directory and --json of kvferry keys apply here too.')
     .action(async (_: object, command: Command) => {
@@ -70,10 +70,10 @@ function issueCommand(terminal: Terminal): Command {
     });
 }
 
-function several(flags: string, description: string): Option {
+function several(flags: string, description: string, fallback = 'none'): Option {
   return new Option(flags, `${description}; repeat it for several`)
     .argParser((value, values: readonly string[]) => [...values, value])
-    .default([], 'none');
+    .default([], fallback);
 }
 
 function rightsRow(role: NatsRole): object {
