@@ -212,13 +212,20 @@ const others: readonly Attack[] = [
     by: engineOf('prefill-0', 'default'),
     async run(stage) {
       const { attacker, cluster, victim } = stage;
+      const observer = await stage.attackerAs('observer');
+      await observer.listen(subjects.heartbeat(victim.prefill));
+      const refused = await cluster.counter(victim.decode, 'messages_refused');
       const question = subjects.operation(victim.prefill, victim.tenant, 'describe');
       const abort = subjects.peer(victim.decode, cluster.epochOf(victim.decode), victim.prefill, 'abort');
-      for (const reply of [subjects.heartbeat(victim.prefill), abort]) {
-        const effect = await countedRefusal(stage, victim.decode, () => attacker.say(question, {}, reply));
-        if (effect !== undefined) return effect;
-      }
-      return undefined;
+      for (const reply of [subjects.heartbeat(victim.prefill), abort]) await attacker.say(question, {}, reply);
+      // It is answered after the questions before it.
+      await attacker.ask(question, {});
+      await observer.settled();
+      const answer = observer.heard.find((line) => line.includes('"ok":'));
+      if (answer !== undefined) return `it was sent: ${answer.slice(0, 200)}`;
+      stage.contained('agents answer in inboxes only');
+      const counted = await cluster.counter(victim.decode, 'messages_refused');
+      return counted === refused ? undefined : `agent ${victim.decode} received it`;
     },
   },
   {
