@@ -14,6 +14,8 @@ const ISSUED_AT_S = 1_700_000_000;
 
 const OPERATOR_FILE = 'private/operator.nk';
 const ACCOUNT_FILE = 'private/account.nk';
+/** Of the server's own messages. No user of it is made. */
+const SYSTEM_FILE = 'private/system.nk';
 
 function signingFile(role: NatsRole): string {
   return `signing/${role}.nk`;
@@ -23,19 +25,25 @@ function signingFile(role: NatsRole): string {
 export async function makeKeyTree(directory: KeyDirectory): Promise<string> {
   const operator = await pairIn(directory, OPERATOR_FILE, nkeys.createOperator);
   const account = await pairIn(directory, ACCOUNT_FILE, nkeys.createAccount);
+  const system = await pairIn(directory, SYSTEM_FILE, nkeys.createAccount);
   const scopes: object[] = [];
   for (const role of roles) {
     const make = () => signingKeyText(seedOf(nkeys.createAccount()), account.getPublicKey());
     const text = await directory.readOrMake(signingFile(role), make);
     scopes.push(scopeOf(role, signingKey(text, directory.fullPath(signingFile(role)))));
   }
-  const operatorJwt = signed(operator, operator, 'operator', {});
+  const operatorJwt = signed(operator, operator, 'operator', { system_account: system.getPublicKey() });
+  const systemJwt = signed(operator, system, 'account', { limits: accountLimits });
   const accountJwt = signed(operator, account, 'account', { limits: accountLimits, signing_keys: scopes });
   return [
     '# Made by kvferry keys from the keys in its directory. The next run writes it again, so changes are lost.',
     `operator: ${operatorJwt}`,
+    `system_account: ${system.getPublicKey()}`,
     'resolver: MEMORY',
-    `resolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
+    'resolver_preload: {',
+    `  ${account.getPublicKey()}: ${accountJwt}`,
+    `  ${system.getPublicKey()}: ${systemJwt}`,
+    '}',
     '',
   ].join('\n');
 }

@@ -21,6 +21,7 @@ const secrets = [
   'private/account.nk',
   'private/ca-key.pem',
   'private/operator.nk',
+  'private/system.nk',
   'server/server-key.pem',
   ...roles.map((role) => `signing/${role}.nk`),
   ...['observer', 'operator', 'router'].map((user) => `users/${user}.creds`),
