@@ -23,6 +23,9 @@ export interface NativeEngineOptions {
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */
   readonly spinMicroseconds: number;
   readonly providers: readonly string[];
+  readonly segmentDirectories: readonly string[];
+  /** User ids. */
+  readonly segmentOwners: readonly number[];
   /** Of the memory that this process creates; -1: any. */
   readonly numaNode: number;
 }
@@ -32,6 +35,13 @@ export interface NativeEngineOptions {
  * `completions.ts` reads both.
  */
 export type OnCompletions = (records: Float64Array, count: number, texts: readonly string[] | undefined) => void;
+
+/** `file`: device and inode; empty for memory of a device. */
+export interface AttachedFile {
+  readonly handle: number;
+  readonly bytes: number;
+  readonly file: string;
+}
 
 /**
  * Each call with an `id` ends with one completion of that id. Promises reject with an `Error` that has a `code`. The
@@ -50,16 +60,13 @@ export interface NativeEngine {
   /** `handle`: the grant; `text`: its token. */
   grant(provider: number, id: number): void;
   revoke(provider: number, id: number, grant: number): void;
-  attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
+  /** `directory`: a place in the list of the options; `name`: the path below it. */
+  attachSegment(directory: number, name: string): Promise<AttachedFile>;
+  lookAtSegment(directory: number, name: string): Promise<{ file: string; bytes: number }>;
   /** `handle` and `device` in hexadecimal. */
-  attachDevice(
-    handle: string,
-    device: string,
-    offset: number,
-    bytes: number,
-  ): Promise<{ handle: number; bytes: number }>;
+  attachDevice(handle: string, device: string, offset: number, bytes: number): Promise<AttachedFile>;
   /** Creates the file. Detaching the segment removes it. */
-  createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
+  createSegment(path: string, bytes: number): Promise<AttachedFile>;
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
   connect(provider: number, id: number, address: string, token: string, timeoutMs: number): void;

@@ -55,9 +55,9 @@ describe.skipIf(missing !== undefined)(
         expect(await findingsOf(fileOf('prefill-0'))).toMatchObject(nothing);
         for (const name of ['decode-0', 'prefill-0']) {
           expect(statSync(fileOf(name)).mode & PERMISSIONS).toBe(0o600);
-          const tokens = readFileSync(fileOf(name), 'utf8').match(/token\W+[\w-]+/g);
-          expect(tokens?.length).toBeGreaterThan(0);
-          expect(tokens?.filter((token) => !/token\W+redacted-/.test(token))).toEqual([]);
+          const recorded = readFileSync(fileOf(name), 'utf8');
+          expect(recorded).toContain('"grant":{"id":"same-host-1","provider":"same-host","arenaBytes":');
+          expect(recorded).not.toContain('token');
         }
       },
     );
