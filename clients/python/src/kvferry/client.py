@@ -53,9 +53,10 @@ async def connect(
 ) -> Client:
     """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below
     `_INBOX_client.<inbox>`, so that the permissions of NATS can keep them from others. Default: the name of the user in
-    the creds file, otherwise `name`, with a `-` for each character that a name of an agent may not have. `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it
-    (`NatsAccess`) are read again for every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on.
-    `nats_options` are further ones of `nats.connect`. Raises `disconnected` when no server accepts within
+    the creds file, otherwise `name`, with a `-` for each character that a name of an agent may not have.
+    `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it (`NatsAccess`) are read again for
+    every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on. `nats_options` are further ones of
+    `nats.connect`. Raises `disconnected` when no server accepts within
     `connect_timeout` seconds, and `invalid_configuration`."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
