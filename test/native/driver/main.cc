@@ -2,6 +2,7 @@
 // an engine that truncates its files meanwhile, and an end in the middle of it, from two threads at once. Every call must be
 // answered exactly once. Arguments: provider, seed, rounds, directory. Prints the numbers of calls, of writes and of those that
 // were delivered.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
