@@ -10,37 +10,53 @@ export interface Hole {
   readonly finds: string;
   readonly by: string;
   readonly role: string;
-  readonly right: 'pub' | 'sub';
-  readonly subject: string;
+  /** Adds the right. */
+  widen(template: Template): void;
 }
-
-export const holes: readonly Hole[] = [
-  {
-    name: 'observer-reads-everything',
-    ...{ finds: 'subscribe to everything', by: 'observer' },
-    ...{ role: 'observer', right: 'sub', subject: '>' },
-  },
-  {
-    name: 'agents-speak-for-others',
-    ...{ finds: 'abort about a request of others, in the name of their agent', by: 'prefill-9' },
-    ...{ role: 'prefill-agent', right: 'pub', subject: 'kvferry.v2.peer.*.*.*.*' },
-  },
-  {
-    name: 'tenants-ask-for-others',
-    ...{ finds: 'cancel a request of another tenant, at both agents', by: 'engine-prefill-0-team-b' },
-    ...{ role: 'prefill-engine', right: 'pub', subject: 'kvferry.v2.agent.*.*.cancel' },
-  },
-];
 
 interface Permission {
   allow?: string[];
 }
 
+interface Template {
+  pub?: Permission;
+  sub?: Permission;
+  resp?: { readonly max: number; readonly ttl: number };
+}
+
+const TEN_MINUTES_NS = 600_000_000_000;
+
+export const holes: readonly Hole[] = [
+  {
+    name: 'observer-reads-everything',
+    ...{ finds: 'subscribe to everything', by: 'observer' },
+    ...{ role: 'observer', widen: allowing('sub', '>') },
+  },
+  {
+    name: 'agents-speak-for-others',
+    ...{ finds: 'abort about a request of others, in the name of their agent', by: 'prefill-9' },
+    ...{ role: 'prefill-agent', widen: allowing('pub', 'kvferry.v2.peer.*.*.*.*') },
+  },
+  {
+    name: 'tenants-ask-for-others',
+    ...{ finds: 'cancel a request of another tenant, at both agents', by: 'engine-prefill-0-team-b' },
+    ...{ role: 'prefill-engine', widen: allowing('pub', 'kvferry.v2.agent.*.*.cancel') },
+  },
+  {
+    name: 'agents-answer-anywhere',
+    ...{ finds: 'ask itself with a subject of another agent', by: 'prefill-9' },
+    role: 'prefill-agent',
+    widen: (template) => {
+      template.resp = { max: 1, ttl: TEN_MINUTES_NS };
+    },
+  },
+];
+
 /** A user whose rights are a scope: NATS takes them from the account, by the key that has signed the user. */
 interface Scope {
   readonly kind: 'user_scope';
   readonly key: string;
-  readonly template: { pub?: Permission; sub?: Permission };
+  readonly template: Template;
 }
 
 interface Claims {
@@ -48,10 +64,16 @@ interface Claims {
   readonly nats: { readonly type: string; readonly signing_keys?: readonly (string | Scope)[] };
 }
 
+function allowing(right: 'pub' | 'sub', subject: string) {
+  return (template: Template) => {
+    template[right] = { allow: [...(template[right]?.allow ?? []), subject] };
+  };
+}
+
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
 
 /** Widens the scope of the role in the account of nats.conf, and signs the account again. */
-export function plant({ role, right, subject }: Hole): Spoil {
+export function plant({ role, widen }: Hole): Spoil {
   return (directory) => {
     const path = join(directory, 'server/accounts.conf');
     const signingKey = publicKeyOf(readFileSync(join(directory, 'signing', `${role}.nk`), 'utf8'));
@@ -61,9 +83,7 @@ export function plant({ role, right, subject }: Hole): Spoil {
       const claims = claimsOf(token);
       const scope = claims.nats.signing_keys?.find((one) => typeof one !== 'string' && one.key === signingKey);
       if (scope === undefined || typeof scope === 'string') return token;
-      const permission = scope.template[right] ?? {};
-      permission.allow = [...(permission.allow ?? []), subject];
-      scope.template[right] = permission;
+      widen(scope.template);
       isWidened = true;
       return signed(token, claims, operator);
     });
