@@ -30,6 +30,7 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   natsUrl: ['nats://nats:4222', 'nats://nats:4222'],
   natsCreds: ['/keys/user.creds', '/keys/user.creds'],
   natsNkey: ['/keys/user.nk', '/keys/user.nk'],
+  natsSigningKey: ['/keys/user.nk', '/keys/user.nk'],
   natsCa: ['/keys/ca.pem', '/keys/ca.pem'],
   natsCert: ['/keys/cert.pem', '/keys/cert.pem'],
   natsKey: ['/keys/key.pem', '/keys/key.pem'],

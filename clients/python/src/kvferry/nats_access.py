@@ -3,11 +3,15 @@ for every connection: a renewed file needs no restart."""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import nats.errors
@@ -53,6 +57,19 @@ class NatsAccess:
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
                 raise _invalid(name, f"the file {path} cannot be read")
+
+    def user_name(self) -> str | None:
+        """The name of the user in the creds file, if there is one."""
+        if not self.creds:
+            return None
+        try:
+            jwt = _USER_JWT.search(Path(self.creds).read_text())
+            claims = jwt.group(1).split(".")[1] if jwt else ""
+            name = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))).get("name")
+        except (OSError, IndexError, ValueError):
+            # The connection reports what is wrong with the file.
+            return None
+        return name if isinstance(name, str) else None
 
     def requires_tls(self, servers: list[str]) -> bool:
         return bool(
@@ -134,6 +151,7 @@ class AccessClient(NatsClient):
         return super()._connect_command()
 
 
+_USER_JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+([\w.-]+)")
 _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 
