@@ -358,6 +358,7 @@ export const failureGuarantees: readonly Guarantee[] = [
       'src/protocol/permissions.ts',
       'src/actors/peers/require-owner.ts',
       'src/actors/peers/sender-directory.ts',
+      'src/sealing/sealing-fabric.ts',
       'src/actors/sending/receiver-messages.ts',
       'src/client/kvferry-client.ts',
     ],

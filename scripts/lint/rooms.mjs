@@ -55,6 +55,11 @@ export const ROOMS = {
     ],
     why: 'it is an adapter of the fabric port',
   },
+  'src/sealing': {
+    rooms: BASE,
+    packages: ['node:crypto'],
+    why: 'it decorates the fabric port: its secrets are given to it, so that the simulation repeats itself',
+  },
   'src/client': {
     rooms: [...BASE, 'src/control'],
     packages: ['node:fs/promises', 'zod'],
@@ -106,6 +111,7 @@ export const ROOMS = {
       'src/store',
       'src/client',
       'src/config',
+      'src/sealing',
       'src/proof/simulation',
       'machines',
     ],

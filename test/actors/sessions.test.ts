@@ -4,7 +4,7 @@ import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
 import { sleep } from '../../src/actors/env/timers.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import type { SegmentFile } from '../../src/ports/fabric.js';
-import { ForwardingFabric } from '../../src/ports/forwarding-fabric.js';
+import { ForwardingSealedFabric } from '../../src/ports/forwarding-fabric.js';
 import { ReplyError } from '../../src/protocol/codec.js';
 import type { Operation } from '../../src/protocol/subjects.js';
 import { Cluster, PAGE_BYTES, useCluster } from './support.js';
@@ -59,7 +59,7 @@ function putOf(request: string, order: number, more: Partial<OperationInput<'put
 class SlowAttach extends Cluster {
   protected override decorated(ports: AgentPorts): AgentPorts {
     const { clock } = this;
-    class SlowFabric extends ForwardingFabric {
+    class SlowFabric extends ForwardingSealedFabric {
       override async attachSegment(name: string, path: string): Promise<SegmentFile> {
         await sleep(clock, 1000);
         return super.attachSegment(name, path);
