@@ -26,7 +26,7 @@ const NOBODY = 65_534;
 const isRoot = process.geteuid?.() === 0;
 const SWAPS_SEEN = 200;
 const LINK = 'a link leads to it, or out of its directory: name the file itself';
-const LOCKED = 'it is locked, as the memory of an agent is: attach a file of the engine';
+const OF_AGENT = 'it is the memory of an agent: attach a file of the engine';
 
 let parent: string;
 /** Below it segments may be. */
@@ -189,7 +189,8 @@ describe.skipIf(!addon)('memory of agents', () => {
     await other.createArena({ path: paths[1], pageBytes: 4096, pages: 1 });
     await other.createSegment('staging', paths[2], 4096);
     linkSync(paths[1], paths[3]);
-    for (const path of paths) expect(await refusal(fabric, path)).toEqual({ code: 'segment_invalid', message: LOCKED });
+    for (const path of paths)
+      expect(await refusal(fabric, path)).toEqual({ code: 'segment_invalid', message: OF_AGENT });
   });
 
   test('T28: the arena of an agent that has ended → refused by its name', async () => {
@@ -201,12 +202,16 @@ describe.skipIf(!addon)('memory of agents', () => {
     });
   });
 
-  test('attaching leaves no lock behind', async () => {
+  test('a file that its engine has locked, as the Python client does → attached', async () => {
     const fabric = await open();
     const path = file('engine');
-    await fabric.attachSegment('s', path);
-    const locked = spawn('flock', ['--exclusive', '--nonblock', path, 'true'], { stdio: 'ignore' });
-    expect(await once(locked, 'exit')).toEqual([0, null]);
+    const engine = spawn('sh', ['-c', 'exec 9<"$0"; flock --exclusive 9; echo locked; cat', path], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    await once(engine.stdout, 'data');
+    expect(await fabric.attachSegment('s', path)).toMatchObject({ bytes: 18 });
+    engine.stdin.end();
+    expect(await once(engine, 'exit')).toEqual([0, null]);
   });
 });
 

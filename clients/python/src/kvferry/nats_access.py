@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import nats.errors
 from nats.aio.client import Client as NatsClient
+from nats.nuid import NUID, TOTAL_LENGTH
 
 from .errors import KvferryError
 
@@ -53,6 +55,9 @@ class NatsAccess:
             raise _invalid("cert", "nats_cert and nats_key belong together")
         if self.tls not in ("auto", "required"):
             raise _invalid("tls", "must be auto or required")
+        for name in ("creds", "nkey"):
+            if getattr(self, name) and not _reads_seeds():
+                raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
@@ -120,11 +125,19 @@ class NatsAccess:
         return ": give a user by nats_creds or nats_nkey, or the right user and password in the URL"
 
 
+class _RandomTokens(NUID):
+    """Last tokens of inboxes. The NATS client counts: an agent that was asked would know where other answers come."""
+
+    def next(self) -> bytearray:
+        return bytearray(secrets.token_hex(TOTAL_LENGTH // 2).encode())
+
+
 class AccessClient(NatsClient):
     """A NATS client that reads renewed files. Where TLS is required, it sends nothing to a server without it."""
 
     def __init__(self, access: NatsAccess, servers: list[str]) -> None:
         super().__init__()
+        self._nuid = _RandomTokens()
         self._access = access
         self._requires_tls = access.requires_tls(servers)
         self._context = access.context() if self._requires_tls else None
@@ -157,3 +170,9 @@ _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 def _invalid(name: str, message: str) -> KvferryError:
     return KvferryError("invalid_configuration", f"nats_{name}: {message}", field=f"nats_{name}")
+
+
+def _reads_seeds() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("nkeys") is not None

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <cerrno>
 
 #include "core/failure.h"
+#include "core/memory_file.h"
 
 namespace kvferry {
 namespace {
@@ -101,7 +101,7 @@ UniqueFd SegmentFiles::reach(size_t directory, const std::string& name, int flag
   return fd;
 }
 
-// Agents lock their memory before it has a size. A segment has a size, so no arena is looked at before its lock is there.
+// The memory of an agent has its mark before it has a size, and a segment has a size. So no arena is looked at before its mark is there.
 void SegmentFiles::require_attachable(int fd) const {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
@@ -109,10 +109,7 @@ void SegmentFiles::require_attachable(int fd) const {
     throw Failure(Code::segment_invalid, "it belongs to user " + std::to_string(status.st_uid) +
                                              ", who is not in --segment-owner of the agent");
   }
-  if (::flock(fd, LOCK_SH | LOCK_NB) != 0) {
-    throw Failure(Code::segment_invalid, "it is locked, as the memory of an agent is: attach a file of the engine");
-  }
-  ::flock(fd, LOCK_UN);
+  if (MemoryFile::is_one(fd)) throw Failure(Code::segment_invalid, "it is the memory of an agent: attach a file of the engine");
 }
 
 }  // namespace kvferry
