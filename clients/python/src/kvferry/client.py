@@ -56,10 +56,10 @@ async def connect(
     of an agent may not have. `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it
     (`NatsAccess`) are read again for every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on.
     `nats_options` are further ones of `nats.connect`. Raises `disconnected` when no server accepts within
-    `connect_timeout` seconds, `invalid_field` for what is no name of a tenant, and `invalid_configuration`."""
-    require_tenant(tenant)
+    `connect_timeout` seconds, and `invalid_configuration`."""
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
+    require_tenant(tenant)
     access = NatsAccess.of_environment(
         {
             "creds": nats_creds,
