@@ -42,6 +42,7 @@ RUN apt-get update \
   && groupadd --system --gid 10001 kvferry \
   && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin kvferry \
   && install -d -o kvferry -g kvferry /run/kvferry \
+  && install -d -o kvferry -g kvferry -m 0700 /keys /keys/server /give/prefill /give/decode /give/observer /give/operator /give/tester \
   && find /var/log -type f -delete \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/cache/ldconfig/*
 COPY deploy/image/ /usr/local/bin/

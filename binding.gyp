@@ -50,6 +50,7 @@
         "src/native/cc/same_host/source.cc",
         "src/native/cc/same_host/transport.cc",
         "src/native/cc/core/segment.cc",
+        "src/native/cc/core/segment_files.cc",
         "src/native/cc/core/segment_mapping.cc",
         "src/native/cc/core/signals.cc",
         "src/native/cc/core/silence.cc",

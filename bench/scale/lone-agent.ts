@@ -2,6 +2,7 @@
  * One shipped decode agent without a network. Its senders differ only in their epochs. What remains is the cost of the agent
  * itself for a batch: reading messages, machines, store, writing answers.
  */
+import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { Agent } from '../../src/actors/agent/agent-actor.js';
 import { SystemClock } from '../../src/control/system-clock.js';
@@ -10,11 +11,15 @@ import { decodeReply } from '../../src/protocol/codec.js';
 import { HEARTBEAT_MS_MAX, PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
+import { KeyPair, SECRET_BYTES } from '../../src/sealing/key-pair.js';
+import { SealingFabric } from '../../src/sealing/sealing-fabric.js';
 import { DirectControl } from './direct-control.js';
 
 const NAME = 'bench-decode';
 const EPOCH = '00000000000000ff';
 const EPOCH_DIGITS = 16;
+/** No sender connects with what it is granted. */
+const PUBLIC_KEY = new KeyPair(randomBytes(SECRET_BYTES)).publicKey;
 /** Longer than any measurement: no peer is declared dead, and no lease expires. */
 const LONG_MS = 600_000;
 
@@ -68,7 +73,7 @@ export class LoneAgent {
       {
         control: this.#control,
         clock,
-        fabric: new MemoryFabricNetwork(clock).open('memory'),
+        fabric: new SealingFabric(new MemoryFabricNetwork(clock).open('memory'), () => randomBytes(SECRET_BYTES)),
         ...{ logger: pino({ level: 'silent' }), newEpoch: () => EPOCH, version: 'bench' },
       },
     );
@@ -152,6 +157,7 @@ export class LoneAgent {
       ...{ v: PROTOCOL_VERSION, epoch: epochOf(sender), heartbeatMs: HEARTBEAT_MS_MAX },
       provider: 'memory',
       connection: 1,
+      publicKey: PUBLIC_KEY,
     });
     this.#grants[sender] = grant.id;
   }

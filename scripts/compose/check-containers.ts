@@ -9,11 +9,9 @@ export function checkContainers(containers: readonly Container[], findings: Pick
 }
 
 /** What the container lacks, in words. */
-export function missingIn({ Name, Config, HostConfig, NetworkSettings }: Container): string[] {
+export function missingIn({ Config, HostConfig, NetworkSettings }: Container): string[] {
   const { CapDrop, CapAdd, SecurityOpt, ReadonlyRootfs, PidsLimit, Memory, LogConfig } = HostConfig;
   const networks = Object.keys(NetworkSettings.Networks);
-  // The official image has no other user, and its volume belongs to root.
-  const isNats = Name.includes('-nats-');
   const kept: Readonly<Record<string, boolean>> = {
     'cap_drop: ALL': CapDrop?.includes('ALL') === true && (CapAdd ?? []).length === 0,
     'no-new-privileges': SecurityOpt?.some((option) => option.startsWith('no-new-privileges')) === true,
@@ -22,7 +20,7 @@ export function missingIn({ Name, Config, HostConfig, NetworkSettings }: Contain
     mem_limit: Memory > 0,
     'a limit of its logs': LogConfig.Config['max-size'] !== undefined,
     'no network but the internal one': networks.length === 1 && networks[0]?.endsWith('_cluster') === true,
-    'an ordinary user': Config.User !== '' || isNats,
+    'an ordinary user': Config.User !== '',
   };
   return Object.keys(kept).filter((what) => !kept[what]);
 }

@@ -10,6 +10,15 @@ const POLL_MS = 250;
 const HEALTH_MS_MAX = 120_000;
 const DEMO_MINUTES = 8;
 
+/** Prints what NATS sends first, and what it answers to a program that does not encrypt. */
+const PLAIN_CONNECTION = [
+  'exec 3<>/dev/tcp/nats/4222',
+  'read -r -t 5 info <&3',
+  'printf \'CONNECT {"verbose":false}\\r\\nPING\\r\\n\' >&3',
+  'read -r -t 5 answer <&3 || answer=closed',
+  'printf "%s\\n%s\\n" "$info" "$answer"',
+].join('; ');
+
 export interface ClusterOptions {
   readonly engine: Engine;
   /** Root of the repository. */
@@ -76,9 +85,16 @@ export class Cluster {
     return this.containers('prefill', 'decode');
   }
 
-  /** What `kvferry ARGS` prints in a container of prefill agents. */
+  /** What `kvferry ARGS` prints for an observer. */
   kvferry(...args: string[]): Promise<string> {
-    return this.compose('exec', '-T', 'prefill', 'kvferry', ...args);
+    return this.compose('run', '--rm', '-T', 'kvferry', ...args);
+  }
+
+  /** Whether NATS asks for TLS, and takes no order from a connection without it. */
+  async requiresTls(): Promise<boolean> {
+    const said = await this.compose('exec', '-T', 'prefill', 'bash', '-c', PLAIN_CONNECTION);
+    const [info = '', answer = ''] = said.split('\n');
+    return /"tls_required":\s*true/.test(info) && !answer.startsWith('PONG');
   }
 
   /** Names of the agents that answer, sorted. */

@@ -34,8 +34,11 @@ export async function runScenario(run: Run): Promise<void> {
 async function up({ cluster, findings }: Run): Promise<void> {
   await cluster.compose('up', '--build', '--wait');
   findings.up = true;
+  findings.tls = await cluster.requiresTls();
+  findings.expect(findings.tls, 'NATS takes connections without TLS');
   findings.whenWell('after up', await cluster.demo());
-  checkContainers(await cluster.containers(), findings);
+  // The service `keys` has ended.
+  checkContainers(await cluster.containers('nats', 'prefill', 'decode'), findings);
 }
 
 async function kill({ cluster, findings }: Run): Promise<void> {

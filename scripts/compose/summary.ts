@@ -10,7 +10,7 @@ export interface Summary {
   readonly recovered: boolean;
   /** Agents after `--scale`. */
   readonly agents: number;
-  /** Whether NATS and its clients use TLS. */
+  /** Whether NATS refuses a connection without TLS. */
   readonly tls: boolean;
   readonly images: 'registry' | 'debian';
   /** Panels of the dashboard whose queries Prometheus answered with data, and how many panels there are. */
@@ -30,6 +30,7 @@ export class Findings {
   /** Names of the agents that have run. */
   readonly names = new Set<string>();
   agents = 0;
+  tls = false;
   panels = { withData: 0, all: 0 };
   grafana = false;
   leftovers: readonly string[] = [];
@@ -70,7 +71,7 @@ export class Findings {
       mismatches: sum(({ mismatches }) => mismatches),
       recovered: this.up && broken.length === 0,
       agents: this.agents,
-      tls: false,
+      tls: this.tls,
       images,
       panels: this.panels,
       grafana: this.grafana,

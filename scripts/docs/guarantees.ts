@@ -355,8 +355,10 @@ export const failureGuarantees: readonly Guarantee[] = [
     why: 'Otherwise a stranger could end the requests of others, release pages that are still written, or announce bytes that have not arrived.',
     keptBy: [
       'src/protocol/subjects.ts',
+      'src/protocol/permissions.ts',
       'src/actors/peers/require-owner.ts',
       'src/actors/peers/sender-directory.ts',
+      'src/sealing/sealing-fabric.ts',
       'src/actors/sending/receiver-messages.ts',
       'src/client/kvferry-client.ts',
     ],
@@ -368,6 +370,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     why: 'Otherwise a team could end the requests of another one, read its chunks under a guessed key, or give it other bytes.',
     keptBy: [
       'src/protocol/tenants.ts',
+      'src/protocol/permissions.ts',
       'src/actors/agent/tenant-view.ts',
       'src/actors/env/key-space.ts',
       'src/actors/env/quota.ts',

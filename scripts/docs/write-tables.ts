@@ -1,7 +1,7 @@
 /**
  * Writes the generated parts of the documentation: `npm run docs`. The tables of docs/reference/protocol.md come from the
- * schemas, those of docs/metrics.md from the registry, docs/guarantees.md from its texts and the names of the tests, and
- * docs/mutants.md from the stored run of `npm run mutants`.
+ * schemas, those of docs/metrics.md from the registry, docs/guarantees.md from its texts and the names of the tests,
+ * docs/reference/permissions.md from the rights of each role, and docs/mutants.md from the stored run of `npm run mutants`.
  */
 import { readFile } from 'node:fs/promises';
 import { fillTables } from './field-tables.js';
@@ -9,6 +9,7 @@ import { guaranteesPage } from './guarantees-page.js';
 import { fillMetricTables } from './metric-tables.js';
 import { mutantsPage, type StoredMutant } from './mutants-page.js';
 import { type GeneratedFile, writeGenerated } from './output.js';
+import { permissionsPage } from './permissions-page.js';
 import { testsByNumber } from './tests-by-number.js';
 
 async function filled(path: string, fill: (page: string) => string): Promise<GeneratedFile> {
@@ -20,6 +21,7 @@ const pages = [
   await filled('docs/reference/protocol.md', fillTables),
   await filled('docs/metrics.md', fillMetricTables),
   { path: 'docs/guarantees.md', text: guaranteesPage(testsByNumber('test')) },
+  { path: 'docs/reference/permissions.md', text: permissionsPage() },
   { path: 'docs/mutants.md', text: mutantsPage(mutants) },
 ];
 await writeGenerated(pages, process.argv);

@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
-import { CannotSetUp, environment } from './environment.mjs';
+import { CannotSetUp } from '../setup/cached-folder.mjs';
+import { environment } from './environment.mjs';
 
 const EXIT_CANNOT_RUN = 2;
 const root = path.resolve(import.meta.dirname, '../..');

@@ -38,7 +38,14 @@ export const ROOMS = {
   },
   'src/control': {
     rooms: BASE,
-    packages: ['@nats-io/transport-node', 'node:fs', 'node:net', 'node:perf_hooks', 'node:timers/promises'],
+    packages: [
+      '@nats-io/transport-node',
+      'node:crypto',
+      'node:fs',
+      'node:net',
+      'node:perf_hooks',
+      'node:timers/promises',
+    ],
     why: 'it is an adapter of the control port, and clients load it',
   },
   'src/native': {
@@ -55,10 +62,28 @@ export const ROOMS = {
     ],
     why: 'it is an adapter of the fabric port',
   },
+  'src/sealing': {
+    rooms: BASE,
+    packages: ['node:crypto'],
+    why: 'it decorates the fabric port: its secrets are given to it, so that the simulation repeats itself',
+  },
   'src/client': {
     rooms: [...BASE, 'src/control'],
     packages: ['node:fs/promises', 'zod'],
     why: 'engines and routers install and use it without an agent',
+  },
+  'src/keys': {
+    rooms: ['src/protocol', 'src/control'],
+    packages: [
+      '@nats-io/transport-node',
+      '@peculiar/x509',
+      'node:crypto',
+      'node:fs',
+      'node:net',
+      'node:path',
+      'reflect-metadata',
+    ],
+    why: 'it makes files from the permissions of the protocol',
   },
   'src/figures': { rooms: [], packages: [], why: 'it is arithmetic on numbers' },
   'src/processes': { rooms: ['src/protocol'], why: 'commands, benchmarks and tests share it' },
@@ -93,6 +118,7 @@ export const ROOMS = {
       'src/store',
       'src/client',
       'src/config',
+      'src/sealing',
       'src/proof/simulation',
       'machines',
     ],

@@ -1,10 +1,8 @@
-// The virtual environment of the tests of the Python client. It is made once for each list of packages and version of Python.
+// The virtual environment of the tests of the Python client: one for each list of packages and version of Python.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { cachedFolder, must } from '../setup/cached-folder.mjs';
 
 /** Prints the version. Fails when there is no `venv`, which Debian has in a package of its own. */
 const PROBE = 'import ensurepip, sys, venv; print("%d.%d.%d" % sys.version_info[:3])';
@@ -29,39 +27,19 @@ export function findPython() {
 }
 
 /** The Python of the environment, and the folder for the caches of its tools. Installs the packages when that is new. */
-export function environment({ command, version }, requirements) {
-  const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const home = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'kvferry');
-  const folder = path.join(home, `python-${version}-${digest}`);
-  if (!existsSync(folder)) make(folder, command, requirements);
+export async function environment({ command, version }, requirements) {
+  const folder = await cachedFolder({
+    prefix: `python-${version}`,
+    ingredients: [requirements],
+    maker: 'npm run test:python',
+    make: (work) => make(work, command, requirements),
+  });
   return { python: path.join(folder, 'bin/python'), cache: path.join(folder, 'caches') };
 }
 
-function make(folder, command, requirements) {
-  const home = path.dirname(folder);
-  mkdirSync(home, { recursive: true });
-  // Two runs at the same time make one each. The first one that is complete is kept.
-  const work = mkdtempSync(path.join(home, 'python-work-'));
-  console.error(`test:python: installing ${path.basename(requirements)} into ${folder}`);
-  try {
-    run(command, ['-m', 'venv', work]);
-    run(path.join(work, 'bin/python'), [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '-r',
-      requirements,
-    ]);
-    renameSync(work, folder);
-  } catch (error) {
-    rmSync(work, { recursive: true });
-    if (!existsSync(folder)) throw error;
-  }
-}
-
-function run(command, args) {
-  const { status } = spawnSync(command, args, { stdio: 'inherit' });
-  if (status !== 0) throw new Error(`${command} ${args.slice(0, 3).join(' ')} failed`);
+async function make(work, command, requirements) {
+  console.error(`test:python: installing ${path.basename(requirements)}, the first time only`);
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements];
+  await must(command, ['-m', 'venv', work]);
+  await must(path.join(work, 'bin/python'), install);
 }

@@ -17,7 +17,7 @@ if (found.reason !== undefined) {
   console.error(`test:python cannot run: ${found.reason}`);
   process.exit(EXIT_CANNOT_RUN);
 }
-const { python, cache } = environment(found, path.join(folder, 'tests/requirements.txt'));
+const { python, cache } = await environment(found, path.join(folder, 'tests/requirements.txt'));
 
 const vllm = ['../../test/vllm', '../../scripts/vllm', '../../scripts/lmcache', '../../bench/vllm'];
 const settings = path.join(root, 'test/vllm/pyproject.toml');

@@ -8,7 +8,8 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
-import { CannotSetUp, environment, nixl } from './environment.mjs';
+import { CannotSetUp } from '../setup/cached-folder.mjs';
+import { environment, nixl } from './environment.mjs';
 
 const EXIT_CANNOT_RUN = 2;
 const root = path.resolve(import.meta.dirname, '../..');

@@ -2,6 +2,7 @@
 import type { AgentPorts } from '../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import type { ControlPort } from '../ports/control.js';
+import type { FabricPort } from '../ports/fabric.js';
 import { FailingControl } from '../proof/failpoints/failing-control.js';
 import { FailingFabric } from '../proof/failpoints/failing-fabric.js';
 import { failpointNames } from '../proof/failpoints/failpoint-names.js';
@@ -14,6 +15,9 @@ import { SeverableControl } from '../proof/faults/severable-control.js';
 
 export { type Failpoint, parseFailpoints } from '../proof/failpoints/failpoint-spec.js';
 
+/** The ports of an agent before its remote keys are sealed. */
+export type UnsealedPorts = Omit<AgentPorts, 'fabric'> & { readonly fabric: FabricPort };
+
 export const failpointHelp = `Failpoints, for tests only: ${FAILPOINTS_VARIABLE}=step=action[@n],…
 An agent acts when it reaches the step for the n-th time (default: the first).
 Actions: kill, stop, fail, delay:ms
@@ -21,7 +25,7 @@ Steps:
 ${failpointNames.map((name) => `  ${name}`).join('\n')}`;
 
 /** For tests: ports that kill, stop or delay the agent, or fail, at the armed steps. */
-export function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): AgentPorts {
+export function withFailpoints(ports: UnsealedPorts, armed: readonly Failpoint[]): UnsealedPorts {
   ports.logger.warn({ failpoints: armed }, 'failpoints are armed: this agent is for tests');
   const failpoints = new Failpoints(armed, { clock: ports.clock, signal });
   return {
@@ -36,11 +40,11 @@ export function withFailpoints(ports: AgentPorts, armed: readonly Failpoint[]): 
  * `orders`. A recording of these ports contains the effects of a fault.
  */
 export function withFaults(
-  ports: AgentPorts,
+  ports: UnsealedPorts,
   { agent, role, heartbeatMs }: AgentOptions,
   orders: ControlPort,
   epoch: string,
-): { readonly ports: AgentPorts; readonly faults: Faults } {
+): { readonly ports: UnsealedPorts; readonly faults: Faults } {
   const { clock, control, fabric, logger } = ports;
   logger.warn('faults are allowed: every client of NATS can kill, stop and cut off this agent');
   const line = new SeverableControl(control, logger);

@@ -13,7 +13,9 @@ import { type RecordedAgent, recordAgent } from '../observe/recording/record-age
 import { RecordingFile } from '../observe/recording/recording-file.js';
 import type { Tracing, TracingOptions } from '../observe/tracing/open-tracing.js';
 import { fromFailure } from '../protocol/codec.js';
-import type { Failpoint } from './agent-faults.js';
+import { SECRET_BYTES } from '../sealing/key-pair.js';
+import { SealingFabric } from '../sealing/sealing-fabric.js';
+import type { Failpoint, UnsealedPorts } from './agent-faults.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
 import { placeOf } from './nats-option.js';
@@ -23,7 +25,6 @@ import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
-const SALT_BYTES = 16;
 /** Longest time between the end of the agent and the end of its process. */
 const EXIT_GRACE_MS = 1000;
 
@@ -77,6 +78,8 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tcpEncryption: config.tcpEncryption,
     socketDirectory: config.socketDirectory,
     socketUsers: config.socketUsers,
+    segmentDirectories: config.role === 'decode' ? [] : config.segmentDirectory,
+    segmentOwners: config.segmentOwner.length === 0 ? undefined : config.segmentOwner,
     windowBytes: config.windowBytes,
     sliceBytes: config.sliceBytes,
     numaNode: config.numaNode,
@@ -90,7 +93,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   });
   const clock = new SystemClock();
   const tracing = await openTracing(config, { epoch, version, clock, logger });
-  const real: AgentPorts = {
+  const real: UnsealedPorts = {
     control,
     fabric,
     clock,
@@ -100,7 +103,11 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
     tracer: tracing?.tracer,
   };
   const options = toAgentOptions(config);
-  const { ports, faults } = await openFaults(real, config, failpoints, options);
+  const { ports: unsealed, faults } = await openFaults(real, config, failpoints, options);
+  const ports: AgentPorts = {
+    ...unsealed,
+    fabric: new SealingFabric(unsealed.fabric, () => randomBytes(SECRET_BYTES)),
+  };
   const recorded = file === undefined ? unrecorded(ports) : recordedTo(file, options, ports);
   const agent = new Agent(options, recorded.ports);
   metrics.watch(agent);
@@ -156,11 +163,11 @@ async function openRecording(config: AgentConfig, epoch: string, logger: Logger)
 
 /** Loads the code of failpoints and faults only for an agent that is started with them. */
 async function openFaults(
-  real: AgentPorts,
+  real: UnsealedPorts,
   { allowFaults }: AgentConfig,
   failpoints: readonly Failpoint[],
   options: AgentOptions,
-): Promise<{ readonly ports: AgentPorts; readonly faults?: { heal(): void } }> {
+): Promise<{ readonly ports: UnsealedPorts; readonly faults?: { heal(): void } }> {
   const isTested = failpoints.length > 0;
   if (!allowFaults) refuseFaults(real.control, options.agent, real.logger);
   if (!isTested && !allowFaults) return { ports: real };
@@ -190,7 +197,6 @@ function recordedTo(file: RecordingFile, options: AgentOptions, ports: AgentPort
     ports,
     nextTurn: (run) => void setImmediate(run),
     write: (line) => file.write(line),
-    salt: randomBytes(SALT_BYTES).toString('hex'),
     recordedAt: new Date().toISOString(),
   });
 }

@@ -1,49 +1,94 @@
-/** Keys of a keyboard, one at a time. */
-import { emitKeypressEvents, type Key } from 'node:readline';
-import type { ReadStream } from 'node:tty';
+/** `kvferry keys`: what a deployment with NATS permissions and TLS needs, and the table of who may say what. */
+import { Command, Option } from 'commander';
+import type { KeyFile } from '../keys/key-directory.js';
+import { type NatsRole, rightsOf, roles } from '../protocol/permissions.js';
+import { renderTable } from './table.js';
+import type { Terminal } from './terminal.js';
 
-export type Keys = AsyncIterable<string>;
-
-/**
- * Yields each key pressed at a terminal: a character, or a name such as `right`, `return` or `backspace`. Echoes nothing.
- * Ctrl-C, Ctrl-D, the end of the input and `signal` end it.
- */
-export async function* keysOf(input: ReadStream, signal?: AbortSignal): Keys {
-  const waiting: string[] = [];
-  let hasEnded = false;
-  let wake: () => void = () => undefined;
-  const onKey = (character: string | undefined, { name = '', ctrl }: Key) => {
-    if (ctrl === true && (name === 'c' || name === 'd')) hasEnded = true;
-    else waiting.push(isPrintable(character) ? character : name);
-    wake();
-  };
-  const onEnd = () => {
-    hasEnded = true;
-    wake();
-  };
-  emitKeypressEvents(input);
-  input.on('keypress', onKey).on('end', onEnd);
-  signal?.addEventListener('abort', onEnd, { once: true });
-  input.setRawMode(true);
-  try {
-    while (!hasEnded || waiting.length > 0) {
-      const key = waiting.shift();
-      if (key !== undefined) yield key;
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  } finally {
-    input.setRawMode(false);
-    input.off('keypress', onKey).off('end', onEnd);
-    signal?.removeEventListener('abort', onEnd);
-    // An open input would keep the process alive.
-    input.pause();
-  }
+interface MakeFlags {
+  readonly directory: string;
+  readonly serverName: readonly string[];
+  readonly user: readonly string[];
+  readonly json?: true;
 }
 
-function isPrintable(character: string | undefined): character is string {
-  return character !== undefined && /^[\x20-\x7e]$/.test(character);
+interface IssueFlags {
+  readonly directory: string;
+  readonly role: string;
+  readonly name: string;
+  readonly agent: readonly string[];
+  readonly tenant: readonly string[];
+  readonly output?: string;
+  readonly json?: true;
+}
+
+const explanation = `
+A second call makes what is missing, and never replaces a key.
+
+  DIR/ca.pem                 authority: --nats-ca of every program
+  DIR/server/                nats-server --config DIR/server/nats.conf
+  DIR/signing/ROLE.nk        signing key of a role: --nats-signing-key of its agents
+  DIR/users/NAME.creds       one user: --nats-creds
+  DIR/private/               keys of the authority, the operator and the account: no running program needs them`;
+
+export function keysCommand(terminal: Terminal): Command {
+  const command = new Command('keys')
+    .description('Make keys, certificates and the configuration of a NATS server that knows who may say what.')
+    .requiredOption('--directory <dir>', 'where the files are')
+    .addOption(several('--server-name <host>', 'name or address under which programs reach NATS'))
+    .addOption(several('--user <role:name[:agent][@tenant]>', 'make a user too, beside observer, operator and router'))
+    .option('--json', 'print the files and the table as one JSON object')
+    .addHelpText('after', explanation)
+    .action(async (flags: MakeFlags) => {
+      const { makeKeys } = await import('../keys/make-keys.js');
+      const files = await makeKeys({
+        directory: flags.directory,
+        serverNames: flags.serverName,
+        users: flags.user,
+      });
+      terminal.out(flags.json ? JSON.stringify({ files, roles: roles.map(rightsRow) }) : rendered(files));
+    });
+  return command.addCommand(issueCommand(terminal));
+}
+
+function issueCommand(terminal: Terminal): Command {
+  return new Command('issue')
+    .description('Make the creds file of one more user. The server needs no change.')
+    .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
+    .requiredOption('--name <name>', 'name of the user; that of an agent is the name of the agent')
+    .addOption(several('--agent <name>', 'agent that the engine works with', 'every agent'))
+    .addOption(several('--tenant <name>', 'tenant that the engine or router asks for', 'default'))
+    .option('--output <file>', 'the file to make (default: DIR/users/NAME.creds)')
+    .addHelpText('after', '\n--directory and --json of kvferry keys apply here too.')
+    .action(async (_: object, command: Command) => {
+      const flags = command.optsWithGlobals<IssueFlags>();
+      const { issueUser } = await import('../keys/make-keys.js');
+      const { checkedUser } = await import('../keys/users.js');
+      const { directory, role, name, agent: agents, tenant: tenants, output, json } = flags;
+      const file = issueUser(directory, checkedUser({ role, name, agents, tenants }), output);
+      terminal.out(json ? JSON.stringify({ role, name, file }) : `${file}: user ${name}, role ${role}`);
+    });
+}
+
+function several(flags: string, description: string, fallback = 'none'): Option {
+  return new Option(flags, `${description}; repeat it for several`)
+    .argParser((value, values: readonly string[]) => [...values, value])
+    .default([], fallback);
+}
+
+function rightsRow(role: NatsRole): object {
+  return { role, ...rightsOf(role) };
+}
+
+function rendered(files: readonly KeyFile[]): string {
+  const rows = roles.flatMap((role) => {
+    const { publish, subscribe } = rightsOf(role);
+    const may = [
+      ...publish.map((subject) => ['publish', subject]),
+      ...subscribe.map((subject) => ['subscribe', subject]),
+    ];
+    return may.map(([what = '', subject = '']) => [role, what, subject]);
+  });
+  const made = files.map(({ path, state }) => [path, state]);
+  return [renderTable(['FILE', 'STATE'], made), renderTable(['ROLE', 'MAY', 'SUBJECT'], rows)].join('\n\n');
 }

@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import { type AgentConfig, configFields, resolveAgentConfig } from '../config/agent-config.js';
 import type { NatsAccess } from '../control/nats-access.js';
 
-const NAMES: ReadonlySet<string> = new Set(['natsCreds', 'natsNkey', 'natsCa', 'natsCert', 'natsKey', 'natsTls']);
+const NAMES: ReadonlySet<string> = new Set([
+  'natsCreds',
+  'natsNkey',
+  'natsSigningKey',
+  'natsCa',
+  'natsCert',
+  'natsKey',
+  'natsTls',
+]);
 const fields = configFields.filter(({ name }) => NAMES.has(name));
 const INBOX = 'KVFERRY_NATS_INBOX';
 const [urlField] = configFields.filter(({ name }) => name === 'natsUrl');
@@ -13,6 +21,7 @@ export interface NatsFlags {
   readonly nats?: string;
   readonly natsCreds?: string;
   readonly natsNkey?: string;
+  readonly natsSigningKey?: string;
   readonly natsCa?: string;
   readonly natsCert?: string;
   readonly natsKey?: string;
@@ -24,7 +33,7 @@ export interface NatsFlags {
 export interface NatsPlace {
   readonly servers: string;
   readonly access: NatsAccess;
-  /** Where answers come: below `_INBOX_<inbox>`. Undefined: below the name of the command. */
+  /** Where answers come: below `_INBOX_client.<inbox>`. Undefined: that of the user, or below the name of the command. */
   readonly inbox?: string | undefined;
 }
 
@@ -40,7 +49,10 @@ export function addAccessOptions(command: Command): Command {
   for (const { flag, env, explanation, range } of fields) {
     command.option(`${flag} <value>`, `${explanation} (${range}) [${env}]`);
   }
-  command.option('--nats-inbox <name>', `Answers come below _INBOX_<name>, as permissions of NATS allow it [${INBOX}]`);
+  command.option(
+    '--nats-inbox <name>',
+    `Answers come below _INBOX_client.<name>, as permissions of NATS allow it (default: the name in --nats-creds) [${INBOX}]`,
+  );
   return command;
 }
 
@@ -57,16 +69,15 @@ export function natsPlace(flags: NatsFlags, env: Environment): NatsPlace {
 
 export function placeOf(config: AgentConfig): NatsPlace {
   const { natsUrl: servers, natsCreds: creds, natsNkey: nkey, natsCa: ca, natsCert: cert, natsKey: key } = config;
-  return { servers, access: { creds, nkey, ca, cert, key, tls: config.natsTls } };
+  const { natsSigningKey: signingKey, natsTls: tls } = config;
+  return { servers, access: { creds, nkey, signingKey, ca, cert, key, tls } };
 }
 
 /** The same place, for the environment of another process of this host: the flags of a process are public. */
 export function natsEnvironment({ servers, access, inbox }: NatsPlace): Record<string, string> {
-  const { creds, nkey, ca, cert, key, tls } = access;
+  const { creds, nkey, signingKey, ca, cert, key, tls } = access;
   const named = { NATS_URL: servers, NATS_CREDS: creds, NATS_NKEY: nkey, NATS_CA: ca, NATS_CERT: cert, NATS_KEY: key };
-  const variables = Object.entries({ ...named, NATS_TLS: tls, NATS_INBOX: inbox }).map(([name, value]) => [
-    `KVFERRY_${name}`,
-    value ?? '',
-  ]);
+  const more = { NATS_SIGNING_KEY: signingKey, NATS_TLS: tls, NATS_INBOX: inbox };
+  const variables = Object.entries({ ...named, ...more }).map(([name, value]) => [`KVFERRY_${name}`, value ?? '']);
   return Object.fromEntries(variables);
 }

@@ -6,6 +6,7 @@ import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { faultCommand } from './fault.js';
 import { inspectCommand } from './inspect.js';
+import { keysCommand } from './keys.js';
 import { replayCommand } from './replay.js';
 import { reportError } from './report-error.js';
 import { simCommand } from './sim.js';
@@ -31,11 +32,12 @@ export function kvferryProgram(terminal: Terminal): Command {
     simCommand,
     replayCommand,
     faultCommand,
+    keysCommand,
   ];
   for (const command of commands.map((make) => make(terminal))) {
     program.addCommand(command);
   }
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { Replay } from '../observe/replay/replay.js';
 import { KvferryError } from '../protocol/errors.js';
-import { type Keys, keysOf } from './keys.js';
+import { type Keys, keysOf } from './keyboard.js';
 import { numberBetween } from './option-parsers.js';
 import { reportLines, reportOf, situationLines } from './replay/report.js';
 import { StepTexts } from './replay/step-text.js';

@@ -5,7 +5,7 @@ import { redactCredentials } from '../config/nats-fields.js';
 import { SystemClock } from '../control/system-clock.js';
 import type { ClockPort } from '../ports/clock.js';
 import { type Interrupts, processInterrupts } from './interrupts.js';
-import { type Keys, keysOf } from './keys.js';
+import { type Keys, keysOf } from './keyboard.js';
 import { addNatsOptions, type NatsFlags, natsPlace } from './nats-option.js';
 import { duration } from './option-parsers.js';
 import { pause } from './pause.js';

@@ -21,8 +21,10 @@ export interface AskedRequest {
 export async function askEnd(
   client: KvferryClient,
   { request, epoch, sender, receiver }: AskedRequest,
-  options?: CallOptions,
+  given?: CallOptions,
 ): Promise<End | 'lost' | undefined> {
+  // As the tenant, although the request is all that it shows: a router has no rights of operators.
+  const options = { tenant: client.tenant, ...given };
   const atReceiver = receiver === undefined ? undefined : await client.status(receiver, { request }, options);
   const known = atReceiver?.requests.find((row) => row.epoch === epoch);
   if (known?.end !== undefined) return known.end;

@@ -47,7 +47,7 @@ export interface CallOptions {
 }
 
 /** A client without a tenant asks these as an operator, for all tenants. */
-const OBSERVING: ReadonlySet<Operation> = new Set<Operation>(['status', 'describe', 'inspect', 'journal', 'explain']);
+const OBSERVING: ReadonlySet<Operation> = new Set<Operation>(['status', 'inspect', 'journal', 'explain']);
 
 /** Headers of a message that has none. */
 const NO_HEADERS: MessageHeaders = {};
@@ -282,6 +282,11 @@ export class KvferryClient {
   /** Receives the heartbeats of one agent. Another `epoch` is another process, which knows nothing of the one before. */
   onHeartbeat(agent: string, handler: (beat: Heartbeat) => void): ControlSubscription {
     return this.#on(subjects.heartbeat(agent), heartbeat, (beat) => [beat.agent], handler);
+  }
+
+  /** The tenant for which this client sends requests. */
+  get tenant(): string {
+    return this.#tenant ?? DEFAULT_TENANT;
   }
 
   /** Resolves when the subscriptions made so far are in force. */

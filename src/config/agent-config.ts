@@ -28,6 +28,7 @@ import {
 } from './field-kinds.js';
 import { withHostName, withHostNameOfAgent } from './host-name.js';
 import { natsFields } from './nats-fields.js';
+import { segmentFields } from './segment-fields.js';
 import { tenantFields, tenantOptions } from './tenant-fields.js';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -41,10 +42,18 @@ export const AUTO_PROVIDERS: readonly RealProvider[] = ['same-host', 'verbs', 'e
 
 const TCP_STREAMS_MAX = 16;
 
+/** Settings on which the defaults of later ones depend. */
+interface Earlier {
+  readonly role: Role;
+  readonly arenaDirectory: string;
+}
+
 interface Field<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
   /** Default, in the form of a value in the file. */
-  readonly fallback: string | number | ((earlier: { readonly role: Role }) => string);
+  readonly fallback: string | number | ((earlier: Earlier) => string);
+  /** What help texts show of a default that depends on other settings. */
+  readonly shownFallback?: string;
   readonly explanation: string;
   readonly range: string;
   /** The flag needs no value. */
@@ -56,7 +65,8 @@ const fields = {
   role: choice(role, 'both', 'Role of the agent: it sends (prefill), receives (decode), or does both.'),
   agentId: {
     schema: z.string().transform(withHostNameOfAgent).pipe(agentName),
-    fallback: (earlier: { readonly role: Role }) => defaultAgentId(earlier.role),
+    fallback: ({ role: own }: { readonly role: Role }) => defaultAgentId(own),
+    shownFallback: '<host>-<role>',
     explanation: 'Stable name of the agent. Each process needs its own. {hostname} becomes the name of the host.',
     range: `letters, digits, _ and -, up to ${NAME_BYTES_MAX}`,
     show: String,
@@ -127,7 +137,7 @@ const fields = {
     'Pages that the agent lends to engines without shared memory of their own (prefill, both).',
   ),
   requestsMax: count(1, 100_000, 4096, 'Most requests in progress at once, on each side.'),
-  segmentsMax: count(1, 4096, 1024, 'Most source segments that engines may have attached at once (prefill, both).'),
+  ...segmentFields,
   sessionsMax: count(1, 4096, 256, 'Most sessions of engines that are open at once (prefill, both).'),
   ...tenantFields,
   leaseMs: duration(
@@ -252,8 +262,8 @@ export interface ConfigSources {
 
 /** Every setting, for help texts. */
 export const configFields = (Object.keys(fields) as ConfigName[]).map((name) => {
-  const { explanation, range, fallback, isSwitch = false }: Field = fields[name];
-  const shown = typeof fallback === 'function' ? '<host>-<role>' : `${fallback}`;
+  const { explanation, range, fallback, shownFallback, isSwitch = false }: Field = fields[name];
+  const shown = shownFallback ?? `${fallback}`;
   return { name, env: envOf(name), flag: flagOf(name), explanation, range, fallback: shown, isSwitch };
 });
 
@@ -268,7 +278,7 @@ export function resolveAgentConfig(sources: ConfigSources): ResolvedConfig {
       [`flag ${flag}`, sources.flags[name]],
       [`env ${env}`, sources.env[env] === '' ? undefined : sources.env[env]],
       [`file ${sources.file}`, file[name]],
-      ['default', typeof fallback === 'function' ? fallback(values as { role: Role }) : fallback],
+      ['default', typeof fallback === 'function' ? fallback(values as unknown as Earlier) : fallback],
     ];
     const [source, raw] = candidates.find(([, value]) => value !== undefined) ?? ['default', undefined];
     const result = field.schema.safeParse(raw);

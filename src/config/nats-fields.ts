@@ -13,6 +13,9 @@ export const natsFields = {
   },
   natsCreds: fileOf('File with the JWT and the seed of the user at NATS, as nsc writes it.'),
   natsNkey: fileOf('File with the seed of the nkey of the user at NATS.'),
+  natsSigningKey: fileOf(
+    'File with the signing key of a role, as kvferry keys writes it. The program makes itself a user with its own name.',
+  ),
   natsCa: fileOf('File with the authorities that may sign the certificate of the NATS server. Requires TLS.'),
   natsCert: fileOf('File with the certificate that this program shows to NATS. Requires TLS.'),
   natsKey: fileOf('File with the private key of that certificate.'),

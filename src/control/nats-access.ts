@@ -3,8 +3,15 @@
  * every connection: a renewed file needs no restart.
  */
 import { readFileSync } from 'node:fs';
-import { type Authenticator, credsAuthenticator, nkeyAuthenticator, type TlsOptions } from '@nats-io/transport-node';
+import {
+  type Authenticator,
+  credsAuthenticator,
+  jwtAuthenticator,
+  nkeyAuthenticator,
+  type TlsOptions,
+} from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
+import { newUser, signingKeyIn } from './nats-jwt.js';
 
 /** The options of the command line have the same names: `creds` is `--nats-creds`. */
 export interface NatsAccess {
@@ -12,6 +19,8 @@ export interface NatsAccess {
   readonly creds?: string | undefined;
   /** File with the seed of an nkey. */
   readonly nkey?: string | undefined;
+  /** File with the signing key of a role, as `kvferry keys` writes it. The program makes itself a user for each connection. */
+  readonly signingKey?: string | undefined;
   /** File with the certificates of the authorities that may sign the server's certificate. Default: those of Node.js. */
   readonly ca?: string | undefined;
   /** File with the certificate of this program, and the file with its private key. */
@@ -34,12 +43,14 @@ function requiresTls({ ca, cert, tls }: NatsAccess, servers: readonly string[]):
 
 /** Throws `invalid_configuration` when two options contradict each other, or a file is not what it must be. */
 export function checkAccess(access: NatsAccess): void {
-  const { creds, nkey, ca, cert, key } = access;
-  if (creds !== undefined && nkey !== undefined)
-    throw invalid('nkey', '--nats-creds and --nats-nkey: give one of them');
+  const { creds, nkey, signingKey, ca, cert, key } = access;
+  const [, second] = Object.entries({ creds, nkey, signingKey }).filter(([, file]) => file !== undefined);
+  if (second !== undefined) {
+    throw invalid(second[0] as keyof Files, '--nats-creds, --nats-nkey and --nats-signing-key: give one of them');
+  }
   if (cert !== undefined && key === undefined) throw invalid('key', '--nats-cert needs --nats-key, its private key');
   if (key !== undefined && cert === undefined) throw invalid('cert', '--nats-key needs --nats-cert, its certificate');
-  for (const [name, file] of Object.entries({ creds, nkey, ca, cert, key })) {
+  for (const [name, file] of Object.entries({ creds, nkey, signingKey, ca, cert, key })) {
     if (file !== undefined) checkFile(name as keyof Files, file);
   }
 }
@@ -49,6 +60,10 @@ type Files = Omit<NatsAccess, 'tls'>;
 const contents: Record<keyof Files, { readonly check: (content: Buffer) => unknown; readonly what: string }> = {
   creds: { check: (content) => credsAuthenticator(content)('nonce'), what: 'the JWT and the seed of a user' },
   nkey: { check: (content) => nkeyAuthenticator(seedIn(content))('nonce'), what: 'the seed of a user (SU…)' },
+  signingKey: {
+    check: (content) => signingKeyIn(content.toString('latin1')),
+    what: 'the signing key of a role, as kvferry keys writes it',
+  },
   ca: { check: requirePem, what: 'certificates in PEM' },
   cert: { check: requirePem, what: 'a certificate in PEM' },
   key: { check: requirePem, what: 'a private key in PEM' },
@@ -80,13 +95,16 @@ function seedIn(content: Buffer): Uint8Array {
   return Buffer.from(seed);
 }
 
-/** Options of the NATS client. Call `checkAccess` first. */
+/** Options of the NATS client. Call `checkAccess` first. `user` is the name of a user that `signingKey` signs. */
 export function accessOptions(
   access: NatsAccess,
-  servers: readonly string[],
-  unreadable: Unreadable,
+  {
+    servers,
+    user,
+    unreadable,
+  }: { readonly servers: readonly string[]; readonly user: string; readonly unreadable: Unreadable },
 ): { authenticator?: Authenticator; tls?: TlsOptions } {
-  const { creds, nkey, ca, cert, key } = access;
+  const { creds, nkey, signingKey, ca, cert, key } = access;
   const tls: TlsOptions = {
     ...(ca === undefined ? {} : { caFile: ca }),
     ...(cert === undefined ? {} : { certFile: cert, keyFile: key as string }),
@@ -96,8 +114,17 @@ export function accessOptions(
     ...(nkey === undefined
       ? {}
       : { authenticator: fromFile(nkey, (content) => nkeyAuthenticator(seedIn(content)), unreadable) }),
+    ...(signingKey === undefined
+      ? {}
+      : { authenticator: fromFile(signingKey, (content) => asNewUser(content, user), unreadable) }),
     ...(requiresTls(access, servers) ? { tls } : {}),
   };
+}
+
+/** Only this process has the key of the user, and only as long as the connection lasts. */
+function asNewUser(content: Buffer, name: string): Authenticator {
+  const { jwt, seed } = newUser(signingKeyIn(content.toString('latin1')), { name });
+  return jwtAuthenticator(jwt, seed);
 }
 
 /** An error of an authenticator would end the connection for good, so a file that is being replaced counts as unchanged. */
@@ -122,5 +149,6 @@ function fromFile(
 
 function invalid(name: keyof Files, message: string, cause?: unknown): KvferryError {
   const field = `nats${name[0]?.toUpperCase()}${name.slice(1)}`;
-  return new KvferryError('invalid_configuration', `--nats-${name}: ${message}`, { field, cause });
+  const flag = name === 'signingKey' ? 'signing-key' : name;
+  return new KvferryError('invalid_configuration', `--nats-${flag}: ${message}`, { field, cause });
 }

@@ -22,12 +22,13 @@ import type {
 import { KvferryError } from '../protocol/errors.js';
 import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
-import { inboxPrefixOf } from '../protocol/subjects.js';
+import { isInbox } from '../protocol/subjects.js';
 import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
 import { breakConnection, forgetEarlyAttempts, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
 import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
+import { type InboxOptions, inboxOf, userOf } from './nats-inbox.js';
 import { Outbox } from './nats-outbox.js';
 import { Questions } from './nats-questions.js';
 import { isRefused, refusalOf } from './nats-refusal.js';
@@ -49,18 +50,11 @@ export interface ControlLogger {
   error(fields: object, message: string): void;
 }
 
-export interface NatsControlOptions {
+export interface NatsControlOptions extends InboxOptions {
   /** One URL, or several separated by commas. A URL may contain a user and password, or a token. */
   readonly servers: string;
   /** Files with credentials and certificates. They are read again for every connection. */
   readonly access?: NatsAccess | undefined;
-  /** The name that the server's monitoring shows. */
-  readonly name: string;
-  /**
-   * Answers come to subjects below `_INBOX_<inbox>`, so that the permissions of NATS can keep them from others. Default: `name`, with
-   * `-` for each character that the name of an agent may not have.
-   */
-  readonly inbox?: string | undefined;
   /** Time to try until the first connection. Default: one attempt at each server. */
   readonly connectTimeoutMs?: number;
   readonly logger?: ControlLogger;
@@ -79,14 +73,15 @@ export async function connectNats(options: NatsControlOptions): Promise<NatsCont
   checkAccess(access);
   const { servers: listed, credentials } = parseNatsAddress(options.servers);
   const servers = beside?.servers ?? shuffled(listed);
-  const inboxPrefix = inboxPrefixOf(options.inbox ?? options.name);
+  const inboxPrefix = inboxOf(options);
+  const unreadable = (file: string, err: unknown) => logger?.warn({ file, err }, 'credentials not read again');
   const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const connection = await connect({
         servers: beside?.serversFromPresent ?? [...servers],
         ...credentials,
-        ...accessOptions(access, servers, (file, err) => logger?.warn({ file, err }, 'credentials not read again')),
+        ...accessOptions(access, { servers, user: userOf(options), unreadable }),
         name: options.name,
         inboxPrefix,
         timeout: ATTEMPT_TIMEOUT_MS,
@@ -314,7 +309,8 @@ export class NatsControl implements ControlPort {
 
   #respond(message: Msg, body: string): void {
     this.#checkSize(message.subject, body);
-    if (this.#isConnected && this.#closing === undefined) message.respond(body);
+    if (!this.#isConnected || this.#closing !== undefined || !isInbox(message.reply ?? '')) return;
+    message.respond(body);
   }
 
   async #watch(changes: AsyncIterable<Status>): Promise<void> {

@@ -1,9 +1,9 @@
 /** The description of a NATS server and the round-trip time to it, over a separate connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
-import { inboxPrefixOf } from '../protocol/subjects.js';
 import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
 import { hostAndPortOf, parseNatsAddress } from './nats-address.js';
+import { type InboxOptions, inboxOf, userOf } from './nats-inbox.js';
 import { refusalOf } from './nats-refusal.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -14,7 +14,7 @@ const ROUND_TRIP_TIMEOUT_MS = 3_000;
 const JETSTREAM_TIMEOUT_MS = 1_000;
 const JETSTREAM_SUBJECT = '$JS.API.INFO';
 /** Answers to other programs come to such subjects: below the prefix of the NATS clients, and below any other one. */
-const INBOXES_OF_OTHERS = ['_INBOX.>', '_INBOX_of-another-program.>'];
+const INBOXES_OF_OTHERS = ['_INBOX.>', '_INBOX_agent.another-program.>'];
 const LOOPBACK = /^(localhost|127\..*|::1)$/;
 
 export interface NatsServerFacts {
@@ -36,12 +36,9 @@ export interface NatsServerFacts {
 }
 
 /** Tries each server once. Rejects `disconnected` when no server accepts, or the server does not answer in time. */
-export async function probeNats(options: {
-  readonly servers: string;
-  readonly access?: NatsAccess | undefined;
-  readonly name: string;
-  readonly inbox?: string | undefined;
-}): Promise<NatsServerFacts> {
+export async function probeNats(
+  options: InboxOptions & { readonly servers: string; readonly access?: NatsAccess | undefined },
+): Promise<NatsServerFacts> {
   const { access = {} } = options;
   checkAccess(access);
   const { servers, credentials } = parseNatsAddress(options.servers);
@@ -53,9 +50,9 @@ export async function probeNats(options: {
     servers: [...servers],
     ...credentials,
     // The file was read a moment ago.
-    ...accessOptions(access, servers, () => undefined),
+    ...accessOptions(access, { servers, user: userOf(options), unreadable: () => undefined }),
     name: options.name,
-    inboxPrefix: inboxPrefixOf(options.inbox ?? options.name),
+    inboxPrefix: inboxOf(options),
     timeout: CONNECT_TIMEOUT_MS,
     reconnect: false,
   });

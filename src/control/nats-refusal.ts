@@ -44,9 +44,12 @@ function remedyOf(cause: unknown, reason: string, access: NatsAccess): string | 
   return undefined;
 }
 
-function remedyOfUser({ creds, nkey, cert }: NatsAccess): string {
+function remedyOfUser({ creds, nkey, signingKey, cert }: NatsAccess): string {
   if (creds !== undefined) return `the server does not accept the user of ${creds} (--nats-creds): renew the file`;
   if (nkey !== undefined) return `the server does not know the nkey of ${nkey} (--nats-nkey): add it to its users`;
+  if (signingKey !== undefined) {
+    return `the server does not know the signing key of ${signingKey} (--nats-signing-key): take the file that was made with its configuration`;
+  }
   if (cert !== undefined)
     return `the server maps ${cert} (--nats-cert) to no user, or asks for more: --nats-creds, --nats-nkey`;
   return 'give a user by --nats-creds or --nats-nkey, or the right user and password in the URL';

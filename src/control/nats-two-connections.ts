@@ -15,7 +15,8 @@ import { connectNats, type NatsControl, type NatsControlOptions } from './nats-c
 const PING_INTERVAL_MS = 1_000;
 
 /** Rejects as `connectNats` does. */
-export async function connectAgentNats(options: NatsControlOptions): Promise<ControlPort> {
+export async function connectAgentNats(given: NatsControlOptions): Promise<ControlPort> {
+  const options = { ...given, isAgent: true };
   const between = await connectNats(options);
   try {
     const name = `${options.name}, its name`;

@@ -1,6 +1,7 @@
 /** The names of the segments that are attached to a fabric. */
-import type { WriteOutcome } from '../ports/fabric.js';
+import type { SegmentFile, WriteOutcome } from '../ports/fabric.js';
 import { KvferryError } from '../protocol/errors.js';
+import type { AttachedFile } from './native.js';
 import { describedAs } from './native-errors.js';
 
 export interface AttachedSegment {
@@ -25,13 +26,13 @@ export class AttachedSegments {
   }
 
   /** Rejects `segment_exists`, or what `attach` rejects. */
-  async add(name: string, attach: () => Promise<{ handle: number; bytes: number }>): Promise<{ bytes: number }> {
+  async add(name: string, attach: () => Promise<AttachedFile>): Promise<SegmentFile> {
     if (this.#segments.has(name)) throw new KvferryError('segment_exists', `segment ${name} is attached already`);
     this.#segments.set(name, undefined);
     try {
-      const { handle, bytes } = await attach();
+      const { handle, file, bytes } = await attach();
       this.#segments.set(name, { handle, writes: new Set(), detaching: false });
-      return { bytes };
+      return { file, bytes };
     } catch (error) {
       this.#segments.delete(name);
       throw describedAs(`segment ${name}`, error);

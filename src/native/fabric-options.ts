@@ -23,6 +23,10 @@ export interface NativeFabricOptions {
   readonly socketDirectory?: string;
   /** Users whose processes may connect to the same-host sockets: this user and root, or any. */
   readonly socketUsers?: 'own' | 'any';
+  /** Directories below which engines may have their memory. Default: /dev/shm. */
+  readonly segmentDirectories?: readonly string[];
+  /** Ids of the users whose files may be attached. Default: the user of this process. */
+  readonly segmentOwners?: readonly number[] | undefined;
   /** Most bytes of one connection that are posted and not yet delivered. */
   readonly windowBytes?: number;
   /** Largest piece in which a write is posted. */
@@ -42,6 +46,7 @@ const TCP_STREAMS = 4;
 const TCP_STREAMS_MAX = 16;
 const PROCESSORS_FOR_ONE_STREAM = 2;
 const PORT_MAX = 65_535;
+const DEFAULT_SEGMENT_DIRECTORIES = ['/dev/shm'];
 const DEFAULT_WINDOW_BYTES = 16 * 1024 * 1024;
 const DEFAULT_SLICE_BYTES = 4 * 1024 * 1024;
 
@@ -67,6 +72,8 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     tcpEncryption = 'off',
     socketDirectory = defaultSocketDirectory(),
     socketUsers = 'own',
+    segmentDirectories = DEFAULT_SEGMENT_DIRECTORIES,
+    segmentOwners = [process.geteuid?.() ?? 0],
     windowBytes = DEFAULT_WINDOW_BYTES,
     sliceBytes = DEFAULT_SLICE_BYTES,
     numaNode = ANY_NUMA_NODE,
@@ -94,6 +101,8 @@ export function checkedOptions(options: NativeFabricOptions): CheckedOptions {
     tcpEncryption,
     socketDirectory,
     socketUsers,
+    segmentDirectories,
+    segmentOwners,
     windowBytes,
     sliceBytes,
     numaNode,

@@ -5,7 +5,6 @@
  * turns completion records into promises and native errors into `KvferryError`. No byte of the KV cache passes through
  * here.
  */
-import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { CANNOT_ENCRYPT, isInClear } from '../ports/encryption.js';
 import type {
@@ -22,7 +21,7 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from '../ports/fabric.js';
-import { KvferryError } from '../protocol/errors.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { ArenaWatch } from './arena-watch.js';
 import { AttachedSegments } from './attached-segments.js';
 import { type Completion, Completions } from './completions.js';
@@ -32,6 +31,7 @@ import { loadNative, type NativeEngine, type NativeModule } from './native.js';
 import { NativeConnection } from './native-connection.js';
 import { describedAs, fromRejection } from './native-errors.js';
 import { ReceiverSockets } from './receiver-sockets.js';
+import { SegmentDirectories } from './segment-directories.js';
 import { failedWrite, ItemPacker, isSize, toOutcome } from './writes.js';
 
 /**
@@ -74,6 +74,7 @@ class NativeFabric implements FabricPort {
   readonly #packer = new ItemPacker(this.#segments);
   readonly #watch = new ArenaWatch();
   readonly #sockets = new ReceiverSockets();
+  readonly #directories: SegmentDirectories;
   #arenaBytes: number | undefined;
   /** Why the arena cannot be written any more. */
   #arenaFault: string | undefined;
@@ -82,12 +83,14 @@ class NativeFabric implements FabricPort {
   constructor(native: NativeModule, options: CheckedOptions) {
     this.#native = native;
     this.#options = options;
+    this.#directories = new SegmentDirectories(options.segmentDirectories);
     const completions = new Completions(native.codes);
     this.#completions = completions;
     const engineOptions = {
       ...options,
       tcpEncrypted: options.tcpEncryption === 'required',
       spinMicroseconds: spinMicroseconds(),
+      segmentDirectories: this.#directories.paths,
     };
     this.#engine = new native.Engine(engineOptions, (records, count, texts) => completions.take(records, count, texts));
   }
@@ -180,24 +183,29 @@ class NativeFabric implements FabricPort {
 
   async attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
     this.#requireOpen();
-    if (typeof source === 'string') return this.#attachFile(name, source);
+    if (typeof source === 'string') {
+      return this.#segments.add(name, async () => {
+        const place = this.#directories.placeOf(source);
+        return this.#engine.attachSegment(place.directory, place.name);
+      });
+    }
     const { handle, device, offset, bytes } = packedMemory(source);
     await this.#segments.add(name, () => this.#engine.attachDevice(handle, device, offset, bytes));
     return { file: identityOf(source), bytes };
   }
 
-  async #attachFile(name: string, path: string): Promise<SegmentFile> {
-    const before = await fileAt(path);
-    const { bytes } = await this.#segments.add(name, () => this.#engine.attachSegment(path));
-    const after = await fileAt(path);
-    if (after !== undefined && after.file === before?.file) return { file: after.file, bytes };
-    await this.detachSegment(name);
-    throw new KvferryError('segment_invalid', `segment ${name}: the file at ${path} was replaced meanwhile`);
-  }
-
+  /** Undefined too when the path may not be attached, or this process may not look at it. */
   async identify(source: SegmentSource): Promise<SegmentFile | undefined> {
     this.#requireOpen();
-    return typeof source === 'string' ? fileAt(source) : { file: identityOf(source), bytes: source.bytes };
+    if (typeof source !== 'string') return { file: identityOf(source), bytes: source.bytes };
+    try {
+      const { directory, name } = this.#directories.placeOf(source);
+      return await this.#engine.lookAtSegment(directory, name);
+    } catch (error) {
+      const failure = fromRejection(error);
+      if (isKvferryError(failure, 'segment_not_found', 'segment_invalid')) return undefined;
+      throw failure;
+    }
   }
 
   async createSegment(name: string, path: string, bytes: number): Promise<void> {
@@ -333,14 +341,4 @@ class NativeFabric implements FabricPort {
 /** Whether a receiver of the provider tcp encrypts: the last field of its address. */
 function isEncrypted(fields: readonly string[]): boolean {
   return fields[3] === '1';
-}
-
-/** Undefined too when this process may not look at the path. */
-async function fileAt(path: string): Promise<SegmentFile | undefined> {
-  try {
-    const { dev, ino, size } = await stat(path, { bigint: true });
-    return { file: `${dev}:${ino}`, bytes: Number(size) };
-  } catch {
-    return undefined;
-  }
 }

@@ -1,13 +1,13 @@
 /**
- * Loads the addon and declares its exports, in the order of `cc/addon.cc` and `cc/core/engine.h`. Only this file
- * depends on the addon's path.
+ * Loads the addon and declares its exports, in the order of `cc/addon.cc` and `cc/core/engine.h`. node-gyp-build finds it: the
+ * one that was compiled here, or else the one that the package brings for this system.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Builds the addon, from the root of the package. */
-const buildCommand = 'npx node-gyp rebuild';
+const REMEDY = 'build it with `npm rebuild kvferry`, in a checkout with `npm run build:native`';
 
 export interface NativeEngineOptions {
   readonly bindAddress: string;
@@ -23,6 +23,9 @@ export interface NativeEngineOptions {
   /** How long a fabric thread polls before it sleeps, while a write is in flight. */
   readonly spinMicroseconds: number;
   readonly providers: readonly string[];
+  readonly segmentDirectories: readonly string[];
+  /** User ids. */
+  readonly segmentOwners: readonly number[];
   /** Of the memory that this process creates; -1: any. */
   readonly numaNode: number;
 }
@@ -32,6 +35,13 @@ export interface NativeEngineOptions {
  * `completions.ts` reads both.
  */
 export type OnCompletions = (records: Float64Array, count: number, texts: readonly string[] | undefined) => void;
+
+/** `file`: device and inode; empty for memory of a device. */
+export interface AttachedFile {
+  readonly handle: number;
+  readonly bytes: number;
+  readonly file: string;
+}
 
 /**
  * Each call with an `id` ends with one completion of that id. Promises reject with an `Error` that has a `code`. The
@@ -50,16 +60,13 @@ export interface NativeEngine {
   /** `handle`: the grant; `text`: its token. */
   grant(provider: number, id: number): void;
   revoke(provider: number, id: number, grant: number): void;
-  attachSegment(path: string): Promise<{ handle: number; bytes: number }>;
+  /** `directory`: a place in the list of the options; `name`: the path below it. */
+  attachSegment(directory: number, name: string): Promise<AttachedFile>;
+  lookAtSegment(directory: number, name: string): Promise<{ file: string; bytes: number }>;
   /** `handle` and `device` in hexadecimal. */
-  attachDevice(
-    handle: string,
-    device: string,
-    offset: number,
-    bytes: number,
-  ): Promise<{ handle: number; bytes: number }>;
+  attachDevice(handle: string, device: string, offset: number, bytes: number): Promise<AttachedFile>;
   /** Creates the file. Detaching the segment removes it. */
-  createSegment(path: string, bytes: number): Promise<{ handle: number; bytes: number }>;
+  createSegment(path: string, bytes: number): Promise<AttachedFile>;
   detachSegment(segment: number): void;
   /** `handle`: the connection. */
   connect(provider: number, id: number, address: string, token: string, timeoutMs: number): void;
@@ -94,8 +101,8 @@ export interface NativeModule {
   readonly Engine: new (options: NativeEngineOptions, onCompletions: OnCompletions) => NativeEngine;
 }
 
-/** Relative to `src/native`, where tests run this file, and to `dist/src/native`, where it is compiled to. */
-const addonLocations = ['../../build/Release/kvferry_native.node', '../../../build/Release/kvferry_native.node'];
+/** The root of the package, from `src/native`, where tests run this file, and from `dist/src/native`, where it is compiled to. */
+const roots = ['../../', '../../../'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
 export type LoadedNative = { readonly native: NativeModule } | { readonly reason: string };
 
@@ -108,13 +115,12 @@ export function loadNative(): LoadedNative {
 }
 
 function load(): LoadedNative {
-  const paths = addonLocations.map((location) => fileURLToPath(new URL(location, import.meta.url)));
-  const path = paths.find((candidate) => existsSync(candidate));
-  if (path === undefined) return { reason: `the native addon is not built; build it with: ${buildCommand}` };
+  const root = roots.find((candidate) => existsSync(join(candidate, 'package.json')));
   try {
-    return { native: createRequire(import.meta.url)(path) as NativeModule };
+    const loadFrom = createRequire(import.meta.url)('node-gyp-build') as (directory?: string) => NativeModule;
+    return { native: loadFrom(root) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { reason: `the native addon cannot be loaded (${reason}); rebuild it with: ${buildCommand}` };
+    return { reason: `the native addon cannot be loaded (${reason}): ${REMEDY}` };
   }
 }

@@ -59,7 +59,7 @@ export interface FabricGrant {
   /** Unique within the receiver's process. Never used again. */
   readonly id: string;
   readonly provider: Provider;
-  /** Secret that the sender presents. Never logged. */
+  /** Secret that the sender presents. It leaves its process sealed only. */
   readonly token: string;
   readonly arenaBytes: number;
 }
@@ -137,7 +137,8 @@ export interface SegmentFile {
   readonly bytes: number;
 }
 
-export interface FabricPort {
+/** What this port and the one of agents (`sealed-fabric.ts`) have in common. */
+export interface FabricBase {
   /** Providers that this process offers, best first. Empty until `createArena`, and for a pure sender. */
   endpoints(): readonly FabricEndpoint[];
   /** Requested providers that are unavailable, with the reason. */
@@ -153,14 +154,13 @@ export interface FabricPort {
    * hole, a device failed, or the thread of a provider has. Every grant is revoked then. Otherwise it never resolves.
    */
   arenaLost(): Promise<string>;
-  /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
-  grant(provider: Provider): Promise<FabricGrant>;
   /** Fences: after it has resolved, no byte under that grant lands. Idempotent. Resolves for an unknown id. */
   revoke(grantId: string): Promise<void>;
 
   /**
    * Attaches another process's memory as a read-only source of writes. Resolves with the file.
-   * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file, no handle of a device) or `segment_exists`.
+   * Rejects `segment_not_found`, `segment_invalid` (empty, not a regular file, not below a directory for segments, of another
+   * user, memory of an agent, no handle of a device) or `segment_exists`.
    * Memory of a device is opened by the receiver of a write: only then is it known whether it is there.
    */
   attachSegment(name: string, source: SegmentSource): Promise<SegmentFile>;
@@ -174,8 +174,6 @@ export interface FabricPort {
   /** Waits for writes that use the segment, then releases it. Rejects `segment_not_found`. */
   detachSegment(name: string): Promise<void>;
 
-  /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
-  connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
   /**
    * Why this process cannot use that endpoint; undefined when it may be able to. It looks at the endpoint only, and never
    * throws: senders choose with it before they request a grant.
@@ -184,4 +182,11 @@ export interface FabricPort {
 
   /** Closes connections, revokes grants, unmaps, and removes the arena file. Callable at any time, repeatedly. */
   close(): Promise<void>;
+}
+
+export interface FabricPort extends FabricBase {
+  /** Grants the right to write into the arena. Rejects `provider_unavailable`. */
+  grant(provider: Provider): Promise<FabricGrant>;
+  /** Rejects `connection_failed` (not reached within `timeoutMs`, wrong host, …) or `provider_unavailable`. */
+  connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection>;
 }

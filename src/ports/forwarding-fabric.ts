@@ -1,10 +1,11 @@
 /**
- * Base classes for decorators of the fabric port: they pass every call on to the port inside, and a decorator overrides
+ * Base classes for decorators of the fabric ports: they pass every call on to the port inside, and a decorator overrides
  * what it changes.
  */
 import type {
   ArenaOptions,
   DeviceMemory,
+  FabricBase,
   FabricConnection,
   FabricEndpoint,
   FabricGrant,
@@ -16,64 +17,86 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from './fabric.js';
+import type { Recipient, SealedFabric, SealedGrant } from './sealed-fabric.js';
 
-export class ForwardingFabric implements FabricPort {
-  readonly #fabric: FabricPort;
+/** What both ports have. */
+export abstract class ForwardingBase<Fabric extends FabricBase> implements FabricBase {
+  protected readonly fabric: Fabric;
 
-  constructor(fabric: FabricPort) {
-    this.#fabric = fabric;
+  constructor(fabric: Fabric) {
+    this.fabric = fabric;
   }
 
   endpoints(): readonly FabricEndpoint[] {
-    return this.#fabric.endpoints();
+    return this.fabric.endpoints();
   }
 
   unavailable(): readonly UnavailableProvider[] {
-    return this.#fabric.unavailable();
+    return this.fabric.unavailable();
   }
 
   createArena(options: ArenaOptions): Promise<DeviceMemory | undefined> {
-    return this.#fabric.createArena(options);
+    return this.fabric.createArena(options);
   }
 
   arenaLost(): Promise<string> {
-    return this.#fabric.arenaLost();
-  }
-
-  grant(provider: Provider): Promise<FabricGrant> {
-    return this.#fabric.grant(provider);
+    return this.fabric.arenaLost();
   }
 
   revoke(grantId: string): Promise<void> {
-    return this.#fabric.revoke(grantId);
+    return this.fabric.revoke(grantId);
   }
 
   attachSegment(name: string, source: SegmentSource): Promise<SegmentFile> {
-    return this.#fabric.attachSegment(name, source);
+    return this.fabric.attachSegment(name, source);
   }
 
   identify(source: SegmentSource): Promise<SegmentFile | undefined> {
-    return this.#fabric.identify(source);
+    return this.fabric.identify(source);
   }
 
   createSegment(name: string, path: string, bytes: number): Promise<void> {
-    return this.#fabric.createSegment(name, path, bytes);
+    return this.fabric.createSegment(name, path, bytes);
   }
 
   detachSegment(name: string): Promise<void> {
-    return this.#fabric.detachSegment(name);
-  }
-
-  connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection> {
-    return this.#fabric.connect(endpoint, grant, options);
+    return this.fabric.detachSegment(name);
   }
 
   unreachable(endpoint: FabricEndpoint): string | undefined {
-    return this.#fabric.unreachable(endpoint);
+    return this.fabric.unreachable(endpoint);
   }
 
   close(): Promise<void> {
-    return this.#fabric.close();
+    return this.fabric.close();
+  }
+}
+
+export class ForwardingFabric extends ForwardingBase<FabricPort> implements FabricPort {
+  grant(provider: Provider): Promise<FabricGrant> {
+    return this.fabric.grant(provider);
+  }
+
+  connect(endpoint: FabricEndpoint, grant: FabricGrant, options: { timeoutMs: number }): Promise<FabricConnection> {
+    return this.fabric.connect(endpoint, grant, options);
+  }
+}
+
+export class ForwardingSealedFabric extends ForwardingBase<SealedFabric> implements SealedFabric {
+  get publicKey(): string {
+    return this.fabric.publicKey;
+  }
+
+  grant(provider: Provider, recipient: Recipient): Promise<SealedGrant> {
+    return this.fabric.grant(provider, recipient);
+  }
+
+  connect(
+    endpoint: FabricEndpoint,
+    grant: SealedGrant,
+    options: { timeoutMs: number; about: string },
+  ): Promise<FabricConnection> {
+    return this.fabric.connect(endpoint, grant, options);
   }
 }
 

@@ -33,8 +33,10 @@ const grantId = z
   .max(64)
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
 const heartbeatMs = natural.max(HEARTBEAT_MS_MAX);
-/** Longer than the token of any provider. */
-const TOKEN_LENGTH_MAX = 4096;
+/** An X25519 key: 32 bytes. */
+const publicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url');
+/** Longer than the sealed token of any provider. */
+const SEALED_LENGTH_MAX = 4096;
 const ok = z.strictObject({ v: version, ok: z.literal(true) });
 const completedEnd = end.optional().describe('The recorded end. Present if this message has completed the request.');
 
@@ -63,13 +65,19 @@ const connectRequest = z.strictObject({
   connection: natural.describe(
     'Number of the connection. The prefill agent counts its attempts to connect, including those that fail.',
   ),
+  publicKey: publicKey.describe(
+    'X25519 key of the prefill process, in base64url: the remote key is sealed for it. An epoch has one, from its first connection on.',
+  ),
 });
 const connectReply = ok.extend({
   grant: z
     .strictObject({
       id: grantId,
       provider,
-      token: z.string().max(TOKEN_LENGTH_MAX).describe('Secret that the fabric sends with every write. Never logged.'),
+      sealed: z
+        .string()
+        .max(SEALED_LENGTH_MAX)
+        .describe('The secret of the remote key, which only the prefill process can open (decision 036).'),
       arenaBytes: natural.describe('Size of the arena in bytes.'),
     })
     .describe('The remote key.'),

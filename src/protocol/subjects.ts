@@ -95,9 +95,27 @@ export const subjects = {
   sourceReleased: (agent: string, tenant: string) => `${root}.source.${agent}.${tenant}`,
 } as const;
 
-/** Answers to the questions of one agent or client come to subjects below this one: no one else may subscribe there. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`;
+/** Answers to an agent come below this subject. Remote keys are among them, so no client may subscribe there. */
+export function agentInboxOf(agent: string): string {
+  return `_INBOX_agent.${agent}`;
+}
+
+/** Answers to any other program come below this subject. The name is a token of its own, as a template of NATS needs it. */
+export function clientInboxOf(name: string): string {
+  return `_INBOX_client.${name}`;
+}
+
+/**
+ * Whether a message may be answered there. An answer to another subject would be a message in the name of the program that answers,
+ * sent wherever the asker likes.
+ */
+export function isInbox(subject: string): boolean {
+  return subject.startsWith('_INBOX');
+}
+
+/** A name as the token of a subject. */
+export function tokenOf(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '-');
 }
 
 /** Whether engines, routers and operators send to the subject, and not only agents. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { KEY_BYTES_MAX } from '../../src/protocol/limits.js';
 import { subjects } from '../../src/protocol/subjects.js';
-import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
+import { type Cluster, PAGE_BYTES, publicKeyOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 
@@ -197,6 +197,11 @@ describe('public operations refuse', () => {
 
 const decodeEpoch = '0000000000000001';
 const prefillEpoch = '0000000000000002';
+const connect = {
+  ...{ v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 9 },
+  publicKey: publicKeyOf('prefill-0', prefillEpoch),
+};
+const othersKey = publicKeyOf('prefill-1', prefillEpoch);
 const commit = { v: 2, request: 'r1', epoch: prefillEpoch, batch: 0, part: 0, pages: [0], generations: [1] };
 const lengths = [{ length: PAGE_BYTES, count: 1 }];
 const allocate = {
@@ -228,20 +233,17 @@ describe('messages between agents are refused', () => {
     ['commit', 'an unknown request', { ...commit, request: 'x', lengths }, 'unknown_request', 'request'],
     ['allocate', 'an unknown grant', allocate, 'stale_grant', 'grant'],
     ['allocate', 'a sender that never connected', { ...allocate, epoch: 'f'.repeat(16) }, 'stale_grant', 'grant'],
-    [
-      'connect',
-      'a connection older than the one there is',
-      { v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 0 },
-      'stale_grant',
-      'connection',
-    ],
+    ['connect', 'a connection older than the one there is', { ...connect, connection: 0 }, 'stale_grant', 'connection'],
     [
       'connect',
       'a provider that is not offered',
-      { v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'verbs', connection: 9 },
+      { ...connect, provider: 'verbs' },
       'provider_unavailable',
       'provider',
     ],
+    ['connect', 'the public key of another process', { ...connect, publicKey: othersKey }, 'not_yours', 'publicKey'],
+    ['connect', 'a public key that is short', { ...connect, publicKey: 'AAAA' }, 'invalid_field', 'publicKey'],
+    ['connect', 'no public key', { ...connect, publicKey: undefined }, 'invalid_field', 'publicKey'],
     ['inquire', 'an unknown request', { v: 2, request: 'x', epoch: prefillEpoch }, 'unknown_request', 'request'],
     ['put', 'an operation agents do not have', {}, 'unknown_operation', 'subject'],
   ])('%s with %s is refused', async (operation, _, body, code, field) => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { decodeReply, toFailure } from '../../src/protocol/codec.js';
 import { type PeerReply, type PeerRequest, peerSchemas } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
-import { type Cluster, useCluster } from './support.js';
+import { type Cluster, publicKeyOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 const RECEIVER = '0000000000000001';
@@ -30,6 +30,7 @@ async function connect(made: Cluster, message: Partial<PeerRequest<'connect'>>, 
     heartbeatMs: 1000,
     provider: 'memory',
     connection: 1,
+    publicKey: publicKeyOf('ghost', 'a'.repeat(16)),
   } as const;
   const answer = await ask(made, from, 'connect', { ...whole, ...message });
   return 'grant' in answer ? (answer as PeerReply<'connect'>).grant.provider : answer;

@@ -4,7 +4,7 @@ import type { AgentPorts } from '../../src/actors/agent/agent-actor.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import type { ArenaOptions, DeviceMemory, SegmentFile, SegmentSource } from '../../src/ports/fabric.js';
-import { ForwardingFabric } from '../../src/ports/forwarding-fabric.js';
+import { ForwardingSealedFabric } from '../../src/ports/forwarding-fabric.js';
 import { Cluster, defaults, PAGE_BYTES, patternOf, useCluster } from './support.js';
 
 const DEVICE = 'GPU-5a4b3c2d-0011-2233-4455-66778899aabb';
@@ -12,7 +12,7 @@ const handleOf = (name: string) => Buffer.from(name.padEnd(64)).toString('base64
 const pathOf = (handle: string) => Buffer.from(handle, 'base64').toString().trim();
 
 /** What a handle names is a file in memory. */
-class DeviceFabric extends ForwardingFabric {
+class DeviceFabric extends ForwardingSealedFabric {
   override async createArena({ device, ...options }: ArenaOptions): Promise<DeviceMemory | undefined> {
     await super.createArena(options);
     const { path, pages, pageBytes } = options;

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { aboutConnection } from '../../src/protocol/connection-parties.js';
+import type { PeerRequest } from '../../src/protocol/peer-messages.js';
 import { subjects } from '../../src/protocol/subjects.js';
+import { SealingFabric } from '../../src/sealing/sealing-fabric.js';
 import { type Cluster, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -281,23 +284,29 @@ describe('P9: an answer that cannot be true', () => {
         unavailable: [],
         arena,
       },
-      allocate: { allocation: { grant: '', pages: [1, 1], generations: [1, 1], alreadySent: [], joined: [] } },
+      allocate: {
+        allocation: { grant: 'memory-liar-1', pages: [1, 1], generations: [1, 1], alreadySent: [], joined: [] },
+      },
       abort: { end: 'failed' },
       drained: {},
     };
-    const fabric = made.fabrics.open('liar');
+    const fabric = new SealingFabric(made.fabrics.open('liar'), () => new Uint8Array(32).fill(7));
     await made.settle(fabric.createArena({ path: '/memory/liar', pageBytes: 64, pages: 8 }));
-    const grant = await made.settle(fabric.grant('memory'));
-    Object.assign((answers['allocate'] as { allocation: object }).allocation, { grant: grant.id });
     endpoints[0] = { ...fabric.endpoints()[0] } as (typeof endpoints)[0];
-    const answer = (operation: string, body: string, respond: (text: string) => void) => {
-      heard.push({ operation, ...JSON.parse(body) });
-      respond(JSON.stringify({ v: 2, ok: true, ...(operation === 'connect' ? { grant } : answers[operation]) }));
+    const grantTo = async ({ epoch: sender, publicKey, connection }: PeerRequest<'connect'>) => {
+      const about = aboutConnection({ agent: 'decode-0', epoch }, { agent: 'prefill-0', epoch: sender }, connection);
+      return { grant: await fabric.grant('memory', { publicKey, about }) };
+    };
+    const answer = async (operation: string, body: string, respond: (text: string) => void) => {
+      const message = JSON.parse(body);
+      heard.push({ operation, ...message });
+      const fields = operation === 'connect' ? await grantTo(message) : answers[operation];
+      respond(JSON.stringify({ v: 2, ok: true, ...fields }));
     };
     for (const subject of [subjects.operations('decode-0'), subjects.peers('decode-0', epoch)]) {
       liar.subscribe(subject, (message) => {
         const operation = message.subject.slice(message.subject.lastIndexOf('.') + 1);
-        answer(operation, message.body, (text) => message.respond(text));
+        void answer(operation, message.body, (text) => message.respond(text));
       });
     }
     await made.agent('prefill-0', 'prefill');

@@ -7,10 +7,15 @@ import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { PeerRequest } from '../../src/protocol/peer-messages.js';
 import { type PeerOperation, subjects } from '../../src/protocol/subjects.js';
 import { Ranked } from './ranked.js';
-import { type Cluster, useCluster } from './support.js';
+import { type Cluster, publicKeyOf, useCluster } from './support.js';
 
 const clusters = useCluster();
 const keys = ['k0', 'k1', 'k2', 'k3'];
+const connecting = {
+  heartbeatMs: 1000,
+  provider: 'memory',
+  publicKey: publicKeyOf('prefill-9', '9'.repeat(16)),
+} as const;
 const reason = { code: 'internal', message: 'forged' } as const;
 
 interface Made extends Cluster {
@@ -118,7 +123,7 @@ describe('P31: another prefill agent speaks for the request of a sender', () => 
   test('P31, T28: connect under the epoch of another → not_yours, its remote key stays', async () => {
     const made = await cluster();
     const { epoch, release } = await inWrite(made);
-    const connect = { epoch, heartbeatMs: 1000, provider: 'memory', connection: Number.MAX_SAFE_INTEGER } as const;
+    const connect = { ...connecting, epoch, connection: Number.MAX_SAFE_INTEGER };
     expect(await forge(made, 'prefill-9', decode(made), 'connect', connect)).toBe('not_yours');
     release();
     expect(await made.ended('r1')).toMatchObject({ end: 'ready' });
@@ -131,7 +136,7 @@ describe('P31: another prefill agent speaks for the request of a sender', () => 
     const { epoch, release } = await inWrite(made);
     made.kill({ epoch });
     await made.ended('r1');
-    const connect = { epoch, heartbeatMs: 1000, provider: 'memory', connection: 1 } as const;
+    const connect = { ...connecting, epoch, connection: 1 };
     expect(await forge(made, 'prefill-9', decode(made), 'connect', connect)).toBe('not_yours');
     expect(await forge(made, 'prefill-9', decode(made), 'inquire', { request: 'r1', epoch })).toBe('not_yours');
     release();

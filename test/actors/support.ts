@@ -3,9 +3,10 @@ import { afterEach } from 'vitest';
 import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
+import type { FabricPort } from '../../src/ports/fabric.js';
 import { MemoryControlNetwork } from '../../src/proof/simulation/memory-control.js';
 import { MemoryFabricNetwork } from '../../src/proof/simulation/memory-fabric/network.js';
-import { SimulatedAgent } from '../../src/proof/simulation/simulated-agent.js';
+import { SimulatedAgent, secretsOf } from '../../src/proof/simulation/simulated-agent.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { decodeReply } from '../../src/protocol/codec.js';
 import type { SourceReleasedEvent, TerminalEvent } from '../../src/protocol/events.js';
@@ -13,6 +14,7 @@ import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type OperationReply, operationSchemas, type StatusReply } from '../../src/protocol/operations.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
 import { ALL_TENANTS, DEFAULT_TENANT } from '../../src/protocol/tenants.js';
+import { KeyPair } from '../../src/sealing/key-pair.js';
 
 export const PAGE_BYTES = 64;
 
@@ -44,6 +46,11 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   retainedMax: 0,
 };
 
+/** The key for which remote keys of this process are sealed. */
+export function publicKeyOf(agent: string, epoch: string): string {
+  return new KeyPair(secretsOf(`${agent}-${epoch}`)()).publicKey;
+}
+
 /** What a test asks as an operator. */
 const OBSERVING: ReadonlySet<Operation> = new Set<Operation>(['status', 'inspect', 'journal', 'explain']);
 
@@ -69,7 +76,10 @@ export class Cluster {
     this.#epochs += 1;
     const epoch = this.epoch(this.#epochs);
     const whole: AgentOptions = { ...defaults, agent, role, ...options };
-    const life = new SimulatedAgent(this, whole, epoch, (ports) => this.decorated(ports, whole));
+    const life = new SimulatedAgent(this, whole, epoch, {
+      fabric: (fabric) => this.decoratedFabric(fabric, whole),
+      ports: (ports) => this.decorated(ports, whole),
+    });
     this.#lives.set(epoch, life);
     await this.settle(life.agent.start());
     return life.agent;
@@ -78,6 +88,11 @@ export class Cluster {
   /** Epoch of the nth life of an agent. */
   protected epoch(n: number): string {
     return n.toString(16).padStart(16, '0');
+  }
+
+  /** The fabric of an agent, before its remote keys are sealed. A subclass may decorate it. */
+  protected decoratedFabric(fabric: FabricPort, _options: AgentOptions): FabricPort {
+    return fabric;
   }
 
   /** The ports of an agent. A subclass may decorate them. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { ReadStream } from 'node:tty';
 import { describe, expect, test } from 'vitest';
-import { type Keys, keysOf } from '../../src/cli/keys.js';
+import { type Keys, keysOf } from '../../src/cli/keyboard.js';
 import { runProgram } from '../../src/cli/program.js';
 import { replayCommand } from '../../src/cli/replay.js';
 import { recordingFile } from '../observe/replay/support.js';

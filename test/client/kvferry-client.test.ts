@@ -196,7 +196,7 @@ const calls: Readonly<
 
 describe.each(operations)('%s', (operation) => {
   const [call, sent, answer] = calls[operation];
-  const isShown = ['status', 'describe', 'inspect', 'journal', 'explain'].includes(operation);
+  const isShown = ['status', 'inspect', 'journal', 'explain'].includes(operation);
   const subject = `kvferry.v2.agent.a.${isShown ? '_all' : 'default'}.${operation}`;
   const reply = { v: 2, ok: true, ...answer };
 
@@ -244,7 +244,7 @@ test('orders a fault and returns what will happen', async () => {
 
 test('takes a deadline for one call', async () => {
   const { control, client } = setUp();
-  control.answers.set('kvferry.v2.agent.a._all.describe', JSON.stringify({ v: 2, ok: true, ...description }));
+  control.answers.set('kvferry.v2.agent.a.default.describe', JSON.stringify({ v: 2, ok: true, ...description }));
   await client.describe('a', { timeoutMs: 7 });
   expect(control.asked[0]?.timeoutMs).toBe(7);
 });

@@ -30,6 +30,7 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   natsUrl: ['nats://nats:4222', 'nats://nats:4222'],
   natsCreds: ['/keys/user.creds', '/keys/user.creds'],
   natsNkey: ['/keys/user.nk', '/keys/user.nk'],
+  natsSigningKey: ['/keys/user.nk', '/keys/user.nk'],
   natsCa: ['/keys/ca.pem', '/keys/ca.pem'],
   natsCert: ['/keys/cert.pem', '/keys/cert.pem'],
   natsKey: ['/keys/key.pem', '/keys/key.pem'],
@@ -51,6 +52,8 @@ const samples: Readonly<Record<ConfigName, readonly [text: string, value: unknow
   numaNode: ['1', 1],
   stagingPages: ['8', 8],
   requestsMax: ['100', 100],
+  segmentDirectory: ['/dev/shm/team-a, /mnt/huge', ['/dev/shm/team-a', '/mnt/huge']],
+  segmentOwner: ['1000, 0', [1000, 0]],
   segmentsMax: ['300', 300],
   tenantShares: ['team-b=team-a, team-c=team-a', { 'team-b': 'team-a', 'team-c': 'team-a' }],
   tenantRequestsMax: ['10', 10],
@@ -118,6 +121,32 @@ test('takes numbers in the file', () => {
 
 test('names the agent after its host and role', () => {
   expect(String(entry('agentId', { flags: { role: 'prefill' } }).value)).toMatch(/^[A-Za-z0-9_-]+-prefill$/);
+});
+
+test("segments: by default below /dev/shm and the arena's directory", () => {
+  const of = (flags: Record<string, string>) => {
+    const { segmentDirectory, segmentOwner } = resolveAgentConfig({ flags, env: {} }).values;
+    return [segmentDirectory, segmentOwner];
+  };
+  expect(of({})).toEqual([['/dev/shm'], []]);
+  expect(of({ arenaDirectory: '/dev/hugepages' })).toEqual([['/dev/shm', '/dev/hugepages'], []]);
+  expect(of({ arenaDirectory: '/dev/hugepages', segmentDirectory: '/dev/shm/team-a' })).toEqual([
+    ['/dev/shm/team-a'],
+    [],
+  ]);
+});
+
+test.each([
+  ['segmentDirectory', 'dev/shm'],
+  ['segmentDirectory', ' '],
+  ['segmentDirectory', '/dev/shm,'],
+  ['segmentOwner', 'root'],
+  ['segmentOwner', '-1'],
+  ['segmentOwner', '4294967295'],
+])('%s %j → refused', (name, value) => {
+  expect(() => resolveAgentConfig({ flags: { [name]: value }, env: {} })).toThrow(
+    expect.objectContaining({ code: 'invalid_configuration', field: name }),
+  );
 });
 
 test('{hostname} in a name and an address → the name of the host', () => {

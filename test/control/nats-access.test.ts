@@ -136,7 +136,7 @@ describe.skipIf(natsServerMissing)(`access to a real nats-server ${natsServerMis
 
   test('the user may not read other inboxes → the probe finds that out', async () => {
     const user = nkeyUser();
-    const permissions = 'permissions: { publish: ">", subscribe: ["_INBOX_own.>"] }';
+    const permissions = 'permissions: { publish: ">", subscribe: ["_INBOX_client.own.>"] }';
     const configuration = `authorization { users: [ { nkey: ${user.publicKey}, ${permissions} } ] }`;
     await using server = await TestNatsServer.start('-c', written('inbox.conf', configuration));
     const access = { nkey: written('inbox.nk', user.seed) };
@@ -178,13 +178,20 @@ describe('a server without TLS', () => {
 
 describe('files that cannot be used', () => {
   const none = '/nonexistent/file';
+  const ONE_OF = '--nats-creds, --nats-nkey and --nats-signing-key: give one of them';
 
   test.each<[NatsAccess, string, string]>([
     [{ creds: none }, 'natsCreds', `--nats-creds: the file ${none} cannot be read (ENOENT)`],
     [{ nkey: '/dev/null' }, 'natsNkey', '--nats-nkey: the file /dev/null does not contain the seed of a user (SU…)'],
     [{ ca: '/dev/null' }, 'natsCa', '--nats-ca: the file /dev/null does not contain certificates in PEM'],
     [{ cert: '/dev/null' }, 'natsKey', '--nats-key: --nats-cert needs --nats-key, its private key'],
-    [{ creds: none, nkey: none }, 'natsNkey', '--nats-nkey: --nats-creds and --nats-nkey: give one of them'],
+    [{ creds: none, nkey: none }, 'natsNkey', `--nats-nkey: ${ONE_OF}`],
+    [{ nkey: none, signingKey: none }, 'natsSigningKey', `--nats-signing-key: ${ONE_OF}`],
+    [
+      { signingKey: '/dev/null' },
+      'natsSigningKey',
+      '--nats-signing-key: the file /dev/null does not contain the signing key of a role, as kvferry keys writes it',
+    ],
   ])('%o → invalid_configuration', async (access, field, message) => {
     const refused = { code: 'invalid_configuration', field, message };
     await expect(connectNats({ servers: 'nats://127.0.0.1:1', access, name: 'test' })).rejects.toMatchObject(refused);

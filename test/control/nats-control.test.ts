@@ -203,7 +203,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
     });
 
     test('P21: a subscription is refused at the start → flush names its subject', async () => {
-      const { server } = await configured(withUser(', permissions: { subscribe: ["_INBOX_test.>"] }'));
+      const { server } = await configured(withUser(', permissions: { subscribe: ["_INBOX_client.test.>"] }'));
       await using _ = server;
       const control = await open(as(server, 'kv'));
       await control.flush();
@@ -221,7 +221,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       control.subscribe('t.mine', ({ respond }) => respond('here'));
       await control.flush();
       const away = next(control, 'disconnected');
-      write(withUser(', permissions: { subscribe: ["_INBOX_test.>"] }'));
+      write(withUser(', permissions: { subscribe: ["_INBOX_client.test.>"] }'));
       await away;
       const back = next(control, 'connected');
       write(withUser(''));
@@ -240,7 +240,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       control.onStatus((status) => statuses.push(status));
       control.subscribe('t.mine', () => undefined);
       await control.flush();
-      write(withUser(', permissions: { subscribe: ["_INBOX_test.>"] }'));
+      write(withUser(', permissions: { subscribe: ["_INBOX_client.test.>"] }'));
       await expect.poll(() => refused, { timeout: 15_000 }).toEqual(['t.mine', 't.mine']);
       await expect(control.flush()).rejects.toMatchObject({ code: 'subscription_refused' });
       expect(statuses).toEqual(['disconnected']);

@@ -1,5 +1,6 @@
 /** Every command line that a page shows can be typed: the command, its options and their values are accepted. */
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { kvferryProgram } from '../../src/cli/program.js';
 import { RecordedTerminal } from '../support/recorded-terminal.js';
@@ -41,14 +42,21 @@ function refusal(args: readonly string[]): string | undefined {
   const command = program.commands.find((each) => each.name() === name);
   if (command === undefined) return `no command ${name}`;
   const options = rest.filter((word) => word !== '--help');
+  const below = command.commands.find((each) => each.name() === rest[0]);
   try {
-    const { operands, unknown } = command.parseOptions(options);
-    const max = command.registeredArguments.length;
+    const { operands, unknown } = below === undefined ? command.parseOptions(options) : parsed(command, below, options);
+    const max = (below ?? command).registeredArguments.length;
     if (unknown.length > 0) return `${name} has no option ${unknown.join(' ')}`;
     return operands.length > max ? `${name} takes ${max} arguments, not ${operands.join(' ')}` : undefined;
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** A command below another one takes the options of both. */
+function parsed(command: Command, below: Command, options: readonly string[]) {
+  const { unknown } = command.parseOptions(options.slice(1));
+  return below.parseOptions(unknown);
 }
 
 const shown = pages().flatMap(({ path: page, text }) => shownLines(text).map((line) => ({ page, line })));

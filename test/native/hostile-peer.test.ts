@@ -13,6 +13,7 @@ import { Child, CompiledFacade } from './children.js';
 import { HostilePeer, pathOf } from './hostile-peer.js';
 
 const NOBODY = 65_534;
+const MESSAGE_BYTES = 80;
 const LOOKS = 50;
 const LOOK_INTERVAL_MS = 20;
 const reason = whyNot('same-host') ?? HostilePeer.whyNot;
@@ -78,6 +79,29 @@ describe.skipIf(reason !== undefined)(`hostile peers ${reason ?? ''}`, () => {
       chmodSync(pathOf(endpoint), 0o666);
       const peer = new HostilePeer('other_user', endpoint, grant, `${NOBODY}`);
       expect(await peer.line()).toEqual({ welcome: false });
+    });
+
+    test.each([
+      ['own', 0, 'a process of another user listens there'],
+      ['any', MESSAGE_BYTES, 'the receiver closed the connection'],
+    ] as const)('T28: poses as a receiver for %s users → it receives %i bytes', async (socketUsers, bytes, reason) => {
+      const { endpoint, grant } = await openReceiver();
+      const directory = newDirectory();
+      chmodSync(directory, 0o777);
+      const hex = Buffer.from(join(directory, 'false.sock')).toString('hex');
+      const addressed = (place: string) => ({
+        ...endpoint,
+        address: `${endpoint.address.split(':')[0]}:${place}:${hex}`,
+      });
+      const peer = new HostilePeer('false_receiver', addressed('0:0'), grant, `${NOBODY}`);
+      const { device, inode } = (await peer.line()) as { device: string; inode: string };
+      const sender = await open({ socketDirectory: directory, socketUsers });
+      const connecting = sender.connect(addressed(`${device}:${inode}`), grant, { timeoutMs: patient(10_000) });
+      await expect(connecting).rejects.toMatchObject({
+        code: 'connection_failed',
+        message: expect.stringContaining(reason),
+      });
+      expect(await peer.line()).toEqual({ received: bytes });
     });
 
     test('is served if the receiver says any user', async () => {

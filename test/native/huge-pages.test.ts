@@ -21,7 +21,9 @@ for (const provider of tested) {
   describe.skipIf(reason !== undefined)(`huge pages: ${provider} ${reason ?? ''}`, () => {
     test('T23: delivered; truncated while it is read → the write fails, we live', async () => {
       const bytes = PAGES * HUGE_PAGE;
-      const { sender, connection, arena } = await connectedPair(provider, { pageBytes: bytes, pages: 1 });
+      const { sender, connection, arena } = await connectedPair(provider, {
+        ...{ pageBytes: bytes, pages: 1, segmentDirectories: ['/proc'] },
+      });
       const engine = new Engine(bytes, 'huge');
       onTestFinished(() => engine.end());
       await sender.attachSegment('s', await engine.path());

@@ -1,4 +1,4 @@
-/** Sources that engines make with memfd_create, attached by a path in /proc. They have no file in any directory. */
+/** Sources that engines make with memfd_create, attached by a path in /proc, where the agent allows it. They have no file in any directory. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ for (const provider of tested) {
     test.each(['sealed', 'unsealed'] as const)('%s, is delivered', async (kind) => {
       const directory = mkdtempSync('/dev/shm/kvferry-test-');
       const engine = new Engine(MiB, kind);
-      const options = { bindAddress, providers: [provider], socketDirectory: directory };
+      const options = { bindAddress, providers: [provider], socketDirectory: directory, segmentDirectories: ['/proc'] };
       const receiver = await openNativeFabric(options);
       const sender = await openNativeFabric(options);
       onTestFinished(async () => {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { ControlPort } from '../../src/ports/control.js';
 import type { FabricConnection, FabricPort } from '../../src/ports/fabric.js';
 import { ForwardingControl } from '../../src/ports/forwarding-control.js';
-import { ForwardingConnection, ForwardingFabric } from '../../src/ports/forwarding-fabric.js';
+import { ForwardingConnection, ForwardingFabric, ForwardingSealedFabric } from '../../src/ports/forwarding-fabric.js';
+import type { SealedFabric } from '../../src/ports/sealed-fabric.js';
 
 /** A port that answers each call with the call, and each property with its name. */
 function echo(properties: readonly string[] = []): object {
@@ -14,12 +15,20 @@ function echo(properties: readonly string[] = []): object {
   );
 }
 
+/** Those of its class, and of the classes above. */
+function membersOf(port: object): [string, PropertyDescriptor][] {
+  const above = Object.getPrototypeOf(port);
+  if (above === Object.prototype) return [];
+  return [...Object.entries(Object.getOwnPropertyDescriptors<object>(above)), ...membersOf(above)];
+}
+
 test.each<[string, object]>([
   ['control', new ForwardingControl(echo(['messageBytesMax']) as unknown as ControlPort)],
   ['fabric', new ForwardingFabric(echo() as FabricPort)],
+  ['sealed fabric', new ForwardingSealedFabric(echo(['publicKey']) as unknown as SealedFabric)],
   ['connection', new ForwardingConnection(echo(['provider', 'detail']) as unknown as FabricConnection)],
 ])('the forwarding %s passes every call on, with its arguments and its result', (_, port) => {
-  const members = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(port)));
+  const members = membersOf(port);
   const results = members
     .filter(([name]) => name !== 'constructor')
     .map(([name, { value, get }]) => {

@@ -67,7 +67,8 @@ test('P28: heartbeats of an hour → refused', () => {
   const refused = { code: 'invalid_field', field: 'heartbeatMs' };
   const beat = { v: 2, agent: 'a', epoch: '0'.repeat(16), role: 'prefill', heartbeatMs: 3_600_000 };
   expect(refusal(heartbeat, beat)).toMatchObject(refused);
-  const connect = { v: 2, epoch: '0'.repeat(16), heartbeatMs: 3_600_000, provider: 'tcp', connection: 1 };
+  const { v, epoch, heartbeatMs } = beat;
+  const connect = { v, epoch, heartbeatMs, provider: 'tcp', connection: 1, publicKey: 'B'.repeat(43) };
   expect(refusal(peerSchemas.connect.request, connect)).toMatchObject(refused);
 });
 

@@ -65,7 +65,7 @@ const right = {
   inspect: { v: 2, actors: 10, request: 'r1', pages: true },
   journal: { v: 2, from: 5, limit: 10, request: 'r1', oneIn: 2 },
   explain: { v: 2, key: 'a' },
-  connect: { v: 2, epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1 },
+  connect: { v: 2, epoch, heartbeatMs: 1000, provider: 'tcp', connection: 1, publicKey: 'B'.repeat(43) },
   allocate: {
     v: 2,
     request: 'r1',
@@ -435,6 +435,8 @@ describe('bounds', () => {
     ['abort', 'a reason with an unknown code', { reason: { code: 'bad_luck', message: '' } }, 'reason.code'],
     ['ended', 'an end that does not exist', { end: 'lost' }, 'end'],
     ['connect', 'a provider that does not exist', { provider: 'pigeon' }, 'provider'],
+    ['connect', 'a public key that is too long', { publicKey: 'B'.repeat(44) }, 'publicKey'],
+    ['connect', 'a public key in other letters', { publicKey: '+'.repeat(43) }, 'publicKey'],
     ['heartbeat', 'a role that does not exist', { role: 'router' }, 'role'],
     ['heartbeat', 'an agent with a dot', { agent: 'a.b' }, 'agent'],
     ['sourceReleased', 'a negative position', { positions: [0, -1] }, 'positions[1]'],

@@ -1,6 +1,6 @@
 /** A real nats-server for tests, on a free port. It stops, and its directory is removed, at the end of the test or suite. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -34,6 +34,11 @@ export class TestNatsServer {
   static async start(...args: string[]): Promise<TestNatsServer> {
     const directory = mkdtempSync(join(tmpdir(), 'kvferry-nats-'));
     return new TestNatsServer(await startNatsServer({ directory, args }), directory, args);
+  }
+
+  /** What the server has logged, a line each. */
+  get log(): string[] {
+    return readFileSync(join(this.#directory, 'nats-server.log'), 'utf8').split('\n');
   }
 
   /** Ends the process, so that all connections break. */

@@ -4,7 +4,7 @@ import { type Actor, createActor } from 'xstate';
 import { type AgentEffects, agentMachine } from '../../../machines/agent.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort, ControlSubscription } from '../../ports/control.js';
-import type { FabricPort } from '../../ports/fabric.js';
+import type { SealedFabric } from '../../ports/sealed-fabric.js';
 import { toFailure } from '../../protocol/codec.js';
 import type { Failure } from '../../protocol/fields.js';
 import type { DescribeReply } from '../../protocol/operations.js';
@@ -29,7 +29,7 @@ import { serveName, serveProcess } from './subjects.js';
 
 export interface AgentPorts {
   readonly control: ControlPort;
-  readonly fabric: FabricPort;
+  readonly fabric: SealedFabric;
   readonly clock: ClockPort;
   readonly logger: Logger;
   /** Random 64 bits as 16 hexadecimal digits. */

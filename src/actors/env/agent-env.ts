@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlPort } from '../../ports/control.js';
-import type { FabricPort } from '../../ports/fabric.js';
+import type { SealedFabric } from '../../ports/sealed-fabric.js';
 import type { Failure } from '../../protocol/fields.js';
 import { Counters } from '../observing/counters.js';
 import { Journal } from '../observing/journal.js';
@@ -20,7 +20,7 @@ export interface EnvParts {
   /** Epoch of this process: 16 hexadecimal digits, new at every start. */
   readonly epoch: string;
   readonly control: ControlPort;
-  readonly fabric: FabricPort;
+  readonly fabric: SealedFabric;
   readonly clock: ClockPort;
   readonly logger: Logger;
   readonly counters: Counters;

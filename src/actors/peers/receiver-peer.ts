@@ -6,8 +6,10 @@
 import { type Actor, createActor } from 'xstate';
 import { type ConnectionEffects, connectionMachine } from '../../../machines/connection.js';
 import { SILENT_HEARTBEATS_MAX } from '../../../machines/peer.js';
-import type { FabricConnection, FabricGrant, Provider } from '../../ports/fabric.js';
+import type { FabricConnection, Provider } from '../../ports/fabric.js';
+import type { SealedGrant } from '../../ports/sealed-fabric.js';
 import { fromFailure, toFailure } from '../../protocol/codec.js';
+import { aboutConnection } from '../../protocol/connection-parties.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
@@ -290,10 +292,10 @@ export class ReceiverPeer implements Peer {
     for (const [index, endpoint] of candidates.entries()) {
       const { provider } = endpoint;
       try {
-        const grant = await this.#askGrant(provider);
+        const { grant, about } = await this.#askGrant(provider);
         const startedMs = clock.now();
         const timeoutMs = Math.max(1, Math.floor(leftMs / (candidates.length - index)));
-        const connecting = this.#env.fabric.connect(endpoint, grant, { timeoutMs });
+        const connecting = this.#env.fabric.connect(endpoint, grant, { timeoutMs, about });
         const opened = await connecting.finally(() => {
           leftMs -= clock.now() - startedMs;
         });
@@ -313,7 +315,7 @@ export class ReceiverPeer implements Peer {
     this.#env.logger.warn({ peer: this.agent, provider, reason }, 'provider fails, it is passed over for a minute');
   }
 
-  #connectedBy(opened: FabricConnection, { id, provider }: FabricGrant): Connection {
+  #connectedBy(opened: FabricConnection, { id, provider }: SealedGrant): Connection {
     const { logger, counters } = this.#env;
     this.#fallback = this.#choice.passedOver(provider);
     if (this.#fallback.length > 0) {
@@ -328,15 +330,16 @@ export class ReceiverPeer implements Peer {
    * Asks the receiver for a remote key. A receiver that cannot be reached is no failed provider: it comes back or is declared
    * dead. So the deadline is later than that, and only a receiver that lives and does not answer meets it.
    */
-  async #askGrant(provider: Provider): Promise<FabricGrant> {
-    const { clock, epoch, options } = this.#env;
+  async #askGrant(provider: Provider): Promise<{ readonly grant: SealedGrant; readonly about: string }> {
+    const { clock, epoch, options, fabric } = this.#env;
     const silenceMs = UNREACHABLE_HEARTBEATS_MAX * this.#description.heartbeatMs;
     const deadlineMs = clock.now() + Math.max(options.connectTimeoutMs, silenceMs);
     const connection = this.#listener.nextConnection();
-    const body = { epoch, heartbeatMs: options.heartbeatMs, provider, connection };
+    const { publicKey } = fabric;
+    const body = { epoch, heartbeatMs: options.heartbeatMs, provider, connection, publicKey };
     const insistence = { deadlineMs, isLost: () => this.isLost };
     const { grant } = await callPeer(this.#env, this, 'connect', () => body, insistence);
-    return grant;
+    return { grant, about: aboutConnection(this, { agent: options.agent, epoch }, connection) };
   }
 
   /** The machine or one of its effects threw: the receiver counts as lost. */

@@ -4,7 +4,7 @@ import type { Failure } from '../../protocol/fields.js';
 import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { requireOwner } from './require-owner.js';
-import { SenderPeer } from './sender-peer.js';
+import { type ConnectingSender, SenderPeer } from './sender-peer.js';
 
 /** Lost epochs whose owners are remembered. */
 const LOST_REMEMBERED_MAX = 1024;
@@ -49,12 +49,16 @@ export class SenderDirectory {
 
   /**
    * The sender that wants to connect; adds it when it is new. From then on the epoch is its own. Throws `not_yours` when the epoch
-   * is that of another agent, and `too_many_requests`.
+   * is that of another agent, or the public key that of another process, and `too_many_requests`.
    */
-  connecting(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
-    const { agent, epoch } = sender;
+  connecting(sender: ConnectingSender): SenderPeer {
+    const { agent, epoch, publicKey } = sender;
     requireOwner(this.ownerOf(epoch) ?? agent, agent, `epoch ${epoch}`);
-    return this.#peers.get(sender.epoch) ?? this.#add(sender);
+    const known = this.#peers.get(epoch);
+    if (known === undefined) return this.#add(sender);
+    if (known.publicKey === publicKey) return known;
+    const message = `epoch ${epoch} of agent ${agent} has another public key: the message comes from another process`;
+    throw new KvferryError('not_yours', message, { field: 'publicKey' });
   }
 
   /** A name has one process, or two while it is rolled. Those of before are lost after 2.75 heartbeats. */
@@ -85,7 +89,7 @@ export class SenderDirectory {
     for (const peer of this.#peers.values()) peer.stop();
   }
 
-  #add(sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number }): SenderPeer {
+  #add(sender: ConnectingSender): SenderPeer {
     const { epoch } = sender;
     this.#refuseMore(sender.agent);
     const peer: SenderPeer = new SenderPeer(this.#env, sender, {

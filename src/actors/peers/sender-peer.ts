@@ -2,8 +2,10 @@
  * A receiver's view of one sender epoch: whether it is alive, and the remote key that it was granted. When the sender is
  * lost, or asks for a new key because its writes broke off, the old key is revoked first. Only then are its pages safe.
  */
-import type { FabricGrant, Provider } from '../../ports/fabric.js';
+import type { Provider } from '../../ports/fabric.js';
+import type { SealedGrant } from '../../ports/sealed-fabric.js';
 import { fromFailure } from '../../protocol/codec.js';
+import { aboutConnection } from '../../protocol/connection-parties.js';
 import { defined } from '../../protocol/defined.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
@@ -16,6 +18,15 @@ import { lossOf } from './peer-loss.js';
 /** More connections than an agent makes in its life. One message must not use up all numbers that are left. */
 const CONNECTION_STEP_MAX = 2 ** 32;
 
+/** A process that asks for a remote key. */
+export interface ConnectingSender {
+  readonly agent: string;
+  readonly epoch: string;
+  readonly heartbeatMs: number;
+  /** Its remote keys are sealed for the owner of this key, and for no other process. */
+  readonly publicKey: string;
+}
+
 export interface SenderPeerListener {
   granted(grant: string): void;
   /** The key is revoked: a write that uses it changes no page. */
@@ -27,34 +38,32 @@ export class SenderPeer implements Peer {
   readonly side = 'sender';
   readonly agent: string;
   readonly epoch: string;
+  readonly publicKey: string;
   readonly liveness: Watch;
   readonly #env: AgentEnv;
   readonly #listener: SenderPeerListener;
-  #grant: FabricGrant | undefined;
+  #grant: SealedGrant | undefined;
   #lost: Failure | undefined;
   /** Number of the latest connection that the sender has asked for. */
   #connection = 0;
   /** Grants and revocations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    env: AgentEnv,
-    sender: { readonly agent: string; readonly epoch: string; readonly heartbeatMs: number },
-    listener: SenderPeerListener,
-  ) {
+  constructor(env: AgentEnv, sender: ConnectingSender, listener: SenderPeerListener) {
     this.#env = env;
     this.#listener = listener;
     this.agent = sender.agent;
     this.epoch = sender.epoch;
+    this.publicKey = sender.publicKey;
     this.liveness = env.living.watch(sender, ({ reason }) => this.lose(reason));
   }
 
   /**
-   * The sender's remote key for its connection of this number. The same number gives the same key. A higher number
+   * The sender's remote key for its connection of this number, sealed for it. The same number gives the same key. A higher number
    * revokes the key before it. Rejects `stale_grant` when the sender has opened a later connection meanwhile, and
    * `sender_lost`.
    */
-  grant(provider: Provider, connection: number): Promise<FabricGrant> {
+  grant(provider: Provider, connection: number): Promise<SealedGrant> {
     const granted = this.#queue.then(async () => {
       if (connection < this.#connection) {
         throw new KvferryError(
@@ -73,7 +82,9 @@ export class SenderPeer implements Peer {
       this.#connection = connection;
       await this.#revoke();
       if (this.#lost !== undefined) throw fromFailure(this.#lost);
-      const grant = await this.#env.fabric.grant(provider);
+      const { fabric, options, epoch } = this.#env;
+      const about = aboutConnection({ agent: options.agent, epoch }, this, connection);
+      const grant = await fabric.grant(provider, { publicKey: this.publicKey, about });
       this.#grant = grant;
       this.#listener.granted(grant.id);
       return grant;

@@ -99,15 +99,14 @@ export class Receiver {
   // --- messages from senders ----------------------------------------------------------------------------------------
 
   async connect(message: PeerRequest<'connect'>, agent: string): Promise<Body<PeerReply<'connect'>>> {
-    const { epoch, heartbeatMs, provider, connection } = message;
+    const { epoch, heartbeatMs, provider, connection, publicKey } = message;
     const { fabric, options } = this.#env;
     if (!fabric.endpoints().some((offered) => offered.provider === provider)) {
       const refusal = `agent ${options.agent} does not offer ${provider}`;
       throw new KvferryError('provider_unavailable', refusal, { field: 'provider' });
     }
-    const sender = this.#senders.connecting({ agent, epoch, heartbeatMs });
-    const { id, token, arenaBytes } = await sender.grant(provider, connection);
-    return { grant: { id, provider, token, arenaBytes } };
+    const sender = this.#senders.connecting({ agent, epoch, heartbeatMs, publicKey });
+    return { grant: await sender.grant(provider, connection) };
   }
 
   async allocate(message: PeerRequest<'allocate'>, from: string): Promise<Body<PeerReply<'allocate'>>> {

@@ -1,6 +1,6 @@
 /** Steps through a replay at a terminal, forwards and backwards. */
 import type { Replay } from '../../observe/replay/replay.js';
-import type { Keys } from '../keys.js';
+import type { Keys } from '../keyboard.js';
 import type { Terminal } from '../terminal.js';
 import { situationLines } from './report.js';
 import type { StepTexts } from './step-text.js';

@@ -1,6 +1,6 @@
 /** Samples and draws, until a key or `signal` ends it. */
 import type { ClockPort } from '../../ports/clock.js';
-import type { Keys } from '../keys.js';
+import type { Keys } from '../keyboard.js';
 import { pause } from '../pause.js';
 import { frame } from './frame.js';
 import { type Measure, measure } from './measure.js';

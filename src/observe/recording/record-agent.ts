@@ -6,7 +6,6 @@ import { Recorder } from './recorder.js';
 import { RecordingClock } from './recording-clock.js';
 import { RecordingControl } from './recording-control.js';
 import { RecordingFabric } from './recording-fabric.js';
-import { Redaction } from './redaction.js';
 
 export interface RecordAgentOptions {
   readonly options: AgentOptions;
@@ -14,8 +13,6 @@ export interface RecordAgentOptions {
   /** Runs a callback in a separate macrotask, in the order of the calls. */
   nextTurn(run: () => void): void;
   write(line: Line): void;
-  /** Secret for the redaction of tokens. */
-  readonly salt: string;
   /** Date and time, for human readers. */
   readonly recordedAt: string;
 }
@@ -27,14 +24,15 @@ export interface RecordedAgent {
   orderStop(stop: () => void): void;
 }
 
-export function recordAgent({ options, ports, nextTurn, write, salt, recordedAt }: RecordAgentOptions): RecordedAgent {
+export function recordAgent({ options, ports, nextTurn, write, recordedAt }: RecordAgentOptions): RecordedAgent {
   const { clock, control, fabric, version } = ports;
   const epoch = ports.newEpoch();
-  const recorder = new Recorder({ clock, nextTurn, write, redaction: new Redaction(salt) });
+  const recorder = new Recorder({ clock, nextTurn, write });
   const recording = new RecordingFabric(fabric, recorder);
   const offer = { endpoints: [...recording.endpoints()], unavailable: [...recording.unavailable()] };
   const { messageBytesMax } = ports.control;
-  const about = { version, recordedAt, epoch, options, offer, messageBytesMax, atMs: recorder.nowMs };
+  const { publicKey } = recording;
+  const about = { version, recordedAt, epoch, publicKey, options, offer, messageBytesMax, atMs: recorder.nowMs };
   write({ kvferry: 'recording', format: FORMAT_VERSION, ...about });
   return {
     ports: {

@@ -11,7 +11,7 @@ import { errorCodes } from '../../protocol/errors.js';
 import { deviceMemory, provider, role } from '../../protocol/fields.js';
 import { MESSAGE_BYTES_MAX } from '../../protocol/limits.js';
 
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 const endpoint = z.object({ provider, detail: z.string(), address: z.string() });
 const memory = z.object({ directory: z.string(), pages: z.number(), pageBytes: z.number() });
@@ -63,6 +63,8 @@ export const header = z.object({
   version: z.string(),
   recordedAt: z.string(),
   epoch: z.string(),
+  /** Of the process: remote keys in the recording are sealed for it. */
+  publicKey: z.string(),
   options: agentOptions,
   offer: fabricOffer,
   /** Bytes of the largest message on its connection to NATS, which decide how it cuts its answers. */
@@ -88,7 +90,7 @@ export const answers = {
   'control.close': z.undefined(),
   arena: fabricOffer,
   'arena.lost': z.string(),
-  grant: z.object({ id: z.string(), provider, token: z.string(), arenaBytes: z.number() }),
+  grant: z.object({ id: z.string(), provider, sealed: z.string(), arenaBytes: z.number() }),
   revoke: z.undefined(),
   attach: z.object({ file: z.string().default(''), bytes: z.number() }),
   identify: z.object({ file: z.string(), bytes: z.number() }).optional(),

@@ -8,7 +8,6 @@
 import type { ClockPort } from '../../ports/clock.js';
 import { KvferryError } from '../../protocol/errors.js';
 import type { Call, Input, Line, Output, PortError } from './record.js';
-import type { Redaction } from './redaction.js';
 
 /** Times are recorded to the microsecond. More digits would only make files longer. */
 const PARTS_PER_MS = 1000;
@@ -18,11 +17,9 @@ export interface RecorderOptions {
   /** Runs a callback in a separate macrotask, in the order of the calls. */
   nextTurn(run: () => void): void;
   write(line: Line): void;
-  readonly redaction: Redaction;
 }
 
 export class Recorder {
-  readonly redaction: Redaction;
   readonly #options: RecorderOptions;
   #step = 0;
   #named = 0;
@@ -30,7 +27,6 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
-    this.redaction = options.redaction;
     this.#nowMs = inMicroseconds(options.clock.now());
   }
 

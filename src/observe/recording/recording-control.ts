@@ -26,31 +26,29 @@ export class RecordingControl extends ForwardingControl {
   }
 
   override request(subject: string, body: string, options: RequestOptions): Promise<string> {
-    const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request',
-      { subject, body: redaction.body(body), timeoutMs: options.timeoutMs },
+      { subject, body, timeoutMs: options.timeoutMs },
       {
         begin: () => super.request(subject, body, options),
-        record: (answer) => redaction.body(answer),
+        record: (answer) => answer,
       },
     );
   }
 
   override requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]> {
-    const { redaction } = this.#recorder;
     return this.#recorder.ask(
       'request.all',
-      { subject, body: redaction.body(body), ...options },
+      { subject, body, ...options },
       {
         begin: () => super.requestAll(subject, body, options),
-        record: (found) => found.map((answer) => redaction.body(answer)),
+        record: (found) => found,
       },
     );
   }
 
   override publish(subject: string, body: string, headers?: MessageHeaders): void {
-    const output = { out: 'publish', subject, body: this.#recorder.redaction.body(body) } as const;
+    const output = { out: 'publish', subject, body } as const;
     this.#recorder.now(output, () => super.publish(subject, body, headers));
   }
 
@@ -58,7 +56,7 @@ export class RecordingControl extends ForwardingControl {
     let isOpen = true;
     this.#recorder.note({ out: 'subscribe', subject });
     const subscription = super.subscribe(subject, (message) => {
-      const body = this.#recorder.redaction.body(message.body);
+      const body = message.body;
       const input = { in: 'message', to: subject, subject: message.subject, body } as const;
       const deliver = () => handler(this.#answering(message));
       this.#recorder.arrive(input, deliver, () => isOpen);
@@ -91,10 +89,10 @@ export class RecordingControl extends ForwardingControl {
 
   /** The message with a recorded `respond`. Called in the message's own turn: `step` is its step. */
   #answering(message: ControlMessage): ControlMessage {
-    const { step, redaction } = this.#recorder;
+    const { step } = this.#recorder;
     const { subject, body, headers } = message;
     const respond = (answer: string) => {
-      const output = { out: 'respond', message: step, body: redaction.body(answer) } as const;
+      const output = { out: 'respond', message: step, body: answer } as const;
       this.#recorder.now(output, () => message.respond(answer));
     };
     return { subject, body, headers, respond };

@@ -1,11 +1,9 @@
-/** A fabric port that is recorded. The recording does not contain the tokens of remote keys. */
+/** The fabric port of an agent that is recorded. Remote keys are sealed in it, so nobody can use those of a recording. */
 import type {
   ArenaOptions,
   DeviceMemory,
   FabricConnection,
   FabricEndpoint,
-  FabricGrant,
-  FabricPort,
   FabricWrite,
   Provider,
   SegmentFile,
@@ -13,19 +11,20 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
-import { ForwardingConnection, ForwardingFabric } from '../../ports/forwarding-fabric.js';
+import { ForwardingConnection, ForwardingSealedFabric } from '../../ports/forwarding-fabric.js';
+import type { Recipient, SealedFabric, SealedGrant } from '../../ports/sealed-fabric.js';
 import { defined } from '../../protocol/defined.js';
 import type { FabricOffer } from './record.js';
 import { type Recorder, toPortError } from './recorder.js';
 
-export class RecordingFabric extends ForwardingFabric {
+export class RecordingFabric extends ForwardingSealedFabric {
   readonly #recorder: Recorder;
   /**
    * The offer that the agent sees. It is read again only when the arena is created, so it never changes within a turn.
    */
   #offer: FabricOffer;
 
-  constructor(fabric: FabricPort, recorder: Recorder) {
+  constructor(fabric: SealedFabric, recorder: Recorder) {
     super(fabric);
     this.#recorder = recorder;
     this.#offer = this.#currentOffer();
@@ -64,15 +63,9 @@ export class RecordingFabric extends ForwardingFabric {
     return this.#recorder.ask('arena.lost', {}, { begin: () => super.arenaLost(), record: (reason) => reason });
   }
 
-  override grant(provider: Provider): Promise<FabricGrant> {
-    return this.#recorder.ask(
-      'grant',
-      { provider },
-      {
-        begin: () => super.grant(provider),
-        record: (grant) => this.#redacted(grant),
-      },
-    );
+  override grant(provider: Provider, recipient: Recipient): Promise<SealedGrant> {
+    const begin = () => super.grant(provider, recipient);
+    return this.#recorder.ask('grant', { provider, recipient }, { begin, record: (grant) => grant });
   }
 
   override revoke(grantId: string): Promise<void> {
@@ -106,11 +99,11 @@ export class RecordingFabric extends ForwardingFabric {
 
   override async connect(
     endpoint: FabricEndpoint,
-    grant: FabricGrant,
-    options: { timeoutMs: number },
+    grant: SealedGrant,
+    options: { timeoutMs: number; about: string },
   ): Promise<FabricConnection> {
     const question = this.#recorder.nextName();
-    const args = { endpoint, grant: this.#redacted(grant), timeoutMs: options.timeoutMs };
+    const args = { endpoint, grant, ...options };
     this.#recorder.note({ out: 'ask', question, call: 'connect', with: args });
     const connection = await this.#recorder.answerTo(question, {
       begin: () => super.connect(endpoint, grant, options),
@@ -125,11 +118,6 @@ export class RecordingFabric extends ForwardingFabric {
 
   #currentOffer(): FabricOffer {
     return { endpoints: [...super.endpoints()], unavailable: [...super.unavailable()] };
-  }
-
-  #redacted(grant: FabricGrant): FabricGrant {
-    const { id, provider, token, arenaBytes } = grant;
-    return { id, provider, token: this.#recorder.redaction.token(token), arenaBytes };
   }
 }
 

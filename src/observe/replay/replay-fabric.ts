@@ -4,8 +4,6 @@ import type {
   DeviceMemory,
   FabricConnection,
   FabricEndpoint,
-  FabricGrant,
-  FabricPort,
   FabricWrite,
   Provider,
   SegmentFile,
@@ -13,20 +11,23 @@ import type {
   UnavailableProvider,
   WriteItem,
 } from '../../ports/fabric.js';
+import type { Recipient, SealedFabric, SealedGrant } from '../../ports/sealed-fabric.js';
 import { defined } from '../../protocol/defined.js';
-import type { FabricOffer } from '../recording/record.js';
+import type { FabricOffer, Header } from '../recording/record.js';
 import { rowsOf } from '../recording/recording-fabric.js';
 import type { Foresight } from './foresight.js';
 import type { Questions } from './questions.js';
 import type { ReplayTurn } from './replay-turn.js';
 
-export class ReplayFabric implements FabricPort {
+export class ReplayFabric implements SealedFabric {
+  readonly publicKey: string;
   readonly #turn: ReplayTurn;
   readonly #questions: Questions;
   readonly #foresight: Foresight;
   #offer: FabricOffer;
 
-  constructor(turn: ReplayTurn, questions: Questions, foresight: Foresight, offer: FabricOffer) {
+  constructor(turn: ReplayTurn, questions: Questions, foresight: Foresight, { publicKey, offer }: Header) {
+    this.publicKey = publicKey;
     this.#turn = turn;
     this.#questions = questions;
     this.#foresight = foresight;
@@ -56,8 +57,8 @@ export class ReplayFabric implements FabricPort {
     return this.#questions.ask('arena.lost', {}).answer;
   }
 
-  async grant(provider: Provider): Promise<FabricGrant> {
-    return this.#questions.ask('grant', { provider }).answer;
+  async grant(provider: Provider, recipient: Recipient): Promise<SealedGrant> {
+    return this.#questions.ask('grant', { provider, recipient }).answer;
   }
 
   async revoke(grantId: string): Promise<void> {
@@ -82,10 +83,10 @@ export class ReplayFabric implements FabricPort {
 
   async connect(
     endpoint: FabricEndpoint,
-    grant: FabricGrant,
-    options: { timeoutMs: number },
+    grant: SealedGrant,
+    options: { timeoutMs: number; about: string },
   ): Promise<FabricConnection> {
-    const { name, answer } = this.#questions.ask('connect', { endpoint, grant, timeoutMs: options.timeoutMs });
+    const { name, answer } = this.#questions.ask('connect', { endpoint, grant, ...options });
     const { provider, detail } = await answer;
     return new ReplayConnection(name, { provider, detail }, this.#turn, this.#questions);
   }

@@ -60,7 +60,7 @@ export class ReplayedLife {
   #next = 0;
 
   constructor(recording: Recording) {
-    const { epoch, version, options, offer, messageBytesMax, atMs } = recording.header;
+    const { epoch, version, options, messageBytesMax, atMs } = recording.header;
     const foresight = new Foresight(recording);
     this.#recording = recording;
     this.#turn = new ReplayTurn(atMs);
@@ -72,7 +72,7 @@ export class ReplayedLife {
       { ...options, journalEntries: JOURNAL_ENTRIES },
       {
         control: this.#control,
-        fabric: new ReplayFabric(this.#turn, this.#questions, foresight, offer),
+        fabric: new ReplayFabric(this.#turn, this.#questions, foresight, recording.header),
         clock: this.#clock,
         logger: pino(
           { level: 'debug', base: null, timestamp: false },

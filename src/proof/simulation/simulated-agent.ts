@@ -1,8 +1,11 @@
 /** One life of one shipped agent on simulated ports. Its process can be killed, stopped and continued from outside. */
+import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 import { Agent, type AgentPorts } from '../../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../actors/env/agent-options.js';
 import type { ClockPort } from '../../ports/clock.js';
+import type { FabricPort } from '../../ports/fabric.js';
+import { SealingFabric } from '../../sealing/sealing-fabric.js';
 import type { MemoryControl, MemoryControlNetwork } from './memory-control.js';
 import type { MemoryFabric } from './memory-fabric/fabric.js';
 import type { MemoryFabricNetwork } from './memory-fabric/network.js';
@@ -12,6 +15,14 @@ export interface SimulatedPlace {
   readonly clock: ClockPort;
   readonly network: MemoryControlNetwork;
   readonly fabrics: MemoryFabricNetwork;
+}
+
+/** What wraps the ports of an agent. */
+export interface Decorations {
+  /** The fabric, before its remote keys are sealed. */
+  fabric?(fabric: FabricPort): FabricPort;
+  /** All ports, for example to record them. */
+  ports?(ports: AgentPorts): AgentPorts;
 }
 
 const silent = pino({ level: 'silent' });
@@ -26,15 +37,12 @@ export class SimulatedAgent {
   readonly #fabrics: MemoryFabricNetwork;
   #isStopped = false;
 
-  /**
-   * Makes an agent and does not start it. `clock`: the time that its process sees. `decorate` wraps its ports, for
-   * example to record them.
-   */
+  /** Makes an agent and does not start it. `clock`: the time that its process sees. */
   constructor(
     { clock, network, fabrics }: SimulatedPlace,
     options: AgentOptions,
     epoch: string,
-    decorate: (ports: AgentPorts) => AgentPorts = (ports) => ports,
+    decorations: Decorations = {},
   ) {
     this.address = `${options.agent}-${epoch}`;
     this.control = network.connect(options.agent);
@@ -43,13 +51,13 @@ export class SimulatedAgent {
     this.#fabrics = fabrics;
     const ports: AgentPorts = {
       control: this.control,
-      fabric: this.#fabric,
+      fabric: new SealingFabric(decorations.fabric?.(this.#fabric) ?? this.#fabric, secretsOf(this.address)),
       clock: this.#clock,
       logger: silent,
       newEpoch: () => epoch,
       version: 'simulated',
     };
-    this.agent = new Agent(options, decorate(ports));
+    this.agent = new Agent(options, decorations.ports?.(ports) ?? ports);
   }
 
   get epoch(): string {
@@ -94,4 +102,13 @@ export class SimulatedAgent {
     this.#isStopped = false;
     for (const port of [this.#clock, this.control, this.#fabric]) port.resume();
   }
+}
+
+/** The secrets of the fabric of that name: the same ones in each run. The first one is that of its own key pair. */
+export function secretsOf(name: string): () => Uint8Array {
+  let made = 0;
+  return () => {
+    made += 1;
+    return createHash('sha256').update(`${name} ${made}`).digest();
+  };
 }

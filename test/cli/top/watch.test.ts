@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Keys } from '../../../src/cli/keys.js';
+import type { Keys } from '../../../src/cli/keyboard.js';
 import type { Sample } from '../../../src/cli/top/sample.js';
 import type { Screen } from '../../../src/cli/top/screen.js';
 import { watch } from '../../../src/cli/top/watch.js';

@@ -192,6 +192,19 @@ def other_user(path, token, uid):
         return {'welcome': False}
 
 
+def false_receiver(path, _token, uid):
+    """Listens as another user. Reports where, waits for one sender, and reports how much that one sends."""
+    os.setuid(int(uid))
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.bind(path)
+    os.chmod(path, 0o777)
+    listening.listen()
+    place = os.stat(path)
+    print(json.dumps({'device': f'{place.st_dev:x}', 'inode': f'{place.st_ino:x}'}), flush=True)
+    sender, _ = listening.accept()
+    return {'received': len(sender.recv(65536))}
+
+
 MOVES = {
     f.__name__: f
     for f in (
@@ -204,6 +217,7 @@ MOVES = {
         silent,
         idle,
         other_user,
+        false_receiver,
     )
 }
 _, move, path, token, *rest = sys.argv

@@ -21,6 +21,7 @@ const size = () => (next() < 0.8 ? pick([0, 1, 4095, 4096, 65536, 2 ** 53 - 1]) 
 const small = () => (next() < 0.95 ? Math.floor(next() * 3) : whole());
 const paths = ['segment', 'arena', 'none', '', '..', 'a\0b', 'x'.repeat(300)];
 const path = () => (next() < 0.9 ? `${directory}/${pick(paths)}` : pick(wrong));
+const name = () => (next() < 0.9 ? pick(paths) : path());
 const fieldOf = () =>
   pick(['', '0', '1', 'ff', 'zz', 'kvferry-tcp-1', '7f000001', '3132372e302e302e31', 'f'.repeat(40)]);
 const fields = () => Array.from({ length: Math.floor(next() * 6) }, fieldOf).join(':');
@@ -38,7 +39,8 @@ const arguments_ = {
   listen: [small, whole],
   grant: [small, whole],
   revoke: [small, whole, small],
-  attachSegment: [path],
+  attachSegment: [small, name],
+  lookAtSegment: [small, name],
   attachDevice: [hex, hex, size, size],
   createSegment: [path, size],
   detachSegment: [small],
@@ -52,6 +54,7 @@ const addresses = ['', ':', ':::'];
 const options = {
   ...{ bindAddress: '127.0.0.1', socketDirectory: directory, socketUsers: 'own', tcpPorts: { first: 0, last: 0 } },
   ...{ tcpStreams: 2, tcpEncrypted: false, windowBytes: 4096, sliceBytes: 512, spinMicroseconds: 0, numaNode: -1 },
+  ...{ segmentDirectories: [directory], segmentOwners: [process.geteuid()] },
   providers: ['same-host', 'tcp', 'libfabric-tcp'],
 };
 // Addresses and tokens come back and are used again.

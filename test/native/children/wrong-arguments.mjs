@@ -77,6 +77,8 @@ const options = {
   spinMicroseconds: [whole, 0],
   // -1 stands for any node.
   numaNode: [{ accepts: (name) => name === '-1' }, -1],
+  segmentDirectories: [{ accepts: () => false }, [directory]],
+  segmentOwners: [{ accepts: (name) => name === 'array' }, [process.geteuid()]],
   providers: [{ accepts: () => false }, ['same-host', 'tcp']],
 };
 const right = Object.fromEntries(Object.entries(options).map(([name, [, value]]) => [name, value]));
@@ -112,7 +114,14 @@ const methods = {
   listen: [provider, id],
   grant: [provider, id],
   revoke: [provider, id, [whole, 1]],
-  attachSegment: [[path, `${directory}/segment`]],
+  attachSegment: [
+    [whole, 0],
+    [path, 'segment'],
+  ],
+  lookAtSegment: [
+    [whole, 0],
+    [path, 'segment'],
+  ],
   attachDevice: [
     [hex, '00'.repeat(64)],
     [hex, '00'.repeat(16)],

@@ -2,6 +2,7 @@
 // an engine that truncates its files meanwhile, and an end in the middle of it, from two threads at once. Every call must be
 // answered exactly once. Arguments: provider, seed, rounds, directory. Prints the numbers of calls, of writes and of those that
 // were delivered.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -142,7 +143,7 @@ class Round {
   void add_segment() {
     const std::string path = directory_ + "/segment-" + std::to_string(random_());
     files_.push_back(std::make_unique<MemoryFile>(path, segment_bytes, any_numa_node));
-    segments_.push_back(Segment::open(path));
+    segments_.push_back(std::make_shared<Segment>(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC))));
   }
 
   // What an engine does that makes its files smaller by mistake.

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import type { Line } from '../../../src/observe/recording/record.js';
 import { Recorder } from '../../../src/observe/recording/recorder.js';
 import { RecordingControl } from '../../../src/observe/recording/recording-control.js';
-import { Redaction } from '../../../src/observe/recording/redaction.js';
 import { MemoryControlNetwork } from '../../../src/proof/simulation/memory-control.js';
 import { SimulatedClock } from '../../../src/proof/simulation/simulated-clock.js';
 
@@ -14,7 +13,6 @@ test('headers pass, in and out, and are not recorded', async () => {
     clock,
     nextTurn: (run) => void clock.setTimeout(run, 0),
     write: (line) => void lines.push(line),
-    redaction: new Redaction('salt'),
   });
   const recorded = new RecordingControl(network.connect('agent'), recorder);
   const peer = network.connect('peer');

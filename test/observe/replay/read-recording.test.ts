@@ -45,9 +45,9 @@ test('what is no recording is refused', async () => {
 
 test('another version of the format is refused, and named', async () => {
   const [header] = await recorded();
-  const path = recordingFile(`${JSON.stringify({ ...header, format: 3 })}\n`);
+  const path = recordingFile(`${JSON.stringify({ ...header, format: 4 })}\n`);
   await expect(readRecording(path)).rejects.toMatchObject(
-    refused('the file has format 3; this version of kvferry reads format 2'),
+    refused('the file has format 4; this version of kvferry reads format 3'),
   );
 });
 
@@ -77,7 +77,7 @@ test('damage is refused, with its line', async () => {
   await expect(readRecording(with_({ end: 'stopped' }))).rejects.toMatchObject(
     damaged('a line follows the end', step + 1),
   );
-  await expect(readRecording(with_({ kvferry: 'recording', format: 2 }, 0))).rejects.toMatchObject(
+  await expect(readRecording(with_({ kvferry: 'recording', format: 3 }, 0))).rejects.toMatchObject(
     damaged('the line is not part of the format', 0),
   );
 });

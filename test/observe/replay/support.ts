@@ -23,7 +23,6 @@ export class RecordedCluster extends Cluster {
       // Each timer of a simulated clock runs in its own macrotask.
       nextTurn: (run) => void ports.clock.setTimeout(run, 0),
       write: (line) => void lines.push(line),
-      salt: 'simulated',
       recordedAt: '2026-01-01T00:00:00.000Z',
     });
     this.lines.set(options.agent, lines);

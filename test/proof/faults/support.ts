@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../../src/actors/env/agent-options.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
+import type { FabricPort } from '../../../src/ports/fabric.js';
 import { FailingFabric } from '../../../src/proof/failpoints/failing-fabric.js';
 import { Failpoints } from '../../../src/proof/failpoints/failpoints.js';
 import { Faults } from '../../../src/proof/faults/faults.js';
@@ -19,6 +20,8 @@ export class FaultyCluster extends RecordedCluster {
   /** Kills and stops of processes, in order. */
   readonly done: string[] = [];
   readonly #client = new KvferryClient(this.network.connect('people'));
+  /** Those around the fabric of each agent. */
+  readonly #failpoints = new Map<string, Failpoints>();
 
   static create(): FaultyCluster {
     const cluster = new FaultyCluster();
@@ -26,11 +29,19 @@ export class FaultyCluster extends RecordedCluster {
     return cluster;
   }
 
+  protected override decoratedFabric(fabric: FabricPort, { agent }: AgentOptions): FabricPort {
+    const signal = (name: string) => void this.done.push(`${agent} ${name}`);
+    const failpoints = new Failpoints([], { clock: this.clock, signal });
+    this.#failpoints.set(agent, failpoints);
+    return new FailingFabric(fabric, failpoints);
+  }
+
   protected override decorated(ports: AgentPorts, options: AgentOptions): AgentPorts {
     const { agent, role, heartbeatMs } = options;
     const { clock } = this;
     const line = new SeverableControl(ports.control, silent);
-    const failpoints = new Failpoints([], { clock, signal: (name) => void this.done.push(`${agent} ${name}`) });
+    const failpoints = this.#failpoints.get(agent);
+    if (failpoints === undefined) throw new Error(`agent ${agent} has no fabric`);
     const host = {
       clock,
       logger: silent,
@@ -39,7 +50,7 @@ export class FaultyCluster extends RecordedCluster {
     };
     const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
     serveFaults({ control: ports.control, clock, logger: silent, agent, epoch: ports.newEpoch(), faults });
-    return super.decorated({ ...ports, control: line, fabric: new FailingFabric(ports.fabric, failpoints) }, options);
+    return super.decorated({ ...ports, control: line }, options);
   }
 
   /** Orders a fault, and advances time until the order is answered. */

@@ -25,6 +25,9 @@ const SPOILT_CHANCE = 0.2;
 const INFLATED_CHANCE = 0.02;
 const DAMAGED_CHANCE = 0.05;
 
+/** It cannot open what is sealed for this key. */
+const PUBLIC_KEY = 'B'.repeat(43);
+
 export interface StrangerOptions {
   readonly nats: NatsConnection;
   readonly random: Random;
@@ -93,7 +96,7 @@ export class Stranger {
     if (shape.name === 'heartbeat') Object.assign(body, { agent: ghost.name, epoch: ghost.epoch });
     if (shape.name === 'connect') {
       this.#connection += 1;
-      Object.assign(body, { epoch: ghost.epoch, connection: this.#connection, provider: 'tcp' });
+      Object.assign(body, { epoch: ghost.epoch, connection: this.#connection, provider: 'tcp', publicKey: PUBLIC_KEY });
     }
     return body;
   }

@@ -31,7 +31,7 @@ CALL_SECONDS = 10.0
 """Time for one answer; long enough for an agent to register a large segment with its fabric."""
 _NAME = re.compile(f"[A-Za-z0-9_-]{{1,{NAME_BYTES_MAX}}}")
 _DISCOVER_SECONDS = 0.25
-_OBSERVING = frozenset(("status", "describe", "inspect", "journal", "explain"))
+_OBSERVING = frozenset(("status", "inspect", "journal", "explain"))
 """A client without a tenant asks these as an operator, for all tenants."""
 
 
@@ -51,15 +51,16 @@ async def connect(
     nats_tls: str | None = None,
     **nats_options: Any,
 ) -> Client:
-    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below `_INBOX_<inbox>`, so
-    that the permissions of NATS can keep them from others. Default: `name`, with a `-` for each character that a name
-    of an agent may not have. `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it
-    (`NatsAccess`) are read again for every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on.
-    `nats_options` are further ones of `nats.connect`. Raises `disconnected` when no server accepts within
-    `connect_timeout` seconds, and `invalid_configuration`."""
+    """Connects to NATS: default `KVFERRY_NATS_URL`, or this host. Answers come to subjects below
+    `_INBOX_client.<inbox>`, so that the permissions of NATS can keep them from others. Default: the name of the user in
+    the creds file, otherwise `name`, with a `-` for each character that a name of an agent may not have.
+    `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it (`NatsAccess`) are read again for
+    every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on. `nats_options` are further ones of
+    `nats.connect`. Raises `disconnected` when no server accepts within
+    `connect_timeout` seconds, `invalid_field` for what is no name of a tenant, and `invalid_configuration`."""
+    require_tenant(tenant)
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
-    require_tenant(tenant)
     access = NatsAccess.of_environment(
         {
             "creds": nats_creds,
@@ -70,7 +71,7 @@ async def connect(
             "tls": nats_tls,
         }
     )
-    options = {"inbox_prefix": subjects.inbox_prefix(name if inbox is None else inbox), **nats_options}
+    options = {"inbox_prefix": subjects.inbox_prefix(inbox or access.user_name() or name), **nats_options}
     transport = await connect_nats(servers, name, connect_timeout, access, options)
     return Client(transport, call_timeout=call_timeout, tenant=tenant)
 
@@ -111,8 +112,10 @@ class Client(Operations):
         *,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        tenant: str | None = None,
     ) -> dict[str, object]:
-        """Any operation, by its name. `headers` name the trace that the message belongs to."""
+        """Any operation, by its name. `headers` name the trace that the message belongs to. `tenant`: asks for this one
+        instead of that of the client."""
         if not has_schema(f"{operation}Reply"):
             raise KvferryError("unknown_operation", f"this client has no operation {operation}")
         if _NAME.fullmatch(agent) is None:
@@ -120,7 +123,7 @@ class Client(Operations):
         body = encode(fields)
         seconds = self._call_timeout if timeout is None else timeout
         unnamed = subjects.ALL_TENANTS if operation in _OBSERVING else subjects.DEFAULT_TENANT
-        subject = subjects.operation(agent, self._tenant or unnamed, operation)
+        subject = subjects.operation(agent, tenant or self._tenant or unnamed, operation)
         answer = await self._transport.request(subject, body, seconds, headers)
         reply = decode_reply(operation, answer)
         if "agent" in reply:
@@ -137,7 +140,7 @@ class Client(Operations):
         """Asks all agents with one message which prefix of a prompt they hold. The answers that come within `timeout`
         seconds, by name; earlier when `agents` agents have answered."""
         fields = {"keys": list(keys)}
-        subject = subjects.lookup(self._own_tenant)
+        subject = subjects.lookup(self.tenant)
         return cast("list[LookupReply]", await self._ask_all(subject, fields, "lookup", timeout, agents))
 
     async def _ask_all(
@@ -158,11 +161,11 @@ class Client(Operations):
             return is_wanted is None or (isinstance(event, dict) and is_wanted(str(event.get("request"))))
 
         wanted = cast("Callable[[dict[str, Any]], None]", handler)
-        subject = subjects.terminal("*", self._own_tenant, "*")
+        subject = subjects.terminal("*", self.tenant, "*")
         return await self._on(subject, "terminal", wanted, wants, announcers_of)
 
     async def on_source_released(self, agent: str, handler: Callable[[SourceReleased], None]) -> Subscription:
-        subject = subjects.source_released(agent, self._own_tenant)
+        subject = subjects.source_released(agent, self.tenant)
         return await self._on(subject, "sourceReleased", cast("Callable[[dict[str, Any]], None]", handler))
 
     async def on_heartbeat(self, agent: str, handler: Callable[[Heartbeat], None]) -> Subscription:
@@ -200,7 +203,8 @@ class Client(Operations):
         await self.close()
 
     @property
-    def _own_tenant(self) -> str:
+    def tenant(self) -> str:
+        """The tenant for which this client sends requests."""
         return self._tenant or subjects.DEFAULT_TENANT
 
     def _connection_changed(self, is_connected: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import KvferryError, invalid_field
 from .waiting import within
@@ -152,6 +152,12 @@ def announcers_of(event: Mapping[str, Any]) -> list[str]:
     return [event[agent] for agent in ("sender", "receiver", "lead") if agent in event]
 
 
+async def _status(client: Client, agent: str, request: str, timeout: float | None) -> StatusReply:
+    """As the tenant sees it: an engine or a router has no rights of operators."""
+    fields = {"request": request, "lists": ["requests"]}
+    return cast("StatusReply", await client.call(agent, "status", fields, timeout=timeout, tenant=client.tenant))
+
+
 def of_event(event: Terminal) -> RequestEnd:
     return RequestEnd(event["request"], event["epoch"], event["end"], event.get("reason"), event)
 
@@ -163,7 +169,7 @@ async def ask_end(
     progress. When the process that accepted it is gone, and the decode agent does not know the request, it has
     `failed` with `sender_lost`. Not for requests over several ranks, whose event counts. Raises as the client does
     when an agent does not answer: ask again."""
-    at_sender = await client.status(sender, request=request, lists=["requests"], timeout=timeout)
+    at_sender = await _status(client, sender, request, timeout)
     sent = _row(at_sender, epoch)
     is_gone = False
     if at_sender["epoch"] != epoch:
@@ -173,7 +179,7 @@ async def ask_end(
     received = None
     if receiver is not None:
         try:
-            at_receiver = await client.status(receiver, request=request, lists=["requests"], timeout=timeout)
+            at_receiver = await _status(client, receiver, request, timeout)
             received = _row(at_receiver, epoch)
         except KvferryError:
             if sent is None or "end" not in sent:

@@ -3,15 +3,21 @@ for every connection: a renewed file needs no restart."""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
+import re
+import secrets
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import nats.errors
 from nats.aio.client import Client as NatsClient
+from nats.nuid import NUID, TOTAL_LENGTH
 
 from .errors import KvferryError
 
@@ -56,6 +62,19 @@ class NatsAccess:
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
                 raise _invalid(name, f"the file {path} cannot be read")
+
+    def user_name(self) -> str | None:
+        """The name of the user in the creds file, if there is one."""
+        if not self.creds:
+            return None
+        try:
+            jwt = _USER_JWT.search(Path(self.creds).read_text())
+            claims = jwt.group(1).split(".")[1] if jwt else ""
+            name = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))).get("name")
+        except (OSError, IndexError, ValueError):
+            # The connection reports what is wrong with the file.
+            return None
+        return name if isinstance(name, str) else None
 
     def requires_tls(self, servers: list[str]) -> bool:
         return bool(
@@ -106,11 +125,19 @@ class NatsAccess:
         return ": give a user by nats_creds or nats_nkey, or the right user and password in the URL"
 
 
+class _RandomTokens(NUID):
+    """Last tokens of inboxes. The NATS client counts: an agent that was asked would know where other answers come."""
+
+    def next(self) -> bytearray:
+        return bytearray(secrets.token_hex(TOTAL_LENGTH // 2).encode())
+
+
 class AccessClient(NatsClient):
     """A NATS client that reads renewed files. Where TLS is required, it sends nothing to a server without it."""
 
     def __init__(self, access: NatsAccess, servers: list[str]) -> None:
         super().__init__()
+        self._nuid = _RandomTokens()
         self._access = access
         self._requires_tls = access.requires_tls(servers)
         self._context = access.context() if self._requires_tls else None
@@ -137,6 +164,7 @@ class AccessClient(NatsClient):
         return super()._connect_command()
 
 
+_USER_JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+([\w.-]+)")
 _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 

@@ -106,7 +106,7 @@ volumeMounts:
 {{- with .root.Values.nats.credentials.secret }}
 - name: nats-credentials
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | replace "{role}" $.pool.role }}
     defaultMode: 0440
 {{- end }}
 {{- with .pool.engine.volumes }}

@@ -11,6 +11,16 @@ void require(bool good, const char* name, const std::string& kind) {
   if (!good) throw Failure(Code::internal, std::string(name) + " must be " + kind);
 }
 
+template <typename Element, typename Read>
+std::vector<Element> all(const Napi::Value& value, const char* name, uint32_t count_max, Read read) {
+  require(value.IsArray(), name, "an array");
+  const auto array = value.As<Napi::Array>();
+  require(array.Length() <= count_max, name, "an array of at most " + std::to_string(count_max));
+  std::vector<Element> elements;
+  for (uint32_t i = 0; i < array.Length() && i < count_max; i++) elements.push_back(read(array.Get(i), name));
+  return elements;
+}
+
 }  // namespace
 
 uint64_t whole(double value, const char* name, uint64_t min, uint64_t max) {
@@ -63,12 +73,16 @@ Napi::Float64Array numbers(const Napi::Value& value, const char* name) {
 }
 
 std::vector<std::string> texts(const Napi::Value& value, const char* name, uint32_t count_max) {
-  require(value.IsArray(), name, "an array");
-  const auto array = value.As<Napi::Array>();
-  require(array.Length() <= count_max, name, "an array of at most " + std::to_string(count_max));
-  std::vector<std::string> texts;
-  for (uint32_t i = 0; i < array.Length() && i < count_max; i++) texts.push_back(text(array.Get(i), name));
-  return texts;
+  return all<std::string>(value, name, count_max, text);
+}
+
+std::vector<std::string> paths(const Napi::Value& value, const char* name, uint32_t count_max) {
+  return all<std::string>(value, name, count_max, path);
+}
+
+std::vector<uint32_t> smalls(const Napi::Value& value, const char* name, uint32_t count_max) {
+  return all<uint32_t>(value, name, count_max,
+                       [](const Napi::Value& element, const char* what) { return small(element, what); });
 }
 
 }  // namespace kvferry::arguments

@@ -27,5 +27,7 @@ Napi::Object object(const Napi::Value& value, const char* name);
 Napi::Function function(const Napi::Value& value, const char* name);
 Napi::Float64Array numbers(const Napi::Value& value, const char* name);
 std::vector<std::string> texts(const Napi::Value& value, const char* name, uint32_t count_max);
+std::vector<std::string> paths(const Napi::Value& value, const char* name, uint32_t count_max);
+std::vector<uint32_t> smalls(const Napi::Value& value, const char* name, uint32_t count_max);
 
 }  // namespace kvferry::arguments

@@ -19,6 +19,7 @@ namespace {
 // offset.
 constexpr size_t numbers_per_item = 6;
 constexpr uint32_t providers_max = 16;
+constexpr uint32_t segment_rules_max = 64;
 constexpr uint64_t port_max = 65535;
 constexpr uint64_t spin_max = 1'000'000;
 // Nothing waits longer. A clock can count to it.
@@ -65,6 +66,8 @@ EngineOptions options_of(const Napi::Object& object) {
   options.spin_time =
       std::chrono::microseconds(whole(object.Get("spinMicroseconds"), "spinMicroseconds", 0, spin_max));
   options.numa_node = numa_node_of(object.Get("numaNode"));
+  options.segments.directories = arguments::paths(object.Get("segmentDirectories"), "segmentDirectories", segment_rules_max);
+  options.segments.owners = arguments::smalls(object.Get("segmentOwners"), "segmentOwners", segment_rules_max);
   options.providers = arguments::texts(object.Get("providers"), "providers", providers_max);
   return options;
 }
@@ -99,6 +102,7 @@ Napi::Function Engine::define(Napi::Env env) {
                          method<&Engine::grant>("grant"),
                          method<&Engine::revoke>("revoke"),
                          method<&Engine::attach_segment>("attachSegment"),
+                         method<&Engine::look_at_segment>("lookAtSegment"),
                          method<&Engine::attach_device>("attachDevice"),
                          method<&Engine::create_segment>("createSegment"),
                          method<&Engine::detach_segment>("detachSegment"),
@@ -207,7 +211,22 @@ void Engine::revoke(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Engine::attach_segment(const Napi::CallbackInfo& info) {
-  return adopt_segment(info, [path = arguments::path(info[0], "path")] { return Segment::open(path); });
+  return adopt_segment(info, [files = core_->segment_files(), directory = small(info[0], "directory"),
+                              name = arguments::path(info[1], "name")] { return files->open(directory, name); });
+}
+
+Napi::Value Engine::look_at_segment(const Napi::CallbackInfo& info) {
+  return run_promise(
+      info.Env(),
+      [files = core_->segment_files(), directory = small(info[0], "directory"), name = arguments::path(info[1], "name")] {
+        return files->look(directory, name);
+      },
+      [](Napi::Env env, const FileIdentity& found) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("file", found.file);
+        object.Set("bytes", static_cast<double>(found.bytes));
+        return object;
+      });
 }
 
 // Nothing can block here: only the receiver opens the memory.
@@ -232,6 +251,7 @@ Napi::Value Engine::adopt_segment(const Napi::CallbackInfo& info, Make make) {
   return run_promise(info.Env(), std::move(make), [core = core_](Napi::Env env, std::shared_ptr<Segment> segment) {
     Napi::Object attached = Napi::Object::New(env);
     attached.Set("bytes", static_cast<double>(segment->bytes()));
+    attached.Set("file", segment->device() ? "" : identity_of(segment->fd()).file);
     attached.Set("handle", core->adopt(std::move(segment)));
     return attached;
   });

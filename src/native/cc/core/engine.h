@@ -29,6 +29,7 @@ class Engine final : public Napi::ObjectWrap<Engine> {
   void grant(const Napi::CallbackInfo& info);
   void revoke(const Napi::CallbackInfo& info);
   Napi::Value attach_segment(const Napi::CallbackInfo& info);
+  Napi::Value look_at_segment(const Napi::CallbackInfo& info);
   Napi::Value attach_device(const Napi::CallbackInfo& info);
   Napi::Value create_segment(const Napi::CallbackInfo& info);
   void detach_segment(const Napi::CallbackInfo& info);

@@ -42,7 +42,9 @@ void shut_down_all() {
 }  // namespace
 
 EngineCore::EngineCore(Napi::Env env, Napi::Function on_completions, const EngineOptions& options)
-    : outbox_(env, on_completions), numa_node_(options.numa_node) {
+    : outbox_(env, on_completions),
+      numa_node_(options.numa_node),
+      segment_files_(std::make_shared<const SegmentFiles>(options.segments)) {
   for (const std::string& provider : options.providers) transports_.push_back(make_transport(env, provider, options));
   for (const auto& transport : transports_) transport->start(options.spin_time);
   LiveCores& live = live_cores();
@@ -95,6 +97,12 @@ std::string EngineCore::arena_fault() {
   return fault.empty() ? cuda::Device::any_fault() : fault;
 }
 
+std::shared_ptr<const SegmentFiles> EngineCore::segment_files() {
+  std::lock_guard lock(mutex_);
+  require_open();
+  return segment_files_;
+}
+
 uint32_t EngineCore::adopt(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mutex_);
   require_open();
@@ -133,6 +141,7 @@ void EngineCore::shut_down() {
   closed_ = true;
   for (const auto& transport : transports_) transport->shut_down();
   segments_.clear();
+  segment_files_.reset();
   arena_.reset();
 }
 

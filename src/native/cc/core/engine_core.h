@@ -18,6 +18,7 @@
 #include "core/arena.h"
 #include "core/outbox.h"
 #include "core/segment.h"
+#include "core/segment_files.h"
 #include "core/transport.h"
 #include "same_host/options.h"
 #include "tcp/options.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   std::vector<std::string> providers;
   // Of the memory that this process creates.
   int numa_node;
+  SegmentRules segments;
 };
 
 class EngineCore {
@@ -54,6 +56,8 @@ class EngineCore {
   // Why bytes that arrive may be missing in the arena's file, or why no more can arrive; empty when all is well.
   std::string arena_fault();
 
+  // What opens the files of engines. Throws Failure(closed).
+  std::shared_ptr<const SegmentFiles> segment_files();
   // Returns the segment's handle. Throws Failure(closed).
   uint32_t adopt(std::shared_ptr<Segment> segment);
   // Throws Failure(segment_not_found).
@@ -74,6 +78,7 @@ class EngineCore {
   std::vector<std::unique_ptr<Transport>> transports_;
 
   std::mutex mutex_;  // guards all members below: `shut_down` may run on another thread
+  std::shared_ptr<const SegmentFiles> segment_files_;
   std::map<uint32_t, std::shared_ptr<Segment>> segments_;
   uint32_t last_segment_ = 0;
   std::shared_ptr<Arena> arena_;

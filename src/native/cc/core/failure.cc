@@ -16,6 +16,7 @@ const char* code_name(Code code) {
     case Code::fabric_error: return "fabric_error";
     case Code::provider_unavailable: return "provider_unavailable";
     case Code::arena_unavailable: return "arena_unavailable";
+    case Code::invalid_configuration: return "invalid_configuration";
     case Code::closed: return "closed";
     case Code::internal: return "internal";
   }

@@ -17,6 +17,7 @@ enum class Code {
   fabric_error,
   provider_unavailable,
   arena_unavailable,
+  invalid_configuration,
   closed,
   internal,
 };

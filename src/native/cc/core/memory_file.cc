@@ -24,6 +24,21 @@ constexpr std::string_view own_prefix = "kvferry-";
 // The kernel drops the lock when the last process that has the file open ends, even if it is killed.
 bool lock(const UniqueFd& fd) { return ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0; }
 
+// Engines lock their files with `flock` too. So the memory of agents has a second lock, of a byte far behind its end.
+struct flock marking_lock() {
+  struct flock range = {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = off_t{1} << 62;
+  range.l_len = 1;
+  return range;
+}
+
+bool mark(const UniqueFd& fd) {
+  struct flock range = marking_lock();
+  return ::fcntl(fd.get(), F_OFD_SETLK, &range) == 0;
+}
+
 // Removes files of dead processes: files in the same directory with a similar name (`kvferry-…-arena`) and without a
 // lock.
 void sweep(const std::string& path) {
@@ -50,7 +65,7 @@ MemoryFile::MemoryFile(std::string path, size_t bytes, int numa_node) : path_(st
   sweep(path_);
   const std::string unfinished = path_ + std::string(unfinished_suffix);
   fd_ = UniqueFd(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, owner_only));
-  const bool created = fd_ && lock(fd_) && ::link(unfinished.c_str(), path_.c_str()) == 0;
+  const bool created = fd_ && lock(fd_) && mark(fd_) && ::link(unfinished.c_str(), path_.c_str()) == 0;
   const int refused = errno;
   if (fd_) ::unlink(unfinished.c_str());
   if (!created) throw Failure(Code::arena_unavailable, describe_errno(path_ + " cannot be created", refused));
@@ -60,6 +75,11 @@ MemoryFile::MemoryFile(std::string path, size_t bytes, int numa_node) : path_(st
     ::unlink(path_.c_str());
     throw Failure(failure.code, path_ + ": " + failure.what());
   }
+}
+
+bool MemoryFile::is_one(int fd) {
+  struct flock range = marking_lock();
+  return ::fcntl(fd, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
 }
 
 MemoryFile::~MemoryFile() { ::unlink(path_.c_str()); }

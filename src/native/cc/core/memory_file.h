@@ -17,6 +17,9 @@ class MemoryFile {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
+  // Whether a process has the file as its MemoryFile now, by whatever name.
+  static bool is_one(int fd);
+
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
 

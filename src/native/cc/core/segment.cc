@@ -10,28 +10,21 @@
 #include "core/memory_file_system.h"
 
 namespace kvferry {
-namespace {
 
-std::shared_ptr<Segment> open_segment(const std::string& path, std::unique_ptr<MemoryFile> own) {
-  // O_NONBLOCK: opening a pipe must not wait until its other end is opened.
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) {
-    const Code code = errno == ENOENT || errno == ENOTDIR ? Code::segment_not_found : Code::segment_invalid;
-    throw Failure(code, describe_errno("segment file " + path, errno));
-  }
-  try {
-    return std::make_shared<Segment>(std::move(fd), std::move(own));
-  } catch (const Failure& failure) {
-    throw Failure(failure.code, "segment file " + path + ": " + failure.what());
-  }
+FileIdentity identity_of(int fd) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) throw Failure(Code::segment_invalid, describe_errno("fstat", errno));
+  return {std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino), static_cast<uint64_t>(status.st_size)};
 }
 
-}  // namespace
-
-std::shared_ptr<Segment> Segment::open(const std::string& path) { return open_segment(path, nullptr); }
-
 std::shared_ptr<Segment> Segment::create(const std::string& path, size_t bytes, int numa_node) {
-  return open_segment(path, std::make_unique<MemoryFile>(path, bytes, numa_node));
+  auto own = std::make_unique<MemoryFile>(path, bytes, numa_node);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) throw Failure(Code::segment_invalid, describe_errno(path, errno));
+  if (identity_of(fd.get()).file != identity_of(own->fd()).file) {
+    throw Failure(Code::segment_invalid, path + ": another file has its name");
+  }
+  return std::make_shared<Segment>(std::move(fd), std::move(own));
 }
 
 Segment::Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own) : own_(std::move(own)), fd_(std::move(fd)) {

@@ -25,13 +25,19 @@ inline constexpr const char* segment_shrank = "the source file was made smaller"
 // The text of a failure to read these bytes of a segment whose file is as long as it was.
 std::string no_memory_behind(uint64_t offset, uint64_t length);
 
+struct FileIdentity {
+  // Device and inode: the same ones are the same file.
+  std::string file;
+  uint64_t bytes = 0;
+};
+// Throws Failure(segment_invalid).
+FileIdentity identity_of(int fd);
+
 class Segment : public std::enable_shared_from_this<Segment> {
  public:
-  // Throws Failure(segment_not_found | segment_invalid).
-  static std::shared_ptr<Segment> open(const std::string& path);
   // Creates the file and removes it with the segment. Throws Failure(arena_unavailable | segment_invalid).
   static std::shared_ptr<Segment> create(const std::string& path, size_t bytes, int numa_node);
-  // Takes a descriptor that another process passed to us. Throws Failure(segment_invalid).
+  // Takes the descriptor of a file, which another process perhaps passed to us. Throws Failure(segment_invalid).
   explicit Segment(UniqueFd fd, std::unique_ptr<MemoryFile> own = nullptr);
   explicit Segment(const DeviceMemory& device) : bytes_(device.bytes), device_(device) {}
 

@@ -60,10 +60,12 @@ std::pair<Code, std::string> refusal(const Message& message) {
 
 }  // namespace
 
-Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint64_t number, uint32_t connect_id,
-                       const std::string& address, const std::string& token, Clock::time_point connect_deadline)
+Connection::Connection(Poller& poller, Outbox& outbox, WriteLimits limits, const Options& options, uint64_t number,
+                       uint32_t connect_id, const std::string& address, const std::string& token,
+                       Clock::time_point connect_deadline)
     : poller_(poller),
       outbox_(outbox),
+      options_(options),
       number_(number),
       connect_id_(connect_id),
       connect_deadline_(connect_deadline),
@@ -150,7 +152,7 @@ void Connection::fail(const std::string& message) {
 void Connection::reach() {
   UniqueFd fd;
   try {
-    fd = connect_to(path_);
+    fd = connect_to(path_, options_);
   } catch (const Failure& failure) {
     connect_failed(failure.what());
     return;

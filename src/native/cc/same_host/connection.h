@@ -23,8 +23,9 @@ namespace kvferry::same_host {
 
 class Connection {
  public:
-  // `number` is unique in the transport and is also the poller's tag. Throws Failure(connection_failed).
-  Connection(Poller& poller, Outbox& outbox, WriteLimits limits, uint64_t number, uint32_t connect_id,
+  // `options` must outlive the connection. `number` is unique in the transport and is also the poller's tag.
+  // Throws Failure(connection_failed).
+  Connection(Poller& poller, Outbox& outbox, WriteLimits limits, const Options& options, uint64_t number, uint32_t connect_id,
              const std::string& address, const std::string& token, Clock::time_point connect_deadline);
   ~Connection();
 
@@ -58,6 +59,7 @@ class Connection {
 
   Poller& poller_;
   Outbox& outbox_;
+  const Options& options_;
   const uint64_t number_;
   const uint32_t connect_id_;
   const Clock::time_point connect_deadline_;

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds pause_time{100};
 }  // namespace
 
 Entrance::Entrance(Poller& poller, const Options& options, uint64_t tag)
-    : poller_(poller), any_user_(options.any_user), tag_(tag), socket_(ListeningSocket::open(options)) {
+    : poller_(poller), options_(options), tag_(tag), socket_(ListeningSocket::open(options)) {
   poller_.add(socket_.fd.get(), tag_);
 }
 
@@ -25,18 +25,9 @@ Entrance::~Entrance() {
 
 UniqueFd Entrance::accept() {
   UniqueFd fd(::accept4(socket_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (fd) return may_connect(fd.get()) ? std::move(fd) : UniqueFd();
+  if (fd) return may_work_with(fd.get(), options_) ? std::move(fd) : UniqueFd();
   if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) pause();
   return fd;
-}
-
-// The kernel noted the user when the process connected.
-bool Entrance::may_connect(int fd) const {
-  if (any_user_) return true;
-  ucred peer = {};
-  socklen_t bytes = sizeof peer;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
 void Entrance::pause() {

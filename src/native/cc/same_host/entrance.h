@@ -30,10 +30,8 @@ class Entrance {
   Deadline paused_until() const { return paused_until_; }
 
  private:
-  bool may_connect(int fd) const;
-
   Poller& poller_;
-  const bool any_user_;
+  const Options options_;
   const uint64_t tag_;
   ListeningSocket socket_;
   Deadline paused_until_;

@@ -7,7 +7,7 @@ namespace kvferry::same_host {
 
 struct Options {
   std::string directory;
-  // Whether processes of any user may connect. Otherwise only those of the own user and of root.
+  // Whether this process works with processes of any user. Otherwise only with those of its own user and of root.
   bool any_user = false;
 };
 

@@ -7,14 +7,15 @@
 
 namespace kvferry::same_host {
 
-Sender::Sender(napi_env env, Outbox& outbox, WriteLimits limits) : outbox_(outbox), limits_(limits) {
+Sender::Sender(napi_env env, Outbox& outbox, WriteLimits limits, Options options)
+    : outbox_(outbox), limits_(limits), options_(std::move(options)) {
   poller_.emplace();
   watch_.emplace(env, poller_->fd(), *this);
 }
 
 void Sender::connect(uint32_t id, const std::string& address, const std::string& token, Clock::time_point deadline) {
   const uint64_t number = ++last_number_;
-  connections_.make(number, *poller_, outbox_, limits_, number, id, address, token, deadline);
+  connections_.make(number, *poller_, outbox_, limits_, options_, number, id, address, token, deadline);
   watch_->ask_before_sleep();
 }
 

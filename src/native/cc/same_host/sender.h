@@ -20,13 +20,14 @@
 #include "core/poller.h"
 #include "core/write_scheduler.h"
 #include "same_host/connection.h"
+#include "same_host/options.h"
 
 namespace kvferry::same_host {
 
 class Sender final : public LoopWatch::Owner {
  public:
   // Throws std::system_error.
-  Sender(napi_env env, Outbox& outbox, WriteLimits limits);
+  Sender(napi_env env, Outbox& outbox, WriteLimits limits, Options options);
 
   bool closed() const { return !poller_; }
 
@@ -52,6 +53,7 @@ class Sender final : public LoopWatch::Owner {
 
   Outbox& outbox_;
   const WriteLimits limits_;
+  const Options options_;
   // Both are empty when the sender is closed.
   std::optional<Poller> poller_;
   std::optional<LoopWatch> watch_;

@@ -88,12 +88,23 @@ void ListeningSocket::close() {
   fd.reset();
 }
 
-UniqueFd connect_to(const std::string& path) {
+UniqueFd connect_to(const std::string& path, const Options& options) {
   UniqueFd socket = make_socket();
   const int error = socket ? try_connect(socket, path) : errno;
-  if (error == 0) return socket;
   if (error == EAGAIN) return UniqueFd();
-  throw Failure(Code::connection_failed, describe_errno("socket " + path, error));
+  if (error != 0) throw Failure(Code::connection_failed, describe_errno("socket " + path, error));
+  if (may_work_with(socket.get(), options)) return socket;
+  throw Failure(Code::connection_failed, "socket " + path +
+                                             ": a process of another user listens there: run both agents as one user, or set "
+                                             "--socket-users any for both");
+}
+
+bool may_work_with(int fd, const Options& options) {
+  if (options.any_user) return true;
+  ucred peer = {};
+  socklen_t bytes = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
+  return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
 Channel::Channel(Poller& poller, UniqueFd fd, uint64_t tag) : poller_(poller), fd_(std::move(fd)), tag_(tag) {

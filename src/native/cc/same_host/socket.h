@@ -26,8 +26,12 @@ struct ListeningSocket {
   void close();
 };
 
-// Returns an empty descriptor when the receiver's queue of new connections is full. Throws Failure(connection_failed).
-UniqueFd connect_to(const std::string& path);
+// Returns an empty descriptor when the receiver's queue of new connections is full. Throws Failure(connection_failed), also when a
+// process of another user listens there: this one passes the files of its engines to it.
+UniqueFd connect_to(const std::string& path, const Options& options);
+
+// Whether the process at the other end may work with this one. The kernel noted its user when it connected, or listened.
+bool may_work_with(int fd, const Options& options);
 
 class Channel {
  public:

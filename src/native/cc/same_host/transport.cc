@@ -14,7 +14,7 @@ constexpr uint64_t listen_tag = 0;
 class SameHostTransport final : public Transport {
  public:
   SameHostTransport(napi_env env, Outbox& outbox, WriteLimits limits, same_host::Options options)
-      : Transport(outbox), sender_(env, outbox, limits), options_(std::move(options)) {}
+      : Transport(outbox), sender_(env, outbox, limits, options), options_(std::move(options)) {}
   ~SameHostTransport() override { shut_down(); }
 
   void open(uint32_t id) override { outbox_.put({.id = id, .text = same_host::boot_id()}); }

@@ -54,4 +54,4 @@ def announcer(subject: str) -> str:
 
 def inbox_prefix(name: str) -> str:
     """Answers to this client come to subjects below this one."""
-    return "_INBOX_" + re.sub("[^A-Za-z0-9_-]", "-", name)
+    return "_INBOX_client." + re.sub("[^A-Za-z0-9_-]", "-", name)

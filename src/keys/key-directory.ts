@@ -1,0 +1,101 @@
+/**
+ * The files of `kvferry keys` in one directory. Secrets are readable by their owner alone, and a file with a key is never replaced:
+ * it is created, or read.
+ */
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { KvferryError } from '../protocol/errors.js';
+
+const SECRET_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+const DIRECTORY_MODE = 0o700;
+
+/** What became of a file in this run. */
+export type FileState = 'made' | 'kept' | 'renewed';
+
+export interface KeyFile {
+  readonly path: string;
+  readonly state: FileState;
+}
+
+export class KeyDirectory {
+  readonly path: string;
+  readonly #files = new Map<string, FileState>();
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  /** Every file that this run has made or found, by path. */
+  get files(): KeyFile[] {
+    return [...this.#files].map(([path, state]) => ({ path, state })).sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  fullPath(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Undefined when there is no such file. */
+  read(name: string): string | undefined {
+    try {
+      const content = readFileSync(this.fullPath(name), 'utf8');
+      if (!this.#files.has(name)) this.#files.set(name, 'kept');
+      return content;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw unusable(this.fullPath(name), error);
+    }
+  }
+
+  /** The content of the file, or what `make` returns when there is none: then the file is created with it. */
+  async readOrMake(name: string, make: () => string | Promise<string>): Promise<string> {
+    const found = this.read(name);
+    if (found !== undefined) return found;
+    const content = await make();
+    writeNew(this.fullPath(name), content, SECRET_MODE);
+    this.#files.set(name, 'made');
+    return content;
+  }
+
+  /** Writes what contains no key. Replaces a file with other content. */
+  write(name: string, content: string): void {
+    const found = this.read(name);
+    if (found === content) return;
+    const path = this.fullPath(name);
+    if (found === undefined) writeNew(path, content, PUBLIC_MODE);
+    else replace(path, content);
+    this.#files.set(name, found === undefined ? 'made' : 'renewed');
+  }
+}
+
+/** Creates a file. Throws `invalid_configuration` when the path is taken. */
+export function writeNew(path: string, content: string, mode = SECRET_MODE): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    writeFileSync(path, content, { flag: 'wx', mode });
+    // The mask of the process may have taken rights away that other users need.
+    chmodSync(path, mode);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** A reader sees the old content or the new one. */
+function replace(path: string, content: string): void {
+  const next = `${path}.next`;
+  try {
+    writeFileSync(next, content, { mode: PUBLIC_MODE });
+    renameSync(next, path);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function unusable(path: string, cause: unknown): KvferryError {
+  const { code = 'no reason' } = cause as NodeJS.ErrnoException;
+  const message =
+    code === 'EEXIST'
+      ? `the file ${path} is there already, and a key is never replaced: remove it, or name another file`
+      : `the file ${path} cannot be used (${code}): give its directory to this user, or name another one`;
+  return new KvferryError('invalid_configuration', message, { field: 'directory', cause });
+}

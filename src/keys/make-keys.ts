@@ -1,0 +1,51 @@
+/** Everything that a deployment needs to start with NATS permissions and TLS. A second run changes nothing that is there. */
+import { KvferryError } from '../protocol/errors.js';
+import { canonical, makeCertificates } from './certificates.js';
+import { KeyDirectory, type KeyFile, writeNew } from './key-directory.js';
+import { makeKeyTree, signingKeyOf } from './key-tree.js';
+import { makeServerConfig } from './server-config.js';
+import { credsOf, type KeyUser, userIn } from './users.js';
+
+/** The server is always reached under these names by programs of its own host. */
+const OWN_HOST = ['localhost', '127.0.0.1', '::1'] as const;
+const DEFAULT_USERS = ['observer:observer', 'operator:operator', 'router:router'] as const;
+const HOST = /^[A-Za-z0-9_.:*-]{1,253}$/;
+
+export interface MakeKeysOptions {
+  readonly directory: string;
+  /** Names and addresses under which programs reach the server. */
+  readonly serverNames: readonly string[];
+  /** Each `role:name[:agent][@tenant]`. */
+  readonly users: readonly string[];
+}
+
+/** Resolves to the files, with what became of each. Throws `invalid_configuration`. */
+export async function makeKeys({ directory: path, serverNames, users }: MakeKeysOptions): Promise<KeyFile[]> {
+  const wanted = [...DEFAULT_USERS, ...users].map(userIn);
+  for (const name of serverNames) requireHost(name);
+  const directory = new KeyDirectory(path);
+  await makeCertificates(directory, [...OWN_HOST, ...serverNames.map(canonical)]);
+  makeServerConfig(directory, await makeKeyTree(directory));
+  for (const user of wanted) {
+    await directory.readOrMake(credsFile(user.name), () => credsOf(signingKeyOf(directory, user.role), user));
+  }
+  return directory.files;
+}
+
+/** Makes one more user. Returns the path of its file. Throws `invalid_configuration`, also when the file is there. */
+export function issueUser(path: string, user: KeyUser, output?: string): string {
+  const directory = new KeyDirectory(path);
+  const file = output ?? directory.fullPath(credsFile(user.name));
+  writeNew(file, credsOf(signingKeyOf(directory, user.role), user));
+  return file;
+}
+
+function credsFile(name: string): string {
+  return `users/${name}.creds`;
+}
+
+function requireHost(name: string): void {
+  if (HOST.test(name)) return;
+  const message = `--server-name ${JSON.stringify(name)} is not the name or the address of a host`;
+  throw new KvferryError('invalid_configuration', message, { field: 'serverName' });
+}
