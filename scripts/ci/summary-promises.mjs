@@ -58,6 +58,16 @@ const promises = {
     'with a compiled addon too': isGoodDemo(summary.compiledDemo),
     'nothing is broken': summary.broken.length === 0,
   }),
+  'test:trust': (summary) => ({
+    'attacks >= 30': summary.attacks >= 30,
+    'every attack was refused': summary.refused === summary.attacks,
+    'succeeded == 0': summary.succeeded === 0,
+    demoUnderPermissions: summary.demoUnderPermissions === true,
+    'demoRequests > 0': summary.demoRequests > 0,
+    'violations == 0': summary.violations === 0,
+    'every planted hole is found': summary.plantedHoles >= 4 && summary.plantedFound === summary.plantedHoles,
+    'nothing is broken': summary.broken.length === 0,
+  }),
   'test:rdma': (summary) => ({
     'contract.passed >= 2 * 71': summary.contract.passed >= 2 * 71,
     'contract.failed == 0': summary.contract.failed === 0,

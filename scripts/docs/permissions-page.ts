@@ -12,7 +12,7 @@ NATS replaces \`{{name()}}\` by the name of the user, \`{{tag(agent)}}\` by each
 - The name of an agent's user is the name of the agent. So it speaks for itself alone.
 - Answers come below \`_INBOX_agent.<name>\` to agents, and below \`_INBOX_client.<name>\` to all other programs. Remote keys are among the
   answers to agents, so no other role reads those.
-- \`answer\` lets an agent publish to the reply subject of each message that it has received, once and for a limited time.
+- Agents may publish answers to every inbox. The subject of an answer ends in a random token, which only the agent that was asked knows.
 - \`kvferry doctor\` also tries whether its user may read the inboxes of others. NATS logs these attempts as violations.
 `;
 
@@ -21,13 +21,10 @@ export function permissionsPage(): string {
 }
 
 function sectionOf(role: NatsRole): string {
-  const { publish, subscribe, answers } = rightsOf(role);
+  const { publish, subscribe } = rightsOf(role);
   const rows = [
     ...publish.map((subject) => `| publish | \`${subject}\` |`),
     ...subscribe.map((subject) => `| subscribe | \`${subject}\` |`),
-    ...(answers === undefined
-      ? []
-      : [`| answer | ${answers.perMessage} answer to each message, within ${answers.withinMs / 60_000} minutes |`]),
   ];
   return [`## ${role}`, '', roleMeanings[role], '', '| may | subject |', '|---|---|', ...rows].join('\n');
 }

@@ -38,7 +38,14 @@ export const ROOMS = {
   },
   'src/control': {
     rooms: BASE,
-    packages: ['@nats-io/transport-node', 'node:fs', 'node:net', 'node:perf_hooks', 'node:timers/promises'],
+    packages: [
+      '@nats-io/transport-node',
+      'node:crypto',
+      'node:fs',
+      'node:net',
+      'node:perf_hooks',
+      'node:timers/promises',
+    ],
     why: 'it is an adapter of the control port, and clients load it',
   },
   'src/native': {

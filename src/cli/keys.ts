@@ -82,12 +82,11 @@ function rightsRow(role: NatsRole): object {
 
 function rendered(files: readonly KeyFile[]): string {
   const rows = roles.flatMap((role) => {
-    const { publish, subscribe, answers } = rightsOf(role);
+    const { publish, subscribe } = rightsOf(role);
     const may = [
       ...publish.map((subject) => ['publish', subject]),
       ...subscribe.map((subject) => ['subscribe', subject]),
     ];
-    if (answers !== undefined) may.push(['answer', 'each message that it receives, once']);
     return may.map(([what = '', subject = '']) => [role, what, subject]);
   });
   const made = files.map(({ path, state }) => [path, state]);

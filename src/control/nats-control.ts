@@ -22,6 +22,7 @@ import type {
 import { KvferryError } from '../protocol/errors.js';
 import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
+import { isInbox } from '../protocol/subjects.js';
 import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
 import { breakConnection, forgetEarlyAttempts, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
@@ -308,7 +309,8 @@ export class NatsControl implements ControlPort {
 
   #respond(message: Msg, body: string): void {
     this.#checkSize(message.subject, body);
-    if (this.#isConnected && this.#closing === undefined) message.respond(body);
+    if (!this.#isConnected || this.#closing !== undefined || !isInbox(message.reply ?? '')) return;
+    message.respond(body);
   }
 
   async #watch(changes: AsyncIterable<Status>): Promise<void> {

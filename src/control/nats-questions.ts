@@ -2,6 +2,7 @@
  * Requests that wait for their answers. Used instead of the `request` of the NATS client, which makes two errors with stacks and
  * a promise race for each request.
  */
+import { randomUUID } from 'node:crypto';
 import { createInbox, type Msg } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
 import { unanswered, unsent } from './nats-errors.js';
@@ -18,7 +19,6 @@ export class Questions {
   /** By the last token of the reply subject. */
   readonly #open = new Map<string, Question>();
   readonly #inbox: string;
-  #asked = 0;
 
   /** `inboxPrefix`: the first token of the subjects to which answers come. */
   constructor(inboxPrefix: string) {
@@ -32,8 +32,8 @@ export class Questions {
 
   /** `send` sends the question with that reply subject. */
   ask(subject: string, timeoutMs: number, send: (reply: string) => void): Promise<string> {
-    this.#asked += 1;
-    const token = this.#asked.toString(36);
+    // Every agent may publish answers: one that was asked must not know where the answers of others come (P31).
+    const token = randomUUID();
     return new Promise<string>((resolve, reject) => {
       const late = () => this.#take(token)?.reject(unanswered(subject, timeoutMs));
       this.#open.set(token, { subject, timer: setTimeout(late, timeoutMs), resolve, reject });

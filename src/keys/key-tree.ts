@@ -8,7 +8,6 @@ import { KvferryError } from '../protocol/errors.js';
 import { type NatsRole, type Rights, rightsOf, roles } from '../protocol/permissions.js';
 import type { KeyDirectory } from './key-directory.js';
 
-const NS_PER_MS = 1_000_000;
 const UNLIMITED = -1;
 /** The same keys and rights always give the same text, so a second run changes nothing. */
 const ISSUED_AT_S = 1_700_000_000;
@@ -78,11 +77,10 @@ function scopeOf(role: NatsRole, { pair }: SigningKey): object {
   };
 }
 
-function permissionsOf({ publish, subscribe, answers }: Rights): object {
+function permissionsOf({ publish, subscribe }: Rights): object {
   return {
     pub: { allow: publish },
     sub: { allow: subscribe },
-    ...(answers === undefined ? {} : { resp: { max: answers.perMessage, ttl: answers.withinMs * NS_PER_MS } }),
   };
 }
 

@@ -5,7 +5,6 @@
  * By default the names are templates: NATS replaces `{{name()}}` by the name of the user, and `{{tag(tenant)}}` by each tenant of
  * the user. So one rule serves all programs of a role.
  */
-import { TIMEOUT_MS_MAX } from './limits.js';
 import { previousSubjects } from './previous-version.js';
 import { agentInboxOf, clientInboxOf, type End, type Operation, type PeerOperation, subjects } from './subjects.js';
 import { ALL_TENANTS, DEFAULT_TENANT } from './tenants.js';
@@ -44,16 +43,9 @@ export interface RightsHolder {
   readonly tenant: string;
 }
 
-/** Answers to messages that were received: to the subject that each message names, and nowhere else. */
-export interface AnswerRights {
-  readonly perMessage: number;
-  readonly withinMs: number;
-}
-
 export interface Rights {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  readonly answers?: AnswerRights;
 }
 
 /** What NATS replaces for each user. A template must be a whole token of the subject. */
@@ -63,8 +55,11 @@ const TEMPLATES: RightsHolder = { name: '{{name()}}', agent: '{{tag(agent)}}', t
 const ANY = '*';
 const ANY_END = ANY as End;
 
-/** A question is answered before its own deadline. */
-const ANSWERS: AnswerRights = { perMessage: 1, withinMs: TIMEOUT_MS_MAX };
+/**
+ * Where agents answer. NATS could allow answers alone (`allow_responses`): to the subject that a message names, whatever subject that is.
+ * Then an agent that sends itself a message could speak on every subject.
+ */
+const ANSWERS = [`${agentInboxOf(ANY)}.>`, `${clientInboxOf(ANY)}.>`];
 
 /** What agents with each role send to other agents. */
 const fromSenders: readonly PeerOperation[] = [
@@ -137,9 +132,8 @@ const rights: Readonly<Record<NatsRole, (holder: RightsHolder) => Rights>> = {
 
 /** The rights of a role. Without `holder`, as templates of NATS. */
 export function rightsOf(role: NatsRole, holder: RightsHolder = TEMPLATES): Rights {
-  const { publish, subscribe, answers } = rights[role](holder);
-  const sorted = { publish: [...new Set(publish)].sort(), subscribe: [...new Set(subscribe)].sort() };
-  return answers === undefined ? sorted : { ...sorted, answers };
+  const { publish, subscribe } = rights[role](holder);
+  return { publish: [...new Set(publish)].sort(), subscribe: [...new Set(subscribe)].sort() };
 }
 
 /** What agents of every role do. Each speaks under its own name alone. */
@@ -151,6 +145,7 @@ function agent({ name }: RightsHolder, operations: readonly PeerOperation[]): Ri
       // An older process of the same name.
       subjects.peer(name, ANY, name, 'yield'),
       ...[subjects.operation(ANY, DEFAULT_TENANT, 'describe'), previousSubjects.describe(ANY)],
+      ...ANSWERS,
     ],
     subscribe: [
       ...[
@@ -161,7 +156,6 @@ function agent({ name }: RightsHolder, operations: readonly PeerOperation[]): Ri
       ],
       ...[subjects.discover, subjects.lookups, subjects.heartbeats, `${agentInboxOf(name)}.>`],
     ],
-    answers: ANSWERS,
   };
 }
 
@@ -179,10 +173,8 @@ function may(publish: readonly string[], subscribe: readonly string[] = []): Rig
 }
 
 function together(...parts: readonly Rights[]): Rights {
-  const answers = parts.find((part) => part.answers !== undefined)?.answers;
   return {
     publish: parts.flatMap(({ publish }) => publish),
     subscribe: parts.flatMap(({ subscribe }) => subscribe),
-    ...(answers === undefined ? {} : { answers }),
   };
 }

@@ -105,6 +105,14 @@ export function clientInboxOf(name: string): string {
   return `_INBOX_client.${name}`;
 }
 
+/**
+ * Whether a message may be answered there. An answer to another subject would be a message in the name of the program that answers,
+ * sent wherever the asker likes.
+ */
+export function isInbox(subject: string): boolean {
+  return subject.startsWith('_INBOX');
+}
+
 /** A name as the token of a subject. */
 export function tokenOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9_-]/g, '-');

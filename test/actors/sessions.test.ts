@@ -1,13 +1,11 @@
 /** Sessions of engines: orders in their turn, each once; what a session held is given back when it ends. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Agent, AgentPorts } from '../../src/actors/agent/agent-actor.js';
-import { sleep } from '../../src/actors/env/timers.js';
+import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
-import type { SegmentFile } from '../../src/ports/fabric.js';
-import { ForwardingSealedFabric } from '../../src/ports/forwarding-fabric.js';
 import { ReplyError } from '../../src/protocol/codec.js';
 import type { Operation } from '../../src/protocol/subjects.js';
-import { Cluster, PAGE_BYTES, useCluster } from './support.js';
+import { SlowAttach } from './slow-attach.js';
+import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
 
 const SESSION = '00000000000000f1';
 const OTHER = '00000000000000f2';
@@ -53,20 +51,6 @@ function putOf(request: string, order: number, more: Partial<OperationInput<'put
     ...{ session: SESSION, order },
     ...more,
   };
-}
-
-/** Attaching takes a second. */
-class SlowAttach extends Cluster {
-  protected override decorated(ports: AgentPorts): AgentPorts {
-    const { clock } = this;
-    class SlowFabric extends ForwardingSealedFabric {
-      override async attachSegment(name: string, path: string): Promise<SegmentFile> {
-        await sleep(clock, 1000);
-        return super.attachSegment(name, path);
-      }
-    }
-    return { ...ports, fabric: new SlowFabric(ports.fabric) };
-  }
 }
 
 const counter = async (name: string) => (await cluster.status('prefill-0')).counters[name] ?? 0;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { findingsIn } from '../../scripts/docs/prose.js';
 
 const ROOMS = ['docs', 'machines', 'src', 'bench', 'clients', 'scripts', 'test'];
-const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'];
+const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'];
 const ENDINGS = /\.(?:md|ts|tsx|mjs|cc|h|py)$/;
 /** This file shows the words that it looks for. */
 const EXEMPT = 'test/docs/words.test.ts';

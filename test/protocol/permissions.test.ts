@@ -43,15 +43,16 @@ describe('the rights of roles', () => {
     expect(tokens.filter((token) => token.includes('{{') && !/^\{\{[a-z()]+\}\}$/.test(token))).toEqual([]);
   });
 
-  test('agents → answer each message once, in time; no other role answers', () => {
-    const answering = roles.filter((role) => rightsOf(role).answers !== undefined);
+  test('P31: agents → answer to inboxes and nowhere else; no other role answers', () => {
+    const answers = (role: NatsRole) => rightsOf(role).publish.filter((subject) => subject.startsWith('_INBOX'));
+    const answering = roles.filter((role) => answers(role).length > 0);
     expect(answering).toEqual(['prefill-agent', 'decode-agent', 'both-agent']);
-    expect(rightsOf('decode-agent').answers).toEqual({ perMessage: 1, withinMs: 600_000 });
+    expect(answers('decode-agent')).toEqual(['_INBOX_agent.*.>', '_INBOX_client.*.>']);
   });
 
   test('what an agent publishes → has its own name where the subject says who speaks', () => {
     const own = rightsOf('both-agent', { name: 'a', agent: '', tenant: '' }).publish;
-    const asked = own.filter((subject) => !/^kvferry\.v[12]\.agent\./.test(subject));
+    const asked = own.filter((subject) => !/^kvferry\.v[12]\.agent\.|^_INBOX_/.test(subject));
     expect(
       asked.filter((subject) => !/\.(?:heartbeat|event|source|audit)\.a(?:\.|$)|\.a\.[a-z]+$/.test(subject)),
     ).toEqual([]);

@@ -65,6 +65,27 @@ test.each<[string, object, string[]]>([
     ['failed == 0', 'mismatches == 0', 'attackConnections >= 2,000', 'rssGrowthMiB <= 50', 'nothing is broken'],
   ],
   [
+    'test:trust',
+    {
+      attacks: 90,
+      refused: 88,
+      succeeded: 1,
+      demoUnderPermissions: true,
+      demoRequests: 25,
+      violations: 2,
+      plantedHoles: 4,
+      plantedFound: 3,
+      broken: ['observer: subscribe to everything: 4 messages were received'],
+    },
+    [
+      'every attack was refused',
+      'succeeded == 0',
+      'violations == 0',
+      'every planted hole is found',
+      'nothing is broken',
+    ],
+  ],
+  [
     'test:compose',
     {
       up: true,

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 import pytest_asyncio
+from nats.aio.msg import Msg
 
 import kvferry
 from kvferry import Client, KvferryError
@@ -158,3 +160,24 @@ async def test_a_user_without_the_package_that_reads_its_seed(name: str, monkeyp
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect("nats://127.0.0.1:1", **arguments)
     assert refused.value.message == f"{name}: needs the package nkeys: pip install kvferry[nkeys]"
+
+
+async def test_inboxes_cannot_be_guessed(server: Server) -> None:
+    """P31: who has seen where one answer comes does not know where the next one does."""
+    url = await server.start("")
+    async with await kvferry.connect(url) as client:
+        replies: list[str] = []
+        stranger = await nats.connect(url)
+
+        async def answer(message: Msg) -> None:
+            replies.append(message.reply.rpartition(".")[2])
+            await message.respond(b'{"v":2,"ok":false,"error":{"code":"internal","message":"no"}}')
+
+        await stranger.subscribe("kvferry.v2.agent.prefill-0.default.describe", cb=answer)
+        await stranger.flush()
+        for _ in range(2):
+            with pytest.raises(KvferryError):
+                await client.describe("prefill-0")
+        await stranger.close()
+    assert len(replies) == 2
+    assert replies[0][:8] != replies[1][:8]

@@ -50,8 +50,8 @@ export class Segments {
   readonly #unowned = new Set<string>();
   /** Attaching and detaching of one name go one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** Segments that are being attached. */
-  #attaching = 0;
+  /** Names of segments that are being attached. They count against every limit, and belong to their session already. */
+  readonly #attaching = new Set<string>();
   #lookedMs = Number.NEGATIVE_INFINITY;
   #isLooking = false;
 
@@ -68,18 +68,7 @@ export class Segments {
       const known = this.#segments.get(name);
       if (known !== undefined) return this.#attachAgain(name, known, source, owner);
       this.#refuseMore(name, owner);
-      this.#attaching += 1;
-      const file = await this.#env.fabric
-        .attachSegment(name, source)
-        .catch((error: unknown) => {
-          if (!isKvferryError(error)) throw error;
-          const field = error.code === 'segment_exists' ? 'segment' : typeof source === 'string' ? 'path' : 'cuda';
-          throw new KvferryError(error.code, error.message, { field, cause: error });
-        })
-        .finally(() => {
-          this.#attaching -= 1;
-        });
-      const { bytes } = file;
+      const { bytes, file } = await this.#open(name, source, owner);
       const state = {
         chunksInUse: 0,
         chunksOfOthers: 0,
@@ -88,21 +77,35 @@ export class Segments {
         removedAtMs: undefined,
         isReplaced: false,
       };
-      this.#segments.set(name, { source, bytes, file: file.file, ...state });
-      this.#belongs(name, owner);
+      this.#segments.set(name, { source, bytes, file, ...state });
       this.#env.logger.info({ segment: name, ...shown(source), bytes, session: owner?.id }, 'segment attached');
       return { bytes };
     });
   }
 
+  async #open(name: string, source: SegmentSource, owner: SegmentOwner | undefined): Promise<SegmentFile> {
+    this.#attaching.add(name);
+    this.#belongs(name, owner);
+    try {
+      return await this.#env.fabric.attachSegment(name, source);
+    } catch (error) {
+      this.#belongsNoMore(name, owner);
+      if (!isKvferryError(error)) throw error;
+      const field = error.code === 'segment_exists' ? 'segment' : typeof source === 'string' ? 'path' : 'cuda';
+      throw new KvferryError(error.code, error.message, { field, cause: error });
+    } finally {
+      this.#attaching.delete(name);
+    }
+  }
+
   #refuseMore(name: string, owner: SegmentOwner | undefined): void {
     const { agent, segmentsMax, tenantSegmentsMax: max } = this.#env.options;
     const tenant = tenantOfName(name);
-    const count = () => countOf(tenant, this.#segments.keys()) + 1;
+    const count = () => countOf(tenant, this.#segments.keys()) + countOf(tenant, this.#attaching) + 1;
     checkQuota({ tenant, what: 'segments', setting: 'tenantSegmentsMax', max, count }, 'segment');
     const part = owner === undefined ? UNOWNED_PART : SESSION_PART;
     this.#refuseMoreOf(owner, Math.max(PART_MIN, Math.ceil(segmentsMax * part)));
-    if (this.#segments.size + this.#attaching < segmentsMax) return;
+    if (this.#segments.size + this.#attaching.size < segmentsMax) return;
     const message =
       `agent ${agent} has ${segmentsMax} segments attached and takes no more: detach what is not used, ` +
       'lay several regions into one file, or configure segmentsMax';

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import nats.errors
 from nats.aio.client import Client as NatsClient
+from nats.nuid import NUID, TOTAL_LENGTH
 
 from .errors import KvferryError
 
@@ -123,11 +125,19 @@ class NatsAccess:
         return ": give a user by nats_creds or nats_nkey, or the right user and password in the URL"
 
 
+class _RandomTokens(NUID):
+    """Last tokens of inboxes. The NATS client counts: an agent that was asked would know where other answers come."""
+
+    def next(self) -> bytearray:
+        return bytearray(secrets.token_hex(TOTAL_LENGTH // 2).encode())
+
+
 class AccessClient(NatsClient):
     """A NATS client that reads renewed files. Where TLS is required, it sends nothing to a server without it."""
 
     def __init__(self, access: NatsAccess, servers: list[str]) -> None:
         super().__init__()
+        self._nuid = _RandomTokens()
         self._access = access
         self._requires_tls = access.requires_tls(servers)
         self._context = access.context() if self._requires_tls else None
