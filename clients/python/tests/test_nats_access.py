@@ -5,25 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import nats
-import nkeys
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
 
 import kvferry
-from kvferry import KvferryError
+from kvferry import Client, KvferryError
+from kvferry.protocol import subjects
 
 from .conftest import REQUIRED, eventually
+from .worlds.credentials import authority, certificate, user
 from .worlds.process import Process
 from .worlds.real import PATH
-
-_NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=kvferry test"]
 
 
 class Server:
@@ -59,35 +58,6 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
             await made.process.kill()
 
 
-def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
-def _authority(directory: Path, name: str) -> Path:
-    certificate = directory / f"{name}.pem"
-    _openssl("req", "-x509", *_NEW_KEY, "-keyout", str(directory / f"{name}.key"), "-out", str(certificate))
-    return certificate
-
-
-def _certificate(authority: Path, name: str) -> tuple[Path, Path]:
-    """Signed by the authority, for this host: the certificate and its key."""
-    certificate, key = authority.with_name(f"{name}.pem"), authority.with_name(f"{name}.key")
-    request, names = authority.with_name(f"{name}.csr"), authority.with_name(f"{name}.ext")
-    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
-    _openssl("req", *_NEW_KEY, "-keyout", str(key), "-out", str(request))
-    signer = ["-CA", str(authority), "-CAkey", str(authority.with_suffix(".key")), "-CAcreateserial"]
-    _openssl("x509", "-req", "-in", str(request), *signer, "-out", str(certificate), "-extfile", str(names))
-    return certificate, key
-
-
-def _user(directory: Path, name: str) -> tuple[Path, str]:
-    """A file with a new seed, and its public key."""
-    pair = nkeys.from_seed(nkeys.encode_seed(name.encode().ljust(32, b"."), nkeys.PREFIX_BYTE_USER))
-    file = directory / f"{name}.nk"
-    file.write_bytes(bytes(pair.seed))
-    return file, pair.public_key.decode()
-
-
 def _users(*keys: str) -> str:
     return f"authorization {{ users: [ {', '.join(f'{{ nkey: {key} }}' for key in keys)} ] }}"
 
@@ -100,7 +70,7 @@ async def _refusal(url: str, **arguments: Any) -> str:
 
 
 async def test_nkey_file(server: Server, tmp_path: Path) -> None:
-    (known, key), (stranger, _) = _user(tmp_path, "known"), _user(tmp_path, "stranger")
+    (known, key), (stranger, _) = user(tmp_path, "known"), user(tmp_path, "stranger")
     url = await server.start(_users(key))
     async with await kvferry.connect(url, nats_nkey=str(known)) as client:
         assert client.is_connected
@@ -110,7 +80,7 @@ async def test_nkey_file(server: Server, tmp_path: Path) -> None:
 
 
 async def test_renewed_nkey_file(server: Server, tmp_path: Path) -> None:
-    (file, first), (renewed, second) = _user(tmp_path, "first"), _user(tmp_path, "second")
+    (file, first), (renewed, second) = user(tmp_path, "first"), user(tmp_path, "second")
     url = await server.start(_users(first))
     async with await kvferry.connect(url, nats_nkey=str(file)) as client:
         changes: list[bool] = []
@@ -123,24 +93,41 @@ async def test_renewed_nkey_file(server: Server, tmp_path: Path) -> None:
 
 
 async def test_private_authority(server: Server, tmp_path: Path) -> None:
-    authority = _authority(tmp_path, "authority")
-    certificate, key = _certificate(authority, "server")
-    url = await server.start(f'tls {{ cert_file: "{certificate}", key_file: "{key}" }}')
-    async with await kvferry.connect(url, nats_ca=str(authority)) as client:
+    signer = authority(tmp_path, "authority")
+    chain, key = certificate(signer, "server")
+    url = await server.start(f'tls {{ cert_file: "{chain}", key_file: "{key}" }}')
+    async with await kvferry.connect(url, nats_ca=str(signer)) as client:
         assert client.is_connected
     assert ": name the authority that has signed the server's certificate: nats_ca" in await _refusal(url)
 
 
 async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
-    authority = _authority(tmp_path, "authority")
-    certificate, key = _certificate(authority, "server")
-    own, own_key = _certificate(authority, "client")
-    verify = f'ca_file: "{authority}", verify: true'
-    url = await server.start(f'tls {{ cert_file: "{certificate}", key_file: "{key}", {verify} }}')
-    files: dict[str, Any] = {"nats_ca": str(authority), "nats_cert": str(own), "nats_key": str(own_key)}
+    signer = authority(tmp_path, "authority")
+    chain, key = certificate(signer, "server")
+    own, own_key = certificate(signer, "client")
+    verify = f'ca_file: "{signer}", verify: true'
+    url = await server.start(f'tls {{ cert_file: "{chain}", key_file: "{key}", {verify} }}')
+    files: dict[str, Any] = {"nats_ca": str(signer), "nats_cert": str(own), "nats_key": str(own_key)}
     async with await kvferry.connect(url, **files) as client:
         assert client.is_connected
-    assert ": the server asks for a certificate" in await _refusal(url, nats_ca=str(authority))
+    assert ": the server asks for a certificate" in await _refusal(url, nats_ca=str(signer))
+
+
+async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    own = f'publish: ["{subjects.ROOT}.agent.*.team-a.*"], subscribe: ["{subjects.inbox_prefix("own")}.>"]'
+    url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
+    place = url.replace("//", "//u:p@")
+    async with await kvferry.connect(place, inbox="own", tenant="team-a", call_timeout=0.2) as client:
+        with pytest.raises(KvferryError, match="no_responders"):
+            await client.describe("decode-0")
+        other = Client(client._transport, tenant="team-b", call_timeout=0.2)
+        for _ in range(2):
+            with pytest.raises(KvferryError, match="deadline_exceeded"):
+                await other.describe("decode-0")
+    lines = [record.getMessage().lower() for record in caplog.records]
+    assert len(lines) == 1
+    denied = subjects.operation("decode-0", "team-b", "describe")
+    assert f'permissions violation for publish to "{denied}"' in lines[0]
 
 
 @pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])
@@ -164,6 +151,15 @@ async def test_unusable_arguments(arguments: dict[str, Any], field: str) -> None
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect("nats://127.0.0.1:1", **arguments)
     assert (refused.value.code, refused.value.field) == ("invalid_configuration", field)
+
+
+@pytest.mark.parametrize("name", ["nats_creds", "nats_nkey"])
+async def test_a_user_without_the_package_that_reads_its_seed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nkeys", None)
+    arguments: dict[str, Any] = {name: "/dev/null"}
+    with pytest.raises(KvferryError) as refused:
+        await kvferry.connect("nats://127.0.0.1:1", **arguments)
+    assert refused.value.message == f"{name}: needs the package nkeys: pip install kvferry[nkeys]"
 
 
 async def test_inboxes_cannot_be_guessed(server: Server) -> None:

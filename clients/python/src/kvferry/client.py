@@ -57,7 +57,8 @@ async def connect(
     `tenant`: as in `Client`. The files of `nats_creds` and the arguments after it (`NatsAccess`) are read again for
     every connection; what is not given comes from `KVFERRY_NATS_CREDS` and so on. `nats_options` are further ones of
     `nats.connect`. Raises `disconnected` when no server accepts within
-    `connect_timeout` seconds, and `invalid_configuration`."""
+    `connect_timeout` seconds, `invalid_field` for what is no name of a tenant, and `invalid_configuration`."""
+    require_tenant(tenant)
     if servers is None:
         servers = os.environ.get("KVFERRY_NATS_URL", "nats://127.0.0.1:4222")
     access = NatsAccess.of_environment(
@@ -81,9 +82,10 @@ class Client(Operations):
     `inconsistent_reply`, or the code that the agent answered.
 
     `tenant` is the one for which the client asks. Default: `default`, and all tenants for what only shows the state
-    of agents."""
+    of agents. Raises `invalid_field` for what is no name of a tenant."""
 
     def __init__(self, transport: Transport, *, call_timeout: float = CALL_SECONDS, tenant: str | None = None) -> None:
+        require_tenant(tenant)
         self._transport = transport
         self._tenant = tenant
         self._call_timeout = call_timeout
@@ -233,6 +235,12 @@ class Client(Operations):
                 handler(event)
 
         return await self._transport.subscribe(subject, deliver)
+
+
+def require_tenant(tenant: str | None) -> None:
+    """Raises `invalid_field`."""
+    if tenant is not None and not subjects.is_tenant(tenant):
+        raise invalid_field("tenant", f"{tenant!r} is not the name of a tenant")
 
 
 def require_speaker(speakers: Sequence[str], agent: str) -> None:

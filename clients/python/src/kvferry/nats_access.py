@@ -55,6 +55,9 @@ class NatsAccess:
             raise _invalid("cert", "nats_cert and nats_key belong together")
         if self.tls not in ("auto", "required"):
             raise _invalid("tls", "must be auto or required")
+        for name in ("creds", "nkey"):
+            if getattr(self, name) and not _reads_seeds():
+                raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
@@ -167,3 +170,9 @@ _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 def _invalid(name: str, message: str) -> KvferryError:
     return KvferryError("invalid_configuration", f"nats_{name}: {message}", field=f"nats_{name}")
+
+
+def _reads_seeds() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("nkeys") is not None

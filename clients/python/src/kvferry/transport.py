@@ -27,6 +27,9 @@ _PINGS_UNANSWERED_MAX = 2
 _ANSWERS_MAX = 10_000
 _FLUSH_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
+_DENIED = "permissions violation"
+_DENIALS_MAX = 64
+"""Different ones that are logged for one connection."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class NatsTransport:
         """What the last server said that did not accept the connection."""
         self._listeners: list[Callable[[bool], None]] = []
         self._requests: set[asyncio.Future[Msg]] = set()
+        self._denials: set[str] = set()
         self._is_closed = False
 
     async def open(self, servers: list[str], name: str, settings: dict[str, Any]) -> None:
@@ -249,7 +253,15 @@ class NatsTransport:
     async def _failed(self, error: Exception) -> None:
         if not self._nats.is_connected:
             self.refusal = str(error)
+        if _DENIED in str(error).lower():
+            self._denied(str(error))
         log.debug("NATS reported an error: %r", error)
+
+    def _denied(self, why: str) -> None:
+        """A question that NATS does not pass on has no answer, so the log must say why. Each denial is logged once."""
+        if why not in self._denials and len(self._denials) < _DENIALS_MAX:
+            self._denials.add(why)
+            log.warning("the user of this program has not the right: %s", why)
 
     def _report(self, is_connected: bool) -> None:
         for listener in self._listeners:

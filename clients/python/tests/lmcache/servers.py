@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from kvferry.lmcache.config import AdapterConfig
 from kvferry.lmcache.fetching import Fetching
 from kvferry.lmcache.keys import chunk_key, layout_text
-from kvferry.lmcache.link import Link
+from kvferry.lmcache.link import Connect, Link
 from kvferry.lmcache.locks import Locks, Wanted
 from kvferry.lmcache.releases import Releases
 from kvferry.lmcache.storing import Stored, Storing
@@ -57,8 +57,8 @@ class Server:
         self.releases = Releases(link)
         self.locks = Locks(link, Fetching(link, self.releases, config), self.releases, config)
 
-    async def store(self, keys: Sequence[Key]) -> int:
-        return await self.storing.store([Stored(name_of(key), content(key), CHUNK_BYTES) for key in keys])
+    async def store(self, keys: Sequence[Key], made: Callable[[Key], bytes] = content) -> int:
+        return await self.storing.store([Stored(name_of(key), made(key), CHUNK_BYTES) for key in keys])
 
     async def lookup(self, keys: Sequence[Key]) -> list[bool]:
         found = await self.locks.lookup({key: name_of(key) for key in keys})
@@ -86,7 +86,7 @@ class Server:
 
 
 @asynccontextmanager
-async def server(world: World, agent: str, **changed: Any) -> AsyncIterator[Server]:
+async def server(world: World, agent: str, connect: Connect | None = None, **changed: Any) -> AsyncIterator[Server]:
     config = AdapterConfig(
         agent=agent,
         memory_bytes=SLOTS * CHUNK_BYTES,
@@ -95,7 +95,7 @@ async def server(world: World, agent: str, **changed: Any) -> AsyncIterator[Serv
         segment=f"lmcache-{secrets.token_hex(4)}",
     )
     config = dataclasses.replace(config, **changed)
-    link = Link(world.client, agent)
+    link = Link(connect or world.client, agent)
     await link.make_always()
     made = Server(link, config)
     try:

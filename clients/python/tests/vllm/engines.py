@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -132,9 +132,9 @@ class FakeCache:
         return start + (LAYERS.index(name) * CHUNK_TOKENS // BLOCK_TOKENS + index) * self.block_bytes
 
 
-def computed(tokens: Sequence[int], number: int) -> list[bytes]:
-    """The cache of a block: it depends on every token before its end."""
-    seen = repr(list(tokens[: (number + 1) * BLOCK_TOKENS])).encode()
+def computed(tokens: Sequence[int], number: int, weights: str = "") -> list[bytes]:
+    """The cache of a block: it depends on every token before its end, and on the weights of the model."""
+    seen = f"{weights}{list(tokens[: (number + 1) * BLOCK_TOKENS])}".encode()
     size = BLOCK_TOKENS * WIDTH
     return [hashlib.shake_128(name.encode() + seen).digest(size) for name in LAYERS]
 
@@ -143,13 +143,21 @@ class FakeEngine:
     """One vLLM server."""
 
     def __init__(
-        self, agent: str, role: str, loop: LoopThread, connect: Connect, extra: Mapping[str, Any] | None = None
+        self,
+        agent: str,
+        role: str,
+        loop: LoopThread,
+        connect: Connect | None,
+        extra: Mapping[str, Any] | None = None,
+        weights: str = "",
     ) -> None:
+        """`connect`: None as in vLLM, by the settings."""
         engine = EngineFacts(model="models/tiny", revision=None, block_tokens=BLOCK_TOKENS, ranks=1)
         settings = {"agent": agent, "chunk_tokens": CHUNK_TOKENS, "segment": f"{agent}-{id(self):x}", **(extra or {})}
         config = read_config(settings, engine)
         roles = {"is_producer": role != "consumer", "is_consumer": role != "producer"}
         self.layout = layout()
+        self.weights = weights
         self.cache = FakeCache()
         self.scheduler = SchedulerSide(config, self.layout, **roles)
         self.worker = WorkerSide(config, self.layout, 0, prompt_tokens=64, **roles)
@@ -186,7 +194,7 @@ class FakeEngine:
         """The model computes these tokens of the prompt, in blocks that are allocated."""
         tokens = request.prompt_token_ids or []
         for number in range(start // BLOCK_TOKENS, -(-end // BLOCK_TOKENS)):
-            for name, content in zip(LAYERS, computed(tokens, number), strict=True):
+            for name, content in zip(LAYERS, computed(tokens, number, self.weights), strict=True):
                 self.cache.blocks[name][self.blocks[request.request_id][number]] = content
 
     def prefill(self, request: FakeRequest, steps: Sequence[int], status: str = "FINISHED_LENGTH_CAPPED") -> Any:
@@ -232,8 +240,15 @@ class FakeEngine:
         return [self.cache.content(block) for block in self.blocks[request.request_id]]
 
 
-def expected(tokens: Sequence[int], blocks: int) -> list[list[bytes]]:
-    return [computed(tokens, number) for number in range(blocks)]
+def expected(tokens: Sequence[int], blocks: int, weights: str = "") -> list[list[bytes]]:
+    return [computed(tokens, number, weights) for number in range(blocks)]
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"it did not happen: {what}"
+        time.sleep(0.005)
 
 
 def prompt(request_id: str, length: int, params: dict[str, Any] | None, seed: int = 0) -> FakeRequest:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kvferry.settings import ConnectionSettings
 from kvferry.vllm.config import ConnectorConfig, EngineFacts, read_config
 from kvferry.vllm.keys import chunk_keys, rank_key
 from kvferry.vllm.layout import differences, read_layout
@@ -30,7 +31,7 @@ class Feature:
 def test_only_the_agent_must_be_named() -> None:
     assert read_config({"agent": "prefill-0"}, ENGINE) == ConnectorConfig(
         agents=("prefill-0",),
-        nats_url=None,
+        connection=ConnectionSettings(),
         chunk_tokens=16,
         slots=None,
         offer_timeout=120.0,
@@ -45,13 +46,12 @@ def test_only_the_agent_must_be_named() -> None:
     ("extra", "message"),
     [
         ({}, "agent must name the kvferry agent"),
-        ({"agent": "a", "slot": 3}, "slot is unknown: the keys are agent, nats_url"),
+        ({"agent": "a", "slot": 3}, "slot is unknown: the keys are agent, chunk_tokens"),
         ({"agent": "a", "chunk_tokens": 24}, "chunk_tokens is 24, which is no multiple of the block size 16"),
         ({"agent": "a", "slots": 0}, "slots is 0, and must be a whole number"),
         ({"agent": "a", "slots": True}, "slots is True, and must be a whole number"),
         ({"agent": "a", "load_timeout": 601}, "load_timeout is 601, and must be seconds"),
         ({"agent": "a", "offer_timeout": "1"}, "offer_timeout is '1', and must be seconds"),
-        ({"agent": "a", "nats_url": 4222}, "nats_url is 4222, and must be a text"),
         ({"agent": ["a", "b"]}, "agent names 2 agents for 1 tensor parallel ranks"),
     ],
 )

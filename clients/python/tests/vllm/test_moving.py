@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -14,7 +14,7 @@ from kvferry import Client, PrefillEngine, SourcePool
 from kvferry.loop_thread import LoopThread
 from kvferry.testing import FakeCluster
 
-from .engines import BLOCK_TOKENS, WAIT_SECONDS, FakeCache, FakeEngine, ask, expected, prompt, scheduled
+from .engines import BLOCK_TOKENS, WAIT_SECONDS, FakeCache, FakeEngine, ask, eventually, expected, prompt, scheduled
 
 T = TypeVar("T")
 
@@ -73,13 +73,6 @@ def servers() -> Iterator[Servers]:
         yield made
     finally:
         made.close()
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    until = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"it did not happen: {what}"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("receiver", [None, "decode-0"])
@@ -192,6 +185,28 @@ def test_an_aborted_prefill_is_cancelled_and_fails_the_load(servers: Servers) ->
     agent = servers.cluster.agents["prefill-0"]
     eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
     assert decode.scheduler.matched(prompt("b", 24, None), 0) == (0, False)
+
+
+@pytest.mark.parametrize("has_arrived", [True, False])
+def test_an_aborted_prefill_holds_no_page_of_the_decode_agent(servers: Servers, has_arrived: bool) -> None:
+    prefill, request = servers.prefill, prompt("a", 24, ask("decode-0"))
+
+    async def hold() -> None:
+        servers.cluster.may_move.clear()
+
+    if not has_arrived:
+        servers.run(hold())
+    blocks = prefill.allocate(request, 24)
+    prefill.scheduler.allocated(request, blocks, 0)
+    prefill.compute(request, 0, 24)
+    prefill.run(scheduled(new=[("a", blocks, 0, 24)]))
+    agent = servers.cluster.agents["prefill-0"]
+    if has_arrived:
+        eventually(lambda: servers.free_pages() == 13 and not agent.sending.unended(), "the chunks have arrived")
+    else:
+        eventually(agent.sending.unended, "the agent has the prompt")
+    assert prefill.end(request, "FINISHED_ABORTED") is None
+    eventually(lambda: servers.free_pages() == 16 and not agent.sending.unended(), "the pages are free again")
 
 
 def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> None:

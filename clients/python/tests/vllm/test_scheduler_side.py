@@ -9,7 +9,7 @@ import pytest
 from kvferry.vllm.config import EngineFacts, read_config
 from kvferry.vllm.dialect import Remote, answer, early_receivers, read_remote
 from kvferry.vllm.keys import chunk_keys
-from kvferry.vllm.metadata import StepOrders, WorkerReport
+from kvferry.vllm.metadata import Cancel, StepOrders, WorkerReport
 from kvferry.vllm.scheduler_side import SchedulerSide
 
 from .engines import CHUNK_TOKENS, FakeRequest, ask, layout, prompt, scheduled
@@ -17,9 +17,9 @@ from .engines import CHUNK_TOKENS, FakeRequest, ask, layout, prompt, scheduled
 TEXT = layout().text
 
 
-def side(role: str = "both", ranks: int = 1) -> SchedulerSide:
+def side(role: str = "both", ranks: int = 1, **extra: Any) -> SchedulerSide:
     engine = EngineFacts(model="m", revision=None, block_tokens=4, ranks=ranks)
-    config = read_config({"agent": "own-{rank}", "chunk_tokens": CHUNK_TOKENS}, engine)
+    config = read_config({"agent": "own-{rank}", "chunk_tokens": CHUNK_TOKENS, **extra}, engine)
     known = layout(ranks=ranks)
     return SchedulerSide(config, known, is_producer=role != "consumer", is_consumer=role != "producer")
 
@@ -90,12 +90,14 @@ def test_a_prompt_that_no_decode_server_wants_is_not_saved(params: dict[str, Any
     assert scheduler.finished(request) is None
 
 
-def test_an_aborted_prompt_is_cancelled() -> None:
-    scheduler, request = side("producer"), prompt("a", 24, ask())
+@pytest.mark.parametrize("receiver", [None, "decode-7"])
+def test_an_aborted_prompt_is_cancelled(receiver: str | None) -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask(receiver))
     saves = started(scheduler, request, [1, 2], 8).saves
     request.status.name = "FINISHED_ABORTED"
     assert scheduler.finished(request) is None
-    assert scheduler.step(scheduled()).cancels == [saves[0].request]
+    receivers = None if receiver is None else (receiver,)
+    assert scheduler.step(scheduled()).cancels == [Cancel(saves[0].request, receivers)]
 
 
 def test_a_prompt_that_was_put_in_part_says_how_many_tokens_there_are() -> None:
@@ -184,6 +186,8 @@ def test_a_prompt_that_ends_before_it_is_scheduled_is_given_back() -> None:
         ({"do_remote_prefill": True}, "not those of a prefill server with kvferry"),
         ({"do_remote_prefill": True, "kvferry": {"agent": "a"}}, "request is None"),
         ({"do_remote_prefill": True, "kvferry": {"agent": 1}}, "agent is 1"),
+        (answer(remote(tenant="team-b")), "is of tenant team-b, and this one of default: set one tenant on both"),
+        ({"do_remote_prefill": True, "kvferry": {"agent": "a", "tenant": 7}}, "tenant is 7"),
         (answer(remote(tokens=-8)), "tokens is -8"),
         (answer(remote(chunk_tokens=16)), "chunks of 16 tokens, and this one of 8"),
     ],
@@ -215,3 +219,15 @@ def test_several_ranks_are_named_in_the_answer() -> None:
     found = read_remote(params)
     assert found is not None
     assert (found.agents, found.layout) == (("own-0", "own-1"), layout(ranks=2).text)
+
+
+def test_the_answer_names_the_tenant_of_the_prompt() -> None:
+    scheduler, request = side("producer", tenant="team-a"), prompt("a", 8, ask())
+    started(scheduler, request, [1, 2], 8)
+    request.status.name = "FINISHED_STOPPED"
+    found = read_remote(scheduler.finished(request))
+    assert found is not None
+    assert found.tenant == "team-a"
+    without = answer(remote())
+    del without["kvferry"]["tenant"]
+    assert read_remote(without) == remote()

@@ -31,7 +31,9 @@ def missing() -> str | None:
 
 
 class RealWorld(World):
-    def __init__(self) -> None:
+    def __init__(self, nats: str = "") -> None:
+        """`nats`: configuration of the NATS server."""
+        self._configuration = nats
         self._directory = tempfile.mkdtemp(prefix="kvferry-python-", dir="/dev/shm")
         self._nats: Process | None = None
         self._port = -1
@@ -39,8 +41,8 @@ class RealWorld(World):
         self._started: list[Process] = []
 
     @classmethod
-    async def open(cls) -> RealWorld:
-        world = cls()
+    async def open(cls, nats: str = "") -> RealWorld:
+        world = cls(nats)
         await world.restore_nats()
         return world
 
@@ -100,7 +102,10 @@ class RealWorld(World):
         self._nats = None
 
     async def restore_nats(self) -> None:
-        command = ["nats-server", "--addr", "127.0.0.1", "--port", str(self._port)]
+        configuration = Path(self._directory) / "nats.conf"
+        configuration.write_text(self._configuration)
+        place = ["--addr", "127.0.0.1", "--port", str(self._port)]
+        command = ["nats-server", *place, "--config", str(configuration)]
         self._nats = await Process.start(*command, env={"PATH": PATH})
         listening = await self._nats.printed("Listening for client connections on")
         await self._nats.printed("Server is ready")

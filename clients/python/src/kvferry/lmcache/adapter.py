@@ -13,7 +13,7 @@ from lmcache.v1.distributed.internal_api import L2StoreResult
 from lmcache.v1.distributed.l2_adapters.base import L2AdapterInterface
 from lmcache.v1.platform import create_event_notifier
 
-from ..client import Client, connect
+from ..client import Client
 from ..errors import KvferryError
 from ..loop_thread import LoopThread
 from .config import read_config
@@ -48,7 +48,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
         self._is_closed = False
 
         async def connecting() -> Client:
-            return await connect(config.nats_url, name="kvferry LMCache")
+            return await config.connection.connect("kvferry LMCache")
 
         self._loop = LoopThread("kvferry-lmcache")
         self._link = Link(connecting, config.agent)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..settings import CONNECTION_KEYS, ConnectionSettings, Settings, read_connection
 from .keys import NAMES_OF_A_CHUNK
 
 MEMORY_BYTES = 1 << 30
@@ -15,7 +16,6 @@ UNKNOWN_SECONDS = 0.5
 
 _KEYS = (
     "agent",
-    "nats_url",
     "receiver",
     "senders",
     "copies",
@@ -26,9 +26,9 @@ _KEYS = (
     "unknown_timeout",
     "segment",
     "namespace",
+    *CONNECTION_KEYS,
 )
-_SECONDS_MAX = 600.0
-"""The longest time that an agent takes for a request."""
+_WHERE = "kvferry.lmcache: adapter_params"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class AdapterConfig:
     agent: str
     """The agent beside this server. One of role `prefill` takes what is stored, `decode` gives what is loaded, `both`
     does both."""
-    nats_url: str | None = None
-    """None: `KVFERRY_NATS_URL`, or this host."""
+    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
     receiver: str | None = None
     """The decode agent that gets every chunk. None: chunks are offered."""
     senders: tuple[str, ...] = ()
@@ -62,64 +61,38 @@ class AdapterConfig:
 
 def read_config(params: Mapping[str, Any]) -> AdapterConfig:
     """Raises `ValueError`, which names the parameter and what it takes."""
-    unknown = sorted(set(params) - set(_KEYS))
-    if unknown:
-        raise _invalid(unknown[0], f"is unknown: the parameters are {', '.join(_KEYS)}")
-    agent = _text(params, "agent")
+    settings = Settings(params, _KEYS, _WHERE)
+    agent = settings.text("agent")
     if agent is None:
-        raise _invalid("agent", "must name the kvferry agent beside this server, for example 'prefill-0'")
+        raise settings.invalid("agent", "must name the kvferry agent beside this server, for example 'prefill-0'")
     return AdapterConfig(
         agent=agent,
-        nats_url=_text(params, "nats_url"),
-        receiver=_text(params, "receiver"),
-        senders=_names(params, "senders"),
-        copies=_copies(params),
-        memory_bytes=_integer(params, "memory_bytes", MEMORY_BYTES),
-        chunk_bytes=_integer(params, "chunk_bytes", 1) if "chunk_bytes" in params else None,
-        offer_timeout=_seconds(params, "offer_timeout", OFFER_SECONDS),
-        lookup_timeout=_seconds(params, "lookup_timeout", LOOKUP_SECONDS),
-        unknown_timeout=_seconds(params, "unknown_timeout", UNKNOWN_SECONDS),
-        segment=_text(params, "segment") or f"lmcache-{agent}",
-        namespace=_text(params, "namespace") or "",
+        connection=read_connection(settings),
+        receiver=settings.text("receiver"),
+        senders=_names(settings, "senders"),
+        copies=_copies(settings),
+        memory_bytes=settings.integer("memory_bytes", MEMORY_BYTES),
+        chunk_bytes=settings.optional_integer("chunk_bytes"),
+        offer_timeout=settings.seconds("offer_timeout", OFFER_SECONDS),
+        lookup_timeout=settings.seconds("lookup_timeout", LOOKUP_SECONDS),
+        unknown_timeout=settings.seconds("unknown_timeout", UNKNOWN_SECONDS),
+        segment=settings.text("segment") or f"lmcache-{agent}",
+        namespace=settings.text("namespace") or "",
     )
 
 
-def _text(params: Mapping[str, Any], key: str) -> str | None:
-    value = params.get(key)
-    if value is not None and (not isinstance(value, str) or value == ""):
-        raise _invalid(key, f"is {value!r}, and must be a text")
-    return value
+def _names(settings: Settings, key: str) -> tuple[str, ...]:
+    value = settings.get(key)
+    names = [] if value is None else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name != "" for name in names):
+        raise settings.invalid(key, f"is {value!r}, and must be a list of names of agents")
+    return tuple(dict.fromkeys(names))
 
 
-def _names(params: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = params.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(name, str) and name != "" for name in value):
-        raise _invalid(key, f"is {value!r}, and must be a list of names of agents")
-    return tuple(dict.fromkeys(value))
-
-
-def _copies(params: Mapping[str, Any]) -> int:
-    copies = _integer(params, "copies", 1)
+def _copies(settings: Settings) -> int:
+    copies = settings.integer("copies", 1)
     if copies > NAMES_OF_A_CHUNK:
-        raise _invalid("copies", f"is {copies}, and must be at most {NAMES_OF_A_CHUNK}")
-    if copies > 1 and params.get("receiver") is not None:
-        raise _invalid("copies", f"is {copies}, and chunks for one receiver have no copies")
+        raise settings.invalid("copies", f"is {copies}, and must be at most {NAMES_OF_A_CHUNK}")
+    if copies > 1 and settings.get("receiver") is not None:
+        raise settings.invalid("copies", f"is {copies}, and chunks for one receiver have no copies")
     return copies
-
-
-def _integer(params: Mapping[str, Any], key: str, default: int) -> int:
-    value = params.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _invalid(key, f"is {value!r}, and must be a whole number from 1")
-    return value
-
-
-def _seconds(params: Mapping[str, Any], key: str, default: float) -> float:
-    value = params.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _SECONDS_MAX:
-        raise _invalid(key, f"is {value!r}, and must be seconds, above 0 and up to {_SECONDS_MAX:g}")
-    return float(value)
-
-
-def _invalid(key: str, what: str) -> ValueError:
-    return ValueError(f"kvferry.lmcache: adapter_params: {key} {what}")

@@ -2,7 +2,7 @@
 
 import re
 
-from .constants import PROTOCOL_VERSION
+from .constants import NAME_BYTES_MAX, PROTOCOL_VERSION
 
 ROOT = f"kvferry.v{PROTOCOL_VERSION}"
 DISCOVER = f"{ROOT}.discover"
@@ -10,6 +10,12 @@ HEARTBEATS = f"{ROOT}.heartbeat.*"
 DEFAULT_TENANT = "default"
 ALL_TENANTS = "_all"
 """In a subject: an operator, who sees all tenants."""
+_TENANT = re.compile(f"[A-Za-z0-9-][A-Za-z0-9_-]{{0,{NAME_BYTES_MAX - 1}}}")
+
+
+def is_tenant(name: str) -> bool:
+    """Whether it can be the name of a tenant. Agents refuse others."""
+    return _TENANT.fullmatch(name) is not None
 
 
 def operation(agent: str, tenant: str, name: str) -> str:

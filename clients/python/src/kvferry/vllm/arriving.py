@@ -11,6 +11,7 @@ from ..ends import RequestEnd, ask_end
 from ..errors import KvferryError
 from ..orders import is_away
 from ..waiting import in_background, now, pause
+from .arrived import release_arrived
 from .saving import ranks_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _REPEAT_SECONDS = 2.0
 """How long a message is repeated that was not answered, or came before the put that it names."""
 _ABSENT_SECONDS = 0.5
 """The same, while no process has the name of the agent: the next one does not know the prompt."""
-_REPEAT_PAUSE = 0.02
+_REPEAT_PAUSES = (0.001, 0.02)
+"""The first pause, which doubles each time, and the longest one."""
 _ASK_SECONDS = 1.0
 """Between two questions for the end: its event may be lost."""
 _UNKNOWN_MAX = 3
@@ -65,18 +67,16 @@ class Arriving:
         are not needed. They do not travel, unless it was routed early. Raises when the prompt ended otherwise."""
         expected = self._link.ends.expect(remote.request)
         try:
-            epoch = None
+            # The event of a prompt that was routed early may have come before this server knew of it.
+            epoch, unknown, wait = None, 0, 0.0
             if not remote.is_routed:
                 try:
                     epoch = await self._routed(remote, skip, trace)
+                    wait = _ASK_SECONDS
                 except KvferryError as error:
                     # Another prompt with the same parameters was faster.
-                    if error.details.end == "ready" and error.details.epoch is not None:
-                        return error.details.epoch
-                    raise
-            unknown = 0
-            # The event of a prompt that was routed early may have come before this server knew of it.
-            wait = 0.0 if remote.is_routed else _ASK_SECONDS
+                    if error.details.end != "ready":
+                        raise
             while True:
                 await asyncio.wait({expected.end}, timeout=wait)
                 if expected.end.done():
@@ -94,7 +94,8 @@ class Arriving:
 
     async def drop(self, remote: Remote) -> None:
         """The prompt is not needed. Its source memory and its pages are given back."""
-        if remote.request in self._users or len(remote.agents) != len(self._config.agents):
+        is_foreign = remote.tenant != self._config.connection.tenant or len(remote.agents) != len(self._config.agents)
+        if is_foreign or remote.request in self._users:
             return
         try:
             expected = self._link.ends.expect(remote.request)
@@ -104,7 +105,7 @@ class Arriving:
         try:
             ended, is_known = await self._cancelled(remote)
             if ended == "ready" or not is_known:
-                await self._release_arrived(remote.request)
+                await release_arrived(self._link.decode, self._link.client, remote.request)
             if ended is None:
                 end = await expected.wait(_DROP_SECONDS if is_known else self._config.offer_timeout)
                 if end.end == "ready":
@@ -126,12 +127,6 @@ class Arriving:
                 raise
             return None, False
         return reply.get("end"), True
-
-    async def _release_arrived(self, request: str) -> None:
-        status = await self._link.client.status(self._link.agent, request=request, lists=["requests"])
-        for row in status["requests"]:
-            if row.get("end") == "ready":
-                await self.release(request, row["epoch"])
 
     async def release(self, request: str, epoch: str) -> None:
         try:
@@ -188,7 +183,7 @@ class Arriving:
 
 async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
     """The answer. A put may come after it was named here, because the prefill server does not wait for its agent."""
-    began = now()
+    began, (wait, longest) = now(), _REPEAT_PAUSES
     while True:
         try:
             return await message()
@@ -197,4 +192,5 @@ async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
             patience = _ABSENT_SECONDS if error.code == "no_responders" else _REPEAT_SECONDS
             if not passes or now() - began >= patience:
                 raise
-        await pause(_REPEAT_PAUSE)
+        await pause(wait)
+        wait = min(2 * wait, longest)

@@ -13,6 +13,7 @@ from .layout import differences
 from .metadata import Load, trace_of
 
 if TYPE_CHECKING:
+    from .config import ConnectorConfig
     from .engine_types import Request
     from .layout import KvLayout
 
@@ -36,9 +37,9 @@ class _Incoming:
 class Consuming:
     """Owned by the scheduler of one engine."""
 
-    def __init__(self, layout: KvLayout, ranks: int) -> None:
+    def __init__(self, config: ConnectorConfig, layout: KvLayout) -> None:
+        self._config = config
         self._layout = layout
-        self._ranks = ranks
         self._incoming: dict[str, _Incoming] = {}
         self._loads: list[Load] = []
         self._drops: list[Remote] = []
@@ -105,8 +106,11 @@ class Consuming:
             return f"the KV cache of the prefill server does not fit: {what}{hint}"
         if remote.chunk_tokens != own.chunk_tokens:
             return f"the prefill server has chunks of {remote.chunk_tokens} tokens, and this one of {own.chunk_tokens}"
-        if len(remote.agents) != self._ranks:
-            return f"the prefill server names {len(remote.agents)} agents for {self._ranks} ranks"
+        ranks, tenant = len(self._config.agents), self._config.connection.tenant
+        if len(remote.agents) != ranks:
+            return f"the prefill server names {len(remote.agents)} agents for {ranks} ranks"
+        if remote.tenant != tenant:
+            return f"the prefill server is of tenant {remote.tenant}, and this one of {tenant}: set one tenant on both"
         return None
 
     def _load(self, request_id: str, incoming: _Incoming, blocks: Sequence[int]) -> Load:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..protocol.subjects import DEFAULT_TENANT
+
 _OURS = "kvferry"
 _RECEIVER = "kvferry_receiver"
 
@@ -26,6 +28,8 @@ class Remote:
     layout: str
     is_routed: bool
     """The prefill server knows the decode server, so that nothing has to be routed."""
+    tenant: str = DEFAULT_TENANT
+    """Whose request it is. Other tenants do not know it."""
 
 
 def wants_decode(params: Mapping[str, Any] | None) -> bool:
@@ -55,6 +59,7 @@ def answer(remote: Remote) -> dict[str, Any]:
         "chunk_tokens": remote.chunk_tokens,
         "layout": remote.layout,
         "routed": remote.is_routed,
+        "tenant": remote.tenant,
     }
     if remote.epoch is not None:
         ours["epoch"] = remote.epoch
@@ -74,9 +79,11 @@ def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
     agents = ours.get("agents", [ours.get("agent")])
     if not isinstance(agents, Sequence) or not agents or not all(isinstance(name, str) for name in agents):
         raise ValueError(f"kv_transfer_params: agent is {ours.get('agent')!r}")
-    epoch = ours.get("epoch")
+    epoch, tenant = ours.get("epoch"), ours.get("tenant", DEFAULT_TENANT)
     if epoch is not None and not isinstance(epoch, str):
         raise ValueError(f"kv_transfer_params: epoch is {epoch!r}")
+    if not isinstance(tenant, str):
+        raise ValueError(f"kv_transfer_params: tenant is {tenant!r}")
     return Remote(
         agents=tuple(agents),
         request=_field(ours, "request", str),
@@ -85,6 +92,7 @@ def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
         chunk_tokens=_field(ours, "chunk_tokens", int),
         layout=_field(ours, "layout", str),
         is_routed=ours.get("routed") is True,
+        tenant=tenant,
     )
 
 

@@ -49,12 +49,21 @@ class Load:
         return {block for blocks in self.blocks for block in blocks if block is not None}
 
 
+@dataclass(frozen=True)
+class Cancel:
+    """A prompt that this server does not offer any more."""
+
+    request: str
+    """The request id of kvferry."""
+    receivers: tuple[str, ...] | None
+    """The decode agents that have its chunks, or get them. None: they were not named."""
+
+
 @dataclass
 class StepOrders:
     saves: list[Save] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
-    cancels: list[str] = field(default_factory=list)
-    """Prompts that this server does not offer any more, by the request id of kvferry."""
+    cancels: list[Cancel] = field(default_factory=list)
     drops: list[Remote] = field(default_factory=list)
     """Prompts that this server does not fetch."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dialect import Remote, answer, early_receivers, wants_decode
 from .keys import chunk_keys
-from .metadata import Save, WorkerReport, chunk_blocks, trace_of
+from .metadata import Cancel, Save, WorkerReport, chunk_blocks, trace_of
 
 if TYPE_CHECKING:
     from .config import ConnectorConfig
@@ -45,7 +45,7 @@ class Producing:
         self._run = secrets.token_hex(8)
         self._count = 0
         self._prompts: dict[str, _Prompt] = {}
-        self._cancels: list[str] = []
+        self._cancels: list[Cancel] = []
         self._epoch: str | None = None
         self._offered: dict[str, int] = {}
 
@@ -89,7 +89,7 @@ class Producing:
         is_complete = request.status.name in _COMPLETE and prompt.saved == len(prompt.keys)
         if not is_complete or chunks == 0:
             if prompt.saved > 0:
-                self._cancels.append(prompt.request)
+                self._cancels.append(Cancel(prompt.request, prompt.receivers))
             return None
         return answer(
             Remote(
@@ -100,6 +100,7 @@ class Producing:
                 chunk_tokens=self._layout.chunk_tokens,
                 layout=self._layout.text,
                 is_routed=prompt.receivers is not None,
+                tenant=self._config.connection.tenant,
             )
         )
 
@@ -108,7 +109,7 @@ class Producing:
         known = {prompt.request for prompt in self._prompts.values()}
         self._offered |= {request: chunks for request, chunks in report.offered.items() if request in known}
 
-    def take_cancels(self) -> list[str]:
+    def take_cancels(self) -> list[Cancel]:
         cancels, self._cancels = self._cancels, []
         return cancels
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..decode_engine import DecodeEngine
 from ..errors import KvferryError
 from ..source_pool import SlotChunk
 from ..waiting import in_background, now
+from .arrived import release_arrived
 from .keys import rank_key
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from .copying import Copier
     from .counts import Counts
     from .link import Link
-    from .metadata import Save
+    from .metadata import Cancel, Save
 
 log = logging.getLogger("vllm.kvferry")
 
+_CANCEL_SECONDS = 10.0
+"""For the end of a prompt that was cancelled."""
 _RESERVE_SECONDS = 5.0
 """Taking slots waits for no agent. Longer than that, and the event loop stands still."""
 
@@ -102,11 +106,9 @@ class Saves:
         for part in step.parts:
             self._loop.submit(self._append(part.outgoing, part.chunks))
 
-    def cancel(self, requests: Sequence[str]) -> None:
-        for request in requests:
-            outgoing = self._outgoing.get(request)
-            if outgoing is not None:
-                self._loop.submit(self._give_up(outgoing))
+    def cancel(self, cancels: Sequence[Cancel]) -> None:
+        for cancel in cancels:
+            self._loop.submit(self._take_back(cancel))
 
     def take_offered(self) -> dict[str, int]:
         """Prompts of which fewer chunks are put than were ordered, since the last call."""
@@ -193,6 +195,22 @@ class Saves:
             await self._give_up(outgoing)
             return
         self._counts.add("chunks_put", len(chunks))
+
+    async def _take_back(self, cancel: Cancel) -> None:
+        """Slots come back. So do the pages of a decode agent that was named early: the router gets no parameters, so
+        nobody else would release them."""
+        outgoing = self._outgoing.get(cancel.request)
+        if outgoing is not None:
+            await self._give_up(outgoing)
+        if cancel.receivers is None:
+            return
+        receiver = cancel.receivers[self._rank]
+        try:
+            if outgoing is not None and outgoing.stream.epoch is not None:
+                await outgoing.stream.end(_CANCEL_SECONDS)
+            await release_arrived(DecodeEngine(self._link.client, receiver), self._link.client, cancel.request)
+        except KvferryError as error:
+            log.info("what agent %s has of prompt %s ends by time: %s", receiver, cancel.request, error)
 
     async def _give_up(self, outgoing: _Outgoing) -> None:
         """Its slots come back. Repeated, it changes nothing."""

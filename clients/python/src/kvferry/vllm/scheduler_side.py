@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SchedulerSide:
     def __init__(self, config: ConnectorConfig, layout: KvLayout, *, is_producer: bool, is_consumer: bool) -> None:
         self._producing = Producing(config, layout) if is_producer else None
-        self._consuming = Consuming(layout, len(config.agents)) if is_consumer else None
+        self._consuming = Consuming(config, layout) if is_consumer else None
 
     def matched(self, request: Request, computed: int) -> tuple[int, bool]:
         """Tokens that are loaded while other prompts go on, and whether there are any."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..client import connect
 from ..errors import KvferryError
 from ..loop_thread import LoopThread
 from ..source_pool import SourcePool
@@ -71,7 +70,8 @@ class WorkerSide:
         self._pool = self._make_pool() if self._is_producer else None
         self._loop = loop or LoopThread("kvferry")
         self._owns_loop = loop is None
-        way = connecting or (lambda: connect(config.nats_url, name=f"vllm {agent}", connect_timeout=_CONNECT_SECONDS))
+        own = config.connection
+        way = connecting or (lambda: own.connect(f"vllm {agent}", connect_timeout=_CONNECT_SECONDS))
         link = Link(self._loop, way, agent, self._layout.chunk_bytes, self._pool, reads=self._is_consumer)
         if self._pool is not None:
             self._saves = Saves(self._loop, link, self._pool, copier, counts, config, self._rank)

@@ -1,0 +1,70 @@
+"""What both connectors take about NATS and the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvferry.lmcache.config import read_config as read_lmcache
+from kvferry.nats_access import NatsAccess
+from kvferry.settings import ConnectionSettings
+from kvferry.vllm.config import EngineFacts
+from kvferry.vllm.config import read_config as read_vllm
+
+Read = Callable[[dict[str, Any]], ConnectionSettings]
+
+
+def of_vllm(extra: dict[str, Any]) -> ConnectionSettings:
+    return read_vllm({"agent": "a", **extra}, EngineFacts("m", None, 16, 1)).connection
+
+
+def of_lmcache(params: dict[str, Any]) -> ConnectionSettings:
+    return read_lmcache({"agent": "a", **params}).connection
+
+
+BOTH = pytest.mark.parametrize("read", [of_vllm, of_lmcache])
+
+
+@BOTH
+def test_nothing_about_nats_must_be_set(read: Read) -> None:
+    settings = read({})
+    assert settings == ConnectionSettings()
+    assert (settings.nats_url, settings.tenant, settings.nats_inbox) == (None, "default", None)
+    assert settings.access == NatsAccess()
+
+
+@BOTH
+def test_every_setting_reaches_the_connection(read: Read, tmp_path: Path) -> None:
+    files = {name: str(tmp_path / name) for name in ("creds", "ca", "cert", "key")}
+    for file in files.values():
+        Path(file).touch()
+    given = {f"nats_{name}": file for name, file in files.items()}
+    own = {"nats_url": "tls://nats:4222", "tenant": "team-a", "nats_inbox": "engine-a", "nats_tls": "required"}
+    assert read({**given, **own}) == ConnectionSettings(
+        "tls://nats:4222", "team-a", "engine-a", NatsAccess(**files, tls="required")
+    )
+    assert read({"nats_nkey": files["creds"]}).access == NatsAccess(nkey=files["creds"])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"nats_url": 4222}, "nats_url is 4222, and must be a text"),
+        ({"tenant": "_all"}, "tenant is '_all', and must be 1 to 64 letters"),
+        ({"tenant": "team a"}, "tenant is 'team a', and must be 1 to 64 letters"),
+        ({"tenant": "a" * 65}, f"tenant is '{'a' * 65}', and must be 1 to 64 letters"),
+        ({"tenant": ""}, "tenant is '', and must be a text"),
+        ({"nats_inbox": "engine.a"}, "nats_inbox is 'engine.a', and must be 1 to 64 letters"),
+        ({"nats_creds": "/nonexistent"}, "nats_creds the file /nonexistent cannot be read"),
+        ({"nats_creds": "/dev/null", "nats_nkey": "/dev/null"}, "nats_nkey give nats_creds or nats_nkey, not both"),
+        ({"nats_tls": "maybe"}, "nats_tls must be auto or required"),
+    ],
+)
+def test_a_wrong_setting_is_one_error_that_names_it(read: Read, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=r"kv_connector_extra_config|adapter_params") as raised:
+        read(given)
+    assert message in str(raised.value)
