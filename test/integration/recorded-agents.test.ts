@@ -45,7 +45,8 @@ describe.skipIf(missing !== undefined)(
           expect(cluster.wrongPages(acquired)).toEqual([]);
           await cluster.client.release('decode-0', { request, epoch });
         }
-        const announced = () => readFileSync(fileOf('decode-0'), 'utf8').split('.event.decode-0.default.ready').length - 1;
+        const announced = () =>
+          readFileSync(fileOf('decode-0'), 'utf8').split('.event.decode-0.default.ready').length - 1;
         await cluster.statusWhen('decode-0', () => announced() === 3);
         await decode.end('SIGKILL');
         await prefill.end('SIGKILL');
