@@ -15,6 +15,7 @@ const SYSTEM = [
   'test/integration/**/*.test.ts',
   'test/native/{hostile-*,idle,lifetime,shrinking-*}.test.ts',
   'test/proof/chaos/**/*.test.ts',
+  'test/proof/rolling/rolling.test.ts',
   'test/proof/simulation/planted.test.ts',
 ];
 

@@ -1,6 +1,6 @@
 // Reads the output of a command that ran with `--json`. Fails unless the summary in its last line keeps the command's promises.
 //
-//   node scripts/ci/check-summary.mjs demo|sim|explore|test:helm|test:hosts|test:rdma|test:vllm|demo:vllm|test:lmcache|chaos|bench < OUTPUT
+//   node scripts/ci/check-summary.mjs demo|sim|explore|test:helm|test:package|test:hosts|test:rdma|test:vllm|demo:vllm|test:lmcache|chaos|test:rolling|bench < OUTPUT
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { brokenPromises } from './summary-promises.mjs';

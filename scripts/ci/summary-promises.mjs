@@ -1,5 +1,8 @@
 // What the summary of each command must hold in CI, as a condition for each name.
 
+const isGoodDemo = ({ requests, ready, mismatches, leakedPages }) =>
+  requests > 0 && ready === requests && mismatches === 0 && leakedPages === 0;
+
 const promises = {
   demo: ({ requests, ready, mismatches, leakedPages, deduplicated }) => ({
     'requests > 0': requests > 0,
@@ -45,6 +48,14 @@ const promises = {
     'secondEnds == 0': summary.secondEnds === 0,
     'attackConnections >= 2,000': summary.attackConnections >= 2_000,
     'rssGrowthMiB <= 50': summary.rssGrowthMiB <= 50,
+    'nothing is broken': summary.broken.length === 0,
+  }),
+  'test:package': (summary) => ({
+    'files > 0': summary.files > 0,
+    'an addon is in it': summary.prebuilt.length > 0,
+    'packages > 0': summary.packages > 0,
+    'every request of the demo is ready': isGoodDemo(summary.demo),
+    'with a compiled addon too': isGoodDemo(summary.compiledDemo),
     'nothing is broken': summary.broken.length === 0,
   }),
   'test:trust': (summary) => ({
@@ -115,6 +126,17 @@ const promises = {
     'rssGrowthMiB <= 50': summary.rssGrowthMiB <= 50,
     'honestReady > 0': summary.honestReady > 0,
     'wrongBytes == 0': summary.wrongBytes === 0,
+  }),
+  'test:rolling': (summary) => ({
+    'restarts >= 8': summary.restarts >= 8,
+    'natsRestarts >= 6': summary.natsRestarts >= 6,
+    'requests >= 300': summary.requests >= 300,
+    'every request is ready': summary.ready === summary.requests,
+    'lost == 0': summary.lost === 0,
+    'wrongBytes == 0': summary.wrongBytes === 0,
+    'twoEnds == 0': summary.twoEnds === 0,
+    'leakedPages == 0': summary.leakedPages === 0,
+    'violations == 0': summary.violations.length === 0,
   }),
   chaos: (summary) => ({
     'kills >= 60': summary.kills >= 60,

@@ -18,8 +18,10 @@ import { runScenario } from './scenario.js';
 import { Findings, type Summary } from './summary.js';
 
 const EXIT_CANNOT_SET_UP = 2;
+/** The services that `up` builds. */
+const BUILT = ['keys', 'prefill', 'decode'] as const;
 /** What builds need here, beside docker-compose.yml. */
-const OVERRIDE = 'services: { prefill: { build: { network: host } }, decode: { build: { network: host } } }\n';
+const OVERRIDE = `services: { ${BUILT.map((name) => `${name}: { build: { network: host } }`).join(', ')} }\n`;
 
 interface Flags {
   readonly json?: true;
@@ -117,7 +119,7 @@ async function buildAll(shared: Shared, override: string, say: (line: string) =>
     const isCachedOnly = process.env['KVFERRY_CACHED_ONLY'] === '1';
     const images = await provideImages({ engine, root, named, directory: shared.directory, isCachedOnly, say });
     say('building the image of kvferry');
-    await new Cluster({ engine, root, override, variables: variablesOf(images) }).compose('build', 'prefill', 'decode');
+    await new Cluster({ engine, root, override, variables: variablesOf(images) }).compose('build', ...BUILT);
     return images;
   } finally {
     await engine.stop();

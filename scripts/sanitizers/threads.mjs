@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { listFiles } from '../setup/digest.mjs';
-import { findNodeHeaders } from '../setup/machine.mjs';
+import { findNodeHeaders } from '../setup/node-headers.mjs';
 import { run, say } from './steps.mjs';
 
 const PROVIDERS = ['same-host', 'tcp', 'libfabric-tcp'];
@@ -42,7 +42,7 @@ async function build(root, folder) {
   ];
   const headers = [...native, ...stubs].filter((name) => name.endsWith('.h'));
   const newest = Math.max(...headers.map((name) => statSync(path.join(root, name)).mtimeMs));
-  const prefix = findNodeHeaders(process.execPath);
+  const prefix = findNodeHeaders();
   const include = ['-Itest/native/driver/stub', '-Isrc/native/cc', ...(prefix ? [`-I${prefix}/include/node`] : [])];
   const objects = sources.map((name) => path.join(folder, `${name.replaceAll('/', '_')}.o`));
   const stale = sources

@@ -14,7 +14,7 @@ export class CannotSetUp extends Error {
 }
 
 /** Where kvferry keeps what it downloads and compiles for tests. */
-export function cacheHome() {
+function cacheHome() {
   return path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'kvferry');
 }
 

@@ -140,16 +140,6 @@ function isStatic(file) {
   return file !== undefined && !readFileSync(file).includes('/ld-linux');
 }
 
-/** The prefix whose include/node has the headers of the running Node, or undefined when Node was installed without headers. */
-export function findNodeHeaders(nodeFile) {
-  const prefix = path.dirname(path.dirname(nodeFile));
-  const file = path.join(prefix, 'include/node/node_version.h');
-  if (!existsSync(file)) return undefined;
-  // With the headers of another version the addon would compile, and Node might even load it and crash.
-  const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(file, 'utf8'))?.[1];
-  return major === process.versions.node.split('.')[0] ? prefix : undefined;
-}
-
 /** The version of the installed libfabric. A new version has new headers, so the addon must be built again. */
 export function libfabricFact() {
   const header = findLibfabricHeaders();

@@ -1,9 +1,10 @@
 // Builds the native addon when its sources or the headers that it includes have changed.
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { digestOf, listFiles, readStamp, writeStamp } from './digest.mjs';
-import { findNodeHeaders, libfabricFact, nativeAddonFile, systemNeeds } from './machine.mjs';
+import { libfabricFact, nativeAddonFile, systemNeeds } from './machine.mjs';
+import { nodeDirArguments } from './node-headers.mjs';
 import { begin, say, showDetails } from './report.mjs';
 import { run } from './run.mjs';
 
@@ -45,15 +46,13 @@ export async function buildNativeAddon(root) {
   const digest = currentDigest(root);
   const end = begin('building the native addon');
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
-  const headers = findNodeHeaders(realpathSync(process.execPath));
-  // With the headers of the installed Node, node-gyp downloads nothing. Without them it looks at npm's `nodedir` setting, then
-  // in its cache, then in the network.
-  const nodeDir = headers === undefined ? [] : [`--nodedir=${headers}`];
   let result = { ok: true, output: '' };
   // `rebuild` would empty build/ and compile everything. `build` lets make compile only the changed files.
   for (const command of [['configure'], ['build', '--jobs=max']]) {
     if (result.ok)
-      result = await run(process.execPath, [nodeGyp, ...command, '--loglevel=error', ...nodeDir], { cwd: root });
+      result = await run(process.execPath, [nodeGyp, ...command, '--loglevel=error', ...nodeDirArguments()], {
+        cwd: root,
+      });
   }
   if (!result.ok) {
     end('failed');

@@ -137,7 +137,9 @@ export class EngineSession {
         return { executed: false, error: overSince(agent, only, session) };
       options.onSending?.(session);
       const outcome = await session.send(operation, input, { untilMs, call: options.call });
-      if (outcome.executed || outcome.doubt !== undefined || !isSessionOver(outcome.error)) return outcome;
+      if (outcome.executed || outcome.doubt !== undefined) return outcome;
+      // An answer of the agent counts. Without one, the agent that gives its name up has not received the order.
+      if (!session.isLost || !isPassing(outcome.error)) return outcome;
       if (clock.now() >= untilMs && only === undefined) return outcome;
       await pause(clock, AGAIN_PAUSE_MS);
     }

@@ -1,13 +1,13 @@
 /**
- * Loads the addon and declares its exports, in the order of `cc/addon.cc` and `cc/core/engine.h`. Only this file
- * depends on the addon's path.
+ * Loads the addon and declares its exports, in the order of `cc/addon.cc` and `cc/core/engine.h`. node-gyp-build finds it: the
+ * one that was compiled here, or else the one that the package brings for this system.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Builds the addon, from the root of the package. */
-const buildCommand = 'npx node-gyp rebuild';
+const REMEDY = 'build it with `npm rebuild kvferry`, in a checkout with `npm run build:native`';
 
 export interface NativeEngineOptions {
   readonly bindAddress: string;
@@ -101,8 +101,8 @@ export interface NativeModule {
   readonly Engine: new (options: NativeEngineOptions, onCompletions: OnCompletions) => NativeEngine;
 }
 
-/** Relative to `src/native`, where tests run this file, and to `dist/src/native`, where it is compiled to. */
-const addonLocations = ['../../build/Release/kvferry_native.node', '../../../build/Release/kvferry_native.node'];
+/** The root of the package, from `src/native`, where tests run this file, and from `dist/src/native`, where it is compiled to. */
+const roots = ['../../', '../../../'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
 export type LoadedNative = { readonly native: NativeModule } | { readonly reason: string };
 
@@ -115,13 +115,12 @@ export function loadNative(): LoadedNative {
 }
 
 function load(): LoadedNative {
-  const paths = addonLocations.map((location) => fileURLToPath(new URL(location, import.meta.url)));
-  const path = paths.find((candidate) => existsSync(candidate));
-  if (path === undefined) return { reason: `the native addon is not built; build it with: ${buildCommand}` };
+  const root = roots.find((candidate) => existsSync(join(candidate, 'package.json')));
   try {
-    return { native: createRequire(import.meta.url)(path) as NativeModule };
+    const loadFrom = createRequire(import.meta.url)('node-gyp-build') as (directory?: string) => NativeModule;
+    return { native: loadFrom(root) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { reason: `the native addon cannot be loaded (${reason}); rebuild it with: ${buildCommand}` };
+    return { reason: `the native addon cannot be loaded (${reason}): ${REMEDY}` };
   }
 }

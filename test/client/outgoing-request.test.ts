@@ -191,6 +191,32 @@ describe('an answer to a put', () => {
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
   });
 
+  /** The agent gives its name up before it receives the put, and its next process is noticed before the put is repeated. */
+  function handOver(): void {
+    agent.answers.put = () => {
+      agent.answers.open = () => ({ epoch: successor, silentMs: 30_000, order: 0 });
+      agent.answers.put = () => ({ epoch: successor });
+      agent.emitHeartbeat('p', successor);
+      return refusal('no_responders');
+    };
+  }
+
+  test('T22: a name that is handed over before a put arrives → the next session', async () => {
+    const outgoing = begin();
+    handOver();
+    expect(await settle(outgoing.put([chunk('a')]))).toBe(successor);
+    expect(agent.bodiesOf('put')).toMatchObject([
+      { session: SESSION, order: 0 },
+      { session: '00000000000000f2', order: 0 },
+    ]);
+  });
+
+  test('T22: a name that is handed over before a later batch → sender_lost', async () => {
+    const outgoing = await begun();
+    handOver();
+    expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code: 'sender_lost' });
+  });
+
   test.each([
     [successor, 'sender_lost'],
     [epoch, 'session_ended'],

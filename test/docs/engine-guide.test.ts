@@ -1,5 +1,5 @@
 /** The programs on docs/guide/engine.md and router.md run, on a package that was installed without its optional dependencies. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -152,16 +152,23 @@ describe.skipIf(missing !== undefined)(`docs/guide/engine.md ${missing ?? ''}`, 
     expect([await program.ended(), program.lines]).toEqual([0, ['decode']]);
   });
 
-  test('the package has no install script and no sources that npm would compile', () => {
-    const { manifest, files } = installed;
+  test('without its optional dependencies → the install script compiles nothing', () => {
+    const { manifest, files, directory } = installed;
     expect(Object.keys(manifest.dependencies).sort()).toEqual(['@nats-io/transport-node', 'zod']);
-    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
-    expect(manifest.gypfile).toBe(false);
+    // npm compiles nothing by itself.
+    expect([manifest.gypfile, manifest.scripts['install']]).toEqual([false, 'node scripts/package/install.mjs']);
+    const home = join(directory, 'node_modules/kvferry');
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/package/install.mjs'], {
+      cwd: home,
+      encoding: 'utf8',
+      env: { ...process.env, npm_config_build_from_source: 'true' },
+    });
+    expect([status, stderr, existsSync(join(home, 'build'))]).toEqual([0, '', false]);
     // So the programs above have loaded none of these.
     const others = Object.keys(manifest.optionalDependencies);
     expect(others).toEqual(expect.arrayContaining(['commander', 'elkjs', 'fastify', 'pino', 'preact', 'xstate']));
-    expect(others.filter((name) => existsSync(join(installed.directory, 'node_modules', name)))).toEqual([]);
-    expect(files.filter((name) => /binding\.gyp|\.(node|cc|h|map)$|^(src|test|bench)\//.test(name))).toEqual([]);
+    expect(others.filter((name) => existsSync(join(directory, 'node_modules', name)))).toEqual([]);
+    expect(files.filter((name) => /\.map$|^(test|bench)\//.test(name))).toEqual([]);
     for (const entry of ['client', 'protocol']) {
       expect(files).toContain(`dist/src/${entry}/index.js`);
       expect(files).toContain(`dist/src/${entry}/index.d.ts`);

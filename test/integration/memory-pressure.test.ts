@@ -5,7 +5,7 @@ import { Teardown } from '../../src/processes/teardown.js';
 import { poll } from '../../src/processes/within.js';
 import { ChaosCluster } from '../proof/chaos/chaos-cluster.js';
 import { Load } from '../proof/chaos/load.js';
-import { quiesce } from '../proof/chaos/run-chaos.js';
+import { quiesce } from '../proof/chaos/quiesce.js';
 import { missing, providerMissing } from './support.js';
 
 const LOAD_MS = 4000;

@@ -4,7 +4,19 @@ import { brokenPromises } from '../../scripts/ci/summary-promises.mjs';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 /** Commands that only prepare, repair or write something. */
-const notChecks = ['setup', 'prepack', 'build', 'build:native', 'format', 'docs', 'bench:docs', 'recordings'];
+const notChecks = [
+  'setup',
+  'install',
+  'prepack',
+  'postpack',
+  'build',
+  'build:native',
+  'format',
+  'docs',
+  'bench:docs',
+  'recordings',
+  'sbom',
+];
 /** One runs the tests once for every mutant (docs/mutants.md shows the last run); the other builds the addon twice more. */
 const tooLong = ['mutants', 'test:sanitizers'];
 
@@ -112,6 +124,33 @@ test.each<[string, object, string[]]>([
       failed: ['no NATS: it did not happen'],
     },
     ['maxLogprobDiff == 0', 'negativeControlDiffers', 'leakedPages == 0', 'nothing has failed'],
+  ],
+  [
+    'test:package',
+    {
+      files: 900,
+      prebuilt: ['linux-x64'],
+      packages: 100,
+      demo: { requests: 64, ready: 64, mismatches: 0, leakedPages: 0 },
+      compiledDemo: { requests: 64, ready: 63, mismatches: 0, leakedPages: 0 },
+      broken: ['dist/test/main.js is no part of the package'],
+    },
+    ['with a compiled addon too', 'nothing is broken'],
+  ],
+  [
+    'test:rolling',
+    {
+      restarts: 8,
+      natsRestarts: 6,
+      requests: 900,
+      ready: 899,
+      lost: 1,
+      wrongBytes: 0,
+      twoEnds: 0,
+      leakedPages: 2,
+      violations: ['prompt-7 is lost'],
+    },
+    ['every request is ready', 'lost == 0', 'leakedPages == 0', 'violations == 0'],
   ],
   [
     'demo:vllm',

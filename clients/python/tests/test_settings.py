@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kvferry import KvferryError, connect
 from kvferry.lmcache.config import read_config as read_lmcache
 from kvferry.nats_access import NatsAccess
 from kvferry.settings import ConnectionSettings
@@ -68,3 +69,9 @@ def test_a_wrong_setting_is_one_error_that_names_it(read: Read, given: dict[str,
     with pytest.raises(ValueError, match=r"kv_connector_extra_config|adapter_params") as raised:
         read(given)
     assert message in str(raised.value)
+
+
+async def test_a_client_of_no_tenant_is_refused_before_it_connects() -> None:
+    with pytest.raises(KvferryError) as refused:
+        await connect("nats://127.0.0.1:1", tenant="_all")
+    assert (refused.value.code, refused.value.field) == ("invalid_field", "tenant")

@@ -1,9 +1,9 @@
 /** One agent of the cluster by its name: a process after the other, which can be killed, stopped and continued. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { ChildProcess } from '../../../src/processes/child-process.js';
 import { poll, within } from '../../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../../src/proof/failpoints/failpoint-spec.js';
+import { builtProgram } from './built-program.js';
 import type { WallClock } from './wall-clock.js';
 
 const START_TIMEOUT_MS = 15_000;
@@ -60,7 +60,7 @@ export class AgentSlot {
     const child = new ChildProcess({
       name: `agent ${this.name}`,
       command: process.execPath,
-      args: [mainProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
+      args: [builtProgram(), 'agent', '--agent-id', this.name, '--role', role, '--nats-url', natsUrl, ...args],
       env: { ...process.env, ...wallClock?.environment, [FAILPOINTS_VARIABLE]: failpoints },
       logPath,
       // With a channel, an agent does not outlive us.
@@ -122,11 +122,4 @@ export class AgentSlot {
   touch(): void {
     this.disturbedMs = performance.now();
   }
-}
-
-/** Path of the built program, both when this file runs from its source and when it is compiled. */
-function mainProgram(): string {
-  let directory = import.meta.dirname;
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
-  return join(directory, 'dist/src/cli/main.js');
 }

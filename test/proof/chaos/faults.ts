@@ -127,7 +127,7 @@ export class Faults {
     const { random } = this.#cluster;
     const step = this.#armed.get(slot);
     const waitMs = step === undefined ? random.next() * RANDOM_LIFE_MS : patienceMs(step);
-    await Promise.race([slot.exited, this.#rest(waitMs)]);
+    await this.#rest(waitMs, slot.exited);
     if (slot.isAlive && (slot.shields > 0 || this.#over)) return;
     if (slot.isAlive) await slot.kill();
     else if (step !== undefined) this.stepsReached.add(step);
@@ -288,8 +288,8 @@ export class Faults {
     }
   }
 
-  /** Waits for that time, or until the faults end. */
-  async #rest(timeMs: number): Promise<void> {
+  /** Waits for that time, until `sooner` has resolved, or until the faults end. Leaves no listener behind. */
+  async #rest(timeMs: number, sooner?: Promise<void>): Promise<void> {
     const { signal } = this.#end;
     await new Promise<void>((resolve) => {
       const wake = () => {
@@ -299,6 +299,7 @@ export class Faults {
       };
       const timer = setTimeout(wake, timeMs);
       signal.addEventListener('abort', wake);
+      void sooner?.then(wake);
       if (signal.aborted) wake();
     });
   }

@@ -7,10 +7,13 @@ import { runChaos } from './run-chaos.js';
 const MS_PER_MINUTE = 60_000;
 const MINUTES_MAX = 1440;
 const CANCELS = 1000;
+const CANCEL_MS = 10;
+const CANCEL_MS_MAX = 1000;
 
 interface Flags {
   readonly minutes: number;
   readonly seed: number;
+  readonly cancelMs: number;
   readonly logs?: string;
   readonly json?: true;
 }
@@ -20,12 +23,18 @@ await new Command('chaos')
   .description('Kill, stop and restart real agents under load; check every byte, page and end.')
   .addOption(new Option('--minutes <number>', 'how long').argParser(minutes).default(3))
   .addOption(new Option('--seed <number>', 'for what is random').argParser(numberBetween(0, 2 ** 31)).default(1))
+  .addOption(
+    new Option('--cancel-ms <number>', 'the 99th percentile of cancels that is no fault; a slow machine needs more')
+      .argParser(numberBetween(1, CANCEL_MS_MAX))
+      .default(CANCEL_MS),
+  )
   .option('--logs <directory>', "keep the agents' logs there")
   .option('--json', 'print the result as one JSON object on the last line')
   .action(async (flags: Flags) => {
     const say = flags.json ? terminal.err : terminal.out;
+    const { seed, cancelMs, logs: logDirectory } = flags;
     const report = await runChaos(
-      { durationMs: flags.minutes * MS_PER_MINUTE, seed: flags.seed, cancels: CANCELS, logDirectory: flags.logs },
+      { durationMs: flags.minutes * MS_PER_MINUTE, seed, cancels: CANCELS, cancelMs, logDirectory },
       say,
     );
     for (const [name, value] of Object.entries(report)) say(`${name}: ${JSON.stringify(value)}`);

@@ -1,10 +1,13 @@
-/** Three real NATS servers with a route between each pair. Servers are frozen, killed and rolled; routes are cut and reset. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+/**
+ * Three real NATS servers with a route between each pair. Servers are frozen, killed, rolled and replaced in order; routes are
+ * cut and reset.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type NatsServer, startNatsServer } from '../../../src/processes/nats-server.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
-import { poll } from '../../../src/processes/within.js';
+import { poll, within } from '../../../src/processes/within.js';
 import { KvferryError } from '../../../src/protocol/errors.js';
 import { RouteProxy } from './route-proxy.js';
 
@@ -13,6 +16,10 @@ const ROUTE_LISTENING = /Listening for route connections on \S+:(\d+)/;
 const ROUTES_TIMEOUT_MS = 10_000;
 /** Lets the server choose a free port. */
 const ANY_PORT = -1;
+/** Of a server that is asked to end: it may first send its clients away one by one. */
+const REPLACE_TIMEOUT_MS = 60_000;
+/** A server that sends its clients away takes no new ones, waits for the grace period, and then ends one connection a second. */
+const CONFIGURATION = 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"\n';
 /** No server listens there. Servers and clients that follow an advertised address must still work. */
 const UNREACHABLE = '127.0.0.1:1';
 
@@ -85,7 +92,21 @@ export class NatsCluster {
     this.restarts += 1;
     await node.server?.child.kill();
     await delay(forMs);
-    node.server = await startNatsServer({ directory: node.directory, port: node.port, args: argumentsOf(node) });
+    await startAgain(node);
+  }
+
+  /**
+   * Lets a server end by itself, and starts it again on the same ports. It ends at once (`SIGTERM`), or sends its clients away
+   * first (`SIGUSR2`, which NATS calls lame duck).
+   */
+  async replace(number: number, signal: 'SIGTERM' | 'SIGUSR2'): Promise<void> {
+    const node = this.#node(number);
+    this.restarts += 1;
+    const child = node.server?.child;
+    child?.signal(signal);
+    await within(REPLACE_TIMEOUT_MS, `${node.name} did not end`, Promise.resolve(child?.exited));
+    await startAgain(node);
+    await this.#routed();
   }
 
   /** Replaces every server, one after the other. */
@@ -111,7 +132,9 @@ export class NatsCluster {
     mkdirSync(own, { recursive: true });
     const routes = await Promise.all(this.#nodes.map(({ routePort }) => RouteProxy.open(routePort)));
     for (const route of routes) teardown.defer(() => route.close());
-    const server = await startNatsServer({ directory: own, args: argumentsOf({ name, routes, routePort: ANY_PORT }) });
+    writeFileSync(configurationOf(own), CONFIGURATION);
+    const args = argumentsOf({ name, directory: own, routes, routePort: ANY_PORT });
+    const server = await startNatsServer({ directory: own, args });
     const node: Node = { name, directory: own, port: server.port, routePort: ANY_PORT, routes, server };
     teardown.defer(() => node.server?.child.kill());
     node.routePort = await routePortOf(own);
@@ -126,10 +149,29 @@ export class NatsCluster {
   }
 }
 
-function argumentsOf({ name, routes, routePort }: Pick<Node, 'name' | 'routes' | 'routePort'>): string[] {
+/** Starts the next process of a server that has ended. */
+async function startAgain(node: Node): Promise<void> {
+  node.server = await startNatsServer({ directory: node.directory, port: node.port, args: argumentsOf(node) });
+}
+
+function configurationOf(directory: string): string {
+  return join(directory, 'nats.conf');
+}
+
+function argumentsOf(node: Pick<Node, 'name' | 'directory' | 'routes' | 'routePort'>): string[] {
+  const { name, directory, routes, routePort } = node;
   const urls = routes.map(({ port }) => `nats-route://127.0.0.1:${port}`);
   return [
-    ...['--name', name, '--cluster_name', 'chaos', '--cluster', `nats://127.0.0.1:${routePort}`],
+    ...[
+      '--config',
+      configurationOf(directory),
+      '--name',
+      name,
+      '--cluster_name',
+      'chaos',
+      '--cluster',
+      `nats://127.0.0.1:${routePort}`,
+    ],
     ...['--cluster_advertise', UNREACHABLE, '--client_advertise', UNREACHABLE],
     ...(urls.length === 0 ? [] : ['--routes', urls.join(',')]),
   ];

@@ -1,13 +1,14 @@
 /** What is fuzzed: one prefill agent, two decode agents and a NATS server, each a process of its own. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { connectClient } from '../../../src/client/connect-client.js';
 import type { KvferryClient } from '../../../src/client/kvferry-client.js';
 import { ChildProcess } from '../../../src/processes/child-process.js';
 import { startNatsServer } from '../../../src/processes/nats-server.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
 import { within } from '../../../src/processes/within.js';
+import { builtProgram } from '../chaos/built-program.js';
 
 export const PAGE_BYTES = 65_536;
 const START_TIMEOUT_MS = 60_000;
@@ -95,11 +96,4 @@ function ask<T>({ child }: FuzzedAgent, question: 'turns' | 'memory'): Promise<T
   });
   child.process.send(question);
   return within(ANSWER_TIMEOUT_MS, `${child.name} does not answer ${question}`, answer);
-}
-
-/** Path of the built program, both when this file runs from its source and when it is compiled. */
-function builtProgram(): string {
-  let directory = import.meta.dirname;
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
-  return join(directory, 'dist/src/cli/main.js');
 }

@@ -105,7 +105,10 @@ class EngineSession:
             if on_sending is not None:
                 on_sending(session.ref)
             outcome = await session.send(Order(operation, fields, until, options.call_timeout, headers))
-            if outcome.error is None or outcome.doubt is not None or not is_session_over(outcome.error):
+            if outcome.error is None or outcome.doubt is not None:
+                return outcome
+            # An answer of the agent counts. Without one, the agent that gives its name up has not received the order.
+            if not session.is_lost or (outcome.error.answered and not is_session_over(outcome.error)):
                 return outcome
             if now() >= until and only is None:
                 return outcome

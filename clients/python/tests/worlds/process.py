@@ -46,7 +46,7 @@ class Process:
 
     async def ended(self) -> int:
         status = await asyncio.wait_for(self._child.wait(), START_SECONDS)
-        await self._reading
+        await asyncio.wait_for(self._reading, START_SECONDS)
         return status
 
     def signal(self, number: signal.Signals) -> None:
