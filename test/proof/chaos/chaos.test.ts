@@ -7,7 +7,7 @@ const DURATION_MS = 12_000;
 const TEST_TIMEOUT_MS = patient(180_000);
 const CANCELS = 20;
 /** The run checks no times: other tests run beside it. */
-const CANCEL_MS = 1000;
+const ROOM_MS = 10_000;
 
 const why = missing ?? providerMissing('same-host') ?? providerMissing('tcp');
 
@@ -15,7 +15,7 @@ describe.skipIf(why !== undefined)(`chaos${why === undefined ? '' : ` (skipped: 
   test(
     'P5, P7, P12, P14, P15: agents die, stop, wake under load → no promise is broken',
     async () => {
-      const options = { durationMs: DURATION_MS, seed: 6, cancels: CANCELS, cancelMs: CANCEL_MS };
+      const options = { durationMs: DURATION_MS, seed: 6, cancels: CANCELS, roomMs: ROOM_MS };
       const report = await runChaos(options, () => undefined);
       expect(report.violations).toEqual([]);
       expect(report).toMatchObject({

@@ -7,13 +7,12 @@ import { runChaos } from './run-chaos.js';
 const MS_PER_MINUTE = 60_000;
 const MINUTES_MAX = 1440;
 const CANCELS = 1000;
-const CANCEL_MS = 10;
-const CANCEL_MS_MAX = 1000;
+const ROOM_MS_MAX = 1000;
 
 interface Flags {
   readonly minutes: number;
   readonly seed: number;
-  readonly cancelMs: number;
+  readonly roomMs: number;
   readonly logs?: string;
   readonly json?: true;
 }
@@ -24,17 +23,17 @@ await new Command('chaos')
   .addOption(new Option('--minutes <number>', 'how long').argParser(minutes).default(3))
   .addOption(new Option('--seed <number>', 'for what is random').argParser(numberBetween(0, 2 ** 31)).default(1))
   .addOption(
-    new Option('--cancel-ms <number>', 'the 99th percentile of cancels that is no fault; a slow machine needs more')
-      .argParser(numberBetween(1, CANCEL_MS_MAX))
-      .default(CANCEL_MS),
+    new Option('--room-ms <number>', 'so much beyond a limit of time is no fault; a slow machine needs some')
+      .argParser(numberBetween(0, ROOM_MS_MAX))
+      .default(0),
   )
   .option('--logs <directory>', "keep the agents' logs there")
   .option('--json', 'print the result as one JSON object on the last line')
   .action(async (flags: Flags) => {
     const say = flags.json ? terminal.err : terminal.out;
-    const { seed, cancelMs, logs: logDirectory } = flags;
+    const { seed, roomMs, logs: logDirectory } = flags;
     const report = await runChaos(
-      { durationMs: flags.minutes * MS_PER_MINUTE, seed, cancels: CANCELS, cancelMs, logDirectory },
+      { durationMs: flags.minutes * MS_PER_MINUTE, seed, cancels: CANCELS, roomMs, logDirectory },
       say,
     );
     for (const [name, value] of Object.entries(report)) say(`${name}: ${JSON.stringify(value)}`);

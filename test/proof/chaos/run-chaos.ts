@@ -5,8 +5,9 @@ import { Teardown } from '../../../src/processes/teardown.js';
 import { poll } from '../../../src/processes/within.js';
 import { KvferryError } from '../../../src/protocol/errors.js';
 import { measureCancels } from './cancel-phase.js';
-import { CALL_TIMEOUT_MS, ChaosCluster, HEARTBEAT_MS, LEASE_MS } from './chaos-cluster.js';
+import { CALL_TIMEOUT_MS, ChaosCluster } from './chaos-cluster.js';
 import { Faults } from './faults.js';
+import { brokenLimits } from './limits.js';
 import { Load } from './load.js';
 import { MortalEngines } from './mortal-engines.js';
 import { quiesce } from './quiesce.js';
@@ -22,8 +23,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Number of cancels to measure in the quiet phase. */
   readonly cancels: number;
-  /** The 99th percentile of their times that breaks no limit. Milliseconds. */
-  readonly cancelMs: number;
+  /** So many milliseconds beyond a limit of time break no limit. */
+  readonly roomMs: number;
   /** Directory for the logs of the agents. Without it the logs are deleted at the end. */
   readonly logDirectory?: string | undefined;
 }
@@ -153,27 +154,12 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   return {
     ...report,
     violations: violations.slice(0, EXAMPLES_MAX),
-    limitsBroken: brokenLimits(report, options.cancelMs),
+    limitsBroken: brokenLimits(report, options.roomMs),
   };
 }
 
 /** A run goes on for up to so many times its length, until a receiver has rejected the write of a sender that woke. */
 const LONGER_MAX = 2;
-const RECLAIM_MS_MAX = LEASE_MS + 1000;
-const DETECT_MS_MAX = 3 * HEARTBEAT_MS;
-
-function brokenLimits(
-  report: Pick<ChaosReport, 'detectMs' | 'reclaimMs' | 'cancelMs' | 'receiverErrorsLate'>,
-  cancelMsMax: number,
-): string[] {
-  const { detectMs, reclaimMs, cancelMs, receiverErrorsLate } = report;
-  return [
-    detectMs.max > DETECT_MS_MAX ? `detectMs.max ${detectMs.max} > ${DETECT_MS_MAX}` : '',
-    reclaimMs.max > RECLAIM_MS_MAX ? `reclaimMs.max ${reclaimMs.max} > ${RECLAIM_MS_MAX}` : '',
-    cancelMs.p99 > cancelMsMax ? `cancelMs.p99 ${cancelMs.p99} > ${cancelMsMax}` : '',
-    receiverErrorsLate > 0 ? `${receiverErrorsLate} typed errors came after the deadline` : '',
-  ].filter((limit) => limit !== '');
-}
 
 /** Asks the agents about every accepted request whose end was not received. */
 async function askForEnds(cluster: ChaosCluster) {
