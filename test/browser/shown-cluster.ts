@@ -12,6 +12,7 @@ import { KvferryError } from '../../src/protocol/errors.js';
 import type { Ranks } from '../../src/protocol/fields.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import { type Operation, subjects } from '../../src/protocol/subjects.js';
+import { DEFAULT_TENANT } from '../../src/protocol/tenants.js';
 import { Cluster, defaults, PAGE_BYTES } from '../actors/support.js';
 
 /** When the simulated clock began. */
@@ -214,7 +215,7 @@ export class ShownCluster implements AsyncDisposable {
     const text = JSON.stringify({ v: PROTOCOL_VERSION, ...body });
     // How it went is in the journal of the agent, where the page shows it.
     this.cluster.client
-      .request(subjects.operation(agent, '_all', operation), text, { timeoutMs: 10_000 })
+      .request(subjects.operation(agent, DEFAULT_TENANT, operation), text, { timeoutMs: 10_000 })
       .catch(() => undefined);
   }
 }
