@@ -25,13 +25,13 @@ export const tenantFields = {
     0,
     100_000,
     0,
-    'Most requests of one tenant in progress at once, on each side; 0: no limit.',
+    'Most requests of one tenant in progress at once, on each side, and most readers without a request; 0: no limit.',
   ),
   tenantPagesMax: count(
     0,
     1_048_576,
     0,
-    'Most chunks of the requests of one tenant that arrive or are ready, each of which may need a page; 0: no limit (decode, both).',
+    'Most chunks of the requests of one tenant that arrive or are ready, and that its readers lease, each of which may need a page; 0: no limit (decode, both).',
   ),
   tenantSegmentsMax: count(0, 4096, 0, 'Most source segments of one tenant; 0: no limit (prefill, both).'),
   tenantBytesPerSecond: size(

@@ -38,14 +38,18 @@ export interface UserNames {
 /** A new user of the role: its token and its key. */
 export function newUser(
   { pair, account }: SigningKey,
-  { name, agents = [], tenants = [] }: UserNames,
+  { name, ...more }: UserNames,
 ): { readonly jwt: string; readonly seed: Uint8Array } {
   const user = nkeys.createUser();
-  const tags = [...agents.map((agent) => `agent:${agent}`), ...tenants.map((tenant) => `tenant:${tenant}`)];
+  const tags = tagsOf(more);
   const nats = { issuer_account: account, ...(tags.length === 0 ? {} : { tags }) };
   const issuedAtS = Math.floor(Date.now() / MS_PER_S);
   const jwt = signJwt(pair, { type: 'user', name, subject: user.getPublicKey(), issuedAtS, nats });
   return { jwt, seed: user.getSeed() };
+}
+
+function tagsOf({ agents = [], tenants = [] }: Omit<UserNames, 'name'>): string[] {
+  return [...agents.map((agent) => `agent:${agent}`), ...tenants.map((tenant) => `tenant:${tenant}`)];
 }
 
 const SIGNING_SEED = /^SA[A-Z2-7]{56}$/m;
@@ -68,10 +72,31 @@ const USER_JWT = /-----BEGIN NATS USER JWT-----\s+([\w.-]+)/;
 
 /** The name of the user of a creds file; undefined when the text has none. */
 export function userNameIn(creds: string): string | undefined {
+  const name = userIn(creds)?.name;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** Whether `newUser` may have made the user of a creds file from the same key and names. */
+export function isUserOf(creds: string, { pair, account }: SigningKey, { name, ...more }: UserNames): boolean {
+  const user = userIn(creds);
+  return (
+    user?.name === name &&
+    user.iss === pair.getPublicKey() &&
+    user.nats?.issuer_account === account &&
+    JSON.stringify(user.nats.tags ?? []) === JSON.stringify(tagsOf(more))
+  );
+}
+
+interface UserClaims {
+  readonly name?: unknown;
+  readonly iss?: unknown;
+  readonly nats?: { readonly issuer_account?: unknown; readonly tags?: readonly unknown[] };
+}
+
+function userIn(creds: string): UserClaims | undefined {
   const [, , claims = ''] = /^([^.]+)\.([^.]+)\./.exec(USER_JWT.exec(creds)?.[1] ?? '') ?? [];
   try {
-    const { name } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { name?: unknown };
-    return typeof name === 'string' ? name : undefined;
+    return JSON.parse(Buffer.from(claims, 'base64url').toString()) as UserClaims;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,7 +1,7 @@
 /** An authority of its own, and the certificate with which the NATS server proves its name. */
 // The package of certificates needs it to be loaded first.
 import 'reflect-metadata';
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   BasicConstraintsExtension,
@@ -31,17 +31,25 @@ const AUTHORITY_KEY_FILE = 'private/ca-key.pem';
 export const SERVER_FILE = 'server/server.pem';
 export const SERVER_KEY_FILE = 'server/server-key.pem';
 
-type Keys = Awaited<ReturnType<typeof keysOf>>;
+interface Keys {
+  readonly key: KeyObject;
+  readonly privateKey: webcrypto.CryptoKey;
+  readonly publicKey: webcrypto.CryptoKey;
+}
 
 /** Makes what is missing. The certificate of the server has all of these names, and those that it had. */
 export async function makeCertificates(directory: KeyDirectory, names: readonly string[]): Promise<void> {
-  const authorityKeys = await keysOf(await directory.readOrMake(AUTHORITY_KEY_FILE, newKey));
-  const authority = directory.read(AUTHORITY_FILE) ?? (await authorityOf(authorityKeys));
-  directory.write(AUTHORITY_FILE, authority);
-  const serverKeys = await keysOf(await directory.readOrMake(SERVER_KEY_FILE, newKey));
-  const known = directory.read(SERVER_FILE);
-  const wanted = new Set([...names, ...(known === undefined ? [] : namesIn(known))]);
-  if (known === undefined || !isGood(known, wanted, authority)) {
+  directory.requireKeyOf(AUTHORITY_KEY_FILE, [AUTHORITY_FILE]);
+  const authorityKeys = await keysIn(directory, AUTHORITY_KEY_FILE);
+  const known = certificateIn(directory, AUTHORITY_FILE);
+  if (known !== undefined && !known.checkPrivateKey(authorityKeys.key)) {
+    throw damaged(directory.fullPath(AUTHORITY_FILE), `the certificate of private/ca-key.pem`);
+  }
+  if (known === undefined || !isCurrent(known)) directory.write(AUTHORITY_FILE, await authorityOf(authorityKeys));
+  const serverKeys = await keysIn(directory, SERVER_KEY_FILE);
+  const server = certificateIn(directory, SERVER_FILE);
+  const wanted = new Set([...names, ...(server === undefined ? [] : namesIn(server))]);
+  if (server === undefined || !isGood(server, { names: wanted, own: serverKeys, authority: authorityKeys })) {
     directory.write(SERVER_FILE, await certificateOf(serverKeys, [...wanted], authorityKeys));
   }
 }
@@ -83,19 +91,38 @@ async function certificateOf({ publicKey }: Keys, names: readonly string[], auth
   return `${certificate.toString('pem')}\n`;
 }
 
-function isGood(pem: string, names: ReadonlySet<string>, authority: string): boolean {
-  const certificate = new X509Certificate(pem);
-  const known = new Set(namesIn(pem));
+function isGood(
+  certificate: X509Certificate,
+  { names, own, authority }: { readonly names: ReadonlySet<string>; readonly own: Keys; readonly authority: Keys },
+): boolean {
+  const known = new Set(namesIn(certificate));
   return (
-    new Date(certificate.validTo).getTime() > Date.now() + RENEWAL_DAYS * MS_PER_DAY &&
-    certificate.checkIssued(new X509Certificate(authority)) &&
+    isCurrent(certificate) &&
+    certificate.checkPrivateKey(own.key) &&
+    certificate.verify(createPublicKey(authority.key)) &&
     [...names].every((name) => known.has(name))
   );
 }
 
+/** The clock may have been wrong when it was made: then it begins later than now. */
+function isCurrent({ validFrom, validTo }: X509Certificate): boolean {
+  const now = Date.now();
+  return new Date(validFrom).getTime() <= now && new Date(validTo).getTime() > now + RENEWAL_DAYS * MS_PER_DAY;
+}
+
+/** Undefined when there is no such file. */
+function certificateIn(directory: KeyDirectory, name: string): X509Certificate | undefined {
+  const pem = directory.read(name);
+  if (pem === undefined) return undefined;
+  try {
+    return new X509Certificate(pem);
+  } catch (cause) {
+    throw damaged(directory.fullPath(name), 'a certificate in PEM', cause);
+  }
+}
+
 /** `DNS:localhost, IP Address:127.0.0.1` → localhost, 127.0.0.1 */
-function namesIn(pem: string): string[] {
-  const { subjectAltName = '' } = new X509Certificate(pem);
+function namesIn({ subjectAltName = '' }: X509Certificate): string[] {
   return subjectAltName.split(', ').map((name) => canonical(name.slice(name.indexOf(':') + 1)));
 }
 
@@ -113,22 +140,26 @@ async function newKey(): Promise<string> {
   }) as string;
 }
 
-async function keysOf(
-  pem: string,
-): Promise<{ readonly privateKey: webcrypto.CryptoKey; readonly publicKey: webcrypto.CryptoKey }> {
+/** Makes the key when there is none. */
+async function keysIn(directory: KeyDirectory, name: string): Promise<Keys> {
+  const pem = await directory.readOrMake(name, newKey);
   try {
     const key = createPrivateKey(pem);
     const { d: _, key_ops: __, ...open } = key.export({ format: 'jwk' });
     const der = key.export({ format: 'der', type: 'pkcs8' });
     return {
+      key,
       privateKey: await webcrypto.subtle.importKey('pkcs8', der, KEY, true, ['sign']),
       publicKey: await webcrypto.subtle.importKey('jwk', open, KEY, true, ['verify']),
     };
   } catch (cause) {
-    const message =
-      'a private key in the directory is not one of ECDSA P-256 in PEM: put the file back, or begin with an empty directory';
-    throw new KvferryError('invalid_configuration', message, { field: 'directory', cause });
+    throw damaged(directory.fullPath(name), 'a private key of ECDSA P-256 in PEM', cause);
   }
+}
+
+function damaged(path: string, what: string, cause?: unknown): KvferryError {
+  const message = `the file ${path} is not ${what}: put the file back, or begin with an empty directory`;
+  return new KvferryError('invalid_configuration', message, { field: 'directory', cause });
 }
 
 function validFor(days: number): { readonly notBefore: Date; readonly notAfter: Date } {

@@ -1,8 +1,9 @@
 /**
  * The files of `kvferry keys` in one directory. Secrets are readable by their owner alone, and a file with a key is never replaced:
- * it is created, or read.
+ * it is created, or read. Each file appears whole, so a run may be interrupted at any time, and two runs may meet.
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KvferryError } from '../protocol/errors.js';
 
@@ -52,42 +53,54 @@ export class KeyDirectory {
     const found = this.read(name);
     if (found !== undefined) return found;
     const content = await make();
-    writeNew(this.fullPath(name), content, SECRET_MODE);
+    try {
+      writeNew(this.fullPath(name), content);
+    } catch (error) {
+      // Another run was faster: its key is the one.
+      const other = this.read(name);
+      if (other === undefined) throw error;
+      return other;
+    }
     this.#files.set(name, 'made');
     return content;
+  }
+
+  /** Throws `invalid_configuration` when there is no file of this name, but one that was made with its key. */
+  requireKeyOf(name: string, made: readonly string[]): void {
+    if (this.read(name) !== undefined) return;
+    const orphan = made.find((other) => this.read(other) !== undefined);
+    if (orphan === undefined) return;
+    const message = `the file ${this.fullPath(name)} is missing, and ${orphan} was made with its key: put it back, or begin with an empty directory`;
+    throw new KvferryError('invalid_configuration', message, { field: 'directory' });
   }
 
   /** Writes what contains no key. Replaces a file with other content. */
   write(name: string, content: string): void {
     const found = this.read(name);
     if (found === content) return;
-    const path = this.fullPath(name);
-    if (found === undefined) writeNew(path, content, PUBLIC_MODE);
-    else replace(path, content);
+    writeWhole(this.fullPath(name), content, PUBLIC_MODE, renameSync);
     this.#files.set(name, found === undefined ? 'made' : 'renewed');
   }
 }
 
-/** Creates a file. Throws `invalid_configuration` when the path is taken. */
-export function writeNew(path: string, content: string, mode = SECRET_MODE): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-    writeFileSync(path, content, { flag: 'wx', mode });
-    // The mask of the process may have taken rights away that other users need.
-    chmodSync(path, mode);
-  } catch (error) {
-    throw unusable(path, error);
-  }
+/** Creates a file with a key. Throws `invalid_configuration` when the path is taken. */
+export function writeNew(path: string, content: string): void {
+  writeWhole(path, content, SECRET_MODE, linkSync);
 }
 
-/** A reader sees the old content or the new one. */
-function replace(path: string, content: string): void {
-  const next = `${path}.next`;
+/** A reader sees the whole content or what was there before. `place` gives the finished file its name. */
+function writeWhole(path: string, content: string, mode: number, place: (from: string, to: string) => void): void {
+  const next = `${path}.${randomUUID()}.next`;
   try {
-    writeFileSync(next, content, { mode: PUBLIC_MODE });
-    renameSync(next, path);
+    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    writeFileSync(next, content, { flag: 'wx', mode, flush: true });
+    // The mask of the process may have taken rights away that other users need.
+    chmodSync(next, mode);
+    place(next, path);
   } catch (error) {
     throw unusable(path, error);
+  } finally {
+    rmSync(next, { force: true });
   }
 }
 

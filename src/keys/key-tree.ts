@@ -24,13 +24,16 @@ function signingFile(role: NatsRole): string {
 /** Makes the keys that are missing. Resolves to the part of the server's configuration that trusts them. */
 export async function makeKeyTree(directory: KeyDirectory): Promise<string> {
   const operator = await pairIn(directory, OPERATOR_FILE, nkeys.createOperator);
+  directory.requireKeyOf(ACCOUNT_FILE, roles.map(signingFile));
   const account = await pairIn(directory, ACCOUNT_FILE, nkeys.createAccount);
   const system = await pairIn(directory, SYSTEM_FILE, nkeys.createAccount);
   const scopes: object[] = [];
   for (const role of roles) {
     const make = () => signingKeyText(seedOf(nkeys.createAccount()), account.getPublicKey());
-    const text = await directory.readOrMake(signingFile(role), make);
-    scopes.push(scopeOf(role, signingKey(text, directory.fullPath(signingFile(role)))));
+    const path = directory.fullPath(signingFile(role));
+    const key = signingKey(await directory.readOrMake(signingFile(role), make), path);
+    if (key.account !== account.getPublicKey()) throw damaged(path);
+    scopes.push(scopeOf(role, key));
   }
   const operatorJwt = signed(operator, operator, 'operator', { system_account: system.getPublicKey() });
   const systemJwt = signed(operator, system, 'account', { limits: accountLimits });
@@ -86,14 +89,19 @@ function permissionsOf({ publish, subscribe }: Rights): object {
 
 async function pairIn(directory: KeyDirectory, name: string, create: () => KeyPair): Promise<KeyPair> {
   const text = await directory.readOrMake(name, () => `${seedOf(create())}\n`);
+  const path = directory.fullPath(name);
+  let pair: KeyPair;
   try {
-    return nkeys.fromSeed(Buffer.from(text.trim()));
+    pair = nkeys.fromSeed(Buffer.from(text.trim()));
   } catch (cause) {
-    throw damaged(directory.fullPath(name), cause);
+    throw damaged(path, cause);
   }
+  // The first letter says what the key is for.
+  if (pair.getPublicKey()[0] !== create().getPublicKey()[0]) throw damaged(path);
+  return pair;
 }
 
-function damaged(path: string, cause: unknown): KvferryError {
+function damaged(path: string, cause?: unknown): KvferryError {
   const message = `the file ${path} does not contain the key that kvferry keys has written: put it back, or begin with an empty directory`;
   return new KvferryError('invalid_configuration', message, { field: 'directory', cause });
 }

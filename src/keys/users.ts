@@ -1,5 +1,5 @@
 /** Users of NATS: a name, a role, and what the role leaves open. */
-import { newUser, type SigningKey } from '../control/nats-jwt.js';
+import { isUserOf, newUser, type SigningKey, type UserNames } from '../control/nats-jwt.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, tenantName } from '../protocol/fields.js';
 import { type NatsRole, roles } from '../protocol/permissions.js';
@@ -64,12 +64,8 @@ function requireTag(field: 'agent' | 'tenant', value: string, isName: boolean): 
 }
 
 /** The content of a creds file, as `nsc generate creds` writes it. */
-export function credsOf(key: SigningKey, { name, agents, tenants }: KeyUser): string {
-  const { jwt, seed } = newUser(key, {
-    name,
-    agents: agents.length === 0 ? [EVERY_AGENT] : agents,
-    tenants: tenants.length === 0 ? [DEFAULT_TENANT] : tenants,
-  });
+export function credsOf(key: SigningKey, user: KeyUser): string {
+  const { jwt, seed } = newUser(key, namesOf(user));
   return [
     '-----BEGIN NATS USER JWT-----',
     jwt,
@@ -83,6 +79,19 @@ export function credsOf(key: SigningKey, { name, agents, tenants }: KeyUser): st
     '------END USER NKEY SEED------',
     '',
   ].join('\n');
+}
+
+/** Whether the creds file gives this user the rights of the key, and no others. */
+export function isCredsOf(creds: string, key: SigningKey, user: KeyUser): boolean {
+  return isUserOf(creds, key, namesOf(user));
+}
+
+function namesOf({ name, agents, tenants }: KeyUser): UserNames {
+  return {
+    name,
+    agents: agents.length === 0 ? [EVERY_AGENT] : agents,
+    tenants: tenants.length === 0 ? [DEFAULT_TENANT] : tenants,
+  };
 }
 
 function invalid(field: string, message: string): KvferryError {

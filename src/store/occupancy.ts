@@ -30,6 +30,17 @@ export class Occupancy {
     if (holder.state === 'reader') this.#readers -= 1;
   }
 
+  /** What the holders count for whose requests are meant: their chunks, and how many of them are readers. */
+  of(isMeant: (request: string) => boolean): { readonly chunks: number; readonly readers: number } {
+    const total = { chunks: 0, readers: 0 };
+    for (const [{ id, state }, chunks] of this.#charges) {
+      if (!isMeant(id.request)) continue;
+      total.chunks += chunks;
+      if (state === 'reader') total.readers += 1;
+    }
+    return total;
+  }
+
   /** Throws `too_many_requests`. */
   refuseMoreHolders(chunks: number): void {
     const { size } = this.#charges;

@@ -102,6 +102,20 @@ export class StoreView {
     return known.allocation === null ? 'queued' : 'allocated';
   }
 
+  /** What the holders of the requests that are meant count for. Takes time in proportion to the number of holders. */
+  occupiedBy(isMeant: (request: string) => boolean): { readonly chunks: number; readonly readers: number } {
+    return this.#state.occupancy.of(isMeant);
+  }
+
+  /** How much more a holder would count for, if it acquired these keys. */
+  moreFor(name: string, keys: readonly string[]): number {
+    const { contents, holders } = this.#state;
+    const { leases, totalChunks } = holders.get(name) ?? { leases: new Map<string, Entry>(), totalChunks: 0 };
+    const found = keys.filter((key) => !leases.has(key) && contents.get(key)?.ready === true);
+    const charge = (leased: number) => Math.max(totalChunks, leased);
+    return charge(leases.size + found.length) - charge(leases.size);
+  }
+
   holder(name: string): HolderView | undefined {
     const holder = this.#state.holders.get(name);
     return holder === undefined ? undefined : viewOf(holder);

@@ -19,7 +19,7 @@ async function cluster(options: Partial<AgentOptions> = {}): Promise<Cluster> {
 
 async function attach(made: Cluster, tenant: string, segment: string): Promise<void> {
   const path = `/memory/${tenant}-${segment}`;
-  made.fabrics.files.set(path, new Uint8Array([...patternOf(`${tenant} k0`), ...patternOf(`${tenant} k1`)]));
+  made.fabrics.files.set(path, new Uint8Array(['k0', 'k1', 'k2'].flatMap((key) => [...patternOf(`${tenant} ${key}`)])));
   await made.call('prefill-0', 'attach', { segment, path }, tenant);
 }
 
@@ -274,6 +274,70 @@ describe('P32: quotas', () => {
     await put(made, 'team-a', 'a2', ['k3']);
     expect(await made.ended('a2')).toMatchObject({ end: 'ready' });
   });
+
+  test('P32: readers that outlive their requests → count for the pages of the tenant', async () => {
+    const made = await cluster({ tenantPagesMax: 3 });
+    const a1 = await put(made, 'team-a', 'a1', ['k0', 'k1']);
+    await made.ended('a1');
+    const epoch = '0'.repeat(16);
+    const reader = { request: 'reader', epoch, keys: ['k0', 'k1'] };
+    // One request and one reader of the same pages would count for four.
+    await expect(made.call('decode-0', 'acquire', reader, 'team-a')).rejects.toMatchObject({
+      code: 'quota_exceeded',
+      field: 'keys',
+      message: expect.stringMatching(/^tenant team-a would have 4 chunks of requests and readers, and tenantPagesMax/),
+    });
+    await made.call('decode-0', 'acquire', { ...reader, keys: ['k0'] }, 'team-a');
+    await made.call('decode-0', 'release', { request: 'a1', epoch: a1.epoch }, 'team-a');
+    await put(made, 'team-a', 'a2', ['k0', 'k1', 'k2']);
+    expect(await made.ended('a2')).toMatchObject({ end: 'failed', reason: { code: 'quota_exceeded' } });
+    // It may renew what it has, and another team is not concerned.
+    expect(await made.call('decode-0', 'acquire', { ...reader, keys: ['k0', 'none'] }, 'team-a')).toMatchObject({
+      keys: ['k0'],
+      missing: ['none'],
+    });
+    await put(made, 'team-b', 'b1', ['k0', 'k1', 'k2']);
+    expect(await made.ended('b1')).toMatchObject({ end: 'ready' });
+    await made.call('decode-0', 'release', { request: 'reader', epoch }, 'team-a');
+    await put(made, 'team-a', 'a3', ['k0', 'k1', 'k2']);
+    expect(await made.ended('a3')).toMatchObject({ end: 'ready' });
+  });
+
+  test('P32: one reader more than the tenant may have → quota_exceeded, others read', async () => {
+    const made = await cluster({ tenantRequestsMax: 1 });
+    for (const tenant of ['team-a', 'team-b']) {
+      await put(made, tenant, tenant, ['k0']);
+      await made.ended(tenant);
+    }
+    const epoch = '0'.repeat(16);
+    const read = (tenant: string, request: string, keys: string[]) =>
+      outcome(made, tenant, 'decode-0', 'acquire', { request, epoch, keys });
+    expect(await read('team-a', 'reader-1', ['k0'])).toMatchObject({ keys: ['k0'] });
+    expect(await read('team-a', 'reader-2', ['k0'])).toBe('quota_exceeded');
+    expect(await read('team-a', 'reader-2', ['none'])).toMatchObject({ missing: ['none'] });
+    expect(await read('team-b', 'reader-1', ['k0'])).toMatchObject({ keys: ['k0'] });
+    await made.call('decode-0', 'release', { request: 'reader-1', epoch }, 'team-a');
+    expect(await read('team-a', 'reader-2', ['k0'])).toMatchObject({ keys: ['k0'] });
+  });
+
+  test.each(['cancelled', 'failed', 'expired'] as const)(
+    'P32: a request that has %s → its place and its chunks are free',
+    async (way) => {
+      const made = await cluster({ tenantRequestsMax: 1, tenantPagesMax: 2 });
+      const writes = made.fabrics.holdWrites();
+      await put(made, 'team-a', 'a1', ['k0', 'k1']);
+      await made.clock.until(() => writes.held > 0);
+      const end = made.ended('a1');
+      if (way === 'cancelled') await made.call('decode-0', 'cancel', { request: 'a1' }, 'team-a');
+      if (way === 'failed') await made.call('prefill-0', 'cancel', { request: 'a1' }, 'team-a');
+      if (way === 'expired') await made.clock.advance(30_001);
+      expect(await end).not.toMatchObject({ end: 'ready' });
+      writes.release();
+      await made.clock.advance(1000);
+      await put(made, 'team-a', 'a2', ['k0', 'k1']);
+      expect(await made.ended('a2')).toMatchObject({ end: 'ready' });
+    },
+  );
 
   test('P32: one segment more than the tenant may have → quota_exceeded, others attach', async () => {
     const made = await cluster({ tenantSegmentsMax: 1 });

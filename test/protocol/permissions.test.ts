@@ -64,6 +64,13 @@ describe('the rights of roles', () => {
     expect([...operations, ...peerOperations].filter((operation) => !last.has(operation))).toEqual([]);
   });
 
+  test('an operator → the rights of an observer and two more', () => {
+    const [observer, operator] = [rightsOf('observer'), rightsOf('operator')];
+    const more = operator.publish.filter((subject) => !observer.publish.includes(subject));
+    expect(more).toEqual([`${K}.agent.*._all.cancel`, subjects.fault('*')]);
+    expect(operator.subscribe).toEqual(observer.subscribe);
+  });
+
   test('only an operator → provokes faults and cancels for all tenants', () => {
     const sends = (subject: string) => roles.filter((role: NatsRole) => rightsOf(role).publish.includes(subject));
     expect(sends(subjects.fault('*'))).toEqual(['operator']);

@@ -6,7 +6,7 @@ import type { Failure } from '../../protocol/fields.js';
 import type { OperationRequest } from '../../protocol/operations.js';
 import type { RequestRow } from '../../protocol/status-rows.js';
 import type { End } from '../../protocol/subjects.js';
-import { countOf, isOf } from '../../protocol/tenants.js';
+import { countOf, isOf, tenantOfName } from '../../protocol/tenants.js';
 import { type HolderId, nameOf } from '../../store/holder.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { checkQuota } from '../env/quota.js';
@@ -22,6 +22,8 @@ import type { StoreActor } from './store-actor.js';
 
 /** For each request that may be in progress, so many may be there with those that end at once. */
 const INGESTS_FOR_EACH_REQUEST = 2;
+
+const CHUNKS = { what: 'chunks of requests and readers', setting: 'tenantPagesMax' } as const;
 
 export interface IngestsParts {
   readonly store: StoreActor;
@@ -90,9 +92,25 @@ export class Ingests {
   checkQuotas(tenant: string, totalChunks: number): void {
     const { tenantRequestsMax, tenantPagesMax } = this.#env.options;
     const requests = { what: 'requests in progress', setting: 'tenantRequestsMax', max: tenantRequestsMax } as const;
-    const chunks = { what: 'chunks of requests', setting: 'tenantPagesMax', max: tenantPagesMax } as const;
     checkQuota({ tenant, ...requests, count: () => this.countOf(tenant) + 1 }, 'request');
-    checkQuota({ tenant, ...chunks, count: () => this.#chunksOf(tenant) + totalChunks }, 'totalChunks');
+    const chunks = { ...CHUNKS, max: tenantPagesMax };
+    checkQuota({ tenant, ...chunks, count: () => this.#occupiedBy(tenant).chunks + totalChunks }, 'totalChunks');
+  }
+
+  /** Throws `quota_exceeded` when the tenant may not have a reader of so many keys. What a holder leases already is never refused. */
+  checkReader(holder: HolderId, keys: readonly string[]): void {
+    const { tenantRequestsMax, tenantPagesMax } = this.#env.options;
+    if (tenantRequestsMax === 0 && tenantPagesMax === 0) return;
+    const { details } = this.#parts.store.view;
+    const tenant = tenantOfName(holder.request);
+    const more = details.moreFor(nameOf(holder), keys);
+    if (more === 0) return;
+    const occupied = this.#occupiedBy(tenant);
+    const readers = { what: 'readers', setting: 'tenantRequestsMax', max: tenantRequestsMax } as const;
+    if (details.holder(nameOf(holder)) === undefined) {
+      checkQuota({ tenant, ...readers, count: () => occupied.readers + 1 }, 'request');
+    }
+    checkQuota({ tenant, ...CHUNKS, max: tenantPagesMax, count: () => occupied.chunks + more }, 'keys');
   }
 
   /** Admits these ranks of one request together. Throws when one of them is not there. */
@@ -198,13 +216,9 @@ export class Ingests {
     ];
   }
 
-  /** Chunks of the tenant's requests, with and without pages. */
-  #chunksOf(tenant: string): number {
-    let chunks = 0;
-    for (const { task } of this.#byName.values()) {
-      if (isOf(tenant, task.holder.request)) chunks += task.totalChunks;
-    }
-    return chunks;
+  /** Chunks of the tenant's requests, with and without pages, and of its readers. */
+  #occupiedBy(tenant: string): { readonly chunks: number; readonly readers: number } {
+    return this.#parts.store.view.details.occupiedBy((request) => isOf(tenant, request));
   }
 
   #giveUp(ingests: readonly IngestActor[], failure: Failure): Promise<void> {

@@ -211,6 +211,7 @@ export class Receiver {
     const { request, epoch, from } = message;
     const holder: HolderId = { request, epoch };
     const keys = this.#keysOf(message);
+    if (keys !== undefined) this.#ingests.checkReader(holder, keys);
     const frame = { arena: this.description(), leaseMs: this.#env.options.leaseMs };
     const bytesMax = this.#env.control.messageBytesMax - jsonBytes(frame) - ACQUIRE_FRAME_BYTES;
     const command = { type: 'acquire', holder, keys, from, limit: ACQUIRE_KEYS_MAX, bytesMax } as const;
