@@ -93,8 +93,13 @@ async function examine(
   try {
     const pause = (milliseconds: number) => wait(milliseconds, signal);
     const look = async (windowMs: number): Promise<Examination> => {
-      const cluster = await examineCluster(client, { windowMs, pause, now: () => performance.now() });
-      return { ...known, cluster };
+      try {
+        const cluster = await examineCluster(client, { windowMs, pause, now: () => performance.now() });
+        return { ...known, cluster };
+      } catch (error) {
+        if (!isKvferryError(error, 'publication_refused')) throw error;
+        return { ...known, cluster: undefined, refusal: error.message };
+      }
     };
     if (!flags.probe) return await runChecks(await look(WINDOW_MS));
     // The probe runs first, because agents choose a provider with their first bytes.

@@ -53,7 +53,7 @@ export class Subscriptions {
     if (kept === undefined) return;
     throw new KvferryError(
       'subscription_refused',
-      `NATS refuses the subscription to ${kept.subject}: give this user the permission to subscribe to it`,
+      `NATS refuses the subscription to ${kept.subject}: use credentials with that right. The user of an agent has the name of the agent (kvferry keys issue)`,
     );
   }
 
