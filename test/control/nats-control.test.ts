@@ -223,7 +223,7 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
       await expect(open(as(server, 'kv'))).rejects.toMatchObject({
         code: 'subscription_refused',
         message: expect.stringMatching(
-          /^NATS refuses the subscription to _INBOX_client\.test\.\w+\.\*: use credentials/,
+          /^NATS refuses the subscription to _INBOX_client\.test\.\w+\.\*: answers come to an inbox with the name of the user/,
         ),
       });
     });
