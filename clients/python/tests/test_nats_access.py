@@ -99,6 +99,10 @@ async def test_private_authority(server: Server, tmp_path: Path) -> None:
     async with await kvferry.connect(url, nats_ca=str(signer)) as client:
         assert client.is_connected
     assert ": name the authority that has signed the server's certificate: nats_ca" in await _refusal(url)
+    (tmp_path / "elsewhere").mkdir()
+    other = authority(tmp_path / "elsewhere", "authority")
+    reason = await _refusal(url, nats_ca=str(other))
+    assert f": no authority in {other} (nats_ca) has signed the server's certificate" in reason
 
 
 async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
@@ -130,6 +134,15 @@ async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFi
     assert len(lines) == 2
     denied = subjects.operation("decode-0", "team-b", "describe")
     assert f'permissions violation for publish to "{denied}"' in lines[0]
+
+
+async def test_inbox_that_is_refused(server: Server) -> None:
+    own = f'subscribe: ["{subjects.inbox_prefix("own")}.>"]'
+    url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
+    async with await kvferry.connect(url.replace("//", "//u:p@"), inbox="other", call_timeout=20) as client:
+        for _ in range(2):
+            with pytest.raises(KvferryError, match=r"_inbox_client\.other\..*subscription_refused"):
+                await client.describe("decode-0")
 
 
 @pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])

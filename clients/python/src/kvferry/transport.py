@@ -31,6 +31,7 @@ _CLOSE_SECONDS = 2.0
 _DENIED = "permissions violation"
 _UNPUBLISHED = re.compile(r'permissions violation for publish to "(.+)"')
 """The NATS client writes it in lower case."""
+_UNANSWERABLE = re.compile(r'permissions violation for subscription to "(_inbox_client.+)"')
 _DENIALS_MAX = 64
 """Different ones that are logged for one connection."""
 
@@ -62,8 +63,8 @@ class Transport(Protocol):
     async def request(
         self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
     ) -> bytes:
-        """Raises `no_responders`, `publication_refused` (NATS did not pass it on), `deadline_exceeded`, `disconnected`,
-        `closed` or `message_too_large`."""
+        """Raises `no_responders`, `publication_refused` (NATS did not pass it on), `subscription_refused` (no answer
+        may come), `deadline_exceeded`, `disconnected`, `closed` or `message_too_large`."""
 
     async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
         """Every answer that comes within that time; earlier when there are `enough`. Raises as `request`."""
@@ -126,6 +127,8 @@ class NatsTransport:
         """The same, for questions to several."""
         self._unpublished: set[object] = set()
         """Questions that NATS did not pass on."""
+        self._refused_inbox = ""
+        """Where answers should come, and NATS lets none come. The NATS client asks once for each connection."""
         self._denials: set[str] = set()
         self._is_closed = False
 
@@ -151,6 +154,8 @@ class NatsTransport:
         self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
     ) -> bytes:
         self._check(subject, body)
+        if self._refused_inbox:
+            raise self._disconnection()
         asked = self._nats.request(subject, body, timeout=timeout, headers=dict(headers) if headers else None)
         task = asyncio.ensure_future(asked)
         self._requests[task] = subject
@@ -249,6 +254,13 @@ class NatsTransport:
     def _disconnection(self) -> KvferryError:
         if self._is_closed:
             return KvferryError("closed", "the client is closed")
+        if self._refused_inbox:
+            why = (
+                "answers come to an inbox with the name of the user, which the file of nats_creds has: leave inbox out"
+            )
+            return KvferryError(
+                "subscription_refused", f"NATS refuses the subscription to {self._refused_inbox}: {why}"
+            )
         return KvferryError("disconnected", "the connection to NATS is broken")
 
     def _end_requests(self) -> None:
@@ -257,6 +269,7 @@ class NatsTransport:
             request.cancel()
 
     async def _disconnected(self) -> None:
+        self._refused_inbox = ""
         self._nats.renew()
         self._end_requests()
         if not self._is_closed:
@@ -279,6 +292,10 @@ class NatsTransport:
         found = _UNPUBLISHED.search(why.lower())
         if found:
             self._end_unpublished(found.group(1))
+        inbox = _UNANSWERABLE.search(why.lower())
+        if inbox:
+            self._refused_inbox = inbox.group(1)
+            self._end_requests()
         if why not in self._denials and len(self._denials) < _DENIALS_MAX:
             self._denials.add(why)
             log.warning("the user of this program has not the right: %s", why)
