@@ -65,6 +65,7 @@ export class LoneAgent {
         tenantRequestsMax: 0,
         tenantPagesMax: 0,
         tenantSegmentsMax: 0,
+        tenantBytesPerSecond: 0,
         sessionsMax: 256,
         journalEntries: 16_384,
         auditIntervalMs: 0,

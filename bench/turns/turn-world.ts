@@ -89,6 +89,7 @@ function optionsOf(agent: string, role: AgentOptions['role'], pages: number): Ag
     tenantRequestsMax: 0,
     tenantPagesMax: 0,
     tenantSegmentsMax: 0,
+    tenantBytesPerSecond: 0,
     ...{ journalEntries: 16_384, auditIntervalMs: 0, faultsAllowed: false },
   };
 }

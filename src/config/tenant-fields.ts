@@ -2,9 +2,12 @@
 import { z } from 'zod';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { tenantName } from '../protocol/fields.js';
-import { count } from './field-kinds.js';
+import { count, size } from './field-kinds.js';
 
-type TenantOptions = Pick<AgentOptions, 'tenantShares' | 'tenantRequestsMax' | 'tenantPagesMax' | 'tenantSegmentsMax'>;
+type TenantOptions = Pick<
+  AgentOptions,
+  'tenantShares' | 'tenantRequestsMax' | 'tenantPagesMax' | 'tenantSegmentsMax' | 'tenantBytesPerSecond'
+>;
 
 export const tenantFields = {
   tenantShares: {
@@ -31,11 +34,17 @@ export const tenantFields = {
     'Most chunks of the requests of one tenant that arrive or are ready, each of which may need a page; 0: no limit (decode, both).',
   ),
   tenantSegmentsMax: count(0, 4096, 0, 'Most source segments of one tenant; 0: no limit (prefill, both).'),
+  tenantBytesPerSecond: size(
+    0,
+    2 ** 40,
+    '0',
+    'Bytes that the puts of one tenant may name in a second, on average; 0: no limit (prefill, both).',
+  ),
 };
 
 export function tenantOptions(config: TenantOptions): TenantOptions {
-  const { tenantShares, tenantRequestsMax, tenantPagesMax, tenantSegmentsMax } = config;
-  return { tenantShares, tenantRequestsMax, tenantPagesMax, tenantSegmentsMax };
+  const { tenantShares, tenantRequestsMax, tenantPagesMax, tenantSegmentsMax, tenantBytesPerSecond } = config;
+  return { tenantShares, tenantRequestsMax, tenantPagesMax, tenantSegmentsMax, tenantBytesPerSecond };
 }
 
 /** A tenant that shares with one that shares itself would have to follow it: that is refused. */

@@ -39,6 +39,7 @@ export const defaults: Omit<AgentOptions, 'agent' | 'role'> = {
   tenantRequestsMax: 0,
   tenantPagesMax: 0,
   tenantSegmentsMax: 0,
+  tenantBytesPerSecond: 0,
   sessionsMax: 4,
   journalEntries: 4096,
   auditIntervalMs: 0,

@@ -262,6 +262,19 @@ describe('P32: quotas', () => {
     expect(await made.ended('a3')).toMatchObject({ end: 'ready' });
   });
 
+  test('P32: a tenant that has put more bytes than its rate → quota_exceeded for a while', async () => {
+    const made = await cluster({ tenantBytesPerSecond: PAGE_BYTES / 2 });
+    await put(made, 'team-a', 'a1', ['k0', 'k1']);
+    await expect(put(made, 'team-a', 'a2', ['k3'])).rejects.toMatchObject({
+      code: 'quota_exceeded',
+      message: expect.stringMatching(/than tenantBytesPerSecond allows: put again after [0-9]+ ms$/),
+    });
+    await put(made, 'team-b', 'b1', ['k0']);
+    await made.clock.advance(3000);
+    await put(made, 'team-a', 'a2', ['k3']);
+    expect(await made.ended('a2')).toMatchObject({ end: 'ready' });
+  });
+
   test('P32: one segment more than the tenant may have → quota_exceeded, others attach', async () => {
     const made = await cluster({ tenantSegmentsMax: 1 });
     await expect(attach(made, 'team-a', 'second')).rejects.toMatchObject({ code: 'quota_exceeded', field: 'segment' });

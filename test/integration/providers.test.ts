@@ -42,7 +42,7 @@ test.skipIf(noUsers !== undefined)(another, async () => {
   chmodSync(directory, 0o700);
   await using cluster = await RealCluster.start();
   const mine = [...args, '--socket-directory', directory];
-  const theirs = [...args, '--socket-directory', '/tmp'];
+  const theirs = [...args, '--socket-directory', '/tmp', '--segment-owner', '0'];
   cluster.letOthersRead();
   await Promise.all([
     cluster.agent('decode-0', 'decode', 'same-host', { args: mine }),

@@ -53,6 +53,8 @@ export interface AgentOptions {
   readonly tenantPagesMax: number;
   /** Most segments that the engines of one tenant may have attached at once. 0: as many as the agent takes. */
   readonly tenantSegmentsMax: number;
+  /** Bytes that the puts of one tenant name in a second, on average. 0: no limit. */
+  readonly tenantBytesPerSecond: number;
   /** How many entries the journal keeps; 0: none. */
   readonly journalEntries: number;
   /** How often the agent publishes the steps of its chunks; 0: never. */

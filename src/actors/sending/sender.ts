@@ -28,6 +28,7 @@ import { refuseOther, SessionRequests } from './session-requests.js';
 import { Sessions } from './sessions.js';
 import { SourceMemory } from './source-memory.js';
 import type { TakenParts } from './taken-parts.js';
+import { TenantRates } from './tenant-rates.js';
 
 export class Sender {
   readonly memory: SourceMemory;
@@ -43,6 +44,7 @@ export class Sender {
   readonly #bySession = new SessionRequests();
   readonly #tombstones: Tombstones;
   readonly #rankEnds: RankEnds;
+  readonly #rates: TenantRates;
   readonly #ends: SentEnds;
   readonly #routing: Routing;
   /** Hand-overs to requests that have ended, for as long as their ends are remembered. */
@@ -58,6 +60,7 @@ export class Sender {
       count: (session) => ({ requests: this.#bySession.count(session), ...this.memory.heldBy(session) }),
     });
     this.#pauses = new PauseWatch(env, () => this.sessions.excuseSilence());
+    this.#rates = new TenantRates(env.options.tenantBytesPerSecond);
     this.#rankEnds = new RankEnds(env, (rank, reason) => {
       publishEnd(env, { ...rank, ageMs: env.clock.now() - rank.startedMs }, 'failed', reason);
     });
@@ -268,6 +271,8 @@ export class Sender {
     const request = this.#requestFor(put, peer);
     const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
     this.memory.use({ request: name, batch, session }, places);
+    const bytes = put.source.reduce((sum, { length, count }) => sum + length * count, 0);
+    this.#rates.add(tenantOfName(name), bytes, this.#env.clock.now());
     // The look-up counts as part of the request's time.
     const actor = request ?? this.#start(put, peer, put.timeoutMs - (this.#env.clock.now() - receivedMs));
     actor.add({ batch, last, chunks });
@@ -295,12 +300,13 @@ export class Sender {
     const limits = { requestsMax: options.requestsMax, messageBytesMax: control.messageBytesMax };
     const progress = { requests: this.#requests.size, chunks: this.#chunks, before: request?.soFar };
     checkPut(put, { agent: options.agent, epoch, pageBytes, ...progress, ...limits });
-    if (request === undefined) this.#checkQuota(tenantOfName(put.request));
+    if (request === undefined) this.#checkQuotas(tenantOfName(put.request));
     return request;
   }
 
-  #checkQuota(tenant: string): void {
+  #checkQuotas(tenant: string): void {
     const { tenantRequestsMax: max } = this.#env.options;
+    this.#rates.check(tenant, this.#env.clock.now());
     const count = () => this.countOf(tenant) + 1;
     checkQuota({ tenant, what: 'requests in progress', setting: 'tenantRequestsMax', max, count }, 'request');
   }

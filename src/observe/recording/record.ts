@@ -41,6 +41,7 @@ const agentOptions: z.ZodType<AgentOptions> = z.object({
   tenantRequestsMax: z.number().default(0),
   tenantPagesMax: z.number().default(0),
   tenantSegmentsMax: z.number().default(0),
+  tenantBytesPerSecond: z.number().default(0),
   sessionsMax: z.number().default(256),
   journalEntries: z.number().default(0),
   auditIntervalMs: z.number().default(0),

@@ -14,7 +14,7 @@ const epoch = '0123456789abcdef';
 const pools = {
   ...{ request: ['r'], epoch: [epoch], epochs: [epoch], receiverEpoch: [epoch], session: [epoch], agent: ['a'] },
   ...{ sender: ['a'], receiver: ['b'], holder: ['h'], keys: ['k0', 'k1', 'k2'], key: ['k0'], segment: ['s'] },
-  ...{ grant: ['g'], path: ['/dev/shm/s'], silentMs: [1000], batch: [0] },
+  ...{ grant: ['g'], path: ['/dev/shm/s'], silentMs: [1000], batch: [0], publicKey: ['A'.repeat(43)] },
 };
 const schemas: Readonly<Record<string, z.ZodType>> = {
   ...Object.fromEntries(

@@ -251,6 +251,7 @@ function optionsOf({ name, role, pages, retainedMax }: AgentPlan, providers: rea
     tenantRequestsMax: 0,
     tenantPagesMax: 0,
     tenantSegmentsMax: 0,
+    tenantBytesPerSecond: 0,
     sessionsMax: 64,
     journalEntries: 256,
     auditIntervalMs: 0,
