@@ -89,12 +89,18 @@ async function examine(
   const nats = await natsFacts(place);
   const known = { system, version: packageVersion(), ...inUse(settings), fabric, nats };
   if (isKvferryError(nats)) return runChecks({ ...known, cluster: undefined });
-  const client = await connectClient({ ...place, name: NAME });
+  const client = await connected(place);
+  if (isKvferryError(client)) return runChecks({ ...known, cluster: undefined, refusal: client.message });
   try {
     const pause = (milliseconds: number) => wait(milliseconds, signal);
     const look = async (windowMs: number): Promise<Examination> => {
-      const cluster = await examineCluster(client, { windowMs, pause, now: () => performance.now() });
-      return { ...known, cluster };
+      try {
+        const cluster = await examineCluster(client, { windowMs, pause, now: () => performance.now() });
+        return { ...known, cluster };
+      } catch (error) {
+        if (!isKvferryError(error, 'publication_refused')) throw error;
+        return { ...known, cluster: undefined, refusal: error.message };
+      }
     };
     if (!flags.probe) return await runChecks(await look(WINDOW_MS));
     // The probe runs first, because agents choose a provider with their first bytes.
@@ -119,6 +125,16 @@ function probe(
   };
   const onStart = (pair: string) => terminal.err(`probing ${pair}`);
   return runProbes(examination, client, { from, to, baselines, signal, onStart });
+}
+
+/** An error when answers must not come to this program: so with the key of an agent. */
+async function connected(place: NatsPlace): Promise<KvferryClient | KvferryError> {
+  try {
+    return await connectClient({ ...place, name: NAME });
+  } catch (error) {
+    if (isKvferryError(error, 'subscription_refused')) return error;
+    throw error;
+  }
 }
 
 async function natsFacts(place: NatsPlace): Promise<NatsFacts | KvferryError> {

@@ -1,5 +1,6 @@
 /** Connects to NATS and makes a client. */
-import { connectNats, type NatsControlOptions } from '../control/nats-control.js';
+import { connectNats } from '../control/nats-control.js';
+import type { NatsControlOptions } from '../control/nats-options.js';
 import { KvferryClient } from './kvferry-client.js';
 
 /** `tenant`: as in `KvferryClient`. Rejects `disconnected` when no NATS server accepts. `client.close()` closes the connection. */

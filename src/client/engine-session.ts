@@ -164,7 +164,7 @@ export class EngineSession {
         }
       } catch (error) {
         if (isKvferryError(error, 'unknown_session', 'no_responders', 'closed')) return;
-        const isPassing = isKvferryError(error, 'deadline_exceeded', 'disconnected');
+        const isPassing = isKvferryError(error, 'deadline_exceeded', 'disconnected', 'publication_refused');
         if (!isPassing || clock.now() >= untilMs) throw error;
       }
       await pause(clock, END_PAUSE_MS);
@@ -262,7 +262,10 @@ export class EngineSession {
 
 /** No answer came, the agent is away, or was restarted just now. */
 function isPassing(error: KvferryError): boolean {
-  return isSessionOver(error) || isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders');
+  return (
+    isSessionOver(error) ||
+    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused')
+  );
 }
 
 /** Why what was begun in one session cannot go on in another one. */

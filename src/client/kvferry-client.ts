@@ -1,7 +1,7 @@
 /**
  * The messages of engines and routers, one method for each. The client checks every reply and event against the protocol,
  * turns error replies into `ReplyError`, and gives every call a deadline. Calls reject with a `KvferryError`:
- * `no_responders` when there is no such agent, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`, or
+ * `no_responders` when there is no such agent, `publication_refused` when the user of NATS may not ask, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`, or
  * the code that the agent answered (docs/protocol.md). `PrefillEngine` and `DecodeEngine` send these messages for an engine.
  */
 import type { z } from 'zod';

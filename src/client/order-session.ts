@@ -240,7 +240,7 @@ function isAnswer(error: KvferryError): boolean {
 /** No answer came, the agent is away, orders before this one are missing, or too many wait. */
 function isPassing(error: KvferryError): boolean {
   return (
-    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders') ||
+    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused') ||
     isKvferryError(error, 'order_out_of_turn', 'order_barred', 'too_many_orders')
   );
 }

@@ -19,16 +19,17 @@ import type {
   RequestAllOptions,
   RequestOptions,
 } from '../ports/control.js';
-import { KvferryError } from '../protocol/errors.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { isInbox } from '../protocol/subjects.js';
 import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
 import { breakConnection, forgetEarlyAttempts, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
-import { closed, disconnected, isRefusedSubscription } from './nats-errors.js';
+import { closed, disconnected, isRefusedSubscription, publicationRefused, refusedPublication } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
-import { type InboxOptions, inboxOf, userOf } from './nats-inbox.js';
+import { inboxOf, userOf } from './nats-inbox.js';
+import type { ControlLogger, NatsControlOptions } from './nats-options.js';
 import { Outbox } from './nats-outbox.js';
 import { Questions } from './nats-questions.js';
 import { isRefused, refusalOf } from './nats-refusal.js';
@@ -43,30 +44,9 @@ const PINGS_UNANSWERED_MAX = 2;
 /** Time that `close` waits until the server has received all published messages. */
 const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
 
-/** Where the connection reports outages and lost messages. A logger of pino is one. */
-export interface ControlLogger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface NatsControlOptions extends InboxOptions {
-  /** One URL, or several separated by commas. A URL may contain a user and password, or a token. */
-  readonly servers: string;
-  /** Files with credentials and certificates. They are read again for every connection. */
-  readonly access?: NatsAccess | undefined;
-  /** Time to try until the first connection. Default: one attempt at each server. */
-  readonly connectTimeoutMs?: number;
-  readonly logger?: ControlLogger;
-  /** Begins with the server that this connection has, and goes on to the others in the same order. */
-  readonly beside?: NatsControl;
-  /** Interval of pings to the server. Two unanswered pings are an outage. */
-  readonly pingIntervalMs?: number;
-}
-
 /**
  * Connects. Rejects `disconnected` when no server accepts within `connectTimeoutMs`, `invalid_configuration` when `access` is
- * not valid.
+ * not valid, and `subscription_refused` when this user must not receive answers.
  */
 export async function connectNats(options: NatsControlOptions): Promise<NatsControl> {
   const { access = {}, logger, beside } = options;
@@ -98,8 +78,9 @@ export async function connectNats(options: NatsControlOptions): Promise<NatsCont
         noRandomize: true,
         noAsyncTraces: true,
       });
-      return new NatsControl(connection, servers, { access, inboxPrefix, logger });
+      return await served(new NatsControl(connection, servers, { access, inboxPrefix, logger }));
     } catch (cause) {
+      if (isKvferryError(cause, 'subscription_refused')) throw cause;
       if (isRefused(cause) || performance.now() + RETRY_DELAY_MS > deadlineMs) {
         const reason = await refusalOf(cause, servers, access);
         throw new KvferryError('disconnected', `no connection to NATS at ${servers.join(', ')}: ${reason}`, { cause });
@@ -112,6 +93,17 @@ export async function connectNats(options: NatsControlOptions): Promise<NatsCont
   }
 }
 
+/** Closes a connection on which answers cannot come, and rejects `subscription_refused`. */
+async function served(control: NatsControl): Promise<NatsControl> {
+  try {
+    await control.flush();
+    return control;
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
 export class NatsControl implements ControlPort {
   readonly #connection: NatsConnection;
   readonly #servers: readonly string[];
@@ -121,6 +113,8 @@ export class NatsControl implements ControlPort {
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
   readonly #waits = new Set<(error: KvferryError) => void>();
+  /** Ends each wait for the answers of several, by the subject of the question. */
+  readonly #collecting = new Map<(error: KvferryError) => void, string>();
   readonly #questions: Questions;
   readonly #subscriptions: Subscriptions;
   readonly #outbox = new Outbox((subject) => {
@@ -151,7 +145,7 @@ export class NatsControl implements ControlPort {
     this.#questions = new Questions(inboxPrefix);
     this.#subscriptions = new Subscriptions(connection, {
       refused: (subject, err) => {
-        this.#logger?.error({ subject, err }, 'subscription refused, trying again');
+        this.#logger?.error({ subject, reason: err.message }, 'subscription refused, trying again');
         this.#report();
       },
       accepted: () => {
@@ -207,15 +201,19 @@ export class NatsControl implements ControlPort {
       },
     });
     let timer: NodeJS.Timeout | undefined;
+    let refuse: (error: KvferryError) => void = () => undefined;
     try {
-      await this.#wait<void>((resolve) => {
+      await this.#wait<void>((resolve, reject) => {
         enough = resolve;
+        refuse = reject;
+        this.#collecting.set(refuse, subject);
         timer = setTimeout(resolve, options.timeoutMs);
         this.#connection.publish(subject, body, { reply: inbox });
       });
       return answers;
     } finally {
       clearTimeout(timer);
+      this.#collecting.delete(refuse);
       subscription.unsubscribe();
     }
   }
@@ -320,10 +318,19 @@ export class NatsControl implements ControlPort {
       // The client would first wait until everything is sent, and a server that stands still takes nothing.
       else if (change.type === 'staleConnection') breakConnection(this.#connection);
       else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
+        this.#refused(change.error);
         const reason = await refusalOf(change.error, [], this.#access);
-        this.#logger?.warn({ err: change.error, reason }, 'NATS reported an error');
+        this.#logger?.warn({ reason }, 'NATS reported an error');
       }
     }
+  }
+
+  /** A message that NATS does not pass on has no answer. */
+  #refused(error: Error): void {
+    const subject = refusedPublication(error);
+    if (subject === undefined) return;
+    this.#questions.refused(subject, error);
+    for (const [refuse, asked] of this.#collecting) if (asked === subject) refuse(publicationRefused(subject, error));
   }
 
   /** The NATS client reports every failed attempt as an outage of its own. */

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { createInbox, type Msg } from '@nats-io/transport-node';
 import { KvferryError } from '../protocol/errors.js';
-import { unanswered, unsent } from './nats-errors.js';
+import { publicationRefused, unanswered, unsent } from './nats-errors.js';
 import { isNoResponders } from './nats-headers.js';
 
 interface Question {
@@ -54,6 +54,12 @@ export class Questions {
     } else {
       question.resolve(message.string());
     }
+  }
+
+  /** NATS did not pass on a message to `subject`. An earlier question to it may have arrived, so the latest one is meant. */
+  refused(subject: string, cause: Error): void {
+    const latest = [...this.#open].findLast(([, question]) => question.subject === subject);
+    if (latest !== undefined) this.#take(latest[0])?.reject(publicationRefused(subject, cause));
   }
 
   rejectAll(error: KvferryError): void {

@@ -14,7 +14,7 @@ const INFO_TIMEOUT_MS = 1_000;
 const INFO_BYTES_MAX = 64 * 1024;
 
 /** Codes of Node.js for a certificate that no known authority has signed. */
-const UNKNOWN_AUTHORITY = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED|CERT_UNTRUSTED)/;
+const UNKNOWN_AUTHORITY = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE)/;
 
 /** One line, with the remedy if there is one. */
 export async function refusalOf(cause: unknown, servers: readonly string[], access: NatsAccess): Promise<string> {

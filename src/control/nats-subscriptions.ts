@@ -5,6 +5,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { ControlSubscription } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
+import { agentInboxOf, clientInboxOf } from '../protocol/subjects.js';
 
 const RETRY_MS = 2_000;
 
@@ -19,6 +20,14 @@ export interface SubscriptionsListener {
   refused(subject: string, error: Error): void;
   /** NATS accepts every subscription again. */
   accepted(): void;
+}
+
+function remedyOf(subject: string): string {
+  if (subject.startsWith(agentInboxOf('')))
+    return 'the user of an agent has the name of the agent (kvferry keys issue --role ROLE --name NAME)';
+  if (subject.startsWith(clientInboxOf('')))
+    return 'answers come to an inbox with the name of the user: set --nats-inbox, or give its file by --nats-creds';
+  return 'use credentials with that right (kvferry keys issue)';
 }
 
 export class Subscriptions {
@@ -53,7 +62,7 @@ export class Subscriptions {
     if (kept === undefined) return;
     throw new KvferryError(
       'subscription_refused',
-      `NATS refuses the subscription to ${kept.subject}: give this user the permission to subscribe to it`,
+      `NATS refuses the subscription to ${kept.subject}: ${remedyOf(kept.subject)}`,
     );
   }
 

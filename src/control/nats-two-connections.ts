@@ -9,7 +9,8 @@
 import type { ControlMessage, ControlPort, ControlStatus, ControlSubscription } from '../ports/control.js';
 import { ForwardingControl } from '../ports/forwarding-control.js';
 import { isForEverybody } from '../protocol/subjects.js';
-import { connectNats, type NatsControl, type NatsControlOptions } from './nats-control.js';
+import { connectNats, type NatsControl } from './nats-control.js';
+import type { NatsControlOptions } from './nats-options.js';
 
 /** Answers of the server stand behind the messages of a flood. Then the connection is given up, and the flood with it. */
 const PING_INTERVAL_MS = 1_000;

@@ -39,10 +39,10 @@ export interface ControlPort {
   readonly messageBytesMax: number;
   /**
    * Sends a request and waits for one answer. Rejects `no_responders` (the subject has no subscriber at this moment),
-   * `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
+   * `publication_refused` (NATS did not pass it on), `deadline_exceeded`, `disconnected`, `message_too_large` or `closed`.
    */
   request(subject: string, body: string, options: RequestOptions): Promise<string>;
-  /** Sends a request to every subscriber, and resolves with the answers that arrive within `timeoutMs`. */
+  /** Sends a request to every subscriber, and resolves with the answers that arrive within `timeoutMs`. Rejects as `request`. */
   requestAll(subject: string, body: string, options: RequestAllOptions): Promise<string[]>;
   /** Sends a message without an answer. Throws `message_too_large` or `closed`. */
   publish(subject: string, body: string, headers?: MessageHeaders): void;

@@ -57,6 +57,7 @@ export const errorCodes = [
   'deadline_exceeded',
   'disconnected',
   'subscription_refused',
+  'publication_refused',
   'receiver_lost',
   'sender_lost',
   'writer_failed',

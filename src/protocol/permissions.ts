@@ -136,6 +136,24 @@ export function rightsOf(role: NatsRole, holder: RightsHolder = TEMPLATES): Righ
   return { publish: [...new Set(publish)].sort(), subscribe: [...new Set(subscribe)].sort() };
 }
 
+/** The roles that may publish to a subject, some of them for their own name, agents and tenants only. */
+export function rolesThatPublish(subject: string): readonly NatsRole[] {
+  const tokens = subject.split('.');
+  return roles.filter((role) => rightsOf(role).publish.some((pattern) => covers(pattern.split('.'), tokens)));
+}
+
+function covers(pattern: readonly string[], tokens: readonly string[]): boolean {
+  if (pattern.at(-1) === '>')
+    return tokens.length >= pattern.length && covers(pattern.slice(0, -1), tokens.slice(0, pattern.length - 1));
+  return pattern.length === tokens.length && pattern.every((token, place) => stands(token, tokens[place] ?? ''));
+}
+
+/** `_all` is the name of no user, agent or tenant. */
+function stands(token: string, name: string): boolean {
+  if (token.startsWith('{{')) return name !== ALL_TENANTS;
+  return token === ANY || token === name;
+}
+
 /** What agents of every role do. Each speaks under its own name alone. */
 function agent({ name }: RightsHolder, operations: readonly PeerOperation[]): Rights {
   return {

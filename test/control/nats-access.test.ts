@@ -120,6 +120,14 @@ describe.skipIf(natsServerMissing)(`access to a real nats-server ${natsServerMis
     );
   });
 
+  test('the file of another authority with the same name → refused by name of the file', async () => {
+    await using server = await TestNatsServer.start('-c', tlsOf(authority.certificate('server')));
+    const { ca } = new TestAuthority(mkdtempSync(join(directory, 'other-')), 'authority');
+    expect(await refusal(server.url, { ca })).toMatch(
+      `: no authority in ${ca} (--nats-ca) has signed the server's certificate`,
+    );
+  });
+
   test('mutual TLS → accepted with --nats-cert and --nats-key, refused without', async () => {
     const verify = `, ca_file: "${authority.ca}", verify: true`;
     await using server = await TestNatsServer.start('-c', tlsOf(authority.certificate('verifier'), verify));

@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { connectNats, type NatsControlOptions } from '../../src/control/nats-control.js';
+import { connectNats } from '../../src/control/nats-control.js';
+import type { NatsControlOptions } from '../../src/control/nats-options.js';
 import type { ControlPort, ControlStatus } from '../../src/ports/control.js';
+import { isKvferryError } from '../../src/protocol/errors.js';
+import { subjects } from '../../src/protocol/subjects.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 import { describeControl } from './control-contract.js';
 
@@ -212,6 +215,52 @@ describe.skipIf(natsServerMissing)(`with a real nats-server ${natsServerMissing 
         code: 'subscription_refused',
         message: expect.stringContaining('t.mine'),
       });
+    });
+
+    test('P21: answers must not come to this program → no connection, the inbox is named', async () => {
+      const { server } = await configured(withUser(', permissions: { subscribe: ["_INBOX_client.other.>"] }'));
+      await using _ = server;
+      await expect(open(as(server, 'kv'))).rejects.toMatchObject({
+        code: 'subscription_refused',
+        message: expect.stringMatching(
+          /^NATS refuses the subscription to _INBOX_client\.test\.\w+\.\*: answers come to an inbox with the name of the user/,
+        ),
+      });
+    });
+
+    test('P21: a question without the right → refused at once, and names the roles', async () => {
+      const own = ', permissions: { publish: ["t.mine"], subscribe: ["_INBOX_client.test.>", "t.mine"] }';
+      const { server } = await configured(withUser(own));
+      await using _ = server;
+      const control = await open(as(server, 'kv'));
+      control.subscribe('t.mine', ({ body, respond }) => respond(body));
+      const subject = subjects.operation('decode-0', '_all', 'status');
+      const refused = {
+        code: 'publication_refused',
+        message: `NATS refuses this user the right to publish to ${subject}: use credentials for this agent and tenant of a role that has it: observer, operator, tester (kvferry keys issue)`,
+      };
+      await expect(control.request(subject, '', ANSWER)).rejects.toMatchObject(refused);
+      await expect(control.requestAll(subject, '', ANSWER)).rejects.toMatchObject(refused);
+      await control.flush();
+    });
+
+    test('P21: rights are taken while a question waits → only later ones are refused', async () => {
+      const { server, write } = await configured(withUser(''));
+      await using _ = server;
+      const control = await open(as(server, 'kv'));
+      const other = await open(as(server, 'all'));
+      const asked = new Promise<(body: string) => void>((resolve) => {
+        other.subscribe('t.slow', ({ respond }) => resolve(respond));
+      });
+      await other.flush();
+      const first = control.request('t.slow', '', { timeoutMs: 20_000 });
+      const answer = await asked;
+      write(withUser(', permissions: { publish: ["t.other"] }'));
+      const later = () =>
+        control.request('t.slow', '', { timeoutMs: 200 }).catch((error) => isKvferryError(error) && error.code);
+      await expect.poll(later, { timeout: 15_000 }).toBe('publication_refused');
+      answer('late');
+      expect(await first).toBe('late');
     });
 
     test('P21: rights are taken and given back → disconnected, then served again', async () => {

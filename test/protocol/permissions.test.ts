@@ -1,6 +1,6 @@
 /** T28: the rights of each role, which `kvferry keys` puts into the configuration of NATS. */
 import { describe, expect, test } from 'vitest';
-import { type NatsRole, rightsOf, roles } from '../../src/protocol/permissions.js';
+import { type NatsRole, rightsOf, roles, rolesThatPublish } from '../../src/protocol/permissions.js';
 import { operations, peerOperations, subjects } from '../../src/protocol/subjects.js';
 
 const K = 'kvferry.v2';
@@ -69,6 +69,17 @@ describe('the rights of roles', () => {
     const more = operator.publish.filter((subject) => !observer.publish.includes(subject));
     expect(more).toEqual([`${K}.agent.*._all.cancel`, subjects.fault('*')]);
     expect(operator.subscribe).toEqual(observer.subscribe);
+  });
+
+  test.each([
+    [subjects.operation('decode-0', '_all', 'status'), ['observer', 'operator', 'tester']],
+    [subjects.operation('decode-0', 'team-a', 'put'), ['prefill-engine', 'tester']],
+    [subjects.discover, ['router', 'observer', 'operator', 'tester']],
+    [subjects.peer('decode-0', '5f0c', 'prefill-0', 'commit'), ['prefill-agent', 'both-agent']],
+    [`_INBOX_client.x.y`, ['prefill-agent', 'decode-agent', 'both-agent']],
+    ['elsewhere', []],
+  ])('%s → the roles that may send it', (subject, senders) => {
+    expect(rolesThatPublish(subject)).toEqual(senders);
   });
 
   test('only an operator → provokes faults and cancels for all tenants', () => {

@@ -99,6 +99,10 @@ async def test_private_authority(server: Server, tmp_path: Path) -> None:
     async with await kvferry.connect(url, nats_ca=str(signer)) as client:
         assert client.is_connected
     assert ": name the authority that has signed the server's certificate: nats_ca" in await _refusal(url)
+    (tmp_path / "elsewhere").mkdir()
+    other = authority(tmp_path / "elsewhere", "authority")
+    reason = await _refusal(url, nats_ca=str(other))
+    assert f": no authority in {other} (nats_ca) has signed the server's certificate" in reason
 
 
 async def test_mutual_tls(server: Server, tmp_path: Path) -> None:
@@ -117,17 +121,28 @@ async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFi
     own = f'publish: ["{subjects.ROOT}.agent.*.team-a.*"], subscribe: ["{subjects.inbox_prefix("own")}.>"]'
     url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
     place = url.replace("//", "//u:p@")
-    async with await kvferry.connect(place, inbox="own", tenant="team-a", call_timeout=0.2) as client:
+    async with await kvferry.connect(place, inbox="own", tenant="team-a", call_timeout=20) as client:
         with pytest.raises(KvferryError, match="no_responders"):
             await client.describe("decode-0")
-        other = Client(client._transport, tenant="team-b", call_timeout=0.2)
+        other = Client(client._transport, tenant="team-b", call_timeout=20)
         for _ in range(2):
-            with pytest.raises(KvferryError, match="deadline_exceeded"):
+            with pytest.raises(KvferryError, match=r"agent\.decode-0\.team-b\.describe.*publication_refused"):
                 await other.describe("decode-0")
+        with pytest.raises(KvferryError, match=r"discover.*publication_refused"):
+            await client.discover()
     lines = [record.getMessage().lower() for record in caplog.records]
-    assert len(lines) == 1
+    assert len(lines) == 2
     denied = subjects.operation("decode-0", "team-b", "describe")
     assert f'permissions violation for publish to "{denied}"' in lines[0]
+
+
+async def test_inbox_that_is_refused(server: Server) -> None:
+    own = f'subscribe: ["{subjects.inbox_prefix("own")}.>"]'
+    url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
+    async with await kvferry.connect(url.replace("//", "//u:p@"), inbox="other", call_timeout=20) as client:
+        for _ in range(2):
+            with pytest.raises(KvferryError, match=r"_inbox_client\.other\..*subscription_refused"):
+                await client.describe("decode-0")
 
 
 @pytest.mark.parametrize(("scheme", "arguments"), [("tls", {}), ("nats", {"nats_tls": "required"})])

@@ -24,7 +24,8 @@ export async function findProcess(env: AgentEnv, agent: string, check: () => voi
       check();
       const last = await ask(options.attemptTimeoutMs).catch((refusal: unknown) => refusal);
       if (!(last instanceof Error)) return last as DescribeReply;
-      if (!isKvferryError(last, 'no_responders', 'deadline_exceeded', 'disconnected')) throw last;
+      if (!isKvferryError(last, 'no_responders', 'publication_refused', 'deadline_exceeded', 'disconnected'))
+        throw last;
       if (!living.isLineUp) continue;
       await refusePrevious(env, agent);
       throw error;

@@ -84,22 +84,27 @@ export async function insist<T>(
   attempt: (left: { readonly forAttemptMs: number; readonly untilDeadlineMs: number }) => Promise<T>,
 ): Promise<T> {
   const { clock, counters, options } = env;
+  let refusal = '';
   for (;;) {
     check?.();
     const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
-    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', what);
+    if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', `${what}${refusal}`);
     const forAttemptMs = Math.min(options.attemptTimeoutMs, untilDeadlineMs);
     try {
       return await attempt({ forAttemptMs, untilDeadlineMs });
     } catch (error) {
-      if (error instanceof ReplyError || !isKvferryError(error, 'no_responders', 'deadline_exceeded', 'disconnected')) {
-        throw error;
-      }
+      if (error instanceof ReplyError || !isPassing(error)) throw error;
+      if (error.code === 'publication_refused') refusal = `: ${error.message}`;
       counters.add('peer_calls_repeated');
       const pauseMs = options.heartbeatMs * PAUSE_HEARTBEATS;
       if (error.code !== 'deadline_exceeded') await sleep(clock, Math.min(pauseMs, untilDeadlineMs));
     }
   }
+}
+
+/** Also a right that is missing: NATS can give it back. */
+function isPassing(error: unknown): error is KvferryError {
+  return isKvferryError(error, 'no_responders', 'publication_refused', 'deadline_exceeded', 'disconnected');
 }
 
 /** Sends `peer` a notice that it need not answer. A peer that misses the notice asks for it. */

@@ -73,7 +73,7 @@ async function unlessSilent<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (isKvferryError(error) && !isKvferryError(error, 'closed')) return undefined;
+    if (isKvferryError(error) && !isKvferryError(error, 'closed', 'publication_refused')) return undefined;
     throw error;
   }
 }

@@ -65,6 +65,8 @@ export interface Examination {
   readonly fabric: FabricFacts;
   readonly nats: NatsFacts | KvferryError;
   readonly cluster: ClusterFacts | undefined;
+  /** Why NATS does not let this user examine the agents. */
+  readonly refusal?: string;
 }
 
 /** The settings as an agent that is started with them uses them. */

@@ -78,8 +78,8 @@ async def connect(
 
 class Client(Operations):
     """One method for each operation of an agent, and the events of agents. Each call has a deadline. Calls raise
-    `KvferryError`: `no_responders`, `deadline_exceeded`, `disconnected`, `closed`, `message_too_large`,
-    `inconsistent_reply`, or the code that the agent answered.
+    `KvferryError`: `no_responders`, `publication_refused`, `deadline_exceeded`, `disconnected`, `closed`,
+    `message_too_large`, `inconsistent_reply`, or the code that the agent answered.
 
     `tenant` is the one for which the client asks. Default: `default`, and all tenants for what only shows the state
     of agents. Raises `invalid_field` for what is no name of a tenant."""

@@ -114,6 +114,8 @@ class NatsAccess:
         lower = reason.lower()
         if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
             return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
+        if "certificate verify failed" in lower and self.ca and "hostname" not in lower and "ip address" not in lower:
+            return f": no authority in {self.ca} (nats_ca) has signed the server's certificate"
         if "certificate verify failed" in lower:
             return ": name the authority that has signed the server's certificate: nats_ca"
         if "authorization" not in lower and "authentication" not in lower:

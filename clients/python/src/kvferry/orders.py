@@ -219,7 +219,7 @@ def is_session_over(error: KvferryError) -> bool:
 
 def is_away(error: KvferryError) -> bool:
     """No answer came, or the agent is away just now."""
-    return error.code in ("deadline_exceeded", "disconnected", "no_responders")
+    return error.code in ("deadline_exceeded", "disconnected", "no_responders", "publication_refused")
 
 
 def _is_passing(error: KvferryError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +29,9 @@ _ANSWERS_MAX = 10_000
 _FLUSH_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _DENIED = "permissions violation"
+_UNPUBLISHED = re.compile(r'permissions violation for publish to "(.+)"')
+"""The NATS client writes it in lower case."""
+_UNANSWERABLE = re.compile(r'permissions violation for subscription to "(_inbox_client.+)"')
 _DENIALS_MAX = 64
 """Different ones that are logged for one connection."""
 
@@ -59,10 +63,11 @@ class Transport(Protocol):
     async def request(
         self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
     ) -> bytes:
-        """Raises `no_responders`, `deadline_exceeded`, `disconnected`, `closed` or `message_too_large`."""
+        """Raises `no_responders`, `publication_refused` (NATS did not pass it on), `subscription_refused` (no answer
+        may come), `deadline_exceeded`, `disconnected`, `closed` or `message_too_large`."""
 
     async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
-        """Every answer that comes within that time; earlier when there are `enough`."""
+        """Every answer that comes within that time; earlier when there are `enough`. Raises as `request`."""
 
     async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> None: ...
 
@@ -116,7 +121,14 @@ class NatsTransport:
         self.refusal = ""
         """What the last server said that did not accept the connection."""
         self._listeners: list[Callable[[bool], None]] = []
-        self._requests: set[asyncio.Future[Msg]] = set()
+        self._requests: dict[asyncio.Future[Msg], str] = {}
+        """Questions that wait for their answer, and their subjects."""
+        self._collecting: dict[asyncio.Event, str] = {}
+        """The same, for questions to several."""
+        self._unpublished: set[object] = set()
+        """Questions that NATS did not pass on."""
+        self._refused_inbox = ""
+        """Where answers should come, and NATS lets none come. The NATS client asks once for each connection."""
         self._denials: set[str] = set()
         self._is_closed = False
 
@@ -142,9 +154,11 @@ class NatsTransport:
         self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str] | None = None
     ) -> bytes:
         self._check(subject, body)
+        if self._refused_inbox:
+            raise self._disconnection()
         asked = self._nats.request(subject, body, timeout=timeout, headers=dict(headers) if headers else None)
         task = asyncio.ensure_future(asked)
-        self._requests.add(task)
+        self._requests[task] = subject
         try:
             await asyncio.wait({task}, timeout=timeout + 1)
             if not task.done():
@@ -157,11 +171,14 @@ class NatsTransport:
         except asyncio.CancelledError:
             if task in self._requests:
                 raise
+            if task in self._unpublished:
+                raise _refused(subject) from None
             raise self._disconnection() from None
         except (nats.errors.Error, OSError) as error:
             raise KvferryError("disconnected", f"{subject} was not sent: {error!r}") from error
         finally:
-            self._requests.discard(task)
+            self._requests.pop(task, None)
+            self._unpublished.discard(task)
             task.cancel()
 
     async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
@@ -178,9 +195,14 @@ class NatsTransport:
         inbox = self._nats.new_inbox()
         subscription = _NatsSubscription(await self._nats.subscribe(inbox, cb=answered))
         try:
+            self._collecting[is_enough] = subject
             await self._nats.publish(subject, body, reply=inbox)
             await set_within(is_enough, seconds)
+            if is_enough in self._unpublished:
+                raise _refused(subject)
         finally:
+            self._collecting.pop(is_enough, None)
+            self._unpublished.discard(is_enough)
             await subscription.close()
         return answers
 
@@ -232,14 +254,22 @@ class NatsTransport:
     def _disconnection(self) -> KvferryError:
         if self._is_closed:
             return KvferryError("closed", "the client is closed")
+        if self._refused_inbox:
+            why = (
+                "answers come to an inbox with the name of the user, which the file of nats_creds has: leave inbox out"
+            )
+            return KvferryError(
+                "subscription_refused", f"NATS refuses the subscription to {self._refused_inbox}: {why}"
+            )
         return KvferryError("disconnected", "the connection to NATS is broken")
 
     def _end_requests(self) -> None:
-        requests, self._requests = self._requests, set()
+        requests, self._requests = self._requests, {}
         for request in requests:
             request.cancel()
 
     async def _disconnected(self) -> None:
+        self._refused_inbox = ""
         self._nats.renew()
         self._end_requests()
         if not self._is_closed:
@@ -258,14 +288,38 @@ class NatsTransport:
         log.debug("NATS reported an error: %r", error)
 
     def _denied(self, why: str) -> None:
-        """A question that NATS does not pass on has no answer, so the log must say why. Each denial is logged once."""
+        """A message that NATS does not pass on has no answer. Each denial is logged once."""
+        found = _UNPUBLISHED.search(why.lower())
+        if found:
+            self._end_unpublished(found.group(1))
+        inbox = _UNANSWERABLE.search(why.lower())
+        if inbox:
+            self._refused_inbox = inbox.group(1)
+            self._end_requests()
         if why not in self._denials and len(self._denials) < _DENIALS_MAX:
             self._denials.add(why)
             log.warning("the user of this program has not the right: %s", why)
 
+    def _end_unpublished(self, subject: str) -> None:
+        # An earlier question to the subject may have arrived, so the latest one is meant.
+        latest = next((task for task, asked in reversed(self._requests.items()) if asked.lower() == subject), None)
+        if latest is not None:
+            del self._requests[latest]
+            self._unpublished.add(latest)
+            latest.cancel()
+        for enough, asked in self._collecting.items():
+            if asked.lower() == subject:
+                self._unpublished.add(enough)
+                enough.set()
+
     def _report(self, is_connected: bool) -> None:
         for listener in self._listeners:
             listener(is_connected)
+
+
+def _refused(subject: str) -> KvferryError:
+    remedy = "use credentials whose role, agent and tenant allow it (kvferry keys issue)"
+    return KvferryError("publication_refused", f"NATS refuses this user the right to publish to {subject}: {remedy}")
 
 
 class _NatsSubscription:

@@ -7,7 +7,10 @@ const found = new Findings('agents', 'agents');
 const versions = new Findings('agents', 'agent-versions');
 const states = new Findings('agents', 'agent-states');
 
-export function checkAgents({ cluster, version }: Examination): Finding[] {
+const OBSERVER = 'run kvferry doctor once more with the file of an observer, or with --probe of a tester: --nats-creds';
+
+export function checkAgents({ cluster, refusal, version }: Examination): Finding[] {
+  if (refusal !== undefined) return [found.note(`the agents were not examined: ${refusal}`, OBSERVER)];
   if (cluster === undefined) return [];
   const { agents } = cluster;
   if (agents.length === 0) return [found.note('no agent answers', 'start one with: kvferry agent')];

@@ -20,15 +20,7 @@ const ROUND_TRIP_MS_MAX = 5;
 export function checkNats({ nats, settings }: Examination): Finding[] {
   const address = redactCredentials(settings.natsUrl);
   if (isKvferryError(nats)) {
-    const isRefused = /authorization|authentication|credentials/i.test(nats.message);
-    return [
-      reached.problem(
-        nats.message,
-        isRefused
-          ? 'name the file with the user (--nats-creds, --nats-nkey), or add user and password to the URL: nats://user:password@host:4222'
-          : `start a server (nats-server), or set its address with --nats or KVFERRY_NATS_URL; tried ${address}`,
-      ),
-    ];
+    return [reached.problem(nats.message, remedyOf(nats.message, address))];
   }
   const medianMs = median(nats.roundTripsMs);
   const trips = `a round trip takes ${roundMs(medianMs)} (median of ${nats.roundTripsMs.length}, longest ${roundMs(Math.max(0, ...nats.roundTripsMs))})`;
@@ -51,6 +43,17 @@ export function checkNats({ nats, settings }: Examination): Finding[] {
       : jetStream.ok(`JetStream is on (${nats.jetStream.streams} streams); kvferry does not need it`),
     ...checkTrust(nats),
   ];
+}
+
+/** Of a server that does not accept this program. */
+function remedyOf(message: string, address: string): string {
+  if (/authorization|authentication|credentials/i.test(message)) {
+    return 'name the file with the user (--nats-creds, --nats-nkey), or add user and password to the URL: nats://user:password@host:4222';
+  }
+  if (/certificate|tls/i.test(message.replaceAll(address, ''))) {
+    return 'name the authority of the server by --nats-ca (KVFERRY_NATS_CA): ca.pem of kvferry keys';
+  }
+  return `start a server (nats-server), or set its address with --nats or KVFERRY_NATS_URL; tried ${address}`;
 }
 
 /** Programs that reach NATS can do everything that its permissions do not forbid. A server on loopback is for one machine. */

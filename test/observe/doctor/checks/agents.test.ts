@@ -26,6 +26,17 @@ describe('agents', () => {
     expect(checks.flatMap((check) => check(blind))).toEqual([]);
   });
 
+  test('NATS refuses the questions → a note names the file that helps', () => {
+    const refusal = 'NATS refuses this user the right to publish to kvferry.v2.discover';
+    expect(brief(checkAgents({ ...examination({ agents: 'unknown' }), refusal }))).toEqual([
+      [
+        'note',
+        `the agents were not examined: ${refusal}`,
+        'run kvferry doctor once more with the file of an observer, or with --probe of a tester: --nats-creds',
+      ],
+    ]);
+  });
+
   test('no agent answers → a note', () => {
     expect(check()).toEqual([['note', 'no agent answers', 'start one with: kvferry agent']]);
   });

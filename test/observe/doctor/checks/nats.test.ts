@@ -39,6 +39,13 @@ test('no server answers → a problem', () => {
   ]);
 });
 
+test('the authority of the server is not known → a problem', () => {
+  const message = 'no connection to NATS at tls://n1:4222: unable to verify the first certificate';
+  expect(check(new KvferryError('disconnected', message))).toEqual([
+    ['problem', message, 'name the authority of the server by --nats-ca (KVFERRY_NATS_CA): ca.pem of kvferry keys'],
+  ]);
+});
+
 test('the server does not know this user → a problem', () => {
   expect(check(new KvferryError('disconnected', 'no connection to NATS at n1:4222: Authorization Violation'))).toEqual([
     [

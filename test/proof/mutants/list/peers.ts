@@ -26,8 +26,8 @@ export const peerMutants: readonly Mutant[] = [
   {
     id: 'peers-no-subscriber-is-dead',
     module: 'src/actors/peers/peer-call.ts',
-    find: "'no_responders', 'deadline_exceeded', 'disconnected')",
-    replace: "'deadline_exceeded', 'disconnected')",
+    find: "'no_responders', 'publication_refused', 'deadline_exceeded', 'disconnected')",
+    replace: "'publication_refused', 'deadline_exceeded', 'disconnected')",
     defect: 'A message without a subscriber is not repeated, although the peer may be connecting to NATS again.',
   },
   {

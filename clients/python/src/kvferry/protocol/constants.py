@@ -50,6 +50,7 @@ ErrorCode = Literal[
     "deadline_exceeded",
     "disconnected",
     "subscription_refused",
+    "publication_refused",
     "receiver_lost",
     "sender_lost",
     "writer_failed",
