@@ -1,23 +1,32 @@
 /**
  * Loaded into an agent by `node --expose-gc --import`: measures how long its event loop was busy in one turn, and how much memory
- * it keeps. Answers the messages `turns` and `memory` of its parent. Time in which the processor served other processes does
- * not count, nor does memory that waits to be collected.
+ * it keeps. Answers the messages `turns` and `memory` of its parent. A turn counts the processor time of the thread of the event
+ * loop. Time in which the processor served other processes does not count. The threads of Node that compile and collect beside
+ * the event loop do not count, nor does memory that waits to be collected.
  */
+import { readFileSync } from 'node:fs';
+
 const INTERVAL_MS = 2;
-const US_PER_MS = 1000;
+const NS_PER_MS = 1e6;
 const MIB = 1024 ** 2;
+/** Its first number: nanoseconds that the main thread ran. `process.cpuUsage` has the sum of all threads. */
+const MAIN_THREAD = `/proc/self/task/${process.pid}/schedstat`;
 
 let longestTurnMs = 0;
 let lookedMs = performance.now();
-let cpu = process.cpuUsage();
+let ranMs = mainThreadMs();
+
+function mainThreadMs(): number {
+  return Number(readFileSync(MAIN_THREAD, 'latin1').split(' ')[0]) / NS_PER_MS;
+}
 
 function look(): number {
   const nowMs = performance.now();
-  const { user, system } = process.cpuUsage(cpu);
-  const lateMs = nowMs - lookedMs - INTERVAL_MS;
+  const nowRanMs = mainThreadMs();
+  const turnMs = Math.min(nowMs - lookedMs - INTERVAL_MS, nowRanMs - ranMs);
   lookedMs = nowMs;
-  cpu = process.cpuUsage();
-  return Math.min(lateMs, (user + system) / US_PER_MS);
+  ranMs = nowRanMs;
+  return turnMs;
 }
 
 setInterval(() => {
