@@ -25,7 +25,7 @@ async def main():
         return reply
 
     # Events are not stored: subscribe before the request begins.
-    ends = await nc.subscribe("kvferry.v2.event.>")
+    ends = await nc.subscribe("kvferry.v2.event.*.default.*")
     await nc.flush()
     with open(SEGMENT, "wb") as memory:
         memory.write(b"\x01" * CHUNK + b"\x02" * CHUNK)
