@@ -17,7 +17,9 @@ from nats.aio.msg import Msg
 
 import kvferry
 from kvferry import Client, KvferryError
+from kvferry.nats_access import AccessClient, NatsAccess
 from kvferry.protocol import subjects
+from kvferry.transport import NatsTransport
 
 from .conftest import REQUIRED, eventually
 from .worlds.credentials import authority, certificate, user
@@ -67,6 +69,16 @@ async def _refusal(url: str, **arguments: Any) -> str:
         await kvferry.connect(url, connect_timeout=3, **arguments)
     assert refused.value.code == "disconnected"
     return refused.value.message
+
+
+async def test_a_reason_stays_when_the_next_attempt_is_cut_off() -> None:
+    transport = NatsTransport(AccessClient(NatsAccess(), ["nats://127.0.0.1:1"]))
+    report = transport._failed
+    await report(ConnectionResetError("reset by peer"))
+    assert transport.refusal == "reset by peer"
+    await report(Exception("nats: 'Authorization Violation'"))
+    await report(ConnectionResetError("reset by peer"))
+    assert transport.refusal == "nats: 'Authorization Violation'"
 
 
 async def test_nkey_file(server: Server, tmp_path: Path) -> None:

@@ -281,7 +281,9 @@ class NatsTransport:
         self._report(True)
 
     async def _failed(self, error: Exception) -> None:
-        if not self._nats.is_connected:
+        # A server that refuses may close the connection before its reason is read: then an earlier reason stays.
+        is_cut_off = isinstance(error, (ConnectionResetError, BrokenPipeError))
+        if not self._nats.is_connected and not (self.refusal and is_cut_off):
             self.refusal = str(error)
         if _DENIED in str(error).lower():
             self._denied(str(error))
