@@ -8,6 +8,7 @@ import { openNativeFabric } from '../../src/native/native-fabric.js';
 import type { FabricConnection, FabricPort, Provider } from '../../src/ports/fabric.js';
 import { patient } from '../../src/processes/patience.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import { MEMFD_DIRECTORY } from '../harness/engine-memory.js';
 import type { WriteTimes } from './contender.js';
 import type { EndpointAnswers, EndpointCommand, EndpointReply } from './endpoint-messages.js';
 import { fillChunk } from './pattern.js';
@@ -58,7 +59,7 @@ async function execute(command: EndpointCommand): Promise<EndpointAnswers[keyof 
 
 function openFabric(command: EndpointCommand & { type: 'receive' | 'send' }): Promise<FabricPort> {
   const { providers, socketDirectory, bindAddress } = command;
-  return openNativeFabric({ providers, socketDirectory, bindAddress });
+  return openNativeFabric({ providers, socketDirectory, bindAddress, segmentDirectories: [MEMFD_DIRECTORY] });
 }
 
 function fill({ chunkBytes, chunks }: WriteCase, round: number): void {

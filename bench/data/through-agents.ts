@@ -11,7 +11,7 @@ import { Teardown } from '../../src/processes/teardown.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { Bench } from '../bench.js';
 import { type Cluster, startCluster } from '../harness/cluster.js';
-import { makeEngineMemory } from '../harness/engine-memory.js';
+import { MEMFD_DIRECTORY, makeEngineMemory } from '../harness/engine-memory.js';
 import { interleave } from '../harness/interleave.js';
 import { freshKeys } from '../harness/keys.js';
 import { repeatCount } from '../harness/repeat-count.js';
@@ -92,6 +92,8 @@ async function measure(
     '5s',
     '--lease-ms',
     '600s',
+    '--segment-directory',
+    MEMFD_DIRECTORY,
   ];
   const cluster = await startCluster({ prefillAgents: 1, ...arena, directory, workDirectory, settings }, teardown);
   const requests = new Requests(cluster);

@@ -7,6 +7,9 @@ import { startChild } from '../../src/processes/child-process.js';
 import type { Teardown } from '../../src/processes/teardown.js';
 import { within } from '../../src/processes/within.js';
 
+/** For `--segment-directory`: the paths of such memory lie below it. */
+export const MEMFD_DIRECTORY = '/proc';
+
 const TIMEOUT_MS = 60_000;
 const PROGRAM = `
 import fcntl, os, sys
