@@ -17,7 +17,7 @@ from kvferry.protocol import subjects
 from kvferry.protocol.constants import PROTOCOL_VERSION
 
 from .judged import Expected
-from .play import DECODE, PAGE_BYTES, Play, check_logged_once
+from .play import DECODE, PAGE_BYTES, Play, check, check_logged_once
 
 AGENT = "decode-2"
 CHUNK_BYTES = 128 << 10
@@ -57,16 +57,18 @@ async def small_page(play: Play) -> None:
         async with play.engine("decode-small-page", play.transfer("kv_consumer", AGENT)) as decode:
             await computed(play, "small-page", decode)
             what = f"agent {AGENT} has pages of {SMALL_PAGE} bytes, and a chunk has {CHUNK_BYTES}"
-            check_logged_once(
-                decode, f"] agent {AGENT} is not in use: {what}: start it with --page-bytes {CHUNK_BYTES}"
-            )
+            not_in_use = f"] agent {AGENT} is not in use: {what}: start it with --page-bytes {CHUNK_BYTES}"
+            check_logged_once(decode, not_in_use)
             await play.world.kill(AGENT)
             await play.start_agent(AGENT, page_bytes=PAGE_BYTES)
             await play.ferried_again("large-page", decode=decode)
             await play.world.kill(AGENT)
             await play.start_agent(AGENT, page_bytes=SMALL_PAGE)
             await computed(play, "small-page-again", decode)
-            check_logged_once(decode, f"chunks of {CHUNK_BYTES} bytes do not fit a page of {SMALL_PAGE} bytes")
+            # The engine notices the new agent before the prompt comes, or the prefill agent refuses the prompt.
+            refused = f"chunks of {CHUNK_BYTES} bytes do not fit a page of {SMALL_PAGE} bytes"
+            reasons = len(decode.logged(not_in_use)) + len(decode.logged(refused))
+            check(reasons == 2, f"the log gives {reasons} reasons for two prompts that were computed")
     finally:
         await play.world.kill(AGENT)
 
