@@ -271,7 +271,7 @@ export class Sender {
     const request = this.#requestFor(put, peer);
     const chunks = put.keys.map((key, position) => ({ key, ...(places[position] as (typeof places)[number]) }));
     this.memory.use({ request: name, batch, session }, places);
-    const bytes = put.source.reduce((sum, { length, count }) => sum + length * count, 0);
+    const bytes = () => put.source.reduce((sum, { length, count }) => sum + length * count, 0);
     this.#rates.add(tenantOfName(name), bytes, this.#env.clock.now());
     // The look-up counts as part of the request's time.
     const actor = request ?? this.#start(put, peer, put.timeoutMs - (this.#env.clock.now() - receivedMs));

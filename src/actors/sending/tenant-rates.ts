@@ -23,11 +23,12 @@ export class TenantRates {
     throw new KvferryError('quota_exceeded', message, { field: 'request' });
   }
 
-  add(tenant: string, bytes: number, nowMs: number): void {
+  /** `bytes` is called only when there is a limit. */
+  add(tenant: string, bytes: () => number, nowMs: number): void {
     if (this.#bytesPerSecond === 0) return;
     const fromMs = Math.max(nowMs, this.#usedUntilMs.get(tenant) ?? 0);
     // A tenant whose rate is not used is like one that never put anything.
     for (const [name, untilMs] of this.#usedUntilMs) if (untilMs <= nowMs) this.#usedUntilMs.delete(name);
-    this.#usedUntilMs.set(tenant, fromMs + (bytes / this.#bytesPerSecond) * MS_PER_SECOND);
+    this.#usedUntilMs.set(tenant, fromMs + (bytes() / this.#bytesPerSecond) * MS_PER_SECOND);
   }
 }
