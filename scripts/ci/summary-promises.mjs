@@ -122,7 +122,7 @@ const promises = {
     'kindsAccepted >= 25': summary.kindsAccepted >= 25,
     'crashes == 0': summary.crashes === 0,
     'internal == 0': summary.internal === 0,
-    'longestTurnMs <= 250': summary.longestTurnMs <= 250,
+    'longestTurnMs <= 100': summary.longestTurnMs <= 100,
     'rssGrowthMiB <= 50': summary.rssGrowthMiB <= 50,
     'honestReady > 0': summary.honestReady > 0,
     'wrongBytes == 0': summary.wrongBytes === 0,

@@ -317,6 +317,8 @@ export const failureGuarantees: readonly Guarantee[] = [
       'src/protocol/codec.ts',
       'src/protocol/fields.ts',
       'src/protocol/columns.ts',
+      'src/protocol/rows.ts',
+      'src/control/nats-arrivals.ts',
       'src/store/occupancy.ts',
       'src/store/tombstones.ts',
       'src/actors/observing/journal.ts',

@@ -13,6 +13,7 @@ import { type RecordedAgent, recordAgent } from '../observe/recording/record-age
 import { RecordingFile } from '../observe/recording/recording-file.js';
 import type { Tracing, TracingOptions } from '../observe/tracing/open-tracing.js';
 import { fromFailure } from '../protocol/codec.js';
+import { warmUp } from '../protocol/warm-up.js';
 import { SECRET_BYTES } from '../sealing/key-pair.js';
 import { SealingFabric } from '../sealing/sealing-fabric.js';
 import type { Failpoint, UnsealedPorts } from './agent-faults.js';
@@ -87,6 +88,7 @@ async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): 
   const { agentId, natsConnectTimeoutMs: connectTimeoutMs } = config;
   const nats = { ...placeOf(config), name: `kvferry agent ${agentId}`, inbox: agentId };
   const connecting = connectAgentNats({ ...nats, connectTimeoutMs, logger });
+  warmUp();
   const control = await connecting.catch(async (error: unknown) => {
     await fabric.close();
     throw error;

@@ -1,6 +1,6 @@
 /**
- * The control port over NATS: one connection, core publish and request/reply, callback subscriptions. A message is handled
- * in the turn of the event loop in which it arrives. The connection reconnects without limit, to the servers that were
+ * The control port over NATS: one connection, core publish and request/reply, callback subscriptions. Messages are handled in
+ * the order in which they arrive, in this turn of the event loop or in a later one. The connection reconnects without limit, to the servers that were
  * configured and no others.
  *
  * During an outage of NATS:
@@ -248,6 +248,8 @@ export class NatsControl implements ControlPort {
         reject(new KvferryError('disconnected', 'NATS did not confirm the published messages', { cause }));
       });
     });
+    // The server confirms behind what it has sent before.
+    this.#subscriptions.deliverAll();
     this.#subscriptions.check();
   }
 
@@ -269,6 +271,7 @@ export class NatsControl implements ControlPort {
     }
     this.#endWaits(closed());
     await this.#connection.close();
+    this.#subscriptions.drop();
   }
 
   /** Rejects `work` early when the connection breaks or is closed. */
@@ -336,6 +339,7 @@ export class NatsControl implements ControlPort {
   /** The NATS client reports every failed attempt as an outage of its own. */
   #disconnected(): void {
     if (this.#closing !== undefined || !this.#isConnected) return;
+    this.#subscriptions.deliverAll();
     this.#isConnected = false;
     this.#redialing = setInterval(() => forgetEarlyAttempts(this.#connection, this.#servers), RETRY_DELAY_MS);
     this.#logger?.warn({}, 'NATS is disconnected');

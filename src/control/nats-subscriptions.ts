@@ -6,6 +6,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { ControlSubscription } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentInboxOf, clientInboxOf } from '../protocol/subjects.js';
+import { Arrivals } from './nats-arrivals.js';
 
 const RETRY_MS = 2_000;
 
@@ -14,6 +15,7 @@ interface Kept {
   readonly deliver: (message: Msg) => void;
   /** Undefined while NATS refuses it. */
   inner: Subscription | undefined;
+  isClosed: boolean;
 }
 
 export interface SubscriptionsListener {
@@ -34,6 +36,7 @@ export class Subscriptions {
   readonly #connection: NatsConnection;
   readonly #listener: SubscriptionsListener;
   readonly #refused = new Set<Kept>();
+  readonly #arrivals = new Arrivals();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: NatsConnection, listener: SubscriptionsListener) {
@@ -46,10 +49,11 @@ export class Subscriptions {
   }
 
   add(subject: string, deliver: (message: Msg) => void): ControlSubscription {
-    const kept: Kept = { subject, deliver, inner: undefined };
+    const kept: Kept = { subject, deliver, inner: undefined, isClosed: false };
     this.#subscribe(kept);
     return {
       close: () => {
+        kept.isClosed = true;
         kept.inner?.unsubscribe();
         if (this.#refused.delete(kept) && !this.areRefused) this.#listener.accepted();
       },
@@ -66,18 +70,33 @@ export class Subscriptions {
     );
   }
 
+  /** Delivers every message that has arrived. */
+  deliverAll(): void {
+    this.#arrivals.deliverAll();
+  }
+
+  /** Subscriptions that NATS refuses are not made again. */
   close(): void {
     clearTimeout(this.#timer);
+  }
+
+  /** The connection is closed. What has arrived and waits is not delivered. */
+  drop(): void {
+    this.#arrivals.close();
   }
 
   #subscribe(kept: Kept): void {
     const inner = this.#connection.subscribe(kept.subject, {
       callback: (error, message) => {
-        if (error === null) kept.deliver(message);
+        if (error === null) this.#arrivals.add(() => this.#deliver(kept, message));
         else if (kept.inner === inner) this.#refuse(kept, error);
       },
     });
     kept.inner = inner;
+  }
+
+  #deliver({ isClosed, deliver }: Kept, message: Msg): void {
+    if (!isClosed) deliver(message);
   }
 
   #refuse(kept: Kept, error: Error): void {

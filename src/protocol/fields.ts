@@ -19,6 +19,7 @@ import {
   REQUEST_ID_BYTES_MAX,
   TIMEOUT_MS_MAX,
 } from './limits.js';
+import { rows } from './rows.js';
 import { shortened } from './shown-text.js';
 import { ends } from './subjects.js';
 
@@ -160,13 +161,13 @@ export const lengthRun = z.strictObject({
 export type LengthRun = z.infer<typeof lengthRun>;
 
 /** Lengths of the chunks of one batch. The runs are counted before anything is expanded. */
-export const lengths = z
-  .array(lengthRun)
-  .max(KEYS_PER_BATCH_MAX)
-  .refine((runs) => runs.reduce((sum, run) => sum + run.count, 0) <= KEYS_PER_BATCH_MAX, {
+export const lengths = rows(lengthRun, KEYS_PER_BATCH_MAX).refine(
+  (runs) => runs.reduce((sum, run) => sum + run.count, 0) <= KEYS_PER_BATCH_MAX,
+  {
     message: `Too big: expected lengths of at most ${KEYS_PER_BATCH_MAX} chunks`,
     abort: true,
-  });
+  },
+);
 
 export const rank = natural.max(RANKS_MAX - 1).describe('Number of a tensor-parallel rank, from 0.');
 

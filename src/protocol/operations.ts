@@ -42,6 +42,7 @@ import {
 import { lookupSchemas } from './lookup.js';
 import { observationSchemas } from './observation.js';
 import { routingSchemas } from './routing.js';
+import { rows } from './rows.js';
 import { orderFields, sessionSchemas } from './session-operations.js';
 import { peerRow, requestRow, segmentRow, sessionRow } from './status-rows.js';
 import type { Operation } from './subjects.js';
@@ -63,10 +64,9 @@ export const putRequest = z.strictObject({
     'Time limit for the whole request, taken from its first batch; ignored in later ones. `route` may bring another one.',
   ),
   keys: keys.describe('Names of the chunks, in the order of the prompt. A key may occur only once in a request.'),
-  source: z
-    .array(sourceRun)
-    .max(KEYS_PER_BATCH_MAX)
-    .describe('Places of the chunks in source memory, in the order of `keys`.'),
+  source: rows(sourceRun, KEYS_PER_BATCH_MAX).describe(
+    'Places of the chunks in source memory, in the order of `keys`.',
+  ),
   ranks: ranks
     .optional()
     .describe(

@@ -33,16 +33,29 @@ export function requireTenant(tenant: string, operation: string): void {
 
 /** The message with the names that the agent uses inside. */
 export function entering<R extends object>(tenant: string, request: R): R {
-  const entered = withNames(request, (name, field) => fullName(tenant, name, field)) as Record<string, unknown>;
+  const entered: Record<string, unknown> = {
+    ...(withNames(request, (name, field) => fullName(tenant, name, field)) as Record<string, unknown>),
+  };
   const { source, after } = request as { source?: readonly Named[]; after?: Named };
-  if (source !== undefined) {
-    entered['source'] = source.map((run, index) =>
-      withNames(run, (name, field) => fullName(tenant, name, `source[${index}].${field}`)),
-    );
-  }
+  if (source !== undefined) entered['source'] = enteringRows(tenant, source, 'source');
   if (after !== undefined)
     entered['after'] = withNames(after, (name, field) => fullName(tenant, name, `after.${field}`));
   return entered as R;
+}
+
+/** Thousands of rows, which mostly have the name of the row before. */
+function enteringRows(tenant: string, rows: readonly Named[], list: string): Named[] {
+  let last: string | undefined;
+  let lastFull = '';
+  return rows.map((row, index) =>
+    withNames(row, (name, field) => {
+      if (name !== last) {
+        lastFull = fullName(tenant, name, `${list}[${index}].${field}`);
+        last = name;
+      }
+      return lastFull;
+    }),
+  );
 }
 
 /** The answer with the names that the tenant uses. Other rows than its own were left out when the answer was made. */
@@ -106,10 +119,14 @@ function entry<R extends object>(row: R, { name, key }: Shown): R {
 }
 
 function withNames<R extends object>(row: R, change: (name: string, field: string) => string): R {
-  const changed: Record<string, string> = {};
+  let changed: Record<string, string> | undefined;
   for (const field of NAMES) {
     const name = (row as Named)[field];
-    if (typeof name === 'string') changed[field] = change(name, field);
+    if (typeof name !== 'string') continue;
+    const shown = change(name, field);
+    if (shown === name) continue;
+    changed ??= {};
+    changed[field] = shown;
   }
-  return { ...row, ...changed };
+  return changed === undefined ? row : { ...row, ...changed };
 }

@@ -1,0 +1,66 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { Arrivals } from '../../src/control/nats-arrivals.js';
+
+function deliveries(arrivals: Arrivals, count: number, each: (number: number) => void = () => undefined): number[] {
+  const delivered: number[] = [];
+  for (let number = 0; number < count; number += 1) {
+    arrivals.add(() => {
+      delivered.push(number);
+      each(number);
+    });
+  }
+  return delivered;
+}
+
+describe('P28: the messages that one read of the socket brings', () => {
+  test('short work → all are delivered in the turn in which they arrive', () => {
+    expect(deliveries(new Arrivals(), 64)).toHaveLength(64);
+  });
+
+  test('work of more than 10 ms → the others wait for later turns, in their order', async () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const delivered = deliveries(new Arrivals(), 5, (number) => clock.mockReturnValue(6 * (number + 1)));
+    expect(delivered).toEqual([0, 1]);
+    await setImmediate();
+    expect(delivered).toEqual([0, 1, 2, 3]);
+    await setImmediate();
+    expect(delivered).toEqual([0, 1, 2, 3, 4]);
+    clock.mockRestore();
+  });
+
+  test('many messages → at most 64 in one turn', async () => {
+    const delivered = deliveries(new Arrivals(), 100);
+    expect(delivered).toHaveLength(64);
+    await setImmediate();
+    expect(delivered).toEqual(Array.from({ length: 100 }, (_, number) => number));
+  });
+
+  test('a message behind one that waits → it waits too', async () => {
+    const arrivals = new Arrivals();
+    const delivered = deliveries(arrivals, 65);
+    await setImmediate();
+    const later = deliveries(arrivals, 64);
+    expect([delivered.length, later.length]).toEqual([65, 63]);
+  });
+
+  test('more than 256 that wait → the first of them are delivered at once', () => {
+    const delivered = deliveries(new Arrivals(), 64 + 256 + 10);
+    expect(delivered).toEqual(Array.from({ length: 74 }, (_, number) => number));
+  });
+
+  test('deliverAll → nothing waits any more', () => {
+    const arrivals = new Arrivals();
+    const delivered = deliveries(arrivals, 200);
+    arrivals.deliverAll();
+    expect(delivered).toEqual(Array.from({ length: 200 }, (_, number) => number));
+  });
+
+  test('close → what waits is not delivered', async () => {
+    const arrivals = new Arrivals();
+    const delivered = deliveries(arrivals, 100);
+    arrivals.close();
+    await setImmediate();
+    expect(delivered).toHaveLength(64);
+  });
+});
