@@ -48,7 +48,7 @@ export function keysCommand(terminal: Terminal): Command {
       });
       terminal.out(flags.json ? JSON.stringify({ files, roles: roles.map(rightsRow) }) : rendered(files));
     });
-  return command.addCommand(issueCommand(terminal));
+  return command.addCommand(issueCommand(terminal)).addCommand(revokeCommand(terminal));
 }
 
 function issueCommand(terminal: Terminal): Command {
@@ -67,6 +67,29 @@ function issueCommand(terminal: Terminal): Command {
       const { directory, role, name, agent: agents, tenant: tenants, output, json } = flags;
       const file = issueUser(directory, checkedUser({ role, name, agents, tenants }), output);
       terminal.out(json ? JSON.stringify({ role, name, file }) : `${file}: user ${name}, role ${role}`);
+    });
+}
+
+interface RevokeFlags {
+  readonly directory: string;
+  readonly name?: string;
+  readonly creds?: string;
+  readonly json?: true;
+}
+
+function revokeCommand(terminal: Terminal): Command {
+  return new Command('revoke')
+    .description('Take the rights of one user away. The server refuses the user when it has got SIGHUP.')
+    .addOption(new Option('--name <name>', 'the user of DIR/users/NAME.creds, which is removed').conflicts('creds'))
+    .option('--creds <file>', 'the user of this creds file, which stays')
+    .addHelpText('after', '\n--directory and --json of kvferry keys apply here too.')
+    .action(async (_: object, command: Command) => {
+      const { directory, name, creds, json } = command.optsWithGlobals<RevokeFlags>();
+      if (name === undefined && creds === undefined) command.error("error: give '--name <name>' or '--creds <file>'");
+      const { revokeUser } = await import('../keys/make-keys.js');
+      const user = await revokeUser(directory, creds === undefined ? { name: name ?? '' } : { file: creds });
+      const next = 'send the NATS server SIGHUP: it refuses the user from then on, and ends its connections';
+      terminal.out(json ? JSON.stringify({ revoked: user }) : `user ${user} is revoked; ${next}`);
     });
 }
 

@@ -87,9 +87,30 @@ export function isUserOf(creds: string, { pair, account }: SigningKey, { name, .
   );
 }
 
+export interface CredsUser {
+  readonly name: string;
+  /** Public key. */
+  readonly key: string;
+  readonly account: string;
+  readonly issuedAtS: number;
+}
+
+const USER_KEY = /^U[A-Z2-7]{55}$/;
+
+/** The user of a creds file of `newUser`; undefined when the text is no such file. */
+export function credsUserIn(creds: string): CredsUser | undefined {
+  const { name, sub: key, iat: issuedAtS, nats } = userIn(creds) ?? {};
+  const account = nats?.issuer_account;
+  const isUser = typeof name === 'string' && typeof account === 'string' && Number.isSafeInteger(issuedAtS);
+  if (!isUser || typeof key !== 'string' || !USER_KEY.test(key)) return undefined;
+  return { name, key, account, issuedAtS: issuedAtS as number };
+}
+
 interface UserClaims {
   readonly name?: unknown;
   readonly iss?: unknown;
+  readonly sub?: unknown;
+  readonly iat?: unknown;
   readonly nats?: { readonly issuer_account?: unknown; readonly tags?: readonly unknown[] };
 }
 

@@ -3,13 +3,15 @@
  * it is created, or read. Each file appears whole, so a run may be interrupted at any time, and two runs may meet.
  */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KvferryError } from '../protocol/errors.js';
 
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 const DIRECTORY_MODE = 0o700;
+/** The end of the name of a file that has not its whole content yet. */
+const UNFINISHED = '.next';
 
 /** What became of a file in this run. */
 export type FileState = 'made' | 'kept' | 'renewed';
@@ -44,6 +46,16 @@ export class KeyDirectory {
       return content;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw unusable(this.fullPath(name), error);
+    }
+  }
+
+  /** Names of the files of a directory in it. Those that an interrupted run has left are none. */
+  list(name: string): string[] {
+    try {
+      return readdirSync(this.fullPath(name)).filter((file) => !file.endsWith(UNFINISHED));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw unusable(this.fullPath(name), error);
     }
   }
@@ -90,7 +102,7 @@ export function writeNew(path: string, content: string): void {
 
 /** A reader sees the whole content or what was there before. `place` gives the finished file its name. */
 function writeWhole(path: string, content: string, mode: number, place: (from: string, to: string) => void): void {
-  const next = `${path}.${randomUUID()}.next`;
+  const next = `${path}.${randomUUID()}${UNFINISHED}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
     writeFileSync(next, content, { flag: 'wx', mode, flush: true });

@@ -7,6 +7,7 @@ import { type KeyPair, type SigningKey, signingKeyIn, signingKeyText, signJwt } 
 import { KvferryError } from '../protocol/errors.js';
 import { type NatsRole, type Rights, rightsOf, roles } from '../protocol/permissions.js';
 import type { KeyDirectory } from './key-directory.js';
+import { revocationsOf } from './revocations.js';
 
 const UNLIMITED = -1;
 /** The same keys and rights always give the same text, so a second run changes nothing. */
@@ -37,7 +38,12 @@ export async function makeKeyTree(directory: KeyDirectory): Promise<string> {
   }
   const operatorJwt = signed(operator, operator, 'operator', { system_account: system.getPublicKey() });
   const systemJwt = signed(operator, system, 'account', { limits: accountLimits });
-  const accountJwt = signed(operator, account, 'account', { limits: accountLimits, signing_keys: scopes });
+  const revocations = revocationsOf(directory);
+  const accountJwt = signed(operator, account, 'account', {
+    limits: accountLimits,
+    signing_keys: scopes,
+    ...(Object.keys(revocations).length === 0 ? {} : { revocations }),
+  });
   return [
     '# Made by kvferry keys from the keys in its directory. The next run writes it again, so changes are lost.',
     `operator: ${operatorJwt}`,
@@ -49,6 +55,15 @@ export async function makeKeyTree(directory: KeyDirectory): Promise<string> {
     '}',
     '',
   ].join('\n');
+}
+
+/** Public key of the account. Throws `invalid_configuration` when the directory has none. */
+export function accountOf(directory: KeyDirectory): string {
+  const path = directory.fullPath(ACCOUNT_FILE);
+  const text = directory.read(ACCOUNT_FILE);
+  if (text !== undefined) return pairOf(text, path, nkeys.createAccount).getPublicKey();
+  const message = `there is no key of an account at ${path}: name the directory that kvferry keys has made`;
+  throw new KvferryError('invalid_configuration', message, { field: 'directory' });
 }
 
 /** Throws `invalid_configuration` when the role has no key in the directory. */
@@ -89,7 +104,10 @@ function permissionsOf({ publish, subscribe }: Rights): object {
 
 async function pairIn(directory: KeyDirectory, name: string, create: () => KeyPair): Promise<KeyPair> {
   const text = await directory.readOrMake(name, () => `${seedOf(create())}\n`);
-  const path = directory.fullPath(name);
+  return pairOf(text, directory.fullPath(name), create);
+}
+
+function pairOf(text: string, path: string, create: () => KeyPair): KeyPair {
   let pair: KeyPair;
   try {
     pair = nkeys.fromSeed(Buffer.from(text.trim()));

@@ -1,11 +1,13 @@
 /** Everything that a deployment needs to start with NATS permissions and TLS. A second run changes nothing that is there. */
+import { readFileSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { KvferryError } from '../protocol/errors.js';
 import { canonical, makeCertificates } from './certificates.js';
 import { KeyDirectory, type KeyFile, writeNew } from './key-directory.js';
-import { makeKeyTree, signingKeyOf } from './key-tree.js';
+import { accountOf, makeKeyTree, signingKeyOf } from './key-tree.js';
+import { recordRevocation, revocationsOf } from './revocations.js';
 import { makeServerConfig } from './server-config.js';
-import { credsOf, isCredsOf, type KeyUser, userIn } from './users.js';
+import { credsOf, isCredsOf, type KeyUser, requireUserName, userIn } from './users.js';
 
 /** The server is always reached under these names by programs of its own host. */
 const OWN_HOST = ['localhost', '127.0.0.1', '::1'] as const;
@@ -54,6 +56,39 @@ export function issueUser(path: string, user: KeyUser, output?: string): string 
   const file = output ?? directory.fullPath(credsFile(user.name));
   writeNew(file, credsOf(signingKeyOf(directory, user.role), user));
   return file;
+}
+
+/**
+ * Takes the rights of a user away: `file`, or the creds file of that name in the directory, which is removed. The server refuses the
+ * user when it has read its configuration again. Resolves to the name of the user. Throws `invalid_configuration`.
+ */
+export async function revokeUser(
+  path: string,
+  by: { readonly name: string } | { readonly file: string },
+): Promise<string> {
+  if ('name' in by) requireUserName(by.name);
+  const directory = new KeyDirectory(path);
+  const account = accountOf(directory);
+  const own = 'name' in by ? directory.fullPath(credsFile(by.name)) : undefined;
+  const file = 'file' in by ? by.file : (own as string);
+  const name = await recordRevocation(directory, readCreds(file), account);
+  let revoked: string;
+  // Another run may record one meanwhile.
+  do {
+    revoked = JSON.stringify(revocationsOf(directory));
+    makeServerConfig(directory, await makeKeyTree(directory));
+  } while (JSON.stringify(revocationsOf(directory)) !== revoked);
+  if (own !== undefined) rmSync(own, { force: true });
+  return name;
+}
+
+function readCreds(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const message = `the creds file ${file} cannot be read: name one with --creds, or renew the key of its role`;
+    throw new KvferryError('invalid_configuration', message, { field: 'creds', cause });
+  }
 }
 
 function credsFile(name: string): string {

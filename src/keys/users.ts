@@ -40,12 +40,16 @@ export function checkedUser({
   if (!roles.includes(role as NatsRole)) {
     throw invalid('role', `there is no role ${JSON.stringify(role)}; the roles are ${roles.join(', ')}`);
   }
-  if (!agentName.safeParse(name).success) {
-    throw invalid('name', `${JSON.stringify(name)} is not the name of a user: use letters, digits, _ and -, up to 64`);
-  }
+  requireUserName(name);
   for (const agent of agents) requireTag('agent', agent, agent === EVERY_AGENT || agentName.safeParse(agent).success);
   for (const tenant of tenants) requireTag('tenant', tenant, tenantName.safeParse(tenant).success);
   return { role: role as NatsRole, name, agents, tenants };
+}
+
+/** Throws `invalid_configuration`. */
+export function requireUserName(name: string): void {
+  if (agentName.safeParse(name).success) return;
+  throw invalid('name', `${JSON.stringify(name)} is not the name of a user: use letters, digits, _ and -, up to 64`);
 }
 
 /**

@@ -48,6 +48,22 @@ describe('kvferry keys', () => {
     expect([again.exitCode, again.err]).toEqual([2, expect.stringContaining(`the file ${path} is there already`)]);
   });
 
+  test('revoke → the user, what to do next, and no file of the user', async () => {
+    await keys('issue', '--directory', directory, '--role', 'router', '--name', 'router-3');
+    const { out, exitCode } = await keys('revoke', '--directory', directory, '--name', 'router-3');
+    expect([out, exitCode]).toEqual([expect.stringMatching(/^user router-3 is revoked; send .* SIGHUP/), 0]);
+    expect(readdirSync(join(directory, 'users'))).not.toContain('router-3.creds');
+    const again = await keys('revoke', '--directory', directory, '--name', 'router-3');
+    expect([again.exitCode, again.err]).toEqual([2, expect.stringContaining('router-3.creds cannot be read')]);
+  });
+
+  test('revoke with neither a name nor a file, or with both → a usage error', async () => {
+    const neither = await keys('revoke', '--directory', directory);
+    expect(neither).toMatchObject({ exitCode: 2, err: expect.stringContaining("'--name <name>' or '--creds <file>'") });
+    const both = await keys('revoke', '--directory', directory, '--name', 'a', '--creds', 'b');
+    expect(both).toMatchObject({ exitCode: 2, err: expect.stringContaining('cannot be used with') });
+  });
+
   test('no directory, or an unknown role → a usage error', async () => {
     expect(await keys()).toMatchObject({ exitCode: 2, err: expect.stringContaining('--directory') });
     const unknown = await keys('issue', '--directory', directory, '--role', 'root', '--name', 'r');

@@ -2,10 +2,16 @@
  * T28: everything works under the configuration that `kvferry keys` makes, and NATS refuses each act that a role does not have.
  * Each program has the rights of its role alone.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, credsAuthenticator, PermissionViolationError } from '@nats-io/transport-node';
+import {
+  AuthorizationError,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillPage } from '../../src/cli/demo/pattern.js';
 import { runProgram } from '../../src/cli/program.js';
@@ -15,7 +21,7 @@ import type { KvferryClient } from '../../src/client/kvferry-client.js';
 import { PrefillEngine } from '../../src/client/prefill-engine.js';
 import { RequestEnds } from '../../src/client/request-ends.js';
 import { SharedFile } from '../../src/client/shared-file.js';
-import { issueUser, makeKeys } from '../../src/keys/make-keys.js';
+import { issueUser, makeKeys, revokeUser } from '../../src/keys/make-keys.js';
 import { checkedUser } from '../../src/keys/users.js';
 import { Teardown } from '../../src/processes/teardown.js';
 import { poll } from '../../src/processes/within.js';
@@ -49,6 +55,7 @@ const users = [
   'router:team-router@team-a',
   'prefill-agent:prefill-9',
   'tester:tester',
+  'router:gone',
 ];
 
 async function startAgent(name: string, role: 'prefill' | 'decode', ...access: string[]): Promise<void> {
@@ -192,6 +199,18 @@ describe.skipIf(missing !== undefined)(`under the made permissions ${missing ?? 
     expect(await violations()).toEqual([]);
   });
 
+  test('T28: a revoked user → its connection ends, it stays out, and the others go on', async () => {
+    const lost = await connectedAs('gone');
+    const kept = readFileSync(creds('gone'), 'utf8');
+    await revokeUser(directory, { name: 'gone' });
+    server.signal('SIGHUP');
+    await lost.closed();
+    writeFileSync(creds('gone'), kept);
+    await expect(connectedAs('gone')).rejects.toBeInstanceOf(AuthorizationError);
+    // The server may end all connections when it reads its configuration again. The others come back.
+    expect(await moved('r3', { prefill: 'engine-p', decode: 'engine-d', router: 'router' })).toEqual([]);
+  });
+
   test('a server with these keys → refuses a program without TLS, and one without a user', async () => {
     await expect(connectClient({ servers: server.url, access: { ca }, name: 'nobody' })).rejects.toMatchObject({
       code: 'disconnected',
@@ -264,13 +283,17 @@ describe.skipIf(missing !== undefined)(`under the made permissions ${missing ?? 
   });
 });
 
+function connectedAs(user: string): Promise<NatsConnection> {
+  const authenticator = credsAuthenticator(readFileSync(creds(user)));
+  return connect({ servers: server.url, authenticator, tls: { caFile: ca }, reconnect: false });
+}
+
 /** The subjects that the server refuses to this user. */
 async function refused(
   user: string,
   { publish, subscribe }: { readonly publish: readonly string[]; readonly subscribe: readonly string[] },
 ): Promise<string[]> {
-  const authenticator = credsAuthenticator(readFileSync(creds(user)));
-  const connection = await connect({ servers: server.url, authenticator, tls: { caFile: ca } });
+  const connection = await connectedAs(user);
   const subjects = new Set<string>();
   void (async () => {
     for await (const change of connection.status()) {

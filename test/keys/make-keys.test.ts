@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { userNameIn } from '../../src/control/nats-jwt.js';
-import { issueUser, makeKeys } from '../../src/keys/make-keys.js';
+import { credsUserIn, userNameIn } from '../../src/control/nats-jwt.js';
+import { issueUser, makeKeys, revokeUser } from '../../src/keys/make-keys.js';
 import { checkedUser, userIn } from '../../src/keys/users.js';
 import { roles } from '../../src/protocol/permissions.js';
 
@@ -120,6 +120,89 @@ describe('kvferry keys issue', () => {
     const empty = join(work, 'empty');
     const message = `there is no signing key ${join(empty, 'signing/router.nk')}: make it with kvferry keys --directory ${empty}`;
     expect(() => issueUser(empty, user)).toThrow(expect.objectContaining({ code: 'invalid_configuration', message }));
+    expect(existsSync(empty)).toBe(false);
+  });
+});
+
+describe('kvferry keys revoke', () => {
+  const issue = (name: string) => issueUser(directory, checkedUser({ role: 'router', name, agents: [], tenants: [] }));
+  const keyIn = (path: string) => credsUserIn(readFileSync(path, 'utf8'))?.key ?? '';
+  /** What the account says about revoked users, by their keys. */
+  function revocations(): Record<string, number> {
+    const accounts = readFileSync(file('server/accounts.conf'), 'utf8').matchAll(/^ {2}A\w+: [^.]+\.([^.]+)\./gm);
+    const claims = [...accounts].map(([, claim = '']) => JSON.parse(Buffer.from(claim, 'base64url').toString()));
+    return claims.map(({ nats }) => nats.revocations).find((some) => some !== undefined) ?? {};
+  }
+
+  test('a user by name → in the account from now on, and a next run keeps it', async () => {
+    const key = keyIn(issue('gone'));
+    const beforeS = Math.floor(Date.now() / 1000);
+    expect(await revokeUser(directory, { name: 'gone' })).toBe('gone');
+    expect(revocations()[key]).toBeGreaterThanOrEqual(beforeS);
+    const kept = revocations();
+    await make();
+    expect(revocations()).toEqual(kept);
+  });
+
+  test('a name that was revoked → may be issued again, with another key', async () => {
+    const key = keyIn(issue('again'));
+    await revokeUser(directory, { name: 'again' });
+    const next = keyIn(issue('again'));
+    expect([next === key, next in revocations()]).toEqual([false, false]);
+  });
+
+  test('a creds file elsewhere → its user is revoked, and the file stays', async () => {
+    const output = join(work, 'copies', 'copy.creds');
+    issueUser(directory, checkedUser({ role: 'router', name: 'copy', agents: [], tenants: [] }), output);
+    expect(await revokeUser(directory, { file: output })).toBe('copy');
+    expect(revocations()).toHaveProperty(keyIn(output));
+    expect(await revokeUser(directory, { file: output })).toBe('copy');
+  });
+
+  test('a user whose clock was ahead → revoked at the time of its token', async () => {
+    const path = issue('ahead');
+    const text = readFileSync(path, 'utf8');
+    const [, claims = ''] = /\.([^.]+)\./.exec(text) ?? [];
+    const iat = 4_000_000_000;
+    const later = Buffer.from(
+      JSON.stringify({ ...JSON.parse(Buffer.from(claims, 'base64url').toString()), iat }),
+    ).toString('base64url');
+    writeFileSync(path, text.replace(claims, later));
+    const key = keyIn(path);
+    await revokeUser(directory, { name: 'ahead' });
+    expect(revocations()[key]).toBe(iat);
+  });
+
+  test('many at once → the account lists every one of them', async () => {
+    const names = ['m0', 'm1', 'm2', 'm3', 'm4'];
+    const users = names.map((name) => keyIn(issue(name)));
+    await Promise.all(names.map((name) => revokeUser(directory, { name })));
+    expect(Object.keys(revocations())).toEqual(expect.arrayContaining(users));
+  });
+
+  test('a path as a name, no creds file, a user of another directory → refused', async () => {
+    const other = join(work, 'other');
+    await makeKeys({ directory: other, users: [], serverNames: [] });
+    const refusals = await Promise.all(
+      [{ name: '../router' }, { file: file('ca.pem') }, { file: join(other, 'users/router.creds') }].map((by) =>
+        revokeUser(directory, by).catch(({ code, message }) => [code, message]),
+      ),
+    );
+    expect(refusals).toEqual([
+      ['invalid_configuration', expect.stringContaining('is not the name of a user')],
+      ['invalid_configuration', 'the file is not a creds file of NATS'],
+      [
+        'invalid_configuration',
+        `user router is of another account than the directory ${directory}: name its directory`,
+      ],
+    ]);
+  });
+
+  test('a directory without keys → refused, and nothing is made', async () => {
+    const empty = join(work, 'no-keys');
+    await expect(revokeUser(empty, { name: 'router' })).rejects.toMatchObject({
+      message: expect.stringContaining('name the directory that kvferry keys has made'),
+    });
     expect(existsSync(empty)).toBe(false);
   });
 });
