@@ -75,7 +75,7 @@ export class RequestEnds {
 
   /**
    * Only that process can accept the request. An event of another process is about another use of the request id: it does not
-   * count. Not for requests over several ranks, whose event names the epoch of one of them.
+   * count. The event of a request over several ranks counts: it names the epoch of rank 0, and a router may name the ranks late.
    */
   confine(request: string, epoch: string): void {
     const expected = this.#expected.get(request);
@@ -102,7 +102,8 @@ export class RequestEnds {
   #ended(event: TerminalEvent): void {
     const expected = this.#expected.get(event.request);
     if (expected === undefined) return;
-    if (expected.epoch !== undefined && expected.epoch !== event.epoch) return;
+    const isOfAnother = event.lead === undefined && expected.epoch !== undefined && expected.epoch !== event.epoch;
+    if (isOfAnother) return;
     if (announcersOf(event).some((agent) => expected.agents?.includes(agent) === false)) return;
     this.#expected.delete(event.request);
     expected.resolve({ event, atMs: this.#clock.now() });

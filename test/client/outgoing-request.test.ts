@@ -245,6 +245,13 @@ describe('the end', () => {
     });
   });
 
+  test('P17, T29: of an offer whose ranks a router named late → counts, with the epoch of rank 0', async () => {
+    const outgoing = begin({ receiver: undefined });
+    await outgoing.put([chunk('a')]);
+    agent.emit(TERMINALS, terminal('r', 'ready', { epoch: successor, lead: 'd0' }));
+    expect((await outgoing.end()).event).toMatchObject({ epoch: successor, lead: 'd0' });
+  });
+
   test('an event of another process → it does not count', async () => {
     const outgoing = begin();
     await outgoing.put([chunk('a')]);

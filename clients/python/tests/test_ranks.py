@@ -60,6 +60,18 @@ async def test_all_ranks_are_ready_together_and_each_reads_its_own_pages(real: R
     await one.cancel()
     assert (await one.end()).end == "cancelled"
 
+    # A router names the receivers and the ranks late: each engine hears the one end, which has the epoch of rank 0.
+    late = new_request()
+    offers = []
+    for rank, engine in enumerate(engines):
+        chunks = await filled(engine, keys[rank])
+        offers.append(await engine.put(late, None, chunks, timeout=30))
+    for rank, member in enumerate(MEMBERS):
+        fields = {"request": late, "receiver": member["receiver"], "ranks": ranks(rank)}
+        await client.route(member["sender"], **fields)  # type: ignore[arg-type]
+    routed = await asyncio.gather(*(offer.ready(10) for offer in offers))
+    assert [end.event for end in routed] == [routed[0].event] * 2
+
     for engine, pool in zip(engines, pools, strict=True):
         await engine.close()
         pool.close()
