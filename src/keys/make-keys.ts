@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { KvferryError } from '../protocol/errors.js';
 import { canonical, makeCertificates } from './certificates.js';
-import { KeyDirectory, type KeyFile, writeNew } from './key-directory.js';
+import { KeyDirectory, type KeyFile, removeUnfinishedOf, writeNew } from './key-directory.js';
 import { makeKeyTree, signingKeyOf } from './key-tree.js';
 import { makeServerConfig } from './server-config.js';
 import { credsOf, isCredsOf, type KeyUser, userIn } from './users.js';
@@ -28,6 +28,7 @@ export async function makeKeys({ directory: path, serverNames, users }: MakeKeys
   const others = DEFAULT_USERS.map(userIn).filter(({ name }) => !names.has(name));
   for (const name of serverNames) requireHost(name);
   const directory = new KeyDirectory(path);
+  directory.removeUnfinished();
   await makeCertificates(directory, [...OWN_HOST, ...serverNames.map(canonical)]);
   makeServerConfig(directory, await makeKeyTree(directory));
   for (const user of others) await makeUser(directory, user);
@@ -52,6 +53,7 @@ function other(directory: KeyDirectory, { name, role }: KeyUser): KvferryError {
 export function issueUser(path: string, user: KeyUser, output?: string): string {
   const directory = new KeyDirectory(path);
   const file = output ?? directory.fullPath(credsFile(user.name));
+  removeUnfinishedOf(file);
   writeNew(file, credsOf(signingKeyOf(directory, user.role), user));
   return file;
 }
